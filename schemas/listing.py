@@ -1,0 +1,39 @@
+"""Blocklist events: a listing began, goes on, ended, or could not be checked (topic `mail.blocklistings`)."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from schemas.event import Name, epoch_ms
+
+ListingType = Literal["listed", "still_listed", "delisted", "check_failed"]
+ResourceKind = Literal["ip", "domain"]
+#: How much one listing on a list means for delivery, worst first.
+Weight = Literal["critical", "major", "minor", "informational"]
+
+
+class BlocklistEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What one look at one blocklist zone said about one IP address or domain.
+
+    `codes` are the A records answered (RFC 5782 section 2.1), `meaning` the zone's own words for them.
+    A `check_failed` event carries the error in `reason` and changes no listing.
+    """
+
+    id: Name
+    type: ListingType
+    time: int | datetime
+    kind: ResourceKind
+    resource: Name
+    zone: Name
+    weight: Weight
+    codes: tuple[str, ...] = ()
+    meaning: str = ""
+    reason: str = ""
+    #: False while a second look is still owed; critical zones count at once, unconfirmed.
+    confirmed: bool = True
+
+    @property
+    def time_ms(self) -> int:
+        """Epoch milliseconds, UTC."""
+        return epoch_ms(self.time)

@@ -1,0 +1,209 @@
+"""Every setting, in one typed object: from a TOML file, then from the environment.
+
+An environment variable names section and field: `REPMON_KAFKA__BOOTSTRAP=broker:9092` overrides
+`bootstrap` in `[kafka]`. Lists in the environment are JSON (`["a","b"]`).
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+ENV_PREFIX = "REPMON_"
+DEFAULT_FILE = "repmon.toml"
+SECRET_FIELDS = frozenset({"password", "hash_key", "token", "secret", "sasl_password"})
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(ValueError):
+    """A setting is missing, unknown or wrong; the message names it and where it was read."""
+
+
+class Kafka(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The broker. `options` are passed to librdkafka as they are (TLS, SASL).
+
+    `static_assignment` makes one worker take every partition without a consumer group: what the embedded
+    broker uses, since there is only one worker.
+    """
+
+    bootstrap: str = "127.0.0.1:9092"
+    group: str = "repmon"
+    session_timeout_ms: Count = 10_000
+    replication: Count = 1
+    static_assignment: bool = False
+    sasl_password: str = ""
+    options: dict[str, str] = {}
+
+
+class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The store: a server's `url`, or with `path` an embedded chDB in that folder (then `url` is not read).
+
+    With `cluster` set, tables are made ON CLUSTER with Replicated engines.
+    """
+
+    url: str = "http://127.0.0.1:8123"
+    user: str = "default"
+    password: str = ""
+    database: str = "reputation"
+    path: str = ""
+    cluster: str = ""
+    timeout_s: Seconds = 30.0
+
+
+class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """How events are taken in. `formats` names the adapter of each source topic.
+
+    `hash_key` keys the BLAKE2b hash under which recipient addresses are stored; changing it makes old and
+    new hashes of one address different.
+    """
+
+    formats: dict[str, str] = {"mail.events": "canonical"}
+    flush_seconds: Seconds = 1.0
+    flush_events: Count = 50_000
+    batch_events: Count = 10_000
+    hash_key: str = "change-me"
+    max_ahead_hours: Seconds = 24.0
+    max_behind_days: Seconds = 90.0
+    changes_every_s: Annotated[float, Meta(ge=0)] = 1.0
+
+
+class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """How often customers are judged, in seconds. A customer with an open alert is judged again on every sweep."""
+
+    batch: Count = 5_000
+    within_s: Seconds = 0.5
+    sweep_s: Seconds = 15.0
+    long_windows_s: Annotated[float, Meta(ge=0)] = 5.0
+
+
+class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The policy file; empty is the built-in default policy."""
+
+    file: str = ""
+
+
+class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Where blocklists are asked. `resolvers` are addresses, one `port` for all of them."""
+
+    resolvers: list[str] = []
+    port: Port = 53
+    zones_file: str = ""
+    timeout_s: Seconds = 5.0
+    tries: Count = 2
+    concurrency: Count = 200
+    lookback_days: Count = 7
+
+
+class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The HTTP interface."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches the store."""
+
+    url: str = "http://127.0.0.1:3000"
+    token: str = ""
+    user: str = ""
+    password: str = ""
+    folder: str = "Sending reputation"
+    datasource: str = "repmon-clickhouse"
+    clickhouse_host: str = "clickhouse"
+    clickhouse_port: Port = 8123
+
+
+class Embedded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The embedded broker and store of `up` and `demo`.
+
+    A port of 0 takes any free one. After `roll_bytes` of accepted messages the broker's topics are drained
+    and made anew, which gives their memory back.
+    """
+
+    data: str = "data"
+    broker_port: Port = 9092
+    store_port: Port = 8123
+    roll_bytes: Count = 256_000_000
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """All that can be set."""
+
+    kafka: Kafka = Kafka()
+    clickhouse: ClickHouse = ClickHouse()
+    ingest: Ingest = Ingest()
+    monitor: Monitor = Monitor()
+    policy: Policy = Policy()
+    blocklists: Blocklists = Blocklists()
+    api: Api = Api()
+    grafana: Grafana = Grafana()
+    embedded: Embedded = Embedded()
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings in force: defaults, then the TOML file, then the environment.
+
+    Without `path`, `repmon.toml` in the working folder is read if it is there.
+
+    Raises:
+        SettingsError: naming the file or variable, and the setting.
+    """
+    file = path if path is not None else Path(DEFAULT_FILE)
+    raw: dict[str, Any] = {}
+    if path is not None or file.exists():
+        raw = _read_toml(file)
+    where = f"{file}: " if raw else ""
+    try:
+        msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}{error}") from error
+    for name, value in sorted((os.environ if environ is None else environ).items()):
+        if name.startswith(ENV_PREFIX) and "__" in name:
+            _apply(raw, name, value)
+    return msgspec.convert(raw, Settings, strict=False)
+
+
+def hidden(settings: Settings) -> dict[str, Any]:
+    """The settings as plain data with every secret that is set shown as `***`."""
+    plain: dict[str, Any] = msgspec.to_builtins(settings)
+    for section in plain.values():
+        for field in section:
+            if field in SECRET_FIELDS and section[field]:
+                section[field] = "***"
+        for option in section.get("options", {}):
+            if "password" in option or "secret" in option or "key" in option:
+                section["options"][option] = "***"
+    return plain
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from error
+
+
+def _apply(raw: dict[str, Any], name: str, value: str) -> None:
+    """Set one field from one environment variable, and check it at once so that the error names the variable."""
+    section, field = name.removeprefix(ENV_PREFIX).lower().split("__", 1)
+    parsed: Any = value
+    if value[:1] in ("[", "{"):
+        try:
+            parsed = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise SettingsError(f"{name}: not valid JSON: {error}") from error
+    raw.setdefault(section, {})[field] = parsed
+    try:
+        msgspec.convert(raw, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name}: {error}") from error

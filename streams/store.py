@@ -1,0 +1,120 @@
+"""The edge to ClickHouse: a server over HTTP or chDB in process, behind one small client.
+
+All SQL lives beside the code that runs it; parameters are always bound.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from schemas.settings import ClickHouse
+
+
+class StoreError(RuntimeError):
+    """The store could not be reached, or refused; the message says which and why."""
+
+
+class Store:
+    """One connection. Not for use by two threads at once: each stage opens its own with `open_store`."""
+
+    def __init__(self, client: Client, settings: ClickHouse, where: str) -> None:
+        self._client = client
+        self.settings = settings
+        self.where = where
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """The result rows of a query with `{name:Type}` parameters.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        try:
+            return self._client.query(sql, parameters=dict(parameters or {})).result_rows
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"{self.where}: {first_line(error)}") from error
+
+    def records(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The result as one mapping a row, by column name.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        try:
+            return list(self._client.query(sql, parameters=dict(parameters or {})).named_results())
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"{self.where}: {first_line(error)}") from error
+
+    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        try:
+            self._client.command(sql, parameters=dict(parameters or {}))
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"{self.where}: {first_line(error)}") from error
+
+    def insert(
+        self,
+        table: str,
+        columns: Mapping[str, Sequence[Any]],
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Insert columns (all of one length) as one block.
+
+        Raises:
+            StoreError: the store failed; whether the rows were taken is then unknown.
+        """
+        try:
+            self._client.insert(
+                table,
+                list(columns.values()),
+                column_names=list(columns),
+                column_oriented=True,
+                settings=dict(settings or {}),
+            )
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"{self.where}: {first_line(error)}") from error
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
+
+
+def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
+    """Connect to the configured store.
+
+    `database` replaces the configured one (migrations connect before it exists).
+
+    Raises:
+        StoreError: unreachable, refused, or the data folder cannot be written.
+    """
+    name = settings.database if database is None else database
+    where = f"chDB in {settings.path}" if settings.path else f"ClickHouse at {settings.url}"
+    try:
+        if settings.path:
+            Path(settings.path).mkdir(parents=True, exist_ok=True)
+            client = clickhouse_connect.get_client(interface="chdb", path=settings.path, database=name)
+        else:
+            client = clickhouse_connect.get_client(
+                dsn=settings.url,
+                username=settings.user,
+                password=settings.password,
+                database=name,
+                connect_timeout=min(10, int(settings.timeout_s) or 1),
+                send_receive_timeout=max(1, int(settings.timeout_s)),
+                autogenerate_session_id=False,
+            )
+    except (ClickHouseError, OSError, ImportError) as error:
+        raise StoreError(f"{where}: {first_line(error)}") from error
+    return Store(client, settings, where)
+
+
+def first_line(error: BaseException) -> str:
+    """The part of an error that a person needs: its first line, without a stack trace."""
+    return str(error).strip().split("\n", 1)[0][:500] or type(error).__name__
