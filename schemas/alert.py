@@ -1,0 +1,77 @@
+"""Alerts as CloudEvents 1.0 in JSON (topic `reputation.alerts`).
+
+Attributes follow the CloudEvents 1.0 specification, section "Context Attributes"; `subject` is the customer.
+"""
+
+from typing import Literal
+
+import msgspec
+
+#: Standing and alert levels, best first. `too_small` is not a level but the absence of one.
+Level = Literal["good", "watch", "warning", "excessive", "critical"]
+LEVELS: tuple[Level, ...] = ("good", "watch", "warning", "excessive", "critical")
+TransitionKind = Literal["opened", "escalated", "de-escalated", "resolved"]
+
+ALERT_SOURCE = "/repmon/monitor"
+ALERT_TYPE = "org.repmon.alert.{kind}.v1"
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """One contributor: how many of the numerator it brought, and how much mail it had."""
+
+    name: str
+    count: int
+    volume: int = 0
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands behind a verdict, largest contributors first."""
+
+    providers: tuple[Share, ...] = ()
+    ips: tuple[Share, ...] = ()
+    bounce_classes: tuple[Share, ...] = ()
+    listings: tuple[str, ...] = ()
+    sample_message_ids: tuple[str, ...] = ()
+
+
+class AlertData(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict. Rates, bounds and threshold are ratios (0.003 is 0.3 %), `lower` and `upper` the bounds of
+    the rate's confidence interval. `alert_id` is the episode: all transitions of one episode share it.
+    """
+
+    alert_id: str
+    customer: str
+    scope: str
+    rule: str
+    metric: str
+    kind: TransitionKind
+    level: Level
+    previous_level: Level
+    episode: int
+    transition: int
+    window: str
+    numerator: int
+    denominator: int
+    rate: float
+    lower: float
+    upper: float
+    confidence: float
+    threshold: float
+    policy_version: str
+    explanation: str
+    evidence: Evidence = Evidence()
+
+
+class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The CloudEvent. `id` is derived from (customer, scope, rule, episode, transition): a repeat has the same
+    id, and a consumer drops it. `time` is RFC 3339, UTC.
+    """
+
+    id: str
+    type: str
+    subject: str
+    time: str
+    data: AlertData
+    specversion: Literal["1.0"] = "1.0"
+    source: str = ALERT_SOURCE
+    datacontenttype: Literal["application/json"] = "application/json"

@@ -1,0 +1,74 @@
+"""What was counted for one customer in one window: the input of every judgement."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+#: The counted measures, in the order of the columns of the `counts` table. `late_*` are bounces that came after
+#: the message was reported delivered; they are also counted in `hard`, `soft` or `block`.
+MEASURES: tuple[str, ...] = (
+    "delivered",
+    "hard",
+    "soft",
+    "block",
+    "expired",
+    "late_hard",
+    "late_soft",
+    "late_block",
+    "complained",
+    "unsubscribed",
+    "deferred",
+    "suppressed",
+    "rejected",
+    "reported",
+)
+
+
+class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals over one window. All are numbers of recipients, except `critical_listings` (listings).
+
+    `fbl_delivered` and `fbl_complained` count only mailbox providers that run a per-message feedback loop.
+    `exposed` is the mail sent through a listed address while it was listed, `sent` all mail with a known
+    sending address. `critical_listings` are listings on critical lists of addresses only this customer used.
+    """
+
+    delivered: int = 0
+    hard: int = 0
+    soft: int = 0
+    block: int = 0
+    expired: int = 0
+    late_hard: int = 0
+    late_soft: int = 0
+    late_block: int = 0
+    complained: int = 0
+    unsubscribed: int = 0
+    deferred: int = 0
+    suppressed: int = 0
+    rejected: int = 0
+    reported: int = 0
+    fbl_delivered: int = 0
+    fbl_complained: int = 0
+    exposed: int = 0
+    sent: int = 0
+    critical_listings: int = 0
+
+    @property
+    def finished(self) -> int:
+        """Recipients whose fate is known: delivered, bounced or expired, each once.
+
+        A late bounce follows a delivery that was counted already, so it adds nothing here.
+        """
+        bounced = self.hard + self.soft + self.block
+        late = self.late_hard + self.late_soft + self.late_block
+        return self.delivered + bounced - late + self.expired
+
+
+class SubjectCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of one subject: a customer (`scope` is `customer`) or one stream of it (`stream:NAME`).
+
+    `windows` maps a window's name (`1h`, `24h`, ...) to its totals.
+    """
+
+    customer: str
+    scope: str
+    windows: Mapping[str, WindowCounts]
