@@ -64,7 +64,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     new hashes of one address different.
     """
 
-    formats: dict[str, str] = {"mail.events": "canonical"}
+    formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
     flush_seconds: Seconds = 1.0
     flush_events: Count = 50_000
     batch_events: Count = 10_000

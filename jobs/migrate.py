@@ -1,0 +1,116 @@
+"""Bring the store's tables to the current version: numbered SQL files, each applied once and recorded."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import resources
+from typing import NamedTuple
+
+from schemas.settings import ClickHouse
+from streams.store import Store, StoreError, open_store
+
+FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+CREATE_DATABASE = "CREATE DATABASE IF NOT EXISTS {database} {on_cluster}"
+CREATE_RECORD = """
+CREATE TABLE IF NOT EXISTS {database}.schema_migrations {on_cluster}
+(number UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
+ENGINE = {replacing} ORDER BY number
+"""
+APPLIED = "SELECT number, checksum FROM schema_migrations FINAL"
+#: Replicated tables find their path by the server's own macros.
+REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
+
+
+class Migration(NamedTuple):
+    """One numbered file; `statements` still hold their placeholders."""
+
+    number: int
+    name: str
+    checksum: str
+    statements: tuple[str, ...]
+
+
+def migrations() -> list[Migration]:
+    """All migrations, in order of their numbers."""
+    found = []
+    for file in resources.files("schemas").joinpath("clickhouse").iterdir():
+        if match := FILE_NAME.fullmatch(file.name):
+            text = file.read_text(encoding="utf-8")
+            checksum = sha256(text.encode()).hexdigest()[:16]
+            found.append(Migration(int(match[1]), match[2], checksum, tuple(_statements(text))))
+    return sorted(found)
+
+
+def migrate(settings: ClickHouse) -> list[str]:
+    """Apply what has not been applied; returns the names of what was. Safe to repeat, and to repeat after
+    a migration stopped half way: every statement is `IF NOT EXISTS`.
+
+    Raises:
+        StoreError: the store failed, its name for the database is not a plain one, or a recorded
+            migration differs from its file.
+    """
+    for name in (settings.database, settings.cluster):
+        if name and not re.fullmatch(r"[A-Za-z_]\w*", name):
+            raise StoreError(f"clickhouse.database and clickhouse.cluster take letters, digits and _: {name!r}")
+    first = open_store(settings, database="default")
+    try:
+        first.run(render(CREATE_DATABASE, settings))
+    finally:
+        first.close()
+    store = open_store(settings)
+    try:
+        store.run(render(CREATE_RECORD, settings))
+        recorded = {int(number): str(checksum) for number, checksum in store.rows(APPLIED)}
+        return [_apply(store, each) for each in migrations() if not _is_recorded(each, recorded)]
+    finally:
+        store.close()
+
+
+def render(statement: str, settings: ClickHouse) -> str:
+    """A statement with its placeholders filled in for a single server, chDB or a cluster."""
+    cluster = bool(settings.cluster)
+    prefix, path = ("Replicated", REPLICA) if cluster else ("", "")
+    values = {
+        "{database}": settings.database,
+        "{on_cluster}": f"ON CLUSTER {settings.cluster}" if cluster else "",
+        "{dedup_window}": f"{'' if cluster else 'non_'}replicated_deduplication_window",
+        "{aggregating}": f"{prefix}AggregatingMergeTree({path})",
+        "{replacing}": f"{prefix}ReplacingMergeTree({path})",
+        "{replacing_updated}": f"{prefix}ReplacingMergeTree({', '.join(p for p in (path, 'updated') if p)})",
+    }
+    for placeholder, value in values.items():
+        statement = statement.replace(placeholder, value)
+    return statement
+
+
+def _is_recorded(migration: Migration, recorded: dict[int, str]) -> bool:
+    checksum = recorded.get(migration.number)
+    if checksum is not None and checksum != migration.checksum:
+        raise StoreError(
+            f"migration {migration.number:04}_{migration.name} was applied in another form "
+            f"({checksum}, the file is {migration.checksum}): a changed schema needs a new number"
+        )
+    return checksum is not None
+
+
+def _apply(store: Store, migration: Migration) -> str:
+    for statement in migration.statements:
+        store.run(render(statement, store.settings))
+    store.insert(
+        "schema_migrations",
+        {
+            "number": [migration.number],
+            "name": [migration.name],
+            "checksum": [migration.checksum],
+            "applied": [datetime.now(UTC)],
+        },
+    )
+    return f"{migration.number:04}_{migration.name}"
+
+
+def _statements(text: str) -> Iterator[str]:
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    for statement in code.split(";"):
+        if statement.strip():
+            yield statement.strip()
