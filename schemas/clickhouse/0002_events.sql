@@ -1,5 +1,5 @@
 -- Negative events, row by row: the evidence behind a verdict. Written before the counts of the same flush;
--- a flush that is repeated writes the same (source, position) again, which FINAL reads once.
+-- a flush that is repeated writes the same (source, position, id) again, which FINAL reads once.
 CREATE TABLE IF NOT EXISTS {database}.events {on_cluster}
 (
     customer         LowCardinality(String),
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS {database}.events {on_cluster}
     position         Int64
 )
 ENGINE = {replacing}
-ORDER BY (customer, time, source, position)
+ORDER BY (customer, time, source, position, id)
 TTL toDateTime(time) + INTERVAL 120 DAY;
 
 -- What could not be read, with its bytes: a copy of what goes to the dead-letter topic.

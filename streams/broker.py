@@ -1,0 +1,153 @@
+"""The edge to Kafka: configured clients, topic ids, and a publisher that knows what was acknowledged."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from schemas.settings import Kafka
+
+log = logging.getLogger("repmon.broker")
+#: librdkafka's own lines go here, so that a terminal shows our one clear line instead.
+client_log = logging.getLogger("repmon.librdkafka")
+client_log.addHandler(logging.NullHandler())
+client_log.propagate = False
+
+REACH_S = 10.0
+
+
+class BrokerError(RuntimeError):
+    """The broker could not be reached, or refused; the message says which and why."""
+
+
+def client_config(kafka: Kafka) -> dict[str, Any]:
+    """What every client needs: address, security options, quiet logs."""
+    config: dict[str, Any] = {"bootstrap.servers": kafka.bootstrap, **kafka.options}
+    if kafka.sasl_password:
+        config["sasl.password"] = kafka.sasl_password
+    return config
+
+
+def admin(kafka: Kafka, timeout_s: float = REACH_S) -> AdminClient:
+    """An admin client of a broker that has answered.
+
+    Raises:
+        BrokerError: a wrong option, or no answer within `timeout_s`.
+    """
+    try:
+        client = AdminClient(client_config(kafka), logger=client_log)
+        client.list_topics(timeout=timeout_s)
+    except (KafkaException, ValueError, TypeError) as error:
+        raise BrokerError(f"Kafka at {kafka.bootstrap}: {_reason(error)}") from error
+    return client
+
+
+def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
+    """The id of each topic that exists. A topic deleted and made again has another id.
+
+    Raises:
+        BrokerError: the broker did not answer.
+    """
+    found = {}
+    for name, future in client.describe_topics(TopicCollection(list(names)), request_timeout=REACH_S).items():
+        try:
+            found[name] = str(future.result().topic_id)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise BrokerError(f"topic {name}: {_reason(error)}") from error
+    return found
+
+
+def consumer(kafka: Kafka, group: str, **options: Any) -> Consumer:
+    """A consumer that commits nothing by itself.
+
+    Raises:
+        BrokerError: a wrong option.
+    """
+    config = {
+        "group.id": f"{kafka.group}-{group}",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": kafka.session_timeout_ms,
+        "heartbeat.interval.ms": max(500, kafka.session_timeout_ms // 4),
+        **client_config(kafka),
+        **options,
+    }
+    try:
+        return Consumer(config, logger=client_log)
+    except (KafkaException, ValueError, TypeError) as error:
+        raise BrokerError(f"Kafka at {kafka.bootstrap}: {_reason(error)}") from error
+
+
+class Publisher:
+    """Sends messages and keeps the first failure until `flush` raises it."""
+
+    def __init__(self, kafka: Kafka, **options: Any) -> None:
+        config = {
+            "acks": "all",
+            "compression.type": "lz4",
+            "linger.ms": 20,
+            "queue.buffering.max.messages": 500_000,
+            **client_config(kafka),
+            **options,
+        }
+        self.where = f"Kafka at {kafka.bootstrap}"
+        self._failure: KafkaError | None = None
+        try:
+            self._producer = Producer(config, logger=client_log)
+        except (KafkaException, ValueError, TypeError) as error:
+            raise BrokerError(f"{self.where}: {_reason(error)}") from error
+
+    def publish(self, topic: str, key: bytes, value: bytes, partition: int = -1) -> None:
+        """Queue one message; waits while the client's queue is full."""
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise BrokerError(f"{self.where}: {_reason(error)}") from error
+        self._producer.poll(0)
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has.
+
+        Raises:
+            BrokerError: no answer, or no such topic.
+        """
+        try:
+            found = self._producer.list_topics(topic, timeout=REACH_S).topics.get(topic)
+        except KafkaException as error:
+            raise BrokerError(f"{self.where}: {_reason(error)}") from error
+        if found is None or found.error is not None or not found.partitions:
+            raise BrokerError(f"{self.where}: there is no topic {topic}; `repmon topics create` makes it")
+        return len(found.partitions)
+
+    def flush(self, timeout_s: float = 30.0) -> None:
+        """Wait until everything queued is acknowledged.
+
+        Raises:
+            BrokerError: something was not acknowledged.
+        """
+        left = self._producer.flush(timeout_s)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise BrokerError(f"{self.where}: a message was not taken: {failure.str()}")
+        if left:
+            raise BrokerError(f"{self.where}: {left} messages not acknowledged within {timeout_s:g} s")
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and self._failure is None:
+            self._failure = error
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.args[0] if error.args else error
+    if isinstance(cause, KafkaError):
+        if cause.code() == KafkaError._TRANSPORT:
+            return "cannot be reached"
+        return cause.str() or cause.name()
+    return str(cause)
