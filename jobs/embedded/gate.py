@@ -1,0 +1,134 @@
+"""A gate in front of the embedded broker: it relays Kafka frames and can hold back what is being produced.
+
+The broker keeps its log in memory and gives memory back only when a topic is deleted. To do that without
+losing an acknowledged message, nobody may produce between the last message counted and the deletion: the gate
+holds Produce requests back for that moment, and everything else passes. To a producer it looks like a slow answer.
+
+A request is a 4 byte length, then a 2 byte API key (0 is Produce), 2 bytes of version and a 4 byte correlation id,
+which the response repeats after its own length (Kafka protocol guide, "Protocol Primitive Types" and "Headers").
+"""
+
+import asyncio
+import contextlib
+import threading
+from asyncio import StreamReader, StreamWriter
+
+PRODUCE = 0
+CHUNK = 1 << 18
+BUFFER = 1 << 22
+#: Requests that ask for no acknowledgement are never answered; they are waited for no longer than this.
+SETTLE_S = 2.0
+
+
+class Gate:
+    """Relays from `port` to the broker's own port, on a thread and event loop of its own."""
+
+    def __init__(self, port: int, broker_port: int, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self.port = port
+        self._broker_port = broker_port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
+        self._open: asyncio.Event = asyncio.Event()
+        self._unanswered: set[tuple[int, int]] = set()
+        self._relays: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        #: Bytes of Produce requests let through since the last `forget`.
+        self.produced_bytes = 0
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+
+    def hold(self) -> None:
+        """Let no further Produce request through, and wait until those let through are answered."""
+        asyncio.run_coroutine_threadsafe(self._hold(), self._loop).result()
+
+    def release(self) -> None:
+        """Let Produce requests through again."""
+        self._loop.call_soon_threadsafe(self._open.set)
+
+    def forget(self) -> None:
+        """Begin counting `produced_bytes` anew."""
+        self.produced_bytes = 0
+
+    def stop(self) -> None:
+        """Close every connection and the port."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    async def _start(self) -> None:
+        self._open.set()
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=BUFFER)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _hold(self) -> None:
+        self._open.clear()
+        deadline = self._loop.time() + SETTLE_S
+        while self._unanswered and self._loop.time() < deadline:
+            await asyncio.sleep(0.005)
+        self._unanswered.clear()
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for relay in list(self._relays):
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            return
+        self._relays.add(task)
+        broker_writer = None
+        try:
+            broker_reader, broker_writer = await asyncio.open_connection(self.host, self._broker_port, limit=BUFFER)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._requests(reader, broker_writer, id(writer)))
+                both.create_task(self._responses(broker_reader, writer, id(writer)))
+        except* (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._unanswered = {each for each in self._unanswered if each[0] != id(writer)}
+            self._relays.discard(task)
+            for end in (writer, broker_writer):
+                if end is not None:
+                    with contextlib.suppress(OSError, RuntimeError):
+                        end.close()
+
+    async def _requests(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
+        while True:
+            head = await source.readexactly(12)
+            length = int.from_bytes(head[:4], "big")
+            if int.from_bytes(head[4:6], "big") == PRODUCE:
+                await self._open.wait()
+                self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
+                self.produced_bytes += length
+            target.write(head)
+            await _pass(source, target, length - 8)
+
+    async def _responses(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
+        while True:
+            head = await source.readexactly(8)
+            self._unanswered.discard((connection, int.from_bytes(head[4:8], "big")))
+            target.write(head)
+            await _pass(source, target, int.from_bytes(head[:4], "big") - 4)
+
+
+async def _pass(source: StreamReader, target: StreamWriter, length: int) -> None:
+    while length > 0:
+        part = await source.read(min(length, CHUNK))
+        if not part:
+            raise asyncio.IncompleteReadError(b"", length)
+        target.write(part)
+        length -= len(part)
+        await target.drain()
+    await target.drain()

@@ -1,0 +1,196 @@
+"""ClickHouse's HTTP interface, served over the chDB of this process.
+
+Only one process can open a chDB folder. This lets the other commands (`repmon top`, `keys`, `scan-blocklists`)
+and Grafana reach the store of a running `repmon up` through the ordinary ClickHouse drivers. It listens on
+loopback and wants the password of the data folder.
+
+The interface: the statement in the body or in `query`, parameters as `param_NAME`, every other known argument a
+setting; an INSERT's body is the statement, a newline, then the data (ClickHouse documentation, "HTTP Interface").
+"""
+
+import base64
+import hmac
+import re
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import chdb
+import cramjam
+
+INSERT = re.compile(rb"\s*INSERT\s+INTO\s+(?P<into>.+?)\s+FORMAT\s+(?P<format>\w+)\s*(?:\n|$)", re.I | re.S)
+FORMAT_AT_END = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.I)
+ERROR_CODE = re.compile(r"Code: (\d+)")
+NAME = re.compile(r"[A-Za-z_]\w*")
+#: Arguments of the transport, not settings of the engine.
+TRANSPORT = frozenset(
+    ("query database query_id session_id session_timeout session_check user password role quota_key "
+     "default_format buffer_size wait_end_of_query compress decompress enable_http_compression "
+     "client_protocol_version send_progress_in_http_headers http_headers_progress_interval_ms").split()
+)  # fmt: skip
+MAX_BODY = 1 << 30
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "identity": bytes,
+    "gzip": lambda data: bytes(cramjam.gzip.decompress(data)),
+    "lz4": lambda data: bytes(cramjam.lz4.decompress(data)),
+    "zstd": lambda data: bytes(cramjam.zstd.decompress(data)),
+}
+
+
+class StoreServer:
+    """Serves the chDB in `path` on a loopback port, one thread a connection."""
+
+    def __init__(self, path: str, port: int, password: str, host: str = "127.0.0.1") -> None:
+        handler = type("Handler", (_Handler,), {"path_of_store": path, "password": password})
+        self._server = _Server((host, port), handler)
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="store", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port; what is being answered is finished."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        # Small answers would otherwise wait for the client's delayed acknowledgement.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection, address
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    path_of_store = ""
+    password = ""
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body = b"".join(self._chunks())
+        elif length > MAX_BODY:
+            self._send(413, b"the body is too large\n")
+            return
+        else:
+            body = self.rfile.read(length)
+        self._answer(body)
+
+    def _answer(self, body: bytes) -> None:
+        url = urlsplit(self.path)
+        arguments = dict(parse_qsl(url.query, keep_blank_values=True))
+        if url.path == "/ping":
+            self._send(200, b"Ok.\n")
+            return
+        if not self._allowed(arguments):
+            self._send(403, b"Code: 516. DB::Exception: Authentication failed: the password is incorrect.\n", code="516")
+            return
+        try:
+            unpack = UNPACK[self.headers.get("Content-Encoding", "").lower()]
+            statement = arguments.get("query", "").encode()
+            data = unpack(body)
+            result, form = _run(self.path_of_store, statement + b"\n" * bool(statement and data) + data, arguments)
+        except KeyError as error:
+            self._send(400, f"Code: 36. DB::Exception: unknown Content-Encoding {error}\n".encode(), code="36")
+        except Exception as error:  # chdb raises bare RuntimeErrors for whatever the engine says
+            text = str(error)
+            code = ERROR_CODE.search(text)
+            start = code.start() if code else 0
+            self._send(404 if code and code[1] == "60" else 500, text[start:].encode(), code=code[1] if code else "1002")
+        else:
+            self._send(200, result, form=form)
+
+    def _allowed(self, arguments: dict[str, str]) -> bool:
+        given = self.headers.get("X-ClickHouse-Key") or arguments.get("password") or ""
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                given = base64.b64decode(encoded).decode().partition(":")[2]
+            except ValueError:
+                given = ""
+        return hmac.compare_digest(given.encode(), self.password.encode())
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def _send(self, status: int, body: bytes, *, code: str = "", form: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-ClickHouse-Timezone", "UTC")
+        self.send_header("X-ClickHouse-Summary", "{}")
+        if code:
+            self.send_header("X-ClickHouse-Exception-Code", code)
+        if form:
+            self.send_header("X-ClickHouse-Format", form)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not logged."""
+
+
+def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes, str]:
+    """Run one statement on a handle of its own, so that its database and settings end with it."""
+    form = arguments.get("default_format", "TabSeparated")
+    parameters = {name[6:]: value for name, value in arguments.items() if name.startswith("param_")}
+    handle = chdb.connect(path)
+    try:
+        if NAME.fullmatch(database := arguments.get("database", "")):
+            handle.query(f"USE `{database}`", form)
+        settings = {k: v for k, v in arguments.items() if k not in TRANSPORT and not k.startswith("param_")}
+        if insert := INSERT.match(statement):
+            return _insert(handle, insert, statement[insert.end() :], settings), ""
+        for name, value in settings.items():
+            if NAME.fullmatch(name):
+                handle.query(f"SET {name} = {_quoted(value)}", form)
+        text = statement.decode()
+        result = handle.query(text, form, params=parameters).bytes() or b""
+        asked = FORMAT_AT_END.search(text)
+        return result, asked[0].split()[1].rstrip(";") if asked else form if result else ""
+    finally:
+        handle.close()
+
+
+def _insert(handle: Any, insert: re.Match[bytes], data: bytes, settings: dict[str, str]) -> bytes:
+    clause = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items() if NAME.fullmatch(name))
+    with _spooled(data) as file:
+        handle.query(
+            f"INSERT INTO {insert['into'].decode()} FROM INFILE {_quoted(str(file))}"
+            f"{' SETTINGS ' + clause if clause else ''} FORMAT {insert['format'].decode()}",
+            "TabSeparated",
+        )
+    return b""
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+@contextmanager
+def _spooled(data: bytes) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile(prefix="repmon-", suffix=".insert") as file:
+        file.write(data)
+        file.flush()
+        yield Path(file.name)

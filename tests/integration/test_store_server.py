@@ -1,0 +1,62 @@
+"""The ClickHouse HTTP interface over chDB, through the ordinary clickhouse-connect HTTP driver."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from jobs.embedded.store_server import StoreServer
+from jobs.migrate import migrate
+from schemas.settings import ClickHouse
+from streams.store import Store, StoreError, open_store
+
+
+@pytest.fixture
+def served(store_settings: ClickHouse) -> Iterator[ClickHouse]:
+    server = StoreServer(store_settings.path, 0, "secret")
+    server.start()
+    yield msgspec.structs.replace(
+        store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret"
+    )
+    server.stop()
+
+
+@pytest.fixture
+def remote(served: ClickHouse) -> Iterator[Store]:
+    store = open_store(served)
+    yield store
+    store.close()
+
+
+def test_bound_parameters_of_every_kind_arrive(remote: Store) -> None:
+    row = remote.rows(
+        "SELECT {text:String}, {number:UInt32}, {names:Array(String)}",
+        {"text": "it's a\ttab\\ and 'quotes'", "number": 7, "names": ["a'b", "c,d"]},
+    )[0]
+    assert tuple(row) == ("it's a\ttab\\ and 'quotes'", 7, ["a'b", "c,d"])
+
+
+def test_second_insert_with_the_same_token_is_dropped(remote: Store) -> None:
+    now = datetime.now(UTC)
+    columns = {"dimension": ["offset"], "source": ["t:x:0"], "bucket": [now], "last_offset": [41]}
+    for _ in range(2):
+        remote.insert("counts", columns, {"insert_deduplication_token": "t:x:0@0"})
+    assert remote.rows("SELECT count() FROM counts")[0][0] == 1
+
+
+def test_engine_errors_keep_their_words(remote: Store) -> None:
+    with pytest.raises(StoreError, match="nowhere"):
+        remote.rows("SELECT * FROM nowhere")
+
+
+def test_wrong_password_is_refused(served: ClickHouse) -> None:
+    with pytest.raises(StoreError, match=r"(?i)authentication"):
+        open_store(msgspec.structs.replace(served, password="wrong"))
+
+
+def test_migrations_run_over_http_and_are_seen_in_process(served: ClickHouse, store: Store) -> None:
+    assert migrate(served) == []
+    other = msgspec.structs.replace(served, database=served.database + "_http")
+    assert len(migrate(other)) == 5
+    assert store.rows(f"SELECT count() FROM {other.database}.schema_migrations")[0][0] == 5
