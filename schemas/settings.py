@@ -57,14 +57,27 @@ class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     timeout_s: Seconds = 30.0
 
 
+class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Where a format keeps the customer and the stream, in the format's own words; empty is its default.
+
+    `default_customer` is who records belong to that name nobody.
+    """
+
+    customer: str = ""
+    default_customer: str = ""
+    stream: str = ""
+
+
 class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How events are taken in. `formats` names the adapter of each source topic.
+    """How events are taken in. `formats` names the adapter of each source topic, `mapping` says by format where
+    the customer is found.
 
     `hash_key` keys the BLAKE2b hash under which recipient addresses are stored; changing it makes old and
     new hashes of one address different.
     """
 
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
+    mapping: dict[str, FormatMapping] = {}
     flush_seconds: Seconds = 1.0
     flush_events: Count = 50_000
     batch_events: Count = 10_000
@@ -80,7 +93,6 @@ class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     batch: Count = 5_000
     within_s: Seconds = 0.5
     sweep_s: Seconds = 15.0
-    long_windows_s: Annotated[float, Meta(ge=0)] = 5.0
 
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

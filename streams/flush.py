@@ -15,8 +15,14 @@ from streams.store import Store, StoreError
 
 STORED_OFFSET = "SELECT max(last_offset), count() FROM counts WHERE source = {source:String}"
 
-#: One block whatever its size: a flush that was split could land in part.
-ONE_BLOCK = {"max_insert_block_size": 10_000_000, "min_insert_block_size_rows": 0, "min_insert_block_size_bytes": 0}
+#: The driver sends several blocks where there are many rows. These make the server put them together again
+#: before it writes, since a flush in several parts could land in part.
+ONE_BLOCK = {
+    "max_insert_block_size": 1 << 30,
+    "min_insert_block_size_rows": 1 << 30,
+    "min_insert_block_size_bytes": 1 << 40,
+    "max_insert_threads": 1,
+}
 
 
 def stored_offset(store: Store, source: str) -> int | None:

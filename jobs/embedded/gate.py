@@ -5,7 +5,9 @@ losing an acknowledged message, nobody may produce between the last message coun
 holds Produce requests back for that moment, and everything else passes. To a producer it looks like a slow answer.
 
 A request is a 4 byte length, then a 2 byte API key (0 is Produce), 2 bytes of version and a 4 byte correlation id,
-which the response repeats after its own length (Kafka protocol guide, "Protocol Primitive Types" and "Headers").
+which the response repeats after its own length, then the client id as a 2 byte length and text (Kafka protocol
+guide, "Protocol Primitive Types" and "Headers"). Our own stages name themselves by a client id that passes always:
+what they have to say about the last messages must get through while the others wait.
 """
 
 import asyncio
@@ -16,6 +18,9 @@ from asyncio import StreamReader, StreamWriter
 PRODUCE = 0
 CHUNK = 1 << 18
 BUFFER = 1 << 22
+#: The client id of our own stages.
+INSIDE = "repmon-stage"
+_INSIDE = INSIDE.encode()
 #: Requests that ask for no acknowledgement are never answered; they are waited for no longer than this.
 SETTLE_S = 2.0
 
@@ -106,14 +111,18 @@ class Gate:
 
     async def _requests(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:
-            head = await source.readexactly(12)
+            head = await source.readexactly(14)
             length = int.from_bytes(head[:4], "big")
             if int.from_bytes(head[4:6], "big") == PRODUCE:
-                await self._open.wait()
-                self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
+                named = int.from_bytes(head[12:14], "big", signed=True)
+                client = await source.readexactly(named) if named > 0 else b""
+                if client != _INSIDE:
+                    await self._open.wait()
+                    self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
                 self.produced_bytes += length
+                head += client
             target.write(head)
-            await _pass(source, target, length - 8)
+            await _pass(source, target, length + 4 - len(head))
 
     async def _responses(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:

@@ -48,6 +48,7 @@ class StoreServer:
     """Serves the chDB in `path` on a loopback port, one thread a connection."""
 
     def __init__(self, path: str, port: int, password: str, host: str = "127.0.0.1") -> None:
+        self.password = password
         handler = type("Handler", (_Handler,), {"path_of_store": path, "password": password})
         self._server = _Server((host, port), handler)
         self.port = int(self._server.server_address[1])

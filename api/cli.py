@@ -1,0 +1,243 @@
+"""The command `repmon`: every stage and job, with settings from a file and the environment.
+
+Whatever the operator can mend (a wrong setting, an unreachable broker or store, a folder that cannot be written)
+ends with one line on stderr and exit code 2.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from api import commands
+from jobs.embedded.folder import reached
+from schemas import settings as setting
+
+app = typer.Typer(
+    help="Who of your customers harms your sending reputation, from a stream of mail events.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+topics_app = typer.Typer(help="The Kafka topics.", no_args_is_help=True)
+config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+keys_app = typer.Typer(help="Keys of the HTTP interface.", no_args_is_help=True)
+dashboards_app = typer.Typer(help="The Grafana dashboard.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+app.add_typer(config_app, name="config")
+app.add_typer(keys_app, name="keys")
+app.add_typer(dashboards_app, name="dashboards")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
+Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.callback()
+def configure(
+    ctx: typer.Context,
+    config: ConfigFile = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
+) -> None:
+    """Read the settings once for every command."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    for noisy in ("faust", "mode", "aiokafka", "kafka"):
+        logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    ctx.obj = setting.load(config)
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    duration: Duration = "",
+    rate: Annotated[int, typer.Option(help="Events per second while a day is played back; 0 is flat out.")] = 20_000,
+    customers: Annotated[int, typer.Option(help="How many customers.")] = 200,
+    messages: Annotated[int, typer.Option(help="Messages in the day played back.")] = 500_000,
+    seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 1,
+    truth: Annotated[Path | None, typer.Option(help="Where the simulator's ground truth is written.")] = None,
+) -> None:
+    """Everything in one process, with a simulated fleet: watch bad customers be found."""
+    options = commands.SimulatedDay(
+        seed=seed, customers=customers, messages=messages, rate=rate, live_rate=500, span_hours=24.0
+    )
+    commands.demo(ctx.obj, options, commands.seconds(duration), truth)
+
+
+@app.command()
+def up(
+    ctx: typer.Context,
+    kafka: Annotated[str, typer.Option(help="A real broker, HOST:PORT, in place of the embedded one.")] = "",
+    clickhouse: Annotated[str, typer.Option(help="A ClickHouse URL in place of the embedded store.")] = "",
+    data: Annotated[str, typer.Option(help="The data folder.")] = "",
+    duration: Duration = "",
+) -> None:
+    """Everything in one process, until stopped: ingest, monitor, API, and the embedded broker and store."""
+    commands.up(with_targets(ctx.obj, kafka, clickhouse, data), commands.seconds(duration))
+
+
+@app.command()
+def ingest(ctx: typer.Context) -> None:
+    """Take events in from Kafka, and count them in ClickHouse."""
+    commands.ingest(ctx.obj)
+
+
+@app.command()
+def monitor(ctx: typer.Context) -> None:
+    """Judge changed customers, and send alerts."""
+    commands.monitor(ctx.obj)
+
+
+@app.command()
+def api(ctx: typer.Context) -> None:
+    """Serve the HTTP interface."""
+    commands.api(ctx.obj)
+
+
+@app.command()
+def migrate(ctx: typer.Context) -> None:
+    """Bring the tables to the current version. Safe to repeat."""
+    commands.migrate(reached(ctx.obj))
+
+
+@app.command()
+def simulate(
+    ctx: typer.Context,
+    truth: Annotated[Path, typer.Option(help="Where the ground truth is written.")] = Path("truth.json"),
+    seed: Annotated[int, typer.Option(help="The same seed sends the same day.")] = 1,
+    customers: Annotated[int, typer.Option(help="How many customers.")] = 200,
+    messages: Annotated[int, typer.Option(help="Messages in the day.")] = 500_000,
+    hours: Annotated[float, typer.Option(help="How long before now the day begins.")] = 24.0,
+    rate: Annotated[int, typer.Option(help="Events per second; 0 is flat out.")] = 20_000,
+    live: Annotated[float, typer.Option(help="Then go on in real time for so many seconds; -1 is for ever.")] = 0.0,
+    live_rate: Annotated[int, typer.Option(help="Events per second while going on.")] = 500,
+) -> None:
+    """Send the traffic of a simulated fleet to the broker."""
+    day = commands.SimulatedDay(
+        seed=seed, customers=customers, messages=messages, rate=rate, live_rate=live_rate, span_hours=hours,
+        live_seconds=live,
+    )  # fmt: skip
+    commands.simulate(reached(ctx.obj), day, truth)
+
+
+@app.command("ingest-file")
+def ingest_file(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(help="The file, or - for standard input.")],
+    form: Annotated[str, typer.Option("--format", help="canonical, kumomta, sendgrid or socketlabs.")],
+    customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
+) -> None:
+    """Send a real log to the topic mail.events."""
+    commands.ingest_file(reached(ctx.obj), path, form, customer)
+
+
+@app.command()
+def top(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(help="How many lines.")] = 20,
+    once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
+) -> None:
+    """The worst customers, live."""
+    commands.top(reached(ctx.obj), limit, once)
+
+
+@app.command()
+def alerts(
+    ctx: typer.Context,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The CloudEvents as they were sent.")] = False,
+    customer: Annotated[str, typer.Option(help="Only this customer's.")] = "",
+) -> None:
+    """The alerts sent, oldest first."""
+    commands.alerts(reached(ctx.obj), follow=follow, as_json=as_json, customer=customer)
+
+
+@app.command("suspend-hook")
+def suspend_hook(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whom it would suspend.")] = False,
+    from_beginning: Annotated[bool, typer.Option(help="Begin with the oldest alert kept.")] = True,
+) -> None:
+    """Consume alerts and say, once each, whom it would suspend and why."""
+    commands.suspend_hook(reached(ctx.obj), dry_run=dry_run, from_beginning=from_beginning)
+
+
+@app.command("scan-blocklists")
+def scan_blocklists(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="One scan, then end.")] = False,
+    every: Annotated[str, typer.Option(help="Scan again after, for example, 10m.")] = "10m",
+) -> None:
+    """Ask the configured resolver about every address seen, and report what is listed or delisted."""
+    commands.scan_blocklists(reached(ctx.obj), None if once else commands.seconds(every))
+
+
+@topics_app.command("create")
+def topics_create(ctx: typer.Context) -> None:
+    """Make the topics that are missing."""
+    commands.topics_create(reached(ctx.obj))
+
+
+@config_app.command("show")
+def config_show(ctx: typer.Context) -> None:
+    """Print the settings in force, secrets hidden."""
+    commands.config_show(ctx.obj)
+
+
+@keys_app.command("create")
+def keys_create(
+    ctx: typer.Context,
+    customer: Annotated[str, typer.Option(help="Whose key it is.")] = "",
+    operator: Annotated[bool, typer.Option("--operator", help="A key that may ask for any customer.")] = False,
+    label: Annotated[str, typer.Option(help="A note to tell keys apart.")] = "",
+) -> None:
+    """Make a key and show it, once."""
+    commands.keys_create(reached(ctx.obj), customer, operator=operator, label=label)
+
+
+@dashboards_app.command("deploy")
+def dashboards_deploy(ctx: typer.Context) -> None:
+    """Create or update folder, data source and dashboard in Grafana."""
+    commands.dashboards_deploy(ctx.obj)
+
+
+@dashboards_app.command("generate")
+def dashboards_generate(
+    path: Annotated[Path, typer.Argument(help="Where the JSON is written.")] = Path("dashboards/reputation.json"),
+) -> None:
+    """Write the dashboard's JSON."""
+    commands.dashboards_generate(path)
+
+
+def with_targets(settings: setting.Settings, kafka: str, clickhouse: str, data: str) -> setting.Settings:
+    """The settings with what the command line says of broker, store and folder."""
+    replace = msgspec.structs.replace
+    changes: dict[str, Any] = {}
+    if kafka:
+        changes["kafka"] = replace(settings.kafka, bootstrap=kafka)
+    if clickhouse:
+        changes["clickhouse"] = replace(settings.clickhouse, url=clickhouse, path="")
+    if data:
+        changes["embedded"] = replace(settings.embedded, data=data)
+    return replace(settings, **changes)
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app(standalone_mode=True)
+    except commands.MENDABLE as error:
+        err.print(f"repmon: {error}", style="red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

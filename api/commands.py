@@ -1,0 +1,306 @@
+"""What each command does once its words are read. Prints to standard output; problems are raised."""
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import typer
+from rich.console import Console
+
+from api.app import create_app
+from api.console import alert_line, plain, table, worst
+from api.demo import run_demo
+from api.keys import create_key
+from api.stack import Stack, run_until_stopped
+from api.stages import MonitorStage, adapt_context, ingest_worker
+from jobs import ingest_file as files
+from jobs import migrate as migration
+from jobs import simulate as simulation
+from jobs import suspend_hook as hook
+from jobs.blocklist_scan import run_scan
+from jobs.dashboards import DashboardError, deploy, generate
+from jobs.topics import create_topics as create
+from schemas import settings as setting
+from schemas import topics
+from schemas.alert import AlertEvent
+from schemas.blocklists import BlocklistsError
+from schemas.policy import PolicyError
+from schemas.settings import Settings, SettingsError
+from streams.adapt import AdaptError
+from streams.broker import BrokerError, Publisher
+from streams.store import StoreError, open_store
+
+#: What an operator can mend: one line and exit code 2.
+MENDABLE = (SettingsError, StoreError, BrokerError, PolicyError, BlocklistsError, DashboardError, AdaptError)
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+REFRESH_S = 1.0
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedDay:
+    """What a simulation is asked for; see `jobs.simulate.Options`."""
+
+    seed: int
+    customers: int
+    messages: int
+    rate: int
+    live_rate: int
+    span_hours: float
+    live_seconds: float = 0.0
+
+    def options(self) -> simulation.Options:
+        """As the simulator takes it."""
+        return simulation.Options(
+            seed=self.seed,
+            customers=self.customers,
+            messages=self.messages,
+            rate=self.rate,
+            live_rate=self.live_rate,
+            span_hours=self.span_hours,
+            live_seconds=self.live_seconds,
+        )
+
+
+def seconds(text: str) -> float | None:
+    """A duration such as `60s`, `5m` or `2h` in seconds; None for empty text.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    if not text:
+        return None
+    match = DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise SettingsError(f"{text!r} is not a duration; write for example 60s, 5m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def demo(settings: Settings, day: SimulatedDay, duration: float | None, truth: Path | None) -> None:
+    """Everything in one process with a simulated fleet, in a folder that is gone afterwards."""
+    asyncio.run(run_demo(settings, day.options(), duration, truth, out))
+
+
+def up(settings: Settings, duration: float | None) -> None:
+    """Everything in one process until stopped."""
+
+    async def run() -> None:
+        async with Stack(settings) as stack:
+            out.print(
+                f"repmon is up: Kafka at {stack.settings.kafka.bootstrap}, API and its page at {stack.api_url}/docs, "
+                f"data in {stack.folder.path}. Ctrl-C stops it."
+            )
+            await run_until_stopped(stack, seconds=duration, beside=lambda _stack, _over: [])
+        out.print("repmon: stopped; everything acknowledged is counted")
+
+    asyncio.run(run())
+
+
+def ingest(settings: Settings) -> None:
+    """The ingest stage alone."""
+    worker, store = ingest_worker(settings)
+    try:
+        worker.run(_until_signalled())
+    finally:
+        store.close()
+
+
+def monitor(settings: Settings) -> None:
+    """The monitor stage alone."""
+
+    async def run() -> None:
+        over = asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, over.set)
+        stage = MonitorStage(settings, Path(settings.embedded.data) / "faust")
+        await stage.start()
+        await over.wait()
+        await stage.stop()
+
+    asyncio.run(run())
+
+
+def api(settings: Settings) -> None:
+    """The HTTP interface alone."""
+    import uvicorn
+
+    open_store(settings.clickhouse).close()
+    app = create_app(lambda: open_store(settings.clickhouse))
+    uvicorn.run(app, host=settings.api.host, port=settings.api.port, log_level="warning")
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the tables up."""
+    for name in (applied := migration.migrate(settings.clickhouse)):
+        out.print(f"applied {name}")
+    if not applied:
+        out.print("nothing to apply")
+
+
+def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
+    """Send a simulated day, and write its ground truth."""
+    publisher, stop = _publisher(settings), _until_signalled()
+    began = time.monotonic()
+    sent = simulation.run(
+        day.options(), publisher.publish, now_ms=lambda: time.time_ns() // 1_000_000, stop=stop, sleep=time.sleep
+    )
+    publisher.flush()
+    sent.write(truth)
+    out.print(f"sent {sent.events:,} events in {time.monotonic() - began:.1f} s; the truth is in {truth}")
+
+
+def ingest_file(settings: Settings, path: str, form: str, customer: str) -> None:
+    """Send a log through its adapter to the topic."""
+    context = adapt_context(settings, customer)
+    publisher = _publisher(settings)
+    with _opened(path) as source:
+        sent = files.send_file(
+            files.read_events(source, form, context),
+            lambda key, value: publisher.publish(topics.MAIL_EVENTS, key, value),
+        )
+    publisher.flush()
+    for bad in sent.bad:
+        sys.stderr.write(f"{path}: {bad}\n")
+    out.print(f"sent {sent.events:,} events; {len(sent.bad)} records could not be read")
+    if sent.bad and not sent.events:
+        raise typer.Exit(1)
+
+
+def top(settings: Settings, limit: int, once: bool) -> None:
+    """The worst customers; live on a terminal."""
+    store, stop = open_store(settings.clickhouse), _until_signalled()
+    if once or not out.is_terminal:
+        for line in worst(store, limit):
+            out.print(plain(line), markup=False)
+        return
+    from rich.live import Live
+
+    with Live(console=out, screen=True, auto_refresh=False) as live:
+        while not stop.is_set():
+            live.update(table(worst(store, limit), f"worst customers at {settings.clickhouse.url}"), refresh=True)
+            stop.wait(REFRESH_S)
+
+
+ALERTS_SINCE = """
+SELECT event, toUnixTimestamp64Milli(time) AS time_ms, id
+FROM alerts FINAL
+WHERE (time, id) > (fromUnixTimestamp64Milli({since:Int64}), {last:String})
+    AND ({customer:String} = '' OR customer = {customer:String})
+ORDER BY alerts.time, id
+"""
+
+
+def alerts(settings: Settings, *, follow: bool, as_json: bool, customer: str) -> None:
+    """Alerts as lines or as CloudEvents."""
+    store, stop = open_store(settings.clickhouse), _until_signalled()
+    since, last = 0, ""
+    while True:
+        for event, time_ms, alert_id in store.rows(ALERTS_SINCE, {"since": since, "last": last, "customer": customer}):
+            since, last = int(time_ms), str(alert_id)
+            text = str(event) if as_json else alert_line(msgspec.json.decode(event, type=AlertEvent))
+            out.print(text, markup=False)
+        if not follow or stop.wait(REFRESH_S):
+            return
+
+
+def suspend_hook(settings: Settings, *, dry_run: bool, from_beginning: bool) -> None:
+    """Say whom a suspension hook would act on."""
+    hook.run(
+        settings.kafka,
+        lambda line: out.print(line, markup=False),
+        _until_signalled(),
+        dry_run=dry_run,
+        from_beginning=from_beginning,
+    )
+
+
+def scan_blocklists(settings: Settings, every_s: float | None) -> None:
+    """Scan once, or again and again."""
+    store, publisher, stop = open_store(settings.clickhouse), _publisher(settings), _until_signalled()
+    while True:
+        result = run_scan(
+            store,
+            settings.blocklists,
+            lambda key, value: publisher.publish(topics.MAIL_BLOCKLISTINGS, key, value),
+            time.time_ns() // 1_000_000,
+        )
+        publisher.flush()
+        out.print(str(result), markup=False)
+        if every_s is None or stop.wait(every_s):
+            return
+
+
+def topics_create(settings: Settings) -> None:
+    """Make missing topics."""
+    for each in create(settings.kafka, topics.load()):
+        out.print(str(each), markup=False)
+
+
+def config_show(settings: Settings) -> None:
+    """The settings as TOML-like lines."""
+    for section, fields in setting.hidden(settings).items():
+        out.print(f"[{section}]", markup=False)
+        for name, value in fields.items():
+            out.print(f"{name} = {msgspec.json.encode(value).decode()}", markup=False)
+        out.print()
+
+
+def keys_create(settings: Settings, customer: str, *, operator: bool, label: str) -> None:
+    """Make a key; it is shown this once."""
+    if bool(customer) == operator:
+        raise SettingsError("give either --customer NAME or --operator")
+    store = open_store(settings.clickhouse)
+    key = create_key(store, customer, label, time.time_ns() // 1_000_000)
+    store.close()
+    out.print(key, markup=False)
+
+
+def dashboards_deploy(settings: Settings) -> None:
+    """Deploy to Grafana."""
+    for line in deploy(settings.grafana, settings.clickhouse):
+        out.print(line, markup=False)
+
+
+def dashboards_generate(path: Path) -> None:
+    """Write the dashboard's JSON."""
+    path.write_text(generate(), encoding="utf-8")
+    out.print(f"wrote {path}", markup=False)
+
+
+def _publisher(settings: Settings) -> Publisher:
+    """A publisher to topics that exist."""
+    publisher = Publisher(settings.kafka)
+    publisher.partitions(topics.MAIL_EVENTS)
+    return publisher
+
+
+def _until_signalled() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM."""
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
+    return stop
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    with file:
+        yield file

@@ -1,0 +1,158 @@
+"""The demo: the whole stack around the embedded broker and store, a simulated fleet, and a live table."""
+
+import asyncio
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from api.console import alert_line, plain, table, worst
+from api.stack import Stack, run_until_stopped
+from jobs import simulate
+from schemas.alert import AlertEvent
+from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.topics import REPUTATION_ALERTS
+from streams.broker import Publisher, consumer
+from streams.store import open_store
+
+SHOWN = 15
+ALERTS_SHOWN = 8
+REFRESH_S = 1.0
+#: In a pipe the table is printed this often.
+PRINT_S = 10.0
+
+
+async def run_demo(
+    settings: Settings, options: simulate.Options, duration: float | None, truth: Path | None, out: Console
+) -> None:
+    """Run until stopped, or for `duration` seconds."""
+    if duration is None and not out.is_terminal:
+        duration = 60.0
+    with tempfile.TemporaryDirectory(prefix="repmon-demo-") as folder:
+        own = msgspec.structs.replace(
+            settings,
+            kafka=Kafka(),
+            clickhouse=ClickHouse(),
+            embedded=msgspec.structs.replace(settings.embedded, data=folder, broker_port=0, store_port=0),
+            api=msgspec.structs.replace(settings.api, port=0),
+        )
+        async with Stack(own) as stack:
+            out.print(
+                f"A day of {options.customers} made-up customers is being played back; "
+                f"API at {stack.api_url}/docs. Ctrl-C ends it.",
+                markup=False,
+            )
+            show = _Show(stack, out)
+            await run_until_stopped(
+                stack,
+                seconds=duration,
+                beside=lambda stack, over: [
+                    asyncio.create_task(_simulated(stack, options, truth, over)),
+                    asyncio.create_task(show.alerts(over)),
+                    asyncio.create_task(show.table(over)),
+                ],
+            )
+            show.summary()
+
+
+async def _simulated(stack: Stack, options: simulate.Options, truth: Path | None, over: asyncio.Event) -> None:
+    """The simulator on a thread of its own, then in real time until the demo is over."""
+    publisher = Publisher(stack.outside.kafka)
+    stop = threading.Event()
+
+    def run() -> None:
+        sent = simulate.run(
+            replace(options, live_seconds=-1.0),
+            publisher.publish,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            stop=stop,
+            sleep=time.sleep,
+        )
+        publisher.flush()
+        if truth is not None:
+            sent.write(truth)
+
+    running = asyncio.create_task(asyncio.to_thread(run))
+    ended = asyncio.create_task(over.wait())
+    await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    await running
+
+
+class _Show:
+    """What the terminal shows: alerts as they come, the worst customers, how much was taken in."""
+
+    def __init__(self, stack: Stack, out: Console) -> None:
+        self._stack = stack
+        self._out = out
+        self._began = time.monotonic()
+        self._recent: list[str] = []
+        self._alerts = 0
+        self._live: Live | None = None
+
+    async def alerts(self, over: asyncio.Event) -> None:
+        """Print each alert as it is emitted, read from its topic as any consumer would."""
+        source = consumer(self._stack.settings.kafka, "demo")
+        source.subscribe([REPUTATION_ALERTS])
+        try:
+            while not over.is_set():
+                for message in await asyncio.to_thread(source.consume, 500, 0.2):
+                    if message.error() is None:
+                        alert = msgspec.json.decode(message.value() or b"", type=AlertEvent)
+                        self._alerts += 1
+                        self._show(alert_line(alert))
+        finally:
+            await asyncio.to_thread(source.close)
+
+    async def table(self, over: asyncio.Event) -> None:
+        """The table, every second on a terminal, now and then in a pipe."""
+        store = await asyncio.to_thread(open_store, self._stack.settings.clickhouse)
+        try:
+            if self._out.is_terminal:
+                with Live(console=self._out, auto_refresh=False, vertical_overflow="crop") as self._live:
+                    while not over.is_set():
+                        lines = await asyncio.to_thread(worst, store, SHOWN)
+                        recent = [Text(line, overflow="fold") for line in self._recent]
+                        self._live.update(Group(table(lines, self._title()), *recent), refresh=True)
+                        await _pause(over, REFRESH_S)
+            else:
+                while not over.is_set():
+                    await _pause(over, PRINT_S)
+                    lines = await asyncio.to_thread(worst, store, SHOWN)
+                    self._out.print(f"--- {self._title()}", markup=False)
+                    for line in lines:
+                        self._out.print(plain(line), markup=False)
+        finally:
+            self._live = None
+            await asyncio.to_thread(store.close)
+
+    def summary(self) -> None:
+        """The last line."""
+        self._out.print(self._title(), markup=False)
+
+    def _show(self, line: str) -> None:
+        if self._live is None:
+            self._out.print(line, markup=False)
+        else:
+            self._recent = [*self._recent, line][-ALERTS_SHOWN:]
+
+    def _title(self) -> str:
+        metrics = self._stack.ingest.worker.metrics
+        passed = time.monotonic() - self._began
+        return (
+            f"{metrics.messages:,} events taken in after {passed:.0f} s, {metrics.lag:,} waiting, "
+            f"{metrics.dead_letters} dead letters, {self._alerts} alerts"
+        )
+
+
+async def _pause(over: asyncio.Event, wait_s: float) -> None:
+    try:
+        await asyncio.wait_for(over.wait(), wait_s)
+    except TimeoutError:
+        return

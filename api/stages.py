@@ -1,0 +1,143 @@
+"""Each stage as it runs by itself: opened from settings, run until told to stop. `up` runs them all together."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from schemas import policy, providers
+from schemas.settings import FormatMapping, Settings, SettingsError
+from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
+from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
+from streams.broker import Publisher
+from streams.classify import Classifier, load_rules
+from streams.ingest import IngestWorker, bounds
+from streams.intake import Take, take_mail
+from streams.monitor import Monitor
+from streams.store import Store, open_store
+from streams.verdicts import Judge
+
+log = logging.getLogger("repmon.stages")
+
+
+def takes(settings: Settings) -> dict[str, Take]:
+    """How each configured source topic is read.
+
+    Raises:
+        SettingsError: an unknown format.
+    """
+    context = adapt_context(settings)
+    classifier = Classifier(load_rules())
+    found = {}
+    for topic, form in settings.ingest.formats.items():
+        if topic == MAIL_BLOCKLISTINGS:
+            raise SettingsError(f"ingest.formats: {topic} has its own format and takes no other")
+        try:
+            adapt = adapter(form)
+        except AdaptError as error:
+            raise SettingsError(f"ingest.formats: {topic}: {error}") from error
+        found[topic] = take_mail(adapt, context, classifier.classify, bounds(settings.ingest))
+    return found
+
+
+def adapt_context(settings: Settings, customer: str = "") -> Context:
+    """What adapters need besides the bytes; `customer` is who records belong to that name nobody.
+
+    Raises:
+        SettingsError: a mapping of an unknown format, or a hash key that cannot be one.
+    """
+    if unknown := sorted(set(settings.ingest.mapping) - set(FORMATS)):
+        raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; known are {', '.join(FORMATS)}")
+    found = {name: settings.ingest.mapping.get(name, FormatMapping()) for name in FORMATS}
+    mapping = {
+        name: Options(
+            customer=each.customer, default_customer=customer or each.default_customer, stream=each.stream
+        )
+        for name, each in found.items()
+    }
+    try:
+        return Context(settings.ingest.hash_key.encode(), providers.load(), mapping)
+    except ValueError as error:
+        raise SettingsError(f"ingest.hash_key: {error}") from error
+
+
+def load_policy(settings: Settings) -> policy.Policy:
+    """The policy in force.
+
+    Raises:
+        PolicyError: naming file, rule and field.
+    """
+    return policy.load(Path(settings.policy.file) if settings.policy.file else None)
+
+
+def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
+    """A worker and the store connection that is its own.
+
+    Raises:
+        SettingsError, BrokerError, StoreError: what is wrong or out of reach.
+    """
+    reads = takes(settings)
+    store = open_store(settings.clickhouse)
+    return IngestWorker(settings.kafka, settings.ingest, store, reads), store
+
+
+class MonitorStage:
+    """A monitor with its connections. `start` and `stop` belong to one event loop."""
+
+    def __init__(self, settings: Settings, data: Path) -> None:
+        self._publisher = Publisher(settings.kafka)
+        self._store = open_store(settings.clickhouse)
+        self.judge = Judge(
+            self._store,
+            load_policy(settings),
+            providers.load(),
+            self._publisher.publish,
+            self._publisher.flush,
+        )
+        partitions = self._publisher.partitions(REPUTATION_CHANGES)
+        self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions)
+
+    async def start(self) -> None:
+        """Begin to judge."""
+        await self._monitor.start()
+
+    async def stop(self) -> None:
+        """Finish what is in hand."""
+        await self._monitor.stop()
+        await asyncio.to_thread(self._publisher.flush)
+        self._store.close()
+
+
+class IngestThread:
+    """An ingest worker on a thread of its own; `failed` is called with what ended it, if anything did."""
+
+    def __init__(self, settings: Settings, failed: Callable[[BaseException], None]) -> None:
+        self.worker, self._store = ingest_worker(settings)
+        self._failed = failed
+        self.stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take events in."""
+        self._thread.start()
+
+    def end(self, timeout_s: float) -> bool:
+        """Stop; True if it ended within `timeout_s`."""
+        self.stop.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def drained(self, timeout_s: float) -> bool:
+        """Wait until nothing more comes and everything is stored."""
+        done = threading.Event()
+        self.worker.when_drained(done.set)
+        return done.wait(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            self.worker.run(self.stop)
+        except Exception as error:  # noqa: BLE001 - it ends the whole process with a clear line
+            self._failed(error)
+        finally:
+            self._store.close()

@@ -1,0 +1,105 @@
+"""Counting: what one event adds, and in which rows it is stored."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.counts import MEASURES, WindowCounts
+from schemas.event import EventType, MailEvent
+from streams.classify import Classified
+from streams.count import Tallies, rows, tally
+
+NOW = 1_790_000_000_000
+HARD = Classified("invalid_recipient", "hard", "test")
+
+
+def event(kind: EventType, **changes: object) -> MailEvent:
+    given_fields = {
+        "id": "e1", "type": kind, "time": NOW, "customer": "acme", "provider": "yahoo", "sending_ip": "192.0.2.1",
+        "ip_pool": "shared", **changes,
+    }  # fmt: skip
+    return MailEvent(**given_fields)  # type: ignore[arg-type]
+
+
+def counted(*events: MailEvent) -> dict[str, int]:
+    """Totals of the provider dimension by measure, zeros left out."""
+    tallies: Tallies = {}
+    for each in events:
+        tally(tallies, each, each.time_ms, HARD if each.type == "bounced" else None)
+    columns = rows(tallies, "t:x:0", 9, NOW)
+    places = [i for i, dimension in enumerate(columns["dimension"]) if dimension == "provider"]
+    totals = {name: sum(int(str(columns[name][i])) for i in places) for name in MEASURES}
+    return {name: total for name, total in totals.items() if total}
+
+
+@pytest.mark.parametrize("kind", ["delivered", "deferred", "unsubscribed", "expired", "suppressed", "rejected"])
+def test_event_counts_under_its_own_name(kind: EventType) -> None:
+    assert counted(event(kind)) == {kind: 1}
+
+
+def test_bounce_counts_by_kind() -> None:
+    assert counted(event("bounced")) == {"hard": 1}
+
+
+def test_late_bounce_is_marked_so_that_the_recipient_finishes_once() -> None:
+    totals = counted(event("delivered"), event("bounced", asynchronous=True))
+    assert totals == {"delivered": 1, "hard": 1, "late_hard": 1}
+    assert WindowCounts(**totals).finished == 1
+
+
+@pytest.mark.parametrize("feedback", ["abuse", "fraud", "virus", "other", "opt-out", ""])
+def test_abuse_report_is_a_complaint(feedback: str) -> None:
+    assert counted(event("complained", feedback_type=feedback)) == {"complained": 1}
+
+
+@pytest.mark.parametrize("feedback", ["not-spam", "auth-failure", "dmarc"])
+def test_report_that_is_no_complaint_is_only_reported(feedback: str) -> None:
+    assert counted(event("complained", feedback_type=feedback)) == {"reported": 1}
+
+
+@pytest.mark.parametrize("kind", ["deferred", "suppressed", "rejected"])
+def test_what_never_reached_a_mailbox_provider_finishes_nobody(kind: EventType) -> None:
+    assert WindowCounts(**counted(event(kind))).finished == 0
+
+
+def test_every_dimension_counts_each_event_once() -> None:
+    tallies: Tallies = {}
+    for provider, ip in (("yahoo", "192.0.2.1"), ("yahoo", "192.0.2.2"), ("gmail", "192.0.2.1")):
+        tally(tallies, event("delivered", provider=provider, sending_ip=ip), NOW, None)
+    columns = rows(tallies, "t:x:0", 9, NOW)
+    found = Counter(
+        (dimension, value)
+        for dimension, value, delivered in zip(
+            columns["dimension"], columns["value"], columns["delivered"], strict=True
+        )
+        for _ in range(int(str(delivered)))
+    )
+    assert found == {
+        ("provider", "yahoo"): 2,
+        ("provider", "gmail"): 1,
+        ("ip", "192.0.2.1"): 2,
+        ("ip", "192.0.2.2"): 1,
+        ("pool", "shared"): 3,
+    }
+
+
+def test_unknown_address_has_no_row_and_unknown_provider_is_other() -> None:
+    tallies: Tallies = {}
+    tally(tallies, event("delivered", sending_ip="", ip_pool="", provider=""), NOW, None)
+    columns = rows(tallies, "t:x:0", 9, NOW)
+    assert list(zip(columns["dimension"], columns["value"], strict=True)) == [("provider", "other"), ("offset", "")]
+
+
+def test_flush_without_counts_still_moves_the_offset() -> None:
+    columns = rows({}, "t:x:0", 41, NOW)
+    assert columns["dimension"] == ["offset"]
+    assert columns["last_offset"] == [41]
+
+
+@given(st.lists(st.sampled_from(["delivered", "bounced", "deferred", "complained"]), max_size=40), st.integers(0, 40))
+def test_split_in_two_flushes_counts_the_same(kinds: list[EventType], cut: int) -> None:
+    events = [event(kind, time=NOW + place * 7_000) for place, kind in enumerate(kinds)]
+    apart = Counter(counted(*events[:cut])) + Counter(counted(*events[cut:]))
+    assert apart == counted(*events)
