@@ -11,7 +11,7 @@ from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
 from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
 from streams.broker import Publisher
-from streams.classify import Classifier, load_rules
+from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail
 from streams.monitor import Monitor
@@ -28,7 +28,7 @@ def takes(settings: Settings) -> dict[str, Take]:
         SettingsError: an unknown format.
     """
     context = adapt_context(settings)
-    classifier = Classifier(load_rules())
+    classify = load_rules()
     found = {}
     for topic, form in settings.ingest.formats.items():
         if topic == MAIL_BLOCKLISTINGS:
@@ -37,7 +37,7 @@ def takes(settings: Settings) -> dict[str, Take]:
             adapt = adapter(form)
         except AdaptError as error:
             raise SettingsError(f"ingest.formats: {topic}: {error}") from error
-        found[topic] = take_mail(adapt, context, classifier.classify, bounds(settings.ingest))
+        found[topic] = take_mail(adapt, context, classify, bounds(settings.ingest))
     return found
 
 

@@ -111,31 +111,39 @@ class IngestWorker:
             BrokerError: the topics are missing or the broker refuses.
             StoreError: the store failed at the start. Later failures are retried.
         """
-        self._consumer = consumer(self.kafka, "ingest", **{"enable.partition.eof": False})
-        self._read_ids()
-        if self.kafka.static_assignment:
-            self._assign_all(self._consumer)
-        else:
-            self._consumer.subscribe(
-                list(self.takes), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-            )
+        self._open()
         try:
-            self._loop(self._consumer, stop)
+            self._loop(stop)
             self._flush_all(stop=None)
             self._publisher.flush()
         finally:
-            self._consumer.close()
-            self._consumer = None
+            self._close()
 
     def when_drained(self, action: Callable[[], None]) -> None:
         """Once nothing more comes and all is stored, run `action` on the worker's thread, then take up the
         topics anew. For the embedded broker, whose topics are remade to give memory back."""
         self._drained = action
 
-    def _loop(self, source: Consumer, stop: threading.Event) -> None:
+    def _open(self) -> None:
+        """Take up the topics under the ids they have now."""
+        self._read_ids()
+        source = self._consumer = consumer(self.kafka, "ingest")
+        if self.kafka.static_assignment:
+            self._assign_all(source)
+        else:
+            source.subscribe(
+                list(self.takes), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            )
+
+    def _close(self) -> None:
+        source, self._consumer = self._consumer, None
+        if source is not None:
+            source.close()
+
+    def _loop(self, stop: threading.Event) -> None:
         flush_s = self.settings.flush_seconds
         flushed = ids_read = quiet_since = time.monotonic()
-        while not stop.is_set():
+        while not stop.is_set() and (source := self._consumer) is not None:
             messages = source.consume(self.settings.batch_events, POLL_S)
             now = time.monotonic()
             if messages:
@@ -147,11 +155,11 @@ class IngestWorker:
                 self._flush_all(stop)
                 flushed = time.monotonic()
             if self._drained is not None and now - quiet_since >= QUIET_S:
-                self._remake(source, stop)
+                self._renew(stop)
             elif now - ids_read >= IDS_S:
                 ids_read = now
                 if self._ids_changed():
-                    self._renew(source, stop)
+                    self._renew(stop)
 
     def _lag(self, source: Consumer) -> int:
         """Messages known to be in the broker and not yet taken, from what the last fetches said."""
@@ -267,27 +275,21 @@ class IngestWorker:
             return False
         return len(known) == len(self.takes) and known != self._ids
 
-    def _remake(self, source: Consumer, stop: threading.Event) -> None:
-        """Everything that came is taken: store it, let the topics be remade, and take up the new ones."""
+    def _renew(self, stop: threading.Event) -> None:
+        """Store what came, let the topics be remade if that was asked for, and take up those that are there now.
+
+        The consumer is closed meanwhile: one of librdkafka 2.16 crashes in its metadata cache when a topic it has
+        read is deleted and made again, even when it is no longer assigned.
+        """
         action, self._drained = self._drained, None
         self._flush_all(stop)
+        self._batches.clear()
+        self._close()
         if action is not None:
             action()
-        self._renew(source, stop)
-
-    def _renew(self, source: Consumer, stop: threading.Event) -> None:
-        """Take up the topics under the ids they have now; what came under the old ids is stored first."""
-        self._flush_all(stop)
-        self._batches.clear()
-        self._read_ids()
-        log.info("topics taken up anew: %s", self._ids)
-        if self.kafka.static_assignment:
-            self._assign_all(source)
-        else:
-            source.unsubscribe()
-            source.subscribe(
-                list(self.takes), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-            )
+        if not stop.is_set():
+            self._open()
+            log.info("topics taken up anew: %s", self._ids)
 
     def _assign_all(self, source: Consumer) -> None:
         wanted = [

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from schemas.alert import AlertEvent
-from schemas.counts import SubjectCounts
-from schemas.policy import Policy, window_ms
+from schemas.alert import AlertEvent, Level
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import Metric, Policy, window_ms
 from schemas.providers import Providers
 from schemas.topics import REPUTATION_ALERTS
 from streams.describe import alert_event
 from streams.evidence import collect
-from streams.judge import Judgement, Verdict, judge
+from streams.judge import RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition, step
 from streams.store import Store
-from streams.windows import CUSTOMER, window_counts
+from streams.windows import window_counts
 
 STATES = """
 SELECT customer, scope, rule, argMax(state, updated)
@@ -47,6 +47,9 @@ EVERYBODY = """
 SELECT DISTINCT customer FROM counts WHERE dimension = 'provider' AND bucket >= toDateTime({since:UInt32})
 """
 
+SHOWN_WINDOW = "24h"
+SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
+
 STATE = msgspec.json.Decoder(AlertState)
 SubjectRule = tuple[str, str, str]
 
@@ -67,6 +70,7 @@ class Outcome:
 
     judgement: Judgement
     subject: SubjectCounts
+    standing: str
     states: list[AlertState]
     transitions: list[tuple[Transition, Verdict]]
 
@@ -134,6 +138,7 @@ class Judge:
     def _outcome(self, subject: SubjectCounts, states: dict[SubjectRule, AlertState], now_ms: int) -> Outcome:
         judgement = judge(subject, self.policy, now_ms)
         changed: list[AlertState] = []
+        open_levels: list[Level] = []
         transitions: list[tuple[Transition, Verdict]] = []
         for verdict in judgement.verdicts:
             known = states.get((subject.customer, subject.scope, verdict.rule))
@@ -144,7 +149,11 @@ class Judge:
                 changed.append(state)
             if transition is not None:
                 transitions.append((transition, verdict))
-        return Outcome(judgement, subject, changed, transitions)
+            if state is not None and state.level != "good":
+                open_levels.append(state.level)
+        # An alert that is still held is where the customer stands, though the rate may have fallen by now.
+        standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
+        return Outcome(judgement, subject, standing, changed, transitions)
 
     def _alerts(self, outcome: Outcome, now_ms: int) -> list[AlertEvent]:
         return [
@@ -205,27 +214,38 @@ class Judge:
             return
         judgements = [outcome.judgement for outcome in outcomes]
         since = [
-            before[1] if (before := known.get((j.customer, j.scope))) and before[0] == j.standing else now_ms
-            for j in judgements
+            before[1] if (before := known.get((j.customer, j.scope))) and before[0] == outcome.standing else now_ms
+            for outcome in outcomes
+            for j in (outcome.judgement,)
         ]
-        shown = [_rates(outcome) for outcome in outcomes]
+        shown = [_shown(outcome.subject, self.policy.expired_is_failure) for outcome in outcomes]
         self._store.insert(
             "standings",
             {
                 "customer": [j.customer for j in judgements],
                 "scope": [j.scope for j in judgements],
                 "updated": [_time(now_ms)] * len(judgements),
-                "standing": [j.standing for j in judgements],
+                "standing": [outcome.standing for outcome in outcomes],
                 "since": [_time(each) for each in since],
                 "volume": [rates[0] for rates in shown],
                 "complaint_rate": [rates[1] for rates in shown],
                 "failure_rate": [rates[2] for rates in shown],
                 "block_rate": [rates[3] for rates in shown],
                 "exposure_rate": [rates[4] for rates in shown],
-                "reasons": [[v.rule for v in j.verdicts if v.level == j.standing != "good"] for j in judgements],
+                "reasons": [[v.rule for v in j.verdicts if v.level != "good"] for j in judgements],
                 "policy_version": [j.policy_version for j in judgements],
             },
         )
+
+
+def _shown(subject: SubjectCounts, expired_is_failure: bool) -> tuple[int, float, float, float, float]:
+    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h."""
+    counts = subject.windows.get(SHOWN_WINDOW, WindowCounts())
+    complaint, failure, block, exposure = (
+        min(numerator / denominator, 1.0) if denominator > 0 else 0.0
+        for numerator, denominator in (measured(metric, counts, expired_is_failure) for metric in SHOWN_METRICS)
+    )
+    return max(0, counts.finished), complaint, failure, block, exposure
 
 
 def _time(epoch_ms: int) -> datetime:

@@ -1,0 +1,31 @@
+"""Formats: how the messages of each kind of sender become canonical events. Pure.
+
+One module a format, each with a function `adapt`; `adapter` finds it by the format's name.
+"""
+
+from streams.adapt import canonical, kumomta, sendgrid, socketlabs
+from streams.adapt.base import Adapter, AdaptError, Context, Options
+
+__all__ = ["FORMATS", "AdaptError", "Adapter", "Context", "Options", "adapter"]
+
+_ADAPTERS: dict[str, Adapter] = {
+    "canonical": canonical.adapt,
+    "kumomta": kumomta.adapt,
+    "sendgrid": sendgrid.adapt,
+    "socketlabs": socketlabs.adapt,
+}
+
+#: Names of the formats that can be read.
+FORMATS: tuple[str, ...] = tuple(_ADAPTERS)
+
+
+def adapter(name: str) -> Adapter:
+    """The adapter of the format `name`.
+
+    Raises:
+        AdaptError: there is no such format.
+    """
+    found = _ADAPTERS.get(name)
+    if found is None:
+        raise AdaptError(f"unknown format `{name}`; known are {', '.join(FORMATS)}")
+    return found

@@ -7,8 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from jobs.embedded.broker import EmbeddedBroker
 from jobs.migrate import migrate
-from schemas.settings import ClickHouse
+from jobs.topics import remake_topics
+from schemas import topics
+from schemas.settings import ClickHouse, Kafka
 from streams.store import Store, open_store
 
 _numbers = itertools.count(1)
@@ -38,3 +41,20 @@ def store(store_settings: ClickHouse) -> Iterator[Store]:
 def new_database(chdb_path: Path) -> Callable[[], ClickHouse]:
     """Settings of a database that does not exist yet."""
     return lambda: msgspec.structs.replace(ClickHouse(), path=str(chdb_path), database=f"test_{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """The embedded broker, behind its gate."""
+    started = EmbeddedBroker(0, tmp_path_factory.mktemp("broker") / "broker.log")
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def kafka(broker: EmbeddedBroker) -> Kafka:
+    """Settings of a broker whose topics are new and empty."""
+    settings = msgspec.structs.replace(broker.kafka, group=f"test{next(_numbers)}")
+    remake_topics(settings, list(topics.load().values()))
+    return settings

@@ -1,0 +1,84 @@
+"""Who asks, and about whom they may: the customer comes from the key alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from api.keys import KeyCache, KeyOwner
+from api.pool import StorePool
+from api.problems import ApiError
+
+
+@dataclass(frozen=True)
+class Service:
+    """What request handlers work with. `clock` gives epoch ms."""
+
+    stores: StorePool
+    keys: KeyCache
+    clock: Callable[[], int]
+    feedback_loop: tuple[str, ...]
+
+
+def service_of(request: Request) -> Service:
+    """The application's service."""
+    service = request.app.state.service
+    assert isinstance(service, Service)  # noqa: S101
+    return service
+
+
+bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer rmk_...`")
+header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key alone. The bearer form goes first.")
+
+
+def key_owner(
+    service: Annotated[Service, Depends(service_of)],
+    authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    api_key: Annotated[str | None, Depends(header)],
+) -> KeyOwner:
+    """The owner of the key sent.
+
+    Raises:
+        ApiError: 401 without a key or with one that is not good (RFC 6750 section 3).
+        StoreError: the store failed.
+    """
+    presented = authorization.credentials if authorization else api_key
+    challenge = 'Bearer realm="repmon"'
+    if not presented:
+        raise ApiError(
+            HTTPStatus.UNAUTHORIZED,
+            "send your key as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+            headers={"WWW-Authenticate": challenge},
+        )
+    owner = service.keys.find(presented)
+    if owner is None:
+        raise ApiError(
+            HTTPStatus.UNAUTHORIZED,
+            "this key is not known or was revoked",
+            headers={"WWW-Authenticate": f'{challenge}, error="invalid_token"'},
+        )
+    return owner
+
+
+def customer_for(owner: KeyOwner, customer: str | None) -> str:
+    """The customer a request is about: the key's own, or for an operator the one named.
+
+    Raises:
+        ApiError: 403 if a customer names another, whether that one exists or not; 422 if an operator names none.
+    """
+    if owner.is_operator:
+        if not customer:
+            raise ApiError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "an operator's key must name a customer", parameter="customer"
+            )
+        return customer
+    if customer is not None and customer != owner.customer:
+        raise ApiError(HTTPStatus.FORBIDDEN, "this key speaks for one customer only")
+    return owner.customer
+
+
+Owner = Annotated[KeyOwner, Depends(key_owner)]
+Services = Annotated[Service, Depends(service_of)]

@@ -1,0 +1,143 @@
+"""The customer's HTTP interface: where they stand, and their rates over time."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query, Response
+from fastapi.responses import HTMLResponse
+
+from api import keys, models, reference
+from api.access import Owner, Service, Services, customer_for
+from api.pool import StorePool
+from api.problems import MEDIA_TYPE, ApiError, add_handlers
+from api.ranges import WINDOW_S, RangeError, rfc3339, span
+from api.rates import Question, series
+from api.standing import standing
+from schemas import providers
+from streams.store import Store
+
+ABOUT = """What became of your mail, as numbers: where you stand under the sending policy, and the complaint,
+failure, block and exposure rates behind it.
+
+Rates are ratios: 0.003 is 0.3 %. Times are RFC 3339 in UTC. Errors are problem details (RFC 9457)."""
+
+router = APIRouter()
+v1 = APIRouter(
+    prefix="/v1",
+    responses={
+        401: {"model": models.Problem, "description": "No key, or one that is not known or was revoked."},
+        403: {"model": models.Problem, "description": "The key speaks for another customer."},
+        422: {"model": models.Problem, "description": "A parameter is missing or wrong; `errors` names it."},
+        503: {"model": models.Problem, "description": "The store does not answer. Try again."},
+    },
+)
+
+
+@v1.get("/standing", summary="Where you stand")
+def get_standing(
+    asked: Annotated[models.Query, Query()], owner: Owner, service: Services, response: Response
+) -> models.Standing:
+    """The standing of all your mail and of each stream, with the rates of the last 24 hours and open alerts."""
+    customer = customer_for(owner, asked.customer)
+    response.headers["Cache-Control"] = "no-store"
+    with service.stores.lend() as store:
+        return standing(store, customer, service.feedback_loop, service.clock())
+
+
+@v1.get("/rates", summary="A rate over time")
+def get_rates(
+    asked: Annotated[models.RatesQuery, Query()], owner: Owner, service: Services, response: Response
+) -> models.Series:
+    """One rate in buckets of a minute (ranges up to 6 hours), an hour (up to 31 days) or a day.
+
+    Each point has the bucket's own counts and, in `window`, the sliding window that ends with the bucket: the
+    rate that the policy judges. Days and hours begin in UTC. The running bucket ends now, and so does its window.
+    """
+    customer = customer_for(owner, asked.customer)
+    window_s = WINDOW_S[asked.window]
+    try:
+        cut = span(asked.start, asked.end, window_s, service.clock())
+    except RangeError as error:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
+    response.headers["Cache-Control"] = "no-store"
+    with service.stores.lend() as store:
+        points = series(
+            store, Question(customer, asked.scope, asked.metric, window_s), cut, service.feedback_loop
+        )
+    return models.Series(
+        customer=customer,
+        scope=asked.scope,
+        metric=asked.metric,
+        window=asked.window,
+        start=rfc3339(cut.start),
+        end=rfc3339(cut.end),
+        step_s=cut.step,
+        points=points,
+    )
+
+
+@router.get(
+    "/healthz",
+    summary="Whether the interface can answer",
+    responses={503: {"model": models.Problem, "description": "The store does not answer."}},
+)
+def get_health(service: Services) -> models.Health:
+    """Asks the store for an answer. Needs no key."""
+    with service.stores.lend() as store:
+        store.rows("SELECT 1")
+    return models.Health(status="ok")
+
+
+def create_app(open_store: Callable[[], Store], clock: Callable[[], int] | None = None) -> FastAPI:
+    """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms."""
+    now = clock or (lambda: time.time_ns() // 1_000_000)
+    stores = StorePool(open_store)
+
+    def look_up(presented: str) -> keys.KeyOwner | None:
+        with stores.lend() as store:
+            return keys.find(store, presented)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        stores.close()
+
+    app = FastAPI(
+        title="Sending reputation", version="1", description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    app.state.service = Service(
+        stores=stores,
+        keys=keys.KeyCache(look_up, now),
+        clock=now,
+        feedback_loop=providers.load().with_feedback_loop(),
+    )
+    add_handlers(app)
+    app.include_router(router)
+    app.include_router(v1)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
+
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = app.openapi_schema or _with_problems(make())
+        app.openapi_schema = document
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """Errors are `application/problem+json`, which FastAPI's `responses` cannot say."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400" and "application/json" in response.get("content", {}):
+                    response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+    return document

@@ -1,0 +1,187 @@
+"""Keys of the HTTP interface: made, found, revoked. A key is shown once; the store holds only its hash.
+
+A key carries 256 random bits, so nobody can guess it from its hash: one round of SHA-256 is enough. A slow
+hash (scrypt, Argon2) protects secrets that people choose, and here would only make every request slow.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+import msgspec
+
+from schemas.event import MAX_CUSTOMER_BYTES
+from streams.store import Store
+
+#: The customer of an operator's key.
+OPERATOR = ""
+KEY_FORMAT = re.compile(r"rmk_[A-Za-z0-9_-]{43}")
+#: Hexadecimal digits of the hash by which people name a key.
+ID_LENGTH = 16
+CACHE_MS = 5_000
+CACHE_SIZE = 10_000
+
+SELECT_KEYS = """
+SELECT key_hash, customer, label, created, revoked, updated FROM api_keys FINAL
+WHERE startsWith(key_hash, {start:String}) ORDER BY created, key_hash
+"""
+
+
+class ApiKeyError(ValueError):
+    """A key cannot be made or revoked as asked; the message says why."""
+
+
+class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a key speaks for; `customer` is '' for an operator. `id` names the key and cannot be used as one."""
+
+    id: str
+    customer: str
+    label: str
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the key may ask about every customer."""
+        return self.customer == OPERATOR
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `api_keys`. Times are UTC."""
+
+    key_hash: str
+    customer: str
+    label: str
+    created: datetime
+    revoked: bool
+    updated: datetime
+
+    @property
+    def owner(self) -> KeyOwner:
+        """The key's owner, without the hash."""
+        return KeyOwner(id=self.key_hash[:ID_LENGTH], customer=self.customer, label=self.label)
+
+
+def create_key(store: Store, customer: str, label: str, now: int) -> str:
+    """Make a key for `customer` (`OPERATOR` for one that may ask about every customer), at `now` (epoch ms).
+
+    Returns the key, which is stored nowhere and cannot be shown again.
+
+    Raises:
+        ApiKeyError: the customer's name is too long.
+        StoreError: the store failed.
+    """
+    if len(customer.encode()) > MAX_CUSTOMER_BYTES:
+        raise ApiKeyError(f"a customer's name has at most {MAX_CUSTOMER_BYTES} bytes")
+    key = f"rmk_{secrets.token_urlsafe(32)}"
+    at = _utc(now)
+    _write(
+        store,
+        StoredKey(key_hash=_hash(key), customer=customer, label=label, created=at, revoked=False, updated=at),
+    )
+    return key
+
+
+def find(store: Store, presented: str) -> KeyOwner | None:
+    """The owner of a presented key; None for what is no key, not ours, or revoked.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if not KEY_FORMAT.fullmatch(presented):
+        return None
+    wanted = _hash(presented)
+    for key in _stored(store, wanted):
+        # The store looked the hash up, not the key: how long that took says nothing about any key.
+        if hmac.compare_digest(key.key_hash, wanted) and not key.revoked:
+            return key.owner
+    return None
+
+
+def list_keys(store: Store) -> list[StoredKey]:
+    """All keys, revoked ones too, oldest first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return _stored(store, "")
+
+
+def revoke(store: Store, which: str, now: int) -> KeyOwner:
+    """Refuse a key from `now` (epoch ms) on; `which` is the key or its id. Repeating it changes nothing.
+
+    A running interface may know the key for another `CACHE_MS`.
+
+    Raises:
+        ApiKeyError: no key, or more than one, is meant by `which`.
+        StoreError: the store failed.
+    """
+    start = _hash(which) if KEY_FORMAT.fullmatch(which) else which
+    if len(start) < ID_LENGTH:
+        raise ApiKeyError(f"name the key itself or its id of {ID_LENGTH} digits")
+    found = _stored(store, start)
+    if len(found) != 1:
+        raise ApiKeyError("no such key" if not found else "more than one key has this id")
+    key = found[0]
+    if not key.revoked:
+        # Of two versions the later `updated` wins, so it must be later even where this clock is behind.
+        updated = max(_utc(now), key.updated + timedelta(microseconds=1))
+        _write(store, msgspec.structs.replace(key, revoked=True, updated=updated))
+    return key.owner
+
+
+class KeyCache:
+    """Remembers for `CACHE_MS` what `look_up` said of a key, by hash. Safe to use by several threads.
+
+    Keys that were refused are kept apart: a flood of made-up keys cannot push the good ones out.
+    """
+
+    def __init__(self, look_up: Callable[[str], KeyOwner | None], clock: Callable[[], int]) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._lock = Lock()
+        self._good: OrderedDict[str, tuple[int, KeyOwner | None]] = OrderedDict()
+        self._refused: OrderedDict[str, tuple[int, KeyOwner | None]] = OrderedDict()
+
+    def find(self, presented: str) -> KeyOwner | None:
+        """As `find`, from memory if asked in the last `CACHE_MS`.
+
+        Raises:
+            StoreError: the store failed; failures are not remembered.
+        """
+        if not KEY_FORMAT.fullmatch(presented):
+            return None
+        name, now = _hash(presented), self._clock()
+        with self._lock:
+            for kept in (self._good, self._refused):
+                entry = kept.get(name)
+                if entry and 0 <= now - entry[0] < CACHE_MS:
+                    return entry[1]
+        owner = self._look_up(presented)
+        with self._lock:
+            self._good.pop(name, None)
+            self._refused.pop(name, None)
+            kept = self._good if owner else self._refused
+            kept[name] = (now, owner)
+            if len(kept) > CACHE_SIZE:
+                kept.popitem(last=False)
+        return owner
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _utc(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _stored(store: Store, start: str) -> list[StoredKey]:
+    return [msgspec.convert(row, StoredKey) for row in store.records(SELECT_KEYS, {"start": start})]
+
+
+def _write(store: Store, key: StoredKey) -> None:
+    store.insert("api_keys", {field: [getattr(key, field)] for field in StoredKey.__struct_fields__})

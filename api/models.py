@@ -1,0 +1,212 @@
+"""What the HTTP interface answers. Rates are ratios (0.003 is 0.3 %), times are RFC 3339 in UTC.
+
+These are pydantic models, not Structs, because FastAPI writes the OpenAPI document from them.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.alert import Level
+
+Metric = Literal["complaint", "failure", "block", "exposure"]
+WindowName = Literal["1h", "24h", "7d", "15d", "30d"]
+
+Customer = Annotated[
+    str | None,
+    Field(
+        max_length=256,
+        description="The customer asked about: an operator's key must say, a customer's key needs not.",
+    ),
+]
+
+
+class Query(BaseModel):
+    """Parameters of every request. A parameter that does not exist is refused, so that a typing error shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer: Customer = None
+
+
+class RatesQuery(Query):
+    """Which rates, of what, when."""
+
+    metric: Annotated[Metric, Field(description="The rate.")]
+    window: Annotated[WindowName, Field(description="Length of the sliding window.")] = "24h"
+    scope: Annotated[
+        str,
+        Field(
+            pattern=r"^(customer$|stream:)",
+            max_length=300,
+            description="`customer` for all mail, `stream:NAME` for one stream.",
+        ),
+    ] = "customer"
+    start: Annotated[
+        str | None,
+        Field(
+            alias="from",
+            max_length=40,
+            description="Begin, RFC 3339 with an offset or epoch milliseconds; default: one window before `to`.",
+        ),
+    ] = None
+    end: Annotated[
+        str | None,
+        Field(
+            alias="to",
+            max_length=40,
+            description="End, RFC 3339 with an offset or epoch milliseconds; default and latest: now.",
+        ),
+    ] = None
+
+
+class Rate(BaseModel):
+    """A rate with what it was made from, in recipients.
+
+    It is null where the denominator is 0, and can pass 1 over a short time: complaints and late bounces
+    arrive after the deliveries they belong to.
+    """
+
+    numerator: int
+    denominator: int
+    rate: float | None
+
+    @classmethod
+    def of(cls, numerator: int, denominator: int) -> "Rate":
+        """The rate of two counts."""
+        return cls(
+            numerator=numerator,
+            denominator=denominator,
+            rate=numerator / denominator if denominator > 0 else None,
+        )
+
+
+class Rates(BaseModel):
+    """The rates over the last 24 hours.
+
+    - `complaint`: complaints / delivered, on both sides only of mailbox providers that send complaints back.
+    - `failure`: hard bounces and expired / finished recipients (delivered, bounced or expired, each once).
+    - `block`: refused for policy, spam or reputation / finished recipients.
+    - `exposure`: sent through an address while it was on a blocklist / sent.
+    """
+
+    complaint: Rate
+    failure: Rate
+    block: Rate
+    exposure: Rate
+
+
+class Contributor(BaseModel):
+    """How many of the numerator one provider, address or bounce class brought, and how much mail it had."""
+
+    name: str
+    count: int
+    volume: int
+
+
+class Evidence(BaseModel):
+    """What stands behind an alert, largest contributors first."""
+
+    providers: list[Contributor]
+    ips: list[Contributor]
+    bounce_classes: list[Contributor]
+    listings: list[str]
+    sample_message_ids: list[str]
+
+
+class OpenAlert(BaseModel):
+    """An alert that is not resolved, as it stood at its last change (`changed`)."""
+
+    alert_id: str
+    rule: str
+    metric: str
+    level: Level
+    opened: datetime
+    changed: datetime
+    window: str
+    numerator: int
+    denominator: int
+    rate: float
+    lower: float = Field(description="Lower bound of the rate's confidence interval.")
+    upper: float = Field(description="Upper bound of the rate's confidence interval.")
+    confidence: float
+    threshold: float
+    policy_version: str
+    explanation: str
+    evidence: Evidence
+
+
+class ScopeStanding(BaseModel):
+    """Where one scope stands: `customer` is all mail, `stream:NAME` one stream.
+
+    `standing`, `since` and `policy_version` are null until the scope was judged for the first time.
+    """
+
+    scope: str
+    standing: Level | None
+    since: datetime | None
+    reasons: list[str]
+    policy_version: str | None
+    rates: Rates = Field(description="The last 24 hours.")
+    open_alerts: list[OpenAlert]
+
+
+class Standing(BaseModel):
+    """Where a customer stands, all of its mail first, then each stream by name."""
+
+    customer: str
+    time: datetime
+    scopes: list[ScopeStanding]
+
+
+class Point(BaseModel):
+    """One bucket: its own counts, and the sliding window that ends with it.
+
+    `end` is where the bucket ends, or where the running one has got to.
+    """
+
+    time: datetime
+    end: datetime
+    numerator: int
+    denominator: int
+    rate: float | None
+    window: Rate
+
+
+class Series(BaseModel):
+    """A rate over time. `start` and `end` are rounded out to whole buckets of `step_s` seconds."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    customer: str
+    scope: str
+    metric: Metric
+    window: WindowName
+    start: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+    step_s: int
+    points: list[Point]
+
+
+class Health(BaseModel):
+    """The store answers."""
+
+    status: Literal["ok"]
+
+
+class ParameterProblem(BaseModel):
+    """What is wrong with one parameter."""
+
+    parameter: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[ParameterProblem] | None = None

@@ -1,0 +1,94 @@
+"""Errors as problem details (RFC 9457), `application/problem+json`, for every path of the interface."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from api.models import ParameterProblem, Problem
+from streams.store import StoreError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+
+log = logging.getLogger(__name__)
+
+
+class ApiError(Exception):
+    """A request that is refused; `parameter` names the query parameter that is wrong, if it is one."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        parameter: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.parameter = parameter
+        self.headers = headers
+
+
+def problem(
+    status: int,
+    detail: str,
+    errors: list[ParameterProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem response. The type is `about:blank`, so the title is the status phrase (RFC 9457 section 4.2.1)."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of `app` a problem response."""
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StoreError, _store_down)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101
+    named = [ParameterProblem(parameter=error.parameter, detail=error.detail)] if error.parameter else None
+    return problem(error.status, error.detail, named, error.headers)
+
+
+def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    found = [
+        ParameterProblem(parameter=".".join(str(part) for part in each["loc"][1:]), detail=each["msg"])
+        for each in error.errors()
+    ]
+    detail = "; ".join(f"{each.parameter}: {each.detail}" for each in found)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, found)
+
+
+def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+def _store_down(_: Request, error: Exception) -> Response:
+    # The message names hosts and SQL: it is for the log, not for customers.
+    log.error("store: %s", error)
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer; try again", headers=headers)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; it has been logged")

@@ -1,0 +1,95 @@
+"""The time range of a request: read, checked, and cut into buckets. Pure; times are epoch seconds, UTC."""
+
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+MINUTE = 60
+HOUR = 3_600
+DAY = 86_400
+WINDOW_S = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "15d": 15 * DAY, "30d": 30 * DAY}
+#: Counts are kept for 400 days; the longest window must still be whole at the first point.
+OLDEST_S = (400 - 30) * DAY
+
+# RFC 3339 section 5.6. A "+" that was not escaped reaches us as a space, and can only have meant a "+".
+RFC_3339 = re.compile(
+    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?)"
+    r"(?P<offset>[Zz]|[+\- ][0-9]{2}:[0-9]{2})"
+)
+EPOCH_MS = re.compile(r"-?[0-9]{1,15}")
+
+
+class RangeError(ValueError):
+    """A time or range that cannot be asked for; `parameter` is `from` or `to`."""
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+
+
+class Span(NamedTuple):
+    """Whole buckets of `step` seconds from `start` to `end`; counting has got to `now` (end of its minute)."""
+
+    start: int
+    end: int
+    step: int
+    now: int
+
+    def buckets(self) -> list[tuple[int, int]]:
+        """Begin and end of each bucket; the end of a running bucket is `now`."""
+        return [(at, min(at + self.step, self.now)) for at in range(self.start, self.end, self.step)]
+
+
+def span(start: str | None, end: str | None, window_s: int, now_ms: int) -> Span:
+    """The span between two wire times. A missing `end` is now, a missing `start` one window before the end.
+
+    Up to 6 hours are cut into minutes, up to 31 days into hours, more into days.
+
+    Raises:
+        RangeError: a time that cannot be read, or a range that is empty, too old or in the future.
+    """
+    now = end_of_minute(now_ms)
+    until = now if end is None else min(_read("to", end), now)
+    since = until - window_s if start is None else _read("from", start)
+    if since >= now:
+        raise RangeError("from", "lies in the future")
+    if since >= until:
+        raise RangeError("from", "must lie before `to`")
+    if since < now - OLDEST_S:
+        raise RangeError("from" if start else "to", f"lies more than {OLDEST_S // DAY} days back")
+    step = step_for(until - since)
+    return Span(since // step * step, -(-until // step) * step, step, now)
+
+
+def step_for(length: int) -> int:
+    """The bucket length for a range of `length` seconds: at most 745 buckets."""
+    if length <= 6 * HOUR:
+        return MINUTE
+    return HOUR if length <= 31 * DAY else DAY
+
+
+def end_of_minute(ms: int) -> int:
+    """The end of the minute that `ms` (epoch ms) lies in, epoch seconds: so far a window counts, now."""
+    return (ms // (MINUTE * 1000) + 1) * MINUTE
+
+
+def rfc3339(at: int) -> datetime:
+    """Epoch seconds as a UTC time."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _read(parameter: str, text: str) -> int:
+    """Epoch seconds, rounded down."""
+    if EPOCH_MS.fullmatch(text):
+        return int(text) // 1000
+    match = RFC_3339.fullmatch(text)
+    if not match:
+        raise RangeError(
+            parameter,
+            "must be RFC 3339 with an offset (2026-01-31T12:00:00Z) or epoch milliseconds",
+        )
+    offset = match["offset"].replace(" ", "+")
+    try:
+        return int(datetime.fromisoformat(match["local"] + offset).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise RangeError(parameter, f"is not a time: {error}") from None

@@ -1,0 +1,179 @@
+"""The second row: the customer chosen at the top."""
+
+from collections.abc import Sequence
+
+from dashboards.build import RATIO, Group, Placed, graph, table
+from dashboards.fleet import RATE_COLUMNS
+from dashboards.limits import Drawn, Limits
+from dashboards.model import QueryVariable, VariableQuery
+from dashboards.rates import (
+    BLOCKED,
+    COMPLAINABLE,
+    COMPLAINED,
+    FAILED,
+    FINISHED,
+    THIS_CUSTOMER,
+    fill,
+    rate_over_time,
+)
+
+#: Worst first, so that the dashboard opens on the customer who needs looking at. Grafana's `singlequote` does
+#: not escape a backslash, so a name with one could end the text early in a query; such names are not offered.
+CUSTOMERS = r"""
+SELECT customer
+FROM standings FINAL
+WHERE scope = 'customer' AND position(customer, '\\') = 0
+ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC, customer
+"""
+
+STANDING = """
+SELECT
+    if(scope = 'customer', 'all mail', scope) AS "Of",
+    standing AS "Standing",
+    since AS "Since",
+    volume AS "Volume, 24 h",
+    complaint_rate AS "Complaints",
+    failure_rate AS "Failures",
+    block_rate AS "Blocks",
+    exposure_rate AS "Exposure",
+    arrayStringConcat(reasons, ', ') AS "Rules",
+    policy_version AS "Policy"
+FROM standings FINAL
+WHERE {this_customer}
+ORDER BY scope != 'customer', scope
+"""
+
+#: No complaint rate where no complaint can come from.
+PROVIDERS = """
+SELECT
+    value AS "Provider",
+    {finished} AS "Finished",
+    sum(delivered) AS "Delivered",
+    sum(hard) AS "Hard",
+    sum(soft) AS "Soft",
+    sum(block) AS "Block",
+    sum(expired) AS "Expired",
+    sum(deferred) AS "Deferred",
+    sum(complained) AS "Complained",
+    if(value IN {feedback_loop}, {complained} / nullIf({complainable}, 0), NULL) AS "Complaints",
+    {failed} / nullIf({finished}, 0) AS "Failures",
+    {blocked} / nullIf({finished}, 0) AS "Blocks"
+FROM counts
+WHERE dimension = 'provider' AND {this_customer} AND $__timeFilter(bucket)
+GROUP BY value
+ORDER BY "Finished" DESC, value
+"""
+
+BOUNCES = """
+SELECT
+    bounce_kind AS "Kind",
+    bounce_class AS "Class",
+    count() AS "Bounces",
+    uniqExact(recipient_hash) AS "Recipients",
+    arrayStringConcat(topK(3)(provider), ', ') AS "Mostly at",
+    argMax(diagnostic, time) AS "Latest answer"
+FROM events FINAL
+WHERE type = 'bounced' AND {this_customer} AND $__timeFilter(time)
+GROUP BY bounce_kind, bounce_class
+ORDER BY "Bounces" DESC, bounce_kind, bounce_class
+LIMIT 50
+"""
+
+ALERTS = """
+SELECT
+    time AS "Time",
+    kind AS "What",
+    level AS "Level",
+    previous_level AS "Before",
+    rule AS "Rule",
+    scope AS "Scope",
+    window AS "Window",
+    rate AS "Rate",
+    lower AS "At least",
+    threshold AS "Threshold",
+    numerator AS "Count",
+    denominator AS "Of"
+FROM alerts FINAL
+WHERE {this_customer} AND $__timeFilter(time)
+ORDER BY time DESC, id
+LIMIT 200
+"""
+
+IPS = """
+SELECT
+    sending.address AS "Address",
+    sending.finished AS "Finished",
+    sending.failures AS "Failures",
+    sending.blocks AS "Blocks",
+    arrayStringConcat(arraySort(listed.zones), ', ') AS "Listed on"
+FROM
+(
+    SELECT value AS address,
+        {finished} AS finished,
+        {failed} / nullIf({finished}, 0) AS failures,
+        {blocked} / nullIf({finished}, 0) AS blocks
+    FROM counts
+    WHERE dimension = 'ip' AND {this_customer} AND $__timeFilter(bucket)
+    GROUP BY value
+) AS sending
+LEFT JOIN
+(
+    SELECT resource, groupUniqArray(zone) AS zones
+    FROM ({open_listings})
+    GROUP BY resource
+) AS listed ON listed.resource = sending.address
+ORDER BY "Finished" DESC, "Address"
+LIMIT 200
+"""
+
+VARIABLE = QueryVariable(
+    name="customer",
+    label="Customer",
+    query=VariableQuery(raw_sql=CUSTOMERS.strip()),
+    definition=CUSTOMERS.strip(),
+)
+
+
+def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
+    """The row's panels. `feedback_loop` are the providers that report single complaints."""
+
+    def filled(sql: str) -> str:
+        return fill(
+            sql,
+            feedback_loop,
+            this_customer=THIS_CUSTOMER,
+            finished=FINISHED,
+            failed=FAILED,
+            blocked=BLOCKED,
+            complained=COMPLAINED,
+            complainable=COMPLAINABLE,
+        )
+
+    def over_time(title: str, numerator: str, denominator: str, drawn: Drawn) -> Placed:
+        sql = rate_over_time(numerator, denominator, THIS_CUSTOMER, feedback_loop)
+        return Placed(graph(title, sql, unit=RATIO, limits=drawn), 8, 8)
+
+    ratios = RATE_COLUMNS
+    return Group(
+        "Customer: $customer",
+        (
+            Placed(table("Standing", filled(STANDING), ratios=ratios, levels=("Standing",)), 24, 5),
+            over_time("Complaint rate", COMPLAINED, COMPLAINABLE, limits.complaint),
+            over_time("Failure rate", FAILED, FINISHED, limits.failure),
+            over_time("Block rate", BLOCKED, FINISHED, limits.block),
+            Placed(table("Outcomes by provider", filled(PROVIDERS), ratios=ratios), 14, 8),
+            Placed(table("Addresses it sends from", filled(IPS), ratios=ratios), 10, 8),
+            Placed(table("Bounce classes", filled(BOUNCES)), 24, 8),
+            Placed(
+                table(
+                    "Alerts",
+                    filled(ALERTS),
+                    ratios=("Rate", "At least", "Threshold"),
+                    levels=("Level", "Before"),
+                    description="`At least` is the lower bound of the rate's interval: what is judged.",
+                ),
+                24,
+                9,
+            ),
+        ),
+    )

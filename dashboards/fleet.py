@@ -1,0 +1,203 @@
+"""The first row: all customers together."""
+
+from collections.abc import Sequence
+
+from dashboards.build import LEVEL_COLORS, RATIO, Group, Placed, graph, stats, table
+from dashboards.limits import Limits
+from dashboards.model import Link
+from dashboards.rates import (
+    COMPLAINABLE,
+    COMPLAINED,
+    EVERYBODY,
+    FAILED,
+    FINISHED,
+    fill,
+    rate_over_time,
+)
+
+STANDINGS = """
+SELECT
+    countIf(standing = 'critical') AS "Critical",
+    countIf(standing = 'excessive') AS "Excessive",
+    countIf(standing = 'warning') AS "Warning",
+    countIf(standing = 'watch') AS "Watch",
+    countIf(standing = 'good') AS "Good",
+    countIf(standing = 'too_small') AS "Too little mail"
+FROM standings FINAL
+WHERE scope = 'customer'
+"""
+
+WORST = """
+SELECT
+    customer AS "Customer",
+    standing AS "Standing",
+    since AS "Since",
+    volume AS "Volume, 24 h",
+    complaint_rate AS "Complaints",
+    failure_rate AS "Failures",
+    block_rate AS "Blocks",
+    exposure_rate AS "Exposure",
+    arrayStringConcat(reasons, ', ') AS "Rules"
+FROM standings FINAL
+WHERE scope = 'customer'
+ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC,
+    complaint_rate DESC, failure_rate DESC, customer
+LIMIT 50
+"""
+
+OUTCOMES = """
+SELECT
+    $__timeInterval(bucket) AS time,
+    sum(delivered) * 60 / $__interval_s AS "Delivered",
+    sum(deferred) * 60 / $__interval_s AS "Deferred",
+    sum(hard) * 60 / $__interval_s AS "Hard bounce",
+    sum(soft) * 60 / $__interval_s AS "Soft bounce",
+    sum(block) * 60 / $__interval_s AS "Block",
+    sum(expired) * 60 / $__interval_s AS "Expired",
+    sum(suppressed) * 60 / $__interval_s AS "Suppressed",
+    sum(rejected) * 60 / $__interval_s AS "Rejected",
+    sum(unsubscribed) * 60 / $__interval_s AS "Unsubscribed",
+    sum(complained) * 60 / $__interval_s AS "Complaint"
+FROM counts
+WHERE dimension = 'provider' AND $__timeFilter(bucket)
+GROUP BY time
+ORDER BY time
+"""
+
+#: The table is named where its column `time` is meant, since the bucket is called `time` too.
+ALERTS = """
+SELECT
+    $__timeInterval(alerts.time) AS time,
+    countIf(level = 'watch') AS "Watch",
+    countIf(level = 'warning') AS "Warning",
+    countIf(level = 'excessive') AS "Excessive",
+    countIf(level = 'critical') AS "Critical"
+FROM alerts FINAL
+WHERE kind IN ('opened', 'escalated') AND $__timeFilter(alerts.time)
+GROUP BY time
+ORDER BY time
+"""
+
+LISTINGS = """
+SELECT
+    resource AS "Resource",
+    zone AS "List",
+    weight AS "Weight",
+    since AS "Since",
+    seen AS "Last seen",
+    meaning AS "Meaning",
+    used.customers AS "Customers, 48 h"
+FROM ({open_listings}) AS listed
+LEFT JOIN
+(
+    SELECT value AS address, uniqExact(customer) AS customers
+    FROM counts
+    WHERE dimension = 'ip' AND bucket >= now() - INTERVAL 48 HOUR
+    GROUP BY address
+) AS used ON used.address = listed.resource
+ORDER BY indexOf(['critical', 'major', 'minor', 'informational'], weight), since, resource, zone
+"""
+
+OUTCOME_COLORS = {
+    "Delivered": "green",
+    "Deferred": "light-yellow",
+    "Hard bounce": "red",
+    "Soft bounce": "light-orange",
+    "Block": "purple",
+    "Expired": "dark-red",
+    "Suppressed": "text",
+    "Rejected": "light-blue",
+    "Unsubscribed": "blue",
+    "Complaint": "dark-orange",
+}
+ALERT_LEVELS = ("watch", "warning", "excessive", "critical")
+ALERT_COLORS = {level.capitalize(): LEVEL_COLORS[level] for level in ALERT_LEVELS}
+STANDING_COLORS = {**ALERT_COLORS, "Good": LEVEL_COLORS["good"], "Too little mail": LEVEL_COLORS["too_small"]}
+RATE_COLUMNS = ("Complaints", "Failures", "Blocks", "Exposure")
+
+
+def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> Group:
+    """The row's panels. `feedback_loop` are the providers that report single complaints."""
+    this_customer = Link(
+        title="Show this customer",
+        url=f"/d/{dashboard_uid}?var-customer=${{__value.raw:percentencode}}&${{__url_time_range}}",
+    )
+    return Group(
+        "Fleet",
+        (
+            Placed(
+                stats(
+                    "Customers by standing",
+                    fill(STANDINGS, feedback_loop),
+                    STANDING_COLORS,
+                    "Where the monitor last saw each customer.",
+                ),
+                24,
+                4,
+            ),
+            Placed(
+                table(
+                    "Worst customers",
+                    fill(WORST, feedback_loop),
+                    ratios=RATE_COLUMNS,
+                    levels=("Standing",),
+                    links=(("Customer", this_customer),),
+                    description="By standing, then complaint rate. Rates are of the last 24 hours.",
+                ),
+                24,
+                10,
+            ),
+            Placed(
+                graph(
+                    "Fleet complaint rate",
+                    rate_over_time(COMPLAINED, COMPLAINABLE, EVERYBODY, feedback_loop),
+                    unit=RATIO,
+                    limits=limits.complaint,
+                    description="Complaints per delivered mail, at providers with a feedback loop only.",
+                ),
+                12,
+                8,
+            ),
+            Placed(
+                graph(
+                    "Fleet failure rate",
+                    rate_over_time(FAILED, FINISHED, EVERYBODY, feedback_loop),
+                    unit=RATIO,
+                    limits=limits.failure,
+                    description="Hard bounces and expired mail per recipient whose fate is known.",
+                ),
+                12,
+                8,
+            ),
+            Placed(
+                graph(
+                    "Events per minute by outcome",
+                    fill(OUTCOMES, feedback_loop),
+                    stacked=True,
+                    colors=OUTCOME_COLORS,
+                ),
+                12,
+                8,
+            ),
+            Placed(
+                graph(
+                    "Alerts by level",
+                    fill(ALERTS, feedback_loop),
+                    stacked=True,
+                    colors=ALERT_COLORS,
+                    description="Alerts opened or escalated, by the level they reached.",
+                ),
+                12,
+                8,
+            ),
+            Placed(
+                table(
+                    "Open blocklist listings",
+                    fill(LISTINGS, feedback_loop),
+                    description="Listings in force, and how many customers used the address in 48 hours.",
+                ),
+                24,
+                8,
+            ),
+        ),
+    )

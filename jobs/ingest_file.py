@@ -1,0 +1,182 @@
+"""Log files and saved webhook bodies, read and adapted for sending on as canonical events.
+
+Reading and adapting only: where the events go is the caller's, through a callback. Compressed logs are read
+through the caller's decompressor (KumoMTA writes zstd).
+"""
+
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO
+
+import msgspec
+
+from schemas.event import MAX_EVENT_BYTES, MailEvent
+from streams.adapt import Adapter, AdaptError, Context, adapter
+
+#: Formats of which a file may be one webhook body, as well as a body a line.
+WEBHOOKS = frozenset({"sendgrid", "socketlabs"})
+#: The largest single body: a file that is one JSON document is held in memory.
+MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
+#: How many bad records are kept to be shown; a file of another format has nothing but bad ones.
+KEPT_BAD = 1_000
+
+_ENCODER = msgspec.json.Encoder()
+_ANY_DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
+_RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
+
+#: Takes the key and the value of one message.
+Publish = Callable[[bytes, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be read: its line and its place in that line's array, both from 1, and why."""
+
+    line: int
+    record: int
+    reason: str
+
+    def __str__(self) -> str:
+        """For a person to read."""
+        place = f"line {self.line}" if self.record == 1 else f"line {self.line}, record {self.record}"
+        return f"{place}: {self.reason}"
+
+
+#: A line's number, from 1, and its bytes; or why it cannot be read.
+Line = tuple[int, bytes] | BadRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent on: events in all and by type; how many records could not be read, and the first of them."""
+
+    events: int
+    by_type: Mapping[str, int]
+    bad_count: int
+    bad: tuple[BadRecord, ...]
+
+
+def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterator[MailEvent | BadRecord]:
+    """The events of a file in the order of its records, and in their place the records that are bad.
+
+    One JSON text a line for every format; a webhook file may also be a single JSON text over several lines.
+    Blank lines are counted but are no records.
+
+    Raises:
+        AdaptError: there is no such format.
+    """
+    adapt = adapter(format_name)
+    if format_name in WEBHOOKS:
+        return _webhooks(_lines(stream, MAX_BODY_BYTES), adapt, context)
+    return _records(_lines(stream, MAX_EVENT_BYTES), adapt, context)
+
+
+def moved_to(events: Iterable[MailEvent | BadRecord], first_ms: int) -> Iterator[MailEvent | BadRecord]:
+    """The same events, all moved in time by the same span, so that the first is at `first_ms` (epoch ms, UTC).
+
+    For trying out old logs, such as the examples: ingest takes no events of long ago.
+    """
+    shift: int | None = None
+    for event in events:
+        if not isinstance(event, BadRecord):
+            if shift is None:
+                shift = first_ms - event.time_ms
+            event.time = event.time_ms + shift
+        yield event
+
+
+def send_file(events: Iterable[MailEvent | BadRecord], publish: Publish) -> Sent:
+    """Publish each event under its customer as key, so that a customer's events keep their order."""
+    counts: Counter[str] = Counter()
+    bad: list[BadRecord] = []
+    bad_count = 0
+    for event in events:
+        if isinstance(event, BadRecord):
+            bad_count += 1
+            if len(bad) < KEPT_BAD:
+                bad.append(event)
+        else:
+            publish(event.customer.encode(), _ENCODER.encode(event))
+            counts[event.type] += 1
+    return Sent(events=counts.total(), by_type=dict(counts), bad_count=bad_count, bad=tuple(bad))
+
+
+def _records(lines: Iterator[Line], adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+    for line in lines:
+        if isinstance(line, BadRecord):
+            yield line
+        else:
+            yield from _adapted(line[1], line[0], 1, adapt, context)
+
+
+def _webhooks(lines: Iterator[Line], adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+    """Bodies a line or, where the first line is no JSON text by itself, one body for the whole file."""
+    held: list[Line] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        if isinstance(line, BadRecord) or size > MAX_BODY_BYTES or (not size and _is_document(line[1])):
+            break
+        size += len(line[1]) + 1
+    else:
+        whole = b"\n".join(line[1] for line in held if not isinstance(line, BadRecord))
+        if held and _is_document(whole):
+            yield from _body(whole, 1, adapt, context)
+            return
+    for line in chain(held, lines):
+        if isinstance(line, BadRecord):
+            yield line
+        else:
+            yield from _body(line[1], line[0], adapt, context)
+
+
+def _lines(stream: IO[bytes], limit: int) -> Iterator[Line]:
+    """Lines that are not blank, without the space around them; one that is too long is passed over."""
+    number = 0
+    while line := stream.readline(limit + 2):
+        number += 1
+        cut = len(line) == limit + 2 and not line.endswith(b"\n")
+        if cut:
+            while (more := stream.readline(limit)) and not more.endswith(b"\n"):
+                pass
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
+        line = line.strip()
+        if cut or len(line) > limit:
+            yield BadRecord(number, 1, f"the line is longer than {limit:,} bytes")
+        elif line:
+            yield number, line
+
+
+def _is_document(text: bytes) -> bool:
+    try:
+        _ANY_DOCUMENT.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _body(body: bytes, line: int, adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+    """One webhook body, its records one by one, so that a bad one costs only itself."""
+    if not body.lstrip().startswith(b"["):
+        yield from _adapted(body, line, 1, adapt, context)
+        return
+    try:
+        records = _RECORDS.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        yield from _adapted(body, line, 1, adapt, context)
+        return
+    for number, record in enumerate(records, start=1):
+        yield from _adapted(bytes(record), line, number, adapt, context)
+
+
+def _adapted(
+    raw: bytes, line: int, record: int, adapt: Adapter, context: Context
+) -> Iterator[MailEvent | BadRecord]:
+    try:
+        yield from adapt(raw, context)
+    except AdaptError as error:
+        yield BadRecord(line, record, str(error))

@@ -1,0 +1,256 @@
+"""Say of each alert whom a suspension hook would suspend or release (`repmon suspend-hook --dry-run`).
+
+Only alerts on a customer's whole mail suspend. An alert on one stream is printed and marked: a stream is
+judged by itself so that it can be stopped by itself, and suspending its customer would also stop the mail
+that is in order, password resets among it. Where the streams together are bad, the customer's own scope alerts
+as well.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.alert import AlertData, AlertEvent
+from schemas.policy import COUNTED
+from schemas.settings import Kafka, SettingsError
+from schemas.topics import REPUTATION_ALERTS
+from streams.broker import REACH_S, BrokerError, admin, consumer
+
+SUSPENDING = frozenset({"excessive", "critical"})
+CUSTOMER_SCOPE = "customer"
+#: How many ids of events and how many episodes are remembered, the latest.
+REMEMBERED = 100_000
+POLL_S = 0.2
+NO_HOOK = (
+    "suspend-hook only knows --dry-run: real suspension hooks come with configuration later; "
+    "nothing was suspended"
+)
+Action = Literal["suspend", "already suspended", "stream only", "lift", "keep suspended"]
+ALERT = msgspec.json.Decoder(AlertEvent)
+K = TypeVar("K")
+V = TypeVar("V")
+#: Partition number -> the offset where new alerts begin; what lies before was acted on by an earlier run.
+Resume = dict[int, int]
+
+
+class Latest(Generic[K, V]):
+    """A mapping of bounded size: the entry that was put longest ago goes first."""
+
+    def __init__(self, limit: int = REMEMBERED) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[K, V] = OrderedDict()
+
+    def put(self, key: K, value: V) -> None:
+        """Remember an entry as the latest."""
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+
+    def get(self, key: K) -> V | None:
+        """The value, or None where it is not known (any more)."""
+        return self._entries.get(key)
+
+    def drop(self, key: K) -> None:
+        """Forget an entry, if it is there."""
+        self._entries.pop(key, None)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass
+class Seen:
+    """What the hook remembers: ids of events; for each open episode (`alert_id`) of a customer's own scope
+    whether it was acted on; and for each customer the open episodes that suspend it.
+    """
+
+    events: Latest[str, None] = field(default_factory=Latest)
+    episodes: Latest[str, bool] = field(default_factory=Latest)
+    suspended: Latest[str, frozenset[str]] = field(default_factory=Latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """What a hook would do about one alert. `remark` is added where there is more to know."""
+
+    action: Action
+    event: AlertEvent
+    remark: str = ""
+
+    def __str__(self) -> str:
+        """One line of plain text, whatever the alert holds."""
+        data = self.event.data
+        what = {
+            "suspend": f"would suspend {data.customer}",
+            "already suspended": f"would not suspend {data.customer} again, already suspended for this episode",
+            "stream only": f"stream only, would not suspend {data.customer}",
+            "lift": f"would lift the suspension of {data.customer}",
+            "keep suspended": f"would keep {data.customer} suspended",
+        }[self.action]
+        remark = f" ({self.remark})" if self.remark else ""
+        return _one_line(f"{what}{remark}: {_verdict(data)}, alert {self.event.id}: {data.explanation}")
+
+
+def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
+    """What a hook would do about an alert, or None where there is nothing to do; `seen` is brought up to date.
+
+    Each event id counts once; an episode suspends once, however often it escalates. A resolved episode lifts
+    its suspension unless another open episode of the same customer holds it.
+    """
+    if event.id in seen.events:
+        return None
+    seen.events.put(event.id, None)
+    data = event.data
+    if data.kind == "resolved":
+        return _resolved(event, seen) if data.scope == CUSTOMER_SCOPE else None
+    if data.scope != CUSTOMER_SCOPE:
+        return Suspension("stream only", event, data.scope) if _suspends(data) else None
+    if not _suspends(data):
+        if data.kind == "opened":
+            seen.episodes.put(data.alert_id, False)
+        return None
+    acted = seen.episodes.get(data.alert_id)
+    seen.episodes.put(data.alert_id, True)
+    if acted:
+        return Suspension("already suspended", event)
+    holding = seen.suspended.get(data.customer) or frozenset()
+    seen.suspended.put(data.customer, holding | {data.alert_id})
+    return Suspension("suspend", event)
+
+
+def run(
+    kafka: Kafka,
+    on_line: Callable[[str], None],
+    stop: threading.Event,
+    from_beginning: bool,
+    dry_run: bool = True,
+) -> None:
+    """Read alerts until `stop` is set, and give one line of text for each that matters to `on_line`.
+
+    The position is committed behind each alert, in a consumer group of the hook's own; the first run begins with
+    the oldest alert kept, and so does every run with `from_beginning`. What an earlier run acted on is read again
+    in silence, so that a restart neither suspends twice nor forgets what to lift.
+
+    Raises:
+        SettingsError: not a dry run.
+        BrokerError: no answer within about 10 s, no such topic, or the broker refuses.
+    """
+    if not dry_run:
+        raise SettingsError(NO_HOOK)
+    partitions = _partitions(kafka)
+    client = consumer(kafka, "suspend-hook", **{"allow.auto.create.topics": False})
+    resume: Resume = {}
+
+    def assigned(client: Consumer, given: list[TopicPartition]) -> None:
+        if not from_beginning:
+            resume.update({each.partition: each.offset for each in client.committed(given, timeout=REACH_S)})
+        client.assign([TopicPartition(each.topic, each.partition, OFFSET_BEGINNING) for each in given])
+
+    try:
+        if kafka.static_assignment:
+            assigned(client, partitions)
+        else:
+            client.subscribe([REPUTATION_ALERTS], on_assign=assigned)
+        _consume(client, resume, on_line, stop)
+    except KafkaException as error:
+        raise BrokerError(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
+    finally:
+        client.close()
+
+
+def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], stop: threading.Event) -> None:
+    seen = Seen()
+    while not stop.is_set():
+        message = client.poll(POLL_S)
+        if message is None:
+            continue
+        if (error := message.error()) is not None:
+            if error.fatal() or not error.retriable():
+                raise KafkaException(error)
+            continue
+        line = _line(message, seen)
+        if (message.offset() or 0) < resume.get(message.partition() or 0, 0):
+            continue
+        if line:
+            on_line(line)
+        _commit(client, message)
+
+
+def _line(message: Message, seen: Seen) -> str | None:
+    try:
+        event = ALERT.decode(message.value() or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        place = f"{REPUTATION_ALERTS}[{message.partition()}]@{message.offset()}"
+        return _one_line(f"skipped {place}, not an alert as a CloudEvent: {error}")
+    decision = decide(event, seen)
+    return str(decision) if decision else None
+
+
+def _commit(client: Consumer, message: Message) -> None:
+    try:
+        client.commit(message=message, asynchronous=False)
+    except KafkaException as error:
+        # The partition has a new owner, who begins at the last commit: at worst a line is said twice.
+        if error.args[0].code() not in (
+            KafkaError.ILLEGAL_GENERATION,
+            KafkaError.UNKNOWN_MEMBER_ID,
+            KafkaError.REBALANCE_IN_PROGRESS,
+        ):
+            raise
+
+
+def _partitions(kafka: Kafka) -> list[TopicPartition]:
+    found = admin(kafka).list_topics(timeout=REACH_S).topics.get(REPUTATION_ALERTS)
+    if found is None or found.error is not None or not found.partitions:
+        raise BrokerError(
+            f"Kafka at {kafka.bootstrap}: there is no topic {REPUTATION_ALERTS}; "
+            "`repmon topics create` makes it"
+        )
+    return [TopicPartition(REPUTATION_ALERTS, number) for number in found.partitions]
+
+
+def _resolved(event: AlertEvent, seen: Seen) -> Suspension | None:
+    data = event.data
+    acted = seen.episodes.get(data.alert_id)
+    seen.episodes.drop(data.alert_id)
+    if acted is False:
+        return None
+    holding = (seen.suspended.get(data.customer) or frozenset()) - {data.alert_id}
+    if holding:
+        seen.suspended.put(data.customer, holding)
+        return Suspension("keep suspended", event, f"other open alerts: {len(holding)}")
+    seen.suspended.drop(data.customer)
+    # Its opening is older than what is kept or remembered; a suspension that is lifted in vain harms nobody.
+    return Suspension("lift", event, "" if acted else "if this alert had suspended it")
+
+
+def _suspends(data: AlertData) -> bool:
+    return data.kind in ("opened", "escalated") and data.level in SUSPENDING
+
+
+def _verdict(data: AlertData) -> str:
+    """`critical failure 14.2 % in 24h (threshold 10 %)`; a count stands as a count."""
+    word = "resolved" if data.kind == "resolved" else data.level
+    if data.metric in COUNTED:
+        return f"{word} {data.metric}: {data.numerator} in {data.window} (threshold {data.threshold:g})"
+    return (
+        f"{word} {data.metric} {_percent(data.rate)} in {data.window} (threshold {_percent(data.threshold)})"
+    )
+
+
+def _percent(ratio: float) -> str:
+    return f"{ratio * 100:.3g} %"
+
+
+def _one_line(text: str) -> str:
+    """Text from outside as one line that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,77 @@
+"""The JSON Schema of a topic's messages (draft 2020-12), made from the Python type and the topic's notes.
+
+The type says names, types, choices, lengths and defaults; the notes in the topic's YAML file add what types
+cannot say. What a schema accepts, the type accepts, so that whoever validates before sending is not refused
+later. Two exceptions cannot be written in JSON Schema: it takes 1.0 for an integer, and where formats are not
+checked it takes the 30th of February for a date.
+"""
+
+from typing import Any
+
+import msgspec
+
+from schemas.topics import FieldNote, Topic, TopicsError
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REF = "#/$defs/"
+
+
+def json_schema(topic: Topic) -> dict[str, Any]:
+    """The schema as plain JSON data. Unknown fields are allowed, as they are by the type.
+
+    Raises:
+        TopicsError: a field has no note, or a note no field.
+    """
+    main, parts = _generated(topic)
+    file = f"{topic.topic}.yaml"
+    if unknown := set(topic.fields) - set(parts):
+        raise TopicsError(f"{file}: fields.{min(unknown)}: no such type in {topic.python_type}")
+    for name, part in parts.items():
+        _annotate(part, topic.fields.get(name, {}), f"{file}: fields.{name}")
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:repmon:{topic.topic}",
+        "title": topic.topic,
+        "description": topic.description,
+        **{
+            keyword: value
+            for keyword, value in parts.pop(main).items()
+            if keyword not in ("title", "description")
+        },
+        **({"$defs": parts} if parts else {}),
+    }
+
+
+def text(schema: dict[str, Any]) -> str:
+    """The schema as it stands in its file."""
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+
+
+def _generated(topic: Topic) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The name of the message's type, and by name the schemas of it and of the types it is made of."""
+    (reference,), parts = msgspec.json.schema_components([topic.message_type()], ref_template=REF + "{name}")
+    return str(reference["$ref"]).removeprefix(REF), parts
+
+
+def _annotate(part: dict[str, Any], notes: dict[str, FieldNote], where: str) -> None:
+    properties = part["properties"]
+    if missing := [name for name in properties if name not in notes]:
+        raise TopicsError(f"{where}.{missing[0]}: missing")
+    if unknown := set(notes) - set(properties):
+        raise TopicsError(f"{where}.{min(unknown)}: no such field")
+    if "description" in part:
+        part["description"] = " ".join(part["description"].split())
+    for name, note in notes.items():
+        said = {keyword: value for keyword, value in msgspec.to_builtins(note).items() if value is not None}
+        properties[name] = {"description": said.pop("description"), **_plain(properties[name]), **said}
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A choice between plain types or between enumerations, as one `type` or one `enum`."""
+    choices = schema.get("anyOf", [])
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "anyOf"}
+    if choices and all(set(each) == {"type"} for each in choices):
+        return {"type": [each["type"] for each in choices], **rest}
+    if choices and all(set(each) == {"enum"} for each in choices):
+        return {"enum": [value for each in choices for value in each["enum"]], **rest}
+    return schema

@@ -1,0 +1,346 @@
+"""The policy: which rates are judged, over which windows, against which thresholds.
+
+Whether a customer is excessive is the operator's decision, so all that decides it is in one checked file.
+`policy.toml` is the default.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+from inspect import cleandoc
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from schemas.alert import Level
+
+DEFAULT_FILE = Path(__file__).with_name("policy.toml")
+STREAM_PREFIX = "stream:"
+UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+#: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
+LONGEST_MS = 400 * UNIT_MS["d"]
+
+#: What a rule judges. All but `critical_listing` are rates; that one is a number of listings.
+Metric = Literal["complaint", "failure", "block", "exposure", "critical_listing"]
+COUNTED: frozenset[Metric] = frozenset({"critical_listing"})
+
+Text = Annotated[str, Meta(min_length=1, max_length=256)]
+RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Window = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[mhd]$")]
+Threshold = Annotated[float, Meta(gt=0)]
+Volume = Annotated[int, Meta(ge=0)]
+#: One for all windows of the rule, or one for each window by name.
+MinVolume = Volume | dict[Window, Volume]
+
+
+class PolicyError(ValueError):
+    """The policy cannot be used; the message names the file, the rule and the field."""
+
+
+class Rung(NamedTuple):
+    """One level of a rule: it opens at `threshold` and holds from `resolve_at` on."""
+
+    level: Level
+    threshold: float
+    resolve_at: float
+
+
+class Levels(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True):
+    """The threshold of each level that is used: ratios (0.003 is 0.3 %), or numbers of listings."""
+
+    watch: Threshold | None = None
+    warning: Threshold | None = None
+    excessive: Threshold | None = None
+    critical: Threshold | None = None
+
+    def given(self) -> list[tuple[Level, float]]:
+        """The levels that are set, mildest first."""
+        pairs: tuple[tuple[Level, float | None], ...] = (
+            ("watch", self.watch),
+            ("warning", self.warning),
+            ("excessive", self.excessive),
+            ("critical", self.critical),
+        )
+        return [(level, threshold) for level, threshold in pairs if threshold is not None]
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
+    """One metric with its thresholds.
+
+    A window is judged only where its denominator reaches `min_volume`. An open level resolves when the rate
+    has stayed below threshold * `resolve_ratio` for `hold_minutes` in every window.
+
+    Raises:
+        ValueError: fields contradict each other; the message begins with the field.
+    """
+
+    name: RuleName
+    metric: Metric
+    windows: Annotated[tuple[Window, ...], Meta(min_length=1)]
+    levels: Levels
+    min_volume: MinVolume = 0
+    resolve_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    hold_minutes: Annotated[float, Meta(ge=0, le=43_200)] = 30.0
+
+    def __post_init__(self) -> None:
+        _unique("windows", self.windows)
+        if isinstance(self.min_volume, dict):
+            for window in self.windows:
+                if window not in self.min_volume:
+                    raise ValueError(f"min_volume: none for window {window}")
+            for window in self.min_volume:
+                if window not in self.windows:
+                    raise ValueError(f"min_volume: {window} is not a window of this rule")
+        if self.metric in COUNTED and self.min_volume != 0:
+            raise ValueError(f"min_volume: {self.metric} is a number of listings and has no volume")
+        _check_levels(self.levels, self.metric)
+
+    @cached_property
+    def ladder(self) -> tuple[Rung, ...]:
+        """The levels, mildest first."""
+        return tuple(Rung(level, at, at * self.resolve_ratio) for level, at in self.levels.given())
+
+    @cached_property
+    def thresholds(self) -> tuple[float, ...]:
+        """Where the levels of `ladder` open."""
+        return tuple(rung.threshold for rung in self.ladder)
+
+    @cached_property
+    def resolve_marks(self) -> tuple[float, ...]:
+        """Where the levels of `ladder` begin to hold."""
+        return tuple(rung.resolve_at for rung in self.ladder)
+
+    @cached_property
+    def checks(self) -> tuple[tuple[str, int], ...]:
+        """The windows, each with the denominator (at least 1) from which it is judged."""
+        least = self.min_volume
+        return tuple(
+            (window, max(1, least[window] if isinstance(least, dict) else least)) for window in self.windows
+        )
+
+
+class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
+    """Other numbers for one customer: for all of its mail or (with `stream`) one stream, for good or `until`
+    a time.
+
+    `levels` and `min_volume` replace those of the rule as a whole. For a stream, its own override goes before
+    the customer's.
+    """
+
+    customer: Text
+    rule: RuleName
+    reason: Text
+    stream: str = ""
+    levels: Levels | None = None
+    min_volume: MinVolume | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.levels is None and self.min_volume is None:
+            raise ValueError("levels: neither levels nor min_volume is given, so nothing is changed")
+
+    @cached_property
+    def until_ms(self) -> float:
+        """The first moment (epoch ms, UTC) at which it is no longer in force."""
+        return float("inf") if self.until is None else self.until.timestamp() * 1000
+
+    def applied(self, rule: Rule) -> Rule:
+        """The rule with what this override changes.
+
+        Raises:
+            ValueError: the changed rule contradicts itself.
+        """
+        return msgspec.structs.replace(
+            rule,
+            levels=rule.levels if self.levels is None else self.levels,
+            min_volume=rule.min_volume if self.min_volume is None else self.min_volume,
+        )
+
+
+class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
+    """The rules in force.
+
+    `windows` are all windows that are counted, each rule judges some of them. `confidence` is that of the
+    two-sided interval of a rate. With `expired_is_failure` mail that was given up counts as failed; deferred
+    mail never does. `scopes` says whose mail is judged: all of a customer's, and each stream where there are
+    several.
+
+    Raises:
+        ValueError: fields contradict each other; the message begins with the field.
+    """
+
+    rules: Annotated[tuple[Rule, ...], Meta(min_length=1)]
+    name: Annotated[str, Meta(max_length=64)] = ""
+    windows: Annotated[tuple[Window, ...], Meta(min_length=1)] = ("1h", "24h", "7d", "15d", "30d")
+    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
+    expired_is_failure: bool = True
+    scopes: Annotated[tuple[Literal["customer", "stream"], ...], Meta(min_length=1)] = ("customer", "stream")
+    overrides: tuple[Override, ...] = ()
+
+    def __post_init__(self) -> None:
+        for window in self.windows:
+            if window_ms(window) > LONGEST_MS:
+                raise ValueError(
+                    f"windows: {window} is longer than counts are kept ({LONGEST_MS // UNIT_MS['d']}d)"
+                )
+        _unique("windows", self.windows)
+        _unique("scopes", self.scopes)
+        _unique("rules", [rule.name for rule in self.rules])
+        for rule in self.rules:
+            for window in rule.windows:
+                if window not in self.windows:
+                    raise ValueError(f"rule {rule.name}: windows: {window} is not among the policy's windows")
+        _unique("overrides", [_whose(each) for each in self.overrides])
+        by_name = {rule.name: rule for rule in self.rules}
+        for override in self.overrides:
+            if override.rule not in by_name:
+                raise ValueError(f"{_whose(override)}: rule: there is no rule {override.rule}")
+            try:
+                override.applied(by_name[override.rule])
+            except ValueError as error:
+                raise ValueError(f"{_whose(override)}: {error}") from error
+
+    @cached_property
+    def version(self) -> str:
+        """A short hash of what the policy says, after its name if it has one: `default@5e0c0a7f19d2`.
+
+        Comments, layout and written-out defaults do not change it.
+        """
+        content = msgspec.json.encode(self, order="deterministic")
+        digest = hashlib.blake2b(content, digest_size=6).hexdigest()
+        return f"{self.name}@{digest}" if self.name else digest
+
+    @cached_property
+    def _overrides(self) -> dict[str, tuple[Override, ...]]:
+        # The customer's before its streams', so that a stream's own override is applied last.
+        ordered = sorted(self.overrides, key=lambda each: each.stream != "")
+        return {
+            customer: tuple(each for each in ordered if each.customer == customer)
+            for customer in {each.customer for each in ordered}
+        }
+
+    def rules_for(self, customer: str, scope: str, now_ms: int) -> tuple[Rule, ...]:
+        """The rules of one subject, in the policy's order, with the overrides in force at `now_ms`.
+
+        `scope` is `customer` or `stream:NAME`, `now_ms` epoch ms (UTC).
+        """
+        overrides = self._overrides.get(customer)
+        if overrides is None:
+            return self.rules
+        stream = scope.removeprefix(STREAM_PREFIX) if scope.startswith(STREAM_PREFIX) else ""
+        rules = {rule.name: rule for rule in self.rules}
+        for override in overrides:
+            if override.stream in ("", stream) and now_ms < override.until_ms:
+                rules[override.rule] = override.applied(rules[override.rule])
+        return tuple(rules.values())
+
+
+def window_ms(name: str) -> int:
+    """The length of a window in ms: a whole number with `m`, `h` or `d`.
+
+    Raises:
+        PolicyError: not such a name.
+    """
+    if re.fullmatch(r"[1-9][0-9]{0,5}[mhd]", name) is None:
+        raise PolicyError(f"{name!r} is not a window: give a number with m, h or d, such as 24h")
+    return int(name[:-1]) * UNIT_MS[name[-1]]
+
+
+def load(path: Path | None = None) -> Policy:
+    """The policy of a TOML file; without `path` the default policy.
+
+    Raises:
+        PolicyError: naming file, rule and field.
+    """
+    file = DEFAULT_FILE if path is None else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PolicyError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{file}: not valid TOML: {error}") from error
+    return parse(text, str(file))
+
+
+def parse(text: str, source: str) -> Policy:
+    """The policy in a TOML text; `source` names it in errors.
+
+    Raises:
+        PolicyError: naming source, rule and field.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{source}: not valid TOML: {error}") from error
+    try:
+        return msgspec.convert(raw, Policy)
+    except msgspec.ValidationError as error:
+        raise PolicyError(f"{source}: {_located(str(error), raw)}") from error
+
+
+def json_schema() -> str:
+    """The JSON Schema of a policy file; `json/policy.schema.json` holds it."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Sending reputation policy",
+        **msgspec.json.schema(Policy),
+    }
+    for described in schema["$defs"].values():
+        if "description" in described:
+            described["description"] = cleandoc(described["description"]).partition("\n\nRaises:")[0]
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+
+
+def _check_levels(levels: Levels, metric: Metric) -> None:
+    given = levels.given()
+    if not given:
+        raise ValueError("levels: none is given")
+    for (milder, low), (worse, high) in pairwise(given):
+        if low >= high:
+            raise ValueError(f"levels: {milder} ({low:g}) must be below {worse} ({high:g})")
+    for level, threshold in given:
+        if metric in COUNTED and (threshold < 1 or threshold % 1 != 0):
+            raise ValueError(f"levels.{level}: {threshold:g} is not a whole number of listings")
+        if metric not in COUNTED and threshold > 1:
+            raise ValueError(f"levels.{level}: {threshold:g} is not a ratio from 0 to 1 (0.003 is 0.3 %)")
+
+
+def _unique(field: str, names: Any) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{field}: {name} is given twice")
+        seen.add(name)
+
+
+def _whose(override: Override) -> str:
+    stream = f", stream {override.stream}" if override.stream else ""
+    return f"override of rule {override.rule} for {override.customer}{stream}"
+
+
+def _located(message: str, raw: dict[str, Any]) -> str:
+    """`Expected X - at `$.rules[0].levels.warning`` as `rule complaint: levels.warning: Expected X`."""
+    said = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
+    if said is None or not said[2]:
+        return message
+    return ": ".join([*_place(said[2], raw), said[1]])
+
+
+def _place(path: str, raw: dict[str, Any]) -> Iterator[str]:
+    entry = re.fullmatch(r"(rules|overrides)\[(\d+)\]\.?(.*)", path)
+    if entry is None:
+        yield path
+        return
+    kind, index, field = entry[1], int(entry[2]), entry[3]
+    given = raw[kind][index]
+    name = given.get("name" if kind == "rules" else "customer", "") if isinstance(given, dict) else ""
+    label = "rule" if kind == "rules" else "override for"
+    yield f"{label} {name}" if isinstance(name, str) and name else f"{kind}[{index}]"
+    if field:
+        yield field

@@ -1,0 +1,148 @@
+"""The topics, declared: one YAML file each in `schemas/topics`, beside its JSON Schema and its examples.
+
+A file says what flows, who writes and reads it, what the key is, how the topic is made, and in words what
+each field means. `schemas.json_schema` makes the JSON Schema from it, `jobs.topics` makes the topic.
+"""
+
+import re
+from importlib import import_module, resources
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+MAIL_EVENTS = "mail.events"
+MAIL_BLOCKLISTINGS = "mail.blocklistings"
+REPUTATION_CHANGES = "reputation.changes"
+REPUTATION_ALERTS = "reputation.alerts"
+DEAD_LETTERS = "mail.dead-letters"
+NAMES: tuple[str, ...] = (
+    MAIL_EVENTS,
+    MAIL_BLOCKLISTINGS,
+    REPUTATION_CHANGES,
+    REPUTATION_ALERTS,
+    DEAD_LETTERS,
+)
+
+UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+Text = Annotated[str, Meta(min_length=1)]
+Scalar = str | int | float | bool | None
+
+
+class TopicsError(ValueError):
+    """A topic's file is missing or wrong; the message names the file and the field."""
+
+
+class FieldNote(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, rename="camel"):
+    """What the Python type cannot say of a field; each name is a JSON Schema keyword."""
+
+    description: Text
+    format: Text | None = None
+    pattern: Text | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    examples: list[Scalar] | None = None
+
+
+#: Notes by the name of a Python type, then by the field's name on the wire.
+Notes = dict[str, dict[str, FieldNote]]
+
+
+class Topic(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """One topic.
+
+    `python_type` is the message's Python type (`module:Class`), `schema` the file of its JSON Schema.
+    `retention` is a number with m, h or d (minutes, hours, days). `compatibility` is what a change of the
+    schema owes to messages already written: with `backward` a reader of the new schema still reads them.
+    """
+
+    topic: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.-]{0,248}$")]
+    description: Text
+    written_by: tuple[Text, ...]
+    read_by: tuple[Text, ...]
+    key: Text
+    schema: Text
+    python_type: Annotated[str, Meta(pattern=r"^schemas\.\w+:\w+$")]
+    partitions: Annotated[int, Meta(ge=1)]
+    retention: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[mhd]$")]
+    cleanup: Literal["delete", "compact"]
+    max_message_bytes: Annotated[int, Meta(ge=1)]
+    compatibility: Literal["backward", "none"]
+    fields: Notes
+
+    @property
+    def retention_ms(self) -> int:
+        """How long messages are kept, in milliseconds."""
+        return int(self.retention[:-1]) * UNIT_MS[self.retention[-1]]
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The topic's settings in Kafka's own names (Kafka documentation, "Topic Configs")."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+        }
+
+    def message_type(self) -> type[msgspec.Struct]:
+        """The Python type of a message.
+
+        Raises:
+            TopicsError: there is no such type.
+        """
+        module, _, name = self.python_type.partition(":")
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise TopicsError(f"{self.topic}.yaml: python_type: there is no {self.python_type}") from error
+        if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
+            raise TopicsError(f"{self.topic}.yaml: python_type: {self.python_type} is not a message type")
+        return found
+
+
+def folder(kind: Literal["topics", "json", "examples"]) -> Traversable:
+    """Where the topics' files of one kind are."""
+    return resources.files("schemas").joinpath(kind)
+
+
+def load(where: Traversable | None = None) -> dict[str, Topic]:
+    """All declared topics by name, from the package's own folder or from `where`.
+
+    Raises:
+        TopicsError: a declared name has no file, or a file is wrong.
+    """
+    files = {file.name: file for file in (where or folder("topics")).iterdir() if file.name.endswith(".yaml")}
+    for name in NAMES:
+        if f"{name}.yaml" not in files:
+            raise TopicsError(f"{name}.yaml: missing")
+    return {topic.topic: topic for topic in (read(file) for _, file in sorted(files.items()))}
+
+
+def read(file: Traversable) -> Topic:
+    """One topic's file.
+
+    Raises:
+        TopicsError: it is wrong.
+    """
+    try:
+        plain: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        topic = msgspec.convert(plain, Topic)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TopicsError(f"{file.name}: cannot be read: {' '.join(str(error).split())}") from error
+    except msgspec.ValidationError as error:
+        raise TopicsError(f"{file.name}: {_field_first(str(error))}") from error
+    if file.name != f"{topic.topic}.yaml":
+        raise TopicsError(f"{file.name}: topic: it says {topic.topic}, the file name another")
+    topic.message_type()
+    return topic
+
+
+def _field_first(message: str) -> str:
+    """`Expected X - at `$.a.b`` as `a.b: Expected X`."""
+    said = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
+    return f"{said[2]}: {said[1]}" if said and said[2] else message

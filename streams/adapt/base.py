@@ -1,0 +1,63 @@
+"""What an adapter is: the context it is given, the events it returns, the one error it raises."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from schemas.event import MailEvent
+from schemas.providers import Providers
+
+#: The longest key that BLAKE2b takes, in bytes (RFC 7693 section 2.1).
+MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
+
+
+class AdaptError(ValueError):
+    """A message cannot be turned into events; the text says to a person which field and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where one format keeps what is ours alone. Empty text is the format's own default.
+
+    `customer` and `stream` name a place in the format's words: each adapter documents its places.
+    `default_customer` is used where that place is empty; without it such a record is an error.
+    """
+
+    customer: str = ""
+    default_customer: str = ""
+    stream: str = ""
+
+
+NO_OPTIONS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What adapters need to know besides the bytes.
+
+    `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name.
+    """
+
+    hash_key: bytes
+    providers: Providers
+    mapping: Mapping[str, Options] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the key.
+
+        Raises:
+            ValueError: the key is empty or too long.
+        """
+        if not 1 <= len(self.hash_key) <= MAX_HASH_KEY_BYTES:
+            raise ValueError(
+                f"hash_key has {len(self.hash_key)} bytes; it must have 1 to {MAX_HASH_KEY_BYTES}"
+            )
+
+    def options(self, name: str) -> Options:
+        """The options of the format `name`."""
+        return self.mapping.get(name, NO_OPTIONS)
+
+
+#: The bytes of one message in, its canonical events out: recipient hashed and emptied, recipient domain and
+#: provider filled in. No events for a record that says nothing about a recipient's fate. Raises AdaptError.
+Adapter = Callable[[bytes, Context], list[MailEvent]]

@@ -1,0 +1,234 @@
+"""KumoMTA log records, one JSON object a message.
+
+Format: https://docs.kumomta.com/reference/log_record/ . The customer is the tenant of the queue name
+(`campaign:tenant@domain`), or a meta field where the option `customer` is `meta.FIELD`. The stream is
+`default` unless the option `stream` names a meta field.
+"""
+
+from collections.abc import Mapping
+from email.utils import parseaddr
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.common import complete, decode, domain_of, reply_of, stable_id, text, time_ms
+from streams.adapt.feedback import feedback_type, reporting_provider
+from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
+
+NAME = "kumomta"
+
+#: An administrator's bounce takes the message out of the queue: no host refused the recipient, so it is a
+#: suppression, not a failure. Records of other types say nothing about a recipient's fate.
+_TYPES: dict[str, EventType] = {
+    "Delivery": "delivered",
+    "Bounce": "bounced",
+    "AdminBounce": "suppressed",
+    "TransientFailure": "deferred",
+    "Expiration": "expired",
+    "OOB": "bounced",
+    "Feedback": "complained",
+    "Rejection": "rejected",
+}
+
+
+class _Code(msgspec.Struct):
+    class_: int = msgspec.field(name="class")
+    subject: int
+    detail: int
+
+
+class _Response(msgspec.Struct):
+    code: int = 0
+    enhanced_code: _Code | None = None
+    content: str | None = None
+
+
+class _Source(msgspec.Struct):
+    address: str | None = None
+
+
+class _Report(msgspec.Struct):
+    feedback_type: str | None = None
+    source_ip: str | None = None
+    original_mail_from: str | None = None
+    original_rcpto_to: list[str] | None = None
+    reporting_mta: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+    supplemental_trace: dict[str, Any] | None = None
+
+
+class _Record(msgspec.Struct):
+    type: str
+    id: str = ""
+    sender: str | None = None
+    recipient: str | list[str] | None = None
+    queue: str | None = None
+    response: _Response | None = None
+    timestamp: int | float | None = None
+    event_time: str | None = None
+    num_attempts: int | None = None
+    bounce_classification: str | None = None
+    egress_pool: str | None = None
+    source_address: _Source | None = None
+    feedback_report: _Report | None = None
+    meta: dict[str, Any] | None = None
+    headers: dict[str, Any] | None = None
+
+
+class _Type(msgspec.Struct):
+    type: str
+
+
+_DECODER = msgspec.json.Decoder(_Record)
+_TYPE_DECODER = msgspec.json.Decoder(_Type)
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each recipient of the record; none for a record of another type.
+
+    Raises:
+        AdaptError: not a log record, or no customer can be found in it.
+    """
+    kind = _TYPES.get(decode(_TYPE_DECODER, raw).type)
+    if kind is None:
+        return []
+    record = decode(_DECODER, raw)
+    report = record.feedback_report if record.type == "Feedback" else None
+    places = _places(record, report)
+    options = context.options(NAME)
+    campaign, tenant = queue_parts(record.queue or "")
+    customer = _find(options.customer or "tenant", tenant, places) or options.default_customer
+    if not customer:
+        # Hosts that nobody's customer runs are refused all day long; such a refusal is no error of ours.
+        if record.type == "Rejection":
+            return []
+        raise AdaptError(_no_customer(record, options))
+    stream = _find(options.stream, tenant, places) if options.stream else ""
+    base = _base(record, report, kind, customer)
+    base.campaign = campaign
+    if stream:
+        base.stream = stream
+    if report is not None and not _reported(report):
+        base.provider = _reporter(record, report, context)
+    return [
+        complete(_for_recipient(base, record, each, number), context)
+        for number, each in enumerate(_recipients(record, report))
+    ]
+
+
+def _base(record: _Record, report: _Report | None, kind: EventType, customer: str) -> MailEvent:
+    """What all recipients of the record share."""
+    # A report's response is how its own mail was taken in; it says nothing about the message complained about.
+    response = _Response() if report else record.response or _Response()
+    content = response.content or ""
+    code = response.enhanced_code
+    status = f"{code.class_}.{code.subject}.{code.detail}" if code else reply_of(content)[1]
+    when = record.event_time if record.event_time else record.timestamp
+    if when is None:
+        raise AdaptError(f"record {record.type} {record.id}: neither `event_time` nor `timestamp` is given")
+    known = BOUNCE_CLASSES.get(record.bounce_classification or "", "") if kind == "bounced" else ""
+    # A feedback record's own id is that of the report; the message it is about is known from its trace alone.
+    trace = (report.supplemental_trace or {}) if report else {}
+    return MailEvent(
+        id=record.id or record.type,
+        type=kind,
+        time=time_ms(when),
+        customer=customer,
+        message_id=text(trace.get("id")) if record.type == "Feedback" else record.id,
+        sending_ip=_sending_ip(record, report),
+        ip_pool=record.egress_pool or "",
+        from_domain=_from_domain(record, report),
+        smtp_code=response.code if 0 <= response.code <= 999 else 0,
+        enhanced_status=status,
+        diagnostic=content,
+        bounce_class=known,
+        feedback_type=feedback_type(report.feedback_type or "") if report else "",
+        asynchronous=record.type == "OOB",
+    )
+
+
+def _for_recipient(base: MailEvent, record: _Record, address: str, number: int) -> MailEvent:
+    event = msgspec.structs.replace(base, recipient=address)
+    event.id = stable_id(NAME, record.id, record.type, address, number, base.time, record.num_attempts)
+    return event
+
+
+def _recipients(record: _Record, report: _Report | None) -> list[str]:
+    """Whom the record is about; one empty text where it does not say.
+
+    The recipient of a feedback record is the mailbox that takes reports, never the one who complained.
+    """
+    if record.type == "Feedback":
+        return _reported(report) or [""]
+    if isinstance(record.recipient, list):
+        return record.recipient or [""]
+    return [record.recipient or ""]
+
+
+def _reported(report: _Report | None) -> list[str]:
+    """Who complained: from the trace header, else from the report (RFC 5965 section 3.2)."""
+    if report is None:
+        return []
+    traced = (report.supplemental_trace or {}).get("recipient")
+    removal = (report.extensions or {}).get("removal-recipient")
+    for found in (traced, report.original_rcpto_to, removal):
+        addresses = found if isinstance(found, list) else [found]
+        named = [each for each in addresses if isinstance(each, str) and "@" in each]
+        if named:
+            return named
+    return []
+
+
+def _reporter(record: _Record, report: _Report, context: Context) -> str:
+    """The provider that complains for a recipient it does not name: whoever sent the report."""
+    mta = text((report.reporting_mta or {}).get("name"))
+    return reporting_provider((mta, domain_of(record.sender or "")), context.providers)
+
+
+def _sending_ip(record: _Record, report: _Report | None) -> str:
+    if report is not None:
+        return report.source_ip or ""
+    if record.type == "OOB" or record.source_address is None:
+        return ""
+    return _without_port(record.source_address.address or "")
+
+
+def _without_port(address: str) -> str:
+    """`192.0.2.1` of `192.0.2.1:25`, `2001:db8::1` of `[2001:db8::1]:25`; a bare address as it is."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
+def _from_domain(record: _Record, report: _Report | None) -> str:
+    """The domain of the From header where it is logged, else of the envelope sender.
+
+    A bounce mail's own From is the bouncing host, and its envelope recipient, logged as sender, is the
+    sender of the original message.
+    """
+    if report is not None:
+        return domain_of(report.original_mail_from or "")
+    header = "" if record.type == "OOB" else text((record.headers or {}).get("From"))
+    return domain_of(parseaddr(header)[1]) or domain_of(record.sender or "")
+
+
+def _places(record: _Record, report: _Report | None) -> Mapping[str, Any]:
+    """Meta fields; those that came back in a report's trace header win."""
+    trace = report.supplemental_trace if report else None
+    return {**(record.meta or {}), **(trace or {})}
+
+
+def _find(place: str, tenant: str, places: Mapping[str, Any]) -> str:
+    if place == "tenant":
+        return tenant or text(places.get("tenant"))
+    if place.startswith("meta."):
+        return text(places.get(place.removeprefix("meta.")))
+    raise AdaptError(f"the option `{place}` is not a place in KumoMTA records; use `tenant` or `meta.FIELD`")
+
+
+def _no_customer(record: _Record, options: Options) -> str:
+    where = options.customer or "tenant"
+    looked = f"no tenant in queue `{record.queue or ''}`" if where == "tenant" else f"no value at `{where}`"
+    return f"record {record.type} {record.id}: {looked}, and no default customer is configured"

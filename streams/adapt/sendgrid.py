@@ -1,0 +1,157 @@
+"""SendGrid event webhooks: a JSON array of events a message.
+
+Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event . Custom arguments stand
+beside the format's own fields; the options `customer` (default `customer`) and `stream` name the argument that
+holds them. Without it, the customer is `subuser`.
+
+SendGrid does not mark a bounce that came after a delivery had been reported.
+"""
+
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.common import complete, decode, plain, reply_of, stable_id, text, time_ms
+
+NAME = "sendgrid"
+
+_TYPES: dict[str, EventType] = {
+    "delivered": "delivered",
+    "bounce": "bounced",
+    "dropped": "suppressed",
+    "deferred": "deferred",
+    "spamreport": "complained",
+    "unsubscribe": "unsubscribed",
+    "group_unsubscribe": "unsubscribed",
+}
+#: In the other events, `ip` is the recipient's.
+_SENDING = frozenset({"delivered", "bounce", "deferred"})
+#: SendGrid's bounce classifications that say one thing. `Mailbox Unavailable` (full or closed), `Technical
+#: Failure` and `Unclassified` are left to our rules.
+_CLASSES = {
+    "invalid address": "invalid_recipient",
+    "content": "spam_content",
+    "reputation": "blocked",
+    "frequency or volume too high": "rate_limited",
+}
+
+Text = str | int | float | None
+
+
+class _Pool(msgspec.Struct):
+    name: str | None = None
+
+
+class _Event(msgspec.Struct, rename={"smtp_id": "smtp-id"}):
+    event: str
+    timestamp: int | float | str | None = None
+    email: str | None = None
+    sg_event_id: str | None = None
+    sg_message_id: str | None = None
+    smtp_id: str | None = None
+    ip: str | None = None
+    pool: _Pool | None = None
+    status: Text = None
+    reason: str | None = None
+    response: str | None = None
+    type: str | None = None
+    bounce_classification: str | None = None
+    attempt: Text = None
+    category: str | list[str] | None = None
+
+
+_DECODER: msgspec.json.Decoder[list[dict[str, Any]] | dict[str, Any]] = msgspec.json.Decoder(
+    list[dict[str, Any]] | dict[str, Any]
+)
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record of the body that tells a recipient's fate; opens and clicks are left out.
+
+    Raises:
+        AdaptError: not such a body; names the record, counted from 1.
+    """
+    body = decode(_DECODER, raw)
+    records = body if isinstance(body, list) else [body]
+    options = context.options(NAME)
+    events = []
+    for number, record in enumerate(records, start=1):
+        try:
+            event = _adapt_one(record, options)
+            if event is not None:
+                events.append(complete(event, context))
+        except AdaptError as error:
+            raise AdaptError(f"record {number}: {error}") from error
+    return events
+
+
+def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
+    name = fields.get("event")
+    kind = _TYPES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        if name is None:
+            raise AdaptError("field `event` is missing")
+        return None
+    try:
+        record = msgspec.convert(fields, _Event)
+    except msgspec.ValidationError as error:
+        raise AdaptError(plain(error)) from error
+    if record.timestamp is None:
+        raise AdaptError("field `timestamp` is missing")
+    place = options.customer or "customer"
+    customer = text(fields.get(place)) or text(fields.get("subuser")) or options.default_customer
+    if not customer:
+        raise AdaptError(f"no custom argument `{place}`, no `subuser`, and no default customer is configured")
+    diagnostic = record.reason or record.response or ""
+    code, status = reply_of(diagnostic)
+    event = MailEvent(
+        id=record.sg_event_id or _id(record),
+        type=kind,
+        time=time_ms(record.timestamp),
+        customer=customer,
+        # The angle brackets are no part of a message id (RFC 5322 section 3.6.4).
+        message_id=(record.smtp_id or "").strip(" <>") or record.sg_message_id or "",
+        recipient=record.email or "",
+        sending_ip=(record.ip or "") if record.event in _SENDING else "",
+        ip_pool=(record.pool.name or "") if record.pool else "",
+        smtp_code=code,
+        enhanced_status=text(record.status) or status,
+        diagnostic=diagnostic,
+        bounce_class=_bounce_class(record) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=_first(record.category),
+    )
+    if options.stream and (stream := text(fields.get(options.stream))):
+        event.stream = stream
+    return event
+
+
+def _bounce_class(record: _Event) -> str:
+    """SendGrid's own verdict where it is clear.
+
+    Type `blocked` means that the address is not at fault, so such a bounce must not become a hard one.
+    """
+    known = _CLASSES.get((record.bounce_classification or "").lower(), "")
+    if record.type == "blocked":
+        return known if known not in ("", "invalid_recipient") else "blocked"
+    return known
+
+
+def _id(record: _Event) -> str:
+    return stable_id(
+        NAME,
+        record.event,
+        record.sg_message_id,
+        record.smtp_id,
+        record.email,
+        record.timestamp,
+        record.attempt,
+    )
+
+
+def _first(category: str | list[str] | None) -> str:
+    if isinstance(category, list):
+        return category[0] if category else ""
+    return category or ""

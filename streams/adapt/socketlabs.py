@@ -1,0 +1,159 @@
+"""SocketLabs event webhooks: one JSON object a message, or an array of them.
+
+Format: https://help.socketlabs.com/docs/event-webhooks-data-attributes . The vendor spells some names in two
+ways (ServerId, ServerID), so letter case does not count. The options `customer` (default `ServerId`) and
+`stream` name a field, or a meta entry as `meta.KEY`. Complaints carry neither SubaccountId nor meta data: who
+takes the customer from there needs a default customer for them.
+
+A bounce that came after a delivery had been reported is not marked.
+"""
+
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.common import complete, decode, domain_of, plain, reply_of, stable_id, text, time_ms
+from streams.adapt.feedback import feedback_type
+
+NAME = "socketlabs"
+
+_TYPES: dict[str, EventType] = {
+    "delivered": "delivered",
+    "sent": "delivered",
+    "deferred": "deferred",
+    "failed": "bounced",
+    "complaint": "complained",
+    "tracking": "unsubscribed",
+}
+#: FailureType 2: the address was on the suppression list, nothing was sent
+#: (https://help.socketlabs.com/docs/failed-messages-report-definitions).
+_SUPPRESSED = frozenset({"2", "suppressed"})
+#: TrackingType of an unsubscribe, as a name or a number; 0 is a click, 1 an open.
+_UNSUBSCRIBE = frozenset({"2", "unsubscribe"})
+
+Text = str | int | float | None
+
+
+class _Meta(msgspec.Struct, rename="pascal"):
+    key: str = ""
+    value: str | int | float | bool | None = None
+
+
+class _Data(msgspec.Struct, rename="pascal"):
+    meta: list[_Meta] | None = None
+    tags: list[str] | None = None
+
+
+class _Event(msgspec.Struct):
+    """The fields that are read, in lower case. `secretkey` is not among them and so is never kept."""
+
+    type: str
+    datetime: str
+    address: str | None = None
+    ippoolid: Text = None
+    mailingid: Text = None
+    messageid: Text = None
+    fromaddress: str | None = None
+    response: str | None = None
+    localip: str | None = None
+    reason: str | None = None
+    deferralcode: Text = None
+    bouncestatus: Text = None
+    diagnosticcode: str | None = None
+    failurecode: Text = None
+    failuretype: Text = None
+    trackingtype: Text = None
+    fbltype: str | None = None
+    data: _Data | None = None
+
+
+_DECODER: msgspec.json.Decoder[list[dict[str, Any]] | dict[str, Any]] = msgspec.json.Decoder(
+    list[dict[str, Any]] | dict[str, Any]
+)
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record that tells a recipient's fate; queued, opens and clicks are left out.
+
+    Raises:
+        AdaptError: not such a body; names the record, counted from 1.
+    """
+    body = decode(_DECODER, raw)
+    records = body if isinstance(body, list) else [body]
+    options = context.options(NAME)
+    events = []
+    for number, record in enumerate(records, start=1):
+        try:
+            event = _adapt_one({key.lower(): value for key, value in record.items()}, options)
+            if event is not None:
+                events.append(complete(event, context))
+        except AdaptError as error:
+            raise AdaptError(f"record {number}: {error}") from error
+    return events
+
+
+def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
+    name = fields.get("type")
+    if not isinstance(name, str):
+        raise AdaptError("field `Type` is missing or not text")
+    kind = _TYPES.get(name.lower())
+    if kind is None:
+        return None
+    try:
+        record = msgspec.convert(fields, _Event)
+    except msgspec.ValidationError as error:
+        raise AdaptError(plain(error)) from error
+    if kind == "unsubscribed" and text(record.trackingtype).lower() not in _UNSUBSCRIBE:
+        return None
+    if kind == "bounced" and text(record.failuretype).lower() in _SUPPRESSED:
+        kind = "suppressed"
+    place = options.customer or "ServerId"
+    customer = _find(place, fields, record) or options.default_customer
+    if not customer:
+        raise AdaptError(f"no value at `{place}`, and no default customer is configured")
+    diagnostic = record.diagnosticcode or record.reason or record.response or ""
+    code, status = reply_of(diagnostic)
+    tags = record.data.tags if record.data else None
+    event = MailEvent(
+        id=_id(record),
+        type=kind,
+        time=time_ms(record.datetime),
+        customer=customer,
+        message_id=text(record.messageid),
+        recipient=record.address or "",
+        sending_ip=(record.localip or "") if kind == "delivered" else "",
+        ip_pool=text(record.ippoolid),
+        from_domain=domain_of(record.fromaddress or text(fields.get("from"))),
+        smtp_code=code,
+        enhanced_status=text(record.bouncestatus) or status,
+        diagnostic=diagnostic,
+        feedback_type=feedback_type(record.fbltype or "") if kind == "complained" else "",
+        campaign=text(record.mailingid) or (tags[0] if tags else ""),
+    )
+    if options.stream and (stream := _find(options.stream, fields, record)):
+        event.stream = stream
+    return event
+
+
+def _find(place: str, fields: dict[str, Any], record: _Event) -> str:
+    """The value of a field or, for `meta.KEY`, of a meta entry."""
+    if place.startswith("meta."):
+        entries = (record.data.meta if record.data else None) or []
+        wanted = place.removeprefix("meta.")
+        return next((text(each.value) for each in entries if each.key == wanted), "")
+    return text(fields.get(place.lower()))
+
+
+def _id(record: _Event) -> str:
+    """The format has no event id; these fields tell any two events of one message apart."""
+    return stable_id(
+        NAME,
+        record.type.lower(),
+        record.messageid,
+        record.mailingid,
+        record.address,
+        record.datetime,
+        record.failurecode,
+    )

@@ -1,0 +1,142 @@
+"""Saying it: a transition and its verdict as a CloudEvent, with an explanation a person understands. Pure."""
+
+from datetime import UTC, datetime
+
+from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence
+from schemas.policy import COUNTED, STREAM_PREFIX, Policy, Rule
+from streams.judge import RANK, Judgement, Verdict
+from streams.lifecycle import Transition
+
+
+def alert_event(
+    transition: Transition, verdict: Verdict, judgement: Judgement, evidence: Evidence, policy: Policy
+) -> AlertEvent:
+    """The event of one transition. Its `time` is the judgement's `now_ms`."""
+    return AlertEvent(
+        id=transition.id,
+        type=ALERT_TYPE.format(kind=transition.kind),
+        subject=transition.customer,
+        time=rfc3339(judgement.now_ms),
+        data=AlertData(
+            alert_id=transition.alert_id,
+            customer=transition.customer,
+            scope=transition.scope,
+            rule=transition.rule,
+            metric=verdict.metric,
+            kind=transition.kind,
+            level=transition.level,
+            previous_level=transition.previous_level,
+            episode=transition.episode,
+            transition=transition.transition,
+            window=verdict.window,
+            numerator=verdict.numerator,
+            denominator=verdict.denominator,
+            rate=verdict.rate,
+            lower=verdict.lower,
+            upper=verdict.upper,
+            confidence=verdict.confidence,
+            threshold=verdict.threshold,
+            policy_version=judgement.policy_version,
+            explanation=explain(transition, verdict, judgement, policy),
+            evidence=evidence,
+        ),
+    )
+
+
+def headline(alert: AlertEvent) -> str:
+    """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
+    data = alert.data
+    stream = f" [{data.scope.removeprefix(STREAM_PREFIX)}]" if data.scope.startswith(STREAM_PREFIX) else ""
+    state = "resolved" if data.kind == "resolved" else data.level
+    figure = str(data.numerator) if data.metric in COUNTED else percent(data.rate)
+    return f"{data.customer}{stream}: {data.rule} is {state} ({figure} in {data.window})"
+
+
+def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> str:
+    """What happened and by which numbers, in one to three sentences."""
+    rules = policy.rules_for(judgement.customer, judgement.scope, judgement.now_ms)
+    rule = next(each for each in rules if each.name == verdict.rule)
+    stream = ""
+    if judgement.scope.startswith(STREAM_PREFIX):
+        stream = f"Stream {judgement.scope.removeprefix(STREAM_PREFIX)}: "
+    what = _counted(verdict, policy)
+    if transition.kind in ("resolved", "de-escalated"):
+        return f"{stream}{what}{_figures(verdict)}{_below(transition, verdict, rule)}."
+    mark = _amount(verdict, verdict.threshold)
+    above = f"at or above the {verdict.level} threshold of {mark}"
+    said = f"{stream}{what}{_figures(verdict)}, {above}."
+    if transition.kind == "escalated":
+        said += f" It was at {transition.previous_level} before."
+    return said + _remark(verdict)
+
+
+def percent(ratio: float) -> str:
+    """A ratio as percent with two decimals, or with two significant digits where that is finer: `0.43 %`."""
+    value = ratio * 100
+    if 0 < value < 0.1:
+        digits = f"{value:.2g}"
+        return f"{digits if 'e' not in digits else f'{value:.6f}'} %"
+    return f"{value:.2f} %"
+
+
+def rfc3339(epoch_ms: int) -> str:
+    """Epoch milliseconds as RFC 3339, UTC, with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    at = datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def _counted(verdict: Verdict, policy: Policy) -> str:
+    n, d = verdict.numerator, verdict.denominator
+    within = f"in {verdict.window}"
+    match verdict.metric:
+        case "complaint":
+            among = _many(d, "delivery", "deliveries")
+            return f"{_many(n, 'complaint')} among {among} at providers with feedback loops {within}"
+        case "failure":
+            kinds = "hard bounces and expired mail" if policy.expired_is_failure else "hard bounces"
+            return f"{_many(n, 'failed recipient')} ({kinds}) among {d:,} finished {within}"
+        case "block":
+            refused = _many(n, "recipient")
+            return f"{refused} refused for policy, spam or reputation among {d:,} finished {within}"
+        case "exposure":
+            return f"{n:,} of {_many(d, 'message')} sent through an address on a blocklist {within}"
+        case "critical_listing":
+            listings = _many(n, "listing") if n else "No listing"
+            return f"{listings} on critical blocklists of addresses only this customer used {within}"
+
+
+def _figures(verdict: Verdict) -> str:
+    if verdict.metric in COUNTED or verdict.denominator <= 0:
+        return ""
+    interval = f"{verdict.confidence * 100:g} % interval {percent(verdict.lower)} to {percent(verdict.upper)}"
+    return f": {percent(verdict.rate)} ({interval})"
+
+
+def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
+    """Why an alert could go down: what it stayed below, or that there is hardly any mail left."""
+    after = "resolved" if transition.kind == "resolved" else f"down to {transition.level}"
+    if verdict.too_small:
+        least = next(volume for window, volume in rule.checks if window == verdict.window)
+        return f", too little to judge (at least {least:,}); {after} from {transition.previous_level}"
+    left = [rung for rung in rule.ladder if RANK[rung.level] > RANK[transition.level]]
+    if not left:
+        return f"; {after} from {transition.previous_level}, a level the policy no longer has"
+    mark = _amount(verdict, left[0].threshold if verdict.metric in COUNTED else left[0].resolve_at)
+    held = f" for {rule.hold_minutes:g} minutes" if rule.hold_minutes else ""
+    return f", below {mark} in every window{held}; {after} from {transition.previous_level}"
+
+
+def _remark(verdict: Verdict) -> str:
+    if verdict.metric == "exposure":
+        return " A shared address may be listed because of another customer."
+    if verdict.metric not in COUNTED and verdict.numerator > verdict.denominator:
+        return " More than the mail of the window, because reports come later than the mail; judged as 100 %."
+    return ""
+
+
+def _amount(verdict: Verdict, value: float) -> str:
+    return f"{value:g}" if verdict.metric in COUNTED else percent(value)
+
+
+def _many(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -1,0 +1,187 @@
+"""Judging: the counts of one subject and the policy in, a verdict for each rule out. Pure.
+
+A level opens when the lower bound of the rate's Wilson interval is at least the level's threshold. It holds
+while the rate itself is at least threshold * resolve_ratio. Either needs only one window, and that window
+needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from functools import lru_cache
+from math import sqrt
+from statistics import NormalDist
+from typing import Literal
+
+import msgspec
+
+from schemas.alert import LEVELS, Level
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import COUNTED, Metric, Policy, Rule
+
+RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
+NOTHING = WindowCounts()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one rule says.
+
+    `window` decided: of those at the highest level the one with the largest lower bound; where all are good,
+    the one with the largest volume. The counts, and the ratios `rate`, `lower`, `upper`, are of that window.
+    A `numerator` above the `denominator` is shown as counted, and judged as a rate of 1. `threshold` is that
+    of `level`; for `good` it is the mildest level's. `too_small` says that no window has the minimum volume;
+    `level` is then `good`.
+    """
+
+    rule: str
+    metric: Metric
+    level: Level
+    holding_level: Level
+    window: str
+    numerator: int
+    denominator: int
+    rate: float
+    lower: float
+    upper: float
+    confidence: float
+    threshold: float
+    too_small: bool
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What all rules say of one subject at `now_ms` (epoch ms, UTC), in the policy's order.
+
+    `standing` is the worst level. Where that is good but every rate had too little mail, it is `too_small`:
+    that nothing is listed does not make a customer good.
+    """
+
+    customer: str
+    scope: str
+    now_ms: int
+    policy_version: str
+    verdicts: tuple[Verdict, ...]
+    standing: Level | Literal["too_small"]
+
+
+def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
+    """Judge one subject.
+
+    A window that `subject` lacks counts as empty. `now_ms` (epoch ms, UTC) only says which overrides are in
+    force.
+    """
+    verdicts = tuple(
+        [
+            _verdict(rule, subject.windows, policy.confidence, policy.expired_is_failure)
+            for rule in policy.rules_for(subject.customer, subject.scope, now_ms)
+        ]
+    )
+    return Judgement(
+        customer=subject.customer,
+        scope=subject.scope,
+        now_ms=now_ms,
+        policy_version=policy.version,
+        verdicts=verdicts,
+        standing=_standing(verdicts),
+    )
+
+
+def wilson(numerator: int, denominator: int, confidence: float) -> tuple[float, float]:
+    """The two-sided Wilson score interval of a rate, as ratios from 0 to 1.
+
+    Complaints about earlier mail can outnumber the deliveries of a short window: a numerator above the
+    denominator is taken as equal to it, a rate of 1. Without a denominator nothing is known: (0, 1). Source:
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    """
+    if denominator <= 0:
+        return 0.0, 1.0
+    n = min(max(numerator, 0), denominator)
+    rate = n / denominator
+    z = _z(confidence)
+    share = z * z / denominator
+    centre = rate + share / 2
+    margin = z * sqrt(rate * (1 - rate) / denominator + share / (4 * denominator))
+    lower = 0.0 if n == 0 else (centre - margin) / (1 + share)
+    upper = 1.0 if n == denominator else (centre + margin) / (1 + share)
+    return min(lower, rate), max(upper, rate)
+
+
+def measured(metric: Metric, counts: WindowCounts, expired_is_failure: bool) -> tuple[int, int]:
+    """Numerator and denominator of a metric. A number of listings has the denominator 1."""
+    match metric:
+        case "complaint":
+            return counts.fbl_complained, counts.fbl_delivered
+        case "failure":
+            return counts.hard + counts.expired if expired_is_failure else counts.hard, counts.finished
+        case "block":
+            return counts.block, counts.finished
+        case "exposure":
+            return counts.exposed, counts.sent
+        case "critical_listing":
+            return counts.critical_listings, 1
+
+
+@lru_cache(maxsize=16)
+def _z(confidence: float) -> float:
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _rate(metric: Metric, numerator: int, denominator: int) -> float:
+    if metric in COUNTED:
+        return float(numerator)
+    return min(numerator, denominator) / denominator if denominator > 0 else 0.0
+
+
+def _interval(metric: Metric, numerator: int, denominator: int, confidence: float) -> tuple[float, float]:
+    if metric in COUNTED:
+        return float(numerator), float(numerator)
+    return wilson(numerator, denominator, confidence)
+
+
+def _verdict(
+    rule: Rule, windows: Mapping[str, WindowCounts], confidence: float, expired_is_failure: bool
+) -> Verdict:
+    metric, ladder, thresholds, resolve_marks = rule.metric, rule.ladder, rule.thresholds, rule.resolve_marks
+    # Positions in the ladder; -1 is good.
+    opened = held = -1
+    highest_lower = 0.0
+    enough, volume = False, -1
+    chosen = (rule.windows[0], 0, 0)
+    for window, least in rule.checks:
+        numerator, denominator = measured(metric, windows.get(window, NOTHING), expired_is_failure)
+        suits = denominator >= least
+        if opened < 0 and (suits, denominator) > (enough, volume):
+            enough, volume, chosen = suits, denominator, (window, numerator, denominator)
+        if not suits:
+            continue
+        rate = _rate(metric, numerator, denominator)
+        held = max(held, bisect_right(resolve_marks, rate) - 1)
+        if rate < thresholds[0]:
+            continue  # the lower bound is lower still
+        lower, _ = _interval(metric, numerator, denominator, confidence)
+        reached = bisect_right(thresholds, lower) - 1
+        if reached >= 0 and (reached, lower) > (opened, highest_lower):
+            opened, highest_lower, chosen = reached, lower, (window, numerator, denominator)
+    window, numerator, denominator = chosen
+    lower, upper = _interval(metric, numerator, denominator, confidence)
+    return Verdict(
+        rule=rule.name,
+        metric=metric,
+        level=ladder[opened].level if opened >= 0 else "good",
+        holding_level=ladder[held].level if held >= 0 else "good",
+        window=window,
+        numerator=numerator,
+        denominator=denominator,
+        rate=_rate(metric, numerator, denominator),
+        lower=lower,
+        upper=upper,
+        confidence=1.0 if metric in COUNTED else confidence,
+        threshold=thresholds[max(opened, 0)],
+        too_small=not enough,
+    )
+
+
+def _standing(verdicts: tuple[Verdict, ...]) -> Level | Literal["too_small"]:
+    worst = max([verdict.level for verdict in verdicts], key=RANK.__getitem__)
+    if worst != "good":
+        return worst
+    rates = [verdict.too_small for verdict in verdicts if verdict.metric not in COUNTED]
+    return "too_small" if rates and all(rates) else "good"
