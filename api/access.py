@@ -31,7 +31,9 @@ def service_of(request: Request) -> Service:
 
 
 bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer rmk_...`")
-header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key alone. The bearer form goes first.")
+header = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="The key alone. The bearer form goes first."
+)
 
 
 def key_owner(
@@ -72,7 +74,9 @@ def customer_for(owner: KeyOwner, customer: str | None) -> str:
     if owner.is_operator:
         if not customer:
             raise ApiError(
-                HTTPStatus.UNPROCESSABLE_ENTITY, "an operator's key must name a customer", parameter="customer"
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "an operator's key must name a customer",
+                parameter="customer",
             )
         return customer
     if customer is not None and customer != owner.customer:

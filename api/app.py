@@ -106,7 +106,12 @@ def create_app(open_store: Callable[[], Store], clock: Callable[[], int] | None 
         stores.close()
 
     app = FastAPI(
-        title="Sending reputation", version="1", description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+        title="Sending reputation",
+        version="1",
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
     )
     app.state.service = Service(
         stores=stores,
@@ -122,22 +127,15 @@ def create_app(open_store: Callable[[], Store], clock: Callable[[], int] | None 
     def docs() -> HTMLResponse:
         return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
 
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = app.openapi_schema or _with_problems(make())
-        app.openapi_schema = document
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    # FastAPI keeps the document it makes here and serves it as /openapi.json.
+    _with_problems(app.openapi())
     return app
 
 
-def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+def _with_problems(document: dict[str, Any]) -> None:
     """Errors are `application/problem+json`, which FastAPI's `responses` cannot say."""
     for path in document["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
                 if status >= "400" and "application/json" in response.get("content", {}):
                     response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
-    return document

@@ -110,7 +110,7 @@ class GraphStyle(Part, frozen=True, kw_only=True):
     stacking: Mode
     thresholds_style: Mode
     line_width: int = 2
-    show_points: str = "never"
+    show_points: str = "auto"
     span_nulls: bool = False
 
 

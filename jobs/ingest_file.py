@@ -51,7 +51,7 @@ Line = tuple[int, bytes] | BadRecord
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent on: events in all and by type; how many records could not be read, and the first of them."""
+    """Events sent, in all and by type; how many records could not be read, and the first of them."""
 
     events: int
     by_type: Mapping[str, int]
@@ -75,7 +75,7 @@ def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterat
 
 
 def moved_to(events: Iterable[MailEvent | BadRecord], first_ms: int) -> Iterator[MailEvent | BadRecord]:
-    """The same events, all moved in time by the same span, so that the first is at `first_ms` (epoch ms, UTC).
+    """The same events, all moved in time by one span, so that the first is at `first_ms` (epoch ms, UTC).
 
     For trying out old logs, such as the examples: ingest takes no events of long ago.
     """

@@ -2,10 +2,11 @@
 
 Only alerts on a customer's whole mail suspend. An alert on one stream is printed and marked: a stream is
 judged by itself so that it can be stopped by itself, and suspending its customer would also stop the mail
-that is in order, password resets among it. Where the streams together are bad, the customer's own scope alerts
-as well.
+that is in order, password resets among it. Where the streams together are bad, the customer's own scope
+alerts as well.
 """
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from schemas.policy import COUNTED
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
 from streams.broker import REACH_S, BrokerError, admin, consumer
+from streams.describe import percent
 
 SUSPENDING = frozenset({"excessive", "critical"})
 CUSTOMER_SCOPE = "customer"
@@ -30,6 +32,14 @@ NO_HOOK = (
     "suspend-hook only knows --dry-run: real suspension hooks come with configuration later; "
     "nothing was suspended"
 )
+#: Errors that waiting does not mend.
+REFUSALS = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+log = logging.getLogger("repmon.suspend_hook")
+
 Action = Literal["suspend", "already suspended", "stream only", "lift", "keep suspended"]
 ALERT = msgspec.json.Decoder(AlertEvent)
 K = TypeVar("K")
@@ -91,7 +101,7 @@ class Suspension:
         data = self.event.data
         what = {
             "suspend": f"would suspend {data.customer}",
-            "already suspended": f"would not suspend {data.customer} again, already suspended for this episode",
+            "already suspended": f"would not suspend {data.customer} again (same episode)",
             "stream only": f"stream only, would not suspend {data.customer}",
             "lift": f"would lift the suspension of {data.customer}",
             "keep suspended": f"would keep {data.customer} suspended",
@@ -101,7 +111,7 @@ class Suspension:
 
 
 def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
-    """What a hook would do about an alert, or None where there is nothing to do; `seen` is brought up to date.
+    """What a hook would do about an alert, or None where there is nothing to do. Brings `seen` up to date.
 
     Each event id counts once; an episode suspends once, however often it escalates. A resolved episode lifts
     its suspension unless another open episode of the same customer holds it.
@@ -136,9 +146,9 @@ def run(
 ) -> None:
     """Read alerts until `stop` is set, and give one line of text for each that matters to `on_line`.
 
-    The position is committed behind each alert, in a consumer group of the hook's own; the first run begins with
-    the oldest alert kept, and so does every run with `from_beginning`. What an earlier run acted on is read again
-    in silence, so that a restart neither suspends twice nor forgets what to lift.
+    The position is committed behind each alert, in a consumer group of the hook's own; the first run begins
+    with the oldest alert kept, and so does every run with `from_beginning`. What an earlier run acted on is
+    read again in silence, so that a restart neither suspends twice nor forgets what to lift.
 
     Raises:
         SettingsError: not a dry run.
@@ -174,8 +184,7 @@ def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], s
         if message is None:
             continue
         if (error := message.error()) is not None:
-            if error.fatal() or not error.retriable():
-                raise KafkaException(error)
+            _note(error)
             continue
         line = _line(message, seen)
         if (message.offset() or 0) < resume.get(message.partition() or 0, 0):
@@ -199,13 +208,15 @@ def _commit(client: Consumer, message: Message) -> None:
     try:
         client.commit(message=message, asynchronous=False)
     except KafkaException as error:
-        # The partition has a new owner, who begins at the last commit: at worst a line is said twice.
-        if error.args[0].code() not in (
-            KafkaError.ILLEGAL_GENERATION,
-            KafkaError.UNKNOWN_MEMBER_ID,
-            KafkaError.REBALANCE_IN_PROGRESS,
-        ):
-            raise
+        # The next commit covers this one; at worst, after a restart, a line is said twice.
+        _note(error.args[0])
+
+
+def _note(error: KafkaError) -> None:
+    """librdkafka goes on by itself after an error, unless it is fatal or the broker's last word."""
+    if error.fatal() or error.code() in REFUSALS:
+        raise KafkaException(error)
+    log.warning("consuming: %s", error.str())
 
 
 def _partitions(kafka: Kafka) -> list[TopicPartition]:
@@ -238,17 +249,11 @@ def _suspends(data: AlertData) -> bool:
 
 
 def _verdict(data: AlertData) -> str:
-    """`critical failure 14.2 % in 24h (threshold 10 %)`; a count stands as a count."""
+    """`critical failure 14.20 % in 24h (threshold 10.00 %)`; a count stands as a count."""
     word = "resolved" if data.kind == "resolved" else data.level
     if data.metric in COUNTED:
-        return f"{word} {data.metric}: {data.numerator} in {data.window} (threshold {data.threshold:g})"
-    return (
-        f"{word} {data.metric} {_percent(data.rate)} in {data.window} (threshold {_percent(data.threshold)})"
-    )
-
-
-def _percent(ratio: float) -> str:
-    return f"{ratio * 100:.3g} %"
+        return f"{word} {data.metric} {data.numerator} in {data.window} (threshold {data.threshold:g})"
+    return f"{word} {data.metric} {percent(data.rate)} in {data.window} (threshold {percent(data.threshold)})"
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """Saying it: a transition and its verdict as a CloudEvent, with an explanation a person understands. Pure."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence
 from schemas.policy import COUNTED, STREAM_PREFIX, Policy, Rule
@@ -74,8 +75,7 @@ def percent(ratio: float) -> str:
     """A ratio as percent with two decimals, or with two significant digits where that is finer: `0.43 %`."""
     value = ratio * 100
     if 0 < value < 0.1:
-        digits = f"{value:.2g}"
-        return f"{digits if 'e' not in digits else f'{value:.6f}'} %"
+        return f"{Decimal(f'{value:.2g}'):f} %"
     return f"{value:.2f} %"
 
 

@@ -62,7 +62,7 @@ def step(
 ) -> tuple[AlertState | None, Transition | None]:
     """The state after a verdict, and the transition if there is one. `state` is None before any alert.
 
-    The same inputs give the same outputs; a second step with the same verdict and time emits nothing more.
+    The same inputs give the same outputs; a second step with the same verdict and time changes nothing more.
     """
     if state is None or state.level == "good":
         if verdict.level == "good":
@@ -92,7 +92,10 @@ def _below(
     since = now_ms if state.below_since_ms is None else state.below_since_ms
     highest = max(state.below_level, holding, key=RANK.__getitem__)
     if now_ms - since >= hold_ms:
-        return _changed(state, highest, now_ms)
+        after, transition = _changed(state, highest, now_ms)
+        if RANK[holding] < RANK[highest]:
+            after = msgspec.structs.replace(after, below_since_ms=now_ms, below_level=holding)
+        return after, transition
     return msgspec.structs.replace(state, below_since_ms=since, below_level=highest), None
 
 

@@ -33,6 +33,10 @@ _TYPES: dict[str, EventType] = {
 }
 
 
+#: Records of mail that came in about a message sent earlier.
+_REPORTS = frozenset({"OOB", "Feedback"})
+
+
 class _Code(msgspec.Struct):
     class_: int = msgspec.field(name="class")
     subject: int
@@ -120,7 +124,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 def _base(record: _Record, report: _Report | None, kind: EventType, customer: str) -> MailEvent:
     """What all recipients of the record share."""
-    # A report's response is how its own mail was taken in; it says nothing about the message complained about.
+    # A report's response is how its own mail was taken in, not the message that it is about.
     response = _Response() if report else record.response or _Response()
     content = response.content or ""
     code = response.enhanced_code
@@ -129,14 +133,14 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
     if when is None:
         raise AdaptError(f"record {record.type} {record.id}: neither `event_time` nor `timestamp` is given")
     known = BOUNCE_CLASSES.get(record.bounce_classification or "", "") if kind == "bounced" else ""
-    # A feedback record's own id is that of the report; the message it is about is known from its trace alone.
+    # The id of a feedback or out-of-band record is the report's own; a trace header may name the message.
     trace = (report.supplemental_trace or {}) if report else {}
     return MailEvent(
         id=record.id or record.type,
         type=kind,
         time=time_ms(when),
         customer=customer,
-        message_id=text(trace.get("id")) if record.type == "Feedback" else record.id,
+        message_id=text(trace.get("id")) if record.type in _REPORTS else record.id,
         sending_ip=_sending_ip(record, report),
         ip_pool=record.egress_pool or "",
         from_domain=_from_domain(record, report),

@@ -1,8 +1,8 @@
 """SendGrid event webhooks: a JSON array of events a message.
 
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event . Custom arguments stand
-beside the format's own fields; the options `customer` (default `customer`) and `stream` name the argument that
-holds them. Without it, the customer is `subuser`.
+beside the format's own fields; the options `customer` (default `customer`) and `stream` name the argument
+that holds them. Without it, the customer is `subuser`.
 
 SendGrid does not mark a bounce that came after a delivery had been reported.
 """
@@ -71,7 +71,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each record of the body that tells a recipient's fate; opens and clicks are left out.
 
     Raises:
-        AdaptError: not such a body; names the record, counted from 1.
+        AdaptError: not such a body; names the record of an array, counted from 1.
     """
     body = decode(_DECODER, raw)
     records = body if isinstance(body, list) else [body]
@@ -83,7 +83,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
             if event is not None:
                 events.append(complete(event, context))
         except AdaptError as error:
-            raise AdaptError(f"record {number}: {error}") from error
+            place = f"record {number}: " if isinstance(body, list) else ""
+            raise AdaptError(f"{place}{error}") from error
     return events
 
 

@@ -78,7 +78,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each record that tells a recipient's fate; queued, opens and clicks are left out.
 
     Raises:
-        AdaptError: not such a body; names the record, counted from 1.
+        AdaptError: not such a body; names the record of an array, counted from 1.
     """
     body = decode(_DECODER, raw)
     records = body if isinstance(body, list) else [body]
@@ -90,7 +90,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
             if event is not None:
                 events.append(complete(event, context))
         except AdaptError as error:
-            raise AdaptError(f"record {number}: {error}") from error
+            place = f"record {number}: " if isinstance(body, list) else ""
+            raise AdaptError(f"{place}{error}") from error
     return events
 
 

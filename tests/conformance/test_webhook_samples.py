@@ -21,8 +21,8 @@ ESP = "SendGrid"
 DIFFERENCES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("rejected", "type"): (
         "suppressed",
-        "`dropped` was never sent because the address was suppressed or invalid; `rejected` is ours for mail that"
-        " our own host refused to take",
+        "`dropped` was never sent because the address was suppressed or invalid; `rejected` is our word for"
+        " mail that the sending host itself refused to take in",
     ),
     ("opened", "type"): ("", "opens tell nothing about a recipient's fate and give no event"),
 }

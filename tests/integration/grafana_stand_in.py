@@ -1,7 +1,7 @@
 """A stand-in for Grafana: the part of its documented HTTP API that a deployment uses, with state.
 
-After Grafana's documentation: "Folder", "Dashboard", "Data source" and "Folder/Dashboard Search" HTTP API. The
-data source calls by numeric id, deprecated since version 9, are not there.
+After the documentation of its HTTP API: "Folder", "Dashboard", "Data source", "Folder/Dashboard Search".
+The data source calls by numeric id, deprecated since version 9, are not there.
 """
 
 import base64
@@ -21,12 +21,12 @@ Body = dict[str, Any]
 Answer = tuple[int, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, message: str, **more: str) -> None:
+    def __init__(self, code: int, message: str, **more: str) -> None:
         super().__init__(message)
-        self.answer: Answer = (status, {"message": message, **more})
+        self.answer: Answer = (code, {"message": message, **more})
 
 
 @dataclass
@@ -73,9 +73,9 @@ class FakeGrafana:
                 if wanted == method and (found := re.fullmatch(pattern, route)):
                     names = [unquote(name) for name in found.groups()]
                     return handle(self, names, {**body, **{k: v[0] for k, v in parse_qs(query).items()}})
-            return 404, {"message": "Not found"}
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.answer
+        return 404, {"message": "Not found"}
 
     def _check_access(self, method: str, authorization: str) -> None:
         kind, _, value = authorization.partition(" ")
@@ -85,9 +85,9 @@ class FakeGrafana:
         else:
             allowed = kind == "Bearer" and value in (self.token, self.viewer_token)
         if not allowed:
-            raise Refused(401, "Unauthorized")
+            raise RefusedError(401, "Unauthorized")
         if value == self.viewer_token and method != "GET":
-            raise Refused(403, "You'll need additional permissions to perform this action.")
+            raise RefusedError(403, "You'll need additional permissions to perform this action.")
 
 
 def _get_folder(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
@@ -98,7 +98,7 @@ def _create_folder(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     title, uid = body.get("title", ""), body.get("uid") or f"made-{len(grafana.folders)}"
     _check_name(title, uid)
     if uid in grafana.folders or title in [folder["title"] for folder in grafana.folders.values()]:
-        raise Refused(409, "a folder with the same name already exists in the current location")
+        raise RefusedError(409, "a folder with the same name already exists in the current location")
     grafana.add_folder(title, uid)
     return 200, grafana.folders[uid]
 
@@ -107,7 +107,7 @@ def _update_folder(grafana: FakeGrafana, names: list[str], body: Body) -> Answer
     folder = _known(grafana.folders, names[0], "folder not found")
     _check_name(body.get("title", ""), names[0])
     if not body.get("overwrite") and body.get("version") != folder["version"]:
-        raise Refused(412, "The folder has been changed by someone else", status="version-mismatch")
+        raise RefusedError(412, "The folder has been changed by someone else", status="version-mismatch")
     folder.update(title=body["title"], version=folder["version"] + 1)
     return 200, folder
 
@@ -130,16 +130,16 @@ def _get_source(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
     for source in grafana.sources.values():
         if source["name"] == names[0]:
             return 200, source
-    raise Refused(404, "Data source not found")
+    raise RefusedError(404, "Data source not found")
 
 
 def _create_source(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     uid = body.get("uid") or f"made-{len(grafana.sources)}"
     _check_name(body.get("name", ""), uid)
     if not body.get("type") or not body.get("access"):
-        raise Refused(400, "bad request data")
+        raise RefusedError(400, "bad request data")
     if uid in grafana.sources or body["name"] in [source["name"] for source in grafana.sources.values()]:
-        raise Refused(409, "data source with the same name already exists")
+        raise RefusedError(409, "data source with the same name already exists")
     grafana.add_source(body["name"], uid)
     return 200, _keep_source(grafana, uid, body, "Datasource added")
 
@@ -147,7 +147,7 @@ def _create_source(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
 def _update_source(grafana: FakeGrafana, names: list[str], body: Body) -> Answer:
     source = _known(grafana.sources, names[0], "Data source not found")
     if source["readOnly"]:
-        raise Refused(403, "Cannot update read-only data source")
+        raise RefusedError(403, "Cannot update read-only data source")
     source["version"] += 1
     return 200, _keep_source(grafana, names[0], body, "Datasource updated")
 
@@ -173,15 +173,14 @@ def _save_dashboard(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     board = body.get("dashboard") or {}
     uid, folder_uid = board.get("uid") or f"made-{len(grafana.dashboards)}", body.get("folderUid", "")
     if not board.get("title"):
-        raise Refused(400, "Dashboard title cannot be empty", status="empty-name")
+        raise RefusedError(400, "Dashboard title cannot be empty", status="empty-name")
     _check_name(board["title"], uid)
     if folder_uid and folder_uid not in grafana.folders:
-        raise Refused(400, "folder not found")
+        raise RefusedError(400, "folder not found")
     held = grafana.dashboards.get(uid)
-    if held is not None and not body.get("overwrite"):
-        if board.get("version") != held["dashboard"]["version"]:
-            message = "The dashboard has been changed by someone else"
-            raise Refused(412, message, status="version-mismatch")
+    changed = held is not None and board.get("version") != held["dashboard"]["version"]
+    if changed and not body.get("overwrite"):
+        raise RefusedError(412, "The dashboard has been changed by someone else", status="version-mismatch")
     version = 1 if held is None else held["dashboard"]["version"] + 1
     number = len(grafana.dashboards) + 1 if held is None else held["dashboard"]["id"]
     grafana.dashboards[uid] = {
@@ -194,19 +193,19 @@ def _save_dashboard(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
 
 def _get_plugin(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
     if names[0] not in grafana.plugins:
-        raise Refused(404, "Plugin not found, no installed plugin with that id")
+        raise RefusedError(404, "Plugin not found, no installed plugin with that id")
     return 200, {"id": names[0], "type": "datasource", "enabled": True}
 
 
 def _known(held: dict[str, Body], uid: str, missing: str) -> Body:
     if uid not in held:
-        raise Refused(404, missing)
+        raise RefusedError(404, missing)
     return held[uid]
 
 
 def _check_name(title: str, uid: str) -> None:
     if not title or len(uid) > LONGEST_UID or not re.fullmatch(r"[A-Za-z0-9_-]+", uid):
-        raise Refused(400, "bad request data")
+        raise RefusedError(400, "bad request data")
 
 
 ROUTES: list[tuple[str, str, Callable[[FakeGrafana, list[str], Body], Answer]]] = [

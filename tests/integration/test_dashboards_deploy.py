@@ -4,6 +4,7 @@ import copy
 import json
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -220,7 +221,7 @@ def test_grafana_that_is_not_there_is_said() -> None:
 
 def test_redirect_is_said_and_not_followed(fake: FakeGrafana, grafana: Grafana) -> None:
     fake.redirect_to = "http://127.0.0.1:9"
-    with pytest.raises(DashboardError, match="redirected; set grafana.url"):
+    with pytest.raises(DashboardError, match=r"redirected; set grafana\.url"):
         deploy(grafana, CLICKHOUSE)
 
 
@@ -244,7 +245,7 @@ def test_answer_that_is_no_use_is_said_in_one_line(
     assert "\n" not in str(failed.value)
 
 
-def save(grafana: Grafana, body: dict[str, object]) -> requests.Response:
+def save(grafana: Grafana, body: dict[str, Any]) -> requests.Response:
     headers = {"Authorization": f"Bearer {grafana.token}"}
     return requests.post(f"{grafana.url}/api/dashboards/db", json=body, headers=headers, timeout=5)
 

@@ -71,7 +71,7 @@ def test_webhook_file_with_a_body_a_line() -> None:
     text = b"\n".join(json.dumps(each).encode() for each in lines) + b"\nbroken\n"
     found = outcome(read(text, "sendgrid"))
     assert found[:4] == ["e1", "e2", "e3", "e4"]
-    assert found[4] == "line 3, record 2: record 1: field `event` is missing"
+    assert found[4] == "line 3, record 2: field `event` is missing"
     assert found[5] == "e5"
     assert found[6].startswith("line 4: the message is not JSON")
 

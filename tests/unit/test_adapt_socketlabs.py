@@ -120,7 +120,7 @@ def test_customer_from_another_field_or_from_meta() -> None:
 
 
 def test_record_without_a_customer_is_an_error_unless_there_is_a_default() -> None:
-    with pytest.raises(AdaptError, match=r"record 1: no value at `meta\.Account`"):
+    with pytest.raises(AdaptError, match=r"^no value at `meta\.Account`"):
         adapt({"Type": "Complaint", "Data": None}, Options(customer="meta.Account"))
     options = Options(customer="meta.Account", default_customer="house")
     assert adapt({"Type": "Complaint", "Data": None}, options)[0].customer == "house"
@@ -137,5 +137,5 @@ def test_array_of_records_and_the_place_of_a_bad_one() -> None:
     assert len(good) == 2
     with pytest.raises(AdaptError, match="record 2: field `Type` is missing"):
         adapter("socketlabs")(json.dumps([BASE, {}]).encode(), context)
-    with pytest.raises(AdaptError, match="record 1: field `datetime` is missing"):
+    with pytest.raises(AdaptError, match=r"^field `datetime` is missing"):
         adapter("socketlabs")(b'{"Type": "Sent"}', context)

@@ -39,25 +39,46 @@ ERRORS = {
     "no rules": ("rules = []", "rules: Expected `array` of length >= 1"),
     "rules missing": ('name = "x"', "missing required field `rules`"),
     "unknown key": (f"colour = 1\n{RULE}", "unknown field `colour`"),
-    "unknown key in a rule": (rule_with("limit = 1"), "rule complaint: Object contains unknown field `limit`"),
-    "unknown level": (rule_with("levels = { bad = 0.1 }"), "rule complaint: levels: Object contains unknown field `bad`"),
+    "unknown key in a rule": (
+        rule_with("limit = 1"),
+        "rule complaint: Object contains unknown field `limit`",
+    ),
+    "unknown level": (
+        rule_with("levels = { bad = 0.1 }"),
+        "rule complaint: levels: Object contains unknown field `bad`",
+    ),
     "unknown metric": (rule_with('metric = "opens"'), "rule complaint: metric: Invalid enum value 'opens'"),
-    "rule without windows": (rule_with("windows = []"), "rule complaint: windows: Expected `array` of length >= 1"),
-    "window that is none": (rule_with('windows = ["1w"]'), "rule complaint: windows[0]: Expected `str` matching"),
+    "rule without windows": (
+        rule_with("windows = []"),
+        "rule complaint: windows: Expected `array` of length >= 1",
+    ),
+    "window that is none": (
+        rule_with('windows = ["1w"]'),
+        "rule complaint: windows[0]: Expected `str` matching",
+    ),
     "window twice": (rule_with('windows = ["24h", "24h"]'), "rule complaint: windows: 24h is given twice"),
     "window not counted": (
         rule_with('windows = ["2h"]'),
         "rule complaint: windows: 2h is not among the policy's windows",
     ),
     "name with spaces": (rule_with('name = "Too Many"'), "rule Too Many: name: Expected `str` matching"),
-    "rule without a name": (RULE.replace('name = "complaint"', ""), "rules[0]: Object missing required field `name`"),
+    "rule without a name": (
+        RULE.replace('name = "complaint"', ""),
+        "rules[0]: Object missing required field `name`",
+    ),
     "level not a number": (
         rule_with('levels = { warning = "1 %" }'),
         "rule complaint: levels.warning: Expected `float | null`, got `str`",
     ),
-    "level zero": (rule_with("levels = { warning = 0 }"), "rule complaint: levels.warning: Expected `float` > 0"),
+    "level zero": (
+        rule_with("levels = { warning = 0 }"),
+        "rule complaint: levels.warning: Expected `float` > 0",
+    ),
     "level not a number at all": (rule_with("levels = { warning = nan }"), "rule complaint: levels.warning"),
-    "level above 1": (rule_with("levels = { warning = 3 }"), "rule complaint: levels.warning: 3 is not a ratio"),
+    "level above 1": (
+        rule_with("levels = { warning = 3 }"),
+        "rule complaint: levels.warning: 3 is not a ratio",
+    ),
     "no levels": (rule_with("levels = {}"), "rule complaint: levels: none is given"),
     "levels that fall": (
         rule_with("levels = { warning = 0.003, excessive = 0.001 }"),
@@ -72,15 +93,27 @@ ERRORS = {
         rule_with('min_volume = { "24h" = 1, "1h" = 1 }'),
         "rule complaint: min_volume: 1h is not a window of this rule",
     ),
-    "volume missing for a window": (rule_with("min_volume = {}"), "rule complaint: min_volume: none for window 24h"),
+    "volume missing for a window": (
+        rule_with("min_volume = {}"),
+        "rule complaint: min_volume: none for window 24h",
+    ),
     "volume key that is no window": (
         rule_with('min_volume = { "day" = 1 }'),
         "rule complaint: min_volume: Expected `str` matching",
     ),
-    "resolve ratio 0": (rule_with("resolve_ratio = 0"), "rule complaint: resolve_ratio: Expected `float` > 0"),
-    "resolve ratio above 1": (rule_with("resolve_ratio = 1.1"), "rule complaint: resolve_ratio: Expected `float` <= 1"),
+    "resolve ratio 0": (
+        rule_with("resolve_ratio = 0"),
+        "rule complaint: resolve_ratio: Expected `float` > 0",
+    ),
+    "resolve ratio above 1": (
+        rule_with("resolve_ratio = 1.1"),
+        "rule complaint: resolve_ratio: Expected `float` <= 1",
+    ),
     "hold below 0": (rule_with("hold_minutes = -1"), "rule complaint: hold_minutes: Expected `float` >= 0"),
-    "hold without end": (rule_with("hold_minutes = inf"), "rule complaint: hold_minutes: Expected `float` <="),
+    "hold without end": (
+        rule_with("hold_minutes = inf"),
+        "rule complaint: hold_minutes: Expected `float` <=",
+    ),
     "count with a volume": (
         rule_with('metric = "critical_listing"'),
         "rule complaint: min_volume: critical_listing is a number of listings",
@@ -110,7 +143,7 @@ ERRORS = {
     ),
     "override with wrong levels": (
         override('stream = "news"\nlevels = { warning = 0.3, critical = 0.2 }'),
-        "override of rule complaint for acme, stream news: levels: warning (0.3) must be below critical (0.2)",
+        "override of rule complaint for acme, stream news: levels: warning (0.3) must be below critical",
     ),
     "override with another window": (
         override('min_volume = { "7d" = 1 }'),
@@ -173,7 +206,9 @@ def test_default_policy_counts_the_documented_windows() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["", "h", "0h", "01h", "1w", "-1h", "1.5h", "1H", "24h ", "24h\n", "1234567m"])
+@pytest.mark.parametrize(
+    "name", ["", "h", "0h", "01h", "1w", "-1h", "1.5h", "1H", "24h ", "24h\n", "1234567m"]
+)
 def test_name_that_is_no_window_is_refused(name: str) -> None:
     with pytest.raises(PolicyError, match="is not a window"):
         window_ms(name)

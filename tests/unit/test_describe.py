@@ -1,0 +1,247 @@
+"""What an alert says: the CloudEvent, and sentences a person understands."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import Policy, load, parse
+from streams.describe import alert_event, headline, percent, rfc3339
+from streams.judge import Judgement, Verdict, judge
+from streams.lifecycle import Transition
+
+POLICY = load()
+NOW_MS = 1_767_225_600_007
+
+
+def alert(
+    rule: str,
+    counts: dict[str, int],
+    kind: TransitionKind = "opened",
+    levels: tuple[Level, Level] | None = None,
+    **more: Any,
+) -> AlertEvent:
+    """The event about one rule, where every window has `counts`. `levels` are the former and the present."""
+    policy: Policy = more.get("policy", POLICY)
+    scope: str = more.get("scope", "customer")
+    windows = {window: WindowCounts(**counts) for window in policy.windows}
+    judgement = judge(SubjectCounts(customer="acme", scope=scope, windows=windows), policy, NOW_MS)
+    verdict = next(each for each in judgement.verdicts if each.rule == rule)
+    previous, level = levels if levels else ("good", verdict.level)
+    return event(transition(rule, kind, previous, level, scope), verdict, judgement, policy)
+
+
+def transition(rule: str, kind: TransitionKind, previous: Level, level: Level, scope: str) -> Transition:
+    return Transition(
+        customer="acme",
+        scope=scope,
+        rule=rule,
+        kind=kind,
+        level=level,
+        previous_level=previous,
+        episode=2,
+        transition=3,
+        time_ms=NOW_MS,
+        opened_ms=0,
+    )
+
+
+def event(changed: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> AlertEvent:
+    evidence = Evidence(providers=(Share(name="yahoo", count=42, volume=9800),))
+    return alert_event(changed, verdict, judgement, evidence, policy)
+
+
+COMPLAINTS = {"fbl_complained": 42, "fbl_delivered": 9800}
+
+OPENED = {
+    "complaint": (
+        COMPLAINTS,
+        "42 complaints among 9,800 deliveries at providers with feedback loops in 24h: 0.43 % "
+        "(95 % interval 0.32 % to 0.58 %), at or above the excessive threshold of 0.30 %.",
+    ),
+    "failure": (
+        {"hard": 1100, "expired": 101, "delivered": 8799},
+        "1,201 failed recipients (hard bounces and expired mail) among 10,000 finished in 1h: 12.01 % "
+        "(95 % interval 11.39 % to 12.66 %), at or above the critical threshold of 10.00 %.",
+    ),
+    "block": (
+        {"block": 150, "delivered": 850},
+        "150 recipients refused for policy, spam or reputation among 1,000 finished in 1h: 15.00 % "
+        "(95 % interval 12.92 % to 17.35 %), at or above the warning threshold of 10.00 %.",
+    ),
+    "exposure": (
+        {"exposed": 600, "sent": 1000},
+        "600 of 1,000 messages sent through an address on a blocklist in 1h: 60.00 % "
+        "(95 % interval 56.93 % to 62.99 %), at or above the excessive threshold of 50.00 %. "
+        "A shared address may be listed because of another customer.",
+    ),
+    "critical_listing": (
+        {"critical_listings": 1},
+        "1 listing on critical blocklists of addresses only this customer used in 1h, "
+        "at or above the critical threshold of 1.",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", OPENED)
+def test_opened_alert_is_explained_with_its_numbers(rule: str) -> None:
+    counts, said = OPENED[rule]
+    assert alert(rule, counts).data.explanation == said
+
+
+def test_escalated_alert_says_from_where() -> None:
+    said = alert("complaint", COMPLAINTS, "escalated", ("warning", "excessive")).data.explanation
+    assert said.endswith("at or above the excessive threshold of 0.30 %. It was at warning before.")
+
+
+def test_de_escalated_alert_says_below_what_the_rate_stayed() -> None:
+    counts = {"fbl_complained": 20, "fbl_delivered": 10000}
+    assert alert("complaint", counts, "de-escalated", ("excessive", "warning")).data.explanation == (
+        "20 complaints among 10,000 deliveries at providers with feedback loops in 24h: 0.20 % "
+        "(95 % interval 0.13 % to 0.31 %), below 0.24 % in every window for 30 minutes; "
+        "down to warning from excessive."
+    )
+
+
+def test_resolved_alert_says_below_what_the_rate_stayed() -> None:
+    counts = {"fbl_complained": 1, "fbl_delivered": 10000}
+    assert alert("complaint", counts, "resolved", ("excessive", "good")).data.explanation == (
+        "1 complaint among 10,000 deliveries at providers with feedback loops in 24h: 0.01 % "
+        "(95 % interval 0.0018 % to 0.057 %), below 0.08 % in every window for 30 minutes; "
+        "resolved from excessive."
+    )
+
+
+def test_alert_resolved_for_want_of_mail_says_so() -> None:
+    counts = {"fbl_complained": 1, "fbl_delivered": 12}
+    assert alert("complaint", counts, "resolved", ("warning", "good")).data.explanation == (
+        "1 complaint among 12 deliveries at providers with feedback loops in 24h: 8.33 % "
+        "(95 % interval 1.49 % to 35.39 %), too little to judge (at least 1,000); resolved from warning."
+    )
+
+
+def test_alert_resolved_without_any_mail_shows_no_rate() -> None:
+    assert alert("complaint", {}, "resolved", ("warning", "good")).data.explanation == (
+        "0 complaints among 0 deliveries at providers with feedback loops in 24h, "
+        "too little to judge (at least 1,000); resolved from warning."
+    )
+
+
+def test_resolved_listing_alert_says_that_nothing_is_listed() -> None:
+    assert alert("critical_listing", {}, "resolved", ("critical", "good")).data.explanation == (
+        "No listing on critical blocklists of addresses only this customer used in 1h, "
+        "below 1 in every window for 30 minutes; resolved from critical."
+    )
+
+
+def test_level_that_the_policy_gave_up_is_explained() -> None:
+    said = alert("complaint", COMPLAINTS, "de-escalated", ("critical", "excessive")).data.explanation
+    assert said.endswith("; down to excessive from critical, a level the policy no longer has.")
+
+
+def test_more_complaints_than_deliveries_are_explained() -> None:
+    said = alert("complaint", {"fbl_complained": 1500, "fbl_delivered": 1000}).data.explanation
+    assert said.startswith("1,500 complaints among 1,000 deliveries")
+    assert said.endswith(
+        " More than the mail of the window, because reports come later than the mail; judged as 100 %."
+    )
+
+
+def test_mail_given_up_is_not_named_where_it_is_no_failure() -> None:
+    policy = msgspec.structs.replace(POLICY, expired_is_failure=False)
+    said = alert("failure", {"hard": 1000, "delivered": 9000}, policy=policy).data.explanation
+    assert said.startswith("1,000 failed recipients (hard bounces) among 10,000 finished in 1h")
+
+
+def test_stream_is_named() -> None:
+    said = alert("complaint", COMPLAINTS, scope="stream:news")
+    assert said.data.explanation.startswith("Stream news: 42 complaints among")
+    assert headline(said) == "acme [news]: complaint is excessive (0.43 % in 24h)"
+
+
+def test_override_in_force_gives_the_marks_of_the_text() -> None:
+    policy = parse(
+        """
+        [[rules]]
+        name = "complaint"
+        metric = "complaint"
+        windows = ["24h"]
+        levels = { warning = 0.001 }
+        hold_minutes = 0
+        [[overrides]]
+        customer = "acme"
+        rule = "complaint"
+        reason = "agreed"
+        levels = { warning = 0.1 }
+        """,
+        "t",
+    )
+    said = alert("complaint", COMPLAINTS, "resolved", ("warning", "good"), policy=policy).data.explanation
+    assert said.endswith("), below 8.00 % in every window; resolved from warning.")
+
+
+def test_headline_tells_who_what_and_how_much() -> None:
+    assert headline(alert("complaint", COMPLAINTS)) == "acme: complaint is excessive (0.43 % in 24h)"
+    assert headline(alert("critical_listing", {"critical_listings": 2})) == (
+        "acme: critical_listing is critical (2 in 1h)"
+    )
+    resolved = alert("complaint", {"fbl_delivered": 9800}, "resolved", ("warning", "good"))
+    assert headline(resolved) == "acme: complaint is resolved (0.00 % in 24h)"
+
+
+def test_event_is_a_cloud_event_about_the_customer() -> None:
+    found = alert("complaint", COMPLAINTS)
+    changed = transition("complaint", "opened", "good", "excessive", "customer")
+    assert (found.specversion, found.source, found.subject) == ("1.0", "/repmon/monitor", "acme")
+    assert found.type == "org.repmon.alert.opened.v1"
+    assert found.id == changed.id
+    assert found.time == "2026-01-01T00:00:00.007Z"
+
+
+def test_event_carries_the_verdict_and_its_evidence() -> None:
+    data = alert("complaint", COMPLAINTS, "escalated", ("warning", "excessive")).data
+    assert data.alert_id == transition("complaint", "opened", "good", "warning", "customer").alert_id
+    assert (data.customer, data.scope, data.rule, data.metric) == (
+        "acme",
+        "customer",
+        "complaint",
+        "complaint",
+    )
+    assert (data.kind, data.previous_level, data.level) == ("escalated", "warning", "excessive")
+    assert (data.episode, data.transition) == (2, 3)
+    assert (data.window, data.numerator, data.denominator) == ("24h", 42, 9800)
+    assert data.rate == pytest.approx(42 / 9800)
+    assert data.lower < data.rate < data.upper
+    assert (data.confidence, data.threshold) == (0.95, 0.003)
+    assert data.policy_version == POLICY.version
+    assert data.evidence.providers == (Share(name="yahoo", count=42, volume=9800),)
+
+
+def test_event_survives_the_wire() -> None:
+    found = alert("complaint", COMPLAINTS)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=AlertEvent) == found
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.0, "0.00 %"),
+        (1.0, "100.00 %"),
+        (0.003, "0.30 %"),
+        (0.12345, "12.35 %"),
+        (0.001, "0.10 %"),
+        (0.0008, "0.08 %"),
+        (0.000421, "0.042 %"),
+        (0.00000012, "0.000012 %"),
+        (0.0000000012, "0.00000012 %"),
+    ],
+)
+def test_percent_has_two_decimals_or_two_digits(ratio: float, said: str) -> None:
+    assert percent(ratio) == said
+
+
+def test_time_keeps_its_milliseconds() -> None:
+    assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+    assert rfc3339(1_999) == "1970-01-01T00:00:01.999Z"

@@ -1,0 +1,257 @@
+"""What is said of a customer's counts: worked cases, the interval against published values, and the laws."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.alert import LEVELS
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import Levels, Override, Policy, Rule, load
+from streams.judge import RANK, Judgement, Verdict, judge, wilson
+
+POLICY = load()
+CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))[
+    "case"
+]
+CASE_FIELDS = {"name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure"}
+
+
+def subject(windows: dict[str, WindowCounts], scope: str = "customer") -> SubjectCounts:
+    return SubjectCounts(customer="acme", scope=scope, windows=windows)
+
+
+def one_rule(**changes: Any) -> Policy:
+    fields: dict[str, Any] = {
+        "name": "complaint",
+        "metric": "complaint",
+        "windows": ("24h",),
+        "min_volume": 100,
+        "levels": Levels(watch=0.001, warning=0.002, excessive=0.01, critical=0.05),
+    }
+    return Policy(rules=(Rule(**(fields | changes)),))
+
+
+def complaints(numerator: int, denominator: int, policy: Policy) -> Verdict:
+    counts = WindowCounts(fbl_complained=numerator, fbl_delivered=denominator)
+    return judge(subject({"24h": counts}), policy, 0).verdicts[0]
+
+
+def by_rule(judgement: Judgement) -> dict[str, Verdict]:
+    return {verdict.rule: verdict for verdict in judgement.verdicts}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_worked_case(case: dict[str, Any]) -> None:
+    assert set(case) <= CASE_FIELDS
+    everywhere = dict.fromkeys(POLICY.windows, case["all"]) if "all" in case else {}
+    windows = msgspec.convert(everywhere | case.get("windows", {}), dict[str, WindowCounts])
+    policy = msgspec.structs.replace(POLICY, expired_is_failure=case.get("expired_is_failure", True))
+    judgement = judge(subject(windows), policy, 0)
+    verdicts = by_rule(judgement)
+    good = dict.fromkeys(verdicts, "good")
+    assert {rule: verdict.level for rule, verdict in verdicts.items()} == good | case.get("expect", {})
+    assert judgement.standing == case["standing"]
+    if "too_small" in case:
+        assert [rule for rule, verdict in verdicts.items() if verdict.too_small] == case["too_small"]
+    for rule, window in case.get("window", {}).items():
+        assert verdicts[rule].window == window
+
+
+# The first four: R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in
+# Medicine 17 (1998), table I, method 3 (score interval). The others are common textbook values.
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "lower", "upper"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (1, 10, 0.0179, 0.4042),
+        (0, 10, 0.0000, 0.2775),
+        (10, 10, 0.7225, 1.0000),
+        (50, 100, 0.4038, 0.5962),
+    ],
+)
+def test_interval_is_the_published_one(numerator: int, denominator: int, lower: float, upper: float) -> None:
+    assert wilson(numerator, denominator, 0.95) == pytest.approx((lower, upper), abs=5e-5)
+
+
+def test_interval_widens_with_the_confidence() -> None:
+    narrow, wide = wilson(30, 1000, 0.90), wilson(30, 1000, 0.99)
+    assert wide[0] < narrow[0] < 0.03 < narrow[1] < wide[1]
+
+
+def test_without_a_denominator_nothing_is_known() -> None:
+    assert wilson(5, 0, 0.95) == (0.0, 1.0)
+
+
+def test_more_complaints_than_deliveries_are_judged_as_all_of_them() -> None:
+    assert wilson(15, 10, 0.95) == wilson(10, 10, 0.95)
+    verdict = complaints(1500, 1000, one_rule())
+    assert (verdict.numerator, verdict.denominator, verdict.rate, verdict.upper) == (1500, 1000, 1.0, 1.0)
+    assert verdict.level == "critical"
+
+
+def test_verdict_tells_the_numbers_it_was_judged_by() -> None:
+    assert complaints(60, 4000, one_rule()) == Verdict(
+        rule="complaint",
+        metric="complaint",
+        level="excessive",
+        holding_level="excessive",
+        window="24h",
+        numerator=60,
+        denominator=4000,
+        rate=0.015,
+        lower=wilson(60, 4000, 0.95)[0],
+        upper=wilson(60, 4000, 0.95)[1],
+        confidence=0.95,
+        threshold=0.01,
+        too_small=False,
+    )
+
+
+def test_level_opens_where_the_lower_bound_equals_its_threshold() -> None:
+    edge = wilson(60, 4000, 0.95)[0]
+    assert complaints(60, 4000, one_rule(levels=Levels(excessive=edge))).level == "excessive"
+    above = edge * (1 + 1e-12)
+    assert complaints(60, 4000, one_rule(levels=Levels(excessive=above))).level == "good"
+
+
+def test_level_holds_down_to_the_resolve_mark_and_not_below() -> None:
+    policy = one_rule(levels=Levels(excessive=0.01), resolve_ratio=0.5)
+    assert complaints(50, 10_000, policy).holding_level == "excessive"
+    assert complaints(49, 10_000, policy).holding_level == "good"
+
+
+def test_level_opens_from_the_minimum_volume_on() -> None:
+    assert complaints(50, 100, one_rule()).level == "critical"
+    below = complaints(50, 99, one_rule())
+    assert (below.level, below.holding_level, below.too_small) == ("good", "good", True)
+
+
+def test_good_verdict_shows_the_mildest_threshold() -> None:
+    assert complaints(0, 1000, one_rule()).threshold == 0.001
+
+
+def test_number_of_listings_is_judged_without_interval() -> None:
+    policy = one_rule(
+        name="listed", metric="critical_listing", min_volume=0, levels=Levels(excessive=1, critical=3)
+    )
+    found = {
+        count: judge(subject({"24h": WindowCounts(critical_listings=count)}), policy, 0).verdicts[0]
+        for count in (0, 1, 2, 3)
+    }
+    assert [found[count].level for count in found] == ["good", "excessive", "excessive", "critical"]
+    two = found[2]
+    assert (two.rate, two.lower, two.upper, two.denominator, two.confidence) == (2.0, 2.0, 2.0, 1, 1.0)
+
+
+def test_policy_with_counts_only_has_no_volume_to_miss() -> None:
+    policy = one_rule(metric="critical_listing", min_volume=0, levels=Levels(critical=1))
+    assert judge(subject({}), policy, 0).standing == "good"
+
+
+def test_override_is_judged_by_while_it_is_in_force() -> None:
+    lenient = Override(customer="acme", rule="complaint", reason="agreed", levels=Levels(excessive=0.5))
+    policy = msgspec.structs.replace(one_rule(), overrides=(lenient,))
+    counts = subject({"24h": WindowCounts(fbl_complained=60, fbl_delivered=4000)})
+    other = SubjectCounts(customer="other", scope="customer", windows=counts.windows)
+    assert judge(counts, policy, 0).standing == "good"
+    assert judge(other, policy, 0).standing == "excessive"
+
+
+def test_judgement_names_subject_time_and_policy() -> None:
+    judgement = judge(subject({}, "stream:news"), POLICY, 1234)
+    assert (judgement.customer, judgement.scope, judgement.now_ms) == ("acme", "stream:news", 1234)
+    assert judgement.policy_version == POLICY.version
+    assert [verdict.rule for verdict in judgement.verdicts] == [rule.name for rule in POLICY.rules]
+
+
+def scaled(counts: WindowCounts, factor: int) -> WindowCounts:
+    plain: dict[str, int] = msgspec.structs.asdict(counts)
+    return WindowCounts(**{name: count * factor for name, count in plain.items()})
+
+
+number = st.integers(0, 30) | st.integers(0, 3_000) | st.integers(0, 3_000_000)
+window_counts = st.builds(
+    WindowCounts,
+    delivered=number,
+    hard=number,
+    soft=number,
+    block=number,
+    expired=number,
+    fbl_delivered=number,
+    fbl_complained=number,
+    exposed=number,
+    sent=number,
+    critical_listings=st.integers(0, 2),
+)
+subjects = st.builds(subject, st.dictionaries(st.sampled_from(POLICY.windows), window_counts))
+
+
+@given(subjects)
+def test_law_judging_twice_says_the_same(counts: SubjectCounts) -> None:
+    assert judge(counts, POLICY, 0) == judge(counts, POLICY, 0)
+
+
+@given(subjects)
+def test_law_what_opens_also_holds(counts: SubjectCounts) -> None:
+    for verdict in judge(counts, POLICY, 0).verdicts:
+        assert RANK[verdict.level] <= RANK[verdict.holding_level]
+
+
+@given(subjects)
+def test_law_bounds_enclose_the_rate(counts: SubjectCounts) -> None:
+    for verdict in judge(counts, POLICY, 0).verdicts:
+        assert verdict.denominator == 0 or verdict.lower <= verdict.rate <= verdict.upper
+
+
+@given(subjects)
+def test_law_level_is_the_highest_that_any_window_with_enough_volume_certainly_reaches(
+    counts: SubjectCounts,
+) -> None:
+    rule = next(each for each in POLICY.rules if each.name == "complaint")
+    reached = {
+        level
+        for window, least in rule.checks
+        if (seen := counts.windows.get(window, WindowCounts())).fbl_delivered >= least
+        for level, threshold in rule.levels.given()
+        if wilson(seen.fbl_complained, seen.fbl_delivered, 0.95)[0] >= threshold
+    }
+    worst = max(reached, key=LEVELS.index, default="good")
+    assert by_rule(judge(counts, POLICY, 0))["complaint"].level == worst
+
+
+@given(subjects, st.sampled_from(POLICY.windows), st.integers(1, 5_000))
+def test_law_more_complaints_never_improve_a_verdict(counts: SubjectCounts, window: str, more: int) -> None:
+    before = counts.windows.get(window, WindowCounts())
+    worse = msgspec.structs.replace(before, fbl_complained=before.fbl_complained + more)
+    after = judge(subject({**counts.windows, window: worse}), POLICY, 0)
+    assert_not_better(judge(counts, POLICY, 0), after, "complaint")
+
+
+@given(subjects, st.sampled_from(POLICY.windows), st.integers(1, 5_000))
+def test_law_more_failures_never_improve_a_verdict(counts: SubjectCounts, window: str, more: int) -> None:
+    before = counts.windows.get(window, WindowCounts())
+    worse = msgspec.structs.replace(before, hard=before.hard + more)
+    after = judge(subject({**counts.windows, window: worse}), POLICY, 0)
+    assert_not_better(judge(counts, POLICY, 0), after, "failure")
+
+
+@given(subjects, st.integers(1, 1_000))
+def test_law_the_same_rates_of_more_mail_never_turn_bad_into_good(counts: SubjectCounts, factor: int) -> None:
+    larger = {window: scaled(each, factor) for window, each in counts.windows.items()}
+    before, after = judge(counts, POLICY, 0), judge(subject(larger), POLICY, 0)
+    for verdict in before.verdicts:
+        assert_not_better(before, after, verdict.rule)
+
+
+def assert_not_better(before: Judgement, after: Judgement, rule: str) -> None:
+    old, new = by_rule(before)[rule], by_rule(after)[rule]
+    assert RANK[new.level] >= RANK[old.level]
+    assert RANK[new.holding_level] >= RANK[old.holding_level]

@@ -1,0 +1,285 @@
+"""The life of an alert: when it opens, changes and resolves, and that nothing is said twice."""
+
+from itertools import pairwise
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.alert import LEVELS, Level
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import Levels, Policy, Rule
+from streams.judge import RANK, Verdict, judge
+from streams.lifecycle import AlertState, Transition, alert_id, step, transition_id
+
+MINUTE = 60_000
+HOLD = 30 * MINUTE
+Say = tuple[int, Level, Level]
+
+
+def verdict(level: Level, holding: Level | None = None) -> Verdict:
+    return Verdict(
+        rule="complaint",
+        metric="complaint",
+        level=level,
+        holding_level=level if holding is None else holding,
+        window="24h",
+        numerator=0,
+        denominator=0,
+        rate=0.0,
+        lower=0.0,
+        upper=1.0,
+        confidence=0.95,
+        threshold=0.001,
+        too_small=False,
+    )
+
+
+def lived(
+    says: list[Say], hold_ms: int = HOLD, state: AlertState | None = None
+) -> tuple[AlertState | None, list[Transition]]:
+    """The state after (minute, level, holding level) after another, and the transitions on the way."""
+    found = []
+    for minute, level, holding in says:
+        state, transition = step(state, verdict(level, holding), minute * MINUTE, hold_ms, "acme", "customer")
+        if transition is not None:
+            found.append(transition)
+    return state, found
+
+
+def told(says: list[Say], hold_ms: int = HOLD) -> list[tuple[int, str, Level, Level, int, int]]:
+    return [
+        (each.time_ms // MINUTE, each.kind, each.previous_level, each.level, each.episode, each.transition)
+        for each in lived(says, hold_ms)[1]
+    ]
+
+
+def test_good_customer_without_alert_has_no_state() -> None:
+    assert lived([(0, "good", "good")]) == (None, [])
+
+
+def test_rate_that_would_hold_an_alert_opens_none() -> None:
+    assert lived([(0, "good", "excessive")]) == (None, [])
+
+
+def test_alert_opens_at_once_at_the_level_of_the_verdict() -> None:
+    state, (opened,) = lived([(7, "excessive", "excessive")])
+    assert state == AlertState(
+        customer="acme",
+        scope="customer",
+        rule="complaint",
+        level="excessive",
+        episode=1,
+        transition=1,
+        opened_ms=7 * MINUTE,
+        changed_ms=7 * MINUTE,
+    )
+    assert (opened.kind, opened.previous_level, opened.level) == ("opened", "good", "excessive")
+    assert (opened.time_ms, opened.opened_ms) == (7 * MINUTE, 7 * MINUTE)
+
+
+def test_watch_is_an_alert_too() -> None:
+    assert told([(0, "watch", "watch")]) == [(0, "opened", "good", "watch", 1, 1)]
+
+
+def test_alert_escalates_at_once() -> None:
+    assert told([(0, "warning", "warning"), (1, "critical", "critical")]) == [
+        (0, "opened", "good", "warning", 1, 1),
+        (1, "escalated", "warning", "critical", 1, 2),
+    ]
+
+
+def test_open_alert_stays_silent_while_its_level_holds() -> None:
+    assert len(told([(0, "warning", "warning"), (60, "good", "warning"), (120, "warning", "warning")])) == 1
+
+
+def test_alert_resolves_after_the_level_did_not_hold_for_the_hold_time() -> None:
+    says: list[Say] = [
+        (0, "warning", "warning"),
+        (10, "good", "good"),
+        (39, "good", "good"),
+        (40, "good", "good"),
+    ]
+    assert told(says)[1:] == [(40, "resolved", "warning", "good", 1, 2)]
+
+
+def test_level_that_holds_again_starts_the_hold_time_anew() -> None:
+    says: list[Say] = [
+        (0, "warning", "warning"),
+        (10, "good", "good"),
+        (30, "good", "warning"),
+        (40, "good", "good"),
+        (69, "good", "good"),
+    ]
+    assert len(told(says)) == 1
+    assert told([*says, (70, "good", "good")])[1:] == [(70, "resolved", "warning", "good", 1, 2)]
+
+
+def test_alert_de_escalates_to_the_highest_level_held_meanwhile() -> None:
+    says: list[Say] = [
+        (0, "critical", "critical"),
+        (10, "good", "good"),
+        (20, "good", "excessive"),
+        (30, "good", "warning"),
+        (40, "good", "good"),
+    ]
+    assert told(says)[1:] == [(40, "de-escalated", "critical", "excessive", 1, 2)]
+
+
+def test_each_step_down_takes_its_own_hold_time() -> None:
+    says: list[Say] = [(0, "excessive", "excessive"), (10, "warning", "warning"), (40, "good", "good")]
+    assert told([*says, (69, "good", "good"), (70, "good", "good")])[1:] == [
+        (40, "de-escalated", "excessive", "warning", 1, 2),
+        (70, "resolved", "warning", "good", 1, 3),
+    ]
+
+
+def test_escalation_forgets_that_a_lower_level_was_ending() -> None:
+    says: list[Say] = [(0, "warning", "warning"), (10, "good", "good"), (20, "excessive", "excessive")]
+    state, _ = lived(says)
+    assert state is not None
+    assert (state.level, state.below_since_ms, state.below_level) == ("excessive", None, "good")
+
+
+def test_alert_without_hold_time_resolves_at_once() -> None:
+    says: list[Say] = [(0, "warning", "warning"), (1, "good", "good")]
+    assert told(says, 0)[1:] == [(1, "resolved", "warning", "good", 1, 2)]
+
+
+def test_alert_that_opens_again_is_the_next_episode() -> None:
+    says: list[Say] = [
+        (0, "warning", "warning"),
+        (10, "good", "good"),
+        (40, "good", "good"),
+        (50, "excessive", "excessive"),
+    ]
+    assert told(says)[2:] == [(50, "opened", "good", "excessive", 2, 1)]
+
+
+def test_level_that_the_policy_gave_up_ends_like_any_other() -> None:
+    says: list[Say] = [(0, "critical", "critical"), (10, "warning", "warning"), (40, "warning", "warning")]
+    assert told(says)[1:] == [(40, "de-escalated", "critical", "warning", 1, 2)]
+
+
+def test_clock_that_goes_back_resolves_nothing() -> None:
+    says: list[Say] = [(0, "warning", "warning"), (50, "good", "good"), (15, "good", "good")]
+    assert len(told(says)) == 1
+
+
+def test_ids_are_the_same_everywhere_and_for_ever() -> None:
+    assert alert_id("acme", "customer", "complaint", 1) == "99e4dd8d7f9417604d77d241ec8f8cf2"
+    assert transition_id("acme", "customer", "complaint", 1, 1) == "09b58f242ebf3e8dab7ddc747b10dc82"
+
+
+def test_ids_differ_where_the_parts_only_look_alike() -> None:
+    parts = [("a", "bc", "d"), ("ab", "c", "d"), ("a", "b", "cd"), ("", "abc", "d")]
+    ids = {alert_id(*each, 1) for each in parts} | {transition_id(*each, 1, 1) for each in parts}
+    ids |= {transition_id("a", "bc", "d", 11, 1), transition_id("a", "bc", "d", 1, 11)}
+    assert len(ids) == 10
+
+
+def test_transitions_of_one_episode_share_the_alert_id() -> None:
+    _, (opened, escalated) = lived([(0, "warning", "warning"), (1, "critical", "critical")])
+    assert opened.alert_id == escalated.alert_id == alert_id("acme", "customer", "complaint", 1)
+    assert opened.id == transition_id("acme", "customer", "complaint", 1, 1) != escalated.id
+
+
+levels = st.sampled_from(LEVELS)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Say]:
+    """Verdicts in time, each with a level no higher than the one that holds."""
+    says: list[Say] = []
+    minute = 0
+    for _ in range(draw(st.integers(0, 40))):
+        level, holding = sorted([draw(levels), draw(levels)], key=LEVELS.index)
+        says.append((minute, level, holding))
+        minute += draw(st.integers(1, 20))
+    return says
+
+
+@given(histories())
+def test_law_nothing_is_said_twice(says: list[Say]) -> None:
+    _, found = lived(says)
+    assert len({each.id for each in found}) == len(found)
+
+
+@given(histories())
+def test_law_a_second_step_with_the_same_verdict_and_time_changes_nothing(says: list[Say]) -> None:
+    doubled = [say for say in says for _ in range(2)]
+    assert lived(doubled) == lived(says)
+    assert lived(doubled, 0) == lived(says, 0)
+
+
+@given(histories(), st.integers(0, 40))
+def test_law_a_state_that_was_stored_and_read_goes_on_as_if_it_had_not_been(
+    says: list[Say], cut: int
+) -> None:
+    half, first = lived(says[:cut])
+    stored = msgspec.json.decode(msgspec.json.encode(half), type=AlertState | None)
+    assert stored == half
+    state, second = lived(says[cut:], state=stored)
+    assert (state, first + second) == lived(says)
+
+
+@given(histories())
+def test_law_transitions_follow_each_other(says: list[Say]) -> None:
+    _, found = lived(says)
+    previous: Transition | None = None
+    for each in found:
+        first = previous is None or previous.kind == "resolved"
+        assert (each.kind == "opened") == first
+        assert each.transition == (1 if first or previous is None else previous.transition + 1)
+        assert each.previous_level == ("good" if previous is None else previous.level)
+        rises = RANK[each.level] > RANK[each.previous_level]
+        assert rises == (each.kind in ("opened", "escalated"))
+        assert (each.level == "good") == (each.kind == "resolved")
+        previous = each
+    assert [each.episode for each in found if each.kind == "opened"] == list(
+        range(1, 1 + sum(each.kind == "opened" for each in found))
+    )
+
+
+@given(histories())
+def test_law_open_level_is_never_below_the_verdict(says: list[Say]) -> None:
+    for end in range(1, len(says) + 1):
+        state, _ = lived(says[:end])
+        assert RANK["good" if state is None else state.level] >= RANK[says[end - 1][1]]
+
+
+@given(histories())
+def test_law_a_level_is_left_only_after_it_did_not_hold_for_the_hold_time(says: list[Say]) -> None:
+    _, found = lived(says)
+    for each in found:
+        if each.kind in ("opened", "escalated"):
+            continue
+        now = each.time_ms // MINUTE
+        recent = [holding for minute, _, holding in says if now - HOLD // MINUTE <= minute <= now]
+        assert all(RANK[holding] < RANK[each.previous_level] for holding in recent)
+        assert all(RANK[holding] <= RANK[each.level] for holding in recent)
+
+
+def policy() -> Policy:
+    levels = Levels(warning=0.001, excessive=0.003)
+    return Policy(
+        rules=(Rule(name="complaint", metric="complaint", windows=("24h",), min_volume=1000, levels=levels),)
+    )
+
+
+@given(st.lists(st.integers(0, 30), max_size=200), st.integers(1, 30))
+def test_law_noise_around_a_threshold_opens_at_most_one_alert_in_a_hold_time(
+    noise: list[int], minutes_apart: int
+) -> None:
+    rules = policy()
+    state: AlertState | None = None
+    opened = []
+    for index, complained in enumerate(noise):
+        counts = WindowCounts(fbl_delivered=5_000, fbl_complained=complained)
+        subject = SubjectCounts(customer="acme", scope="customer", windows={"24h": counts})
+        now_ms = index * minutes_apart * MINUTE
+        said = judge(subject, rules, now_ms).verdicts[0]
+        state, transition = step(state, said, now_ms, HOLD, "acme", "customer")
+        if transition is not None and transition.kind == "opened":
+            opened.append(now_ms)
+    assert all(later - earlier > HOLD for earlier, later in pairwise(opened))

@@ -1,0 +1,207 @@
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.suspend_hook import NO_HOOK, Latest, Seen, Suspension, decide, run
+from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, TransitionKind
+from schemas.settings import Kafka, SettingsError
+
+
+def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes: Any) -> AlertEvent:
+    """An alert on all mail of acme-retail; its id differs for each episode, kind and level."""
+    data = AlertData(
+        alert_id="episode-1",
+        customer="acme-retail",
+        scope="customer",
+        rule="failure",
+        metric="failure",
+        kind=kind,
+        level=level,
+        previous_level="good",
+        episode=1,
+        transition=1,
+        window="24h",
+        numerator=1420,
+        denominator=10_000,
+        rate=0.142,
+        lower=0.135,
+        upper=0.149,
+        confidence=0.95,
+        threshold=0.1,
+        policy_version="default-1",
+        explanation="Most failed at example.net.",
+    )
+    data = msgspec.structs.replace(data, **changes)
+    return AlertEvent(
+        id=f"{data.alert_id}-{data.kind}-{data.level}",
+        type=ALERT_TYPE.format(kind=kind),
+        subject=data.customer,
+        time="2025-12-01T09:00:15Z",
+        data=data,
+    )
+
+
+def actions(events: Iterable[AlertEvent]) -> list[str | None]:
+    seen = Seen()
+    return [decision.action if (decision := decide(event, seen)) else None for event in events]
+
+
+@pytest.mark.parametrize("kind", ["opened", "escalated"])
+@pytest.mark.parametrize("level", ["excessive", "critical"])
+def test_excessive_and_critical_suspend_when_opened_or_escalated(kind: TransitionKind, level: Level) -> None:
+    assert actions([alert(kind, level)]) == ["suspend"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        alert("opened", "watch"),
+        alert("opened", "warning"),
+        alert("escalated", "warning"),
+        alert("de-escalated", "excessive"),
+        alert("opened", "warning", scope="stream:newsletter"),
+        alert("resolved", "good", scope="stream:newsletter"),
+    ],
+)
+def test_lesser_alerts_and_de_escalations_suspend_nobody(event: AlertEvent) -> None:
+    assert actions([event]) == [None]
+
+
+def test_line_says_who_why_by_how_much_and_which_alert() -> None:
+    assert str(decide(alert(), Seen())) == (
+        "would suspend acme-retail: critical failure 14.20 % in 24h (threshold 10.00 %), "
+        "alert episode-1-opened-critical: Most failed at example.net."
+    )
+
+
+def test_line_of_a_listing_shows_a_number_and_no_percentage() -> None:
+    listed = alert(
+        metric="critical_listing", window="1h", numerator=2, denominator=1, rate=2.0, threshold=1.0
+    )
+    assert "critical critical_listing 2 in 1h (threshold 1), alert" in str(decide(listed, Seen()))
+
+
+def test_repeated_event_is_dropped() -> None:
+    assert actions([alert(), alert(), alert()]) == ["suspend", None, None]
+
+
+def test_escalation_of_an_episode_acted_on_says_so_and_does_not_suspend_twice() -> None:
+    seen = Seen()
+    decide(alert("opened", "excessive"), seen)
+    again = decide(alert("escalated", "critical"), seen)
+    assert again is not None
+    assert again.action == "already suspended"
+    assert str(again).startswith("would not suspend acme-retail again (same episode): critical failure")
+
+
+def test_escalation_of_a_warning_suspends() -> None:
+    assert actions([alert("opened", "warning"), alert("escalated", "excessive")]) == [None, "suspend"]
+
+
+def test_alert_on_a_stream_is_marked_and_suspends_nobody() -> None:
+    seen = Seen()
+    event = alert(scope="stream:newsletter", alert_id="stream-episode")
+    assert str(decide(event, seen)).startswith(
+        "stream only, would not suspend acme-retail (stream:newsletter): "
+    )
+    assert (
+        decide(alert("resolved", "good", scope="stream:newsletter", alert_id="stream-episode"), seen) is None
+    )
+
+
+def test_resolved_episode_lifts_its_suspension() -> None:
+    seen = Seen()
+    decide(alert(), seen)
+    lifted = decide(alert("resolved", "good", rate=0.01), seen)
+    assert str(lifted).startswith(
+        "would lift the suspension of acme-retail: resolved failure 1.00 % in 24h (threshold"
+    )
+
+
+def test_resolved_episode_that_was_only_a_warning_lifts_nothing() -> None:
+    assert actions([alert("opened", "warning"), alert("resolved", "good")]) == [None, None]
+
+
+def test_suspension_stays_until_the_last_open_episode_of_the_customer_is_resolved() -> None:
+    events = [
+        alert(alert_id="a"),
+        alert(alert_id="b"),
+        alert("resolved", "good", alert_id="a"),
+        alert("resolved", "good", alert_id="b"),
+    ]
+    assert actions(events) == ["suspend", "suspend", "keep suspended", "lift"]
+
+
+def test_episodes_of_different_customers_do_not_hold_each_other() -> None:
+    events = [
+        alert(alert_id="a"),
+        alert(alert_id="b", customer="globex"),
+        alert("resolved", "good", alert_id="a"),
+    ]
+    assert actions(events) == ["suspend", "suspend", "lift"]
+
+
+def test_resolved_episode_whose_opening_is_not_known_lifts_with_a_remark() -> None:
+    assert str(decide(alert("resolved", "good"), Seen())).startswith(
+        "would lift the suspension of acme-retail (if this alert had suspended it): "
+    )
+
+
+def test_text_from_outside_stays_on_one_line_and_steers_no_terminal() -> None:
+    line = str(decide(alert(customer="a\x1b[31mcme\n", explanation="one\r\ntwo\u2028three\u202e"), Seen()))
+    assert line.isprintable()
+    assert "one  two three" in line
+
+
+@given(
+    st.lists(
+        st.builds(
+            alert,
+            st.sampled_from(["opened", "escalated", "de-escalated", "resolved"]),
+            st.sampled_from(LEVELS),
+            alert_id=st.sampled_from("ab"),
+            scope=st.sampled_from(["customer", "stream:x"]),
+        ),
+        max_size=12,
+    )
+)
+def test_an_episode_suspends_at_most_once_until_it_is_resolved(events: list[AlertEvent]) -> None:
+    seen, suspended = Seen(), set[str]()
+    for event in events:
+        match decide(event, seen):
+            case Suspension(action="suspend"):
+                assert event.data.scope == "customer"
+                assert event.data.alert_id not in suspended
+                suspended.add(event.data.alert_id)
+            case Suspension(action="lift"):
+                suspended.clear()
+            case Suspension(action="keep suspended"):
+                suspended.discard(event.data.alert_id)
+
+
+def test_memory_is_bounded_and_forgets_the_oldest() -> None:
+    latest: Latest[int, str] = Latest(2)
+    for number in (1, 2, 1, 3):
+        latest.put(number, str(number))
+    assert len(latest) == 2
+    assert [number in latest for number in (1, 2, 3)] == [True, False, True]
+    assert latest.get(2) is None
+
+
+def test_everything_the_hook_remembers_is_bounded() -> None:
+    seen = Seen(Latest(3), Latest(3), Latest(3))
+    for number in range(10):
+        decide(alert(alert_id=f"episode-{number}", customer=f"customer-{number}"), seen)
+    assert (len(seen.events), len(seen.episodes), len(seen.suspended)) == (3, 3, 3)
+
+
+def test_without_dry_run_it_refuses_before_it_asks_the_broker() -> None:
+    nowhere = Kafka(bootstrap="127.0.0.1:1")
+    with pytest.raises(SettingsError, match="real suspension hooks come with configuration later") as refusal:
+        run(nowhere, print, threading.Event(), from_beginning=True, dry_run=False)
+    assert str(refusal.value) == NO_HOOK
