@@ -31,9 +31,7 @@ def service_of(request: Request) -> Service:
 
 
 bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer rmk_...`")
-header = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="The key alone. The bearer form goes first."
-)
+header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key alone. The bearer form goes first.")
 
 
 def key_owner(

@@ -64,16 +64,13 @@ def get_rates(
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
     response.headers["Cache-Control"] = "no-store"
     with service.stores.lend() as store:
-        points = series(
-            store, Question(customer, asked.scope, asked.metric, window_s), cut, service.feedback_loop
-        )
+        points = series(store, Question(customer, asked.scope, asked.metric, window_s), cut, service.feedback_loop)
     return models.Series(
         customer=customer,
         scope=asked.scope,
         metric=asked.metric,
         window=asked.window,
-        start=rfc3339(cut.start),
-        end=rfc3339(cut.end),
+        **{"from": rfc3339(cut.start), "to": rfc3339(cut.end)},
         step_s=cut.step,
         points=points,
     )

@@ -133,6 +133,7 @@ def _counted(
         "start": start,
         "end": end,
     }
+    fields: tuple[str, ...]
     if asked.metric == "exposure":
         listings = read_listings(store, start * 1000, EXPOSING)
         parameters |= {

@@ -16,7 +16,8 @@ STYLE = """
 * { box-sizing: border-box }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
 main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem }
-h1 { font-size: 1.9rem; margin: 0 } h2 { font-size: 1.25rem; margin: 0 0 .25rem } h3 { font-size: 1rem; margin: 1.5rem 0 .4rem }
+h1 { font-size: 1.9rem; margin: 0 } h2 { font-size: 1.25rem; margin: 0 0 .25rem }
+h3 { font-size: 1rem; margin: 1.5rem 0 .4rem }
 p { margin: .5rem 0 } a { color: var(--mark) }
 nav { margin: 1.25rem 0 0; padding: .75rem 1rem; background: var(--soft); border-radius: .5rem }
 nav ul { list-style: none; margin: 0; padding: 0 } nav li { padding: .1rem 0 }
@@ -121,8 +122,8 @@ def _content(response: Document) -> str:
 
 def _type(schema: Document) -> str:
     """What values a schema takes, in a few words; a named schema links to its table."""
-    if reference := schema.get("$ref"):
-        name = escape(reference.rsplit("/", 1)[-1])
+    if target := schema.get("$ref"):
+        name = escape(target.rsplit("/", 1)[-1])
         return f'<a href="#schema-{name}">{name}</a>'
     if choices := schema.get("anyOf"):
         return " or ".join(_type(each) for each in choices)
@@ -130,7 +131,7 @@ def _type(schema: Document) -> str:
         return " ".join(f"<code>{escape(str(value))}</code>" for value in values)
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
-    return escape({"date-time": "time"}.get(schema.get("format", ""), schema.get("type", "anything")))
+    return escape("time" if schema.get("format") == "date-time" else str(schema.get("type", "anything")))
 
 
 def _default(schema: Document) -> str:
@@ -150,9 +151,7 @@ def _row(*cells: str) -> str:
 def _text(markdown: str) -> str:
     """Paragraphs and flat lists: all the markdown that the descriptions use."""
     blocks = (part.strip() for part in re.split(r"\n\s*\n", markdown))
-    return "".join(
-        _list(part) if part.startswith("- ") else f"<p>{_inline(part)}</p>" for part in blocks if part
-    )
+    return "".join(_list(part) if part.startswith("- ") else f"<p>{_inline(part)}</p>" for part in blocks if part)
 
 
 def _list(markdown: str) -> str:

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -97,7 +98,7 @@ class Stack:
         await asyncio.to_thread(migrate, self.settings.clickhouse)
         await asyncio.to_thread(create_topics, self.settings.kafka, topics.load())
         loop = asyncio.get_running_loop()
-        self._ingest = IngestThread(self.settings, lambda error: loop.call_soon_threadsafe(self._fail, error))
+        self._ingest = IngestThread(self.settings, self._failed_in(loop))
         self._ingest.start()
         self._monitor = MonitorStage(self.settings, self.folder.path / "faust")
         await self._monitor.start()
@@ -156,6 +157,12 @@ class Stack:
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
         self.folder.give_back()
+
+    def _failed_in(self, loop: asyncio.AbstractEventLoop) -> Callable[[BaseException], None]:
+        def failed(error: BaseException) -> None:
+            loop.call_soon_threadsafe(self._fail, error)
+
+        return failed
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
@@ -221,7 +228,9 @@ class _Api:
 
     def __init__(self, settings: Settings) -> None:
         app = create_app(lambda: open_store(settings.clickhouse))
-        config = uvicorn.Config(app, host=settings.api.host, port=settings.api.port, log_level="warning", lifespan="off")
+        config = uvicorn.Config(
+            app, host=settings.api.host, port=settings.api.port, log_level="warning", lifespan="off"
+        )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
         self.port = settings.api.port
@@ -268,7 +277,8 @@ async def run_until_stopped(
     tasks = beside(stack, over)
     ended = asyncio.create_task(over.wait())
     try:
-        await asyncio.wait({ended, stack.failed, *tasks}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [ended, stack.failed, *tasks]
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -51,9 +51,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; known are {', '.join(FORMATS)}")
     found = {name: settings.ingest.mapping.get(name, FormatMapping()) for name in FORMATS}
     mapping = {
-        name: Options(
-            customer=each.customer, default_customer=customer or each.default_customer, stream=each.stream
-        )
+        name: Options(customer=each.customer, default_customer=customer or each.default_customer, stream=each.stream)
         for name, each in found.items()
     }
     try:
@@ -137,7 +135,7 @@ class IngestThread:
     def _run(self) -> None:
         try:
             self.worker.run(self.stop)
-        except Exception as error:  # noqa: BLE001 - it ends the whole process with a clear line
+        except Exception as error:
             self._failed(error)
         finally:
             self._store.close()

@@ -75,9 +75,7 @@ def stats(title: str, sql: str, colors: dict[str, str], description: str = "") -
         title=title,
         description=description,
         targets=(Target(raw_sql=sql, format=TABLE),),
-        field_config=FieldConfig(
-            defaults=Defaults(decimals=0, thresholds=NO_THRESHOLDS), overrides=overrides
-        ),
+        field_config=FieldConfig(defaults=Defaults(decimals=0, thresholds=NO_THRESHOLDS), overrides=overrides),
         options=StatOptions(),
     )
 

@@ -118,9 +118,7 @@ class ScanResult:
             lines.append(line + (f", {each.failed:,} failed ({each.reason})" if each.failed else ""))
         lines += [f"  {zone}: not asked, it needs a key" for zone in self.keyless]
         if self.invalid:
-            lines.append(
-                f"  {len(self.invalid):,} sending addresses are no IP addresses, such as {self.invalid[0]!r}"
-            )
+            lines.append(f"  {len(self.invalid):,} sending addresses are no IP addresses, such as {self.invalid[0]!r}")
         if self.unasked:
             lines.append(f"  {self.unasked:,} open listings are on zones that are not asked")
         return "\n".join(lines)
@@ -238,9 +236,7 @@ def _changes(before: OpenListing | None, found: Look, now_ms: int) -> list[Block
     return []
 
 
-def _listing(
-    kind: ListingType, found: Look, listed: Listed, time_ms: int, *, confirmed: bool
-) -> BlocklistEvent:
+def _listing(kind: ListingType, found: Look, listed: Listed, time_ms: int, *, confirmed: bool) -> BlocklistEvent:
     event = _event(kind, found, listed.weight, time_ms)
     return msgspec.structs.replace(event, codes=listed.codes, meaning=listed.meaning, confirmed=confirmed)
 

@@ -107,9 +107,7 @@ class _Calls:
             raise DashboardError(f"Grafana at {self._where} cannot be reached: {_cause(error)}") from error
         except (msgspec.ValidationError, TypeError) as error:
             # grafana_api fails with a TypeError where an error's body is JSON but not an object.
-            raise DashboardError(
-                f"Grafana at {self._where}: {what}: not an answer of Grafana's: {error}"
-            ) from error
+            raise DashboardError(f"Grafana at {self._where}: {what}: not an answer of Grafana's: {error}") from error
 
     def find(self, what: str, call: Callable[[], Any], shape: type[Answer]) -> Answer | None:
         """As `ask`; None where Grafana says that there is none."""
@@ -122,9 +120,7 @@ class _Calls:
 
     def require_plugin(self) -> None:
         """Also the first call, so that a wrong address or token is found before anything is changed."""
-        found = self.find(
-            "look for the plugin", lambda: self.face.api.GET(f"/plugins/{PLUGIN}/settings"), dict
-        )
+        found = self.find("look for the plugin", lambda: self.face.api.GET(f"/plugins/{PLUGIN}/settings"), dict)
         if found is None:
             raise DashboardError(
                 f"Grafana at {self._where}: the plugin {PLUGIN} is not installed, or this is no Grafana; "
@@ -148,9 +144,7 @@ def _folder(calls: _Calls, title: str) -> tuple[str, str]:
         if hit.title == title:
             return hit.uid, f"folder {title}: there already"
     if own is not None:
-        calls.ask(
-            "rename the folder", lambda: folders.update_folder(FOLDER_UID, title, overwrite=True), _Folder
-        )
+        calls.ask("rename the folder", lambda: folders.update_folder(FOLDER_UID, title, overwrite=True), _Folder)
         return own.uid, f"folder {title}: renamed, it was {own.title}"
     made = calls.ask("create the folder", lambda: folders.create_folder(title, FOLDER_UID), _Folder)
     return made.uid, f"folder {title}: created"
@@ -166,9 +160,7 @@ def _data_source(calls: _Calls, grafana: Grafana, clickhouse: ClickHouse) -> tup
         _DataSource,
     )
     if found is None:
-        made = calls.ask(
-            "create the data source", lambda: calls.face.datasource.create_datasource(wanted), _Created
-        )
+        made = calls.ask("create the data source", lambda: calls.face.datasource.create_datasource(wanted), _Created)
         uid, done = made.datasource.uid, "created"
     else:
         if found.type != PLUGIN:

@@ -126,9 +126,7 @@ def is_address(text: str) -> bool:
 
 def _reason(error: DNSError) -> str:
     if error.args[0] == ARES_ENODATA:
-        return (
-            "the name has no A record; does the resolver strip answers in 127.0.0.0/8 (rebinding protection)?"
-        )
+        return "the name has no A record; does the resolver strip answers in 127.0.0.0/8 (rebinding protection)?"
     return str(error.args[-1])
 
 
@@ -190,9 +188,7 @@ class _Inquiry:
         resolver = _resolver(self._settings, loop)
         found: list[Look] = []
         try:
-            checker = CHECKERS[self._kind](
-                providers=self._providers, concurrency=self._settings.concurrency, loop=loop
-            )
+            checker = CHECKERS[self._kind](providers=self._providers, concurrency=self._settings.concurrency, loop=loop)
             # It comes with a resolver of the system's addresses on port 53, and takes no other.
             await checker._resolver.close()
             checker._resolver = resolver
@@ -207,9 +203,7 @@ class _Inquiry:
         return found
 
 
-async def _work(
-    checker: BaseDNSBLChecker, questions: Iterator[tuple[str, _ZoneProvider]], found: list[Look]
-) -> None:
+async def _work(checker: BaseDNSBLChecker, questions: Iterator[tuple[str, _ZoneProvider]], found: list[Look]) -> None:
     for name, provider in questions:
         outcome = await _ask(checker, name, provider)
         found.append(Look(name, provider.zone, outcome))

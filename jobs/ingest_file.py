@@ -173,9 +173,7 @@ def _body(body: bytes, line: int, adapt: Adapter, context: Context) -> Iterator[
         yield from _adapted(bytes(record), line, number, adapt, context)
 
 
-def _adapted(
-    raw: bytes, line: int, record: int, adapt: Adapter, context: Context
-) -> Iterator[MailEvent | BadRecord]:
+def _adapted(raw: bytes, line: int, record: int, adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
     try:
         yield from adapt(raw, context)
     except AdaptError as error:

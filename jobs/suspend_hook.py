@@ -29,8 +29,7 @@ CUSTOMER_SCOPE = "customer"
 REMEMBERED = 100_000
 POLL_S = 0.2
 NO_HOOK = (
-    "suspend-hook only knows --dry-run: real suspension hooks come with configuration later; "
-    "nothing was suspended"
+    "suspend-hook only knows --dry-run: real suspension hooks come with configuration later; nothing was suspended"
 )
 #: Errors that waiting does not mend.
 REFUSALS = (
@@ -223,8 +222,7 @@ def _partitions(kafka: Kafka) -> list[TopicPartition]:
     found = admin(kafka).list_topics(timeout=REACH_S).topics.get(REPUTATION_ALERTS)
     if found is None or found.error is not None or not found.partitions:
         raise BrokerError(
-            f"Kafka at {kafka.bootstrap}: there is no topic {REPUTATION_ALERTS}; "
-            "`repmon topics create` makes it"
+            f"Kafka at {kafka.bootstrap}: there is no topic {REPUTATION_ALERTS}; `repmon topics create` makes it"
         )
     return [TopicPartition(REPUTATION_ALERTS, number) for number in found.partitions]
 

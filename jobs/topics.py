@@ -105,9 +105,7 @@ def _create(client: AdminClient, kafka: Kafka, topics: list[Topic]) -> set[str]:
     """Make topics; returns the names of those that were made, which leaves out those that exist."""
     if not topics:
         return set()
-    wanted = [
-        NewTopic(topic.topic, topic.partitions, kafka.replication, config=topic.config) for topic in topics
-    ]
+    wanted = [NewTopic(topic.topic, topic.partitions, kafka.replication, config=topic.config) for topic in topics]
     futures = client.create_topics(wanted, request_timeout=REACH_S)
     return {name for name, future in futures.items() if _taken(name, future, KafkaError.TOPIC_ALREADY_EXISTS)}
 

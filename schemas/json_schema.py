@@ -33,11 +33,7 @@ def json_schema(topic: Topic) -> dict[str, Any]:
         "$id": f"urn:repmon:{topic.topic}",
         "title": topic.topic,
         "description": topic.description,
-        **{
-            keyword: value
-            for keyword, value in parts.pop(main).items()
-            if keyword not in ("title", "description")
-        },
+        **{keyword: value for keyword, value in parts.pop(main).items() if keyword not in ("title", "description")},
         **({"$defs": parts} if parts else {}),
     }
 

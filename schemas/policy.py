@@ -120,9 +120,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     def checks(self) -> tuple[tuple[str, int], ...]:
         """The windows, each with the denominator (at least 1) from which it is judged."""
         least = self.min_volume
-        return tuple(
-            (window, max(1, least[window] if isinstance(least, dict) else least)) for window in self.windows
-        )
+        return tuple((window, max(1, least[window] if isinstance(least, dict) else least)) for window in self.windows)
 
 
 class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
@@ -186,9 +184,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     def __post_init__(self) -> None:
         for window in self.windows:
             if window_ms(window) > LONGEST_MS:
-                raise ValueError(
-                    f"windows: {window} is longer than counts are kept ({LONGEST_MS // UNIT_MS['d']}d)"
-                )
+                raise ValueError(f"windows: {window} is longer than counts are kept ({LONGEST_MS // UNIT_MS['d']}d)")
         _unique("windows", self.windows)
         _unique("scopes", self.scopes)
         _unique("rules", [rule.name for rule in self.rules])

@@ -40,9 +40,7 @@ Kind = Literal["hard", "soft", "block"]
 CLASSES: tuple[str, ...] = get_args(BounceClass)
 _HARD = frozenset({"invalid_recipient", "inactive_mailbox", "bad_domain"})
 _BLOCK = frozenset({"blocked", "spam_content", "policy", "auth_failure", "virus"})
-KINDS: dict[str, Kind] = {
-    name: "hard" if name in _HARD else "block" if name in _BLOCK else "soft" for name in CLASSES
-}
+KINDS: dict[str, Kind] = {name: "hard" if name in _HARD else "block" if name in _BLOCK else "soft" for name in CLASSES}
 
 DEFAULT_FILE = Path(__file__).parent.parent / "schemas" / "bounce_rules.toml"
 #: What is looked at of a diagnostic, in characters; servers put the reason first.

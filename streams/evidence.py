@@ -54,14 +54,14 @@ CLASSES = f"""
 SELECT if(bounce_class = '', type, bounce_class) AS name, count() AS n
 {EVENT_FILTER}
 GROUP BY name ORDER BY n DESC, name LIMIT {{top:UInt8}}
-"""  # noqa: S608 - made of this file's own text
+"""
 
 SAMPLE_IDS = f"""
 SELECT message_id
 {EVENT_FILTER}
     AND message_id != ''
 ORDER BY time DESC, message_id LIMIT {{samples:UInt8}}
-"""  # noqa: S608 - made of this file's own text
+"""
 
 LISTED_RULES = ("critical_listing", "exposure")
 

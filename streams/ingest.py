@@ -131,9 +131,7 @@ class IngestWorker:
         if self.kafka.static_assignment:
             self._assign_all(source)
         else:
-            source.subscribe(
-                list(self.takes), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-            )
+            source.subscribe(list(self.takes), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def _close(self) -> None:
         source, self._consumer = self._consumer, None

@@ -4,7 +4,7 @@ A message is taken whole or not at all: if one of its events is bad, none of the
 a dead letter with its bytes, so that a mended message can be sent again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ import msgspec
 from schemas.dead_letter import DeadLetter
 from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
-from streams.adapt import AdaptError, Adapter, Context
+from streams.adapt import Adapter, AdaptError, Context
 from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
 from streams.count import Columns, Tallies, tally
@@ -84,12 +84,7 @@ def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: Ti
         batch.messages += 1
         batch.next_offset = offset + 1
         try:
-            if len(payload) > MAX_EVENT_BYTES:
-                raise AdaptError(f"the message has {len(payload):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
-            events = adapt(payload, context)
-            for event in events:
-                if reason := check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms):
-                    raise AdaptError(reason)  # noqa: TRY301
+            events = _checked(payload, adapt, context, bounds, now_ms)
         except AdaptError as error:
             batch.dead.append(dead_letter(batch, payload, offset, now_ms, str(error)))
             return
@@ -101,6 +96,16 @@ def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: Ti
                 batch.details.append(Detail(offset, time_ms, event, classified))
 
     return take
+
+
+def _checked(payload: bytes, adapt: Adapter, context: Context, bounds: TimeBounds, now_ms: int) -> Sequence[MailEvent]:
+    if len(payload) > MAX_EVENT_BYTES:
+        raise AdaptError(f"the message has {len(payload):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
+    events = adapt(payload, context)
+    for event in events:
+        if reason := check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms):
+            raise AdaptError(reason)
+    return events
 
 
 def take_listing(bounds: TimeBounds) -> Take:

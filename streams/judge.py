@@ -136,9 +136,7 @@ def _interval(metric: Metric, numerator: int, denominator: int, confidence: floa
     return wilson(numerator, denominator, confidence)
 
 
-def _verdict(
-    rule: Rule, windows: Mapping[str, WindowCounts], confidence: float, expired_is_failure: bool
-) -> Verdict:
+def _verdict(rule: Rule, windows: Mapping[str, WindowCounts], confidence: float, expired_is_failure: bool) -> Verdict:
     metric, ladder, thresholds, resolve_marks = rule.metric, rule.ladder, rule.thresholds, rule.resolve_marks
     # Positions in the ladder; -1 is good.
     opened = held = -1

@@ -85,9 +85,7 @@ def step(
     return _below(state, verdict.holding_level, now_ms, hold_ms)
 
 
-def _below(
-    state: AlertState, holding: Level, now_ms: int, hold_ms: int
-) -> tuple[AlertState, Transition | None]:
+def _below(state: AlertState, holding: Level, now_ms: int, hold_ms: int) -> tuple[AlertState, Transition | None]:
     """A level that does not hold: note since when, and leave it once the hold time is over."""
     since = now_ms if state.below_since_ms is None else state.below_since_ms
     highest = max(state.below_level, holding, key=RANK.__getitem__)

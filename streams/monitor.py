@@ -84,7 +84,7 @@ class Monitor:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._settings.sweep_s)
-            await self._judged_among(lambda: self._judge.not_good())
+            await self._judged_among(self._judge.not_good)
 
     async def _everybody(self) -> None:
         while True:

@@ -47,6 +47,11 @@ EVERYBODY = """
 SELECT DISTINCT customer FROM counts WHERE dimension = 'provider' AND bucket >= toDateTime({since:UInt32})
 """
 
+#: The columns of `alerts` that are fields of the alert's data.
+ALERT_COLUMNS = (
+    *("customer", "scope", "rule", "episode", "transition", "kind", "level", "previous_level", "window"),
+    *("numerator", "denominator", "rate", "lower", "upper", "threshold", "policy_version"),
+)
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
 
@@ -177,14 +182,10 @@ class Judge:
 
     def _store_alerts(self, alerts: list[AlertEvent], now_ms: int) -> None:
         data = [alert.data for alert in alerts]
-        names = (
-            "customer scope rule episode transition kind level previous_level window numerator denominator "
-            "rate lower upper threshold policy_version"
-        ).split()
         self._store.insert(
             "alerts",
             {
-                **{name: [getattr(each, name) for each in data] for name in names},
+                **{name: [getattr(each, name) for each in data] for name in ALERT_COLUMNS},
                 "time": [_time(now_ms)] * len(alerts),
                 "id": [alert.id for alert in alerts],
                 "event": [msgspec.json.encode(alert).decode() for alert in alerts],

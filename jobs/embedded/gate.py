@@ -77,7 +77,7 @@ class Gate:
     async def _hold(self) -> None:
         self._open.clear()
         deadline = self._loop.time() + SETTLE_S
-        while self._unanswered and self._loop.time() < deadline:
+        while self._unanswered and self._loop.time() < deadline:  # noqa: ASYNC110 - answered by many tasks
             await asyncio.sleep(0.005)
         self._unanswered.clear()
 

@@ -30,10 +30,13 @@ ERROR_CODE = re.compile(r"Code: (\d+)")
 NAME = re.compile(r"[A-Za-z_]\w*")
 #: Arguments of the transport, not settings of the engine.
 TRANSPORT = frozenset(
-    ("query database query_id session_id session_timeout session_check user password role quota_key "
-     "default_format buffer_size wait_end_of_query compress decompress enable_http_compression "
-     "client_protocol_version send_progress_in_http_headers http_headers_progress_interval_ms").split()
-)  # fmt: skip
+    {
+        *("query", "database", "query_id", "session_id", "session_timeout", "session_check"),
+        *("user", "password", "role", "quota_key"),
+        *("default_format", "buffer_size", "wait_end_of_query", "compress", "decompress", "enable_http_compression"),
+        *("client_protocol_version", "send_progress_in_http_headers", "http_headers_progress_interval_ms"),
+    }
+)
 MAX_BODY = 1 << 30
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -102,7 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"Ok.\n")
             return
         if not self._allowed(arguments):
-            self._send(403, b"Code: 516. DB::Exception: Authentication failed: the password is incorrect.\n", code="516")
+            self._send(
+                403, b"Code: 516. DB::Exception: Authentication failed: the password is incorrect.\n", code="516"
+            )
             return
         try:
             unpack = UNPACK[self.headers.get("Content-Encoding", "").lower()]
@@ -115,7 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
             text = str(error)
             code = ERROR_CODE.search(text)
             start = code.start() if code else 0
-            self._send(404 if code and code[1] == "60" else 500, text[start:].encode(), code=code[1] if code else "1002")
+            self._send(
+                404 if code and code[1] == "60" else 500, text[start:].encode(), code=code[1] if code else "1002"
+            )
         else:
             self._send(200, result, form=form)
 
@@ -155,7 +162,7 @@ def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes,
     """Run one statement on a handle of its own, so that its database and settings end with it."""
     form = arguments.get("default_format", "TabSeparated")
     parameters = {name[6:]: value for name, value in arguments.items() if name.startswith("param_")}
-    handle = chdb.connect(path)
+    handle: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
     try:
         if NAME.fullmatch(database := arguments.get("database", "")):
             handle.query(f"USE `{database}`", form)

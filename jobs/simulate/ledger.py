@@ -78,9 +78,7 @@ class Ledger:
             duplicates=sum(sums[1::2]),
             listing_events=self._listing_events,
             fbl_domains=tuple(sorted(self.fleet.fbl_domains)),
-            customers=tuple(
-                _customer_truth(each, by_customer[each.name], listings) for each in self.fleet.customers
-            ),
+            customers=tuple(_customer_truth(each, by_customer[each.name], listings) for each in self.fleet.customers),
             listings=listings,
         )
 
@@ -98,9 +96,7 @@ def _stream_truth(stream: MailStream, sums: list[int], fleet: Fleet) -> StreamTr
                 total["fbl_delivered"] += found["delivered"]
                 total["fbl_complained"] += found["complained"]
                 if not repeat:
-                    domains[domain] = DomainTruth(
-                        fbl_delivered=found["delivered"], fbl_complained=found["complained"]
-                    )
+                    domains[domain] = DomainTruth(fbl_delivered=found["delivered"], fbl_complained=found["complained"])
     return StreamTruth(
         stream=stream.name,
         stream_class=stream.stream_class,
@@ -123,9 +119,7 @@ def _customer_truth(
 ) -> CustomerTruth:
     counts = sum((each.counts for each in streams), Counts())
     sole = sum(
-        1
-        for each in listings
-        if each.type == "listed" and each.weight == "critical" and each.users == (customer.name,)
+        1 for each in listings if each.type == "listed" and each.weight == "critical" and each.users == (customer.name,)
     )
     # A monitor learns who uses an address from the mail through it; a handful need not touch every address.
     said, why = verdict(customer.profile, counts, sole if counts.finished >= SOLE_USER_FINISHED else 0)

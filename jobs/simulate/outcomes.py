@@ -64,8 +64,7 @@ class Outcomes:
             for type_ in (*["abuse"] * 30, "fraud", "opt-out")
         ]
         self.reported = [
-            outcome("reported", "complained", "f", feedback_type=type_)
-            for type_ in ("not-spam", "auth-failure")
+            outcome("reported", "complained", "f", feedback_type=type_) for type_ in ("not-spam", "auth-failure")
         ]
         self.unsubscribed = outcome("unsubscribed", "unsubscribed", "u")
 

@@ -98,9 +98,7 @@ class Traffic:
                     weight=customer.weight * stream.share,
                     deck=_deck(self._rng, lanes(fleet, number, customer, stream), customer.domain_weights),
                     before=before,
-                    after=self._outcomes.behaviour(customer.after, owed, bulk=bulk)
-                    if customer.after
-                    else before,
+                    after=self._outcomes.behaviour(customer.after, owed, bulk=bulk) if customer.after else before,
                     turns_ms=math.inf
                     if customer.turns_at is None
                     else start_ms + (end_ms - start_ms) * customer.turns_at,
@@ -149,10 +147,7 @@ class Traffic:
         hour = time_ms / HOUR_MS
         return [
             each.weight
-            * (
-                NIGHT
-                + (1 - NIGHT) * max(0.0, math.sin(math.pi * ((hour - each.customer.phase_h - 7) % 24) / 12))
-            )
+            * (NIGHT + (1 - NIGHT) * max(0.0, math.sin(math.pi * ((hour - each.customer.phase_h - 7) % 24) / 12)))
             * (each.customer.volume_factor if time_ms >= each.turns_ms else 1.0)
             for each in self._senders
         ]

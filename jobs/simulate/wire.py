@@ -94,8 +94,7 @@ def lanes(fleet: Fleet, number: int, customer: Customer, stream: MailStream) -> 
                         "from_domain": stream.from_domain,
                     }
                 ),
-                address_unsent=b'"'
-                + _fields({"recipient_domain": domain, "from_domain": stream.from_domain}),
+                address_unsent=b'"' + _fields({"recipient_domain": domain, "from_domain": stream.from_domain}),
                 ending=(_fields({"campaign": stream.campaign}) if stream.campaign else b"") + b"}",
                 feedback_loop=domain in fleet.fbl_domains,
             )

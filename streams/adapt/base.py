@@ -49,9 +49,7 @@ class Context:
             ValueError: the key is empty or too long.
         """
         if not 1 <= len(self.hash_key) <= MAX_HASH_KEY_BYTES:
-            raise ValueError(
-                f"hash_key has {len(self.hash_key)} bytes; it must have 1 to {MAX_HASH_KEY_BYTES}"
-            )
+            raise ValueError(f"hash_key has {len(self.hash_key)} bytes; it must have 1 to {MAX_HASH_KEY_BYTES}")
 
     def options(self, name: str) -> Options:
         """The options of the format `name`."""

@@ -99,11 +99,7 @@ def plain(error: Exception) -> str:
         return f"the message is not UTF-8 text (byte {error.start})"
     message = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return (
-            "the message is empty"
-            if not message
-            else f"the message is not JSON: {message[0].lower()}{message[1:]}"
-        )
+        return "the message is empty" if not message else f"the message is not JSON: {message[0].lower()}{message[1:]}"
     at = _AT.search(message)
     field = at[1] if at else ""
     message = _AT.sub("", message)
@@ -116,9 +112,7 @@ def plain(error: Exception) -> str:
     elif message == "Expected `str` of length >= 1":
         message = "must not be empty"
     elif message == "Expected `int | datetime`, got `float`":
-        message = (
-            "expected epoch milliseconds (a whole number) or RFC 3339 text, got a number with a fraction"
-        )
+        message = "expected epoch milliseconds (a whole number) or RFC 3339 text, got a number with a fraction"
     where = f"field `{field}`: " if field else "the message: "
     return where + message[0].lower() + message[1:]
 

@@ -248,9 +248,7 @@ def serving(grafana: FakeGrafana, host: str = "127.0.0.1") -> Iterator[str]:
                 status, kind, text = 404, "text/html", "<html>no message here</html>"
             else:
                 path = self.path.removeprefix(grafana.prefix)
-                status, answer = grafana.answer(
-                    self.command, path, self.headers.get("Authorization", ""), body or {}
-                )
+                status, answer = grafana.answer(self.command, path, self.headers.get("Authorization", ""), body or {})
                 text = json.dumps(answer)
             self.send_response(status)
             self.send_header("Content-Type", kind)

@@ -118,9 +118,7 @@ def test_listed_address_is_listed_and_any_other_clear(settings: Blocklists, zone
 
 
 @pytest.mark.parametrize("address", ["192.0.2.3", "192.0.2.4", "192.0.2.5"])
-def test_refusal_hijack_and_unknown_code_are_failures(
-    settings: Blocklists, zones_file: Path, address: str
-) -> None:
+def test_refusal_hijack_and_unknown_code_are_failures(settings: Blocklists, zones_file: Path, address: str) -> None:
     outcome = asked(zone("bl.example", zones_file), settings, address)[address]
     assert isinstance(outcome, Failed)
     answered = {"192.0.2.3": "127.255.255.254", "192.0.2.4": "198.51.100.9", "192.0.2.5": "127.0.0.77"}
@@ -154,9 +152,7 @@ def test_several_codes_weigh_as_the_worst_and_a_name_without_a_record_is_a_failu
 ) -> None:
     odd = msgspec.structs.replace(zone("bl.example", zones_file), zone="odd.example")
     outcomes = asked(odd, settings, "192.0.2.2", "192.0.2.3")
-    assert outcomes["192.0.2.2"] == Listed(
-        "critical", "sends spam; should not send", ("127.0.0.2", "127.0.0.10")
-    )
+    assert outcomes["192.0.2.2"] == Listed("critical", "sends spam; should not send", ("127.0.0.2", "127.0.0.10"))
     nothing = outcomes["192.0.2.3"]
     assert isinstance(nothing, Failed)
     assert "no A record" in nothing.reason
@@ -169,9 +165,7 @@ def test_server_that_does_not_hold_the_zone_is_a_failure(settings: Blocklists, z
     assert "refused" in outcome.reason
 
 
-def test_zone_with_a_key_is_asked_at_its_host_and_named_by_its_zone(
-    settings: Blocklists, zones_file: Path
-) -> None:
+def test_zone_with_a_key_is_asked_at_its_host_and_named_by_its_zone(settings: Blocklists, zones_file: Path) -> None:
     keyed = msgspec.structs.replace(
         zone("bl.example", zones_file), zone="keyed.example", needs_key=True, host="bl.example"
     )
@@ -309,9 +303,7 @@ def test_address_that_refuses_or_is_hijacked_is_never_listed(store: Store, setti
     assert (bl.zone, bl.looked, bl.listed, bl.failed) == ("bl.example", 3, 0, 2)
 
 
-def test_only_addresses_that_sent_lately_are_asked_and_open_listings(
-    store: Store, settings: Blocklists
-) -> None:
+def test_only_addresses_that_sent_lately_are_asked_and_open_listings(store: Store, settings: Blocklists) -> None:
     sent_from(store, "192.0.2.99", "mx1.example")
     sent_from(store, "192.0.2.2", at_ms=NOW - 8 * DAY)
     gone = BlocklistEvent(

@@ -32,9 +32,7 @@ def grafana(fake: FakeGrafana) -> Iterator[Grafana]:
         yield Grafana(url=url, token=fake.token)
 
 
-def test_first_deployment_creates_folder_data_source_and_dashboard(
-    fake: FakeGrafana, grafana: Grafana
-) -> None:
+def test_first_deployment_creates_folder_data_source_and_dashboard(fake: FakeGrafana, grafana: Grafana) -> None:
     assert deploy(grafana, CLICKHOUSE) == [
         "folder Sending reputation: created",
         "data source repmon-clickhouse: created; Grafana reaches the store through it",
@@ -68,9 +66,7 @@ def test_second_deployment_changes_nothing_but_versions(fake: FakeGrafana, grafa
         "data source repmon-clickhouse: updated",
         "dashboard Sending reputation: updated",
     ]
-    assert without_versions((fake.folders, fake.sources, fake.dashboards, fake.secrets)) == without_versions(
-        before
-    )
+    assert without_versions((fake.folders, fake.sources, fake.dashboards, fake.secrets)) == without_versions(before)
 
 
 def test_store_password_is_sent_as_a_secret_alone(fake: FakeGrafana, grafana: Grafana) -> None:

@@ -90,9 +90,7 @@ COUNTS: list[dict[str, Any]] = [
 ]
 
 
-def standing(
-    customer: str, level: str, scope: str = "customer", version: int = 0, **rates: float
-) -> dict[str, Any]:
+def standing(customer: str, level: str, scope: str = "customer", version: int = 0, **rates: float) -> dict[str, Any]:
     return {
         "customer": customer,
         "scope": scope,
@@ -200,9 +198,7 @@ def expanded(sql: str, customer: str = "bad'co") -> str:
     start, end = (f"toDateTime({int(time.timestamp())})" for time in (FROM, TO))
     with_column: dict[str, Callable[[str], str]] = {
         "timeFilter": lambda column: f"{column} >= {start} AND {column} <= {end}",
-        "timeInterval": lambda column: (
-            f"toStartOfInterval(toDateTime({column}), INTERVAL {INTERVAL_S} second)"
-        ),
+        "timeInterval": lambda column: f"toStartOfInterval(toDateTime({column}), INTERVAL {INTERVAL_S} second)",
     }
     plain = {"fromTime": start, "toTime": end, "interval_s": str(INTERVAL_S)}
     sql = re.sub(r"\$__(\w+)\(([^()]*)\)", lambda found: with_column[found[1]](found[2]), sql)

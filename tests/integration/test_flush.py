@@ -20,9 +20,7 @@ def batch(position: int, messages: int) -> Batch:
 
 def take(into: Batch, messages: int) -> None:
     for _ in range(messages):
-        event = MailEvent(
-            id=f"e{into.next_offset}", type="delivered", time=NOW, customer="acme", provider="yahoo"
-        )
+        event = MailEvent(id=f"e{into.next_offset}", type="delivered", time=NOW, customer="acme", provider="yahoo")
         tally(into.tallies, event, NOW, None)
         into.messages += 1
         into.next_offset += 1
@@ -104,5 +102,3 @@ def test_offset_survives_merges(store: Store) -> None:
     flush(store, made, NOW)
     store.run("OPTIMIZE TABLE counts FINAL")
     assert (stored_offset(store, SOURCE), delivered(store)) == (6, 7)
-
-

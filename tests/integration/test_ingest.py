@@ -122,7 +122,7 @@ BAD: list[tuple[str, Callable[[], bytes], str]] = [
     ("no customer", lambda: msgspec.json.encode({"id": "x", "type": "delivered", "time": NOW}), "customer"),
     ("empty customer", lambda: event(1, customer=""), "customer"),
     ("long customer", lambda: event(1, customer="é" * 129), "the limit is 256"),
-    ("ahead", lambda: event(1, time=NOW + 25 * 3_600_000), "ahead"),
+    ("in the future", lambda: event(1, time=NOW + 25 * 3_600_000), "in the future"),
     ("behind", lambda: event(1, time=NOW - 91 * 86_400_000), "90 days"),
     ("too large", lambda: event(1, diagnostic="x" * 1_000_001), "1,000,000"),
 ]

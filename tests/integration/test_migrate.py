@@ -33,7 +33,7 @@ def test_changed_migration_is_refused(new_database: Callable[[], ClickHouse]) ->
 
 
 def test_database_name_is_checked_before_it_reaches_sql() -> None:
-    with pytest.raises(StoreError, match="clickhouse.database"):
+    with pytest.raises(StoreError, match=r"clickhouse\.database"):
         migrate(ClickHouse(path="unused", database="a; DROP TABLE b"))
 
 

@@ -16,9 +16,7 @@ from streams.store import Store, StoreError, open_store
 def served(store_settings: ClickHouse) -> Iterator[ClickHouse]:
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()
-    yield msgspec.structs.replace(
-        store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret"
-    )
+    yield msgspec.structs.replace(store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret")
     server.stop()
 
 
@@ -59,4 +57,4 @@ def test_migrations_run_over_http_and_are_seen_in_process(served: ClickHouse, st
     assert migrate(served) == []
     other = msgspec.structs.replace(served, database=served.database + "_http")
     assert len(migrate(other)) == 5
-    assert store.rows(f"SELECT count() FROM {other.database}.schema_migrations")[0][0] == 5
+    assert store.rows(f"SELECT count() FROM {other.database}.schema_migrations")[0][0] == 5  # noqa: S608

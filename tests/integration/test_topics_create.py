@@ -28,9 +28,7 @@ pytestmark = pytest.mark.kafka
 def declared() -> dict[str, Topic]:
     """The declared topics under names of the test's own."""
     suffix = uuid.uuid4().hex[:8]
-    renamed = [
-        msgspec.structs.replace(each, topic=f"{each.topic}.{suffix}") for each in topics.load().values()
-    ]
+    renamed = [msgspec.structs.replace(each, topic=f"{each.topic}.{suffix}") for each in topics.load().values()]
     return {each.topic: each for each in renamed}
 
 
@@ -62,9 +60,7 @@ def test_only_the_missing_topics_are_made(kafka: Kafka, declared: dict[str, Topi
     assert statuses == {first.topic: "exists", **{each.topic: "created" for each in rest}}
 
 
-def test_other_number_of_partitions_is_reported_and_not_changed(
-    kafka: Kafka, declared: dict[str, Topic]
-) -> None:
+def test_other_number_of_partitions_is_reported_and_not_changed(kafka: Kafka, declared: dict[str, Topic]) -> None:
     topic = next(iter(declared.values()))
     create_topics(kafka, [topic])
     other = msgspec.structs.replace(topic, partitions=topic.partitions + 2)
@@ -104,9 +100,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_broker_that_cannot_be_reached_is_one_clear_error() -> None:
     with socket.socket() as held:
-        held.bind(
-            ("127.0.0.1", 0)
-        )  # bound and not listening: refuses connections, and nobody else can take it
+        held.bind(("127.0.0.1", 0))  # bound and not listening: refuses connections, and nobody else can take it
         where = f"127.0.0.1:{held.getsockname()[1]}"
         with pytest.raises(BrokerError, match=where):
             create_topics(Kafka(bootstrap=where), topics.load())

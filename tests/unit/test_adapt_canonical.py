@@ -197,9 +197,7 @@ VALUES = st.recursive(
         st.text(max_size=20),
         st.sampled_from(WORDS),
     ),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(FIELDS | st.text(max_size=5), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS | st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
 DOCUMENTS = st.dictionaries(FIELDS, VALUES, max_size=8) | st.lists(

@@ -111,9 +111,7 @@ def test_unknown_format_is_refused_before_reading() -> None:
 
 def test_events_are_sent_under_their_customer_as_canonical_json() -> None:
     messages: list[tuple[bytes, bytes]] = []
-    text = b"\n".join(
-        [canonical(1, customer="é", recipient="a@gmail.com"), b"oops", canonical(2, type="expired")]
-    )
+    text = b"\n".join([canonical(1, customer="é", recipient="a@gmail.com"), b"oops", canonical(2, type="expired")])
     sent = send_file(read_events(io.BytesIO(text), "canonical", CONTEXT), lambda *pair: messages.append(pair))
     assert (sent.events, sent.bad_count, dict(sent.by_type)) == (2, 1, {"delivered": 1, "expired": 1})
     assert [each.line for each in sent.bad] == [2]

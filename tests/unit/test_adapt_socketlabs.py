@@ -102,9 +102,7 @@ def test_failure_carries_status_and_diagnostic() -> None:
     ("given", "kept"), [("abuse", "abuse"), ("Not-Spam", "not-spam"), (None, "abuse"), ("x", "other")]
 )
 def test_complaint_keeps_its_feedback_type(given: str | None, kept: str) -> None:
-    (event,) = adapt(
-        {"Type": "Complaint", "FblType": given, "FromAddress": None, "From": "news@shop.example"}
-    )
+    (event,) = adapt({"Type": "Complaint", "FblType": given, "FromAddress": None, "From": "news@shop.example"})
     assert (event.feedback_type, event.from_domain) == (kept, "shop.example")
 
 

@@ -83,9 +83,7 @@ CODES = '[zone.codes]\n"127.0.0.2" = { meaning = "spam" }\n'
         (GOOD + 'errors = { "10.0.0.2" = "no" }\n' + CODES, ["zone bl.example", "`errors`", "10.0.0.2"]),
     ],
 )
-def test_mistake_in_the_table_is_named_with_file_zone_and_field(
-    tmp_path: Path, text: str, words: list[str]
-) -> None:
+def test_mistake_in_the_table_is_named_with_file_zone_and_field(tmp_path: Path, text: str, words: list[str]) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(BlocklistsError) as raised:
@@ -103,9 +101,7 @@ def test_table_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_named_code_is_a_listing_with_its_meaning_and_weight() -> None:
-    assert read_answer(ZEN, ("127.0.0.4",)) == Listed(
-        "critical", ZEN.codes["127.0.0.4"].meaning, ("127.0.0.4",)
-    )
+    assert read_answer(ZEN, ("127.0.0.4",)) == Listed("critical", ZEN.codes["127.0.0.4"].meaning, ("127.0.0.4",))
     policy = read_answer(ZEN, ("127.0.0.11",))
     assert isinstance(policy, Listed)
     assert policy.weight == "informational"
@@ -163,9 +159,7 @@ def test_only_nxdomain_is_clear() -> None:
     assert read_answer(ZEN, (), DNSError(ARES_ENOTFOUND, "Domain name not found")) == Clear()
 
 
-@pytest.mark.parametrize(
-    "number", [ARES_ESERVFAIL, ARES_ETIMEOUT, ARES_EREFUSED, ARES_ECONNREFUSED, ARES_ENODATA]
-)
+@pytest.mark.parametrize("number", [ARES_ESERVFAIL, ARES_ETIMEOUT, ARES_EREFUSED, ARES_ECONNREFUSED, ARES_ENODATA])
 def test_any_other_error_of_the_resolver_is_a_failure(number: int) -> None:
     answer = read_answer(ZEN, (), DNSError(number, "what the resolver said"))
     assert isinstance(answer, Failed)
@@ -256,9 +250,7 @@ def test_second_look_confirms() -> None:
     assert (event.type, event.confirmed) == ("still_listed", True)
 
 
-@pytest.mark.parametrize(
-    ("age_ms", "said"), [(60_000, []), (SAY_AGAIN_MS - 1, []), (SAY_AGAIN_MS, ["still_listed"])]
-)
+@pytest.mark.parametrize(("age_ms", "said"), [(60_000, []), (SAY_AGAIN_MS - 1, []), (SAY_AGAIN_MS, ["still_listed"])])
 def test_listing_that_goes_on_is_reported_again_after_six_hours(age_ms: int, said: list[str]) -> None:
     assert types(transitions([listing(said_ms=NOW - age_ms)], [look(SPAM)], NOW)) == said
 

@@ -124,9 +124,7 @@ def nested_quantifier(pattern: str) -> bool:
     return False
 
 
-RULE = (
-    '[[text]]\nname = "a"\nclass = "quota"\nany = ["full"]\n[[status]]\nclass = "quota"\nstatus = ["x.2.2"]\n'
-)
+RULE = '[[text]]\nname = "a"\nclass = "quota"\nany = ["full"]\n[[status]]\nclass = "quota"\nstatus = ["x.2.2"]\n'
 CODE = '[[code]]\nclass = "quota"\ncode = ["552"]\n'
 
 

@@ -63,9 +63,7 @@ def test_every_command_is_one_the_command_line_knows(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting_and_reaches_it(name: str, no_file: Path) -> None:
-    given = {
-        key: text for key, text in environment(OURS[name]).items() if key.startswith(settings.ENV_PREFIX)
-    }
+    given = {key: text for key, text in environment(OURS[name]).items() if key.startswith(settings.ENV_PREFIX)}
     assert given
     loaded = settings.load(no_file, environ=given)
     for key, text in given.items():
@@ -134,9 +132,7 @@ def test_grafanas_user_may_read_just_the_tables_that_the_dashboard_reads() -> No
     assert user.tag == environment(SERVICES["dashboards"])["REPMON_CLICKHOUSE__USER"]
     database = settings.ClickHouse().database
     granted = {query.text for query in user.iterfind("grants/query")}
-    sql = "\n".join(
-        target.raw_sql for panel in build().panels if isinstance(panel, Panel) for target in panel.targets
-    )
+    sql = "\n".join(target.raw_sql for panel in build().panels if isinstance(panel, Panel) for target in panel.targets)
     tables = set(re.findall(r"(?:FROM|JOIN)\s+(\w+)", sql))
     assert granted == {f"GRANT SELECT ON {database}.{table}" for table in tables}
 
@@ -145,9 +141,7 @@ def test_image_installs_every_package_of_the_project() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     tops = {name.split(".")[0] for name in listed}
     found = {
-        ".".join(file.parent.relative_to(ROOT).parts)
-        for top in tops
-        for file in (ROOT / top).rglob("__init__.py")
+        ".".join(file.parent.relative_to(ROOT).parts) for top in tops for file in (ROOT / top).rglob("__init__.py")
     }
     assert found == listed
     sent = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))

@@ -48,10 +48,7 @@ def test_panels_have_their_own_ids_and_places_within_the_grid() -> None:
 
 def overlap(one: GridPos, other: GridPos) -> bool:
     return (
-        one.x < other.x + other.w
-        and other.x < one.x + one.w
-        and one.y < other.y + other.h
-        and other.y < one.y + one.h
+        one.x < other.x + other.w and other.x < one.x + one.w and one.y < other.y + other.h and other.y < one.y + one.h
     )
 
 

@@ -95,13 +95,9 @@ def test_invalid_example_fails_the_type_where_its_name_says(topic: str, file: Pa
 
 
 @pytest.mark.parametrize(("topic", "file"), examples("invalid"))
-def test_invalid_example_fails_the_schema_where_its_name_says_and_nowhere_else(
-    topic: str, file: Path
-) -> None:
+def test_invalid_example_fails_the_schema_where_its_name_says_and_nowhere_else(topic: str, file: Path) -> None:
     field, wrong = file.stem.rsplit(".", 1)
-    errors: list[ValidationError] = list(
-        VALIDATORS[topic].iter_errors(msgspec.json.decode(file.read_bytes()))
-    )
+    errors: list[ValidationError] = list(VALIDATORS[topic].iter_errors(msgspec.json.decode(file.read_bytes())))
     assert errors
     if wrong == "missing":
         parent, _, name = field.rpartition(".")
@@ -132,9 +128,7 @@ def test_every_topic_has_valid_and_invalid_examples_and_no_other_folder_is_there
         (topics.REPUTATION_ALERTS, ("data", "level"), alert.LEVELS),
     ],
 )
-def test_every_choice_has_a_valid_example(
-    topic: str, path: tuple[str, ...], choices: tuple[str, ...]
-) -> None:
+def test_every_choice_has_a_valid_example(topic: str, path: tuple[str, ...], choices: tuple[str, ...]) -> None:
     assert set(choices) <= parsed("valid", topic, *path)
 
 

@@ -15,9 +15,7 @@ from schemas.policy import Levels, Override, Policy, Rule, load
 from streams.judge import RANK, Judgement, Verdict, judge, wilson
 
 POLICY = load()
-CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))[
-    "case"
-]
+CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))["case"]
 CASE_FIELDS = {"name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure"}
 
 
@@ -139,9 +137,7 @@ def test_good_verdict_shows_the_mildest_threshold() -> None:
 
 
 def test_number_of_listings_is_judged_without_interval() -> None:
-    policy = one_rule(
-        name="listed", metric="critical_listing", min_volume=0, levels=Levels(excessive=1, critical=3)
-    )
+    policy = one_rule(name="listed", metric="critical_listing", min_volume=0, levels=Levels(excessive=1, critical=3))
     found = {
         count: judge(subject({"24h": WindowCounts(critical_listings=count)}), policy, 0).verdicts[0]
         for count in (0, 1, 2, 3)

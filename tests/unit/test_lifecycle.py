@@ -213,9 +213,7 @@ def test_law_a_second_step_with_the_same_verdict_and_time_changes_nothing(says: 
 
 
 @given(histories(), st.integers(0, 40))
-def test_law_a_state_that_was_stored_and_read_goes_on_as_if_it_had_not_been(
-    says: list[Say], cut: int
-) -> None:
+def test_law_a_state_that_was_stored_and_read_goes_on_as_if_it_had_not_been(says: list[Say], cut: int) -> None:
     half, first = lived(says[:cut])
     stored = msgspec.json.decode(msgspec.json.encode(half), type=AlertState | None)
     assert stored == half
@@ -262,9 +260,7 @@ def test_law_a_level_is_left_only_after_it_did_not_hold_for_the_hold_time(says: 
 
 def policy() -> Policy:
     levels = Levels(warning=0.001, excessive=0.003)
-    return Policy(
-        rules=(Rule(name="complaint", metric="complaint", windows=("24h",), min_volume=1000, levels=levels),)
-    )
+    return Policy(rules=(Rule(name="complaint", metric="complaint", windows=("24h",), min_volume=1000, levels=levels),))
 
 
 @given(st.lists(st.integers(0, 30), max_size=200), st.integers(1, 30))

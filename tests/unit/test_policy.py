@@ -206,9 +206,7 @@ def test_default_policy_counts_the_documented_windows() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["", "h", "0h", "01h", "1w", "-1h", "1.5h", "1H", "24h ", "24h\n", "1234567m"]
-)
+@pytest.mark.parametrize("name", ["", "h", "0h", "01h", "1w", "-1h", "1.5h", "1H", "24h ", "24h\n", "1234567m"])
 def test_name_that_is_no_window_is_refused(name: str) -> None:
     with pytest.raises(PolicyError, match="is not a window"):
         window_ms(name)

@@ -161,9 +161,7 @@ def test_another_start_or_seed_shares_no_event_id(start_ms: int, seed: int) -> N
 
 def test_values_are_the_canonical_encoding_of_valid_events(events: list[tuple[Timed, MailEvent]]) -> None:
     seen = set()
-    for sent, event in events[::7] + [
-        each for each in events if each[1].type not in ("delivered", "deferred")
-    ]:
+    for sent, event in events[::7] + [each for each in events if each[1].type not in ("delivered", "deferred")]:
         seen.add((event.type, event.asynchronous))
         assert msgspec.json.encode(event) == sent.value
         assert sent.key == event.customer.encode()
@@ -254,9 +252,7 @@ def test_half_of_the_complaints_take_hours_and_some_far_longer(fleet: Fleet) -> 
         if b'"delivered"' in each.value or b'"abuse"' in each.value
     ]
     delivered = {event.message_id: event.time_ms for event in sent if event.type == "delivered"}
-    delays = sorted(
-        event.time_ms - delivered[event.message_id] for event in sent if event.feedback_type == "abuse"
-    )
+    delays = sorted(event.time_ms - delivered[event.message_id] for event in sent if event.feedback_type == "abuse")
     assert HOUR_MS < delays[len(delays) // 2] < 4 * HOUR_MS
     assert delays[-1] > 12 * HOUR_MS
 

@@ -36,9 +36,7 @@ Sums = dict[str, int]
 
 def recount(sent: list[Timed], fbl_domains: frozenset[str]) -> dict[tuple[str, str], tuple[Sums, Sums]]:
     """By customer and stream, from the bytes alone: counts of events and of their repeats."""
-    found: dict[tuple[str, str], tuple[Sums, Sums]] = defaultdict(
-        lambda: (defaultdict(int), defaultdict(int))
-    )
+    found: dict[tuple[str, str], tuple[Sums, Sums]] = defaultdict(lambda: (defaultdict(int), defaultdict(int)))
     seen: set[str] = set()
     for each in sent:
         if each.topic != MAIL_EVENTS:

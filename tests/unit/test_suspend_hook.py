@@ -80,9 +80,7 @@ def test_line_says_who_why_by_how_much_and_which_alert() -> None:
 
 
 def test_line_of_a_listing_shows_a_number_and_no_percentage() -> None:
-    listed = alert(
-        metric="critical_listing", window="1h", numerator=2, denominator=1, rate=2.0, threshold=1.0
-    )
+    listed = alert(metric="critical_listing", window="1h", numerator=2, denominator=1, rate=2.0, threshold=1.0)
     assert "critical critical_listing 2 in 1h (threshold 1), alert" in str(decide(listed, Seen()))
 
 
@@ -106,21 +104,15 @@ def test_escalation_of_a_warning_suspends() -> None:
 def test_alert_on_a_stream_is_marked_and_suspends_nobody() -> None:
     seen = Seen()
     event = alert(scope="stream:newsletter", alert_id="stream-episode")
-    assert str(decide(event, seen)).startswith(
-        "stream only, would not suspend acme-retail (stream:newsletter): "
-    )
-    assert (
-        decide(alert("resolved", "good", scope="stream:newsletter", alert_id="stream-episode"), seen) is None
-    )
+    assert str(decide(event, seen)).startswith("stream only, would not suspend acme-retail (stream:newsletter): ")
+    assert decide(alert("resolved", "good", scope="stream:newsletter", alert_id="stream-episode"), seen) is None
 
 
 def test_resolved_episode_lifts_its_suspension() -> None:
     seen = Seen()
     decide(alert(), seen)
     lifted = decide(alert("resolved", "good", rate=0.01), seen)
-    assert str(lifted).startswith(
-        "would lift the suspension of acme-retail: resolved failure 1.00 % in 24h (threshold"
-    )
+    assert str(lifted).startswith("would lift the suspension of acme-retail: resolved failure 1.00 % in 24h (threshold")
 
 
 def test_resolved_episode_that_was_only_a_warning_lifts_nothing() -> None:
