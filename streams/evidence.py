@@ -12,13 +12,14 @@ SAMPLES = 10
 
 #: Which events are the numerator of a metric. `{kinds}` are bounce kinds, `{types}` event types.
 CONTRIBUTORS = """
-SELECT dimension, name, sum(n) AS n, sum(volume) AS volume
+SELECT dimension, name, count, size
 FROM
 (
     SELECT 'provider' AS dimension, value AS name,
-        toInt64(sum(complained) * {complaints:UInt8} + (sum(hard) + sum(expired)) * {failures:UInt8}
-            + sum(block) * {blocks:UInt8} + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS n,
-        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS volume
+        toInt64(sum(complained) * {complaints:UInt8}
+            + (sum(hard) + sum(expired)) * {failures:UInt8}
+            + sum(block) * {blocks:UInt8} + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
+        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS size
     FROM counts
     WHERE dimension = 'provider' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
         AND (stream = {stream:String} OR {stream:String} = '')
@@ -26,17 +27,17 @@ FROM
     GROUP BY value
     UNION ALL
     SELECT 'ip' AS dimension, value AS name,
-        toInt64(sum(complained) * {complaints:UInt8} + (sum(hard) + sum(expired)) * {failures:UInt8}
-            + sum(block) * {blocks:UInt8} + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS n,
-        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS volume
+        toInt64(sum(complained) * {complaints:UInt8}
+            + (sum(hard) + sum(expired)) * {failures:UInt8}
+            + sum(block) * {blocks:UInt8} + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
+        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS size
     FROM counts
     WHERE dimension = 'ip' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
         AND (stream = {stream:String} OR {stream:String} = '')
     GROUP BY value
 )
-WHERE n > 0
-GROUP BY dimension, name
-ORDER BY dimension, n DESC, name
+WHERE count > 0
+ORDER BY dimension, count DESC, name
 LIMIT {top:UInt8} BY dimension
 """
 

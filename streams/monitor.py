@@ -6,6 +6,7 @@ well are judged on every sweep, since windows slide without any event, and every
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterable, Iterable
@@ -41,6 +42,7 @@ class Monitor:
         self._judge = judge
         self._partitions = partitions
         self._lock = asyncio.Lock()
+        self._stopping = asyncio.Event()
         self._timers: list[asyncio.Task[None]] = []
         self.app = self._faust(kafka, data)
         topic = self.app.topic(
@@ -55,11 +57,13 @@ class Monitor:
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave."""
+        self._stopping.set()
         for timer in self._timers:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
         async with self._lock:
-            await self.app.stop()
+            pass
+        await self.app.stop()
 
     def _faust(self, kafka: Kafka, data: Path) -> Any:
         return faust.App(
@@ -70,6 +74,7 @@ class Monitor:
             broker_heartbeat_interval=max(0.5, kafka.session_timeout_ms / 4000),
             broker_max_poll_interval=600.0,
             store="memory://",
+            stream_wait_empty=False,
             datadir=str(data),
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -109,12 +114,16 @@ class Monitor:
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
             while True:
+                if self._stopping.is_set():
+                    # Never acknowledged: the next owner of the partition judges these.
+                    await asyncio.Event().wait()
                 try:
                     async with self._lock:
                         alerts = await asyncio.to_thread(self._judge.judge_customers, part, _now_ms())
                 except (StoreError, BrokerError) as error:
                     log.warning("%s; trying again in %.1f s", error, wait)
-                    await asyncio.sleep(wait)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), wait)
                     wait = min(wait * 2, RETRY_S[1])
                 else:
                     for alert in alerts:
