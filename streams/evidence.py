@@ -18,7 +18,8 @@ FROM
     SELECT 'provider' AS dimension, value AS name,
         toInt64(sum(complained) * {complaints:UInt8}
             + (sum(hard) + sum(expired)) * {failures:UInt8}
-            + sum(block) * {blocks:UInt8} + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
+            + sum(block) * {blocks:UInt8}
+            + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
         toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS size
     FROM counts
     WHERE dimension = 'provider' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
@@ -29,7 +30,8 @@ FROM
     SELECT 'ip' AS dimension, value AS name,
         toInt64(sum(complained) * {complaints:UInt8}
             + (sum(hard) + sum(expired)) * {failures:UInt8}
-            + sum(block) * {blocks:UInt8} + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
+            + sum(block) * {blocks:UInt8}
+            + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
         toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS size
     FROM counts
     WHERE dimension = 'ip' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})

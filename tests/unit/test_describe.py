@@ -74,7 +74,7 @@ OPENED = {
     "exposure": (
         {"exposed": 600, "sent": 1000},
         "600 of 1,000 messages sent through an address on a blocklist in 1h: 60.00 % "
-        "(95 % interval 56.93 % to 62.99 %), at or above the excessive threshold of 50.00 %. "
+        "(95 % interval 56.93 % to 62.99 %), at or above the warning threshold of 25.00 %. "
         "A shared address may be listed because of another customer.",
     ),
     "critical_listing": (

@@ -191,7 +191,7 @@ def test_default_policy_has_the_documented_thresholds() -> None:
         "complaint": {"warning": 0.001, "excessive": 0.003},
         "failure": {"warning": 0.03, "excessive": 0.05, "critical": 0.10},
         "block": {"warning": 0.10, "excessive": 0.25},
-        "exposure": {"warning": 0.25, "excessive": 0.50},
+        "exposure": {"warning": 0.25},
         "critical_listing": {"critical": 1},
     }
 

@@ -1,0 +1,62 @@
+"""The demo as its user runs it, held against what the simulator really sent."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import msgspec
+
+DEADLINE_S = 240.0
+ALERT = re.compile(r"ALERT \S+ \w+: (?P<customer>\S+) (?:\(.*?\) )?\S+ (?:\w+ to )?(?P<level>\w+)\. ")
+PROGRESS = re.compile(r"--- (?P<events>[\d,]+) events taken in after \d+ s, (?P<waiting>[\d,]+) waiting")
+SUSPENDING = {"excessive", "critical"}
+
+
+class CustomerTruth(msgspec.Struct):
+    name: str
+    verdict: str
+
+
+class Truth(msgspec.Struct):
+    events: int
+    customers: list[CustomerTruth]
+
+
+def test_demo_flags_its_bad_customers_and_none_of_the_good_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    truth_file = tmp_path / "truth.json"
+    command = [str(Path(sys.executable).with_name("repmon")), "demo", "--for", "10m", "--truth", str(truth_file)]
+    levels: dict[str, set[str]] = defaultdict(set)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}) as demo:
+        assert demo.stdout is not None
+        until, alerts, steady = time.monotonic() + DEADLINE_S, -1, False
+        while not steady and time.monotonic() < until and (line := demo.stdout.readline()):
+            if found := ALERT.match(line):
+                levels[found["customer"]].add(found["level"])
+            elif (found := PROGRESS.match(line)) and int(found["events"].replace(",", "")) > 500_000:
+                # The day is played back and nobody new was found since the last line.
+                steady, alerts = len(levels) == alerts and found["waiting"] == "0", len(levels)
+        broker = _children(demo.pid)
+        demo.send_signal(signal.SIGINT)
+        demo.stdout.read()
+        assert demo.wait(60) == 0
+    assert steady, "the demo did not settle before the deadline"
+    assert broker, "the embedded broker is a child process"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in broker)
+
+    truth = msgspec.json.decode(truth_file.read_bytes(), type=Truth)
+    suspended = {name for name, seen in levels.items() if seen & SUSPENDING}
+    wanted = {each.name for each in truth.customers if each.verdict == "flag"}
+    assert wanted
+    assert wanted - suspended == set(), "bad customers that were missed"
+    assert suspended & {each.name for each in truth.customers if each.verdict == "clean"} == set()
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
