@@ -5,7 +5,7 @@ repeat alerts under the same ids, which consumers drop; no alert is lost.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -110,8 +110,11 @@ class Judge:
         wanted = sorted(set(customers))
         if not wanted:
             return []
-        subjects = window_counts(self._store, wanted, self._windows, self._fbl, now_ms)
+        counted = window_counts(self._store, wanted, self._windows, self._fbl, now_ms)
         states = self._read_states(wanted)
+        subjects = with_open_alerts(
+            [each for each in counted if each.scope.partition(":")[0] in self.policy.scopes], states
+        )
         outcomes = [self._outcome(subject, states, now_ms) for subject in subjects]
         alerts = [alert for outcome in outcomes for alert in self._alerts(outcome, now_ms)]
         for alert in alerts:
@@ -237,6 +240,19 @@ class Judge:
                 "policy_version": [j.policy_version for j in judgements],
             },
         )
+
+
+def with_open_alerts(
+    subjects: Sequence[SubjectCounts], states: Mapping[SubjectRule, AlertState]
+) -> list[SubjectCounts]:
+    """The subjects, and with empty windows those that have an open alert but no mail left in any window.
+
+    Without these the alert of a customer who stopped sending would stay open for ever.
+    """
+    present = {(each.customer, each.scope) for each in subjects}
+    silent = {state[:2] for state, known in states.items() if known.level != "good"} - present
+    empty = [SubjectCounts(customer=customer, scope=scope, windows={}) for customer, scope in sorted(silent)]
+    return [*subjects, *empty]
 
 
 def _shown(subject: SubjectCounts, expired_is_failure: bool) -> tuple[int, float, float, float, float]:
