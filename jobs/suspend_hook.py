@@ -124,7 +124,7 @@ def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
     if data.scope != CUSTOMER_SCOPE:
         return Suspension("stream only", event, data.scope) if _suspends(data) else None
     if not _suspends(data):
-        if data.kind == "opened":
+        if data.kind == "opened" and data.alert_id not in seen.episodes:
             seen.episodes.put(data.alert_id, False)
         return None
     acted = seen.episodes.get(data.alert_id)

@@ -129,6 +129,11 @@ def test_suspension_stays_until_the_last_open_episode_of_the_customer_is_resolve
     assert actions(events) == ["suspend", "suspend", "keep suspended", "lift"]
 
 
+def test_milder_opening_of_an_episode_that_suspended_is_not_taken_for_a_new_episode() -> None:
+    events = [alert(level="critical"), alert(level="warning"), alert(level="excessive")]
+    assert actions(events) == ["suspend", None, "already suspended"]
+
+
 def test_episodes_of_different_customers_do_not_hold_each_other() -> None:
     events = [
         alert(alert_id="a"),
