@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from api.keys import KeyCache, KeyOwner
 from api.pool import StorePool
 from api.problems import ApiError
+from api.rates import Definition
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Service:
     stores: StorePool
     keys: KeyCache
     clock: Callable[[], int]
-    feedback_loop: tuple[str, ...]
+    definition: Definition
 
 
 def service_of(request: Request) -> Service:

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import HTMLResponse
 
-from api import keys, models, reference
+from api import examples, keys, models, reference
 from api.access import Owner, Service, Services, customer_for
 from api.pool import StorePool
 from api.problems import MEDIA_TYPE, ApiError, add_handlers
 from api.ranges import WINDOW_S, RangeError, rfc3339, span
-from api.rates import Question, series
+from api.rates import Definition, Question, series
 from api.standing import standing
 from schemas import providers
 from streams.store import Store
@@ -22,8 +22,15 @@ from streams.store import Store
 ABOUT = """What became of your mail, as numbers: where you stand under the sending policy, and the complaint,
 failure, block and exposure rates behind it.
 
+Send your key with every request, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+
 Rates are ratios: 0.003 is 0.3 %. Times are RFC 3339 in UTC. Errors are problem details (RFC 9457)."""
 
+
+STORE_DOWN: dict[str, Any] = {
+    "model": models.Problem,
+    "description": "The store does not answer. Try again after `Retry-After` seconds.",
+}
 router = APIRouter()
 v1 = APIRouter(
     prefix="/v1",
@@ -31,12 +38,12 @@ v1 = APIRouter(
         401: {"model": models.Problem, "description": "No key, or one that is not known or was revoked."},
         403: {"model": models.Problem, "description": "The key speaks for another customer."},
         422: {"model": models.Problem, "description": "A parameter is missing or wrong; `errors` names it."},
-        503: {"model": models.Problem, "description": "The store does not answer. Try again."},
+        503: STORE_DOWN,
     },
 )
 
 
-@v1.get("/standing", summary="Where you stand")
+@v1.get("/standing", summary="Where you stand", response_description="Where you stand.")
 def get_standing(
     asked: Annotated[models.Query, Query()], owner: Owner, service: Services, response: Response
 ) -> models.Standing:
@@ -44,17 +51,18 @@ def get_standing(
     customer = customer_for(owner, asked.customer)
     response.headers["Cache-Control"] = "no-store"
     with service.stores.lend() as store:
-        return standing(store, customer, service.feedback_loop, service.clock())
+        return standing(store, customer, service.definition, service.clock())
 
 
-@v1.get("/rates", summary="A rate over time")
+@v1.get("/rates", summary="A rate over time", response_description="The rate, bucket by bucket.")
 def get_rates(
     asked: Annotated[models.RatesQuery, Query()], owner: Owner, service: Services, response: Response
 ) -> models.Series:
     """One rate in buckets of a minute (ranges up to 6 hours), an hour (up to 31 days) or a day.
 
     Each point has the bucket's own counts and, in `window`, the sliding window that ends with the bucket: the
-    rate that the policy judges. Days and hours begin in UTC. The running bucket ends now, and so does its window.
+    rate that the policy judges. Days and hours begin in UTC. The running bucket ends now, and its window is the
+    one that is judged now: it begins at a full minute, or at a full hour where it is longer than a day.
     """
     customer = customer_for(owner, asked.customer)
     window_s = WINDOW_S[asked.window]
@@ -64,7 +72,7 @@ def get_rates(
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
     response.headers["Cache-Control"] = "no-store"
     with service.stores.lend() as store:
-        points = series(store, Question(customer, asked.scope, asked.metric, window_s), cut, service.feedback_loop)
+        points = series(store, Question(customer, asked.scope, asked.metric, window_s), cut, service.definition)
     return models.Series(
         customer=customer,
         scope=asked.scope,
@@ -79,7 +87,8 @@ def get_rates(
 @router.get(
     "/healthz",
     summary="Whether the interface can answer",
-    responses={503: {"model": models.Problem, "description": "The store does not answer."}},
+    response_description="It can.",
+    responses={503: STORE_DOWN},
 )
 def get_health(service: Services) -> models.Health:
     """Asks the store for an answer. Needs no key."""
@@ -88,8 +97,13 @@ def get_health(service: Services) -> models.Health:
     return models.Health(status="ok")
 
 
-def create_app(open_store: Callable[[], Store], clock: Callable[[], int] | None = None) -> FastAPI:
-    """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms."""
+def create_app(
+    open_store: Callable[[], Store], clock: Callable[[], int] | None = None, *, expired_is_failure: bool = True
+) -> FastAPI:
+    """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms.
+
+    `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate.
+    """
     now = clock or (lambda: time.time_ns() // 1_000_000)
     stores = StorePool(open_store)
 
@@ -114,25 +128,28 @@ def create_app(open_store: Callable[[], Store], clock: Callable[[], int] | None 
         stores=stores,
         keys=keys.KeyCache(look_up, now),
         clock=now,
-        feedback_loop=providers.load().with_feedback_loop(),
+        definition=Definition(tuple(providers.load().with_feedback_loop()), expired_is_failure),
     )
     add_handlers(app)
-    app.include_router(router)
     app.include_router(v1)
+    app.include_router(router)
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
 
     # FastAPI keeps the document it makes here and serves it as /openapi.json.
-    _with_problems(app.openapi())
+    _complete(app.openapi())
     return app
 
 
-def _with_problems(document: dict[str, Any]) -> None:
-    """Errors are `application/problem+json`, which FastAPI's `responses` cannot say."""
-    for path in document["paths"].values():
-        for operation in path.values():
+def _complete(document: dict[str, Any]) -> None:
+    """What FastAPI cannot say: that errors are `application/problem+json`, and examples with nulls in them."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
             for status, response in operation["responses"].items():
-                if status >= "400" and "application/json" in response.get("content", {}):
-                    response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+                content = response["content"].pop("application/json")
+                if status == "200":
+                    response["content"]["application/json"] = content | {"example": examples.ANSWERS[path]}
+                else:
+                    response["content"][MEDIA_TYPE] = content | {"example": examples.REFUSALS[status]}

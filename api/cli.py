@@ -4,19 +4,25 @@ Whatever the operator can mend (a wrong setting, an unreachable broker or store,
 ends with one line on stderr and exit code 2.
 """
 
+import errno
 import logging
+import signal
 import sys
-from pathlib import Path
-from typing import Annotated, Any
 
-import msgspec
-import typer
-from rich.console import Console
+# The engines take a second to import: until that is done, Ctrl-C ends the process without a traceback.
+_on_interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from api import commands
-from jobs.embedded.folder import reached
-from schemas import settings as setting
+from pathlib import Path  # noqa: E402
+from typing import Annotated, Any  # noqa: E402
 
+import msgspec  # noqa: E402
+import typer  # noqa: E402
+
+from api import commands  # noqa: E402
+from jobs.embedded.folder import reached  # noqa: E402
+from schemas import settings as setting  # noqa: E402
+
+signal.signal(signal.SIGINT, _on_interrupt)
 app = typer.Typer(
     help="Who of your customers harms your sending reputation, from a stream of mail events.",
     no_args_is_help=True,
@@ -35,7 +41,7 @@ app.add_typer(dashboards_app, name="dashboards")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+NOISY = ("faust", "mode", "aiokafka", "kafka", "urllib3", "clickhouse_connect")
 
 
 @app.callback()
@@ -50,8 +56,10 @@ def configure(
         format="%(asctime)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("faust", "mode", "aiokafka", "kafka"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    # uvicorn logs why it cannot listen; the error that ends the command says so once.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: verbose or not isinstance(record.msg, OSError))
     ctx.obj = setting.load(config)
 
 
@@ -69,7 +77,7 @@ def demo(
     options = commands.SimulatedDay(
         seed=seed, customers=customers, messages=messages, rate=rate, live_rate=500, span_hours=24.0
     )
-    commands.demo(ctx.obj, options, commands.seconds(duration), truth)
+    commands.demo(ctx.obj, options, commands.seconds(duration, "--for"), truth)
 
 
 @app.command()
@@ -81,7 +89,7 @@ def up(
     duration: Duration = "",
 ) -> None:
     """Everything in one process, until stopped: ingest, monitor, API, and the embedded broker and store."""
-    commands.up(with_targets(ctx.obj, kafka, clickhouse, data), commands.seconds(duration))
+    commands.up(with_targets(ctx.obj, kafka, clickhouse, data), commands.seconds(duration, "--for"))
 
 
 @app.command()
@@ -142,7 +150,7 @@ def ingest_file(
 @app.command()
 def top(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option(help="How many lines.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines.")] = 20,
     once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
 ) -> None:
     """The worst customers, live."""
@@ -164,7 +172,7 @@ def alerts(
 def suspend_hook(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whom it would suspend.")] = False,
-    from_beginning: Annotated[bool, typer.Option(help="Begin with the oldest alert kept.")] = True,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Say everything again.")] = False,
 ) -> None:
     """Consume alerts and say, once each, whom it would suspend and why."""
     commands.suspend_hook(reached(ctx.obj), dry_run=dry_run, from_beginning=from_beginning)
@@ -177,7 +185,7 @@ def scan_blocklists(
     every: Annotated[str, typer.Option(help="Scan again after, for example, 10m.")] = "10m",
 ) -> None:
     """Ask the configured resolver about every address seen, and report what is listed or delisted."""
-    commands.scan_blocklists(reached(ctx.obj), None if once else commands.seconds(every))
+    commands.scan_blocklists(reached(ctx.obj), None if once else commands.seconds(every, "--every"))
 
 
 @topics_app.command("create")
@@ -201,6 +209,18 @@ def keys_create(
 ) -> None:
     """Make a key and show it, once."""
     commands.keys_create(reached(ctx.obj), customer, operator=operator, label=label)
+
+
+@keys_app.command("list")
+def keys_list(ctx: typer.Context) -> None:
+    """Show whose keys there are; the keys themselves are not known."""
+    commands.keys_list(reached(ctx.obj))
+
+
+@keys_app.command("revoke")
+def keys_revoke(ctx: typer.Context, key: Annotated[str, typer.Argument(help="The key, or its id.")]) -> None:
+    """Refuse a key from now on."""
+    commands.keys_revoke(reached(ctx.obj), key)
 
 
 @dashboards_app.command("deploy")
@@ -227,7 +247,9 @@ def with_targets(settings: setting.Settings, kafka: str, clickhouse: str, data: 
         changes["clickhouse"] = replace(settings.clickhouse, url=clickhouse, path="")
     if data:
         changes["embedded"] = replace(settings.embedded, data=data)
-    return replace(settings, **changes)
+    changed = replace(settings, **changes)
+    setting.check(changed)
+    return changed
 
 
 def main() -> None:
@@ -235,10 +257,18 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except commands.MENDABLE as error:
-        err.print(f"repmon: {error}", style="red", markup=False)
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise  # no path that somebody gave: the fault is ours, and its traceback is wanted
+        _end(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(message: str) -> None:
+    commands.err.print(f"repmon: {' '.join(message.split())}", style="red", markup=False)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,9 +21,9 @@ from rich.console import Console
 from api.app import create_app
 from api.console import alert_line, plain, table, worst
 from api.demo import run_demo
-from api.keys import create_key
+from api.keys import ApiKeyError, create_key, list_keys, revoke
 from api.stack import Stack, run_until_stopped
-from api.stages import MonitorStage, adapt_context, ingest_worker
+from api.stages import MonitorStage, adapt_context, ingest_worker, load_policy
 from jobs import ingest_file as files
 from jobs import migrate as migration
 from jobs import simulate as simulation
@@ -34,18 +36,36 @@ from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.blocklists import BlocklistsError
 from schemas.policy import PolicyError
+from schemas.providers import ProvidersError
 from schemas.settings import Settings, SettingsError
 from streams.adapt import AdaptError
 from streams.broker import BrokerError, Publisher
+from streams.classify import RulesError
 from streams.store import StoreError, open_store
 
 #: What an operator can mend: one line and exit code 2.
-MENDABLE = (SettingsError, StoreError, BrokerError, PolicyError, BlocklistsError, DashboardError, AdaptError)
+MENDABLE = (
+    SettingsError,
+    StoreError,
+    BrokerError,
+    PolicyError,
+    BlocklistsError,
+    DashboardError,
+    AdaptError,
+    ApiKeyError,
+    ProvidersError,
+    RulesError,
+    topics.TopicsError,
+    simulation.SimulationError,
+)
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_S = 1e9
+CANNOT_LISTEN = frozenset({errno.EADDRINUSE, errno.EACCES})
 REFRESH_S = 1.0
 
 out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +93,19 @@ class SimulatedDay:
         )
 
 
-def seconds(text: str) -> float | None:
+def seconds(text: str, option: str) -> float | None:
     """A duration such as `60s`, `5m` or `2h` in seconds; None for empty text.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: it is none; `option` is named.
     """
     if not text:
         return None
     match = DURATION.fullmatch(text.strip())
-    if match is None or float(match[1]) <= 0:
-        raise SettingsError(f"{text!r} is not a duration; write for example 60s, 5m or 2h")
-    return float(match[1]) * UNITS[match[2]]
+    found = float(match[1]) * UNITS[match[2]] if match else 0.0
+    if not 0 < found <= LONGEST_S:
+        raise SettingsError(f"{option}: {text!r} is not a duration; write for example 60s, 5m or 2h")
+    return found
 
 
 def demo(settings: Settings, day: SimulatedDay, duration: float | None, truth: Path | None) -> None:
@@ -94,6 +115,7 @@ def demo(settings: Settings, day: SimulatedDay, duration: float | None, truth: P
 
 def up(settings: Settings, duration: float | None) -> None:
     """Everything in one process until stopped."""
+    load_policy(settings)  # a fault in it ends the command before anything is started
 
     async def run() -> None:
         async with Stack(settings) as stack:
@@ -104,7 +126,13 @@ def up(settings: Settings, duration: float | None) -> None:
             await run_until_stopped(stack, seconds=duration, beside=lambda _stack, _over: [])
         out.print("repmon: stopped; everything acknowledged is counted")
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except OSError as error:
+        if error.errno not in CANNOT_LISTEN:
+            raise
+        port = settings.embedded.store_port
+        raise SettingsError(f"embedded.store_port: {port} cannot be used: {error.strerror}") from error
 
 
 def ingest(settings: Settings) -> None:
@@ -135,9 +163,13 @@ def api(settings: Settings) -> None:
     """The HTTP interface alone."""
     import uvicorn
 
+    listening = _listen(settings)
     open_store(settings.clickhouse).close()
-    app = create_app(lambda: open_store(settings.clickhouse))
-    uvicorn.run(app, host=settings.api.host, port=settings.api.port, log_level="warning")
+    app = create_app(
+        lambda: open_store(settings.clickhouse), expired_is_failure=load_policy(settings).expired_is_failure
+    )
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
 
 def migrate(settings: Settings) -> None:
@@ -163,17 +195,17 @@ def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
 def ingest_file(settings: Settings, path: str, form: str, customer: str) -> None:
     """Send a log through its adapter to the topic."""
     context = adapt_context(settings, customer)
-    publisher = _publisher(settings)
     with _opened(path) as source:
-        sent = files.send_file(
-            files.read_events(source, form, context),
-            lambda key, value: publisher.publish(topics.MAIL_EVENTS, key, value),
-        )
+        events = files.read_events(source, form, context)
+        publisher = _publisher(settings)
+        sent = files.send_file(events, lambda key, value: publisher.publish(topics.MAIL_EVENTS, key, value))
     publisher.flush()
     for bad in sent.bad:
-        sys.stderr.write(f"{path}: {bad}\n")
-    out.print(f"sent {sent.events:,} events; {len(sent.bad)} records could not be read")
-    if sent.bad and not sent.events:
+        err.print(f"{path}: {bad}", markup=False)
+    if more := sent.bad_count - len(sent.bad):
+        err.print(f"{path}: and {more:,} more", markup=False)
+    out.print(f"sent {sent.events:,} events; {sent.bad_count:,} records could not be read")
+    if sent.bad_count and not sent.events:
         raise typer.Exit(1)
 
 
@@ -266,15 +298,36 @@ def keys_create(settings: Settings, customer: str, *, operator: bool, label: str
     out.print(key, markup=False)
 
 
+def keys_list(settings: Settings) -> None:
+    """All keys, a line each; never the key itself."""
+    store = open_store(settings.clickhouse)
+    for key in list_keys(store):
+        owner, state = key.customer or "(operator)", "revoked" if key.revoked else "in use"
+        out.print(f"{key.owner.id}  {state:<7}  {key.created:%Y-%m-%d %H:%M}Z  {owner}  {key.label}", markup=False)
+    store.close()
+
+
+def keys_revoke(settings: Settings, which: str) -> None:
+    """Refuse a key from now on."""
+    store = open_store(settings.clickhouse)
+    owner = revoke(store, which, time.time_ns() // 1_000_000)
+    store.close()
+    out.print(f"revoked key {owner.id} of {owner.customer or 'an operator'}", markup=False)
+
+
 def dashboards_deploy(settings: Settings) -> None:
     """Deploy to Grafana."""
-    for line in deploy(settings.grafana, settings.clickhouse):
+    for line in deploy(settings.grafana, settings.clickhouse, policy=load_policy(settings)):
         out.print(line, markup=False)
 
 
 def dashboards_generate(path: Path) -> None:
     """Write the dashboard's JSON."""
-    path.write_text(generate(), encoding="utf-8")
+    text = generate()
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DashboardError(f"{path}: cannot be written: {error.strerror}") from error
     out.print(f"wrote {path}", markup=False)
 
 
@@ -283,6 +336,17 @@ def _publisher(settings: Settings) -> Publisher:
     publisher = Publisher(settings.kafka)
     publisher.partitions(topics.MAIL_EVENTS)
     return publisher
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A socket at the API's address. Made here and not by uvicorn, whose error is a log line of its own."""
+    where = (settings.api.host, settings.api.port)
+    family = socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET
+    try:
+        return socket.create_server(where, family=family)
+    except OSError as error:
+        reason = str(error.strerror).split(" (while ", 1)[0]
+        raise SettingsError(f"api.host, api.port: {where[0]}:{where[1]} cannot be used: {reason}") from error
 
 
 def _until_signalled() -> threading.Event:

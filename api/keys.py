@@ -27,7 +27,8 @@ CACHE_MS = 5_000
 CACHE_SIZE = 10_000
 
 SELECT_KEYS = """
-SELECT key_hash, customer, label, created, revoked, updated FROM api_keys FINAL
+SELECT key_hash, customer, label, toUnixTimestamp64Micro(created) / 1e6, revoked, toUnixTimestamp64Micro(updated) / 1e6
+FROM api_keys FINAL
 WHERE startsWith(key_hash, {start:String}) ORDER BY created, key_hash
 """
 
@@ -180,7 +181,12 @@ def _utc(ms: int) -> datetime:
 
 
 def _stored(store: Store, start: str) -> list[StoredKey]:
-    return [msgspec.convert(row, StoredKey) for row in store.records(SELECT_KEYS, {"start": start})]
+    rows = store.rows(SELECT_KEYS, {"start": start})
+    # The driver gives times without a zone, so they are read as epoch seconds; convert makes those UTC.
+    return [
+        msgspec.convert(dict(zip(StoredKey.__struct_fields__, row, strict=True)), StoredKey, strict=False)
+        for row in rows
+    ]
 
 
 def _write(store: Store, key: StoredKey) -> None:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.alert import Level
 
+#: `too_small` is said of what has too little mail for any rate to be judged.
+StandingLevel = Level | Literal["too_small"]
 Metric = Literal["complaint", "failure", "block", "exposure"]
 WindowName = Literal["1h", "24h", "7d", "15d", "30d"]
 
@@ -48,6 +50,7 @@ class RatesQuery(Query):
         Field(
             alias="from",
             max_length=40,
+            examples=["2026-03-12T12:00:00Z"],
             description="Begin, RFC 3339 with an offset or epoch milliseconds; default: one window before `to`.",
         ),
     ] = None
@@ -56,6 +59,7 @@ class RatesQuery(Query):
         Field(
             alias="to",
             max_length=40,
+            examples=["2026-03-12T12:02:00Z"],
             description="End, RFC 3339 with an offset or epoch milliseconds; default and latest: now.",
         ),
     ] = None
@@ -86,7 +90,8 @@ class Rates(BaseModel):
     """The rates over the last 24 hours.
 
     - `complaint`: complaints / delivered, on both sides only of mailbox providers that send complaints back.
-    - `failure`: hard bounces and expired / finished recipients (delivered, bounced or expired, each once).
+    - `failure`: hard bounces, and expired where the policy says so / finished recipients (delivered, bounced or
+      expired, each once).
     - `block`: refused for policy, spam or reputation / finished recipients.
     - `exposure`: sent through an address while it was on a blocklist / sent.
     """
@@ -144,7 +149,9 @@ class ScopeStanding(BaseModel):
     """
 
     scope: str
-    standing: Level | None
+    standing: StandingLevel | None = Field(
+        description="The worst level of any rule; `too_small` where there is too little mail to judge any rate."
+    )
     since: datetime | None
     reasons: list[str]
     policy_version: str | None

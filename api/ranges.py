@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from streams.windows import SHORT_S
+
 MINUTE = 60
 HOUR = 3_600
 DAY = 86_400
@@ -73,6 +75,15 @@ def end_of_minute(ms: int) -> int:
     return (ms // (MINUTE * 1000) + 1) * MINUTE
 
 
+def judged_since(now: int, window_s: int) -> int:
+    """Where the window that is judged now begins; `now` is the end of the running minute.
+
+    Its begin is rounded down to a minute, or to an hour where it is longer than a day, as in `streams.windows`.
+    """
+    grain = MINUTE if window_s <= SHORT_S else HOUR
+    return (now - MINUTE - window_s) // grain * grain
+
+
 def rfc3339(at: int) -> datetime:
     """Epoch seconds as a UTC time."""
     return datetime.fromtimestamp(at, UTC)
@@ -88,7 +99,7 @@ def _read(parameter: str, text: str) -> int:
             parameter,
             "must be RFC 3339 with an offset (2026-01-31T12:00:00Z) or epoch milliseconds",
         )
-    offset = match["offset"].replace(" ", "+")
+    offset = match["offset"].replace(" ", "+").upper()
     try:
         return int(datetime.fromisoformat(match["local"] + offset).timestamp())
     except (ValueError, OverflowError) as error:

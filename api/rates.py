@@ -1,24 +1,19 @@
-"""Rates over time from the store's counts. What each rate divides is defined once, in `DIVIDES`."""
+"""Rates over time from the store's counts. What each rate divides is defined where it is judged."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from api import models
-from api.ranges import HOUR, MINUTE, Span, rfc3339
+from api.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
+from streams.judge import measured
 from streams.listings import read_listings
 from streams.store import Store
 from streams.windows import CUSTOMER, EXPOSING, STREAM_PREFIX
 
-#: Numerator and denominator of each rate.
-DIVIDES: Mapping[models.Metric, Callable[[WindowCounts], tuple[int, int]]] = {
-    "complaint": lambda counts: (counts.fbl_complained, counts.fbl_delivered),
-    "failure": lambda counts: (counts.hard + counts.expired, counts.finished),
-    "block": lambda counts: (counts.block, counts.finished),
-    "exposure": lambda counts: (counts.exposed, counts.sent),
-}
+METRICS: tuple[models.Metric, ...] = get_args(models.Metric)
 
 #: The measures that rates are made of. `complained` is needed of feedback-loop providers only.
 MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block")
@@ -66,6 +61,15 @@ class Counted(NamedTuple):
     denominator: int
 
 
+class Definition(NamedTuple):
+    """What the rates are made of: the providers that send per-message complaints, and whether mail that was given
+    up counts as failed (the policy says so).
+    """
+
+    feedback_loop: tuple[str, ...]
+    expired_is_failure: bool = True
+
+
 class Question(NamedTuple):
     """Which rate, of whom: `scope` is `customer` or `stream:NAME`, `window_s` the sliding window's length in s."""
 
@@ -75,21 +79,22 @@ class Question(NamedTuple):
     window_s: int
 
 
-def series(store: Store, asked: Question, span: Span, feedback_loop: Sequence[str]) -> list[models.Point]:
-    """The points of a rate over `span`. `feedback_loop` are the providers that send per-message complaints.
+def series(store: Store, asked: Question, span: Span, definition: Definition) -> list[models.Point]:
+    """The points of a rate over `span`. The window of the running bucket is the one that is judged now.
 
     Raises:
         StoreError: the store failed.
     """
     grain = min(span.step, HOUR)
     window_s = asked.window_s
-    counted = _counted(store, asked, grain, (span.start - window_s, span.end), feedback_loop)
+    counted = _counted(store, asked, grain, (span.start - window_s, span.end), definition)
     answer = points(counted, span, window_s)
-    if span.now % grain and answer[-1].end == rfc3339(span.now):
-        # The window that ends now begins inside an hour, where only the minutes can tell.
-        moment = Span(span.now - window_s, span.now, window_s, span.now)
-        minutes = _counted(store, asked, MINUTE, (moment.start, moment.end), feedback_loop)
-        answer[-1] = answer[-1].model_copy(update={"window": points(minutes, moment, window_s)[0].window})
+    if answer[-1].end == rfc3339(span.now):
+        since = judged_since(span.now, window_s)
+        grain = MINUTE if since % HOUR else HOUR
+        running = _counted(store, asked, grain, (since, FOREVER), definition)
+        window = models.Rate.of(sum(each.numerator for each in running), sum(each.denominator for each in running))
+        answer[-1] = answer[-1].model_copy(update={"window": window})
     return answer
 
 
@@ -117,13 +122,15 @@ def points(counted: Sequence[Counted], span: Span, window_s: int) -> list[models
     ]
 
 
-def rates_of(counts: WindowCounts) -> models.Rates:
+def rates_of(counts: WindowCounts, definition: Definition) -> models.Rates:
     """Every rate of some counts. Pure."""
-    return models.Rates(**{metric: models.Rate.of(*divides(counts)) for metric, divides in DIVIDES.items()})
+    return models.Rates(
+        **{metric: models.Rate.of(*measured(metric, counts, definition.expired_is_failure)) for metric in METRICS}
+    )
 
 
 def _counted(
-    store: Store, asked: Question, grain: int, between: tuple[int, int], feedback_loop: Sequence[str]
+    store: Store, asked: Question, grain: int, between: tuple[int, int], definition: Definition
 ) -> list[Counted]:
     start, end = between
     parameters: dict[str, Any] = {
@@ -144,10 +151,10 @@ def _counted(
         }
         sql, fields = EXPOSURE, ("sent", "exposed")
     else:
-        parameters["fbl"] = list(feedback_loop)
+        parameters["fbl"] = list(definition.feedback_loop)
         sql, fields = SERIES, FIELDS
-    divides = DIVIDES[asked.metric]
     return [
-        Counted(int(at), *divides(WindowCounts(**dict(zip(fields, numbers, strict=True)))))
+        Counted(int(at), *measured(asked.metric, WindowCounts(**named), definition.expired_is_failure))
         for at, *numbers in store.rows(sql.replace("{at}", AT[grain]), parameters)
+        for named in (dict(zip(fields, numbers, strict=True)),)
     ]

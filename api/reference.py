@@ -1,5 +1,6 @@
 """The page at `/docs`: the OpenAPI document as HTML that loads nothing else, so that it works offline."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import escape
@@ -29,10 +30,13 @@ pre { background: var(--soft); border-radius: .5rem; padding: .8rem 1rem; overfl
 .table { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: .94rem }
 th, td { text-align: left; vertical-align: top; padding: .45rem .75rem .45rem 0; border-bottom: 1px solid var(--line) }
 th { color: var(--dim); font-weight: 600 } td:first-child { white-space: nowrap } td p { margin: 0 }
+pre.answer { max-height: 26rem; overflow: auto; margin-top: .5rem }
 .dim { color: var(--dim) }
 """
 
 Document = dict[str, Any]
+#: Characters a line of an example has at most, where its values allow.
+EXAMPLE_WIDTH = 92
 
 
 def page(document: Document) -> str:
@@ -69,7 +73,7 @@ def _operation(path: str, method: str, operation: Document) -> str:
     asked = "".join(
         _row(
             f"<code>{escape(each['name'])}</code>",
-            _type(each["schema"]) + ("" if each.get("required") else _default(each["schema"])),
+            _asked(each["schema"]) + ("" if each.get("required") else _default(each["schema"])),
             ("<b>required.</b> " if each.get("required") else "") + _inline(each.get("description", "")),
         )
         for each in parameters
@@ -82,35 +86,71 @@ def _operation(path: str, method: str, operation: Document) -> str:
         f'<section id="{_anchor(path)}"><h2>{escape(operation["summary"])}</h2>'
         f'<code class="path"><b>{method.upper()}</b> {escape(path)}</code>'
         f"{_text(operation.get('description', ''))}"
-        + (f"<h3>Parameters</h3>{_table(('Name', 'Value', ''), asked)}" if asked else "")
-        + f"<h3>Example</h3><pre><code>{escape(_curl(path, operation))}</code></pre>"
-        + f"<h3>Answers</h3>{_table(('Status', 'Body', ''), answers)}</section>"
+        + (f"<h3>Parameters</h3>{_table(('Name', 'Value', 'Meaning'), asked)}" if asked else "")
+        + f"<h3>Example</h3><pre><code>{escape(curl(path, operation))}</code></pre>"
+        + _example(operation["responses"].get("200", {}))
+        + f"<h3>Answers</h3>{_table(('Status', 'Body', 'Meaning'), answers)}</section>"
     )
 
 
 def _schema(name: str, schema: Document) -> str:
+    described = any("description" in each for each in schema["properties"].values())
     rows = "".join(
-        _row(f"<code>{escape(field)}</code>", _type(each), _inline(each.get("description", "")))
+        _row(
+            f"<code>{escape(field)}</code>",
+            _type(each),
+            *([_inline(each.get("description", ""))] if described else []),
+        )
         for field, each in schema["properties"].items()
     )
     head = f'<h3 id="schema-{escape(name)}">{escape(name)}</h3>'
-    return f"{head}{_text(schema.get('description', ''))}{_table(('Field', 'Value', ''), rows)}"
+    heads = ("Field", "Value", "Meaning") if described else ("Field", "Value")
+    return f"{head}{_text(schema.get('description', ''))}{_table(heads, rows)}"
 
 
-def _curl(path: str, operation: Document) -> str:
-    """A request that can be pasted: required parameters with the first value they take."""
+def curl(path: str, operation: Document) -> str:
+    """A request that can be pasted: the parameters that have an example or must be given."""
     chosen = [
         f"{each['name']}={next(_values(each['schema']), '...')}"
         for each in operation.get("parameters", [])
-        if each.get("required")
+        if each.get("required") or "examples" in each["schema"]
     ]
     query = f"?{'&'.join(chosen)}" if chosen else ""
-    key = '-H "Authorization: Bearer $REPMON_KEY" ' if operation.get("security") else ""
+    key = '-H "Authorization: Bearer $REPMON_KEY" \\\n  ' if operation.get("security") else ""
     return f'curl {key}"$REPMON_URL{path}{query}"'
 
 
 def _values(schema: Document) -> Iterator[str]:
-    yield from (str(value) for value in schema.get("enum", []))
+    yield from (str(value) for value in (*schema.get("examples", []), *schema.get("enum", [])))
+
+
+def _example(response: Document) -> str:
+    """The example of an answer, whole; a long one scrolls."""
+    return "".join(
+        f'<pre class="answer"><code>{escape(_json(content["example"]))}</code></pre>'
+        for content in response.get("content", {}).values()
+        if "example" in content
+    )
+
+
+def _json(value: Any, indent: str = "") -> str:
+    """JSON with what fits on a line on one line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or len(indent) + len(flat) <= EXAMPLE_WIDTH:
+        return flat
+    inner = indent + "  "
+    if isinstance(value, list):
+        items = [inner + _json(each, inner) for each in value]
+    else:
+        items = [f"{inner}{json.dumps(name)}: {_json(each, inner)}" for name, each in value.items()]
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    return f"{opening}\n" + ",\n".join(items) + f"\n{indent}{closing}"
+
+
+def _asked(schema: Document) -> str:
+    """As `_type`, for a parameter: it is left out rather than null."""
+    choices = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
+    return _type({**schema, "anyOf": choices} if choices else schema)
 
 
 def _content(response: Document) -> str:

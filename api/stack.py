@@ -15,7 +15,7 @@ import msgspec
 import uvicorn
 
 from api.app import create_app
-from api.stages import IngestThread, MonitorStage
+from api.stages import IngestThread, MonitorStage, load_policy
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
 from jobs.embedded.store_server import StoreServer
@@ -227,7 +227,9 @@ class _Api:
     """The HTTP interface inside the stack's event loop."""
 
     def __init__(self, settings: Settings) -> None:
-        app = create_app(lambda: open_store(settings.clickhouse))
+        app = create_app(
+            lambda: open_store(settings.clickhouse), expired_is_failure=load_policy(settings).expired_is_failure
+        )
         config = uvicorn.Config(
             app, host=settings.api.host, port=settings.api.port, log_level="warning", lifespan="off"
         )

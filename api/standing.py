@@ -1,26 +1,26 @@
 """Where a customer stands: the judged standing, the rates of the last 24 hours, and what is open against it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
 from api import models
-from api.ranges import DAY
-from api.rates import rates_of
-from schemas.alert import AlertEvent, Level
+from api.ranges import DAY, end_of_minute, judged_since
+from api.rates import Definition, rates_of
+from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
 from streams.store import Store
-from streams.windows import CUSTOMER, window_counts
+from streams.windows import CUSTOMER, STREAM_PREFIX, window_counts
 
 STANDINGS = """
-SELECT scope, standing, since, reasons, policy_version FROM standings FINAL
+SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_version FROM standings FINAL
 WHERE customer = {customer:String}
 """
 #: The last transition of each scope's and rule's last episode, where that did not resolve it.
 OPEN_ALERTS = """
-SELECT event, opened FROM
+SELECT event, toUnixTimestamp64Milli(opened) FROM
 (
     SELECT scope, rule, episode, argMax(event, transition) AS event, argMax(kind, transition) AS kind,
         min(time) AS opened
@@ -31,41 +31,66 @@ SELECT event, opened FROM
 WHERE kind != 'resolved' ORDER BY opened, rule
 """
 
+SENT = """
+SELECT stream, sum(delivered + hard + soft + block + expired - late_hard - late_soft - late_block) FROM counts
+WHERE dimension = 'ip' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
+GROUP BY stream
+"""
+
 
 class Judged(msgspec.Struct, frozen=True):
     """A row of `standings`. Times are UTC."""
 
     scope: str
-    standing: Level
+    standing: models.StandingLevel
     since: datetime
     reasons: list[str]
     policy_version: str
 
 
-def standing(store: Store, customer: str, feedback_loop: Sequence[str], now_ms: int) -> models.Standing:
+def standing(store: Store, customer: str, definition: Definition, now_ms: int) -> models.Standing:
     """Where `customer` stands at `now_ms` (epoch ms). One without mail or verdict has the one scope `customer`.
 
     Raises:
         StoreError: the store failed.
     """
     found = store.records(STANDINGS, {"customer": customer})
-    judged = {each.scope: each for each in (msgspec.convert(row, Judged) for row in found)}
-    subjects = window_counts(store, [customer], {"24h": DAY * 1000}, feedback_loop, now_ms)
-    counts = {each.scope: each.windows["24h"] for each in subjects}
+    judged = {
+        each.scope: each for each in (msgspec.convert({**row, "since": _utc(row["since"])}, Judged) for row in found)
+    }
+    subjects = window_counts(store, [customer], {"24h": DAY * 1000}, definition.feedback_loop, now_ms)
+    sent = _sent(store, customer, now_ms)
+    counts = {each.scope: msgspec.structs.replace(each.windows["24h"], sent=sent(each.scope)) for each in subjects}
     alerts = _open_alerts(store, customer)
     scopes = sorted({CUSTOMER, *judged, *counts, *alerts}, key=lambda scope: (scope != CUSTOMER, scope))
     return models.Standing(
         customer=customer,
-        time=datetime.fromtimestamp(now_ms / 1000, UTC),
+        time=_utc(now_ms),
         scopes=[
-            _scope(scope, judged.get(scope), counts.get(scope, WindowCounts()), alerts.get(scope, []))
+            _scope(
+                scope,
+                judged.get(scope),
+                rates_of(counts.get(scope, WindowCounts()), definition),
+                alerts.get(scope, []),
+            )
             for scope in scopes
         ],
     )
 
 
+def _sent(store: Store, customer: str, now_ms: int) -> Callable[[str], int]:
+    """How much each scope sent in 24 h. `window_counts` leaves that out where no address was listed: a rule has
+    nothing to judge then, but to the customer a rate of 0 says more than none.
+    """
+    since = judged_since(end_of_minute(now_ms), DAY)
+    streams = {stream: int(sent) for stream, sent in store.rows(SENT, {"customer": customer, "since": since})}
+    return lambda scope: (
+        sum(streams.values()) if scope == CUSTOMER else streams.get(scope.removeprefix(STREAM_PREFIX), 0)
+    )
+
+
 def _scope(
-    scope: str, judged: Judged | None, counts: WindowCounts, alerts: list[models.OpenAlert]
+    scope: str, judged: Judged | None, rates: models.Rates, alerts: list[models.OpenAlert]
 ) -> models.ScopeStanding:
     return models.ScopeStanding(
         scope=scope,
@@ -73,7 +98,7 @@ def _scope(
         since=judged.since if judged else None,
         reasons=judged.reasons if judged else [],
         policy_version=judged.policy_version if judged else None,
-        rates=rates_of(counts),
+        rates=rates,
         open_alerts=alerts,
     )
 
@@ -84,7 +109,12 @@ def _open_alerts(store: Store, customer: str) -> dict[str, list[models.OpenAlert
         alert = msgspec.json.decode(event, type=AlertEvent)
         found[alert.data.scope].append(
             models.OpenAlert.model_validate(
-                {**msgspec.to_builtins(alert.data), "opened": opened, "changed": alert.time}
+                {**msgspec.to_builtins(alert.data), "opened": _utc(opened), "changed": alert.time}
             )
         )
     return found
+
+
+def _utc(ms: int) -> datetime:
+    """The driver gives times without a zone, so they are read as epoch ms."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

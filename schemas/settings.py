@@ -1,14 +1,18 @@
 """Every setting, in one typed object: from a TOML file, then from the environment.
 
 An environment variable names section and field: `REPMON_KAFKA__BOOTSTRAP=broker:9092` overrides
-`bootstrap` in `[kafka]`. Lists in the environment are JSON (`["a","b"]`).
+`bootstrap` in `[kafka]`. Lists and tables in the environment are JSON (`["a","b"]`).
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +22,8 @@ DEFAULT_FILE = "repmon.toml"
 SECRET_FIELDS = frozenset({"password", "hash_key", "token", "secret", "sasl_password"})
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0)]
+#: Bounded, since clocks and clients take no infinite time.
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -84,7 +89,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     hash_key: str = "change-me"
     max_ahead_hours: Seconds = 24.0
     max_behind_days: Seconds = 90.0
-    changes_every_s: Annotated[float, Meta(ge=0)] = 1.0
+    changes_every_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
 
 
 class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -172,15 +177,39 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     raw: dict[str, Any] = {}
     if path is not None or file.exists():
         raw = _read_toml(file)
-    where = f"{file}: " if raw else ""
-    try:
-        msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}{error}") from error
+    settings = _converted(raw, str(file), strict=True)
     for name, value in sorted((os.environ if environ is None else environ).items()):
         if name.startswith(ENV_PREFIX) and "__" in name:
             _apply(raw, name, value)
-    return msgspec.convert(raw, Settings, strict=False)
+            settings = _converted(raw, name, strict=False)
+        elif name in ONE_UNDERSCORE and not value.startswith("tcp://"):
+            # Kubernetes sets REPMON_API_PORT=tcp://... by itself where a service is named repmon-api.
+            raise SettingsError(f"{name}: a setting has two underscores, {ONE_UNDERSCORE[name]}")
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """What types do not say of a setting.
+
+    Raises:
+        SettingsError: naming the setting.
+    """
+    url = settings.clickhouse.url
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"clickhouse.url: {_without_user(url)!r} is not an http or https address")
+    if "@" in parts.netloc:
+        # The address is shown in errors and tables, where a password must not be.
+        raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
+    for address in settings.blocklists.resolvers:
+        try:
+            ip_address(address)
+        except ValueError as error:
+            raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address") from error
 
 
 def hidden(settings: Settings) -> dict[str, Any]:
@@ -190,10 +219,24 @@ def hidden(settings: Settings) -> dict[str, Any]:
         for field in section:
             if field in SECRET_FIELDS and section[field]:
                 section[field] = "***"
+        if "url" in section:
+            section["url"] = _without_user(section["url"])
         for option in section.get("options", {}):
             if "password" in option or "secret" in option or "key" in option:
                 section["options"][option] = "***"
     return plain
+
+
+_SECTIONS: dict[str, Any] = {each.name: each.type for each in msgspec.structs.fields(Settings)}
+_FIELDS: dict[str, dict[str, Any]] = {
+    section: {each.name: each.type for each in msgspec.structs.fields(kind)} for section, kind in _SECTIONS.items()
+}
+#: The misspelling of each variable that would otherwise be passed over in silence.
+ONE_UNDERSCORE = {
+    f"{ENV_PREFIX}{section}_{field}".upper(): f"{ENV_PREFIX}{section}__{field}".upper()
+    for section, fields in _FIELDS.items()
+    for field in fields
+}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -201,21 +244,52 @@ def _read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from error
 
 
+def _converted(raw: dict[str, Any], where: str, *, strict: bool) -> Settings:
+    """The settings, checked; `where` is the file or variable that was read last, to be named if it is wrong."""
+    try:
+        settings = msgspec.convert(raw, Settings, strict=strict)
+        check(settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_field_first(str(error))}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from error
+    return settings
+
+
 def _apply(raw: dict[str, Any], name: str, value: str) -> None:
-    """Set one field from one environment variable, and check it at once so that the error names the variable."""
+    """Set one field from one environment variable."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"{name}: not valid UTF-8") from error
     section, field = name.removeprefix(ENV_PREFIX).lower().split("__", 1)
     parsed: Any = value
-    if value[:1] in ("[", "{"):
+    if value[:1] in ("[", "{") and _FIELDS.get(section, {}).get(field) is not str:
         try:
             parsed = msgspec.json.decode(value)
         except msgspec.DecodeError as error:
             raise SettingsError(f"{name}: not valid JSON: {error}") from error
     raw.setdefault(section, {})[field] = parsed
-    try:
-        msgspec.convert(raw, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{name}: {error}") from error
+
+
+def _field_first(message: str) -> str:
+    """`Expected X - at `$.a.b`` as `a.b: Expected X`; a name that is not known with the nearest that is."""
+    located = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
+    said, path = (located[1], located[2]) if located else (message, "")
+    prefix = f"{path}: " if path else ""
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", said, re.DOTALL)
+    if unknown is not None and (not path or path in _FIELDS):
+        known, what = (_FIELDS[path], "setting") if path else (_SECTIONS, "section")
+        near = get_close_matches(unknown[1], known, n=1)
+        return f"{prefix}there is no {what} `{unknown[1]}`" + (f"; did you mean `{near[0]}`?" if near else "")
+    if said.startswith(("Expected `array`, got `str`", "Expected `object`, got `str`")):
+        said += ", in the environment written as JSON"
+    return prefix + said
+
+
+def _without_user(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//***@", url)

@@ -44,25 +44,27 @@ class DataFolder:
         Raises:
             SettingsError: it cannot be written, or another process holds it.
         """
+        lock = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise SettingsError(f"data folder {self.path}: cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            self._lock = None
-            raise SettingsError(f"data folder {self.path}: another repmon is running in it") from error
+            if lock is not None:
+                os.close(lock)
+            held = isinstance(error, BlockingIOError)
+            reason = "another repmon is running in it" if held else f"cannot be written: {error.strerror}"
+            raise SettingsError(f"data folder {self.path}: {reason}") from error
+        self._lock = lock
 
     def give_back(self) -> None:
-        """Unlock, and say that nothing runs here."""
+        """Unlock, and say that nothing runs here. Without the lock nothing is done: what runs is another's."""
+        if self._lock is None:
+            return
         with suppress(FileNotFoundError):
             (self.path / RUNNING).unlink()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        os.close(self._lock)
+        self._lock = None
 
     def hash_key(self, configured: str) -> str:
         """The configured key of recipient hashes, or one made for this folder once and kept in it."""

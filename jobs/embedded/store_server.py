@@ -24,7 +24,8 @@ from urllib.parse import parse_qsl, urlsplit
 import chdb
 import cramjam
 
-INSERT = re.compile(rb"\s*INSERT\s+INTO\s+(?P<into>.+?)\s+FORMAT\s+(?P<format>\w+)\s*(?:\n|$)", re.I | re.S)
+#: Ends with the line: what follows is data, of which Native may begin with any byte.
+INSERT = re.compile(rb"\s*INSERT\s+INTO\s+(?P<into>.+?)\s+FORMAT\s+(?P<format>\w+)[ \t]*(?:\r?\n|\Z)", re.I | re.S)
 FORMAT_AT_END = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.I)
 ERROR_CODE = re.compile(r"Code: (\d+)")
 NAME = re.compile(r"[A-Za-z_]\w*")

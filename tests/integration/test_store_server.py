@@ -43,6 +43,15 @@ def test_second_insert_with_the_same_token_is_dropped(remote: Store) -> None:
     assert remote.rows("SELECT count() FROM counts")[0][0] == 1
 
 
+@pytest.mark.parametrize(("columns", "rows"), [(9, 10), (10, 9), (10, 10), (12, 10), (13, 32), (32, 13)])
+def test_block_whose_header_looks_like_white_space_arrives_whole(remote: Store, columns: int, rows: int) -> None:
+    """A Native block begins with the numbers of columns and rows; 9, 10, 13 and 32 are white space as bytes."""
+    names = [f"c{number}" for number in range(columns)]
+    remote.run(f"CREATE TABLE wide ({', '.join(f'{name} UInt32' for name in names)}) ENGINE = MergeTree ORDER BY c0")
+    remote.insert("wide", {name: list(range(rows)) for name in names})
+    assert remote.rows("SELECT count(), sum(c0) FROM wide")[0] == (rows, sum(range(rows)))
+
+
 def test_engine_errors_keep_their_words(remote: Store) -> None:
     with pytest.raises(StoreError, match="nowhere"):
         remote.rows("SELECT * FROM nowhere")

@@ -1,0 +1,134 @@
+"""What the interface answers, as the reference shows it; a test holds each against what is really answered."""
+
+from typing import Any
+
+STANDING: dict[str, Any] = {
+    "customer": "acme",
+    "time": "2026-03-12T12:34:56Z",
+    "scopes": [
+        {
+            "scope": "customer",
+            "standing": "excessive",
+            "since": "2026-03-12T11:00:00Z",
+            "reasons": ["complaint"],
+            "policy_version": "default-1",
+            "rates": {
+                "complaint": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
+                "failure": {"numerator": 62, "denominator": 24092, "rate": 0.0025734683712435665},
+                "block": {"numerator": 30, "denominator": 24092, "rate": 0.001245226631246887},
+                "exposure": {"numerator": 2002, "denominator": 24092, "rate": 0.08309812385854226},
+            },
+            "open_alerts": [
+                {
+                    "alert_id": "5d0c8b7f3a4e4d61b0c2f7a9e1d35c48",
+                    "rule": "complaint",
+                    "metric": "complaint",
+                    "level": "excessive",
+                    "opened": "2026-03-12T11:00:07Z",
+                    "changed": "2026-03-12T11:00:07Z",
+                    "window": "24h",
+                    "numerator": 40,
+                    "denominator": 9000,
+                    "rate": 0.004444,
+                    "lower": 0.003266,
+                    "upper": 0.006046,
+                    "confidence": 0.95,
+                    "threshold": 0.003,
+                    "policy_version": "default-1",
+                    "explanation": "0.44 % of 9,000 delivered in 24h complained; excessive begins at 0.3 %.",
+                    "evidence": {
+                        "providers": [{"name": "yahoo", "count": 40, "volume": 9000}],
+                        "ips": [{"name": "192.0.2.1", "count": 40, "volume": 9000}],
+                        "bounce_classes": [],
+                        "listings": [],
+                        "sample_message_ids": ["20260312.88@mta1.esp.example"],
+                    },
+                }
+            ],
+        },
+        {
+            "scope": "stream:news",
+            "standing": "excessive",
+            "since": "2026-03-12T11:00:00Z",
+            "reasons": ["complaint"],
+            "policy_version": "default-1",
+            "rates": {
+                "complaint": {"numerator": 47, "denominator": 11200, "rate": 0.0041964285714285714},
+                "failure": {"numerator": 62, "denominator": 23292, "rate": 0.0026618581487205905},
+                "block": {"numerator": 30, "denominator": 23292, "rate": 0.001287995878413189},
+                "exposure": {"numerator": 1202, "denominator": 23292, "rate": 0.051605701528421775},
+            },
+            "open_alerts": [],
+        },
+        {
+            "scope": "stream:receipts",
+            "standing": "too_small",
+            "since": "2026-03-12T12:00:00Z",
+            "reasons": [],
+            "policy_version": "default-1",
+            "rates": {
+                "complaint": {"numerator": 0, "denominator": 800, "rate": 0.0},
+                "failure": {"numerator": 0, "denominator": 800, "rate": 0.0},
+                "block": {"numerator": 0, "denominator": 800, "rate": 0.0},
+                "exposure": {"numerator": 800, "denominator": 800, "rate": 1.0},
+            },
+            "open_alerts": [],
+        },
+    ],
+}
+RATES: dict[str, Any] = {
+    "customer": "acme",
+    "scope": "customer",
+    "metric": "complaint",
+    "window": "24h",
+    "from": "2026-03-12T12:00:00Z",
+    "to": "2026-03-12T12:02:00Z",
+    "step_s": 60,
+    "points": [
+        {
+            "time": "2026-03-12T12:00:00Z",
+            "end": "2026-03-12T12:01:00Z",
+            "numerator": 4,
+            "denominator": 2000,
+            "rate": 0.002,
+            "window": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
+        },
+        {
+            "time": "2026-03-12T12:01:00Z",
+            "end": "2026-03-12T12:02:00Z",
+            "numerator": 0,
+            "denominator": 0,
+            "rate": None,
+            "window": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
+        },
+    ],
+}
+ANSWERS = {"/v1/standing": STANDING, "/v1/rates": RATES, "/healthz": {"status": "ok"}}
+#: By status.
+REFUSALS: dict[str, dict[str, Any]] = {
+    "401": {
+        "type": "about:blank",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "send your key as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+    },
+    "403": {
+        "type": "about:blank",
+        "title": "Forbidden",
+        "status": 403,
+        "detail": "this key speaks for one customer only",
+    },
+    "422": {
+        "type": "about:blank",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "metric: Input should be 'complaint', 'failure', 'block' or 'exposure'",
+        "errors": [{"parameter": "metric", "detail": "Input should be 'complaint', 'failure', 'block' or 'exposure'"}],
+    },
+    "503": {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "the store does not answer; try again",
+    },
+}

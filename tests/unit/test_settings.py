@@ -1,0 +1,155 @@
+"""Settings: defaults, then the file, then the environment; what is wrong is named with its place."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.settings import ENV_PREFIX, SECRET_FIELDS, Settings, SettingsError, hidden, load
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "my.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def refusal(file: Path | None = None, **environ: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(file, environ)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_file_and_environment_the_defaults_hold() -> None:
+    assert load(environ={}) == Settings()
+
+
+def test_file_of_the_working_folder_is_read_if_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "repmon.toml").write_text('[kafka]\nbootstrap = "broker:9092"\n')
+    assert load(environ={}).kafka.bootstrap == "broker:9092"
+
+
+def test_named_file_replaces_that_of_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "repmon.toml").write_text('[kafka]\nbootstrap = "broker:9092"\n')
+    assert load(written(tmp_path, "[api]\nport = 81\n"), {}) == msgspec.convert({"api": {"port": 81}}, Settings)
+
+
+def test_environment_overrides_the_file_field_by_field(tmp_path: Path) -> None:
+    file = written(tmp_path, '[kafka]\nbootstrap = "broker:9092"\ngroup = "a"\n')
+    settings = load(file, {"REPMON_KAFKA__BOOTSTRAP": "other:9092"})
+    assert (settings.kafka.bootstrap, settings.kafka.group) == ("other:9092", "a")
+
+
+def test_environment_gives_numbers_truths_lists_and_tables() -> None:
+    settings = load(
+        environ={
+            "REPMON_API__PORT": "81",
+            "REPMON_INGEST__FLUSH_SECONDS": "0.5",
+            "REPMON_KAFKA__STATIC_ASSIGNMENT": "true",
+            "REPMON_BLOCKLISTS__RESOLVERS": '["192.0.2.1", "2001:db8::1"]',
+            "REPMON_INGEST__MAPPING": '{"kumomta": {"customer": "tenant"}}',
+        }
+    )
+    assert (settings.api.port, settings.ingest.flush_seconds, settings.kafka.static_assignment) == (81, 0.5, True)
+    assert settings.blocklists.resolvers == ["192.0.2.1", "2001:db8::1"]
+    assert settings.ingest.mapping["kumomta"].customer == "tenant"
+
+
+@pytest.mark.parametrize("password", ["[bracket", "{brace}", "123", "true", "null"])
+def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
+    assert load(environ={"REPMON_CLICKHOUSE__PASSWORD": password}).clickhouse.password == password
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[kafka]\nbotstrap = "a"', "kafka: there is no setting `botstrap`; did you mean `bootstrap`?"),
+        ("[kafak]\n", "there is no section `kafak`; did you mean `kafka`?"),
+        ("[zzz]\n", "there is no section `zzz`"),
+        ('[api]\nport = "81"', "api.port: Expected `int`, got `str`"),
+        ("[api]\nport = 65536", "api.port: Expected `int` <= 65535"),
+        ("[monitor]\nsweep_s = 0", "monitor.sweep_s: Expected `float` > 0.0"),
+        ("[monitor]\nsweep_s = inf", "monitor.sweep_s: Expected `float` <= 1000000000.0"),
+        ("[monitor]\nsweep_s = nan", "monitor.sweep_s: Expected `float` > 0.0"),
+        ("kafka = 3", "kafka: Expected `object`, got `int`"),
+        ('[clickhouse]\nurl = "store:8123"', "clickhouse.url: 'store:8123' is not an http or https address"),
+        ('[clickhouse]\nurl = "http://store:99999"', "clickhouse.url: 'http://store:99999' is not an http"),
+        ('[blocklists]\nresolvers = ["dns.example"]', "blocklists.resolvers: 'dns.example' is not an IP address"),
+        ("x = [", "not valid TOML: "),
+    ],
+)
+def test_fault_of_a_file_names_file_and_setting(tmp_path: Path, text: str, said: str) -> None:
+    file = written(tmp_path, text)
+    message = refusal(file)
+    assert message.startswith(f"{file}: {said}")
+    assert "\n" not in message
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: cannot be read: No such file or directory"
+    assert refusal(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("REPMON_KAFKA__BOTSTRAP", "a", "kafka: there is no setting `botstrap`; did you mean `bootstrap`?"),
+        ("REPMON_KAFAK__GROUP", "a", "there is no section `kafak`; did you mean `kafka`?"),
+        ("REPMON_API__PORT", "http", "api.port: Expected `int`, got `str`"),
+        ("REPMON_INGEST__FORMATS", "{", "not valid JSON: Input data was truncated"),
+        ("REPMON_BLOCKLISTS__RESOLVERS", "192.0.2.1", "blocklists.resolvers: Expected `array`, got `str`, in the env"),
+        ("REPMON_CLICKHOUSE__URL", "", "clickhouse.url: '' is not an http or https address"),
+        ("REPMON_KAFKA__GROUP", "\udcff", "not valid UTF-8"),
+        ("REPMON_KAFKA_BOOTSTRAP", "a", "a setting has two underscores, REPMON_KAFKA__BOOTSTRAP"),
+    ],
+)
+def test_fault_of_the_environment_names_the_variable(tmp_path: Path, name: str, value: str, said: str) -> None:
+    assert refusal(written(tmp_path, "[kafka]\n"), **{name: value}).startswith(f"{name}: {said}")
+
+
+def test_variables_of_others_are_passed_over() -> None:
+    others = {
+        "REPMON_API_PORT": "tcp://192.0.2.1:8080",
+        "REPMON_SERVICE_HOST": "192.0.2.1",
+        "HOME": "/",
+        "KAFKA__X": "1",
+    }
+    assert load(environ=others) == Settings()
+
+
+def test_user_and_password_in_the_address_of_the_store_are_refused_and_not_repeated() -> None:
+    message = refusal(REPMON_CLICKHOUSE__URL="http://me:hush@store:8123")
+    assert "clickhouse.password" in message
+    assert "hush" not in message
+    assert "hush" not in refusal(REPMON_CLICKHOUSE__URL="ftp://me:hush@store:8123")
+
+
+def secrets_set() -> dict[str, str]:
+    sections: dict[str, dict[str, Any]] = msgspec.to_builtins(Settings())
+    return {
+        f"{ENV_PREFIX}{section}__{field}".upper(): "hush"
+        for section, fields in sections.items()
+        for field in fields
+        if field in SECRET_FIELDS
+    }
+
+
+def test_secrets_are_hidden_and_all_else_is_shown() -> None:
+    options = '{"ssl.key.password": "hush", "client.id": "shown"}'
+    environ = {**secrets_set(), "REPMON_KAFKA__OPTIONS": options, "REPMON_GRAFANA__URL": "http://me:hush@grafana:3000"}
+    shown = hidden(load(environ=environ))
+    assert "hush" not in str(shown)
+    assert len(secrets_set()) == str(shown).count("'***'") - 1 == 5
+    assert shown["kafka"]["options"] == {"ssl.key.password": "***", "client.id": "shown"}
+    assert shown["grafana"]["url"] == "http://***@grafana:3000"
+    assert shown["clickhouse"]["url"] == Settings().clickhouse.url
+
+
+def test_secret_that_is_not_set_is_shown_as_empty() -> None:
+    assert hidden(Settings())["kafka"]["sasl_password"] == ""
