@@ -48,6 +48,7 @@ class Metrics:
     """Running totals of one worker."""
 
     messages: int = 0
+    stored: int = 0
     dead_letters: int = 0
     flushes: int = 0
     fenced: int = 0
@@ -195,7 +196,7 @@ class IngestWorker:
 
     def _flush(self, batch: Batch, now_ms: int, stop: threading.Event | None) -> None:
         changed, listed = batch.customers, {event.resource for _, event in batch.listings}
-        dead = len(batch.dead)
+        messages, dead = batch.messages, len(batch.dead)
         for letter in batch.dead:
             self._publisher.publish(DEAD_LETTERS, letter.topic.encode(), msgspec.json.encode(letter))
         if dead:
@@ -205,6 +206,7 @@ class IngestWorker:
             changed |= self._retried(lambda: customers_of(self.store, listed, now_ms), stop)
         self._debounce.pending |= changed
         self.metrics.flushes += 1
+        self.metrics.stored += messages if ours else 0
         self.metrics.dead_letters += dead
         self.metrics.last_stored_ms = now_ms
         source = self._consumer

@@ -1,0 +1,172 @@
+"""What one machine carries with everything in one process, and how late an alert is.
+
+    python -m benchmarks.reach
+
+First a simulated day goes through the whole embedded stack flat out, as in `repmon demo`: simulator, broker,
+ingest, store, monitor, interface. Then, while the fleet goes on at a steady rate, made-up senders with a bad list
+begin to send one after the other; an alert's delay is from the acknowledgement of the bounces that cause it to
+its arrival at a consumer of `reputation.alerts`.
+"""
+
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from api.stack import Stack
+from benchmarks.measure import Peak, cores, percentile
+from jobs import simulate
+from schemas.alert import AlertEvent
+from schemas.event import MailEvent
+from schemas.settings import Api, Embedded, Settings
+from schemas.topics import MAIL_EVENTS, REPUTATION_ALERTS
+from streams.broker import Publisher, consumer
+
+MESSAGES = 1_000_000
+CUSTOMERS = 200
+#: Events/s while alerts are timed: half of what the product must take in.
+STEADY_RATE = 10_000
+SENDERS = 30
+#: Recipients of one made-up sender: delivered at first, then bounced.
+DELIVERED, BOUNCED = 400, 200
+NEXT_SENDER_S = 1.0
+LAST_ALERT_S = 30.0
+DAY_S = 600.0
+
+ENCODE = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Rates are events/s, delays seconds, memory bytes of all processes together."""
+
+    events: int
+    seconds: float
+    peak_bytes: int
+    delays: list[float]
+    senders: int
+
+    @property
+    def rate(self) -> float:
+        """Events taken in a second, from the first sent to the last stored."""
+        return self.events / self.seconds
+
+
+async def measure() -> Reach:
+    """Run both halves in one stack."""
+    with tempfile.TemporaryDirectory(prefix="repmon-reach-") as folder, Peak() as peak:
+        settings = Settings(embedded=Embedded(data=folder, broker_port=0, store_port=0), api=Api(port=0))
+        async with Stack(settings) as stack:
+            events, seconds = await _day(stack)
+            delays = await _delays(stack)
+        return Reach(events, seconds, peak.bytes, delays, SENDERS)
+
+
+async def _day(stack: Stack) -> tuple[int, float]:
+    """A day flat out: how many events, and how long until the last was stored."""
+    publisher = Publisher(stack.outside.kafka)
+    options = simulate.Options(customers=CUSTOMERS, messages=MESSAGES, rate=0)
+    sent, publish = _counted(publisher)
+    began = time.monotonic()
+    await asyncio.to_thread(simulate.run, options, publish, now_ms=_now_ms, stop=threading.Event(), sleep=time.sleep)
+    await asyncio.to_thread(publisher.flush, 120.0)
+    metrics = stack.ingest.worker.metrics
+    while metrics.stored < sent[0]:
+        if stack.failed.done():
+            raise stack.failed.result()
+        if time.monotonic() - began > DAY_S:
+            raise TimeoutError(f"{metrics.stored:,} of {sent[0]:,} events were stored within {DAY_S:g} s")
+        await asyncio.sleep(0.01)
+    return sent[0], time.monotonic() - began
+
+
+def _counted(publisher: Publisher) -> tuple[list[int], simulate.Publish]:
+    sent = [0]
+
+    def publish(topic: str, key: bytes, value: bytes) -> None:
+        publisher.publish(topic, key, value)
+        sent[0] += 1
+
+    return sent, publish
+
+
+async def _delays(stack: Stack) -> list[float]:
+    """How long after its cause each made-up sender's first alert arrived."""
+    stop, caused, arrived = threading.Event(), dict[str, float](), dict[str, float]()
+    publisher = Publisher(stack.outside.kafka)
+    options = simulate.Options(seed=2, customers=CUSTOMERS, messages=0, live_rate=STEADY_RATE, live_seconds=-1)
+    fleet = threading.Thread(
+        target=simulate.run, args=(options, publisher.publish, _now_ms, stop, time.sleep), name="fleet"
+    )
+    alerts = threading.Thread(target=_listen, args=(stack, arrived, stop), name="alerts")
+    fleet.start()
+    alerts.start()
+    try:
+        for number in range(SENDERS):
+            await asyncio.to_thread(_send, stack, f"reach-{number}", caused)
+            await asyncio.sleep(NEXT_SENDER_S)
+        deadline = time.monotonic() + LAST_ALERT_S
+        while len(arrived) < SENDERS and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread fills it
+            await asyncio.sleep(0.05)
+    finally:
+        stop.set()
+        await asyncio.to_thread(fleet.join)
+        await asyncio.to_thread(alerts.join)
+    return [arrived[name] - caused[name] for name in caused if name in arrived]
+
+
+def _send(stack: Stack, customer: str, caused: dict[str, float]) -> None:
+    publisher = Publisher(stack.outside.kafka)
+    for number in range(DELIVERED + BOUNCED):
+        bad = number >= DELIVERED
+        event = MailEvent(
+            id=f"{customer}-{number}",
+            type="bounced" if bad else "delivered",
+            time=_now_ms(),
+            customer=customer,
+            recipient_domain="yahoo.com",
+            smtp_code=550 if bad else 250,
+            enhanced_status="5.1.1" if bad else "",
+        )
+        publisher.publish(MAIL_EVENTS, customer.encode(), ENCODE(event))
+        if number in (DELIVERED - 1, DELIVERED + BOUNCED - 1):
+            publisher.flush()
+    caused[customer] = time.monotonic()
+
+
+def _listen(stack: Stack, arrived: dict[str, float], stop: threading.Event) -> None:
+    source = consumer(stack.settings.kafka, "reach")
+    source.subscribe([REPUTATION_ALERTS])
+    decode: Callable[[bytes], AlertEvent] = msgspec.json.Decoder(AlertEvent).decode
+    while not stop.is_set():
+        for message in source.consume(500, 0.1):
+            if message.error() is None:
+                alert = decode(message.value() or b"")
+                if alert.data.customer.startswith("reach-"):
+                    arrived.setdefault(alert.data.customer, time.monotonic())
+    source.close()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> None:
+    """Measure and print."""
+    reach = asyncio.run(measure())
+    print(f"one process with everything in it, {cores()}")
+    print(f"  taken in      {reach.rate:>10,.0f} events/s  ({reach.events:,} events, sent to stored)")
+    print(f"  peak memory   {reach.peak_bytes / 1e6:>10,.0f} MB  (all processes)")
+    print(
+        f"  event to alert  p50 {percentile(reach.delays, 50):.2f} s, p99 {percentile(reach.delays, 99):.2f} s, "
+        f"worst {max(reach.delays):.2f} s  ({len(reach.delays)} of {reach.senders} senders, "
+        f"{STEADY_RATE:,} events/s meanwhile)"
+    )
+
+
+if __name__ == "__main__":
+    main()
