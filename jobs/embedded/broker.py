@@ -78,7 +78,7 @@ class EmbeddedBroker:
                     stderr=subprocess.STDOUT,
                     # A Ctrl-C in the terminal is for us; the broker is ended when everything is stored.
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no locks
+                    preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no locks
                 )
         except (TansuBinaryNotFound, OSError) as error:
             raise BrokerError(f"embedded broker: {error}") from error
@@ -116,7 +116,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Linux: the broker gets SIGTERM should the thread that started it end without stopping it (prctl(2))."""
     if _LIBC is not None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,6 +1,8 @@
-"""One chDB folder and one embedded broker for all integration tests: a process can open only one chDB path."""
+"""One chDB folder, one embedded broker and one real Kafka for all integration tests: a process can open only one
+chDB path, and brokers take seconds to start."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from jobs.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.store import Store, open_store
+from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
 
 _numbers = itertools.count(1)
 
@@ -52,9 +55,39 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
     started.stop()
 
 
+@pytest.fixture(scope="session")
+def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """Apache Kafka. Skips the test where this machine cannot run it; fails it where `CI` is set."""
+    started = RealKafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        started.start()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    yield started
+    started.stop()
+
+
 @pytest.fixture
-def kafka(broker: EmbeddedBroker) -> Kafka:
-    """Settings of a broker whose topics are new and empty."""
-    settings = msgspec.structs.replace(broker.kafka, group=f"test{next(_numbers)}")
+def embedded_kafka(broker: EmbeddedBroker) -> Kafka:
+    """Settings of the embedded broker; its topics are new and empty."""
+    return _emptied(broker.kafka)
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def kafka(request: pytest.FixtureRequest) -> Kafka:
+    """Settings of a broker whose topics are new and empty: the embedded one, which one worker reads by itself, then
+    Apache Kafka, which consumer groups read."""
+    if request.param == "embedded":
+        embedded: Kafka = request.getfixturevalue("embedded_kafka")
+        return embedded
+    real: RealKafka = request.getfixturevalue("real_kafka")
+    return _emptied(real.settings)
+
+
+def _emptied(kafka: Kafka) -> Kafka:
+    """The settings with a consumer group that nobody has used; the topics are made anew."""
+    settings = msgspec.structs.replace(kafka, group=f"test{next(_numbers)}")
     remake_topics(settings, list(topics.load().values()))
     return settings

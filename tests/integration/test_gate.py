@@ -18,6 +18,12 @@ def outsider(kafka: Kafka) -> Publisher:
     return Publisher(msgspec.structs.replace(kafka, options={}))
 
 
+@pytest.fixture
+def kafka(embedded_kafka: Kafka) -> Kafka:
+    """Only the embedded broker has a gate."""
+    return embedded_kafka
+
+
 @pytest.fixture(autouse=True)
 def released(broker: EmbeddedBroker) -> object:
     yield

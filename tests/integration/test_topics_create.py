@@ -21,8 +21,6 @@ from streams.broker import BrokerError, Publisher, admin, topic_ids
 from tests.integration.waiting import wait_for
 from tests.unit.test_suspend_hook import alert
 
-pytestmark = pytest.mark.kafka
-
 
 @pytest.fixture
 def declared() -> dict[str, Topic]:
