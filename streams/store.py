@@ -3,6 +3,7 @@
 All SQL lives beside the code that runs it; parameters are always bound.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,16 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
     return Store(client, settings, where)
 
 
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")
+_NO_DATABASE = "(UNKNOWN_DATABASE)"
+
+
 def first_line(error: BaseException) -> str:
-    """The part of an error that a person needs: its first line, without a stack trace."""
-    return str(error).strip().split("\n", 1)[0][:500] or type(error).__name__
+    """The part of an error that a person needs: one line, without a stack trace or the client's own retries."""
+    said = str(error).strip().split("\n", 1)[0] or type(error).__name__
+    if "Max retries exceeded" in said or "HTTPConnection" in said:
+        cause = _ERRNO.search(said)
+        return (
+            f"cannot be reached: {cause[1].lower() if cause else 'no answer in time' if 'time' in said else said[:300]}"
+        )
+    return said[:500] + ("; `repmon migrate` makes it" if _NO_DATABASE in said else "")

@@ -1,0 +1,41 @@
+"""A store that cannot be used: one line that says which and why."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import ClickHouse
+from streams.store import StoreError, first_line, open_store
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_unreachable_server_is_named_in_one_short_line() -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    with pytest.raises(StoreError) as raised:
+        open_store(ClickHouse(url=url))
+    assert str(raised.value) == f"ClickHouse at {url}: cannot be reached: connection refused"
+
+
+def test_server_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StoreError) as raised:
+            open_store(ClickHouse(url=url, timeout_s=1))
+    assert str(raised.value) == f"ClickHouse at {url}: cannot be reached: no answer in time"
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="chDB in .*file/below"):
+        open_store(ClickHouse(path=str(tmp_path / "file" / "below")))
+
+
+def test_missing_database_says_what_makes_it() -> None:
+    error = RuntimeError("Code: 81. DB::Exception: Database x does not exist. (UNKNOWN_DATABASE)\n stack trace")
+    assert first_line(error).endswith("(UNKNOWN_DATABASE); `repmon migrate` makes it")
