@@ -142,7 +142,7 @@ def ingest_file(
     path: Annotated[str, typer.Argument(help="The file, or - for standard input.")],
     form: Annotated[str, typer.Option("--format", help="canonical, kumomta, sendgrid or socketlabs.")],
     customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
-    shift_to: Annotated[str, typer.Option(help="To try an old log: move all times so that it began, say, 1h ago.")] = "",
+    shift_to: Annotated[str, typer.Option(help="Move all times so that the log began, say, 1h ago.")] = "",
 ) -> None:
     """Send a real log to the topic mail.events."""
     commands.ingest_file(reached(ctx.obj), path, form, customer, commands.seconds(shift_to, "--shift-to"))

@@ -123,9 +123,8 @@ _NO_DATABASE = "(UNKNOWN_DATABASE)"
 def first_line(error: BaseException) -> str:
     """The part of an error that a person needs: one line, without a stack trace or the client's own retries."""
     said = str(error).strip().split("\n", 1)[0] or type(error).__name__
-    if "Max retries exceeded" in said or "HTTPConnection" in said:
-        cause = _ERRNO.search(said)
-        return (
-            f"cannot be reached: {cause[1].lower() if cause else 'no answer in time' if 'time' in said else said[:300]}"
-        )
-    return said[:500] + ("; `repmon migrate` makes it" if _NO_DATABASE in said else "")
+    if "Max retries exceeded" not in said and "HTTPConnection" not in said:
+        return said[:500] + ("; `repmon migrate` makes it" if _NO_DATABASE in said else "")
+    if cause := _ERRNO.search(said):
+        return f"cannot be reached: {cause[1].lower()}"
+    return "cannot be reached: no answer in time" if "time" in said else said[:500]

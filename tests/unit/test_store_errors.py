@@ -32,7 +32,7 @@ def test_server_that_never_answers_is_given_up() -> None:
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="chDB in .*file/below"):
+    with pytest.raises(StoreError, match=r"chDB in .*file/below"):
         open_store(ClickHouse(path=str(tmp_path / "file" / "below")))
 
 
