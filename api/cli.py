@@ -19,6 +19,7 @@ import msgspec  # noqa: E402
 import typer  # noqa: E402
 
 from api import commands  # noqa: E402
+from api.running import leave  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import settings as setting  # noqa: E402
 
@@ -255,21 +256,29 @@ def with_targets(settings: setting.Settings, kafka: str, clickhouse: str, data: 
 
 def main() -> None:
     """The entry point."""
+    leave(_run())
+
+
+def _run() -> int:
+    """Run the command; its exit code."""
     try:
         app(standalone_mode=True)
     except commands.MENDABLE as error:
-        _end(str(error))
+        return _fault(str(error))
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # no path that somebody gave: the fault is ours, and its traceback is wanted
-        _end(f"{error.filename or 'standard output'}: {error.strerror}")
+        return _fault(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    return 0
 
 
-def _end(message: str) -> None:
+def _fault(message: str) -> int:
     commands.err.print(f"repmon: {' '.join(message.split())}", style="red", markup=False)
-    sys.exit(2)
+    return 2
 
 
 if __name__ == "__main__":

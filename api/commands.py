@@ -18,6 +18,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from api import running
 from api.app import create_app
 from api.console import alert_line, plain, table, worst
 from api.demo import run_demo
@@ -110,7 +111,7 @@ def seconds(text: str, option: str) -> float | None:
 
 def demo(settings: Settings, day: SimulatedDay, duration: float | None, truth: Path | None) -> None:
     """Everything in one process with a simulated fleet, in a folder that is gone afterwards."""
-    asyncio.run(run_demo(settings, day.options(), duration, truth, out))
+    running.run(run_demo(settings, day.options(), duration, truth, out))
 
 
 def up(settings: Settings, duration: float | None) -> None:
@@ -124,10 +125,12 @@ def up(settings: Settings, duration: float | None) -> None:
                 f"data in {stack.folder.path}. Ctrl-C stops it."
             )
             await run_until_stopped(stack, seconds=duration, beside=lambda _stack, _over: [])
+        if not stack.drained:
+            raise BrokerError("stopped, but not everything that was acknowledged could be counted in time")
         out.print("repmon: stopped; everything acknowledged is counted")
 
     try:
-        asyncio.run(run())
+        running.run(run())
     except OSError as error:
         if error.errno not in CANNOT_LISTEN:
             raise
@@ -156,7 +159,7 @@ def monitor(settings: Settings) -> None:
         await over.wait()
         await stage.stop()
 
-    asyncio.run(run())
+    running.run(run())
 
 
 def api(settings: Settings) -> None:

@@ -26,6 +26,8 @@ ALERTS_SHOWN = 8
 REFRESH_S = 1.0
 #: In a pipe the table is printed this often.
 PRINT_S = 10.0
+#: Ctrl-C shall end the demo soon; its data are gone afterwards anyway.
+DRAIN_S = 2.0
 
 
 async def run_demo(
@@ -42,7 +44,7 @@ async def run_demo(
             embedded=msgspec.structs.replace(settings.embedded, data=folder, broker_port=0, store_port=0),
             api=msgspec.structs.replace(settings.api, port=0),
         )
-        async with Stack(own) as stack:
+        async with Stack(own, DRAIN_S) as stack:
             out.print(
                 f"A day of {options.customers} made-up customers is being played back; "
                 f"API at {stack.api_url}/docs. Ctrl-C ends it.",

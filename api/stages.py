@@ -100,11 +100,12 @@ class MonitorStage:
         """Begin to judge."""
         await self._monitor.start()
 
-    async def stop(self) -> None:
-        """Finish what is in hand."""
-        await self._monitor.stop()
-        await asyncio.to_thread(self._publisher.flush)
-        self._store.close()
+    async def stop(self, patience_s: float | None = None) -> None:
+        """Finish what is in hand, for no longer than `patience_s`."""
+        idle = await self._monitor.stop(patience_s)
+        await asyncio.to_thread(self._publisher.flush, 30.0 if patience_s is None else patience_s)
+        if idle:
+            self._store.close()  # never under a query that still runs
 
 
 class IngestThread:

@@ -55,15 +55,23 @@ class Monitor:
         await self.app.maybe_start()
         self._timers = [asyncio.create_task(self._sweep()), asyncio.create_task(self._everybody())]
 
-    async def stop(self) -> None:
-        """Finish the batch in hand and leave."""
+    async def stop(self, patience_s: float | None = None) -> bool:
+        """Leave once the batch in hand is finished, or after `patience_s`. True: nothing is being judged any more.
+
+        A batch that is left is not acknowledged, so whoever takes the partition next judges it again.
+        """
         self._stopping.set()
         for timer in self._timers:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
-        async with self._lock:
-            pass
+        try:
+            async with asyncio.timeout(patience_s), self._lock:
+                idle = True
+        except TimeoutError:
+            idle = False
+        # Without its broker the app would never end, so this comes in any case.
         await self.app.stop()
+        return idle
 
     def _faust(self, kafka: Kafka, data: Path) -> Any:
         return faust.App(

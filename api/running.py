@@ -1,0 +1,50 @@
+"""Running a command's coroutine so that the process ends when it does, whatever libraries leave behind."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+#: How long tasks and threads that should be over may take to end, in s.
+LEAVE_S = 0.5
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Like `asyncio.run`, but what does not end by itself is left behind: without their broker, the supervisors
+    of a Faust app start its agents anew as often as they are cancelled, and a query on a thread takes its time.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C before `main` had its own handler.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(main)
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        loop.run_until_complete(task)
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if left := asyncio.all_tasks(loop):
+            for each in left:
+                each.cancel()
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(asyncio.wait(left, timeout=LEAVE_S))
+        loop.close()
+
+
+def leave(code: int) -> None:
+    """End the process: as usual, or at once where threads that should be over still hold it."""
+    deadline = time.monotonic() + LEAVE_S
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+    sys.exit(code)
