@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ from confluent_kafka.cimpl import NewTopic
 from schemas import json_schema
 from schemas.settings import Kafka
 from schemas.topics import Topic, load
-from streams.broker import REACH_S, BrokerError, admin
+from streams.broker import REACH_S, BrokerError, admin, topic_ids
 
-#: How long a topic that is deleted may take to be gone, and how often that is looked at.
+#: How long a topic that is deleted may take to be gone, or one that is made to be known; how often that is looked at.
 GONE_S = 30.0
+KNOWN_S = 30.0
 LOOK_S = 0.1
 
 
@@ -40,15 +41,16 @@ class CreatedTopic:
 
 
 def create_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -> list[CreatedTopic]:
-    """Make the topics that are missing. What exists is left as it is, and reported.
+    """Make the topics that are missing, and wait until they are known. What exists is left as it is, and reported.
 
     Raises:
-        BrokerError: the broker cannot be reached within about 10 s, or refuses.
+        BrokerError: the broker cannot be reached within about 10 s, refuses, or does not know a topic after 30 s.
     """
     declared = list(topics.values() if isinstance(topics, Mapping) else topics)
     client = admin(kafka)
     existing = _partitions(client)
     made = _create(client, kafka, [topic for topic in declared if topic.topic not in existing])
+    _await_known(client, kafka, [topic.topic for topic in declared])
     if len(made) + len(existing.keys() & {topic.topic for topic in declared}) < len(declared):
         # Another process made some of them at the same time.
         existing = _partitions(client)
@@ -59,11 +61,13 @@ def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
     """Delete the topics with all their messages and make them anew, each with a new id.
 
     Raises:
-        BrokerError: the broker cannot be reached, refuses, or does not finish deleting within 30 s.
+        BrokerError: the broker cannot be reached, refuses, does not finish deleting within 30 s, or does not know
+            a new topic after 30 s.
     """
     declared = list(topics.values() if isinstance(topics, Mapping) else topics)
     names = [topic.topic for topic in declared]
     client = admin(kafka)
+    former = topic_ids(client, names).values()
     for name, future in client.delete_topics(names, request_timeout=REACH_S).items():
         _taken(name, future, KafkaError.UNKNOWN_TOPIC_OR_PART)
     deadline = time.monotonic() + GONE_S
@@ -74,6 +78,7 @@ def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
             raise BrokerError(f"Kafka at {kafka.bootstrap}: topic {missing[0].topic} is still being deleted")
         time.sleep(LOOK_S)
         made |= _create(client, kafka, missing)
+    _await_known(client, kafka, names, former)
     return [CreatedTopic(topic.topic, "created", topic.partitions, topic.partitions) for topic in declared]
 
 
@@ -108,6 +113,20 @@ def _create(client: AdminClient, kafka: Kafka, topics: list[Topic]) -> set[str]:
     wanted = [NewTopic(topic.topic, topic.partitions, kafka.replication, config=topic.config) for topic in topics]
     futures = client.create_topics(wanted, request_timeout=REACH_S)
     return {name for name, future in futures.items() if _taken(name, future, KafkaError.TOPIC_ALREADY_EXISTS)}
+
+
+def _await_known(client: AdminClient, kafka: Kafka, names: list[str], former: Collection[str] = ()) -> None:
+    """Kafka acknowledges a topic when its controller has made it; its brokers show it, and no longer the `former` id
+    of a deleted one, a moment later. Until then a stage would say that there is no such topic."""
+    deadline = time.monotonic() + KNOWN_S
+    while True:
+        ids = topic_ids(client, names)
+        unknown = [name for name in names if name not in ids or ids[name] in former]
+        if not unknown:
+            return
+        if time.monotonic() > deadline:
+            raise BrokerError(f"Kafka at {kafka.bootstrap}: topic {unknown[0]} was made and is still not known")
+        time.sleep(LOOK_S)
 
 
 def _taken(name: str, future: "Future[None]", harmless: int) -> bool:

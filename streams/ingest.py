@@ -34,6 +34,8 @@ POLL_S = 0.1
 RETRY_S = (0.2, 10.0)
 #: How often topic ids are asked for, to see a topic that was deleted and made again.
 IDS_S = 10.0
+#: How long a topic may be unknown before it is taken to be missing.
+KNOWN_S = 3.0
 #: A drain is over when nothing has come for this long.
 QUIET_S = 1.0
 MAX_DEAD_LETTER_BYTES = 16_000_000
@@ -263,9 +265,13 @@ class IngestWorker:
                 return result
 
     def _read_ids(self) -> None:
-        self._ids = topic_ids(self._admin, list(self.takes))
-        if missing := sorted(set(self.takes) - set(self._ids)):
-            raise BrokerError(f"there is no topic {', '.join(missing)}; `repmon topics create` makes it")
+        """Of a topic made just now, one broker of a cluster may know later than another."""
+        deadline = time.monotonic() + KNOWN_S
+        while missing := sorted(set(self.takes) - set(ids := topic_ids(self._admin, list(self.takes)))):
+            if time.monotonic() > deadline:
+                raise BrokerError(f"there is no topic {', '.join(missing)}; `repmon topics create` makes it")
+            time.sleep(POLL_S)
+        self._ids = ids
 
     def _ids_changed(self) -> bool:
         try:

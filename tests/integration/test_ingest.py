@@ -56,7 +56,7 @@ def running(kafka: Kafka, store: Store) -> Iterator[IngestWorker]:
     finally:
         stop.set()
         thread.join(30)
-    assert not errors
+        assert not errors
 
 
 def delivered(store: Store) -> int:
