@@ -79,6 +79,9 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
     `hash_key` keys the BLAKE2b hash under which recipient addresses are stored; changing it makes old and
     new hashes of one address different.
+
+    A worker stops when more than `dead_letter_share` (a ratio) of the last `dead_letter_window` messages of a
+    source partition cannot be read; see `streams.dead_share`. With 1 it never stops for that.
     """
 
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
@@ -90,6 +93,8 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     max_ahead_hours: Seconds = 24.0
     max_behind_days: Seconds = 90.0
     changes_every_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
+    dead_letter_share: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    dead_letter_window: Count = 1_000
 
 
 class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
