@@ -71,19 +71,21 @@ def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
 
 @pytest.fixture
 def embedded_kafka(broker: EmbeddedBroker) -> Kafka:
-    """Settings of the embedded broker; its topics are new and empty."""
+    """Settings of the embedded broker, which one worker reads by itself; its topics are new and empty."""
     return _emptied(broker.kafka)
+
+
+@pytest.fixture
+def apache_kafka(real_kafka: RealKafka) -> Kafka:
+    """Settings of Apache Kafka, which consumer groups read; its topics are new and empty."""
+    return _emptied(real_kafka.settings)
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def kafka(request: pytest.FixtureRequest) -> Kafka:
-    """Settings of a broker whose topics are new and empty: the embedded one, which one worker reads by itself, then
-    Apache Kafka, which consumer groups read."""
-    if request.param == "embedded":
-        embedded: Kafka = request.getfixturevalue("embedded_kafka")
-        return embedded
-    real: RealKafka = request.getfixturevalue("real_kafka")
-    return _emptied(real.settings)
+    """Settings of either broker; its topics are new and empty."""
+    settings: Kafka = request.getfixturevalue("embedded_kafka" if request.param == "embedded" else "apache_kafka")
+    return settings
 
 
 def _emptied(kafka: Kafka) -> Kafka:

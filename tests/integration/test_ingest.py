@@ -37,10 +37,10 @@ def producer(kafka: Kafka) -> Publisher:
 
 
 @contextmanager
-def running(kafka: Kafka, store: Store) -> Iterator[IngestWorker]:
+def running(kafka: Kafka, store: Store, settings: Ingest = SETTINGS) -> Iterator[IngestWorker]:
     context = Context(b"key", providers.load())
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), context, load_rules(), bounds(SETTINGS))}
-    worker = IngestWorker(kafka, SETTINGS, store, takes, clock=lambda: NOW)
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), context, load_rules(), bounds(settings))}
+    worker = IngestWorker(kafka, settings, store, takes, clock=lambda: NOW)
     stop, errors = threading.Event(), []
 
     def run() -> None:
