@@ -18,7 +18,7 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import commands  # noqa: E402
+from api import commands, dead_letters_cli  # noqa: E402
 from api.running import leave  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import settings as setting  # noqa: E402
@@ -39,6 +39,7 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")
+app.add_typer(dead_letters_cli.app, name="dead-letters")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]

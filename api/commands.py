@@ -31,6 +31,7 @@ from jobs import simulate as simulation
 from jobs import suspend_hook as hook
 from jobs.blocklist_scan import run_scan
 from jobs.dashboards import DashboardError, deploy, generate
+from jobs.dead_letters import DeadLetterError
 from jobs.topics import create_topics as create
 from schemas import settings as setting
 from schemas import topics
@@ -42,6 +43,7 @@ from schemas.settings import Settings, SettingsError
 from streams.adapt import AdaptError
 from streams.broker import BrokerError, Publisher
 from streams.classify import RulesError
+from streams.dead_share import DeadShareError
 from streams.store import StoreError, open_store
 
 #: What an operator can mend: one line and exit code 2.
@@ -54,13 +56,15 @@ MENDABLE = (
     DashboardError,
     AdaptError,
     ApiKeyError,
+    DeadLetterError,
+    DeadShareError,
     ProvidersError,
     RulesError,
     topics.TopicsError,
     simulation.SimulationError,
 )
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
-UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
+UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 LONGEST_S = 1e9
 CANNOT_LISTEN = frozenset({errno.EADDRINUSE, errno.EACCES})
 REFRESH_S = 1.0

@@ -1,7 +1,7 @@
 """The edge to Kafka: configured clients, topic ids, and a publisher that knows what was acknowledged."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection
@@ -100,11 +100,18 @@ class Publisher:
         except (KafkaException, ValueError, TypeError) as error:
             raise BrokerError(f"{self.where}: {_reason(error)}") from error
 
-    def publish(self, topic: str, key: bytes, value: bytes, partition: int = -1) -> None:
-        """Queue one message; waits while the client's queue is full."""
+    def publish(
+        self, topic: str, key: bytes, value: bytes, partition: int = -1, done: Callable[[str], None] | None = None
+    ) -> None:
+        """Queue one message; waits while the client's queue is full.
+
+        `done` is told, during a later `publish` or `flush`, '' once the message is acknowledged or why it was not
+        taken, which `flush` then does not raise.
+        """
+        on_delivery = self._delivered if done is None else _telling(done)
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered)
+                self._producer.produce(topic, value, key, partition, on_delivery=on_delivery)
                 break
             except BufferError:
                 self._producer.poll(0.1)
@@ -142,6 +149,10 @@ class Publisher:
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None and self._failure is None:
             self._failure = error
+
+
+def _telling(done: Callable[[str], None]) -> Callable[[KafkaError | None, Message], None]:
+    return lambda error, _message: done("" if error is None else error.str())
 
 
 def _reason(error: BaseException) -> str:

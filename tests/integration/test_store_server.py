@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from jobs.embedded.store_server import StoreServer
-from jobs.migrate import migrate
+from jobs.migrate import migrate, migrations
 from schemas.settings import ClickHouse
 from streams.store import Store, StoreError, open_store
 
@@ -65,5 +65,5 @@ def test_wrong_password_is_refused(served: ClickHouse) -> None:
 def test_migrations_run_over_http_and_are_seen_in_process(served: ClickHouse, store: Store) -> None:
     assert migrate(served) == []
     other = msgspec.structs.replace(served, database=served.database + "_http")
-    assert len(migrate(other)) == 5
-    assert store.rows(f"SELECT count() FROM {other.database}.schema_migrations")[0][0] == 5  # noqa: S608
+    assert len(migrate(other)) == len(migrations())
+    assert store.rows(f"SELECT count() FROM {other.database}.schema_migrations")[0][0] == len(migrations())  # noqa: S608
