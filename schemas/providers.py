@@ -14,6 +14,8 @@ import msgspec
 
 #: The provider of every domain that the table does not know. It is taken to run no feedback loop.
 OTHER = "other"
+#: Domains in the cache; senders of junk can name any number of them.
+MOST_CACHED = 100_000
 DEFAULT_FILE = Path(__file__).with_name("providers.toml")
 
 ProviderName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]*\Z")]
@@ -40,10 +42,24 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
     provider: Annotated[tuple[Provider, ...], msgspec.Meta(min_length=1)]
 
 
-class Providers:
-    """The provider table, indexed by domain."""
+class _ByDomain(dict[str, str]):
+    """The provider of every domain asked for so far, as it was spelt; what is new is looked up once."""
 
-    __slots__ = ("_names", "all")
+    def __init__(self, names: dict[str, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, domain: str) -> str:
+        if len(self) >= MOST_CACHED:
+            self.clear()
+        found = self[domain] = self._names.get(domain.lower().rstrip("."), OTHER)
+        return found
+
+
+class Providers:
+    """The provider table, indexed by domain. `by_domain[domain]` is what `of` says, from a cache."""
+
+    __slots__ = ("_names", "all", "by_domain")
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         """Index the table.
@@ -62,13 +78,11 @@ class Providers:
                 owner = self._names.setdefault(domain, provider.name)
                 if owner != provider.name:
                     raise ProvidersError(f"domain {domain} is given to both `{owner}` and `{provider.name}`")
+        self.by_domain = _ByDomain(self._names)
 
     def of(self, domain: str) -> str:
         """The provider of a recipient domain, `other` for an unknown one. Any letter case is understood."""
-        name = self._names.get(domain)
-        if name is None:
-            return self._names.get(domain.lower(), OTHER)
-        return name
+        return self.by_domain[domain]
 
     def with_feedback_loop(self) -> tuple[str, ...]:
         """Names of the providers that report single complaints, sorted."""

@@ -87,12 +87,13 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
     mapping: dict[str, FormatMapping] = {}
     flush_seconds: Seconds = 1.0
-    flush_events: Count = 50_000
+    flush_events: Count = 100_000
     batch_events: Count = 10_000
     hash_key: str = "change-me"
     max_ahead_hours: Seconds = 24.0
     max_behind_days: Seconds = 90.0
     changes_every_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
+    dedup_memory_mb: Count = 128
     dead_letter_share: Annotated[float, Meta(ge=0, le=1)] = 0.2
     dead_letter_window: Count = 1_000
 

@@ -1,22 +1,66 @@
-"""One flush of one source partition: stored exactly once, whoever else may be trying.
+"""A flush: batches of several sources stored, each exactly once, whoever else may be trying.
 
-The order is the argument. Evidence and dead letters go first and may be repeated harmlessly: their rows are
-known by source and position. The counts go last, in one block that lands whole or not at all and carries the
+The order is the argument. Evidence, dead letters and event ids go first and may be repeated harmlessly: their rows are
+known by source and position. The counts go last, one block a source that lands whole or not at all and carries the
 offset, so counts and offset cannot disagree. The block's token is the source and the offset it begins at: of
 two workers that hold the same offsets only the first is taken. Reading the stored offset back tells a worker
 whether that was itself; if not, it forgets its batch and goes on behind the stored offset.
+
+Which events came before is found out once for each batch, before anything of it is stored: deliveries from the
+source's memory of ids, negative events from the ids in the store.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from streams.count import rows
-from streams.intake import Batch, dead_letter_columns, detail_columns, listing_columns
+import numpy as np
+
+from streams import count
+from streams.intake import Batch, Detail, Fresh, Source
+from streams.records import (
+    dead_letter_columns,
+    detail_columns,
+    listing_columns,
+    negative_id_columns,
+    seen_table,
+)
 from streams.store import Store, StoreError
 
-STORED_OFFSET = "SELECT max(last_offset), count() FROM counts WHERE source = {source:String}"
+HOUR_MS = 3_600_000
+SEEN_HOURS = 24
+NEGATIVE_DAYS = 30
 
-#: The driver sends several blocks where there are many rows. These make the server put them together again
-#: before it writes, since a flush in several parts could land in part.
+STORED_OFFSETS = """
+SELECT source, max(last_offset) FROM counts WHERE source IN {sources:Array(String)} GROUP BY source
+"""
+
+#: A row says "came before" only where its source is counted up to it.
+KNOWN_NEGATIVES = """
+SELECT hash, source, position FROM negative_ids
+WHERE hash IN {hashes:Array(UInt64)} AND came >= toDateTime({since:UInt32})
+"""
+
+#: What a partition brought in the last hours, of this topic and of earlier ones of its name, as far as it is counted.
+SEEN = """
+SELECT toUInt32(intDiv(toUnixTimestamp(came), 3600)) AS hour, hash
+FROM seen_ids
+INNER JOIN
+(
+    SELECT source, max(last_offset) AS counted FROM counts
+    WHERE source IN
+    (
+        SELECT DISTINCT source FROM seen_ids
+        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND came >= toDateTime({since:UInt32})
+    )
+    GROUP BY source
+) AS stored USING source
+WHERE topic = {topic:String} AND partition = {partition:UInt32} AND came >= toDateTime({since:UInt32})
+    AND last_offset <= counted
+ORDER BY hour
+"""
+
+#: A long insert may reach the server in several blocks. These make it put them together again before it writes,
+#: since a flush in several parts could land in part.
 ONE_BLOCK = {
     "max_insert_block_size": 1 << 30,
     "min_insert_block_size_rows": 1 << 30,
@@ -25,40 +69,136 @@ ONE_BLOCK = {
 }
 
 
-def stored_offset(store: Store, source: str) -> int | None:
-    """The last offset of the source that is counted, or None where nothing is.
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What became of a batch. Not `ours`: another worker stored first, and the batch counts for nothing.
+    `stored` is the source's last counted offset."""
+
+    batch: Batch
+    ours: bool
+    stored: int
+
+
+def stored_offsets(store: Store, sources: Sequence[str]) -> dict[str, int]:
+    """The last counted offset of each source; absent where nothing is.
 
     Raises:
         StoreError: the store failed.
     """
-    ((offset, count),) = store.rows(STORED_OFFSET, {"source": source})
-    return int(offset) if count else None
+    return {str(source): int(last) for source, last in store.rows(STORED_OFFSETS, {"sources": list(sources)})}
 
 
-def flush(store: Store, batch: Batch, now_ms: int, before_counts: Callable[[], None] | None = None) -> bool:
-    """Store a batch. True: it is stored, and the batch is empty and goes on behind it. False: another worker
-    got there first; the batch is empty and goes on behind what that one stored.
-
-    Safe to repeat after a failure, since nothing is forgotten before the read-back. `before_counts` runs
-    between evidence and counts (tests stop the worker there).
+def load_seen(store: Store, source: Source, now_ms: int) -> None:
+    """Fill the memory of a source that was just taken up.
 
     Raises:
-        StoreError: the store failed; whether the counts were taken will show at the next try.
+        StoreError: the store failed.
     """
-    source, last = batch.source, batch.next_offset - 1
-    if batch.dead:
-        store.insert("dead_letters", dead_letter_columns(batch.dead))
-    if batch.details:
-        store.insert("events", detail_columns(batch.details, source))
-    if batch.listings:
-        store.insert("listing_events", listing_columns(batch.listings, source))
+    since = max(0, now_ms // 1000 - SEEN_HOURS * 3600)
+    asked = {"topic": source.topic, "partition": source.partition, "since": since}
+    for hours, hashes in store.blocks(SEEN, asked):
+        for hour in np.unique(hours):
+            source.seen.add(hashes[hours == hour], int(hour))
+
+
+def flush(
+    store: Store, batches: Sequence[Batch], now_ms: int, before_counts: Callable[[], None] | None = None
+) -> list[Flushed]:
+    """Store batches, at most one of each source, and say for each whether it was ours to store.
+
+    Safe to repeat with the same batches after a failure. `before_counts` runs between evidence and counts (tests
+    stop the worker there).
+
+    Raises:
+        StoreError: the store failed; whether some counts were taken will show at the next try.
+    """
+    _find_fresh(store, batches, now_ms)
+    _store_evidence(store, batches, now_ms)
     if before_counts is not None:
         before_counts()
-    token = f"{source}@{batch.position}"
-    counts = rows(batch.tallies, source, last, now_ms)
-    store.insert("counts", counts, {"insert_deduplication_token": token, **ONE_BLOCK})
-    stored = stored_offset(store, source)
-    if stored is None:
-        raise StoreError(f"{store.where}: took the counts of {source} but does not show them")
-    batch.restart(stored + 1)
-    return stored == last
+    for batch in batches:
+        fresh = _fresh(batch)
+        rows = count.table(batch.tally.keys, fresh.cells, batch.source.name, batch.next_offset - 1, now_ms)
+        token = f"{batch.source.name}@{batch.position}"
+        store.insert_table("counts", rows, {"insert_deduplication_token": token, **ONE_BLOCK})
+    stored = stored_offsets(store, [batch.source.name for batch in batches])
+    return [_flushed(store, batch, stored) for batch in batches]
+
+
+def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:
+    last = stored.get(batch.source.name)
+    if last is None or last < batch.position:
+        raise StoreError(f"{store.where}: took the counts of {batch.source.name} but does not show them")
+    return Flushed(batch, last == batch.next_offset - 1, last)
+
+
+def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
+    """Set `fresh` of each batch that has none yet. A source's memory takes up each id once, so this is done once."""
+    new = [batch for batch in batches if batch.fresh is None]
+    negatives = _new_negatives(store, new, now_ms)
+    for batch, kept in zip(new, negatives, strict=True):
+        tally, keys = batch.tally, batch.tally.keys
+        ids = count.identities(tally)
+        is_new = batch.source.seen.add(ids, now_ms // HOUR_MS)
+        cells = [
+            cell
+            for each in kept
+            for cell in count.cells_of(keys, each.event, each.time_ms // count.MINUTE_MS, each.classified)
+        ]
+        batch.fresh = Fresh(
+            cells=np.concatenate([np.array(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
+            ids=ids[is_new],
+            negatives=kept,
+            duplicates=int(ids.size - is_new.sum()),
+            negative_duplicates=len(batch.negatives) - len(kept),
+        )
+
+
+def _new_negatives(store: Store, batches: Sequence[Batch], now_ms: int) -> list[list[Detail]]:
+    """Of each batch the negative events that did not come before, in the store or earlier in these batches."""
+    hashes = [[count.identity(each.event) for each in batch.negatives] for batch in batches]
+    known = _counted_before(store, batches, sorted({each for some in hashes for each in some}), now_ms)
+    found: list[list[Detail]] = []
+    for batch, ids in zip(batches, hashes, strict=True):
+        kept = []
+        for each, identity in zip(batch.negatives, ids, strict=True):
+            if identity not in known:
+                known.add(identity)
+                kept.append(each)
+        found.append(kept)
+    return found
+
+
+def _counted_before(store: Store, batches: Sequence[Batch], hashes: list[int], now_ms: int) -> set[int]:
+    if not hashes:
+        return set()
+    since = max(0, now_ms // 1000 - NEGATIVE_DAYS * 24 * 3600)
+    rows = store.rows(KNOWN_NEGATIVES, {"hashes": hashes, "since": since})
+    positions = {batch.source.name: batch.position for batch in batches}
+    others = sorted({source for _, source, _ in rows} - positions.keys())
+    # Of our own sources what lies before the batch is counted; at or behind its beginning are earlier tries.
+    upto = {name: position - 1 for name, position in positions.items()}
+    if others:
+        upto |= stored_offsets(store, others)
+    return {int(identity) for identity, source, position in rows if position <= upto.get(source, -1)}
+
+
+def _fresh(batch: Batch) -> Fresh:
+    if batch.fresh is None:
+        raise AssertionError("a batch is looked through before it is stored")
+    return batch.fresh
+
+
+def _store_evidence(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
+    dead = [letter for batch in batches for letter in batch.dead]
+    negatives = [(batch.source.name, each) for batch in batches for each in _fresh(batch).negatives]
+    listings = [(batch.source.name, *each) for batch in batches for each in batch.listings]
+    if dead:
+        store.insert("dead_letters", dead_letter_columns(dead))
+    if negatives:
+        store.insert("events", detail_columns(negatives))
+        store.insert("negative_ids", negative_id_columns(negatives, now_ms))
+    if listings:
+        store.insert("listing_events", listing_columns(listings))
+    if any(_fresh(batch).ids.size for batch in batches):
+        store.insert_table("seen_ids", seen_table(batches, now_ms // HOUR_MS))

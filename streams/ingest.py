@@ -1,87 +1,53 @@
 """The ingest stage: Kafka in, counts and evidence into ClickHouse, `reputation.changes` out.
 
-Positions come from the store, never from Kafka: a worker that is given a partition resumes one behind the last
-offset stored with the counts. The offset committed to Kafka only serves tools that show lag.
+One thread takes messages and collects them in batches, another (streams/flusher.py) stores batches. Positions come
+from the store, never from Kafka: a worker that is given a partition resumes one behind the last offset stored with
+the counts. The offset committed to Kafka only serves tools that show lag.
 """
 
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
-from zlib import crc32
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
-import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.change import Change
 from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
-from schemas.topics import DEAD_LETTERS, MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
-from streams.broker import BrokerError, Publisher, admin, consumer, topic_ids
-from streams.flush import flush, stored_offset
-from streams.intake import Batch, Take, TimeBounds, take_listing
-from streams.listings import customers_of
+from schemas.topics import MAIL_BLOCKLISTINGS
+from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, topic_ids
+from streams.dead_share import DeadShare
+from streams.flush import load_seen, stored_offsets
+from streams.flusher import Flusher
+from streams.ingest_metrics import Metrics
+from streams.intake import Batch, Source, Take, TimeBounds, take_listing
+from streams.seen import Seen
 from streams.store import Store, StoreError
 
 log = logging.getLogger("repmon.ingest")
 
 HOUR_MS = 3_600_000
 POLL_S = 0.1
-#: Retry waits after a failed flush, with full jitter: first, and at most.
-RETRY_S = (0.2, 10.0)
 #: How often topic ids are asked for, to see a topic that was deleted and made again.
 IDS_S = 10.0
 #: How long a topic may be unknown before it is taken to be missing.
 KNOWN_S = 3.0
 #: A drain is over when nothing has come for this long.
 QUIET_S = 1.0
+#: How long a stop, or giving partitions back, waits for the store.
+LAST_FLUSH_S = 20.0
+#: Reading is paused when storing is behind for so long; before that it only waits.
+PATIENCE_S = 1.0
+LAG_S = 0.5
 MAX_DEAD_LETTER_BYTES = 16_000_000
-LAST_TRIES = 5
 _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
-T = TypeVar("T")
-
-
-@dataclass
-class Metrics:
-    """Running totals of one worker."""
-
-    messages: int = 0
-    stored: int = 0
-    dead_letters: int = 0
-    flushes: int = 0
-    fenced: int = 0
-    store_failures: int = 0
-    last_stored_ms: int = 0
-    paused: bool = False
-    lag: int = 0
-
-
-@dataclass
-class Debounce:
-    """Which changed customers are due to be announced: each at most once in `every_ms`, none forgotten."""
-
-    every_ms: int
-    pending: set[str] = field(default_factory=set)
-    _sent: dict[str, int] = field(default_factory=dict)
-
-    def due(self, now_ms: int) -> list[str]:
-        """The customers to announce now."""
-        sent, oldest = self._sent, now_ms - self.every_ms
-        due = [customer for customer in self.pending if sent.get(customer, -1) <= oldest]
-        self.pending.difference_update(due)
-        for customer in due:
-            sent[customer] = now_ms
-        if len(sent) > 2 * len(due) + 10_000:
-            self._sent = {customer: when for customer, when in sent.items() if when > oldest}
-        return due
+Where = tuple[str, int]
 
 
 class IngestWorker:
-    """One consumer and its unflushed batches. `run` uses one thread, which owns consumer and store."""
+    """One consumer and its unflushed batches. `run` uses the caller's thread for the consumer."""
 
     def __init__(
         self,
@@ -93,17 +59,16 @@ class IngestWorker:
     ) -> None:
         self.kafka = kafka
         self.settings = settings
-        self.store = store
         self.takes = dict(takes)
         self.takes.setdefault(MAIL_BLOCKLISTINGS, take_listing(bounds(settings)))
         self.clock = clock
         self.metrics = Metrics()
         self._admin = admin(kafka)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
-        self._changes_partitions = self._publisher.partitions(REPUTATION_CHANGES)
-        self._batches: dict[tuple[str, int], Batch] = {}
+        self._flusher = Flusher(store, self._publisher, settings.changes_every_s, self.metrics, clock)
+        self._batches: dict[Where, Batch] = {}
+        self._shares: dict[Where, DeadShare] = {}
         self._ids: dict[str, str] = {}
-        self._debounce = Debounce(int(settings.changes_every_s * 1000))
         self._drained: Callable[[], None] | None = None
         self._consumer: Consumer | None = None
 
@@ -111,16 +76,20 @@ class IngestWorker:
         """Take events in until `stop` is set, then store what was taken.
 
         Raises:
-            BrokerError: the topics are missing or the broker refuses.
-            StoreError: the store failed at the start. Later failures are retried.
+            BrokerError: the topics are missing, the broker refuses, or its log ends before what was counted.
+            StoreError: the store failed at the start or at the end. In between it is tried again.
+            DeadShareError: too large a share of a partition cannot be read. Its last batch is not stored.
         """
-        self._open()
         try:
+            self._open()
             self._loop(stop)
-            self._flush_all(stop=None)
+            self._flusher.ending.set()
+            self._store_all()
             self._publisher.flush()
         finally:
+            self._flusher.ending.set()
             self._close()
+            self._flusher.close()
 
     def when_drained(self, action: Callable[[], None]) -> None:
         """Once nothing more comes and all is stored, run `action` on the worker's thread, then take up the
@@ -130,7 +99,8 @@ class IngestWorker:
     def _open(self) -> None:
         """Take up the topics under the ids they have now."""
         self._read_ids()
-        source = self._consumer = consumer(self.kafka, "ingest")
+        # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
+        source = self._consumer = consumer(self.kafka, "ingest", **{"auto.offset.reset": "error"})
         if self.kafka.static_assignment:
             self._assign_all(source)
         else:
@@ -142,25 +112,52 @@ class IngestWorker:
             source.close()
 
     def _loop(self, stop: threading.Event) -> None:
-        flush_s = self.settings.flush_seconds
-        flushed = ids_read = quiet_since = time.monotonic()
+        flushed = ids_read = quiet_since = lag_read = time.monotonic()
+        behind_since: float | None = None
         while not stop.is_set() and (source := self._consumer) is not None:
-            messages = source.consume(self.settings.batch_events, POLL_S)
+            behind_since = self._wait_while_behind(source, behind_since)
+            if behind_since is None and (messages := source.consume(self.settings.batch_events, POLL_S)):
+                self._take(source, messages)
+                quiet_since = time.monotonic()
+            self._settle(0.0)
             now = time.monotonic()
-            if messages:
-                self._take(messages)
-                quiet_since = now
-                self.metrics.lag = self._lag(source)
-            waiting = sum(batch.messages for batch in self._batches.values())
-            if waiting >= self.settings.flush_events or now - flushed >= flush_s:
-                self._flush_all(stop)
-                flushed = time.monotonic()
+            due = self._waiting() >= self.settings.flush_events or now - flushed >= self.settings.flush_seconds
+            if due and not self._flusher.busy:
+                self._begin_flush()
+                flushed = now
+            if now - lag_read >= LAG_S:
+                lag_read, self.metrics.lag = now, self._lag(source)
             if self._drained is not None and now - quiet_since >= QUIET_S:
                 self._renew(stop)
             elif now - ids_read >= IDS_S:
                 ids_read = now
                 if self._ids_changed():
                     self._renew(stop)
+
+    def _waiting(self) -> int:
+        return sum(batch.messages for batch in self._batches.values())
+
+    def _wait_while_behind(self, source: Consumer, since: float | None) -> float | None:
+        """Back-pressure: with a full batch waiting and another being stored nothing is read. After a while the
+        partitions are paused, so that the group still hears from us. Returns since when it is behind."""
+        if not self._flusher.busy or self._waiting() < self.settings.flush_events:
+            if self.metrics.waiting:
+                source.resume(source.assignment())
+                self.metrics.waiting = False
+            return None
+        now = time.monotonic()
+        if since is None:
+            since = now
+        if not self.metrics.waiting and now - since > PATIENCE_S:
+            source.pause(source.assignment())
+            self.metrics.waiting = True
+            self.metrics.pauses += 1
+            log.warning("storing is behind: reading is paused")
+        if self.metrics.waiting:
+            self._take(source, source.consume(1, POLL_S))
+        else:
+            self._settle(POLL_S)
+        return since
 
     def _lag(self, source: Consumer) -> int:
         """Messages known to be in the broker and not yet taken, from what the last fetches said."""
@@ -170,59 +167,88 @@ class IngestWorker:
             lag += max(0, high - batch.next_offset)
         return lag
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, source: Consumer, messages: list[Message]) -> None:
         now_ms = self.clock()
-        batches, takes = self._batches, self.takes
-        topic, partition, batch, take = "", -1, None, None
-        for message in messages:
-            if (error := message.error()) is not None:
-                _note(error)
-                continue
-            # Messages come in runs of one partition; the look-up is done once a run.
-            if (at := message.partition()) != partition or message.topic() != topic:
-                topic, partition = message.topic() or "", -1 if at is None else at
-                batch, take = batches.get((topic, partition)), takes.get(topic)
-            if batch is None or take is None:
-                continue
-            offset = message.offset()
-            if offset is not None and offset >= batch.next_offset:
-                take(batch, message.value() or b"", offset, now_ms)
+        if any(message.error() for message in messages):
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._note(source, message, error)
+            messages = [message for message in messages if message.error() is None]
+        partitions = [message.partition() for message in messages]
+        topics = [message.topic() for message in messages]
+        # Messages come in runs of one partition, which are taken at once.
+        start = 0
+        while start < len(messages):
+            where = (topics[start] or "", partitions[start] or 0)
+            end = start + 1
+            while end < len(messages) and partitions[end] == where[1] and topics[end] == where[0]:
+                end += 1
+            self._take_run(where, messages[start:end], now_ms)
+            start = end
         self.metrics.messages += len(messages)
 
-    def _flush_all(self, stop: threading.Event | None) -> None:
-        now_ms = self.clock()
-        for batch in list(self._batches.values()):
-            if batch.messages:
-                self._flush(batch, now_ms, stop)
-        self._announce(now_ms)
-
-    def _flush(self, batch: Batch, now_ms: int, stop: threading.Event | None) -> None:
-        changed, listed = batch.customers, {event.resource for _, event in batch.listings}
-        messages, dead = batch.messages, len(batch.dead)
-        for letter in batch.dead:
-            self._publisher.publish(DEAD_LETTERS, letter.topic.encode(), msgspec.json.encode(letter))
-        if dead:
-            self._publisher.flush()
-        ours = self._retried(lambda: flush(self.store, batch, now_ms), stop)
-        if listed:
-            changed |= self._retried(lambda: customers_of(self.store, listed, now_ms), stop)
-        self._debounce.pending |= changed
-        self.metrics.flushes += 1
-        self.metrics.stored += messages if ours else 0
-        self.metrics.dead_letters += dead
-        self.metrics.last_stored_ms = now_ms
-        source = self._consumer
-        if source is None:
+    def _take_run(self, where: Where, messages: Sequence[Message], now_ms: int) -> None:
+        batch = self._batches.get(where)
+        if batch is None:
             return
-        where = TopicPartition(batch.topic, batch.partition, batch.position)
-        if not ours:
-            self.metrics.fenced += 1
-            log.warning("%s: another worker stored first; going on at %s", batch.source, batch.position)
-            self._go_to(source, where)
+        offsets = [message.offset() or 0 for message in messages]
+        payloads = [message.value() or b"" for message in messages]
+        if offsets[0] < batch.next_offset:  # fetched before a seek
+            kept = [at for at, offset in enumerate(offsets) if offset >= batch.next_offset]
+            offsets, payloads = [offsets[at] for at in kept], [payloads[at] for at in kept]
+            if not kept:
+                return
+        dead = len(batch.dead)
+        self.takes[where[0]](batch, payloads, offsets, now_ms)
+        bad = len(batch.dead) - dead
+        share = self._shares[where]
+        share.note(len(offsets) - bad, bad, batch.dead[-1].reason if bad else "")
+        share.check()
+
+    def _begin_flush(self) -> None:
+        full = [(where, batch) for where, batch in self._batches.items() if batch.messages]
+        self._flusher.begin([batch for _, batch in full])
+        for where, batch in full:
+            self._batches[where] = batch.next()
+
+    def _settle(self, wait_s: float | None) -> bool:
+        """Look at what became of the flush under way; True once there is none. Where another worker stored first,
+        go on behind what that one stored."""
+        done = self._flusher.finished(wait_s)
+        if done is None:
+            return not self._flusher.busy
+        source = self._consumer
+        for each in done:
+            where = (each.batch.source.topic, each.batch.source.partition)
+            current = self._batches.get(where)
+            if current is None or current.source is not each.batch.source or source is None:
+                continue
+            if not each.ours:
+                log.warning("%s: another worker stored first; going on at %s", each.batch.source.name, each.stored + 1)
+                self._take_up([where])
+                self._go_to(source, TopicPartition(*where, self._batches[where].position))
+            self._commit(source, TopicPartition(*where, each.stored + 1))
+        return True
+
+    def _store_all(self) -> None:
+        """Store everything taken so far and wait for it.
+
+        Raises:
+            StoreError, BrokerError: it cannot be stored; the next owner of the partitions takes it again.
+        """
+        deadline = time.monotonic() + LAST_FLUSH_S
+        while True:
+            if not self._settle(max(0.0, deadline - time.monotonic())):
+                raise StoreError(f"{LAST_FLUSH_S:g} s were not enough to store what was taken")
+            if not self._waiting():
+                return
+            self._begin_flush()
+
+    def _commit(self, source: Consumer, where: TopicPartition) -> None:
         try:
             source.commit(offsets=[where], asynchronous=True)
         except KafkaException as error:
-            log.debug("offset of %s not committed: %s", batch.source, error)
+            log.debug("offset of %s not committed: %s", where, error)
 
     def _go_to(self, source: Consumer, where: TopicPartition) -> None:
         """Move a partition's position. Right after an assignment a seek is refused; then it is assigned anew."""
@@ -231,38 +257,6 @@ class IngestWorker:
         except KafkaException:
             source.incremental_unassign([where])
             source.incremental_assign([where])
-
-    def _announce(self, now_ms: int) -> None:
-        for customer in self._debounce.due(now_ms):
-            key = customer.encode()
-            partition = crc32(key) % self._changes_partitions
-            change = msgspec.json.encode(Change(customer=customer, stored_ms=now_ms))
-            self._publisher.publish(REPUTATION_CHANGES, key, change, partition)
-
-    def _retried(self, action: Callable[[], T], stop: threading.Event | None) -> T:
-        """Try until the store answers, waiting longer each time. Nothing is consumed meanwhile, which is the
-        back-pressure: the client's own queue is bounded. With `stop` set or None, five tries are all."""
-        tries, wait = 0, RETRY_S[0]
-        while True:
-            try:
-                result = action()
-            except StoreError as error:
-                tries += 1
-                self.metrics.store_failures += 1
-                self.metrics.paused = True
-                ending = stop is None or stop.is_set()
-                if ending and tries >= LAST_TRIES:
-                    raise
-                log.warning("%s; trying again in at most %.1f s", error, wait)
-                pause = random.uniform(0, wait)
-                if ending or stop is None:
-                    time.sleep(min(pause, 0.5))
-                else:
-                    stop.wait(pause)
-                wait = min(wait * 2, RETRY_S[1])
-            else:
-                self.metrics.paused = False
-                return result
 
     def _read_ids(self) -> None:
         """Of a topic made just now, one broker of a cluster may know later than another."""
@@ -288,7 +282,12 @@ class IngestWorker:
         read is deleted and made again, even when it is no longer assigned.
         """
         action, self._drained = self._drained, None
-        self._flush_all(stop)
+        while self._waiting() or self._flusher.busy:
+            self._settle(POLL_S)
+            if not self._flusher.busy and self._waiting():
+                self._begin_flush()
+            if stop.is_set():
+                self._flusher.ending.set()
         self._batches.clear()
         self._close()
         if action is not None:
@@ -306,28 +305,72 @@ class IngestWorker:
         self._assigned(source, wanted)
 
     def _assigned(self, source: Consumer, partitions: list[TopicPartition]) -> None:
+        self._read_ids()
+        self._take_up([(each.topic, each.partition) for each in partitions])
         for each in partitions:
-            name = f"{each.topic}:{self._ids[each.topic]}:{each.partition}"
-            stored = self._retried(lambda name=name: stored_offset(self.store, name), None)  # type: ignore[misc]
-            position = 0 if stored is None else stored + 1
-            self._batches[each.topic, each.partition] = Batch(name, each.topic, each.partition, position, position)
-            each.offset = position if position else OFFSET_BEGINNING
+            position = self._batches[each.topic, each.partition].position
+            each.offset = position or OFFSET_BEGINNING
         source.assign(partitions)
+        if self.metrics.waiting:
+            source.pause(partitions)
+
+    def _take_up(self, places: Sequence[Where]) -> None:
+        """Begin an empty batch behind what is stored of each partition, with what it brought lately in memory."""
+        memory = self.settings.dedup_memory_mb * 1_000_000 // max(1, len({*self._batches, *places}))
+        sources = [
+            Source(f"{topic}:{self._ids[topic]}:{partition}", topic, partition, Seen(memory))
+            for topic, partition in places
+        ]
+        stored = self._flusher.ask(lambda store: stored_offsets(store, [each.name for each in sources]))
+        for each in sources:
+            self._flusher.ask(lambda store, each=each: load_seen(store, each, self.clock()))  # type: ignore[misc]
+            position = stored.get(each.name, -1) + 1
+            where = (each.topic, each.partition)
+            self._batches[where] = Batch(each, position, position)
+            self._shares[where] = DeadShare(*where, self.settings.dead_letter_share, self.settings.dead_letter_window)
 
     def _revoked(self, _source: Consumer, partitions: list[TopicPartition]) -> None:
-        """Store what was taken, once: what cannot be stored now is for the next owner to take again."""
-        for each in partitions:
-            batch = self._batches.pop((each.topic, each.partition), None)
-            if batch is not None and batch.messages:
-                self._debounce.pending |= batch.customers
-                try:
-                    flush(self.store, batch, self.clock())
-                except StoreError as error:
-                    log.warning("%s: left to the next owner: %s", batch.source, error)
+        """Store what was taken: what cannot be stored now is for the next owner to take again."""
+        try:
+            self._store_all()
+        except (StoreError, BrokerError) as error:
+            log.warning("left to the next owner: %s", error)
+        self._lost(_source, partitions)
 
     def _lost(self, _source: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._batches.pop((each.topic, each.partition), None)
+
+    def _note(self, source: Consumer, message: Message, error: KafkaError) -> None:
+        """A consumer's error event: librdkafka goes on by itself unless it is fatal."""
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._out_of_range(source, message)
+        elif error.fatal() or error.code() in _REFUSALS:
+            raise BrokerError(f"consuming: {error.str()}")
+        else:
+            log.debug("consuming: %s", error.str())
+
+    def _out_of_range(self, source: Consumer, message: Message) -> None:
+        """The broker does not have the position we want to read from."""
+        where = (message.topic() or "", message.partition() or 0)
+        batch = self._batches.get(where)
+        if batch is None:
+            return
+        low, high = source.get_watermark_offsets(TopicPartition(*where), timeout=REACH_S)
+        name, wanted = batch.source.name, batch.next_offset
+        if low <= wanted:
+            raise BrokerError(
+                f"{name}: counted up to offset {wanted - 1}, but the topic ends at {high}: its log was cut off, as "
+                "after an unclean leader election. Make the topic anew (it then is another source) to go on"
+            )
+        lost = low - wanted
+        text = f"{lost:,} messages, offsets {wanted} to {low - 1}, were deleted by the broker before they were read"
+        log.error("%s: %s", name, text)
+        self.metrics.gaps += 1
+        self.metrics.lost_messages += lost
+        self._flusher.ask(lambda store: _record_gap(store, name, lost, text, self.clock()))
+        batch.next_offset = low
+        self._go_to(source, TopicPartition(*where, low))
 
 
 def bounds(settings: IngestSettings) -> TimeBounds:
@@ -335,8 +378,6 @@ def bounds(settings: IngestSettings) -> TimeBounds:
     return TimeBounds(int(settings.max_ahead_hours * HOUR_MS), int(settings.max_behind_days * 24 * HOUR_MS))
 
 
-def _note(error: KafkaError) -> None:
-    """A consumer's error event: librdkafka goes on by itself unless it is fatal."""
-    if error.fatal() or error.code() in _REFUSALS:
-        raise BrokerError(f"consuming: {error.str()}")
-    log.debug("consuming: %s", error.str())
+def _record_gap(store: Store, source: str, lost: int, detail: str, now_ms: int) -> None:
+    time = datetime.fromtimestamp(now_ms / 1000, UTC)
+    store.insert("incidents", {"time": [time], "kind": ["gap"], "source": [source], "lost": [lost], "detail": [detail]})

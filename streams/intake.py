@@ -1,24 +1,27 @@
 """What one source partition has brought since its last flush: events in, a batch to store out. Pure.
 
 A message is taken whole or not at all: if one of its events is bad, none of them counts and the message becomes
-a dead letter with its bytes, so that a mended message can be sent again.
+a dead letter with its bytes, so that a mended message can be sent again. A batch holds whatever came; which of it was
+seen before is found out when it is stored.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import msgspec
 
 from schemas.dead_letter import DeadLetter
-from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
+from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
-from streams.adapt import Adapter, AdaptError, Context
+from streams.adapt import Adapter, AdaptError, Context, canonical
 from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
-from streams.count import Columns, Tallies, tally
+from streams.count import MINUTE_MS, Cells, Tally, count_direct
+from streams.seen import Ids, Seen
 
 LISTING = msgspec.json.Decoder(BlocklistEvent)
+#: Where a run of messages has a bad one, runs of this length are tried before single messages.
+SHORT_RUN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class TimeBounds:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A negative event as it is kept for evidence."""
+    """A negative event: kept for evidence, and counted if it did not come before."""
 
     position: int
     time_ms: int
@@ -40,62 +43,118 @@ class Detail:
 
 
 @dataclass(slots=True)
-class Batch:
-    """The unflushed part of one source partition.
+class Source:
+    """A partition of a topic that is being read, and which event ids it brought lately.
 
-    `position` is the offset at which it begins: one after the last stored offset. `next_offset` is one after
-    the last message taken. `source` is topic, topic id and partition.
+    `name` is topic, topic id and partition: a topic that was made anew is another source.
     """
 
-    source: str
+    name: str
     topic: str
     partition: int
+    seen: Seen
+
+
+@dataclass(slots=True)
+class Batch:
+    """The unflushed part of one source.
+
+    `position` is the offset at which it begins: one after the last stored offset. `next_offset` is one after
+    the last message taken. `fresh`, set when the batch is stored for the first time, is what of it counts.
+    """
+
+    source: Source
     position: int
     next_offset: int
-    tallies: Tallies = field(default_factory=dict)
-    details: list[Detail] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    negatives: list[Detail] = field(default_factory=list)
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     messages: int = 0
+    fresh: "Fresh | None" = None
 
     @property
     def customers(self) -> set[str]:
-        """Whose counts this batch changes."""
-        return {key[0] for key in self.tallies}
+        """Whose counts this batch may change."""
+        return {key[0] for key in self.tally.keys} | {each.event.customer for each in self.negatives}
 
-    def restart(self, position: int) -> None:
-        """Forget everything taken and go on at `position`."""
-        self.position = self.next_offset = position
-        self.tallies = {}
-        self.details = []
-        self.listings = []
-        self.dead = []
-        self.messages = 0
+    def next(self) -> "Batch":
+        """An empty batch that goes on behind this one."""
+        return Batch(self.source, self.next_offset, self.next_offset)
 
 
-#: Takes one message: its batch, its bytes, its offset, the time now (epoch ms).
-Take = Callable[[Batch, bytes, int, int], None]
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What of a batch did not come before: its cells, the ids to be remembered, and the negative events."""
+
+    cells: Cells
+    ids: Ids
+    negatives: list[Detail]
+    duplicates: int
+    negative_duplicates: int
+
+
+#: Takes consecutive messages of one source: its batch, their bytes, their offsets, the time now (epoch ms).
+Take = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
 
 
 def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: TimeBounds) -> Take:
-    """How messages of a topic with mail events are taken: adapt, check, classify, count."""
+    """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
+    whole runs are adapted at once, which gives the counts that one by one would give."""
+    at_once = adapt is canonical.adapt
 
-    def take(batch: Batch, payload: bytes, offset: int, now_ms: int) -> None:
-        batch.messages += 1
-        batch.next_offset = offset + 1
-        try:
-            events = _checked(payload, adapt, context, bounds, now_ms)
-        except AdaptError as error:
-            batch.dead.append(dead_letter(batch, payload, offset, now_ms, str(error)))
-            return
-        for event in events:
-            time_ms = event.time_ms
+    def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        batch.messages += len(payloads)
+        batch.next_offset = offsets[-1] + 1
+        if at_once:
+            hurried(batch, payloads, offsets, now_ms)
+        else:
+            one_by_one(batch, payloads, offsets, now_ms)
+
+    def hurried(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        events = canonical.adapt_all(payloads, context)
+        if events is not None and (times := _believable(events, bounds, now_ms)) is not None:
+            add(batch, events, offsets, times)
+        elif len(payloads) <= SHORT_RUN:
+            one_by_one(batch, payloads, offsets, now_ms)
+        else:
+            for start in range(0, len(payloads), SHORT_RUN):
+                part = slice(start, start + SHORT_RUN)
+                hurried(batch, payloads[part], offsets[part], now_ms)
+
+    def one_by_one(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        events: list[MailEvent] = []
+        places: list[int] = []
+        for payload, offset in zip(payloads, offsets, strict=True):
+            try:
+                found = _checked(payload, adapt, context, bounds, now_ms)
+            except AdaptError as error:
+                batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, str(error)))
+            else:
+                events += found
+                places += [offset] * len(found)
+        add(batch, events, places, [event.time_ms for event in events])
+
+    def add(batch: Batch, events: list[MailEvent], offsets: Sequence[int], times: list[int]) -> None:
+        rare = [at for at, event in enumerate(events) if event.type in NEGATIVE_TYPES]
+        for at in rare:
+            event = events[at]
             classified = classify(event) if event.type == "bounced" else None
-            tally(batch.tallies, event, time_ms, classified)
-            if event.type in NEGATIVE_TYPES:
-                batch.details.append(Detail(offset, time_ms, event, classified))
+            batch.negatives.append(Detail(offsets[at], times[at], event, classified))
+        if rare:
+            kept = sorted(set(range(len(events))).difference(rare))
+            events, times = [events[at] for at in kept], [times[at] for at in kept]
+        count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
 
     return take
+
+
+def _believable(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
+    """The times of all events in epoch ms, or None where one lies too far from now."""
+    times = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
+    if min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms:
+        return None
+    return times
 
 
 def _checked(payload: bytes, adapt: Adapter, context: Context, bounds: TimeBounds, now_ms: int) -> Sequence[MailEvent]:
@@ -111,97 +170,32 @@ def _checked(payload: bytes, adapt: Adapter, context: Context, bounds: TimeBound
 def take_listing(bounds: TimeBounds) -> Take:
     """How messages of `mail.blocklistings` are taken."""
 
-    def take(batch: Batch, payload: bytes, offset: int, now_ms: int) -> None:
-        batch.messages += 1
-        batch.next_offset = offset + 1
-        try:
-            event = LISTING.decode(payload)
-            reason = check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms)
-        except (msgspec.DecodeError, RecursionError) as error:
-            reason = str(error)
-        if reason:
-            batch.dead.append(dead_letter(batch, payload, offset, now_ms, reason))
-        else:
-            batch.listings.append((offset, event))
+    def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        batch.messages += len(payloads)
+        batch.next_offset = offsets[-1] + 1
+        for payload, offset in zip(payloads, offsets, strict=True):
+            try:
+                event = LISTING.decode(payload)
+                reason = check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms)
+            except (msgspec.DecodeError, RecursionError) as error:
+                reason = str(error)
+            if reason:
+                batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
+            else:
+                batch.listings.append((offset, event))
 
     return take
 
 
-def dead_letter(batch: Batch, payload: bytes, offset: int, now_ms: int, reason: str) -> DeadLetter:
+def dead_letter(source: Source, payload: bytes, offset: int, now_ms: int, reason: str) -> DeadLetter:
     """The message as it goes to the dead-letter topic."""
     return DeadLetter(
-        id=f"{batch.source}@{offset}",
-        topic=batch.topic,
-        source=batch.source,
-        partition=batch.partition,
+        id=f"{source.name}@{offset}",
+        topic=source.topic,
+        source=source.name,
+        partition=source.partition,
         offset=offset,
         time_ms=now_ms,
         reason=reason,
         payload=payload,
     )
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
-
-
-def detail_columns(details: list[Detail], source: str) -> Columns:
-    """Columns of the `events` table."""
-    events = [each.event for each in details]
-    return {
-        "customer": [e.customer for e in events],
-        "time": [_time(each.time_ms) for each in details],
-        "type": [e.type for e in events],
-        "id": [e.id for e in events],
-        "stream": [e.stream for e in events],
-        "class": [e.stream_class for e in events],
-        "message_id": [e.message_id for e in events],
-        "recipient_hash": [e.recipient_hash for e in events],
-        "recipient_domain": [e.recipient_domain for e in events],
-        "provider": [e.provider for e in events],
-        "sending_ip": [e.sending_ip for e in events],
-        "ip_pool": [e.ip_pool for e in events],
-        "from_domain": [e.from_domain for e in events],
-        "campaign": [e.campaign for e in events],
-        "smtp_code": [max(0, min(e.smtp_code, 65535)) for e in events],
-        "enhanced_status": [e.enhanced_status for e in events],
-        "diagnostic": [e.diagnostic for e in events],
-        "bounce_class": [each.classified.bounce_class if each.classified else "" for each in details],
-        "bounce_kind": [each.classified.kind if each.classified else "" for each in details],
-        "feedback_type": [e.feedback_type for e in events],
-        "asynchronous": [e.asynchronous for e in events],
-        "source": [source] * len(details),
-        "position": [each.position for each in details],
-    }
-
-
-def listing_columns(listings: list[tuple[int, BlocklistEvent]], source: str) -> Columns:
-    """Columns of the `listing_events` table."""
-    events = [event for _, event in listings]
-    return {
-        "resource": [e.resource for e in events],
-        "kind": [e.kind for e in events],
-        "zone": [e.zone for e in events],
-        "time": [_time(e.time_ms) for e in events],
-        "type": [e.type for e in events],
-        "weight": [e.weight for e in events],
-        "codes": [list(e.codes) for e in events],
-        "meaning": [e.meaning for e in events],
-        "reason": [e.reason for e in events],
-        "confirmed": [e.confirmed for e in events],
-        "id": [e.id for e in events],
-        "source": [source] * len(events),
-        "position": [offset for offset, _ in listings],
-    }
-
-
-def dead_letter_columns(dead: list[DeadLetter]) -> Columns:
-    """Columns of the `dead_letters` table."""
-    return {
-        "topic": [d.topic for d in dead],
-        "source": [d.source for d in dead],
-        "position": [d.offset for d in dead],
-        "time": [_time(d.time_ms) for d in dead],
-        "reason": [d.reason for d in dead],
-        "payload": [d.payload for d in dead],
-    }

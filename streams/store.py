@@ -4,11 +4,12 @@ All SQL lives beside the code that runs it; parameters are always bound.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -79,6 +80,30 @@ class Store:
                 column_oriented=True,
                 settings=dict(settings or {}),
             )
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"{self.where}: {first_line(error)}") from error
+
+    def insert_table(self, table: str, rows: pa.Table, settings: Mapping[str, Any] | None = None) -> None:
+        """Insert an Arrow table as one block. Much faster than `insert` where there are many rows.
+
+        Raises:
+            StoreError: the store failed; whether the rows were taken is then unknown.
+        """
+        try:
+            self._client.insert_arrow(table, rows, settings=dict(settings or {}))
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"{self.where}: {first_line(error)}") from error
+
+    def blocks(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[list[Any]]:
+        """The result in blocks, each a list of NumPy columns: for results too large to hold at once.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        try:
+            with self._client.query_arrow_stream(sql, parameters=dict(parameters or {})) as stream:
+                for block in stream:
+                    yield [column.to_numpy(zero_copy_only=False) for column in block.columns]
         except (ClickHouseError, OSError) as error:
             raise StoreError(f"{self.where}: {first_line(error)}") from error
 

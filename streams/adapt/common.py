@@ -25,6 +25,8 @@ DIGEST_BYTES = 16
 MAX_NAME = MAX_CUSTOMER_BYTES
 #: Epoch milliseconds that fit the store and JSON: 64-bit integers.
 MAX_TIME_MS = 2**63 - 1
+#: The largest number of three digits: a reply code (RFC 5321 section 4.2).
+MAX_CODE = 999
 
 #: RFC 5321 section 4.2 (reply code) with RFC 2034 section 4 (enhanced status code after it).
 _REPLY = re.compile(r"(?:^|[\s:;])([245]\d\d)(?:[ -]#?|$)(?:([245]\.\d{1,3}\.\d{1,3})\b)?")
@@ -130,7 +132,7 @@ def check(event: MailEvent) -> MailEvent:
     if len(customer) * 4 > MAX_CUSTOMER_BYTES and len(customer.encode()) > MAX_CUSTOMER_BYTES:
         size = len(customer.encode())
         raise AdaptError(f"field `customer`: has {size} bytes in UTF-8; the limit is {MAX_CUSTOMER_BYTES}")
-    if not 0 <= event.smtp_code <= 999:
+    if not 0 <= event.smtp_code <= MAX_CODE:
         raise AdaptError(f"field `smtp_code`: {event.smtp_code} is not a reply code of three digits")
     if isinstance(event.time, int) and not -MAX_TIME_MS <= event.time <= MAX_TIME_MS:
         raise AdaptError("field `time`: the number is out of range; expected epoch milliseconds")
@@ -177,7 +179,7 @@ def hide_recipient(event: MailEvent, context: Context) -> MailEvent:
     if event.provider:
         event.provider = event.provider.lower()
     else:
-        event.provider = context.providers.of(event.recipient_domain)
+        event.provider = context.providers.by_domain[event.recipient_domain]
     return event
 
 

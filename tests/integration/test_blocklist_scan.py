@@ -14,7 +14,7 @@ from jobs.dnsbl import Clear, Failed, Listed, Look, Outcome, Resource, look
 from schemas.blocklists import BlocklistsError, Zone, load
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, SettingsError
-from streams.intake import listing_columns
+from streams.records import listing_columns
 from streams.store import Store
 from tests.integration.rbldnsd import Rbldnsd, free_port, running
 from tests.integration.waiting import wait_for
@@ -242,7 +242,9 @@ def scan(store: Store, settings: Blocklists, now_ms: int) -> tuple[ScanResult, l
 
 def keep(store: Store, events: Sequence[BlocklistEvent]) -> None:
     if events:
-        store.insert("listing_events", listing_columns(list(enumerate(events)), "mail.blocklistings/1/0"))
+        store.insert(
+            "listing_events", listing_columns(("mail.blocklistings/1/0", at, event) for at, event in enumerate(events))
+        )
 
 
 def said(events: Sequence[BlocklistEvent]) -> list[tuple[str, str, str]]:

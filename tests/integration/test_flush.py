@@ -1,104 +1,245 @@
-"""The fenced flush: counts and offset are stored together, once, whoever else tries."""
+"""The fenced flush: counts and offset are stored together, once, whoever else tries; each event id counts once."""
+
+import time
 
 import pytest
 
-from schemas.event import MailEvent
-from streams.count import tally
-from streams.flush import flush, stored_offset
-from streams.intake import Batch, Detail
+from schemas.event import EventType, MailEvent
+from streams.count import MINUTE_MS, count_direct
+from streams.flush import Flushed, flush, load_seen, stored_offsets
+from streams.intake import Batch, Detail, Source
+from streams.seen import Seen
 from streams.store import Store
 
-NOW = 1_795_000_000_000
-SOURCE = "mail.events:topic-id:0"
+#: The real time: ids are forgotten by the clock of the store.
+NOW = time.time_ns() // 1_000_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+NAME = "mail.events:topic-id:0"
 
 
-def batch(position: int, messages: int) -> Batch:
-    made = Batch(SOURCE, "mail.events", 0, position, position)
+def source(name: str = NAME) -> Source:
+    topic, _, partition = name.split(":")
+    return Source(name, topic, int(partition), Seen(1_000_000))
+
+
+def batch(position: int, messages: int, name: str = NAME) -> Batch:
+    made = Batch(source(name), position, position)
     take(made, messages)
     return made
 
 
-def take(into: Batch, messages: int) -> None:
+def taken_up(store: Store, position: int, name: str = NAME, now_ms: int = NOW) -> Batch:
+    """What a worker begins with that is given the partition."""
+    made = Batch(source(name), position, position)
+    load_seen(store, made.source, now_ms)
+    return made
+
+
+def take(into: Batch, messages: int, **changes: object) -> None:
     for _ in range(messages):
-        event = MailEvent(id=f"e{into.next_offset}", type="delivered", time=NOW, customer="acme", provider="yahoo")
-        tally(into.tallies, event, NOW, None)
-        into.messages += 1
-        into.next_offset += 1
+        put(into, f"e{into.next_offset}", **changes)
 
 
-def delivered(store: Store) -> int:
-    return int(store.rows("SELECT sum(delivered) FROM counts WHERE dimension = 'provider'")[0][0])
+def put(into: Batch, event_id: str, **changes: object) -> None:
+    fields = {"id": event_id, "type": "delivered", "time": NOW, "customer": "acme", "provider": "yahoo", **changes}
+    event = MailEvent(**fields)  # type: ignore[arg-type]
+    if event.type in ("bounced", "complained", "expired", "unsubscribed"):
+        into.negatives.append(Detail(into.next_offset, NOW, event, None))
+    else:
+        count_direct(into.tally, [event], [NOW // MINUTE_MS])
+    into.messages += 1
+    into.next_offset += 1
+
+
+def flushed(store: Store, made: Batch, now_ms: int = NOW) -> Flushed:
+    (found,) = flush(store, [made], now_ms)
+    return found
+
+
+def stored(store: Store) -> int | None:
+    return stored_offsets(store, [NAME]).get(NAME)
+
+
+def counted(store: Store, measure: str = "delivered") -> int:
+    return int(store.rows(f"SELECT sum({measure}) FROM counts WHERE dimension = 'provider'")[0][0])  # noqa: S608
 
 
 def test_nothing_stored_means_no_offset(store: Store) -> None:
-    assert stored_offset(store, SOURCE) is None
+    assert stored(store) is None
 
 
 def test_flush_stores_counts_with_their_offset(store: Store) -> None:
     mine = batch(0, 10)
-    assert flush(store, mine, NOW)
-    assert (delivered(store), stored_offset(store, SOURCE)) == (10, 9)
-    assert (mine.position, mine.messages, mine.tallies) == (10, 0, {})
+    assert flushed(store, mine).ours
+    assert (counted(store), stored(store)) == (10, 9)
 
 
 def test_flush_repeated_after_an_unknown_outcome_adds_no_counts(store: Store) -> None:
-    first, again = batch(0, 10), batch(0, 10)
-    assert flush(store, first, NOW)
-    assert flush(store, again, NOW)
-    assert delivered(store) == 10
+    mine = batch(0, 10)
+    assert flushed(store, mine).ours
+    assert flushed(store, mine).ours
+    assert counted(store) == 10
 
 
 def test_zombie_flush_adds_no_counts(store: Store) -> None:
     zombie = batch(0, 10)
     successor = batch(0, 6)
-    assert flush(store, successor, NOW)
-    take(successor, 10)
-    assert flush(store, successor, NOW)
-    assert not flush(store, zombie, NOW)
-    assert delivered(store) == 16
-    assert zombie.position == 16, "it goes on behind what the other stored"
+    assert flushed(store, successor).ours
+    following = successor.next()
+    take(following, 10)
+    assert flushed(store, following).ours
+    outcome = flushed(store, zombie)
+    assert (outcome.ours, outcome.stored) == (False, 15)
+    assert counted(store) == 16
 
 
-def test_worker_overtaken_by_a_zombie_drops_its_batch(store: Store) -> None:
+def test_worker_overtaken_by_a_zombie_is_told_where_to_go_on(store: Store) -> None:
     zombie, successor = batch(0, 10), batch(0, 25)
-    assert flush(store, zombie, NOW)
-    assert not flush(store, successor, NOW)
-    assert (delivered(store), successor.position) == (10, 10)
+    assert flushed(store, zombie).ours
+    outcome = flushed(store, successor)
+    assert (outcome.ours, outcome.stored, counted(store)) == (False, 9, 10)
 
 
-def test_worker_killed_between_evidence_and_counts_leaves_each_event_once(store: Store) -> None:
-    def killed() -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("kind", ["delivered", "bounced"])
+def test_events_behind_what_a_zombie_stored_still_count_after_the_successor_dropped_them(
+    store: Store, kind: EventType
+) -> None:
+    """The successor noted the ids of 25 events, of which 10 are counted: the others must not look like repetitions."""
+    zombie, successor = batch(0, 0), batch(0, 0)
+    take(zombie, 10, type=kind)
+    take(successor, 25, type=kind)
+    assert flushed(store, zombie).ours
+    assert not flushed(store, successor).ours
+    again = taken_up(store, 10)
+    take(again, 15, type=kind)
+    assert flushed(store, again).ours
+    assert counted(store, "delivered" if kind == "delivered" else "reported + complained") == 25
 
-    def with_detail() -> Batch:
-        made = batch(0, 3)
-        bounced = MailEvent(id="b1", type="bounced", time=NOW, customer="acme")
-        made.details.append(Detail(2, NOW, bounced, None))
-        return made
 
+def killed() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", ["delivered", "complained"])
+def test_worker_killed_between_evidence_and_counts_leaves_each_event_once(store: Store, kind: EventType) -> None:
+    first = batch(0, 0)
+    take(first, 3, type=kind)
     with pytest.raises(KeyboardInterrupt):
-        flush(store, with_detail(), NOW, killed)
-    assert (delivered(store), stored_offset(store, SOURCE)) == (0, None)
-    assert flush(store, with_detail(), NOW)
-    assert delivered(store) == 3
-    assert store.rows("SELECT count() FROM events FINAL")[0][0] == 1
+        flush(store, [first], NOW, killed)
+    assert (counted(store), stored(store)) == (0, None)
+    again = taken_up(store, 0)
+    take(again, 3, type=kind)
+    assert flushed(store, again).ours
+    assert counted(store, kind) == 3
+    assert store.rows("SELECT count() FROM events FINAL")[0][0] == (3 if kind == "complained" else 0)
 
 
 def test_large_flush_lands_in_one_part(store: Store) -> None:
-    made = Batch(SOURCE, "mail.events", 0, 0, 0)
+    made = batch(0, 0)
     for number in range(60_000):
-        event = MailEvent(id=str(number), type="delivered", time=NOW, customer=f"c{number}", provider="yahoo")
-        tally(made.tallies, event, NOW, None)
-    made.messages, made.next_offset = 60_000, 60_000
-    assert flush(store, made, NOW)
+        put(made, str(number), customer=f"c{number}")
+    assert flushed(store, made).ours
     assert store.rows("SELECT uniqExact(_part), count() FROM counts")[0] == (1, 60_001)
 
 
 def test_offset_survives_merges(store: Store) -> None:
     made = batch(0, 1)
     for _ in range(3):
-        flush(store, made, NOW)
+        flush(store, [made], NOW)
+        made = made.next()
         take(made, 2)
-    flush(store, made, NOW)
+    flush(store, [made], NOW)
     store.run("OPTIMIZE TABLE counts FINAL")
-    assert (stored_offset(store, SOURCE), delivered(store)) == (6, 7)
+    assert (stored(store), counted(store)) == (6, 7)
+
+
+def test_batches_of_several_sources_are_stored_at_once_and_each_by_itself(store: Store) -> None:
+    other = "mail.events:topic-id:1"
+    assert flushed(store, batch(0, 4)).ours
+    outcomes = flush(store, [batch(0, 9), batch(0, 5, other)], NOW)
+    assert [each.ours for each in outcomes] == [False, True]
+    assert stored_offsets(store, [NAME, other]) == {NAME: 3, other: 4}
+
+
+# --- the same event again ---
+
+
+@pytest.mark.parametrize("kind", ["delivered", "deferred", "complained", "unsubscribed"])
+def test_repeated_event_counts_once(store: Store, kind: EventType) -> None:
+    made = batch(0, 0)
+    for event_id in ("a", "b", "a"):
+        put(made, event_id, type=kind)
+    flushed(store, made)
+    again = made.next()
+    for event_id in ("b", "c"):
+        put(again, event_id, type=kind)
+    flushed(store, again)
+    assert counted(store, kind) == 3
+
+
+@pytest.mark.parametrize("kind", ["delivered", "complained"])
+def test_repeated_event_counts_once_across_a_restart(store: Store, kind: EventType) -> None:
+    made = batch(0, 0)
+    put(made, "a", type=kind)
+    flushed(store, made)
+    again = taken_up(store, 1)
+    put(again, "a", type=kind)
+    flushed(store, again)
+    assert counted(store, kind) == 1
+
+
+@pytest.mark.parametrize("kind", ["delivered", "complained"])
+def test_repeated_event_counts_once_though_the_topic_was_made_anew(store: Store, kind: EventType) -> None:
+    made = batch(0, 0)
+    put(made, "a", type=kind)
+    flushed(store, made)
+    again = taken_up(store, 0, "mail.events:new-id:0")
+    put(again, "a", type=kind)
+    flushed(store, again)
+    assert counted(store, kind) == 1
+
+
+def test_repeated_complaint_counts_once_though_it_comes_over_another_partition(store: Store) -> None:
+    made = batch(0, 0)
+    put(made, "a", type="complained")
+    flushed(store, made)
+    again = batch(0, 0, "mail.events:topic-id:1")
+    put(again, "a", type="complained")
+    flushed(store, again)
+    assert counted(store, "complained") == 1
+
+
+def test_id_left_behind_by_a_flush_that_failed_on_another_partition_counts_here(store: Store) -> None:
+    failed = batch(0, 0, "mail.events:topic-id:1")
+    put(failed, "a", type="complained")
+    with pytest.raises(KeyboardInterrupt):
+        flush(store, [failed], NOW, killed)
+    made = batch(0, 0)
+    put(made, "a", type="complained")
+    flushed(store, made)
+    assert counted(store, "complained") == 1
+
+
+@pytest.mark.parametrize(("kind", "within"), [("delivered", 23 * HOUR_MS), ("complained", 29 * DAY_MS)])
+def test_id_is_known_as_long_as_promised_and_not_for_ever(store: Store, kind: EventType, within: int) -> None:
+    made = batch(0, 0)
+    put(made, "a", type=kind)
+    flushed(store, made)
+    for later, expected in ((within, 1), (within + 2 * DAY_MS, 2)):
+        again = taken_up(store, made.next_offset, now_ms=NOW + later)
+        put(again, "a", type=kind)
+        flushed(store, again, NOW + later)
+        assert counted(store, kind) == expected
+        made = again
+
+
+def test_same_id_of_two_customers_or_of_two_types_is_two_events(store: Store) -> None:
+    made = batch(0, 0)
+    put(made, "a")
+    put(made, "a", customer="other")
+    put(made, "a", type="deferred")
+    put(made, "a", type="complained")
+    put(made, "a", type="complained", customer="other")
+    flushed(store, made)
+    assert (counted(store), counted(store, "deferred"), counted(store, "complained")) == (2, 1, 2)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.counts import MEASURES, WindowCounts
 from schemas.event import EventType, MailEvent
 from streams.classify import Classified
-from streams.count import Tallies, rows, tally
+from streams.count import Keys, cells_of, table
 
 NOW = 1_790_000_000_000
 HARD = Classified("invalid_recipient", "hard", "test")
@@ -23,12 +24,21 @@ def event(kind: EventType, **changes: object) -> MailEvent:
     return MailEvent(**given_fields)  # type: ignore[arg-type]
 
 
+def rows(*events: MailEvent, last_offset: int = 9) -> dict[str, list[object]]:
+    """The columns of a flush of these events."""
+    keys = Keys()
+    cells = [
+        cell
+        for each in events
+        for cell in cells_of(keys, each, each.time_ms // 60_000, HARD if each.type == "bounced" else None)
+    ]
+    columns: dict[str, list[object]] = table(keys, np.array(cells, np.int64), "t:x:0", last_offset, NOW).to_pydict()
+    return columns
+
+
 def counted(*events: MailEvent) -> dict[str, int]:
     """Totals of the provider dimension by measure, zeros left out."""
-    tallies: Tallies = {}
-    for each in events:
-        tally(tallies, each, each.time_ms, HARD if each.type == "bounced" else None)
-    columns = rows(tallies, "t:x:0", 9, NOW)
+    columns = rows(*events)
     places = [i for i, dimension in enumerate(columns["dimension"]) if dimension == "provider"]
     totals = {name: sum(int(str(columns[name][i])) for i in places) for name in MEASURES}
     return {name: total for name, total in totals.items() if total}
@@ -65,10 +75,8 @@ def test_what_never_reached_a_mailbox_provider_finishes_nobody(kind: EventType) 
 
 
 def test_every_dimension_counts_each_event_once() -> None:
-    tallies: Tallies = {}
-    for provider, ip in (("yahoo", "192.0.2.1"), ("yahoo", "192.0.2.2"), ("gmail", "192.0.2.1")):
-        tally(tallies, event("delivered", provider=provider, sending_ip=ip), NOW, None)
-    columns = rows(tallies, "t:x:0", 9, NOW)
+    pairs = (("yahoo", "192.0.2.1"), ("yahoo", "192.0.2.2"), ("gmail", "192.0.2.1"))
+    columns = rows(*(event("delivered", provider=provider, sending_ip=ip) for provider, ip in pairs))
     found = Counter(
         (dimension, value)
         for dimension, value, delivered in zip(
@@ -86,14 +94,12 @@ def test_every_dimension_counts_each_event_once() -> None:
 
 
 def test_unknown_address_has_no_row_and_unknown_provider_is_other() -> None:
-    tallies: Tallies = {}
-    tally(tallies, event("delivered", sending_ip="", ip_pool="", provider=""), NOW, None)
-    columns = rows(tallies, "t:x:0", 9, NOW)
+    columns = rows(event("delivered", sending_ip="", ip_pool="", provider=""))
     assert list(zip(columns["dimension"], columns["value"], strict=True)) == [("provider", "other"), ("offset", "")]
 
 
 def test_flush_without_counts_still_moves_the_offset() -> None:
-    columns = rows({}, "t:x:0", 41, NOW)
+    columns = rows(last_offset=41)
     assert columns["dimension"] == ["offset"]
     assert columns["last_offset"] == [41]
 

@@ -1,0 +1,173 @@
+"""The thread that stores: one flush at a time, tried until the store answers, then the changed customers announced.
+
+The consumer goes on taking messages meanwhile. Everything that asks the store runs on this one thread, so a worker has
+one connection.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TypeVar
+from zlib import crc32
+
+import msgspec
+
+from schemas.change import Change
+from schemas.dead_letter import DeadLetter
+from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
+from streams.broker import BrokerError, Publisher, UnacknowledgedError
+from streams.flush import Flushed, flush
+from streams.ingest_metrics import Metrics
+from streams.intake import Batch
+from streams.listings import customers_of
+from streams.store import Store, StoreError
+
+log = logging.getLogger("repmon.flush")
+
+#: Retry waits after a failure, with full jitter: first, and at most.
+RETRY_S = (0.2, 10.0)
+#: How often a flush is tried once the worker is ending.
+LAST_TRIES = 5
+LAST_WAIT_S = 0.5
+#: How long dead letters may wait for the broker before that is told, and waited for again.
+ACKNOWLEDGED_S = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass
+class Debounce:
+    """Which changed customers are due to be announced: each at most once in `every_ms`, none forgotten."""
+
+    every_ms: int
+    pending: set[str] = field(default_factory=set)
+    _sent: dict[str, int] = field(default_factory=dict)
+
+    def due(self, now_ms: int) -> list[str]:
+        """The customers to announce now."""
+        sent, oldest = self._sent, now_ms - self.every_ms
+        due = [customer for customer in self.pending if sent.get(customer, -1) <= oldest]
+        self.pending.difference_update(due)
+        for customer in due:
+            sent[customer] = now_ms
+        if len(sent) > 2 * len(due) + 10_000:
+            self._sent = {customer: when for customer, when in sent.items() if when > oldest}
+        return due
+
+
+class Flusher:
+    """Stores batches and announces whose counts changed. `ending` makes it try no longer than a few times."""
+
+    def __init__(
+        self, store: Store, publisher: Publisher, changes_every_s: float, metrics: Metrics, clock: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._partitions = publisher.partitions(REPUTATION_CHANGES)
+        self._debounce = Debounce(int(changes_every_s * 1000))
+        self._metrics = metrics
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "flush")
+        self._running: Future[list[Flushed]] | None = None
+        self.ending = threading.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a flush is under way or its outcome not yet asked for."""
+        return self._running is not None
+
+    def begin(self, batches: Sequence[Batch]) -> None:
+        """Store these batches; only when not `busy`."""
+        self._running = self._thread.submit(self._flush, list(batches))
+
+    def finished(self, wait_s: float | None = 0.0) -> list[Flushed] | None:
+        """What became of the batches begun last, or None while they are not stored.
+
+        Raises:
+            StoreError, BrokerError: it was given up, since the worker is ending.
+        """
+        if self._running is None or not wait([self._running], wait_s).done:
+            return None
+        done, self._running = self._running, None
+        return done.result()
+
+    def ask(self, question: Callable[[Store], T]) -> T:
+        """Ask the store, again and again until it answers; waits for the flush under way.
+
+        Raises:
+            StoreError: it was given up, since the worker is ending.
+        """
+        return self._thread.submit(self._retried, lambda: question(self._store)).result()
+
+    def close(self) -> None:
+        """End the thread once it is through."""
+        self._thread.shutdown()
+
+    def _flush(self, batches: list[Batch]) -> list[Flushed]:
+        began, now_ms = time.monotonic(), self._clock()
+        dead = [letter for batch in batches for letter in batch.dead]
+        if dead:
+            self._retried(lambda: self._set_aside(dead))
+        flushed = self._retried(lambda: flush(self._store, batches, now_ms)) if batches else []
+        listed = {event.resource for batch in batches for _, event in batch.listings}
+        for each in flushed:
+            self._debounce.pending |= each.batch.customers
+            self._metrics.note(each)
+        if listed:
+            self._debounce.pending |= self._retried(lambda: customers_of(self._store, listed, now_ms))
+        self._announce(now_ms)
+        if batches:
+            self._metrics.last_stored_ms = now_ms
+            self._metrics.flush_seconds = time.monotonic() - began
+            self._metrics.flush_seconds_total += self._metrics.flush_seconds
+        return flushed
+
+    def _set_aside(self, dead: Sequence[DeadLetter]) -> None:
+        for letter in dead:
+            self._publisher.publish(DEAD_LETTERS, letter.topic.encode(), msgspec.json.encode(letter))
+        while not self._acknowledged():
+            log.warning("%s; waiting on", self._metrics.trouble)
+            if self.ending.is_set():
+                raise UnacknowledgedError(self._metrics.trouble)
+
+    def _acknowledged(self) -> bool:
+        """Unacknowledged messages are still in the client's queue: sending them again is not wanted."""
+        try:
+            self._publisher.flush(ACKNOWLEDGED_S)
+        except UnacknowledgedError as error:
+            self._metrics.trouble = str(error)
+            return False
+        return True
+
+    def _announce(self, now_ms: int) -> None:
+        for customer in self._debounce.due(now_ms):
+            key = customer.encode()
+            change = msgspec.json.encode(Change(customer=customer, stored_ms=now_ms))
+            self._publisher.publish(REPUTATION_CHANGES, key, change, crc32(key) % self._partitions)
+
+    def _retried(self, action: Callable[[], T]) -> T:
+        """Try until store and broker answer, waiting longer each time."""
+        tries, longest = 0, RETRY_S[0]
+        while True:
+            try:
+                result = action()
+            except (StoreError, BrokerError) as error:
+                tries += 1
+                self._metrics.store_failures += 1
+                self._metrics.trouble = str(error)
+                if self.ending.is_set() and tries >= LAST_TRIES:
+                    raise
+                log.warning("%s; trying again in at most %.1f s", error, longest)
+                pause = random.uniform(0, longest)
+                if self.ending.is_set():
+                    time.sleep(min(pause, LAST_WAIT_S))
+                else:
+                    self.ending.wait(pause)
+                longest = min(longest * 2, RETRY_S[1])
+            else:
+                self._metrics.trouble = ""
+                return result

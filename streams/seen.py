@@ -1,0 +1,126 @@
+"""Event ids seen lately, in bounded memory: whether an event came before. Pure.
+
+An id is a 64-bit hash. A table of buckets of eight slots holds, of each id, its upper 56 bits and the hour in which
+it came. Each id has two buckets, both told by those bits, so that the table can grow without knowing the ids again,
+and goes into the emptier one, which lets buckets fill evenly. An id is wrongly taken for a seen one only where the
+bits are those of another in one of its buckets: `expected_errors` adds up how often that is to be expected. Where
+both buckets are full, the oldest id in them is forgotten early, and that is counted.
+"""
+
+from math import log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
+
+SLOTS = 8
+SLOT_BYTES = 8
+SMALLEST = 512
+#: Part of the slots in use at which the table grows.
+FULL = 0.65
+#: Hours are kept modulo this, plus one: a stamp of 0 marks an empty slot.
+CYCLE = 255
+_STAMP = np.uint64(0xFF)
+#: 2^64 divided by the golden ratio: multiplying by it stirs the bits for the second bucket.
+_STIR = np.uint64(0x9E3779B97F4A7C15)
+#: The lowest of the upper 56 bits is always set, so that no entry looks like an empty slot.
+_ALWAYS = np.uint64(0x100)
+_FINGERPRINT_BITS = 55
+
+
+class Seen:
+    """The ids of one source partition. `hours` is for how long an id is known; `most_bytes` bounds the memory."""
+
+    def __init__(self, most_bytes: int, hours: int = 24) -> None:
+        if not 1 <= hours < CYCLE:
+            raise ValueError(f"hours is from 1 to {CYCLE - 1}, not {hours}")
+        self._hours = hours
+        self._most_buckets = max(SMALLEST, 1 << int(log2(max(1, most_bytes // (SLOTS * SLOT_BYTES)))))
+        self._hour = 0
+        self._slots = np.zeros((SMALLEST, SLOTS), np.uint64)
+        #: Ids known now.
+        self.known = 0
+        #: Ids forgotten before their time for want of memory; a repetition of one of them counts again.
+        self.forgotten = 0
+        #: How many new ids were taken for seen ones so far, as expected from the table's filling.
+        self.expected_errors = 0.0
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the table takes."""
+        return int(self._slots.nbytes)
+
+    def add(self, ids: Ids, hour: int) -> Flags:
+        """Note ids that came in `hour` (epoch hours); for each whether it is new. Of equal ids the first is.
+
+        Hours do not go back: what comes with an earlier one counts as of the latest.
+        """
+        hour = max(hour, self._hour)
+        self._forget_expired(hour)
+        distinct, first = np.unique(ids | _ALWAYS, return_index=True)
+        found = self._find(distinct)
+        self.expected_errors += distinct.size * self.known / self._slots.size * self._error_of_a_full_bucket()
+        new = distinct[~found]
+        self._insert(new & ~_STAMP | np.uint64(hour % CYCLE + 1))
+        fresh = np.zeros(ids.size, np.bool_)
+        fresh[first[~found]] = True
+        return fresh
+
+    def take_forgotten(self) -> int:
+        """How many were forgotten early since this was asked last."""
+        forgotten, self.forgotten = self.forgotten, 0
+        return forgotten
+
+    def _error_of_a_full_bucket(self) -> float:
+        # The bits that choose a bucket are alike for all in it, in the first of the two.
+        bits = log2(len(self._slots))
+        return float(SLOTS * (2.0 ** (bits - _FINGERPRINT_BITS) + 2.0**-_FINGERPRINT_BITS))
+
+    def _buckets(self, ids: Ids) -> NDArray[np.intp]:
+        """The two buckets of each id, one row an id."""
+        shift = np.uint64(64 - int(log2(len(self._slots))))
+        stirred = (ids | _STAMP) * _STIR
+        return np.stack([ids >> shift, stirred >> shift], axis=1).astype(np.intp)
+
+    def _find(self, ids: Ids) -> Flags:
+        there = self._slots[self._buckets(ids)]
+        return np.asarray(((there ^ ids[:, None, None]) <= _STAMP).any(axis=(1, 2)))
+
+    def _insert(self, entries: Ids) -> None:
+        """Put stamped entries into the table, none of which is in it."""
+        while self.known + entries.size > FULL * self._slots.size and len(self._slots) < self._most_buckets:
+            self._grow()
+        while entries.size:
+            buckets = self._buckets(entries)
+            there = self._slots[buckets]
+            empty = there == 0
+            # Empty slots first, those of the emptier bucket before the other's; then the oldest entry.
+            worth = (np.int64(self._hour + 1) - (there & _STAMP).astype(np.int64)) % CYCLE
+            worth = np.where(empty, CYCLE + empty.sum(axis=2, keepdims=True), worth).reshape(len(entries), -1)
+            which, slot = np.divmod(worth.argmax(axis=1), SLOTS)
+            # One entry a bucket and round: the choices of the others may not hold any more.
+            chosen, first = np.unique(buckets[np.arange(len(entries)), which], return_index=True)
+            replaced = self._slots[chosen, slot[first]] != 0
+            self._slots[chosen, slot[first]] = entries[first]
+            self.known += int(chosen.size - replaced.sum())
+            self.forgotten += int(replaced.sum())
+            entries = np.delete(entries, first)
+
+    def _grow(self) -> None:
+        entries = self._slots[self._slots != 0]
+        self._slots = np.zeros((2 * len(self._slots), SLOTS), np.uint64)
+        self.known = 0
+        self._insert(entries)
+
+    def _forget_expired(self, hour: int) -> None:
+        """Once an hour: stamps come round again, so none may stay."""
+        if hour <= self._hour:
+            return
+        if hour - self._hour >= CYCLE - self._hours:
+            self._slots[:] = 0
+        self._hour = hour
+        ages = (np.int64(hour + 1) - (self._slots & _STAMP).astype(np.int64)) % CYCLE
+        self._slots[ages > self._hours] = 0
+        self.known = int(np.count_nonzero(self._slots))

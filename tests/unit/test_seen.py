@@ -1,0 +1,109 @@
+"""The memory of event ids: exact while it has room, bounded, honest about what it forgot."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.seen import SLOT_BYTES, SLOTS, SMALLEST, Ids, Seen
+
+HOUR = 498_611
+ROOMY = 16_000_000
+
+
+def ids(*numbers: int) -> Ids:
+    return np.array(numbers, np.uint64)
+
+
+def random_ids(count: int, seed: int = 1) -> Ids:
+    return np.random.default_rng(seed).integers(0, 2**64, count, np.uint64)
+
+
+def test_first_of_equal_ids_is_new() -> None:
+    seen = Seen(ROOMY)
+    assert seen.add(ids(2**40, 2**50, 2**40), HOUR).tolist() == [True, True, False]
+    assert seen.add(ids(2**50, 2**60), HOUR).tolist() == [False, True]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.lists(st.integers(0, 40), max_size=12)),
+        max_size=30,
+    )
+)
+@settings(deadline=None)
+def test_says_what_a_set_with_times_would_say(steps: list[tuple[int, list[int]]]) -> None:
+    """Against the plain meaning: an id is known for 24 hours from when it was new."""
+    seen, model, hour = Seen(ROOMY), dict[int, int](), HOUR
+    spread = random_ids(41)
+    for later, picks in steps:
+        hour += later * 11
+        expected = []
+        for pick in picks:
+            is_new = hour - model.get(pick, -100) > 24
+            expected.append(is_new)
+            if is_new:
+                model[pick] = hour
+        assert seen.add(spread[picks] if picks else ids(), hour).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "known"), [(0, True), (24, True), (25, False), (254, False), (255, False), (600, False)]
+)
+def test_id_is_known_for_24_hours(hours: int, known: bool) -> None:
+    seen = Seen(ROOMY)
+    seen.add(random_ids(5000), HOUR)
+    assert seen.add(random_ids(5000), HOUR + hours).any() == (not known)
+    assert seen.known == 5000
+
+
+def test_growing_forgets_nothing() -> None:
+    seen = Seen(ROOMY)
+    for part in range(20):
+        assert seen.add(random_ids(10_000, part), HOUR).all()
+    assert seen.memory_bytes > SMALLEST * SLOTS * SLOT_BYTES
+    for part in range(20):
+        assert not seen.add(random_ids(10_000, part), HOUR).any()
+    assert (seen.known, seen.forgotten) == (200_000, 0)
+
+
+def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> None:
+    seen = Seen(100_000)
+    for later in range(4):
+        seen.add(random_ids(5_000, later), HOUR + later)
+    assert seen.memory_bytes <= 100_000
+    assert seen.known + seen.forgotten == 20_000
+    latest, oldest = (seen.add(random_ids(5_000, part), HOUR + 3).sum() for part in (3, 0))
+    assert latest < 200
+    assert oldest > 4_000
+
+
+def test_clock_that_goes_back_forgets_nothing() -> None:
+    seen = Seen(ROOMY)
+    seen.add(random_ids(100), HOUR)
+    seen.add(random_ids(100, 2), HOUR - 5)
+    assert not seen.add(np.concatenate([random_ids(100), random_ids(100, 2)]), HOUR).any()
+
+
+def test_expected_errors_agree_with_those_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ids of few random bits errors are frequent enough to be counted."""
+    bits = 26
+    monkeypatch.setattr("streams.seen._FINGERPRINT_BITS", bits)
+    seen, rng = Seen(ROOMY), np.random.default_rng(5)
+    errors, known = 0, set[int]()
+    for _ in range(60):
+        batch = np.unique(rng.integers(0, 2**bits, 5_000, np.uint64))
+        batch = batch[[int(each) not in known for each in batch]]
+        # An id that shares its few bits with a known one: told apart in truth by what is cut off.
+        collides = rng.random(batch.size) < len(known) / 2**bits
+        picked = rng.choice(np.fromiter(known, np.uint64, len(known)), collides.sum()) if known else batch[:0]
+        offered = np.concatenate([batch[~collides], np.unique(picked)])
+        errors += int((~seen.add(offered << np.uint64(64 - bits), HOUR)).sum())
+        known.update(map(int, batch[~collides]))
+    assert errors > 100
+    assert 0.7 < seen.expected_errors / errors < 1.4
+
+
+def test_hours_must_fit_the_stamp() -> None:
+    with pytest.raises(ValueError, match="from 1 to 254"):
+        Seen(ROOMY, hours=255)
