@@ -72,7 +72,7 @@ def list_letters(
     for each in found[:limit]:
         print_line(msgspec.json.encode(as_object(each)).decode() if as_json else as_line(each))
     if len(found) > limit:
-        commands.err.print(f"there are more; --limit shows more than {limit:,}", markup=False)
+        commands.err.print(f"there are more than these {limit:,}; --limit says how many are shown", markup=False)
 
 
 @app.command("show")

@@ -13,15 +13,15 @@ LEAST_ID = 4
 PAGE = 10_000
 SHOWN_CANDIDATES = 5
 
-#: `short` is made from the id, so it names the same letter for ever. In `masked` every number is N: what goes wrong
-#: in the same way at many places then reads the same.
+#: `short` is made from the id, so it names the same letter for ever. In `masked` every number is N, unless it is part
+#: of a name (UTF-8): what goes wrong in the same way at many places then reads the same.
 LETTERS = """
 SELECT
     topic, source, position, toUnixTimestamp64Milli(dead_letters.time) AS time_ms, reason, length(payload) AS size,
     concat(source, '@', toString(position)) AS id,
     lower(substring(hex(sipHash128(id)), 1, 12)) AS short,
     ifNull(last_ms, 0) AS replayed_ms, ifNull(last_by, '') AS replayed_by,
-    replaceRegexpAll(reason, '[0-9]+(?:[.,:][0-9]+)*', 'N') AS masked
+    replaceRegexpAll(reason, '(^|[^A-Za-z0-9_-])-?[0-9]+(?:[.,:T-][0-9]+)*', '\\\\1N') AS masked
 FROM dead_letters FINAL
 LEFT JOIN
 (

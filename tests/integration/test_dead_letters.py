@@ -103,6 +103,19 @@ def test_summary_counts_reasons_that_differ_only_in_numbers_together(store: Stor
     assert second.example == named(store, letters[1]).short
 
 
+@pytest.mark.parametrize(
+    ("reason", "masked"),
+    [
+        ("the message is not UTF-8 text (byte 12)", "the message is not UTF-8 text (byte N)"),
+        ("12 of -3.5, 1,000 and 4", "N of N, N and N"),
+        ("field `tag2`: x_1 at 2026-01-02, 2026-01-02T10:00:00.5Z", "field `tag2`: x_1 at N, NZ"),
+    ],
+)
+def test_numbers_are_masked_and_names_are_not(store: Store, reason: str, masked: str) -> None:
+    put(store, 1, reason=reason)
+    assert summary(store, Chosen(), 1)[0].reason == masked
+
+
 def test_letter_is_named_by_id_short_id_or_an_unmistakable_start(store: Store) -> None:
     wanted = put(store, 41)
     put(store, 410)
