@@ -63,7 +63,7 @@ class RealKafka:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port, self._controller_port = _free_ports(2)
+        self._port, self._controller_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -208,7 +208,7 @@ def _java() -> str:
     return java
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Loopback ports that nobody listens on, below those the system gives to outgoing connections: while the broker
     is down, no client that tries to reach it can come to hold its port."""
     found: list[int] = []

@@ -1,0 +1,45 @@
+"""One Apache Kafka and one store for all fault tests; each test has topics made anew and a database of its own."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.deployment import Deployment
+from tests.faults.store_process import StoreProcess
+from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="package")
+def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """Apache Kafka. Skips the test where this machine cannot run it; fails it where `CI` is set."""
+    started = RealKafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        started.start()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="package")
+def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    """The store that all workers of all fault tests share."""
+    started = StoreProcess(tmp_path_factory.mktemp("store"))
+    started.start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def deployment(real_kafka: RealKafka, store_process: StoreProcess, tmp_path: Path) -> Iterator[Deployment]:
+    """Broker and store with nothing in them, and no worker yet."""
+    made = Deployment(real_kafka.settings, store_process, f"faults_{next(_numbers)}", tmp_path)
+    yield made
+    made.close()

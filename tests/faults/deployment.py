@@ -1,0 +1,188 @@
+"""One deployment under test: broker, store, database, and the workers with the ways to disturb them."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from jobs import simulate
+from jobs.migrate import migrate
+from jobs.topics import remake_topics
+from schemas import topics
+from schemas.settings import ClickHouse, Kafka
+from streams.broker import admin, topic_ids
+from streams.store import Store, open_store
+from tests.faults.proxy import StoreProxy
+from tests.faults.store_process import StoreProcess
+from tests.faults.truth import Hand, Sender, Sent, Traffic, differences, shown, uncounted
+from tests.faults.workers import Stage, Worker
+
+#: Short, so that the partitions of a lost worker move soon.
+SESSION_TIMEOUT_MS = 2000
+#: How long a worker waits for the store.
+STORE_TIMEOUT_S = 2
+COUNTED_S = 60.0
+#: More messages than any test sends; where they are paced, it ends them.
+ENDLESS = 1_000_000
+#: How often a condition is looked at; most of them ask the store, which is kept busy by that.
+LOOK_S = 0.1
+
+COUNTED_MESSAGES = """
+SELECT sum(upto + 1) FROM
+(SELECT max(last_offset) AS upto FROM counts WHERE startsWith(source, 'mail.events:') GROUP BY source)
+"""
+
+
+class Deployment:
+    """Topics made anew, a database of its own, and no worker yet."""
+
+    def __init__(self, kafka: Kafka, store: StoreProcess, name: str, folder: Path) -> None:
+        self.kafka = msgspec.structs.replace(kafka, group=name, session_timeout_ms=SESSION_TIMEOUT_MS)
+        self.store_process = store
+        self.clickhouse: ClickHouse = msgspec.structs.replace(store.settings, database=name)
+        self.workers: dict[str, Worker] = {}
+        self.proxies: dict[str, StoreProxy] = {}
+        self.sent = Sent()
+        self._folder = folder
+        remake_topics(self.kafka, topics.load())
+        migrate(self.clickhouse)
+        self._admin: AdminClient = admin(self.kafka)
+        self.ids = topic_ids(self._admin, list(topics.load()))
+        self.sender = Sender(self.kafka)
+
+    def environment(self, store_url: str, **more: str) -> dict[str, str]:
+        """The settings of a stage that reaches the store at `store_url`."""
+        return {
+            "REPMON_KAFKA__BOOTSTRAP": self.kafka.bootstrap,
+            "REPMON_KAFKA__GROUP": self.kafka.group,
+            "REPMON_KAFKA__SESSION_TIMEOUT_MS": str(self.kafka.session_timeout_ms),
+            "REPMON_CLICKHOUSE__URL": store_url,
+            "REPMON_CLICKHOUSE__PASSWORD": self.clickhouse.password,
+            "REPMON_CLICKHOUSE__DATABASE": self.clickhouse.database,
+            "REPMON_CLICKHOUSE__TIMEOUT_S": str(STORE_TIMEOUT_S),
+            "REPMON_INGEST__FLUSH_SECONDS": "0.2",
+            "REPMON_INGEST__BATCH_EVENTS": "500",
+            "REPMON_MONITOR__SWEEP_S": "2",
+            "REPMON_EMBEDDED__DATA": str(self._folder / "data"),
+            **more,
+        }
+
+    def worker(self, name: str, **settings: str) -> Worker:
+        """An ingest worker behind a proxy of its own, started. `settings` are environment variables."""
+        return self._started(name, "ingest", settings)
+
+    def monitor(self, name: str, **settings: str) -> Worker:
+        """A monitor behind a proxy of its own, started."""
+        return self._started(name, "monitor", settings)
+
+    def proxy(self, name: str) -> StoreProxy:
+        """The way to the store of a worker to come, or of one there is."""
+        if name not in self.proxies:
+            self.proxies[name] = StoreProxy(self.store_process.port)
+        return self.proxies[name]
+
+    def send(self, messages: int, *, seed: int) -> None:
+        """Send simulated mail of the last six hours as fast as it goes; a part of the events twice."""
+        load = Traffic(self.sender, self.sent, _options(seed, messages))
+        load.start()
+        load.finish()
+
+    def load(self, rate: float, *, seed: int) -> Traffic:
+        """Simulated mail at `rate` events/s for as long as a test needs it, begun."""
+        load = Traffic(self.sender, self.sent, _options(seed, ENDLESS, rate))
+        load.start()
+        return load
+
+    @property
+    def hand(self) -> Hand:
+        """For events written by hand."""
+        return Hand(self.sender, self.sent)
+
+    def await_members(self, count: int, stage: str = "ingest", deadline_s: float = 40.0) -> None:
+        """Wait until the stage's consumer group has so many members and is settled."""
+        group = f"{self.kafka.group}-{stage}"
+
+        def settled() -> bool:
+            try:
+                found = self._admin.describe_consumer_groups([group], request_timeout=5)[group].result()
+            except KafkaException:
+                return False
+            return found.state == ConsumerGroupState.STABLE and len(found.members) == count
+
+        self.wait(settled, f"{count} members of {group}", deadline_s)
+
+    def await_counting(self, more: int = 1) -> None:
+        """Wait until so many more messages are counted than are now."""
+        before = self.counted_messages()
+        self.wait(lambda: self.counted_messages() >= before + more, "counting to go on")
+
+    def counted_messages(self) -> int:
+        """How many messages of `mail.events` are counted, by the stored offsets.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        with self.opened() as store:
+            return int(store.rows(COUNTED_MESSAGES)[0][0])
+
+    def await_counted(self, deadline_s: float = COUNTED_S) -> None:
+        """Wait until everything that was acknowledged is counted, by the offsets stored with the counts."""
+        with self.opened() as store:
+            self.wait(lambda: not uncounted(self.sender, self.ids, store), "everything to be counted", deadline_s)
+
+    def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = COUNTED_S) -> None:
+        """Wait for a condition; a failure tells what the workers said."""
+        end = time.monotonic() + deadline_s
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {deadline_s:g} s in vain for {what}{self.said}")
+            time.sleep(LOOK_S)
+
+    def assert_exact(self) -> None:
+        """Every count, the evidence and the listings are exactly what was sent."""
+        with self.opened() as store:
+            wrong = differences(self.sent, store)
+        assert not wrong, f"{len(wrong):,} differences:\n{shown(wrong)}{self.said}"
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Store]:
+        """The store, reached directly.
+
+        Raises:
+            StoreError: it cannot be reached.
+        """
+        store = open_store(self.clickhouse)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def close(self) -> None:
+        """End every worker by its own process id, and close what leads to the store."""
+        for worker in self.workers.values():
+            worker.kill()
+        for proxy in self.proxies.values():
+            proxy.stop()
+
+    def _started(self, name: str, stage: Stage, settings: dict[str, str]) -> Worker:
+        environment = self.environment(self.proxy(name).url, **settings)
+        worker = self.workers[name] = Worker(name, stage, environment, self._folder)
+        worker.start()
+        return worker
+
+    @property
+    def said(self) -> str:
+        """What the workers wrote to stderr, to be read when something is wrong."""
+        parts = [
+            f"\n--- {worker.name} ({'running' if worker.running else f'ended with {worker.code}'}):\n{worker.said}"
+            for worker in self.workers.values()
+        ]
+        return "".join(parts)
+
+
+def _options(seed: int, messages: int, rate: float = 0.0) -> simulate.Options:
+    return simulate.Options(seed=seed, customers=30, messages=messages, span_hours=6, rate=rate)

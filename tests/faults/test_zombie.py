@@ -1,0 +1,67 @@
+"""Workers that were taken for dead and go on: what they still hold is never counted a second time."""
+
+import threading
+
+import pytest
+
+from tests.faults.deployment import Deployment
+from tests.faults.proxy import COUNTS, INSERTS, before, instead
+
+pytestmark = pytest.mark.kafka
+
+
+def test_worker_stopped_in_mid_air_adds_no_count_when_it_goes_on(deployment: Deployment) -> None:
+    """Two workers; one sleeps past its session while it holds events, and its partitions move to the other."""
+    sleeper, _other = deployment.worker("sleeper"), deployment.worker("other")
+    deployment.await_members(2)
+    load = deployment.load(1_000, seed=1)
+    for _ in range(2):
+        asleep = deployment.proxy("sleeper").when(INSERTS, instead(lambda _: sleeper.pause()))
+        deployment.wait(asleep.met.is_set, "the worker to fall asleep")
+        deployment.await_members(1)
+        deployment.await_counting(500)
+        sleeper.resume()
+        deployment.await_members(2)
+    load.end()
+    deployment.await_counted()
+    deployment.assert_exact()
+
+
+def test_counts_that_arrive_when_a_successor_has_taken_over_are_dropped(deployment: Deployment) -> None:
+    """The INSERT of a worker that is dead by now is still on its way while its successor counts the same events."""
+    go_on = threading.Event()
+    dead = deployment.worker("dead")
+    deployment.await_members(1)
+    sent = deployment.proxy("dead").when(COUNTS, before(lambda _: (dead.kill(), go_on.wait(60))))
+    load = deployment.load(1_000, seed=2)
+    deployment.wait(sent.met.is_set, "the first flush")
+    deployment.worker("successor")
+    deployment.await_counting(3_000)
+    arrived = deployment.proxy("dead").passed
+    go_on.set()
+    deployment.wait(lambda: deployment.proxy("dead").passed > arrived, "the late INSERT to be answered")
+    load.end()
+    deployment.await_counted()
+    deployment.assert_exact()
+
+
+def test_counts_that_arrive_first_are_those_that_count(deployment: Deployment) -> None:
+    """The successor has read its position and taken events when the dead worker's INSERT arrives after all."""
+    go_on = threading.Event()
+    dead = deployment.worker("dead")
+    deployment.await_members(1)
+    sent = deployment.proxy("dead").when(COUNTS, before(lambda _: (dead.kill(), go_on.wait(60))))
+    load = deployment.load(1_000, seed=3)
+    deployment.wait(sent.met.is_set, "the first flush")
+
+    def overtake(_: object) -> None:
+        go_on.set()
+        deployment.wait(lambda: deployment.proxy("dead").passed > arrived, "the late INSERT to be answered")
+
+    arrived = deployment.proxy("dead").passed
+    overtaken = deployment.proxy("successor").when(COUNTS, before(overtake))
+    deployment.worker("successor")
+    deployment.wait(overtaken.met.is_set, "the successor's first flush")
+    load.end()
+    deployment.await_counted()
+    deployment.assert_exact()

@@ -1,0 +1,340 @@
+"""What was sent, to the last event, and whether the store says exactly that.
+
+The simulator's traffic is counted here a second time and more finely than by its own ledger: by minute, sending
+address and pool, from the place in the ledger that the simulator gives each event. The product takes no part in it.
+"""
+
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+from confluent_kafka import KafkaError, Message, Producer
+
+from jobs import simulate
+from jobs.simulate.fleet import Fleet
+from jobs.simulate.timed import NO_SLOT, SLOTS, Timed
+from schemas.counts import MEASURES
+from schemas.event import NEGATIVE_TYPES, MailEvent
+from schemas.listing import BlocklistEvent
+from schemas.settings import Kafka
+from schemas.topics import MAIL_EVENTS
+from streams.broker import client_log
+from streams.store import Store
+
+#: Whether an event that is sent again counts once. While it does not, every copy is expected to count.
+DEDUPLICATED = False
+
+MINUTE_S = 60
+FLUSH_S = 60.0
+#: Lines of a diff that are shown.
+SHOWN = 15
+INDEX = {name: place for place, name in enumerate(MEASURES)}
+#: A late bounce stands in one place of the ledger and in two measures.
+_ALSO = {INDEX[f"late_{kind}"]: INDEX[kind] for kind in ("hard", "soft", "block")}
+
+EVENT = msgspec.json.Decoder(MailEvent)
+LISTING = msgspec.json.Decoder(BlocklistEvent)
+
+#: customer, stream, class, minute (epoch s, UTC), and the sending address or pool ('' in the sum over providers)
+Key = tuple[str, str, str, int, str]
+Sums = dict[Key, list[int]]
+#: By dimension: provider (summed over its values), ip, pool.
+Counts = dict[str, Sums]
+
+COUNTED = f"""
+SELECT toString(dimension), customer, stream, toString(class), toUnixTimestamp(bucket),
+    dimension = 'provider' ? '' : value AS place, {", ".join(f"sum({name})" for name in MEASURES)}
+FROM counts
+WHERE dimension != 'offset'
+GROUP BY dimension, customer, stream, class, bucket, place
+"""  # noqa: S608 - names of ours
+EVIDENCE = "SELECT id, count() FROM events FINAL GROUP BY id"
+LISTINGS = "SELECT id, count() FROM listing_events FINAL GROUP BY id"
+OFFSETS = "SELECT source, max(last_offset) FROM counts GROUP BY source"
+
+
+@dataclass
+class Sent:
+    """Everything that was sent. `once` has each event once, `again` only the repeats."""
+
+    once: Counts = field(default_factory=lambda: {name: {} for name in ("provider", "ip", "pool")})
+    again: Counts = field(default_factory=lambda: {name: {} for name in ("provider", "ip", "pool")})
+    negative: Counter[str] = field(default_factory=Counter)
+    listings: set[str] = field(default_factory=set)
+    events: int = 0
+    repeats: int = 0
+
+    def add(self, event: MailEvent, measure: int, *, repeat: bool) -> None:
+        """One event was sent; `measure` is its place in `MEASURES`."""
+        self.events += 1
+        self.repeats += repeat
+        counts = self.again if repeat else self.once
+        minute = event.time_ms // 60_000 * MINUTE_S
+        for dimension, value in (("provider", ""), ("ip", event.sending_ip), ("pool", event.ip_pool)):
+            if value or dimension == "provider":
+                key = (event.customer, event.stream, event.stream_class, minute, value)
+                sums = counts[dimension].setdefault(key, [0] * len(MEASURES))
+                sums[measure] += 1
+                if (other := _ALSO.get(measure)) is not None:
+                    sums[other] += 1
+        if event.type in NEGATIVE_TYPES:
+            self.negative[event.id] += 1
+
+    def expected(self) -> Counts:
+        """What the store must say."""
+        if DEDUPLICATED:
+            return self.once
+        return {name: _added(self.once[name], self.again[name]) for name in self.once}
+
+    def evidence(self) -> Counter[str]:
+        """How often each negative event's id must stand in the evidence."""
+        return Counter(dict.fromkeys(self.negative, 1)) if DEDUPLICATED else self.negative
+
+
+def differences(sent: Sent, store: Store) -> list[str]:
+    """Every way in which the store's counts, evidence and listings differ from what was sent; empty: exact.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: Counts = {name: {} for name in sent.once}
+    for dimension, customer, stream, class_, minute, value, *sums in store.rows(COUNTED):
+        found[dimension][customer, stream, class_, int(minute), value] = [int(each) for each in sums]
+    wrong: list[str] = []
+    for dimension, expected in sent.expected().items():
+        wrong += _differing(dimension, expected, found[dimension])
+    wrong += _wrong_ids("evidence", sent.evidence(), store.rows(EVIDENCE))
+    wrong += _wrong_ids("listings", Counter(dict.fromkeys(sent.listings, 1)), store.rows(LISTINGS))
+    return wrong
+
+
+def shown(wrong: list[str]) -> str:
+    """The beginning of a list of differences, for an assertion or a terminal."""
+    more = f"\n... and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+    return "\n".join(wrong[:SHOWN]) + more
+
+
+def _differing(dimension: str, expected: Sums, found: Sums) -> list[str]:
+    wrong, net = [], [0] * len(MEASURES)
+    blank = [0] * len(MEASURES)
+    for key in sorted(expected.keys() | found.keys()):
+        want, have = expected.get(key, blank), found.get(key, blank)
+        if want == have:
+            continue
+        customer, stream, class_, minute, value = key
+        at = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(minute))
+        parts = [
+            f"{name} {is_:,}, not {should:,}"
+            for name, is_, should in zip(MEASURES, have, want, strict=True)
+            if is_ != should
+        ]
+        wrong.append(f"{dimension}{' ' * bool(value)}{value}: {customer}/{stream} ({class_}) {at}: {'; '.join(parts)}")
+        net = [sum_ + is_ - should for sum_, is_, should in zip(net, have, want, strict=True)]
+    if wrong:
+        sums = ", ".join(f"{name} {number:+,}" for name, number in zip(MEASURES, net, strict=True) if number)
+        wrong.insert(0, f"{dimension}: {len(wrong):,} minutes differ; in sum {sums or 'nothing'}")
+    return wrong
+
+
+def _wrong_ids(what: str, expected: Counter[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    found = Counter({str(id_): int(str(number)) for id_, number in rows})
+    ids = sorted(id_ for id_ in expected.keys() | found.keys() if expected[id_] != found[id_])
+    wrong = [f"{what}: {id_} stands {found[id_]} times, not {expected[id_]}" for id_ in ids]
+    if wrong:
+        wrong.insert(0, f"{what}: {len(ids):,} ids differ; {found.total():,} stand, not {expected.total():,}")
+    return wrong
+
+
+def _added(left: Sums, right: Sums) -> Sums:
+    sums = {key: list(values) for key, values in left.items()}
+    for key, values in right.items():
+        known = sums.setdefault(key, [0] * len(MEASURES))
+        for place, number in enumerate(values):
+            known[place] += number
+    return sums
+
+
+class Sender:
+    """Sends to the broker, and knows up to which offset every partition was acknowledged.
+
+    `idempotent` must be off for the embedded broker. Each message is written once then only while the broker lives.
+    """
+
+    def __init__(self, kafka: Kafka, *, idempotent: bool = True) -> None:
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap,
+                "acks": "all",
+                "enable.idempotence": idempotent,
+                "linger.ms": 20,
+                "message.timeout.ms": 120_000,
+                **kafka.options,
+                "client.id": "sender",
+            },
+            logger=client_log,
+        )
+        self._lock = threading.Lock()
+        self._ends: dict[tuple[str, int], int] = {}
+        self._failures: list[str] = []
+
+    def send(self, topic: str, key: bytes, value: bytes) -> None:
+        """Queue one message; waits while the client's queue is full."""
+        while True:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Wait until everything is acknowledged.
+
+        Raises:
+            AssertionError: something was not.
+        """
+        left = self._producer.flush(FLUSH_S)
+        assert not left, f"{left} messages were not acknowledged within {FLUSH_S:g} s"
+        assert not self._failures, self._failures[0]
+
+    def ends(self) -> Mapping[tuple[str, int], int]:
+        """The last offset acknowledged, by topic and partition."""
+        with self._lock:
+            return dict(self._ends)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failures.append(error.str())
+            return
+        at, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
+        with self._lock:
+            self._ends[at] = max(offset, self._ends.get(at, -1))
+
+
+class Book(simulate.Ledger):
+    """The simulator's ledger, which notes more of each event and may send it again."""
+
+    def __init__(self, fleet: Fleet, sent: Sent, repeat: "Repeater") -> None:
+        super().__init__(fleet)
+        self._sent = sent
+        self._repeat = repeat
+
+    def record(self, sent: Timed) -> None:
+        """One message was sent."""
+        super().record(sent)
+        if sent.slot == NO_SLOT:
+            self._sent.listings.add(LISTING.decode(sent.value).id)
+            return
+        event, measure = EVENT.decode(sent.value), sent.slot % SLOTS // 2
+        self._sent.add(event, measure, repeat=bool(sent.slot & 1))
+        self._repeat.sent(sent, event, measure)
+
+
+class Repeater:
+    """Sends a part of all events a second time: half of them at once, the others among what comes much later."""
+
+    def __init__(self, part: float, seed: int, sender: Sender, sent: Sent) -> None:
+        self._part = part
+        self._random = random.Random(seed)
+        self._sender = sender
+        self._sent = sent
+        self._later: list[tuple[Timed, MailEvent, int]] = []
+
+    def sent(self, message: Timed, event: MailEvent, measure: int) -> None:
+        """One message was sent by the simulator."""
+        draw = self._random.random()
+        if draw < self._part / 2:
+            self._again(message, event, measure)
+        elif draw < self._part:
+            self._later.append((message, event, measure))
+        elif self._later and draw > 1 - self._part / 4:
+            self._again(*self._later.pop(self._random.randrange(len(self._later))))
+
+    def rest(self) -> None:
+        """Send what is still to be sent again."""
+        for each in self._later:
+            self._again(*each)
+        self._later.clear()
+
+    def _again(self, message: Timed, event: MailEvent, measure: int) -> None:
+        self._sender.send(message.topic, message.key, message.value)
+        self._sent.add(event, measure, repeat=True)
+
+
+class Traffic:
+    """The simulator's mail on its way to the broker, on a thread of its own, as the load under which faults happen."""
+
+    def __init__(self, sender: Sender, sent: Sent, options: simulate.Options, repeats: float = 0.02) -> None:
+        self._sender = sender
+        self._options = options
+        self._repeater = Repeater(repeats, options.seed, sender, sent)
+        self._book = Book(simulate.open_ledger(options).fleet, sent, self._repeater)
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until all is sent and acknowledged.
+
+        Raises:
+            AssertionError: something was not acknowledged.
+        """
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        self._sender.flush()
+
+    def end(self) -> None:
+        """Send no more, and wait until what was begun is acknowledged.
+
+        Raises:
+            AssertionError: something was not acknowledged.
+        """
+        self._stop.set()
+        self.finish()
+
+    def _run(self) -> None:
+        try:
+            simulate.run(self._options, self._sender.send, _now_ms, self._stop, time.sleep, self._book)
+            self._repeater.rest()
+        except BaseException as error:
+            self._failure = error
+
+
+class Hand:
+    """Events written by hand, for what the simulator does not send."""
+
+    def __init__(self, sender: Sender, sent: Sent) -> None:
+        self._sender = sender
+        self._sent = sent
+
+    def send(self, event: MailEvent, measure: str, *, repeat: bool = False) -> None:
+        """Send an event that must be counted in `measure`."""
+        self._sender.send(MAIL_EVENTS, event.customer.encode(), msgspec.json.encode(event))
+        self._sent.add(event, INDEX[measure], repeat=repeat)
+
+
+def uncounted(sender: Sender, ids: Mapping[str, str], store: Store) -> dict[str, int]:
+    """How many acknowledged messages of each source are not counted yet; those that are complete are left out.
+
+    `ids` are the topics' ids: a source is topic, id and partition.
+    """
+    stored = {str(source): int(offset) for source, offset in store.rows(OFFSETS)}
+    found = defaultdict(int)
+    for (topic, partition), end in sender.ends().items():
+        source = f"{topic}:{ids[topic]}:{partition}"
+        if (behind := end - stored.get(source, -1)) > 0:
+            found[source] = behind
+    return dict(found)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
