@@ -16,10 +16,15 @@ client_log.addHandler(logging.NullHandler())
 client_log.propagate = False
 
 REACH_S = 10.0
+_REASONS = {KafkaError._TRANSPORT: "cannot be reached", KafkaError._TIMED_OUT: "did not answer in time"}
 
 
 class BrokerError(RuntimeError):
     """The broker could not be reached, or refused; the message says which and why."""
+
+
+class UnacknowledgedError(BrokerError):
+    """Messages still wait in the client to be taken by the broker; waiting again may see it."""
 
 
 def client_config(kafka: Kafka) -> dict[str, Any]:
@@ -137,14 +142,15 @@ class Publisher:
         """Wait until everything queued is acknowledged.
 
         Raises:
-            BrokerError: something was not acknowledged.
+            UnacknowledgedError: some still wait. They are not lost: the client goes on trying.
+            BrokerError: a message was refused, or not taken for five minutes.
         """
         left = self._producer.flush(timeout_s)
         failure, self._failure = self._failure, None
         if failure is not None:
             raise BrokerError(f"{self.where}: a message was not taken: {failure.str()}")
         if left:
-            raise BrokerError(f"{self.where}: {left} messages not acknowledged within {timeout_s:g} s")
+            raise UnacknowledgedError(f"{self.where}: {left} messages not acknowledged within {timeout_s:g} s")
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None and self._failure is None:
@@ -158,7 +164,5 @@ def _telling(done: Callable[[str], None]) -> Callable[[KafkaError | None, Messag
 def _reason(error: BaseException) -> str:
     cause = error.args[0] if error.args else error
     if isinstance(cause, KafkaError):
-        if cause.code() == KafkaError._TRANSPORT:
-            return "cannot be reached"
-        return cause.str() or cause.name()
+        return _REASONS.get(cause.code()) or cause.str() or cause.name()
     return str(cause)
