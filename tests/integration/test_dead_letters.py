@@ -144,6 +144,14 @@ def test_payload_comes_back_byte_by_byte(store: Store, payload: bytes) -> None:
     assert payloads(store, [named(store, name)]) == {name: payload}
 
 
+def test_payloads_are_those_of_the_letters_asked_for(store: Store) -> None:
+    other = "mail.events:z:1"
+    wanted = {put(store, 1, b"a"): b"a", put(store, 2, b"b", source=other): b"b"}
+    put(store, 2, b"c")
+    put(store, 1, b"d", source=other)
+    assert payloads(store, [named(store, each) for each in wanted]) == wanted
+
+
 def test_all_letters_come_in_their_order_page_by_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "PAGE", 2)
     for position in range(5):
