@@ -86,6 +86,9 @@ class IngestWorker:
             self._flusher.ending.set()
             self._store_all()
             self._publisher.flush()
+        except BaseException:
+            self._batches.clear()  # what was not stored is for the next owner: closing must not store it
+            raise
         finally:
             self._flusher.ending.set()
             self._close()

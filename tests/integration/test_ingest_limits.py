@@ -1,0 +1,121 @@
+"""What the intake does when something is in its way: a store that fails, a log that lost messages, a wrong format."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from schemas import providers, topics
+from schemas.settings import ClickHouse, Ingest, Kafka
+from streams.adapt import Context, adapter
+from streams.broker import Publisher, admin
+from streams.classify import load as load_rules
+from streams.dead_share import DeadShareError
+from streams.ingest import IngestWorker, bounds
+from streams.intake import take_mail
+from streams.store import Store, StoreError, open_store
+from tests.integration.test_ingest import NOW, delivered, event, running
+from tests.integration.waiting import wait_for
+
+CONTEXT = Context(b"key", providers.load())
+
+
+class FailingStore(Store):
+    """A store that refuses inserts while `down` is set."""
+
+    down = threading.Event()
+
+    def insert_table(self, *args: Any, **options: Any) -> None:
+        if self.down.is_set():
+            raise StoreError("the store is down")
+        super().insert_table(*args, **options)
+
+
+@contextmanager
+def opened(settings: ClickHouse, kind: type[Store] = Store) -> Iterator[Store]:
+    plain = open_store(settings)
+    yield kind(plain._client, settings, plain.where)
+    plain.close()
+
+
+def produce(kafka: Kafka, numbers: range, make: Callable[[int], bytes] = event) -> None:
+    publisher = Publisher(kafka)
+    for number in numbers:
+        publisher.publish(topics.MAIL_EVENTS, b"c%d" % (number % 7), make(number))
+    publisher.flush()
+
+
+def test_reading_pauses_while_the_store_is_down_and_goes_on_with_exact_counts(
+    kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    most = 500
+    settings = Ingest(flush_seconds=0.1, flush_events=most, batch_events=100)
+    with opened(store_settings, FailingStore) as failing, running(kafka, failing, settings) as worker:
+        FailingStore.down.set()
+        try:
+            produce(kafka, range(8_000))
+            wait_for(lambda: worker.metrics.waiting, "reading to be paused")
+            assert worker.metrics.trouble == "the store is down"
+            # One full batch is being stored and one is waiting; each may be a read longer than full.
+            assert worker.metrics.messages <= 2 * (most + 100)
+        finally:
+            FailingStore.down.clear()
+        wait_for(lambda: delivered(store) == 8_000, "8,000 deliveries", 60)
+        wait_for(lambda: not worker.metrics.paused, "reading to go on")
+        assert worker.metrics.pauses >= 1
+        assert worker.metrics.store_failures >= 1
+    assert delivered(store) == 8_000
+
+
+def test_messages_deleted_before_they_were_read_are_told_and_the_rest_is_counted(
+    apache_kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    one_partition = Publisher(apache_kafka)
+
+    def send(numbers: range) -> None:
+        for number in numbers:
+            one_partition.publish(topics.MAIL_EVENTS, b"k", event(number), partition=0)
+        one_partition.flush()
+
+    send(range(100))
+    with opened(store_settings) as mine, running(apache_kafka, mine):
+        wait_for(lambda: delivered(store) == 100, "the first part")
+    send(range(100, 200))
+    client = admin(apache_kafka)
+    for future in client.delete_records([TopicPartition(topics.MAIL_EVENTS, 0, 150)]).values():
+        future.result()
+    with opened(store_settings) as mine, running(apache_kafka, mine) as worker:
+        wait_for(lambda: delivered(store) == 150, "what is left")
+        assert (worker.metrics.gaps, worker.metrics.lost_messages) == (1, 50)
+    ((kind, lost, detail),) = store.rows("SELECT kind, lost, detail FROM incidents FINAL")
+    assert (kind, lost) == ("gap", 50)
+    assert "offsets 100 to 149" in detail
+
+
+def test_worker_stops_rather_than_setting_a_whole_topic_aside(
+    kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    window = 200
+    settings = Ingest(flush_seconds=0.2, dead_letter_window=window)
+    publisher = Publisher(kafka)
+    for number in range(2_000):
+        publisher.publish(topics.MAIL_EVENTS, b"k", b"no event at all %d" % number, partition=0)
+    publisher.flush()
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_rules(), bounds(settings))}
+    with opened(store_settings) as mine, pytest.raises(DeadShareError, match=r"mail\.events, partition 0"):
+        IngestWorker(kafka, settings, mine, takes, clock=lambda: NOW).run(threading.Event())
+    assert store.rows("SELECT count() FROM dead_letters FINAL")[0][0] < 2 * window
+    # Once the format is right, what was not set aside is read.
+    assert store.rows("SELECT max(last_offset) FROM counts")[0][0] < 2 * window
+
+
+def test_few_bad_messages_stop_nobody(kafka: Kafka, store: Store, store_settings: ClickHouse) -> None:
+    settings = Ingest(flush_seconds=0.2, dead_letter_window=200)
+    every = 10
+    with opened(store_settings) as mine, running(kafka, mine, settings) as worker:
+        produce(kafka, range(3_000), lambda number: b"bad" if number % every == 0 else event(number))
+        wait_for(lambda: worker.metrics.stored == 3_000, "all of it")
+    assert delivered(store) == 2_700

@@ -1,0 +1,141 @@
+"""Taking messages: whole runs at once, with the very outcome of one by one."""
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import providers
+from schemas.counts import MEASURES
+from streams.adapt import Context, canonical
+from streams.classify import load
+from streams.count import cells_of, identities, table
+from streams.intake import SHORT_RUN, Batch, Source, Take, TimeBounds, take_mail
+from streams.seen import Seen
+
+NOW = 1_795_000_000_000
+DAY_MS = 86_400_000
+CONTEXT = Context(b"key", providers.load())
+BOUNDS = TimeBounds(DAY_MS, 90 * DAY_MS)
+CLASSIFY = load()
+
+AT_ONCE = take_mail(canonical.adapt, CONTEXT, CLASSIFY, BOUNDS)
+#: Another callable than the canonical adapter: of such a format nothing is read at once.
+ONE_BY_ONE = take_mail(partial(canonical.adapt), CONTEXT, CLASSIFY, BOUNDS)
+
+
+def event(**changes: object) -> bytes:
+    plain = {"id": "e1", "type": "delivered", "time": NOW, "customer": "acme", "recipient_domain": "yahoo.com"}
+    return msgspec.json.encode({**plain, **changes})
+
+
+GOOD = [
+    event(),
+    event(id="e2", recipient="someone@GMAIL.com"),
+    event(id="e3", recipient="someone@yahoo.com", recipient_domain="gmail.com"),
+    event(id="e4", provider="Yahoo", sending_ip="192.0.2.1", ip_pool="p"),
+    event(id="e5", time="2026-11-18T10:00:00+02:00"),
+    event(id="e6", customer="señor ☃", stream="é"),
+    event(id="e7", type="bounced", smtp_code=550, enhanced_status="5.1.1", recipient="x@yahoo.com"),
+    event(id="e8", type="bounced", asynchronous=True, diagnostic="mailbox full", recipient_domain="Yahoo.COM."),
+    event(id="e9", type="complained", feedback_type="not-spam"),
+    event(id="e10", type="deferred", recipient_domain="OUTLOOK.com."),
+    event(id="e11", type="unsubscribed", recipient="A@B.example"),
+    b' {"id":"e12",\n"type":"expired","time":1795000000000,"customer":"acme"} ',
+    event(id="e13", type="suppressed", sending_ip="2001:db8::1"),
+]
+BAD = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    event()[:-1],
+    event() + b"," + event(),
+    b"[" + event() + b"]",
+    event(customer=""),
+    event(customer=" \t"),
+    event(customer="é" * 129),
+    event(customer="a\0b"),
+    event(campaign="a\0b"),
+    event(smtp_code=1000),
+    event(smtp_code=-1),
+    event(time=NOW + DAY_MS + 1),
+    event(time=NOW - 90 * DAY_MS - 1),
+    event(time=2**64),
+    event(time=1.5),
+    event(type="opened"),
+    event(diagnostic="x" * 1_000_001),
+    event().replace(b"acme", b"ac\xffme"),
+]
+
+
+def taken(take: Take, payloads: list[bytes]) -> dict[str, Any]:
+    """Everything that taking these messages came to."""
+    batch = Batch(Source("t:id:0", "t", 0, Seen(100_000)), 7, 7)
+    if payloads:
+        take(batch, payloads, list(range(7, 7 + len(payloads))), NOW)
+    keys, tally = batch.tally.keys, batch.tally
+    late = [
+        cell for each in batch.negatives for cell in cells_of(keys, each.event, each.time_ms // 60_000, each.classified)
+    ]
+    ids = sorted(identities(tally).tolist())
+    rows = table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", batch.next_offset, NOW).to_pylist()
+    return {
+        "rows": Counter(tuple(sorted(row.items())) for row in rows),
+        "ids": ids,
+        "negatives": [(each.position, each.time_ms, each.event, each.classified) for each in batch.negatives],
+        "dead": [(letter.offset, letter.payload, letter.reason) for letter in batch.dead],
+        "next": batch.next_offset,
+        "messages": batch.messages,
+    }
+
+
+@given(st.lists(st.sampled_from([*GOOD, *GOOD, *BAD]), max_size=3 * SHORT_RUN))
+@settings(deadline=None, max_examples=60)
+def test_run_at_once_comes_to_the_same_as_one_by_one(payloads: list[bytes]) -> None:
+    assert taken(AT_ONCE, payloads) == taken(ONE_BY_ONE, payloads)
+
+
+def test_good_run_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above would hold because nothing ever is."""
+    reads = Counter[str]()
+    read = canonical.adapt_all
+
+    def counted(raws: Any, context: Context) -> Any:
+        found = read(raws, context)
+        reads["none" if found is None else "at once"] += 1
+        return found
+
+    monkeypatch.setattr(canonical, "adapt_all", counted)
+    taken(AT_ONCE, GOOD * 20)
+    assert reads == {"at once": 1}
+    reads.clear()
+    taken(AT_ONCE, [*GOOD * 20, BAD[1]])
+    assert reads["at once"] == len(GOOD) * 20 // SHORT_RUN
+
+
+@pytest.mark.parametrize("payload", BAD, ids=range(len(BAD)))
+def test_bad_message_is_set_aside_and_its_neighbours_count(payload: bytes) -> None:
+    found = taken(AT_ONCE, [GOOD[0], payload, GOOD[9]])
+    assert [(offset, kept) for offset, kept, _ in found["dead"]] == [(8, payload)]
+    assert len(found["ids"]) == 2
+    assert found["next"] == 10
+
+
+def test_counts_are_of_what_was_sent() -> None:
+    rows = [dict(row) for row in taken(AT_ONCE, GOOD)["rows"]]
+    totals = {name: sum(row[name] for row in rows if row["dimension"] == "provider") for name in MEASURES}
+    assert {name: total for name, total in totals.items() if total} == {
+        "delivered": 6, "hard": 1, "soft": 1, "late_soft": 1, "reported": 1, "deferred": 1, "unsubscribed": 1,
+        "expired": 1, "suppressed": 1,
+    }  # fmt: skip
+    assert {(row["value"], row["customer"]) for row in rows if row["dimension"] == "provider"} >= {
+        ("gmail", "acme"),
+        ("yahoo", "acme"),
+        ("yahoo", "señor ☃"),
+        ("microsoft", "acme"),
+    }
