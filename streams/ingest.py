@@ -229,7 +229,7 @@ class IngestWorker:
             if not each.ours:
                 log.warning("%s: another worker stored first; going on at %s", each.batch.source.name, each.stored + 1)
                 self._take_up([where])
-                self._go_to(source, TopicPartition(*where, self._batches[where].position))
+                self._go_to(source, where)
             self._commit(source, TopicPartition(*where, each.stored + 1))
         return True
 
@@ -253,13 +253,16 @@ class IngestWorker:
         except KafkaException as error:
             log.debug("offset of %s not committed: %s", where, error)
 
-    def _go_to(self, source: Consumer, where: TopicPartition) -> None:
-        """Move a partition's position. Right after an assignment a seek is refused; then it is assigned anew."""
+    def _go_to(self, source: Consumer, where: Where) -> None:
+        """Move a partition to where its batch goes on. A seek is refused while the partition is not being fetched,
+        as right after an assignment or an error; then all partitions are assigned anew, each where it is."""
         try:
-            source.seek(where)
+            source.seek(TopicPartition(*where, self._batches[where].next_offset))
         except KafkaException:
-            source.incremental_unassign([where])
-            source.incremental_assign([where])
+            again = [TopicPartition(*each, batch.next_offset) for each, batch in self._batches.items()]
+            source.assign(again)
+            if self.metrics.waiting:
+                source.pause(again)
 
     def _read_ids(self) -> None:
         """Of a topic made just now, one broker of a cluster may know later than another."""
@@ -373,7 +376,7 @@ class IngestWorker:
         self.metrics.lost_messages += lost
         self._flusher.ask(lambda store: _record_gap(store, name, lost, text, self.clock()))
         batch.next_offset = low
-        self._go_to(source, TopicPartition(*where, low))
+        self._go_to(source, where)
 
 
 def bounds(settings: IngestSettings) -> TimeBounds:
