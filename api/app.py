@@ -7,10 +7,12 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import examples, keys, models, reference
 from api.access import Owner, Service, Services, customer_for
+from api.metrics import Stages, registry
 from api.pool import StorePool
 from api.problems import MEDIA_TYPE, ApiError, add_handlers
 from api.ranges import WINDOW_S, RangeError, rfc3339, span
@@ -98,11 +100,16 @@ def get_health(service: Services) -> models.Health:
 
 
 def create_app(
-    open_store: Callable[[], Store], clock: Callable[[], int] | None = None, *, expired_is_failure: bool = True
+    open_store: Callable[[], Store],
+    clock: Callable[[], int] | None = None,
+    *,
+    expired_is_failure: bool = True,
+    stages: Stages = dict,
 ) -> FastAPI:
     """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms.
 
-    `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate.
+    `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate. `stages` are those
+    that run in this process, whose numbers `/metrics` shows.
     """
     now = clock or (lambda: time.time_ns() // 1_000_000)
     stores = StorePool(open_store)
@@ -137,6 +144,12 @@ def create_app(
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
+
+    collected = registry(stages)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> PlainTextResponse:
+        return PlainTextResponse(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
 
     # FastAPI keeps the document it makes here and serves it as /openapi.json.
     _complete(app.openapi())

@@ -23,6 +23,7 @@ from api.app import create_app
 from api.console import alert_line, plain, table, worst
 from api.demo import run_demo
 from api.keys import ApiKeyError, create_key, list_keys, revoke
+from api.metrics import StageServer
 from api.stack import Stack, run_until_stopped
 from api.stages import MonitorStage, adapt_context, ingest_worker, load_policy
 from jobs import ingest_file as files
@@ -145,9 +146,12 @@ def up(settings: Settings, duration: float | None) -> None:
 def ingest(settings: Settings) -> None:
     """The ingest stage alone."""
     worker, store = ingest_worker(settings)
+    where = (settings.metrics.host, settings.metrics.port)
+    server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
     try:
         worker.run(_until_signalled())
     finally:
+        server.close()
         store.close()
 
 

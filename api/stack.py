@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 
 from api.app import create_app
+from api.metrics import Stages
 from api.stages import IngestThread, MonitorStage, load_policy
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
@@ -86,6 +87,10 @@ class Stack:
         assert self._monitor is not None  # noqa: S101 - a use before `start` is a mistake of ours
         return self._monitor
 
+    def metrics(self) -> dict[str, Any]:
+        """The numbers of the stages, by stage."""
+        return {"ingest": self.ingest.worker.metrics, "monitor": self.monitor.judge.metrics}
+
     async def __aenter__(self) -> "Stack":
         try:
             await self._start()
@@ -107,7 +112,7 @@ class Stack:
         self._ingest.start()
         self._monitor = MonitorStage(self.settings, self.folder.path / "faust")
         await self._monitor.start()
-        self._api = _Api(self.settings)
+        self._api = _Api(self.settings, self.metrics)
         await self._api.start()
         self.folder.announce(
             Running(
@@ -239,9 +244,11 @@ class Stack:
 class _Api:
     """The HTTP interface inside the stack's event loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stages: Stages) -> None:
         app = create_app(
-            lambda: open_store(settings.clickhouse), expired_is_failure=load_policy(settings).expired_is_failure
+            lambda: open_store(settings.clickhouse),
+            expired_is_failure=load_policy(settings).expired_is_failure,
+            stages=stages,
         )
         config = uvicorn.Config(
             app, host=settings.api.host, port=settings.api.port, log_level="warning", lifespan="off"

@@ -131,6 +131,16 @@ class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True)
     port: Port = 8080
 
 
+class Metrics(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Where a stage that runs by itself serves `/metrics` (for Prometheus) and `/healthz`; a port of 0 is nowhere.
+
+    In `up` and `api` the HTTP interface serves both.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+
+
 class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches the store."""
 
@@ -167,6 +177,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     policy: Policy = Policy()
     blocklists: Blocklists = Blocklists()
     api: Api = Api()
+    metrics: Metrics = Metrics()
     grafana: Grafana = Grafana()
     embedded: Embedded = Embedded()
 

@@ -93,6 +93,8 @@ class Publisher:
         config = {
             "acks": "all",
             "compression.type": "lz4",
+            # The partition that Java's producers choose for a key: a customer's events stay together whoever sends.
+            "partitioner": "murmur2_random",
             "linger.ms": 20,
             "queue.buffering.max.messages": 500_000,
             **client_config(kafka),

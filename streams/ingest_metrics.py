@@ -3,35 +3,37 @@
 from dataclasses import dataclass, field
 
 from streams.flush import Flushed
+from streams.metric import counter, gauge
 
 
 @dataclass
 class Metrics:
-    """Running totals of one worker, and how it is now. Each field's note is its help text."""
+    """Running totals of one worker, and how it is now."""
 
-    messages: int = 0  #: Messages taken from the broker.
-    stored: int = 0  #: Messages whose counts this worker stored.
-    dead_letters: int = 0  #: Messages that could not be read.
-    duplicates: int = 0  #: Deliveries and the like that came before and were not counted again.
-    negative_duplicates: int = 0  #: Bounces, complaints and the like that came before and were not counted again.
-    forgotten_ids: int = 0  #: Event ids forgotten within 24 h for want of memory: a repetition would count again.
-    expected_errors: float = 0.0  #: How many events were taken for repetitions without being any, as expected.
-    known_ids: int = 0  #: Event ids held in memory.
-    known_ids_bytes: int = 0  #: Memory that these take.
-    flushes: int = 0  #: Batches stored.
-    fenced: int = 0  #: Batches that another worker had stored first.
-    flush_messages: int = 0  #: Messages in the last batch stored.
-    flush_seconds: float = 0.0  #: How long the last flush took.
-    flush_seconds_total: float = 0.0  #: How long all flushes took.
-    store_failures: int = 0  #: Failures of the store or of the broker while storing; each was tried again.
-    pauses: int = 0  #: How often reading was paused since storing was behind.
-    gaps: int = 0  #: How often messages were gone from the broker before they were read.
-    lost_messages: int = 0  #: Messages gone from the broker before they were read.
-    lag: int = 0  #: Messages in the broker not yet taken, as far as known.
-    last_stored_ms: int = 0  #: When the last flush began (epoch ms, UTC).
-    waiting: bool = False  #: Whether reading is paused now.
-    trouble: str = ""  #: What keeps the worker from storing now; empty when nothing does.
-    sources: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    messages: int = counter("Messages taken from the broker.")
+    stored: int = counter("Messages whose counts this worker stored.")
+    dead_letters: int = counter("Messages that could not be read.")
+    duplicates: int = counter("Deliveries and the like that came before and were not counted again.")
+    negative_duplicates: int = counter("Bounces, complaints and the like that came before and were not counted again.")
+    forgotten_ids: int = counter("Event ids forgotten before 24 hours for want of memory: a repetition counts again.")
+    expected_errors: float = counter("Events taken for repetitions without being any, as many as are to be expected.")
+    known_ids: int = gauge("Event ids held in memory.")
+    known_ids_bytes: int = gauge("Memory that the event ids take, in bytes.")
+    flushes: int = counter("Batches stored.")
+    fenced: int = counter("Batches that another worker had stored first.")
+    flush_messages: int = gauge("Messages in the batch stored last.")
+    flush_seconds: float = gauge("How long the last flush took.")
+    flush_seconds_total: float = counter("How long all flushes took together.")
+    store_failures: int = counter("Failures of store or broker while storing; each was tried again.")
+    pauses: int = counter("How often reading was paused because storing was behind.")
+    gaps: int = counter("How often messages were gone from the broker before they were read.")
+    lost_messages: int = counter("Messages gone from the broker before they were read.")
+    lag: int = gauge("Messages in the broker not yet taken, as far as known.")
+    last_stored_ms: int = gauge("When the last flush began (epoch ms, UTC).")
+    waiting: bool = gauge("Whether reading is paused now.")
+    #: What keeps the worker from storing now; empty when nothing does.
+    trouble: str = ""
+    _seen: dict[str, tuple[int, int, float]] = field(default_factory=dict)
 
     @property
     def paused(self) -> bool:
@@ -40,10 +42,10 @@ class Metrics:
 
     def note(self, flushed: Flushed) -> None:
         """Add what became of one batch."""
-        batch, fresh = flushed.batch, flushed.batch.fresh
         if not flushed.ours:
             self.fenced += 1
             return
+        batch, fresh, seen = flushed.batch, flushed.batch.fresh, flushed.batch.source.seen
         self.flushes += 1
         self.flush_messages = batch.messages
         self.stored += batch.messages
@@ -51,9 +53,8 @@ class Metrics:
         if fresh is not None:
             self.duplicates += fresh.duplicates
             self.negative_duplicates += fresh.negative_duplicates
-        seen = batch.source.seen
-        self.sources[batch.source.name] = (seen.known, seen.memory_bytes, seen.expected_errors)
+        self._seen[batch.source.name] = (seen.known, seen.memory_bytes, seen.expected_errors)
         self.forgotten_ids += seen.take_forgotten()
-        self.known_ids = sum(known for known, _, _ in self.sources.values())
-        self.known_ids_bytes = sum(size for _, size, _ in self.sources.values())
-        self.expected_errors = sum(errors for _, _, errors in self.sources.values())
+        self.known_ids = sum(known for known, _, _ in self._seen.values())
+        self.known_ids_bytes = sum(size for _, size, _ in self._seen.values())
+        self.expected_errors = sum(errors for _, _, errors in self._seen.values())

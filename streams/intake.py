@@ -14,6 +14,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
 from streams.adapt import Adapter, AdaptError, Context, canonical
+from streams.adapt.common import plain
 from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
 from streams.count import MINUTE_MS, Cells, Tally, count_direct
@@ -177,8 +178,8 @@ def take_listing(bounds: TimeBounds) -> Take:
             try:
                 event = LISTING.decode(payload)
                 reason = check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms)
-            except (msgspec.DecodeError, RecursionError) as error:
-                reason = str(error)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                reason = plain(error)
             if reason:
                 batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
             else:

@@ -15,7 +15,7 @@ from schemas.counts import MEASURES
 from streams.adapt import Context, canonical
 from streams.classify import load
 from streams.count import cells_of, identities, table
-from streams.intake import SHORT_RUN, Batch, Source, Take, TimeBounds, take_mail
+from streams.intake import SHORT_RUN, Batch, Source, Take, TimeBounds, take_listing, take_mail
 from streams.seen import Seen
 
 NOW = 1_795_000_000_000
@@ -139,3 +139,10 @@ def test_counts_are_of_what_was_sent() -> None:
         ("yahoo", "señor ☃"),
         ("microsoft", "acme"),
     }
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b'{"id":"\xff"}', b"[" * 100_000, b'"text"'], ids=range(5))
+def test_bad_listing_is_set_aside(payload: bytes) -> None:
+    batch = Batch(Source("l:id:0", "l", 0, Seen(100_000)), 0, 0)
+    take_listing(BOUNDS)(batch, [payload], [0], NOW)
+    assert (len(batch.dead), batch.listings, batch.next_offset) == (1, [], 1)
