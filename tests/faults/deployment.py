@@ -48,9 +48,15 @@ class Deployment:
         self.proxies: dict[str, StoreProxy] = {}
         self.sent = Sent()
         self._folder = folder
-        remake_topics(self.kafka, topics.load())
+        (folder / "data").mkdir()
+        self._loads: list[Traffic] = []
         migrate(self.clickhouse)
         self._admin: AdminClient = admin(self.kafka)
+        self.remake_topics()
+
+    def remake_topics(self) -> None:
+        """Delete the topics with all that is in them, and make them anew under new ids."""
+        remake_topics(self.kafka, topics.load())
         self.ids = topic_ids(self._admin, list(topics.load()))
         self.sender = Sender(self.kafka)
 
@@ -94,6 +100,7 @@ class Deployment:
     def load(self, rate: float, *, seed: int) -> Traffic:
         """Simulated mail at `rate` events/s for as long as a test needs it, begun."""
         load = Traffic(self.sender, self.sent, _options(seed, ENDLESS, rate))
+        self._loads.append(load)
         load.start()
         return load
 
@@ -142,11 +149,12 @@ class Deployment:
                 raise AssertionError(f"waited {deadline_s:g} s in vain for {what}{self.said}")
             time.sleep(LOOK_S)
 
-    def assert_exact(self) -> None:
-        """Every count, the evidence and the listings are exactly what was sent."""
+    def assert_exact(self, after: str = "") -> None:
+        """Every count, the evidence, the dead letters and the listings are exactly what was sent. `after` says what
+        was done before."""
         with self.opened() as store:
             wrong = differences(self.sent, store)
-        assert not wrong, f"{len(wrong):,} differences:\n{shown(wrong)}{self.said}"
+        assert not wrong, f"{after}{': ' * bool(after)}{len(wrong):,} differences:\n{shown(wrong)}{self.said}"
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Store]:
@@ -162,7 +170,9 @@ class Deployment:
             store.close()
 
     def close(self) -> None:
-        """End every worker by its own process id, and close what leads to the store."""
+        """Send no more, end every worker by its own process id, and close what leads to the store."""
+        for load in self._loads:
+            load.abandon()
         for worker in self.workers.values():
             worker.kill()
         for proxy in self.proxies.values():

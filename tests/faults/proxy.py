@@ -278,15 +278,16 @@ class _Reader:
         if _header(head, "Transfer-Encoding").lower() != "chunked":
             plain = self._exactly(int(_header(head, "Content-Length") or 0))
             return plain, plain
-        wire, plain = [], []
+        frames: list[bytes] = []
+        parts: list[bytes] = []
         while True:
             frame = self._line()
             size = int(frame.split(b";")[0], 16)
             part = self._exactly(size + 2)
-            wire += [frame, part]
-            plain.append(part[:-2])
+            frames += (frame, part)
+            parts.append(part[:-2])
             if not size:
-                return b"".join(wire), b"".join(plain)
+                return b"".join(frames), b"".join(parts)
 
     def _line(self) -> bytes:
         while (end := self._held.find(b"\r\n")) < 0:

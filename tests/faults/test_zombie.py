@@ -1,11 +1,13 @@
 """Workers that were taken for dead and go on: what they still hold is never counted a second time."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from tests.faults.deployment import Deployment
-from tests.faults.proxy import COUNTS, INSERTS, before, instead
+from tests.faults.proxy import COUNTS, INSERTS, Exchange, before, instead
+from tests.faults.workers import Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -27,12 +29,22 @@ def test_worker_stopped_in_mid_air_adds_no_count_when_it_goes_on(deployment: Dep
     deployment.assert_exact()
 
 
+def killed_and_held(worker: Worker, go_on: threading.Event) -> Callable[[Exchange], None]:
+    """Kill the worker; its statement waits for `go_on`."""
+
+    def callback(_: Exchange) -> None:
+        worker.kill()
+        go_on.wait(60)
+
+    return callback
+
+
 def test_counts_that_arrive_when_a_successor_has_taken_over_are_dropped(deployment: Deployment) -> None:
     """The INSERT of a worker that is dead by now is still on its way while its successor counts the same events."""
     go_on = threading.Event()
     dead = deployment.worker("dead")
     deployment.await_members(1)
-    sent = deployment.proxy("dead").when(COUNTS, before(lambda _: (dead.kill(), go_on.wait(60))))
+    sent = deployment.proxy("dead").when(COUNTS, before(killed_and_held(dead, go_on)))
     load = deployment.load(1_000, seed=2)
     deployment.wait(sent.met.is_set, "the first flush")
     deployment.worker("successor")
@@ -50,7 +62,7 @@ def test_counts_that_arrive_first_are_those_that_count(deployment: Deployment) -
     go_on = threading.Event()
     dead = deployment.worker("dead")
     deployment.await_members(1)
-    sent = deployment.proxy("dead").when(COUNTS, before(lambda _: (dead.kill(), go_on.wait(60))))
+    sent = deployment.proxy("dead").when(COUNTS, before(killed_and_held(dead, go_on)))
     load = deployment.load(1_000, seed=3)
     deployment.wait(sent.met.is_set, "the first flush")
 

@@ -4,11 +4,12 @@ The simulator's traffic is counted here a second time and more finely than by it
 address and pool, from the place in the ledger that the simulator gives each event. The product takes no part in it.
 """
 
+import logging
 import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,7 +23,6 @@ from schemas.event import NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS
-from streams.broker import client_log
 from streams.store import Store
 
 #: Whether an event that is sent again counts once. While it does not, every copy is expected to count.
@@ -35,6 +35,10 @@ SHOWN = 15
 INDEX = {name: place for place, name in enumerate(MEASURES)}
 #: A late bounce stands in one place of the ledger and in two measures.
 _ALSO = {INDEX[f"late_{kind}"]: INDEX[kind] for kind in ("hard", "soft", "block")}
+
+#: Brokers are lost on purpose; that the client cannot reach one is no news.
+_quiet = logging.getLogger("tests.faults.librdkafka")
+_quiet.setLevel(logging.CRITICAL)
 
 EVENT = msgspec.json.Decoder(MailEvent)
 LISTING = msgspec.json.Decoder(BlocklistEvent)
@@ -52,8 +56,19 @@ FROM counts
 WHERE dimension != 'offset'
 GROUP BY dimension, customer, stream, class, bucket, place
 """  # noqa: S608 - names of ours
-EVIDENCE = "SELECT id, count() FROM events FINAL GROUP BY id"
-LISTINGS = "SELECT id, count() FROM listing_events FINAL GROUP BY id"
+DEAD_LETTERS = "SELECT payload, count() FROM dead_letters FINAL GROUP BY payload"
+#: Rows beyond the last offset of their source belong to a flush that was not finished, and whose messages are lost
+#: with their broker: they were not counted either.
+EVIDENCE, LISTINGS = (
+    f"""
+SELECT id, count()
+FROM {table} FINAL
+INNER JOIN (SELECT source, max(last_offset) AS upto FROM counts GROUP BY source) AS stored USING source
+WHERE position <= upto
+GROUP BY id
+"""  # noqa: S608 - names of ours
+    for table in ("events", "listing_events")
+)
 OFFSETS = "SELECT source, max(last_offset) FROM counts GROUP BY source"
 
 
@@ -65,13 +80,13 @@ class Sent:
     again: Counts = field(default_factory=lambda: {name: {} for name in ("provider", "ip", "pool")})
     negative: Counter[str] = field(default_factory=Counter)
     listings: set[str] = field(default_factory=set)
-    events: int = 0
-    repeats: int = 0
+    bad: Counter[bytes] = field(default_factory=Counter)
+    #: The measure of each event by its id.
+    measures: dict[str, int] = field(default_factory=dict)
 
     def add(self, event: MailEvent, measure: int, *, repeat: bool) -> None:
         """One event was sent; `measure` is its place in `MEASURES`."""
-        self.events += 1
-        self.repeats += repeat
+        self.measures[event.id] = measure
         counts = self.again if repeat else self.once
         minute = event.time_ms // 60_000 * MINUTE_S
         for dimension, value in (("provider", ""), ("ip", event.sending_ip), ("pool", event.ip_pool)):
@@ -96,7 +111,7 @@ class Sent:
 
 
 def differences(sent: Sent, store: Store) -> list[str]:
-    """Every way in which the store's counts, evidence and listings differ from what was sent; empty: exact.
+    """Every way in which counts, evidence, dead letters and listings differ from what was sent; empty: exact.
 
     Raises:
         StoreError: the store failed.
@@ -108,6 +123,8 @@ def differences(sent: Sent, store: Store) -> list[str]:
     for dimension, expected in sent.expected().items():
         wrong += _differing(dimension, expected, found[dimension])
     wrong += _wrong_ids("evidence", sent.evidence(), store.rows(EVIDENCE))
+    bad = Counter({payload.decode(errors="replace"): number for payload, number in sent.bad.items()})
+    wrong += _wrong_ids("dead letters", bad, store.rows(DEAD_LETTERS))
     wrong += _wrong_ids("listings", Counter(dict.fromkeys(sent.listings, 1)), store.rows(LISTINGS))
     return wrong
 
@@ -161,25 +178,26 @@ def _added(left: Sums, right: Sums) -> Sums:
 class Sender:
     """Sends to the broker, and knows up to which offset every partition was acknowledged.
 
-    `idempotent` must be off for the embedded broker. Each message is written once then only while the broker lives.
+    `options` are the client's. By default nothing is written twice, whatever becomes of the broker.
     """
 
-    def __init__(self, kafka: Kafka, *, idempotent: bool = True) -> None:
+    def __init__(self, kafka: Kafka, **options: object) -> None:
         self._producer = Producer(
             {
                 "bootstrap.servers": kafka.bootstrap,
                 "acks": "all",
-                "enable.idempotence": idempotent,
+                "enable.idempotence": True,
                 "linger.ms": 20,
                 "message.timeout.ms": 120_000,
-                **kafka.options,
-                "client.id": "sender",
+                **options,
             },
-            logger=client_log,
+            logger=_quiet,
         )
         self._lock = threading.Lock()
         self._ends: dict[tuple[str, int], int] = {}
         self._failures: list[str] = []
+        #: Called with each message when it is known whether it was acknowledged.
+        self.settled: Callable[[Message], None] | None = None
 
     def send(self, topic: str, key: bytes, value: bytes) -> None:
         """Queue one message; waits while the client's queue is full."""
@@ -201,12 +219,19 @@ class Sender:
         assert not left, f"{left} messages were not acknowledged within {FLUSH_S:g} s"
         assert not self._failures, self._failures[0]
 
+    def give_up(self) -> None:
+        """Forget what is not acknowledged: its broker does not come back."""
+        self._producer.purge()
+        self._producer.flush(FLUSH_S)
+
     def ends(self) -> Mapping[tuple[str, int], int]:
         """The last offset acknowledged, by topic and partition."""
         with self._lock:
             return dict(self._ends)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if self.settled is not None:
+            self.settled(message)
         if error is not None:
             self._failures.append(error.str())
             return
@@ -301,9 +326,14 @@ class Traffic:
         self._stop.set()
         self.finish()
 
+    def abandon(self) -> None:
+        """Send no more, whatever became of what was sent."""
+        self._stop.set()
+        self._thread.join()
+
     def _run(self) -> None:
         try:
-            simulate.run(self._options, self._sender.send, _now_ms, self._stop, time.sleep, self._book)
+            simulate.run(self._options, self._sender.send, now_ms, self._stop, time.sleep, self._book)
             self._repeater.rest()
         except BaseException as error:
             self._failure = error
@@ -321,6 +351,12 @@ class Hand:
         self._sender.send(MAIL_EVENTS, event.customer.encode(), msgspec.json.encode(event))
         self._sent.add(event, INDEX[measure], repeat=repeat)
 
+    def send_bad(self, event: MailEvent) -> None:
+        """Send an event that must become a dead letter."""
+        payload = msgspec.json.encode(event)
+        self._sender.send(MAIL_EVENTS, event.customer.encode(), payload)
+        self._sent.bad[payload] += 1
+
 
 def uncounted(sender: Sender, ids: Mapping[str, str], store: Store) -> dict[str, int]:
     """How many acknowledged messages of each source are not counted yet; those that are complete are left out.
@@ -336,5 +372,6 @@ def uncounted(sender: Sender, ids: Mapping[str, str], store: Store) -> dict[str,
     return dict(found)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The time now, epoch ms, UTC."""
     return time.time_ns() // 1_000_000
