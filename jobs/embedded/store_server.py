@@ -5,7 +5,8 @@ and Grafana reach the store of a running `repmon up` through the ordinary ClickH
 loopback and wants the password of the data folder.
 
 The interface: the statement in the body or in `query`, parameters as `param_NAME`, every other known argument a
-setting; an INSERT's body is the statement, a newline, then the data (ClickHouse documentation, "HTTP Interface").
+setting; all of these may also come as a form. An INSERT's body is the statement, a newline, then the data (ClickHouse
+documentation, "HTTP Interface").
 """
 
 import base64
@@ -16,6 +17,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email import policy
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -111,9 +114,11 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return
         try:
-            unpack = UNPACK[self.headers.get("Content-Encoding", "").lower()]
+            data = UNPACK[self.headers.get("Content-Encoding", "").lower()](body)
+            if (kind := self.headers.get("Content-Type", "")).lower().startswith("multipart/form-data"):
+                arguments |= _form(kind, data)
+                data = b""
             statement = arguments.get("query", "").encode()
-            data = unpack(body)
             result, form = _run(self.path_of_store, statement + b"\n" * bool(statement and data) + data, arguments)
         except KeyError as error:
             self._send(400, f"Code: 36. DB::Exception: unknown Content-Encoding {error}\n".encode(), code="36")
@@ -157,6 +162,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged."""
+
+
+def _form(kind: str, body: bytes) -> dict[str, str]:
+    """The fields of a form (RFC 7578): how the driver sends parameters that are too long for an address."""
+    form = BytesParser(policy=policy.HTTP).parsebytes(b"Content-Type: %b\r\n\r\n%b" % (kind.encode(), body))
+    found = {}
+    for part in form.iter_parts():
+        value = part.get_payload(decode=True)
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str) and isinstance(value, bytes):
+            found[name] = value.decode()
+    return found
 
 
 def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes, str]:

@@ -35,6 +35,13 @@ def test_bound_parameters_of_every_kind_arrive(remote: Store) -> None:
     assert tuple(row) == ("it's a\ttab\\ and 'quotes'", 7, ["a'b", "c,d"])
 
 
+def test_parameters_too_long_for_an_address_arrive(remote: Store) -> None:
+    numbers = [2**64 - 1 - number for number in range(20_000)]
+    asked = {"numbers": numbers, "text": "ünï\r\n--code\tx\\", "limit": 7}
+    sql = "SELECT length({numbers:Array(UInt64)}), arraySum({numbers:Array(UInt64)}), {text:String}, {limit:UInt32}"
+    assert tuple(remote.rows(sql, asked)[0]) == (20_000, sum(numbers) % 2**64, asked["text"], 7)
+
+
 def test_second_insert_with_the_same_token_is_dropped(remote: Store) -> None:
     now = datetime.now(UTC)
     columns = {"dimension": ["offset"], "source": ["t:x:0"], "bucket": [now], "last_offset": [41]}
