@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from schemas import policy, providers
@@ -27,7 +28,7 @@ def takes(settings: Settings) -> dict[str, Take]:
     Raises:
         SettingsError: an unknown format.
     """
-    context = adapt_context(settings)
+    context = replace(adapt_context(settings), hash_all=False)
     classify = load_rules()
     found = {}
     for topic, form in settings.ingest.formats.items():

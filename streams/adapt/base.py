@@ -35,12 +35,14 @@ NO_OPTIONS = Options()
 class Context:
     """What adapters need to know besides the bytes.
 
-    `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name.
+    `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name. Without
+    `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash.
     """
 
     hash_key: bytes
     providers: Providers
     mapping: Mapping[str, Options] = field(default_factory=dict)
+    hash_all: bool = True
 
     def __post_init__(self) -> None:
         """Check the key.

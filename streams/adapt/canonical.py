@@ -6,11 +6,9 @@ import msgspec
 
 from schemas.event import MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import MAX_CODE, check, check_no_nul, decode, domain_of, hide_recipient
+from streams.adapt.common import ESCAPED_NUL, MAX_CODE, check, check_no_nul, decode, hide_recipient
 
 _DECODER = msgspec.json.Decoder(MailEvent)
-#: How a NUL is written in JSON: an unescaped one is no JSON.
-_NUL = b"\\u0000"
 
 
 def decode_canonical(raw: bytes) -> MailEvent:
@@ -21,7 +19,7 @@ def decode_canonical(raw: bytes) -> MailEvent:
     """
     event = check(decode(_DECODER, raw))
     # Seen in the bytes before looking at each field.
-    if _NUL in raw:
+    if ESCAPED_NUL in raw:
         check_no_nul(event)
     return event
 
@@ -38,12 +36,10 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None:
     """The events of many messages, one each, or None where any of them is out of the ordinary and must be looked
     at by itself. What `adapt` refuses is never let through here.
-
-    Differs from `adapt` in what nobody reads: of types that are only counted, the recipient is not hashed.
     """
     # Whole-buffer checks first: they cost a tenth of the same checks message by message.
     together = b"\n".join(raws)
-    if _NUL in together or max(map(len, raws)) > MAX_EVENT_BYTES:
+    if ESCAPED_NUL in together or max(map(len, raws)) > MAX_EVENT_BYTES:
         return None
     try:
         if not together.isascii():
@@ -66,8 +62,6 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None
 
 def _finish(event: MailEvent, context: Context) -> bool:
     """What `adapt` does with an event that has a recipient or a provider, or is kept; False if it would refuse it."""
-    if event.recipient and event.type not in NEGATIVE_TYPES:
-        event.recipient_domain, event.recipient = domain_of(event.recipient), ""
     try:
         hide_recipient(check(event), context)
     except AdaptError:

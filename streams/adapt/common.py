@@ -10,6 +10,7 @@ import msgspec
 from schemas.event import (
     MAX_CUSTOMER_BYTES,
     MAX_EVENT_BYTES,
+    NEGATIVE_TYPES,
     EventType,
     FeedbackType,
     MailEvent,
@@ -21,6 +22,8 @@ from streams.adapt.base import AdaptError, Context
 T = TypeVar("T")
 
 DIGEST_BYTES = 16
+#: How a NUL is written in JSON: an unescaped one is no JSON.
+ESCAPED_NUL = b"\\u0000"
 #: Characters in an id or the name of a stream, as the event type has it.
 MAX_NAME = MAX_CUSTOMER_BYTES
 #: Epoch milliseconds that fit the store and JSON: 64-bit integers.
@@ -69,11 +72,9 @@ def _hash(local: str, domain: str, key: bytes) -> str:
 
 def stable_id(*parts: object) -> str:
     """An id that is the same whenever the parts are: 32 hex digits. Parts cannot run into each other."""
-    digest = blake2b(digest_size=DIGEST_BYTES)
-    for part in parts:
-        piece = str(part).encode()
-        digest.update(b"%d:%b" % (len(piece), piece))
-    return digest.hexdigest()
+    pieces = [str(part) for part in parts]
+    text = "".join([f"{len(piece)}:{piece}" for piece in pieces])
+    return blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
@@ -151,8 +152,10 @@ def check_no_nul(event: MailEvent) -> None:
             raise AdaptError(f"field `{name}`: contains a NUL character")
 
 
-def complete(event: MailEvent, context: Context) -> MailEvent:
+def complete(event: MailEvent, context: Context, *, may_have_nul: bool = True) -> MailEvent:
     """The event as it leaves an adapter: checked, recipient hashed, domain and provider filled in.
+
+    `may_have_nul` is False where the bytes were looked through for it.
 
     Raises:
         AdaptError: see `check` and `check_no_nul`.
@@ -162,7 +165,8 @@ def complete(event: MailEvent, context: Context) -> MailEvent:
     if len(event.stream) > MAX_NAME:
         raise AdaptError(f"field `stream`: longer than {MAX_NAME} characters")
     check(event)
-    check_no_nul(event)
+    if may_have_nul:
+        check_no_nul(event)
     return hide_recipient(event, context)
 
 
@@ -171,7 +175,8 @@ def hide_recipient(event: MailEvent, context: Context) -> MailEvent:
     address = event.recipient
     if address:
         local, domain = _split(address)
-        event.recipient_hash = _hash(local, domain, context.hash_key)
+        if context.hash_all or event.type in NEGATIVE_TYPES:
+            event.recipient_hash = _hash(local, domain, context.hash_key)
         event.recipient_domain = domain
         event.recipient = ""
     elif event.recipient_domain:

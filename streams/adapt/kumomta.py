@@ -7,13 +7,14 @@ Format: https://docs.kumomta.com/reference/log_record/ . The customer is the ten
 
 from collections.abc import Mapping
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
-from streams.adapt.common import complete, decode, domain_of, reply_of, stable_id, text, time_ms
+from streams.adapt.common import ESCAPED_NUL, complete, decode, domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
 
@@ -95,10 +96,10 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not a log record, or no customer can be found in it.
     """
-    kind = _TYPES.get(decode(_TYPE_DECODER, raw).type)
-    if kind is None:
+    record = _decoded(raw)
+    if record is None:
         return []
-    record = decode(_DECODER, raw)
+    kind = _TYPES[record.type]
     report = record.feedback_report if record.type == "Feedback" else None
     places = _places(record, report)
     options = context.options(NAME)
@@ -116,10 +117,22 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         base.stream = stream
     if report is not None and not _reported(report):
         base.provider = _reporter(record, report, context)
+    may_have_nul = ESCAPED_NUL in raw
     return [
-        complete(_for_recipient(base, record, each, number), context)
+        complete(_for_recipient(base, record, each, number), context, may_have_nul=may_have_nul)
         for number, each in enumerate(_recipients(record, report))
     ]
+
+
+def _decoded(raw: bytes) -> _Record | None:
+    """The record; None for one of a type that we do not read, whatever else is in it."""
+    try:
+        record = decode(_DECODER, raw)
+    except AdaptError:
+        if decode(_TYPE_DECODER, raw).type in _TYPES:
+            raise
+        return None
+    return record if record.type in _TYPES else None
 
 
 def _base(record: _Record, report: _Report | None, kind: EventType, customer: str) -> MailEvent:
@@ -215,7 +228,13 @@ def _from_domain(record: _Record, report: _Report | None) -> str:
     if report is not None:
         return domain_of(report.original_mail_from or "")
     header = "" if record.type == "OOB" else text((record.headers or {}).get("From"))
-    return domain_of(parseaddr(header)[1]) or domain_of(record.sender or "")
+    return _header_domain(header) or domain_of(record.sender or "")
+
+
+@lru_cache(maxsize=4096)
+def _header_domain(header: str) -> str:
+    """Cached: a campaign's messages all have the same From header, and parsing one is slow."""
+    return domain_of(parseaddr(header)[1])
 
 
 def _places(record: _Record, report: _Report | None) -> Mapping[str, Any]:
