@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Other stream processors, to be measured beside.
+BENCH := .venv-bench
+BENCH_STAMP := $(BENCH)/.installed
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock schemas clean
+.PHONY: help demo test lint format bench bench-quick lock schemas clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: $(STAMP) ## see bad senders being found, with everything in one process
 	@$(BIN)/repmon demo $(DEMO_ARGS)
@@ -27,8 +30,18 @@ format: $(STAMP) ## let ruff mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## what the demo machine carries, and how late an alert is
+bench: $(STAMP) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULTS.md (needs a quiet machine)
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.reach
+	$(BIN)/python -m benchmarks.report
+
+bench-quick: $(STAMP) ## a small trial of the same, without other stream processors
+	$(BIN)/python -m benchmarks.throughput --trial --events 100000 --repeats 1 --no-others
+	$(BIN)/python -m benchmarks.scaling --trial --events 100000 --repeats 1
+	$(BIN)/python -m benchmarks.memory --trial --customers 5000
+	$(BIN)/python -m benchmarks.report --folder target/bench-quick
 
 schemas: $(STAMP) ## write the generated files anew: JSON Schemas and the dashboard
 	$(BIN)/python -m jobs.topics schemas
@@ -40,6 +53,8 @@ lock: ## resolve the dependencies anew, hash-locked
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.txt
+	$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o benchmarks/requirements.txt
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.12 or so")'
@@ -48,5 +63,10 @@ $(STAMP): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+$(BENCH_STAMP): benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	@touch $(BENCH_STAMP)
+
 clean: ## remove what can be made again
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import msgspec
 
 from api.stack import Stack
+from benchmarks import results
 from benchmarks.measure import Peak, cores, percentile
+from benchmarks.results import Figure
 from jobs import simulate
 from schemas.alert import AlertEvent
 from schemas.event import MailEvent
@@ -155,9 +157,21 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _figures(reach: Reach) -> list[Figure]:
+    senders = f"{len(reach.delays)} of {reach.senders} senders, {STEADY_RATE:,} events/s meanwhile"
+    return [
+        Figure(name="taken in", value=reach.rate, unit="events/s", note=f"{reach.events:,} events, sent to stored"),
+        Figure(name="peak memory", value=reach.peak_bytes / 1e6, unit="MB", note="all processes"),
+        Figure(name="event to alert, p50", value=percentile(reach.delays, 50), unit="s", note=senders),
+        Figure(name="event to alert, p99", value=percentile(reach.delays, 99), unit="s", note=senders),
+        Figure(name="event to alert, worst", value=max(reach.delays), unit="s", note=senders),
+    ]
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and save."""
     reach = asyncio.run(measure())
+    results.save("reach", "python -m benchmarks.reach", figures=_figures(reach))
     print(f"one process with everything in it, {cores()}")
     print(f"  taken in      {reach.rate:>10,.0f} events/s  ({reach.events:,} events, sent to stored)")
     print(f"  peak memory   {reach.peak_bytes / 1e6:>10,.0f} MB  (all processes)")

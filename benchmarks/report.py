@@ -1,0 +1,222 @@
+"""Writes benchmarks/RESULTS.md, and its charts, from the files in benchmarks/results.
+
+    python -m benchmarks.report
+
+A benchmark that is not known here still gets a section, with a table of its figures: to add one, write its file with
+`results.save` and, if figures in a table are not enough, a function in `SECTIONS`.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks import svg
+from benchmarks.results import FOLDER, Result, Run, load
+
+REPORT = Path(__file__).with_name("RESULTS.md")
+NAMES = {
+    "raw": "raw client, canonical",
+    "ours": "repmon ingest, canonical",
+    "raw-kumomta": "raw client, KumoMTA",
+    "ours-kumomta": "repmon ingest, KumoMTA",
+    "loop": "hand-written loop",
+    "bytewax": "Bytewax",
+    "quix": "Quix Streams",
+    "faust": "Faust",
+}
+WORK = {
+    "raw": "takes the messages, decodes nothing: the limit",
+    "raw-kumomta": "the same with the larger log records",
+    "ours": "everything: decode, check, classify, leave repetitions out, count, store, announce",
+    "ours-kumomta": "the same from KumoMTA's log records",
+    "loop": "decodes, counts by customer and minute in one dictionary, stores nothing",
+}
+OTHERS_WORK = "decodes, counts by customer and minute, stores nothing but its own state"
+RATIOS = (
+    ("ours", "raw"),
+    ("ours-kumomta", "raw-kumomta"),
+    ("ours", "loop"),
+    ("ours", "bytewax"),
+    ("ours", "quix"),
+    ("ours", "faust"),
+)
+
+
+def throughput(result: Result, folder: Path) -> Iterator[str]:
+    """One process: contenders, ratios, a chart."""
+    runs = by(result.runs, lambda run: run.contender)
+    rates = {name: median(run.rate for run in each) for name, each in runs.items()}
+    yield (
+        "One process each, one after the other, on the same broker. Seconds run from the first message taken to the "
+        "last one done; `repmon ingest` is done when the last offset is stored in the store inside its process. After "
+        "each run every count in the store was compared with what was produced, by customer and minute; of the others "
+        "the totals and the number of windows."
+    )
+    yield table(
+        ("contender", "events", "events/s", "lowest to highest", "CPU s a million", "peak MB", "what it does"),
+        (
+            (
+                NAMES.get(name, name),
+                f"{each[0].events:,}",
+                f"**{rates[name]:,.0f}**",
+                spread([run.rate for run in each]),
+                f"{median(run.cpu_per_million for run in each):.1f}",
+                f"{max(run.peak_bytes for run in each) / 1e6:,.0f}",
+                WORK.get(name, OTHERS_WORK),
+            )
+            for name, each in runs.items()
+        ),
+    )
+    yield table(
+        ("ratio of events/s", ""),
+        (
+            (f"{NAMES[one]} / {NAMES[other]}", f"{rates[one] / rates[other]:.2f}")
+            for one, other in RATIOS
+            if one in rates and other in rates
+        ),
+    )
+    chart = svg.bars([(NAMES.get(name, name), rate, name.startswith("ours")) for name, rate in rates.items()])
+    yield picture(folder, "throughput", "Events a second of each contender", chart)
+
+
+def scaling(result: Result, folder: Path) -> Iterator[str]:
+    """Several processes: the table and the curve."""
+    runs = by(result.runs, lambda run: str(run.workers))
+    rates = {int(workers): median(run.rate for run in each) for workers, each in runs.items()}
+    alone = rates.get(1, 0.0)
+    yield (
+        "`repmon ingest` processes on one topic and one store that a process of its own serves over HTTP. Workers, "
+        f"broker and store share {result.machine.cores} cores: once these are busy, more workers cannot be faster."
+    )
+    yield table(
+        ("processes", "events/s", "lowest to highest", "times one", "workers' CPU s a million", "store's", "peak MB"),
+        (
+            (
+                workers,
+                f"**{rates[int(workers)]:,.0f}**",
+                spread([run.rate for run in each]),
+                f"{rates[int(workers)] / alone:.2f}" if alone else "",
+                f"{median(run.cpu_per_million for run in each):.1f}",
+                f"{median(run.store_cpu_seconds / run.events * 1e6 for run in each):.1f}",
+                f"{max(run.peak_bytes for run in each) / 1e6:,.0f}",
+            )
+            for workers, each in runs.items()
+        ),
+    )
+    chart = svg.curve(sorted(rates.items()), "processes", "events/s (dashed: in proportion to one)")
+    yield picture(folder, "scaling", "Events a second by number of processes", chart)
+
+
+def memory(result: Result, _folder: Path) -> Iterator[str]:
+    """The worst case of cardinality."""
+    yield (
+        "One `repmon ingest` process, every customer at 20 mailbox providers, in an order in which nearly every event "
+        "has a key of its own. Events/s are those of this worst case."
+    )
+    yield table(
+        ("", "events", "events/s", "peak MB", "store's peak MB"),
+        (
+            (
+                run.contender,
+                f"{run.events:,}",
+                f"{run.rate:,.0f}",
+                f"**{run.peak_bytes / 1e6:,.0f}**",
+                f"{run.store_peak_bytes / 1e6:,.0f}" if run.store_peak_bytes else "in it",
+            )
+            for run in result.runs
+        ),
+    )
+
+
+def figures(result: Result, _folder: Path) -> Iterator[str]:
+    """Any other benchmark: its figures."""
+    yield table(
+        ("", "", ""), ((each.name, f"**{number(each.value)}** {each.unit}", each.note) for each in result.figures)
+    )
+
+
+Section = Callable[[Result, Path], Iterator[str]]
+#: Heading and section of each benchmark, in the order of the report.
+SECTIONS: dict[str, tuple[str, Section]] = {
+    "throughput": ("Throughput of one process", throughput),
+    "scaling": ("Several processes", scaling),
+    "memory": ("Memory with very many customers", memory),
+    "reach": ("Everything in one process, and how late an alert is", figures),
+}
+
+
+def report(results: dict[str, Result], folder: Path) -> str:
+    """The whole report; charts are written to `folder`."""
+    order = [*(name for name in SECTIONS if name in results), *sorted(results.keys() - SECTIONS.keys())]
+    parts = [
+        "# What was measured",
+        "Written by `python -m benchmarks.report` from `results/*.json`; `make bench` repeats it.",
+    ]
+    for name in order:
+        result = results[name]
+        heading, section = SECTIONS.get(name, (name.replace("_", " ").capitalize(), figures))
+        parts += [f"## {heading}", *section(result, folder), measured_on(result)]
+    return "\n\n".join(parts) + "\n"
+
+
+def measured_on(result: Result) -> str:
+    """When, how and on what."""
+    machine = result.machine
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    return (
+        f"<sub>{result.date}, commit {result.commit}, `{result.command}`: {machine.processor}, {machine.cores} cores, "
+        f"{machine.memory_gib:g} GiB, {machine.system}, Python {machine.python}, {packages}.</sub>"
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others numbers or notes."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def picture(folder: Path, name: str, what: str, chart: str) -> str:
+    """Write a chart and refer to it."""
+    (folder / f"{name}.svg").write_text(chart)
+    return f"![{what}](results/{name}.svg)"
+
+
+def by(runs: Sequence[Run], key: Callable[[Run], str]) -> dict[str, list[Run]]:
+    """The runs by a key, in the order in which the keys came first."""
+    order = list(dict.fromkeys(map(key, runs)))
+    groups = groupby(sorted(runs, key=lambda run: order.index(key(run))), key)
+    return {name: list(each) for name, each in groups}
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle one."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float]) -> str:
+    """The lowest and the highest."""
+    return f"{min(values):,.0f} to {max(values):,.0f}" if len(values) > 1 else "one run"
+
+
+def number(value: float) -> str:
+    """Whole where it is large."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:,.2f}"
+
+
+def main(arguments: list[str]) -> None:
+    """Write the report."""
+    parser = argparse.ArgumentParser(description="Write the report from the result files.")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the result files are")
+    folder = parser.parse_args(arguments).folder
+    text = report(load(folder), folder)
+    if folder == FOLDER:
+        REPORT.write_text(text)
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,92 @@
+"""How many events a second one process takes in, beside the raw client and other stream processors.
+
+    python -m benchmarks.throughput --events 1000000
+
+All read the same broker, one after the other. What the product stored is compared with what was produced, customer
+by customer and minute by minute; the others' totals are checked as well.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+
+from benchmarks import ingest, others, results
+from benchmarks.broker import fill, kafka
+from benchmarks.process import OTHERS
+from benchmarks.results import Run
+from benchmarks.traffic import Expected, hour
+from schemas.settings import Kafka
+from schemas.topics import MAIL_EVENTS
+
+LOGS = "mail.logs"
+#: The slower contenders get fewer events, the first ones of the same mail.
+FEWER = {others.LOOP: 1_000_000, others.BYTEWAX: 1_000_000, others.QUIX: 300_000, others.FAUST: 30_000}
+
+
+def main(arguments: list[str]) -> None:
+    """Fill the topics, measure each contender several times in turn, print and save."""
+    parser = argparse.ArgumentParser(description="Throughput of one process.")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events in each topic")
+    parser.add_argument("--repeats", type=int, default=3, help="how often each contender runs")
+    parser.add_argument("--no-others", action="store_true", help="leave the loop, Bytewax, Quix Streams and Faust out")
+    parser.add_argument("--trial", action="store_true", help="keep the result apart from the real ones")
+    chosen = parser.parse_args(arguments)
+    if not chosen.no_others and not OTHERS.exists():
+        parser.error("the other stream processors are not installed: `make .venv-bench/.installed`, or --no-others")
+    runs: list[Run] = []
+    with kafka() as broker:
+        settings = broker.settings
+        jobs = [filled(settings, "ours", MAIL_EVENTS, "canonical", chosen.events)]
+        jobs.append(filled(settings, "ours-kumomta", LOGS, "kumomta", chosen.events))
+        fewer = {} if chosen.no_others else filled_for_others(settings, chosen.events)
+        for _ in range(chosen.repeats):
+            for job in jobs:
+                raw = job.contender.replace("ours", "raw")
+                runs.append(shown(others.measure(settings, others.RAW, job.topic, job.expected, raw)))
+                runs.append(shown(ingest.measure(settings, job)))
+            for other, expected in fewer.items():
+                runs.append(shown(others.measure(settings, other, _topic(other), expected)))
+    results.save("throughput", _command(arguments), runs, trial=chosen.trial)
+
+
+def shown(run: Run) -> Run:
+    """The run, printed as well."""
+    workers = f" x{run.workers}" if run.workers > 1 else ""
+    print(
+        f"{run.contender + workers:15} {run.events:>9,} events in {run.seconds:6.2f} s: {run.rate:>8,.0f}/s, "
+        f"{run.cpu_per_million:7.2f} CPU s a million, {run.peak_bytes / 1e6:,.0f} MB",
+        flush=True,
+    )
+    return run
+
+
+def filled(settings: Kafka, contender: str, topic: str, form: str, events: int) -> ingest.Job:
+    expected = Expected()
+    seconds = fill(settings, topic, hour(events, form, time.time_ns() // 1_000_000, expected))
+    each = expected.bytes / max(1, expected.events)
+    print(f"{topic}: {events:,} events of {each:,.0f} bytes in {seconds:.1f} s", flush=True)
+    return ingest.Job(contender, topic, form, expected)
+
+
+def filled_for_others(settings: Kafka, events: int) -> dict[others.Other, Expected]:
+    """A topic for each of them, all of the same mail; none of them is asked to leave repetitions out."""
+    found = {}
+    for other, most in FEWER.items():
+        expected = Expected()
+        messages = hour(min(events, most), "canonical", time.time_ns() // 1_000_000, expected, repeats=False)
+        fill(settings, _topic(other), others.closing(messages) if other is others.QUIX else messages)
+        found[other] = expected
+    return found
+
+
+def _topic(other: others.Other) -> str:
+    return f"bench.{other.name}"
+
+
+def _command(arguments: list[str]) -> str:
+    return shlex.join(["python", "-m", "benchmarks.throughput", *arguments])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

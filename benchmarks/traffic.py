@@ -1,0 +1,96 @@
+"""The mail that is measured: a simulated fleet's last hour, and what a correct count of it is.
+
+The same mail comes in two forms: as canonical events, and as the log records KumoMTA would have written of it.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.kumomta import log_record
+from jobs.simulate.fleet import build
+from jobs.simulate.timed import SLOTS
+from jobs.simulate.traffic import HOUR_MS, MINUTE_MS, generate
+from schemas.counts import MEASURES
+from schemas.event import NEGATIVE_TYPES
+from schemas.topics import MAIL_EVENTS
+
+CUSTOMERS = 200
+SEED = 1
+#: More messages are simulated than events are wanted, since some of what comes of them is left out.
+SPARE = 1.02
+_NEGATIVE = tuple(b'"type":"%b"' % each.encode() for each in NEGATIVE_TYPES)
+_UNSUBSCRIBED = MEASURES.index("unsubscribed")
+#: A late bounce is counted as late, and as what it is.
+_ALSO = {MEASURES.index(f"late_{kind}"): MEASURES.index(kind) for kind in ("hard", "soft", "block")}
+
+#: Customer, minute (epoch minutes, UTC), then the measures in their order: what the store must say.
+Row = tuple[str, int, tuple[int, ...]]
+Form = Callable[[bytes], bytes]
+FORMS: dict[str, Form] = {"canonical": bytes, "kumomta": log_record}
+
+
+class Message(NamedTuple):
+    """One message to produce; `time_ms` (epoch ms, UTC) is when its event happened."""
+
+    key: bytes
+    value: bytes
+    time_ms: int
+
+
+class Expected(msgspec.Struct):
+    """What a correct count of the messages is.
+
+    `events` and `bytes` are of all messages. Of these `repeated` came before and count no second time. `negative`
+    are the events kept as evidence, `addressed` those with a sending address, which a bounce mail in KumoMTA's log
+    has not.
+    """
+
+    events: int = 0
+    bytes: int = 0
+    repeated: int = 0
+    negative: int = 0
+    addressed: int = 0
+    rows: list[Row] = []
+
+
+class _Sent(NamedTuple):
+    """An event, and where it counts: the place of its measure, and whether it came before."""
+
+    message: Message
+    measure: int
+    repeated: bool
+
+
+def hour(events: int, form: str, now_ms: int, expected: Expected, *, repeats: bool = True) -> Iterator[Message]:
+    """So many events in a format, in the order of their times, of the hour before `now_ms`; `expected` is filled in
+    when the last has been taken. Without `repeats` no event comes twice."""
+    render = FORMS[form]
+    sums: dict[tuple[str, int], list[int]] = {}
+    for (key, value, time_ms), measure, repeated in itertools.islice(_sent(events, now_ms, form, repeats), events):
+        message = render(value)
+        yield Message(key, message, time_ms)
+        expected.events += 1
+        expected.bytes += len(message)
+        if repeated:
+            expected.repeated += 1
+            continue
+        counts = sums.setdefault((key.decode(), time_ms // MINUTE_MS), [0] * len(MEASURES))
+        counts[measure] += 1
+        if (also := _ALSO.get(measure)) is not None:
+            counts[also] += 1
+        expected.negative += any(each in value for each in _NEGATIVE)
+        expected.addressed += b'"sending_ip"' in value and not (form == "kumomta" and measure in _ALSO)
+    expected.rows = [(customer, minute, tuple(counts)) for (customer, minute), counts in sorted(sums.items())]
+
+
+def _sent(events: int, now_ms: int, form: str, repeats: bool) -> Iterator[_Sent]:
+    messages = round(events * SPARE) + 100
+    for sent in generate(build(SEED, CUSTOMERS), now_ms - HOUR_MS, now_ms, messages, SEED):
+        measure, repeated = divmod(sent.slot % SLOTS, 2)
+        if sent.topic != MAIL_EVENTS or (repeated and not repeats):
+            continue
+        if form != "kumomta" or measure != _UNSUBSCRIBED:  # KumoMTA logs no unsubscriptions
+            yield _Sent(Message(sent.key, sent.value, sent.time_ms), measure, bool(repeated))
