@@ -3,9 +3,11 @@
 from typing import Any
 
 from schemas.alert import Evidence, Share
+from streams.exposure import EXPOSING
 from streams.listings import read_listings
 from streams.store import Store
-from streams.windows import EXPOSING, HOUR_S, MINUTE_S, SHORT_S, STREAM_PREFIX
+from streams.subjects import STREAM_PREFIX
+from streams.totals import HOUR_S, MINUTE_S, SHORT_S
 
 TOP = 5
 SAMPLES = 10

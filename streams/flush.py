@@ -4,12 +4,15 @@ The order is the argument. Evidence, dead letters and event ids go first and may
 known by source and position. The counts go last, one block a source that lands whole or not at all and carries the
 offset, so counts and offset cannot disagree. The block's token is the source and the offset it begins at: of
 two workers that hold the same offsets only the first is taken. Reading the stored offset back tells a worker
-whether that was itself; if not, it forgets its batch and goes on behind the stored offset.
+whether that was itself; if not, it forgets its batch and goes on behind the stored offset. The store remembers tokens
+for a while only, so a worker that did not read the offset for longer than a lease reads it before it inserts: it may
+have been frozen.
 
 Which events came before is found out once for each batch, before anything of it is stored: deliveries from the
 source's memory of ids, negative events from the ids in the store.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +31,8 @@ from streams.store import Store, StoreError
 
 HOUR_MS = 3_600_000
 SEEN_HOURS = 24
+#: Far less than the store takes to forget a token: 10,000 inserts into a table.
+LEASE_S = 30.0
 NEGATIVE_DAYS = 30
 
 STORED_OFFSETS = """
@@ -117,12 +122,26 @@ def flush(
     if before_counts is not None:
         before_counts()
     for batch in batches:
-        fresh = _fresh(batch)
-        rows = count.table(batch.tally.keys, fresh.cells, batch.source.name, batch.next_offset - 1, now_ms)
+        cells = _fresh(batch).cells
+        rows = count.table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1, now_ms)
         token = f"{batch.source.name}@{batch.position}"
-        store.insert_table("counts", rows, {"insert_deduplication_token": token, **ONE_BLOCK})
+        if not _overtaken(store, batch):
+            store.insert_table("counts", rows, {"insert_deduplication_token": token, **ONE_BLOCK})
+    began_s = time.monotonic()
     stored = stored_offsets(store, [batch.source.name for batch in batches])
+    for batch in batches:
+        batch.source.verified_s = began_s
     return [_flushed(store, batch, stored) for batch in batches]
+
+
+def _overtaken(store: Store, batch: Batch) -> bool:
+    """Whether the source is counted beyond the beginning of the batch; asked only after the lease is over."""
+    began_s = time.monotonic()
+    if began_s - batch.source.verified_s <= LEASE_S:
+        return False
+    stored = stored_offsets(store, [batch.source.name]).get(batch.source.name, -1)
+    batch.source.verified_s = began_s
+    return stored >= batch.position
 
 
 def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:

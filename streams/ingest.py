@@ -322,9 +322,10 @@ class IngestWorker:
 
     def _take_up(self, places: Sequence[Where]) -> None:
         """Begin an empty batch behind what is stored of each partition, with what it brought lately in memory."""
+        began_s = time.monotonic()
         memory = self.settings.dedup_memory_mb * 1_000_000 // max(1, len({*self._batches, *places}))
         sources = [
-            Source(f"{topic}:{self._ids[topic]}:{partition}", topic, partition, Seen(memory))
+            Source(f"{topic}:{self._ids[topic]}:{partition}", topic, partition, Seen(memory), began_s)
             for topic, partition in places
         ]
         stored = self._flusher.ask(lambda store: stored_offsets(store, [each.name for each in sources]))

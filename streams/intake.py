@@ -47,13 +47,15 @@ class Detail:
 class Source:
     """A partition of a topic that is being read, and which event ids it brought lately.
 
-    `name` is topic, topic id and partition: a topic that was made anew is another source.
+    `name` is topic, topic id and partition: a topic that was made anew is another source. `verified_s` is when the
+    stored offset was last read to be ours (monotonic clock).
     """
 
     name: str
     topic: str
     partition: int
     seen: Seen
+    verified_s: float = 0.0
 
 
 @dataclass(slots=True)

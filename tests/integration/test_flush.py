@@ -6,7 +6,7 @@ import pytest
 
 from schemas.event import EventType, MailEvent
 from streams.count import MINUTE_MS, count_direct
-from streams.flush import Flushed, flush, load_seen, stored_offsets
+from streams.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
 from streams.intake import Batch, Detail, Source
 from streams.seen import Seen
 from streams.store import Store
@@ -20,7 +20,7 @@ NAME = "mail.events:topic-id:0"
 
 def source(name: str = NAME) -> Source:
     topic, _, partition = name.split(":")
-    return Source(name, topic, int(partition), Seen(1_000_000))
+    return Source(name, topic, int(partition), Seen(1_000_000), time.monotonic())
 
 
 def batch(position: int, messages: int, name: str = NAME) -> Batch:
@@ -99,6 +99,28 @@ def test_worker_overtaken_by_a_zombie_is_told_where_to_go_on(store: Store) -> No
     assert flushed(store, zombie).ours
     outcome = flushed(store, successor)
     assert (outcome.ours, outcome.stored, counted(store)) == (False, 9, 10)
+
+
+def test_zombie_that_slept_until_its_token_was_forgotten_adds_no_counts(store: Store) -> None:
+    store.run("ALTER TABLE counts MODIFY SETTING non_replicated_deduplication_window = 3")
+    zombie = batch(0, 10)
+    zombie.source.verified_s = time.monotonic() - LEASE_S - 1
+    awake = batch(0, 10)
+    for _ in range(6):
+        assert flushed(store, awake).ours
+        awake = awake.next()
+        take(awake, 10)
+    outcome = flushed(store, zombie)
+    assert (outcome.ours, outcome.stored) == (False, 59)
+    assert counted(store) == 60
+
+
+def test_repeat_after_the_lease_of_a_flush_that_was_taken_is_still_ours(store: Store) -> None:
+    mine = batch(0, 10)
+    assert flushed(store, mine).ours
+    mine.source.verified_s = time.monotonic() - LEASE_S - 1
+    assert flushed(store, mine).ours
+    assert counted(store) == 10
 
 
 @pytest.mark.parametrize("kind", ["delivered", "bounced"])
