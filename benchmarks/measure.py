@@ -4,6 +4,7 @@ import os
 import platform
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -39,11 +40,11 @@ def family(pid: int) -> list[int]:
     """A process and all below it, as far as they still run."""
     found = [pid]
     for each in found:
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in children.read_text().split()]
-            except OSError:
-                continue
+        # Processes and threads may end while they are looked at.
+        with suppress(OSError):
+            for thread in Path(f"/proc/{each}/task").iterdir():
+                with suppress(OSError):
+                    found += map(int, (thread / "children").read_text().split())
     return found
 
 
