@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import chdb
 import cramjam
 
 #: Ends with the line: what follows is data, of which Native may begin with any byte.
@@ -93,13 +92,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            body = b"".join(self._chunks())
-        elif length > MAX_BODY:
+        if length > MAX_BODY:
             self._send(413, b"the body is too large\n")
             return
-        else:
-            body = self.rfile.read(length)
+        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        try:
+            body = b"".join(self._chunks()) if chunked else self._exactly(length)
+        except EOFError:
+            # The client is gone. What came of an INSERT may look like a whole one.
+            self.close_connection = True
+            return
         self._answer(body)
 
     def _answer(self, body: bytes) -> None:
@@ -143,10 +145,22 @@ class _Handler(BaseHTTPRequestHandler):
         return hmac.compare_digest(given.encode(), self.password.encode())
 
     def _chunks(self) -> Iterator[bytes]:
-        while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
-            yield self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
+        while size := int(self._line().split(b";")[0], 16):
+            yield self._exactly(size)
+            self._line()
+        self._line()
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        return line
+
+    def _exactly(self, length: int) -> bytes:
+        read = self.rfile.read(length)
+        if len(read) < length:
+            raise EOFError
+        return read
 
     def _send(self, status: int, body: bytes, *, code: str = "", form: str = "") -> None:
         self.send_response(status)
@@ -180,6 +194,9 @@ def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes,
     """Run one statement on a handle of its own, so that its database and settings end with it."""
     form = arguments.get("default_format", "TabSeparated")
     parameters = {name[6:]: value for name, value in arguments.items() if name.startswith("param_")}
+    # Imported here: the library takes 250 MB, which processes that only reach a store shall not pay.
+    import chdb
+
     handle: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
     try:
         if NAME.fullmatch(database := arguments.get("database", "")):
