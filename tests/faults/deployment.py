@@ -18,7 +18,7 @@ from streams.broker import admin, topic_ids
 from streams.store import Store, open_store
 from tests.faults.proxy import StoreProxy
 from tests.faults.store_process import StoreProcess
-from tests.faults.truth import Hand, Sender, Sent, Traffic, differences, shown, uncounted
+from tests.faults.truth import Hand, Sender, Sent, Traffic, differences, now_ms, shown, uncounted
 from tests.faults.workers import Stage, Worker
 
 #: Short, so that the partitions of a lost worker move soon.
@@ -91,9 +91,9 @@ class Deployment:
             self.proxies[name] = StoreProxy(self.store_process.port)
         return self.proxies[name]
 
-    def send(self, messages: int, *, seed: int) -> None:
-        """Send simulated mail of the last six hours as fast as it goes; a part of the events twice."""
-        load = Traffic(self.sender, self.sent, _options(seed, messages))
+    def send(self, messages: int, *, seed: int, ago_ms: int = 0) -> None:
+        """Send simulated mail of six hours up to `ago_ms` before now as fast as it goes; a part of it twice."""
+        load = Traffic(self.sender, self.sent, _options(seed, messages), lambda: now_ms() - ago_ms)
         load.start()
         load.finish()
 

@@ -2,7 +2,10 @@
 
 import pytest
 
+from schemas.event import MailEvent
 from tests.faults.deployment import Deployment
+from tests.faults.letters import dead_letters
+from tests.faults.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 
@@ -24,3 +27,20 @@ def test_rebalances_under_load_from_one_to_four_workers_and_back_to_two(deployme
     deployment.await_counted()
     deployment.assert_exact()
     assert all(each.running for each in workers[2:]), deployment.said
+
+
+def test_dead_letters_of_a_worker_whose_partitions_move_reach_their_topic(deployment: Deployment) -> None:
+    """The worker flushes only because its partitions are taken away."""
+    rarely = {"REPMON_INGEST__FLUSH_SECONDS": "600"}
+    deployment.worker("first", **rarely)
+    deployment.await_members(1)
+    for number in range(40):
+        event = MailEvent(id=f"e{number}", type="delivered", time=now_ms(), customer=f"c{number}")
+        deployment.hand.send(event, "delivered")
+        deployment.hand.send_bad(MailEvent(id=f"b{number}", type="delivered", time=1, customer=f"c{number}"))
+    deployment.sender.flush()
+    deployment.worker("second", **rarely)
+    deployment.await_members(2)
+    deployment.await_counted()
+    deployment.assert_exact()
+    deployment.wait(lambda: dead_letters(deployment.kafka) == deployment.sent.bad, "all dead letters", 20)

@@ -29,6 +29,24 @@ def test_worker_stopped_in_mid_air_adds_no_count_when_it_goes_on(deployment: Dep
     deployment.assert_exact()
 
 
+def test_worker_that_slept_longer_than_the_store_remembers_adds_no_count(deployment: Deployment) -> None:
+    """The store knows the tokens of the last so many INSERTs. A worker asleep for longer is to be kept out as well."""
+    with deployment.opened() as store:
+        store.run("ALTER TABLE counts MODIFY SETTING non_replicated_deduplication_window = 12")
+    sleeper, _other = deployment.worker("sleeper"), deployment.worker("other")
+    deployment.await_members(2)
+    load = deployment.load(1_000, seed=4)
+    asleep = deployment.proxy("sleeper").when(COUNTS, instead(lambda _: sleeper.pause()))
+    deployment.wait(asleep.met.is_set, "the worker to fall asleep")
+    deployment.await_members(1)
+    deployment.await_counting(6_000)
+    sleeper.resume()
+    deployment.await_members(2)
+    load.end()
+    deployment.await_counted()
+    deployment.assert_exact()
+
+
 def killed_and_held(worker: Worker, go_on: threading.Event) -> Callable[[Exchange], None]:
     """Kill the worker; its statement waits for `go_on`."""
 

@@ -28,6 +28,8 @@ from streams.store import Store
 #: Whether an event that is sent again counts once. While it does not, every copy is expected to count.
 DEDUPLICATED = False
 
+#: Part of the simulated events that is sent a second time, beside the simulator's own repetitions.
+REPEATED = 0.02
 MINUTE_S = 60
 FLUSH_S = 60.0
 #: Lines of a diff that are shown.
@@ -293,10 +295,13 @@ class Repeater:
 class Traffic:
     """The simulator's mail on its way to the broker, on a thread of its own, as the load under which faults happen."""
 
-    def __init__(self, sender: Sender, sent: Sent, options: simulate.Options, repeats: float = 0.02) -> None:
+    def __init__(
+        self, sender: Sender, sent: Sent, options: simulate.Options, clock: Callable[[], int] | None = None
+    ) -> None:
         self._sender = sender
         self._options = options
-        self._repeater = Repeater(repeats, options.seed, sender, sent)
+        self._clock = clock or now_ms
+        self._repeater = Repeater(REPEATED, options.seed, sender, sent)
         self._book = Book(simulate.open_ledger(options).fleet, sent, self._repeater)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
@@ -333,7 +338,7 @@ class Traffic:
 
     def _run(self) -> None:
         try:
-            simulate.run(self._options, self._sender.send, now_ms, self._stop, time.sleep, self._book)
+            simulate.run(self._options, self._sender.send, self._clock, self._stop, time.sleep, self._book)
             self._repeater.rest()
         except BaseException as error:
             self._failure = error

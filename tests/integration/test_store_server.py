@@ -1,7 +1,9 @@
 """The ClickHouse HTTP interface over chDB, through the ordinary clickhouse-connect HTTP driver."""
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -57,6 +59,23 @@ def test_block_whose_header_looks_like_white_space_arrives_whole(remote: Store, 
     remote.run(f"CREATE TABLE wide ({', '.join(f'{name} UInt32' for name in names)}) ENGINE = MergeTree ORDER BY c0")
     remote.insert("wide", {name: list(range(rows)) for name in names})
     assert remote.rows("SELECT count(), sum(c0) FROM wide")[0] == (rows, sum(range(rows)))
+
+
+@pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Content-Length: 1000"])
+def test_insert_whose_connection_breaks_within_it_stores_nothing(
+    served: ClickHouse, remote: Store, framing: str
+) -> None:
+    """What came of it is a whole block, and more was announced."""
+    remote.run("CREATE TABLE part (a UInt8) ENGINE = MergeTree ORDER BY a")
+    body = b"INSERT INTO part FORMAT Native\n\x01\x03\x01a\x05UInt8\x01\x02\x03"
+    if "chunked" in framing:
+        body = f"{len(body):x}\r\n".encode() + body + b"\r\n"
+    head = f"POST /?database={served.database}&password=secret HTTP/1.1\r\nHost: store\r\n{framing}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0)) as client:
+        client.sendall(head.encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b"", "there is nobody left to answer"
+    assert remote.rows("SELECT count() FROM part")[0][0] == 0
 
 
 def test_engine_errors_keep_their_words(remote: Store) -> None:

@@ -1,0 +1,139 @@
+"""Monitors killed (SIGKILL) while they alert: no transition is lost, and what is repeated has the same id."""
+
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from schemas.event import MailEvent
+from streams.lifecycle import alert_id
+from tests.faults.deployment import Deployment
+from tests.faults.letters import alerts, without_repeats
+from tests.faults.proxy import Act, Exchange, after, before, instead
+from tests.faults.truth import now_ms
+
+pytestmark = pytest.mark.kafka
+#: So long ago that no window moves over any of the mail while the test runs: the hour is empty, the day has all.
+AGO_MS = 2 * 3_600_000
+
+STORED_IDS = "SELECT id FROM alerts FINAL"
+VOLUME = "SELECT volume FROM standings FINAL WHERE customer = 'worse' AND scope = 'customer'"
+JUDGED = "SELECT uniqExact(customer) FROM standings"
+CUSTOMERS = "SELECT uniqExact(customer) FROM counts WHERE dimension = 'provider'"
+LEVELS = "SELECT customer, scope, rule, toUInt32(JSONExtractUInt(state, 'episode')), level FROM alert_states FINAL"
+
+#: The statement of a judgement at which the monitor is killed, and how.
+POINTS: dict[str, tuple[str, Callable[[Callable[[Exchange], None]], Act]]] = {
+    "when its alerts are sent and not stored": (r"INSERT INTO alerts\b", instead),
+    "with its alerts on their way": (r"INSERT INTO alerts\b", before),
+    "between alerts and states": (r"INSERT INTO alert_states\b", instead),
+    "when the states are stored": (r"INSERT INTO alert_states\b", after),
+    "when the standings are stored": (r"INSERT INTO standings\b", after),
+}
+
+
+def test_alerts_of_a_monitor_killed_again_and_again_are_those_of_an_undisturbed_one(deployment: Deployment) -> None:
+    worker = deployment.worker("a")
+    deployment.send(20_000, seed=1, ago_ms=AGO_MS)
+    deployment.await_counted()
+    assert worker.stop() == 0, deployment.said
+    monitor, proxy = deployment.monitor("monitor"), deployment.proxy("monitor")
+    await_all_judged(deployment)
+    monitor.kill()
+    undisturbed = alerts(deployment.kafka)
+    assert len(undisturbed) >= 5, "too few for the test to mean anything"
+    with deployment.opened() as store:
+        for table in ("alerts", "alert_states", "standings"):
+            store.run(f"TRUNCATE TABLE {table}")
+
+    for where, (statement, act) in POINTS.items():
+        killed = proxy.when(statement, act(lambda _: monitor.kill()))
+        monitor.start()
+        deployment.wait(killed.met.is_set, f"the monitor to be killed {where}")
+        proxy.calm()
+    chance = random.Random(1)
+    for _ in range(2):
+        monitor.start()
+        time.sleep(chance.uniform(1, 2.5))
+        monitor.kill()
+    monitor.start()
+    await_all_judged(deployment)
+
+    sent = alerts(deployment.kafka)[len(undisturbed) :]
+    ids = {each.id for each in undisturbed}
+    assert {each.id for each in sent} == ids
+    with deployment.opened() as store:
+        assert {str(id_) for (id_,) in store.rows(STORED_IDS)} == ids
+    assert_consumer_knows_every_level(deployment)
+
+
+@pytest.mark.parametrize(
+    "point", ["when its alerts are sent and not stored", "between alerts and states", "when the states are stored"]
+)
+def test_customer_that_gets_worse_while_the_monitor_is_dead_is_known_at_its_level(
+    deployment: Deployment, point: str
+) -> None:
+    """What is judged anew after the crash may be another level. A consumer that drops repeated ids must hear of it."""
+    statement, act = POINTS[point]
+    deployment.worker("a")
+    monitor, proxy = deployment.monitor("monitor"), deployment.proxy("monitor")
+    deployment.await_members(1)
+    killed = proxy.when(statement, act(lambda _: monitor.kill()))
+    bounces(deployment, 0, of=1_000, hard=50)
+    deployment.wait(killed.met.is_set, f"the monitor to be killed {point}")
+    bounces(deployment, 1, of=1_000, hard=400)
+    deployment.await_counted()
+    proxy.calm()
+    monitor.start()
+    deployment.wait(lambda: levels(deployment).get(("worse", "customer", "failure", 1)) == "critical", "the level")
+    assert_consumer_knows_every_level(deployment)
+
+
+def test_customer_counted_just_before_the_worker_stops_is_judged_by_what_was_counted(deployment: Deployment) -> None:
+    """Customers are announced now and then only; what is not announced yet when the worker stops is announced then."""
+    worker = deployment.worker("a", REPMON_INGEST__CHANGES_EVERY_S="60")
+    deployment.monitor("monitor")
+    deployment.await_members(1)
+    for part in range(2):
+        bounces(deployment, part, of=300, hard=3)
+        deployment.await_counted()
+        if part:
+            assert worker.stop() == 0, deployment.said
+        with deployment.opened() as store:
+            finished = 300 * (part + 1)
+            deployment.wait(lambda: (finished,) in store.rows(VOLUME), f"{finished} recipients to be judged", 40)
+
+
+def bounces(deployment: Deployment, part: int, *, of: int, hard: int) -> None:
+    """Mail of one customer an hour ago, a part of it to unknown recipients."""
+    at = now_ms() - AGO_MS
+    for number in range(of):
+        name = f"{part}-{number}"
+        if number < hard:
+            bad = MailEvent(id=name, customer="worse", type="bounced", time=at, enhanced_status="5.1.1")
+            deployment.hand.send(bad, "hard")
+        else:
+            deployment.hand.send(MailEvent(id=name, customer="worse", type="delivered", time=at), "delivered")
+    deployment.sender.flush()
+
+
+def await_all_judged(deployment: Deployment) -> None:
+    """Wait until every customer has a standing, and the monitor has nothing in hand."""
+    with deployment.opened() as store:
+        wanted = store.rows(CUSTOMERS)[0][0]
+        deployment.wait(lambda: store.rows(JUDGED)[0][0] == wanted, f"{wanted} customers to be judged")
+
+
+def levels(deployment: Deployment) -> dict[tuple[str, str, str, int], str]:
+    """The level of each alert as the monitor remembers it, by customer, scope, rule and episode."""
+    with deployment.opened() as store:
+        return {
+            (customer, scope, rule, int(episode)): level for customer, scope, rule, episode, level in store.rows(LEVELS)
+        }
+
+
+def assert_consumer_knows_every_level(deployment: Deployment) -> None:
+    """Whoever read the topic and dropped repeated ids knows of each alert the level that the monitor knows."""
+    known = {each.data.alert_id: each.data.level for each in without_repeats(alerts(deployment.kafka))}
+    assert known == {alert_id(*key): level for key, level in levels(deployment).items()}
