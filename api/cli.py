@@ -244,12 +244,16 @@ def with_targets(settings: setting.Settings, kafka: str, clickhouse: str, data: 
     """The settings with what the command line says of broker, store and folder."""
     replace = msgspec.structs.replace
     changes: dict[str, Any] = {}
+    embedded = settings.embedded
     if kafka:
         changes["kafka"] = replace(settings.kafka, bootstrap=kafka)
+        embedded = replace(embedded, broker=False)
     if clickhouse:
         changes["clickhouse"] = replace(settings.clickhouse, url=clickhouse, path="")
+        embedded = replace(embedded, store=False)
     if data:
-        changes["embedded"] = replace(settings.embedded, data=data)
+        embedded = replace(embedded, data=data)
+    changes["embedded"] = embedded
     changed = replace(settings, **changes)
     setting.check(changed)
     return changed

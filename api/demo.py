@@ -41,7 +41,9 @@ async def run_demo(
             settings,
             kafka=Kafka(),
             clickhouse=ClickHouse(),
-            embedded=msgspec.structs.replace(settings.embedded, data=folder, broker_port=0, store_port=0),
+            embedded=msgspec.structs.replace(
+                settings.embedded, data=folder, broker=True, store=True, broker_port=0, store_port=0
+            ),
             api=msgspec.structs.replace(settings.api, port=0),
         )
         async with Stack(own, DRAIN_S) as stack:

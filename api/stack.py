@@ -129,11 +129,11 @@ class Stack:
         replace = msgspec.structs.replace
         embedded, key = self.settings.embedded, self.folder.hash_key(self.settings.ingest.hash_key)
         self.settings = replace(self.settings, ingest=replace(self.settings.ingest, hash_key=key))
-        if self.settings.kafka == Kafka():
+        if embedded.broker and self.settings.kafka == Kafka():
             self._broker = EmbeddedBroker(embedded.broker_port, self.folder.path / "broker.log")
             self._broker.start()
             self.settings = replace(self.settings, kafka=self._broker.kafka)
-        if self.settings.clickhouse == ClickHouse():
+        if embedded.store and self.settings.clickhouse == ClickHouse():
             store = replace(self.settings.clickhouse, path=str(self.folder.chdb))
             self._served = StoreServer(store.path, embedded.store_port, secrets.token_urlsafe(24))
             self._served.start()

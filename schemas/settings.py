@@ -87,7 +87,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
     mapping: dict[str, FormatMapping] = {}
     flush_seconds: Seconds = 1.0
-    flush_events: Count = 100_000
+    flush_events: Count = 200_000
     batch_events: Count = 10_000
     hash_key: str = "change-me"
     max_ahead_hours: Seconds = 24.0
@@ -157,11 +157,15 @@ class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 class Embedded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The embedded broker and store of `up` and `demo`.
 
-    A port of 0 takes any free one. After `roll_bytes` of accepted messages the broker's topics are drained
-    and made anew, which gives their memory back.
+    `up` brings each where no other is configured; with `broker` or `store` false it never does (`--kafka` and
+    `--clickhouse` set them so, since what they name may be the default address). A port of 0 takes any free one.
+    After `roll_bytes` of accepted messages the broker's topics are drained and made anew, which gives their memory
+    back.
     """
 
     data: str = "data"
+    broker: bool = True
+    store: bool = True
     broker_port: Port = 9092
     store_port: Port = 8123
     roll_bytes: Count = 256_000_000
