@@ -93,6 +93,7 @@ class MonitorStage:
             providers.load(),
             self._publisher.publish,
             self._publisher.flush,
+            settings.monitor,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
         self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions)

@@ -99,10 +99,21 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
 
 class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How often customers are judged, in seconds. A customer with an open alert is judged again on every sweep."""
+    """How often customers are judged, in seconds.
 
-    batch: Count = 5_000
-    within_s: Seconds = 0.5
+    A changed customer is judged at once, but never twice within `judge_every_s`; at most `batch` customers in one go,
+    and a batch begins at least `within_s` after the one before. Windows longer than a day are read at most every
+    `long_windows_every_s` for each customer, and kept for the `customers_kept` last judged: about a kilobyte each.
+    The numbers in the table of standings are at most `standings_every_s` old. A customer with an open alert is
+    judged again on every sweep.
+    """
+
+    batch: Count = 20_000
+    within_s: Seconds = 0.25
+    judge_every_s: Seconds = 5.0
+    long_windows_every_s: Seconds = 60.0
+    standings_every_s: Seconds = 15.0
+    customers_kept: Count = 200_000
     sweep_s: Seconds = 15.0
 
 

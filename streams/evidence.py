@@ -1,71 +1,81 @@
-"""What stands behind a verdict: who contributed, and samples, from the events and counts stored."""
+"""What stands behind verdicts: who contributed, and samples, from the events and counts stored.
 
+Asked for many subjects at once, since one listed address or one bad hour of a provider alarms many customers together.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
 from streams.exposure import EXPOSING
 from streams.listings import read_listings
 from streams.store import Store
-from streams.subjects import STREAM_PREFIX
-from streams.totals import HOUR_S, MINUTE_S, SHORT_S
+from streams.totals import begin
 
 TOP = 5
 SAMPLES = 10
+#: Subjects asked for in one query.
+AT_ONCE = 500
 
-#: Which events are the numerator of a metric. `{kinds}` are bounce kinds, `{types}` event types.
-CONTRIBUTORS = """
-SELECT dimension, name, count, size
+#: A customer and one of its scopes.
+Subject = tuple[str, str]
+
+_SCOPES = """ARRAY JOIN ['customer', concat('stream:', stream)] AS scope
+WHERE (customer, scope) IN arrayZip({customers:Array(String)}, {scopes:Array(String)})"""
+
+#: How much each provider and address has of a metric's numerator. `{complaints}` and its like say which that is.
+CONTRIBUTORS = f"""
+SELECT customer, scope, dimension, value, toInt64(sum(part)) AS count, toInt64(sum(mail)) AS size
 FROM
 (
-    SELECT 'provider' AS dimension, value AS name,
-        toInt64(sum(complained) * {complaints:UInt8}
-            + (sum(hard) + sum(expired)) * {failures:UInt8}
-            + sum(block) * {blocks:UInt8}
-            + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
-        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS size
+    SELECT customer, stream, dimension, value,
+        sum(complained) * {{complaints:UInt8}}
+            + (sum(hard) + sum(expired)) * {{failures:UInt8}}
+            + sum(block) * {{blocks:UInt8}}
+            + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {{all:UInt8}} AS part,
+        sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) AS mail
     FROM counts
-    WHERE dimension = 'provider' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
-        AND (stream = {stream:String} OR {stream:String} = '')
-        AND (NOT {complaints:UInt8} OR value IN {fbl:Array(String)})
-    GROUP BY value
-    UNION ALL
-    SELECT 'ip' AS dimension, value AS name,
-        toInt64(sum(complained) * {complaints:UInt8}
-            + (sum(hard) + sum(expired)) * {failures:UInt8}
-            + sum(block) * {blocks:UInt8}
-            + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {all:UInt8}) AS count,
-        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)) AS size
-    FROM counts
-    WHERE dimension = 'ip' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
-        AND (stream = {stream:String} OR {stream:String} = '')
-    GROUP BY value
+    WHERE dimension IN ('provider', 'ip') AND customer IN {{customers:Array(String)}}
+        AND bucket >= toDateTime({{since:UInt32}})
+        AND (dimension = 'ip' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
+    GROUP BY customer, stream, dimension, value
 )
-WHERE count > 0
-ORDER BY dimension, count DESC, name
-LIMIT {top:UInt8} BY dimension
-"""
+{_SCOPES}
+GROUP BY customer, scope, dimension, value
+HAVING count > 0
+ORDER BY customer, scope, dimension, count DESC, value
+LIMIT {{top:UInt8}} BY customer, scope, dimension
+"""  # noqa: S608 - made of names from this project only
 
-EVENT_FILTER = """
-FROM events FINAL
-WHERE customer = {customer:String} AND time >= toDateTime({since:UInt32})
-    AND (stream = {stream:String} OR {stream:String} = '')
-    AND ((type = 'complained' AND {complaints:UInt8} AND provider IN {fbl:Array(String)})
-        OR (type = 'expired' AND {failures:UInt8})
-        OR (type = 'bounced' AND bounce_kind = 'hard' AND {failures:UInt8})
-        OR (type = 'bounced' AND bounce_kind = 'block' AND {blocks:UInt8}))
-"""
+_EVENTS = f"""
+FROM
+(
+    SELECT customer, stream, time, message_id, if(bounce_class = '', type, bounce_class) AS name
+    FROM events FINAL
+    WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
+        AND ((type = 'complained' AND {{complaints:UInt8}} AND provider IN {{fbl:Array(String)}})
+            OR (type = 'expired' AND {{failures:UInt8}})
+            OR (type = 'bounced' AND bounce_kind = 'hard' AND {{failures:UInt8}})
+            OR (type = 'bounced' AND bounce_kind = 'block' AND {{blocks:UInt8}}))
+)
+{_SCOPES}
+"""  # noqa: S608 - made of names from this project only
 
 CLASSES = f"""
-SELECT if(bounce_class = '', type, bounce_class) AS name, count() AS n
-{EVENT_FILTER}
-GROUP BY name ORDER BY n DESC, name LIMIT {{top:UInt8}}
+SELECT customer, scope, name, count() AS n
+{_EVENTS}
+GROUP BY customer, scope, name
+ORDER BY customer, scope, n DESC, name
+LIMIT {{top:UInt8}} BY customer, scope
 """
 
 SAMPLE_IDS = f"""
-SELECT message_id
-{EVENT_FILTER}
+SELECT customer, scope, message_id
+{_EVENTS}
     AND message_id != ''
-ORDER BY time DESC, message_id LIMIT {{samples:UInt8}}
+ORDER BY customer, scope, time DESC, message_id
+LIMIT {{samples:UInt8}} BY customer, scope
 """
 
 LISTED_RULES = ("critical_listing", "exposure")
@@ -73,45 +83,51 @@ LISTED_RULES = ("critical_listing", "exposure")
 
 def collect(
     store: Store,
-    customer: str,
-    scope: str,
+    subjects: Sequence[Subject],
     metric: str,
     window_ms: int,
-    feedback_loop_providers: tuple[str, ...],
+    feedback_loop_providers: Sequence[str],
     now_ms: int,
-) -> Evidence:
-    """The evidence of one verdict, over the window it was judged by.
+) -> dict[Subject, Evidence]:
+    """The evidence of verdicts on one metric over one window, for each subject.
 
     Raises:
         StoreError: the store failed.
     """
-    length_s = window_ms // 1000
-    grain = MINUTE_S if length_s <= SHORT_S else HOUR_S
-    asked: dict[str, Any] = {
-        "customer": customer,
-        "stream": scope.removeprefix(STREAM_PREFIX) if scope.startswith(STREAM_PREFIX) else "",
-        "since": max(0, (now_ms // 1000 - length_s) // grain * grain),
-        "fbl": list(feedback_loop_providers),
-        "complaints": int(metric == "complaint"),
-        "failures": int(metric == "failure"),
-        "blocks": int(metric == "block"),
-        "all": int(metric in LISTED_RULES),
-        "top": TOP,
-        "samples": SAMPLES,
-    }
-    shares: dict[str, list[Share]] = {"provider": [], "ip": []}
-    for dimension, name, count, volume in store.rows(CONTRIBUTORS, asked):
-        shares[dimension].append(Share(name=name, count=int(count), volume=int(volume)))
-    ips = tuple(shares["ip"])
-    return Evidence(
-        providers=tuple(shares["provider"]),
-        ips=ips,
-        bounce_classes=tuple(Share(name=name, count=int(count)) for name, count in store.rows(CLASSES, asked)),
-        listings=_listings(store, {each.name for each in ips}, now_ms - window_ms) if metric in LISTED_RULES else (),
-        sample_message_ids=tuple(str(row[0]) for row in store.rows(SAMPLE_IDS, asked)),
-    )
-
-
-def _listings(store: Store, ips: set[str], since_ms: int) -> tuple[str, ...]:
-    found = [each for each in read_listings(store, since_ms, EXPOSING) if each.resource in ips]
-    return tuple(f"{each.resource} on {each.zone} ({each.weight})" for each in found)
+    found = {}
+    listed = metric in LISTED_RULES
+    listings = read_listings(store, now_ms - window_ms, EXPOSING) if listed else []
+    for start in range(0, len(subjects), AT_ONCE):
+        part = subjects[start : start + AT_ONCE]
+        asked: dict[str, Any] = {
+            "customers": [customer for customer, _ in part],
+            "scopes": [scope for _, scope in part],
+            "since": begin(window_ms, now_ms),
+            "fbl": list(feedback_loop_providers),
+            "complaints": int(metric == "complaint"),
+            "failures": int(metric == "failure"),
+            "blocks": int(metric == "block"),
+            "all": int(listed),
+            "top": TOP,
+            "samples": SAMPLES,
+        }
+        shares: dict[tuple[str, str, str], list[Share]] = defaultdict(list)
+        for customer, scope, dimension, name, count, size in store.rows(CONTRIBUTORS, asked):
+            shares[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
+        classes: dict[Subject, list[Share]] = defaultdict(list)
+        for customer, scope, name, count in store.rows(CLASSES, asked):
+            classes[customer, scope].append(Share(name=name, count=int(count)))
+        samples: dict[Subject, list[str]] = defaultdict(list)
+        for customer, scope, message_id in store.rows(SAMPLE_IDS, asked):
+            samples[customer, scope].append(str(message_id))
+        for subject in part:
+            ips = tuple(shares[*subject, "ip"])
+            names = {each.name for each in ips}
+            found[subject] = Evidence(
+                providers=tuple(shares[*subject, "provider"]),
+                ips=ips,
+                bounce_classes=tuple(classes[subject]),
+                listings=tuple(f"{e.resource} on {e.zone} ({e.weight})" for e in listings if e.resource in names),
+                sample_message_ids=tuple(samples[subject]),
+            )
+    return found

@@ -1,20 +1,25 @@
 """The monitor stage: changed customers in, verdicts and alerts out.
 
-A Faust agent reads `reputation.changes` in batches and has each batch judged. Faust keeps no table: all state is
-in ClickHouse, and a change that is read twice is judged twice to the same end. Besides, customers who do not stand
-well are judged on every sweep, since windows slide without any event, and everybody at the start and now and then.
+A Faust agent reads `reputation.changes` into a work list, from which customers are judged in batches, each of them as
+soon as `Debounce` lets it. Besides, customers who do not stand well are judged on every sweep, since windows slide
+without any event, and everybody now and then.
+
+A change is acknowledged when it is on the work list, not when its customer is judged: waiting for that would hold back
+the changes behind it. So a monitor that dies has acknowledged changes that were never judged. They are not lost:
+whoever is given a partition next, be it this monitor started again, judges everybody who belongs to it, by what is
+stored. Faust keeps no table; all state is in ClickHouse, and a customer judged twice is judged to the same end.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
-import faust
 import msgspec
 
 from schemas.change import Change
@@ -22,29 +27,40 @@ from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_CHANGES
 from streams.broker import BrokerError
+from streams.debounce import Debounce
+from streams.faust_app import faust_app
 from streams.store import StoreError
-from streams.verdicts import Judge
+from streams.verdicts import Judge, Judged
 
 log = logging.getLogger("repmon.monitor")
 
 EVERYBODY_S = 600.0
+#: Of everybody, so many are judged beside each batch of those who changed.
+SPARE_AT_ONCE = 2_000
 RETRY_S = (0.5, 15.0)
-#: Customers judged at once: what one window query is asked for.
-AT_ONCE = 2_000
+#: How often it is looked which partitions are ours.
+LOOK_S = 0.5
 CHANGE = msgspec.json.Decoder(Change)
+
+T = TypeVar("T")
 
 
 class Monitor:
-    """The Faust app and the timers around it, inside the caller's event loop."""
+    """The Faust app, the work list and the timers around it, inside the caller's event loop."""
 
     def __init__(self, kafka: Kafka, settings: MonitorSettings, judge: Judge, data: Path, partitions: int) -> None:
         self._settings = settings
         self._judge = judge
         self._partitions = partitions
-        self._lock = asyncio.Lock()
+        self._work = Debounce(int(settings.judge_every_s * 1000))
+        self._ours: frozenset[int] = frozenset()
+        #: All that asks the store runs here, one thing at a time.
+        self._thread = ThreadPoolExecutor(1, "judge")
+        self._wake = asyncio.Event()
+        self._gained = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._timers: list[asyncio.Task[None]] = []
-        self.app = self._faust(kafka, data)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.app = faust_app(kafka, data)
         topic = self.app.topic(
             REPUTATION_CHANGES, value_type=bytes, value_serializer="raw", key_serializer="raw", internal=False
         )
@@ -53,120 +69,143 @@ class Monitor:
     async def start(self) -> None:
         """Join the group and begin to judge. Returns once the app runs."""
         await self.app.maybe_start()
-        self._timers = [asyncio.create_task(self._sweep()), asyncio.create_task(self._everybody())]
+        timers = (self._partitions_watched, self._everybody, self._sweep)
+        self._tasks = [asyncio.create_task(each) for each in (self._judging(), *map(_lasting, timers))]
 
     async def stop(self, patience_s: float | None = None) -> bool:
         """Leave once the batch in hand is finished, or after `patience_s`. True: nothing is being judged any more.
 
-        A batch that is left is not acknowledged, so whoever takes the partition next judges it again.
+        Who still waits is judged by whoever takes the partition next.
         """
         self._stopping.set()
-        for timer in self._timers:
-            timer.cancel()
-        await asyncio.gather(*self._timers, return_exceptions=True)
-        try:
-            async with asyncio.timeout(patience_s), self._lock:
-                idle = True
-        except TimeoutError:
-            idle = False
+        self._wake.set()
+        for task in self._tasks[1:]:
+            task.cancel()
+        # A query runs on although nobody waits for it, so the thread says when all is over.
+        over = asyncio.gather(*self._tasks, self._asked(lambda: None), return_exceptions=True)
+        _, running = await asyncio.wait([over], timeout=patience_s)
+        self._thread.shutdown(wait=False, cancel_futures=True)
         # Without its broker the app would never end, so this comes in any case.
         await self.app.stop()
-        return idle
+        return not running
 
-    def _faust(self, kafka: Kafka, data: Path) -> Any:
-        return faust.App(
-            f"{kafka.group}-monitor",
-            broker=[f"kafka://{address}" for address in kafka.bootstrap.split(",")],
-            broker_credentials=_credentials(kafka),
-            broker_session_timeout=kafka.session_timeout_ms / 1000,
-            broker_heartbeat_interval=max(0.5, kafka.session_timeout_ms / 4000),
-            broker_max_poll_interval=600.0,
-            store="memory://",
-            stream_wait_empty=False,
-            datadir=str(data),
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            web_enabled=False,
-        )
+    async def _changes(self, stream: Any) -> None:
+        async for value in stream:
+            self._work.changed(_customers(value))
+            self._wake.set()
 
-    async def _changes(self, stream: Any) -> AsyncIterable[None]:
-        async for batch in stream.take(self._settings.batch, within=self._settings.within_s):
-            await self._judged(_customers(batch))
-            yield
+    async def _judging(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            batch = self._work.take(_monotonic_ms(), self._settings.batch, SPARE_AT_ONCE)
+            if not batch:
+                await self._woken(self._work.wait_ms(_monotonic_ms()) / 1000)
+                continue
+            began = loop.time()
+            judged = await self._judged(batch)
+            # The times to judge again are of the store's clock, the work list's of one that is never set.
+            apart = _monotonic_ms() - _now_ms()
+            self._work.later((customer, at_ms + apart) for customer, at_ms in judged.again)
+            for alert in judged.alerts:
+                log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation)
+            await self._paused(began + self._settings.within_s - loop.time())
+
+    async def _judged(self, batch: list[str]) -> Judged:
+        """Judge, and judge again until store and broker answer, or the monitor is stopped: nobody is skipped."""
+        wait = RETRY_S[0]
+        while True:
+            try:
+                return await self._asked(lambda: self._judge.judge_customers(batch, _now_ms()))
+            except (StoreError, BrokerError) as error:
+                log.warning("%s; trying again in %.1f s", error, wait)
+            except Exception:
+                # Not expected, and yet a monitor that says so again and again is better than one that judges no more.
+                log.exception("a batch of %d customers could not be judged; trying again in %.1f s", len(batch), wait)
+            await self._paused(wait)
+            if self._stopping.is_set():
+                return Judged()
+            wait = min(wait * 2, RETRY_S[1])
 
     async def _sweep(self) -> None:
         while True:
+            found = await self._asked(self._judge.not_good)
+            self._work.changed(filter(self._is_ours, found))
+            self._wake.set()
             await asyncio.sleep(self._settings.sweep_s)
-            await self._judged_among(self._judge.not_good)
 
     async def _everybody(self) -> None:
+        """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged, and now
+        and then, in case a change was lost."""
         while True:
-            await self._judged_among(lambda: self._judge.everybody(_now_ms()))
-            await asyncio.sleep(EVERYBODY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gained.wait(), EVERYBODY_S)
+            self._gained.clear()
+            try:
+                found = await self._asked(lambda: self._judge.everybody(_now_ms()))
+            except BaseException:
+                self._gained.set()
+                raise
+            self._work.spare(filter(self._is_ours, found))
+            self._wake.set()
 
-    async def _judged_among(self, who: Any) -> None:
-        """Judge those found whose partition is ours, so that several monitors share the work."""
+    async def _partitions_watched(self) -> None:
+        """Several monitors share the work by partition. One that gains or loses some forgets what it kept, since
+        another may have judged meanwhile."""
+        while True:
+            ours = frozenset(
+                part.partition for part in self.app.assignor.assigned_actives() if part.topic == REPUTATION_CHANGES
+            )
+            if ours != self._ours:
+                gained, self._ours = ours - self._ours, ours
+                await self._asked(self._judge.forget)
+                self._work.keep(self._is_ours)
+                if gained:
+                    self._gained.set()
+            await asyncio.sleep(LOOK_S)
+
+    def _is_ours(self, customer: str) -> bool:
+        return crc32(customer.encode()) % self._partitions in self._ours
+
+    async def _asked(self, question: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, question)
+
+    async def _woken(self, most_s: float) -> None:
+        """Return when something is new, or after `most_s` (which may be infinite)."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), None if most_s == float("inf") else most_s)
+        self._wake.clear()
+
+    async def _paused(self, seconds: float) -> None:
+        """Return after so many seconds, or when the monitor is stopped."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a timer, and begin it again a little later whenever it fails."""
+    while True:
         try:
-            async with self._lock:
-                found = await asyncio.to_thread(who)
+            await timer()
         except StoreError as error:
-            log.warning("%s; left to the next sweep", error)
-            return
-        ours = {part.partition for part in self.app.assignor.assigned_actives() if part.topic == REPUTATION_CHANGES}
-        await self._judged({each for each in found if crc32(each.encode()) % self._partitions in ours})
-
-    async def _judged(self, customers: Iterable[str]) -> None:
-        """Judge, and judge again until store and broker answer: a change is never skipped."""
-        wanted = sorted(customers)
-        wait = RETRY_S[0]
-        for start in range(0, len(wanted), AT_ONCE):
-            part = wanted[start : start + AT_ONCE]
-            while True:
-                if self._stopping.is_set():
-                    # Never acknowledged: the next owner of the partition judges these.
-                    await asyncio.Event().wait()
-                try:
-                    async with self._lock:
-                        alerts = await asyncio.to_thread(self._judge.judge_customers, part, _now_ms())
-                except (StoreError, BrokerError) as error:
-                    log.warning("%s; trying again in %.1f s", error, wait)
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopping.wait(), wait)
-                    wait = min(wait * 2, RETRY_S[1])
-                else:
-                    for alert in alerts:
-                        log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation)
-                    break
+            log.warning("%s; trying again in %.1f s", error, RETRY_S[1])
+        except Exception:
+            log.exception("trying again in %.1f s", RETRY_S[1])
+        await asyncio.sleep(RETRY_S[1])
 
 
-def _customers(batch: Iterable[bytes]) -> set[str]:
-    found = set()
-    for value in batch:
-        try:
-            found.add(CHANGE.decode(value).customer)
-        except msgspec.DecodeError as error:
-            log.warning("%s: not a change, skipped: %s", REPUTATION_CHANGES, error)
-    return found
-
-
-def _credentials(kafka: Kafka) -> Any:
-    """Faust's credentials from librdkafka's option names; only SASL over TLS or plain text is translated."""
-    options = kafka.options
-    if "sasl.username" not in options:
-        return None
-    tls = options.get("security.protocol", "").upper() == "SASL_SSL"
-    context = None
-    if tls:
-        import ssl
-
-        context = ssl.create_default_context(cafile=options.get("ssl.ca.location"))
-    return faust.SASLCredentials(
-        username=options["sasl.username"],
-        password=kafka.sasl_password,
-        mechanism=options.get("sasl.mechanism", options.get("sasl.mechanisms", "PLAIN")),
-        ssl_context=context,
-    )
+def _customers(value: bytes) -> list[str]:
+    try:
+        change = CHANGE.decode(value)
+    except msgspec.DecodeError as error:
+        log.warning("%s: not a change, skipped: %s", REPUTATION_CHANGES, error)
+        return []
+    return [change.customer]
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

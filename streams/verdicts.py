@@ -2,61 +2,47 @@
 
 Order: alerts are sent and acknowledged, then stored, then the states. A crash in between makes the next run
 repeat alerts under the same ids, which consumers drop; no alert is lost.
+
+A batch costs a few queries, however many customers it has, and little Python: who is below every threshold and has no
+open alert, hence nearly everybody, is not judged one by one (`streams.screen`).
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
-from schemas.alert import AlertEvent, Level
-from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Metric, Policy, window_ms
+from schemas.alert import AlertEvent, Evidence, Level
+from schemas.counts import SubjectCounts
+from schemas.policy import Policy, window_ms
 from schemas.providers import Providers
+from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
+from streams.alert_states import SubjectRule, read_states, store_alerts, store_states
 from streams.describe import alert_event
-from streams.evidence import collect
-from streams.judge import RANK, Judgement, Verdict, judge, measured
+from streams.evidence import Subject, collect
+from streams.judge import RANK, Judgement, Verdict, judge
 from streams.lifecycle import AlertState, Transition, step
+from streams.screen import screen
+from streams.standings import SHOWN_WINDOW, Rows, Standings, shown_numbers
 from streams.store import Store
-from streams.windows import window_counts
-
-STATES = """
-SELECT customer, scope, rule, argMax(state, updated)
-FROM alert_states
-WHERE customer IN {customers:Array(String)}
-GROUP BY customer, scope, rule
-"""
-
-STANDINGS = """
-SELECT customer, scope, argMax(standing, updated), toUnixTimestamp64Milli(argMax(since, updated))
-FROM standings
-WHERE customer IN {customers:Array(String)}
-GROUP BY customer, scope
-"""
+from streams.subjects import Subjects
+from streams.windows import Windows
 
 #: Who must be judged again although nothing new came: windows slide, and what was excessive may be over.
 NOT_GOOD = """
 SELECT DISTINCT customer FROM standings FINAL WHERE standing NOT IN ('good', 'too_small')
 """
 
-#: Everybody with mail in the longest window; judged at the start and now and then, in case a change was lost.
+#: Everybody with mail in the longest window.
 EVERYBODY = """
 SELECT DISTINCT customer FROM counts WHERE dimension = 'provider' AND bucket >= toDateTime({since:UInt32})
 """
 
-#: The columns of `alerts` that are fields of the alert's data.
-ALERT_COLUMNS = (
-    *("customer", "scope", "rule", "episode", "transition", "kind", "level", "previous_level", "window"),
-    *("numerator", "denominator", "rate", "lower", "upper", "threshold", "policy_version"),
-)
-SHOWN_WINDOW = "24h"
-SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
-
-STATE = msgspec.json.Decoder(AlertState)
-SubjectRule = tuple[str, str, str]
+DEFAULTS = MonitorSettings()
 
 
 @dataclass
@@ -80,6 +66,17 @@ class Outcome:
     transitions: list[tuple[Transition, Verdict]]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of a batch: the alerts sent, and which customers are to be judged again, each at a time (epoch ms).
+
+    Those were judged by long windows that were read a while ago, or their numbers are not shown yet.
+    """
+
+    alerts: list[AlertEvent] = field(default_factory=list)
+    again: list[tuple[str, int]] = field(default_factory=list)
+
+
 class Judge:
     """Judges customers and records it. One thread at a time."""
 
@@ -90,6 +87,7 @@ class Judge:
         providers: Providers,
         publish: Callable[[str, bytes, bytes], None],
         acknowledged: Callable[[], None],
+        settings: MonitorSettings = DEFAULTS,
     ) -> None:
         self._store = store
         self.policy = policy
@@ -98,10 +96,22 @@ class Judge:
         self._acknowledged = acknowledged
         self.metrics = Metrics()
         self._hold_ms = {rule.name: int(rule.hold_minutes * 60_000) for rule in policy.rules}
-        self._windows = {name: window_ms(name) for name in policy.windows}
+        self._lengths = {name: window_ms(name) for name in policy.windows}
+        self._with_overrides = {each.customer for each in policy.overrides}
+        used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.windows)}
+        self._windows = Windows(
+            store,
+            {name: length for name, length in self._lengths.items() if name in used},
+            self._fbl,
+            int(settings.long_windows_every_s * 1000),
+            settings.customers_kept,
+        )
+        self._standings = Standings(
+            store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
+        )
 
-    def judge_customers(self, customers: Iterable[str], now_ms: int) -> list[AlertEvent]:
-        """Judge, alert, store. Returns the alerts sent.
+    def judge_customers(self, customers: Iterable[str], now_ms: int) -> Judged:
+        """Judge, alert, store.
 
         Raises:
             StoreError, BrokerError: nothing is lost; judge the same customers again.
@@ -109,26 +119,38 @@ class Judge:
         began = time.monotonic()
         wanted = sorted(set(customers))
         if not wanted:
-            return []
-        counted = window_counts(self._store, wanted, self._windows, self._fbl, now_ms)
-        states = self._read_states(wanted)
-        subjects = with_open_alerts(
-            [each for each in counted if each.scope.partition(":")[0] in self.policy.scopes], states
+            return Judged()
+        counted, again = self._windows.read(wanted, now_ms)
+        subjects = counted.of_scopes(self.policy.scopes)
+        states = read_states(self._store, wanted)
+        screened = screen(subjects, self.policy)
+        closely = self._with_overrides | {state.customer for state in states.values() if state.level != "good"}
+        singly = screened.remarkable | np.fromiter(
+            (customer in closely for customer in subjects.customers), np.bool_, len(subjects)
         )
-        outcomes = [self._outcome(subject, states, now_ms) for subject in subjects]
-        alerts = [alert for outcome in outcomes for alert in self._alerts(outcome, now_ms)]
+        places = singly.nonzero()[0].tolist()
+        outcomes = [
+            self._outcome(subject, states, now_ms)
+            for subject in with_open_alerts([subjects.one(place) for place in places], states)
+        ]
+        alerts = self._alerts(outcomes, now_ms)
         for alert in alerts:
             self._publish(REPUTATION_ALERTS, alert.subject.encode(), msgspec.json.encode(alert))
         if alerts:
             self._acknowledged()
-            self._store_alerts(alerts, now_ms)
-        self._store_states([state for outcome in outcomes for state in outcome.states], now_ms)
-        self._store_standings(outcomes, wanted, now_ms)
+            store_alerts(self._store, alerts, now_ms)
+        store_states(self._store, [state for outcome in outcomes for state in outcome.states], now_ms)
+        again += self._standings.show(self._shown(subjects, screened.too_small.tolist(), places, outcomes), now_ms)
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1
         self.metrics.alerts += len(alerts)
         self.metrics.last_batch_s = time.monotonic() - began
-        return alerts
+        return Judged(alerts, again)
+
+    def forget(self) -> None:
+        """Keep nothing that another monitor may have changed, or that is no longer asked for."""
+        self._windows.forget()
+        self._standings.forget()
 
     def not_good(self) -> set[str]:
         """Customers whose standing is other than good."""
@@ -136,14 +158,10 @@ class Judge:
 
     def everybody(self, now_ms: int) -> set[str]:
         """Customers with mail in the longest window."""
-        since = max(0, (now_ms - max(self._windows.values())) // 1000)
+        since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
 
-    def _read_states(self, customers: list[str]) -> dict[SubjectRule, AlertState]:
-        rows = self._store.rows(STATES, {"customers": customers})
-        return {(customer, scope, rule): STATE.decode(state) for customer, scope, rule, state in rows}
-
-    def _outcome(self, subject: SubjectCounts, states: dict[SubjectRule, AlertState], now_ms: int) -> Outcome:
+    def _outcome(self, subject: SubjectCounts, states: Mapping[SubjectRule, AlertState], now_ms: int) -> Outcome:
         judgement = judge(subject, self.policy, now_ms)
         changed: list[AlertState] = []
         open_levels: list[Level] = []
@@ -163,83 +181,48 @@ class Judge:
         standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
         return Outcome(judgement, subject, standing, changed, transitions)
 
-    def _alerts(self, outcome: Outcome, now_ms: int) -> list[AlertEvent]:
+    def _alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
+        wanted: dict[tuple[str, str], list[Subject]] = defaultdict(list)
+        for outcome in outcomes:
+            for _, verdict in outcome.transitions:
+                wanted[verdict.metric, verdict.window].append((outcome.subject.customer, outcome.subject.scope))
+        evidence: dict[tuple[str, str], dict[Subject, Evidence]] = {
+            (metric, window): collect(
+                self._store, list(dict.fromkeys(subjects)), metric, self._lengths[window], self._fbl, now_ms
+            )
+            for (metric, window), subjects in wanted.items()
+        }
         return [
             alert_event(
                 transition,
                 verdict,
                 outcome.judgement,
-                collect(
-                    self._store,
-                    outcome.subject.customer,
-                    outcome.subject.scope,
-                    verdict.metric,
-                    self._windows[verdict.window],
-                    self._fbl,
-                    now_ms,
-                ),
+                evidence[verdict.metric, verdict.window][outcome.subject.customer, outcome.subject.scope],
                 self.policy,
             )
+            for outcome in outcomes
             for transition, verdict in outcome.transitions
         ]
 
-    def _store_alerts(self, alerts: list[AlertEvent], now_ms: int) -> None:
-        data = [alert.data for alert in alerts]
-        self._store.insert(
-            "alerts",
-            {
-                **{name: [getattr(each, name) for each in data] for name in ALERT_COLUMNS},
-                "time": [_time(now_ms)] * len(alerts),
-                "id": [alert.id for alert in alerts],
-                "event": [msgspec.json.encode(alert).decode() for alert in alerts],
-            },
+    def _shown(
+        self, subjects: Subjects, too_small: Sequence[bool], places: Sequence[int], outcomes: Sequence[Outcome]
+    ) -> Rows:
+        """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
+        silent = outcomes[len(places) :]
+        numbers = shown_numbers(subjects, self.policy.expired_is_failure)
+        rows = Rows(
+            subjects=[
+                *zip(subjects.customers, subjects.scopes, strict=True),
+                *((outcome.subject.customer, outcome.subject.scope) for outcome in silent),
+            ],
+            standings=["too_small" if each else "good" for each in too_small] + [each.standing for each in silent],
+            reasons=[()] * len(subjects) + [_reasons(outcome) for outcome in silent],
+            numbers=np.concatenate((numbers, np.zeros((len(silent), numbers.shape[1])))),
         )
-
-    def _store_states(self, states: list[AlertState], now_ms: int) -> None:
-        if states:
-            self._store.insert(
-                "alert_states",
-                {
-                    "customer": [state.customer for state in states],
-                    "scope": [state.scope for state in states],
-                    "rule": [state.rule for state in states],
-                    "updated": [_time(now_ms)] * len(states),
-                    "level": [state.level for state in states],
-                    "state": [msgspec.json.encode(state).decode() for state in states],
-                },
-            )
-
-    def _store_standings(self, outcomes: list[Outcome], customers: list[str], now_ms: int) -> None:
-        known = {
-            (customer, scope): (standing, since)
-            for customer, scope, standing, since in self._store.rows(STANDINGS, {"customers": customers})
-        }
-        if not outcomes:
-            return
-        judgements = [outcome.judgement for outcome in outcomes]
-        since = [
-            before[1] if (before := known.get((j.customer, j.scope))) and before[0] == outcome.standing else now_ms
-            for outcome in outcomes
-            for j in (outcome.judgement,)
-        ]
-        shown = [_shown(outcome.subject, self.policy.expired_is_failure) for outcome in outcomes]
-        self._store.insert(
-            "standings",
-            {
-                "customer": [j.customer for j in judgements],
-                "scope": [j.scope for j in judgements],
-                "updated": [_time(now_ms)] * len(judgements),
-                "standing": [outcome.standing for outcome in outcomes],
-                "since": [_time(each) for each in since],
-                "volume": [rates[0] for rates in shown],
-                "complaint_rate": [rates[1] for rates in shown],
-                "failure_rate": [rates[2] for rates in shown],
-                "block_rate": [rates[3] for rates in shown],
-                "exposure_rate": [rates[4] for rates in shown],
-                "reasons": [[v.rule for v in j.verdicts if v.level != "good"] for j in judgements],
-                "policy_version": [j.policy_version for j in judgements],
-            },
-        )
+        for place, outcome in zip(places, outcomes, strict=False):
+            rows.standings[place] = outcome.standing
+            rows.reasons[place] = _reasons(outcome)
+        return rows
 
 
 def with_open_alerts(
@@ -255,15 +238,5 @@ def with_open_alerts(
     return [*subjects, *empty]
 
 
-def _shown(subject: SubjectCounts, expired_is_failure: bool) -> tuple[int, float, float, float, float]:
-    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h."""
-    counts = subject.windows.get(SHOWN_WINDOW, WindowCounts())
-    complaint, failure, block, exposure = (
-        min(numerator / denominator, 1.0) if denominator > 0 else 0.0
-        for numerator, denominator in (measured(metric, counts, expired_is_failure) for metric in SHOWN_METRICS)
-    )
-    return max(0, counts.finished), complaint, failure, block, exposure
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+def _reasons(outcome: Outcome) -> tuple[str, ...]:
+    return tuple(verdict.rule for verdict in outcome.judgement.verdicts if verdict.level != "good")

@@ -1,0 +1,78 @@
+"""Which of many subjects need judging one by one: hardly any. Pure.
+
+Most subjects are below every threshold. For these it is known without judging each that every verdict is good; what is
+left to say is whether there was enough mail to say so. `judge` says the same of each of them, only slower.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.policy import COUNTED, Metric, Policy
+from streams.subjects import PLACE, Counts, Subjects
+
+
+class Screened(NamedTuple):
+    """One entry a subject: whether a rate reaches a threshold, and whether every rate had too little mail."""
+
+    remarkable: NDArray[np.bool_]
+    too_small: NDArray[np.bool_]
+
+
+def screen(subjects: Subjects, policy: Policy) -> Screened:
+    """What the policy's rules say of each subject, overrides aside: a subject that has one is to be judged by itself.
+
+    A subject that is not remarkable has good verdicts only.
+    """
+    remarkable = np.zeros(len(subjects), np.bool_)
+    too_small = np.ones(len(subjects), np.bool_)
+    place_of = {name: place for place, name in enumerate(subjects.windows)}
+    for rule in policy.rules:
+        # A window that is not there is empty, so it has too little mail.
+        checks = [(place_of[window], least) for window, least in rule.checks if window in place_of]
+        top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure)
+        for place, least in checks:
+            if rule.metric in COUNTED:
+                remarkable |= top[:, place] >= rule.thresholds[0]
+                continue
+            n, d = top[:, place], bottom[:, place]
+            enough = d >= least
+            # The same division as in `judge`, so that both see the same rate.
+            remarkable |= enough & (np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0])
+            too_small &= ~enough
+    if all(rule.metric in COUNTED for rule in policy.rules):
+        too_small[:] = False
+    return Screened(remarkable, too_small)
+
+
+def measured(metric: Metric, counts: Counts, expired_is_failure: bool) -> tuple[Counts, Counts]:
+    """Numerators and denominators of a metric, as in `judge.measured`, with the axes of `counts` but the last."""
+    match metric:
+        case "complaint":
+            return _field(counts, "fbl_complained"), _field(counts, "fbl_delivered")
+        case "failure":
+            hard = _field(counts, "hard")
+            return hard + _field(counts, "expired") if expired_is_failure else hard, finished(counts)
+        case "block":
+            return _field(counts, "block"), finished(counts)
+        case "exposure":
+            return _field(counts, "exposed"), _field(counts, "sent")
+        case "critical_listing":
+            listings = _field(counts, "critical_listings")
+            return listings, np.ones_like(listings)
+
+
+def finished(counts: Counts) -> Counts:
+    """Recipients whose fate is known, each once, as in `WindowCounts.finished`."""
+    total = _field(counts, "delivered").copy()
+    for name in ("hard", "soft", "block", "expired"):
+        total += _field(counts, name)
+    for name in ("late_hard", "late_soft", "late_block"):
+        total -= _field(counts, name)
+    return total
+
+
+def _field(counts: Counts, name: str) -> Counts:
+    found: Counts = counts[..., PLACE[name]]
+    return found

@@ -1,0 +1,141 @@
+"""The table of standings: where each subject stands, with the numbers of the last day.
+
+A row is written at once when the standing or its reasons change. When only the numbers do, and those of an active
+customer always do, it is written every `refresh_ms`: who looks at the table sees numbers that are at most so old.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.policy import Metric
+from streams.portions import portions
+from streams.screen import finished, measured
+from streams.store import Store
+from streams.subjects import Key, Subjects
+
+STANDINGS = """
+SELECT customer, scope, argMax(standing, updated), toUnixTimestamp64Milli(argMax(since, updated))
+FROM standings
+WHERE customer IN {customers:Array(String)}
+GROUP BY customer, scope
+"""
+
+SHOWN_WINDOW = "24h"
+SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
+COLUMNS = ("volume", *(f"{metric}_rate" for metric in SHOWN_METRICS))
+
+#: Standing, since when (epoch ms), reasons, when written (epoch ms), and the numbers written.
+Known = tuple[str, int, tuple[str, ...], int, bytes]
+
+
+@dataclass(slots=True)
+class Rows:
+    """What is to be shown; one entry a subject. `numbers` has a column for each of `COLUMNS`."""
+
+    subjects: list[Key]
+    standings: list[str]
+    reasons: list[tuple[str, ...]]
+    numbers: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class _Writing:
+    """The rows of one INSERT, by their place in what is shown."""
+
+    places: list[int] = field(default_factory=list)
+    since: list[int] = field(default_factory=list)
+
+
+class Standings:
+    """Writes the table, and remembers of at most `most` subjects what it wrote."""
+
+    def __init__(self, store: Store, policy_version: str, refresh_ms: int, most: int) -> None:
+        self._store = store
+        self._policy_version = policy_version
+        self._refresh_ms = refresh_ms
+        self._most = most
+        self._known: dict[Key, Known] = {}
+
+    def show(self, rows: Rows, now_ms: int) -> list[tuple[str, int]]:
+        """Write what is due. Returns the customers whose numbers are not written yet, each with the time (epoch ms)
+        from which on they are.
+
+        Raises:
+            StoreError: the store failed; the same rows are due again.
+        """
+        known = self._known
+        numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
+        stored = self._stored(sorted({key[0] for key in rows.subjects if key not in known}))
+        writing, owed = _Writing(), []
+        for place, (key, standing, reasons, shown) in enumerate(
+            zip(rows.subjects, rows.standings, rows.reasons, numbers, strict=True)
+        ):
+            before = known.get(key)
+            if before is None:
+                since = stored.get(key, ("", 0))
+                writing.places.append(place)
+                writing.since.append(since[1] if since[0] == standing else now_ms)
+            elif before[0] != standing or before[2] != reasons:
+                writing.places.append(place)
+                writing.since.append(before[1] if before[0] == standing else now_ms)
+            elif before[4] != shown:
+                if not before[3] <= now_ms < before[3] + self._refresh_ms:
+                    writing.places.append(place)
+                    writing.since.append(before[1])
+                else:
+                    owed.append((key[0], before[3] + self._refresh_ms))
+        if writing.places:
+            self._write(rows, writing, now_ms)
+            for place, since_ms in zip(writing.places, writing.since, strict=True):
+                key = rows.subjects[place]
+                # Put last, so that those longest unwritten are first.
+                known.pop(key, None)
+                known[key] = (rows.standings[place], since_ms, rows.reasons[place], now_ms, numbers[place])
+            for key in list(known)[: max(0, len(known) - self._most)]:
+                del known[key]
+        return owed
+
+    def forget(self) -> None:
+        """Another monitor may have written since."""
+        self._known.clear()
+
+    def _stored(self, customers: Sequence[str]) -> dict[Key, tuple[str, int]]:
+        return {
+            (customer, scope): (standing, since)
+            for part in portions(self._store, customers)
+            for customer, scope, standing, since in self._store.rows(STANDINGS, {"customers": list(part)})
+        }
+
+    def _write(self, rows: Rows, writing: _Writing, now_ms: int) -> None:
+        places, count = writing.places, len(writing.places)
+        numbers = rows.numbers[places]
+        columns = {
+            "customer": pa.array([rows.subjects[place][0] for place in places], pa.string()),
+            "scope": pa.array([rows.subjects[place][1] for place in places], pa.string()),
+            "updated": pa.array([datetime.fromtimestamp(now_ms / 1000, UTC)] * count, pa.timestamp("us", "UTC")),
+            "standing": pa.array([rows.standings[place] for place in places], pa.string()),
+            "since": pa.array(writing.since, pa.int64()).cast(pa.timestamp("ms", "UTC")),
+            "volume": pa.array(numbers[:, 0].astype(np.uint64)),
+            **{name: pa.array(numbers[:, column]) for column, name in enumerate(COLUMNS) if column},
+            "reasons": pa.array([rows.reasons[place] for place in places], pa.list_(pa.string())),
+            "policy_version": pa.array([self._policy_version] * count, pa.string()),
+        }
+        self._store.insert_table("standings", pa.table(columns))
+
+
+def shown_numbers(subjects: Subjects, expired_is_failure: bool) -> NDArray[np.float64]:
+    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h."""
+    numbers = np.zeros((len(subjects), len(COLUMNS)))
+    if SHOWN_WINDOW not in subjects.windows:
+        return numbers
+    counts = subjects.counts[:, subjects.windows.index(SHOWN_WINDOW)]
+    numbers[:, 0] = np.maximum(finished(counts), 0)
+    for column, metric in enumerate(SHOWN_METRICS, start=1):
+        top, bottom = measured(metric, counts, expired_is_failure)
+        numbers[:, column] = np.where(bottom > 0, np.minimum(top / np.maximum(bottom, 1), 1.0), 0.0)
+    return numbers

@@ -1,0 +1,97 @@
+"""Subjects as arrays: what was counted for many customers and streams over several windows. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.counts import SubjectCounts, WindowCounts
+
+CUSTOMER = "customer"
+STREAM_PREFIX = "stream:"
+
+#: The last axis of every array of counts.
+FIELDS: tuple[str, ...] = WindowCounts.__struct_fields__
+PLACE = {name: place for place, name in enumerate(FIELDS)}
+
+Counts = NDArray[np.int64]
+#: Customer and stream.
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What streams have over some windows: `counts` has the axes key, window, field."""
+
+    keys: list[Key]
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Who is judged, and by what: `counts` has the axes subject, window, field."""
+
+    customers: list[str]
+    scopes: list[str]
+    windows: tuple[str, ...]
+    counts: Counts
+
+    def __len__(self) -> int:
+        return len(self.customers)
+
+    def of_scopes(self, kinds: Sequence[str]) -> "Subjects":
+        """Only customers, only streams, or both."""
+        rows = [row for row, scope in enumerate(self.scopes) if scope.partition(":")[0] in kinds]
+        if len(rows) == len(self):
+            return self
+        return Subjects(
+            [self.customers[row] for row in rows], [self.scopes[row] for row in rows], self.windows, self.counts[rows]
+        )
+
+    def one(self, place: int) -> SubjectCounts:
+        """A subject by itself, as it is judged."""
+        return SubjectCounts(
+            customer=self.customers[place],
+            scope=self.scopes[place],
+            windows={
+                name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
+                for name, row in zip(self.windows, self.counts[place].tolist(), strict=True)
+            },
+        )
+
+
+def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: int) -> Totals:
+    """Totals of different windows put together: the windows of each part go to its `places`.
+
+    A stream that one part lacks has zeros there. Keys are sorted, and come out sorted.
+    """
+    # The parts are sorted, so sorting them together is one pass.
+    known = list(dict.fromkeys(sorted(chain.from_iterable(part.keys for part in parts))))
+    row_of = {key: row for row, key in enumerate(known)}
+    counts = np.zeros((len(known), windows, len(FIELDS)), np.int64)
+    for part, columns in zip(parts, places, strict=True):
+        if part.keys:
+            rows = np.fromiter((row_of[key] for key in part.keys), np.intp, len(part.keys))
+            counts[np.ix_(rows, np.array(columns, np.intp))] = part.counts
+    return Totals(known, counts)
+
+
+def subjects(totals: Totals, windows: tuple[str, ...]) -> Subjects:
+    """Each customer with all of its streams together, and each stream of customers that have several.
+
+    The keys of `totals` are sorted.
+    """
+    keys = totals.keys
+    if not keys:
+        return Subjects([], [], windows, totals.counts)
+    sizes = [len(list(group)) for _, group in groupby(keys, key=lambda key: key[0])]
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    several = np.repeat(np.array(sizes) > 1, sizes).nonzero()[0]
+    return Subjects(
+        customers=[keys[start][0] for start in starts] + [keys[row][0] for row in several],
+        scopes=[CUSTOMER] * len(starts) + [STREAM_PREFIX + keys[row][1] for row in several],
+        windows=windows,
+        counts=np.concatenate((np.add.reduceat(totals.counts, starts, axis=0), totals.counts[several])),
+    )

@@ -1,0 +1,114 @@
+"""What streams have over sliding windows, read from the counts: one query for all windows of a kind."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from schemas.counts import MEASURES
+from streams.portions import portions
+from streams.store import Store
+from streams.subjects import FIELDS, Totals
+
+MINUTE_S = 60
+HOUR_S = 3600
+#: Windows up to this length (s) begin at a minute.
+SHORT_S = 24 * HOUR_S
+
+#: The fields read from the `provider` rows: the first of `FIELDS`.
+READ = (*MEASURES, "fbl_delivered", "fbl_complained")
+_FBL = "value IN {fbl:Array(String)}"
+
+SHORT_TOTALS = """
+SELECT customer, stream,
+    {sums}
+FROM counts
+WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since_0:UInt32}})
+GROUP BY customer, stream
+ORDER BY customer, stream
+"""
+
+#: The inner query has the shape of the hourly projection, so ClickHouse reads that instead of the minutes.
+LONG_TOTALS = f"""
+SELECT customer, stream,
+    {{sums}}
+FROM
+(
+    SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
+        {", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)}
+    FROM counts
+    WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
+        AND toStartOfHour(bucket) >= toDateTime({{{{since_0:UInt32}}}})
+    GROUP BY customer, stream, hour, value
+)
+GROUP BY customer, stream
+ORDER BY customer, stream
+"""  # noqa: S608 - made of names from this project only
+
+
+def read_totals(
+    store: Store, customers: Sequence[str], windows_ms: Sequence[int], fbl: Sequence[str], now_ms: int
+) -> Totals:
+    """The totals of customers (sorted) over windows that end now, all of them short or all of them long.
+
+    A stream without any count is absent. The keys come out sorted: the engine sorts text as Python does.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    order = longest_first(windows_ms)
+    since = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
+    sql = _sql(len(order), is_long(windows_ms[0]))
+    keys: list[tuple[str, str]] = []
+    found: list[Any] = []
+    for part in portions(store, customers):
+        for block in store.blocks(sql, {"customers": list(part), "fbl": list(fbl), **since}):
+            keys += zip(block[0].tolist(), block[1].tolist(), strict=True)
+            found.append(np.stack(block[2:], axis=1).astype(np.int64))
+    counts = np.zeros((len(keys), len(order), len(FIELDS)), np.int64)
+    if found:
+        read = np.concatenate(found).reshape(len(keys), len(order), len(READ))
+        counts[:, order, : len(READ)] = read
+    return Totals(keys, counts)
+
+
+def is_long(window_ms: int) -> bool:
+    """Whether a window begins at a full hour, so that it is read from the hourly projection."""
+    return window_ms // 1000 > SHORT_S
+
+
+def begin(window_ms: int, now_ms: int) -> int:
+    """The first second (epoch, UTC) of a window that ends now: a full minute, or hour where it is long."""
+    grain = HOUR_S if is_long(window_ms) else MINUTE_S
+    return max(0, (now_ms // 1000 - window_ms // 1000) // grain * grain)
+
+
+def longest_first(windows_ms: Sequence[int]) -> list[int]:
+    """The places of windows by length: a query reads what the first needs, the others are parts of that."""
+    return sorted(range(len(windows_ms)), key=lambda place: -windows_ms[place])
+
+
+def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
+    """A sum a window and expression; the first window is the whole of what is read.
+
+    An expression is a measure, or a measure and a condition after ` if `.
+    """
+    found = []
+    for window in range(windows):
+        within = f"{time} >= toDateTime({{since_{window}:UInt32}})" if window else ""
+        for name, expression in expressions.items():
+            measure, _, condition = expression.partition(" if ")
+            conditions = " AND ".join(each for each in (within, condition) if each)
+            summed = f"sumIf({measure}, {conditions})" if conditions else f"sum({measure})"
+            found.append(f"{summed} AS {name}_{window}")
+    return ",\n    ".join(found)
+
+
+@lru_cache(maxsize=32)
+def _sql(windows: int, long: bool) -> str:
+    prefix = "n_" if long else ""
+    expressions = {name: prefix + name for name in MEASURES}
+    expressions |= {f"fbl_{name}": f"{prefix}{name} if {_FBL}" for name in ("delivered", "complained")}
+    template, time = (LONG_TOTALS, "hour") if long else (SHORT_TOTALS, "bucket")
+    return template.format(sums=sums(expressions, windows, time))

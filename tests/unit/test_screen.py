@@ -1,0 +1,77 @@
+"""Screening many subjects at once says what judging each of them would say."""
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas.counts import WindowCounts
+from schemas.policy import Levels, Policy, Rule, load
+from streams import screen as screening
+from streams.judge import judge
+from streams.judge import measured as measured_one
+from streams.screen import screen
+from streams.subjects import FIELDS, Subjects
+from streams.totals import READ
+
+POLICY = load()
+WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)
+LISTINGS_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric == "critical_listing"))
+number = st.integers(0, 30) | st.integers(0, 3_000) | st.integers(0, 3_000_000)
+#: Around the thresholds of the default policy: 1 complaint in 1,000, 3 failures in 100.
+near = st.sampled_from([0, 1, 3, 6, 10, 29, 30, 31, 199, 200, 500, 999, 1_000, 1_001])
+fields = st.fixed_dictionaries(
+    {name: number | near for name in FIELDS if name != "critical_listings"} | {"critical_listings": st.integers(0, 1)}
+)
+
+
+def table(windows: dict[str, dict[str, int]]) -> Subjects:
+    counts = np.zeros((1, len(POLICY.windows), len(FIELDS)), np.int64)
+    for name, given_fields in windows.items():
+        counts[0, POLICY.windows.index(name)] = [given_fields[field] for field in FIELDS]
+    return Subjects(["acme"], ["customer"], POLICY.windows, counts)
+
+
+@given(
+    st.dictionaries(st.sampled_from(POLICY.windows), fields), st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY])
+)
+@example({}, LISTINGS_ONLY)
+def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
+    windows: dict[str, dict[str, int]], policy: Policy
+) -> None:
+    subjects = table(windows)
+    ((remarkable,), (too_small,)) = screen(subjects, policy)
+    judgement = judge(subjects.one(0), policy, 0)
+    assert remarkable or {verdict.level for verdict in judgement.verdicts} == {"good"}
+    assert remarkable or judgement.standing == ("too_small" if too_small else "good")
+
+
+@given(fields)
+def test_numerators_and_denominators_are_those_of_a_single_judgement(given_fields: dict[str, int]) -> None:
+    one = WindowCounts(**given_fields)
+    counts = np.array([[given_fields[field] for field in FIELDS]])
+    for rule in POLICY.rules:
+        top, bottom = screening.measured(rule.metric, counts, True)
+        assert (top[0], bottom[0]) == measured_one(rule.metric, one, True)
+
+
+def test_rate_at_the_threshold_is_remarkable() -> None:
+    rule = Rule(name="complaint", metric="complaint", windows=("24h",), min_volume=100, levels=Levels(warning=0.01))
+    policy = Policy(rules=(rule,))
+    blank = dict.fromkeys(FIELDS, 0)
+    for complained, expected in ((9, False), (10, True)):
+        subjects = table({"24h": {**blank, "fbl_delivered": 1_000, "fbl_complained": complained}})
+        assert list(screen(subjects, policy).remarkable) == [expected]
+
+
+def test_window_that_is_not_read_is_an_empty_one() -> None:
+    blank = dict.fromkeys(FIELDS, 0)
+    subjects = table({"1h": {**blank, "delivered": 10_000}})
+    short = replace(subjects, windows=("1h",), counts=subjects.counts[:, :1])
+    assert screen(short, POLICY).too_small.tolist() == screen(subjects, POLICY).too_small.tolist() == [False]
+
+
+def test_fields_read_from_provider_rows_are_the_first_fields_of_a_window() -> None:
+    assert FIELDS[: len(READ)] == READ
