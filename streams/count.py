@@ -36,6 +36,8 @@ _COMPLAINTS = COMPLAINT_FEEDBACK | {""}
 #: Seeds that keep hashes of ids, customers and types apart.
 _CUSTOMER_SEED = 1
 _TYPE_SEED = 2
+#: The bucket of rows that carry an offset: all of a source have the same, and it is never too old (2106-01-01).
+OFFSET_BUCKET = 4_291_747_200
 _DIMENSIONS = ("provider", "ip", "pool")
 _KEYED = ("customer", "stream", "class", "bucket", "value")
 
@@ -113,7 +115,7 @@ def type_hash(name: str) -> int:
     return xxh3_64_intdigest(name.encode(), _TYPE_SEED)
 
 
-def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int, now_ms: int) -> pa.Table:
+def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int) -> pa.Table:
     """The rows of one flush: each key with a count in every dimension it has a value for, and one row for the offset.
 
     Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all.
@@ -136,7 +138,7 @@ def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int, now_
     offset_row = pa.table(
         {
             **offset,
-            "bucket": pa.array([now_ms // MINUTE_MS * 60], pa.uint32()),
+            "bucket": pa.array([OFFSET_BUCKET], pa.uint32()),
             **{name: pa.array([0], pa.uint64()) for name in MEASURES},
         }
     )
@@ -155,6 +157,7 @@ def _grouped(plain: pa.Table, used: pa.Array, dimension: str, values: pa.Array) 
     else:
         given = pc.and_(used, given)
     rows = plain.append_column("value", values).filter(given)
-    summed = rows.group_by(list(_KEYED)).aggregate([(name, "sum") for name in MEASURES])
+    # Flushes are small: a pool of threads costs more than it brings.
+    summed = rows.group_by(list(_KEYED), use_threads=False).aggregate([(name, "sum") for name in MEASURES])
     summed = summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])
     return summed.append_column("dimension", pa.array(repeat(dimension, len(summed)), pa.string()))

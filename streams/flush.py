@@ -36,7 +36,9 @@ LEASE_S = 30.0
 NEGATIVE_DAYS = 30
 
 STORED_OFFSETS = """
-SELECT source, max(last_offset) FROM counts WHERE source IN {sources:Array(String)} GROUP BY source
+SELECT source, max(last_offset) FROM counts
+WHERE dimension = 'offset' AND source IN {sources:Array(String)}
+GROUP BY source
 """
 
 #: A row says "came before" only where its source is counted up to it.
@@ -52,7 +54,7 @@ FROM seen_ids
 INNER JOIN
 (
     SELECT source, max(last_offset) AS counted FROM counts
-    WHERE source IN
+    WHERE dimension = 'offset' AND source IN
     (
         SELECT DISTINCT source FROM seen_ids
         WHERE topic = {topic:String} AND partition = {partition:UInt32} AND came >= toDateTime({since:UInt32})
@@ -123,7 +125,7 @@ def flush(
         before_counts()
     for batch in batches:
         cells = _fresh(batch).cells
-        rows = count.table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1, now_ms)
+        rows = count.table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1)
         token = f"{batch.source.name}@{batch.position}"
         if not _overtaken(store, batch):
             store.insert_table("counts", rows, {"insert_deduplication_token": token, **ONE_BLOCK})

@@ -83,7 +83,7 @@ def taken(take: Take, payloads: list[bytes]) -> dict[str, Any]:
         cell for each in batch.negatives for cell in cells_of(keys, each.event, each.time_ms // 60_000, each.classified)
     ]
     ids = sorted(identities(tally).tolist())
-    rows = table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", batch.next_offset, NOW).to_pylist()
+    rows = table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", batch.next_offset).to_pylist()
     return {
         "rows": Counter(tuple(sorted(row.items())) for row in rows),
         "ids": ids,
