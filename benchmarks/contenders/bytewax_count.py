@@ -6,7 +6,7 @@ Guide: https://docs.bytewax.io/stable/guide/concepts/windowing.html
 import sys
 from datetime import UTC, datetime, timedelta
 
-from benchmarks.contenders.marks import clock_consumers, mark
+from benchmarks.contenders.marks import FETCH_ON, clock_consumers, mark
 
 clock_consumers()
 
@@ -65,7 +65,7 @@ def customer(event: Event) -> str:
 def dataflow(bootstrap: str, topic: str) -> Dataflow:
     """Source, decoding, windows, sink. The topic is read to its end, which closes all windows."""
     flow = Dataflow("per_customer_and_minute")
-    messages = op.input("kafka", flow, KafkaSource([bootstrap], [topic], tail=False))
+    messages = op.input("kafka", flow, KafkaSource([bootstrap], [topic], tail=False, add_config=FETCH_ON))
     events = op.map("decode", messages, parse)
     clock = EventClock(when, wait_for_system_duration=timedelta(seconds=10))
     minute = TumblingWindower(length=timedelta(minutes=1), align_to=datetime(2025, 1, 1, tzinfo=UTC))

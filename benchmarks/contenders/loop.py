@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.contenders.marks import clock_consumers, mark
+from benchmarks.contenders.marks import FETCH_ON, clock_consumers, mark
 
 clock_consumers()
 
@@ -25,7 +25,7 @@ class Event(msgspec.Struct, gc=False):
 def main(bootstrap: str, group: str, topic: str, events: int) -> None:
     """Count so many events."""
     decode = msgspec.json.Decoder(Event).decode
-    source = consumer(Kafka(bootstrap=bootstrap, group=group), "loop")
+    source = consumer(Kafka(bootstrap=bootstrap, group=group), "loop", **FETCH_ON)
     source.subscribe([topic])
     counts: dict[tuple[str, int], int] = {}
     taken = 0

@@ -9,7 +9,7 @@ import tempfile
 from datetime import timedelta
 from typing import Any
 
-from benchmarks.contenders.marks import clock_consumers, mark
+from benchmarks.contenders.marks import FETCH_ON, clock_consumers, mark
 
 clock_consumers()
 
@@ -33,6 +33,7 @@ def main(bootstrap: str, group: str, topic: str, events: int) -> None:
             broker_address=bootstrap,
             consumer_group=group,
             auto_offset_reset="earliest",
+            consumer_extra_config=dict(FETCH_ON),
             state_dir=state,
             loglevel="WARNING",
         )

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.contenders.marks import clock_consumers, mark
+from benchmarks.contenders.marks import FETCH_ON, clock_consumers, mark
 
 clock_consumers()
 
@@ -14,7 +14,7 @@ BATCH = 10_000
 
 def main(bootstrap: str, group: str, topic: str, events: int) -> None:
     """Consume so many messages and add up their lengths."""
-    source = consumer(Kafka(bootstrap=bootstrap, group=group), "raw")
+    source = consumer(Kafka(bootstrap=bootstrap, group=group), "raw", **FETCH_ON)
     source.subscribe([topic])
     taken = size = 0
     while taken < events:
