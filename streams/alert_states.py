@@ -36,7 +36,7 @@ def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, Ale
     return {
         (customer, scope, rule): DECODE(state)
         for part in portions(store, customers)
-        for customer, scope, rule, state in store.rows(STATES, {"customers": list(part)})
+        for customer, scope, rule, state in store.rows(STATES, {"customers": part})
     }
 
 

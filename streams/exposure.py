@@ -66,7 +66,7 @@ def add_exposure(
     exposed = sorted(
         str(customer)
         for part in portions(store, customers)
-        for (customer,) in store.rows(EXPOSED, {"customers": list(part), **asked})
+        for (customer,) in store.rows(EXPOSED, {"customers": part, **asked})
     )
     asked |= {
         # A minute counts as exposed from the one in which the listing was first seen.
@@ -77,7 +77,7 @@ def add_exposure(
     rows = {key: row for row, key in enumerate(totals.keys)}
     places = [PLACE["sent"], PLACE["exposed"]]
     for part in portions(store, exposed):
-        for block in store.blocks(_sql(len(order)), {"customers": list(part), **asked}):
+        for block in store.blocks(_sql(len(order)), {"customers": part, **asked}):
             numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(order), len(places))
             for customer, stream, found in zip(block[0], block[1], numbers, strict=True):
                 row = rows.get((customer, stream))

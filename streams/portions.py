@@ -1,4 +1,4 @@
-"""Many names in few queries: how many can be bound to one."""
+"""Many names in few queries: how many can be bound to one, and binding them fast."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote_plus
@@ -12,23 +12,46 @@ ADDRESS_BYTES = 48_000
 #: Quotes and comma around a name in an address: %27 %27 %2C.
 AROUND = 9
 
+#: What is escaped in a bound text: as the driver does.
+_ESCAPED = ("\\", "'", "`", "\t", "\n")
+#: Between names while they are escaped all at once. Intake takes no text with a NUL.
+_APART = "\0"
 
-def portions(store: Store, names: Sequence[str]) -> Iterator[Sequence[str]]:
+
+class Names:
+    """Names to be bound as `Array(String)`.
+
+    The driver escapes a list character by character, which takes longer than the query where there are thousands of
+    names. An object it does not know it binds as that writes itself, and this one writes what the driver would.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        text = _APART.join(names)
+        for each in _ESCAPED:
+            text = text.replace(each, "\\" + each)
+        self._text = "['" + text.replace(_APART, "', '") + "']" if names else "[]"
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def portions(store: Store, names: Sequence[str]) -> Iterator[Names]:
     """The names in order, in runs of as many as one query of the store can be given.
 
     Sorted names make runs that lie together in a table sorted by name, so that all runs together read it once.
     """
-    if store.settings.path:
-        yield from (names[start : start + MOST] for start in range(0, len(names), MOST))
-        return
-    start = room = 0
+    start = 0
+    while start < len(names):
+        end = start + (MOST if store.settings.path else _that_fit(names[start : start + MOST]))
+        yield Names(names[start:end])
+        start = end
+
+
+def _that_fit(names: Sequence[str]) -> int:
+    """How many of the first fit an address, at least one."""
+    room = ADDRESS_BYTES
     for place, name in enumerate(names):
-        needed = len(quote_plus(name)) + AROUND
-        if place > start and (needed > room or place - start == MOST):
-            yield names[start:place]
-            start = place
-        if place == start:
-            room = ADDRESS_BYTES
-        room -= needed
-    if names:
-        yield names[start:]
+        room -= len(quote_plus(name)) + AROUND
+        if room < 0:
+            return max(1, place)
+    return len(names)

@@ -108,7 +108,7 @@ class Standings:
         return {
             (customer, scope): (standing, since)
             for part in portions(self._store, customers)
-            for customer, scope, standing, since in self._store.rows(STANDINGS, {"customers": list(part)})
+            for customer, scope, standing, since in self._store.rows(STANDINGS, {"customers": part})
         }
 
     def _write(self, rows: Rows, writing: _Writing, now_ms: int) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
+from operator import ne
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,11 +87,12 @@ def subjects(totals: Totals, windows: tuple[str, ...]) -> Subjects:
     keys = totals.keys
     if not keys:
         return Subjects([], [], windows, totals.counts)
-    sizes = [len(list(group)) for _, group in groupby(keys, key=lambda key: key[0])]
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    several = np.repeat(np.array(sizes) > 1, sizes).nonzero()[0]
+    customers = [key[0] for key in keys]
+    starts = np.flatnonzero([True, *map(ne, customers[1:], customers)])
+    sizes = np.diff(starts, append=len(keys))
+    several = np.flatnonzero(np.repeat(sizes > 1, sizes)).tolist()
     return Subjects(
-        customers=[keys[start][0] for start in starts] + [keys[row][0] for row in several],
+        customers=[customers[start] for start in starts.tolist()] + [customers[row] for row in several],
         scopes=[CUSTOMER] * len(starts) + [STREAM_PREFIX + keys[row][1] for row in several],
         windows=windows,
         counts=np.concatenate((np.add.reduceat(totals.counts, starts, axis=0), totals.counts[several])),

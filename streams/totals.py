@@ -63,7 +63,7 @@ def read_totals(
     keys: list[tuple[str, str]] = []
     found: list[Any] = []
     for part in portions(store, customers):
-        for block in store.blocks(sql, {"customers": list(part), "fbl": list(fbl), **since}):
+        for block in store.blocks(sql, {"customers": part, "fbl": list(fbl), **since}):
             keys += zip(block[0].tolist(), block[1].tolist(), strict=True)
             found.append(np.stack(block[2:], axis=1).astype(np.int64))
     counts = np.zeros((len(keys), len(order), len(FIELDS)), np.int64)
