@@ -3,16 +3,16 @@
     python -m benchmarks.reach
 
 First a simulated day goes through the whole embedded stack flat out, as in `repmon demo`: simulator, broker,
-ingest, store, monitor, interface. Then, while the fleet goes on at a steady rate, made-up senders with a bad list
-begin to send one after the other; an alert's delay is from the acknowledgement of the bounces that cause it to
-its arrival at a consumer of `reputation.alerts`.
+ingest, store, monitor, interface. That is its capacity. Then, while the fleet goes on at a share of that, made-up
+senders with a bad list begin to send one after the other; an alert's delay is from the acknowledgement of the
+bounces that cause it to its arrival at a consumer of `reputation.alerts`.
 """
 
 import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -30,8 +30,8 @@ from streams.broker import Publisher, consumer
 
 MESSAGES = 1_000_000
 CUSTOMERS = 200
-#: Events/s while alerts are timed: half of what the product must take in.
-STEADY_RATE = 10_000
+#: Shares of the capacity at which alerts are timed, and how many senders at each.
+SHARES = (0.1, 0.5, 0.9)
 SENDERS = 30
 #: Recipients of one made-up sender: delivered at first, then bounced.
 DELIVERED, BOUNCED = 400, 200
@@ -44,13 +44,12 @@ ENCODE = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Rates are events/s, delays seconds, memory bytes of all processes together."""
+    """Memory is bytes of all processes together. `delays` (s) are by share of the capacity."""
 
     events: int
     seconds: float
     peak_bytes: int
-    delays: list[float]
-    senders: int
+    delays: dict[float, list[float]]
 
     @property
     def rate(self) -> float:
@@ -64,8 +63,8 @@ async def measure() -> Reach:
         settings = Settings(embedded=Embedded(data=folder, broker_port=0, store_port=0), api=Api(port=0))
         async with Stack(settings) as stack:
             events, seconds = await _day(stack)
-            delays = await _delays(stack)
-        return Reach(events, seconds, peak.bytes, delays, SENDERS)
+            delays = {share: await _delays(stack, share, events / seconds) for share in SHARES}
+        return Reach(events, seconds, peak.bytes, delays)
 
 
 async def _day(stack: Stack) -> tuple[int, float]:
@@ -96,11 +95,11 @@ def _counted(publisher: Publisher) -> tuple[list[int], simulate.Publish]:
     return sent, publish
 
 
-async def _delays(stack: Stack) -> list[float]:
-    """How long after its cause each made-up sender's first alert arrived."""
+async def _delays(stack: Stack, share: float, capacity: float) -> list[float]:
+    """How long (s) after its cause each made-up sender's first alert arrived, at a share of the capacity."""
     stop, caused, arrived = threading.Event(), dict[str, float](), dict[str, float]()
     publisher = Publisher(stack.outside.kafka)
-    options = simulate.Options(seed=2, customers=CUSTOMERS, messages=0, live_rate=STEADY_RATE, live_seconds=-1)
+    options = simulate.Options(seed=2, customers=CUSTOMERS, messages=0, live_rate=share * capacity, live_seconds=-1)
     fleet = threading.Thread(
         target=simulate.run, args=(options, publisher.publish, _now_ms, stop, time.sleep), name="fleet"
     )
@@ -109,7 +108,7 @@ async def _delays(stack: Stack) -> list[float]:
     alerts.start()
     try:
         for number in range(SENDERS):
-            await asyncio.to_thread(_send, stack, f"reach-{number}", caused)
+            await asyncio.to_thread(_send, stack, f"reach-{share:g}-{number}", caused)
             await asyncio.sleep(NEXT_SENDER_S)
         deadline = time.monotonic() + LAST_ALERT_S
         while len(arrived) < SENDERS and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread fills it
@@ -157,29 +156,22 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _figures(reach: Reach) -> list[Figure]:
-    senders = f"{len(reach.delays)} of {reach.senders} senders, {STEADY_RATE:,} events/s meanwhile"
-    return [
-        Figure(name="taken in", value=reach.rate, unit="events/s", note=f"{reach.events:,} events, sent to stored"),
-        Figure(name="peak memory", value=reach.peak_bytes / 1e6, unit="MB", note="all processes"),
-        Figure(name="event to alert, p50", value=percentile(reach.delays, 50), unit="s", note=senders),
-        Figure(name="event to alert, p99", value=percentile(reach.delays, 99), unit="s", note=senders),
-        Figure(name="event to alert, worst", value=max(reach.delays), unit="s", note=senders),
-    ]
+def _figures(reach: Reach) -> Iterator[Figure]:
+    yield Figure(name="taken in", value=reach.rate, unit="events/s", note=f"{reach.events:,} events, sent to stored")
+    yield Figure(name="peak memory", value=reach.peak_bytes / 1e6, unit="MB", note="all processes")
+    for share, delays in reach.delays.items():
+        note = f"{len(delays)} of {SENDERS} senders, {share * reach.rate:,.0f} events/s meanwhile"
+        for name, value in (("p50", percentile(delays, 50)), ("p99", percentile(delays, 99)), ("worst", max(delays))):
+            yield Figure(name=f"event to alert at {share:.0%} of that, {name}", value=value, unit="s", note=note)
 
 
 def main() -> None:
     """Measure, print and save."""
-    reach = asyncio.run(measure())
-    results.save("reach", "python -m benchmarks.reach", figures=_figures(reach))
+    figures = list(_figures(asyncio.run(measure())))
+    results.save("reach", "python -m benchmarks.reach", figures=figures)
     print(f"one process with everything in it, {cores()}")
-    print(f"  taken in      {reach.rate:>10,.0f} events/s  ({reach.events:,} events, sent to stored)")
-    print(f"  peak memory   {reach.peak_bytes / 1e6:>10,.0f} MB  (all processes)")
-    print(
-        f"  event to alert  p50 {percentile(reach.delays, 50):.2f} s, p99 {percentile(reach.delays, 99):.2f} s, "
-        f"worst {max(reach.delays):.2f} s  ({len(reach.delays)} of {reach.senders} senders, "
-        f"{STEADY_RATE:,} events/s meanwhile)"
-    )
+    for each in figures:
+        print(f"  {each.name:<40} {each.value:>12,.2f} {each.unit}  ({each.note})")
 
 
 if __name__ == "__main__":
