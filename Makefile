@@ -69,4 +69,4 @@ $(BENCH_STAMP): benchmarks/requirements.txt
 	@touch $(BENCH_STAMP)
 
 clean: ## remove what can be made again
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) build dist target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
