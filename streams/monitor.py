@@ -18,15 +18,14 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
-from zlib import crc32
 
 import msgspec
 
-from schemas.change import Change
 from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_CHANGES
 from streams.broker import BrokerError
+from streams.changes import customers_in, partition_of
 from streams.debounce import Debounce
 from streams.faust_app import faust_app
 from streams.store import StoreError
@@ -40,7 +39,6 @@ SPARE_AT_ONCE = 2_000
 RETRY_S = (0.5, 15.0)
 #: How often it is looked which partitions are ours.
 LOOK_S = 0.5
-CHANGE = msgspec.json.Decoder(Change)
 
 T = TypeVar("T")
 
@@ -164,7 +162,7 @@ class Monitor:
             await asyncio.sleep(LOOK_S)
 
     def _is_ours(self, customer: str) -> bool:
-        return crc32(customer.encode()) % self._partitions in self._ours
+        return partition_of(customer, self._partitions) in self._ours
 
     async def _asked(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, question)
@@ -196,11 +194,10 @@ async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def _customers(value: bytes) -> list[str]:
     try:
-        change = CHANGE.decode(value)
+        return customers_in(value)
     except msgspec.DecodeError as error:
         log.warning("%s: not a change, skipped: %s", REPUTATION_CHANGES, error)
         return []
-    return [change.customer]
 
 
 def _now_ms() -> int:
