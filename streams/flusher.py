@@ -12,14 +12,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
-from zlib import crc32
 
 import msgspec
 
-from schemas.change import Change
 from schemas.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
 from streams.broker import BrokerError, Publisher, UnacknowledgedError
+from streams.changes import messages
 from streams.flush import Flushed, flush
 from streams.ingest_metrics import Metrics
 from streams.intake import Batch
@@ -144,10 +143,8 @@ class Flusher:
         return True
 
     def _announce(self, now_ms: int) -> None:
-        for customer in self._debounce.due(now_ms):
-            key = customer.encode()
-            change = msgspec.json.encode(Change(customer=customer, stored_ms=now_ms))
-            self._publisher.publish(REPUTATION_CHANGES, key, change, crc32(key) % self._partitions)
+        for each in messages(self._debounce.due(now_ms), now_ms, self._partitions):
+            self._publisher.publish(REPUTATION_CHANGES, each.key, each.value, each.partition)
 
     def _retried(self, action: Callable[[], T]) -> T:
         """Try until store and broker answer, waiting longer each time."""

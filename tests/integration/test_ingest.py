@@ -13,6 +13,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.broker import Publisher, consumer
+from streams.changes import customers_in
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import take_mail
@@ -159,7 +160,7 @@ def test_changed_customers_are_announced(kafka: Kafka, store: Store, producer: P
     def all_named() -> bool:
         for message in source.consume(100, 0.2):
             if message.error() is None:
-                named.add(msgspec.json.decode(message.value() or b"")["customer"])
+                named.update(customers_in(message.value() or b""))
         return len(named) == 7
 
     with running(kafka, store):
