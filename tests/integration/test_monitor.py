@@ -1,0 +1,196 @@
+"""The monitor around its judge: who is judged when, on the embedded broker and on Kafka."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from schemas import settings as all_settings
+from schemas import topics
+from schemas.settings import Kafka
+from streams.broker import Publisher, consumer
+from streams.changes import messages
+from streams.monitor import Monitor
+from streams.store import StoreError
+from streams.verdicts import Judge, Judged
+
+HOUR_S = 3_600.0
+PARTITIONS = topics.load()[topics.REPUTATION_CHANGES].partitions
+
+
+class Recorder:
+    """Stands in for the judge: notes who is judged, knows everybody, and fails as often as it is told."""
+
+    def __init__(self, everybody: Iterable[str] = (), not_good: Iterable[str] = ()) -> None:
+        self.judged: list[tuple[float, list[str]]] = []
+        self.known = set(everybody)
+        self.bad = set(not_good)
+        self.failures: list[Exception] = []
+        self.again_ms = 0
+        self.forgotten = 0
+
+    def judge_customers(self, customers: list[str], now_ms: int) -> Judged:
+        if self.failures:
+            raise self.failures.pop()
+        self.judged.append((time.monotonic(), customers))
+        return Judged(again=[(each, now_ms + self.again_ms) for each in customers if self.again_ms])
+
+    def everybody(self, _now_ms: int) -> set[str]:
+        return self.known
+
+    def not_good(self) -> set[str]:
+        return self.bad
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+    def times(self) -> Counter[str]:
+        return Counter(name for _, batch in self.judged for name in batch)
+
+
+@asynccontextmanager
+async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) -> AsyncIterator[Monitor]:
+    chosen = all_settings.Monitor(**{"judge_every_s": HOUR_S, "sweep_s": HOUR_S, "within_s": 0.01, **settings})
+    monitor = Monitor(kafka, chosen, cast(Judge, judge), folder, PARTITIONS)
+    await monitor.start()
+    try:
+        yield monitor
+    finally:
+        assert await monitor.stop(10)
+
+
+async def until(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {deadline_s:g} s in vain for {what}"
+        await asyncio.sleep(0.02)
+
+
+def announce(kafka: Kafka, *customers: str) -> None:
+    publisher = Publisher(kafka)
+    for key, value, partition in messages(customers, 0, PARTITIONS):
+        publisher.publish(topics.REPUTATION_CHANGES, key, value, partition)
+    publisher.flush()
+
+
+async def _changing(kafka: Kafka, customer: str) -> None:
+    while True:
+        await asyncio.to_thread(announce, kafka, customer)
+
+
+def unacknowledged(kafka: Kafka) -> int:
+    """Changes that the group would be sent again."""
+    source = consumer(kafka, "monitor")
+    left = 0
+    for each in source.committed([TopicPartition(topics.REPUTATION_CHANGES, n) for n in range(PARTITIONS)], timeout=10):
+        low, high = source.get_watermark_offsets(each, timeout=10)
+        left += high - max(low, each.offset)
+    source.close()
+    return left
+
+
+def test_everybody_is_judged_at_the_start_and_who_changes_at_once(kafka: Kafka, tmp_path: Path) -> None:
+    async def run() -> None:
+        judge = Recorder(everybody=["acme", "zenith"])
+        async with running(kafka, judge, tmp_path):
+            await until(lambda: judge.times() == {"acme": 1, "zenith": 1}, "everybody")
+            announce(kafka, *(f"new{number}" for number in range(20)))
+            await until(lambda: len(judge.times()) == 22, "those who changed")
+        assert set(judge.times().values()) == {1}
+
+    asyncio.run(run())
+
+
+def test_acknowledged_change_that_was_never_judged_is_judged_by_the_next_monitor(kafka: Kafka, tmp_path: Path) -> None:
+    """The second change of `acme` has to wait an hour, and its monitor does not live that long."""
+
+    async def run() -> None:
+        first = Recorder()
+        async with running(kafka, first, tmp_path / "a"):
+            announce(kafka, "acme")
+            await until(lambda: first.times()["acme"] == 1, "the first change")
+            announce(kafka, "acme")
+            announce(kafka, "other")
+            await until(lambda: first.times()["other"] == 1, "what came behind it")
+            await until(lambda: unacknowledged(kafka) == 0, "all changes to be acknowledged")
+        assert first.times()["acme"] == 1
+        second = Recorder(everybody=["acme", "other"])
+        async with running(kafka, second, tmp_path / "b"):
+            await until(lambda: second.times()["acme"] == 1, "the change that was left")
+
+    asyncio.run(run())
+
+
+def test_batch_is_judged_again_until_the_store_answers(kafka: Kafka, tmp_path: Path) -> None:
+    async def run() -> None:
+        judge = Recorder()
+        async with running(kafka, judge, tmp_path):
+            judge.failures = [ValueError("not expected"), StoreError("away")]
+            announce(kafka, "acme")
+            await until(lambda: judge.times()["acme"] == 1, "the change")
+        assert judge.failures == []
+
+    asyncio.run(run())
+
+
+def test_customer_that_changes_all_the_time_is_judged_again_and_again(kafka: Kafka, tmp_path: Path) -> None:
+    async def run() -> None:
+        judge = Recorder()
+        async with running(kafka, judge, tmp_path, judge_every_s=0.2):
+            changing = asyncio.create_task(_changing(kafka, "acme"))
+            await until(lambda: judge.times()["acme"] >= 4, "four judgements")
+            changing.cancel()
+
+    asyncio.run(run())
+
+
+def test_customers_are_looked_at_again_when_the_judge_says_so(kafka: Kafka, tmp_path: Path) -> None:
+    async def run() -> None:
+        judge = Recorder()
+        judge.again_ms = 300
+        async with running(kafka, judge, tmp_path, judge_every_s=0.1):
+            announce(kafka, "acme")
+            await until(lambda: judge.times()["acme"] >= 3, "it to be looked at again and again")
+
+    asyncio.run(run())
+
+
+def test_customers_who_do_not_stand_well_are_judged_on_every_sweep(kafka: Kafka, tmp_path: Path) -> None:
+    async def run() -> None:
+        judge = Recorder(not_good=["bad"])
+        async with running(kafka, judge, tmp_path, judge_every_s=0.1, sweep_s=0.2):
+            await until(lambda: judge.times()["bad"] >= 3, "three sweeps")
+
+    asyncio.run(run())
+
+
+@pytest.mark.kafka
+def test_two_monitors_share_the_customers_and_one_takes_over_what_the_other_leaves(
+    apache_kafka: Kafka, tmp_path: Path
+) -> None:
+    kafka = apache_kafka
+    names = [f"customer{number}" for number in range(40)]
+
+    async def run() -> None:
+        one, two = Recorder(everybody=names), Recorder(everybody=names)
+        async with running(kafka, one, tmp_path / "a") as first:
+            await until(lambda: set(one.times()) == set(names), "one to judge everybody")
+            async with running(kafka, two, tmp_path / "b") as second:
+                await until(lambda: bool(second._ours) and not first._ours & second._ours, "the work to be shared")
+                await until(lambda: len(two.times()) > 0, "the other to judge its own")
+                mine, others = first._ours, second._ours
+                assert mine | others == set(range(PARTITIONS))
+                forgotten = one.forgotten
+                assert forgotten >= 2
+            before = one.times()
+            await until(lambda: first._ours == set(range(PARTITIONS)), "one to have all again")
+            await until(lambda: all(one.times()[name] > before[name] for name in two.times()), "what two left")
+            assert one.forgotten > forgotten
+
+    asyncio.run(run())
