@@ -148,6 +148,7 @@ def ingest(settings: Settings) -> None:
     worker, store = ingest_worker(settings)
     where = (settings.metrics.host, settings.metrics.port)
     server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
+    running.collect_rarely()
     try:
         worker.run(_until_signalled())
     finally:
@@ -164,6 +165,7 @@ def monitor(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(each, over.set)
         stage = MonitorStage(settings, Path(settings.embedded.data) / "faust")
         await stage.start()
+        running.collect_rarely()
         await over.wait()
         await stage.stop()
 

@@ -16,6 +16,7 @@ import uvicorn
 
 from api.app import create_app
 from api.metrics import Stages
+from api.running import collect_rarely
 from api.stages import IngestThread, MonitorStage, load_policy
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
@@ -122,6 +123,7 @@ class Stack:
                 api=self.api_url,
             )
         )
+        collect_rarely()
         if self._broker is not None:
             self._watch = asyncio.create_task(self._watching())
 
