@@ -54,8 +54,8 @@ def throughput(result: Result, folder: Path) -> Iterator[str]:
         "One process each, one after the other, on the same broker. Seconds run from the first message taken to the "
         "last one done; `repmon ingest` is done when the last offset is stored in the store inside its process. After "
         "each run every count in the store was compared with what was produced, by customer and minute; of the others "
-        "the totals and the number of windows. The client library of the others (not of Faust, which has another) is set "
-        "to go on fetching when its queue is full (`fetch.queue.backoff.ms` 20; by default it pauses for a second)."
+        "the totals and the number of windows. The client library of the others (not of Faust, which has another) is "
+        "set to go on fetching when its queue is full (`fetch.queue.backoff.ms` 20; by default it pauses for a second)."
     )
     yield table(
         ("contender", "events", "events/s", "lowest to highest", "CPU s a million", "peak MB", "what it does"),

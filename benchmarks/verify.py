@@ -8,8 +8,9 @@ Runs in a process of its own, since it opens the folder of a store that another 
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +19,7 @@ from benchmarks.process import ROOT
 from benchmarks.traffic import Expected
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
-from streams.store import Store, open_store
+from streams.store import open_store
 
 _SUMS = ", ".join(f"sum({name})" for name in MEASURES)
 ROWS = f"""
@@ -33,7 +34,14 @@ DEAD = "SELECT count() FROM dead_letters FINAL"
 MOST_SHOWN = 5
 
 
-def differences(store: Store, expected: Expected) -> Iterator[str]:
+class Rows(Protocol):
+    """What can be asked."""
+
+    def rows(self, sql: str, /) -> Sequence[Sequence[Any]]:
+        """The result rows of a query."""
+
+
+def differences(store: Rows, expected: Expected) -> Iterator[str]:
     """Each way in which the store differs from what it must hold."""
     found = {(customer, minute): tuple(counts) for customer, minute, *counts in store.rows(ROWS)}
     wanted = {(customer, minute): tuple(counts) for customer, minute, counts in expected.rows}

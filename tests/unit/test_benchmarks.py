@@ -1,0 +1,126 @@
+"""What the benchmarks stand on: mail that counts as they say, a check that finds what is wrong, a report of it all."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from api.stages import adapt_context
+from benchmarks import report, results
+from benchmarks.others import closing
+from benchmarks.results import Figure, Machine, Result, Run
+from benchmarks.traffic import FORMS, Expected, Message, hour
+from benchmarks.verify import ADDRESSED, DEAD, NEGATIVE, ROWS, differences
+from schemas.counts import MEASURES
+from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
+from schemas.settings import Settings
+from streams.adapt import adapter
+from streams.classify import load
+
+EVENTS = 5_000
+NOW_MS = time.time_ns() // 1_000_000
+MACHINE = Machine(processor="some", cores=2, memory_gib=8.0, system="Linux", python="3.11.0", packages={"chdb": "4.4"})
+
+
+def produced(form: str, *, repeats: bool = True) -> tuple[list[Message], Expected]:
+    expected = Expected()
+    return list(hour(EVENTS, form, NOW_MS, expected, repeats=repeats)), expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_mail_counts_as_the_benchmark_expects(form: str) -> None:
+    messages, expected = produced(form)
+    context, adapt, classify = adapt_context(Settings()), adapter(form), load()
+    events = {each.id: each for message in messages for each in adapt(message.value, context)}
+    assert (expected.events, len(events)) == (EVENTS, EVENTS - expected.repeated)
+    assert 0 < expected.repeated < EVENTS / 100
+    assert expected.bytes == sum(len(message.value) for message in messages)
+    assert expected.negative == sum(each.type in NEGATIVE_TYPES for each in events.values())
+    assert expected.addressed == sum(bool(each.sending_ip) for each in events.values())
+
+    def measures(event: MailEvent) -> Iterator[str]:
+        if event.type == "bounced":
+            yield (kind := classify(event).kind)
+            if event.asynchronous:
+                yield f"late_{kind}"
+        elif event.type == "complained" and event.feedback_type not in COMPLAINT_FEEDBACK:
+            yield "reported"
+        else:
+            yield event.type
+
+    counted = Counter((e.customer, e.time_ms // 60_000, name) for e in events.values() for name in measures(e))
+    stated = {
+        (customer, minute, name): count
+        for customer, minute, counts in expected.rows
+        for name, count in zip(MEASURES, counts, strict=True)
+        if count
+    }
+    assert counted == stated
+
+
+def test_closing_adds_one_later_message_for_each_customer() -> None:
+    messages, _ = produced("canonical", repeats=False)
+    added = list(closing(iter(messages)))[len(messages) :]
+    assert {each.key for each in added} == {each.key for each in messages}
+    assert all(each.time_ms > messages[-1].time_ms + 60_000 for each in added)
+
+
+class Answers:
+    """In the store's place: what each query answers."""
+
+    def __init__(self, expected: Expected) -> None:
+        self.found: dict[str, list[tuple[object, ...]]] = {
+            ROWS: [(customer, minute, *counts) for customer, minute, counts in expected.rows],
+            ADDRESSED: [(expected.addressed,)],
+            NEGATIVE: [(expected.negative,)],
+            DEAD: [(0,)],
+        }
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        return self.found[sql]
+
+
+def test_a_store_that_is_right_has_no_differences() -> None:
+    _, expected = produced("canonical")
+    assert list(differences(Answers(expected), expected)) == []
+
+
+def test_one_event_too_many_or_too_few_is_found() -> None:
+    _, expected = produced("canonical")
+    answers = Answers(expected)
+    customer, minute, delivered, *others = answers.found[ROWS][0]
+    assert isinstance(delivered, int)
+    answers.found[ROWS] = [(customer, minute, delivered + 1, *others), *answers.found[ROWS][2:]]
+    answers.found[NEGATIVE] = [(expected.negative - 1,)]
+    found = list(differences(answers, expected))
+    assert len(found) == 3
+    assert found[0].startswith(f"{customer}, minute {minute}: stored ({delivered + 1}, ")
+    assert "stored None" in found[1]
+    assert found[2].startswith("negative events: stored ")
+
+
+def run(contender: str, seconds: float) -> Run:
+    return Run(contender=contender, events=1_000_000, seconds=seconds, cpu_seconds=2 * seconds, peak_bytes=10**8)
+
+
+def test_report_tells_median_spread_and_ratios(tmp_path: Path) -> None:
+    runs = [run("raw", 1.0), *(run("ours", seconds) for seconds in (4.0, 5.0, 10.0))]
+    kept = Result(name="throughput", command="c", date="2026-01-01", commit="abc", machine=MACHINE, runs=runs)
+    (tmp_path / "throughput.json").write_bytes(msgspec.json.encode(kept))
+    text = report.report(results.load(tmp_path), tmp_path)
+    assert "| repmon ingest, canonical | 1,000,000 | **200,000** | 100,000 to 250,000 | 10.0 | 100 |" in text
+    assert "| repmon ingest, canonical / raw client, canonical | **0.20** | 0.20 |" in text
+    assert "results/throughput.svg" in text
+    assert "1,000,000" in (tmp_path / "throughput.svg").read_text()
+
+
+def test_report_has_a_section_for_a_benchmark_it_does_not_know(tmp_path: Path) -> None:
+    figures = [Figure(name="delay", value=0.25, unit="s", note="of all")]
+    kept = Result(name="some_delay", command="c", date="2026-01-01", commit="abc", machine=MACHINE, figures=figures)
+    (tmp_path / "some_delay.json").write_bytes(msgspec.json.encode(kept))
+    text = report.report(results.load(tmp_path), tmp_path)
+    assert "## Some delay" in text
+    assert "| delay | **0.25** s | of all |" in text
