@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 DEMO_ARGS ?=
+TORTURE_ARGS ?= --faults 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-quick lock schemas clean
+.PHONY: help demo test torture lint format bench bench-quick lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -19,6 +20,9 @@ demo: $(STAMP) ## see bad senders being found, with everything in one process
 
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest
+
+torture: $(STAMP) ## ten minutes of faults mixed at random under load, then every count compared
+	$(BIN)/python -m tests.faults.torture $(TORTURE_ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict and the import rules
 	$(BIN)/ruff check .

@@ -104,6 +104,14 @@ class Deployment:
         load.start()
         return load
 
+    def live(self, rate: float, *, seed: int) -> Traffic:
+        """Simulated mail of the present at `rate` events/s until it is ended, begun."""
+        options = simulate.Options(seed=seed, customers=30, messages=0, live_rate=rate, live_seconds=-1)
+        load = Traffic(self.sender, self.sent, options)
+        self._loads.append(load)
+        load.start()
+        return load
+
     @property
     def hand(self) -> Hand:
         """For events written by hand."""

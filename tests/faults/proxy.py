@@ -20,7 +20,11 @@ from tests.integration.real_kafka import free_ports
 
 COUNTS = r"INSERT INTO counts\b"
 INSERTS = r"INSERT INTO \w"
-READ_BACK = r"SELECT max\(last_offset\)"
+ALERTS = r"INSERT INTO alerts\b"
+ALERT_STATES = r"INSERT INTO alert_states\b"
+STANDINGS = r"INSERT INTO standings\b"
+#: The stored offsets being asked for: when a partition is taken up, and after its counts.
+READ_BACK = r"^SELECT (source, )?max\(last_offset\)"
 LISTEN_S = 5.0
 #: How much of a request is looked at to know the statement.
 STATEMENT_BYTES = 2_000

@@ -1,9 +1,12 @@
 """The broker goes away and comes back, with its log or with nothing."""
 
+import time
+
 import pytest
 
 from schemas.event import MailEvent
 from tests.faults.deployment import Deployment
+from tests.faults.proxy import after
 from tests.faults.truth import now_ms
 from tests.integration.real_kafka import RealKafka
 
@@ -17,6 +20,7 @@ def test_broker_restarted_under_load_leaves_counts_exact_and_alerts_go_on(
 ) -> None:
     worker, monitor = deployment.worker("a"), deployment.monitor("monitor")
     deployment.await_members(1)
+    deployment.await_members(1, "monitor")
     load = deployment.load(1_000, seed=1)
     deployment.await_counting(500)
     real_kafka.stop() if end == "stopped" else real_kafka.kill()
@@ -29,6 +33,23 @@ def test_broker_restarted_under_load_leaves_counts_exact_and_alerts_go_on(
     await_alert(deployment, "came-with-the-restart")
     assert worker.running, deployment.said
     assert monitor.running, deployment.said
+
+
+def test_monitor_that_starts_while_the_broker_restarts_judges_all_the_same(
+    real_kafka: RealKafka, deployment: Deployment
+) -> None:
+    """A broker that is just coming up does not know its topics yet: a monitor must not take that for the last word."""
+    deployment.worker("a")
+    deployment.await_members(1)
+    connected = deployment.proxy("monitor").when(r"\w", after(lambda _: None))
+    deployment.monitor("monitor")
+    deployment.wait(connected.met.is_set, "the monitor to start")
+    time.sleep(1)  # it has found the topics; now it joins its group
+    real_kafka.stop()
+    real_kafka.start()
+    bad_sender(deployment, "late")
+    deployment.await_counted()
+    await_alert(deployment, "late")
 
 
 def test_topics_made_anew_under_a_running_worker_count_from_their_beginning(deployment: Deployment) -> None:

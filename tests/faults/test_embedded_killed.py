@@ -71,7 +71,8 @@ def options(seed: int, messages: int, rate: float = 0.0) -> simulate.Options:
 
 def test_killed_up_keeps_its_counts_and_counts_what_comes_anew(start: Callable[[], tuple[Up, Worker]]) -> None:
     up, process = start()
-    sent, expected = Sent(), Sent()
+    measures: dict[str, int] = {}
+    sent, expected = Sent(measures=measures), Sent()
     load = Traffic(up.sender, sent, options(1, ENDLESS, 1_500))
     load.start()
     wait_for(lambda: counted(up) > 2_000, "events to be counted", COUNTED_S)
@@ -80,7 +81,7 @@ def test_killed_up_keeps_its_counts_and_counts_what_comes_anew(start: Callable[[
     up.sender.give_up()
     up.store.close()
     again, process = start()
-    add_counted(expected, sent, up, again.store)
+    add_counted(expected, measures, up, again.store)
     assert_exact(expected, again.store)
     more = Traffic(again.sender, expected, options(2, 2_000))
     more.start()
@@ -94,7 +95,7 @@ def counted(up: Up) -> int:
     return sum(int(offset) + 1 for source, offset in up.store.rows(OFFSETS) if MAIL_EVENTS in source)
 
 
-def add_counted(expected: Sent, sent: Sent, up: Up, store: Store) -> None:
+def add_counted(expected: Sent, measures: dict[str, int], up: Up, store: Store) -> None:
     """Of what was sent, add the messages up to the last offset that is stored: those must have been counted."""
     stored = {str(source): int(offset) for source, offset in store.rows(OFFSETS)}
     seen: set[str] = set()
@@ -104,7 +105,7 @@ def add_counted(expected: Sent, sent: Sent, up: Up, store: Store) -> None:
                 expected.listings.add(LISTING.decode(payload).id)
                 continue
             event = EVENT.decode(payload)
-            expected.add(event, sent.measures[event.id], repeat=event.id in seen)
+            expected.add(event, measures[event.id], repeat=event.id in seen)
             seen.add(event.id)
 
 

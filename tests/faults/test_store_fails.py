@@ -1,6 +1,7 @@
 """The store fails in every way it can: the workers wait, try again, and count each event once."""
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from tests.faults.proxy import (
     READ_BACK,
     TOO_MANY_PARTS,
     Act,
+    after,
     answered_late,
     cut,
     late,
@@ -23,6 +25,12 @@ from tests.faults.proxy import (
 pytestmark = pytest.mark.kafka
 #: Longer than a worker waits.
 TOO_LATE_S = STORE_TIMEOUT_S + 0.5
+
+LAST_PART = """
+SELECT path FROM system.parts
+WHERE database = currentDatabase() AND table = 'counts' AND active
+ORDER BY max_block_number DESC LIMIT 1
+"""
 
 FAILURES: dict[str, tuple[str, Act, int]] = {
     "counts are stored and the answer is lost": (COUNTS, lost_answer, 3),
@@ -92,6 +100,28 @@ def test_store_that_is_away_under_load_leaves_counts_exact(
     deployment.await_counted()
     deployment.assert_exact()
     assert all(each.running for each in workers), deployment.said
+
+
+def test_store_killed_within_an_insert_does_not_stop_the_partition_for_ever(deployment: Deployment) -> None:
+    """The store notes a token and then makes the rows visible. Killed between the two, it knows a token that has no
+    rows, and drops every INSERT that comes with it. The rows are taken away here while it is down."""
+    worker = deployment.worker("a")
+    deployment.await_members(1)
+    deployment.send(500, seed=1)
+    deployment.await_counted()
+    with deployment.opened() as store:
+        store.run("SYSTEM STOP MERGES counts")
+    killed = deployment.proxy("a").when(COUNTS, after(lambda _: worker.kill()))
+    deployment.send(500, seed=2)
+    deployment.wait(killed.met.is_set, "the worker to be killed")
+    with deployment.opened() as store:
+        ((part,),) = store.rows(LAST_PART)
+    deployment.store_process.kill()
+    shutil.rmtree(part)
+    deployment.store_process.start()
+    worker.start()
+    deployment.await_counted()
+    deployment.assert_exact()
 
 
 def test_worker_given_partitions_while_the_store_is_away_waits_for_it(deployment: Deployment) -> None:

@@ -1,10 +1,12 @@
 """Workers that were taken for dead and go on: what they still hold is never counted a second time."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from streams.flush import LEASE_S
 from tests.faults.deployment import Deployment
 from tests.faults.proxy import COUNTS, INSERTS, Exchange, before, instead
 from tests.faults.workers import Worker
@@ -35,11 +37,12 @@ def test_worker_that_slept_longer_than_the_store_remembers_adds_no_count(deploym
         store.run("ALTER TABLE counts MODIFY SETTING non_replicated_deduplication_window = 12")
     sleeper, _other = deployment.worker("sleeper"), deployment.worker("other")
     deployment.await_members(2)
-    load = deployment.load(1_000, seed=4)
+    load = deployment.load(300, seed=4)
     asleep = deployment.proxy("sleeper").when(COUNTS, instead(lambda _: sleeper.pause()))
     deployment.wait(asleep.met.is_set, "the worker to fall asleep")
+    awake_at = time.monotonic() + LEASE_S + 1
     deployment.await_members(1)
-    deployment.await_counting(6_000)
+    deployment.wait(lambda: time.monotonic() > awake_at, "the worker's lease to be over")
     sleeper.resume()
     deployment.await_members(2)
     load.end()

@@ -25,8 +25,8 @@ from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS
 from streams.store import Store
 
-#: Whether an event that is sent again counts once. While it does not, every copy is expected to count.
-DEDUPLICATED = False
+#: Whether an event that is sent again counts once. Where it is off, every copy is expected to count.
+DEDUPLICATED = True
 
 #: Part of the simulated events that is sent a second time, beside the simulator's own repetitions.
 REPEATED = 0.02
@@ -83,12 +83,17 @@ class Sent:
     negative: Counter[str] = field(default_factory=Counter)
     listings: set[str] = field(default_factory=set)
     bad: Counter[bytes] = field(default_factory=Counter)
-    #: The measure of each event by its id.
-    measures: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    repeats: int = 0
+    #: The measure of each event by its id, where that is wanted.
+    measures: dict[str, int] | None = None
 
     def add(self, event: MailEvent, measure: int, *, repeat: bool) -> None:
         """One event was sent; `measure` is its place in `MEASURES`."""
-        self.measures[event.id] = measure
+        self.events += 1
+        self.repeats += repeat
+        if self.measures is not None:
+            self.measures[event.id] = measure
         counts = self.again if repeat else self.once
         minute = event.time_ms // 60_000 * MINUTE_S
         for dimension, value in (("provider", ""), ("ip", event.sending_ip), ("pool", event.ip_pool)):

@@ -72,6 +72,10 @@ class Worker:
             process.kill()
             process.wait()
 
+    def terminate(self) -> None:
+        """Tell it to stop (SIGTERM)."""
+        self._signal(signal.SIGTERM)
+
     def stop(self) -> int:
         """Tell it to stop (SIGTERM) and wait for it; its exit code.
 
@@ -80,7 +84,7 @@ class Worker:
         """
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
-        self._process.terminate()
+        self.terminate()
         return self._process.wait(STOP_S)
 
     def pause(self) -> None:

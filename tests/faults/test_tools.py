@@ -1,0 +1,103 @@
+"""The tools of the fault tests themselves: a comparison that finds every difference, faults that follow from a seed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from schemas.counts import MEASURES
+from schemas.event import MailEvent
+from streams.store import Store
+from tests.faults.plan import KINDS, MOST_WORKERS, plan
+from tests.faults.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, Sent, differences
+
+AT_MS = 1_795_000_000_000
+MINUTE = AT_MS // 60_000 * 60
+
+
+class Answers:
+    """A store that gives prepared rows."""
+
+    def __init__(self) -> None:
+        self.by_query: dict[str, list[tuple[Any, ...]]] = {COUNTED: [], EVIDENCE: [], LISTINGS: [], DEAD_LETTERS: []}
+
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        return self.by_query[sql]
+
+    def count(self, dimension: str, value: str, minute: int = MINUTE, **numbers: int) -> None:
+        sums = [numbers.get(name, 0) for name in MEASURES]
+        self.by_query[COUNTED].append((dimension, "acme", "default", "bulk", minute, value, *sums))
+
+
+@pytest.fixture
+def sent() -> Sent:
+    """Two deliveries and a late bounce, which was sent twice."""
+    made = Sent()
+    for number in range(2):
+        event = MailEvent(id=f"d{number}", type="delivered", time=AT_MS, customer="acme", sending_ip="192.0.2.1")
+        made.add(event, INDEX["delivered"], repeat=False)
+    bounced = MailEvent(id="b", type="bounced", time=AT_MS, customer="acme", sending_ip="192.0.2.1")
+    made.add(bounced, INDEX["late_hard"], repeat=False)
+    made.add(bounced, INDEX["late_hard"], repeat=True)
+    made.listings.add("l")
+    made.bad[b"bad"] += 1
+    return made
+
+
+@pytest.fixture
+def exact() -> Answers:
+    """A store that says just that."""
+    made = Answers()
+    made.count("provider", "", delivered=2, hard=1, late_hard=1)
+    made.count("ip", "192.0.2.1", delivered=2, hard=1, late_hard=1)
+    made.by_query |= {EVIDENCE: [("b", 1)], LISTINGS: [("l", 1)], DEAD_LETTERS: [("bad", 1)]}
+    return made
+
+
+def wrong(sent: Sent, answers: Answers) -> list[str]:
+    return differences(sent, cast("Store", answers))
+
+
+def test_exact_counts_do_not_differ(sent: Sent, exact: Answers) -> None:
+    assert wrong(sent, exact) == []
+
+
+@pytest.mark.parametrize("dimension", [0, 1])
+@pytest.mark.parametrize(
+    "change", [{"delivered": 1}, {"delivered": 3}, {"hard": 2}, {"late_hard": 0}, {"soft": 1}, {"minute": MINUTE + 60}]
+)
+def test_every_other_number_is_found(sent: Sent, exact: Answers, dimension: int, change: dict[str, int]) -> None:
+    name, value = (("provider", ""), ("ip", "192.0.2.1"))[dimension]
+    rest = exact.by_query[COUNTED]
+    del rest[dimension]
+    exact.count(name, value, **({"delivered": 2, "hard": 1, "late_hard": 1} | change))
+    assert any(name in line for line in wrong(sent, exact))
+
+
+def test_counts_at_another_address_are_found(sent: Sent, exact: Answers) -> None:
+    exact.by_query[COUNTED].pop()
+    exact.count("ip", "192.0.2.2", delivered=2, hard=1, late_hard=1)
+    assert len(wrong(sent, exact)) == 3, "the two addresses, and a line that says how many"
+
+
+@pytest.mark.parametrize("query", [EVIDENCE, LISTINGS, DEAD_LETTERS])
+@pytest.mark.parametrize("rows", [[], [("b", 2), ("l", 2), ("bad", 2)], [("b", 1), ("l", 1), ("bad", 1), ("more", 1)]])
+def test_rows_missing_doubled_or_too_many_are_found(
+    sent: Sent, exact: Answers, query: str, rows: list[tuple[str, int]]
+) -> None:
+    exact.by_query[query] = [*rows]
+    assert wrong(sent, exact)
+
+
+def test_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
+    assert plan(7, 300) == plan(7, 300)
+    assert plan(7, 300) != plan(8, 300)
+
+
+def test_two_hundred_faults_have_every_kind_and_one_to_four_workers() -> None:
+    for seed in range(20):
+        faults = plan(seed, 200)
+        assert Counter(fault.kind for fault in faults).keys() == KINDS.keys()
+        assert {fault.workers for fault in faults} <= set(range(1, MOST_WORKERS + 1))
+        assert all(fault.target < fault.workers for fault in faults)
