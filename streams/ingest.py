@@ -40,6 +40,10 @@ LAST_FLUSH_S = 20.0
 #: Reading is paused when storing is behind for so long; before that it only waits.
 PATIENCE_S = 1.0
 LAG_S = 0.5
+#: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
+MOST_KEYS = 60_000
+#: The client's queue: bounded, and filled again soon after it was full (the default is a pause of a second).
+PREFETCH = {"queued.max.messages.kbytes": 32_768, "fetch.queue.backoff.ms": 20}
 MAX_DEAD_LETTER_BYTES = 16_000_000
 _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
@@ -103,7 +107,8 @@ class IngestWorker:
         """Take up the topics under the ids they have now."""
         self._read_ids()
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
-        source = self._consumer = consumer(self.kafka, "ingest", **{"auto.offset.reset": "error"})
+        options = {"auto.offset.reset": "error", **PREFETCH, **self.kafka.options}
+        source = self._consumer = consumer(self.kafka, "ingest", **options)
         if self.kafka.static_assignment:
             self._assign_all(source)
         else:
@@ -124,7 +129,7 @@ class IngestWorker:
                 quiet_since = time.monotonic()
             self._settle(0.0)
             now = time.monotonic()
-            due = self._waiting() >= self.settings.flush_events or now - flushed >= self.settings.flush_seconds
+            due = self._full() or now - flushed >= self.settings.flush_seconds
             if due and not self._flusher.busy:
                 self._begin_flush()
                 flushed = now
@@ -140,10 +145,14 @@ class IngestWorker:
     def _waiting(self) -> int:
         return sum(batch.messages for batch in self._batches.values())
 
+    def _full(self) -> bool:
+        keys = sum(len(batch.tally.keys) for batch in self._batches.values())
+        return keys >= MOST_KEYS or self._waiting() >= self.settings.flush_events
+
     def _wait_while_behind(self, source: Consumer, since: float | None) -> float | None:
         """Back-pressure: with a full batch waiting and another being stored nothing is read. After a while the
         partitions are paused, so that the group still hears from us. Returns since when it is behind."""
-        if not self._flusher.busy or self._waiting() < self.settings.flush_events:
+        if not self._flusher.busy or not self._full():
             if self.metrics.waiting:
                 source.resume(source.assignment())
                 self.metrics.waiting = False
