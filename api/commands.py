@@ -145,10 +145,10 @@ def up(settings: Settings, duration: float | None) -> None:
 
 def ingest(settings: Settings) -> None:
     """The ingest stage alone."""
+    running.settle_memory()
     worker, store = ingest_worker(settings)
     where = (settings.metrics.host, settings.metrics.port)
     server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
-    running.collect_rarely()
     try:
         worker.run(_until_signalled())
     finally:
@@ -163,9 +163,9 @@ def monitor(settings: Settings) -> None:
         over = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, over.set)
+        running.settle_memory()
         stage = MonitorStage(settings, Path(settings.embedded.data) / "faust")
         await stage.start()
-        running.collect_rarely()
         await over.wait()
         await stage.stop()
 

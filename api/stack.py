@@ -16,7 +16,7 @@ import uvicorn
 
 from api.app import create_app
 from api.metrics import Stages
-from api.running import collect_rarely
+from api.running import settle_memory
 from api.stages import IngestThread, MonitorStage, load_policy
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
@@ -104,6 +104,7 @@ class Stack:
         await self.stop()
 
     async def _start(self) -> None:
+        settle_memory()
         self.folder.take()
         self._start_embedded()
         await asyncio.to_thread(migrate, self.settings.clickhouse)
@@ -123,7 +124,6 @@ class Stack:
                 api=self.api_url,
             )
         )
-        collect_rarely()
         if self._broker is not None:
             self._watch = asyncio.create_task(self._watching())
 
