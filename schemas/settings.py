@@ -103,7 +103,7 @@ class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 
     A changed customer is judged at once, but never twice within `judge_every_s`; at most `batch` customers in one go,
     and a batch begins at least `within_s` after the one before. Windows longer than a day are read at most every
-    `long_windows_every_s` for each customer, and kept for the `customers_kept` last judged: about a kilobyte each.
+    `long_windows_every_s` for each customer, and kept for the `customers_kept` last judged: about two kilobytes each.
     The numbers in the table of standings are at most `standings_every_s` old. A customer with an open alert is
     judged again on every sweep.
     """

@@ -2,6 +2,10 @@
 
 Held are at most so many customers, those longest unused go first. A customer's entry is one run of bytes for all of its
 streams, since Python objects would take several times the memory.
+
+When many are read together for the first time, as at the start of a monitor, they are kept for different times, and
+from then on each is read at times of its own, `keep_ms` apart. So they do not all have to be read together again. Those
+that do have neighbouring names, hence lie together in the table, which is many times cheaper to read than all over it.
 """
 
 from collections import OrderedDict
@@ -12,12 +16,12 @@ import numpy as np
 
 from streams.subjects import FIELDS, Totals
 
-#: When it was read (epoch ms), the streams, and their counts.
-Entry = tuple[int, tuple[str, ...], bytes]
+#: When it was read, until when it is good (epoch ms), the streams, and their counts.
+Entry = tuple[int, int, tuple[str, ...], bytes]
 
 
 class LongWindows:
-    """What was read of each customer, for `keep_ms`."""
+    """What was read of each customer, for at most `keep_ms`."""
 
     def __init__(self, windows: int, keep_ms: int, most: int) -> None:
         self._shape = (windows, len(FIELDS))
@@ -29,19 +33,23 @@ class LongWindows:
         return len(self._entries)
 
     def stale(self, customers: Iterable[str], now_ms: int) -> list[str]:
-        """Who must be read: not known, or read `keep_ms` ago."""
-        entries, oldest = self._entries, now_ms - self._keep_ms
-        # A time in the future means that the clock was set back since.
-        return [each for each in customers if (known := entries.get(each)) is None or not oldest < known[0] <= now_ms]
+        """Who must be read: not known, or no longer good."""
+        entries = self._entries
+        # Read in the future means that the clock was set back since.
+        return [each for each in customers if (known := entries.get(each)) is None or not known[0] <= now_ms < known[1]]
 
-    def put(self, customers: Iterable[str], totals: Totals, read_ms: int) -> None:
-        """Keep what was read of these customers. The keys of `totals` are sorted; a customer may have none."""
-        nothing: Entry = (read_ms, (), b"")
-        self._entries.update(dict.fromkeys(customers, nothing))
+    def put(self, customers: Sequence[str], totals: Totals, read_ms: int) -> None:
+        """Keep what was read of these customers. They and the keys of `totals` are sorted; one may have no key."""
+        entries, keep = self._entries, self._keep_ms
+        for place, customer in enumerate(customers, start=1):
+            known = entries.get(customer)
+            good_ms = keep * place // len(customers) if known is None else keep - (read_ms - known[1]) % max(1, keep)
+            entries[customer] = (read_ms, read_ms + good_ms, (), b"")
         row = 0
         for customer, group in groupby(totals.keys, key=lambda key: key[0]):
             streams = tuple(stream for _, stream in group)
-            self._entries[customer] = (read_ms, streams, totals.counts[row : row + len(streams)].tobytes())
+            counts = totals.counts[row : row + len(streams)].tobytes()
+            entries[customer] = (*entries[customer][:2], streams, counts)
             row += len(streams)
 
     def get(self, customers: Sequence[str]) -> Totals:
@@ -50,20 +58,18 @@ class LongWindows:
         for customer in customers:
             found.append(self._entries[customer])
             self._entries.move_to_end(customer)
-        keys = [
-            (customer, stream) for customer, (_, streams, _) in zip(customers, found, strict=True) for stream in streams
-        ]
-        # A copy, since bytes cannot be written to.
-        counts = np.frombuffer(bytearray().join(entry[2] for entry in found), np.int64).reshape(-1, *self._shape)
+        keys = [(customer, stream) for customer, entry in zip(customers, found, strict=True) for stream in entry[2]]
+        # A bytearray, since bytes cannot be written to.
+        counts = np.frombuffer(bytearray().join(entry[3] for entry in found), np.int64).reshape(-1, *self._shape)
         return Totals(keys, counts)
 
     def due_again(self, customers: Iterable[str], now_ms: int) -> list[tuple[str, int]]:
-        """Those whose entry is older than `now_ms`, with the time (epoch ms) from which on it is read anew.
+        """Those who were read before `now_ms`, with the time (epoch ms) from which on they are read anew.
 
-        What changed since it was read is seen only then, so each must be judged once more.
+        What changed since then is seen only when they are, so each must be judged once more.
         """
         entries = self._entries
-        return [(each, known[0] + self._keep_ms) for each in customers if (known := entries[each])[0] < now_ms]
+        return [(each, known[1]) for each in customers if (known := entries[each])[0] < now_ms]
 
     def trim(self) -> None:
         """Forget those longest unused, down to as many as may be held."""

@@ -143,7 +143,9 @@ def test_kept_windows_are_those_of_a_full_reading_once_they_are_read_anew(ground
     ground.listed("192.0.2.3", 3 * DAY)
     ground.listed("192.0.2.5", HOUR, "critical")
     windows = Windows(ground.store, WINDOWS, LOOP, 60_000, 100)
-    assert read(windows, CUSTOMERS, NOW_MS) == fresh(ground, CUSTOMERS, NOW_MS), "nothing is kept of anybody yet"
+    # One by one, so that each is kept for the whole minute.
+    first = [subject for each in sorted(CUSTOMERS) for subject in read(windows, [each], NOW_MS)]
+    assert first == fresh(ground, CUSTOMERS, NOW_MS), "nothing is kept of anybody yet"
     ground.put(*traffic(seed + 100, 100))
     ground.listed("192.0.2.6", 2 * DAY)
     for after_ms in (10_000, 59_999):
@@ -156,7 +158,8 @@ def test_kept_windows_are_those_of_a_full_reading_once_they_are_read_anew(ground
 def test_customer_of_whom_nothing_is_kept_is_read_in_full_beside_others_that_are(ground: Ground) -> None:
     ground.put(*traffic(1, 200))
     windows = Windows(ground.store, WINDOWS, LOOP, 60_000, 100)
-    windows.read(CUSTOMERS[:6], NOW_MS)
+    for each in CUSTOMERS[:6]:
+        windows.read([each], NOW_MS)
     ground.put(Row(NOW - 5 * DAY, delivered=7_000, customer="customer11"))
     found, again = windows.read(CUSTOMERS, NOW_MS + 1_000)
     assert read(windows, CUSTOMERS[6:], NOW_MS + 1_000) == fresh(ground, CUSTOMERS[6:], NOW_MS + 1_000)
@@ -172,6 +175,24 @@ def test_no_more_customers_are_kept_than_allowed_and_the_others_are_read_anew(gr
         assert read(windows, CUSTOMERS, NOW_MS + after_ms) == fresh(ground, CUSTOMERS, NOW_MS + after_ms)
     assert len(windows._kept) == 3
     assert sum("AS hour" in sql for sql in store.asked) == 2
+
+
+def test_customers_read_together_are_read_anew_at_times_of_their_own_neighbours_together(ground: Ground) -> None:
+    """The first reading is of all twelve. Then each has its own second of the minute, in the order of names."""
+    ground.put(*traffic(1, 200))
+    store = Counting(ground.store)
+    windows = Windows(store, WINDOWS, LOOP, 60_000, 100)
+    names = sorted(CUSTOMERS)
+    _, again = windows.read(names, NOW_MS)
+    assert again == []
+    for minute in (0, 60_000):
+        for place, name in enumerate(names, start=1):
+            at = NOW_MS + minute + place * 5_000
+            _, again = windows.read(names, at - 1)
+            assert dict(again)[name] == at
+            _, again = windows.read(names, at)
+            assert set(names) - set(dict(again)) == {name}, "read at this moment"
+    assert sum("AS hour" in sql for sql in store.asked) == 1 + 2 * 12
 
 
 def test_clock_that_was_set_back_does_not_keep_windows_for_ever(ground: Ground) -> None:
