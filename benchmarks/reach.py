@@ -111,7 +111,7 @@ async def _delays(stack: Stack, share: float, capacity: float) -> list[float]:
             await asyncio.to_thread(_send, stack, f"reach-{share:g}-{number}", caused)
             await asyncio.sleep(NEXT_SENDER_S)
         deadline = time.monotonic() + LAST_ALERT_S
-        while len(arrived) < SENDERS and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread fills it
+        while not caused.keys() <= arrived.keys() and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread fills it
             await asyncio.sleep(0.05)
     finally:
         stop.set()
