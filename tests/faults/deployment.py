@@ -185,6 +185,8 @@ class Deployment:
             worker.kill()
         for proxy in self.proxies.values():
             proxy.stop()
+        # Clients of a broker that is gone may not end; a failed test would keep them until it is.
+        del self._admin, self.sender
 
     def _started(self, name: str, stage: Stage, settings: dict[str, str]) -> Worker:
         environment = self.environment(self.proxy(name).url, **settings)

@@ -29,6 +29,7 @@ KINDS: dict[str, int] = {
     "kill monitor": 5,
     "kill monitor between alerts and states": 5,
     "freeze monitor": 3,
+    "odd times": 6,
 }
 FIRST_WORKERS, MOST_WORKERS = 3, 4
 #: Between two faults, s.
@@ -60,7 +61,7 @@ class Fault:
     @property
     def concerns_worker(self) -> bool:
         """Whether one worker is meant."""
-        return not self.kind.endswith((" broker", " store", " workers")) and " monitor" not in self.kind
+        return not self.kind.endswith((" broker", " store", " workers", " times")) and " monitor" not in self.kind
 
 
 def plan(seed: int, faults: int) -> list[Fault]:

@@ -1,6 +1,5 @@
 """The store fails in every way it can: the workers wait, try again, and count each event once."""
 
-import itertools
 import shutil
 import time
 from collections.abc import Callable
@@ -134,7 +133,7 @@ def test_worker_given_partitions_while_the_store_is_away_waits_for_it(deployment
     refusing = newcomer.when(READ_BACK, OVERLOADED, None)
     second = deployment.worker("newcomer")
     deployment.wait(refusing.met.is_set, "the newcomer to ask for its positions")
-    for _ in itertools.repeat(None, 8):
+    for _ in range(6):
         refusing.met.clear()
         deployment.wait(lambda: refusing.met.is_set() or not second.running, "the newcomer to ask again")
         assert second.running, deployment.said

@@ -16,6 +16,8 @@ from pathlib import Path
 from streams.store import StoreError
 from tests.faults.checks import unknown_levels
 from tests.faults.deployment import STORE_TIMEOUT_S, Deployment
+from tests.faults.letters import dead_letters
+from tests.faults.odd_times import accepted, refused
 from tests.faults.plan import FIRST_WORKERS, MOST_WORKERS, Fault, plan
 from tests.faults.proxy import (
     ALERT_STATES,
@@ -35,7 +37,7 @@ from tests.faults.proxy import (
     lost_answer,
 )
 from tests.faults.store_process import StoreProcess
-from tests.faults.truth import Traffic, differences, shown
+from tests.faults.truth import Traffic, differences, now_ms, shown
 from tests.faults.workers import Worker
 from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
 
@@ -118,6 +120,10 @@ class Torture:
             self._broker.stop() if kind == "stop broker" else self._broker.kill()
             self._pass(fault.away_s)
             self._broker.start()
+        elif kind == "odd times":
+            # A name, and so a seed, of its own: what is sent does not depend on when.
+            chance, now, name = random.Random(fault.number), now_ms(), f"f{fault.number}"
+            self._deployment.hand.send_mixed(chance, accepted(chance, name, now, 300), refused(name, now))
         elif kind.endswith("workers"):
             self._resize(fault.workers)
         else:
@@ -216,6 +222,9 @@ def outcome(deployment: Deployment) -> list[str]:
         return [str(error)]
     with deployment.opened() as store:
         wrong = differences(deployment.sent, store)
+    if (letters := dead_letters(deployment.kafka)) != deployment.sent.bad:
+        missing, more = deployment.sent.bad - letters, letters - deployment.sent.bad
+        wrong.append(f"topic of dead letters: {missing.total()} are missing, {more.total()} should not be there")
     until = time.monotonic() + RECOVERY_S / 6
     while (levels := unknown_levels(deployment)) and time.monotonic() < until:
         time.sleep(1)  # what was counted last may still be judged

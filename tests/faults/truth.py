@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -87,14 +87,18 @@ class Sent:
     repeats: int = 0
     #: The measure of each event by its id, where that is wanted.
     measures: dict[str, int] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, event: MailEvent, measure: int, *, repeat: bool) -> None:
         """One event was sent; `measure` is its place in `MEASURES`."""
-        self.events += 1
-        self.repeats += repeat
+        with self._lock:
+            self._add(event, measure, self.again if repeat else self.once)
+            self.events += 1
+            self.repeats += repeat
+
+    def _add(self, event: MailEvent, measure: int, counts: Counts) -> None:
         if self.measures is not None:
             self.measures[event.id] = measure
-        counts = self.again if repeat else self.once
         minute = event.time_ms // 60_000 * MINUTE_S
         for dimension, value in (("provider", ""), ("ip", event.sending_ip), ("pool", event.ip_pool)):
             if value or dimension == "provider":
@@ -366,6 +370,16 @@ class Hand:
         payload = msgspec.json.encode(event)
         self._sender.send(MAIL_EVENTS, event.customer.encode(), payload)
         self._sent.bad[payload] += 1
+
+    def send_mixed(self, chance: random.Random, good: Sequence[MailEvent], bad: Sequence[MailEvent]) -> None:
+        """Send events in any order and wait until they are acknowledged. The good ones are counted in the measure
+        of their type's name; the bad ones become dead letters."""
+        for number in chance.sample(range(len(good) + len(bad)), k=len(good) + len(bad)):
+            if number < len(good):
+                self.send(good[number], good[number].type)
+            else:
+                self.send_bad(bad[number - len(good)])
+        self._sender.flush()
 
 
 def uncounted(sender: Sender, ids: Mapping[str, str], store: Store) -> dict[str, int]:
