@@ -9,6 +9,9 @@ import faust
 from schemas.settings import Kafka
 
 
+METADATA_MS = 5_000
+
+
 def faust_app(kafka: Kafka, data: Path) -> Any:
     """An app that keeps no table and declares no topic, inside the caller's event loop."""
     return faust.App(
@@ -18,6 +21,9 @@ def faust_app(kafka: Kafka, data: Path) -> Any:
         broker_session_timeout=kafka.session_timeout_ms / 1000,
         broker_heartbeat_interval=max(0.5, kafka.session_timeout_ms / 4000),
         broker_max_poll_interval=600.0,
+        # A broker that is just coming up may not know the topic yet, and the group then shares out nothing. It does
+        # so anew as soon as the topic is seen; by default that is looked for every five minutes.
+        consumer_metadata_max_age_ms=METADATA_MS,
         store="memory://",
         stream_wait_empty=False,
         datadir=str(data),
