@@ -63,7 +63,7 @@ class AlertData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """The CloudEvent. `id` is derived from (customer, scope, rule, episode, transition): a repeat has the same
+    """The CloudEvent. `id` is derived from (customer, scope, rule, episode, transition, level): a repeat has the same
     id, and a consumer drops it. `time` is RFC 3339, UTC.
     """
 

@@ -8,7 +8,6 @@ import faust
 
 from schemas.settings import Kafka
 
-
 METADATA_MS = 5_000
 
 

@@ -57,6 +57,11 @@ class Debounce:
             self._sent = {customer: when for customer, when in sent.items() if when > oldest}
         return due
 
+    def rest(self) -> list[str]:
+        """All that are not announced yet."""
+        rest, self.pending = list(self.pending), set()
+        return rest
+
 
 class Flusher:
     """Stores batches and announces whose counts changed. `ending` makes it try no longer than a few times."""
@@ -143,7 +148,9 @@ class Flusher:
         return True
 
     def _announce(self, now_ms: int) -> None:
-        for each in messages(self._debounce.due(now_ms), now_ms, self._partitions):
+        # What is not due yet when the worker ends would never be.
+        changed = self._debounce.rest() if self.ending.is_set() else self._debounce.due(now_ms)
+        for each in messages(changed, now_ms, self._partitions):
             self._publisher.publish(REPUTATION_CHANGES, each.key, each.value, each.partition)
 
     def _retried(self, action: Callable[[], T]) -> T:

@@ -89,6 +89,8 @@ class IngestWorker:
             self._loop(stop)
             self._flusher.ending.set()
             self._store_all()
+            self._flusher.begin([])  # announces who is not announced yet
+            self._flusher.finished(LAST_FLUSH_S)
             self._publisher.flush()
         except BaseException:
             self._batches.clear()  # what was not stored is for the next owner: closing must not store it

@@ -54,7 +54,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The id of this transition; the same change always has the same id."""
-        return transition_id(self.customer, self.scope, self.rule, self.episode, self.transition)
+        return transition_id(self.customer, self.scope, self.rule, self.episode, self.transition, self.level)
 
 
 def step(
@@ -102,9 +102,13 @@ def alert_id(customer: str, scope: str, rule: str, episode: int) -> str:
     return _digest(customer, scope, rule, str(episode))
 
 
-def transition_id(customer: str, scope: str, rule: str, episode: int, transition: int) -> str:
-    """The id of one transition: 32 hex digits."""
-    return _digest(customer, scope, rule, str(episode), str(transition))
+def transition_id(customer: str, scope: str, rule: str, episode: int, transition: int, level: Level) -> str:
+    """The id of one transition: 32 hex digits.
+
+    The level is part of it. What is judged again after a crash may by then be another level; under the id that was
+    sent already a consumer would drop it, and so miss that a warning became critical.
+    """
+    return _digest(customer, scope, rule, str(episode), str(transition), level)
 
 
 def _changed(state: AlertState, level: Level, now_ms: int) -> tuple[AlertState, Transition]:

@@ -168,20 +168,27 @@ def test_clock_that_goes_back_resolves_nothing() -> None:
 
 def test_ids_are_the_same_everywhere_and_for_ever() -> None:
     assert alert_id("acme", "customer", "complaint", 1) == "99e4dd8d7f9417604d77d241ec8f8cf2"
-    assert transition_id("acme", "customer", "complaint", 1, 1) == "09b58f242ebf3e8dab7ddc747b10dc82"
+    assert transition_id("acme", "customer", "complaint", 1, 1, "warning") == "5af40a31ac3ddb7a566ceb645a6f3836"
 
 
 def test_ids_differ_where_the_parts_only_look_alike() -> None:
     parts = [("a", "bc", "d"), ("ab", "c", "d"), ("a", "b", "cd"), ("", "abc", "d")]
-    ids = {alert_id(*each, 1) for each in parts} | {transition_id(*each, 1, 1) for each in parts}
-    ids |= {transition_id("a", "bc", "d", 11, 1), transition_id("a", "bc", "d", 1, 11)}
+    ids = {alert_id(*each, 1) for each in parts} | {transition_id(*each, 1, 1, "watch") for each in parts}
+    ids |= {transition_id("a", "bc", "d", 11, 1, "watch"), transition_id("a", "bc", "d", 1, 11, "watch")}
     assert len(ids) == 10
+
+
+def test_same_transition_to_another_level_has_another_id() -> None:
+    """A crash after the sending, and a rate that rose meanwhile: who drops repeated ids must hear of the level."""
+    milder, worse = (lived([(0, level, level)])[1][0] for level in ("warning", "critical"))
+    assert milder.alert_id == worse.alert_id
+    assert milder.id != worse.id
 
 
 def test_transitions_of_one_episode_share_the_alert_id() -> None:
     _, (opened, escalated) = lived([(0, "warning", "warning"), (1, "critical", "critical")])
     assert opened.alert_id == escalated.alert_id == alert_id("acme", "customer", "complaint", 1)
-    assert opened.id == transition_id("acme", "customer", "complaint", 1, 1) != escalated.id
+    assert opened.id == transition_id("acme", "customer", "complaint", 1, 1, "warning") != escalated.id
 
 
 levels = st.sampled_from(LEVELS)
