@@ -64,6 +64,7 @@ class Batch:
 
     `position` is the offset at which it begins: one after the last stored offset. `next_offset` is one after
     the last message taken. `fresh`, set when the batch is stored for the first time, is what of it counts.
+    `lost_tokens` is how many of its tokens the store remembers without the rows.
     """
 
     source: Source
@@ -75,6 +76,12 @@ class Batch:
     dead: list[DeadLetter] = field(default_factory=list)
     messages: int = 0
     fresh: "Fresh | None" = None
+    lost_tokens: int = 0
+
+    @property
+    def token(self) -> str:
+        """What the store knows an INSERT of these counts by."""
+        return f"{self.source.name}@{self.position}" + (f"#{self.lost_tokens}" if self.lost_tokens else "")
 
     @property
     def customers(self) -> set[str]:
