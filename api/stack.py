@@ -34,6 +34,7 @@ log = logging.getLogger("repmon.stack")
 DRAIN_S = 30.0
 JOIN_S = 1.5
 MONITOR_S = 2.5
+MOST_EVENTS = 50_000
 WATCH_S = 0.5
 #: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
 #: what a power cut can cost the embedded default.
@@ -130,7 +131,9 @@ class Stack:
     def _start_embedded(self) -> None:
         replace = msgspec.structs.replace
         embedded, key = self.settings.embedded, self.folder.hash_key(self.settings.ingest.hash_key)
-        self.settings = replace(self.settings, ingest=replace(self.settings.ingest, hash_key=key))
+        # Everything shares one process's memory here, so batches are kept smaller than a worker of its own has them.
+        most = min(self.settings.ingest.flush_events, MOST_EVENTS)
+        self.settings = replace(self.settings, ingest=replace(self.settings.ingest, hash_key=key, flush_events=most))
         if embedded.broker and self.settings.kafka == Kafka():
             self._broker = EmbeddedBroker(embedded.broker_port, self.folder.path / "broker.log")
             self._broker.start()
