@@ -352,6 +352,42 @@ def test_listing_of_an_address_that_one_customer_uses_is_its_own_and_of_a_shared
     }
 
 
+def test_mail_through_an_address_while_it_was_listed_is_exposed(ground: Ground) -> None:
+    ground.put(Row(NOW - 2 * HOUR, delivered=900, ip="192.0.2.1"), Row(NOW, delivered=700, ip="192.0.2.2"))
+    ground.put(Row(NOW, delivered=600, ip="192.0.2.1"), Row(NOW, delivered=900, ip="192.0.2.2", customer="other"))
+    ground.listed("192.0.2.1", HOUR)
+    windows = {each.customer: each.windows for each in fresh(ground, ["acme", "other"], NOW_MS)}
+    found = {name: (acme.exposed, acme.sent) for name, acme in windows["acme"].items()}
+    assert found == {"1h": (600, 1_300), "24h": (600, 2_200), "7d": (600, 2_200), "30d": (600, 2_200)}
+    assert {(each.exposed, each.sent) for each in windows["other"].values()} == {(0, 0)}, "nothing to judge"
+    assert _levels(ground.judge().judge_customers(["acme", "other"], NOW_MS)) == {
+        ("acme", "exposure", "1h", "warning"),
+    }
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["who behaves", "who stopped sending"])
+def test_alert_of_a_customer_resolves_after_the_hold_time(ground: Ground, goes_on: bool) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    judge, later = ground.judge(), NOW_MS + 31 * DAY * 1000
+    judge.judge_customers(["acme"], NOW_MS)
+    if goes_on:
+        ground.put(Row(NOW + 31 * DAY, delivered=900))
+    kinds = [
+        [alert.data.kind for alert in judge.judge_customers(["acme"], later + minutes * MINUTE * 1000).alerts]
+        for minutes in (0, 29, 30, 60)
+    ]
+    assert kinds == [[], [], ["resolved"], []]
+    assert ground.shown()["acme"][0] == ("good" if goes_on else "too_small")
+
+
+def test_override_makes_a_customer_alarm_who_would_be_below_every_threshold(ground: Ground) -> None:
+    ground.put(*(Row(NOW, delivered=1_000, hard=20, customer=name) for name in ("acme", "other")))
+    strict = policy.Override(customer="acme", rule="failure", reason="watched", levels=policy.Levels(excessive=0.01))
+    chosen = msgspec.structs.replace(policy.load(), overrides=(strict,))
+    judge = Judge(ground.store, chosen, providers.load(), lambda *_: None, lambda: None)
+    assert {each[:2] for each in _levels(judge.judge_customers(["acme", "other"], NOW_MS))} == {("acme", "failure")}
+
+
 def _levels(judged: Judged) -> set[tuple[str, str, str, str]]:
     return {
         (e.data.customer, e.data.rule, e.data.window, e.data.level) for e in judged.alerts if "str" not in e.data.scope
