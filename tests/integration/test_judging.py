@@ -380,6 +380,17 @@ def test_alert_of_a_customer_resolves_after_the_hold_time(ground: Ground, goes_o
     assert ground.shown()["acme"][0] == ("good" if goes_on else "too_small")
 
 
+def test_alert_holds_while_the_rate_is_below_its_threshold_but_not_yet_low_enough(ground: Ground) -> None:
+    """2.5 % is below the 3 % of a warning, and above the 2.4 % that it holds from."""
+    ground.put(Row(NOW, delivered=900, hard=60))
+    judge = ground.judge()
+    assert _levels(judge.judge_customers(["acme"], NOW_MS)) == {("acme", "failure", "1h", "warning")}
+    ground.put(Row(NOW, delivered=1_440))
+    for minutes in (2, 40):
+        assert judge.judge_customers(["acme"], NOW_MS + minutes * MINUTE * 1000).alerts == []
+    assert ground.shown() == {"acme": ("warning", 2_400, 0)}
+
+
 def test_override_makes_a_customer_alarm_who_would_be_below_every_threshold(ground: Ground) -> None:
     ground.put(*(Row(NOW, delivered=1_000, hard=20, customer=name) for name in ("acme", "other")))
     strict = policy.Override(customer="acme", rule="failure", reason="watched", levels=policy.Levels(excessive=0.01))
