@@ -53,7 +53,7 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(50_000, 10, 10)
     pa.set_memory_pool(pa.system_memory_pool())
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library than glibc

@@ -34,7 +34,7 @@ log = logging.getLogger("repmon.stack")
 DRAIN_S = 30.0
 JOIN_S = 1.5
 MONITOR_S = 2.5
-MOST_EVENTS = 50_000
+MOST_EVENTS = 20_000
 WATCH_S = 0.5
 #: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
 #: what a power cut can cost the embedded default.

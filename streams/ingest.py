@@ -166,7 +166,7 @@ class IngestWorker:
             source.pause(source.assignment())
             self.metrics.waiting = True
             self.metrics.pauses += 1
-            log.warning("storing is behind: reading is paused")
+            log.info("storing is behind: reading is paused")
         if self.metrics.waiting:
             self._take(source, source.consume(1, POLL_S))
         else:
