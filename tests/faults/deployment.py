@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 from confluent_kafka import ConsumerGroupState, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from jobs import simulate
 from jobs.migrate import migrate
@@ -51,13 +50,12 @@ class Deployment:
         (folder / "data").mkdir()
         self._loads: list[Traffic] = []
         migrate(self.clickhouse)
-        self._admin: AdminClient = admin(self.kafka)
         self.remake_topics()
 
     def remake_topics(self) -> None:
         """Delete the topics with all that is in them, and make them anew under new ids."""
         remake_topics(self.kafka, topics.load())
-        self.ids = topic_ids(self._admin, list(topics.load()))
+        self.ids = topic_ids(admin(self.kafka), list(topics.load()))
         self.sender = Sender(self.kafka)
 
     def environment(self, store_url: str, **more: str) -> dict[str, str]:
@@ -121,9 +119,12 @@ class Deployment:
         """Wait until the stage's consumer group has so many members and is settled."""
         group = f"{self.kafka.group}-{stage}"
 
+        # A client of its own: one that asked this lets librdkafka 2.16 abort when the broker goes away later.
+        client = admin(self.kafka)
+
         def settled() -> bool:
             try:
-                found = self._admin.describe_consumer_groups([group], request_timeout=5)[group].result()
+                found = client.describe_consumer_groups([group], request_timeout=5)[group].result()
             except KafkaException:
                 return False
             return found.state == ConsumerGroupState.STABLE and len(found.members) == count
@@ -185,8 +186,8 @@ class Deployment:
             worker.kill()
         for proxy in self.proxies.values():
             proxy.stop()
-        # Clients of a broker that is gone may not end; a failed test would keep them until it is.
-        del self._admin, self.sender
+        # A client of a broker that is gone may not end; a failed test would keep it until it is.
+        del self.sender
 
     def _started(self, name: str, stage: Stage, settings: dict[str, str]) -> Worker:
         environment = self.environment(self.proxy(name).url, **settings)
