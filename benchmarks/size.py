@@ -35,6 +35,7 @@ from schemas import policy, providers
 from schemas.settings import Monitor
 from streams.debounce import Debounce
 from streams.long_windows import LongWindows
+from streams.monitor import MOST_REST_S
 from streams.portions import portions
 from streams.standings import COLUMNS, Rows, Standings
 from streams.store import Store, open_store
@@ -177,7 +178,9 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
         work.later((name, at + apart) for name, at in found.again)
         judged += len(batch)
         spent = time.monotonic() - now
-        counting.wait(max(Monitor().within_s - spent, spent if len(batch) < Monitor().batch else 0.0))
+        counting.wait(
+            max(Monitor().within_s - spent, min(spent / 2, MOST_REST_S) if len(batch) < Monitor().batch else 0.0)
+        )
     took, used = time.monotonic() - began, time.process_time() - cpu
     stop.set()
     writer.join()

@@ -37,7 +37,7 @@ EVERYBODY_S = 600.0
 #: Of everybody, so many are judged beside each batch of those who changed.
 SPARE_AT_ONCE = 2_000
 RETRY_S = (0.5, 15.0)
-MOST_REST_S = 1.0
+MOST_REST_S = 0.5
 #: How often it is looked which partitions are ours.
 LOOK_S = 0.5
 
@@ -108,9 +108,9 @@ class Monitor:
             for alert in judged.alerts:
                 log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation)
             took = loop.time() - began
-            # Unless more wait than a batch holds, half of the time is left to others. What comes meanwhile makes the
-            # next batch larger, and a customer in a large batch costs much less than in a small one.
-            rest = 0.0 if len(batch) >= self._settings.batch else min(took, MOST_REST_S)
+            # Unless more wait than a batch holds, some time is left to others. What comes meanwhile makes the next
+            # batch larger, and a customer in a large batch costs much less than in a small one.
+            rest = 0.0 if len(batch) >= self._settings.batch else min(took / 2, MOST_REST_S)
             await self._paused(max(self._settings.within_s - took, rest))
 
     async def _judged(self, batch: list[str]) -> Judged:

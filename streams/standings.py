@@ -70,12 +70,14 @@ class Standings:
         """
         known = self._known
         numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
-        stored = self._stored(sorted({key[0] for key in rows.subjects if key not in known}))
+        befores = list(map(known.get, rows.subjects))
+        stored = self._stored(
+            sorted({key[0] for key, before in zip(rows.subjects, befores, strict=True) if before is None})
+        )
         writing, owed = _Writing(), []
-        for place, (key, standing, reasons, shown) in enumerate(
-            zip(rows.subjects, rows.standings, rows.reasons, numbers, strict=True)
+        for place, (key, before, standing, reasons, shown) in enumerate(
+            zip(rows.subjects, befores, rows.standings, rows.reasons, numbers, strict=True)
         ):
-            before = known.get(key)
             if before is None:
                 since = stored.get(key, ("", 0))
                 writing.places.append(place)

@@ -44,9 +44,9 @@ class Subjects:
 
     def of_scopes(self, kinds: Sequence[str]) -> "Subjects":
         """Only customers, only streams, or both."""
-        rows = [row for row, scope in enumerate(self.scopes) if scope.partition(":")[0] in kinds]
-        if len(rows) == len(self):
+        if {CUSTOMER, STREAM_PREFIX.rstrip(":")} <= set(kinds):
             return self
+        rows = [row for row, scope in enumerate(self.scopes) if scope.partition(":")[0] in kinds]
         return Subjects(
             [self.customers[row] for row in rows], [self.scopes[row] for row in rows], self.windows, self.counts[rows]
         )
@@ -74,7 +74,7 @@ def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: in
     counts = np.zeros((len(known), windows, len(FIELDS)), np.int64)
     for part, columns in zip(parts, places, strict=True):
         if part.keys:
-            rows = np.fromiter((row_of[key] for key in part.keys), np.intp, len(part.keys))
+            rows = np.array(list(map(row_of.__getitem__, part.keys)), np.intp)
             counts[np.ix_(rows, np.array(columns, np.intp))] = part.counts
     return Totals(known, counts)
 

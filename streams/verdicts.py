@@ -125,9 +125,7 @@ class Judge:
         states = read_states(self._store, wanted)
         screened = screen(subjects, self.policy)
         closely = self._with_overrides | {state.customer for state in states.values() if state.level != "good"}
-        singly = screened.remarkable | np.fromiter(
-            (customer in closely for customer in subjects.customers), np.bool_, len(subjects)
-        )
+        singly = screened.remarkable | np.array(list(map(closely.__contains__, subjects.customers)), np.bool_)
         places = singly.nonzero()[0].tolist()
         outcomes = [
             self._outcome(subject, states, now_ms)
