@@ -56,7 +56,7 @@ def test_worker_killed_at_every_flush_gets_on_all_the_same(deployment: Deploymen
     worker = deployment.worker("a")
     deployment.await_members(1)
     deployment.send(2_000, seed=3)
-    for _ in range(3):
+    for _ in range(2):
         killed = deployment.proxy("a").when(COUNTS, after(lambda _: worker.kill()))
         deployment.wait(killed.met.is_set, "the worker to be killed")
         worker.start()

@@ -10,7 +10,7 @@ from schemas.event import MailEvent
 from tests.faults.checks import levels, unknown_levels
 from tests.faults.deployment import Deployment
 from tests.faults.letters import alerts
-from tests.faults.proxy import ALERT_STATES, ALERTS, STANDINGS, Act, Exchange, after, before, instead
+from tests.faults.proxy import ALERT_STATES, ALERTS, STANDINGS, Act, Exchange, after, instead
 from tests.faults.truth import now_ms
 
 pytestmark = pytest.mark.kafka
@@ -25,9 +25,7 @@ CUSTOMERS = "SELECT uniqExact(customer) FROM counts WHERE dimension = 'provider'
 #: The statement of a judgement at which the monitor is killed, and how.
 POINTS: dict[str, tuple[str, Callable[[Callable[[Exchange], None]], Act]]] = {
     "when its alerts are sent and not stored": (ALERTS, instead),
-    "with its alerts on their way": (ALERTS, before),
     "between alerts and states": (ALERT_STATES, instead),
-    "when the states are stored": (ALERT_STATES, after),
     "when the standings are stored": (STANDINGS, after),
 }
 
@@ -65,9 +63,7 @@ def test_alerts_of_a_monitor_killed_again_and_again_are_those_of_an_undisturbed_
     assert not unknown_levels(deployment)
 
 
-@pytest.mark.parametrize(
-    "point", ["when its alerts are sent and not stored", "between alerts and states", "when the states are stored"]
-)
+@pytest.mark.parametrize("point", ["when its alerts are sent and not stored", "between alerts and states"])
 def test_customer_that_gets_worse_while_the_monitor_is_dead_is_known_at_its_level(
     deployment: Deployment, point: str
 ) -> None:

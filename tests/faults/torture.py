@@ -38,12 +38,13 @@ from tests.faults.proxy import (
 )
 from tests.faults.store_process import StoreProcess
 from tests.faults.truth import Traffic, differences, now_ms, shown
-from tests.faults.workers import Worker
 from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
 
 RATE = 800.0
 #: How long a fault waits for the statement at which it is to happen.
 MET_S = 6.0
+#: What a worker may take to stop in order while other faults go on.
+STOPPED_S = 60.0
 #: How long everything may take to be counted and judged once the faults are over.
 RECOVERY_S = 180.0
 MONITOR = "monitor"
@@ -145,14 +146,13 @@ class Torture:
                 self._tell(f"  {name} came to no such statement; done at no particular moment")
                 done()
         elif verb == "stop":
-            self._later(0.0, lambda: self._stopped(worker))
+            worker.terminate()
+            if not self._await(lambda: not worker.running, STOPPED_S):
+                self._tell(f"  {name} does not stop; it is killed")
+                worker.kill()
         else:
             done()
         self._later(fault.away_s, lambda: self._back(name))
-
-    def _stopped(self, worker: Worker) -> None:
-        if worker.running:
-            worker.stop()
 
     def _back(self, name: str) -> None:
         self._away.discard(name)
@@ -175,9 +175,9 @@ class Torture:
         make = self._deployment.monitor if name == MONITOR else self._deployment.worker
         make(name)
 
-    def _await(self, condition: Callable[[], bool]) -> bool:
+    def _await(self, condition: Callable[[], bool], seconds: float = MET_S) -> bool:
         """Let time pass until a condition holds; False if it does not soon."""
-        until = time.monotonic() + MET_S
+        until = time.monotonic() + seconds
         while not condition() and time.monotonic() < until:
             self._pass(0.05)
         return condition()
