@@ -306,7 +306,8 @@ def _flow_figures(customers: int, rate: int, first: Cost, flow: Sustained) -> It
         value=flow.judged / flow.seconds,
         unit="customers/s",
         note=f"{rate:,} changed customers/s offered for {flow.seconds:.0f} s, of {customers:,}, their counts written "
-        f"meanwhile; {flow.cpu / flow.seconds:.2f} cores",
+        f"meanwhile: each of them every {customers * flow.seconds / flow.judged:.1f} s; "
+        f"{flow.cpu / flow.seconds:.2f} cores",
     )
     for label, percent in (("p50", 50), ("p99", 99), ("longest", 100)):
         yield Figure(
