@@ -131,13 +131,15 @@ class IngestWorker:
                 quiet_since = time.monotonic()
             self._settle(0.0)
             now = time.monotonic()
+            if behind_since is not None:
+                quiet_since = now  # nothing came since nothing was read
             due = self._full() or now - flushed >= self.settings.flush_seconds
             if due and not self._flusher.busy:
                 self._begin_flush()
                 flushed = now
             if now - lag_read >= LAG_S:
                 lag_read, self.metrics.lag = now, self._lag(source)
-            if self._drained is not None and now - quiet_since >= QUIET_S:
+            if self._drained is not None and now - quiet_since >= QUIET_S and not self._lag(source):
                 self._renew(stop)
             elif now - ids_read >= IDS_S:
                 ids_read = now
