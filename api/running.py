@@ -28,6 +28,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     Raises:
         KeyboardInterrupt: Ctrl-C before `main` had its own handler.
     """
+    threading.excepthook = _thread_ended
     loop = asyncio.new_event_loop()
     task = loop.create_task(main)
     loop.add_signal_handler(signal.SIGINT, task.cancel)
@@ -42,6 +43,12 @@ def run(main: Coroutine[Any, Any, None]) -> None:
             with suppress(asyncio.CancelledError):
                 loop.run_until_complete(asyncio.wait(left, timeout=LEAVE_S))
         loop.close()
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    """Without its broker, the thread of a Faust consumer ends as cancelled when it is stopped: nothing to be told."""
+    if not issubclass(args.exc_type, asyncio.CancelledError):
+        threading.__excepthook__(args)
 
 
 def settle_memory() -> None:

@@ -168,7 +168,9 @@ class Stack:
     async def _stop_ingest(self) -> None:
         if self._broker is not None and self._ingest is not None:
             await asyncio.to_thread(self._broker.gate.hold)
-            self.drained = await asyncio.to_thread(self._ingest.drained, self._drain_s)
+            self.drained = self._broker.exit_code is None and await asyncio.to_thread(
+                self._ingest.drained, self._drain_s
+            )
         if self._ingest is not None:
             await asyncio.to_thread(self._ingest.end, JOIN_S)
 
@@ -194,10 +196,14 @@ class Stack:
     async def _watching(self) -> None:
         """Keep the embedded broker small: producers wait while too much is uncounted, and its topics are remade
         after so many bytes."""
-        gate = self._broker.gate if self._broker else None
+        broker = self._broker
         held = False
-        while gate is not None:
+        while broker is not None:
             await asyncio.sleep(WATCH_S)
+            if (code := broker.exit_code) is not None:
+                self._fail(BrokerError(f"embedded broker: ended by itself ({code}); see {broker.log_file}"))
+                return
+            gate = broker.gate
             metrics = self.ingest.worker.metrics
             if not held and (metrics.paused or metrics.lag > BACKLOG[0]):
                 held = True

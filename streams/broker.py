@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.settings import Kafka
 
@@ -62,6 +62,23 @@ def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise BrokerError(f"topic {name}: {_reason(error)}") from error
+    return found
+
+
+def ends(client: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset the next message of each partition will have.
+
+    Raises:
+        BrokerError: the broker did not answer for one of them.
+    """
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    wanted = {TopicPartition(*place): latest for place in places}
+    found = {}
+    for where, future in client.list_offsets(wanted, request_timeout=REACH_S).items():
+        try:
+            found[where.topic, where.partition] = int(future.result().offset)
+        except KafkaException as error:
+            raise BrokerError(f"end of topic {where.topic}, partition {where.partition}: {_reason(error)}") from error
     return found
 
 

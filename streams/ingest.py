@@ -16,7 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.topics import MAIL_BLOCKLISTINGS
-from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, topic_ids
+from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends, topic_ids
 from streams.dead_share import DeadShare
 from streams.flush import load_seen, stored_offsets
 from streams.flusher import Flusher
@@ -33,8 +33,8 @@ POLL_S = 0.1
 IDS_S = 10.0
 #: How long a topic may be unknown before it is taken to be missing.
 KNOWN_S = 3.0
-#: A drain is over when nothing has come for this long.
-QUIET_S = 1.0
+#: While a drain is under way the broker is asked whether anything is left once nothing has come for this long.
+QUIET_S = 0.25
 #: How long a stop, or giving partitions back, waits for the store.
 LAST_FLUSH_S = 20.0
 #: Reading is paused when storing is behind for so long; before that it only waits.
@@ -139,8 +139,10 @@ class IngestWorker:
                 flushed = now
             if now - lag_read >= LAG_S:
                 lag_read, self.metrics.lag = now, self._lag(source)
-            if self._drained is not None and now - quiet_since >= QUIET_S and not self._lag(source):
-                self._renew(stop)
+            if self._drained is not None and now - quiet_since >= QUIET_S:
+                quiet_since = now
+                if self._all_taken():
+                    self._renew(stop)
             elif now - ids_read >= IDS_S:
                 ids_read = now
                 if self._ids_changed():
@@ -182,6 +184,16 @@ class IngestWorker:
             _, high = source.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
             lag += max(0, high - batch.next_offset)
         return lag
+
+    def _all_taken(self) -> bool:
+        """Whether the broker has nothing that is not taken. What the last fetches said is not enough to know: on a
+        busy machine they may be older than the last acknowledged message."""
+        try:
+            found = ends(self._admin, list(self._batches))
+        except BrokerError as error:
+            log.warning("%s", error)
+            return False
+        return all(batch.next_offset >= found[where] for where, batch in self._batches.items())
 
     def _take(self, source: Consumer, messages: list[Message]) -> None:
         now_ms = self.clock()

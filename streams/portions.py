@@ -14,7 +14,8 @@ AROUND = 9
 
 #: What is escaped in a bound text: as the driver does.
 _ESCAPED = ("\\", "'", "`", "\t", "\n")
-#: Between names while they are escaped all at once. Intake takes no text with a NUL.
+#: Between names while they are escaped all at once, unless one contains it: intake takes no such text, but somebody
+#: may ask for it.
 _APART = "\0"
 
 
@@ -27,12 +28,20 @@ class Names:
 
     def __init__(self, names: Sequence[str]) -> None:
         text = _APART.join(names)
-        for each in _ESCAPED:
-            text = text.replace(each, "\\" + each)
-        self._text = "['" + text.replace(_APART, "', '") + "']" if names else "[]"
+        if text.count(_APART) < len(names):
+            text = _escaped(text).replace(_APART, "', '")
+        else:
+            text = "', '".join(map(_escaped, names))
+        self._text = f"['{text}']" if names else "[]"
 
     def __str__(self) -> str:
         return self._text
+
+
+def _escaped(text: str) -> str:
+    for each in _ESCAPED:
+        text = text.replace(each, "\\" + each)
+    return text
 
 
 def portions(store: Store, names: Sequence[str]) -> Iterator[Names]:

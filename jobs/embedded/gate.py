@@ -22,7 +22,7 @@ BUFFER = 1 << 22
 INSIDE = "repmon-stage"
 _INSIDE = INSIDE.encode()
 #: Requests that ask for no acknowledgement are never answered; they are waited for no longer than this.
-SETTLE_S = 2.0
+SETTLE_S = 10.0
 
 
 class Gate:

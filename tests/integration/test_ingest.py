@@ -117,6 +117,27 @@ def test_topic_made_anew_is_counted_from_its_beginning(kafka: Kafka, store: Stor
     assert store.rows("SELECT uniqExact(source) FROM counts WHERE delivered > 0")[0][0] >= 2
 
 
+def test_drain_is_over_only_when_all_that_was_acknowledged_is_stored(
+    kafka: Kafka, store: Store, producer: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is slow nothing is read, so most of it is still in the broker when the drain begins."""
+    answers, insert = threading.Event(), Store.insert_table
+    monkeypatch.setattr(Store, "insert_table", lambda *args, **named: answers.wait(60) and insert(*args, **named))
+    for number in range(3_000):
+        producer.publish(topics.MAIL_EVENTS, b"k%d" % number, event(number))
+    producer.flush()
+    when_over: list[int] = []
+    with running(kafka, store, msgspec.structs.replace(SETTINGS, flush_events=100, batch_events=100)) as worker:
+        wait_for(lambda: worker.metrics.waiting, "the worker to be held up")
+        worker.when_drained(lambda: when_over.append(delivered(store)))
+        for number in range(3_000, 4_000):
+            producer.publish(topics.MAIL_EVENTS, b"k%d" % number, event(number))
+        producer.flush()
+        answers.set()
+        wait_for(lambda: when_over, "the drain to be over")
+    assert when_over == [4_000]
+
+
 BAD: list[tuple[str, Callable[[], bytes], str]] = [
     ("not text", lambda: b"\xff\x00 not text", "UTF-8"),
     ("not JSON", lambda: b"{this is no JSON", "JSON"),

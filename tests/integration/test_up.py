@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,9 @@ def up(folder: Path) -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
         "REPMON_EMBEDDED__ROLL_BYTES": str(ROLL_BYTES),
         "REPMON_API__PORT": "0",
     }
-    with subprocess.Popen([REPMON, "up"], env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [REPMON, "up"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
         try:
             wait_for((folder / "running.json").exists, "repmon to be up", 60)
             yield reached(Settings(embedded=Embedded(data=str(folder)))), process
@@ -71,3 +73,23 @@ def test_all_that_was_acknowledged_is_counted_when_told_to_stop_in_full_flow(tmp
             sum(each.delivered + each.deferred for each in wanted),
             sum(each.complained + each.reported for each in wanted),
         )
+
+
+def test_broker_that_ends_by_itself_ends_the_command_with_one_clear_line(tmp_path: Path) -> None:
+    with up(tmp_path) as (_, process):
+        for broker in children(process.pid):
+            os.kill(broker, signal.SIGKILL)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert [line for line in said.decode().splitlines() if "broker" in line] == [
+            f"repmon: embedded broker: ended by itself (-9); see {tmp_path / 'broker.log'}"
+        ]
+        assert "Traceback" not in said.decode()
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended meanwhile
+            found += [int(each) for each in (thread / "children").read_text().split()]
+    return found
