@@ -26,11 +26,13 @@ def chdb_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store_settings(chdb_path: Path) -> ClickHouse:
-    """A migrated, empty database of the test's own."""
+def store_settings(chdb_path: Path) -> Iterator[ClickHouse]:
+    """A migrated, empty database of the test's own, dropped at its end: tables are looked after for as long as they
+    exist, which takes more time with each test."""
     settings = ClickHouse(path=str(chdb_path), database=f"test_{next(_numbers)}")
     migrate(settings)
-    return settings
+    yield settings
+    _drop(settings)
 
 
 @pytest.fixture
@@ -41,9 +43,23 @@ def store(store_settings: ClickHouse) -> Iterator[Store]:
 
 
 @pytest.fixture
-def new_database(chdb_path: Path) -> Callable[[], ClickHouse]:
+def new_database(chdb_path: Path) -> Iterator[Callable[[], ClickHouse]]:
     """Settings of a database that does not exist yet."""
-    return lambda: msgspec.structs.replace(ClickHouse(), path=str(chdb_path), database=f"test_{next(_numbers)}")
+    made: list[ClickHouse] = []
+
+    def new() -> ClickHouse:
+        made.append(ClickHouse(path=str(chdb_path), database=f"test_{next(_numbers)}"))
+        return made[-1]
+
+    yield new
+    for each in made:
+        _drop(each)
+
+
+def _drop(settings: ClickHouse) -> None:
+    store = open_store(settings, database="default")
+    store.run("DROP DATABASE IF EXISTS {database:Identifier} SYNC", {"database": settings.database})
+    store.close()
 
 
 @pytest.fixture(scope="session")
