@@ -80,6 +80,9 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     `hash_key` keys the BLAKE2b hash under which recipient addresses are stored; changing it makes old and
     new hashes of one address different.
 
+    Messages are taken `batch_events` at a time: as many as stay in the processor's cache with what is made of them
+    (10,000 at a time cost nearly twice as much each).
+
     A worker stops when more than `dead_letter_share` (a ratio) of the last `dead_letter_window` messages of a
     source partition cannot be read; see `streams.dead_share`. With 1 it never stops for that.
     """
@@ -88,7 +91,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     mapping: dict[str, FormatMapping] = {}
     flush_seconds: Seconds = 1.0
     flush_events: Count = 200_000
-    batch_events: Count = 10_000
+    batch_events: Count = 1_000
     hash_key: str = "change-me"
     max_ahead_hours: Seconds = 24.0
     max_behind_days: Seconds = 90.0

@@ -5,6 +5,7 @@ plus the measure. So an event costs one dictionary step, and all sums of a flush
 spreads the distinct keys over the dimensions; there are far fewer keys than events.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -55,19 +56,22 @@ class Tally:
     """Events counted since the last flush. `cells` and `ids` (hashes of event ids) have one entry an event."""
 
     keys: Keys = field(default_factory=Keys)
-    cells: list[int] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
+    cells: "array[int]" = field(default_factory=lambda: array("q"))
+    ids: "array[int]" = field(default_factory=lambda: array("Q"))
 
 
 def count_direct(tally: Tally, events: Sequence[MailEvent], minutes: Sequence[int]) -> None:
     """Add events of `DIRECT` types, each in its minute (epoch minutes, UTC)."""
     keys, place = tally.keys, DIRECT
     # One pass for each list: comprehensions over attributes are the fastest Python there is for this.
-    tally.cells += [
-        keys[e.customer, e.stream, e.stream_class, minute, e.provider, e.sending_ip, e.ip_pool] * WIDTH + place[e.type]
-        for e, minute in zip(events, minutes, strict=True)
-    ]
-    tally.ids += [xxh3_64_intdigest(e.id.encode()) for e in events]
+    tally.cells.extend(
+        [
+            keys[e.customer, e.stream, e.stream_class, minute, e.provider, e.sending_ip, e.ip_pool] * WIDTH
+            + place[e.type]
+            for e, minute in zip(events, minutes, strict=True)
+        ]
+    )
+    tally.ids.extend([xxh3_64_intdigest(e.id.encode()) for e in events])
 
 
 def cells_of(keys: Keys, event: MailEvent, minute: int, classified: Classified | None) -> list[int]:
@@ -92,11 +96,11 @@ def places_of(event: MailEvent, classified: Classified | None) -> list[int]:
 
 def identities(tally: Tally) -> Ids:
     """What tells events apart, for each counted event: a hash of its id, customer and type."""
-    cells = np.array(tally.cells, np.int64)
-    numbers, places = np.divmod(cells, WIDTH)
-    customers = np.fromiter((customer_hash(key[0]) for key in tally.keys), np.uint64, len(tally.keys))
+    numbers, places = np.divmod(np.frombuffer(tally.cells, np.int64), WIDTH)
+    hashes = {customer: customer_hash(customer) for customer in {key[0] for key in tally.keys}}
+    customers = np.fromiter((hashes[key[0]] for key in tally.keys), np.uint64, len(tally.keys))
     types = np.fromiter((type_hash(name) for name in MEASURES), np.uint64, WIDTH)
-    ids: Ids = np.array(tally.ids, np.uint64) ^ customers[numbers] ^ types[places]
+    ids: Ids = np.frombuffer(tally.ids, np.uint64) ^ customers[numbers] ^ types[places]
     return ids
 
 

@@ -170,7 +170,7 @@ def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
             for cell in count.cells_of(keys, each.event, each.time_ms // count.MINUTE_MS, each.classified)
         ]
         batch.fresh = Fresh(
-            cells=np.concatenate([np.array(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
+            cells=np.concatenate([np.frombuffer(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
             ids=ids[is_new],
             negatives=kept,
             duplicates=int(ids.size - is_new.sum()),

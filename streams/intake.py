@@ -7,6 +7,7 @@ seen before is found out when it is stored.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import msgspec
 
@@ -152,8 +153,10 @@ def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: Ti
             classified = classify(event) if event.type == "bounced" else None
             batch.negatives.append(Detail(offsets[at], times[at], event, classified))
         if rare:
-            kept = sorted(set(range(len(events))).difference(rare))
-            events, times = [events[at] for at in kept], [times[at] for at in kept]
+            usual = [True] * len(events)
+            for at in rare:
+                usual[at] = False
+            events, times = list(compress(events, usual)), list(compress(times, usual))
         count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
 
     return take

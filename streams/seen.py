@@ -94,19 +94,27 @@ class Seen:
             self._grow()
         while entries.size:
             buckets = self._buckets(entries)
-            there = self._slots[buckets]
-            empty = there == 0
-            # Empty slots first, those of the emptier bucket before the other's; then the oldest entry.
-            worth = (np.int64(self._hour + 1) - (there & _STAMP).astype(np.int64)) % CYCLE
-            worth = np.where(empty, CYCLE + empty.sum(axis=2, keepdims=True), worth).reshape(len(entries), -1)
-            which, slot = np.divmod(worth.argmax(axis=1), SLOTS)
-            # One entry a bucket and round: the choices of the others may not hold any more.
-            chosen, first = np.unique(buckets[np.arange(len(entries)), which], return_index=True)
-            replaced = self._slots[chosen, slot[first]] != 0
-            self._slots[chosen, slot[first]] = entries[first]
-            self.known += int(chosen.size - replaced.sum())
-            self.forgotten += int(replaced.sum())
-            entries = np.delete(entries, first)
+            empty = self._slots[buckets] == 0
+            # Eight flags of a byte each, counted as the bits of one number.
+            free = np.bitwise_count(empty.view(np.uint64))[..., 0]
+            which = (free[:, 1] > free[:, 0]).astype(np.intp)
+            rows = np.arange(entries.size)
+            bucket, slot = buckets[rows, which], empty[rows, which].argmax(axis=1)
+            full = ~free.any(axis=1)
+            if full.any():
+                bucket[full], slot[full] = self._oldest(buckets[full])
+            self._slots[bucket, slot] = entries
+            # Of several that chose the same slot one has it now; the others choose again.
+            placed = self._slots[bucket, slot] == entries
+            self.known += int(np.count_nonzero(placed & ~full))
+            self.forgotten += int(np.count_nonzero(placed & full))
+            entries = entries[~placed]
+
+    def _oldest(self, buckets: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Bucket and slot of the oldest entry in each pair of buckets."""
+        ages = (np.int64(self._hour + 1) - (self._slots[buckets] & _STAMP).astype(np.int64)) % CYCLE
+        which, slot = np.divmod(ages.reshape(len(buckets), -1).argmax(axis=1), SLOTS)
+        return buckets[np.arange(len(buckets)), which], slot
 
     def _grow(self) -> None:
         entries = self._slots[self._slots != 0]
