@@ -7,13 +7,15 @@ that holds them. Without it, the customer is `subuser`.
 SendGrid does not mark a bounce that came after a delivery had been reported.
 """
 
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
-from streams.adapt.common import complete, decode, plain, reply_of, stable_id, text, time_ms
+from streams.adapt.common import reply_of, stable_id, text
+from streams.adapt.places import find
+from streams.adapt.webhook import Fields, Text, first_text, json_records, kind_of, moment_ms, read_records, typed
 
 NAME = "sendgrid"
 
@@ -36,8 +38,6 @@ _CLASSES = {
     "reputation": "blocked",
     "frequency or volume too high": "rate_limited",
 }
-
-Text = str | int | float | None
 
 
 class _Pool(msgspec.Struct):
@@ -62,47 +62,24 @@ class _Event(msgspec.Struct, rename={"smtp_id": "smtp-id"}):
     category: str | list[str] | None = None
 
 
-_DECODER: msgspec.json.Decoder[list[dict[str, Any]] | dict[str, Any]] = msgspec.json.Decoder(
-    list[dict[str, Any]] | dict[str, Any]
-)
-
-
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each record of the body that tells a recipient's fate; opens and clicks are left out.
 
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    body = decode(_DECODER, raw)
-    records = body if isinstance(body, list) else [body]
     options = context.options(NAME)
-    events = []
-    for number, record in enumerate(records, start=1):
-        try:
-            event = _adapt_one(record, options)
-            if event is not None:
-                events.append(complete(event, context))
-        except AdaptError as error:
-            place = f"record {number}: " if isinstance(body, list) else ""
-            raise AdaptError(f"{place}{error}") from error
-    return events
+    return read_records(json_records(raw), lambda record: _read(record, options), context)
 
 
-def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
-    name = fields.get("event")
-    kind = _TYPES.get(name) if isinstance(name, str) else None
+def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
+    kind = _TYPES.get(kind_of(fields, "event"))
     if kind is None:
-        if name is None:
-            raise AdaptError("field `event` is missing")
-        return None
-    try:
-        record = msgspec.convert(fields, _Event)
-    except msgspec.ValidationError as error:
-        raise AdaptError(plain(error)) from error
-    if record.timestamp is None:
-        raise AdaptError("field `timestamp` is missing")
+        return
+    record = typed(fields, _Event)
+    time = moment_ms(record.timestamp, "timestamp")
     place = options.customer or "customer"
-    customer = text(fields.get(place)) or text(fields.get("subuser")) or options.default_customer
+    customer = find(place, fields) or find("subuser", fields) or options.default_customer
     if not customer:
         raise AdaptError(f"no custom argument `{place}`, no `subuser`, and no default customer is configured")
     diagnostic = record.reason or record.response or ""
@@ -110,7 +87,7 @@ def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
     event = MailEvent(
         id=record.sg_event_id or _id(record),
         type=kind,
-        time=time_ms(record.timestamp),
+        time=time,
         customer=customer,
         # The angle brackets are no part of a message id (RFC 5322 section 3.6.4).
         message_id=(record.smtp_id or "").strip(" <>") or record.sg_message_id or "",
@@ -122,11 +99,11 @@ def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
         diagnostic=diagnostic,
         bounce_class=_bounce_class(record) if kind == "bounced" else "",
         feedback_type="abuse" if kind == "complained" else "",
-        campaign=_first(record.category),
+        campaign=first_text(record.category),
     )
-    if options.stream and (stream := text(fields.get(options.stream))):
+    if options.stream and (stream := find(options.stream, fields)):
         event.stream = stream
-    return event
+    yield event
 
 
 def _bounce_class(record: _Event) -> str:
@@ -150,9 +127,3 @@ def _id(record: _Event) -> str:
         record.timestamp,
         record.attempt,
     )
-
-
-def _first(category: str | list[str] | None) -> str:
-    if isinstance(category, list):
-        return category[0] if category else ""
-    return category or ""

@@ -8,14 +8,15 @@ takes the customer from there needs a default customer for them.
 A bounce that came after a delivery had been reported is not marked.
 """
 
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
-from streams.adapt.common import complete, decode, domain_of, plain, reply_of, stable_id, text, time_ms
+from streams.adapt.common import domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
+from streams.adapt.webhook import Fields, Text, json_records, read_records, typed
 
 NAME = "socketlabs"
 
@@ -32,8 +33,6 @@ _TYPES: dict[str, EventType] = {
 _SUPPRESSED = frozenset({"2", "suppressed"})
 #: TrackingType of an unsubscribe, as a name or a number; 0 is a click, 1 an open.
 _UNSUBSCRIBE = frozenset({"2", "unsubscribe"})
-
-Text = str | int | float | None
 
 
 class _Meta(msgspec.Struct, rename="pascal"):
@@ -69,45 +68,27 @@ class _Event(msgspec.Struct):
     data: _Data | None = None
 
 
-_DECODER: msgspec.json.Decoder[list[dict[str, Any]] | dict[str, Any]] = msgspec.json.Decoder(
-    list[dict[str, Any]] | dict[str, Any]
-)
-
-
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each record that tells a recipient's fate; queued, opens and clicks are left out.
 
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    body = decode(_DECODER, raw)
-    records = body if isinstance(body, list) else [body]
     options = context.options(NAME)
-    events = []
-    for number, record in enumerate(records, start=1):
-        try:
-            event = _adapt_one({key.lower(): value for key, value in record.items()}, options)
-            if event is not None:
-                events.append(complete(event, context))
-        except AdaptError as error:
-            place = f"record {number}: " if isinstance(body, list) else ""
-            raise AdaptError(f"{place}{error}") from error
-    return events
+    return read_records(json_records(raw), lambda record: _read(record, options), context)
 
 
-def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
+def _read(written: Fields, options: Options) -> Iterable[MailEvent]:
+    fields = {key.lower(): value for key, value in written.items()}
     name = fields.get("type")
     if not isinstance(name, str):
         raise AdaptError("field `Type` is missing or not text")
     kind = _TYPES.get(name.lower())
     if kind is None:
-        return None
-    try:
-        record = msgspec.convert(fields, _Event)
-    except msgspec.ValidationError as error:
-        raise AdaptError(plain(error)) from error
+        return
+    record = typed(fields, _Event)
     if kind == "unsubscribed" and text(record.trackingtype).lower() not in _UNSUBSCRIBE:
-        return None
+        return
     if kind == "bounced" and text(record.failuretype).lower() in _SUPPRESSED:
         kind = "suppressed"
     place = options.customer or "ServerId"
@@ -135,10 +116,10 @@ def _adapt_one(fields: dict[str, Any], options: Options) -> MailEvent | None:
     )
     if options.stream and (stream := _find(options.stream, fields, record)):
         event.stream = stream
-    return event
+    yield event
 
 
-def _find(place: str, fields: dict[str, Any], record: _Event) -> str:
+def _find(place: str, fields: Fields, record: _Event) -> str:
     """The value of a field or, for `meta.KEY`, of a meta entry."""
     if place.startswith("meta."):
         entries = (record.data.meta if record.data else None) or []

@@ -1,0 +1,177 @@
+"""What the webhook formats share: their records one by one, whose they are, and the fields they all have."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from schemas.event import MailEvent
+from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.common import complete, decode, plain, reply_of, text, time_ms
+from streams.adapt.places import find
+
+T = TypeVar("T")
+
+Fields = dict[str, Any]
+#: A field that vendors write as text in one event and as a number in the next.
+Text = str | int | float | None
+#: The events of one record; none for a record that says nothing about a recipient's fate.
+Read = Callable[[Fields], Iterable[MailEvent]]
+
+#: The place of the customer where a format gives no better one: the domain of the sender.
+FROM_DOMAIN = "from_domain"
+#: Numbers from here on are epoch milliseconds: as seconds they lie in the year 5138.
+_MILLISECONDS_FROM = 100_000_000_000
+
+_BODY: msgspec.json.Decoder[list[Fields] | Fields] = msgspec.json.Decoder(list[Fields] | Fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where records of the format `name` keep what is ours, as `streams.adapt.places` reads it; the first place
+    that has a value counts. An option replaces them all.
+    """
+
+    name: str
+    customer: tuple[str, ...]
+    stream: tuple[str, ...] = ()
+
+
+def json_records(raw: bytes) -> list[Fields] | Fields:
+    """The records of a body: one JSON object, an array of them, or one a line.
+
+    Raises:
+        AdaptError: too large, not JSON, or not of that shape.
+    """
+    try:
+        return decode(_BODY, raw)
+    except AdaptError:
+        lines = [line for line in raw.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+            raise
+    records: list[Fields] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found = decode(_BODY, line)
+        except AdaptError as error:
+            raise AdaptError(f"record {number}: {error}") from error
+        records += found if isinstance(found, list) else [found]
+    return records
+
+
+def read_records(body: list[Fields] | Fields, read: Read, context: Context) -> list[MailEvent]:
+    """The events of all records, checked and complete.
+
+    Raises:
+        AdaptError: a record is bad; of several records it names the place, counted from 1.
+    """
+    events = []
+    for number, record in enumerate(body if isinstance(body, list) else [body], start=1):
+        try:
+            events += [complete(event, context) for event in read(record)]
+        except AdaptError as error:
+            place = f"record {number}: " if isinstance(body, list) else ""
+            raise AdaptError(f"{place}{error}") from error
+    return events
+
+
+def read_owned(body: list[Fields] | Fields, read: Read, places: Places, context: Context) -> list[MailEvent]:
+    """As `read_records`, where `read` leaves the customer open: it is looked for in the record.
+
+    Raises:
+        AdaptError: as there, or no customer can be found.
+    """
+    options = context.options(places.name)
+
+    def read_one(record: Fields) -> Iterable[MailEvent]:
+        return [_owned(event, record, places, options) for event in read(record)]
+
+    return read_records(body, read_one, context)
+
+
+def _owned(event: MailEvent, record: Fields, places: Places, options: Options) -> MailEvent:
+    customer = (options.customer,) if options.customer else places.customer
+    event.customer = _first(customer, event, record) or options.default_customer
+    if not event.customer:
+        looked = " or ".join(f"`{place}`" for place in customer)
+        raise AdaptError(f"no customer at {looked}, and no default customer is configured")
+    stream = (options.stream,) if options.stream else places.stream
+    event.stream = _first(stream, event, record) or event.stream
+    return event
+
+
+def _first(places: Iterable[str], event: MailEvent, record: Fields) -> str:
+    for place in places:
+        if found := event.from_domain if place == FROM_DOMAIN else find(place, record):
+            return found
+    return ""
+
+
+def typed(record: object, shape: type[T]) -> T:
+    """The record's fields as `shape`; fields that it does not name are left out.
+
+    Raises:
+        AdaptError: a field is missing or of another type.
+    """
+    try:
+        return msgspec.convert(record, shape)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise AdaptError(plain(error)) from error
+
+
+def kind_of(record: Fields, field: str) -> str:
+    """The name of the event; a name that is no text is none that we know.
+
+    Raises:
+        AdaptError: there is none.
+    """
+    name = record.get(field)
+    if name is None:
+        raise AdaptError(f"field `{field}` is missing")
+    return name if isinstance(name, str) else ""
+
+
+def moment_ms(value: float | str | None, field: str) -> int:
+    """Epoch ms, UTC, of a time as vendors write it: epoch seconds or milliseconds, as a number or as text, or
+    RFC 3339 text; without an offset it is UTC.
+
+    Raises:
+        AdaptError: `field` is missing, cannot be read or is out of range.
+    """
+    if value is None or value == "":
+        raise AdaptError(f"field `{field}` is missing")
+    moment = time_ms(value)
+    written_out = isinstance(value, str) and "-" in value[1:]
+    return moment if written_out or abs(moment) < _MILLISECONDS_FROM * 1000 else (moment + 500) // 1000
+
+
+def reply(diagnostic: str, code: Text = None, status: Text = None) -> tuple[int, str]:
+    """(reply code, enhanced status): as the vendor gives them, else as they stand in the diagnostic text.
+
+    A vendor's own numbers (Mailgun's 605) are no reply codes and are dropped.
+    """
+    # Vendors put the reply in brackets behind their own word: `bounced (550 5.1.1 ...)`.
+    code_inside, status_inside = reply_of(diagnostic[:400].replace("(", " "))
+    code_given, _ = reply_of(text(code))
+    _, status_given = reply_of(text(status) or text(code))
+    return code_given or code_inside, status_given or status_inside
+
+
+def bounce_class(known: str, *, hard: bool, code: int, status: str) -> str:
+    """The class that the sender of the event tells, in our names; empty where our rules must find it.
+
+    `known` is its verdict where that says one thing. Its bare word that the bounce is `hard` counts where no
+    reply was passed on: most such addresses do not exist.
+    """
+    return known or ("invalid_recipient" if hard and not code and not status else "")
+
+
+def bare_id(message_id: str | None) -> str:
+    """A message id without the angle brackets, which are no part of it (RFC 5322 section 3.6.4)."""
+    return (message_id or "").strip(" \t\r\n<>")
+
+
+def first_text(value: object) -> str:
+    """A tag: the value itself or, of several, the first."""
+    return find("", value)
