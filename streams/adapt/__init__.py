@@ -3,7 +3,7 @@
 One module a format, each with a function `adapt`; `adapter` finds it by the format's name.
 """
 
-from streams.adapt import canonical, kumomta, sendgrid, socketlabs
+from streams.adapt import arf, canonical, dsn, kumomta, sendgrid, socketlabs
 from streams.adapt.base import Adapter, AdaptError, Context, Options
 
 __all__ = ["FORMATS", "AdaptError", "Adapter", "Context", "Options", "adapter"]
@@ -13,6 +13,8 @@ _ADAPTERS: dict[str, Adapter] = {
     "kumomta": kumomta.adapt,
     "sendgrid": sendgrid.adapt,
     "socketlabs": socketlabs.adapt,
+    "arf": arf.adapt,
+    "dsn": dsn.adapt,
 }
 
 #: Names of the formats that can be read.

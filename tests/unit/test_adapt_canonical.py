@@ -246,7 +246,7 @@ BODIES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", BODIES)
 @given(field=FIELDS, value=VALUES)
 def test_a_good_record_with_any_one_field_changed_gives_events_or_the_one_error(
     name: str, field: str, value: Any
