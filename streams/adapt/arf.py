@@ -19,7 +19,6 @@ from streams.adapt.common import complete, domain_of, stable_id
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.mail_report import (
     Report,
-    address_of,
     addresses,
     campaign_of,
     customer_of,
@@ -140,7 +139,7 @@ def _unsubscribed(headers: Headers, context: Context) -> MailEvent:
     if moment is None:
         raise AdaptError("the mail has no date that can be read")
     report = Report(headers, Headers(), Headers(), addresses(headers, "to"))
-    address = address_of(headers.get("from"))
+    address = next(iter(addresses(headers, "from")), "")
     options = context.options(NAME)
     event = MailEvent(
         id=stable_id(NAME, "unsubscribed", message_id(headers), moment, address),

@@ -12,7 +12,6 @@ The options `customer` and `stream` name a place in the report:
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import getaddresses, parseaddr
 
 from streams.adapt.base import AdaptError, Options
 from streams.adapt.common import domain_of
@@ -23,7 +22,9 @@ SENDER = "sender"
 _WHOLE = frozenset({"message/rfc822", "message/global"})
 _HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _WILD = re.compile(r"(\{\}|\*)")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)')
 _ANGLE = re.compile(r"<([^<>@\s]+@[^<>@\s]+)>[^<>]*$")
+_BARE = re.compile(r'(?<![^\s<>,;:()])((?:"[^"]*"|[^\s<>,;:()@"]+)@[^\s<>,;:()@]+)')
 _RECEIVED_DATE = re.compile(r";([^;]*)$")
 
 
@@ -68,16 +69,7 @@ def message_id(headers: Headers) -> str:
 
 def from_domain(headers: Headers) -> str:
     """The domain of the From header; empty where there is none."""
-    return domain_of(address_of(headers.get("from")))
-
-
-def address_of(value: str) -> str:
-    """The address of a header such as From. Of one in angle brackets nothing before them counts: names are written
-    to look like addresses.
-    """
-    value = value[:MAX_VALUE]
-    bracketed = _ANGLE.search(value)
-    return bracketed[1] if bracketed else parseaddr(value)[1]
+    return domain_of(next(iter(addresses(headers, "from")), ""))
 
 
 def campaign_of(headers: Headers) -> str:
@@ -86,9 +78,18 @@ def campaign_of(headers: Headers) -> str:
 
 
 def addresses(headers: Headers, name: str) -> list[str]:
-    """The addresses in all fields of a name."""
-    found = getaddresses([value[:MAX_VALUE] for value in headers.all(name)[:10]])
-    return [address for _, address in found if "@" in address]
+    """The addresses in the first fields of a name."""
+    return [address for value in headers.all(name)[:10] for address in addresses_in(value)]
+
+
+def addresses_in(value: str) -> list[str]:
+    """The addresses in a header value (RFC 5322 section 3.4), without a parser for its comments, which nest.
+
+    Of one in angle brackets nothing before them counts: names are written to look like addresses.
+    """
+    entries = _QUOTED.sub("", value[:MAX_VALUE]).split(",")
+    found = (_ANGLE.search(entry) or _BARE.search(entry) for entry in entries)
+    return [each[1] for each in found if each]
 
 
 def customer_of(report: Report, options: Options) -> str:
