@@ -3,7 +3,16 @@
 One module a format, each with a function `adapt`; `adapter` finds it by the format's name.
 """
 
-from streams.adapt import arf, canonical, dsn, kumomta, sendgrid, socketlabs
+from streams.adapt import (
+    arf,
+    canonical,
+    dsn,
+    kumomta,
+    mailgun,
+    sendgrid,
+    ses,
+    socketlabs,
+)
 from streams.adapt.base import Adapter, AdaptError, Context, Options
 
 __all__ = ["FORMATS", "AdaptError", "Adapter", "Context", "Options", "adapter"]
@@ -15,6 +24,8 @@ _ADAPTERS: dict[str, Adapter] = {
     "socketlabs": socketlabs.adapt,
     "arf": arf.adapt,
     "dsn": dsn.adapt,
+    "ses": ses.adapt,
+    "mailgun": mailgun.adapt,
 }
 
 #: Names of the formats that can be read.

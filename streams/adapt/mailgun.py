@@ -1,0 +1,198 @@
+"""Mailgun webhooks: an event in `event-data`, and the form fields of webhooks made before 2018.
+
+Formats: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads and
+https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure . Events read from the Events
+API, without the envelope, are taken as well.
+
+Places are paths in the event (or names of form fields). The customer is the user variable `customer`
+(`user-variables.customer`), else the sending domain (`domain.name`, `domain`), else the account (`account.id`).
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.common import domain_of, stable_id
+from streams.adapt.form import Form, form_fields, is_form
+from streams.adapt.places import find
+from streams.adapt.webhook import (
+    Fields,
+    Places,
+    Text,
+    bare_id,
+    bounce_class,
+    first_text,
+    json_records,
+    kind_of,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("mailgun", customer=("user-variables.customer", "customer", "domain.name", "domain", "account.id"))
+
+_TYPES: dict[str, EventType] = {
+    "delivered": "delivered",
+    "failed": "bounced",
+    "rejected": "rejected",
+    "complained": "complained",
+    "unsubscribed": "unsubscribed",
+}
+_FORM_TYPES: dict[str, EventType] = {
+    "delivered": "delivered",
+    "bounced": "bounced",
+    "dropped": "suppressed",
+    "complained": "complained",
+    "unsubscribed": "unsubscribed",
+}
+#: Names of events in forms that are left out.
+_FORM_OTHERS = frozenset({"opened", "clicked", "stored"})
+#: Reason of a permanent failure: the tries were used up.
+_OLD = "old"
+
+
+class _Headers(msgspec.Struct, rename="kebab"):
+    message_id: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+
+
+class _Message(msgspec.Struct):
+    headers: _Headers | None = None
+
+
+class _Status(msgspec.Struct, rename="kebab"):
+    code: Text = None
+    enhanced_code: Text = None
+    message: str | None = None
+    description: str | None = None
+    attempt_no: Text = None
+
+
+class _Envelope(msgspec.Struct, rename="kebab"):
+    sender: str | None = None
+    sending_ip: str | None = None
+
+
+class _Reject(msgspec.Struct):
+    reason: str | None = None
+    description: str | None = None
+
+
+class _Event(msgspec.Struct, rename="kebab"):
+    event: str
+    id: str | None = None
+    timestamp: int | float | str | None = None
+    severity: str | None = None
+    reason: str | None = None
+    recipient: str | None = None
+    message: _Message | None = None
+    delivery_status: _Status | None = None
+    envelope: _Envelope | None = None
+    reject: _Reject | None = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """The event of a webhook; opens, clicks and other events are left out.
+
+    Raises:
+        AdaptError: not such a body.
+    """
+    if is_form(raw):
+        form = form_fields(raw)
+        fields = {name: values[0] for name, values in form.items()}
+        return read_owned(fields, lambda _: _read_form(form), PLACES, context)
+    body = json_records(raw)
+    opened = [_opened(each) for each in body] if isinstance(body, list) else _opened(body)
+    return read_owned(opened, _read, PLACES, context)
+
+
+def _opened(body: Fields) -> Fields:
+    inner = body.get("event-data", body)
+    if not isinstance(inner, dict):
+        raise AdaptError("field `event-data`: expected an object")
+    return inner
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    kind = _TYPES.get(kind_of(fields, "event"))
+    if kind is None:
+        return
+    record = typed(fields, _Event)
+    if kind == "bounced":
+        kind = _failure(record)
+    status = record.delivery_status or _Status()
+    reject = record.reject or _Reject()
+    diagnostic = status.message or status.description or reject.reason or reject.description or ""
+    code, enhanced = reply(diagnostic, status.code, status.enhanced_code)
+    headers = (record.message.headers if record.message else None) or _Headers()
+    envelope = record.envelope or _Envelope()
+    message_id = bare_id(headers.message_id)
+    time = moment_ms(record.timestamp, "timestamp")
+    # Mailgun's id is promised to be unique within a day only.
+    own = (record.id,) if record.id else (record.event, message_id, record.recipient, status.attempt_no)
+    yield MailEvent(
+        id=stable_id(PLACES.name, *own, time),
+        type=kind,
+        time=time,
+        customer="",
+        message_id=message_id,
+        recipient=record.recipient or "",
+        sending_ip=envelope.sending_ip or "",
+        from_domain=domain_of(headers.from_ or envelope.sender or ""),
+        smtp_code=code,
+        enhanced_status=enhanced,
+        diagnostic=diagnostic,
+        bounce_class=bounce_class("", hard=True, code=code, status=enhanced) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=find("campaigns.id", fields) or first_text(fields.get("tags")),
+    )
+
+
+def _failure(record: _Event) -> EventType:
+    """What a `failed` event is: Mailgun tries again after a temporary one and never sent a suppressed one."""
+    if record.severity == "temporary":
+        return "deferred"
+    reason = record.reason or ""
+    if reason.startswith("suppress-"):
+        return "suppressed"
+    return "expired" if reason == _OLD else "bounced"
+
+
+def _read_form(form: Form) -> Iterable[MailEvent]:
+    """A form holds the event's fields and, beside them under names of their own, the sender's variables. Where the
+    two share a name, the value that can be the event's is it.
+    """
+    name = _value(form, "event", lambda value: value in _FORM_TYPES or value in _FORM_OTHERS)
+    if not name:
+        raise AdaptError("form field `event` is missing")
+    kind = _FORM_TYPES.get(name)
+    if kind is None:
+        return
+    if kind == "suppressed" and _value(form, "reason") == _OLD:
+        kind = "expired"
+    recipient = _value(form, "recipient", lambda value: "@" in value)
+    diagnostic = _value(form, "error") or _value(form, "description")
+    code, status = reply(diagnostic, _value(form, "code"))
+    message_id = bare_id(_value(form, "Message-Id") or _value(form, "message-id"))
+    time = moment_ms(_value(form, "timestamp", lambda value: value.replace(".", "", 1).isdecimal()), "timestamp")
+    yield MailEvent(
+        id=stable_id(PLACES.name, name, message_id, recipient, time),
+        type=kind,
+        time=time,
+        customer="",
+        message_id=message_id,
+        recipient=recipient,
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic,
+        bounce_class=bounce_class("", hard=True, code=code, status=status) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=_value(form, "campaign-id") or _value(form, "X-Mailgun-Tag") or _value(form, "tag"),
+    )
+
+
+def _value(form: Form, name: str, fits: Callable[[str], bool] = bool) -> str:
+    return next((value for value in form.get(name, ()) if fits(value)), "")

@@ -1,0 +1,264 @@
+"""Amazon SES: events and notifications, by themselves, in an SNS envelope, or from EventBridge.
+
+Formats: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html ,
+https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html and, for the envelope,
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html . SNS with raw message delivery
+leaves the envelope out; Firehose writes one event a line.
+
+Places are paths in the SES event. The customer is the message tag `customer` (`mail.tags.customer`), else the
+account (`mail.sendingAccountId`). Message tags come only with event publishing, not with notifications.
+
+`mail.sourceIp` is the host that handed the message to SES; the sending address is the tag `ses:outgoing-ip`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from schemas.event import MailEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.common import decode, domain_of, stable_id
+from streams.adapt.feedback import feedback_type
+from streams.adapt.places import find
+from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
+from streams.adapt.webhook import Fields, Places, bounce_class, json_records, moment_ms, read_owned, reply, typed
+
+PLACES = Places("ses", customer=("mail.tags.customer", "mail.sendingAccountId"), stream=("mail.tags.stream",))
+
+#: An event in an envelope in an envelope: EventBridge through SNS, SNS through SQS.
+_MAX_ENVELOPES = 3
+_OBJECT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
+
+
+class _Mail(msgspec.Struct, rename="camel"):
+    message_id: str = ""
+    timestamp: str | None = None
+    source: str | None = None
+    destination: list[str] = []
+    tags: Any = None
+
+
+class _Recipient(msgspec.Struct, rename="camel"):
+    email_address: str = ""
+    status: str | None = None
+    diagnostic_code: str | None = None
+
+
+class _Bounce(msgspec.Struct, rename="camel"):
+    bounce_type: str = ""
+    bounce_sub_type: str = ""
+    bounced_recipients: list[_Recipient] = []
+    timestamp: str | None = None
+    feedback_id: str = ""
+
+
+class _Complaint(msgspec.Struct, rename="camel"):
+    complained_recipients: list[_Recipient] = []
+    complaint_feedback_type: str | None = None
+    complaint_sub_type: str | None = None
+    timestamp: str | None = None
+    feedback_id: str = ""
+
+
+class _Delivery(msgspec.Struct, rename="camel"):
+    recipients: list[str] = []
+    smtp_response: str | None = None
+    timestamp: str | None = None
+
+
+class _Delay(msgspec.Struct, rename="camel"):
+    delayed_recipients: list[_Recipient] = []
+    delay_type: str | None = None
+    timestamp: str | None = None
+
+
+class _Reject(msgspec.Struct, rename="camel"):
+    reason: str | None = None
+    error_message: str | None = None
+
+
+class _Subscription(msgspec.Struct, rename="camel"):
+    new_topic_preferences: dict[str, Any] | None = None
+    timestamp: str | None = None
+
+
+class _Event(msgspec.Struct, rename="camel"):
+    mail: _Mail
+    bounce: _Bounce = msgspec.field(default_factory=_Bounce)
+    complaint: _Complaint = msgspec.field(default_factory=_Complaint)
+    delivery: _Delivery = msgspec.field(default_factory=_Delivery)
+    delivery_delay: _Delay = msgspec.field(default_factory=_Delay)
+    reject: _Reject = msgspec.field(default_factory=_Reject)
+    failure: _Reject = msgspec.field(default_factory=_Reject)
+    subscription: _Subscription = msgspec.field(default_factory=_Subscription)
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each recipient of a bounce, delivery, delay, rejection or unsubscription; one for a complaint.
+    Sends, opens, clicks and what SNS says about its subscription are left out.
+
+    Raises:
+        AdaptError: not such a message; names the record of several, counted from 1.
+    """
+    body = json_records(raw)
+    opened = [_opened(each) for each in body] if isinstance(body, list) else _opened(body)
+    return read_owned(opened, _read, PLACES, context)
+
+
+def _opened(record: Fields) -> Fields:
+    """The SES event in its envelopes, which also say when it was published; empty for what is no event."""
+    published: object = None
+    for _ in range(_MAX_ENVELOPES):
+        if "eventType" in record or "notificationType" in record:
+            return record if published is None else {**record, "published": published}
+        published = record.get("Timestamp") or record.get("time")
+        inner = record.get("detail")
+        if isinstance(record.get("Message"), str):
+            # SES and SNS announce themselves in plain words.
+            inner = _json_or_none(record["Message"])
+        if not isinstance(inner, dict):
+            return record
+        record = inner
+    return record
+
+
+def _json_or_none(message: str) -> object:
+    try:
+        return decode(_OBJECT, message.encode())
+    except AdaptError:
+        return None
+
+
+def _read(record: Fields) -> Iterable[MailEvent]:
+    kind = record.get("eventType") or record.get("notificationType")
+    if not isinstance(kind, str):
+        if "Type" in record:
+            return []
+        raise AdaptError("neither an event of SES nor a message of SNS: field `eventType` is missing")
+    read = _READERS.get(kind)
+    return [] if read is None else read(record, typed(record, _Event))
+
+
+def _event(record: Fields, event: _Event, recipient: str, time: str | None, **known: Any) -> MailEvent:
+    """What all kinds share. Of several times the event's own counts, then when it was published."""
+    written = time or record.get("published") or event.mail.timestamp
+    tags = event.mail.tags
+    # The time of publishing may differ from copy to copy of one event, so it is no part of the id.
+    identity = (known.pop("identity", ""), time or "")
+    return MailEvent(
+        id=stable_id(PLACES.name, known["type"], event.mail.message_id, *identity, recipient),
+        time=moment_ms(written if isinstance(written, str) else None, "timestamp"),
+        customer="",
+        recipient=recipient,
+        message_id=event.mail.message_id,
+        sending_ip=find("ses:outgoing-ip", tags),
+        from_domain=domain_of(event.mail.source or "") or find("ses:from-domain", tags).lower(),
+        campaign=find("campaign", tags),
+        **known,
+    )
+
+
+def _bounced(record: Fields, event: _Event) -> Iterable[MailEvent]:
+    bounce = event.bounce
+    suppressed = bounce.bounce_sub_type in SUPPRESSED
+    known = BOUNCE_CLASSES.get(bounce.bounce_sub_type, "")
+    for each in bounce.bounced_recipients or [_Recipient()]:
+        diagnostic = each.diagnostic_code or ""
+        code, status = reply(diagnostic, status=each.status)
+        hard = bounce.bounce_type == "Permanent"
+        found = "" if suppressed else bounce_class(known, hard=hard, code=code, status=status)
+        yield _event(
+            record,
+            event,
+            each.email_address,
+            bounce.timestamp,
+            type="suppressed" if suppressed else "bounced",
+            identity=bounce.feedback_id,
+            smtp_code=code,
+            enhanced_status=status,
+            diagnostic=diagnostic,
+            bounce_class=found,
+        )
+
+
+def _complained(record: Fields, event: _Event) -> Iterable[MailEvent]:
+    """One complaint by one person. Where several recipients are named, one of them complained: all that is known
+    is their mailbox provider, by which SES picked them.
+    """
+    complaint = event.complaint
+    suppressed = complaint.complaint_sub_type in SUPPRESSED
+    addresses = [each.email_address for each in complaint.complained_recipients]
+    found = _event(
+        record,
+        event,
+        addresses[0] if len(addresses) == 1 else "",
+        complaint.timestamp,
+        type="suppressed" if suppressed else "complained",
+        identity=complaint.feedback_id,
+        feedback_type="" if suppressed else feedback_type(complaint.complaint_feedback_type or ""),
+    )
+    if len(addresses) > 1:
+        found.recipient_domain = domain_of(addresses[0])
+    yield found
+
+
+def _delivered(record: Fields, event: _Event) -> Iterable[MailEvent]:
+    diagnostic = event.delivery.smtp_response or ""
+    code, status = reply(diagnostic)
+    for address in event.delivery.recipients or [""]:
+        yield _event(
+            record,
+            event,
+            address,
+            event.delivery.timestamp,
+            type="delivered",
+            smtp_code=code,
+            enhanced_status=status,
+            diagnostic=diagnostic,
+        )
+
+
+def _deferred(record: Fields, event: _Event) -> Iterable[MailEvent]:
+    delay = event.delivery_delay
+    for each in delay.delayed_recipients or [_Recipient()]:
+        diagnostic = each.diagnostic_code or delay.delay_type or ""
+        code, status = reply(diagnostic, status=each.status)
+        yield _event(
+            record,
+            event,
+            each.email_address,
+            delay.timestamp,
+            type="deferred",
+            smtp_code=code,
+            enhanced_status=status,
+            diagnostic=diagnostic,
+        )
+
+
+def _rejected(record: Fields, event: _Event) -> Iterable[MailEvent]:
+    """SES took the message back: a virus, or a template that could not be filled in."""
+    diagnostic = event.reject.reason or event.failure.error_message or ""
+    for address in event.mail.destination or [""]:
+        yield _event(record, event, address, None, type="rejected", diagnostic=diagnostic)
+
+
+def _unsubscribed(record: Fields, event: _Event) -> Iterable[MailEvent]:
+    wanted = event.subscription.new_topic_preferences or {}
+    topics = wanted.get("topicSubscriptionStatus")
+    statuses = topics if isinstance(topics, list) else []
+    out = any(isinstance(each, dict) and each.get("subscriptionStatus") == "OptOut" for each in statuses)
+    if out or wanted.get("unsubscribeAll") is True:
+        for address in event.mail.destination or [""]:
+            yield _event(record, event, address, event.subscription.timestamp, type="unsubscribed")
+
+
+_READERS = {
+    "Bounce": _bounced,
+    "Complaint": _complained,
+    "Delivery": _delivered,
+    "DeliveryDelay": _deferred,
+    "Reject": _rejected,
+    "Rendering Failure": _rejected,
+    "Subscription": _unsubscribed,
+}
