@@ -65,6 +65,8 @@ class MailEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     #: A bounce that arrived after the message had been reported delivered (out of band, RFC 3464 mail).
     asynchronous: bool = False
     campaign: str = ""
+    #: The host that took or refused the message, as its MX record names it; it tells whose mailboxes a domain has.
+    mx_host: str = ""
 
     @property
     def time_ms(self) -> int:

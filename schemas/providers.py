@@ -1,12 +1,11 @@
 """Mailbox providers: which provider reads the mail of a recipient domain, and who reports complaints.
 
-The table is `providers.toml`. A domain belongs to one provider; a domain that is not in the table belongs to
-`other`. Providers that are known by their MX hosts would be a second list beside `domains`, asked only where
-the domain is not known.
+The table is `providers.toml`. A domain belongs to one provider. One that is not in the table belongs to whom its MX
+host belongs to, where that is known; else to `other`.
 """
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,8 @@ DEFAULT_FILE = Path(__file__).with_name("providers.toml")
 
 ProviderName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]*\Z")]
 Domain = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]+(\.[a-z0-9-]+)+\Z")]
+#: Labels of a host name that are looked at, from the end; a name has at most 127 (RFC 1035 section 2.3.4).
+MOST_LABELS = 8
 
 
 class ProvidersError(ValueError):
@@ -29,12 +30,13 @@ class ProvidersError(ValueError):
 class Provider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """One mailbox provider. `feedback_loop`: it reports single complaints to senders who enrol.
 
-    `source` says where that is known from.
+    `domains` are recipient domains, `mx` ends of MX host names. `source` says where the rest is known from.
     """
 
     name: ProviderName
     feedback_loop: bool
-    domains: Annotated[tuple[Domain, ...], msgspec.Meta(min_length=1)]
+    domains: tuple[Domain, ...] = ()
+    mx: tuple[Domain, ...] = ()
     source: str = ""
 
 
@@ -42,51 +44,74 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
     provider: Annotated[tuple[Provider, ...], msgspec.Meta(min_length=1)]
 
 
-class _ByDomain(dict[str, str]):
-    """The provider of every domain asked for so far, as it was spelt; what is new is looked up once."""
+class _Known(dict[str, str]):
+    """The provider of every name asked for so far, as it was spelt; what is new is looked up once."""
 
-    def __init__(self, names: dict[str, str]) -> None:
+    def __init__(self, look_up: Callable[[str], str]) -> None:
         super().__init__()
-        self._names = names
+        self._look_up = look_up
 
-    def __missing__(self, domain: str) -> str:
+    def __missing__(self, name: str) -> str:
         if len(self) >= MOST_CACHED:
             self.clear()
-        found = self[domain] = self._names.get(domain.lower().rstrip("."), OTHER)
+        found = self[name] = self._look_up(name.lower().rstrip("."))
         return found
 
 
 class Providers:
-    """The provider table, indexed by domain. `by_domain[domain]` is what `of` says, from a cache."""
+    """The provider table, indexed. `by_domain[domain]` is what `of` says, `by_mx[host]` what `of_mx` says, each
+    from a cache.
+    """
 
-    __slots__ = ("_names", "all", "by_domain")
+    __slots__ = ("_domains", "_mx", "all", "by_domain", "by_mx")
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         """Index the table.
 
         Raises:
-            ProvidersError: a name or a domain is given twice, or a provider is called `other`.
+            ProvidersError: a name, a domain or an end of MX hosts is given twice, a provider has neither domains nor
+                MX hosts, or is called `other`.
         """
         self.all: tuple[Provider, ...] = tuple(providers)
-        self._names: dict[str, str] = {}
+        self._domains: dict[str, str] = {}
+        self._mx: dict[str, str] = {}
         seen = {OTHER}
         for provider in self.all:
             if provider.name in seen:
                 raise ProvidersError(f"provider `{provider.name}` is defined twice, or its name is reserved")
+            if not provider.domains and not provider.mx:
+                raise ProvidersError(f"provider `{provider.name}` has neither `domains` nor `mx`")
             seen.add(provider.name)
-            for domain in provider.domains:
-                owner = self._names.setdefault(domain, provider.name)
-                if owner != provider.name:
-                    raise ProvidersError(f"domain {domain} is given to both `{owner}` and `{provider.name}`")
-        self.by_domain = _ByDomain(self._names)
+            _give("domain", provider.domains, provider.name, self._domains)
+            _give("MX host", provider.mx, provider.name, self._mx)
+        self.by_domain = _Known(lambda domain: self._domains.get(domain, OTHER))
+        self.by_mx = _Known(self._longest_end)
 
     def of(self, domain: str) -> str:
         """The provider of a recipient domain, `other` for an unknown one. Any letter case is understood."""
         return self.by_domain[domain]
 
+    def of_mx(self, host: str) -> str:
+        """The provider that runs an MX host, `other` for an unknown one. The longest end of the name decides."""
+        return self.by_mx[host]
+
+    def _longest_end(self, host: str) -> str:
+        labels = host.split(".")[-MOST_LABELS:]
+        ends = (".".join(labels[first:]) for first in range(len(labels)))
+        return next((self._mx[end] for end in ends if end in self._mx), OTHER)
+
     def with_feedback_loop(self) -> tuple[str, ...]:
         """Names of the providers that report single complaints, sorted."""
         return tuple(sorted(each.name for each in self.all if each.feedback_loop))
+
+
+def _give(what: str, names: Iterable[str], provider: str, owners: dict[str, str]) -> None:
+    for name in names:
+        if name in owners:
+            owner = owners[name]
+            to = f"twice to `{owner}`" if owner == provider else f"to both `{owner}` and `{provider}`"
+            raise ProvidersError(f"{what} {name} is given {to}")
+        owners[name] = provider
 
 
 def load(path: Path | None = None) -> Providers:

@@ -52,7 +52,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None
         return None
     known = context.providers.by_domain
     for event in events:
-        if event.recipient or event.provider or event.type in NEGATIVE_TYPES:
+        if event.recipient or event.provider or event.mx_host or event.type in NEGATIVE_TYPES:
             if not _finish(event, context):
                 return None
         else:

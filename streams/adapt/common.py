@@ -17,6 +17,7 @@ from schemas.event import (
     StreamClass,
     epoch_ms,
 )
+from schemas.providers import OTHER
 from streams.adapt.base import AdaptError, Context
 
 T = TypeVar("T")
@@ -184,7 +185,10 @@ def hide_recipient(event: MailEvent, context: Context) -> MailEvent:
     if event.provider:
         event.provider = event.provider.lower()
     else:
-        event.provider = context.providers.by_domain[event.recipient_domain]
+        found = context.providers.by_domain[event.recipient_domain]
+        if found == OTHER and event.mx_host:
+            found = context.providers.by_mx[event.mx_host]
+        event.provider = found
     return event
 
 
