@@ -136,15 +136,19 @@ def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: Ti
     def one_by_one(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events: list[MailEvent] = []
         places: list[int] = []
+        times: list[int] = []
         for payload, offset in zip(payloads, offsets, strict=True):
             try:
-                found = _checked(payload, adapt, context, bounds, now_ms)
+                found = _adapted(payload, adapt, context)
+                moments = [_epoch_ms(event) for event in found]
+                _check_times(found, moments, bounds, now_ms)
             except AdaptError as error:
                 batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, str(error)))
             else:
                 events += found
+                times += moments
                 places += [offset] * len(found)
-        add(batch, events, places, [event.time_ms for event in events])
+        add(batch, events, places, times)
 
     def add(batch: Batch, events: list[MailEvent], offsets: Sequence[int], times: list[int]) -> None:
         rare = [at for at, event in enumerate(events) if event.type in NEGATIVE_TYPES]
@@ -164,20 +168,27 @@ def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: Ti
 
 def _believable(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
     """The times of all events in epoch ms, or None where one lies too far from now."""
-    times = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
+    times = [_epoch_ms(event) for event in events]
     if min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms:
         return None
     return times
 
 
-def _checked(payload: bytes, adapt: Adapter, context: Context, bounds: TimeBounds, now_ms: int) -> Sequence[MailEvent]:
+def _epoch_ms(event: MailEvent) -> int:
+    time = event.time
+    return time if type(time) is int else epoch_ms(time)
+
+
+def _check_times(events: Sequence[MailEvent], times: Sequence[int], bounds: TimeBounds, now_ms: int) -> None:
+    for event, time in zip(events, times, strict=True):
+        if not -bounds.behind_ms <= time - now_ms <= bounds.ahead_ms:
+            raise AdaptError(check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms) or "")
+
+
+def _adapted(payload: bytes, adapt: Adapter, context: Context) -> list[MailEvent]:
     if len(payload) > MAX_EVENT_BYTES:
         raise AdaptError(f"the message has {len(payload):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
-    events = adapt(payload, context)
-    for event in events:
-        if reason := check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms):
-            raise AdaptError(reason)
-    return events
+    return adapt(payload, context)
 
 
 def take_listing(bounds: TimeBounds) -> Take:
