@@ -50,7 +50,7 @@ _CLASSES: dict[str, EventType] = {"5": "bounced", "4": "deferred", "2": "deliver
 _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
 _UNDEFINED = re.compile(r"[245]\.0\.0")
 #: `smtp; 550 ...`: the type before the text (RFC 3464 section 2.3.6).
-_TYPED = re.compile(r"[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
+_TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
 #: RFC 6533 section 3: a character of an address as `\\x{HEX}`.
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
@@ -107,13 +107,19 @@ def _base(report: Report, context: Context) -> MailEvent:
         type="bounced",
         time=next((each for each in moments if each is not None), -1),
         customer=customer_of(report, options),
-        message_id=message_id(original),
+        message_id=message_id(original) or _answered(report.headers),
         from_domain=from_domain(original) or next(filter(None, map(domain_of, report.senders)), ""),
         campaign=campaign_of(original),
     )
     if stream := stream_of(report, options):
         event.stream = stream
     return event
+
+
+def _answered(headers: Headers) -> str:
+    """The one message id that the notification is an answer to (RFC 3834 section 3.1.5), where nothing came back."""
+    named = headers.get("in-reply-to").split()
+    return named[0].strip("<>") if len(named) == 1 else ""
 
 
 def _for_recipient(base: MailEvent, report: Report, fields: Headers) -> MailEvent:
