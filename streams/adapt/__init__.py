@@ -9,9 +9,12 @@ from streams.adapt import (
     dsn,
     kumomta,
     mailgun,
+    mailjet,
+    postmark,
     sendgrid,
     ses,
     socketlabs,
+    sparkpost,
 )
 from streams.adapt.base import Adapter, AdaptError, Context, Options
 
@@ -26,6 +29,9 @@ _ADAPTERS: dict[str, Adapter] = {
     "dsn": dsn.adapt,
     "ses": ses.adapt,
     "mailgun": mailgun.adapt,
+    "postmark": postmark.adapt,
+    "sparkpost": sparkpost.adapt,
+    "mailjet": mailjet.adapt,
 }
 
 #: Names of the formats that can be read.

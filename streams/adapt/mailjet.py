@@ -1,0 +1,111 @@
+"""Mailjet events: one JSON object a request or, for grouped events, an array.
+
+Format: https://dev.mailjet.com/email/guides/webhooks/ , with its table of errors.
+
+Places are paths in the event. Nothing in an event names the account, so the customer is looked for in the
+payload that was given with the message, if that is a JSON object (`Payload.customer`); who sends without needs
+the option or a default customer.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import Context
+from streams.adapt.common import stable_id, text
+from streams.adapt.webhook import (
+    Fields,
+    Places,
+    Text,
+    bounce_class,
+    json_records,
+    kind_of,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("mailjet", customer=("Payload.customer",))
+
+_TYPES: dict[str, EventType] = {
+    "sent": "delivered",
+    "bounce": "bounced",
+    "blocked": "suppressed",
+    "spam": "complained",
+    "unsub": "unsubscribed",
+}
+#: What the error of a `blocked` message is related to where the address is not at fault: Mailjet refused the
+#: message itself.
+_OURS = frozenset({"content", "mailjet", "system", "spam"})
+_CLASSES = {
+    "user unknown": "invalid_recipient",
+    "mailbox inactive": "inactive_mailbox",
+    "invalid domain": "bad_domain",
+    "no mail host": "bad_domain",
+    "quota exceeded": "quota",
+    "sender blocked": "blocked",
+    "content blocked": "spam_content",
+    "policy issue": "policy",
+    "connection issue": "connection",
+    "protocol error": "protocol",
+    "greylisted": "rate_limited",
+}
+
+
+class _Event(msgspec.Struct):
+    event: str
+    time: int | float | str | None = None
+    MessageID: Text = None
+    Message_GUID: str | None = None
+    email: str | None = None
+    customcampaign: Text = None
+    mj_campaign_id: Text = None
+    smtp_reply: str | None = None
+    error_related_to: str | None = None
+    error: str | None = None
+    comment: str | None = None
+    hard_bounce: Any = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record that tells a recipient's fate; opens and clicks are left out.
+
+    Raises:
+        AdaptError: not such a body; names the record of an array, counted from 1.
+    """
+    return read_owned(json_records(raw), _read, PLACES, context)
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    kind = _TYPES.get(kind_of(fields, "event"))
+    if kind is None:
+        return
+    record = typed(fields, _Event)
+    if kind == "suppressed" and (record.error_related_to or "").lower() in _OURS:
+        kind = "rejected"
+    time = moment_ms(record.time, "time")
+    diagnostic = record.comment or record.smtp_reply or record.error or ""
+    code, status = reply(diagnostic)
+    campaign = text(record.mj_campaign_id)
+    yield MailEvent(
+        id=stable_id(PLACES.name, record.event, record.MessageID, record.Message_GUID, record.email, time),
+        type=kind,
+        time=time,
+        customer="",
+        message_id=text(record.MessageID) or record.Message_GUID or "",
+        recipient=record.email or "",
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic,
+        bounce_class=_class(record, code, status) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=text(record.customcampaign) or (campaign if campaign != "0" else ""),
+    )
+
+
+def _class(record: _Event, code: int, status: str) -> str:
+    hard = record.hard_bounce is True or text(record.hard_bounce) == "1"
+    return bounce_class(_CLASSES.get((record.error or "").lower(), ""), hard=hard, code=code, status=status)

@@ -1,0 +1,139 @@
+"""Postmark webhooks: one JSON object a request.
+
+Format: https://postmarkapp.com/developer/webhooks/webhooks-overview and its pages on bounces, deliveries, spam
+complaints and subscription changes; the types of bounces:
+https://postmarkapp.com/developer/api/bounce-api#bounce-types .
+
+Places are paths in the body. The customer is `Metadata.customer`, else the server (`ServerID`); the stream is
+`MessageStream`, Postmark's own word for it.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import Context
+from streams.adapt.common import domain_of, stable_id
+from streams.adapt.webhook import (
+    Fields,
+    Places,
+    Text,
+    bounce_class,
+    json_records,
+    kind_of,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("postmark", customer=("Metadata.customer", "ServerID"), stream=("MessageStream",))
+
+#: Where each record keeps its time.
+_TIMES = {
+    "Delivery": "DeliveredAt",
+    "Bounce": "BouncedAt",
+    "SpamComplaint": "BouncedAt",
+    "SubscriptionChange": "ChangedAt",
+}
+#: What bounces of these types are. Types that are in neither table are mails that came back and tell nothing about
+#: the recipient: replies by machine, changes of address, requests to subscribe, tests.
+_BOUNCES: dict[str, EventType] = {
+    "HardBounce": "bounced",
+    "SoftBounce": "bounced",
+    "DnsError": "bounced",
+    "SpamNotification": "bounced",
+    "VirusNotification": "bounced",
+    "BadEmailAddress": "bounced",
+    "Blocked": "bounced",
+    "DMARCPolicy": "bounced",
+    "Unknown": "bounced",
+    "Transient": "deferred",
+    "Unsubscribe": "unsubscribed",
+    "SpamComplaint": "complained",
+    "ManuallyDeactivated": "suppressed",
+    "SMTPApiError": "rejected",
+    "TemplateRenderingFailed": "rejected",
+}
+_CLASSES = {
+    "BadEmailAddress": "invalid_recipient",
+    "SpamNotification": "spam_content",
+    "VirusNotification": "virus",
+    "DMARCPolicy": "auth_failure",
+    "Blocked": "blocked",
+}
+
+
+class _Event(msgspec.Struct):
+    RecordType: str
+    ID: Text = None
+    Type: str | None = None
+    MessageID: str | None = None
+    Email: str | None = None
+    Recipient: str | None = None
+    From: str | None = None
+    Description: str | None = None
+    Details: str | None = None
+    Tag: str | None = None
+    DeliveredAt: str | None = None
+    BouncedAt: str | None = None
+    ChangedAt: str | None = None
+    SuppressSending: bool = False
+    SuppressionReason: str | None = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """The event of a delivery, bounce, complaint or unsubscription; opens, clicks and the rest are left out.
+
+    Raises:
+        AdaptError: not such a body.
+    """
+    return read_owned(json_records(raw), _read, PLACES, context)
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    if kind_of(fields, "RecordType") not in _TIMES:
+        return
+    record = typed(fields, _Event)
+    kind = _kind(record)
+    if kind is None:
+        return
+    recipient = record.Email or record.Recipient or ""
+    written = _TIMES[record.RecordType]
+    time = moment_ms(getattr(record, written), written)
+    diagnostic = record.Details or record.Description or ""
+    code, status = reply(diagnostic)
+    # A complaint has an id of its own series; that of a bounce may be the same number.
+    own = (record.ID,) if record.ID else (record.MessageID, recipient, time)
+    yield MailEvent(
+        id=stable_id(PLACES.name, record.RecordType, *own),
+        type=kind,
+        time=time,
+        customer="",
+        message_id=record.MessageID or "",
+        recipient=recipient,
+        from_domain=domain_of(record.From or ""),
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic,
+        bounce_class=_class(record, code, status) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=record.Tag or "",
+    )
+
+
+def _kind(record: _Event) -> EventType | None:
+    if record.RecordType == "Delivery":
+        return "delivered"
+    if record.RecordType == "SpamComplaint":
+        return "complained"
+    if record.RecordType == "Bounce":
+        return _BOUNCES.get(record.Type or "")
+    # A change that follows a bounce or a complaint repeats it; one that ends a suppression is none.
+    return "unsubscribed" if record.SuppressSending and record.SuppressionReason == "ManualSuppression" else None
+
+
+def _class(record: _Event, code: int, status: str) -> str:
+    known = _CLASSES.get(record.Type or "", "")
+    return bounce_class(known, hard=record.Type == "HardBounce", code=code, status=status)

@@ -1,0 +1,159 @@
+"""SparkPost (Bird) webhooks: a JSON array whose objects hold one event each in `msys`.
+
+Format: https://developers.sparkpost.com/api/events/ ; the classes of bounces:
+https://support.sparkpost.com/docs/deliverability/bounce-classification-codes .
+
+Places are paths in the event. The customer is `rcpt_meta.customer`, else the subaccount (`subaccount_id`), else
+the account (`customer_id`). The message id is `message_id`, of which each recipient has one; `transmission_id` is
+shared by all of a batch.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.common import domain_of, stable_id, text
+from streams.adapt.feedback import feedback_type
+from streams.adapt.webhook import (
+    Fields,
+    Places,
+    Text,
+    bounce_class,
+    first_text,
+    json_records,
+    kind_of,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("sparkpost", customer=("rcpt_meta.customer", "subaccount_id", "customer_id"))
+
+_TYPES: dict[str, EventType] = {
+    "delivery": "delivered",
+    "bounce": "bounced",
+    "out_of_band": "bounced",
+    "delay": "deferred",
+    "policy_rejection": "rejected",
+    "generation_failure": "rejected",
+    "generation_rejection": "rejected",
+    "spam_complaint": "complained",
+    "list_unsubscribe": "unsubscribed",
+    "link_unsubscribe": "unsubscribed",
+}
+#: Bounce classes that say one thing. Undetermined (1), soft (20), DNS (21), generic (40) and transient (70) are
+#: left to our rules, which read the reply.
+_CLASSES = {
+    "10": "invalid_recipient",
+    "22": "quota",
+    "23": "message_too_large",
+    "24": "connection",
+    "30": "invalid_recipient",
+    "50": "blocked",
+    "51": "blocked",
+    "52": "spam_content",
+    "53": "policy",
+    "54": "policy",
+}
+#: Nothing was sent: an administrator's rule, a suppression.
+_SUPPRESSED = frozenset({"25", "26"})
+#: Answers that came back as if they were bounces: auto-reply, subscribe, challenge.
+_NO_BOUNCES = frozenset({"60", "80", "100"})
+_UNSUBSCRIBE = "90"
+
+
+class _Event(msgspec.Struct):
+    type: str
+    event_id: Text = None
+    timestamp: int | float | str | None = None
+    message_id: str | None = None
+    transmission_id: Text = None
+    rcpt_to: str | None = None
+    raw_rcpt_to: str | None = None
+    friendly_from: str | None = None
+    msg_from: str | None = None
+    sending_ip: str | None = None
+    ip_pool: str | None = None
+    bounce_class: Text = None
+    error_code: Text = None
+    raw_reason: str | None = None
+    reason: str | None = None
+    fbtype: str | None = None
+    campaign_id: Text = None
+    rcpt_tags: Any = None
+    num_retries: Text = None
+    transactional: Text | bool = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record that tells a recipient's fate; injections, opens, clicks and the ping that tests
+    an address are left out.
+
+    Raises:
+        AdaptError: not such a body; names the record of an array, counted from 1.
+    """
+    body = json_records(raw)
+    opened = [_opened(each) for each in body] if isinstance(body, list) else _opened(body)
+    return read_owned(opened, _read, PLACES, context)
+
+
+def _opened(record: Fields) -> Fields:
+    """The event in `msys`, under whichever name its kind has; a bare event, as the Events API gives, as it is."""
+    kinds = record.get("msys")
+    if kinds is None:
+        return record
+    if not isinstance(kinds, dict) or not all(isinstance(each, dict) for each in kinds.values()):
+        raise AdaptError("field `msys`: expected an object that holds an event")
+    event: Fields = next(iter(kinds.values()), {"type": ""})
+    # The account itself is no subaccount.
+    return {key: value for key, value in event.items() if key != "subaccount_id" or text(value) != "0"}
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    if kind_of(fields, "type") not in _TYPES:
+        return
+    record = typed(fields, _Event)
+    kind = _kind(record)
+    if kind is None:
+        return
+    recipient = record.raw_rcpt_to or record.rcpt_to or ""
+    time = moment_ms(record.timestamp, "timestamp")
+    diagnostic = record.raw_reason or record.reason or ""
+    code, status = reply(diagnostic, record.error_code)
+    known = _CLASSES.get(text(record.bounce_class), "")
+    identity = (record.type, record.message_id, record.transmission_id, recipient, time, record.num_retries)
+    yield MailEvent(
+        id=text(record.event_id) or stable_id(PLACES.name, *identity),
+        type=kind,
+        time=time,
+        customer="",
+        stream_class="transactional" if text(record.transactional) == "1" else "bulk",
+        message_id=record.message_id or text(record.transmission_id),
+        recipient=recipient,
+        sending_ip=record.sending_ip or "",
+        ip_pool=record.ip_pool or "",
+        from_domain=domain_of(record.friendly_from or record.msg_from or ""),
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic,
+        bounce_class=bounce_class(known, hard=False, code=code, status=status) if kind == "bounced" else "",
+        feedback_type=feedback_type(record.fbtype or "") if kind == "complained" else "",
+        asynchronous=record.type == "out_of_band",
+        campaign=text(record.campaign_id) or first_text(record.rcpt_tags),
+    )
+
+
+def _kind(record: _Event) -> EventType | None:
+    kind = _TYPES[record.type]
+    found = text(record.bounce_class)
+    if kind == "bounced":
+        if found in _NO_BOUNCES:
+            return None
+        if found == _UNSUBSCRIBE:
+            return "unsubscribed"
+    refused = kind == "rejected" and "suppress" in f"{record.raw_reason} {record.reason}".lower()
+    return "suppressed" if refused or (kind == "bounced" and found in _SUPPRESSED) else kind
