@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import policy, providers
 from schemas.settings import FormatMapping, Settings, SettingsError
@@ -46,19 +49,36 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
     """What adapters need besides the bytes; `customer` is who records belong to that name nobody.
 
     Raises:
-        SettingsError: a mapping of an unknown format, or a hash key that cannot be one.
+        SettingsError: a mapping of an unknown format, a time zone that is none, a hash key that cannot be one.
     """
     if unknown := sorted(set(settings.ingest.mapping) - set(FORMATS)):
         raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; known are {', '.join(FORMATS)}")
     found = {name: settings.ingest.mapping.get(name, FormatMapping()) for name in FORMATS}
     mapping = {
-        name: Options(customer=each.customer, default_customer=customer or each.default_customer, stream=each.stream)
+        name: Options(
+            customer=each.customer,
+            default_customer=customer or each.default_customer,
+            stream=each.stream,
+            columns=each.columns,
+            time_zone=_zone(name, each.time_zone),
+        )
         for name, each in found.items()
     }
     try:
-        return Context(settings.ingest.hash_key.encode(), providers.load(), mapping)
+        return Context(settings.ingest.hash_key.encode(), providers.load(), mapping, clock=_now_ms)
     except ValueError as error:
         raise SettingsError(f"ingest.hash_key: {error}") from error
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _zone(form: str, name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(f"ingest.mapping.{form}.time_zone: there is no time zone {name!r}") from error
 
 
 def load_policy(settings: Settings) -> policy.Policy:

@@ -65,12 +65,15 @@ class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
 class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where a format keeps the customer and the stream, in the format's own words; empty is its default.
 
-    `default_customer` is who records belong to that name nobody.
+    `default_customer` is who records belong to that name nobody. `columns` are the fields of lines without a header
+    line, with commas between them; `time_zone` (an IANA name) is that of times without an offset, UTC if empty.
     """
 
     customer: str = ""
     default_customer: str = ""
     stream: str = ""
+    columns: str = ""
+    time_zone: str = ""
 
 
 class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

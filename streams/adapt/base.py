@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from hashlib import blake2b
 
 from schemas.event import MailEvent
@@ -20,12 +21,16 @@ class Options:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
     `customer` and `stream` name a place in the format's words: each adapter documents its places.
-    `default_customer` is used where that place is empty; without it such a record is an error.
+    `default_customer` is used where that place is empty; without it such a record is an error. `columns` names the
+    fields of lines that come without a header line, with commas between them. `time_zone` is that of times without an
+    offset.
     """
 
     customer: str = ""
     default_customer: str = ""
     stream: str = ""
+    columns: str = ""
+    time_zone: tzinfo = UTC
 
 
 NO_OPTIONS = Options()
@@ -36,13 +41,15 @@ class Context:
     """What adapters need to know besides the bytes.
 
     `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name. Without
-    `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash.
+    `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash. `clock` gives the
+    time now (epoch ms, UTC), by which the year of times without one is found.
     """
 
     hash_key: bytes
     providers: Providers
     mapping: Mapping[str, Options] = field(default_factory=dict)
     hash_all: bool = True
+    clock: Callable[[], int] | None = None
 
     def __post_init__(self) -> None:
         """Check the key.
@@ -56,6 +63,10 @@ class Context:
     def options(self, name: str) -> Options:
         """The options of the format `name`."""
         return self.mapping.get(name, NO_OPTIONS)
+
+    def now_ms(self) -> int | None:
+        """The time now (epoch ms, UTC); None without a clock."""
+        return self.clock() if self.clock else None
 
 
 #: The bytes of one message in, its canonical events out: recipient hashed and emptied, recipient domain and

@@ -1,0 +1,223 @@
+"""PowerMTA accounting records: CSV lines (RFC 4180), one or many a message.
+
+Fields and record types are those of the PowerMTA User's Guide, "Accounting". Read are deliveries (`d`), bounces (`b`),
+transient failures (`t`), remote bounces (`rb`), remote statuses (`rs`) and feedback loop reports (`f`). Receptions
+(`r`), failures of whole queues (`tq`) and remote statuses of success, whose delivery was recorded before, give none.
+
+The columns are those of the header line, which begins with `type`; without one those of the option `columns`, or
+PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`) and `stream` name a column, for example
+`header_X-Customer`, or `sender` for the domain of `orig`. `time_zone` is that of times without an offset.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, tzinfo
+from io import StringIO
+
+from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent, epoch_ms
+from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.common import complete, domain_of, reply_of, stable_id, time_ms
+from streams.adapt.feedback import feedback_type, reporting_provider
+from streams.adapt.mail_report import addresses_in
+
+NAME = "powermta"
+
+DEFAULT_COLUMNS = (
+    "type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta,bounceCat,srcType,srcMta,dlvType,"
+    "dlvSourceIp,dlvDestinationIp,dlvEsmtpAvailable,dlvSize,vmta,jobId,envId,queue,vmtaPool"
+)
+_TYPES: dict[str, EventType] = {
+    "d": "delivered",
+    "b": "bounced",
+    "t": "deferred",
+    "rb": "bounced",
+    "f": "complained",
+}
+#: What a remote status tells that no record told before.
+_REMOTE: dict[str, EventType] = {"failed": "bounced", "delayed": "deferred"}
+_LONG_NAMES = {
+    "delivery": "d",
+    "bounce": "b",
+    "transient": "t",
+    "remote-bounce": "rb",
+    "remote-status": "rs",
+    "feedback-loop": "f",
+}
+_LEFT_OUT = frozenset({"r", "tq", "receipt", "transient-queue"})
+#: Bounce categories that say one thing. The others (spam-, policy- and content-related, bad-configuration, other)
+#: are left open: the reply they were drawn from is in the record, and our own rules read it.
+_CLASSES = {
+    "bad-mailbox": "invalid_recipient",
+    "inactive-mailbox": "inactive_mailbox",
+    "bad-domain": "bad_domain",
+    "quota-issues": "quota",
+    "virus-related": "virus",
+    "relaying-issues": "policy",
+    "invalid-sender": "policy",
+    "protocol-errors": "protocol",
+    "routing-errors": "routing_dns",
+    "no-answer-from-host": "connection",
+    "bad-connection": "connection",
+    "message-expired": "expired",
+}
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+#: RFC 3463 section 3.5: delivery time expired.
+_EXPIRED = re.compile(r"[45]\.4\.7")
+_TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
+
+Record = Mapping[str, str]
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record that tells a recipient's fate.
+
+    Raises:
+        AdaptError: no such lines, a record that cannot be read, or no customer can be found; names the record.
+    """
+    return Accounting().adapt(raw, context)
+
+
+class Accounting:
+    """Records of one file in their order: the last header line is remembered for those after it."""
+
+    def __init__(self) -> None:
+        """Begin without a header line."""
+        self._columns: tuple[str, ...] = ()
+
+    def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
+        """As `adapt`, with the columns that were remembered."""
+        if len(raw) > MAX_EVENT_BYTES:
+            raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
+        options = context.options(NAME)
+        rows = _rows(raw)
+        events = []
+        for number, row in enumerate(rows, start=1):
+            try:
+                record = self._record(row, options)
+                event = _adapt_one(record, options, context) if record else None
+                if event is not None:
+                    events.append(complete(event, context))
+            except AdaptError as error:
+                place = f"record {number}: " if len(rows) > 1 else ""
+                raise AdaptError(f"{place}{error}") from error
+        return events
+
+    def _record(self, row: list[str], options: Options) -> Record | None:
+        """The row by lower-cased column; None for a header line."""
+        if row[0].strip().lower() == "type":
+            self._columns = _names(row)
+            return None
+        columns = self._columns or _names((options.columns or DEFAULT_COLUMNS).split(","))
+        kind = row[0].strip().lower()
+        if kind not in _TYPES and kind not in _LONG_NAMES and kind not in _LEFT_OUT and kind != "rs":
+            raise AdaptError(f"field `type`: {kind[:40]!r} is not a record type of PowerMTA")
+        if len(row) != len(columns):
+            origin = "the header line has" if self._columns else "the configured columns are"
+            raise AdaptError(f"the record has {len(row)} fields, {origin} {len(columns)}")
+        return dict(zip(columns, map(str.strip, row), strict=True))
+
+
+def _rows(raw: bytes) -> list[list[str]]:
+    text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
+    try:
+        rows = [row for row in csv.reader(StringIO(text, newline="")) if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise AdaptError(f"the message is not CSV: {error}") from error
+    if not rows:
+        raise AdaptError("the message is empty")
+    return rows
+
+
+def _names(row: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(each.strip().lower() for each in row)
+    if names[0] != "type" or "timelogged" not in names:
+        raise AdaptError("the columns must begin with `type` and include `timeLogged`")
+    return names
+
+
+def _adapt_one(record: Record, options: Options, context: Context) -> MailEvent | None:
+    name = record["type"].lower()
+    name = _LONG_NAMES.get(name, name)
+    kind = _REMOTE.get(record.get("dsnaction", "").lower()) if name == "rs" else _TYPES.get(name)
+    if kind is None:
+        return None
+    status = _STATUS.match(record.get("dsnstatus", ""))
+    bounce_class = _CLASSES.get(record.get("bouncecat", ""), "") if kind == "bounced" else ""
+    if name == "b" and (bounce_class == "expired" or (status and _EXPIRED.fullmatch(status[0]))):
+        kind, bounce_class = "expired", ""
+    diagnostic = _TYPED.sub("", record.get("dsndiag", ""))
+    code, said = reply_of(diagnostic)
+    event = MailEvent(
+        id=_id(name, record),
+        type=kind,
+        time=_time(record["timelogged"], options.time_zone),
+        customer=_customer(record, options),
+        message_id=record.get("header_message-id", "").strip("<>"),
+        recipient=_recipient(name, record),
+        sending_ip=record.get("dlvsourceip", "") or record.get("repsourceip", ""),
+        ip_pool=record.get("vmtapool", ""),
+        from_domain=_from_domain(record),
+        smtp_code=code,
+        enhanced_status=status[0] if status else said,
+        diagnostic=diagnostic,
+        bounce_class=bounce_class,
+        asynchronous=kind == "bounced" and name != "b",
+        campaign=record.get("jobid", "") or record.get("header_x-job", ""),
+        mx_host=record.get("dsnmta", "").partition(" ")[0],
+    )
+    if options.stream and (stream := _find(options.stream, record)):
+        event.stream = stream
+    if kind == "complained":
+        _report(event, record, context)
+    return event
+
+
+def _recipient(name: str, record: Record) -> str:
+    """Who was sent to. What comes back later is about the address to which the mail was forwarded, if it was."""
+    original = record.get("orcpt", "").rpartition(";")[2]
+    sent_to = record.get("rcpt", "")
+    return original if "@" in original and (name in ("rb", "rs", "f") or not sent_to) else sent_to
+
+
+def _report(event: MailEvent, record: Record, context: Context) -> None:
+    """What only a feedback loop record has. Of a recipient that is not named the reporter tells the provider."""
+    event.feedback_type = feedback_type(record.get("feedbacktype", ""))
+    if not domain_of(event.recipient):
+        event.recipient = ""
+        reporter = record.get("reportingmta", "").rpartition(";")[2].strip()
+        event.provider = reporting_provider((reporter,), context.providers)
+
+
+def _from_domain(record: Record) -> str:
+    written = addresses_in(record.get("header_from", ""))
+    return domain_of(written[0]) if written else domain_of(record.get("orig", ""))
+
+
+def _customer(record: Record, options: Options) -> str:
+    place = options.customer or "vmta"
+    customer = _find(place, record) or options.default_customer
+    if not customer:
+        raise AdaptError(f"no value at `{place}`, and no default customer is configured")
+    return customer
+
+
+def _find(place: str, record: Record) -> str:
+    return domain_of(record.get("orig", "")) if place == "sender" else record.get(place.lower(), "")
+
+
+def _time(text: str, zone: tzinfo) -> int:
+    """Epoch ms, UTC, of epoch seconds or `2025-03-03 10:11:12+0100`."""
+    if text.replace(".", "", 1).isdecimal():
+        return time_ms(text)
+    try:
+        moment = datetime.fromisoformat(text)
+        return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+    except (ValueError, OverflowError) as error:
+        raise AdaptError(f"field `timeLogged`: {text[:40]!r} is neither epoch seconds nor a date and time") from error
+
+
+def _id(name: str, record: Record) -> str:
+    """Records have no id; these fields tell any two of one message apart."""
+    told = ("timelogged", "timequeued", "orig", "rcpt", "orcpt", "dsnstatus", "jobid", "envid", "header_message-id")
+    return stable_id(NAME, name, *(record.get(each, "") for each in told))
