@@ -1,0 +1,113 @@
+"""MailerSend webhooks: one JSON object a request.
+
+Format: https://developers.mailersend.com/api/v1/webhooks.html .
+
+Places are paths in the body. The customer is the id of the sending domain (`domain_id`), else the domain of the
+sender: nothing else in the body tells whose the mail is. The message id is that of the message
+(`data.email.message.id`), which the sending call returned.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.common import domain_of, stable_id
+from streams.adapt.webhook import (
+    FROM_DOMAIN,
+    Fields,
+    Places,
+    bounce_class,
+    first_text,
+    json_records,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("mailersend", customer=("domain_id", FROM_DOMAIN))
+
+_TYPES: dict[str, EventType] = {
+    "delivered": "delivered",
+    "hard_bounced": "bounced",
+    "soft_bounced": "bounced",
+    "deferred": "deferred",
+    "spam_complaint": "complained",
+    "unsubscribed": "unsubscribed",
+}
+
+
+class _Recipient(msgspec.Struct):
+    email: str | None = None
+
+
+class _Message(msgspec.Struct):
+    id: str | None = None
+
+
+class _Mail(msgspec.Struct):
+    id: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    message: _Message | None = None
+    recipient: _Recipient | None = None
+    tags: Any = None
+
+
+class _Morph(msgspec.Struct):
+    reason: str | None = None
+    readable_reason: str | None = None
+
+
+class _Data(msgspec.Struct):
+    type: str
+    id: str | None = None
+    created_at: int | float | str | None = None
+    email: _Mail = msgspec.field(default_factory=_Mail)
+    morph: Any = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """The event of a webhook that tells a recipient's fate; sends, opens, clicks and events that are not about one
+    message are left out.
+
+    Raises:
+        AdaptError: not such a body.
+    """
+    return read_owned(json_records(raw), _read, PLACES, context)
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    data = fields.get("data")
+    if not isinstance(data, dict):
+        raise AdaptError("field `data` is missing or not an object")
+    kind = _TYPES.get(data["type"]) if isinstance(data.get("type"), str) else None
+    if kind is None:
+        return
+    record = typed(data, _Data)
+    mail = record.email
+    # `morph` is the object that the event made: of a bounce or complaint, its reason.
+    morph = typed(record.morph, _Morph) if isinstance(record.morph, dict) else _Morph()
+    recipient = (mail.recipient.email if mail.recipient else None) or ""
+    message_id = (mail.message.id if mail.message else None) or mail.id or ""
+    time = moment_ms(record.created_at, "created_at")
+    diagnostic = morph.reason or morph.readable_reason or ""
+    code, status = reply(diagnostic)
+    hard = record.type == "hard_bounced"
+    yield MailEvent(
+        id=record.id or stable_id(PLACES.name, record.type, message_id, recipient, time),
+        type=kind,
+        time=time,
+        customer="",
+        message_id=message_id,
+        recipient=recipient,
+        from_domain=domain_of(mail.from_ or ""),
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic,
+        bounce_class=bounce_class("", hard=hard, code=code, status=status) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=first_text(mail.tags),
+    )

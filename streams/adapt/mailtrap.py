@@ -1,0 +1,102 @@
+"""Mailtrap webhooks of sent mail: a JSON object whose `events` is an array.
+
+Format: https://docs.mailtrap.io/email-api-smtp/advanced/webhooks ; what each event means:
+https://help.mailtrap.io/article/87-statuses-and-events .
+
+Places are paths in the event. The customer is `custom_variables.customer`, else the sending domain
+(`sending_domain_name`); the stream is `sending_stream`, which also tells transactional from bulk mail.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.common import domain_of, stable_id
+from streams.adapt.webhook import (
+    Fields,
+    Places,
+    Text,
+    bounce_class,
+    json_records,
+    kind_of,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("mailtrap", customer=("custom_variables.customer", "sending_domain_name"), stream=("sending_stream",))
+
+_TYPES: dict[str, EventType] = {
+    "delivery": "delivered",
+    "bounce": "bounced",
+    "soft bounce": "deferred",
+    "soft_bounce": "deferred",
+    "suspension": "rejected",
+    "reject": "rejected",
+    "spam": "complained",
+    "unsubscribe": "unsubscribed",
+}
+
+
+class _Event(msgspec.Struct):
+    event: str
+    timestamp: int | float | str | None = None
+    event_id: Text = None
+    message_id: str | None = None
+    email: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    sending_stream: str | None = None
+    sending_domain_name: str | None = None
+    category: Text = None
+    reason: str | None = None
+    response: str | None = None
+    response_code: Text = None
+    bounce_category: str | None = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record that tells a recipient's fate; opens and clicks are left out.
+
+    Raises:
+        AdaptError: not such a body; names the record, counted from 1.
+    """
+    body = json_records(raw)
+    found: list[Fields] = []
+    for each in body if isinstance(body, list) else [body]:
+        events = each.get("events", [each] if "event" in each else None)
+        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+            raise AdaptError("field `events`: expected an array of events")
+        found += events
+    return read_owned(found, _read, PLACES, context)
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    kind = _TYPES.get(kind_of(fields, "event"))
+    if kind is None:
+        return
+    record = typed(fields, _Event)
+    reason = (record.reason or "").lower()
+    if kind == "rejected" and ("suppress" in reason or "unsubscribe" in reason):
+        kind = "suppressed"
+    time = moment_ms(record.timestamp, "timestamp")
+    diagnostic = record.response or record.reason or ""
+    code, status = reply(diagnostic, record.response_code)
+    yield MailEvent(
+        id=str(record.event_id or stable_id(PLACES.name, record.event, record.message_id, record.email, time)),
+        type=kind,
+        time=time,
+        customer="",
+        stream_class="transactional" if record.sending_stream == "transactional" else "bulk",
+        message_id=record.message_id or "",
+        recipient=record.email or "",
+        from_domain=domain_of(record.from_ or "") or record.sending_domain_name or "",
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic,
+        bounce_class=bounce_class("", hard=True, code=code, status=status) if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+        campaign=str(record.category or ""),
+    )

@@ -1,0 +1,132 @@
+"""Unisender Go (UniOne) webhooks: events in `events_by_user`, or one event a request.
+
+Formats: https://godocs.unisender.ru/web-api-ref#callback-format and
+https://docs.unione.io/en/web-api-ref#webhook-callback-format ; the statuses:
+https://godocs.unisender.ru/email-statuses . Times are UTC without an offset.
+
+Places are paths in the event, beside which the fields of its user stand. The customer is `metadata.customer`, else
+the project (`project_id`), else the user (`user_id`). The message id is `job_id`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from schemas.event import EventType, MailEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.common import stable_id
+from streams.adapt.webhook import (
+    Fields,
+    Places,
+    bounce_class,
+    json_records,
+    moment_ms,
+    read_owned,
+    reply,
+    typed,
+)
+
+PLACES = Places("unisender", customer=("metadata.customer", "project_id", "user_id"))
+
+_STATUS_EVENT = "transactional_email_status"
+_TYPES: dict[str, EventType] = {
+    "delivered": "delivered",
+    "hard_bounced": "bounced",
+    "soft_bounced": "bounced",
+    "spam": "complained",
+    "unsubscribed": "unsubscribed",
+}
+#: Delivery statuses of messages that were not sent, because the address had failed or was unsubscribed before or
+#: the mailing had been refused as spam.
+_SUPPRESSED = frozenset({"err_unsubscribed", "err_unreachable", "err_skip_letter", "err_spam_skipped"})
+#: More tries follow.
+_RETRY = "err_will_retry"
+_CLASSES = {
+    "err_user_unknown": "invalid_recipient",
+    "err_user_inactive": "inactive_mailbox",
+    "err_mailbox_discarded": "inactive_mailbox",
+    "err_mailbox_full": "quota",
+    "err_domain_inactive": "bad_domain",
+    "err_spam_rejected": "spam_content",
+    "err_blacklisted": "blocked",
+    "err_too_large": "message_too_large",
+    "err_destination_misconfigured": "routing_dns",
+}
+
+
+class _Delivery(msgspec.Struct):
+    delivery_status: str | None = None
+    destination_response: str | None = None
+
+
+class _Event(msgspec.Struct):
+    status: str
+    email: str | None = None
+    event_time: int | float | str | None = None
+    job_id: str | None = None
+    delivery_info: _Delivery | None = None
+    metadata: Any = None
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each record that tells a recipient's fate; sends, opens, clicks and blocks of whole servers are
+    left out.
+
+    Raises:
+        AdaptError: not such a body; names the record, counted from 1.
+    """
+    body = json_records(raw)
+    found = [event for each in (body if isinstance(body, list) else [body]) for event in _events(each)]
+    return read_owned(found, _read, PLACES, context)
+
+
+def _events(body: Fields) -> Iterator[Fields]:
+    """The events of a body, each with the fields of its user beside its own."""
+    if "events_by_user" not in body:
+        yield body
+        return
+    for user in _objects(body["events_by_user"], "events_by_user"):
+        shared = {key: value for key, value in user.items() if key != "events"}
+        for event in _objects(user.get("events"), "events"):
+            inner = event.get("event_data")
+            yield {**shared, **event, **(inner if isinstance(inner, dict) else {})}
+
+
+def _objects(value: object, field: str) -> list[Fields]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise AdaptError(f"field `{field}`: expected an array of objects")
+    return value
+
+
+def _read(fields: Fields) -> Iterable[MailEvent]:
+    name = fields.get("event_name")
+    if name is None:
+        raise AdaptError("field `event_name` is missing")
+    status_name = fields.get("status")
+    kind = _TYPES.get(status_name) if name == _STATUS_EVENT and isinstance(status_name, str) else None
+    if kind is None:
+        return
+    record = typed(fields, _Event)
+    delivery = record.delivery_info or _Delivery()
+    verdict = delivery.delivery_status or ""
+    if kind == "bounced":
+        kind = "deferred" if verdict == _RETRY else "suppressed" if verdict in _SUPPRESSED else kind
+    time = moment_ms(record.event_time, "event_time")
+    diagnostic = delivery.destination_response or ""
+    code, status = reply(diagnostic)
+    hard = record.status == "hard_bounced"
+    found = bounce_class(_CLASSES.get(verdict, ""), hard=hard, code=code, status=status)
+    yield MailEvent(
+        id=stable_id(PLACES.name, record.status, record.job_id, record.email, time),
+        type=kind,
+        time=time,
+        customer="",
+        message_id=record.job_id or "",
+        recipient=record.email or "",
+        smtp_code=code,
+        enhanced_status=status,
+        diagnostic=diagnostic or verdict,
+        bounce_class=found if kind == "bounced" else "",
+        feedback_type="abuse" if kind == "complained" else "",
+    )
