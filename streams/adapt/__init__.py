@@ -5,16 +5,25 @@ One module a format, each with a function `adapt`; `adapter` finds it by the for
 
 from streams.adapt import (
     arf,
+    brevo,
     canonical,
     dsn,
     kumomta,
+    mailersend,
     mailgun,
     mailjet,
+    mailtrap,
+    mandrill,
+    postal,
+    postfix,
     postmark,
+    powermta,
+    resend,
     sendgrid,
     ses,
     socketlabs,
     sparkpost,
+    unisender,
 )
 from streams.adapt.base import Adapter, AdaptError, Context, Options
 
@@ -27,11 +36,20 @@ _ADAPTERS: dict[str, Adapter] = {
     "socketlabs": socketlabs.adapt,
     "arf": arf.adapt,
     "dsn": dsn.adapt,
+    "postfix": postfix.adapt,
+    "powermta": powermta.adapt,
     "ses": ses.adapt,
     "mailgun": mailgun.adapt,
     "postmark": postmark.adapt,
     "sparkpost": sparkpost.adapt,
     "mailjet": mailjet.adapt,
+    "brevo": brevo.adapt,
+    "mandrill": mandrill.adapt,
+    "mailersend": mailersend.adapt,
+    "resend": resend.adapt,
+    "postal": postal.adapt,
+    "mailtrap": mailtrap.adapt,
+    "unisender": unisender.adapt,
 }
 
 #: Names of the formats that can be read.
