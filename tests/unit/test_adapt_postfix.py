@@ -1,0 +1,327 @@
+"""Postfix log lines."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from schemas.event import MailEvent
+from schemas.providers import load
+from streams.adapt import AdaptError, Context, Options, adapter, postfix
+from streams.adapt.common import hash_recipient
+from streams.adapt.postfix import Journal
+from streams.adapt.syslog import read_line
+
+PROVIDERS = load()
+KEY = b"a key"
+HOUSE = Options(default_customer="house")
+NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
+GOOGLE = "relay=gmail-smtp-in.l.google.com[192.0.2.26]:25"
+SENT = f"to=<iris@gmail.com>, {GOOGLE}, delay=1.2, delays=0/0/0.5/0.7, dsn=2.0.0, status=sent (250 2.0.0 OK gsmtp)"
+ID = "4XyQ1z3vBKzJrT"
+
+
+def ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def context(options: Options = HOUSE, now: datetime = NOW) -> Context:
+    return Context(KEY, PROVIDERS, {"postfix": options}, clock=lambda: ms(now))
+
+
+def line(text: str, service: str = "smtp", *, at: str = "2025-03-03T10:11:12.5+01:00", name: str = "postfix") -> str:
+    return f"{at} mx1 {name}/{service}[811]: {text}"
+
+
+def read(*lines: str, options: Options = HOUSE, now: datetime = NOW) -> list[MailEvent]:
+    return adapter("postfix")("\n".join(lines).encode(), context(options, now))
+
+
+def said(text: str, service: str = "smtp") -> list[MailEvent]:
+    return read(line(f"{ID}: {text}", service))
+
+
+def test_delivery_with_all_that_it_tells() -> None:
+    (event,) = said(SENT)
+    assert (event.type, event.time_ms) == ("delivered", ms(datetime(2025, 3, 3, 9, 11, 12, 500_000, tzinfo=UTC)))
+    assert (event.customer, event.message_id, event.recipient) == ("house", ID, "")
+    assert event.recipient_hash == hash_recipient("iris@gmail.com", KEY)
+    assert (event.provider, event.mx_host) == ("gmail", "gmail-smtp-in.l.google.com")
+    assert (event.smtp_code, event.enhanced_status, event.diagnostic) == (250, "2.0.0", "250 2.0.0 OK gsmtp")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code", "enhanced"),
+    [
+        ("dsn=2.0.0, status=sent (250 ok)", "delivered", 250, "2.0.0"),
+        (
+            "dsn=4.7.0, status=deferred (host a[192.0.2.1] said: 421 4.7.0 slow (in reply to X))",
+            "deferred",
+            421,
+            "4.7.0",
+        ),
+        ("dsn=4.4.1, status=deferred (connect to a[192.0.2.1]:25: Connection timed out)", "deferred", 0, "4.4.1"),
+        (
+            "dsn=5.1.1, status=bounced (host a[192.0.2.1] said: 550-5.1.1 gone (in reply to RCPT))",
+            "bounced",
+            550,
+            "5.1.1",
+        ),
+        ("dsn=5.4.4, status=bounced (Host or domain name not found)", "bounced", 0, "5.4.4"),
+        ("dsn=4.0.0, status=expired (unable to deliver in time)", "expired", 0, "4.0.0"),
+        ("dsn=5.0.0, status=SOFTBOUNCE (unknown user)", "deferred", 0, "5.0.0"),
+        ("status=sent (250 2.1.5 old Postfix without dsn)", "delivered", 250, "2.1.5"),
+        ("dsn=5.1.1, status=bounced (cut off by the log", "bounced", 0, "5.1.1"),
+    ],
+)
+def test_status_tells_the_type(status: str, kind: str, code: int, enhanced: str) -> None:
+    (event,) = said(f"to=<iris@gmail.com>, {GOOGLE}, delay=1, {status}")
+    assert (event.type, event.smtp_code, event.enhanced_status) == (kind, code, enhanced)
+
+
+@pytest.mark.parametrize(
+    ("service", "text", "mx_host"),
+    [
+        ("relay/smtp", SENT, "gmail-smtp-in.l.google.com"),
+        ("lmtp", "to=<iris@x.example>, relay=x[private/lmtp], delay=1, dsn=2.0.0, status=sent (250 OK)", ""),
+        ("local", "to=<iris@x.example>, relay=local, delay=1, dsn=2.0.0, status=sent (delivered to mailbox)", ""),
+        ("error", "to=<iris@x.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (suspended)", ""),
+        ("bounce", "to=<iris@x.example>, relay=none, delay=1, dsn=5.4.6, status=bounced (mail loops)", ""),
+    ],
+)
+def test_lines_of_every_delivery_agent_are_read(service: str, text: str, mx_host: str) -> None:
+    (event,) = said(text, service)
+    assert event.mx_host == mx_host
+
+
+@pytest.mark.parametrize(
+    ("service", "text"),
+    [
+        ("smtpd", "connect from mail.x.example[192.0.2.4]"),
+        ("smtpd", "NOQUEUE: reject: RCPT from x[192.0.2.4]: 550 5.7.1 no; from=<a@b.example> to=<c@d.example>"),
+        ("smtpd", f"{ID}: client=mail.x.example[192.0.2.4]"),
+        ("cleanup", f"{ID}: message-id=<m1@x.example>"),
+        ("qmgr", f"{ID}: from=<a@b.example>, size=1200, nrcpt=1 (queue active)"),
+        ("qmgr", f"{ID}: removed"),
+        ("bounce", f"{ID}: sender non-delivery notification: 4XyQ2z3vBKzJrT"),
+        ("smtp", f"{ID}: host x[192.0.2.4] said: 450 4.2.0 later (in reply to RCPT TO command)"),
+        ("smtp", f"{ID}: to=<a@b.example>, relay=x[192.0.2.4]:25, delay=1, dsn=2.1.5, status=deliverable (ok)"),
+        ("smtp", f"{ID}: to=<a@b.example>, relay=x[192.0.2.4]:25, delay=1, dsn=5.1.1, status=undeliverable (no)"),
+        ("discard", f"{ID}: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (b.example)"),
+        ("lmtp", f"{ID}: to=<a@b.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, dsn=2.0.0, status=sent (250 ok)"),
+        ("smtp", f"{ID}: to=<a@b.example>, relay=x[::1]:10024, delay=1, dsn=2.0.0, status=sent (250 ok)"),
+        ("local", f"{ID}: to=<a@b.example>, relay=local, delay=1, dsn=2.0.0, status=sent (forwarded as 0A1B2C3D4E)"),
+        ("anvil", "statistics: max connection rate 1/60s for (smtp:192.0.2.4) at Mar  3 10:11:12"),
+    ],
+)
+def test_lines_that_tell_no_fate_give_no_event(service: str, text: str) -> None:
+    assert read(line(text, service)) == []
+
+
+def test_lines_of_other_programs_give_no_event() -> None:
+    assert read("Mar  3 10:11:12 mx1 sshd[5]: 4XyQ1z3vBKzJrT: to=<a@b.example>, status=sent (ok)") == []
+
+
+def test_content_filter_that_refuses_is_heard() -> None:
+    (event,) = said("to=<a@b.example>, relay=127.0.0.1[127.0.0.1]:10024, dsn=5.7.0, status=bounced (554 5.7.0 spam)")
+    assert event.type == "bounced"
+
+
+def test_recipient_is_the_address_before_aliases() -> None:
+    (event,) = said(SENT.replace("<iris@gmail.com>", "<iris@gmail.com>, orig_to=<iris@shop.example>"))
+    assert event.recipient_domain == "shop.example"
+    (event,) = said(SENT.replace("<iris@gmail.com>", "<iris@gmail.com>, orig_to=<root>"))
+    assert event.recipient_domain == "gmail.com"
+
+
+def test_status_within_an_address_is_none() -> None:
+    (event,) = said(SENT.replace("<iris@gmail.com>", "<a status=bounced (550@x.example>"))
+    assert event.type == "delivered"
+
+
+# --- what other lines of the message tell ---
+
+ABOUT = (
+    line(f"{ID}: client=app[192.0.2.9], sasl_method=PLAIN, sasl_username=acme", "submission/smtpd"),
+    line(
+        f"{ID}: info: header X-Customer: Acme Ltd from app[192.0.2.9]; from=<n@acme.example> to=<i@x.example>",
+        "cleanup",
+    ),
+    line(f"{ID}: message-id=<weekly-44@acme.example>", "cleanup"),
+    line(f"{ID}: from=<bounce@mail.acme.example>, size=1200, nrcpt=1 (queue active)", "qmgr"),
+)
+DELIVERY = line(f"{ID}: {SENT}", name="postfix-eu")
+
+
+@pytest.mark.parametrize(
+    ("place", "customer"),
+    [
+        ("", "acme"),
+        ("sasl_username", "acme"),
+        ("sender", "mail.acme.example"),
+        ("header.X-Customer", "Acme Ltd"),
+        ("header.x-customer", "Acme Ltd"),
+        ("instance", "postfix-eu"),
+        ("host", "mx1"),
+    ],
+)
+def test_customer_comes_from_the_place_that_is_configured(place: str, customer: str) -> None:
+    (event,) = read(*ABOUT, DELIVERY, options=Options(customer=place))
+    assert event.customer == customer
+    assert (event.message_id, event.from_domain) == ("weekly-44@acme.example", "mail.acme.example")
+
+
+def test_customer_is_the_sender_where_nobody_logged_in() -> None:
+    assert read(*ABOUT[1:], DELIVERY, options=Options())[0].customer == "mail.acme.example"
+
+
+def test_local_message_has_the_sender_that_pickup_logs() -> None:
+    pickup = line(f"{ID}: uid=33 from=<www@acme.example>", "pickup")
+    assert read(pickup, DELIVERY, options=Options())[0].customer == "acme.example"
+
+
+def test_stream_comes_from_the_place_that_is_configured() -> None:
+    assert read(*ABOUT, DELIVERY, options=Options(stream="instance"))[0].stream == "postfix-eu"
+
+
+def test_header_logged_with_two_values_accuses_nobody() -> None:
+    forged = ABOUT[1].replace("Acme Ltd", "somebody else")
+    with pytest.raises(AdaptError, match=r"line 6: message 4XyQ1z3vBKzJrT: no value at `header\.X-Customer`"):
+        read(*ABOUT, forged, DELIVERY, options=Options(customer="header.X-Customer"))
+
+
+def test_header_cannot_pose_as_a_login() -> None:
+    forged = line(
+        f"{ID}: info: header Subject: x sasl_username=victim from app[192.0.2.9]; from=<n@x.example>", "cleanup"
+    )
+    assert read(*ABOUT, forged, DELIVERY, options=Options())[0].customer == "acme"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(), "message 4XyQ1z3vBKzJrT: no login and no envelope sender is known, and no default customer"),
+        (Options(customer="sasl_username"), "no value at `sasl_username`, and no default customer"),
+        (Options(customer="tenant"), "the option `tenant` is not a place in Postfix lines"),
+    ],
+)
+def test_no_customer_is_an_error_that_names_message_and_place(options: Options, message: str) -> None:
+    with pytest.raises(AdaptError, match=message):
+        read(DELIVERY, options=options)
+
+
+EXPIRED = line(f"{ID}: from=<bounce@mail.acme.example>, status=expired, returned to sender", "qmgr")
+
+
+def test_message_that_expires_has_an_event_for_each_recipient_that_was_deferred_last() -> None:
+    def to(address: str, status: str) -> str:
+        return line(f"{ID}: to=<{address}>, {GOOGLE}, delay=1, {status}")
+
+    events = read(
+        to("iris@gmail.com", "dsn=4.2.2, status=deferred (452 4.2.2 full)"),
+        to("juno@x.example", "dsn=4.2.2, status=deferred (452 4.2.2 full)"),
+        to("juno@x.example", "dsn=2.0.0, status=sent (250 ok)"),
+        to("kai@y.example", "dsn=4.2.2, status=deferred (452 4.2.2 full)"),
+        EXPIRED,
+    )
+    expired = [event.recipient_domain for event in events if event.type == "expired"]
+    assert expired == ["gmail.com", "y.example"]
+    assert len({event.id for event in events}) == len(events)
+
+
+@pytest.mark.parametrize("status", ["expired", "force-expired"])
+def test_message_that_expires_without_known_recipients_has_one_event(status: str) -> None:
+    (event,) = read(EXPIRED.replace("=expired", f"={status}"), options=Options())
+    assert (event.type, event.recipient_domain, event.customer) == ("expired", "", "mail.acme.example")
+
+
+def test_journal_remembers_from_message_to_message_until_the_queue_id_is_free() -> None:
+    journal = Journal()
+    for each in ABOUT:
+        assert journal.adapt(each.encode(), context(Options())) == []
+    assert journal.adapt(DELIVERY.encode(), context(Options()))[0].customer == "acme"
+    journal.adapt(line(f"{ID}: removed", "qmgr").encode(), context(Options()))
+    with pytest.raises(AdaptError, match="no envelope sender is known"):
+        journal.adapt(DELIVERY.encode(), context(Options()))
+
+
+def test_journal_forgets_the_oldest_messages_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postfix, "MAX_MESSAGES", 2)
+    journal = Journal()
+    for queue_id in ("AAAAA1", "AAAAA2", "AAAAA3"):
+        journal.adapt(line(f"{queue_id}: from=<a@b.example>, size=1", "qmgr").encode(), context())
+    assert journal.adapt(line(f"AAAAA3: {SENT}").encode(), context(Options()))[0].customer == "b.example"
+    with pytest.raises(AdaptError):
+        journal.adapt(line(f"AAAAA1: {SENT}").encode(), context(Options()))
+
+
+# --- forms of the line ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mar  3 10:11:12 mx1 postfix/smtp[811]: AB12C: to=<a@b.example>, status=sent (250 ok)",
+        "<22>Mar  3 10:11:12 mx1 postfix/smtp[811]: AB12C: to=<a@b.example>, status=sent (250 ok)",
+        "Mar 03 10:11:12.000 mx1 postfix/smtp[811]: AB12C: to=<a@b.example>, status=sent (250 ok)",
+        "2025-03-03T10:11:12+00:00 mx1 postfix/smtp[811]: AB12C: to=<a@b.example>, status=sent (250 ok)",
+        "2025-03-03T11:11:12.000000+01:00 mx1 postfix/smtp[811]: AB12C: to=<a@b.example>, status=sent (250 ok)",
+        "2025-03-03 10:11:12 mx1 postfix/smtp[811]: AB12C: to=<a@b.example>, status=sent (250 ok)",
+        "<22>1 2025-03-03T10:11:12Z mx1 postfix/smtp 811 - - AB12C: to=<a@b.example>, status=sent (250 ok)",
+        '<22>1 2025-03-03T10:11:12Z mx1 postfix/smtp 811 - [x@1 y="z"] AB12C: to=<a@b.example>, status=sent (250 ok)',
+        "<22>1 2025-03-03T10:11:12Z mx1 postfix/smtp 811 - - \ufeffAB12C: to=<a@b.example>, status=sent (250 ok)\r",
+    ],
+)
+def test_lines_of_every_kind_of_system_log_are_read(text: str) -> None:
+    (event,) = read(text)
+    assert (event.type, event.time_ms) == ("delivered", ms(datetime(2025, 3, 3, 10, 11, 12, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize(
+    ("written", "now", "expected"),
+    [
+        ("Mar  3 10:00:00", datetime(2025, 3, 3, 12, tzinfo=UTC), datetime(2025, 3, 3, 10, tzinfo=UTC)),
+        ("Dec 31 23:59:59", datetime(2025, 1, 1, 0, 5, tzinfo=UTC), datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("Mar  4 09:00:00", datetime(2025, 3, 3, 12, tzinfo=UTC), datetime(2025, 3, 4, 9, tzinfo=UTC)),
+        ("Mar  4 13:00:00", datetime(2025, 3, 3, 12, tzinfo=UTC), datetime(2024, 3, 4, 13, tzinfo=UTC)),
+        ("Jan  1 00:30:00", datetime(2024, 12, 31, 23, 50, tzinfo=UTC), datetime(2025, 1, 1, 0, 30, tzinfo=UTC)),
+        ("Feb 29 10:00:00", datetime(2025, 3, 3, 12, tzinfo=UTC), datetime(2024, 2, 29, 10, tzinfo=UTC)),
+    ],
+)
+def test_year_is_the_latest_in_which_the_line_is_not_of_the_future(
+    written: str, now: datetime, expected: datetime
+) -> None:
+    assert read(f"{written} mx1 postfix/smtp[8]: {ID}: {SENT}", now=now)[0].time_ms == ms(expected)
+
+
+def test_times_without_an_offset_are_of_the_configured_zone() -> None:
+    options = Options(default_customer="house", time_zone=ZoneInfo("Europe/Berlin"))
+    for written in ("Mar  3 10:11:12", "2025-03-03T10:11:12"):
+        (event,) = read(f"{written} mx1 postfix/smtp[8]: {ID}: {SENT}", options=options)
+        assert event.time_ms == ms(datetime(2025, 3, 3, 9, 11, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the message is empty"),
+        ("hello", "'hello' does not begin like a line of a system log"),
+        ("Foo  3 10:11:12 mx1 postfix/smtp[8]: x", "the time 'Foo 3 10:11:12' is none"),
+        ("Feb 30 10:11:12 mx1 postfix/smtp[8]: x", "the time 'Feb 30 10:11:12' is none"),
+        ("2025-13-03T10:11:12Z mx1 postfix/smtp[8]: x", "the time '2025-13-03T10:11:12Z' is not RFC 3339"),
+        ("<22>1 - mx1 postfix/smtp 811 - - x", "the time '-' is not RFC 3339"),
+        (f"{DELIVERY}\nhello", "line 2: 'hello' does not begin"),
+    ],
+)
+def test_what_is_no_line_of_a_system_log_is_refused(text: str, message: str) -> None:
+    with pytest.raises(AdaptError, match=message):
+        read(text)
+
+
+def test_time_without_a_year_needs_the_time_now() -> None:
+    with pytest.raises(AdaptError, match="has no year, and the time now is not known"):
+        read_line("Mar  3 10:11:12 mx1 postfix/smtp[8]: x", UTC, None)
+
+
+def test_line_that_comes_twice_has_the_same_id() -> None:
+    assert read(DELIVERY)[0].id == read(DELIVERY)[0].id != said(SENT.replace("iris", "juno"))[0].id
