@@ -63,7 +63,7 @@ class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
 
 
 class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where a format keeps the customer and the stream, in the format's own words; empty is its default.
+    """Where a format keeps customer, stream and IP pool, in the format's own words; empty is its default.
 
     `default_customer` is who records belong to that name nobody. `columns` are the fields of lines without a header
     line, with commas between them; `time_zone` (an IANA name) is that of times without an offset, UTC if empty.
@@ -72,6 +72,7 @@ class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     customer: str = ""
     default_customer: str = ""
     stream: str = ""
+    pool: str = ""
     columns: str = ""
     time_zone: str = ""
 

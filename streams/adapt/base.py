@@ -20,7 +20,7 @@ class AdaptError(ValueError):
 class Options:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
-    `customer` and `stream` name a place in the format's words: each adapter documents its places.
+    `customer`, `stream` and `pool` name a place in the format's words: each adapter documents its places.
     `default_customer` is used where that place is empty; without it such a record is an error. `columns` names the
     fields of lines that come without a header line, with commas between them. `time_zone` is that of times without an
     offset.
@@ -29,6 +29,7 @@ class Options:
     customer: str = ""
     default_customer: str = ""
     stream: str = ""
+    pool: str = ""
     columns: str = ""
     time_zone: tzinfo = UTC
 

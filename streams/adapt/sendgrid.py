@@ -1,8 +1,8 @@
 """SendGrid event webhooks: a JSON array of events a message.
 
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event . Custom arguments stand
-beside the format's own fields; the options `customer` (default `customer`) and `stream` name the argument
-that holds them. Without it, the customer is `subuser`.
+beside the format's own fields; the options `customer` (default `customer`), `stream` and `pool` name the argument
+that holds them, or another field. Without it, the customer is `subuser`.
 
 SendGrid does not mark a bounce that came after a delivery had been reported.
 """
@@ -15,7 +15,7 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import reply_of, stable_id, text
 from streams.adapt.places import find
-from streams.adapt.webhook import Fields, Text, first_text, json_records, kind_of, moment_ms, read_records, typed
+from streams.adapt.webhook import Fields, Text, fill, first_text, json_records, kind_of, moment_ms, read_records, typed
 
 NAME = "sendgrid"
 
@@ -101,9 +101,7 @@ def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
         feedback_type="abuse" if kind == "complained" else "",
         campaign=first_text(record.category),
     )
-    if options.stream and (stream := find(options.stream, fields)):
-        event.stream = stream
-    yield event
+    yield fill(event, options, lambda place: find(place, fields))
 
 
 def _bounce_class(record: _Event) -> str:

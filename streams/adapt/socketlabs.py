@@ -1,8 +1,8 @@
 """SocketLabs event webhooks: one JSON object a message, or an array of them.
 
 Format: https://help.socketlabs.com/docs/event-webhooks-data-attributes . The vendor spells some names in two
-ways (ServerId, ServerID), so letter case does not count. The options `customer` (default `ServerId`) and
-`stream` name a field, or a meta entry as `meta.KEY`. Complaints carry neither SubaccountId nor meta data: who
+ways (ServerId, ServerID), so letter case does not count. The options `customer` (default `ServerId`), `stream` and
+`pool` name a field, or a meta entry as `meta.KEY`. Complaints carry neither SubaccountId nor meta data: who
 takes the customer from there needs a default customer for them.
 
 A bounce that came after a delivery had been reported is not marked.
@@ -16,7 +16,7 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
-from streams.adapt.webhook import Fields, Text, json_records, read_records, typed
+from streams.adapt.webhook import Fields, Text, fill, json_records, read_records, typed
 
 NAME = "socketlabs"
 
@@ -114,9 +114,7 @@ def _read(written: Fields, options: Options) -> Iterable[MailEvent]:
         feedback_type=feedback_type(record.fbltype or "") if kind == "complained" else "",
         campaign=text(record.mailingid) or (tags[0] if tags else ""),
     )
-    if options.stream and (stream := _find(options.stream, fields, record)):
-        event.stream = stream
-    yield event
+    yield fill(event, options, lambda place: _find(place, fields, record))
 
 
 def _find(place: str, fields: Fields, record: _Event) -> str:

@@ -30,7 +30,7 @@ _BODY: msgspec.json.Decoder[list[Fields] | Fields] = msgspec.json.Decoder(list[F
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where records of the format `name` keep what is ours, as `streams.adapt.places` reads it; the first place
-    that has a value counts. An option replaces them all.
+    that has a value counts. An option for the customer replaces them all.
     """
 
     name: str
@@ -96,8 +96,16 @@ def _owned(event: MailEvent, record: Fields, places: Places, options: Options) -
     if not event.customer:
         looked = " or ".join(f"`{place}`" for place in customer)
         raise AdaptError(f"no customer at {looked}, and no default customer is configured")
-    stream = (options.stream,) if options.stream else places.stream
-    event.stream = _first(stream, event, record) or event.stream
+    event.stream = _first(places.stream, event, record) or event.stream
+    return fill(event, options, lambda place: _first((place,), event, record))
+
+
+def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> MailEvent:
+    """The event with stream and IP pool from where the options say; what is not found there stays as it is."""
+    if options.stream:
+        event.stream = look(options.stream) or event.stream
+    if options.pool:
+        event.ip_pool = look(options.pool) or event.ip_pool
     return event
 
 

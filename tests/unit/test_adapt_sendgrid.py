@@ -108,6 +108,18 @@ def test_customer_from_another_argument_then_subuser_then_default() -> None:
     ]
 
 
+def test_customer_may_be_the_subuser_whatever_the_arguments_say() -> None:
+    (event,) = adapt({"subuser": "sub"}, options=Options(customer="subuser"))
+    assert event.customer == "sub"
+
+
+def test_stream_and_pool_from_nested_arguments() -> None:
+    options = Options(stream="unique_args.kind", pool="unique_args.pool")
+    first, second = adapt({"unique_args": {"kind": "receipts", "pool": "own"}}, {}, options=options)
+    assert (first.stream, first.ip_pool) == ("receipts", "own")
+    assert (second.stream, second.ip_pool) == ("default", "shared-b")
+
+
 def test_event_without_id_gets_a_stable_one() -> None:
     first, second = adapt({"sg_event_id": None}, {"sg_event_id": None, "email": "oskar@yahoo.com"})
     assert first.id == adapt({"sg_event_id": None})[0].id

@@ -113,8 +113,8 @@ def test_letter_case_of_field_names_does_not_count() -> None:
 
 def test_customer_from_another_field_or_from_meta() -> None:
     assert adapt({}, Options(customer="SubaccountId"))[0].customer == "12"
-    (event,) = adapt({}, Options(customer="meta.Account", stream="meta.Account"))
-    assert (event.customer, event.stream) == ("brightleaf", "brightleaf")
+    (event,) = adapt({}, Options(customer="meta.Account", stream="meta.Account", pool="SubaccountId"))
+    assert (event.customer, event.stream, event.ip_pool) == ("brightleaf", "brightleaf", "12")
 
 
 def test_record_without_a_customer_is_an_error_unless_there_is_a_default() -> None:

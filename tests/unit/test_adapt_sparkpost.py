@@ -144,8 +144,10 @@ def test_customer_is_the_meta_data_then_the_subaccount_then_the_account() -> Non
     assert adapt({"rcpt_meta": None})[0].customer == "101"
     assert adapt({"rcpt_meta": None, "subaccount_id": 0})[0].customer == "1"
     assert adapt({"rcpt_meta": None, "subaccount_id": None})[0].customer == "1"
-    (event,) = adapt({}, options=Options(customer="ip_pool", stream="rcpt_meta.kind"))
-    assert (event.customer, event.stream) == ("shared-b", "receipts")
+    (event,) = adapt({}, options=Options(customer="ip_pool", stream="rcpt_meta.kind", pool="rcpt_meta.kind"))
+    assert (event.customer, event.stream, event.ip_pool) == ("shared-b", "receipts", "receipts")
+    (event,) = adapt({}, options=Options(stream="rcpt_meta.none", pool="rcpt_meta.none"))
+    assert (event.stream, event.ip_pool) == ("default", "shared-b")
     with pytest.raises(AdaptError, match=r"^record 1: no customer at `rcpt_meta\.customer` or"):
         adapt({"rcpt_meta": None, "subaccount_id": None, "customer_id": None})
 
