@@ -1,4 +1,4 @@
-"""Log files and saved webhook bodies, read and adapted for sending on as canonical events.
+"""Log files, saved webhook bodies and saved mails, read and adapted for sending on as canonical events.
 
 Reading and adapting only: where the events go is the caller's, through a callback. Compressed logs are read
 through the caller's decompressor (KumoMTA writes zstd).
@@ -14,7 +14,7 @@ from typing import IO
 import msgspec
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt import Adapter, AdaptError, Context, adapter
+from streams.adapt import MAILS, Adapter, AdaptError, Context, file_adapter
 
 #: Formats of which a file may be one webhook body, as well as a body a line.
 WEBHOOKS = frozenset({"sendgrid", "socketlabs"})
@@ -62,13 +62,15 @@ class Sent:
 def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterator[MailEvent | BadRecord]:
     """The events of a file in the order of its records, and in their place the records that are bad.
 
-    One JSON text a line for every format; a webhook file may also be a single JSON text over several lines.
-    Blank lines are counted but are no records.
+    One record a line for every format; a webhook file may also be a single JSON text over several lines, and a file
+    of a mail format is one mail. Blank lines are counted but are no records.
 
     Raises:
         AdaptError: there is no such format.
     """
-    adapt = adapter(format_name)
+    adapt = file_adapter(format_name)
+    if format_name in MAILS:
+        return _adapted(stream.read(MAX_EVENT_BYTES + 1), 1, 1, adapt, context)
     if format_name in WEBHOOKS:
         return _webhooks(_lines(stream, MAX_BODY_BYTES), adapt, context)
     return _records(_lines(stream, MAX_EVENT_BYTES), adapt, context)

@@ -3,6 +3,8 @@
 One module a format, each with a function `adapt`; `adapter` finds it by the format's name.
 """
 
+from collections.abc import Callable
+
 from streams.adapt import (
     arf,
     brevo,
@@ -27,7 +29,7 @@ from streams.adapt import (
 )
 from streams.adapt.base import Adapter, AdaptError, Context, Options
 
-__all__ = ["FORMATS", "AdaptError", "Adapter", "Context", "Options", "adapter"]
+__all__ = ["FORMATS", "MAILS", "AdaptError", "Adapter", "Context", "Options", "adapter", "file_adapter"]
 
 _ADAPTERS: dict[str, Adapter] = {
     "canonical": canonical.adapt,
@@ -52,6 +54,14 @@ _ADAPTERS: dict[str, Adapter] = {
     "unisender": unisender.adapt,
 }
 
+#: Formats of which a message is a whole mail.
+MAILS = frozenset({"arf", "dsn"})
+#: Formats in which an earlier line of a file tells something of later ones.
+_IN_ORDER: dict[str, Callable[[], Adapter]] = {
+    "postfix": lambda: postfix.Journal().adapt,
+    "powermta": lambda: powermta.Accounting().adapt,
+}
+
 #: Names of the formats that can be read.
 FORMATS: tuple[str, ...] = tuple(_ADAPTERS)
 
@@ -66,3 +76,12 @@ def adapter(name: str) -> Adapter:
     if found is None:
         raise AdaptError(f"unknown format `{name}`; known are {', '.join(FORMATS)}")
     return found
+
+
+def file_adapter(name: str) -> Adapter:
+    """An adapter of the format `name` for the records of one file, one after another.
+
+    Raises:
+        AdaptError: there is no such format.
+    """
+    return _IN_ORDER[name]() if name in _IN_ORDER else adapter(name)

@@ -15,6 +15,7 @@ from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context
 from streams.classify import load as load_rules
+from tests.unit.mails import report
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 CONTEXT = Context(hash_key=b"a key", providers=load())
@@ -102,6 +103,34 @@ def test_broken_first_line_does_not_hide_the_rest() -> None:
 @pytest.mark.parametrize("text", [b"", b"\n \n"])
 def test_empty_file_has_no_records(name: str, text: bytes) -> None:
     assert read(text, name) == []
+
+
+def test_earlier_lines_of_a_log_tell_who_sent_a_message() -> None:
+    lines = [
+        "2025-03-03T10:11:11Z mx1 postfix/qmgr[7]: AB12C3: from=<n@acme.example>, size=9, nrcpt=1 (queue active)",
+        "2025-03-03T10:11:12Z mx1 postfix/smtp[8]: AB12C3: to=<a@b.example>, dsn=2.0.0, status=sent (250 ok)",
+        "no log line",
+    ]
+    event, bad = read("\n".join(lines).encode(), "postfix")
+    assert isinstance(event, MailEvent)
+    assert event.customer == "acme.example"
+    assert str(bad) == "line 3: 'no log line' does not begin like a line of a system log"
+
+
+def test_header_line_of_a_csv_file_names_the_columns_of_all_others() -> None:
+    text = b"type,timeLogged,vmta,rcpt\r\nd,1740993072,acme,i@x.example\r\nd,1,2\r\nd,1740993073,acme,j@x.example\r\n"
+    first, bad, last = read(text, "powermta")
+    assert str(bad) == "line 3: the record has 3 fields, the header line has 4"
+    assert [each.customer for each in (first, last) if isinstance(each, MailEvent)] == ["acme", "acme"]
+
+
+def test_file_of_a_mail_format_is_one_mail() -> None:
+    raw = report("feedback-report", "Feedback-Type: abuse\n\n")
+    (event,) = read(raw, "arf")
+    assert isinstance(event, MailEvent)
+    assert event.type == "complained"
+    assert outcome(read(b"", "dsn")) == ["line 1: the message is empty"]
+    assert outcome(read(raw + b"x" * MAX_EVENT_BYTES, "arf"))[0].startswith("line 1: the message has 1,000,001 bytes")
 
 
 def test_unknown_format_is_refused_before_reading() -> None:
