@@ -19,8 +19,11 @@ import msgspec  # noqa: E402
 import typer  # noqa: E402
 
 from api import commands, dead_letters_cli  # noqa: E402
+from api.classify_cli import classify_lines  # noqa: E402
 from api.running import leave  # noqa: E402
+from api.stages import load_classifier  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
+from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402
 
 signal.signal(signal.SIGINT, _on_interrupt)
@@ -148,6 +151,14 @@ def ingest_file(
 ) -> None:
     """Send a real log to the topic mail.events."""
     commands.ingest_file(reached(ctx.obj), path, form, customer, commands.seconds(shift_to, "--shift-to"))
+
+
+@app.command()
+def classify(ctx: typer.Context) -> None:
+    """Say of bounces on standard input, JSON lines, what each means: class, kind and rule."""
+    rules = load_classifier(ctx.obj)
+    if not classify_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, rules, providers.load()):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
 from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
 from streams.broker import Publisher
+from streams.classify import BounceClassifier
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail
@@ -32,7 +33,7 @@ def takes(settings: Settings) -> dict[str, Take]:
         SettingsError: an unknown format.
     """
     context = replace(adapt_context(settings), hash_all=False)
-    classify = load_rules()
+    classify = load_classifier(settings)
     found = {}
     for topic, form in settings.ingest.formats.items():
         if topic == MAIL_BLOCKLISTINGS:
@@ -80,6 +81,16 @@ def _zone(form: str, name: str) -> tzinfo:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise SettingsError(f"ingest.mapping.{form}.time_zone: there is no time zone {name!r}") from error
+
+
+def load_classifier(settings: Settings) -> BounceClassifier:
+    """The rules by which bounces are classified, the operator's own before the project's.
+
+    Raises:
+        RulesError, ProvidersError: naming the file and what is wrong in it.
+    """
+    own = settings.ingest.bounce_rules
+    return load_rules(own=Path(own) if own else None)
 
 
 def load_policy(settings: Settings) -> policy.Policy:

@@ -81,6 +81,8 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     """How events are taken in. `formats` names the adapter of each source topic, `mapping` says by format where
     the customer is found.
 
+    `bounce_rules` is a file of bounce rules that are asked before those of the project; empty is none.
+
     `hash_key` keys the BLAKE2b hash under which recipient addresses are stored; changing it makes old and
     new hashes of one address different.
 
@@ -93,6 +95,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
     mapping: dict[str, FormatMapping] = {}
+    bounce_rules: str = ""
     flush_seconds: Seconds = 1.0
     flush_events: Count = 200_000
     batch_events: Count = 1_000

@@ -1,0 +1,100 @@
+"""`repmon classify`: bounces as JSON lines in, what each of them means as JSON lines out, in the same order.
+
+The operator's way to try rules of his own, and to see why a bounce counts as it does.
+"""
+
+from collections.abc import Iterator
+from typing import IO
+
+import msgspec
+
+from schemas.event import MAX_EVENT_BYTES
+from schemas.providers import OTHER, Providers
+from streams.adapt.common import MAX_CODE, plain
+from streams.classify import BounceClassifier
+
+#: What is read of a line that is too long, at a time.
+CHUNK = 65_536
+
+
+class Bounce(msgspec.Struct):
+    """One line. What is not known is left out, empty or null; fields that are not named here are ignored."""
+
+    smtp_code: int | str | None = None
+    enhanced_status: str | None = None
+    diagnostic: str | None = None
+    mx_host: str | None = None
+
+
+class Answer(msgspec.Struct):
+    """The verdict on one line."""
+
+    bounce_class: str = msgspec.field(name="class")
+    kind: str
+    rule: str
+
+
+_DECODER = msgspec.json.Decoder(Bounce)
+
+
+def classify_lines(
+    lines: IO[bytes], out: IO[bytes], problems: IO[str], rules: BounceClassifier, known: Providers
+) -> bool:
+    """Answer every line of `lines` in `out`; True if all could be read.
+
+    A line that cannot be read has `{"error": ...}` in its place, so that lines stay aligned, and is named in
+    `problems`.
+    """
+    all_read = True
+    for number, line in enumerate(_bounded(lines), start=1):
+        try:
+            answer: Answer | dict[str, str] = answer_to(line, rules, known)
+        except ValueError as error:
+            all_read = False
+            answer = {"error": str(error)}
+            print(f"line {number}: {error}", file=problems)
+        out.write(msgspec.json.encode(answer) + b"\n")
+    out.flush()
+    return all_read
+
+
+def answer_to(line: bytes, rules: BounceClassifier, known: Providers) -> Answer:
+    """The verdict on one line.
+
+    Raises:
+        ValueError: too long, not JSON, or a field that is none of ours in type or range; the text says which.
+    """
+    if len(line) > MAX_EVENT_BYTES:
+        raise ValueError(f"the line is longer than {MAX_EVENT_BYTES:,} bytes")
+    if not line.strip():
+        raise ValueError("the line is empty")
+    try:
+        bounce = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(plain(error)) from error
+    provider = known.of_mx(bounce.mx_host or "")
+    verdict = rules.classify(
+        _code(bounce.smtp_code),
+        bounce.enhanced_status or "",
+        bounce.diagnostic or "",
+        "" if provider == OTHER else provider,
+    )
+    return Answer(verdict.bounce_class, verdict.kind, verdict.rule)
+
+
+def _code(value: int | str | None) -> int:
+    """The reply code, as a number or as text; 0 where none is given."""
+    if not value:
+        return 0
+    digits = str(value)
+    if not digits.isascii() or not digits.isdecimal() or int(digits[:9]) > MAX_CODE:
+        raise ValueError(f"field `smtp_code`: {digits[:40]!r} is not a reply code of three digits")
+    return int(digits)
+
+
+def _bounded(lines: IO[bytes]) -> Iterator[bytes]:
+    """The lines, each cut where it is too long to be one of ours."""
+    while line := lines.readline(MAX_EVENT_BYTES + 2):
+        yield line.rstrip(b"\r\n")
+        while not line.endswith(b"\n") and (line := lines.readline(CHUNK)):
+            pass

@@ -1,0 +1,87 @@
+"""What stands in a diagnostic: codes, the host that answered, and its wording without what differs each time. Pure."""
+
+import re
+
+#: What is looked at of a diagnostic, in characters; servers put the reason first.
+MAX_TEXT = 1000
+#: Words remembered that stay as they are; senders of junk can write any number of them.
+MOST_WORDS = 100_000
+
+# No quantifier stands inside another, and each is asked at the begin of a word only: linear time.
+_ADDRESS = re.compile(r"(?<![^<>@\"'(])[^<>@\"'(]{1,64}@[^<>\"')]+")
+_VARIABLE = re.compile(
+    r"\b(?:"
+    r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"  # IPv4
+    r"|[0-9a-f]{1,4}:[0-9a-f]{0,4}:[0-9a-f:]+"  # IPv6, times of day
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+"  # UUIDs
+    r"|[a-z]{0,6}\d\w{8,}"  # queue and session ids
+    r"|(?=[a-z]*\d)[0-9a-z]{10,}"
+    r"|[0-9a-f]{12,}\b"
+    r")|\d{4,}"
+)
+_CODE = re.compile(r"(?:^|[\s'\":<(])([45]\d\d)(?:[ -]|$)")
+_STATUS = re.compile(r"(?:^|[\s#('\":-])([45]\.\d{1,3}\.\d{1,3})\b")
+#: `host mx.example[192.0.2.1] said` (Postfix, Exim), `the host` before a name elsewhere, `Remote Server at mx.example`.
+_HOST = re.compile(r"\b(?:host|server|server at|domain) ([a-z0-9.#-]{1,253}\.[a-z]{2,})\b")
+
+#: What Google and Exchange write before they quote the host that refused; their own words mislead.
+_QUOTING = (
+    "the error that the other server returned was: ",
+    "the response from the remote server was: ",
+    "the response was: ",
+    "remote server returned '",
+)
+#: Characters that a quoted reply must have to say anything.
+_SHORTEST = 8
+
+
+class _Words(dict[str, str]):
+    """A word as it stands in a wording: in lower case, with `#` for what differs from bounce to bounce.
+
+    Only words that stay as they are in lower case are kept: the others hardly come again.
+    """
+
+    def __missing__(self, word: str) -> str:
+        lower = word.lower()
+        masked = _ADDRESS.sub("#", lower) if "@" in lower else lower
+        if not masked.isalpha():
+            masked = _VARIABLE.sub("#", masked)
+        if masked == lower:
+            if len(self) >= MOST_WORDS:
+                self.clear()
+            self[word] = masked
+        return masked
+
+
+_WORDS = _Words()
+
+
+def mask(diagnostic: str) -> str:
+    """The diagnostic in lower case, cut to `MAX_TEXT`, with all that differs from bounce to bounce as `#`."""
+    return " ".join([_WORDS[word] for word in diagnostic[:MAX_TEXT].split()])
+
+
+def code_in(text: str) -> str:
+    """The first reply code (RFC 5321 section 4.2) of a failure, at the start or after what quotes it; else empty."""
+    found = _CODE.search(text)
+    return found[1] if found else ""
+
+
+def status_in(text: str) -> str:
+    """The first enhanced status code (RFC 3463 section 2) of a failure, likewise."""
+    found = _STATUS.search(text)
+    return found[1] if found else ""
+
+
+def hosts_in(text: str) -> list[str]:
+    """The hosts that a sending server names as those that answered, in a masked diagnostic."""
+    return _HOST.findall(text)
+
+
+def quoted_in(text: str) -> str:
+    """The reply that a report quotes, in a masked diagnostic; the whole text where it quotes none."""
+    for words in _QUOTING:
+        _, _, quoted = text.partition(words)
+        if len(quoted) >= _SHORTEST:
+            return quoted
+    return text
