@@ -23,6 +23,7 @@ from streams.adapt.base import AdaptError, Context
 T = TypeVar("T")
 
 DIGEST_BYTES = 16
+_PARTS = msgspec.json.Encoder(enc_hook=str)
 #: How a NUL is written in JSON: an unescaped one is no JSON.
 ESCAPED_NUL = b"\\u0000"
 #: Characters in an id or the name of a stream, as the event type has it.
@@ -73,9 +74,7 @@ def _hash(local: str, domain: str, key: bytes) -> str:
 
 def stable_id(*parts: object) -> str:
     """An id that is the same whenever the parts are: 32 hex digits. Parts cannot run into each other."""
-    pieces = [str(part) for part in parts]
-    text = "".join([f"{len(piece)}:{piece}" for piece in pieces])
-    return blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+    return blake2b(_PARTS.encode(parts), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:

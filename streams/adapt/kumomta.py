@@ -6,6 +6,7 @@ Format: https://docs.kumomta.com/reference/log_record/ . The customer is the ten
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import parseaddr
 from functools import lru_cache
 from typing import Any
@@ -64,6 +65,12 @@ class _Report(msgspec.Struct):
     supplemental_trace: dict[str, Any] | None = None
 
 
+class _Headers(msgspec.Struct):
+    """Of the headers that are logged only this one is read; others cost nothing."""
+
+    from_: Any = msgspec.field(name="From", default=None)
+
+
 class _Record(msgspec.Struct):
     type: str
     id: str = ""
@@ -72,14 +79,14 @@ class _Record(msgspec.Struct):
     queue: str | None = None
     response: _Response | None = None
     timestamp: int | float | None = None
-    event_time: str | None = None
+    event_time: datetime | None = None
     num_attempts: int | None = None
     bounce_classification: str | None = None
     egress_pool: str | None = None
     source_address: _Source | None = None
     feedback_report: _Report | None = None
     meta: dict[str, Any] | None = None
-    headers: dict[str, Any] | None = None
+    headers: _Headers | None = None
 
 
 class _Type(msgspec.Struct):
@@ -117,11 +124,16 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         base.stream = stream
     if report is not None and not _reported(report):
         base.provider = _reporter(record, report, context)
+    recipients = _recipients(record, report)
+    events = [base]
+    if len(recipients) > 1:
+        events += [msgspec.structs.replace(base) for _ in recipients[1:]]
     may_have_nul = ESCAPED_NUL in raw
-    return [
-        complete(_for_recipient(base, record, each, number), context, may_have_nul=may_have_nul)
-        for number, each in enumerate(_recipients(record, report))
-    ]
+    for number, event in enumerate(events):
+        address = event.recipient = recipients[number]
+        event.id = stable_id(NAME, record.id, record.type, address, number, event.time, record.num_attempts)
+        complete(event, context, may_have_nul=may_have_nul)
+    return events
 
 
 def _decoded(raw: bytes) -> _Record | None:
@@ -142,7 +154,7 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
     content = response.content or ""
     code = response.enhanced_code
     status = f"{code.class_}.{code.subject}.{code.detail}" if code else reply_of(content)[1]
-    when = record.event_time if record.event_time else record.timestamp
+    when = record.event_time or record.timestamp
     if when is None:
         raise AdaptError(f"record {record.type} {record.id}: neither `event_time` nor `timestamp` is given")
     known = BOUNCE_CLASSES.get(record.bounce_classification or "", "") if kind == "bounced" else ""
@@ -164,12 +176,6 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
         feedback_type=feedback_type(report.feedback_type or "") if report else "",
         asynchronous=record.type == "OOB",
     )
-
-
-def _for_recipient(base: MailEvent, record: _Record, address: str, number: int) -> MailEvent:
-    event = msgspec.structs.replace(base, recipient=address)
-    event.id = stable_id(NAME, record.id, record.type, address, number, base.time, record.num_attempts)
-    return event
 
 
 def _recipients(record: _Record, report: _Report | None) -> list[str]:
@@ -227,7 +233,7 @@ def _from_domain(record: _Record, report: _Report | None) -> str:
     """
     if report is not None:
         return domain_of(report.original_mail_from or "")
-    header = "" if record.type == "OOB" else text((record.headers or {}).get("From"))
+    header = "" if record.type == "OOB" or record.headers is None else text(record.headers.from_)
     return _header_domain(header) or domain_of(record.sender or "")
 
 
