@@ -18,13 +18,14 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import commands, dead_letters_cli  # noqa: E402
+from api import commands, dead_letters_cli, normalize_cli  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.running import leave  # noqa: E402
-from api.stages import load_classifier  # noqa: E402
+from api.stages import adapt_context, load_classifier  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402
+from streams.adapt import FORMATS  # noqa: E402
 
 signal.signal(signal.SIGINT, _on_interrupt)
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.add_typer(dead_letters_cli.app, name="dead-letters")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
+FORMAT_HELP = f"One of {', '.join(FORMATS)}."
 NOISY = ("faust", "mode", "aiokafka", "kafka", "urllib3", "clickhouse_connect")
 
 
@@ -145,7 +147,7 @@ def simulate(
 def ingest_file(
     ctx: typer.Context,
     path: Annotated[str, typer.Argument(help="The file, or - for standard input.")],
-    form: Annotated[str, typer.Option("--format", help="canonical, kumomta, sendgrid or socketlabs.")],
+    form: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
     customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
     shift_to: Annotated[str, typer.Option(help="Move all times so that the log began, say, 1h ago.")] = "",
 ) -> None:
@@ -158,6 +160,18 @@ def classify(ctx: typer.Context) -> None:
     """Say of bounces on standard input, JSON lines, what each means: class, kind and rule."""
     rules = load_classifier(ctx.obj)
     if not classify_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, rules, providers.load()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def normalize(
+    ctx: typer.Context,
+    form: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
+    customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
+) -> None:
+    """Print the canonical events of one raw body, log or mail on standard input, as JSON lines."""
+    context = adapt_context(ctx.obj, customer)
+    if not normalize_cli.normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, form, context):
         raise typer.Exit(1)
 
 

@@ -14,10 +14,12 @@ from typing import IO
 import msgspec
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt import MAILS, Adapter, AdaptError, Context, file_adapter
+from streams.adapt import FORMATS, MAILS, Adapter, AdaptError, Context, file_adapter
 
+#: Formats of logs: a record a line.
+LOGS = frozenset({"canonical", "kumomta", "postfix", "powermta"})
 #: Formats of which a file may be one webhook body, as well as a body a line.
-WEBHOOKS = frozenset({"sendgrid", "socketlabs"})
+WEBHOOKS = frozenset(FORMATS) - LOGS - MAILS
 #: The largest single body: a file that is one JSON document is held in memory.
 MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
 #: How many bad records are kept to be shown; a file of another format has nothing but bad ones.

@@ -1,0 +1,64 @@
+"""`repmon normalize`: one raw body, log or mail in, its canonical events as JSON lines out.
+
+The operator's way to try a mapping: what it prints is what a topic of this format would have counted.
+"""
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import IO
+
+import msgspec
+
+from api.dead_letters_cli import harmless
+from jobs.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, read_events
+from schemas.event import MailEvent
+from streams.adapt import AdaptError, Context, adapter
+
+#: How many problems are shown; a log of another format has nothing else.
+SHOWN = 20
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, context: Context) -> bool:
+    """Write the events of what `source` holds to `out`, and each problem as a line to `problems`.
+
+    False where nothing could be read: a body of opens and clicks alone has no events, but no problem either.
+
+    Raises:
+        AdaptError: there is no such format.
+    """
+    adapter(form)
+    events, bad = 0, 0
+    for found in _read(source.read(MAX_BODY_BYTES + 1), form, context):
+        if isinstance(found, MailEvent):
+            events += 1
+            out.write(_ENCODER.encode(found) + b"\n")
+            continue
+        bad += 1
+        if bad <= SHOWN:
+            print(harmless(found), file=problems)
+    if bad > SHOWN:
+        print(f"and {bad - SHOWN:,} more", file=problems)
+    out.flush()
+    return bool(events) or not bad
+
+
+def _read(raw: bytes, form: str, context: Context) -> Iterator[MailEvent | str]:
+    """Events, and in words what could not be read.
+
+    As a whole first, as from a topic. Where that fails the records are tried one by one, which tells the line.
+    """
+    if not raw.strip():
+        yield "standard input is empty"
+        return
+    try:
+        events = adapter(form)(raw, context)
+    except AdaptError as error:
+        found = list(read_events(BytesIO(raw), form, context))
+        if form in LOGS or any(isinstance(each, MailEvent) for each in found):
+            yield from (str(each) if isinstance(each, BadRecord) else each for each in found)
+        else:
+            yield str(error)
+    else:
+        yield from events
