@@ -1,7 +1,7 @@
 """Mailtrap webhooks of sent mail: a JSON object whose `events` is an array.
 
 Format: https://docs.mailtrap.io/email-api-smtp/advanced/webhooks ; what each event means:
-https://help.mailtrap.io/article/87-statuses-and-events .
+https://docs.mailtrap.io/email-api-smtp/analytics/statuses-and-events .
 
 Places are paths in the event. The customer is `custom_variables.customer`, else the sending domain
 (`sending_domain_name`); the stream is `sending_stream`, which also tells transactional from bulk mail.
@@ -29,12 +29,13 @@ from streams.adapt.webhook import (
 
 PLACES = Places("mailtrap", customer=("custom_variables.customer", "sending_domain_name"), stream=("sending_stream",))
 
+#: After a soft bounce and a suspension (a domain that is not verified) Mailtrap tries ten times more.
 _TYPES: dict[str, EventType] = {
     "delivery": "delivered",
     "bounce": "bounced",
     "soft bounce": "deferred",
     "soft_bounce": "deferred",
-    "suspension": "rejected",
+    "suspension": "deferred",
     "reject": "rejected",
     "spam": "complained",
     "unsubscribe": "unsubscribed",

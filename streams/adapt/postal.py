@@ -1,7 +1,8 @@
 """Postal webhooks: one JSON object a request.
 
 Format: https://docs.postalserver.io/developer/webhooks . The page shows only the payload; around it the server
-sends `event`, `timestamp` and `uuid`, which stays the same when a request is repeated.
+sends `event`, `timestamp` and `uuid`, which stays the same when a request is repeated. The outer time is that of
+the request, the payload's that of the delivery attempt.
 
 Places are paths in the body. Nothing in it names the mail server or organization, so the customer is the domain
 of the sender unless an option says otherwise. The message id is that of the message header: Postal's own `id` is
@@ -97,7 +98,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     found = "bounced" if late else _fate(kind, details.lower())
     if found is None or message.direction == "incoming":
         return
-    time = moment_ms(record.timestamp or payload.timestamp, "timestamp")
+    time = moment_ms(payload.timestamp or record.timestamp, "timestamp")
     diagnostic = (payload.output or details).strip()
     code, status = reply(diagnostic)
     message_id = bare_id(message.message_id)

@@ -30,18 +30,17 @@ from streams.adapt.webhook import (
 PLACES = Places("unisender", customer=("metadata.customer", "project_id", "user_id"))
 
 _STATUS_EVENT = "transactional_email_status"
+#: A soft bounce is not the last word: the message may still be delivered.
 _TYPES: dict[str, EventType] = {
     "delivered": "delivered",
     "hard_bounced": "bounced",
-    "soft_bounced": "bounced",
+    "soft_bounced": "deferred",
     "spam": "complained",
     "unsubscribed": "unsubscribed",
 }
 #: Delivery statuses of messages that were not sent, because the address had failed or was unsubscribed before or
 #: the mailing had been refused as spam.
 _SUPPRESSED = frozenset({"err_unsubscribed", "err_unreachable", "err_skip_letter", "err_spam_skipped"})
-#: More tries follow.
-_RETRY = "err_will_retry"
 _CLASSES = {
     "err_user_unknown": "invalid_recipient",
     "err_user_inactive": "inactive_mailbox",
@@ -110,13 +109,12 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     record = typed(fields, _Event)
     delivery = record.delivery_info or _Delivery()
     verdict = delivery.delivery_status or ""
-    if kind == "bounced":
-        kind = "deferred" if verdict == _RETRY else "suppressed" if verdict in _SUPPRESSED else kind
+    if verdict in _SUPPRESSED and kind in ("bounced", "deferred"):
+        kind = "suppressed"
     time = moment_ms(record.event_time, "event_time")
     diagnostic = delivery.destination_response or ""
     code, status = reply(diagnostic)
-    hard = record.status == "hard_bounced"
-    found = bounce_class(_CLASSES.get(verdict, ""), hard=hard, code=code, status=status)
+    found = bounce_class(_CLASSES.get(verdict, ""), hard=True, code=code, status=status)
     yield MailEvent(
         id=stable_id(PLACES.name, record.status, record.job_id, record.email, time),
         type=kind,

@@ -46,7 +46,7 @@ def test_delivery_with_all_its_fields() -> None:
         ({"event": "delivery"}, "delivered"),
         ({"event": "bounce"}, "bounced"),
         ({"event": "soft bounce"}, "deferred"),
-        ({"event": "suspension"}, "rejected"),
+        ({"event": "suspension"}, "deferred"),
         ({"event": "reject", "reason": "Recipient in suppression list"}, "suppressed"),
         ({"event": "reject", "reason": "unsubscribed"}, "suppressed"),
         ({"event": "reject", "reason": "banned content"}, "rejected"),

@@ -53,7 +53,7 @@ def adapt(
 def test_delivery_with_all_its_fields() -> None:
     (event,) = adapt()
     assert (event.id, event.type) == ("00000000-0000-4000-8000-000000000004", "delivered")
-    assert event.time_ms == 1757675281441
+    assert event.time_ms == 1757675281300
     assert (event.customer, event.stream, event.campaign) == ("brightleaf.example", "default", "weekly")
     assert event.message_id == "20250912.2@rp.brightleaf.example"
     assert (event.recipient, event.recipient_domain, event.provider) == ("", "gmail.com", "gmail")
@@ -116,6 +116,10 @@ def test_failure_carries_the_reply(output: str | None, bounce_class: str, kind: 
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
+def test_time_of_the_request_counts_only_where_the_payload_has_none() -> None:
+    assert adapt(payload=PAYLOAD | {"timestamp": None})[0].time_ms == 1757675281441
+
+
 def test_event_without_uuid_gets_a_stable_id() -> None:
     assert adapt(uuid=None)[0].id == adapt(uuid=None)[0].id
     assert adapt(uuid=None)[0].id != adapt("MessageDelayed", uuid=None)[0].id
@@ -135,7 +139,7 @@ def test_customer_is_the_senders_domain_or_where_the_option_says() -> None:
         ({"name": None}, "field `event` is missing"),
         ({"payload": {}}, "field `message` is missing in `payload`"),
         ({"payload": 5}, "field `payload`: expected"),
-        ({"timestamp": "noon"}, "the time 'noon' is neither"),
+        ({"timestamp": "noon", "payload": PAYLOAD | {"timestamp": None}}, "the time 'noon' is neither"),
         ({"timestamp": None, "payload": PAYLOAD | {"timestamp": None}}, "field `timestamp` is missing"),
     ],
 )

@@ -48,7 +48,7 @@ def test_delivery_with_all_its_fields() -> None:
     [
         (one(), "delivered"),
         (bounced("err_user_unknown"), "bounced"),
-        (bounced("err_mailbox_full", status="soft_bounced"), "bounced"),
+        (bounced("err_mailbox_full", status="soft_bounced"), "deferred"),
         (bounced("err_will_retry", status="soft_bounced"), "deferred"),
         (bounced("err_unsubscribed"), "suppressed"),
         (bounced("err_unreachable"), "suppressed"),
@@ -81,12 +81,12 @@ def test_what_tells_no_fate_is_left_out(event: dict[str, Any]) -> None:
         (bounced("err_user_unknown", "555 5.7.1 User unknown"), "invalid_recipient", "hard"),
         (bounced("err_user_inactive", "550 5.7.1 no"), "inactive_mailbox", "hard"),
         (bounced("err_domain_inactive"), "bad_domain", "hard"),
-        (bounced("err_mailbox_full", "554 5.2.2 full", "soft_bounced"), "quota", "soft"),
+        (bounced("err_mailbox_full", "554 5.2.2 full"), "quota", "soft"),
         (bounced("err_spam_rejected", "550 Spam rejected"), "spam_content", "block"),
         (bounced("err_blacklisted", "550 no"), "blocked", "block"),
         (bounced("err_delivery_failed", "550 5.2.1 disabled"), "inactive_mailbox", "hard"),
         (bounced("err_delivery_failed"), "invalid_recipient", "hard"),
-        (bounced(None, status="soft_bounced"), "other", "soft"),
+        (bounced(None), "invalid_recipient", "hard"),
     ],
 )
 def test_class_is_that_of_the_delivery_status_where_clear(event: dict[str, Any], bounce_class: str, kind: str) -> None:
