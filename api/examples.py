@@ -18,6 +18,7 @@ STANDING: dict[str, Any] = {
                 "block": {"numerator": 30, "denominator": 24092, "rate": 0.001245226631246887},
                 "exposure": {"numerator": 2002, "denominator": 24092, "rate": 0.08309812385854226},
             },
+            "uncounted_complaints": 0,
             "open_alerts": [
                 {
                     "alert_id": "5d0c8b7f3a4e4d61b0c2f7a9e1d35c48",
@@ -58,6 +59,7 @@ STANDING: dict[str, Any] = {
                 "block": {"numerator": 30, "denominator": 23292, "rate": 0.001287995878413189},
                 "exposure": {"numerator": 1202, "denominator": 23292, "rate": 0.051605701528421775},
             },
+            "uncounted_complaints": 0,
             "open_alerts": [],
         },
         {
@@ -72,6 +74,7 @@ STANDING: dict[str, Any] = {
                 "block": {"numerator": 0, "denominator": 800, "rate": 0.0},
                 "exposure": {"numerator": 800, "denominator": 800, "rate": 1.0},
             },
+            "uncounted_complaints": 0,
             "open_alerts": [],
         },
     ],

@@ -156,6 +156,10 @@ class ScopeStanding(BaseModel):
     reasons: list[str]
     policy_version: str | None
     rates: Rates = Field(description="The last 24 hours.")
+    uncounted_complaints: int = Field(
+        description="Complaints of the last 24 hours from providers without a feedback loop (forwarded mail): "
+        "they enter no rate."
+    )
     open_alerts: list[OpenAlert]
 
 

@@ -70,7 +70,8 @@ def standing(store: Store, customer: str, definition: Definition, now_ms: int) -
             _scope(
                 scope,
                 judged.get(scope),
-                rates_of(counts.get(scope, WindowCounts()), definition),
+                counts.get(scope, WindowCounts()),
+                definition,
                 alerts.get(scope, []),
             )
             for scope in scopes
@@ -90,7 +91,11 @@ def _sent(store: Store, customer: str, now_ms: int) -> Callable[[str], int]:
 
 
 def _scope(
-    scope: str, judged: Judged | None, rates: models.Rates, alerts: list[models.OpenAlert]
+    scope: str,
+    judged: Judged | None,
+    counts: WindowCounts,
+    definition: Definition,
+    alerts: list[models.OpenAlert],
 ) -> models.ScopeStanding:
     return models.ScopeStanding(
         scope=scope,
@@ -98,7 +103,8 @@ def _scope(
         since=judged.since if judged else None,
         reasons=judged.reasons if judged else [],
         policy_version=judged.policy_version if judged else None,
-        rates=rates,
+        rates=rates_of(counts, definition),
+        uncounted_complaints=counts.uncounted_complaints,
         open_alerts=alerts,
     )
 

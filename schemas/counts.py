@@ -62,6 +62,13 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
         late = self.late_hard + self.late_soft + self.late_block
         return self.delivered + bounced - late + self.expired
 
+    @property
+    def uncounted_complaints(self) -> int:
+        """Complaints from providers that run no feedback loop, as forwarded mail brings them: they enter no rate,
+        since of such a provider's other recipients nobody could have complained.
+        """
+        return self.complained - self.fbl_complained
+
 
 class SubjectCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of one subject: a customer (`scope` is `customer`) or one stream of it (`stream:NAME`).

@@ -37,6 +37,8 @@ _TYPES: dict[str, EventType] = {
 
 #: Records of mail that came in about a message sent earlier.
 _REPORTS = frozenset({"OOB", "Feedback"})
+#: Records in which the peer is the host that the message was for; in others it is whoever sent mail to us.
+_SENDING = frozenset({"Delivery", "Bounce", "TransientFailure"})
 
 
 class _Code(msgspec.Struct):
@@ -71,6 +73,10 @@ class _Headers(msgspec.Struct):
     from_: Any = msgspec.field(name="From", default=None)
 
 
+class _Peer(msgspec.Struct):
+    name: str | None = None
+
+
 class _Record(msgspec.Struct):
     type: str
     id: str = ""
@@ -84,6 +90,7 @@ class _Record(msgspec.Struct):
     bounce_classification: str | None = None
     egress_pool: str | None = None
     source_address: _Source | None = None
+    peer_address: _Peer | None = None
     feedback_report: _Report | None = None
     meta: dict[str, Any] | None = None
     headers: _Headers | None = None
@@ -175,6 +182,7 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
         bounce_class=known,
         feedback_type=feedback_type(report.feedback_type or "") if report else "",
         asynchronous=record.type == "OOB",
+        mx_host=(record.peer_address.name or "") if record.peer_address and record.type in _SENDING else "",
     )
 
 

@@ -57,6 +57,7 @@ class _Event(msgspec.Struct):
     fromaddress: str | None = None
     response: str | None = None
     localip: str | None = None
+    remotemta: str | None = None
     reason: str | None = None
     deferralcode: Text = None
     bouncestatus: Text = None
@@ -113,6 +114,7 @@ def _read(written: Fields, options: Options) -> Iterable[MailEvent]:
         diagnostic=diagnostic,
         feedback_type=feedback_type(record.fbltype or "") if kind == "complained" else "",
         campaign=text(record.mailingid) or (tags[0] if tags else ""),
+        mx_host=(record.remotemta or "").partition(" ")[0],
     )
     yield fill(event, options, lambda place: _find(place, fields, record))
 

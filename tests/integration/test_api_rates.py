@@ -141,6 +141,14 @@ def test_complaint_from_provider_without_feedback_loop_enters_no_rate(api: Api) 
     assert numbers(api.rates(metric="complaint")["points"][-1]["window"]) == (0, 0)
 
 
+def test_complaint_that_enters_no_rate_is_told_with_the_standing(api: Api) -> None:
+    api.put([Row(NOW, delivered=100, complained=9, provider="gmail"), Row(NOW, delivered=100, complained=2)])
+    api.put([Row(NOW, complained=1, provider="other")])
+    scopes = {each["scope"]: each for each in api.get("/v1/standing").json()["scopes"]}
+    assert numbers(scopes["customer"]["rates"]["complaint"]) == (2, 100)
+    assert scopes["customer"]["uncounted_complaints"] == 10
+
+
 def test_recipient_who_bounces_after_delivery_counts_once_as_failed(api: Api) -> None:
     api.put([Row(NOW - 10 * MINUTE, delivered=100), Row(NOW, hard=4, late_hard=4, block=1, late_block=1)])
     assert numbers(api.rates(metric="failure", window="1h")["points"][-1]["window"]) == (4, 100)

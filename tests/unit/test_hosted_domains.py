@@ -43,3 +43,28 @@ def test_mx_host_tells_the_provider_where_neither_event_nor_domain_does(
 def test_mx_host_with_a_nul_is_refused() -> None:
     with pytest.raises(AdaptError, match="`mx_host`"):
         adapter("canonical")(raw(mx_host="mx\0.harbour.example"), CONTEXT)
+
+
+KUMOMTA = {"id": "1", "timestamp": 0, "queue": "t@harbour.example", "recipient": "a@harbour.example"}
+PEER = {"peer_address": {"name": "aspmx.l.google.com.", "addr": "192.0.2.1"}}
+SOCKETLABS = {"Type": "Delivered", "DateTime": "2025-09-12T11:08:01Z", "ServerId": 7, "Address": "a@harbour.example"}
+
+
+@pytest.mark.parametrize(
+    ("form", "record", "host"),
+    [
+        ("kumomta", {**KUMOMTA, **PEER, "type": "Delivery"}, "aspmx.l.google.com."),
+        ("kumomta", {**KUMOMTA, **PEER, "type": "TransientFailure"}, "aspmx.l.google.com."),
+        ("kumomta", {**KUMOMTA, **PEER, "type": "Rejection"}, ""),
+        ("kumomta", {**KUMOMTA, **PEER, "type": "OOB"}, ""),
+        ("kumomta", {**KUMOMTA, "type": "Delivery", "peer_address": None}, ""),
+        ("kumomta", {**KUMOMTA, "type": "Delivery", "peer_address": {"name": None}}, ""),
+        ("socketlabs", {**SOCKETLABS, "RemoteMta": "aspmx.l.google.com"}, "aspmx.l.google.com"),
+        ("socketlabs", {**SOCKETLABS, "RemoteMta": "aspmx.l.google.com (192.0.2.1)"}, "aspmx.l.google.com"),
+        ("socketlabs", SOCKETLABS, ""),
+    ],
+)
+def test_formats_that_know_the_receiving_host_say_it(form: str, record: dict[str, Any], host: str) -> None:
+    (event,) = adapter(form)(json.dumps(record).encode(), CONTEXT)
+    assert event.mx_host == host
+    assert event.provider == ("google_workspace" if host else "other")
