@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.event import MailEvent
+from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import decode, domain_of, stable_id
 from streams.adapt.feedback import feedback_type
@@ -140,46 +140,46 @@ def _read(record: Fields) -> Iterable[MailEvent]:
     return [] if read is None else read(record, typed(record, _Event))
 
 
-def _event(record: Fields, event: _Event, recipient: str, time: str | None, **known: Any) -> MailEvent:
-    """What all kinds share. Of several times the event's own counts, then when it was published."""
+def _base(record: Fields, event: _Event, kind: EventType, time: str | None, identity: str = "") -> MailEvent:
+    """What all recipients share. Of several times the event's own counts, then when it was published."""
     written = time or record.get("published") or event.mail.timestamp
     tags = event.mail.tags
-    # The time of publishing may differ from copy to copy of one event, so it is no part of the id.
-    identity = (known.pop("identity", ""), time or "")
     return MailEvent(
-        id=stable_id(PLACES.name, known["type"], event.mail.message_id, *identity, recipient),
+        # The time of publishing may differ from copy to copy of one event, so it is no part of the id.
+        id=stable_id(PLACES.name, kind, event.mail.message_id, identity, time or ""),
+        type=kind,
         time=moment_ms(written if isinstance(written, str) else None, "timestamp"),
         customer="",
-        recipient=recipient,
         message_id=event.mail.message_id,
         sending_ip=find("ses:outgoing-ip", tags),
         from_domain=domain_of(event.mail.source or "") or find("ses:from-domain", tags).lower(),
         campaign=find("campaign", tags),
-        **known,
+    )
+
+
+def _to(base: MailEvent, recipient: str, diagnostic: str = "", status: str | None = None) -> MailEvent:
+    code, enhanced = reply(diagnostic, status=status)
+    return msgspec.structs.replace(
+        base,
+        id=stable_id(base.id, recipient),
+        recipient=recipient,
+        smtp_code=code,
+        enhanced_status=enhanced,
+        diagnostic=diagnostic,
     )
 
 
 def _bounced(record: Fields, event: _Event) -> Iterable[MailEvent]:
     bounce = event.bounce
     suppressed = bounce.bounce_sub_type in SUPPRESSED
+    base = _base(record, event, "suppressed" if suppressed else "bounced", bounce.timestamp, bounce.feedback_id)
     known = BOUNCE_CLASSES.get(bounce.bounce_sub_type, "")
+    hard = bounce.bounce_type == "Permanent"
     for each in bounce.bounced_recipients or [_Recipient()]:
-        diagnostic = each.diagnostic_code or ""
-        code, status = reply(diagnostic, status=each.status)
-        hard = bounce.bounce_type == "Permanent"
-        found = "" if suppressed else bounce_class(known, hard=hard, code=code, status=status)
-        yield _event(
-            record,
-            event,
-            each.email_address,
-            bounce.timestamp,
-            type="suppressed" if suppressed else "bounced",
-            identity=bounce.feedback_id,
-            smtp_code=code,
-            enhanced_status=status,
-            diagnostic=diagnostic,
-            bounce_class=found,
-        )
+        found = _to(base, each.email_address, each.diagnostic_code or "", each.status)
+        if not suppressed:
+            found.bounce_class = bounce_class(known, hard=hard, code=found.smtp_code, status=found.enhanced_status)
+        yield found
 
 
 def _complained(record: Fields, event: _Event) -> Iterable[MailEvent]:
@@ -188,59 +188,35 @@ def _complained(record: Fields, event: _Event) -> Iterable[MailEvent]:
     """
     complaint = event.complaint
     suppressed = complaint.complaint_sub_type in SUPPRESSED
+    kind: EventType = "suppressed" if suppressed else "complained"
     addresses = [each.email_address for each in complaint.complained_recipients]
-    found = _event(
-        record,
-        event,
-        addresses[0] if len(addresses) == 1 else "",
-        complaint.timestamp,
-        type="suppressed" if suppressed else "complained",
-        identity=complaint.feedback_id,
-        feedback_type="" if suppressed else feedback_type(complaint.complaint_feedback_type or ""),
-    )
+    base = _base(record, event, kind, complaint.timestamp, complaint.feedback_id)
+    found = _to(base, addresses[0] if len(addresses) == 1 else "")
     if len(addresses) > 1:
         found.recipient_domain = domain_of(addresses[0])
+    if not suppressed:
+        found.feedback_type = feedback_type(complaint.complaint_feedback_type or "")
     yield found
 
 
 def _delivered(record: Fields, event: _Event) -> Iterable[MailEvent]:
-    diagnostic = event.delivery.smtp_response or ""
-    code, status = reply(diagnostic)
+    base = _base(record, event, "delivered", event.delivery.timestamp)
     for address in event.delivery.recipients or [""]:
-        yield _event(
-            record,
-            event,
-            address,
-            event.delivery.timestamp,
-            type="delivered",
-            smtp_code=code,
-            enhanced_status=status,
-            diagnostic=diagnostic,
-        )
+        yield _to(base, address, event.delivery.smtp_response or "")
 
 
 def _deferred(record: Fields, event: _Event) -> Iterable[MailEvent]:
     delay = event.delivery_delay
+    base = _base(record, event, "deferred", delay.timestamp)
     for each in delay.delayed_recipients or [_Recipient()]:
-        diagnostic = each.diagnostic_code or delay.delay_type or ""
-        code, status = reply(diagnostic, status=each.status)
-        yield _event(
-            record,
-            event,
-            each.email_address,
-            delay.timestamp,
-            type="deferred",
-            smtp_code=code,
-            enhanced_status=status,
-            diagnostic=diagnostic,
-        )
+        yield _to(base, each.email_address, each.diagnostic_code or delay.delay_type or "", each.status)
 
 
 def _rejected(record: Fields, event: _Event) -> Iterable[MailEvent]:
     """SES took the message back: a virus, or a template that could not be filled in."""
-    diagnostic = event.reject.reason or event.failure.error_message or ""
+    base = _base(record, event, "rejected", None)
     for address in event.mail.destination or [""]:
-        yield _event(record, event, address, None, type="rejected", diagnostic=diagnostic)
+        yield _to(base, address, event.reject.reason or event.failure.error_message or "")
 
 
 def _unsubscribed(record: Fields, event: _Event) -> Iterable[MailEvent]:
@@ -249,8 +225,9 @@ def _unsubscribed(record: Fields, event: _Event) -> Iterable[MailEvent]:
     statuses = topics if isinstance(topics, list) else []
     out = any(isinstance(each, dict) and each.get("subscriptionStatus") == "OptOut" for each in statuses)
     if out or wanted.get("unsubscribeAll") is True:
+        base = _base(record, event, "unsubscribed", event.subscription.timestamp)
         for address in event.mail.destination or [""]:
-            yield _event(record, event, address, event.subscription.timestamp, type="unsubscribed")
+            yield _to(base, address)
 
 
 _READERS = {

@@ -4,8 +4,8 @@ Formats: https://godocs.unisender.ru/web-api-ref#callback-format and
 https://docs.unione.io/en/web-api-ref#webhook-callback-format ; the statuses:
 https://godocs.unisender.ru/email-statuses . Times are UTC without an offset.
 
-Places are paths in the event, beside which the fields of its user stand. The customer is `metadata.customer`, else
-the project (`project_id`), else the user (`user_id`). The message id is `job_id`.
+Places are paths in the event, beside which `user_id`, `project_id` and `project_name` stand. The customer is
+`metadata.customer`, else the project (`project_id`), else the user (`user_id`). The message id is `job_id`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,6 +29,7 @@ from streams.adapt.webhook import (
 
 PLACES = Places("unisender", customer=("metadata.customer", "project_id", "user_id"))
 
+_OF_USER = ("user_id", "project_id", "project_name")
 _STATUS_EVENT = "transactional_email_status"
 #: A soft bounce is not the last word: the message may still be delivered.
 _TYPES: dict[str, EventType] = {
@@ -81,12 +82,12 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 def _events(body: Fields) -> Iterator[Fields]:
-    """The events of a body, each with the fields of its user beside its own."""
+    """The events of a body, each with what tells its user beside its own fields."""
     if "events_by_user" not in body:
         yield body
         return
     for user in _objects(body["events_by_user"], "events_by_user"):
-        shared = {key: value for key, value in user.items() if key != "events"}
+        shared = {key: user[key] for key in _OF_USER if key in user}
         for event in _objects(user.get("events"), "events"):
             inner = event.get("event_data")
             yield {**shared, **event, **(inner if isinstance(inner, dict) else {})}

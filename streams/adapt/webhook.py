@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from schemas.event import MailEvent
+from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import complete, decode, plain, reply_of, text, time_ms
 from streams.adapt.places import find
@@ -47,6 +47,8 @@ def json_records(raw: bytes) -> list[Fields] | Fields:
     try:
         return decode(_BODY, raw)
     except AdaptError:
+        if len(raw) > MAX_EVENT_BYTES:
+            raise
         lines = [line for line in raw.splitlines() if line.strip()]
         if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
             raise
@@ -85,19 +87,26 @@ def read_owned(body: list[Fields] | Fields, read: Read, places: Places, context:
     options = context.options(places.name)
 
     def read_one(record: Fields) -> Iterable[MailEvent]:
-        return [_owned(event, record, places, options) for event in read(record)]
+        events = list(read(record))
+        if events:
+            _own(events, record, places, options)
+        return events
 
     return read_records(body, read_one, context)
 
 
-def _owned(event: MailEvent, record: Fields, places: Places, options: Options) -> MailEvent:
+def _own(events: list[MailEvent], record: Fields, places: Places, options: Options) -> None:
+    """Fill in customer, stream and pool. Looked for once: all events of a record are of one message."""
+    first = events[0]
     customer = (options.customer,) if options.customer else places.customer
-    event.customer = _first(customer, event, record) or options.default_customer
-    if not event.customer:
+    first.customer = _first(customer, first, record) or options.default_customer
+    if not first.customer:
         looked = " or ".join(f"`{place}`" for place in customer)
         raise AdaptError(f"no customer at {looked}, and no default customer is configured")
-    event.stream = _first(places.stream, event, record) or event.stream
-    return fill(event, options, lambda place: _first((place,), event, record))
+    first.stream = _first(places.stream, first, record) or first.stream
+    fill(first, options, lambda place: _first((place,), first, record))
+    for event in events[1:]:
+        event.customer, event.stream, event.ip_pool = first.customer, first.stream, first.ip_pool
 
 
 def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> MailEvent:
