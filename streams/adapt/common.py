@@ -33,6 +33,9 @@ MAX_TIME_MS = 2**63 - 1
 #: The largest number of three digits: a reply code (RFC 5321 section 4.2).
 MAX_CODE = 999
 
+#: What is kept of an error that repeats a value, in characters.
+MAX_SAID = 300
+
 #: RFC 5321 section 4.2 (reply code) with RFC 2034 section 4 (enhanced status code after it).
 _REPLY = re.compile(r"(?:^|[\s:;])([245]\d\d)(?:[ -]#?|$)(?:([245]\.\d{1,3}\.\d{1,3})\b)?")
 _STATUS = re.compile(r"(?:^|[\s#(])([245]\.\d{1,3}\.\d{1,3})\b")
@@ -104,8 +107,8 @@ def plain(error: Exception) -> str:
     if not isinstance(error, msgspec.ValidationError):
         return "the message is empty" if not message else f"the message is not JSON: {message[0].lower()}{message[1:]}"
     at = _AT.search(message)
-    field = at[1] if at else ""
-    message = _AT.sub("", message)
+    field = at[1][:MAX_SAID] if at else ""
+    message = _AT.sub("", message)[:MAX_SAID]
     if missing := _MISSING.match(message):
         inside = f" in `{field}`" if field else ""
         return f"field `{missing[1]}` is missing{inside}"

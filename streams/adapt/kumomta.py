@@ -7,13 +7,13 @@ Format: https://docs.kumomta.com/reference/log_record/ . The customer is the ten
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parseaddr
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from schemas.event import EventType, MailEvent
+from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import ESCAPED_NUL, complete, decode, domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
@@ -163,7 +163,7 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
     status = f"{code.class_}.{code.subject}.{code.detail}" if code else reply_of(content)[1]
     when = record.event_time or record.timestamp
     if when is None:
-        raise AdaptError(f"record {record.type} {record.id}: neither `event_time` nor `timestamp` is given")
+        raise AdaptError(f"record {record.type} {record.id[:80]}: neither `event_time` nor `timestamp` is given")
     known = BOUNCE_CLASSES.get(record.bounce_classification or "", "") if kind == "bounced" else ""
     # The id of a feedback or out-of-band record is the report's own; a trace header may name the message.
     trace = (report.supplemental_trace or {}) if report else {}
@@ -248,7 +248,7 @@ def _from_domain(record: _Record, report: _Report | None) -> str:
 @lru_cache(maxsize=4096)
 def _header_domain(header: str) -> str:
     """Cached: a campaign's messages all have the same From header, and parsing one is slow."""
-    return domain_of(parseaddr(header)[1])
+    return domain_of(next(iter(addresses_in(header)), ""))
 
 
 def _places(record: _Record, report: _Report | None) -> Mapping[str, Any]:
@@ -267,5 +267,5 @@ def _find(place: str, tenant: str, places: Mapping[str, Any]) -> str:
 
 def _no_customer(record: _Record, options: Options) -> str:
     where = options.customer or "tenant"
-    looked = f"no tenant in queue `{record.queue or ''}`" if where == "tenant" else f"no value at `{where}`"
-    return f"record {record.type} {record.id}: {looked}, and no default customer is configured"
+    looked = f"no tenant in queue `{(record.queue or '')[:80]}`" if where == "tenant" else f"no value at `{where}`"
+    return f"record {record.type} {record.id[:80]}: {looked}, and no default customer is configured"

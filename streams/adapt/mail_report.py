@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Options
 from streams.adapt.common import domain_of
 from streams.adapt.mime import MAX_VALUE, Headers, Part, date_ms, read_headers, read_part, words
@@ -22,9 +23,6 @@ SENDER = "sender"
 _WHOLE = frozenset({"message/rfc822", "message/global"})
 _HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _WILD = re.compile(r"(\{\}|\*)")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)')
-_ANGLE = re.compile(r"<([^<>@\s]+@[^<>@\s]+)>[^<>]*$")
-_BARE = re.compile(r'(?<![^\s<>,;:()])((?:"[^"]*"|[^\s<>,;:()@"]+)@[^\s<>,;:()@]+)')
 _RECEIVED_DATE = re.compile(r";([^;]*)$")
 
 
@@ -80,16 +78,6 @@ def campaign_of(headers: Headers) -> str:
 def addresses(headers: Headers, name: str) -> list[str]:
     """The addresses in the first fields of a name."""
     return [address for value in headers.all(name)[:10] for address in addresses_in(value)]
-
-
-def addresses_in(value: str) -> list[str]:
-    """The addresses in a header value (RFC 5322 section 3.4), without a parser for its comments, which nest.
-
-    Of one in angle brackets nothing before them counts: names are written to look like addresses.
-    """
-    entries = _QUOTED.sub("", value[:MAX_VALUE]).split(",")
-    found = (_ANGLE.search(entry) or _BARE.search(entry) for entry in entries)
-    return [each[1] for each in found if each]
 
 
 def customer_of(report: Report, options: Options) -> str:

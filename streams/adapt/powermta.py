@@ -16,10 +16,10 @@ from datetime import datetime, tzinfo
 from io import StringIO
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent, epoch_ms
+from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import complete, domain_of, reply_of, stable_id, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
-from streams.adapt.mail_report import addresses_in
 
 NAME = "powermta"
 

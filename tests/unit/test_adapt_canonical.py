@@ -128,6 +128,12 @@ def test_message_over_the_limit_is_refused(name: str) -> None:
         adapter(name)(b" " * (MAX_EVENT_BYTES + 1), CONTEXT)
 
 
+def test_error_repeats_no_more_of_a_value_than_can_be_read() -> None:
+    with pytest.raises(AdaptError, match="field `type`: unknown value") as caught:
+        adapt({"type": "x" * 5_000})
+    assert len(str(caught.value)) < 500
+
+
 def test_unknown_format_is_named_with_the_known_ones() -> None:
     with pytest.raises(AdaptError, match="unknown format `mbox`; known are canonical, kumomta"):
         adapter("mbox")

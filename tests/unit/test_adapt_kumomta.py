@@ -111,3 +111,15 @@ def test_option_that_is_no_place_is_named() -> None:
 def test_bad_record_says_what_is_wrong(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(AdaptError, match=complaint):
         adapt(changes)
+
+
+@pytest.mark.parametrize("header", ["(" * 5_000, "<" * 5_000, "<(" * 2_500])
+def test_from_header_made_to_nest_without_end_gives_way_to_the_envelope_sender(header: str) -> None:
+    (event,) = adapt({"headers": {"From": header}})
+    assert event.from_domain == "mail.brightleaf.example"
+
+
+def test_error_repeats_no_more_of_a_value_than_can_be_read() -> None:
+    with pytest.raises(AdaptError, match="no tenant in queue") as caught:
+        adapt({"queue": "(" * 5_000, "id": "x" * 5_000})
+    assert len(str(caught.value)) < 400

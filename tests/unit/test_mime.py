@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load
 from streams.adapt import AdaptError, Context, adapter
-from streams.adapt.mail_report import addresses_in, piece_of
+from streams.adapt.addresses import addresses_in
+from streams.adapt.mail_report import piece_of
 from streams.adapt.mime import (
     MAX_DEPTH,
     MAX_GROUPS,
