@@ -143,7 +143,15 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers) -> MailEven
         enhanced_status=status,
         diagnostic=diagnostic,
         asynchronous=kind == "bounced",
+        mx_host=_host(fields) if domain_of(address) == domain_of(_address(fields.get("final-recipient"))) else "",
     )
+
+
+def _host(fields: Headers) -> str:
+    """The host that answered for the final recipient: `dns; mx.shop.example (192.0.2.7)` (RFC 3464 section 2.3.5)."""
+    kind, _, name = fields.get("remote-mta").partition(";")
+    words = name.split()
+    return words[0] if kind.strip().lower() == "dns" and words else ""
 
 
 def _recipient(fields: Headers) -> str:

@@ -107,6 +107,24 @@ def test_recipient_is_the_address_that_was_sent_to(lines: tuple[str, ...], addre
 
 
 @pytest.mark.parametrize(
+    ("original", "remote", "host", "provider"),
+    [
+        ("iris@shop.example", "dns; aspmx.l.google.com (192.0.2.26)", "aspmx.l.google.com", "google_workspace"),
+        ("iris@SHOP.example", "DNS;aspmx.l.google.com", "aspmx.l.google.com", "google_workspace"),
+        ("iris@other.example", "dns; aspmx.l.google.com", "", "other"),
+        ("iris@shop.example", "x-unix; /bin/mail", "", "other"),
+        ("iris@shop.example", "", "", "other"),
+    ],
+)
+def test_host_that_answered_tells_the_provider_unless_the_mail_was_forwarded_to_it(
+    original: str, remote: str, host: str, provider: str
+) -> None:
+    named = (f"Original-Recipient: rfc822;{original}", "Final-Recipient: rfc822;iris@shop.example")
+    (event,) = dsn((*named, "Action: failed", f"Remote-MTA: {remote}"), options=Options(default_customer="house"))
+    assert (event.mx_host, event.provider) == (host, provider)
+
+
+@pytest.mark.parametrize(
     ("status", "diagnostic", "code", "expected"),
     [
         ("5.1.1", "smtp; 550 5.7.1 no", 550, "5.1.1"),
