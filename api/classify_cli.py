@@ -9,7 +9,7 @@ from typing import IO
 import msgspec
 
 from schemas.event import MAX_EVENT_BYTES
-from schemas.providers import OTHER, Providers
+from schemas.providers import Providers
 from streams.adapt.common import MAX_CODE, plain
 from streams.classify import BounceClassifier
 
@@ -72,12 +72,11 @@ def answer_to(line: bytes, rules: BounceClassifier, known: Providers) -> Answer:
         bounce = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(plain(error)) from error
-    provider = known.of_mx(bounce.mx_host or "")
     verdict = rules.classify(
         _code(bounce.smtp_code),
         bounce.enhanced_status or "",
         bounce.diagnostic or "",
-        "" if provider == OTHER else provider,
+        known.of_mx(bounce.mx_host or ""),
     )
     return Answer(verdict.bounce_class, verdict.kind, verdict.rule)
 

@@ -12,10 +12,12 @@ _ADDRESS = re.compile(r"(?<![^<>@\"'(])[^<>@\"'(]{1,64}@[^<>\"')]+")
 _VARIABLE = re.compile(
     r"\b(?:"
     r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"  # IPv4
+    r"|\d{4}-\d\d-\d\dt[\d:.]+z?"  # RFC 3339
     r"|[0-9a-f]{1,4}:[0-9a-f]{0,4}:[0-9a-f:]+"  # IPv6, times of day
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+"  # UUIDs
-    r"|[a-z]{0,6}\d\w{8,}"  # queue and session ids
-    r"|(?=[a-z]*\d)[0-9a-z]{10,}"
+    r"|(?=[a-z-]*\d)[0-9a-z]{6}-[0-9a-z]{6,11}-[0-9a-z]{2,4}\b"  # ids of Exim
+    r"|(?:[a-z]\d{1,3}-)?(?=[a-z]*\d)[0-9a-z]{9,}(?:\.\d{1,4})?"  # queue and session ids
+    r"|[a-z]{0,6}\d\w{8,}"
     r"|[0-9a-f]{12,}\b"
     r")|\d{4,}"
 )
@@ -31,6 +33,8 @@ _QUOTING = (
     "the response was: ",
     "remote server returned '",
 )
+#: Characters around an address in which nothing else that varies has room.
+_SHORT = 6
 #: Characters that a quoted reply must have to say anything.
 _SHORTEST = 8
 
@@ -43,9 +47,12 @@ class _Words(dict[str, str]):
 
     def __missing__(self, word: str) -> str:
         lower = word.lower()
-        masked = _ADDRESS.sub("#", lower) if "@" in lower else lower
-        if not masked.isalpha():
-            masked = _VARIABLE.sub("#", masked)
+        if "@" in lower:
+            masked = _ADDRESS.sub("#", lower)
+            if len(masked) > _SHORT:
+                masked = _VARIABLE.sub("#", masked)
+        else:
+            masked = lower if lower.isalpha() else _VARIABLE.sub("#", lower)
         if masked == lower:
             if len(self) >= MOST_WORDS:
                 self.clear()
@@ -53,12 +60,12 @@ class _Words(dict[str, str]):
         return masked
 
 
-_WORDS = _Words()
+_masked_word = _Words().__getitem__
 
 
 def mask(diagnostic: str) -> str:
     """The diagnostic in lower case, cut to `MAX_TEXT`, with all that differs from bounce to bounce as `#`."""
-    return " ".join([_WORDS[word] for word in diagnostic[:MAX_TEXT].split()])
+    return " ".join(map(_masked_word, diagnostic[:MAX_TEXT].split()))
 
 
 def code_in(text: str) -> str:

@@ -45,7 +45,7 @@ _Asked = tuple[int, str, str, str]
 class BounceClassifier:
     """The rules, cached. Calling it with a bounced event gives the verdict."""
 
-    def __init__(self, rules: RuleSet, known: providers.Providers | None = None) -> None:
+    def __init__(self, rules: RuleSet, known: providers.Providers) -> None:
         """`known` tells whose host a diagnostic names, where the event does not say the provider."""
         self._rules = rules
         self._known = known
@@ -84,9 +84,9 @@ class BounceClassifier:
         # Subject 0 says nothing: only x.0.0 is registered, and senders fill it in where the reply has no status.
         if not _STATUS.fullmatch(status) or status[1:4] == ".0.":
             status = status_in(text) or (f"{status[0]}.0.0" if _STATUS.fullmatch(status) else "")
-        if provider in _UNKNOWN and self._known is not None:
+        if provider in _UNKNOWN:
             found = (self._known.of_mx(host) for host in hosts_in(text))
-            provider = next((name for name in found if name != providers.OTHER), provider)
+            provider = next((name for name in found if name != providers.OTHER), providers.OTHER)
         forms = _forms(status)
         quoted = quoted_in(text)
         for said in (text,) if quoted is text else (quoted, text):

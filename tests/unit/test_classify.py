@@ -10,14 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import MailEvent
+from schemas.providers import load as load_providers
 from streams import bounce_text, classify
 from streams.adapt import common
-from streams.classify import CLASSES, KINDS, MAX_TEXT, RulesError, load, mask
+from streams.bounce_rules import read
+from streams.classify import CLASSES, KINDS, MAX_TEXT, BounceClassifier, RulesError, load, mask
 
 CASES: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "fixtures" / "adapt" / "bounces.toml").read_text(encoding="utf-8")
 )["case"]
 RULES = load()
+SHIPPED, PROVIDERS = read(), load_providers()
+
+
+def fresh() -> BounceClassifier:
+    """A classifier that has not seen anything."""
+    return BounceClassifier(SHIPPED, PROVIDERS)
 
 
 def bounced(**fields: Any) -> MailEvent:
@@ -79,14 +87,13 @@ def test_long_diagnostics_are_cut() -> None:
 def test_any_bounce_gets_a_known_class_and_the_same_one_again(code: int, status: str, text: str) -> None:
     verdict = RULES.classify(code, status, text)
     assert verdict.bounce_class in CLASSES
-    assert verdict == load().classify(code, status, text)
+    assert verdict == fresh().classify(code, status, text)
 
 
 @given(st.text(alphabet="ab1@.<> :-[]", max_size=60))
 def test_the_cache_never_changes_a_verdict(tail: str) -> None:
     for text in (f"User unknown {tail}", f"{tail} mailbox full"):
-        fresh = load()
-        assert RULES.classify(550, "", text) == fresh.classify(550, "", text)
+        assert RULES.classify(550, "", text) == fresh().classify(550, "", text)
 
 
 def patterns() -> list[re.Pattern[str]]:

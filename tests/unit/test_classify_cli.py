@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,3 +101,29 @@ def test_there_are_as_many_answers_as_lines(lines: list[bytes]) -> None:
 @pytest.mark.parametrize(("text", "code"), [('{"smtp_code": 550}\n', 0), ("", 0), ('{"smtp_code": 550}\nno\n', 1)])
 def test_command_ends_with_1_where_a_line_could_not_be_read(text: str, code: int) -> None:
     assert CliRunner().invoke(app, ["classify"], input=text).exit_code == code
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "bounce-classification.md").read_text(encoding="utf-8")
+
+
+def test_example_of_the_page_is_answered_as_the_page_says() -> None:
+    _, answers, problems = classified((DOCS / "examples" / "bounces.jsonl").read_bytes())
+    shown = PAGE.partition("$ repmon classify < docs/examples/bounces.jsonl\n")[2].partition("```")[0]
+    assert problems == []
+    assert answers == [json.loads(line) for line in shown.splitlines()]
+
+
+def test_own_rules_of_the_page_are_understood(tmp_path: Path) -> None:
+    file = tmp_path / "repmon.toml"
+    own = tmp_path / "our-bounces.toml"
+    shown = PAGE.partition("```toml\n# our-bounces.toml")[2].partition("\n")[2].partition("```")[0]
+    own.write_text(shown, encoding="utf-8")
+    file.write_text(f'[ingest]\nbounce_rules = "{own}"\n', encoding="utf-8")
+    for fields, rule in (
+        ({"enhanced_status": "4.7.1", "diagnostic": "Come back after tea, says Lagoon"}, "lagoon-tea-break"),
+        ({"enhanced_status": "5.2.99"}, "status-x.2.99"),
+        ({"smtp_code": 447}, "code-447"),
+    ):
+        done = CliRunner().invoke(app, ["--config", str(file), "classify"], input=json.dumps(fields))
+        assert json.loads(done.stdout)["rule"] == rule
