@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,15 @@ def test_time_zone_that_is_none_is_a_wrong_setting(
     (tmp_path / "repmon.toml").write_text('[ingest.mapping.postfix]\ntime_zone = "Mars"\n', encoding="utf-8")
     assert command(monkeypatch, tmp_path, b"x", "--format", "postfix") == 2
     assert "ingest.mapping.postfix.time_zone: there is no time zone 'Mars'" in capfd.readouterr().err
+
+
+def test_example_of_a_feedback_report_is_a_complaint_about_its_customer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    raw = (ROOT / "docs/examples/complaint.eml").read_bytes()
+    mapping = re.search(r"\[ingest\.mapping\.arf\][^`]*", (ROOT / "docs/formats.md").read_text(encoding="utf-8"))
+    assert mapping
+    (tmp_path / "repmon.toml").write_text(mapping[0], encoding="utf-8")
+    assert command(monkeypatch, tmp_path, raw, "--format", "arf") == 0
+    event = json.loads(capfdbinary.readouterr().out)
+    assert (event["type"], event["customer"], event["provider"]) == ("complained", "brightleaf", "yahoo")
