@@ -45,7 +45,7 @@ _ACTIONS: dict[str, EventType] = {
     "relayed": "delivered",
     "expanded": "delivered",
 }
-#: What the first digit of the status says where the action is missing.
+#: What the first digit of the status says where the action is missing or another word.
 _CLASSES: dict[str, EventType] = {"5": "bounced", "4": "deferred", "2": "delivered"}
 _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
 _UNDEFINED = re.compile(r"[245]\.0\.0")
@@ -194,13 +194,11 @@ def _codes(status: str, diagnostic: str) -> tuple[int, str]:
 
 
 def _type(action: str, status: str) -> EventType:
-    word = action.strip().lower().split("(", 1)[0].split()
-    if not word:
-        kind = _CLASSES.get(status[:1])
-        if kind is None:
-            raise AdaptError("field `Action` is missing")
-        return kind
-    found = _ACTIONS.get(word[0].rstrip(";,."))
+    """What the action says, else the first digit of the status."""
+    word = re.split(r"[\s(;,.]", action.strip().lower(), maxsplit=1)[0]
+    found = _ACTIONS.get(word) or _CLASSES.get(status[:1])
     if found is None:
-        raise AdaptError(f"field `Action`: unknown value {word[0][:40]!r}; known are {', '.join(_ACTIONS)}")
+        if not word:
+            raise AdaptError("field `Action` is missing")
+        raise AdaptError(f"field `Action`: unknown value {word[:40]!r}; known are {', '.join(_ACTIONS)}")
     return found

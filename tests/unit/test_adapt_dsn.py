@@ -64,6 +64,8 @@ def test_failure_with_all_that_it_tells() -> None:
         ("Action: delivered", "2.1.5", "delivered"),
         ("Action: relayed", "2.1.5", "delivered"),
         ("Action: expanded", "2.0.0", "delivered"),
+        ("Action: failure", "5.0.0", "bounced"),
+        ("Action: postponed", "4.0.0", "deferred"),
         ("X-Note: no action", "5.0.0", "bounced"),
         ("X-Note: no action", "4.0.0", "deferred"),
         ("X-Note: no action", "2.0.0", "delivered"),
