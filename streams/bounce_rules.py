@@ -56,7 +56,7 @@ class TextRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     given asks nothing.
 
     `kind` is given where it is not that of the class: `soft` where the words do not prove what they say, `hard` where
-    they do, whatever the codes.
+    they do, whatever the codes. A `late` rule is asked after the statuses: its words say less than one of those.
     """
 
     name: RuleName
@@ -67,6 +67,7 @@ class TextRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     status: tuple[Status, ...] = ()
     provider: tuple[ProviderName, ...] = ()
     kind: Literal["hard", "soft", ""] = ""
+    late: bool = False
     source: str = ""
 
 
@@ -106,9 +107,11 @@ File = TypeVar("File", Rules, OwnRules)
 
 
 class RuleSet:
-    """Rules, indexed: text rules in order, the class of each form of a status and of each reply code."""
+    """Rules, indexed: text rules in order (`late` ones by themselves), the class of each form of a status and of each
+    reply code.
+    """
 
-    __slots__ = ("codes", "statuses", "texts")
+    __slots__ = ("codes", "late", "statuses", "texts")
 
     def __init__(self, rules: Rules | OwnRules) -> None:
         """Index the rules.
@@ -116,11 +119,12 @@ class RuleSet:
         Raises:
             RulesError: a rule's name, a status or a code is given twice, or a phrase could never be found.
         """
-        self.texts: tuple[TextRule, ...] = rules.text
+        self.texts = tuple(rule for rule in rules.text if not rule.late)
+        self.late = tuple(rule for rule in rules.text if rule.late)
         self.statuses: dict[str, str] = {}
         self.codes: dict[str, str] = {}
-        _refuse_twice(self.texts)
-        _refuse_masked(self.texts)
+        _refuse_twice(rules.text)
+        _refuse_masked(rules.text)
         for status_rule in rules.status:
             for status in status_rule.status:
                 _put(self.statuses, status, status_rule.bounce_class, "status")
@@ -135,8 +139,9 @@ class RuleSet:
             RulesError: both name a rule alike.
         """
         together = RuleSet(OwnRules())
-        together.texts = (*self.texts, *others.texts)
-        _refuse_twice(together.texts)
+        together.texts = self.texts + others.texts
+        together.late = self.late + others.late
+        _refuse_twice(together.texts + together.late)
         together.statuses = others.statuses | self.statuses
         together.codes = others.codes | self.codes
         return together

@@ -89,13 +89,14 @@ class BounceClassifier:
             provider = next((name for name in found if name != providers.OTHER), providers.OTHER)
         forms = _forms(status)
         quoted = quoted_in(text)
-        for said in (text,) if quoted is text else (quoted, text):
-            for rule in self._rules.texts:
-                if _applies(rule, said, forms, provider):
-                    return _verdict(rule.bounce_class, code, status, rule.name, rule.kind)
+        said = (text,) if quoted is text else (quoted, text)
+        if rule := _first(self._rules.texts, said, forms, provider):
+            return _verdict(rule.bounce_class, code, status, rule.name, rule.kind)
         for form in forms:
             if form in self._rules.statuses:
                 return _verdict(self._rules.statuses[form], code, status, f"status-{form}")
+        if rule := _first(self._rules.late, said, forms, provider):
+            return _verdict(rule.bounce_class, code, status, rule.name, rule.kind)
         if code in self._rules.codes:
             return _verdict(self._rules.codes[code], code, status, f"code-{code}")
         return Classified("other", "soft", "none")
@@ -105,6 +106,11 @@ def _keep(cache: dict[_Asked, Classified], asked: _Asked, verdict: Classified, m
     if len(cache) >= most:
         cache.clear()
     cache[asked] = verdict
+
+
+def _first(rules: Sequence[TextRule], said: Sequence[str], forms: Sequence[str], provider: str) -> TextRule | None:
+    """The first rule that applies to the first text, else to the next."""
+    return next((rule for text in said for rule in rules if _applies(rule, text, forms, provider)), None)
 
 
 def _applies(rule: TextRule, text: str, forms: Sequence[str], provider: str) -> bool:

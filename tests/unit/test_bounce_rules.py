@@ -10,6 +10,7 @@ from streams.bounce_text import hosts_in, mask, quoted_in, status_in
 from streams.classify import load
 
 SHIPPED = read()
+TEXTS = SHIPPED.texts + SHIPPED.late
 RULES = load()
 
 
@@ -20,7 +21,7 @@ def example_of(rule: TextRule, phrase: str) -> tuple[str, str, str]:
     return text, status, rule.provider[0] if rule.provider else ""
 
 
-@pytest.mark.parametrize("rule", SHIPPED.texts, ids=[each.name for each in SHIPPED.texts])
+@pytest.mark.parametrize("rule", TEXTS, ids=[each.name for each in TEXTS])
 def test_every_rule_decides_something_that_no_earlier_one_does(rule: TextRule) -> None:
     deciding = []
     for phrase in rule.any:
@@ -31,11 +32,11 @@ def test_every_rule_decides_something_that_no_earlier_one_does(rule: TextRule) -
 
 def test_rules_ask_only_for_providers_that_the_table_has() -> None:
     known = {each.name for each in providers.load().all}
-    assert {name for rule in SHIPPED.texts for name in rule.provider} <= known
+    assert {name for rule in TEXTS for name in rule.provider} <= known
 
 
 def test_no_phrase_is_given_twice_in_a_rule() -> None:
-    assert [rule.name for rule in SHIPPED.texts if len(set(rule.any)) < len(rule.any)] == []
+    assert [rule.name for rule in TEXTS if len(set(rule.any)) < len(rule.any)] == []
 
 
 OWN = """
@@ -119,6 +120,14 @@ def test_kind_of_a_rule_outranks_class_and_codes(tmp_path: Path) -> None:
     assert rules.classify(550, "5.1.2", "tea at soft").kind == "soft"
 
 
+def test_late_rule_is_asked_after_statuses_and_before_codes(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('[[text]]\nname = "tea"\nclass = "virus"\nlate = true\nany = ["teatime"]\n', encoding="utf-8")
+    rules = load(own=file)
+    assert rules.classify(550, "5.1.1", "teatime").rule == "status-x.1.1"
+    assert rules.classify(550, "", "teatime").rule == "tea"
+
+
 def test_host_that_a_diagnostic_names_tells_the_provider_where_nothing_else_does() -> None:
     text = "host mfsmax.docomo.ne.jp[192.0.2.9] said: 550 Unknown user hanako@docomo.ne.jp"
     for provider in ("", "other"):
@@ -160,4 +169,4 @@ def test_status_is_found_in_text(text: str, status: str) -> None:
 
 
 def test_every_class_can_be_told_by_text() -> None:
-    assert {rule.bounce_class for rule in SHIPPED.texts} == set(CLASSES)
+    assert {rule.bounce_class for rule in TEXTS} == set(CLASSES)
