@@ -1,0 +1,296 @@
+"""Hostile messages of every format: events that can be stored, or the adapters' one error, and nothing else."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.event import MAX_EVENT_BYTES, MailEvent
+from schemas.providers import load
+from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
+from streams.adapt.canonical import decode_canonical
+from streams.adapt.common import MAX_NAME
+from streams.adapt.validate import check_time
+from tests.unit.adapt_bodies import DOCUMENTS, TEXTS, bodies
+
+NOW_MS = 1757675300000
+DAY_MS = 86_400_000
+CONTEXT = Context(
+    b"a key",
+    load(),
+    {name: Options(default_customer="house") for name in FORMATS},
+    clock=lambda: NOW_MS,
+)
+DEEP = 10_000
+
+#: Written in place of a value; JSON in spirit only.
+VALUES: tuple[bytes, ...] = (
+    b"null",
+    b"true",
+    b"0",
+    b"-1",
+    b"0.5",
+    b"1e308",
+    b"1e999",
+    b"-1e999",
+    b"NaN",
+    b"9" * 30,
+    b"9" * 4_000,
+    b"9" * 5_000,
+    b'""',
+    b'" "',
+    b'"@"',
+    b'"<>"',
+    b'"a@b@c.example"',
+    b'"\\u0000"',
+    b'"a\\u0000b@gmail.com"',
+    b'"\\r\\nX-Injected: 1"',
+    b'"\\ud800"',
+    b'"\xff\xfe"',
+    b'"\x00"',
+    b'"\xed\xa0\x80"',
+    b'"' + b"9" * 400 + b'"',
+    b'"' + b"x" * 100_000 + b'"',
+    b'"1e999"',
+    b'"nan"',
+    b'"-5"',
+    b'"9999-12-31T23:59:59-23:59"',
+    b'"0001-01-01T00:00:00+23:59"',
+    b'"2025-13-45T99:99:99Z"',
+    b'"\\u0663"',
+    b"[]",
+    b"{}",
+    b"[null]",
+    b"[[]]",
+    b'[{"name": "customer", "value": {}}]',
+    b'{"customer": "\\u0000"}',
+    b'"{\\"customer\\": 1e999}"',
+    b'"' + b"[" * DEEP + b'"',
+    b"[" * DEEP + b"]" * DEEP,
+    b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    b"[" * DEEP,
+)
+#: Put into messages that are no JSON.
+PIECES: tuple[bytes, ...] = (
+    b"\x00",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"\r\n",
+    b"\n\n",
+    b"\r\nBcc: x@y.example\r\n",
+    b"\r\n--b\r\n",
+    b"--=_part_7--",
+    b'"',
+    b"'",
+    b"<>",
+    b",",
+    b"=",
+    b"&" * 2_000,
+    b"%00",
+    b"%FF",
+    b"%",
+    b"(" * DEEP,
+    b"<" * DEEP,
+    b"[" * DEEP,
+    b'"' * DEEP,
+    b"x" * 5_000,
+    b"9" * 5_000,
+    b"1e999",
+    b"=?utf-8?B?/////w==?=",
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" * 50,
+)
+
+
+def holds(name: str, raw: bytes) -> list[MailEvent]:
+    """What holds for any message: events that the canonical format takes as they are, or an AdaptError with a
+    text of one line that a person can read."""
+    try:
+        events = adapter(name)(raw, CONTEXT)
+    except AdaptError as error:
+        assert str(error).strip()
+        assert "\0" not in str(error)
+        return []
+    for event in events:
+        assert event.recipient == ""
+        assert event.provider
+        assert 0 < len(event.id) <= MAX_NAME
+        assert len(event.stream) <= MAX_NAME
+        assert decode_canonical(msgspec.json.encode(event)) == event
+        assert check_time(event, NOW_MS, DAY_MS, DAY_MS) != ""
+    return events
+
+
+def paths(document: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every value in a document, the whole of it first."""
+    yield here
+    inner = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for key, value in inner:
+        yield from paths(value, (*here, key))
+
+
+def with_value(document: Any, path: tuple[Any, ...], value: bytes) -> bytes:
+    """The document with other bytes at a place."""
+    if not path:
+        return value
+    changed = copy.deepcopy(document)
+    at(changed, path[:-1])[path[-1]] = "@@here@@"
+    return json.dumps(changed).encode().replace(b'"@@here@@"', value)
+
+
+def without(document: Any, path: tuple[Any, ...]) -> bytes:
+    changed = copy.deepcopy(document)
+    del at(changed, path[:-1])[path[-1]]
+    return json.dumps(changed).encode()
+
+
+def doubled(document: Any, path: tuple[Any, ...], value: bytes) -> bytes:
+    """The document with a field given twice, the second time with other bytes."""
+    changed = copy.deepcopy(document)
+    at(changed, path[:-1])["@@again@@"] = "@@here@@"
+    name = json.dumps(path[-1]).encode()
+    return json.dumps(changed).encode().replace(b'"@@again@@"', name).replace(b'"@@here@@"', value)
+
+
+def at(document: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        document = document[key]
+    return document
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_good_messages_to_start_from(name: str) -> None:
+    assert bodies(name)
+    for body in bodies(name):
+        events = holds(name, body)
+        assert events
+        assert len({event.id for event in events}) == len(events)
+        assert [event.id for event in holds(name, body)] == [event.id for event in events]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_any_one_value_replaced_or_dropped_or_given_twice(name: str) -> None:
+    for document in DOCUMENTS[name]:
+        for path in paths(document):
+            for value in VALUES:
+                holds(name, with_value(document, path, value))
+                if path and isinstance(path[-1], str):
+                    holds(name, doubled(document, path, value))
+            if path:
+                holds(name, without(document, path))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@given(data=st.data())
+def test_several_values_replaced_at_once(name: str, data: st.DataObject) -> None:
+    document = copy.deepcopy(data.draw(st.sampled_from(DOCUMENTS[name])))
+    values = []
+    for number in range(data.draw(st.integers(2, 4))):
+        inner = [path for path in paths(document) if path]
+        if not inner:
+            break
+        path = data.draw(st.sampled_from(inner))
+        at(document, path[:-1])[path[-1]] = f"@@{number}@@"
+        values.append((f'"@@{number}@@"'.encode(), data.draw(st.sampled_from(VALUES))))
+    raw = json.dumps(document).encode()
+    for mark, value in values:
+        raw = raw.replace(mark, value)
+    holds(name, raw)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(data=st.data())
+def test_bytes_cut_out_put_in_or_turned_around_anywhere(name: str, data: st.DataObject) -> None:
+    raw = data.draw(st.sampled_from(bodies(name)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(raw)))
+        end = data.draw(st.integers(start, min(len(raw), start + 60)))
+        piece = data.draw(st.sampled_from(PIECES) | st.binary(max_size=8) | st.just(raw[start:end] * 2))
+        raw = raw[:start] + piece + raw[end:]
+    holds(name, raw)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_hostile_piece_at_every_word_of_a_message_that_is_no_json(name: str) -> None:
+    for body in TEXTS[name]:
+        words = [0, len(body), *(place for place in range(1, len(body)) if body[place : place + 1] in b" \n,=:;&")]
+        for place in words:
+            for piece in PIECES:
+                holds(name, body[:place] + piece + body[place:])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_message_cut_off_anywhere(name: str) -> None:
+    for body in bodies(name):
+        for end in range(len(body)):
+            holds(name, body[:end])
+
+
+@pytest.mark.parametrize("start", [b"{}\n", b"a=\n", b"--b\n"], ids=["lines", "form", "parts"])
+def test_body_of_fifty_megabytes_is_refused_for_its_size(start: bytes) -> None:
+    raw = start + b"\n" * 50_000_000
+    for name in FORMATS:
+        with pytest.raises(AdaptError, match=f"the limit is {MAX_EVENT_BYTES:,}"):
+            adapter(name)(raw, CONTEXT)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "unit", [b"\n", b"{}\n", b"[", b'{"a":', b'{"event":1}\n', b",", b"a=1&", b"\0", b"--b\n", b"\xff"]
+)
+def test_message_of_one_megabyte_of_one_thing(name: str, unit: bytes) -> None:
+    holds(name, unit * (MAX_EVENT_BYTES // len(unit)))
+
+
+# What would cost time or memory beyond the size of the message.
+
+
+def test_many_recipients_beside_many_tags() -> None:
+    tags = [{"name": f"tag{number}", "value": "x"} for number in range(12_000)]
+    named = [{"emailAddress": "a@gmail.com"}] * 12_000
+    mail = {"messageId": "m", "sendingAccountId": "1", "tags": tags}
+    bounce = {"bouncedRecipients": named, "timestamp": "2025-09-12T11:08:01Z"}
+    raw = json.dumps({"eventType": "Bounce", "mail": mail, "bounce": bounce}).encode()
+    assert len(holds("ses", raw)) == 12_000
+
+
+def test_many_events_of_a_user_of_many_fields() -> None:
+    event = {"event_name": "transactional_email_status", "event_data": {"status": "sent"}}
+    user = {f"field{number}": "x" for number in range(8_000)} | {"events": [event] * 8_000}
+    assert holds("unisender", json.dumps({"events_by_user": [user]}).encode()) == []
+
+
+def text_in_text(key: str) -> str:
+    """A JSON object in the text of a JSON object and so on, ten deep: each level doubles the backslashes."""
+    inner = '"x"'
+    for _ in range(10):
+        inner = json.dumps({key: inner})
+    return inner
+
+
+def test_json_in_the_text_of_json_many_times_over() -> None:
+    with pytest.raises(AdaptError, match="neither an event of SES nor a message of SNS"):
+        adapter("ses")(text_in_text("Message").encode(), CONTEXT)
+    for name, field in (("brevo", "X-Mailin-custom"), ("mailjet", "Payload")):
+        (document,) = DOCUMENTS[name]
+        first = document[0] if isinstance(document, list) else document
+        (event,) = holds(name, json.dumps(first | {field: text_in_text("customer")}).encode())
+        assert event.customer == "house" or event.customer.startswith("{")
+
+
+def test_error_text_stays_short_whatever_the_message_says() -> None:
+    for name in DOCUMENTS:
+        for document in DOCUMENTS[name]:
+            for path in paths(document):
+                if path:
+                    raw = with_value(document, path, b'"' + b"x" * 50_000 + b'"')
+                    try:
+                        adapter(name)(raw, CONTEXT)
+                    except AdaptError as error:
+                        assert len(str(error)) < 500
