@@ -2,7 +2,7 @@
 
 Format: https://docs.kumomta.com/reference/log_record/ . The customer is the tenant of the queue name
 (`campaign:tenant@domain`), or a meta field where the option `customer` is `meta.FIELD`. The stream is
-`default` unless the option `stream` names a meta field.
+`default` unless the option `stream` names a meta field, the pool `egress_pool` unless the option `pool` does.
 """
 
 from collections.abc import Mapping
@@ -125,10 +125,13 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
             return []
         raise AdaptError(_no_customer(record, options))
     stream = _find(options.stream, tenant, places) if options.stream else ""
+    pool = _find(options.pool, tenant, places) if options.pool else ""
     base = _base(record, report, kind, customer)
     base.campaign = campaign
     if stream:
         base.stream = stream
+    if pool:
+        base.ip_pool = pool
     if report is not None and not _reported(report):
         base.provider = _reporter(record, report, context)
     recipients = _recipients(record, report)

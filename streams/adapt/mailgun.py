@@ -69,6 +69,7 @@ class _Status(msgspec.Struct, rename="kebab"):
     message: str | None = None
     description: str | None = None
     attempt_no: Text = None
+    mx_host: str | None = None
 
 
 class _Envelope(msgspec.Struct, rename="kebab"):
@@ -148,6 +149,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         bounce_class=bounce_class("", hard=True, code=code, status=enhanced) if kind == "bounced" else "",
         feedback_type="abuse" if kind == "complained" else "",
         campaign=find("campaigns.id", fields) or first_text(fields.get("tags")),
+        mx_host=status.mx_host or "",
     )
 
 

@@ -46,8 +46,9 @@ _TYPES: dict[str, EventType] = {
 }
 _SUPPRESSED = "suppression list"
 _USED_UP = "maximum number of delivery attempts"
-#: The sending address, as `details` ends: `... (from 2001:db8::15)`.
+#: What `details` tells of a delivery: `... by SMTP to mx.example.net (192.0.2.26) (from 2001:db8::15)`.
 _FROM = re.compile(r"\(from ([0-9A-Fa-f.:]{2,45})\)")
+_TO = re.compile(r" to ([0-9A-Za-z.-]{1,253}) \(")
 
 
 class _Message(msgspec.Struct):
@@ -102,7 +103,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     diagnostic = (payload.output or details).strip()
     code, status = reply(diagnostic)
     message_id = bare_id(message.message_id)
-    address = _FROM.search(details)
+    address, host = _FROM.search(details), _TO.search(details)
     yield MailEvent(
         id=str(record.uuid or stable_id(PLACES.name, record.event, message_id, message.to, time)),
         type=found,
@@ -118,6 +119,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         bounce_class=bounce_class("", hard=True, code=code, status=status) if found == "bounced" else "",
         asynchronous=late,
         campaign=message.tag or "",
+        mx_host=host[1] if host else "",
     )
 
 

@@ -85,10 +85,10 @@ def test_default_customer_takes_records_without_a_tenant() -> None:
     assert adapt({}, options)[0].customer == "brightleaf"
 
 
-def test_customer_and_stream_from_meta_fields() -> None:
-    options = Options(customer="meta.account", stream="meta.kind")
+def test_customer_stream_and_pool_from_meta_fields() -> None:
+    options = Options(customer="meta.account", stream="meta.kind", pool="meta.kind")
     (event,) = adapt({"meta": {"account": 4711, "kind": "receipts"}}, options)
-    assert (event.customer, event.stream) == ("4711", "receipts")
+    assert (event.customer, event.stream, event.ip_pool) == ("4711", "receipts", "receipts")
     with pytest.raises(AdaptError, match=r"no value at `meta\.account`"):
         adapt({}, options)
 

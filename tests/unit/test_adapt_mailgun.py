@@ -30,7 +30,7 @@ BASE: dict[str, Any] = {
             "from": "Brightleaf <news@brightleaf.example>",
         }
     },
-    "delivery-status": {"code": 250, "message": "OK", "attempt-no": 1},
+    "delivery-status": {"code": 250, "message": "OK", "attempt-no": 1, "mx-host": "mx.example.net"},
     "tags": ["weekly", "sale"],
     "user-variables": {"customer": "brightleaf", "kind": "bulk"},
 }
@@ -66,7 +66,7 @@ def test_delivery_with_all_its_fields() -> None:
     assert event.message_id == "20250912.1@mg.brightleaf.example"
     assert (event.recipient, event.recipient_domain, event.provider) == ("", "gmail.com", "gmail")
     assert (event.sending_ip, event.from_domain) == ("192.0.2.71", "brightleaf.example")
-    assert (event.smtp_code, event.diagnostic) == (250, "OK")
+    assert (event.smtp_code, event.diagnostic, event.mx_host) == (250, "OK", "mx.example.net")
 
 
 @pytest.mark.parametrize(

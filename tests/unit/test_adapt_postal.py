@@ -58,6 +58,7 @@ def test_delivery_with_all_its_fields() -> None:
     assert event.message_id == "20250912.2@rp.brightleaf.example"
     assert (event.recipient, event.recipient_domain, event.provider) == ("", "gmail.com", "gmail")
     assert (event.sending_ip, event.from_domain) == ("2001:db8::15", "brightleaf.example")
+    assert event.mx_host == "mx.gmail.example"
     assert (event.smtp_code, event.enhanced_status, event.diagnostic) == (250, "2.0.0", "250 2.0.0 OK 1757675281")
     assert not event.asynchronous
 
