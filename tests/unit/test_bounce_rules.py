@@ -51,7 +51,7 @@ status = ["5.1.*"]
 
 [[status]]
 class = "virus"
-status = ["5.1.1"]
+status = ["x.1.1"]
 
 [[code]]
 class = "expired"

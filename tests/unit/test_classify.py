@@ -14,7 +14,7 @@ from schemas.providers import load as load_providers
 from streams import bounce_text, classify
 from streams.adapt import common
 from streams.bounce_rules import read
-from streams.classify import CLASSES, KINDS, MAX_TEXT, BounceClassifier, RulesError, load, mask
+from streams.classify import CLASSES, KINDS, MAX_TEXT, BounceClassifier, Classified, RulesError, load, mask
 
 CASES: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "fixtures" / "adapt" / "bounces.toml").read_text(encoding="utf-8")
@@ -94,6 +94,35 @@ def test_any_bounce_gets_a_known_class_and_the_same_one_again(code: int, status:
 def test_the_cache_never_changes_a_verdict(tail: str) -> None:
     for text in (f"User unknown {tail}", f"{tail} mailbox full"):
         assert RULES.classify(550, "", text) == fresh().classify(550, "", text)
+
+
+class Counted(BounceClassifier):
+    """Counts how often the rules were asked."""
+
+    asked = 0
+
+    def judge(self, smtp_code: int, enhanced_status: str, text: str, provider: str) -> Classified:
+        self.asked += 1
+        return super().judge(smtp_code, enhanced_status, text, provider)
+
+
+def test_rules_are_asked_once_for_all_bounces_of_one_wording() -> None:
+    rules = Counted(SHIPPED, PROVIDERS)
+    for number in range(100):
+        rules(bounced(smtp_code=550, diagnostic=f"User u{number}@h{number}.example unknown, id {number:032x}"))
+    assert rules.asked == 1
+    rules(bounced(smtp_code=550, diagnostic="User u1@h1.example unknown, id none"))
+    rules(bounced(smtp_code=551, diagnostic="User u1@h1.example unknown, id none"))
+    assert rules.asked == 3
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classify, "CACHE_MASKED", 10)
+    monkeypatch.setattr(classify, "CACHE_RAW", 10)
+    rules = fresh()
+    for word in range(100):
+        rules(bounced(diagnostic=f"reason {'x' * word}"))
+        assert max(len(rules._by_mask), len(rules._by_text)) <= 10
 
 
 def patterns() -> list[re.Pattern[str]]:
