@@ -8,9 +8,10 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 DEMO_ARGS ?=
 TORTURE_ARGS ?= --faults 200
+FUZZ_ARGS ?= --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture lint format bench bench-quick lock schemas clean
+.PHONY: help demo test fuzz torture lint format bench bench-quick lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -20,6 +21,9 @@ demo: $(STAMP) ## see bad senders being found, with everything in one process
 
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest
+
+fuzz: $(STAMP) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 torture: $(STAMP) ## ten minutes of faults mixed at random under load, then every count compared
 	$(BIN)/python -m tests.faults.torture $(TORTURE_ARGS)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, adapter
+from streams.adapt import AdaptError, Context, adapter, mime
 from streams.adapt.addresses import addresses_in
 from streams.adapt.mail_report import piece_of
 from streams.adapt.mime import (
@@ -19,6 +19,7 @@ from streams.adapt.mime import (
     leaves,
     read_headers,
     read_mail,
+    read_part,
     words,
 )
 from tests.unit.mails import report
@@ -153,6 +154,7 @@ def test_encoded_words(value: str, expected: str) -> None:
         ("iris@shop.example (Iris)", ["iris@shop.example"]),
         ("MAILER-DAEMON@mx.example (Mail, Delivery)", ["MAILER-DAEMON@mx.example"]),
         ('"Kay, Iris" <iris@shop.example>, juno@shop.example', ["iris@shop.example", "juno@shop.example"]),
+        ('" a@b.example, c" <iris@shop.example>', ["iris@shop.example"]),
         ('"iris kay"@shop.example', ['"iris kay"@shop.example']),
         ("undisclosed-recipients:;", []),
         ("<>", []),
@@ -174,6 +176,7 @@ def test_addresses_of_a_header(value: str, expected: list[str]) -> None:
         ("bounce+{}@mail.example", "bounce+acme@other.example", ""),
         ("bounce+{}@mail.example", "b+acme@mail.example", ""),
         ("b{}b", "b", ""),
+        ("{}b*b", "ab", ""),
         ("{}", "iris@shop.example", "iris@shop.example"),
         ("*x*y*{}", "xy", ""),
     ],
@@ -203,6 +206,14 @@ def test_10_000_nested_levels_are_refused() -> None:
 def test_10_000_parts_are_refused() -> None:
     refused(multipart(*[b"\nx"] * 10_000), f"more than {MAX_PARTS} parts")
     assert len(parts_of(multipart(*[b"\nx"] * (MAX_PARTS - 1)))) == MAX_PARTS - 1
+
+
+def test_no_more_parts_are_read_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr(mime, "read_part", lambda raw, kind="text/plain": read.append(raw) or read_part(raw, kind))
+    with pytest.raises(AdaptError):
+        parts_of(multipart(*[b"\nx"] * 10_000))
+    assert len(read) <= MAX_PARTS + 1
 
 
 def test_parts_that_multiply_from_level_to_level_are_refused() -> None:

@@ -122,7 +122,8 @@ def test_log_of_another_format_is_not_answered_line_by_line_for_ever() -> None:
 
 
 def test_problem_cannot_steer_a_terminal() -> None:
-    _, _, problems = run(b"\x1b[2J\xe2\x80\xae no log line", "postfix")
+    _, _, problems = run(json.dumps(KUMOMTA | {"queue": "\x1b[2J\u202e"}).encode(), "kumomta")
+    assert "no tenant in queue" in problems[0]
     assert problems[0].isprintable()
 
 

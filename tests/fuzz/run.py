@@ -1,0 +1,122 @@
+"""What must hold of any adapter and any input: events that are in order or the one error, within bounds."""
+
+import json
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from types import FrameType
+
+import msgspec
+
+from schemas.event import MAX_CUSTOMER_BYTES, MailEvent
+from schemas.providers import load
+from streams.adapt import Adapter, AdaptError, Context, Options, adapter
+from streams.adapt.canonical import decode_canonical
+from tests.fuzz.mutate import mutated
+from tests.fuzz.seeds import NOW_MS, SEEDS
+
+#: One input may take this long, in s: many times what the slowest takes on a busy machine.
+PATIENCE_S = 5.0
+#: Address space that may be added to what the process has, in bytes.
+MEMORY = 1_000_000_000
+
+CONTEXT = Context(b"a key", load(), {name: Options(default_customer="house") for name in SEEDS}, clock=lambda: NOW_MS)
+
+
+class BrokenLawError(AssertionError):
+    """An adapter did something else than it may."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a run has seen: inputs by format and outcome, and the inputs that broke a law with how."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    broken: list[tuple[str, bytes, str]] = field(default_factory=list)
+
+
+def hold(adapt: Adapter, raw: bytes) -> str:
+    """How an adapter answers: `events`, `none` or `refused`.
+
+    Raises:
+        BrokenLawError: in any other way.
+    """
+    try:
+        with _in_time():
+            events = adapt(raw, CONTEXT)
+    except AdaptError as error:
+        if not str(error) or len(str(error)) > 2_000:
+            raise BrokenLawError(f"an error of {len(str(error))} characters") from error
+        return "refused"
+    except Exception as error:
+        raise BrokenLawError(f"{type(error).__name__}: {str(error)[:200]}") from error
+    for event in events:
+        _in_order(event)
+    return "events" if events else "none"
+
+
+def _in_order(event: MailEvent) -> None:
+    if event.recipient:
+        raise BrokenLawError("the recipient is still open")
+    if not event.customer.strip() or len(event.customer.encode()) > MAX_CUSTOMER_BYTES:
+        raise BrokenLawError(f"the customer is {event.customer[:300]!r}")
+    if not event.provider:
+        raise BrokenLawError("there is no provider")
+    try:
+        encoded = msgspec.json.encode(event)
+        decode_canonical(encoded)
+        json.loads(encoded)
+    except (AdaptError, ValueError) as error:
+        raise BrokenLawError(f"the event is not canonical: {error}") from error
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """End what hangs: also within the standard library."""
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise BrokenLawError(f"no answer within {PATIENCE_S} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def bound_memory() -> None:
+    """Let the process have no more than `MEMORY` beyond what it has: an adapter that takes more fails."""
+    with open("/proc/self/statm", encoding="ascii") as sizes:  # noqa: PTH123 - not a path that is passed around
+        now = int(sizes.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def run(seed: int, go_on: Callable[[int], bool], adapters: dict[str, Adapter] | None = None, enough: int = 10) -> Found:
+    """Feed mutated seeds to the adapters in turn while `go_on(inputs so far)` and fewer than `enough` are broken."""
+    random, found = Random(seed), Found()
+    tried = adapters or {name: adapter(name) for name in SEEDS}
+    others = [raw for raws in SEEDS.values() for raw in raws]
+    number = 0
+    while go_on(number) and len(found.broken) < enough:
+        for name, adapt in tried.items():
+            raw = mutated(random.choice(SEEDS[name]), others, random)
+            number += 1
+            try:
+                found.counts[name, hold(adapt, raw)] += 1
+            except BrokenLawError as error:
+                found.counts[name, "broken"] += 1
+                found.broken.append((name, raw, str(error)))
+    return found
+
+
+def until(seconds: float) -> Callable[[int], bool]:
+    """Go on for so long."""
+    end = time.monotonic() + seconds
+    return lambda _: time.monotonic() < end

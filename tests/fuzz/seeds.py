@@ -1,0 +1,76 @@
+"""Good input for each format, from which fuzzing begins: the bodies of the unit tests, and reports and logs with more
+of the parts that their adapters look into.
+"""
+
+from datetime import UTC, datetime
+
+from streams.adapt import FORMATS
+from tests.unit.adapt_bodies import bodies
+from tests.unit.mails import report
+
+NOW_MS = int(datetime(2025, 9, 13, tzinfo=UTC).timestamp() * 1000)
+
+_DSN = """\
+Reporting-MTA: dns; mx.example.net
+X-Postfix-Queue-ID: 4XyQ1
+Arrival-Date: Mon, 3 Mar 2025 09:00:00 +0000
+
+Original-Recipient: rfc822; iris@gmail.com
+Final-Recipient: utf-8; \\x{E9}va@x.example
+Action: failed
+Status: 5.0.0 (undefined)
+Diagnostic-Code: smtp; 550-5.1.1 no such
+    user
+
+Final-Recipient: rfc822; juno@yahoo.com
+Action: delayed
+Status: 4.2.2
+Last-Attempt-Date: Mon, 3 Mar 2025 09:10:00 +0000
+"""
+_ARF = """\
+Feedback-Type: abuse
+User-Agent: Loop/1.0
+Version: 1
+Source-IP: 192.0.2.51
+Reporting-MTA: dns; arf.mail.yahoo.com
+Original-Mail-From: <bounce+acme@mail.acme.example>
+Original-Rcpt-To: iris@gmail.com
+Original-Rcpt-To: redacted@yahoo.com
+"""
+_EXIM = """\
+From: Mail Delivery System <Mailer-Daemon@mx.example.net>
+To: bounce@mail.acme.example
+Date: Mon, 3 Mar 2025 10:11:12 +0100
+X-Failed-Recipients: iris@gmail.com, juno@yahoo.com
+
+  iris@gmail.com
+    host mx.example.net [192.0.2.7]: 550 5.1.1 no such user
+
+------ This is a copy of the message, including all the headers. ------
+
+Message-ID: <m-1@acme.example>
+From: "News, weekly" <news@acme.example>
+"""
+_POSTFIX = """\
+2025-03-03T09:11:10.1+00:00 mx1 postfix/submission/smtpd[7]: AB12C3: client=app[192.0.2.9], sasl_username=acme
+Mar  3 09:11:10 mx1 postfix/cleanup[8]: AB12C3: message-id=<m-1@acme.example>
+<22>1 2025-03-03T09:11:11Z mx1 postfix/qmgr 9 - [a@1 b="c"] AB12C3: from=<b@acme.example>, size=9 (queue)
+Mar  3 09:11:12 mx1 postfix/smtp[10]: AB12C3: to=<iris@gmail.com>, orig_to=<i@x.example>, \
+relay=mx.x.example[192.0.2.7]:25, delay=1, delays=0/0/1/0, dsn=4.2.2, status=deferred \
+(host mx.x.example[192.0.2.7] said: 452 4.2.2 x)
+Mar  3 09:11:13 mx1 postfix/qmgr[9]: AB12C3: from=<b@acme.example>, status=expired, returned to sender
+"""
+_POWERMTA = """\
+type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta,bounceCat,vmta,jobId,feedbackType,reportingMta
+b,2025-03-03 10:11:12+0100,1740993070,b@acme.example,iris@gmail.com,,failed,5.1.1 (bad),"smtp;550 ""no"", user",\
+mx.x.example (192.0.2.7),bad-mailbox,acme-1,weekly,,
+f,1740993072,,,,rfc822;iris@gmail.com,,,,,,acme-1,,abuse,dns;arf.mail.yahoo.com
+"""
+
+_MORE: dict[str, list[bytes]] = {
+    "arf": [report("feedback-report", _ARF)],
+    "dsn": [report("delivery-status", _DSN), _EXIM.encode()],
+    "postfix": [_POSTFIX.encode()],
+    "powermta": [_POWERMTA.encode()],
+}
+SEEDS: dict[str, list[bytes]] = {name: [*bodies(name), *_MORE.get(name, [])] for name in FORMATS}
