@@ -11,12 +11,12 @@ MOST_WORDS = 100_000
 _ADDRESS = re.compile(r"(?<![^<>@\"'(])[^<>@\"'(]{1,64}@[^<>\"')]+")
 _VARIABLE = re.compile(
     r"\b(?:"
-    r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"  # IPv4
+    r"(?:[a-z]\d{1,3}-)?(?=[a-z]*\d)[0-9a-z]{9,}(?:\.\d{1,4})?"  # queue and session ids, the most frequent
+    r"|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"  # IPv4
     r"|\d{4}-\d\d-\d\dt[\d:.]+z?"  # RFC 3339
     r"|[0-9a-f]{1,4}:[0-9a-f]{0,4}:[0-9a-f:]+"  # IPv6, times of day
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+"  # UUIDs
     r"|(?=[a-z-]*\d)[0-9a-z]{6}-[0-9a-z]{6,11}-[0-9a-z]{2,4}\b"  # ids of Exim
-    r"|(?:[a-z]\d{1,3}-)?(?=[a-z]*\d)[0-9a-z]{9,}(?:\.\d{1,4})?"  # queue and session ids
     r"|[a-z]{0,6}\d\w{8,}"
     r"|[0-9a-f]{12,}\b"
     r")|\d{4,}"
