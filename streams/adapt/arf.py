@@ -25,8 +25,8 @@ from streams.adapt.mail_report import (
     from_domain,
     message_id,
     original_of,
+    place_names,
     sent_ms,
-    stream_of,
 )
 from streams.adapt.mime import MAX_GROUPS, Headers, Part, date_ms, leaves, read_headers, read_mail
 
@@ -91,9 +91,7 @@ def _base(report: Report, context: Context) -> MailEvent:
         feedback_type=feedback_type(fields.get("feedback-type")),
         campaign=campaign_of(original),
     )
-    if stream := stream_of(report, options):
-        event.stream = stream
-    return event
+    return place_names(event, report, options)
 
 
 def _for_recipient(base: MailEvent, report: Report, address: str, context: Context) -> MailEvent:
@@ -148,6 +146,4 @@ def _unsubscribed(headers: Headers, context: Context) -> MailEvent:
         customer=customer_of(report, options),
         recipient=address,
     )
-    if stream := stream_of(report, options):
-        event.stream = stream
-    return event
+    return place_names(event, report, options)

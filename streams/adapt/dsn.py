@@ -29,8 +29,8 @@ from streams.adapt.mail_report import (
     from_domain,
     message_id,
     original_of,
+    place_names,
     sent_ms,
-    stream_of,
 )
 from streams.adapt.mime import Headers, Part, date_ms, groups, leaves, read_mail
 
@@ -111,9 +111,7 @@ def _base(report: Report, context: Context) -> MailEvent:
         from_domain=from_domain(original) or next(filter(None, map(domain_of, report.senders)), ""),
         campaign=campaign_of(original),
     )
-    if stream := stream_of(report, options):
-        event.stream = stream
-    return event
+    return place_names(event, report, options)
 
 
 def _answered(headers: Headers) -> str:

@@ -1,6 +1,6 @@
 """What feedback reports and delivery status notifications share: the mail they are about, and whose it was.
 
-The options `customer` and `stream` name a place in the report:
+The options `customer`, `stream` and `pool` name a place in the report:
 
 - `sender` (the default for `customer`): the domain of the envelope sender, else that of the From header.
 - `header.NAME`: a header field of the mail that the report is about.
@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Options
 from streams.adapt.common import domain_of
@@ -94,13 +95,17 @@ def customer_of(report: Report, options: Options) -> str:
     return customer
 
 
-def stream_of(report: Report, options: Options) -> str:
-    """The stream of the mail that the report is about; empty where none is told.
+def place_names(event: MailEvent, report: Report, options: Options) -> MailEvent:
+    """The event with the stream and the IP pool of the mail that the report is about, where options say their place.
 
     Raises:
         AdaptError: the place is none.
     """
-    return _find(options.stream, report) if options.stream else ""
+    if options.stream and (stream := _find(options.stream, report)):
+        event.stream = stream
+    if options.pool:
+        event.ip_pool = _find(options.pool, report)
+    return event
 
 
 def _find(place: str, report: Report) -> str:

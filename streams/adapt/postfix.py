@@ -5,7 +5,7 @@ Format: https://www.postfix.org/DEBUG_README.html , and the log calls of its del
 `status=expired`, which stands for each recipient that was deferred last. All other lines give no event.
 
 Who sent a message is told by other lines of the same queue id. So send the lines of a message together, or take the
-customer from what each line has. The options `customer` and `stream` name a place:
+customer from what each line has. The options `customer`, `stream` and `pool` name a place:
 
 - `sasl_username`: who logged in to send (line of smtpd).
 - `sender`: the domain of the envelope sender (line of qmgr).
@@ -215,6 +215,8 @@ def _event(entry: _Entry, kind: EventType, address: str) -> MailEvent:
     )
     if options.stream and (stream := _find(options.stream, entry)):
         event.stream = stream
+    if options.pool:
+        event.ip_pool = _find(options.pool, entry)
     return event
 
 

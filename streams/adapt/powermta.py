@@ -5,8 +5,9 @@ transient failures (`t`), remote bounces (`rb`), remote statuses (`rs`) and feed
 (`r`), failures of whole queues (`tq`) and remote statuses of success, whose delivery was recorded before, give none.
 
 The columns are those of the header line, which begins with `type`; without one those of the option `columns`, or
-PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`) and `stream` name a column, for example
-`header_X-Customer`, or `sender` for the domain of `orig`. `time_zone` is that of times without an offset.
+PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream` and `pool` (default `vmtaPool`) name
+a column, for example `header_X-Customer`, or `sender` for the domain of `orig`. `time_zone` is that of times without
+an offset.
 """
 
 import csv
@@ -156,7 +157,7 @@ def _adapt_one(record: Record, options: Options, context: Context) -> MailEvent 
         message_id=record.get("header_message-id", "").strip("<>"),
         recipient=_recipient(name, record),
         sending_ip=record.get("dlvsourceip", "") or record.get("repsourceip", ""),
-        ip_pool=record.get("vmtapool", ""),
+        ip_pool=(_find(options.pool, record) if options.pool else "") or record.get("vmtapool", ""),
         from_domain=_from_domain(record),
         smtp_code=code,
         enhanced_status=status[0] if status else said,

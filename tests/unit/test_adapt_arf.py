@@ -149,8 +149,9 @@ def test_customer_comes_from_the_place_that_is_configured(options: Options, cust
     assert arf(options=options)[0].customer == customer
 
 
-def test_stream_comes_from_the_place_that_is_configured() -> None:
-    assert arf(options=Options(stream="header.X-CampaignId"))[0].stream == "weekly-44"
+def test_stream_and_pool_come_from_the_places_that_are_configured() -> None:
+    (event,) = arf(options=Options(stream="header.X-CampaignId", pool="header.X-Customer"))
+    assert (event.stream, event.ip_pool) == ("weekly-44", "acme")
 
 
 def test_encoded_customer_name_is_decoded() -> None:

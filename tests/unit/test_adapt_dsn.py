@@ -194,8 +194,9 @@ def test_sender_is_the_address_that_the_notification_went_to_then_the_return_pat
     assert dsn(FAILED, original=original, **headers)[0].customer == customer
 
 
-def test_stream_comes_from_the_place_that_is_configured() -> None:
-    assert dsn(FAILED, options=Options(stream="header.X-CampaignId"))[0].stream == "weekly-44"
+def test_stream_and_pool_come_from_the_places_that_are_configured() -> None:
+    (event,) = dsn(FAILED, options=Options(stream="header.X-CampaignId", pool="header.X-Customer"))
+    assert (event.stream, event.ip_pool) == ("weekly-44", "acme")
 
 
 def test_no_customer_is_an_error_that_names_the_place() -> None:

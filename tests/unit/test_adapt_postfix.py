@@ -180,8 +180,9 @@ def test_local_message_has_the_sender_that_pickup_logs() -> None:
     assert read(pickup, DELIVERY, options=Options())[0].customer == "acme.example"
 
 
-def test_stream_comes_from_the_place_that_is_configured() -> None:
-    assert read(*ABOUT, DELIVERY, options=Options(stream="instance"))[0].stream == "postfix-eu"
+def test_stream_and_pool_come_from_the_places_that_are_configured() -> None:
+    (event,) = read(*ABOUT, DELIVERY, options=Options(stream="instance", pool="host"))
+    assert (event.stream, event.ip_pool) == ("postfix-eu", "mx1")
 
 
 def test_header_logged_with_two_values_accuses_nobody() -> None:

@@ -164,6 +164,11 @@ def test_stream_comes_from_the_column_that_is_configured() -> None:
     assert one("d", Options(stream="vmtaPool")).stream == "shared"
 
 
+def test_pool_comes_from_the_column_that_is_configured_where_it_has_a_value() -> None:
+    assert one("d", Options(pool="srcType")).ip_pool == "smtp"
+    assert one("d", Options(pool="envId")).ip_pool == "shared"
+
+
 def test_no_customer_is_an_error_that_names_record_and_column() -> None:
     with pytest.raises(AdaptError, match="record 2: no value at `envId`, and no default customer is configured"):
         one("d", Options(customer="envId"))
