@@ -21,7 +21,7 @@ from streams.adapt.webhook import (
     Places,
     bounce_class,
     first_text,
-    json_records,
+    json_body,
     moment_ms,
     read_owned,
     reply,
@@ -76,7 +76,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body.
     """
-    return read_owned(json_records(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, PLACES, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:

@@ -18,13 +18,14 @@ from streams.adapt.common import domain_of, stable_id
 from streams.adapt.form import Form, form_fields, is_form
 from streams.adapt.places import find
 from streams.adapt.webhook import (
+    Body,
     Fields,
     Places,
     Text,
     bare_id,
     bounce_class,
     first_text,
-    json_records,
+    json_body,
     kind_of,
     moment_ms,
     read_owned,
@@ -104,10 +105,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     if is_form(raw):
         form = form_fields(raw)
         fields = {name: values[0] for name, values in form.items()}
-        return read_owned(fields, lambda _: _read_form(form), PLACES, context)
-    body = json_records(raw)
-    opened = [_opened(each) for each in body] if isinstance(body, list) else _opened(body)
-    return read_owned(opened, _read, PLACES, context)
+        return read_owned(Body([fields], many=False), lambda _: _read_form(form), PLACES, context)
+    return read_owned(json_body(raw).each(_opened), _read, PLACES, context)
 
 
 def _opened(body: Fields) -> Fields:

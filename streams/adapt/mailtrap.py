@@ -19,7 +19,7 @@ from streams.adapt.webhook import (
     Places,
     Text,
     bounce_class,
-    json_records,
+    json_body,
     kind_of,
     moment_ms,
     read_owned,
@@ -64,14 +64,14 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record, counted from 1.
     """
-    body = json_records(raw)
-    found: list[Fields] = []
-    for each in body if isinstance(body, list) else [body]:
-        events = each.get("events", [each] if "event" in each else None)
-        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            raise AdaptError("field `events`: expected an array of events")
-        found += events
-    return read_owned(found, _read, PLACES, context)
+    return read_owned(json_body(raw).unfolded(_events), _read, PLACES, context)
+
+
+def _events(body: Fields) -> list[Fields]:
+    events = body.get("events", [body] if "event" in body else None)
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        raise AdaptError("field `events`: expected an array of events")
+    return events
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:

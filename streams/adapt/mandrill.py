@@ -23,7 +23,7 @@ from streams.adapt.webhook import (
     Places,
     bounce_class,
     first_text,
-    json_records,
+    json_body,
     moment_ms,
     read_owned,
     reply,
@@ -93,7 +93,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         if values is None:
             raise AdaptError(f"form field `{_FIELD}` is missing")
         raw = values[0].encode()
-    return read_owned(json_records(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, PLACES, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:

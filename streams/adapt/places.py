@@ -6,6 +6,8 @@ import msgspec
 
 #: What a `{"name": ..., "value": ...}` pair may call its name (headers, tags, meta data).
 _NAMES = ("name", "key")
+#: How the text of a JSON object or array begins.
+_OPENING = ("{", "[")
 #: JSON text inside a field is read up to this length, in characters.
 _MAX_INNER = 100_000
 
@@ -17,6 +19,11 @@ def find(place: str, record: object) -> str:
     A list of name and value pairs is read as the object it stands for, of any other list the first element;
     text that is a JSON object or array is looked into.
     """
+    # Nearly always the place is a field of the record, and its value a name.
+    if isinstance(record, dict):
+        value = record.get(place)
+        if isinstance(value, str) and value[:1] not in _OPENING:
+            return value.strip()
     here, rest = _opened(record), place
     while rest:
         if not isinstance(here, dict):
@@ -39,7 +46,7 @@ def _member(fields: dict[str, Any], name: str) -> object:
 
 
 def _opened(value: object) -> object:
-    if isinstance(value, str) and value[:1] in ("{", "[") and len(value) <= _MAX_INNER:
+    if isinstance(value, str) and value[:1] in _OPENING and len(value) <= _MAX_INNER:
         try:
             value = msgspec.json.decode(value)
         except (msgspec.DecodeError, RecursionError):

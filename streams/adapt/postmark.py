@@ -20,7 +20,7 @@ from streams.adapt.webhook import (
     Places,
     Text,
     bounce_class,
-    json_records,
+    json_body,
     kind_of,
     moment_ms,
     read_owned,
@@ -89,7 +89,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body.
     """
-    return read_owned(json_records(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, PLACES, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:

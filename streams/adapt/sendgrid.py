@@ -15,7 +15,7 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import reply_of, stable_id, text
 from streams.adapt.places import find
-from streams.adapt.webhook import Fields, Text, fill, first_text, json_records, kind_of, moment_ms, read_records, typed
+from streams.adapt.webhook import Fields, Text, fill, first_text, json_body, kind_of, moment_ms, read_records, typed
 
 NAME = "sendgrid"
 
@@ -69,7 +69,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
     options = context.options(NAME)
-    return read_records(json_records(raw), lambda record: _read(record, options), context)
+    return read_records(json_body(raw), lambda record: _read(record, options), context)
 
 
 def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:

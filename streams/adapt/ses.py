@@ -22,7 +22,7 @@ from streams.adapt.common import decode, domain_of, stable_id
 from streams.adapt.feedback import feedback_type
 from streams.adapt.places import find
 from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
-from streams.adapt.webhook import Fields, Places, bounce_class, json_records, moment_ms, read_owned, reply, typed
+from streams.adapt.webhook import Fields, Places, bounce_class, json_body, moment_ms, read_owned, reply, typed
 
 PLACES = Places("ses", customer=("mail.tags.customer", "mail.sendingAccountId"), stream=("mail.tags.stream",))
 
@@ -101,9 +101,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a message; names the record of several, counted from 1.
     """
-    body = json_records(raw)
-    opened = [_opened(each) for each in body] if isinstance(body, list) else _opened(body)
-    return read_owned(opened, _read, PLACES, context)
+    return read_owned(json_body(raw).each(_opened), _read, PLACES, context)
 
 
 def _opened(record: Fields) -> Fields:

@@ -16,7 +16,7 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
-from streams.adapt.webhook import Fields, Text, fill, json_records, read_records, typed
+from streams.adapt.webhook import Fields, Text, fill, json_body, read_records, typed
 
 NAME = "socketlabs"
 
@@ -76,7 +76,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
     options = context.options(NAME)
-    return read_records(json_records(raw), lambda record: _read(record, options), context)
+    return read_records(json_body(raw), lambda record: _read(record, options), context)
 
 
 def _read(written: Fields, options: Options) -> Iterable[MailEvent]:

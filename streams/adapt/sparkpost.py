@@ -23,7 +23,7 @@ from streams.adapt.webhook import (
     Text,
     bounce_class,
     first_text,
-    json_records,
+    json_body,
     kind_of,
     moment_ms,
     read_owned,
@@ -96,9 +96,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    body = json_records(raw)
-    opened = [_opened(each) for each in body] if isinstance(body, list) else _opened(body)
-    return read_owned(opened, _read, PLACES, context)
+    return read_owned(json_body(raw).each(_opened), _read, PLACES, context)
 
 
 def _opened(record: Fields) -> Fields:

@@ -20,7 +20,7 @@ from streams.adapt.webhook import (
     Fields,
     Places,
     bounce_class,
-    json_records,
+    json_body,
     moment_ms,
     read_owned,
     reply,
@@ -76,9 +76,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record, counted from 1.
     """
-    body = json_records(raw)
-    found = [event for each in (body if isinstance(body, list) else [body]) for event in _events(each)]
-    return read_owned(found, _read, PLACES, context)
+    return read_owned(json_body(raw).unfolded(_events), _read, PLACES, context)
 
 
 def _events(body: Fields) -> Iterator[Fields]:

@@ -25,6 +25,7 @@ FROM_DOMAIN = "from_domain"
 _MILLISECONDS_FROM = 100_000_000_000
 
 _BODY: msgspec.json.Decoder[list[Fields] | Fields] = msgspec.json.Decoder(list[Fields] | Fields)
+_OBJECT: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +39,70 @@ class Places:
     stream: tuple[str, ...] = ()
 
 
-def json_records(raw: bytes) -> list[Fields] | Fields:
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The records of one body. Where they are `many`, errors tell which is bad. Without `may_have_nul` no text in
+    them can hold a NUL.
+    """
+
+    records: list[Fields]
+    many: bool
+    may_have_nul: bool = True
+
+    def each(self, inner: Callable[[Fields], Fields]) -> "Body":
+        """The body of what is inside each record."""
+        return Body([inner(record) for record in self.records], self.many, self.may_have_nul)
+
+    def unfolded(self, inner: Callable[[Fields], Iterable[Fields]]) -> "Body":
+        """The body of the records that are inside each record."""
+        found = [event for record in self.records for event in inner(record)]
+        return Body(found, many=True, may_have_nul=self.may_have_nul)
+
+
+def json_body(raw: bytes) -> Body:
     """The records of a body: one JSON object, an array of them, or one a line.
 
     Raises:
         AdaptError: too large, not JSON, or not of that shape.
     """
+    # To write a NUL, or any of the characters of which its escape is made, takes an escape that begins like this,
+    # and so it does in JSON text inside JSON text.
+    may_have_nul = b"\\u00" in raw
     try:
-        return decode(_BODY, raw)
+        found = decode(_BODY, raw)
+        return Body(found if isinstance(found, list) else [found], isinstance(found, list), may_have_nul)
     except AdaptError:
         if len(raw) > MAX_EVENT_BYTES:
             raise
         lines = [line for line in raw.splitlines() if line.strip()]
         if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
             raise
-    records: list[Fields] = []
+    records = []
     for number, line in enumerate(lines, start=1):
         try:
-            found = decode(_BODY, line)
+            records.append(decode(_OBJECT, line))
         except AdaptError as error:
             raise AdaptError(f"record {number}: {error}") from error
-        records += found if isinstance(found, list) else [found]
-    return records
+    return Body(records, many=True, may_have_nul=may_have_nul)
 
 
-def read_records(body: list[Fields] | Fields, read: Read, context: Context) -> list[MailEvent]:
+def read_records(body: Body, read: Read, context: Context) -> list[MailEvent]:
     """The events of all records, checked and complete.
 
     Raises:
         AdaptError: a record is bad; of several records it names the place, counted from 1.
     """
     events = []
-    for number, record in enumerate(body if isinstance(body, list) else [body], start=1):
+    for number, record in enumerate(body.records, start=1):
         try:
-            events += [complete(event, context) for event in read(record)]
+            events += [complete(event, context, may_have_nul=body.may_have_nul) for event in read(record)]
         except AdaptError as error:
-            place = f"record {number}: " if isinstance(body, list) else ""
+            place = f"record {number}: " if body.many else ""
             raise AdaptError(f"{place}{error}") from error
     return events
 
 
-def read_owned(body: list[Fields] | Fields, read: Read, places: Places, context: Context) -> list[MailEvent]:
+def read_owned(body: Body, read: Read, places: Places, context: Context) -> list[MailEvent]:
     """As `read_records`, where `read` leaves the customer open: it is looked for in the record.
 
     Raises:
@@ -191,4 +215,6 @@ def bare_id(message_id: str | None) -> str:
 
 def first_text(value: object) -> str:
     """A tag: the value itself or, of several, the first."""
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        value = value[0]
     return find("", value)

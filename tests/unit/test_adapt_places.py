@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from streams.adapt import AdaptError
+from schemas.providers import load
+from streams.adapt import AdaptError, Context, adapter
 from streams.adapt.places import find
-from streams.adapt.webhook import bounce_class, json_records, moment_ms, reply
+from streams.adapt.webhook import bounce_class, json_body, moment_ms, reply
 
 RECORD: dict[str, Any] = {
     "account": "brightleaf",
@@ -134,10 +135,33 @@ def test_bare_word_hard_counts_only_without_a_reply(known: str, hard: bool, code
 
 def test_body_may_be_one_record_an_array_or_a_record_a_line() -> None:
     one, two = {"a": 1}, {"a": 2}
-    assert json_records(json.dumps(one).encode()) == one
-    assert json_records(json.dumps([one, two], indent=1).encode()) == [one, two]
-    assert json_records(json.dumps(one, indent=1).encode()) == one
-    assert json_records(b'{"a": 1}\r\n\n {"a": 2}\n') == [one, two]
+    for raw, records, many in (
+        (json.dumps(one).encode(), [one], False),
+        (json.dumps(one, indent=1).encode(), [one], False),
+        (json.dumps([one, two], indent=1).encode(), [one, two], True),
+        (b'{"a": 1}\r\n\n {"a": 2}\n', [one, two], True),
+    ):
+        body = json_body(raw)
+        assert (body.records, body.many) == (records, many)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r"\u0000", r"\\u0000", r"\\\\u0000", r"\u005cu0000", r"\u005Cu0000", r"\\\u00750000", r"\\u\u0030000"],
+)
+def test_nul_is_looked_for_however_it_is_written(text: str) -> None:
+    raw = f'{{"a": "{text}"}}'.encode()
+    assert json_body(raw).may_have_nul
+    assert json_body(raw).each(lambda record: record).may_have_nul
+    assert json_body(raw).unfolded(lambda record: [record]).may_have_nul
+    assert not json_body(b'{"a": "u0000 \\\\ 0"}').may_have_nul
+
+
+def test_nul_in_json_inside_a_text_field_is_found() -> None:
+    inner = r"{\"customer\": \"a\u005cu0000b\"}"
+    raw = f'{{"event": "spam", "ts": 1757675281, "X-Mailin-custom": "{inner}"}}'.encode()
+    with pytest.raises(AdaptError, match="field `customer`: contains a NUL"):
+        adapter("brevo")(raw, Context(b"a key", load()))
 
 
 @pytest.mark.parametrize(
@@ -152,4 +176,4 @@ def test_body_may_be_one_record_an_array_or_a_record_a_line() -> None:
 )
 def test_body_of_another_shape(body: bytes, complaint: str) -> None:
     with pytest.raises(AdaptError, match=complaint):
-        json_records(body)
+        json_body(body)
