@@ -15,7 +15,18 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, Options
 from streams.adapt.common import reply_of, stable_id, text
 from streams.adapt.places import find
-from streams.adapt.webhook import Fields, Text, fill, first_text, json_body, kind_of, moment_ms, read_records, typed
+from streams.adapt.webhook import (
+    Fields,
+    Text,
+    bare_id,
+    fill,
+    first_text,
+    json_body,
+    kind_of,
+    moment_ms,
+    read_records,
+    typed,
+)
 
 NAME = "sendgrid"
 
@@ -89,8 +100,7 @@ def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
         type=kind,
         time=time,
         customer=customer,
-        # The angle brackets are no part of a message id (RFC 5322 section 3.6.4).
-        message_id=(record.smtp_id or "").strip(" <>") or record.sg_message_id or "",
+        message_id=bare_id(record.smtp_id) or record.sg_message_id or "",
         recipient=record.email or "",
         sending_ip=(record.ip or "") if record.event in _SENDING else "",
         ip_pool=(record.pool.name or "") if record.pool else "",

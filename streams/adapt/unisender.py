@@ -9,7 +9,6 @@ Places are paths in the event, beside which `user_id`, `project_id` and `project
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
@@ -66,7 +65,6 @@ class _Event(msgspec.Struct):
     event_time: int | float | str | None = None
     job_id: str | None = None
     delivery_info: _Delivery | None = None
-    metadata: Any = None
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
