@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import examples, keys, models, reference
 from api.access import Owner, Service, Services, customer_for
+from api.cohorts import cohorts
 from api.metrics import Stages, registry
 from api.pool import StorePool
 from api.problems import MEDIA_TYPE, ApiError, add_handlers
@@ -84,6 +85,17 @@ def get_rates(
         step_s=cut.step,
         points=points,
     )
+
+
+@v1.get("/cohorts", summary="Complaints by the day of sending", response_description="The rate, day by day.")
+def get_cohorts(
+    asked: Annotated[models.CohortsQuery, Query()], owner: Owner, service: Services, response: Response
+) -> models.Cohorts:
+    """The complaint rate of each day's mail: a complaint counts on the day its message was sent."""
+    customer = customer_for(owner, asked.customer)
+    response.headers["Cache-Control"] = "no-store"
+    with service.stores.lend() as store:
+        return cohorts(store, customer, asked.days, service.definition, service.clock())
 
 
 @router.get(

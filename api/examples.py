@@ -106,7 +106,15 @@ RATES: dict[str, Any] = {
         },
     ],
 }
-ANSWERS = {"/v1/standing": STANDING, "/v1/rates": RATES, "/healthz": {"status": "ok"}}
+COHORTS: dict[str, Any] = {
+    "customer": "acme",
+    "days": [
+        {"day": "2026-03-11", "numerator": 0, "denominator": 0, "rate": None},
+        {"day": "2026-03-12", "numerator": 1, "denominator": 12000, "rate": 0.00008333333333333333},
+    ],
+    "undated": 1,
+}
+ANSWERS = {"/v1/standing": STANDING, "/v1/rates": RATES, "/v1/cohorts": COHORTS, "/healthz": {"status": "ok"}}
 #: By status.
 REFUSALS: dict[str, dict[str, Any]] = {
     "401": {

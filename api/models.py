@@ -3,7 +3,7 @@
 These are pydantic models, not Structs, because FastAPI writes the OpenAPI document from them.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +63,12 @@ class RatesQuery(Query):
             description="End, RFC 3339 with an offset or epoch milliseconds; default and latest: now.",
         ),
     ] = None
+
+
+class CohortsQuery(Query):
+    """How far back."""
+
+    days: Annotated[int, Field(ge=1, le=45, examples=[2], description="How many days, until today.")] = 30
 
 
 class Rate(BaseModel):
@@ -198,6 +204,24 @@ class Series(BaseModel):
     end: datetime = Field(alias="to")
     step_s: int
     points: list[Point]
+
+
+class Cohort(Rate):
+    """The mail of one day (UTC): complaints about it, whenever they came, / delivered."""
+
+    day: date
+
+
+class Cohorts(BaseModel):
+    """Complaint rates by the day of sending, oldest first, of mailbox providers that send complaints back.
+
+    Complaints come up to weeks later, so the last days are not complete. `undated` complaints came in this time, but
+    nobody can say on which day their message was sent: they are in no day.
+    """
+
+    customer: str
+    days: list[Cohort]
+    undated: int
 
 
 class Health(BaseModel):

@@ -42,7 +42,7 @@ def takes(settings: Settings) -> dict[str, Take]:
             adapt = adapter(form)
         except AdaptError as error:
             raise SettingsError(f"ingest.formats: {topic}: {error}") from error
-        found[topic] = take_mail(adapt, context, classify, bounds(settings.ingest))
+        found[topic] = take_mail(adapt, context, classify, bounds(settings.ingest), cohorts=settings.ingest.cohorts)
     return found
 
 

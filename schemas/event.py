@@ -67,6 +67,9 @@ class MailEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     campaign: str = ""
     #: The host that took or refused the message, as its MX record names it; it tells whose mailboxes a domain has.
     mx_host: str = ""
+    #: When the message was sent, where a report says so: a complaint belongs to the cohort of that day. Same forms as
+    #: `time`; 0 is "not known".
+    sent: int | datetime = 0
 
     @property
     def time_ms(self) -> int:

@@ -89,6 +89,9 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     Messages are taken `batch_events` at a time: as many as stay in the processor's cache with what is made of them
     (10,000 at a time cost nearly twice as much each).
 
+    With `cohorts` the day of each message delivered at a provider with a feedback loop is kept for 45 days (about ten
+    bytes each), so that complaints can be set against the mail of the day they are about.
+
     A worker stops when more than `dead_letter_share` (a ratio) of the last `dead_letter_window` messages of a
     source partition cannot be read; see `streams.dead_share`. With 1 it never stops for that.
     """
@@ -104,6 +107,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     max_behind_days: Seconds = 90.0
     changes_every_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
     dedup_memory_mb: Count = 128
+    cohorts: bool = True
     dead_letter_share: Annotated[float, Meta(ge=0, le=1)] = 0.2
     dead_letter_window: Count = 1_000
 

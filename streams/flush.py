@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams import count
+from streams import cohorts, count
 from streams.intake import Batch, Detail, Fresh, Source
 from streams.records import (
     dead_letter_columns,
@@ -219,8 +219,11 @@ def _store_evidence(store: Store, batches: Sequence[Batch], now_ms: int) -> None
     listings = [(batch.source.name, *each) for batch in batches for each in batch.listings]
     if dead:
         store.insert("dead_letters", dead_letter_columns(dead))
+    if any(batch.delivered.hashes for batch in batches):
+        store.insert_table("sent_messages", cohorts.table(batch.delivered for batch in batches))
     if negatives:
-        store.insert("events", detail_columns(negatives))
+        days = cohorts.sent_days(store, [each.event for _, each in negatives])
+        store.insert("events", detail_columns(negatives, days))
         store.insert("negative_ids", negative_id_columns(negatives, now_ms))
     if listings:
         store.insert("listing_events", listing_columns(listings))

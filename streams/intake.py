@@ -18,6 +18,7 @@ from streams.adapt import Adapter, AdaptError, Context, canonical
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
+from streams.cohorts import Delivered
 from streams.count import MINUTE_MS, Cells, Tally, count_direct
 from streams.seen import Ids, Seen
 
@@ -72,6 +73,7 @@ class Batch:
     position: int
     next_offset: int
     tally: Tally = field(default_factory=Tally)
+    delivered: Delivered = field(default_factory=Delivered)
     negatives: list[Detail] = field(default_factory=list)
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -109,10 +111,14 @@ class Fresh:
 Take = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
 
 
-def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: TimeBounds) -> Take:
+def take_mail(
+    adapt: Adapter, context: Context, classify: Classifier, bounds: TimeBounds, *, cohorts: bool = True
+) -> Take:
     """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
-    whole runs are adapted at once, which gives the counts that one by one would give."""
+    whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is noted which
+    messages complaints may come of."""
     at_once = adapt is canonical.adapt
+    reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
 
     def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         batch.messages += len(payloads)
@@ -161,6 +167,8 @@ def take_mail(adapt: Adapter, context: Context, classify: Classifier, bounds: Ti
             for at in rare:
                 usual[at] = False
             events, times = list(compress(events, usual)), list(compress(times, usual))
+        if reporting:
+            batch.delivered.note(events, times, reporting)
         count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
 
     return take

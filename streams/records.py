@@ -15,8 +15,9 @@ from streams.intake import Batch, Detail
 Columns = dict[str, list[Any]]
 
 
-def detail_columns(details: Iterable[tuple[str, Detail]]) -> Columns:
-    """Columns of the `events` table, from pairs of source and event."""
+def detail_columns(details: Iterable[tuple[str, Detail]], sent_days: Sequence[int]) -> Columns:
+    """Columns of the `events` table, from pairs of source and event, and the day (epoch days, UTC) on which the
+    message of each was sent."""
     pairs = list(details)
     kept = [detail for _, detail in pairs]
     events = [each.event for each in kept]
@@ -42,6 +43,7 @@ def detail_columns(details: Iterable[tuple[str, Detail]]) -> Columns:
         "bounce_kind": [each.classified.kind if each.classified else "" for each in kept],
         "feedback_type": [e.feedback_type for e in events],
         "asynchronous": [e.asynchronous for e in events],
+        "sent_day": list(sent_days),
         "source": [source for source, _ in pairs],
         "position": [each.position for each in kept],
     }

@@ -83,6 +83,20 @@ class Api:
         row |= {"type": kind, "weight": weight, "id": f"{ip}{at}"}
         self.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
+    def complained(self, at: int, count: int, sent: int | None = None, provider: str = "yahoo", kind: str = "") -> None:
+        """So many complaints at a time (epoch s) about mail sent at another, or nobody knows when."""
+        rows = range(count)
+        columns: dict[str, list[Any]] = {
+            "customer": ["acme" for _ in rows],
+            "time": [datetime.fromtimestamp(at, UTC) for _ in rows],
+            "type": ["complained" for _ in rows],
+            "provider": [provider for _ in rows],
+            "feedback_type": [kind for _ in rows],
+            "sent_day": [(sent or 0) // DAY for _ in rows],
+            "source": [f"e{next(_sources)}" for _ in rows],
+        }
+        self.store.insert("events", columns)
+
     def judged(self, scope: str, standing: str, since: int, reasons: Sequence[str] = ()) -> None:
         time = datetime.fromtimestamp(since, UTC)
         row = {"customer": "acme", "scope": scope, "updated": time, "standing": standing, "since": time}
@@ -99,7 +113,7 @@ class Api:
 @contextmanager
 def running(store_settings: ClickHouse, store: Store, *, expired_is_failure: bool = True) -> Iterator[Api]:
     """The interface over a migrated, empty store; it ends with the block."""
-    for table in ("counts", "listing_events", "alerts"):
+    for table in ("counts", "events", "listing_events", "alerts"):
         store.run(f"ALTER TABLE {table} REMOVE TTL")  # the tests' clock stands still
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()

@@ -30,6 +30,8 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
             ]
         )
         interface.listing("192.0.2.1", NOON, "listed")
+        interface.complained(NOON, 1, NOON)
+        interface.complained(NOON, 1)
         interface.judged("customer", "excessive", NOON - HOUR, ["complaint"])
         interface.judged("stream:news", "excessive", NOON - HOUR, ["complaint"])
         interface.judged("stream:receipts", "too_small", NOON)
@@ -101,9 +103,9 @@ def test_every_refusal_is_documented_by_what_is_answered(api: Api) -> None:
     api.close_after_each_answer()
     for status, answer in answers.items():
         assert str(answer.status_code) == status
-        assert documented(api, status) == dict.fromkeys(("/v1/standing", "/v1/rates"), answer.json())
+        assert documented(api, status) == dict.fromkeys(("/v1/standing", "/v1/rates", "/v1/cohorts"), answer.json())
     api.server.stop()
-    assert documented(api, "503").keys() == {"/v1/standing", "/v1/rates", "/healthz"}
+    assert documented(api, "503").keys() == {"/v1/standing", "/v1/rates", "/v1/cohorts", "/healthz"}
 
 
 def test_reference_page_tells_everything_and_loads_nothing(api: Api) -> None:

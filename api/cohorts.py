@@ -1,0 +1,51 @@
+"""Complaint rates by the day of sending: each complaint is set against the mail of the day it is about."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api import models
+from api.rates import Definition
+from streams.store import Store
+
+DAYS = """
+SELECT toUInt16(day), sum(complained), sum(delivered) FROM cohort_complaint_rate
+WHERE customer = {customer:String} AND day >= toDate({since:UInt16}) AND provider IN {fbl:Array(String)}
+GROUP BY day
+"""
+#: Complaints that nobody can assign to a day.
+UNDATED = """
+SELECT count() FROM events FINAL
+WHERE customer = {customer:String} AND time >= toDateTime({begin:UInt32}) AND sent_day = toDate(0)
+    AND type = 'complained' AND feedback_type IN ('', 'abuse', 'fraud', 'virus', 'other', 'opt-out')
+    AND provider IN {fbl:Array(String)}
+"""
+DAY_S = 86_400
+
+
+def cohorts(store: Store, customer: str, days: int, definition: Definition, now_ms: int) -> models.Cohorts:
+    """The last `days` days (UTC) until today at `now_ms` (epoch ms), those without mail too.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    since = now_ms // 1000 // DAY_S - (days - 1)
+    asked: dict[str, Any] = {
+        "customer": customer,
+        "since": since,
+        "begin": since * DAY_S,
+        "fbl": list(definition.feedback_loop),
+    }
+    found = {int(day): (int(bad), int(sent)) for day, bad, sent in store.rows(DAYS, asked)}
+    return models.Cohorts(
+        customer=customer,
+        days=[
+            models.Cohort(day=today - timedelta(days=days - 1 - place), **_rate(found.get(since + place, (0, 0))))
+            for place in range(days)
+        ],
+        undated=int(store.rows(UNDATED, asked)[0][0]),
+    )
+
+
+def _rate(counted: tuple[int, int]) -> dict[str, Any]:
+    return models.Rate.of(*counted).model_dump()

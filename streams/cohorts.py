@@ -1,0 +1,98 @@
+"""Cohorts: on which day the message of a complaint was sent.
+
+A report may say so itself (`MailEvent.sent`). Else the message is looked for among those that were delivered at
+providers with a feedback loop: of these, the day and a hash are kept.
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from xxhash import xxh3_64_intdigest
+
+from schemas.event import MailEvent, epoch_ms
+from streams.store import Store
+
+DAY_MS = 86_400_000
+#: For how many days after it was sent a message's complaint is believed to be about it.
+MOST_DAYS = 45
+#: 1970-01-01: nobody can say.
+UNKNOWN = 0
+
+SENT_DAYS = """
+SELECT hash, toUInt16(min(day)) FROM sent_messages
+WHERE hash IN {hashes:Array(UInt64)} AND day >= toDate({since:UInt16})
+GROUP BY hash
+"""
+
+
+@dataclass(slots=True)
+class Delivered:
+    """Messages delivered since the last flush: a hash and a day (epoch days, UTC) of each."""
+
+    hashes: "array[int]" = field(default_factory=lambda: array("Q"))
+    days: "array[int]" = field(default_factory=lambda: array("H"))
+
+    def note(self, events: Sequence[MailEvent], times: Sequence[int], reporting: frozenset[str]) -> None:
+        """Add those of the events that a complaint may be about, each with its time in epoch ms."""
+        kept = [
+            (event, time)
+            for event, time in zip(events, times, strict=True)
+            if event.provider in reporting and event.message_id and event.type == "delivered"
+        ]
+        self.hashes.extend([message_hash(event) for event, _ in kept])
+        self.days.extend([_day(time) for _, time in kept])
+
+
+def message_hash(event: MailEvent) -> int:
+    """What tells messages apart: a hash of customer and message id."""
+    return xxh3_64_intdigest(f"{event.customer}\0{event.message_id}".encode())
+
+
+def table(parts: Iterable[Delivered]) -> pa.Table:
+    """Rows of the `sent_messages` table."""
+    found = list(parts)
+    return pa.table(
+        {
+            "day": pa.array(np.concatenate([np.frombuffer(each.days, np.uint16) for each in found]), pa.uint16()),
+            "hash": pa.array(np.concatenate([np.frombuffer(each.hashes, np.uint64) for each in found]), pa.uint64()),
+        }
+    )
+
+
+def stated_day(event: MailEvent) -> int:
+    """The day (epoch days, UTC) on which the report says the message was sent; `UNKNOWN` where it does not, or
+    where that cannot be: later than the report itself, or longer ago than complaints come."""
+    if not event.sent:
+        return UNKNOWN
+    day, reported = epoch_ms(event.sent) // DAY_MS, event.time_ms // DAY_MS
+    return day if reported - MOST_DAYS <= day <= reported and day > 0 else UNKNOWN
+
+
+def sent_days(store: Store, events: Sequence[MailEvent]) -> list[int]:
+    """On which day (epoch days, UTC) the message of each complaint was sent; `UNKNOWN` for other events and where
+    nobody can say. One query, if any.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    days = [stated_day(event) if event.type == "complained" else UNKNOWN for event in events]
+    asked = {
+        place: message_hash(event)
+        for place, event in enumerate(events)
+        if event.type == "complained" and days[place] == UNKNOWN and event.message_id
+    }
+    if asked:
+        since = max(0, min(events[place].time_ms for place in asked) // DAY_MS - MOST_DAYS)
+        rows = store.rows(SENT_DAYS, {"hashes": sorted(set(asked.values())), "since": since})
+        known = {int(found): int(day) for found, day in rows}
+        for place, wanted in asked.items():
+            day = known.get(wanted, UNKNOWN)
+            days[place] = day if day <= events[place].time_ms // DAY_MS else UNKNOWN
+    return days
+
+
+def _day(time_ms: int) -> int:
+    return min(max(0, time_ms // DAY_MS), 0xFFFF)
