@@ -73,8 +73,8 @@ def _fields(parts: list[Part]) -> Headers | None:
 def _base(report: Report, context: Context) -> MailEvent:
     """What all recipients of the report share. Its time is the report's, for that is when somebody complained."""
     fields, original = report.fields, report.original
-    moments = (sent_ms(report.headers), date_ms(fields.get("received-date")), date_ms(fields.get("arrival-date")))
-    moment = next((each for each in moments if each is not None), None)
+    arrived = _first(date_ms(fields.get("arrival-date")), date_ms(fields.get("received-date")))
+    moment = _first(sent_ms(report.headers), arrived)
     if moment is None:
         raise AdaptError("the report has no date that can be read")
     options = context.options(NAME)
@@ -90,8 +90,14 @@ def _base(report: Report, context: Context) -> MailEvent:
         or fields.get("reported-domain").lower(),
         feedback_type=feedback_type(fields.get("feedback-type")),
         campaign=campaign_of(original),
+        # What the host that took the mail in says goes before the date that its sender wrote.
+        sent=_first(arrived, date_ms(original.get("date"))) or 0,
     )
     return place_names(event, report, options)
+
+
+def _first(*moments: int | None) -> int | None:
+    return next((each for each in moments if each is not None), None)
 
 
 def _for_recipient(base: MailEvent, report: Report, address: str, context: Context) -> MailEvent:

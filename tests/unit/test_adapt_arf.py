@@ -123,6 +123,21 @@ def test_time_is_that_of_the_report_and_only_without_it_that_of_the_mail(
     assert arf(*lines, Date=date)[0].time_ms == ms(expected)
 
 
+@pytest.mark.parametrize(
+    ("lines", "original", "expected"),
+    [
+        (("Arrival-Date: Sun, 2 Mar 2025 08:00:00 +0000",), ORIGINAL, datetime(2025, 3, 2, 8, tzinfo=UTC)),
+        (("Received-Date: Sun, 2 Mar 2025 08:00:00 +0000",), ORIGINAL, datetime(2025, 3, 2, 8, tzinfo=UTC)),
+        ((), ORIGINAL, datetime(2025, 3, 3, 9, tzinfo=UTC)),
+        ((), "From: n@acme.example\n", None),
+    ],
+)
+def test_day_of_the_mail_is_when_it_arrived_and_only_without_that_when_it_says_it_was_sent(
+    lines: tuple[str, ...], original: str, expected: datetime | None
+) -> None:
+    assert arf(*lines, original=original)[0].sent == (ms(expected) if expected else 0)
+
+
 def test_date_of_the_last_host_counts_where_the_report_has_none() -> None:
     (event,) = arf(Date="", Received="from a by b with ESMTP id 7 for <x@y>; Mon, 3 Mar 2025 10:11:12 +0100 (CET)")
     assert event.time_ms == ms(SENT)
