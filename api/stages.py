@@ -162,10 +162,9 @@ class IngestThread:
         return not self._thread.is_alive()
 
     def drained(self, timeout_s: float) -> bool:
-        """Wait until nothing more comes and everything is stored."""
-        done = threading.Event()
-        self.worker.when_drained(done.set)
-        return done.wait(timeout_s)
+        """Wait until nothing more comes and everything is stored; then stop."""
+        self.worker.when_drained(self.stop.set)
+        return self.stop.wait(timeout_s)
 
     def _run(self) -> None:
         try:

@@ -78,6 +78,8 @@ class Flusher:
         self._thread = ThreadPoolExecutor(1, "flush")
         self._running: Future[list[Flushed]] | None = None
         self.ending = threading.Event()
+        #: Whether the worker is told to stop: questions are then given up, as nobody waits for their answers.
+        self.stopped: Callable[[], bool] = self.ending.is_set
 
     @property
     def busy(self) -> bool:
@@ -103,9 +105,9 @@ class Flusher:
         """Ask the store, again and again until it answers; waits for the flush under way.
 
         Raises:
-            StoreError: it was given up, since the worker is ending.
+            StoreError: it was given up, since the worker is to stop.
         """
-        return self._thread.submit(self._retried, lambda: question(self._store)).result()
+        return self._thread.submit(self._retried, lambda: question(self._store), self.stopped).result()
 
     def close(self) -> None:
         """End the thread once it is through."""
@@ -153,8 +155,9 @@ class Flusher:
         for each in messages(changed, now_ms, self._partitions):
             self._publisher.publish(REPUTATION_CHANGES, each.key, each.value, each.partition)
 
-    def _retried(self, action: Callable[[], T]) -> T:
-        """Try until store and broker answer, waiting longer each time."""
+    def _retried(self, action: Callable[[], T], over: Callable[[], bool] | None = None) -> T:
+        """Try until store and broker answer, waiting longer each time, or until it is `over`."""
+        over = over or self.ending.is_set
         tries, longest = 0, RETRY_S[0]
         while True:
             try:
@@ -163,11 +166,11 @@ class Flusher:
                 tries += 1
                 self._metrics.store_failures += 1
                 self._metrics.trouble = str(error)
-                if self.ending.is_set() and tries >= LAST_TRIES:
+                if over() and tries >= LAST_TRIES:
                     raise
                 log.warning("%s; trying again in at most %.1f s", error, longest)
                 pause = random.uniform(0, longest)
-                if self.ending.is_set():
+                if over():
                     time.sleep(min(pause, LAST_WAIT_S))
                 else:
                     self.ending.wait(pause)

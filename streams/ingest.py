@@ -85,6 +85,7 @@ class IngestWorker:
             StoreError: the store failed at the start or at the end. In between it is tried again.
             DeadShareError: too large a share of a partition cannot be read. Its last batch is not stored.
         """
+        self._flusher.stopped = stop.is_set
         try:
             self._open()
             self._loop(stop)

@@ -119,3 +119,43 @@ def test_few_bad_messages_stop_nobody(kafka: Kafka, store: Store, store_settings
         produce(kafka, range(3_000), lambda number: b"bad" if number % every == 0 else event(number))
         wait_for(lambda: worker.metrics.stored == 3_000, "all of it")
     assert delivered(store) == 2_700
+
+
+class SilentStore(Store):
+    """A store that answers no question while `away` is set."""
+
+    away = threading.Event()
+
+    def rows(self, *args: Any, **options: Any) -> Any:
+        if self.away.is_set():
+            raise StoreError("the store is away")
+        return super().rows(*args, **options)
+
+
+def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
+    kafka: Kafka, store_settings: ClickHouse
+) -> None:
+    stop, errors = threading.Event(), list[Exception]()
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_rules(), bounds(Ingest()))}
+    with opened(store_settings, SilentStore) as silent:
+        worker = IngestWorker(kafka, Ingest(flush_seconds=0.1), silent, takes, clock=lambda: NOW)
+
+        def run() -> None:
+            try:
+                worker.run(stop)
+            except StoreError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            wait_for(lambda: worker.metrics.last_stored_ms or worker._batches, "the worker to run")
+            # A drained worker takes its topics up anew, and asks the store where to go on.
+            worker.when_drained(SilentStore.away.set)
+            wait_for(lambda: worker.metrics.trouble == "the store is away", "a question without an answer")
+            stop.set()
+            thread.join(30)
+            assert not thread.is_alive()
+        finally:
+            SilentStore.away.clear()
+    assert [str(each) for each in errors] == ["the store is away"]
