@@ -63,6 +63,7 @@ class _Report(msgspec.Struct):
     original_mail_from: str | None = None
     original_rcpto_to: list[str] | None = None
     reporting_mta: dict[str, Any] | None = None
+    arrival_date: str | None = None
     extensions: dict[str, Any] | None = None
     supplemental_trace: dict[str, Any] | None = None
 
@@ -185,6 +186,7 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
         bounce_class=known,
         feedback_type=feedback_type(report.feedback_type or "") if report else "",
         asynchronous=record.type == "OOB",
+        sent=_arrived(report) if report else 0,
         mx_host=(record.peer_address.name or "") if record.peer_address and record.type in _SENDING else "",
     )
 
@@ -213,6 +215,14 @@ def _reported(report: _Report | None) -> list[str]:
         if named:
             return named
     return []
+
+
+def _arrived(report: _Report) -> int:
+    """When the message that the report is about came in at the provider (epoch ms); 0 where it does not say."""
+    try:
+        return time_ms(report.arrival_date) if report.arrival_date else 0
+    except AdaptError:
+        return 0
 
 
 def _reporter(record: _Record, report: _Report, context: Context) -> str:

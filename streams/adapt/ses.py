@@ -152,6 +152,7 @@ def _base(record: Fields, event: _Event, kind: EventType, time: str | None, iden
         sending_ip=find("ses:outgoing-ip", tags),
         from_domain=domain_of(event.mail.source or "") or find("ses:from-domain", tags).lower(),
         campaign=find("campaign", tags),
+        sent=moment_ms(event.mail.timestamp, "mail.timestamp") if kind == "complained" and event.mail.timestamp else 0,
     )
 
 

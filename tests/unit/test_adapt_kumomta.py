@@ -123,3 +123,12 @@ def test_error_repeats_no_more_of_a_value_than_can_be_read() -> None:
     with pytest.raises(AdaptError, match="no tenant in queue") as caught:
         adapt({"queue": "(" * 5_000, "id": "x" * 5_000})
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("arrival_date", "sent"), [("2025-12-01T08:00:00Z", 1_764_576_000_000), ("some day", 0), (None, 0)]
+)
+def test_complaint_says_when_its_message_came_in(arrival_date: str | None, sent: int) -> None:
+    report = {"feedback_type": "abuse", "original_rcpto_to": ["r@yahoo.com"], "arrival_date": arrival_date}
+    (event,) = adapt({"type": "Feedback", "feedback_report": report})
+    assert (event.type, event.sent) == ("complained", sent)

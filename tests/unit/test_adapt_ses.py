@@ -8,6 +8,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt.webhook import moment_ms
 from streams.classify import load as load_rules
 
 PROVIDERS = load()
@@ -267,3 +268,9 @@ def test_customer_is_the_tag_then_the_account_or_where_the_option_says() -> None
 def test_bad_message_is_a_clear_error(body: object, complaint: str) -> None:
     with pytest.raises(AdaptError, match=complaint):
         adapt(body)
+
+
+def test_complaint_says_when_its_message_was_sent_and_a_bounce_need_not() -> None:
+    (event,) = adapt(COMPLAINT)
+    assert event.sent == moment_ms(MAIL["timestamp"], "timestamp")
+    assert adapt(BOUNCE)[0].sent == 0
