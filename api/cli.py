@@ -118,6 +118,12 @@ def api(ctx: typer.Context) -> None:
 
 
 @app.command()
+def collect(ctx: typer.Context) -> None:
+    """Take providers' webhooks in over HTTP, and hand them to Kafka."""
+    commands.collect(reached(ctx.obj))
+
+
+@app.command()
 def migrate(ctx: typer.Context) -> None:
     """Bring the tables to the current version. Safe to repeat."""
     commands.migrate(reached(ctx.obj))

@@ -176,13 +176,26 @@ def api(settings: Settings) -> None:
     """The HTTP interface alone."""
     import uvicorn
 
-    listening = _listen(settings)
+    listening = _listen(settings.api.host, settings.api.port, "api")
     open_store(settings.clickhouse).close()
     app = create_app(
         lambda: open_store(settings.clickhouse), expired_is_failure=load_policy(settings).expired_is_failure
     )
     with listening, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+
+
+def collect(settings: Settings) -> None:
+    """The webhook collector alone."""
+    from api.collect.serve import build, serve
+
+    collector = build(settings)
+    host, port = settings.collect.host, settings.collect.port
+    listening = _listen(host, port, "collect")
+    port = listening.getsockname()[1]
+    for name, source in settings.collect.sources.items():
+        out.print(f"http://{host}:{port}/collect/{source.format}/{name} -> {source.into}", markup=False)
+    serve(collector, settings, listening)
 
 
 def migrate(settings: Settings) -> None:
@@ -290,7 +303,7 @@ def scan_blocklists(settings: Settings, every_s: float | None) -> None:
 
 def topics_create(settings: Settings) -> None:
     """Make missing topics."""
-    for each in create(settings.kafka, topics.load()):
+    for each in create(settings.kafka, topics.with_sources(settings.ingest.formats)):
         out.print(str(each), markup=False)
 
 
@@ -353,15 +366,15 @@ def _publisher(settings: Settings) -> Publisher:
     return publisher
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """A socket at the API's address. Made here and not by uvicorn, whose error is a log line of its own."""
-    where = (settings.api.host, settings.api.port)
-    family = socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET
+def _listen(host: str, port: int, section: str) -> socket.socket:
+    """A socket at the address that a section of the settings gives. Made here and not by uvicorn, whose error is a log
+    line of its own."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server(where, family=family)
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = str(error.strerror).split(" (while ", 1)[0]
-        raise SettingsError(f"api.host, api.port: {where[0]}:{where[1]} cannot be used: {reason}") from error
+        raise SettingsError(f"{section}.host, {section}.port: {host}:{port} cannot be used: {reason}") from error
 
 
 def _until_signalled() -> threading.Event:

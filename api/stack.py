@@ -39,7 +39,8 @@ WATCH_S = 0.5
 #: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
 #: what a power cut can cost the embedded default.
 BACKLOG = (100_000, 50_000)
-#: The topics whose memory is given back. Alerts are few and stay; changes are only a work list.
+#: The topics whose memory is given back, beside those of `ingest.formats`. Alerts are few and stay; changes are only a
+#: work list.
 ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS, topics.REPUTATION_CHANGES)
 
 
@@ -109,7 +110,7 @@ class Stack:
         self.folder.take()
         self._start_embedded()
         await asyncio.to_thread(migrate, self.settings.clickhouse)
-        await asyncio.to_thread(create_topics, self.settings.kafka, topics.load())
+        await asyncio.to_thread(create_topics, self.settings.kafka, topics.with_sources(self.settings.ingest.formats))
         loop = asyncio.get_running_loop()
         self._ingest = IngestThread(self.settings, self._failed_in(loop))
         self._ingest.start()
@@ -223,6 +224,7 @@ class Stack:
         """Count everything, make the topics anew, go on. Producers wait for about two seconds, judgement for
         as long as the monitor takes to join again; it then judges everybody."""
         broker, kafka = self._broker, self.settings.kafka
+        rolled = {**dict.fromkeys(ROLLED), **self.settings.ingest.formats}
         if broker is None:
             return
         log.info("giving back the broker's memory: %d bytes were taken in", broker.gate.produced_bytes)
@@ -234,7 +236,8 @@ class Stack:
 
             def remake() -> None:
                 try:
-                    remake_topics(kafka, [topics.load()[name] for name in ROLLED])
+                    known = topics.with_sources(rolled)
+                    remake_topics(kafka, [known[name] for name in rolled])
                 except BrokerError as error:
                     errors.append(error)
                 remade.set()

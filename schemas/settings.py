@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from schemas.collect import Collect, CollectError, with_sources
+
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
 SECRET_FIELDS = frozenset({"password", "hash_key", "token", "secret", "sasl_password"})
@@ -78,8 +80,8 @@ class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
 
 
 class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How events are taken in. `formats` names the adapter of each source topic, `mapping` says by format where
-    the customer is found.
+    """How events are taken in. `formats` names the adapter of each source topic (those of the webhook collector's
+    sources are added to it), `mapping` says by format where the customer is found.
 
     `bounce_rules` is a file of bounce rules that are asked before those of the project; empty is none.
 
@@ -206,6 +208,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     policy: Policy = Policy()
     blocklists: Blocklists = Blocklists()
     api: Api = Api()
+    collect: Collect = Collect()
     metrics: Metrics = Metrics()
     grafana: Grafana = Grafana()
     embedded: Embedded = Embedded()
@@ -231,7 +234,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         elif name in ONE_UNDERSCORE and not value.startswith("tcp://"):
             # Kubernetes sets REPMON_API_PORT=tcp://... by itself where a service is named repmon-api.
             raise SettingsError(f"{name}: a setting has two underscores, {ONE_UNDERSCORE[name]}")
-    return settings
+    formats = with_sources(settings.ingest.formats, settings.collect)
+    return msgspec.structs.replace(settings, ingest=msgspec.structs.replace(settings.ingest, formats=formats))
 
 
 def check(settings: Settings) -> None:
@@ -256,12 +260,16 @@ def check(settings: Settings) -> None:
             ip_address(address)
         except ValueError as error:
             raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address") from error
+    try:
+        with_sources(settings.ingest.formats, settings.collect)
+    except CollectError as error:
+        raise SettingsError(str(error)) from error
 
 
 def hidden(settings: Settings) -> dict[str, Any]:
     """The settings as plain data with every secret that is set shown as `***`."""
     plain: dict[str, Any] = msgspec.to_builtins(settings)
-    for section in plain.values():
+    for section in (*plain.values(), *plain["collect"]["sources"].values()):
         for field in section:
             if field in SECRET_FIELDS and section[field]:
                 section[field] = "***"

@@ -5,6 +5,7 @@ each field means. `schemas.json_schema` makes the JSON Schema from it, `jobs.top
 """
 
 import re
+from collections.abc import Iterable
 from importlib import import_module, resources
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal
@@ -121,6 +122,18 @@ def load(where: Traversable | None = None) -> dict[str, Topic]:
         if f"{name}.yaml" not in files:
             raise TopicsError(f"{name}.yaml: missing")
     return {topic.topic: topic for topic in (read(file) for _, file in sorted(files.items()))}
+
+
+def with_sources(names: Iterable[str]) -> dict[str, Topic]:
+    """All declared topics and those of `names` that no file declares: source topics that only the settings know, made
+    as `mail.events` is.
+
+    Raises:
+        TopicsError: as `load`.
+    """
+    declared = load()
+    like = declared[MAIL_EVENTS]
+    return declared | {name: msgspec.structs.replace(like, topic=name) for name in names if name not in declared}
 
 
 def read(file: Traversable) -> Topic:

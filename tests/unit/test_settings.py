@@ -153,3 +153,49 @@ def test_secrets_are_hidden_and_all_else_is_shown() -> None:
 
 def test_secret_that_is_not_set_is_shown_as_empty() -> None:
     assert hidden(Settings())["kafka"]["sasl_password"] == ""
+
+
+def webhooks(**sources: dict[str, Any]) -> dict[str, str]:
+    return {"REPMON_COLLECT__SOURCES": msgspec.json.encode(sources).decode()}
+
+
+def test_secrets_of_webhooks_are_hidden_too() -> None:
+    shop = {"format": "mailgun", "secret": "hush", "user": "me", "password": "hush"}
+    shown = hidden(load(environ=webhooks(shop=shop, mine={"format": "canonical", "token": "hush"})))
+    assert "hush" not in str(shown)
+    assert shown["collect"]["sources"]["shop"]["user"] == "me"
+
+
+def test_topics_of_webhooks_are_read_in_their_format() -> None:
+    settings = load(
+        environ=webhooks(a={"format": "ses"}, b={"format": "ses"}, c={"format": "postal", "topic": "own.postal"})
+    )
+    assert settings.ingest.formats == {
+        "mail.events": "canonical",
+        "mail.webhooks.ses": "ses",
+        "own.postal": "postal",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ({"Shop": {"format": "ses"}}, "'Shop' cannot be a name"),
+        ({"a/b": {"format": "ses"}}, "'a/b' cannot be a name"),
+        ({"a": {"format": "ses", "topic": "no topic"}}, "'no topic' cannot be the name of a topic"),
+        ({"a": {"format": "ses", "topic": "reputation.alerts"}}, "reputation.alerts has its own format"),
+        ({"a": {"format": "ses", "topic": "mail.events"}}, "mail.events is read as canonical"),
+        (
+            {"a": {"format": "ses", "topic": "t"}, "b": {"format": "postal", "topic": "t"}},
+            "collect.sources.b: the topic t is read as ses; postal needs another topic",
+        ),
+        ({"a": {"format": "ses", "secrets": "x"}}, "unknown field `secrets`"),
+        ({"a": {}}, "missing required field `format`"),
+    ],
+)
+def test_wrong_source_of_webhooks_is_named(sources: dict[str, Any], said: str) -> None:
+    assert said in refusal(**webhooks(**sources))
+
+
+def test_body_that_ingest_would_not_read_cannot_be_allowed() -> None:
+    assert "collect.max_bytes" in refusal(REPMON_COLLECT__MAX_BYTES="1000001")

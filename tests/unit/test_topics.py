@@ -132,3 +132,11 @@ def test_note_on_a_field_that_is_not_there_is_refused(extra: topics.Notes, where
     notes = {name: {**topic.fields.get(name, {}), **extra.get(name, {})} for name in {*topic.fields, *extra}}
     with pytest.raises(TopicsError, match=where):
         json_schema(msgspec.structs.replace(topic, fields=notes))
+
+
+def test_source_topic_that_only_the_settings_name_is_made_as_mail_events_is() -> None:
+    made = topics.with_sources(["mail.events", "mail.webhooks.ses"])
+    assert set(made) == {*topics.NAMES, "mail.webhooks.ses"}
+    assert made["mail.events"] == TOPICS["mail.events"]
+    assert made["mail.webhooks.ses"].config == TOPICS["mail.events"].config
+    assert made["mail.webhooks.ses"].partitions == TOPICS["mail.events"].partitions

@@ -1,0 +1,216 @@
+"""`POST /collect/{format}/{source}`: a provider's webhook, proved and handed to Kafka before it is answered."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import ClientDisconnect
+
+from api.collect import sns
+from api.collect.body import NoRoomError, Room, TooLargeError, TooSlowError, check_length, read
+from api.collect.certificates import Fetch, FetchError
+from api.collect.credentials import CredentialsError
+from api.collect.deliver import Deliverer, NotTakenError
+from api.collect.numbers import UNKNOWN, Numbers
+from api.collect.schemes import Verdict
+from api.collect.signature import SignatureError
+from api.collect.sources import Checked
+from api.problems import RETRY_AFTER_S, ApiError, add_handlers
+from schemas.collect import Collect
+from streams.adapt import FORMATS
+from streams.broker import BrokerError
+
+#: How long the broker may take to say that it is there.
+HEALTH_S = 2.0
+#: A source's refusals are logged at most so often, in s: anybody may send what is refused.
+LOG_S = 60.0
+
+log = logging.getLogger("repmon.collect")
+
+
+class RefusedError(ApiError):
+    """A request that is not taken, with the name its metric has."""
+
+    def __init__(self, outcome: str, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers=headers)
+        self.outcome = outcome
+
+
+class Collector:
+    """Takes requests. `clock` gives epoch seconds; `fetch` confirms subscriptions."""
+
+    def __init__(
+        self,
+        settings: Collect,
+        sources: Mapping[str, Checked],
+        deliverer: Deliverer,
+        fetch: Fetch,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.numbers = Numbers()
+        self.deliverer = deliverer
+        self.topics = sorted({each.topic for each in sources.values()})
+        self._settings = settings
+        self._sources = sources
+        self._fetch = fetch
+        self._clock = clock
+        self._room = Room(settings.most_bytes)
+        self._logged: dict[str, float] = {}
+
+    def find(self, form: str, name: str) -> Checked:
+        """The source at an address.
+
+        Raises:
+            RefusedError: there is none, or it has another format.
+        """
+        found = self._sources.get(name)
+        if found is None or found.form != form:
+            raise RefusedError("not_found", HTTPStatus.NOT_FOUND, "there is no such source; see collect.sources")
+        return found
+
+    async def take(self, form: str, name: str, request: Request) -> Response:
+        """One request, from its head to its answer.
+
+        Raises:
+            RefusedError: it is not taken.
+        """
+        outcome = "failed"
+        try:
+            source = self.find(form, name)
+            outcome = await self._taken(source, request)
+            return PlainTextResponse(source.answer)
+        except RefusedError as error:
+            outcome = error.outcome
+            raise
+        finally:
+            self.numbers.requests.labels(form if form in FORMATS else UNKNOWN, outcome).inc()
+
+    async def _taken(self, source: Checked, request: Request) -> str:
+        with self._room.guest() as take_room:
+            body = await self._body(request, take_room)
+            verdict = await self._proved(source, request, body)
+            if verdict == "confirm":
+                await self._confirm(source, body)
+            if verdict == "unsubscribed":
+                log.warning("%s: SNS sends no more: the subscription was ended", source.name)
+            if verdict != "keep":
+                return "answered"
+            await self._deliver(source, body)
+        self.numbers.bytes.labels(source.form).inc(len(body))
+        return "taken"
+
+    async def _body(self, request: Request, take_room: Callable[[int], None]) -> bytes:
+        limit = self._settings.max_bytes
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise RefusedError(
+                "encoded", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is compressed; send it as it is",
+                {"Accept-Encoding": "identity", "Connection": "close"},
+            )  # fmt: skip
+        try:
+            check_length(request.headers, limit)
+            return await read(request.stream(), limit, self._settings.body_s, take_room)
+        except TooLargeError as error:
+            detail = f"the body has more than {limit:,} bytes"
+            raise RefusedError(
+                "too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"}
+            ) from error  # fmt: skip
+        except TooSlowError as error:
+            detail = f"the body did not come within {self._settings.body_s:g} s"
+            raise RefusedError("cut_off", HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"}) from error
+        except ClientDisconnect as error:
+            raise RefusedError("cut_off", HTTPStatus.BAD_REQUEST, "the body ended too early") from error
+        except NoRoomError as error:
+            raise _later("too many webhooks at once") from error
+
+    async def _proved(self, source: Checked, request: Request, body: bytes) -> Verdict:
+        now_s = self._clock()
+        try:
+            if source.slow:
+                return await asyncio.to_thread(source.check, request.headers, body, now_s)
+            return source.check(request.headers, body, now_s)
+        except CredentialsError as error:
+            self._log(source, error)
+            challenge = {"WWW-Authenticate": f'{error.scheme} realm="webhooks"'}
+            raise RefusedError(
+                "refused", HTTPStatus.UNAUTHORIZED, "credentials are missing or wrong", challenge
+            ) from error  # fmt: skip
+        except SignatureError as error:
+            self._log(source, error)
+            raise RefusedError("refused", HTTPStatus.FORBIDDEN, "the signature is missing, wrong or too old") from error
+        except FetchError as error:
+            log.warning("%s: %s", source.name, error)
+            raise _later("the signature cannot be checked now") from error
+
+    async def _confirm(self, source: Checked, body: bytes) -> None:
+        message = sns.read(body)
+        try:
+            await asyncio.to_thread(self._fetch, sns.confirmation_url(message))
+        except SignatureError as error:
+            self._log(source, error)
+            raise RefusedError("refused", HTTPStatus.FORBIDDEN, "the subscription cannot be confirmed there") from error
+        except FetchError as error:
+            log.warning("%s: %s", source.name, error)
+            raise _later("the subscription cannot be confirmed now") from error
+        log.warning("%s: the subscription to %s is confirmed", source.name, message.topic_arn)
+
+    async def _deliver(self, source: Checked, body: bytes) -> None:
+        with self.numbers.acknowledge_seconds.time():
+            try:
+                # One key a source, so one partition: there ingest sees that a webhook came before.
+                await self.deliverer.deliver(source.topic, source.name.encode(), body)
+            except NotTakenError as error:
+                log.warning("%s: %s: %s", source.name, self.deliverer.where, error)
+                raise _later("the webhook could not be kept; send it again") from error
+
+    def _log(self, source: Checked, error: Exception) -> None:
+        now_s = time.monotonic()
+        if now_s - self._logged.get(source.name, -LOG_S) >= LOG_S:
+            self._logged[source.name] = now_s
+            log.warning("%s: refused: %s (told once a minute)", source.name, error)
+
+
+def _later(detail: str) -> RefusedError:
+    return RefusedError("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def create_app(collector: Collector) -> FastAPI:
+    """The application; it closes the collector's producer at its end."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(collector.deliverer.close)
+
+    app = FastAPI(title="Webhook collector", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    add_handlers(app)
+
+    @app.post("/collect/{form}/{name}")
+    async def post(form: str, name: str, request: Request) -> Response:
+        return await collector.take(form, name, request)
+
+    @app.head("/collect/{form}/{name}")
+    async def head(form: str, name: str) -> Response:
+        # Mandrill asks so before it saves a webhook.
+        collector.find(form, name)
+        return Response()
+
+    @app.get("/healthz")
+    async def health() -> Response:
+        try:
+            await asyncio.to_thread(collector.deliverer.check, collector.topics, HEALTH_S)
+        except BrokerError as error:
+            log.warning("%s", error)
+            raise _later("the broker does not answer, or a topic is missing") from error
+        return PlainTextResponse("ok\n")
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return PlainTextResponse(generate_latest(collector.numbers.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app

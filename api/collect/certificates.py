@@ -1,0 +1,106 @@
+"""Fetching from SNS: its certificates, which are kept, and the confirmation of a subscription."""
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.message import Message as HttpHeaders
+from typing import IO
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from api.collect.signature import SignatureError
+from api.collect.sns import check_certificate_url
+
+FETCH_S = 5.0
+MAX_BYTES = 64_000
+#: Certificates kept; SNS has one a region and year.
+MOST_KEPT = 16
+#: Whoever posts an address that SNS does not know makes us ask for it: no more than so often a minute.
+MOST_A_MINUTE = 20
+
+#: The body of the answer to a GET.
+Fetch = Callable[[str], bytes]
+
+
+class FetchError(RuntimeError):
+    """SNS could not be asked; the same request later may succeed."""
+
+
+def fetch(url: str) -> bytes:
+    """GET an address that has been checked; follows no redirect.
+
+    Raises:
+        FetchError: no answer within seconds, another status than 200, or more than 64 KB.
+    """
+    where = url.partition("?")[0]
+    try:
+        with _OPENER.open(url, timeout=FETCH_S) as answer:
+            found: bytes = answer.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise FetchError(f"{where}: {reason}") from error
+    if len(found) > MAX_BYTES:
+        raise FetchError(f"{where}: more than {MAX_BYTES:,} bytes")
+    return found
+
+
+class Certificates:
+    """The keys of SNS by the address of their certificate. May be used from several threads."""
+
+    def __init__(self, fetch: Fetch = fetch, clock: Callable[[], float] = time.time) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, x509.Certificate] = {}
+        self._asked: deque[float] = deque(maxlen=MOST_A_MINUTE)
+
+    def key(self, url: str) -> RSAPublicKey:
+        """The key of the certificate at `url`, fetched if it is not kept.
+
+        Raises:
+            SignatureError: the address is not SNS's, or what it has is no certificate that is valid now.
+            FetchError: it could not be fetched.
+        """
+        check_certificate_url(url)
+        with self._lock:
+            found = self._kept.get(url)
+        if found is None:
+            found = self._fetched(url)
+        now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self._clock())
+        if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
+            raise SignatureError("the certificate of SNS is not valid now")
+        key = found.public_key()
+        if not isinstance(key, RSAPublicKey):
+            raise SignatureError("the certificate of SNS has no RSA key")
+        return key
+
+    def _fetched(self, url: str) -> x509.Certificate:
+        now_s = self._clock()
+        with self._lock:
+            if len(self._asked) == MOST_A_MINUTE and now_s - self._asked[0] < 60:
+                raise FetchError("too many certificates were asked for within a minute")
+            self._asked.append(now_s)
+        try:
+            found = x509.load_pem_x509_certificate(self._fetch(url))
+        except ValueError as error:
+            raise SignatureError("SigningCertURL has no certificate") from error
+        with self._lock:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[url] = found
+        return found
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HttpHeaders, newurl: str
+    ) -> None:
+        """A redirect is an error."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)

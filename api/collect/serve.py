@@ -1,0 +1,41 @@
+"""`repmon collect`: the collector as a process of its own."""
+
+import contextlib
+import socket
+
+import uvicorn
+
+from api.collect.app import Collector, create_app
+from api.collect.certificates import Certificates, fetch
+from api.collect.deliver import Deliverer
+from api.collect.sources import prepare
+from schemas.settings import Settings, SettingsError
+
+#: What a stop waits for, beyond the time a body and its acknowledgement may take.
+STOP_S = 2.0
+
+
+def build(settings: Settings) -> Collector:
+    """A collector whose broker has answered and whose topics are there.
+
+    Raises:
+        SettingsError: no source, or a wrong one.
+        BrokerError: no answer, or a topic is missing.
+    """
+    if not settings.collect.sources:
+        raise SettingsError("collect.sources: there is none; see docs/webhooks.md")
+    sources = prepare(settings.collect.sources, Certificates())
+    deliverer = Deliverer(settings.kafka, settings.collect.acknowledge_s, settings.collect.most_bytes)
+    collector = Collector(settings.collect, sources, deliverer, fetch)
+    deliverer.check(collector.topics)
+    return collector
+
+
+def serve(collector: Collector, settings: Settings, listening: socket.socket) -> None:
+    """Answer until Ctrl-C or SIGTERM; requests under way are answered first."""
+    patience_s = settings.collect.body_s + settings.collect.acknowledge_s + STOP_S
+    config = uvicorn.Config(
+        create_app(collector), log_level="warning", timeout_graceful_shutdown=round(patience_s), server_header=False
+    )
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])

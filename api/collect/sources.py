@@ -1,0 +1,113 @@
+"""The configured sources, and what each asks of a request before it is taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from api.collect import credentials
+from api.collect.certificates import Certificates
+from api.collect.schemes import SCHEMES, Check, Proof, Scheme, Verdict, keep
+from api.collect.signature import Headers, KeyFormatError
+from schemas.collect import Source
+from schemas.settings import SettingsError
+from streams.adapt import FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A source that is ready: its name, its format, where its webhooks go, and what is checked.
+
+    `slow` is a check that may wait for the network. `answer` is the text a taken request is answered with.
+    """
+
+    name: str
+    form: str
+    topic: str
+    checks: tuple[Check, ...]
+    slow: bool = False
+    answer: str = ""
+
+    def check(self, headers: Headers, body: bytes, now_s: float) -> Verdict:
+        """What the request is: its signature says so, which is checked last.
+
+        Raises:
+            SignatureError: it does not prove that it comes from the provider.
+            FetchError: SNS could not be asked for its certificate.
+        """
+        verdict: Verdict = "keep"
+        for each in self.checks:
+            verdict = each(headers, body, now_s)
+        return verdict
+
+
+def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[str, Checked]:
+    """The sources by name, their keys read.
+
+    Raises:
+        SettingsError: a format that is not known, a proof that is missing, that the format has no use for, or that
+            cannot be one.
+    """
+    return {name: _prepare(name, source, certificates) for name, source in sources.items()}
+
+
+def _prepare(name: str, source: Source, certificates: Certificates) -> Checked:
+    where, form = f"collect.sources.{name}", source.format
+    if form not in FORMATS:
+        raise SettingsError(f"{where}: there is no format {form!r}; known are {', '.join(FORMATS)}")
+    scheme = SCHEMES.get(form)
+    _check_use(where, source, scheme)
+    checks = _credentials(where, source)
+    if scheme is not None and not source.unsigned:
+        checks.append(_signature(where, source, scheme, certificates))
+    elif not checks and not source.unsigned:
+        raise SettingsError(
+            f"{where}: set user and password, or token: {form} signs nothing. With unsigned = true anybody is believed"
+        )
+    return Checked(
+        name,
+        form,
+        source.into,
+        tuple(checks),
+        slow=scheme is not None and scheme.slow and not source.unsigned,
+        # Endpoints of SocketLabs may have to show that they know the key that the request brought.
+        answer=source.secret if form == "socketlabs" and not source.unsigned else "",
+    )
+
+
+def _check_use(where: str, source: Source, scheme: Scheme | None) -> None:
+    """Refuse what would not be looked at: its author would believe to be protected by it."""
+    form = source.format
+    for each in get_args(Proof):
+        if getattr(source, each) and (scheme is None or scheme.needs != each):
+            use = "signs nothing; use user and password, or token" if scheme is None else f"needs {scheme.needs}"
+            raise SettingsError(f"{where}: {each} is of no use, the format {form} {use}")
+    if source.tolerance_s is not None and (scheme is None or scheme.oldest_s is None):
+        raise SettingsError(f"{where}: tolerance_s is of no use, the format {form} signs no time")
+    if source.url and form != "mandrill":
+        raise SettingsError(f"{where}: url is of no use, the format {form} does not sign the address")
+
+
+def _credentials(where: str, source: Source) -> list[Check]:
+    if bool(source.user) != bool(source.password):
+        raise SettingsError(f"{where}: user and password belong together")
+    if source.user and source.token:
+        raise SettingsError(f"{where}: either user and password, or token: a request has one header Authorization")
+    if source.user:
+        return [keep(lambda headers, _b, _n: credentials.verify_basic(headers, source.user, source.password))]
+    if source.token:
+        return [keep(lambda headers, _b, _n: credentials.verify_bearer(headers, source.token))]
+    return []
+
+
+def _signature(where: str, source: Source, scheme: Scheme, certificates: Certificates) -> Check:
+    form = source.format
+    if not getattr(source, scheme.needs):
+        raise SettingsError(
+            f"{where}: {scheme.needs} is missing: {form} signs its webhooks. With unsigned = true it is not asked for"
+        )
+    if form == "mandrill" and not source.url:
+        raise SettingsError(f"{where}: url is missing: mandrill signs the webhook's address, as it was entered there")
+    try:
+        return scheme.make(source, source.tolerance_s or scheme.oldest_s or 0.0, certificates)
+    except KeyFormatError as error:
+        raise SettingsError(f"{where}: {scheme.needs}: {error}") from error
