@@ -18,6 +18,8 @@ from streams.store import Store
 DAY_MS = 86_400_000
 #: For how many days after it was sent a message's complaint is believed to be about it.
 MOST_DAYS = 45
+#: The last day that the store can tell (2149-06-06).
+MOST_DAY = 0xFFFF
 #: 1970-01-01: nobody can say.
 UNKNOWN = 0
 
@@ -30,10 +32,10 @@ GROUP BY hash
 
 @dataclass(slots=True)
 class Delivered:
-    """Messages delivered since the last flush: a hash and a day (epoch days, UTC) of each."""
+    """Messages delivered since the last flush: a hash and a time (epoch ms) of each."""
 
     hashes: "array[int]" = field(default_factory=lambda: array("Q"))
-    days: "array[int]" = field(default_factory=lambda: array("H"))
+    times: "array[int]" = field(default_factory=lambda: array("q"))
 
     def note(self, events: Sequence[MailEvent], times: Sequence[int], reporting: frozenset[str]) -> None:
         """Add those of the events that a complaint may be about, each with its time in epoch ms."""
@@ -43,7 +45,7 @@ class Delivered:
             if event.provider in reporting and event.message_id and event.type == "delivered"
         ]
         self.hashes.extend([message_hash(event) for event, _ in kept])
-        self.days.extend([_day(time) for _, time in kept])
+        self.times.extend([time for _, time in kept])
 
 
 def message_hash(event: MailEvent) -> int:
@@ -54,12 +56,9 @@ def message_hash(event: MailEvent) -> int:
 def table(parts: Iterable[Delivered]) -> pa.Table:
     """Rows of the `sent_messages` table."""
     found = list(parts)
-    return pa.table(
-        {
-            "day": pa.array(np.concatenate([np.frombuffer(each.days, np.uint16) for each in found]), pa.uint16()),
-            "hash": pa.array(np.concatenate([np.frombuffer(each.hashes, np.uint64) for each in found]), pa.uint64()),
-        }
-    )
+    days = np.concatenate([np.frombuffer(each.times, np.int64) for each in found]) // DAY_MS
+    hashes = np.concatenate([np.frombuffer(each.hashes, np.uint64) for each in found])
+    return pa.table({"day": np.clip(days, 0, MOST_DAY).astype(np.uint16), "hash": hashes})
 
 
 def stated_day(event: MailEvent) -> int:
@@ -92,7 +91,3 @@ def sent_days(store: Store, events: Sequence[MailEvent]) -> list[int]:
             day = known.get(wanted, UNKNOWN)
             days[place] = day if day <= events[place].time_ms // DAY_MS else UNKNOWN
     return days
-
-
-def _day(time_ms: int) -> int:
-    return min(max(0, time_ms // DAY_MS), 0xFFFF)
