@@ -195,6 +195,7 @@ def collect(settings: Settings) -> None:
     port = listening.getsockname()[1]
     for name, source in settings.collect.sources.items():
         out.print(f"http://{host}:{port}/collect/{source.format}/{name} -> {source.into}", markup=False)
+    _until_signalled()  # uvicorn, once it has stopped, raises the signal again
     serve(collector, settings, listening)
 
 

@@ -37,6 +37,8 @@ class Deliverer:
             "linger.ms": 5,
             "queue.buffering.max.kbytes": max(1, most_bytes // 1024),
             "message.max.bytes": MAX_MESSAGE_BYTES,
+            # Senders come again within seconds: a broker that is back should be known by then.
+            "reconnect.backoff.max.ms": 1000,
             **client_config(kafka),
             # What is promised to the sender hangs on these.
             "acks": "all",
