@@ -17,7 +17,7 @@ from api.collect.body import NoRoomError, Room, TooLargeError, TooSlowError, che
 from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
 from api.collect.deliver import Deliverer, NotTakenError
-from api.collect.numbers import UNKNOWN, Numbers
+from api.collect.numbers import UNKNOWN, Numbers, Outcome
 from api.collect.schemes import Verdict
 from api.collect.signature import SignatureError
 from api.collect.sources import Checked
@@ -37,7 +37,9 @@ log = logging.getLogger("repmon.collect")
 class RefusedError(ApiError):
     """A request that is not taken, with the name its metric has."""
 
-    def __init__(self, outcome: str, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, outcome: Outcome, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(status, detail, headers=headers)
         self.outcome = outcome
 
@@ -80,7 +82,7 @@ class Collector:
         Raises:
             RefusedError: it is not taken.
         """
-        outcome = "failed"
+        outcome: Outcome = "failed"
         try:
             source = self.find(form, name)
             outcome = await self._taken(source, request)
@@ -91,7 +93,7 @@ class Collector:
         finally:
             self.numbers.requests.labels(form if form in FORMATS else UNKNOWN, outcome).inc()
 
-    async def _taken(self, source: Checked, request: Request) -> str:
+    async def _taken(self, source: Checked, request: Request) -> Outcome:
         with self._room.guest() as take_room:
             body = await self._body(request, take_room)
             verdict = await self._proved(source, request, body)

@@ -1,19 +1,21 @@
 """What the collector says of itself, for Prometheus. Labels are formats and outcomes, never what a sender chose."""
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 #: What became of a request.
-OUTCOMES = (
+Outcome = Literal[
     "taken",  # acknowledged by the broker
     "answered",  # a test of the address or a matter of the subscription: nothing to keep
     "refused",  # not proved to be the provider's
     "too_large",
     "cut_off",  # the sender went away, or was too slow
     "not_found",
-    "encoded",  # compressed, which nobody's signature is over
+    "encoded",  # compressed, which no signature is over
     "unavailable",  # to be sent again: broker or SNS did not answer, or no room
     "failed",  # a mistake of ours
-)
+]
 UNKNOWN = "unknown"
 
 

@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import yaml
 
+from api.collect.numbers import Numbers, Outcome
 from streams.ingest_metrics import Metrics
 from streams.metric import readings
 
@@ -16,7 +18,14 @@ def test_rules_use_metrics_that_exist() -> None:
         f"repmon_ingest_{each.name}" + ("_total" if each.kind == "counter" and not each.name.endswith("_total") else "")
         for each in readings(Metrics())
     }
+    known |= {f"{family.name}_total" for family in Numbers().registry.collect() if family.type == "counter"}
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     used = {name for group in groups for rule in group["rules"] for name in re.findall(r"repmon_\w+", rule["expr"])}
     assert used
     assert used <= known
+
+
+def test_rules_ask_for_outcomes_of_webhooks_that_exist() -> None:
+    asked = set(re.findall(r'outcome="(\w+)"', RULES.read_text(encoding="utf-8")))
+    assert asked
+    assert asked <= set(get_args(Outcome))
