@@ -192,9 +192,10 @@ def collect(settings: Settings) -> None:
     collector = build(settings)
     host, port = settings.collect.host, settings.collect.port
     listening = _listen(host, port, "collect")
-    port = listening.getsockname()[1]
+    where = f"[{host}]" if ":" in host else host
+    where += f":{listening.getsockname()[1]}"
     for name, source in settings.collect.sources.items():
-        out.print(f"http://{host}:{port}/collect/{source.format}/{name} -> {source.into}", markup=False)
+        out.print(f"http://{where}/collect/{source.format}/{name} -> {source.into}", markup=False)
     _until_signalled()  # uvicorn, once it has stopped, raises the signal again
     serve(collector, settings, listening)
 
