@@ -20,6 +20,7 @@ import typer  # noqa: E402
 
 from api import commands, dead_letters_cli, normalize_cli  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
+from api.explain_cli import explain_customer  # noqa: E402
 from api.running import leave  # noqa: E402
 from api.stages import adapt_context, load_classifier  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
@@ -44,6 +45,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(dead_letters_cli.app, name="dead-letters")
+app.command("explain")(explain_customer)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]

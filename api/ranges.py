@@ -51,8 +51,8 @@ def span(start: str | None, end: str | None, window_s: int, now_ms: int) -> Span
         RangeError: a time that cannot be read, or a range that is empty, too old or in the future.
     """
     now = end_of_minute(now_ms)
-    until = now if end is None else min(_read("to", end), now)
-    since = until - window_s if start is None else _read("from", start)
+    until = now if end is None else min(instant("to", end), now)
+    since = until - window_s if start is None else instant("from", start)
     if since >= now:
         raise RangeError("from", "lies in the future")
     if since >= until:
@@ -89,8 +89,12 @@ def rfc3339(at: int) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def _read(parameter: str, text: str) -> int:
-    """Epoch seconds, rounded down."""
+def instant(parameter: str, text: str) -> int:
+    """A time on the wire as epoch seconds, rounded down; `parameter` names it in errors.
+
+    Raises:
+        RangeError: not RFC 3339 with an offset, nor epoch milliseconds.
+    """
     if EPOCH_MS.fullmatch(text):
         return int(text) // 1000
     match = RFC_3339.fullmatch(text)

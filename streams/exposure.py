@@ -20,8 +20,8 @@ USERS_MS = 60_000
 FOREVER_S = 2**32 - 1
 
 #: Mail that left: delivered, bounced or expired, each recipient once (a late bounce was delivered before).
-_SENT = "delivered + hard + soft + block + expired - late_hard - late_soft - late_block"
-_EXPOSED = """value IN {ips:Array(String)} AND arrayExists(
+SENT_MAIL = "delivered + hard + soft + block + expired - late_hard - late_soft - late_block"
+THROUGH_LISTED = """value IN {ips:Array(String)} AND arrayExists(
     (ip, begins, ends) -> ip = value AND bucket >= toDateTime(begins) AND bucket < toDateTime(ends),
     {ips:Array(String)}, {begins:Array(UInt32)}, {ends:Array(UInt32)})"""
 
@@ -130,4 +130,6 @@ def add_listings(found: Subjects, windows_ms: Sequence[int], owned: dict[str, li
 @lru_cache(maxsize=32)
 def _sql(windows: int) -> str:
     # The order of the fields is that of `places` above.
-    return EXPOSURE.format(sums=sums({"sent": _SENT, "exposed": f"{_SENT} if {_EXPOSED}"}, windows, "bucket"))
+    return EXPOSURE.format(
+        sums=sums({"sent": SENT_MAIL, "exposed": f"{SENT_MAIL} if {THROUGH_LISTED}"}, windows, "bucket")
+    )

@@ -1,0 +1,273 @@
+"""Why a customer stands, or stood, where it does: every verdict with its counts, recomputed from the store for the
+moment asked about, beside what was recorded of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, Step, WindowNumbers
+from api.standing import STANDINGS
+from schemas.alert import AlertData, AlertEvent, Level
+from schemas.counts import SubjectCounts
+from schemas.policy import COUNTED, STREAM_PREFIX, Policy, Rule, window_ms
+from streams.alert_states import read_states
+from streams.allowance import allowance
+from streams.describe import rfc3339
+from streams.judge import NOTHING, RANK, Verdict, judge, measured
+from streams.lifecycle import AlertState
+from streams.past_windows import counts_at
+from streams.store import Store
+from streams.subjects import CUSTOMER
+
+#: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash
+#: with another level has two rows; the later one is last.
+ALERTS = """
+SELECT event, toUnixTimestamp64Milli(alerts.time) AS time_ms
+FROM alerts FINAL
+WHERE customer = {customer:String} AND alerts.time <= fromUnixTimestamp64Milli({at:Int64})
+ORDER BY episode, transition, alerts.time
+"""
+
+ScopeRule = tuple[str, str]
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A transition that was recorded at `time_ms` (epoch ms)."""
+
+    data: AlertData
+    time_ms: int
+
+
+def explain(
+    store: Store, customer: str, policy: Policy, feedback_loop: Sequence[str], at_ms: int, *, past: bool
+) -> Explanation | None:
+    """Why `customer` stood where it did at `at_ms` (epoch ms), judged by `policy`; None if nothing is stored of it.
+
+    Without `past` the moment is now, and all that is counted is looked at, as the monitor does.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    lengths = {name: window_ms(name) for name in policy.windows}
+    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past)
+    alerts = _episodes(store, customer, at_ms)
+    recorded = {
+        row["scope"]: (str(row["standing"]), int(row["since"]))
+        for row in store.records(STANDINGS, {"customer": customer})
+        if int(row["since"]) <= at_ms
+    }
+    if not counted and not alerts and not recorded:
+        return None
+    states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
+    recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()])
+    subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
+    scopes = sorted({CUSTOMER, *subjects, *(scope for scope, _ in alerts)}, key=lambda each: (each != CUSTOMER, each))
+    return Explanation(
+        customer=customer,
+        time=rfc3339(at_ms),
+        policy_version=policy.version,
+        scopes=tuple(
+            _scope(
+                subjects.get(scope, SubjectCounts(customer=customer, scope=scope, windows={})),
+                policy,
+                at_ms,
+                {rule: (sent, states.get((scope, rule))) for (of, rule), sent in alerts.items() if of == scope},
+                recounts,
+                recorded.get(scope),
+            )
+            for scope in scopes
+        ),
+    )
+
+
+def _episodes(store: Store, customer: str, at_ms: int) -> dict[ScopeRule, list[Sent]]:
+    """The transitions of each episode that was open at the moment, by scope and rule."""
+    found: dict[ScopeRule, list[Sent]] = defaultdict(list)
+    for event, time_ms in store.rows(ALERTS, {"customer": customer, "at": at_ms}):
+        data = msgspec.json.decode(event, type=AlertEvent).data
+        episode = found[data.scope, data.rule]
+        if episode and episode[0].data.episode != data.episode:
+            episode.clear()
+        episode.append(Sent(data, int(time_ms)))
+    return {key: episode for key, episode in found.items() if episode[-1].data.kind != "resolved"}
+
+
+def _recounted(
+    store: Store, customer: str, lengths: Mapping[str, int], feedback_loop: Sequence[str], alerts: Sequence[Sent]
+) -> dict[int, dict[str, SubjectCounts]]:
+    """What is counted now for the times at which alerts last changed, by time and scope."""
+    times = sorted({each.time_ms for each in alerts})
+    return {
+        time_ms: {
+            each.scope: each for each in counts_at(store, customer, lengths, feedback_loop, time_ms, so_far=False)
+        }
+        for time_ms in times
+    }
+
+
+def _scope(
+    subject: SubjectCounts,
+    policy: Policy,
+    at_ms: int,
+    alerts: Mapping[str, tuple[list[Sent], AlertState | None]],
+    recounts: Mapping[int, Mapping[str, SubjectCounts]],
+    recorded: tuple[str, int] | None,
+) -> ScopeExplained:
+    judgement = judge(subject, policy, at_ms)
+    open_levels = [sent[-1].data.level for sent, _ in alerts.values()]
+    standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
+    rules = {rule.name: rule for rule in policy.rules_for(subject.customer, subject.scope, at_ms)}
+    remarks = [
+        f"an alert of rule {name} is open, which this policy does not have"
+        for name in sorted(alerts.keys() - rules.keys())
+    ]
+    if recorded is not None and recorded[0] != standing:
+        remarks.append(f"recorded as {recorded[0]} since {rfc3339(recorded[1])}; the counts now stored say {standing}")
+    return ScopeExplained(
+        scope=subject.scope,
+        standing=standing,
+        recorded=recorded[0] if recorded else None,
+        since=rfc3339(recorded[1]) if recorded else None,
+        rules=tuple(
+            _rule(rules[verdict.rule], verdict, subject, policy, at_ms, *alerts.get(verdict.rule, ([], None)), recounts)
+            for verdict in judgement.verdicts
+        ),
+        remarks=tuple(remarks),
+    )
+
+
+def _rule(
+    rule: Rule,
+    verdict: Verdict,
+    subject: SubjectCounts,
+    policy: Policy,
+    at_ms: int,
+    sent: list[Sent],
+    state: AlertState | None,
+    recounts: Mapping[int, Mapping[str, SubjectCounts]],
+) -> RuleExplained:
+    life = _life(sent, state, at_ms)
+    stands: Level = max(verdict.level, life.level if life else "good", key=RANK.__getitem__)
+    return RuleExplained(
+        rule=rule.name,
+        metric=rule.metric,
+        level=verdict.level,
+        holding_level=verdict.holding_level,
+        window=verdict.window,
+        too_small=verdict.too_small,
+        confidence=verdict.confidence,
+        threshold=verdict.threshold,
+        windows=tuple(_window(rule, window, subject, policy, at_ms) for window in rule.windows),
+        allowance=allowance(rule, subject.windows, policy.confidence, policy.expired_is_failure, stands),
+        overrides=_overrides(rule, subject, policy, at_ms),
+        alert=life,
+        remarks=(
+            *_remarks(rule, verdict, life, policy),
+            *(_recorded_otherwise(sent[-1], rule, recounts, policy) if sent else ()),
+        ),
+    )
+
+
+def _window(rule: Rule, window: str, subject: SubjectCounts, policy: Policy, at_ms: int) -> WindowNumbers:
+    """One window, judged as if the rule had no other."""
+    least = dict(rule.checks)[window]
+    alone = msgspec.structs.replace(
+        rule, windows=(window,), min_volume=0 if rule.metric in COUNTED else {window: least}
+    )
+    said = judge(subject, msgspec.structs.replace(policy, rules=(alone,), overrides=()), at_ms).verdicts[0]
+    return WindowNumbers(
+        window=window,
+        numerator=said.numerator,
+        denominator=said.denominator,
+        min_volume=least,
+        enough=not said.too_small,
+        rate=said.rate,
+        lower=said.lower,
+        upper=said.upper,
+        level=said.level,
+    )
+
+
+def _life(sent: list[Sent], state: AlertState | None, at_ms: int) -> AlertLife | None:
+    if not sent:
+        return None
+    last = sent[-1]
+    below_since = None
+    if state is not None and (state.episode, state.transition) == (last.data.episode, last.data.transition):
+        # The state is the latest one; what began before the moment and still lasts, lasted then.
+        below_since = state.below_since_ms
+    return AlertLife(
+        alert_id=last.data.alert_id,
+        level=last.data.level,
+        opened=rfc3339(sent[0].time_ms),
+        changed=rfc3339(last.time_ms),
+        below_since=rfc3339(below_since) if below_since is not None and below_since <= at_ms else None,
+        history=tuple(
+            Step(
+                time=rfc3339(each.time_ms),
+                kind=each.data.kind,
+                previous_level=each.data.previous_level,
+                level=each.data.level,
+                window=each.data.window,
+                numerator=each.data.numerator,
+                denominator=each.data.denominator,
+                policy_version=each.data.policy_version,
+            )
+            for each in sent
+        ),
+    )
+
+
+def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[InForce, ...]:
+    stream = subject.scope.removeprefix(STREAM_PREFIX) if subject.scope.startswith(STREAM_PREFIX) else ""
+    return tuple(
+        InForce(
+            reason=each.reason,
+            stream=each.stream,
+            levels=each.levels,
+            min_volume=each.min_volume,
+            until=None if each.until is None else rfc3339(int(each.until_ms)),
+        )
+        for each in policy.overrides
+        if each.customer == subject.customer
+        and each.rule == rule.name
+        and each.stream in ("", stream)
+        and at_ms < each.until_ms
+    )
+
+
+def _remarks(rule: Rule, verdict: Verdict, life: AlertLife | None, policy: Policy) -> list[str]:
+    """Why the alert's level is another than the verdict's."""
+    alert: Level = life.level if life else "good"
+    if verdict.level == alert:
+        return []
+    if RANK[verdict.level] > RANK[alert]:
+        said = f"the counts now stored reach {verdict.level}, recorded was {alert}"
+        if life and (before := life.history[-1].policy_version) != policy.version:
+            return [f"{said}: that was judged by policy {before}"]
+        return [f"{said}: events came late, another policy was in force, or it was not judged again yet"]
+    if RANK[verdict.holding_level] >= RANK[alert]:
+        mark = next(rung.resolve_at for rung in rule.ladder if RANK[rung.level] >= RANK[alert])
+        return [f"{alert} is held: it resolves when the rate has stayed below {mark:.3g} in every window"]
+    since = f" since {life.below_since}" if life and life.below_since else ""
+    return [f"below {alert}{since}: left when it has been for {rule.hold_minutes:g} minutes"]
+
+
+def _recorded_otherwise(
+    last: Sent, rule: Rule, recounts: Mapping[int, Mapping[str, SubjectCounts]], policy: Policy
+) -> list[str]:
+    """Whether what is now counted for the alert's last change is what was recorded with it."""
+    data, when = last.data, rfc3339(last.time_ms)
+    if data.window not in policy.windows:
+        return [f"recorded over {data.window}, which this policy does not count"]
+    subject = recounts[last.time_ms].get(data.scope)
+    windows = subject.windows if subject else {}
+    now = measured(rule.metric, windows.get(data.window, NOTHING), policy.expired_is_failure)
+    if now == (data.numerator, data.denominator):
+        return []
+    return [
+        f"recorded were {data.numerator:,} of {data.denominator:,} in {data.window} at {when}; counted for that moment "
+        f"are now {now[0]:,} of {now[1]:,}: events came after it was judged"
+    ]

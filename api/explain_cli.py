@@ -1,0 +1,73 @@
+"""`repmon explain`: why a customer stands where it stands, or stood at a moment."""
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api.dead_letters_cli import harmless, print_line
+from api.explain import explain
+from api.explain_text import lines
+from api.ranges import DAY, RangeError, instant
+from api.stages import load_policy
+from jobs.embedded.folder import reached
+from schemas import providers
+from schemas.policy import LONGEST_MS
+from schemas.settings import SettingsError
+from streams.describe import rfc3339
+from streams.store import open_store
+
+
+def explain_customer(
+    ctx: typer.Context,
+    customer: Annotated[str, typer.Argument(help="The customer's name.")],
+    at: Annotated[
+        str, typer.Option("--at", help="The moment, RFC 3339 with an offset or epoch ms; now if left out.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Why a customer stands where it stands: each rule's counts, level, alert and what is left until the next level.
+
+    The counts are read anew for the moment. Where they say something else than was recorded, it is said why: events
+    that come late are counted at the time they happened.
+    """
+    settings = reached(ctx.obj)
+    now_ms = time.time_ns() // 1_000_000
+    at_ms = moment(at, now_ms)
+    store = open_store(settings.clickhouse)
+    found = explain(
+        store,
+        customer,
+        load_policy(settings),
+        providers.load().with_feedback_loop(),
+        now_ms if at_ms is None else at_ms,
+        past=at_ms is not None,
+    )
+    store.close()
+    if found is None:
+        raise SettingsError(f"nothing is stored of customer {harmless(customer)!r} up to {rfc3339(at_ms or now_ms)}")
+    if as_json:
+        print_line(msgspec.json.encode(found).decode())
+        return
+    for line in lines(found):
+        print_line(harmless(line))
+
+
+def moment(text: str, now_ms: int) -> int | None:
+    """The moment (epoch ms) that `--at` gives; None where it gives none.
+
+    Raises:
+        SettingsError: not a time, in the future, or older than counts are kept.
+    """
+    if not text:
+        return None
+    try:
+        at_ms = instant("--at", text) * 1000
+    except RangeError as error:
+        raise SettingsError(f"--at: {text!r} {error}") from error
+    if at_ms > now_ms:
+        raise SettingsError(f"--at: {text} lies in the future")
+    if at_ms < now_ms - LONGEST_MS:
+        raise SettingsError(f"--at: {text} is longer ago than counts are kept ({LONGEST_MS // 1000 // DAY} days)")
+    return at_ms

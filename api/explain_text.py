@@ -1,0 +1,94 @@
+"""An explanation as plain text for a person."""
+
+from collections.abc import Iterator
+
+from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers
+from schemas.alert import Level
+from schemas.policy import COUNTED, STREAM_PREFIX, Metric
+from streams.allowance import Allowance
+from streams.describe import percent
+
+#: One and several of what a rule counts.
+UNITS: dict[Metric, tuple[str, str]] = {
+    "complaint": ("complaint", "complaints"),
+    "failure": ("failure", "failures"),
+    "block": ("refusal", "refusals"),
+    "exposure": ("message through a listed address", "messages through listed addresses"),
+    "critical_listing": ("listing", "listings"),
+}
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """The whole answer, line by line."""
+    yield f"{explanation.customer} at {explanation.time}, judged by policy {explanation.policy_version}"
+    for scope in explanation.scopes:
+        yield ""
+        yield from _scope(scope)
+
+
+def left(metric: Metric, allowance: Allowance) -> str:
+    """`17 more complaints until excessive (24h)`."""
+    return f"{allowance.more:,} more {UNITS[metric][allowance.more != 1]} until {allowance.level} ({allowance.window})"
+
+
+def _scope(scope: ScopeExplained) -> Iterator[str]:
+    stream = scope.scope.startswith(STREAM_PREFIX)
+    name = f"stream {scope.scope.removeprefix(STREAM_PREFIX)}" if stream else "all mail"
+    since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
+    yield f"{name}: {_standing(scope.standing)}{since}"
+    for remark in scope.remarks:
+        yield f"  ! {remark}"
+    for rule in scope.rules:
+        yield from _rule(rule)
+
+
+def _rule(rule: RuleExplained) -> Iterator[str]:
+    said = "too little mail to judge" if rule.too_small else rule.level
+    yield f"  {rule.rule}: {said}"
+    for window in rule.windows:
+        yield f"  {'>' if window.window == rule.window else ' '} {window.window:>4}  {_window(rule, window)}"
+    if rule.allowance:
+        yield f"    {left(rule.metric, rule.allowance)}"
+    for override in rule.overrides:
+        yield f"    {_override(override)}"
+    if rule.alert:
+        yield from _alert(rule.alert)
+    for remark in rule.remarks:
+        yield f"    ! {remark}"
+
+
+def _window(rule: RuleExplained, window: WindowNumbers) -> str:
+    if rule.metric in COUNTED:
+        return f"{window.numerator:,} ({_level(window.level, rule)})"
+    counted = f"{window.numerator:,} of {window.denominator:,}"
+    if not window.enough:
+        return f"{counted}: too few, judged from {window.min_volume:,} on"
+    interval = f"{rule.confidence * 100:g} % interval {percent(window.lower)} to {percent(window.upper)}"
+    return f"{counted}: {percent(window.rate)} ({interval}), {_level(window.level, rule)}"
+
+
+def _level(level: Level, rule: RuleExplained) -> str:
+    """The level of a window; of the level that decides, the threshold too."""
+    if level != rule.level:
+        return level
+    mark = f"{rule.threshold:g}" if rule.metric in COUNTED else percent(rule.threshold)
+    return f"good, below {mark}" if level == "good" else f"{level} from {mark} on"
+
+
+def _override(override: InForce) -> str:
+    what = [name for name in ("levels", "min_volume") if getattr(override, name) is not None]
+    whose = f" for stream {override.stream}" if override.stream else ""
+    until = f" until {override.until}" if override.until else ""
+    return f"override of {' and '.join(what)}{whose} in force{until}: {override.reason}"
+
+
+def _alert(alert: AlertLife) -> Iterator[str]:
+    yield f"    alert {alert.alert_id}: open since {alert.opened}, {alert.level} since {alert.changed}"
+    for each in alert.history:
+        numbers = f"{each.numerator:,} of {each.denominator:,} in {each.window}"
+        change = f"{each.previous_level} to {each.level}"
+        yield f"      {each.time}  {each.kind}, {change}: {numbers}, policy {each.policy_version}"
+
+
+def _standing(standing: str) -> str:
+    return "too small to judge" if standing == "too_small" else standing

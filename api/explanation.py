@@ -1,0 +1,107 @@
+"""Why a customer stands where it stands: the shapes of the answer.
+
+Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339 in UTC.
+"""
+
+import msgspec
+
+from schemas.alert import Level, TransitionKind
+from schemas.policy import Levels, Metric, MinVolume
+from streams.allowance import Allowance
+
+
+class WindowNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """One window of a rule: what was counted, and the level that it opens by itself. `enough`: it has `min_volume`."""
+
+    window: str
+    numerator: int
+    denominator: int
+    min_volume: int
+    enough: bool
+    rate: float
+    lower: float
+    upper: float
+    level: Level
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of an alert, with the numbers it was recorded with."""
+
+    time: str
+    kind: TransitionKind
+    previous_level: Level
+    level: Level
+    window: str
+    numerator: int
+    denominator: int
+    policy_version: str
+
+
+class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
+    """An open alert: since when it is open, and since when at its level (`changed`).
+
+    `below_since`: since when the level does not hold any more, so that only the hold time keeps it.
+    """
+
+    alert_id: str
+    level: Level
+    opened: str
+    changed: str
+    below_since: str | None
+    history: tuple[Step, ...]
+
+
+class InForce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An override that was in force; `until` is null where it has no end."""
+
+    reason: str
+    stream: str = ""
+    levels: Levels | None = None
+    min_volume: MinVolume | None = None
+    until: str | None = None
+
+
+class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule says, recomputed from the store; `window` decides.
+
+    `allowance` is what is left until the next level opens. `remarks` say why the alert's level is another than the
+    verdict's, and what differs from what was recorded.
+    """
+
+    rule: str
+    metric: Metric
+    level: Level
+    holding_level: Level
+    window: str
+    too_small: bool
+    confidence: float
+    threshold: float
+    windows: tuple[WindowNumbers, ...]
+    allowance: Allowance | None
+    overrides: tuple[InForce, ...]
+    alert: AlertLife | None
+    remarks: tuple[str, ...]
+
+
+class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
+    """One scope.
+
+    `standing` follows from the counts and the open alerts. `recorded` and `since` are what the table of standings says;
+    null where the standing of the moment asked about is no longer in it.
+    """
+
+    scope: str
+    standing: str
+    recorded: str | None
+    since: str | None
+    rules: tuple[RuleExplained, ...]
+    remarks: tuple[str, ...]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `customer` stood at `time`, by which policy, and why."""
+
+    customer: str
+    time: str
+    policy_version: str
+    scopes: tuple[ScopeExplained, ...]

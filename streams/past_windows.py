@@ -1,0 +1,130 @@
+"""Window counts of one customer as they stand for a moment: what `streams.windows` gives, and for the past too.
+
+Windows of the monitor have no end, since nothing lies behind now. Here they end with the moment's minute. What came
+late is counted at the time it happened, so a moment of the past may show more than was known then.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.counts import MEASURES, SubjectCounts
+from streams.exposure import EXPOSING, FOREVER_S, SENT_MAIL, THROUGH_LISTED, add_listings
+from streams.listings import USED_WITHIN_S, Listing, read_listings
+from streams.store import Store
+from streams.subjects import FIELDS, PLACE, Totals, subjects
+from streams.totals import MINUTE_S, READ, begin, is_long, longest_first, sums
+
+#: One customer's rows are few enough to be read by the minute, however long the window.
+TOTALS = """
+SELECT stream,
+    {sums}
+FROM counts
+WHERE dimension = '{dimension}' AND customer = {{customer:String}}
+    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+GROUP BY stream
+ORDER BY stream
+"""
+
+SOLE_USER = """
+SELECT value
+FROM counts
+WHERE dimension = 'ip' AND value IN {ips:Array(String)}
+    AND bucket >= toDateTime({since:UInt32}) AND bucket < toDateTime({until:UInt32})
+GROUP BY value
+HAVING groupUniqArray(2)(customer) = [{customer:String}]
+"""
+
+_BY_LOOP = {f"fbl_{name}": f"{name} if value IN {{fbl:Array(String)}}" for name in ("delivered", "complained")}
+COUNTED = {name: name for name in MEASURES} | _BY_LOOP
+EXPOSED = {
+    "sent": SENT_MAIL,
+    "exposed": f"{SENT_MAIL} if {THROUGH_LISTED}",
+    "rows": "1 if value IN {ips:Array(String)}",
+}
+
+
+def counts_at(
+    store: Store, customer: str, windows: Mapping[str, int], feedback_loop: Sequence[str], at_ms: int, *, so_far: bool
+) -> list[SubjectCounts]:
+    """The customer and each of its streams (these only where it has more than one); empty without any count.
+
+    `windows` maps names to lengths in ms. With `so_far` nothing that is counted is left out, as when the monitor judges
+    at `at_ms` (epoch ms): events may lie a little ahead of the clock.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    lengths = list(windows.values())
+    until = FOREVER_S if so_far else (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S
+    asked = {"customer": customer, "fbl": list(feedback_loop), "until": until}
+    totals = _totals(store, lengths, at_ms, asked)
+    # What was listed later was not listed then.
+    known = [each for each in read_listings(store, at_ms - max(lengths), EXPOSING) if each.from_ms <= at_ms]
+    for long in (False, True):
+        places = [place for place, length in enumerate(lengths) if is_long(length) == long]
+        if places:
+            _add_exposure(store, totals, lengths, places, known, at_ms, asked)
+    found = subjects(totals, tuple(windows))
+    for field in ("sent", "exposed"):
+        np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
+    add_listings(found, lengths, {customer: _owned(store, known, at_ms, asked)}, at_ms)
+    return [found.one(place) for place in range(len(found))]
+
+
+def _totals(store: Store, lengths: Sequence[int], at_ms: int, asked: Mapping[str, Any]) -> Totals:
+    order = longest_first(lengths)
+    since = {f"since_{place}": begin(lengths[window], at_ms) for place, window in enumerate(order)}
+    sql = TOTALS.format(sums=sums(COUNTED, len(order), "bucket"), dimension="provider")
+    rows = store.rows(sql, {**asked, **since})
+    counts = np.zeros((len(rows), len(order), len(FIELDS)), np.int64)
+    for place, (_, *numbers) in enumerate(rows):
+        counts[place, order, : len(READ)] = np.array(numbers, np.int64).reshape(len(order), len(READ))
+    return Totals([(str(asked["customer"]), str(row[0])) for row in rows], counts)
+
+
+def _add_exposure(
+    store: Store,
+    totals: Totals,
+    lengths: Sequence[int],
+    places: Sequence[int],
+    known: Sequence[Listing],
+    at_ms: int,
+    asked: Mapping[str, Any],
+) -> None:
+    """`sent` and `exposed` of the windows at `places`, as `exposure.add_exposure` fills them in."""
+    order = [places[each] for each in longest_first([lengths[place] for place in places])]
+    since = [begin(lengths[place], at_ms) for place in order]
+    listed = [each for each in known if each.to_ms is None or each.to_ms > since[0] * 1000]
+    if not listed:
+        return
+    parameters = {
+        **asked,
+        "ips": [each.resource for each in listed],
+        "begins": [each.from_ms // 60_000 * MINUTE_S for each in listed],
+        "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
+        **{f"since_{place}": second for place, second in enumerate(since)},
+    }
+    found = {
+        str(stream): np.array(numbers, np.int64).reshape(len(order), len(EXPOSED))
+        for stream, *numbers in store.rows(
+            TOTALS.format(sums=sums(EXPOSED, len(order), "bucket"), dimension="ip"), parameters
+        )
+    }
+    if not any(numbers[0, -1] for numbers in found.values()):
+        return  # no listed address was used
+    for row, (_, stream) in enumerate(totals.keys):
+        if stream in found:
+            totals.counts[row][np.ix_(order, [PLACE["sent"], PLACE["exposed"]])] = found[stream][:, :2]
+
+
+def _owned(store: Store, known: Sequence[Listing], at_ms: int, asked: Mapping[str, Any]) -> list[Listing]:
+    """Critical listings of addresses that only this customer used."""
+    critical = [each for each in known if each.weight == "critical"]
+    if not critical:
+        return []
+    since = max(0, at_ms // 1000 - USED_WITHIN_S)
+    ips = [each.resource for each in critical]
+    sole = {ip for (ip,) in store.rows(SOLE_USER, {**asked, "ips": ips, "since": since})}
+    return [each for each in critical if each.resource in sole]
