@@ -43,6 +43,8 @@ bench: $(STAMP) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULT
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.reach
+	$(BIN)/python -m benchmarks.size
+	$(BIN)/python -m benchmarks.classify
 	$(BIN)/python -m benchmarks.report
 
 bench-quick: $(STAMP) ## a small trial of the same, without other stream processors

@@ -9,12 +9,14 @@ bounces of a few thousand texts, as from one large customer.
 
 import argparse
 import random
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from benchmarks import results
 from benchmarks.measure import cores
 from benchmarks.results import Figure
 from schemas.event import MailEvent
@@ -118,13 +120,15 @@ def measured(count: int) -> Iterator[Figure]:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure and print."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description="How fast bounces are classified.")
     parser.add_argument("--bounces", type=int, default=100_000, help="how many bounces")
     chosen = parser.parse_args(arguments)
     print(f"{chosen.bounces:,} bounces, {cores()}, one core, CPU time")
-    for each in measured(chosen.bounces):
+    figures = list(measured(chosen.bounces))
+    for each in figures:
         print(f"{each.name:28} {each.value:>12,.0f} {each.unit}  {each.note}")
+    results.save("classify", shlex.join(["python", "-m", "benchmarks.classify", *arguments]), figures=figures)
 
 
 if __name__ == "__main__":
