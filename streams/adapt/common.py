@@ -105,7 +105,9 @@ def plain(error: Exception) -> str:
         return f"the message is not UTF-8 text (byte {error.start})"
     message = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return "the message is empty" if not message else f"the message is not JSON: {message[0].lower()}{message[1:]}"
+        # "JSON is malformed: unexpected ..." says the same twice.
+        said = message.removeprefix("JSON is malformed: ")
+        return f"the message is not JSON: {said[0].lower()}{said[1:]}" if said else "the message is empty"
     at = _AT.search(message)
     field = at[1][:MAX_SAID] if at else ""
     message = _AT.sub("", message)[:MAX_SAID]

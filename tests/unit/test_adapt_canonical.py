@@ -64,7 +64,7 @@ def test_time_may_be_rfc_3339_with_an_offset() -> None:
     ("raw", "complaint"),
     [
         (b"", "the message is empty|the message is not JSON"),
-        (b"hello", "the message is not JSON"),
+        (b"hello", "the message is not JSON: invalid character (byte 0)"),
         (b"\xff{}", "the message is not UTF-8 text (byte 0)"),
         (b"[]", "the message: expected `object`, got `array`"),
         (b"{}", "field `id` is missing"),
