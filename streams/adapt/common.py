@@ -94,7 +94,7 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
             raw.decode()
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise AdaptError(plain(error)) from error
+        raise AdaptError(plain(error) if raw.strip() else "the message is empty") from error
 
 
 def plain(error: Exception) -> str:
@@ -107,7 +107,7 @@ def plain(error: Exception) -> str:
     if not isinstance(error, msgspec.ValidationError):
         # "JSON is malformed: unexpected ..." says the same twice.
         said = message.removeprefix("JSON is malformed: ")
-        return f"the message is not JSON: {said[0].lower()}{said[1:]}" if said else "the message is empty"
+        return f"the message is not JSON: {said[:1].lower()}{said[1:]}"
     at = _AT.search(message)
     field = at[1][:MAX_SAID] if at else ""
     message = _AT.sub("", message)[:MAX_SAID]

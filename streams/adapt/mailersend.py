@@ -30,6 +30,8 @@ from streams.adapt.webhook import (
 
 PLACES = Places("mailersend", customer=("domain_id", FROM_DOMAIN))
 
+#: How MailerSend tries an address before it saves it; there is no `data` then.
+_PING = "webhook.test"
 _TYPES: dict[str, EventType] = {
     "delivered": "delivered",
     "hard_bounced": "bounced",
@@ -81,6 +83,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
     data = fields.get("data")
+    if data is None and fields.get("type") == _PING:
+        return
     if not isinstance(data, dict):
         raise AdaptError("field `data` is missing or not an object")
     kind = _TYPES.get(data["type"]) if isinstance(data.get("type"), str) else None

@@ -63,7 +63,8 @@ def test_time_may_be_rfc_3339_with_an_offset() -> None:
 @pytest.mark.parametrize(
     ("raw", "complaint"),
     [
-        (b"", "the message is empty|the message is not JSON"),
+        (b"", "the message is empty"),
+        (b" \n", "the message is empty"),
         (b"hello", "the message is not JSON: invalid character (byte 0)"),
         (b"\xff{}", "the message is not UTF-8 text (byte 0)"),
         (b"[]", "the message: expected `object`, got `array`"),
@@ -75,7 +76,7 @@ def test_time_may_be_rfc_3339_with_an_offset() -> None:
 def test_message_that_is_no_event_says_so(raw: bytes, complaint: str) -> None:
     with pytest.raises(AdaptError) as caught:
         adapt_bytes(raw)
-    assert any(each in str(caught.value) for each in complaint.split("|"))
+    assert complaint in str(caught.value)
 
 
 @pytest.mark.parametrize(

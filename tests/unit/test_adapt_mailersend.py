@@ -119,3 +119,7 @@ def test_bad_body_is_a_clear_error(data: dict[str, Any], complaint: str) -> None
 def test_body_without_data_is_an_error(body: bytes) -> None:
     with pytest.raises(AdaptError, match=r"^field `data` is missing or not an object"):
         adapter("mailersend")(body, Context(b"a key", PROVIDERS))
+
+
+def test_ping_that_tries_an_address_gives_no_event() -> None:
+    assert adapter("mailersend")(b'{"type":"webhook.test","message":"ping"}', Context(b"a key", PROVIDERS)) == []
