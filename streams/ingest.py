@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -17,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.topics import MAIL_BLOCKLISTINGS
+from streams import gaps
 from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends, topic_ids
 from streams.dead_share import DeadShare
 from streams.flush import load_seen, stored_offsets
@@ -388,18 +388,11 @@ class IngestWorker:
         if batch is None:
             return
         low, high = source.get_watermark_offsets(TopicPartition(*where), timeout=REACH_S)
-        name, wanted = batch.source.name, batch.next_offset
-        if low <= wanted:
-            raise BrokerError(
-                f"{name}: counted up to offset {wanted - 1}, but the topic ends at {high}: its log was cut off, as "
-                "after an unclean leader election. Make the topic anew (it then is another source) to go on"
-            )
-        lost = low - wanted
-        text = f"{lost:,} messages, offsets {wanted} to {low - 1}, were deleted by the broker before they were read"
-        log.error("%s: %s", name, text)
+        found = gaps.gap(batch.source.name, batch.next_offset, low, high)
+        log.error("%s: %s", found.source, found)
         self.metrics.gaps += 1
-        self.metrics.lost_messages += lost
-        self._flusher.ask(lambda store: _record_gap(store, name, lost, text, self.clock()))
+        self.metrics.lost_messages += found.lost
+        self._flusher.ask(lambda store: gaps.record(store, found, self.clock()))
         batch.next_offset = low
         self._go_to(source, where)
 
@@ -407,8 +400,3 @@ class IngestWorker:
 def bounds(settings: IngestSettings) -> TimeBounds:
     """How far event times may lie from now."""
     return TimeBounds(int(settings.max_ahead_hours * HOUR_MS), int(settings.max_behind_days * 24 * HOUR_MS))
-
-
-def _record_gap(store: Store, source: str, lost: int, detail: str, now_ms: int) -> None:
-    time = datetime.fromtimestamp(now_ms / 1000, UTC)
-    store.insert("incidents", {"time": [time], "kind": ["gap"], "source": [source], "lost": [lost], "detail": [detail]})

@@ -1,0 +1,55 @@
+"""Messages that are gone from the broker before they were read: told, never hidden."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from streams.broker import BrokerError
+from streams.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets `first` to `last` of a source that nobody can read any more."""
+
+    source: str
+    first: int
+    last: int
+
+    @property
+    def lost(self) -> int:
+        """How many messages these are at most; a compacted topic had fewer."""
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        where = f"offsets {self.first} to {self.last}"
+        return f"{self.lost:,} messages, {where}, were deleted by the broker before they were read"
+
+
+def gap(source: str, wanted: int, low: int, high: int) -> Gap:
+    """What is lost where a source should be read from `wanted` on and its log reaches from `low` to before `high`.
+
+    Raises:
+        BrokerError: the log ends before what was counted.
+    """
+    if low <= wanted:
+        raise BrokerError(
+            f"{source}: counted up to offset {wanted - 1}, but the topic ends at {high}: its log was cut off, as "
+            "after an unclean leader election. Make the topic anew (it then is another source) to go on"
+        )
+    return Gap(source, wanted, low - 1)
+
+
+def record(store: Store, found: Gap, now_ms: int) -> None:
+    """Keep it for operators, at `now_ms` (epoch ms).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    row = {
+        "time": datetime.fromtimestamp(now_ms / 1000, UTC),
+        "kind": "gap",
+        "source": found.source,
+        "lost": found.lost,
+        "detail": str(found),
+    }
+    store.insert("incidents", {name: [value] for name, value in row.items()})
