@@ -7,7 +7,7 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from inspect import cleandoc
@@ -41,6 +41,13 @@ MinVolume = Volume | dict[Window, Volume]
 
 class PolicyError(ValueError):
     """The policy cannot be used; the message names the file, the rule and the field."""
+
+
+class Contradiction(NamedTuple):
+    """What does not fit together: `path` leads to it (keys, and places in lists), `said` begins with the field."""
+
+    path: tuple[str | int, ...]
+    said: str
 
 
 class Rung(NamedTuple):
@@ -89,17 +96,23 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     hold_minutes: Annotated[float, Meta(ge=0, le=43_200)] = 30.0
 
     def __post_init__(self) -> None:
-        _unique("windows", self.windows)
+        _raise_first(self.contradictions())
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Every contradiction; of a rule that could be made there is none."""
+        yield from _repeated("windows", self.windows)
         if isinstance(self.min_volume, dict):
             for window in self.windows:
                 if window not in self.min_volume:
-                    raise ValueError(f"min_volume: none for window {window}")
+                    yield Contradiction(("min_volume",), f"min_volume: none for window {window}")
             for window in self.min_volume:
                 if window not in self.windows:
-                    raise ValueError(f"min_volume: {window} is not a window of this rule")
+                    said = f"min_volume: {window} is not a window of this rule"
+                    yield Contradiction(("min_volume", window), said)
         if self.metric in COUNTED and self.min_volume != 0:
-            raise ValueError(f"min_volume: {self.metric} is a number of listings and has no volume")
-        _check_levels(self.levels, self.metric)
+            said = f"min_volume: {self.metric} is a number of listings and has no volume"
+            yield Contradiction(("min_volume",), said)
+        yield from _wrong_levels(self.levels, self.metric)
 
     @cached_property
     def ladder(self) -> tuple[Rung, ...]:
@@ -160,6 +173,16 @@ class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
             min_volume=rule.min_volume if self.min_volume is None else self.min_volume,
         )
 
+    def contradictions(self, rule: Rule) -> Iterator[Contradiction]:
+        """For each part that changes the rule, the first thing in which the changed rule contradicts itself."""
+        parts = {"levels": self.levels, "min_volume": self.min_volume}
+        for field, value in parts.items():
+            if value is not None:
+                try:
+                    msgspec.structs.replace(rule, **{field: value})
+                except ValueError as error:
+                    yield Contradiction((field,), str(error))
+
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
     """The rules in force.
@@ -182,25 +205,31 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:
-        for window in self.windows:
+        _raise_first(self.contradictions())
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Every contradiction between the parts; those within a rule are the rule's own."""
+        for place, window in enumerate(self.windows):
             if window_ms(window) > LONGEST_MS:
-                raise ValueError(f"windows: {window} is longer than counts are kept ({LONGEST_MS // UNIT_MS['d']}d)")
-        _unique("windows", self.windows)
-        _unique("scopes", self.scopes)
-        _unique("rules", [rule.name for rule in self.rules])
-        for rule in self.rules:
-            for window in rule.windows:
+                said = f"windows: {window} is longer than counts are kept ({LONGEST_MS // UNIT_MS['d']}d)"
+                yield Contradiction(("windows", place), said)
+        yield from _repeated("windows", self.windows)
+        yield from _repeated("scopes", self.scopes)
+        yield from _repeated("rules", [rule.name for rule in self.rules])
+        for place, rule in enumerate(self.rules):
+            for nth, window in enumerate(rule.windows):
                 if window not in self.windows:
-                    raise ValueError(f"rule {rule.name}: windows: {window} is not among the policy's windows")
-        _unique("overrides", [_whose(each) for each in self.overrides])
+                    said = f"rule {rule.name}: windows: {window} is not among the policy's windows"
+                    yield Contradiction(("rules", place, "windows", nth), said)
+        yield from _repeated("overrides", [_whose(each) for each in self.overrides])
         by_name = {rule.name: rule for rule in self.rules}
-        for override in self.overrides:
+        for place, override in enumerate(self.overrides):
             if override.rule not in by_name:
-                raise ValueError(f"{_whose(override)}: rule: there is no rule {override.rule}")
-            try:
-                override.applied(by_name[override.rule])
-            except ValueError as error:
-                raise ValueError(f"{_whose(override)}: {error}") from error
+                said = f"{_whose(override)}: rule: there is no rule {override.rule}"
+                yield Contradiction(("overrides", place, "rule"), said)
+                continue
+            for path, said in override.contradictions(by_name[override.rule]):
+                yield Contradiction(("overrides", place, *path), f"{_whose(override)}: {said}")
 
     @cached_property
     def version(self) -> str:
@@ -272,12 +301,12 @@ def parse(text: str, source: str) -> Policy:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PolicyError(f"{source}: not valid TOML: {error}") from error
     try:
         return msgspec.convert(raw, Policy)
     except msgspec.ValidationError as error:
-        raise PolicyError(f"{source}: {_located(str(error), raw)}") from error
+        raise PolicyError(f"{source}: {located(str(error), raw)}") from error
 
 
 def json_schema() -> str:
@@ -293,25 +322,32 @@ def json_schema() -> str:
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 
-def _check_levels(levels: Levels, metric: Metric) -> None:
+def _raise_first(contradictions: Iterator[Contradiction]) -> None:
+    for each in contradictions:
+        raise ValueError(each.said)
+
+
+def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
     given = levels.given()
     if not given:
-        raise ValueError("levels: none is given")
+        yield Contradiction(("levels",), "levels: none is given")
     for (milder, low), (worse, high) in pairwise(given):
         if low >= high:
-            raise ValueError(f"levels: {milder} ({low:g}) must be below {worse} ({high:g})")
+            yield Contradiction(("levels", worse), f"levels: {milder} ({low:g}) must be below {worse} ({high:g})")
     for level, threshold in given:
         if metric in COUNTED and (threshold < 1 or threshold % 1 != 0):
-            raise ValueError(f"levels.{level}: {threshold:g} is not a whole number of listings")
+            said = f"levels.{level}: {threshold:g} is not a whole number of listings"
+            yield Contradiction(("levels", level), said)
         if metric not in COUNTED and threshold > 1:
-            raise ValueError(f"levels.{level}: {threshold:g} is not a ratio from 0 to 1 (0.003 is 0.3 %)")
+            said = f"levels.{level}: {threshold:g} is not a ratio from 0 to 1 (0.003 is 0.3 %)"
+            yield Contradiction(("levels", level), said)
 
 
-def _unique(field: str, names: Any) -> None:
+def _repeated(field: str, names: Sequence[str]) -> Iterator[Contradiction]:
     seen: set[str] = set()
-    for name in names:
+    for place, name in enumerate(names):
         if name in seen:
-            raise ValueError(f"{field}: {name} is given twice")
+            yield Contradiction((field, place), f"{field}: {name} is given twice")
         seen.add(name)
 
 
@@ -320,7 +356,7 @@ def _whose(override: Override) -> str:
     return f"override of rule {override.rule} for {override.customer}{stream}"
 
 
-def _located(message: str, raw: dict[str, Any]) -> str:
+def located(message: str, raw: dict[str, Any]) -> str:
     """`Expected X - at `$.rules[0].levels.warning`` as `rule complaint: levels.warning: Expected X`."""
     said = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
     if said is None or not said[2]:
