@@ -215,7 +215,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
                 yield Contradiction(("windows", place), said)
         yield from _repeated("windows", self.windows)
         yield from _repeated("scopes", self.scopes)
-        yield from _repeated("rules", [rule.name for rule in self.rules])
+        yield from _repeated("rules", [rule.name for rule in self.rules], "name")
         for place, rule in enumerate(self.rules):
             for nth, window in enumerate(rule.windows):
                 if window not in self.windows:
@@ -343,11 +343,11 @@ def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
             yield Contradiction(("levels", level), said)
 
 
-def _repeated(field: str, names: Sequence[str]) -> Iterator[Contradiction]:
+def _repeated(field: str, names: Sequence[str], key: str = "") -> Iterator[Contradiction]:
     seen: set[str] = set()
     for place, name in enumerate(names):
         if name in seen:
-            yield Contradiction((field, place), f"{field}: {name} is given twice")
+            yield Contradiction((field, place, key) if key else (field, place), f"{field}: {name} is given twice")
         seen.add(name)
 
 
