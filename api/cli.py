@@ -23,6 +23,7 @@ from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.running import leave  # noqa: E402
 from api.stages import adapt_context, load_classifier  # noqa: E402
+from api.try_policy_cli import try_file  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402
@@ -40,12 +41,15 @@ topics_app = typer.Typer(help="The Kafka topics.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
 keys_app = typer.Typer(help="Keys of the HTTP interface.", no_args_is_help=True)
 dashboards_app = typer.Typer(help="The Grafana dashboard.", no_args_is_help=True)
+policy_app = typer.Typer(help="The policy.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(dead_letters_cli.app, name="dead-letters")
 app.command("explain")(explain_customer)
+app.add_typer(policy_app, name="policy")
+policy_app.command("try")(try_file)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import ne
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,21 +80,39 @@ def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: in
     return Totals(known, counts)
 
 
+class Layout(NamedTuple):
+    """Who the subjects of some streams are: first the customers, then the streams of customers that have several.
+
+    `starts` are the places of the customers' first streams, `several` those of the streams.
+    """
+
+    customers: list[str]
+    scopes: list[str]
+    starts: NDArray[np.intp]
+    several: list[int]
+
+
+def layout(keys: Sequence[Key]) -> Layout:
+    """The subjects of streams; `keys` are sorted."""
+    customers = [key[0] for key in keys]
+    starts = np.flatnonzero([True, *map(ne, customers[1:], customers)][: len(keys)])
+    sizes = np.diff(starts, append=len(keys))
+    several = np.flatnonzero(np.repeat(sizes > 1, sizes)).tolist()
+    return Layout(
+        customers=[customers[start] for start in starts.tolist()] + [customers[row] for row in several],
+        scopes=[CUSTOMER] * len(starts) + [STREAM_PREFIX + keys[row][1] for row in several],
+        starts=starts,
+        several=several,
+    )
+
+
 def subjects(totals: Totals, windows: tuple[str, ...]) -> Subjects:
     """Each customer with all of its streams together, and each stream of customers that have several.
 
     The keys of `totals` are sorted.
     """
-    keys = totals.keys
-    if not keys:
+    if not totals.keys:
         return Subjects([], [], windows, totals.counts)
-    customers = [key[0] for key in keys]
-    starts = np.flatnonzero([True, *map(ne, customers[1:], customers)])
-    sizes = np.diff(starts, append=len(keys))
-    several = np.flatnonzero(np.repeat(sizes > 1, sizes)).tolist()
-    return Subjects(
-        customers=[customers[start] for start in starts.tolist()] + [customers[row] for row in several],
-        scopes=[CUSTOMER] * len(starts) + [STREAM_PREFIX + keys[row][1] for row in several],
-        windows=windows,
-        counts=np.concatenate((np.add.reduceat(totals.counts, starts, axis=0), totals.counts[several])),
-    )
+    customers, scopes, starts, several = layout(totals.keys)
+    counts = np.concatenate((np.add.reduceat(totals.counts, starts, axis=0), totals.counts[several]))
+    return Subjects(customers, scopes, windows, counts)

@@ -1,0 +1,53 @@
+"""`repmon policy try`: what another policy would have done with what is stored."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api import commands
+from api.dead_letters_cli import harmless, print_line
+from api.stages import load_policy
+from api.try_policy_text import lines
+from jobs.embedded.folder import reached
+from jobs.try_policy import try_policy
+from schemas import policy, providers
+from schemas.alert import LEVELS, Level
+from schemas.policy import LONGEST_MS
+from schemas.settings import SettingsError
+from streams.store import open_store
+
+
+def try_file(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The policy to try.")],
+    since: Annotated[str, typer.Option("--since", help="How far back, for example 30d.")] = "30d",
+    level: Annotated[str, typer.Option("--level", help="Flagged is who stands at this level or worse.")] = "watch",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; times are epoch ms.")] = False,
+) -> None:
+    """Say whom a policy would have flagged or freed, against the policy in force, and when. Touches nothing.
+
+    Both policies go through the stored history in steps of an hour, as the monitor would have judged at each full hour.
+    """
+    if level not in LEVELS[1:]:
+        raise SettingsError(f"--level: {level!r} is none of {', '.join(LEVELS[1:])}")
+    settings, now_ms = reached(ctx.obj), time.time_ns() // 1_000_000
+    ago_ms = round((commands.seconds(since, "--since") or 0) * 1000)
+    if not 3_600_000 <= ago_ms < LONGEST_MS:
+        raise SettingsError(
+            f"--since: {since!r} is not between 1h and the {LONGEST_MS // 86_400_000}d that counts are kept"
+        )
+    tried, in_force = policy.load(file), load_policy(settings)
+    store = open_store(settings.clickhouse)
+    loop = providers.load().with_feedback_loop()
+    found = try_policy(store, tried, in_force, loop, now_ms - ago_ms, now_ms, msgspec.convert(level, Level))
+    store.close()
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    for line in lines(found):
+        print_line(harmless(line))

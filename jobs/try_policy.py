@@ -1,0 +1,85 @@
+"""What another policy would have done with the stored history. Reads only."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from schemas.alert import Level
+from schemas.policy import Policy
+from streams.compare_policies import Difference, Span, differences, spans
+from streams.hourly_history import Extent, Hourly
+from streams.store import Store
+from streams.subjects import Key
+from streams.what_if import HOUR_S, transitions
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy: how many subjects were flagged at some time, and how many at the end."""
+
+    policy_version: str
+    flagged: int
+    flagged_at_end: int
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """Both policies over the same hours, and whom they treat differently.
+
+    Judged is at each full hour from `from_ms` to `to_ms` (epoch ms, UTC). Flagged is who stands at `level` or worse.
+    """
+
+    from_ms: int
+    to_ms: int
+    step_s: int
+    level: Level
+    customers: int
+    subjects: int
+    tried: Side
+    in_force: Side
+    differences: list[Difference]
+
+
+def try_policy(
+    store: Store,
+    tried: Policy,
+    in_force: Policy,
+    feedback_loop: Sequence[str],
+    since_ms: int,
+    now_ms: int,
+    level: Level = "watch",
+) -> Trial:
+    """Replay both policies over what is stored.
+
+    Both start without open alerts, so what was bad at the beginning opens there. The customers of a portion are held at
+    once, of the others only what was flagged.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    extent = Extent.of((tried, in_force), since_ms, now_ms)
+    hourly = Hourly(store, extent, feedback_loop)
+    customers = hourly.customers()
+    found: tuple[dict[Key, tuple[Span, ...]], dict[Key, tuple[Span, ...]]] = ({}, {})
+    subjects = 0
+    for history in hourly.portions(customers):
+        subjects += len(history.customers)
+        for into, said in zip(found, transitions(history, (tried, in_force)), strict=True):
+            into.update(spans(said, level))
+    return Trial(
+        from_ms=(extent.start_s + extent.first * HOUR_S) * 1000,
+        to_ms=extent.end_s * 1000,
+        step_s=HOUR_S,
+        level=level,
+        customers=len(customers),
+        subjects=subjects,
+        tried=_side(tried, found[0]),
+        in_force=_side(in_force, found[1]),
+        differences=differences(*found),
+    )
+
+
+def _side(policy: Policy, found: dict[Key, tuple[Span, ...]]) -> Side:
+    return Side(
+        policy_version=policy.version,
+        flagged=len(found),
+        flagged_at_end=sum(any(span.to_ms is None for span in each) for each in found.values()),
+    )

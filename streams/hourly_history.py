@@ -1,0 +1,216 @@
+"""Counts by the hour of many customers, from the hourly projection: the history that `streams.what_if` goes through."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from schemas.policy import Policy
+from streams.exposure import EXPOSED, EXPOSING, FOREVER_S, SENT_MAIL, THROUGH_LISTED
+from streams.listings import USED_WITHIN_S, Listing, read_listings
+from streams.portions import portions
+from streams.store import Store
+from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
+from streams.totals import MINUTE_S
+from streams.what_if import HOUR_S, History, OwnListing, hours_of, sole_users
+
+#: What is held of one portion of customers, in bytes: a few times this is needed at once.
+PORTION_BYTES = 32_000_000
+#: Most customers have one stream; those with several make a portion a little larger.
+BYTES_AN_HOUR = 8 * len(FIELDS)
+
+#: The measures that rates are made of.
+MEASURED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block")
+READ = (*MEASURED, "fbl_delivered", "fbl_complained")
+_SUMMED = (
+    *(f"sum(n_{name})" for name in MEASURED),
+    *(f"sumIf(n_{name}, value IN {{fbl:Array(String)}})" for name in ("delivered", "complained")),
+)
+
+CUSTOMERS = """
+SELECT DISTINCT customer FROM counts
+WHERE dimension = 'provider'
+    AND toStartOfHour(bucket) >= toDateTime({since:UInt32}) AND toStartOfHour(bucket) < toDateTime({until:UInt32})
+ORDER BY customer
+"""
+
+#: A row a stream. The innermost query has the shape of the hourly projection, so ClickHouse reads that.
+HOURS = f"""
+SELECT customer, stream, groupArray(toUInt32(hour)), {", ".join(f"groupArray(s{n})" for n in range(len(READ)))}
+FROM
+(
+    SELECT customer, stream, hour, {", ".join(f"{each} AS s{n}" for n, each in enumerate(_SUMMED))}
+    FROM
+    (
+        SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
+            {", ".join(f"sum({name}) AS n_{name}" for name in (*MEASURED, "complained"))}
+        FROM counts
+        WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
+            AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+            AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+        GROUP BY customer, stream, hour, value
+    )
+    GROUP BY customer, stream, hour
+)
+GROUP BY customer, stream
+ORDER BY customer, stream
+"""  # noqa: S608 - made of names from this project only
+
+#: Whether mail was exposed is decided minute by minute: a listing begins and ends inside an hour.
+EXPOSURE = f"""
+SELECT customer, stream, toUInt32(toStartOfHour(bucket)) AS hour, sum({SENT_MAIL}), sumIf({SENT_MAIL}, {THROUGH_LISTED})
+FROM counts
+WHERE dimension = 'ip' AND customer IN {{customers:Array(String)}}
+    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+GROUP BY customer, stream, hour
+"""  # noqa: S608 - made of names from this project only
+
+#: Two users of an hour are enough to know that there were several.
+USERS = """
+SELECT value, toUInt32(toStartOfHour(bucket)) AS hour, groupUniqArray(2)(customer)
+FROM counts
+WHERE dimension = 'ip' AND value IN {ips:Array(String)}
+    AND bucket >= toDateTime({since:UInt32}) AND bucket < toDateTime({until:UInt32})
+GROUP BY value, hour
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What is read and judged: hours from `start_s` to `end_s` (epoch s), judged from the end of hour `first` on."""
+
+    start_s: int
+    end_s: int
+    first: int
+
+    @classmethod
+    def of(cls, policies: Sequence[Policy], since_ms: int, now_ms: int) -> "Extent":
+        """From the first full hour at or after `since_ms` to the last one by `now_ms`, with the windows before it."""
+        longest = max(hours_of(window) for policy in policies for rule in policy.rules for window in rule.windows)
+        end = now_ms // 1000 // HOUR_S * HOUR_S
+        begin = min(-(-since_ms // 1000 // HOUR_S) * HOUR_S, end)
+        start = max(0, begin - longest * HOUR_S)
+        return cls(start, end, (begin - start) // HOUR_S)
+
+    @property
+    def hours(self) -> int:
+        """How many hours are read."""
+        return (self.end_s - self.start_s) // HOUR_S
+
+
+class Hourly:
+    """Reads the history of all customers, a portion at a time."""
+
+    def __init__(self, store: Store, extent: Extent, feedback_loop: Sequence[str]) -> None:
+        self._store = store
+        self._extent = extent
+        self._asked = {"fbl": list(feedback_loop), "since": extent.start_s, "until": extent.end_s}
+        self._listings = [
+            each for each in read_listings(store, extent.start_s * 1000, EXPOSING) if each.from_ms < extent.end_s * 1000
+        ]
+        self._owned: Mapping[str, Sequence[OwnListing]] | None = None
+
+    def customers(self) -> list[str]:
+        """Everybody with mail in this time, sorted.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return [str(customer) for (customer,) in self._store.rows(CUSTOMERS, self._asked)]
+
+    def portions(self, customers: Sequence[str]) -> Iterator[History]:
+        """The history of these customers (sorted), some at a time, each with its streams.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        some = max(1, PORTION_BYTES // (BYTES_AN_HOUR * max(1, self._extent.hours)))
+        for place in range(0, len(customers), some):
+            yield self._read(customers[place : place + some])
+
+    def _read(self, customers: Sequence[str]) -> History:
+        keys: list[Key] = []
+        columns: list[list[Any]] = [[] for _ in ("hour", *READ)]
+        for names in portions(self._store, customers):
+            for block in self._store.blocks(HOURS, {"customers": names, **self._asked}):
+                keys += zip(block[0].tolist(), block[1].tolist(), strict=True)
+                for column, more in zip(columns, block[2:], strict=True):
+                    column.extend(more)
+        who = layout(keys)
+        # Field by field in memory: a rate is made of few, and those that are never written take no room.
+        counts = np.moveaxis(np.zeros((len(FIELDS), len(who.customers), self._extent.hours), np.int64), 0, -1)
+        if keys:
+            hours, *values = map(np.concatenate, columns)
+            rows = np.repeat(np.arange(len(keys)), list(map(len, columns[0])))
+            self._fill(counts, who, len(keys), (rows, self._place(hours)), dict(zip(READ, values, strict=True)))
+            self._add_exposure(counts, who, keys, customers)
+        return History(who.customers, who.scopes, self._extent.start_s, self._extent.first, counts, self._own())
+
+    def _fill(
+        self, counts: Counts, who: Layout, streams: int, at: tuple[Counts, Counts], values: Mapping[str, Counts]
+    ) -> None:
+        """Put numbers of streams, `at` a stream and an hour each, into the counts of subjects."""
+        customers = len(who.starts)
+        for name, numbers in values.items():
+            of_streams = np.zeros((streams, self._extent.hours), np.int64)
+            of_streams[at] = numbers
+            counts[:customers, :, PLACE[name]] = np.add.reduceat(of_streams, who.starts, axis=0)
+            counts[customers:, :, PLACE[name]] = of_streams[who.several]
+
+    def _place(self, hours: Any) -> Counts:
+        found: Counts = (hours.astype(np.int64) - self._extent.start_s) // HOUR_S
+        return found
+
+    def _add_exposure(self, counts: Counts, who: Layout, keys: Sequence[Key], customers: Sequence[str]) -> None:
+        """`sent` and `exposed` of whoever used an address that was listed."""
+        if not self._listings:
+            return
+        asked = {
+            **self._asked,
+            "since_0": self._extent.start_s,
+            "ips": [each.resource for each in self._listings],
+            "begins": [each.from_ms // 60_000 * MINUTE_S for each in self._listings],
+            "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in self._listings],
+        }
+        exposed = [
+            str(customer)
+            for names in portions(self._store, customers)
+            for (customer,) in self._store.rows(EXPOSED, {"customers": names, **asked})
+        ]
+        row_of = {key: row for row, key in enumerate(keys)}
+        found = [
+            (row_of[customer, stream], *numbers)
+            for names in portions(self._store, sorted(exposed))
+            for customer, stream, *numbers in self._store.rows(EXPOSURE, {"customers": names, **asked})
+            if (customer, stream) in row_of
+        ]
+        if found:
+            rows, hours, sent, mail = np.array(found, np.int64).T
+            self._fill(counts, who, len(keys), (rows, self._place(hours)), {"sent": sent, "exposed": mail})
+
+    def _own(self) -> Mapping[str, Sequence[OwnListing]]:
+        """Critical listings by who used the address alone, at each step."""
+        if self._owned is None:
+            self._owned = self._read_own([each for each in self._listings if each.weight == "critical"])
+        return self._owned
+
+    def _read_own(self, critical: Sequence[Listing]) -> Mapping[str, Sequence[OwnListing]]:
+        users: dict[str, dict[int, list[str]]] = defaultdict(dict)
+        steps = self._extent.start_s + np.arange(self._extent.first, self._extent.hours + 1) * HOUR_S
+        since = max(0, int(steps[0]) - USED_WITHIN_S)
+        ips = sorted({each.resource for each in critical})
+        for names in portions(self._store, ips):
+            for ip, hour, some in self._store.rows(USERS, {**self._asked, "ips": names, "since": since}):
+                users[ip][int(hour)] = list(some)
+        sole = {ip: np.array(sole_users(users[ip], steps.tolist(), USED_WITHIN_S), object) for ip in users}
+        found: dict[str, list[OwnListing]] = defaultdict(list)
+        for each in critical:
+            if each.resource not in sole:
+                continue
+            to_s = inf if each.to_ms is None else each.to_ms / 1000
+            for customer in {user for user in sole[each.resource].tolist() if user is not None}:
+                found[customer].append(OwnListing(each.from_ms // 1000, to_s, sole[each.resource] == customer))
+        return found

@@ -1,0 +1,267 @@
+"""What a policy would have done: the lives of alerts over a stored history, hour by hour. Pure.
+
+At each full hour every subject is judged by `judge`, and its alerts live by `lifecycle.step`, as in the monitor. At a
+full hour the monitor's windows are whole hours, so the sums are the very same; what rises and falls between two full
+hours is not seen. Windows shorter than an hour are judged as an hour.
+
+Rules are independent of each other, so each is followed by itself, and one that two policies share only once. Hours at
+which nothing can change are passed over: no rate can open a level, or the open one surely holds and no worse one can.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from statistics import NormalDist
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.alert import Level
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import COUNTED, Metric, Policy, Rule, window_ms
+from streams.judge import RANK, judge
+from streams.lifecycle import AlertState, Transition, step
+from streams.screen import measured
+from streams.subjects import CUSTOMER, FIELDS, PLACE, Counts
+
+HOUR_S = 3_600
+#: Rates are compared with a little room, since `judge` has the last word on whoever is let through.
+ROOM = 1e-9
+
+Steps = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnListing:
+    """A critical listing from `from_s` to `to_s` (epoch s).
+
+    `sole` says of each step whether only this customer used the address.
+    """
+
+    from_s: int
+    to_s: float
+    sole: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Counts by the hour: `counts` has the axes subject, hour, field; the first hour begins at `start_s` (epoch s).
+
+    It is judged at the end of each of the hours from number `first` on (counted from 1). `listings` are the critical
+    listings of customers.
+    """
+
+    customers: Sequence[str]
+    scopes: Sequence[str]
+    start_s: int
+    first: int
+    counts: Counts
+    listings: Mapping[str, Sequence[OwnListing]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> Steps:
+        """How many hours are over at each step."""
+        return np.arange(self.first, self.counts.shape[1] + 1)
+
+    @property
+    def times_s(self) -> Steps:
+        """The time of each step, epoch s."""
+        return self.start_s + self.steps * HOUR_S
+
+
+def transitions(history: History, policies: Sequence[Policy]) -> list[list[Transition]]:
+    """What each policy would have said, starting without any open alert: by subject and rule, in the order of time."""
+    followed: list[tuple[Policy, list[Transition]]] = []
+    rates = _Rates(history)
+    found = []
+    for policy in policies:
+        said: list[Transition] = []
+        for alone in each_rule(policy):
+            known = next((each for other, each in followed if other == alone), None)
+            if known is None:
+                known = list(_followed(history, rates, alone))
+                followed.append((alone, known))
+            said += known
+        found.append(said)
+    return found
+
+
+def each_rule(policy: Policy) -> list[Policy]:
+    """The policy cut into policies of one rule each, equal where they judge alike."""
+    return [
+        msgspec.structs.replace(
+            policy,
+            name="",
+            rules=(rule,),
+            windows=rule.windows,
+            overrides=tuple(each for each in policy.overrides if each.rule == rule.name),
+        )
+        for rule in policy.rules
+    ]
+
+
+def hours_of(window: str) -> int:
+    """The whole hours of a window, at least one."""
+    return ceil(window_ms(window) / 1000 / HOUR_S)
+
+
+def sole_users(users: Mapping[int, Sequence[str]], times_s: Sequence[int], within_s: int) -> list[str | None]:
+    """Who alone used an address in the `within_s` seconds before each time; None where nobody or several did.
+
+    `users` are those of each hour, by its begin (epoch s); two are enough of an hour that has more.
+    """
+    found: list[str | None] = []
+    for time_s in times_s:
+        since = (time_s - within_s) // HOUR_S * HOUR_S
+        seen = {user for hour in range(since, time_s, HOUR_S) for user in users.get(hour, ())}
+        found.append(next(iter(seen)) if len(seen) == 1 else None)
+    return found
+
+
+def _followed(history: History, rates: "_Rates", alone: Policy) -> Iterator[Transition]:
+    (rule,) = alone.rules
+    special = {each.customer for each in alone.overrides}
+    opening = _may_open(history, rates, rule, alone)
+    for place, customer in enumerate(history.customers):
+        if history.scopes[place].partition(":")[0] not in alone.scopes:
+            continue
+        if customer in special:
+            yield from _lived(history, place, rule, alone, watched=None)
+        elif opening[place].any():
+            yield from _lived(history, place, rule, alone, watched=np.flatnonzero(opening[place]).tolist())
+
+
+def _may_open(history: History, rates: "_Rates", rule: Rule, alone: Policy) -> NDArray[np.bool_]:
+    """Subject by step: whether the mildest level may open."""
+    found = np.zeros((len(history.customers), len(history.steps)), np.bool_)
+    if rule.metric in COUNTED:
+        for place, (customer, scope) in enumerate(zip(history.customers, history.scopes, strict=True)):
+            found[place] = scope == CUSTOMER and customer in history.listings
+        return found
+    top, bottom = rates.of(rule.metric, alone.expired_is_failure)
+    some = np.flatnonzero(top[:, -1] > 0)
+    top, bottom = top[some], bottom[some]
+    for window, least in rule.checks:
+        n, d = _within(top, history.first, window), _within(bottom, history.first, window)
+        found[some] |= _may_reach(rule.thresholds[0], n, d, least, alone.confidence)
+    return found
+
+
+def _may_reach(threshold: float, top: Counts, bottom: Counts, least: int, confidence: float) -> NDArray[np.bool_]:
+    """Whether the lower bound of the rate may be at least `threshold`.
+
+    Wilson's lower bound reaches a threshold t just where the rate is at least t + z * sqrt(t * (1 - t) / n), since the
+    interval is the score test turned round (E. B. Wilson 1927, see `judge.wilson`).
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    volume = np.maximum(bottom, 1)
+    needed = threshold + z * np.sqrt(threshold * (1 - threshold) / volume) - ROOM
+    found: NDArray[np.bool_] = (bottom >= least) & (np.minimum(top, bottom) / volume >= needed)
+    return found
+
+
+def _lived(history: History, place: int, rule: Rule, alone: Policy, watched: list[int] | None) -> Iterator[Transition]:
+    """One subject under one rule.
+
+    While no level is open only the `watched` steps are looked at; while one is, those at which it may change. Without
+    `watched` all are.
+    """
+    customer, scope = history.customers[place], history.scopes[place]
+    counts = _windows(history, place, rule)
+    times_ms = (history.times_s * 1000).tolist()
+    hold_ms = int(rule.hold_minutes * 60_000)
+    every = watched is None or rule.metric in COUNTED
+    looked_at: dict[Level, Sequence[int]] = {"good": range(len(times_ms)) if watched is None else watched}
+    state: AlertState | None = None
+    at = 0
+    while at < len(times_ms):
+        level: Level = "good" if state is None else state.level
+        if state is None or state.below_since_ms is None:
+            if level not in looked_at:
+                looked_at[level] = range(len(times_ms)) if every else _may_change(level, counts, rule, alone)
+            later = bisect_left(looked_at[level], at)
+            if later == len(looked_at[level]):
+                return
+            at = looked_at[level][later]
+        verdict = judge(_subject(customer, scope, rule, counts[at]), alone, times_ms[at]).verdicts[0]
+        state, transition = step(state, verdict, times_ms[at], hold_ms, customer, scope)
+        if transition is not None:
+            yield transition
+        at += 1
+
+
+def _may_change(level: Level, counts: Counts, rule: Rule, alone: Policy) -> list[int]:
+    """The steps at which an open `level` may not hold any more, or a worse one may open."""
+    top, bottom = measured(rule.metric, counts, alone.expired_is_failure)
+    mark = next(rung.resolve_at for rung in rule.ladder if rung.level == level)
+    worse = next((rung.threshold for rung in rule.ladder if RANK[rung.level] > RANK[level]), None)
+    held, rising = np.zeros((2, len(counts)), np.bool_)
+    for column, (_, least) in enumerate(rule.checks):
+        n, d = top[:, column], bottom[:, column]
+        held |= (d >= least) & (np.minimum(n, d) / np.maximum(d, 1) >= mark + ROOM)
+        if worse is not None:
+            rising |= _may_reach(worse, n, d, least, alone.confidence)
+    found: list[int] = np.flatnonzero(~held | rising).tolist()
+    return found
+
+
+def _windows(history: History, place: int, rule: Rule) -> Counts:
+    """The counts of one subject, with the axes step, window of the rule, field."""
+    total = np.zeros((history.counts.shape[1] + 1, len(FIELDS)), np.int64)
+    np.cumsum(history.counts[place], axis=0, out=total[1:])
+    steps = history.steps
+    found = np.stack([total[steps] - total[np.maximum(steps - hours_of(each), 0)] for each in rule.windows], axis=1)
+    for name in ("sent", "exposed"):  # as in `windows`: the delivery of a late bounce may lie before the window
+        np.maximum(found[..., PLACE[name]], 0, out=found[..., PLACE[name]])
+    if history.scopes[place] == CUSTOMER:
+        times = history.times_s
+        for each in history.listings.get(history.customers[place], ()):
+            for column, window in enumerate(rule.windows):
+                counted = each.sole & (each.from_s <= times) & (each.to_s > times - window_ms(window) // 1000)
+                found[:, column, PLACE["critical_listings"]] += counted
+    return found
+
+
+def _subject(customer: str, scope: str, rule: Rule, counts: Counts) -> SubjectCounts:
+    return SubjectCounts(
+        customer=customer,
+        scope=scope,
+        windows={
+            name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
+            for name, row in zip(rule.windows, counts.tolist(), strict=True)
+        },
+    )
+
+
+class _Rates:
+    """Running totals along the hours, beginning with 0, of what rates are made of; each is added up once."""
+
+    def __init__(self, history: History) -> None:
+        self._counts = history.counts
+        self._known: dict[tuple[Metric, bool], tuple[Counts, Counts]] = {}
+
+    def of(self, metric: Metric, expired_is_failure: bool) -> tuple[Counts, Counts]:
+        """Of numerator and denominator, with the axes subject, hour."""
+        key = metric, expired_is_failure
+        if key not in self._known:
+            top, bottom = measured(metric, self._counts, expired_is_failure)
+            self._known[key] = _summed(top), _summed(bottom)
+        return self._known[key]
+
+
+def _summed(values: Counts) -> Counts:
+    total = np.zeros((values.shape[0], values.shape[1] + 1), np.int64)
+    np.cumsum(values, axis=1, out=total[:, 1:])
+    return total
+
+
+def _within(total: Counts, first: int, window: str) -> Counts:
+    """The sums of a window at each step from `first` on."""
+    found = total[:, first:].copy()
+    begin = first - hours_of(window)
+    # A window that reaches back before the first hour has nothing to take away.
+    without = max(0, -begin)
+    found[:, without:] -= total[:, max(0, begin) : max(0, begin) + max(0, found.shape[1] - without)]
+    return found

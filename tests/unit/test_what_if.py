@@ -1,0 +1,261 @@
+"""What a policy would have done: what judging at each full hour says, and how two policies differ."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.alert import Level
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import Levels, Override, Policy, Rule, load
+from streams.compare_policies import Difference, Span, differences, spans
+from streams.judge import judge
+from streams.lifecycle import AlertState, Transition, step
+from streams.subjects import FIELDS, PLACE, Counts, Key
+from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, sole_users, transitions
+
+POLICY = load()
+BEGIN = 1_773_300_000 // HOUR_S * HOUR_S
+COUNTED_HOURLY = ("delivered", "hard", "block", "expired", "fbl_delivered", "fbl_complained", "sent", "exposed")
+
+
+def rule(name: str = "failure", **changes: object) -> Rule:
+    fields: dict[str, object] = {
+        "name": name,
+        "metric": "failure",
+        "windows": ("1h", "3h"),
+        "min_volume": 100,
+        "levels": Levels(warning=0.03, excessive=0.1),
+        "hold_minutes": 60,
+    }
+    return Rule(**(fields | changes))  # type: ignore[arg-type]
+
+
+SMALL = Policy(rules=(rule(),), windows=("1h", "3h"))
+
+
+def hourly(*hours: dict[str, int]) -> Counts:
+    found = np.zeros((1, len(hours), len(FIELDS)), np.int64)
+    for place, counted in enumerate(hours):
+        for name, number in counted.items():
+            found[0, place, PLACE[name]] = number
+    return found
+
+
+def history(counts: Counts, first: int = 1, **listings: list[OwnListing]) -> History:
+    return History(["acme"], ["customer"], BEGIN, first, counts, listings)
+
+
+def told(found: list[Transition]) -> list[tuple[int, str, Level]]:
+    """Hours after the beginning, kind, level."""
+    return [((each.time_ms // 1000 - BEGIN) // HOUR_S, each.kind, each.level) for each in found]
+
+
+GOOD = {"delivered": 400}
+BAD = {"delivered": 300, "hard": 100}
+
+
+def test_alert_opens_at_the_end_of_the_hour_and_resolves_when_it_left_every_window() -> None:
+    (found,) = transitions(history(hourly(GOOD, GOOD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD)), [SMALL])
+    # Bad is the third hour. The 3 h window has it until the end of the fifth; it is left an hour (the hold) after that.
+    assert told(found) == [(3, "opened", "excessive"), (7, "resolved", "good")]
+
+
+def test_what_was_bad_before_the_first_step_opens_there() -> None:
+    (found,) = transitions(history(hourly(GOOD, BAD, GOOD, GOOD), first=3), [SMALL])
+    assert told(found)[0] == (3, "opened", "warning")
+
+
+def test_second_episode_is_one_of_its_own() -> None:
+    hours = [BAD, *[GOOD] * 6, BAD, *[GOOD] * 6]
+    (found,) = transitions(history(hourly(*hours)), [SMALL])
+    assert [(each.episode, each.kind) for each in found] == [
+        (1, "opened"),
+        (1, "resolved"),
+        (2, "opened"),
+        (2, "resolved"),
+    ]
+
+
+def test_hours_without_mail_are_hours_too() -> None:
+    (found,) = transitions(history(hourly(BAD, *[{}] * 6)), [SMALL])
+    assert told(found) == [(1, "opened", "excessive"), (5, "resolved", "good")]
+
+
+def test_override_counts_until_it_ends() -> None:
+    until = datetime.fromtimestamp(BEGIN + 4 * HOUR_S, UTC)
+    lenient = Override(customer="acme", rule="failure", reason="agreed", levels=Levels(excessive=0.9), until=until)
+    policy = Policy(rules=(rule(),), windows=("1h", "3h"), overrides=(lenient,))
+    (found,) = transitions(history(hourly(*[BAD] * 6)), [policy])
+    assert told(found) == [(4, "opened", "excessive")]
+
+
+def test_override_that_is_stricter_than_the_rule_is_followed() -> None:
+    strict = Override(customer="acme", rule="failure", reason="trial", levels=Levels(critical=0.001), min_volume=10)
+    policy = Policy(rules=(rule(),), windows=("1h", "3h"), overrides=(strict,))
+    (found,) = transitions(history(hourly({"delivered": 95, "hard": 5})), [policy])
+    assert told(found) == [(1, "opened", "critical")]
+
+
+def test_scopes_that_a_policy_does_not_judge_are_left_out() -> None:
+    counts = np.concatenate([hourly(BAD), hourly(BAD)])
+    both = History(["acme", "acme"], ["customer", "stream:news"], BEGIN, 1, counts)
+    only = Policy(rules=(rule(),), windows=("1h", "3h"), scopes=("stream",))
+    found = transitions(both, [SMALL, only])
+    assert [[each.scope for each in said] for said in found] == [["customer", "stream:news"], ["stream:news"]]
+
+
+def test_critical_listing_counts_while_it_lasts_and_the_window_longer_where_nobody_else_used_the_address() -> None:
+    listed = rule("listed", metric="critical_listing", windows=("1h",), min_volume=0, levels=Levels(critical=1))
+    policy = Policy(rules=(listed,), windows=("1h",))
+    sole = np.array([True] * 8)
+    listing = OwnListing(BEGIN + HOUR_S + 60, BEGIN + 3 * HOUR_S, sole)
+    (found,) = transitions(history(hourly(*[GOOD] * 8), acme=[listing]), [policy])
+    assert told(found) == [(2, "opened", "critical"), (5, "resolved", "good")]
+    shared = OwnListing(listing.from_s, listing.to_s, ~sole)
+    assert transitions(history(hourly(*[GOOD] * 8), acme=[shared]), [policy]) == [[]]
+
+
+def test_sole_user_is_who_alone_used_an_address_lately() -> None:
+    users = {BEGIN: ["acme"], BEGIN + 2 * HOUR_S: ["acme", "rival"], BEGIN + 5 * HOUR_S: ["rival"]}
+    times = [BEGIN + hour * HOUR_S for hour in range(8)]
+    assert sole_users(users, times, 2 * HOUR_S) == [None, "acme", "acme", None, None, None, "rival", "rival"]
+
+
+@pytest.mark.parametrize(("window", "hours"), [("1m", 1), ("60m", 1), ("61m", 2), ("24h", 24), ("30d", 720)])
+def test_windows_are_whole_hours(window: str, hours: int) -> None:
+    assert hours_of(window) == hours
+
+
+def test_rules_that_two_policies_share_are_equal_by_themselves() -> None:
+    other = Policy(rules=(rule(), rule("block", metric="block")), windows=("1h", "3h", "24h"), name="other")
+    assert each_rule(SMALL)[0] == each_rule(other)[0]
+    assert each_rule(SMALL)[0] != each_rule(Policy(rules=(rule(),), windows=("1h", "3h"), confidence=0.9))[0]
+
+
+def judged_each_hour(past: History, policy: Policy) -> Iterator[Transition]:
+    """The plain way: every subject under every rule at every full hour."""
+    for place, (customer, scope) in enumerate(zip(past.customers, past.scopes, strict=True)):
+        states: dict[str, AlertState | None] = {}
+        for hour in range(past.first, past.counts.shape[1] + 1):
+            windows = {
+                window: WindowCounts(
+                    **dict(
+                        zip(
+                            FIELDS,
+                            past.counts[place, max(0, hour - hours_of(window)) : hour].sum(axis=0).tolist(),
+                            strict=True,
+                        )
+                    )
+                )
+                for window in policy.windows
+            }
+            now_ms = (past.start_s + hour * HOUR_S) * 1000
+            for verdict in judge(
+                SubjectCounts(customer=customer, scope=scope, windows=windows), policy, now_ms
+            ).verdicts:
+                hold_ms = next(int(each.hold_minutes * 60_000) for each in policy.rules if each.name == verdict.rule)
+                states[verdict.rule], said = step(states.get(verdict.rule), verdict, now_ms, hold_ms, customer, scope)
+                if said is not None:
+                    yield said
+
+
+DAILY = Policy(
+    rules=tuple(
+        Rule(
+            name=each.name,
+            metric=each.metric,
+            windows=("1h", "5h"),
+            min_volume=each.min_volume if isinstance(each.min_volume, int) else 200,
+            levels=each.levels,
+            hold_minutes=each.hold_minutes,
+        )
+        for each in POLICY.rules
+        if each.metric != "critical_listing"
+    ),
+    windows=("1h", "5h"),
+)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([20, 300, 5_000]), st.integers(1, 10))
+def test_law_nothing_that_judging_every_hour_says_is_missed(seed: int, volume: int, first: int) -> None:
+    chance = np.random.default_rng(seed)
+    counts = np.zeros((3, 30, len(FIELDS)), np.int64)
+    for name in COUNTED_HOURLY:
+        share = 1.0 if name in ("delivered", "fbl_delivered", "sent") else chance.choice([0.001, 0.01, 0.1])
+        mean = volume * share * (chance.random((3, 30)) < 0.6)
+        counts[..., PLACE[name]] = chance.poisson(mean)
+    past = History(["acme", "acme", "rival"], ["customer", "stream:news", "customer"], BEGIN, first, counts)
+
+    def key(each: Transition) -> tuple[str, str, str, int]:
+        return each.customer, each.scope, each.rule, each.time_ms
+
+    (found,) = transitions(past, [DAILY])
+    assert sorted(found, key=key) == sorted(judged_each_hour(past, DAILY), key=key)
+
+
+def said(kind: str, level: Level, hour: int, rule_name: str = "failure", customer: str = "acme") -> Transition:
+    return Transition(
+        customer=customer,
+        scope="customer",
+        rule=rule_name,
+        kind=kind,  # type: ignore[arg-type]
+        level=level,
+        previous_level="good",
+        episode=1,
+        transition=1,
+        time_ms=hour,
+        opened_ms=0,
+    )
+
+
+ACME: Key = ("acme", "customer")
+
+
+def test_spans_are_the_times_at_the_level_or_worse() -> None:
+    life = [
+        said("opened", "warning", 1),
+        said("escalated", "critical", 2),
+        said("de-escalated", "warning", 5),
+        said("resolved", "good", 7),
+        said("opened", "excessive", 9),
+    ]
+    assert spans(life, "watch")[ACME] == (
+        Span(rule="failure", level="critical", from_ms=1, to_ms=7),
+        Span(rule="failure", level="excessive", from_ms=9, to_ms=None),
+    )
+    assert spans(life, "excessive")[ACME] == (
+        Span(rule="failure", level="critical", from_ms=2, to_ms=5),
+        Span(rule="failure", level="excessive", from_ms=9, to_ms=None),
+    )
+    assert spans([said("opened", "watch", 1)], "warning") == {}
+
+
+def test_differences_say_who_is_flagged_freed_or_judged_otherwise() -> None:
+    def one(level: Level, from_ms: int = 1) -> tuple[Span, ...]:
+        return (Span(rule="failure", level=level, from_ms=from_ms, to_ms=None),)
+
+    def of(name: str) -> Key:
+        return name, "customer"
+
+    tried = {
+        of("new"): one("watch"),
+        of("worse"): one("critical"),
+        of("milder"): one("watch"),
+        of("later"): one("watch", 2),
+    }
+    in_force = {of("freed"): one("critical"), of("worse"): one("watch"), of("milder"): one("critical")}
+    in_force |= {of("later"): one("watch"), of("same"): one("watch")}
+    tried[of("same")] = one("watch")
+    found = differences(tried, in_force)
+    assert [(each.customer, each.kind) for each in found] == [
+        ("new", "flagged"),
+        ("freed", "freed"),
+        ("worse", "worse"),
+        ("milder", "milder"),
+        ("later", "moved"),
+    ]
+    assert found[0] == Difference(customer="new", scope="customer", kind="flagged", tried=one("watch"), in_force=())
