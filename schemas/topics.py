@@ -18,12 +18,14 @@ MAIL_EVENTS = "mail.events"
 MAIL_BLOCKLISTINGS = "mail.blocklistings"
 REPUTATION_CHANGES = "reputation.changes"
 REPUTATION_ALERTS = "reputation.alerts"
+REPUTATION_POLICY = "reputation.policy"
 DEAD_LETTERS = "mail.dead-letters"
 NAMES: tuple[str, ...] = (
     MAIL_EVENTS,
     MAIL_BLOCKLISTINGS,
     REPUTATION_CHANGES,
     REPUTATION_ALERTS,
+    REPUTATION_POLICY,
     DEAD_LETTERS,
 )
 
