@@ -1,5 +1,6 @@
 """What is said of a customer's counts: worked cases, the interval against published values, and the laws."""
 
+import random
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from schemas.alert import LEVELS
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.event import EventType, MailEvent
 from schemas.policy import Levels, Override, Policy, Rule, load
 from streams.judge import RANK, Judgement, Verdict, judge, wilson
+from tests.unit.test_count import counted, event
 
 POLICY = load()
 CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))["case"]
@@ -77,6 +80,41 @@ def test_worked_case(case: dict[str, Any]) -> None:
 )
 def test_interval_is_the_published_one(numerator: int, denominator: int, lower: float, upper: float) -> None:
     assert wilson(numerator, denominator, 0.95) == pytest.approx((lower, upper), abs=5e-5)
+
+
+# Quantiles of the normal distribution as tables give them.
+TABULATED = {0.90: 1.644854, 0.95: 1.959964, 0.99: 2.575829}
+VOLUMES = (1, 2, 5, 20, 200, 999, 1_000, 31_337, 1_000_000)
+SHARES = (0.0, 0.0005, 0.001, 0.003, 0.03, 0.05, 0.1, 0.25, 0.5, 0.9, 1.0)
+
+
+def score_bound(numerator: int, denominator: int, z: float, low: float, high: float) -> float:
+    """Where between `low` and `high` the score statistic of the observed rate is `z` in size, found by halving.
+
+    Wilson's bounds are defined by this; no closed formula is used.
+    """
+    rate = numerator / denominator
+    for _ in range(200):
+        middle = (low + high) / 2
+        apart = abs(rate - middle) / (middle * (1 - middle) / denominator) ** 0.5 if 0 < middle < 1 else float("inf")
+        if (apart > z) == (middle < rate):
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+@pytest.mark.parametrize("confidence", TABULATED)
+@pytest.mark.parametrize("denominator", VOLUMES)
+def test_bounds_are_where_the_score_test_just_rejects(denominator: int, confidence: float) -> None:
+    z = TABULATED[confidence]
+    for numerator in sorted({round(share * denominator) for share in SHARES} | {min(1, denominator)}):
+        rate = numerator / denominator
+        expected = (
+            score_bound(numerator, denominator, z, 0.0, rate) if numerator else 0.0,
+            score_bound(numerator, denominator, z, rate, 1.0) if numerator < denominator else 1.0,
+        )
+        assert wilson(numerator, denominator, confidence) == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
 def test_interval_widens_with_the_confidence() -> None:
@@ -193,6 +231,42 @@ subjects = st.builds(subject, st.dictionaries(st.sampled_from(POLICY.windows), w
 @given(subjects)
 def test_law_judging_twice_says_the_same(counts: SubjectCounts) -> None:
     assert judge(counts, POLICY, 0) == judge(counts, POLICY, 0)
+
+
+kinds: st.SearchStrategy[tuple[EventType, bool]] = st.sampled_from(
+    [("delivered", False), ("bounced", False), ("bounced", True), ("complained", False), ("expired", False)]
+)
+
+
+def window_of(events: list[MailEvent]) -> WindowCounts:
+    """What events of one window count as; all are at a provider with a feedback loop."""
+    totals = counted(*events)
+    return WindowCounts(**totals, fbl_delivered=totals.get("delivered", 0), fbl_complained=totals.get("complained", 0))
+
+
+@given(st.lists(st.tuples(kinds, st.integers(1, 40)), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_law_order_of_events_does_not_matter(
+    runs: list[tuple[tuple[EventType, bool], int]], chance: random.Random
+) -> None:
+    events = [
+        event(kind, id=f"{place}-{number}", asynchronous=late)
+        for place, ((kind, late), times) in enumerate(runs)
+        for number in range(times)
+    ]
+    shuffled = chance.sample(events, len(events))
+    policy = one_rule(name="failure", metric="failure", min_volume=20)
+    before, after = (judge(subject({"24h": window_of(each)}), policy, 0) for each in (events, shuffled))
+    assert before == after
+
+
+@given(subjects, st.randoms(use_true_random=False))
+def test_law_order_of_rules_and_windows_does_not_matter(counts: SubjectCounts, chance: random.Random) -> None:
+    rules = tuple(chance.sample(POLICY.rules, len(POLICY.rules)))
+    windows = dict(chance.sample(list(counts.windows.items()), len(counts.windows)))
+    before = judge(counts, POLICY, 0)
+    after = judge(subject(windows), msgspec.structs.replace(POLICY, rules=rules), 0)
+    assert by_rule(after) == by_rule(before)
+    assert after.standing == before.standing
 
 
 @given(subjects)

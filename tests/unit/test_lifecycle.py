@@ -286,3 +286,54 @@ def test_law_noise_around_a_threshold_opens_at_most_one_alert_in_a_hold_time(
         if transition is not None and transition.kind == "opened":
             opened.append(now_ms)
     assert all(later - earlier > HOLD for earlier, later in pairwise(opened))
+
+
+@given(st.integers(0, 400), st.lists(st.integers(0, 600), max_size=30))
+def test_law_the_same_counts_judged_again_and_again_are_told_once(complained: int, minutes_apart: list[int]) -> None:
+    rules = policy()
+    counts = WindowCounts(fbl_delivered=5_000, fbl_complained=complained)
+    subject = SubjectCounts(customer="acme", scope="customer", windows={"24h": counts})
+    state: AlertState | None = None
+    found = []
+    now_ms = 0
+    for minutes in [0, *minutes_apart]:
+        now_ms += minutes * MINUTE
+        state, transition = step(state, judge(subject, rules, now_ms).verdicts[0], now_ms, HOLD, "acme", "customer")
+        found += [] if transition is None else [transition.kind]
+    assert found in ([], ["opened"])
+    assert bool(found) == (judge(subject, rules, 0).verdicts[0].level != "good")
+
+
+@given(histories(), levels, st.integers(0, 600))
+def test_law_what_is_judged_again_after_a_crash_has_the_id_that_was_sent(
+    says: list[Say], level: Level, minutes_later: int
+) -> None:
+    """The state was not stored any more, so the next monitor begins from the one before."""
+    state, _ = lived(says)
+    minute = says[-1][0] + 1 if says else 0
+    sent = lived([(minute, level, level)], state=state)[1]
+    again = lived([(minute + minutes_later, level, level)], state=state)[1]
+    if sent:
+        assert [(each.id, each.alert_id) for each in again] == [(each.id, each.alert_id) for each in sent]
+
+
+@given(histories())
+def test_law_two_steps_down_are_a_hold_time_apart(says: list[Say]) -> None:
+    _, found = lived(says)
+    down = [each.time_ms for each in found if each.kind in ("de-escalated", "resolved")]
+    assert all(later - earlier >= HOLD for earlier, later in pairwise(down))
+
+
+@given(st.lists(st.integers(9, 40), min_size=1, max_size=200), st.integers(1, 60))
+def test_law_noise_above_the_resolve_mark_never_ends_an_alert(noise: list[int], minutes_apart: int) -> None:
+    """9 of 10,000 is over the mark of a warning (0.08 %), 17 open it, and 41 would be excessive."""
+    rules = policy()
+    state: AlertState | None = None
+    found = []
+    for index, complained in enumerate([17, *noise]):
+        counts = WindowCounts(fbl_delivered=10_000, fbl_complained=complained)
+        subject = SubjectCounts(customer="acme", scope="customer", windows={"24h": counts})
+        now_ms = index * minutes_apart * MINUTE
+        state, transition = step(state, judge(subject, rules, now_ms).verdicts[0], now_ms, HOLD, "acme", "customer")
+        found += [] if transition is None else [(transition.kind, transition.level)]
+    assert found == [("opened", "warning")]
