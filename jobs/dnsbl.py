@@ -1,58 +1,27 @@
-"""Ask blocklists over DNS, and read what they answer (RFC 5782).
+"""Ask blocklists over DNS (RFC 5782).
 
 pydnsbl asks: it builds the name of each question and keeps many under way at once. Its own lists (several are
-dead) and its reading of answers (it takes "you may not ask" for a listing) are not used.
+dead) and its reading of answers (it takes "you may not ask" for a listing) are not used; see `dnsbl_answer`.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
-from typing import Any, NamedTuple
+from ipaddress import IPv6Address, ip_address
+from typing import Any, NamedTuple, TypeVar
 
 import aiodns
-from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, DNSError
+from aiodns.error import DNSError
 from pydnsbl.checker import BaseDNSBLChecker, DNSBLDomainChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
-from schemas.blocklists import ANSWERS, LOOPBACK, REFUSALS, Zone
-from schemas.listing import ResourceKind, Weight
+from jobs.dnsbl_answer import Clear, Failed, Outcome, family_of, is_address, read_answer
+from schemas.blocklists import Zone
+from schemas.listing import ResourceKind
 from schemas.settings import Blocklists, SettingsError
 
-WORST_FIRST: tuple[Weight, ...] = ("critical", "major", "minor", "informational")
-#: A zone that failed this often in a row is dead, or refuses us; the rest of the scan leaves it in peace.
+#: A zone that failed this often in a row is dead, or refuses us; the rest of the round leaves it in peace.
 GIVE_UP_AFTER = 50
-
-#: Spamhaus, "DNSBL usage FAQ": the codes of queries that were not answered. Others follow the convention.
-REFUSED_BECAUSE = {
-    "127.255.255.252": "the zone's name is mistyped",
-    "127.255.255.254": "asked through a public or open resolver; set blocklists.resolvers to your own",
-    "127.255.255.255": "too many queries",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The zone lists the resource. `codes` are its A records in order of address."""
-
-    weight: Weight
-    meaning: str
-    codes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Clear:
-    """The zone says that it does not list the resource (NXDOMAIN)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Nothing was learned."""
-
-    reason: str
-
-
-Outcome = Listed | Clear | Failed
 
 
 class Resource(NamedTuple):
@@ -62,96 +31,91 @@ class Resource(NamedTuple):
     name: str
 
 
+class Question(NamedTuple):
+    """One resource at one zone."""
+
+    name: str
+    zone: Zone
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one zone said about one resource."""
+    """What one zone said about one resource, and through which resolver ('' the system's own)."""
 
     resource: str
     zone: Zone
     outcome: Outcome
+    resolver: str = ""
 
 
-async def look(resources: Collection[Resource], zones: Sequence[Zone], settings: Blocklists) -> list[Look]:
-    """Ask every zone about every resource of its kind; the looks come ordered by resource and zone.
+class Raw(NamedTuple):
+    """An answer as it came: its A records, or the error in place of them. NXDOMAIN is neither."""
 
-    Zones that still lack their key are not asked. Runs in whatever loop awaits it, in any thread.
+    codes: tuple[str, ...] | None
+    error: DNSError | None
+
+
+def questions(resources: Collection[Resource], zones: Sequence[Zone]) -> list[Question]:
+    """Every resource at every zone that holds its like and is asked at all, ordered by resource."""
+    by_kind = {kind: [each for each in zones if each.kind == kind and each.asked_at] for kind in ("ip", "domain")}
+    return [
+        Question(name, zone)
+        for kind, name in sorted(set(resources), key=lambda each: each.name)
+        for family in [family_of(kind, name)]
+        for zone in by_kind[kind]
+        if family in zone.holds
+    ]
+
+
+async def look(asked: Sequence[Question], settings: Blocklists, resolvers: Sequence[str] | None = None) -> list[Look]:
+    """The answer to every question, ordered by resource and zone.
+
+    The first of the resolvers (by default those of the settings) is asked everything, each following one what failed
+    before it. What failed everywhere carries the first failure; a refusal is not asked again. Runs in whatever loop
+    awaits it, in any thread.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    found: list[Look] = []
-    for kind in ("ip", "domain"):
-        names = sorted({each.name for each in resources if each.kind == kind})
-        asked = [zone for zone in zones if zone.kind == kind and zone.asked_at]
-        if names and asked:
-            found += await _Inquiry(kind, asked, settings).ask(names)
-    return sorted(found, key=lambda each: (each.resource, each.zone.zone))
+    order = list(settings.resolvers if resolvers is None else resolvers) or [""]
+    found: dict[tuple[str, str], Look] = {}
+    open_questions = list(asked)
+    for resolver in order:
+        for each in await _round(open_questions, settings, resolver):
+            key = (each.resource, each.zone.zone)
+            if key not in found or not _again(each.outcome):
+                found[key] = each
+        open_questions = [each for each in open_questions if _again(found[each.name, each.zone.zone].outcome)]
+        if not open_questions:
+            break
+    return [found[key] for key in sorted(found)]
 
 
-def read_answer(zone: Zone, codes: tuple[str, ...], error: DNSError | None = None) -> Outcome:
-    """What the A records of an answer, or the resolver's error in place of them, say. Pure.
+async def ask_verbatim(
+    names: Sequence[tuple[str, Zone]], settings: Blocklists, resolver: str
+) -> dict[tuple[str, str], Raw]:
+    """The answers to names that are put before the zone as they are, by name and zone.
 
-    - Only NXDOMAIN is clear. A name without A records (NODATA) is a failure: resolvers that protect against
-      DNS rebinding strip answers in 127.0.0.0/8, and a listed address then looks just like that.
-    - One record outside 127.0.0.0/8 (hijacked or dead zone), or one that is an error code, spoils the answer.
-    - A record that the zone's table does not name counts only where the zone says `any_code`, with the zone's
-      weight; beside a named one it is kept as evidence.
+    Raises:
+        SettingsError: the resolver is not an IP address.
     """
-    if error is not None:
-        return Clear() if error.args[0] == ARES_ENOTFOUND else Failed(_reason(error))
-    if not codes:
-        return Failed("an answer without A records")
-    ordered = tuple(sorted(set(codes), key=_number))
-    for code in ordered:
-        if reason := _spoiled(zone, code):
-            return Failed(f"{code}: {reason}")
-    named = [zone.codes[code] for code in ordered if code in zone.codes]
-    if not named and not zone.any_code:
-        return Failed(f"{', '.join(ordered)}: a code that is not in the table of zones")
-    weights = [each.weight or zone.weight for each in named]
-    if zone.any_code and len(named) < len(ordered):
-        weights.append(zone.weight)
-    meanings = [zone.codes[code].meaning if code in zone.codes else f"code {code}" for code in ordered]
-    return Listed(min(weights, key=WORST_FIRST.index), "; ".join(meanings), ordered)
+    found: dict[tuple[str, str], Raw] = {}
+
+    async def ask(checkers: _Checkers, question: tuple[str, Zone]) -> None:
+        name, zone = question
+        try:
+            response: Any = await checkers.verbatim.dnsbl_request(name, Provider(zone.asked_at))
+        except UnicodeError:
+            found[name, zone.zone] = Raw(None, DNSError(-1, "not a name that can be asked"))
+            return
+        found[name, zone.zone] = _raw(response)
+
+    await _spread([each for each in names if each[1].asked_at], settings, resolver, ask)
+    return found
 
 
-def is_address(text: str) -> bool:
-    """Whether a blocklist can be asked about it as an IP address."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return False
-    return not (isinstance(address, IPv6Address) and address.scope_id)
-
-
-def _reason(error: DNSError) -> str:
-    if error.args[0] == ARES_ENODATA:
-        return "the name has no A record; does the resolver strip answers in 127.0.0.0/8 (rebinding protection)?"
-    return str(error.args[-1])
-
-
-def _spoiled(zone: Zone, code: str) -> str:
-    """Why the record cannot be part of a listing; empty if it can."""
-    if reason := zone.errors.get(code, ""):
-        return reason
-    try:
-        address = IPv4Address(code)
-    except AddressValueError:
-        return "not an IPv4 address"
-    if address not in ANSWERS:
-        return "outside 127.0.0.0/8: the zone is hijacked or dead, or the resolver rewrites answers"
-    if address in REFUSALS:
-        return REFUSED_BECAUSE.get(code, "the zone refuses to answer")
-    if address == LOOPBACK:
-        return "not a listing (RFC 5782 section 2.1): a refusal, or a dead zone"
-    return ""
-
-
-def _number(code: str) -> int:
-    try:
-        return int(IPv4Address(code))
-    except AddressValueError:
-        return -1
+def _again(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and not outcome.distrust
 
 
 class _ZoneProvider(Provider):  # type: ignore[misc]
@@ -159,7 +123,6 @@ class _ZoneProvider(Provider):  # type: ignore[misc]
 
     def __init__(self, zone: Zone) -> None:
         super().__init__(zone.asked_at)
-        self.zone = zone
         self.failures = 0
 
 
@@ -172,67 +135,96 @@ class _IpChecker(DNSBLIpChecker):  # type: ignore[misc]
         return str(super().prepare_query(str(mapped or request)))
 
 
-CHECKERS: dict[str, type[BaseDNSBLChecker]] = {"ip": _IpChecker, "domain": DNSBLDomainChecker}
+class _VerbatimChecker(BaseDNSBLChecker):  # type: ignore[misc]
+    """Asks what it is given: the names of RFC 5782's self-test are no domains pydnsbl would take."""
+
+    def prepare_query(self, request: str) -> str:
+        return request
 
 
-class _Inquiry:
-    """All questions of one kind, so many at a time."""
+class _Checkers:
+    """pydnsbl's checkers on one resolver."""
 
-    def __init__(self, kind: ResourceKind, zones: Sequence[Zone], settings: Blocklists) -> None:
-        self._settings = settings
-        self._providers = [_ZoneProvider(zone) for zone in zones]
-        self._kind = kind
+    def __init__(self, settings: Blocklists, resolver: aiodns.DNSResolver) -> None:
+        options = {"providers": [], "concurrency": settings.concurrency, "loop": asyncio.get_running_loop()}
+        self.verbatim = _VerbatimChecker(**options)
+        self.by_kind: dict[ResourceKind, BaseDNSBLChecker] = {
+            "ip": _IpChecker(**options),
+            "domain": DNSBLDomainChecker(**options),
+        }
+        self._resolver = resolver
 
-    async def ask(self, names: Sequence[str]) -> list[Look]:
-        loop = asyncio.get_running_loop()
-        resolver = _resolver(self._settings, loop)
-        found: list[Look] = []
-        try:
-            checker = CHECKERS[self._kind](providers=self._providers, concurrency=self._settings.concurrency, loop=loop)
-            # It comes with a resolver of the system's addresses on port 53, and takes no other.
+    async def use_ours(self) -> None:
+        """They come with resolvers of the system's addresses on port 53, and take no other."""
+        for checker in (self.verbatim, *self.by_kind.values()):
             await checker._resolver.close()
-            checker._resolver = resolver
-            questions = ((name, provider) for name in names for provider in self._providers)
-            # As many workers as questions may be under way: a task a question could be a million tasks.
-            many = min(self._settings.concurrency, len(names) * len(self._providers))
-            async with asyncio.TaskGroup() as group:
-                for _ in range(many):
-                    group.create_task(_work(checker, questions, found))
-        finally:
-            await resolver.close()
-        return found
+            checker._resolver = self._resolver
 
 
-async def _work(checker: BaseDNSBLChecker, questions: Iterator[tuple[str, _ZoneProvider]], found: list[Look]) -> None:
-    for name, provider in questions:
-        outcome = await _ask(checker, name, provider)
-        found.append(Look(name, provider.zone, outcome))
+Asked = TypeVar("Asked")
+Ask = Callable[[_Checkers, Asked], Awaitable[None]]
 
 
-async def _ask(checker: BaseDNSBLChecker, name: str, provider: _ZoneProvider) -> Outcome:
+async def _round(asked: Sequence[Question], settings: Blocklists, resolver: str) -> list[Look]:
+    found: list[Look] = []
+    providers = {each.zone.zone: _ZoneProvider(each.zone) for each in asked}
+
+    async def ask(checkers: _Checkers, question: Question) -> None:
+        name, zone = question
+        outcome = await _ask(checkers.by_kind[zone.kind], name, zone, providers[zone.zone])
+        found.append(Look(name, zone, outcome, resolver))
+
+    await _spread(asked, settings, resolver, ask)
+    return found
+
+
+async def _spread(asked: Sequence[Asked], settings: Blocklists, resolver: str, ask: Ask[Asked]) -> None:
+    """Ask everything, `concurrency` at a time."""
+    if not asked:
+        return
+    ours = _resolver(settings, resolver)
+    try:
+        checkers = _Checkers(settings, ours)
+        await checkers.use_ours()
+        waiting = iter(asked)
+        # As many workers as questions may be under way: a task a question could be a million tasks.
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(settings.concurrency, len(asked))):
+                group.create_task(_work(checkers, waiting, ask))
+    finally:
+        await ours.close()
+
+
+async def _work(checkers: _Checkers, waiting: Iterator[Asked], ask: Ask[Asked]) -> None:
+    for question in waiting:
+        await ask(checkers, question)
+
+
+async def _ask(checker: BaseDNSBLChecker, name: str, zone: Zone, provider: _ZoneProvider) -> Outcome:
     if provider.failures >= GIVE_UP_AFTER:
         return Failed(f"not asked: the zone failed {GIVE_UP_AFTER} times in a row")
     try:
         response: Any = await checker.dnsbl_request(name, provider)
     except ValueError as error:
         return Failed(f"cannot be asked about: {error}")
-    if response.error is None and response.response is None:
-        outcome: Outcome = Clear()
-    else:
-        codes = tuple(record.host for record in response.response or ())
-        outcome = read_answer(provider.zone, codes, response.error)
+    raw = _raw(response)
+    outcome = Clear() if raw == (None, None) else read_answer(zone, raw.codes or (), raw.error)
     provider.failures = provider.failures + 1 if isinstance(outcome, Failed) else 0
     return outcome
 
 
-def _resolver(settings: Blocklists, loop: asyncio.AbstractEventLoop) -> aiodns.DNSResolver:
-    """A resolver of its own for every inquiry, so that no answer cached by an earlier scan is read again."""
-    for address in settings.resolvers:
-        if not is_address(address):
-            raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address")
+def _raw(response: Any) -> Raw:
+    records = response.response
+    return Raw(None if records is None else tuple(record.host for record in records), response.error)
+
+
+def _resolver(settings: Blocklists, address: str) -> aiodns.DNSResolver:
+    """A resolver of its own for every round, so that no answer cached by an earlier scan is read again."""
+    if address and not is_address(address):
+        raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address")
     return aiodns.DNSResolver(
-        nameservers=settings.resolvers or None,
-        loop=loop,
+        nameservers=[address] if address else None,
+        loop=asyncio.get_running_loop(),
         timeout=settings.timeout_s,
         tries=settings.tries,
         udp_port=settings.port,

@@ -3,10 +3,12 @@
 The table is `blocklists.toml`, which explains its fields.
 """
 
+import re
 import tomllib
+from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,6 +24,13 @@ LOOPBACK = IPv4Address("127.0.0.1")
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 DomainName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_-]+(\.[a-z0-9_-]+)+\Z", max_length=200)]
+#: What a key is written into; keys are one DNS label (RFC 1035 section 2.3.4).
+KeyedHost = Annotated[str, msgspec.Meta(pattern=r"\A\{key\}(\.[a-z0-9_-]+)+\Z", max_length=200)]
+KEY = re.compile(r"[A-Za-z0-9_-]{1,63}")
+#: What is looked up: an address of one of the two kinds, or a domain.
+Family = Literal["ipv4", "ipv6", "domain"]
+AddressFamily = Literal["ipv4", "ipv6"]
+BITS = {str(1 << bit) for bit in range(1, 8)}
 
 
 class BlocklistsError(ValueError):
@@ -36,18 +45,31 @@ class Code(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
 
 class Zone(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """One blocklist. `codes` and `errors` are by A record. The file explains the fields."""
+    """One blocklist. `codes` and `errors` are by A record, `bits` by the number the bit stands for. The file explains
+    the fields."""
 
     zone: DomainName
     kind: ResourceKind
     weight: Weight
+    families: tuple[AddressFamily, ...] = ("ipv4", "ipv6")
     codes: dict[str, Code] = {}
+    bits: dict[str, Code] = {}
     errors: dict[str, Text] = {}
     any_code: bool = False
     needs_key: bool = False
+    key: str = ""
+    keyed_host: KeyedHost | None = None
     host: DomainName | None = None
+    test_listed: str = "test"
+    test_clean: str = "invalid"
+    policy: str = ""
     delisting: str = ""
     source: str = ""
+
+    @property
+    def holds(self) -> tuple[Family, ...]:
+        """What can be looked up there."""
+        return self.families if self.kind == "ip" else ("domain",)
 
     @property
     def asked_at(self) -> str | None:
@@ -57,21 +79,43 @@ class Zone(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         return None if self.needs_key else self.zone
 
 
-def load(path: Path | None = None) -> tuple[Zone, ...]:
-    """The zones in `path`, by default those that come with the project.
+def load(path: Path | None = None, keys: Mapping[str, str] | None = None) -> tuple[Zone, ...]:
+    """The zones in `path`, by default those that come with the project, with the operator's `keys` by name.
 
     Raises:
-        BlocklistsError: the file cannot be read, is not TOML, or breaks the schema.
+        BlocklistsError: the file cannot be read, is not TOML, or breaks the schema; or a key fits no zone.
     """
     file = DEFAULT_FILE if path is None else path
     try:
-        return parse(tomllib.loads(file.read_text(encoding="utf-8")))
+        return with_keys(parse(tomllib.loads(file.read_text(encoding="utf-8"))), keys or {})
     except OSError as error:
         raise BlocklistsError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlocklistsError(f"{file}: not valid TOML: {error}") from error
     except BlocklistsError as error:
         raise BlocklistsError(f"{file}: {error}") from error
+
+
+def with_keys(zones: tuple[Zone, ...], keys: Mapping[str, str]) -> tuple[Zone, ...]:
+    """The zones, those that take one of the keys asked under it. An empty key is none.
+
+    Raises:
+        BlocklistsError: no zone takes a key of that name, or it is not one DNS label. The key itself is not shown.
+    """
+    given = {name: key for name, key in keys.items() if key}
+    taken = {zone.key for zone in zones if zone.keyed_host}
+    for name, key in given.items():
+        if name not in taken:
+            known = f"; known are {', '.join(sorted(taken))}" if taken else ""
+            raise BlocklistsError(f"blocklists.keys: no zone takes a key named `{name}`{known}")
+        if not KEY.fullmatch(key):
+            raise BlocklistsError(f"blocklists.keys: `{name}` is not one DNS label of letters, digits, - and _")
+    return tuple(
+        msgspec.structs.replace(zone, host=zone.keyed_host.replace("{key}", given[zone.key]))
+        if zone.keyed_host and zone.key in given
+        else zone
+        for zone in zones
+    )
 
 
 def parse(table: dict[str, Any]) -> tuple[Zone, ...]:
@@ -101,8 +145,16 @@ def parse(table: dict[str, Any]) -> tuple[Zone, ...]:
 
 
 def _check_codes(zone: Zone) -> None:
-    if not zone.codes and not zone.any_code:
+    if not zone.codes and not zone.bits and not zone.any_code:
         raise BlocklistsError("field `codes`: empty, and `any_code` is not set: nothing could be a listing")
+    if odd := set(zone.bits) - BITS:
+        raise BlocklistsError(f"field `bits`: {min(odd)} is not one bit from 2 to 128")
+    if zone.bits and zone.codes:
+        raise BlocklistsError("field `bits`: there are `codes`, too; a zone answers in one way")
+    if not zone.families:
+        raise BlocklistsError("field `families`: empty: nothing could be asked")
+    if bool(zone.key) != bool(zone.keyed_host):
+        raise BlocklistsError("fields `key` and `keyed_host`: one is there without the other")
     if both := set(zone.codes) & set(zone.errors):
         raise BlocklistsError(f"field `errors`: {min(both)} is among the `codes`, too")
     for field, codes in (("codes", zone.codes), ("errors", zone.errors)):

@@ -140,11 +140,23 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
 
 class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where blocklists are asked. `resolvers` are addresses, one `port` for all of them."""
+    """Where blocklists are asked. `resolvers` are addresses, one `port` for all of them; the second and the others
+    are asked where the first fails, and for second looks.
+
+    `keys` are the operator's own of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`).
+
+    A listing begins, where the list is not a critical one, and ends with a second look that says the same,
+    `second_look_s` after the first or later. A zone that lists more than `most_listed_share` (a ratio) of the
+    resources it was asked about, where it was asked about `most_listed_of` at least, is not believed.
+    """
 
     resolvers: list[str] = []
     port: Port = 53
     zones_file: str = ""
+    keys: dict[str, str] = {}
+    second_look_s: Seconds = 180.0
+    most_listed_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    most_listed_of: Count = 20
     timeout_s: Seconds = 5.0
     tries: Count = 2
     concurrency: Count = 200
@@ -278,6 +290,8 @@ def hidden(settings: Settings) -> dict[str, Any]:
         for option in section.get("options", {}):
             if "password" in option or "secret" in option or "key" in option:
                 section["options"][option] = "***"
+    keys = plain["blocklists"]["keys"]
+    keys.update((name, "***") for name, key in keys.items() if key)
     return plain
 
 

@@ -1,4 +1,4 @@
-"""A real blocklist server, rbldnsd, on a free port of 127.0.0.1."""
+"""A real blocklist server, rbldnsd, on a free port of the loopback."""
 
 import itertools
 import os
@@ -45,6 +45,11 @@ class Rbldnsd:
         self._folder = folder
         self._process = process
 
+    def stop(self) -> None:
+        """End it, as a list's server may end."""
+        self._process.terminate()
+        self._process.wait(10)
+
     def write(self, zone: str, lines: Iterable[str]) -> None:
         """Give a zone other entries; the server is told, and takes them in a moment later."""
         write_zone(self._folder, zone, lines)
@@ -60,9 +65,11 @@ def write_zone(folder: Path, zone: str, lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def running(zones: Mapping[str, tuple[str, Iterable[str]]]) -> Iterator[Rbldnsd]:
+def running(
+    zones: Mapping[str, tuple[str, Iterable[str]]], address: str = "127.0.0.1", port: int = 0
+) -> Iterator[Rbldnsd]:
     """Serve `zones`: dataset type (`ip4set`, `ip6trie`, `dnset`, `generic`) and entries by zone name."""
-    program, port = find_rbldnsd(), free_port()
+    program, port = find_rbldnsd(), port or free_port()
     # rbldnsd refuses to run as root and then becomes the user rbldns, who must be able to read the folder.
     with tempfile.TemporaryDirectory(prefix="rbldnsd-") as name:
         folder = Path(name)
@@ -71,7 +78,7 @@ def running(zones: Mapping[str, tuple[str, Iterable[str]]]) -> Iterator[Rbldnsd]
             write_zone(folder, zone, lines)
         log = folder / "log"
         specs = [f"{zone}:{kind}:{zone}" for zone, (kind, _) in zones.items()]
-        command = [program, "-n", "-c", "0", "-b", f"127.0.0.1/{port}", "-w", str(folder), *specs]
+        command = [program, "-n", "-c", "0", "-b", f"{address}/{port}", "-w", str(folder), *specs]
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         try:

@@ -9,8 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.blocklist_scan import SAY_AGAIN_MS, ScanResult, open_listings, run_scan
-from jobs.dnsbl import Clear, Failed, Listed, Look, Outcome, Resource, look
+from jobs.blocklist_scan import run_scan
+from jobs.blocklist_state import open_listings
+from jobs.dnsbl import Look, Resource, look, questions
+from jobs.dnsbl_answer import Clear, Failed, Listed, Outcome
+from jobs.listing_life import SAY_AGAIN_MS
+from jobs.scan_result import ScanResult
 from schemas.blocklists import BlocklistsError, Zone, load
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, SettingsError
@@ -29,6 +33,7 @@ ZONES = """
 [[zone]]
 zone = "bl.example"
 kind = "ip"
+families = ["ipv4"]
 weight = "critical"
 [zone.codes]
 "127.0.0.2" = { meaning = "sends spam" }
@@ -37,6 +42,7 @@ weight = "critical"
 [[zone]]
 zone = "v6.example"
 kind = "ip"
+families = ["ipv6"]
 weight = "minor"
 any_code = true
 
@@ -48,7 +54,10 @@ weight = "major"
 "127.0.1.2" = { meaning = "spam domain" }
 """
 
+#: The entry of RFC 5782's self-test, which every working list has.
+TEST = "127.0.0.2 :127.0.0.2:test"
 BL = [
+    TEST,
     "192.0.2.1 :127.0.0.2:spam",
     "192.0.2.2 :127.0.0.10:policy",
     "192.0.2.3 :127.255.255.254:open resolver",
@@ -62,8 +71,8 @@ def server() -> Iterator[Rbldnsd]:
     with running(
         {
             "bl.example": ("ip4set", BL),
-            "v6.example": ("ip6trie", [":127.0.0.4:bad", "2001:db8:1::/48"]),
-            "dbl.example": ("dnset", [":127.0.1.2:spam", "bad.example"]),
+            "v6.example": ("ip6trie", [":127.0.0.4:bad", "::ffff:7f00:2", "2001:db8:1::/48"]),
+            "dbl.example": ("dnset", [":127.0.1.2:spam", "test", "bad.example"]),
             "odd.example": (
                 "generic",
                 ["2.2.0.192 A 127.0.0.10", "2.2.0.192 A 127.0.0.2", "3.2.0.192 TXT here"],
@@ -97,7 +106,7 @@ def settings(server: Rbldnsd, zones_file: Path) -> Blocklists:
 
 
 def asked(zone: Zone, settings: Blocklists, *names: str) -> dict[str, Outcome]:
-    looks = asyncio.run(look([Resource(zone.kind, name) for name in names], [zone], settings))
+    looks = asyncio.run(look(questions([Resource(zone.kind, name) for name in names], [zone]), settings))
     return {each.resource: each.outcome for each in looks}
 
 
@@ -169,7 +178,7 @@ def test_zone_with_a_key_is_asked_at_its_host_and_named_by_its_zone(settings: Bl
     keyed = msgspec.structs.replace(
         zone("bl.example", zones_file), zone="keyed.example", needs_key=True, host="bl.example"
     )
-    (found,) = asyncio.run(look([Resource("ip", "192.0.2.1")], [keyed], settings))
+    (found,) = asyncio.run(look(questions([Resource("ip", "192.0.2.1")], [keyed]), settings))
     assert isinstance(found.outcome, Listed)
     assert found.zone.zone == "keyed.example"
 
@@ -198,7 +207,7 @@ def test_looks_work_in_a_thread_without_a_loop(settings: Blocklists, zones_file:
     asking = [zone("bl.example", zones_file)]
 
     def work() -> None:
-        found.extend(asyncio.run(look([Resource("ip", "192.0.2.1")], asking, settings)))
+        found.extend(asyncio.run(look(questions([Resource("ip", "192.0.2.1")], asking), settings)))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -226,7 +235,9 @@ def sent_from(store: Store, *addresses: str, at_ms: int = NOW - MINUTE) -> None:
     )
 
 
-def scan(store: Store, settings: Blocklists, now_ms: int) -> tuple[ScanResult, list[BlocklistEvent]]:
+def scan(
+    store: Store, settings: Blocklists, now_ms: int, *, second_looks: bool = False
+) -> tuple[ScanResult, list[BlocklistEvent]]:
     """Scan, and put what was published into the store, as ingest does."""
     published: list[BlocklistEvent] = []
 
@@ -235,7 +246,7 @@ def scan(store: Store, settings: Blocklists, now_ms: int) -> tuple[ScanResult, l
         assert key == event.resource.encode()
         published.append(event)
 
-    result = run_scan(store, settings, publish, now_ms)
+    result = run_scan(store, settings, publish, now_ms, second_looks=second_looks)
     keep(store, published)
     return result, published
 
@@ -259,7 +270,7 @@ def test_listing_begins_is_confirmed_goes_on_and_ends(
     assert said(first) == [("listed", "192.0.2.1", "bl.example")]
     assert (first[0].weight, first[0].codes, first[0].meaning) == ("critical", ("127.0.0.2",), "sends spam")
     assert not first[0].confirmed
-    assert (result.resources, result.looked, result.listed, result.failed) == (2, 4, 1, 0)
+    assert (result.resources, result.looked, result.listed, result.failed) == (2, 2, 1, 0)
 
     _, second = scan(store, settings, NOW + 10 * MINUTE)
     assert said(second) == [("still_listed", "192.0.2.1", "bl.example")]
@@ -271,10 +282,12 @@ def test_listing_begins_is_confirmed_goes_on_and_ends(
     _, much_later = scan(store, settings, NOW + 10 * MINUTE + SAY_AGAIN_MS)
     assert said(much_later) == [("still_listed", "192.0.2.1", "bl.example")]
 
-    server.write("bl.example", ["192.0.2.77"])
+    server.write("bl.example", [TEST, "192.0.2.77"])
     bl = zone("bl.example", zones_file)
     wait_for(lambda: asked(bl, settings, "192.0.2.77")["192.0.2.77"] != Clear(), "the zone's other entries")
-    result, last = scan(store, settings, NOW + DAY)
+    result, once_clean = scan(store, settings, NOW + DAY)
+    assert (once_clean, result.waiting) == ([], 1)
+    result, last = scan(store, settings, NOW + DAY + 10 * MINUTE)
     assert said(last) == [("delisted", "192.0.2.1", "bl.example")]
     assert last[0].weight == "critical"
     assert result.delisted == 1
@@ -287,22 +300,26 @@ def test_failed_checks_change_no_listing(store: Store, settings: Blocklists, zon
     before = open_listings(store)
     nowhere = settings_for(free_port(), zones_file)
     result, events = scan(store, nowhere, NOW + 10 * MINUTE)
-    assert said(events) == [
-        ("check_failed", "192.0.2.1", "bl.example"),
-        ("check_failed", "192.0.2.1", "v6.example"),
-    ]
+    assert said(events) == [("check_failed", "192.0.2.1", "bl.example")]
     assert all(each.reason for each in events)
-    assert result.failed == result.looked == 2
+    assert result.failed == result.looked == 1
+    assert list(result.unchecked_ms) == [10 * MINUTE]
+    assert "open listings that could not be checked: 1, one of them for 0.2 h" in str(result)
     assert open_listings(store) == before
     assert [each.resource for each in before] == ["192.0.2.1"]
 
 
-def test_address_that_refuses_or_is_hijacked_is_never_listed(store: Store, settings: Blocklists) -> None:
-    sent_from(store, "192.0.2.3", "192.0.2.4", "192.0.2.99")
+@pytest.mark.parametrize("answering", ["192.0.2.3", "192.0.2.4"])
+def test_zone_that_refuses_or_answers_elsewhere_is_not_believed_about_anything(
+    store: Store, settings: Blocklists, answering: str
+) -> None:
+    sent_from(store, "192.0.2.1", answering, "192.0.2.99")
     result, events = scan(store, settings, NOW)
-    assert events == []
-    (bl, _) = result.zones
-    assert (bl.zone, bl.looked, bl.listed, bl.failed) == ("bl.example", 3, 0, 2)
+    assert [each.type for each in events] == ["check_failed"]
+    assert "distrusted: 1" in events[0].reason
+    (bl,) = result.zones
+    assert (bl.zone, bl.looked, bl.listed, bl.failed) == ("bl.example", 3, 0, 3)
+    assert bl.distrusted
 
 
 def test_only_addresses_that_sent_lately_are_asked_and_open_listings(store: Store, settings: Blocklists) -> None:
@@ -319,7 +336,8 @@ def test_only_addresses_that_sent_lately_are_asked_and_open_listings(store: Stor
     )
     elsewhere = msgspec.structs.replace(gone, id="2", zone="not.asked.example")
     keep(store, [gone, elsewhere])
-    result, events = scan(store, settings, NOW)
+    scan(store, settings, NOW)
+    result, events = scan(store, settings, NOW + 10 * MINUTE)
     assert said(events) == [("delisted", "good.example", "dbl.example")]
     assert result.invalid == ("mx1.example",)
     assert result.unasked == 1
@@ -357,11 +375,12 @@ def test_without_sending_addresses_nothing_is_asked(store: Store, zones_file: Pa
 
 
 def test_summary_names_zones_and_why_they_failed(store: Store, settings: Blocklists) -> None:
-    sent_from(store, "192.0.2.1", "192.0.2.3")
+    sent_from(store, "192.0.2.1", "192.0.2.5", "2001:db8:9::1")
     result, _ = scan(store, settings, NOW)
     text = str(result)
-    assert "bl.example: 1 listed (1 new), 0 delisted, 1 failed (127.255.255.254: " in text
+    assert "bl.example: 1 listed (1 new), 0 delisted, 1 failed (127.0.0.77: " in text
     assert "v6.example: 0 listed (0 new), 0 delisted" in text
+    assert "waiting for a second look: 1" in text
 
 
 def test_missing_zones_file_is_named(store: Store, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Blocklists: the table of zones, how answers are read, and what a look changes."""
+"""Blocklists: the table of zones, and how answers are read."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ from aiodns.error import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.blocklist_scan import SAY_AGAIN_MS, OpenListing, transitions
-from jobs.dnsbl import Clear, Failed, Listed, Look, Outcome, is_address, read_answer
-from schemas.blocklists import BlocklistsError, Code, Zone, load
-from schemas.listing import BlocklistEvent, Weight
+from jobs.dnsbl_answer import Clear, Failed, Listed, is_address, read_answer
+from schemas.blocklists import BlocklistsError, Zone, load
+from schemas.listing import Weight
 
 ZONES = {each.zone: each for each in load()}
 ZEN = ZONES["zen.spamhaus.org"]
 DBL = ZONES["dbl.spamhaus.org"]
 PSBL = ZONES["psbl.surriel.com"]
-NOW = 1_764_576_000_000
+SURBL = ZONES["multi.surbl.org"]
+URIBL = ZONES["multi.uribl.com"]
 
 
 # ---- the table
@@ -32,14 +32,61 @@ NOW = 1_764_576_000_000
 
 def test_every_zone_says_what_its_answers_mean_and_where_to_ask_for_removal() -> None:
     for zone in ZONES.values():
-        assert zone.codes, zone.zone
+        assert zone.codes or zone.bits, zone.zone
+        assert zone.policy, zone.zone
         assert zone.delisting.startswith("https://"), zone.zone
-        assert zone.source.startswith("https://"), zone.zone
+        assert zone.source.startswith(("https://", "http://")), zone.zone
 
 
-def test_no_zone_is_one_of_the_dead() -> None:
-    dead = ("sorbs.net", "ahbl.org", "njabl.org", "five-ten-sg.com", "msrbl.net", "abuse.ch", "ttk.pte.hu")
-    assert not [name for name in ZONES if name.endswith(dead)]
+def test_there_are_25_zones_that_need_no_key() -> None:
+    assert len([zone for zone in ZONES.values() if zone.asked_at]) >= 25
+    assert {zone.kind for zone in ZONES.values() if zone.asked_at} == {"ip", "domain"}
+
+
+#: Ended, and answer nothing or everything: SORBS (June 2024), NiX Spam (January 2025), WPBL (2024), CBL (now in XBL)...
+DEAD = (
+    "sorbs.net",
+    "ahbl.org",
+    "njabl.org",
+    "five-ten-sg.com",
+    "msrbl.net",
+    "abuse.ch",
+    "ttk.pte.hu",
+    "manitu.net",
+    "wpbl.info",
+    "abuseat.org",
+    "ordb.org",
+    "dsbl.org",
+    "osirusoft.com",
+    "mail-abuse.org",
+    "rfc-ignorant.org",
+    "dnsbl.bit.nl",
+    "openresolvers.org",
+    "csma.biz",
+    "swiftbl.net",
+    "rbl.snark.net",
+    "badnets.spameatingmonkey.net",
+)
+
+
+@pytest.mark.parametrize("dead", DEAD)
+def test_no_zone_is_one_of_the_dead(dead: str) -> None:
+    assert not [name for name in ZONES if name == dead or name.endswith(f".{dead}")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "weight"),
+    [
+        ("zen.spamhaus.org", "critical"),
+        ("dbl.spamhaus.org", "critical"),
+        ("b.barracudacentral.org", "major"),
+        ("bl.spamcop.net", "major"),
+        ("dnsbl-2.uceprotect.net", "informational"),
+        ("dnsbl-3.uceprotect.net", "informational"),
+    ],
+)
+def test_zones_weigh_by_default_what_receivers_make_of_them(zone: str, weight: Weight) -> None:
+    assert ZONES[zone].weight == weight
 
 
 def test_policy_block_list_is_informational_and_the_rest_of_zen_critical() -> None:
@@ -55,6 +102,30 @@ def test_zone_that_needs_a_key_is_asked_only_where_its_key_is() -> None:
     with_key = Zone(zone="bl.example", kind="ip", weight="major", needs_key=True, host="k3y.bl.example")
     assert with_key.asked_at == "k3y.bl.example"
     assert ZEN.asked_at == "zen.spamhaus.org"
+
+
+def test_key_of_a_setting_is_put_into_the_name_that_is_asked() -> None:
+    zones = {each.zone: each for each in load(keys={"spamhaus_dqs": "k3y", "abusix": ""})}
+    assert zones["zen.spamhaus.org"].asked_at == "k3y.zen.dq.spamhaus.net"
+    assert zones["dbl.spamhaus.org"].asked_at == "k3y.dbl.dq.spamhaus.net"
+    assert zones["authbl.dq.spamhaus.net"].asked_at == "k3y.authbl.dq.spamhaus.net"
+    assert zones["combined.mail.abusix.zone"].asked_at is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"spamhouse": "k3y"}, ["`spamhouse`", "abusix, spamhaus_dqs"]),
+        ({"abusix": "k3y.example"}, ["`abusix`", "one DNS label"]),
+        ({"abusix": "k" * 64}, ["`abusix`", "one DNS label"]),
+    ],
+)
+def test_key_that_cannot_be_used_is_named_and_not_shown(keys: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(BlocklistsError) as raised:
+        load(keys=keys)
+    for word in ["blocklists.keys", *words]:
+        assert word in str(raised.value)
+    assert not [key for key in keys.values() if key in str(raised.value)]
 
 
 GOOD = '[[zone]]\nzone = "bl.example"\nkind = "ip"\nweight = "major"\n'
@@ -81,6 +152,13 @@ CODES = '[zone.codes]\n"127.0.0.2" = { meaning = "spam" }\n'
         (GOOD + CODES.replace("127.0.0.2", "127.0.0.1"), ["zone bl.example", "127.0.0.1"]),
         (GOOD + 'errors = { "127.0.0.2" = "no" }\n' + CODES, ["zone bl.example", "`errors`", "127.0.0.2"]),
         (GOOD + 'errors = { "10.0.0.2" = "no" }\n' + CODES, ["zone bl.example", "`errors`", "10.0.0.2"]),
+        (GOOD + '[zone.bits]\n"3" = { meaning = "spam" }\n', ["zone bl.example", "`bits`", "3"]),
+        (GOOD + '[zone.bits]\n"1" = { meaning = "spam" }\n', ["zone bl.example", "`bits`", "1"]),
+        (GOOD + '[zone.bits]\n"2" = { meaning = "spam" }\n' + CODES, ["zone bl.example", "`bits`", "`codes`"]),
+        (GOOD + "families = []\n" + CODES, ["zone bl.example", "`families`"]),
+        (GOOD + 'families = ["ipv5"]\n' + CODES, ["zone bl.example", "families", "ipv5"]),
+        (GOOD + 'key = "mine"\n' + CODES, ["zone bl.example", "`key`", "`keyed_host`"]),
+        (GOOD + 'key = "mine"\nkeyed_host = "bl.example"\n' + CODES, ["zone bl.example", "keyed_host"]),
     ],
 )
 def test_mistake_in_the_table_is_named_with_file_zone_and_field(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -159,6 +237,49 @@ def test_only_nxdomain_is_clear() -> None:
     assert read_answer(ZEN, (), DNSError(ARES_ENOTFOUND, "Domain name not found")) == Clear()
 
 
+@pytest.mark.parametrize(
+    ("zone", "code", "weight", "meanings"),
+    [
+        (SURBL, "127.0.0.64", "major", ["ABUSE"]),
+        (SURBL, "127.0.0.80", "critical", ["MW", "ABUSE"]),
+        (SURBL, "127.0.0.32", "informational", ["CT"]),
+        (URIBL, "127.0.0.2", "major", ["black"]),
+        (URIBL, "127.0.0.12", "minor", ["grey", "red"]),
+        (URIBL, "127.0.0.3", "major", ["black"]),
+    ],
+)
+def test_sum_of_bits_means_each_list_it_holds_and_weighs_as_the_worst(
+    zone: Zone, code: str, weight: Weight, meanings: list[str]
+) -> None:
+    answer = read_answer(zone, (code,))
+    assert isinstance(answer, Listed)
+    assert (answer.weight, answer.codes) == (weight, (code,))
+    assert len(answer.meaning.split("; ")) == len(meanings)
+    assert all(each in answer.meaning for each in meanings)
+
+
+def test_bits_that_the_table_does_not_name_are_a_failure() -> None:
+    answer = read_answer(URIBL, ("127.0.0.64",))
+    assert isinstance(answer, Failed)
+    assert not answer.distrust
+
+
+@pytest.mark.parametrize(
+    ("zone", "code"),
+    [(URIBL, "127.0.0.1"), (DBL, "127.0.1.255"), (ZEN, "127.255.255.254"), (PSBL, "192.0.2.1"), (ZEN, "10.0.0.2")],
+)
+def test_refusal_or_foreign_address_costs_the_zone_its_credit(zone: Zone, code: str) -> None:
+    answer = read_answer(zone, (code,))
+    assert isinstance(answer, Failed)
+    assert answer.distrust
+
+
+def test_unknown_code_or_timeout_costs_no_credit() -> None:
+    for answer in (read_answer(ZEN, ("127.0.0.77",)), read_answer(ZEN, (), DNSError(ARES_ETIMEOUT, "timeout"))):
+        assert isinstance(answer, Failed)
+        assert not answer.distrust
+
+
 @pytest.mark.parametrize("number", [ARES_ESERVFAIL, ARES_ETIMEOUT, ARES_EREFUSED, ARES_ECONNREFUSED, ARES_ENODATA])
 def test_any_other_error_of_the_resolver_is_a_failure(number: int) -> None:
     answer = read_answer(ZEN, (), DNSError(number, "what the resolver said"))
@@ -197,144 +318,3 @@ def test_a_listing_consists_of_nothing_but_listing_codes(codes: list[str], zone:
 )
 def test_only_a_plain_ip_address_can_be_asked_about(text: str, answer: bool) -> None:
     assert is_address(text) is answer
-
-
-# ---- what a look changes
-
-BL = Zone(
-    zone="bl.example",
-    kind="ip",
-    weight="major",
-    codes={"127.0.0.2": Code(meaning="spam"), "127.0.0.9": Code(meaning="worse", weight="critical")},
-)
-SPAM = Listed("major", "spam", ("127.0.0.2",))
-WORSE = Listed("critical", "worse", ("127.0.0.9",))
-TIMEOUT = Failed("Timeout while contacting DNS servers")
-
-
-def look(outcome: Outcome, resource: str = "192.0.2.1", zone: Zone = BL) -> Look:
-    return Look(resource, zone, outcome)
-
-
-def listing(
-    *,
-    weight: Weight = "major",
-    confirmed: bool = True,
-    said_ms: int = NOW - 60_000,
-    resource: str = "192.0.2.1",
-) -> OpenListing:
-    return OpenListing(
-        kind="ip",
-        resource=resource,
-        zone="bl.example",
-        weight=weight,
-        codes=("127.0.0.2",),
-        confirmed=confirmed,
-        said_ms=said_ms,
-    )
-
-
-def types(events: list[BlocklistEvent]) -> list[str]:
-    return [each.type for each in events]
-
-
-def test_first_look_that_finds_a_listing_reports_it_unconfirmed() -> None:
-    (event,) = transitions([], [look(SPAM)], NOW)
-    assert (event.type, event.time, event.resource, event.zone) == ("listed", NOW, "192.0.2.1", "bl.example")
-    assert (event.weight, event.codes, event.meaning, event.kind) == ("major", ("127.0.0.2",), "spam", "ip")
-    assert not event.confirmed
-
-
-def test_second_look_confirms() -> None:
-    (event,) = transitions([listing(confirmed=False)], [look(SPAM)], NOW)
-    assert (event.type, event.confirmed) == ("still_listed", True)
-
-
-@pytest.mark.parametrize(("age_ms", "said"), [(60_000, []), (SAY_AGAIN_MS - 1, []), (SAY_AGAIN_MS, ["still_listed"])])
-def test_listing_that_goes_on_is_reported_again_after_six_hours(age_ms: int, said: list[str]) -> None:
-    assert types(transitions([listing(said_ms=NOW - age_ms)], [look(SPAM)], NOW)) == said
-
-
-def test_other_codes_of_the_same_weight_are_reported_at_once() -> None:
-    both = Listed("major", "spam; code 127.0.0.7", ("127.0.0.2", "127.0.0.7"))
-    (event,) = transitions([listing()], [look(both)], NOW)
-    assert (event.type, event.codes) == ("still_listed", both.codes)
-
-
-def test_listing_that_changed_its_weight_ends_with_the_old_one_and_begins_with_the_new() -> None:
-    ended, began = transitions([listing()], [look(WORSE)], NOW)
-    assert (ended.type, ended.weight) == ("delisted", "major")
-    assert (began.type, began.weight, began.confirmed) == ("listed", "critical", True)
-    assert ended.time_ms < began.time_ms == NOW
-
-
-def test_listing_that_is_gone_is_delisted_with_the_weight_it_had() -> None:
-    (event,) = transitions([listing(weight="critical")], [look(Clear())], NOW)
-    assert (event.type, event.weight, event.codes) == ("delisted", "critical", ())
-
-
-def test_address_that_was_and_is_not_listed_is_no_news() -> None:
-    assert transitions([], [look(Clear())], NOW) == []
-
-
-def test_failed_look_at_a_listing_is_reported_and_changes_nothing() -> None:
-    (event,) = transitions([listing()], [look(TIMEOUT), look(Clear(), "192.0.2.2")], NOW)
-    assert (event.type, event.reason, event.resource) == ("check_failed", TIMEOUT.reason, "192.0.2.1")
-
-
-def test_failed_look_at_an_address_not_listed_is_no_event_while_the_zone_answers_others() -> None:
-    assert transitions([], [look(TIMEOUT), look(Clear(), "192.0.2.2")], NOW) == []
-
-
-def test_zone_that_failed_wholly_is_one_event_about_a_listing_if_there_is_one() -> None:
-    looks = [look(TIMEOUT, f"192.0.2.{last}") for last in range(1, 9)]
-    assert types(transitions([], looks, NOW)) == ["check_failed"]
-    held = [listing(resource="192.0.2.5"), listing(resource="192.0.2.7")]
-    (event,) = transitions(held, looks, NOW)
-    assert (event.type, event.resource) == ("check_failed", "192.0.2.5")
-
-
-def test_listing_reported_later_than_this_scan_is_left_alone() -> None:
-    assert transitions([listing(said_ms=NOW)], [look(Clear())], NOW) == []
-
-
-def test_same_scan_has_the_same_ids_and_another_scan_others() -> None:
-    looks = [look(SPAM), look(SPAM, "192.0.2.2"), look(WORSE, "192.0.2.3")]
-    held = [listing(resource="192.0.2.3")]
-    first, again = transitions(held, looks, NOW), transitions(held, looks[::-1], NOW)
-    later = transitions(held, looks, NOW + 1)
-    assert first == again
-    ids = {each.id for each in first}
-    assert len(ids) == len(first) == 4
-    assert ids.isdisjoint(each.id for each in later)
-
-
-OUTCOMES = st.sampled_from([SPAM, WORSE, Clear(), TIMEOUT])
-
-
-@given(st.lists(st.dictionaries(st.sampled_from(["192.0.2.1", "192.0.2.2"]), OUTCOMES), max_size=8))
-def test_after_any_scans_exactly_what_was_last_seen_listed_is_open(scans: list[dict[str, Outcome]]) -> None:
-    opened: dict[str, OpenListing] = {}
-    expected: dict[str, Weight] = {}
-    for number, outcomes in enumerate(scans):
-        now_ms = NOW + number * 600_000
-        looks = [look(outcome, resource) for resource, outcome in outcomes.items()]
-        for event in transitions(list(opened.values()), looks, now_ms):
-            if event.type == "delisted":
-                del opened[event.resource]
-            elif event.type != "check_failed":
-                opened[event.resource] = OpenListing(
-                    kind=event.kind,
-                    resource=event.resource,
-                    zone=event.zone,
-                    weight=event.weight,
-                    codes=event.codes,
-                    confirmed=event.confirmed,
-                    said_ms=event.time_ms,
-                )
-        for resource, outcome in outcomes.items():
-            if isinstance(outcome, Listed):
-                expected[resource] = outcome.weight
-            elif isinstance(outcome, Clear):
-                expected.pop(resource, None)
-        assert {each.resource: each.weight for each in opened.values()} == expected
