@@ -24,13 +24,13 @@ from api.console import alert_line, plain, table, worst
 from api.demo import run_demo
 from api.keys import ApiKeyError, create_key, list_keys, revoke
 from api.metrics import StageServer
+from api.scanning import scan_until_stopped
 from api.stack import Stack, run_until_stopped
-from api.stages import MonitorStage, adapt_context, ingest_worker, load_policy
+from api.stages import MonitorStage, adapt_context, ingest_worker, load_policy, policy_in_force
 from jobs import ingest_file as files
 from jobs import migrate as migration
 from jobs import simulate as simulation
 from jobs import suspend_hook as hook
-from jobs.blocklist_scan import run_scan
 from jobs.dashboards import DashboardError, deploy, generate
 from jobs.dead_letters import DeadLetterError
 from jobs.topics import create_topics as create
@@ -177,10 +177,10 @@ def api(settings: Settings) -> None:
     import uvicorn
 
     listening = _listen(settings.api.host, settings.api.port, "api")
-    open_store(settings.clickhouse).close()
-    app = create_app(
-        lambda: open_store(settings.clickhouse), expired_is_failure=load_policy(settings).expired_is_failure
-    )
+    store = open_store(settings.clickhouse)
+    in_force = policy_in_force(settings, store).policy
+    store.close()
+    app = create_app(lambda: open_store(settings.clickhouse), expired_is_failure=in_force.expired_is_failure)
     with listening, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
@@ -289,18 +289,8 @@ def suspend_hook(settings: Settings, *, dry_run: bool, from_beginning: bool) -> 
 
 def scan_blocklists(settings: Settings, every_s: float | None) -> None:
     """Scan once, or again and again."""
-    store, publisher, stop = open_store(settings.clickhouse), _publisher(settings), _until_signalled()
-    while True:
-        result = run_scan(
-            store,
-            settings.blocklists,
-            lambda key, value: publisher.publish(topics.MAIL_BLOCKLISTINGS, key, value),
-            time.time_ns() // 1_000_000,
-        )
-        publisher.flush()
-        out.print(str(result), markup=False)
-        if every_s is None or stop.wait(every_s):
-            return
+    publisher, stop = _publisher(settings), _until_signalled()
+    scan_until_stopped(settings, publisher, stop, lambda text: out.print(text, markup=False), every_s)
 
 
 def topics_create(settings: Settings) -> None:
@@ -347,7 +337,10 @@ def keys_revoke(settings: Settings, which: str) -> None:
 
 def dashboards_deploy(settings: Settings) -> None:
     """Deploy to Grafana."""
-    for line in deploy(settings.grafana, settings.clickhouse, policy=load_policy(settings)):
+    store = open_store(settings.clickhouse)
+    in_force = policy_in_force(settings, store).policy
+    store.close()
+    for line in deploy(settings.grafana, settings.clickhouse, policy=in_force):
         out.print(line, markup=False)
 
 

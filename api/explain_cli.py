@@ -10,7 +10,7 @@ from api.dead_letters_cli import harmless, print_line
 from api.explain import explain
 from api.explain_text import lines
 from api.ranges import DAY, RangeError, instant
-from api.stages import load_policy
+from api.stages import policy_in_force
 from jobs.embedded.folder import reached
 from schemas import providers
 from schemas.policy import LONGEST_MS
@@ -39,7 +39,7 @@ def explain_customer(
     found = explain(
         store,
         customer,
-        load_policy(settings),
+        policy_in_force(settings, store).policy,
         providers.load().with_feedback_loop(),
         now_ms if at_ms is None else at_ms,
         past=at_ms is not None,

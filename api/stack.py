@@ -17,7 +17,7 @@ import uvicorn
 from api.app import create_app
 from api.metrics import Stages
 from api.running import settle_memory
-from api.stages import IngestThread, MonitorStage, load_policy
+from api.stages import IngestThread, MonitorStage
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
 from jobs.embedded.store_server import StoreServer
@@ -116,7 +116,7 @@ class Stack:
         self._ingest.start()
         self._monitor = MonitorStage(self.settings, self.folder.path / "faust")
         await self._monitor.start()
-        self._api = _Api(self.settings, self.metrics)
+        self._api = _Api(self.settings, self.metrics, self._monitor.judge.policy.expired_is_failure)
         await self._api.start()
         self.folder.announce(
             Running(
@@ -258,12 +258,8 @@ class Stack:
 class _Api:
     """The HTTP interface inside the stack's event loop."""
 
-    def __init__(self, settings: Settings, stages: Stages) -> None:
-        app = create_app(
-            lambda: open_store(settings.clickhouse),
-            expired_is_failure=load_policy(settings).expired_is_failure,
-            stages=stages,
-        )
+    def __init__(self, settings: Settings, stages: Stages, expired_is_failure: bool) -> None:
+        app = create_app(lambda: open_store(settings.clickhouse), expired_is_failure=expired_is_failure, stages=stages)
         config = uvicorn.Config(
             app, host=settings.api.host, port=settings.api.port, log_level="warning", lifespan="off"
         )

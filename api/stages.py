@@ -6,14 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import policy, providers
+from schemas.applied_policy import AppliedPolicy
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
 from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
+from streams.applied_policies import PolicyWatch, newest, policy_of
 from streams.broker import Publisher
 from streams.classify import BounceClassifier
 from streams.classify import load as load_rules
@@ -94,12 +97,35 @@ def load_classifier(settings: Settings) -> BounceClassifier:
 
 
 def load_policy(settings: Settings) -> policy.Policy:
-    """The policy in force.
+    """The policy of the file that the settings name, or the built-in one: what is in force where none was applied.
 
     Raises:
         PolicyError: naming file, rule and field.
     """
     return policy.load(Path(settings.policy.file) if settings.policy.file else None)
+
+
+class InForce(NamedTuple):
+    """The policy in force, and where it is from. `applied` is None where it was not applied."""
+
+    policy: policy.Policy
+    applied: AppliedPolicy | None
+    source: str
+
+
+def policy_in_force(settings: Settings, store: Store) -> InForce:
+    """What is judged by: the file that the settings name; else the policy applied last; else the built-in one.
+
+    Raises:
+        PolicyError: it cannot be understood.
+        StoreError: the store failed.
+    """
+    if settings.policy.file:
+        return InForce(load_policy(settings), None, f"the file {settings.policy.file}, named by policy.file")
+    if (applied := newest(store)) is None:
+        return InForce(load_policy(settings), None, "built in")
+    when = datetime.fromtimestamp(applied.applied_ms / 1000, UTC)
+    return InForce(policy_of(applied), applied, f"applied {when:%Y-%m-%dT%H:%M:%SZ} by {applied.applied_by}")
 
 
 def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
@@ -119,16 +145,20 @@ class MonitorStage:
     def __init__(self, settings: Settings, data: Path) -> None:
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
+        in_force = policy_in_force(settings, self._store)
+        log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
         self.judge = Judge(
             self._store,
-            load_policy(settings),
+            in_force.policy,
             providers.load(),
             self._publisher.publish,
             self._publisher.flush,
             settings.monitor,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
-        self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions)
+        # A file that the settings name stays in force whatever is applied.
+        watch = None if settings.policy.file else PolicyWatch(self._store, in_force.applied).newer
+        self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions, watch)
 
     async def start(self) -> None:
         """Begin to judge."""

@@ -16,11 +16,13 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from schemas.policy import Policy
 from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_CHANGES
@@ -40,6 +42,8 @@ RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
 #: How often it is looked which partitions are ours.
 LOOK_S = 0.5
+#: How often it is looked whether another policy was applied.
+POLICY_S = 2.0
 
 T = TypeVar("T")
 
@@ -47,9 +51,20 @@ T = TypeVar("T")
 class Monitor:
     """The Faust app, the work list and the timers around it, inside the caller's event loop."""
 
-    def __init__(self, kafka: Kafka, settings: MonitorSettings, judge: Judge, data: Path, partitions: int) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        settings: MonitorSettings,
+        judge: Judge,
+        data: Path,
+        partitions: int,
+        newer_policy: Callable[[], Policy | None] | None = None,
+    ) -> None:
+        """`newer_policy` is asked every few seconds for a policy to judge by from then on; without it the judge's own
+        stays."""
         self._settings = settings
         self._judge = judge
+        self._newer_policy = newer_policy
         self._partitions = partitions
         self._work = Debounce(int(settings.judge_every_s * 1000))
         self._ours: frozenset[int] = frozenset()
@@ -68,7 +83,9 @@ class Monitor:
     async def start(self) -> None:
         """Join the group and begin to judge. Returns once the app runs."""
         await self.app.maybe_start()
-        timers = (self._partitions_watched, self._everybody, self._sweep)
+        timers = [self._partitions_watched, self._everybody, self._sweep]
+        if self._newer_policy is not None:
+            timers.append(self._policy_watched)
         self._tasks = [asyncio.create_task(each) for each in (self._judging(), *map(_lasting, timers))]
 
     async def stop(self, patience_s: float | None = None) -> bool:
@@ -137,8 +154,8 @@ class Monitor:
             await asyncio.sleep(self._settings.sweep_s)
 
     async def _everybody(self) -> None:
-        """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged, and now
-        and then, in case a change was lost."""
+        """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged;
+        when another policy is in force; and now and then, in case a change was lost."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._gained.wait(), EVERYBODY_S)
@@ -165,6 +182,21 @@ class Monitor:
                 if gained:
                     self._gained.set()
             await asyncio.sleep(LOOK_S)
+
+    async def _policy_watched(self) -> None:
+        """Everybody is judged anew when another policy was applied."""
+        while self._newer_policy is not None:
+            try:
+                policy = await self._asked(self._newer_policy)
+            except StoreError as error:
+                # The next look comes as soon as any: a new policy is in force within seconds.
+                log.warning("%s; the policy is looked for again in %.1f s", error, POLICY_S)
+                policy = None
+            if policy is not None:
+                await self._asked(partial(self._judge.take_up, policy))
+                log.info("judging by policy %s from now on", policy.version)
+                self._gained.set()
+            await asyncio.sleep(POLICY_S)
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours

@@ -90,24 +90,30 @@ class Judge:
         settings: MonitorSettings = DEFAULTS,
     ) -> None:
         self._store = store
-        self.policy = policy
+        self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._publish = publish
         self._acknowledged = acknowledged
         self.metrics = Metrics()
+        self.take_up(policy)
+
+    def take_up(self, policy: Policy) -> None:
+        """Judge by this policy from now on. What was kept of windows and standings is read anew."""
+        self.policy = policy
+        settings = self._settings
         self._hold_ms = {rule.name: int(rule.hold_minutes * 60_000) for rule in policy.rules}
         self._lengths = {name: window_ms(name) for name in policy.windows}
         self._with_overrides = {each.customer for each in policy.overrides}
         used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.windows)}
         self._windows = Windows(
-            store,
+            self._store,
             {name: length for name, length in self._lengths.items() if name in used},
             self._fbl,
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
         self._standings = Standings(
-            store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
+            self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
 
     def judge_customers(self, customers: Iterable[str], now_ms: int) -> Judged:

@@ -1,0 +1,85 @@
+"""Applying a policy: kept in the store with who, when and why, noted in the audit, published for others.
+
+Order: stored first, which puts it in force; then the audit row; then the topic. Whoever applies the same text again
+changes nothing; what was cut short before, row and message, is then made up for.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from jobs.audit import Decision, is_noted, note
+from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
+from schemas.policy import Policy, PolicyError, parse
+from schemas.topics import REPUTATION_POLICY
+from streams.applied_policies import newest
+from streams.store import Store
+
+KEY = b"policy"
+ACTION = "policy applied"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Application(NamedTuple):
+    """What came of applying: `unchanged` where this very text was in force already."""
+
+    status: Literal["applied", "unchanged"]
+    policy: AppliedPolicy
+    before: str
+
+
+def apply(store: Store, text: str, source: str, by: str, why: str, now_ms: int) -> Application:
+    """Put a policy in force. `source` names the text in errors, `now_ms` is epoch ms.
+
+    Raises:
+        PolicyError: the text is not a policy, or too long; nothing is changed.
+        StoreError: the store failed; what was in force still is, unless it had already taken the new one.
+    """
+    policy = parse(text, source)
+    if (size := len(text.encode())) > MAX_TEXT_BYTES:
+        raise PolicyError(f"{source}: {size:,} bytes are more than the {MAX_TEXT_BYTES:,} that a policy may have")
+    former = newest(store)
+    if former is not None and former.text == text:
+        _noted(store, former, policy)
+        return Application("unchanged", former, former.version)
+    # Never before the one it replaces, whatever the clocks of two operators say.
+    applied_ms = max(now_ms, former.applied_ms + 1) if former else now_ms
+    applied = AppliedPolicy(version=policy.version, applied_ms=applied_ms, applied_by=by, why=why, text=text)
+    store.insert(
+        "policies",
+        {
+            "applied": [EPOCH + timedelta(milliseconds=applied_ms)],
+            "version": [applied.version],
+            "applied_by": [by],
+            "why": [why],
+            "text": [text],
+        },
+    )
+    _noted(store, applied, policy)
+    return Application("applied", applied, former.version if former else "")
+
+
+def publish(applied: AppliedPolicy, send: Callable[[str, bytes, bytes], None]) -> None:
+    """Send it to the topic; `send` takes topic, key and value.
+
+    Raises:
+        BrokerError: as `send` does.
+    """
+    send(REPUTATION_POLICY, KEY, msgspec.json.encode(applied))
+
+
+def _noted(store: Store, applied: AppliedPolicy, policy: Policy) -> None:
+    """See to the audit's row."""
+    decision = Decision(
+        time=EPOCH + timedelta(milliseconds=applied.applied_ms),
+        who=applied.applied_by,
+        action=ACTION,
+        customer="",
+        subject=applied.version,
+        why=applied.why,
+        detail={"rules": [rule.name for rule in policy.rules], "overrides": len(policy.overrides)},
+    )
+    if not is_noted(store, decision):
+        note(store, decision)
