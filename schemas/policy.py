@@ -241,6 +241,16 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         digest = hashlib.blake2b(content, digest_size=6).hexdigest()
         return f"{self.name}@{digest}" if self.name else digest
 
+    def with_overrides(self, overrides: tuple[Override, ...]) -> "Policy":
+        """The same policy, under the same version, with other overrides.
+
+        Raises:
+            ValueError: they contradict the rules or each other.
+        """
+        changed = msgspec.structs.replace(self, overrides=overrides)
+        vars(changed)["version"] = self.version
+        return changed
+
     @cached_property
     def _overrides(self) -> dict[str, tuple[Override, ...]]:
         # The customer's before its streams', so that a stream's own override is applied last.

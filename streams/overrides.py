@@ -1,0 +1,85 @@
+"""What operators decided of single customers: a rule gives them no level worse than one, until a time. Pure.
+
+Such a decision is no part of the policy's text. It is put over the policy while it is in force, and the policy keeps
+its version.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from schemas.alert import LEVELS, Level
+from schemas.policy import COUNTED, Levels, Override, Policy, Rule
+from streams.judge import RANK
+
+#: The worst level that a rule may give; with `none` it gives none.
+Cap = Literal["none", "watch", "warning", "excessive", "critical"]
+#: No lower bound of a rate is as high as 1, and nobody has so many listings.
+NEVER_A_RATE, NEVER_A_COUNT = 1.0, 1e9
+
+
+class StoredOverride(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision: `rule` gives this customer no level worse than `at_most`, from `since_ms` until `until_ms`.
+
+    With `stream` it is about that stream alone, else about all of the customer's mail. Times are epoch ms, UTC. `id`
+    names it to whoever ends it.
+    """
+
+    id: str
+    customer: str
+    stream: str
+    rule: str
+    at_most: Cap
+    until_ms: int
+    by: str
+    why: str
+    since_ms: int
+
+
+def with_stored(policy: Policy, stored: Sequence[StoredOverride], now_ms: int) -> Policy:
+    """The policy with the decisions that are in force at `now_ms` put over its own overrides.
+
+    One about a rule that the policy does not have is passed over. Of several about the same mail the last one counts.
+    """
+    own = {(each.customer, each.stream, each.rule): each for each in policy.overrides}
+    found = dict(own)
+    for decision in sorted(stored, key=lambda each: (each.stream != "", each.since_ms)):
+        rule = next((each for each in policy.rules if each.name == decision.rule), None)
+        if rule is None or not decision.since_ms <= now_ms < decision.until_ms:
+            continue
+        streams = {decision.stream}
+        if not decision.stream:  # a stream's own override would go before one of the customer
+            streams |= {stream for customer, stream, name in own if (customer, name) == (decision.customer, rule.name)}
+        for stream in sorted(streams):
+            before = [own.get((decision.customer, each, rule.name)) for each in dict.fromkeys(("", stream))]
+            found[decision.customer, stream, rule.name] = _override(decision, stream, rule, before, now_ms)
+    return policy if found == own else policy.with_overrides(tuple(found.values()))
+
+
+def _override(
+    decision: StoredOverride, stream: str, rule: Rule, before: Sequence[Override | None], now_ms: int
+) -> Override:
+    """The decision as an override of the policy: the levels that hold without it, down to the worst allowed."""
+    for each in before:
+        if each is not None and now_ms < each.until_ms:
+            rule = each.applied(rule)
+    return Override(
+        customer=decision.customer,
+        stream=stream,
+        rule=decision.rule,
+        reason=f"{decision.why} ({decision.by})",
+        levels=capped(rule, decision.at_most),
+        min_volume=None if rule.metric in COUNTED else rule.min_volume,
+        until=datetime.fromtimestamp(decision.until_ms / 1000, UTC),
+    )
+
+
+def capped(rule: Rule, at_most: Cap) -> Levels:
+    """The levels of a rule that are no worse than one; where none is left, one that never opens."""
+    worst = -1 if at_most == "none" else RANK[at_most]
+    kept: dict[Level, float] = {rung.level: rung.threshold for rung in rule.ladder if RANK[rung.level] <= worst}
+    if not kept:
+        kept = {LEVELS[1]: NEVER_A_COUNT if rule.metric in COUNTED else NEVER_A_RATE}
+    return msgspec.convert(kept, Levels)

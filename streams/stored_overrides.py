@@ -1,0 +1,104 @@
+"""Overrides and acknowledgements as the table `audit` has them: rows that were only ever added."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from schemas.policy import Policy
+from streams.overrides import Cap, StoredOverride, with_stored
+from streams.store import Store
+
+ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
+
+DECISIONS = """
+SELECT action, customer, subject, who, why, detail, toUnixTimestamp64Milli(audit.time) AS time_ms
+FROM audit
+WHERE action IN {actions:Array(String)} AND audit.time <= fromUnixTimestamp64Milli({at:Int64})
+    AND ({customer:String} = '' OR customer = {customer:String})
+ORDER BY audit.time
+"""
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row of an added override says beside who, when and why."""
+
+    rule: str
+    stream: str
+    at_most: Cap
+    until_ms: int
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took note of an alert, when (epoch ms) and why."""
+
+    alert_id: str
+    by: str
+    why: str
+    time_ms: int
+
+
+def stored_overrides(store: Store, at_ms: int, customer: str = "") -> list[StoredOverride]:
+    """The overrides that were added and not ended by `at_ms` (epoch ms), also those whose time is over.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, StoredOverride] = {}
+    for action, whose, name, who, why, detail, time_ms in _rows(store, at_ms, customer, ADDED, ENDED):
+        if action == ENDED:
+            found.pop(name, None)
+            continue
+        said = msgspec.json.decode(detail, type=Detail)
+        found[name] = StoredOverride(
+            id=name, customer=whose, by=who, why=why, since_ms=int(time_ms), **msgspec.structs.asdict(said)
+        )
+    return list(found.values())
+
+
+def acknowledged(store: Store, at_ms: int, customer: str) -> dict[str, Acknowledged]:
+    """By alert, who took note of it last.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {
+        alert_id: Acknowledged(alert_id=alert_id, by=who, why=why, time_ms=int(time_ms))
+        for _, _, alert_id, who, why, _, time_ms in _rows(store, at_ms, customer, ACKNOWLEDGED)
+    }
+
+
+class OverrideWatch:
+    """Tells of the policy in force with the stored overrides over it, when either is another than before.
+
+    `newer_policy` tells once of another policy; without it `policy` stays. One thread at a time.
+    """
+
+    def __init__(
+        self, store: Store, policy: Policy, newer_policy: Callable[[], Policy | None] | None, clock: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._base = policy
+        self._newer_policy = newer_policy
+        self._clock = clock
+        self._told = policy
+
+    def newer(self) -> Policy | None:
+        """The policy to judge by from now on, if it changed.
+
+        Raises:
+            StoreError: the store failed; ask again.
+        """
+        if self._newer_policy is not None and (newer := self._newer_policy()) is not None:
+            self._base = newer
+        now_ms = self._clock()
+        merged = with_stored(self._base, stored_overrides(self._store, now_ms), now_ms)
+        if merged == self._told:
+            return None
+        self._told = merged
+        return merged
+
+
+def _rows(store: Store, at_ms: int, customer: str, *actions: str) -> list[tuple[Any, ...]]:
+    asked = {"actions": list(actions), "at": at_ms, "customer": customer}
+    return [tuple(row) for row in store.rows(DECISIONS, asked)]

@@ -1,0 +1,129 @@
+"""What operators decided of a customer is judged by: no worse than the level they set, until its time is over."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.alert import LEVELS, Level
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import Levels, Override, load
+from streams.judge import RANK, judge
+from streams.overrides import Cap, StoredOverride, with_stored
+
+POLICY = load()
+NOW = 1_773_300_000_000
+CAPS: tuple[Cap, ...] = ("none", "watch", "warning", "excessive", "critical")
+
+
+def decided(at_most: Cap, **changes: object) -> StoredOverride:
+    fields: dict[str, object] = {
+        "id": "0a1b",
+        "customer": "acme",
+        "stream": "",
+        "rule": "failure",
+        "at_most": at_most,
+        "until_ms": NOW + 1000,
+        "by": "Ida",
+        "why": "list under review",
+        "since_ms": NOW - 1000,
+    }
+    return StoredOverride(**(fields | changes))  # type: ignore[arg-type]
+
+
+def level(
+    stored: list[StoredOverride],
+    hard: int = 500,
+    scope: str = "customer",
+    at_ms: int = NOW,
+    policy: object = POLICY,
+    rule: str = "failure",
+) -> Level:
+    counts = WindowCounts(delivered=1_000 - hard, hard=hard, critical_listings=1)
+    subject = SubjectCounts(customer="acme", scope=scope, windows={"24h": counts, "1h": counts})
+    merged = with_stored(policy, stored, at_ms)  # type: ignore[arg-type]
+    return next(each.level for each in judge(subject, merged, at_ms).verdicts if each.rule == rule)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "hard", "expected"),
+    [
+        ("none", 500, "good"),
+        ("none", 1_000, "good"),
+        ("watch", 500, "good"),  # the rule has no watch
+        ("warning", 500, "warning"),
+        ("excessive", 500, "excessive"),
+        ("critical", 500, "critical"),
+        ("excessive", 45, "warning"),
+        ("excessive", 10, "good"),
+    ],
+)
+def test_level_is_no_worse_than_decided(at_most: Cap, hard: int, expected: Level) -> None:
+    assert level([decided(at_most)], hard) == expected
+
+
+def test_listings_can_be_overridden_too() -> None:
+    assert level([], rule="critical_listing") == "critical"
+    assert level([decided("none", rule="critical_listing")], rule="critical_listing") == "good"
+
+
+def test_decision_counts_from_when_it_was_made_until_its_time_is_over() -> None:
+    one = [decided("none")]
+    times = (NOW - 1001, NOW - 1000, NOW + 999, NOW + 1000)
+    assert [level(one, at_ms=at) for at in times] == ["critical", "good", "good", "critical"]
+
+
+def test_decision_about_a_customer_counts_for_its_streams_and_one_about_a_stream_for_that_alone() -> None:
+    assert level([decided("none")], scope="stream:news") == "good"
+    of_stream = [decided("none", stream="news")]
+    assert [level(of_stream, scope=scope) for scope in ("customer", "stream:news", "stream:receipts")] == [
+        "critical",
+        "good",
+        "critical",
+    ]
+
+
+def test_decision_about_a_customer_goes_before_the_policys_override_of_a_stream() -> None:
+    own = Override(customer="acme", stream="news", rule="failure", reason="strict", levels=Levels(critical=0.01))
+    policy = msgspec.structs.replace(POLICY, overrides=(own,))
+    assert level([], 50, "stream:news", policy=policy) == "critical"
+    assert level([decided("excessive")], 50, "stream:news", policy=policy) == "good"
+
+
+def test_the_last_decision_counts() -> None:
+    first, second = decided("none"), decided("warning", id="2", since_ms=NOW - 10)
+    assert level([first, second]) == level([second, first]) == "warning"
+
+
+def test_levels_are_those_of_the_policys_own_override_while_that_is_in_force() -> None:
+    lenient = Override(
+        customer="acme",
+        rule="failure",
+        reason="agreed",
+        levels=Levels(warning=0.4, critical=0.45),
+        until=datetime.fromtimestamp(NOW / 1000 + 0.5, UTC),
+    )
+    policy = msgspec.structs.replace(POLICY, overrides=(lenient,))
+    assert level([decided("warning")], 300, policy=policy) == "good"
+    assert level([decided("warning")], 500, policy=policy) == "warning"
+    assert level([decided("warning")], 300, policy=policy, at_ms=NOW + 600) == "warning"
+
+
+def test_others_and_rules_that_are_not_there_are_left_as_they_are() -> None:
+    assert level([decided("none", customer="rival")]) == "critical"
+    assert with_stored(POLICY, [decided("none", rule="gone")], NOW) is POLICY
+
+
+def test_policy_keeps_its_version() -> None:
+    merged = with_stored(POLICY, [decided("none")], NOW)
+    assert merged != POLICY
+    assert merged.version == POLICY.version
+
+
+@given(st.sampled_from(CAPS), st.integers(0, 1_000), st.sampled_from(["customer", "stream:news"]))
+def test_law_a_decision_never_makes_a_level_worse_nor_worse_than_it_says(at_most: Cap, hard: int, scope: str) -> None:
+    before, after = level([], hard, scope), level([decided(at_most)], hard, scope)
+    assert RANK[after] <= RANK[before]
+    assert RANK[after] <= (0 if at_most == "none" else LEVELS.index(at_most))
