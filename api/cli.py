@@ -18,7 +18,7 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import commands, dead_letters_cli, normalize_cli  # noqa: E402
+from api import commands, dead_letters_cli, normalize_cli, zones_cli  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.running import leave  # noqa: E402
@@ -47,6 +47,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(dead_letters_cli.app, name="dead-letters")
+app.add_typer(zones_cli.app, name="zones")
 app.command("explain")(explain_customer)
 app.add_typer(policy_app, name="policy")
 policy_app.command("try")(try_file)
@@ -221,7 +222,7 @@ def suspend_hook(
 @app.command("scan-blocklists")
 def scan_blocklists(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="One scan, then end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One scan, then end; the next one takes second looks.")] = False,
     every: Annotated[str, typer.Option(help="Scan again after, for example, 10m.")] = "10m",
 ) -> None:
     """Ask the configured resolver about every address seen, and report what is listed or delisted."""

@@ -1,28 +1,33 @@
-"""Put the self-test of RFC 5782 before zones, through each resolver until one passes it."""
+"""Put the self-test of RFC 5782 before zones, through the configured resolvers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from jobs.dnsbl import ask_verbatim
+from jobs.dnsbl import Raw, ask_verbatim
 from jobs.zone_trust import Held, probes, verdict
 from schemas.blocklists import Family, Zone
 from schemas.settings import Blocklists
 
 
 async def self_test(tests: Sequence[tuple[Zone, Family]], settings: Blocklists) -> dict[Held, str]:
-    """Why each zone and family failed through every resolver (by the first one); empty for those that passed.
+    """Why each zone and family failed; empty for those that passed.
+
+    A question without an answer is put to the next resolver. A wrong answer is final: a resolver that gives one would
+    give others.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
     found: dict[Held, str] = {}
+    remaining = list(tests)
     for resolver in settings.resolvers or [""]:
-        remaining = [(zone, family) for zone, family in tests if found.get(Held(zone.zone, family), "-")]
         names = [(probe.name, zone) for zone, family in remaining for probe in probes(zone, family)]
         answers = await ask_verbatim(names, settings, resolver)
-        for zone, family in remaining:
-            held, reason = Held(zone.zone, family), verdict(zone, family, answers)
-            if not reason:
-                found[held] = ""
-            else:
-                found.setdefault(held, reason)
+        found |= {Held(zone.zone, family): verdict(zone, family, answers) for zone, family in remaining}
+        remaining = [(zone, family) for zone, family in remaining if _unanswered(zone, family, answers)]
+        if not remaining:
+            break
     return found
+
+
+def _unanswered(zone: Zone, family: Family, answers: Mapping[tuple[str, str], Raw]) -> bool:
+    return any(answers[probe.name, zone.zone].error is not None for probe in probes(zone, family))

@@ -1,0 +1,78 @@
+"""The commands `repmon zones ...`: which blocklists are asked, and whether they are to be believed."""
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from jobs.zone_tests import self_test
+from jobs.zone_trust import to_test
+from schemas.blocklists import Zone, load
+from schemas.settings import Blocklists, Settings
+
+app = typer.Typer(help="The blocklists that are asked.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_zones(ctx: typer.Context) -> None:
+    """Every zone: what it holds, what a listing weighs, whether it is asked, and who may ask."""
+    settings: Settings = ctx.obj
+    for line in described(zones_of(settings.blocklists)):
+        typer.echo(line)
+
+
+@app.command("test")
+def test_zones(ctx: typer.Context) -> None:
+    """Put the self-test of RFC 5782 before every zone that is asked; ends with 1 if one is not to be believed."""
+    settings: Settings = ctx.obj
+    lines, passed = tested(zones_of(settings.blocklists), settings.blocklists)
+    for line in lines:
+        typer.echo(line)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def zones_of(settings: Blocklists) -> tuple[Zone, ...]:
+    """The zones in force.
+
+    Raises:
+        BlocklistsError: the table of zones cannot be used.
+    """
+    return load(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
+
+
+def described(zones: tuple[Zone, ...]) -> list[str]:
+    """A line for each zone. Keys are not shown."""
+    return [
+        f"{zone.zone:<{_wide(zones)}}  {', '.join(zone.holds):<10}  {zone.weight:<13}  {_access(zone):<30}  "
+        f"{zone.policy}".rstrip()
+        for zone in zones
+    ]
+
+
+def tested(zones: tuple[Zone, ...], settings: Blocklists) -> tuple[list[str], bool]:
+    """A line for each zone and family, and whether all that are asked passed.
+
+    Raises:
+        SettingsError: a resolver is not an IP address.
+    """
+    verdicts = asyncio.run(self_test(to_test(zones, ("ipv4", "ipv6", "domain")), settings))
+    wide = _wide(zones)
+    lines = [
+        f"{held.zone:<{wide}}  {held.family:<6}  " + (f"distrusted: {reason}" if reason else "trusted")
+        for held, reason in verdicts.items()
+    ]
+    lines += [f"{zone.zone:<{wide}}  {_access(zone)}" for zone in zones if not zone.asked_at]
+    return lines, not any(verdicts.values())
+
+
+def _access(zone: Zone) -> str:
+    if not zone.asked_at:
+        return f"not asked, needs key {zone.key}".rstrip()
+    if not zone.key:
+        return "asked"
+    return "asked with a key" if zone.host else f"asked, key {zone.key} if any"
+
+
+def _wide(zones: tuple[Zone, ...]) -> int:
+    return max(len(zone.zone) for zone in zones)
