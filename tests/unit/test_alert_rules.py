@@ -7,6 +7,7 @@ from typing import get_args
 import yaml
 
 from api.collect.numbers import Numbers, Outcome
+from jobs.scan_metrics import ScanMetrics
 from streams.ingest_metrics import Metrics
 from streams.metric import readings
 
@@ -15,8 +16,10 @@ RULES = Path(__file__).parent.parent.parent / "deploy" / "prometheus" / "alerts.
 
 def test_rules_use_metrics_that_exist() -> None:
     known = {
-        f"repmon_ingest_{each.name}" + ("_total" if each.kind == "counter" and not each.name.endswith("_total") else "")
-        for each in readings(Metrics())
+        f"repmon_{stage}_{each.name}"
+        + ("_total" if each.kind == "counter" and not each.name.endswith("_total") else "")
+        for stage, numbers in (("ingest", Metrics()), ("blocklists", ScanMetrics()))
+        for each in readings(numbers)
     }
     known |= {f"{family.name}_total" for family in Numbers().registry.collect() if family.type == "counter"}
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
