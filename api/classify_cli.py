@@ -3,18 +3,15 @@
 The operator's way to try rules of his own, and to see why a bounce counts as it does.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from typing import IO
 
 import msgspec
 
-from schemas.event import MAX_EVENT_BYTES
+from api.json_lines import answer_lines
 from schemas.providers import Providers
 from streams.adapt.common import MAX_CODE, plain
 from streams.classify import BounceClassifier
-
-#: What is read of a line that is too long, at a time.
-CHUNK = 65_536
 
 
 class Bounce(msgspec.Struct):
@@ -40,34 +37,16 @@ _DECODER = msgspec.json.Decoder(Bounce)
 def classify_lines(
     lines: IO[bytes], out: IO[bytes], problems: IO[str], rules: BounceClassifier, known: Providers
 ) -> bool:
-    """Answer every line of `lines` in `out`; True if all could be read.
-
-    A line that cannot be read has `{"error": ...}` in its place, so that lines stay aligned, and is named in
-    `problems`.
-    """
-    all_read = True
-    for number, line in enumerate(_bounded(lines), start=1):
-        try:
-            answer: Answer | dict[str, str] = answer_to(line, rules, known)
-        except ValueError as error:
-            all_read = False
-            answer = {"error": str(error)}
-            print(f"line {number}: {error}", file=problems)
-        out.write(msgspec.json.encode(answer) + b"\n")
-    out.flush()
-    return all_read
+    """Answer every line of `lines` in `out`; True if all could be read (see `answer_lines`)."""
+    return answer_lines(lines, out, problems, partial(answer_to, rules=rules, known=known))
 
 
 def answer_to(line: bytes, rules: BounceClassifier, known: Providers) -> Answer:
     """The verdict on one line.
 
     Raises:
-        ValueError: too long, not JSON, or a field that is none of ours in type or range; the text says which.
+        ValueError: not JSON, or a field that is none of ours in type or range; the text says which.
     """
-    if len(line) > MAX_EVENT_BYTES:
-        raise ValueError(f"the line is longer than {MAX_EVENT_BYTES:,} bytes")
-    if not line.strip():
-        raise ValueError("the line is empty")
     try:
         bounce = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -89,11 +68,3 @@ def _code(value: int | str | None) -> int:
     if not digits.isascii() or not digits.isdecimal() or int(digits[:9]) > MAX_CODE:
         raise ValueError(f"field `smtp_code`: {digits[:40]!r} is not a reply code of three digits")
     return int(digits)
-
-
-def _bounded(lines: IO[bytes]) -> Iterator[bytes]:
-    """The lines, each cut where it is too long to be one of ours."""
-    while line := lines.readline(MAX_EVENT_BYTES + 2):
-        yield line.rstrip(b"\r\n")
-        while not line.endswith(b"\n") and (line := lines.readline(CHUNK)):
-            pass

@@ -10,7 +10,7 @@ import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
-from api.stages import load_policy
+from api.stages import policy_in_force
 from api.try_policy_text import lines
 from jobs.embedded.folder import reached
 from jobs.try_policy import try_policy
@@ -40,9 +40,10 @@ def try_file(
         raise SettingsError(
             f"--since: {since!r} is not between 1h and the {LONGEST_MS // 86_400_000}d that counts are kept"
         )
-    tried, in_force = policy.load(file), load_policy(settings)
+    tried = policy.load(file)
     store = open_store(settings.clickhouse)
     loop = providers.load().with_feedback_loop()
+    in_force = policy_in_force(settings, store).policy
     found = try_policy(store, tried, in_force, loop, now_ms - ago_ms, now_ms, msgspec.convert(level, Level))
     store.close()
     if as_json:

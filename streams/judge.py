@@ -84,6 +84,24 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
     )
 
 
+def opened(
+    rule: Rule, window: str, numerator: int, denominator: int, confidence: float
+) -> tuple[float, float, float, Level | Literal["too_small"]]:
+    """What one rule says of one of its windows alone: rate, lower and upper bound (ratios, or listings), and level.
+
+    Raises:
+        KeyError: the rule does not judge this window.
+    """
+    least = dict(rule.checks)[window]
+    counted = rule.metric in COUNTED
+    lower, upper = _interval(rule.metric, numerator, denominator, confidence)
+    rate = _rate(rule.metric, numerator, denominator)
+    if not counted and denominator < least:
+        return rate, lower, upper, "too_small"
+    place = bisect_right(rule.thresholds, lower) - 1
+    return rate, lower, upper, rule.ladder[place].level if place >= 0 else "good"
+
+
 def wilson(numerator: int, denominator: int, confidence: float) -> tuple[float, float]:
     """The two-sided Wilson score interval of a rate, as ratios from 0 to 1.
 

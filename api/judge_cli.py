@@ -1,0 +1,93 @@
+"""`repmon judge`: counts as JSON lines in, what a policy says of each as JSON lines out, in the same order.
+
+The operator's way to try a policy, and another system's way to have its own counts judged.
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+import msgspec
+import typer
+from msgspec import Meta
+
+from api.json_lines import answer_lines
+from schemas import policy as policies
+from schemas.alert import Level
+from schemas.policy import Metric, Policy, Window
+from streams.adapt.common import plain
+from streams.judge import RANK, opened
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Said = tuple[float, float, float, Level | Literal["too_small"]]
+
+
+class Counted(msgspec.Struct):
+    """One line: what was counted of a customer in a window. Fields that are not named here are ignored."""
+
+    customer: Annotated[str, Meta(min_length=1)]
+    metric: Metric
+    window: Window
+    numerator: Count
+    denominator: Count
+
+
+class Judged(msgspec.Struct):
+    """What the policy says of it. Rate and bounds are ratios (0.003 is 0.3 %), or numbers of listings."""
+
+    customer: str
+    metric: str
+    window: str
+    rate: float
+    lower: float
+    upper: float
+    level: Level | Literal["too_small"]
+
+
+_DECODER = msgspec.json.Decoder(Counted)
+
+
+def judge_counts(
+    file: Annotated[Path, typer.Option("--policy", help="The policy to judge by.")],
+) -> None:
+    """Say what a policy makes of counts on standard input, JSON lines: rate, interval and level.
+
+    A line has customer, metric, window, numerator and denominator. Overrides of the policy that are in force now hold.
+    """
+    policy = policies.load(file)
+    if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, time.time_ns() // 1_000_000):
+        raise typer.Exit(1)
+
+
+def judge_lines(lines: IO[bytes], out: IO[bytes], problems: IO[str], policy: Policy, now_ms: int) -> bool:
+    """Answer every line of `lines` in `out`; True if all could be judged (see `answer_lines`)."""
+    return answer_lines(lines, out, problems, partial(judged, policy=policy, now_ms=now_ms))
+
+
+def judged(line: bytes, policy: Policy, now_ms: int) -> Judged:
+    """The verdict on one line. `now_ms` (epoch ms) says which overrides are in force.
+
+    Of several rules on the metric the one with the worst level speaks; a rule with enough mail goes before one without.
+
+    Raises:
+        ValueError: not JSON, a field that is wrong, or no rule judges this metric over this window.
+    """
+    try:
+        given = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(plain(error)) from error
+    found: list[Said] = [
+        opened(rule, given.window, given.numerator, given.denominator, policy.confidence)
+        for rule in policy.rules_for(given.customer, "customer", now_ms)
+        if rule.metric == given.metric and given.window in rule.windows
+    ]
+    if not found:
+        raise ValueError(f"no rule of the policy judges {given.metric} over {given.window}")
+    rate, lower, upper, level = max(found, key=_badness)
+    return Judged(given.customer, given.metric, given.window, rate, lower, upper, level)
+
+
+def _badness(said: Said) -> int:
+    return -1 if said[3] == "too_small" else RANK[said[3]]
