@@ -18,9 +18,10 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import commands, dead_letters_cli, normalize_cli, zones_cli  # noqa: E402
+from api import commands, dead_letters_cli, normalize_cli, policy_cli, zones_cli  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
+from api.judge_cli import judge_counts  # noqa: E402
 from api.running import leave  # noqa: E402
 from api.stages import adapt_context, load_classifier  # noqa: E402
 from api.try_policy_cli import try_file  # noqa: E402
@@ -41,7 +42,6 @@ topics_app = typer.Typer(help="The Kafka topics.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
 keys_app = typer.Typer(help="Keys of the HTTP interface.", no_args_is_help=True)
 dashboards_app = typer.Typer(help="The Grafana dashboard.", no_args_is_help=True)
-policy_app = typer.Typer(help="The policy.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
@@ -49,8 +49,9 @@ app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(dead_letters_cli.app, name="dead-letters")
 app.add_typer(zones_cli.app, name="zones")
 app.command("explain")(explain_customer)
-app.add_typer(policy_app, name="policy")
-policy_app.command("try")(try_file)
+app.add_typer(policy_cli.app, name="policy")
+policy_cli.app.command("try")(try_file)
+app.command("judge")(judge_counts)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
