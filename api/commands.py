@@ -33,6 +33,7 @@ from jobs import simulate as simulation
 from jobs import suspend_hook as hook
 from jobs.dashboards import DashboardError, deploy, generate
 from jobs.dead_letters import DeadLetterError
+from jobs.decisions import DecisionError
 from jobs.topics import create_topics as create
 from schemas import settings as setting
 from schemas import topics
@@ -58,6 +59,7 @@ MENDABLE = (
     AdaptError,
     ApiKeyError,
     DeadLetterError,
+    DecisionError,
     DeadShareError,
     ProvidersError,
     RulesError,

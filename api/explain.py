@@ -4,10 +4,11 @@ moment asked about, beside what was recorded of it.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, Step, WindowNumbers
+from api.explanation import AlertLife, Explanation, InForce, Noted, RuleExplained, ScopeExplained, Step, WindowNumbers
 from api.standing import STANDINGS
 from schemas.alert import AlertData, AlertEvent, Level
 from schemas.counts import SubjectCounts
@@ -19,6 +20,7 @@ from streams.judge import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
 from streams.past_windows import counts_at
 from streams.store import Store
+from streams.stored_overrides import Acknowledged, acknowledged
 from streams.subjects import CUSTOMER
 
 #: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash
@@ -38,6 +40,14 @@ class Sent(msgspec.Struct, frozen=True):
 
     data: AlertData
     time_ms: int
+
+
+class Opened(NamedTuple):
+    """An alert that was open: its transitions, its state (which is of now), and who took note of it."""
+
+    sent: list[Sent]
+    state: AlertState | None
+    noted: Acknowledged | None
 
 
 def explain(
@@ -60,6 +70,7 @@ def explain(
     }
     if not counted and not alerts and not recorded:
         return None
+    notes = acknowledged(store, at_ms, customer)
     states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
     recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()])
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
@@ -73,7 +84,11 @@ def explain(
                 subjects.get(scope, SubjectCounts(customer=customer, scope=scope, windows={})),
                 policy,
                 at_ms,
-                {rule: (sent, states.get((scope, rule))) for (of, rule), sent in alerts.items() if of == scope},
+                {
+                    rule: Opened(sent, states.get((scope, rule)), notes.get(sent[-1].data.alert_id))
+                    for (of, rule), sent in alerts.items()
+                    if of == scope
+                },
                 recounts,
                 recorded.get(scope),
             )
@@ -111,12 +126,12 @@ def _scope(
     subject: SubjectCounts,
     policy: Policy,
     at_ms: int,
-    alerts: Mapping[str, tuple[list[Sent], AlertState | None]],
+    alerts: Mapping[str, Opened],
     recounts: Mapping[int, Mapping[str, SubjectCounts]],
     recorded: tuple[str, int] | None,
 ) -> ScopeExplained:
     judgement = judge(subject, policy, at_ms)
-    open_levels = [sent[-1].data.level for sent, _ in alerts.values()]
+    open_levels = [each.sent[-1].data.level for each in alerts.values()]
     standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
     rules = {rule.name: rule for rule in policy.rules_for(subject.customer, subject.scope, at_ms)}
     remarks = [
@@ -131,7 +146,7 @@ def _scope(
         recorded=recorded[0] if recorded else None,
         since=rfc3339(recorded[1]) if recorded else None,
         rules=tuple(
-            _rule(rules[verdict.rule], verdict, subject, policy, at_ms, *alerts.get(verdict.rule, ([], None)), recounts)
+            _rule(rules[verdict.rule], verdict, subject, policy, at_ms, alerts.get(verdict.rule), recounts)
             for verdict in judgement.verdicts
         ),
         remarks=tuple(remarks),
@@ -144,11 +159,10 @@ def _rule(
     subject: SubjectCounts,
     policy: Policy,
     at_ms: int,
-    sent: list[Sent],
-    state: AlertState | None,
+    opened: Opened | None,
     recounts: Mapping[int, Mapping[str, SubjectCounts]],
 ) -> RuleExplained:
-    life = _life(sent, state, at_ms)
+    life = _life(opened, at_ms) if opened else None
     stands: Level = max(verdict.level, life.level if life else "good", key=RANK.__getitem__)
     return RuleExplained(
         rule=rule.name,
@@ -165,7 +179,7 @@ def _rule(
         alert=life,
         remarks=(
             *_remarks(rule, verdict, life, policy),
-            *(_recorded_otherwise(sent[-1], rule, recounts, policy) if sent else ()),
+            *(_recorded_otherwise(opened.sent[-1], rule, recounts, policy) if opened else ()),
         ),
     )
 
@@ -190,9 +204,8 @@ def _window(rule: Rule, window: str, subject: SubjectCounts, policy: Policy, at_
     )
 
 
-def _life(sent: list[Sent], state: AlertState | None, at_ms: int) -> AlertLife | None:
-    if not sent:
-        return None
+def _life(opened: Opened, at_ms: int) -> AlertLife:
+    sent, state, noted = opened
     last = sent[-1]
     below_since = None
     if state is not None and (state.episode, state.transition) == (last.data.episode, last.data.transition):
@@ -204,6 +217,7 @@ def _life(sent: list[Sent], state: AlertState | None, at_ms: int) -> AlertLife |
         opened=rfc3339(sent[0].time_ms),
         changed=rfc3339(last.time_ms),
         below_since=rfc3339(below_since) if below_since is not None and below_since <= at_ms else None,
+        acknowledged=Noted(by=noted.by, time=rfc3339(noted.time_ms), why=noted.why) if noted else None,
         history=tuple(
             Step(
                 time=rfc3339(each.time_ms),

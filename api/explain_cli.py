@@ -10,13 +10,19 @@ from api.dead_letters_cli import harmless, print_line
 from api.explain import explain
 from api.explain_text import lines
 from api.ranges import DAY, RangeError, instant
-from api.stages import policy_in_force
+from api.stages import load_policy, policy_in_force
 from jobs.embedded.folder import reached
 from schemas import providers
-from schemas.policy import LONGEST_MS
-from schemas.settings import SettingsError
+from schemas.policy import LONGEST_MS, Policy
+from schemas.settings import Settings, SettingsError
+from streams.applied_policies import history, named, policy_of
 from streams.describe import rfc3339
-from streams.store import open_store
+from streams.overrides import with_stored
+from streams.store import Store, open_store
+from streams.stored_overrides import stored_overrides
+
+#: So many applied policies are looked through for the one of a moment.
+MOST_POLICIES = 100_000
 
 
 def explain_customer(
@@ -36,22 +42,36 @@ def explain_customer(
     now_ms = time.time_ns() // 1_000_000
     at_ms = moment(at, now_ms)
     store = open_store(settings.clickhouse)
+    policy = policy_in_force(settings, store).policy if at_ms is None else policy_then(settings, store, at_ms)
+    asked_ms = now_ms if at_ms is None else at_ms
     found = explain(
         store,
         customer,
-        policy_in_force(settings, store).policy,
+        with_stored(policy, stored_overrides(store, asked_ms, customer), asked_ms),
         providers.load().with_feedback_loop(),
-        now_ms if at_ms is None else at_ms,
+        asked_ms,
         past=at_ms is not None,
     )
     store.close()
     if found is None:
-        raise SettingsError(f"nothing is stored of customer {harmless(customer)!r} up to {rfc3339(at_ms or now_ms)}")
+        raise SettingsError(f"nothing is stored of customer {harmless(customer)!r} up to {rfc3339(asked_ms)}")
     if as_json:
         print_line(msgspec.json.encode(found).decode())
         return
     for line in lines(found):
         print_line(harmless(line))
+
+
+def policy_then(settings: Settings, store: Store, at_ms: int) -> Policy:
+    """The policy in force at a moment (epoch ms): the one applied last before it, unless the settings name a file.
+
+    Raises:
+        PolicyError: it cannot be understood.
+        StoreError: the store failed.
+    """
+    applied = [] if settings.policy.file else history(store, MOST_POLICIES)
+    then = next((each for each in applied if each.applied_ms <= at_ms), None)
+    return load_policy(settings) if then is None else policy_of(named(store, then.version))
 
 
 def moment(text: str, now_ms: int) -> int | None:

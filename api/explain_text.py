@@ -84,6 +84,9 @@ def _override(override: InForce) -> str:
 
 def _alert(alert: AlertLife) -> Iterator[str]:
     yield f"    alert {alert.alert_id}: open since {alert.opened}, {alert.level} since {alert.changed}"
+    if alert.acknowledged:
+        why = f": {alert.acknowledged.why}" if alert.acknowledged.why else ""
+        yield f"      {alert.acknowledged.time}  acknowledged by {alert.acknowledged.by}{why}"
     for each in alert.history:
         numbers = f"{each.numerator:,} of {each.denominator:,} in {each.window}"
         change = f"{each.previous_level} to {each.level}"

@@ -37,10 +37,19 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: str
 
 
+class Noted(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took note of an alert, when and why."""
+
+    by: str
+    time: str
+    why: str
+
+
 class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     """An open alert: since when it is open, and since when at its level (`changed`).
 
-    `below_since`: since when the level does not hold any more, so that only the hold time keeps it.
+    `below_since`: since when the level does not hold any more, so that only the hold time keeps it. `acknowledged`: who
+    took note of it last.
     """
 
     alert_id: str
@@ -48,6 +57,7 @@ class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     opened: str
     changed: str
     below_since: str | None
+    acknowledged: Noted | None
     history: tuple[Step, ...]
 
 

@@ -24,6 +24,7 @@ from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail
 from streams.monitor import Monitor
 from streams.store import Store, open_store
+from streams.stored_overrides import OverrideWatch
 from streams.verdicts import Judge
 
 log = logging.getLogger("repmon.stages")
@@ -147,18 +148,19 @@ class MonitorStage:
         self._store = open_store(settings.clickhouse)
         in_force = policy_in_force(settings, self._store)
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
+        # A file that the settings name stays in force whatever is applied.
+        applied = None if settings.policy.file else PolicyWatch(self._store, in_force.applied).newer
+        watch = OverrideWatch(self._store, in_force.policy, applied, _now_ms)
         self.judge = Judge(
             self._store,
-            in_force.policy,
+            watch.newer() or in_force.policy,
             providers.load(),
             self._publisher.publish,
             self._publisher.flush,
             settings.monitor,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
-        # A file that the settings name stays in force whatever is applied.
-        watch = None if settings.policy.file else PolicyWatch(self._store, in_force.applied).newer
-        self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions, watch)
+        self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer)
 
     async def start(self) -> None:
         """Begin to judge."""

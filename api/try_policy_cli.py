@@ -31,6 +31,7 @@ def try_file(
     """Say whom a policy would have flagged or freed, against the policy in force, and when. Touches nothing.
 
     Both policies go through the stored history in steps of an hour, as the monitor would have judged at each full hour.
+    What `repmon override` holds is left out of both.
     """
     if level not in LEVELS[1:]:
         raise SettingsError(f"--level: {level!r} is none of {', '.join(LEVELS[1:])}")

@@ -1,0 +1,25 @@
+"""`repmon alerts ack`: somebody took note of an alert."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from api.dead_letters_cli import harmless, print_line
+from jobs.decisions import acknowledge
+from jobs.embedded.folder import reached
+from streams.store import open_store
+
+
+def acknowledge_alert(
+    ctx: typer.Context,
+    alert_id: Annotated[str, typer.Argument(help="The alert's id, or the start of one that means no other.")],
+    by: Annotated[str, typer.Option("--by", help="Who took note of it.")],
+    why: Annotated[str, typer.Option("--why", help="What is being done about it.")] = "",
+) -> None:
+    """Note who has taken an alert in hand. `repmon explain` shows it; the alert lives on as before."""
+    store = open_store(reached(ctx.obj).clickhouse)
+    found = acknowledge(store, alert_id, by=by, why=why, now_ms=time.time_ns() // 1_000_000)
+    store.close()
+    scope = "" if found.scope == "customer" else f" ({found.scope})"
+    print_line(harmless(f"acknowledged {found.alert_id}: {found.customer}{scope} {found.rule} {found.level}, by {by}"))

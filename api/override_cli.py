@@ -1,0 +1,97 @@
+"""The commands `repmon override ...`: what an operator decides of a customer, by name, with a reason and an end."""
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api.dead_letters_cli import harmless, print_line
+from api.ranges import RangeError, instant
+from api.stages import policy_in_force
+from jobs.decisions import add_override, end_override
+from jobs.embedded.folder import reached
+from schemas.settings import SettingsError
+from streams.describe import rfc3339
+from streams.overrides import StoredOverride
+from streams.store import open_store
+from streams.stored_overrides import stored_overrides
+
+app = typer.Typer(help="Levels that an operator set for a customer, until a time.", no_args_is_help=True)
+
+By = Annotated[str, typer.Option("--by", help="Who decides it.")]
+
+
+@app.command("add")
+def add(
+    ctx: typer.Context,
+    customer: Annotated[str, typer.Argument(help="The customer's name.")],
+    rule: Annotated[str, typer.Option("--rule", help="The rule of the policy.")],
+    level: Annotated[str, typer.Option("--level", help="The worst level it may give: none, watch, warning, ...")],
+    until: Annotated[str, typer.Option("--until", help="Its end, RFC 3339 with an offset or epoch ms.")],
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="The reason.")],
+    stream: Annotated[str, typer.Option("--stream", help="Only for this stream.")] = "",
+) -> None:
+    """Let a rule give a customer no level worse than one, until a time.
+
+    Running monitors judge by it within seconds. An open alert that is worse goes down as if the rate had fallen: after
+    the rule's hold time.
+    """
+    try:
+        until_ms = instant("--until", until) * 1000
+    except RangeError as error:
+        raise SettingsError(f"--until: {until!r} {error}") from error
+    settings = reached(ctx.obj)
+    store = open_store(settings.clickhouse)
+    policy = policy_in_force(settings, store).policy
+    found = add_override(
+        store, policy, customer, rule, level, until_ms, stream=stream, by=by, why=why, now_ms=_now_ms()
+    )
+    store.close()
+    print_line(harmless(as_line(found)))
+
+
+@app.command("list")
+def list_overrides(
+    ctx: typer.Context,
+    customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Those too whose time is over.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
+) -> None:
+    """Show the overrides in force, oldest first. Those that were ended are in the audit only."""
+    now_ms = _now_ms()
+    store = open_store(reached(ctx.obj).clickhouse)
+    found = stored_overrides(store, now_ms, customer)
+    store.close()
+    for each in found:
+        if everything or now_ms < each.until_ms:
+            print_line(msgspec.json.encode(each).decode() if as_json else harmless(as_line(each)))
+
+
+@app.command("end")
+def end(
+    ctx: typer.Context,
+    which: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the start of one that means no other.")],
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="The reason.")] = "",
+) -> None:
+    """End an override before its time."""
+    store = open_store(reached(ctx.obj).clickhouse)
+    found = end_override(store, which, by=by, why=why, now_ms=_now_ms())
+    store.close()
+    print_line(harmless(f"ended {as_line(found)}"))
+
+
+def as_line(found: StoredOverride) -> str:
+    """One override as one line of text."""
+    stream = f" [{found.stream}]" if found.stream else ""
+    level = "judges nothing" if found.at_most == "none" else f"at most {found.at_most}"
+    return (
+        f"{found.id}  {found.customer}{stream} {found.rule}: {level} until {rfc3339(found.until_ms)}, by {found.by} "
+        f"at {rfc3339(found.since_ms)}: {found.why}"
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,124 @@
+"""What operators decide of single customers: overrides of a rule, and that an alert was taken note of.
+
+Every decision is a row of the table `audit`, with who and why; none is ever changed. Monitors look for overrides every
+few seconds (`streams.stored_overrides`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TypeVar, get_args
+
+import msgspec
+
+from jobs.audit import Decision, note
+from schemas.alert import AlertData, AlertEvent
+from schemas.policy import LONGEST_MS, UNIT_MS, Policy
+from streams.describe import rfc3339
+from streams.overrides import Cap, StoredOverride
+from streams.store import Store
+from streams.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_overrides
+
+#: The alert ids of an episode are in the event only.
+EPISODES = """
+SELECT argMax(event, (episode, transition, alerts.time))
+FROM alerts FINAL
+WHERE startsWith(JSONExtractString(event, 'data', 'alert_id'), {alert:String})
+GROUP BY JSONExtractString(event, 'data', 'alert_id')
+LIMIT 3
+"""
+
+
+T = TypeVar("T")
+
+
+class DecisionError(ValueError):
+    """A decision that cannot be made; the message names what is wrong."""
+
+
+def add_override(
+    store: Store,
+    policy: Policy,
+    customer: str,
+    rule: str,
+    at_most: str,
+    until_ms: int,
+    *,
+    stream: str,
+    by: str,
+    why: str,
+    now_ms: int,
+) -> StoredOverride:
+    """From now on `rule` gives the customer (or one stream of it) no level worse than `at_most`, until a time.
+
+    Times are epoch ms, UTC.
+
+    Raises:
+        DecisionError: naming what cannot be used.
+        StoreError: the store failed.
+    """
+    _given("CUSTOMER", customer)
+    _given("--by", by)
+    _given("--why", why)
+    if rule not in (names := [each.name for each in policy.rules]):
+        raise DecisionError(f"--rule: policy {policy.version} has no rule {rule!r}; it has {', '.join(names)}")
+    if at_most not in get_args(Cap):
+        raise DecisionError(f"--level: {at_most!r} is none of {', '.join(get_args(Cap))}")
+    if until_ms <= now_ms:
+        raise DecisionError(f"--until: {rfc3339(until_ms)} is over")
+    if until_ms > now_ms + LONGEST_MS:
+        raise DecisionError(f"--until: {rfc3339(until_ms)} is more than {LONGEST_MS // UNIT_MS['d']} days ahead")
+    detail = Detail(rule=rule, stream=stream, at_most=msgspec.convert(at_most, Cap), until_ms=until_ms)
+    name = blake2b(msgspec.json.encode((customer, by, why, now_ms, detail)), digest_size=6).hexdigest()
+    note(store, Decision(_time(now_ms), by, ADDED, customer, name, why, msgspec.to_builtins(detail)))
+    return StoredOverride(id=name, customer=customer, by=by, why=why, since_ms=now_ms, **msgspec.structs.asdict(detail))
+
+
+def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> StoredOverride:
+    """End an override before its time. `name` is its id or the start of one that means no other.
+
+    Raises:
+        DecisionError: there is no such override in force, or several.
+        StoreError: the store failed.
+    """
+    _given("--by", by)
+    in_force = [each for each in stored_overrides(store, now_ms) if now_ms < each.until_ms]
+    found = _one(name, [(each.id, each) for each in in_force], "override in force")
+    note(store, Decision(_time(now_ms), by, ENDED, found.customer, found.id, why, {"rule": found.rule}))
+    return found
+
+
+def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> AlertData:
+    """Note that somebody took note of an alert. `name` is the episode's id or the start of one that means no other.
+
+    Raises:
+        DecisionError: there is no such alert, several, or it is resolved.
+        StoreError: the store failed.
+    """
+    _given("--by", by)
+    rows = store.rows(EPISODES, {"alert": name}) if name else []
+    alerts = [msgspec.json.decode(event, type=AlertEvent).data for (event,) in rows]
+    found = _one(name, [(each.alert_id, each) for each in alerts], "alert")
+    if found.kind == "resolved":
+        raise DecisionError(f"alert {found.alert_id} of {found.customer} ({found.rule}) is resolved")
+    detail = {"rule": found.rule, "scope": found.scope, "level": found.level}
+    note(store, Decision(_time(now_ms), by, ACKNOWLEDGED, found.customer, found.alert_id, why, detail))
+    return found
+
+
+def _one(name: str, known: Sequence[tuple[str, T]], what: str) -> T:
+    found = [each for key, each in known if name and key.startswith(name)]
+    if not found:
+        raise DecisionError(f"there is no {what} with the id {name!r}")
+    if len(found) > 1:
+        raise DecisionError(f"more than one {what} has an id that starts with {name!r}")
+    return found[0]
+
+
+def _given(option: str, text: str) -> None:
+    if not text.strip() or len(text) > 256:
+        raise DecisionError(f"{option}: {'is empty' if not text.strip() else 'is longer than 256 characters'}")
+
+
+def _time(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

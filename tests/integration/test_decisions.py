@@ -1,0 +1,162 @@
+"""What operators decide: an override is judged by until it ends, an alert is acknowledged, and both stay on record."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from api.explain import explain
+from api.explain_text import lines
+from jobs.decisions import DecisionError, acknowledge, add_override, end_override
+from schemas import policy
+from schemas.policy import Policy
+from schemas.settings import ClickHouse
+from streams.overrides import StoredOverride, with_stored
+from streams.store import Store
+from streams.stored_overrides import OverrideWatch, stored_overrides
+from tests.integration.api_client import NOW, Row
+from tests.integration.test_judging import LOOP, NOW_MS, Ground
+
+POLICY = policy.load()
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def ground(store_settings: ClickHouse, store: Store) -> Ground:
+    for table in ("counts", "events", "listing_events", "alerts", "audit"):
+        store.run(f"ALTER TABLE {table} REMOVE TTL")
+    return Ground(store)
+
+
+def decided(ground: Ground, **changes: object) -> StoredOverride:
+    fields: dict[str, object] = {
+        "customer": "acme",
+        "rule": "failure",
+        "at_most": "none",
+        "until_ms": NOW_MS + HOUR_MS,
+        "stream": "",
+        "by": "Ida",
+        "why": "list under review",
+        "now_ms": NOW_MS,
+    }
+    return add_override(ground.store, POLICY, **(fields | changes))  # type: ignore[arg-type]
+
+
+def actions(ground: Ground) -> list[tuple[str, str, str, str]]:
+    rows = ground.store.rows("SELECT action, who, customer, why FROM audit ORDER BY time")
+    return [(str(action), str(who), str(customer), str(why)) for action, who, customer, why in rows]
+
+
+def test_override_is_stored_until_it_is_ended_and_both_stay_on_record(ground: Ground) -> None:
+    added = decided(ground)
+    assert stored_overrides(ground.store, NOW_MS) == [added]
+    assert stored_overrides(ground.store, NOW_MS, "rival") == []
+    assert stored_overrides(ground.store, NOW_MS - 1) == []
+    ended = end_override(ground.store, added.id[:5], by="Ben", why="mended", now_ms=NOW_MS + 5)
+    assert ended == added
+    assert stored_overrides(ground.store, NOW_MS + 5) == []
+    assert stored_overrides(ground.store, NOW_MS + 4) == [added], "as it was then"
+    assert actions(ground) == [
+        ("override added", "Ida", "acme", "list under review"),
+        ("override ended", "Ben", "acme", "mended"),
+    ]
+
+
+def test_monitor_judges_by_an_override_from_the_next_look_on_and_no_more_once_it_ends(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    now = [NOW_MS]
+    watch = OverrideWatch(ground.store, POLICY, None, lambda: now[0])
+    assert watch.newer() is None
+    decided(ground)
+    merged = watch.newer()
+    assert merged is not None
+    assert watch.newer() is None, "told once"
+    judge = ground.judge()
+    judge.take_up(merged)
+    assert judge.judge_customers(["acme"], NOW_MS).alerts == []
+    now[0] = NOW_MS + HOUR_MS
+    after = watch.newer()
+    assert after == POLICY
+    judge.take_up(after)
+    (alert,) = judge.judge_customers(["acme"], NOW_MS + HOUR_MS).alerts
+    assert (alert.data.rule, alert.data.level, alert.data.policy_version) == ("failure", "critical", POLICY.version)
+
+
+def test_watch_puts_overrides_over_a_policy_that_was_applied_meanwhile(ground: Ground) -> None:
+    other = msgspec.structs.replace(POLICY, name="other")
+    told: list[Policy | None] = [other]
+    newer: Callable[[], Policy | None] = lambda: told.pop() if told else None  # noqa: E731
+    decided(ground)
+    watch = OverrideWatch(ground.store, POLICY, newer, lambda: NOW_MS)
+    found = watch.newer()
+    assert found == with_stored(other, stored_overrides(ground.store, NOW_MS), NOW_MS)
+    assert found is not None and found.version == other.version
+    assert watch.newer() is None
+
+
+def test_open_alert_that_is_overridden_resolves_after_the_hold_time(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    judge = ground.judge()
+    judge.judge_customers(["acme"], NOW_MS)
+    decided(ground)
+    judge.take_up(with_stored(POLICY, stored_overrides(ground.store, NOW_MS), NOW_MS))
+    assert judge.judge_customers(["acme"], NOW_MS).alerts == []
+    (alert,) = judge.judge_customers(["acme"], NOW_MS + 30 * 60_000).alerts
+    assert (alert.data.kind, alert.data.level) == ("resolved", "good")
+
+
+def test_acknowledged_alert_is_told_with_who_and_why(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    (alert,) = ground.judge().judge_customers(["acme"], NOW_MS).alerts
+    found = acknowledge(ground.store, alert.data.alert_id[:8], by="Ida", why="called them", now_ms=NOW_MS + 1000)
+    assert found == alert.data
+    explained = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + 2000, past=False)
+    assert explained is not None
+    assert "2026-03-12T12:34:57.000Z  acknowledged by Ida: called them" in "\n".join(lines(explained))
+    before = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + 500, past=True)
+    assert before is not None
+    assert "acknowledged" not in "\n".join(lines(before))
+    assert actions(ground) == [("alert acknowledged", "Ida", "acme", "called them")]
+
+
+def test_resolved_alert_cannot_be_acknowledged(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    judge = ground.judge()
+    (alert,) = judge.judge_customers(["acme"], NOW_MS).alerts
+    ground.put(Row(NOW, delivered=90_000))
+    judge.judge_customers(["acme"], NOW_MS + HOUR_MS)
+    judge.judge_customers(["acme"], NOW_MS + 2 * HOUR_MS)
+    with pytest.raises(DecisionError, match="is resolved"):
+        acknowledge(ground.store, alert.data.alert_id, by="Ida", why="", now_ms=NOW_MS + 3 * HOUR_MS)
+    assert actions(ground) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"rule": "speed"}, "--rule: .* has no rule 'speed'; it has complaint, failure"),
+        ({"at_most": "dreadful"}, "--level: 'dreadful' is none of none, watch"),
+        ({"until_ms": NOW_MS}, "--until: .* is over"),
+        ({"until_ms": NOW_MS + 401 * 24 * HOUR_MS}, "--until: .* more than 400 days ahead"),
+        ({"by": " "}, "--by: is empty"),
+        ({"why": ""}, "--why: is empty"),
+        ({"customer": "x" * 257}, "CUSTOMER: is longer than 256 characters"),
+    ],
+)
+def test_override_that_cannot_be_is_refused_and_nothing_is_stored(
+    ground: Ground, changes: dict[str, object], fault: str
+) -> None:
+    with pytest.raises(DecisionError, match=fault):
+        decided(ground, **changes)
+    assert actions(ground) == []
+
+
+def test_id_that_means_nothing_is_refused(ground: Ground) -> None:
+    added = decided(ground)
+    for name in ("", "zz", added.id + "0"):
+        with pytest.raises(DecisionError, match="no override in force"):
+            end_override(ground.store, name, by="Ida", why="", now_ms=NOW_MS + 1)
+        with pytest.raises(DecisionError, match="no alert"):
+            acknowledge(ground.store, name, by="Ida", why="", now_ms=NOW_MS + 1)
+    with pytest.raises(DecisionError, match="no override in force"):
+        end_override(ground.store, added.id, by="Ida", why="", now_ms=NOW_MS + 2 * HOUR_MS)
