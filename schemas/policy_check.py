@@ -81,16 +81,17 @@ class _Checked:
 
     def faults(self) -> Iterator[tuple[Path, str]]:
         """Where each mistake is, and what it is."""
-        clean = self._cleaned(self._raw, Policy, ())
+        found = self._cleaned(self._raw, Policy, ())
+        clean: dict[str, Any] = {} if found is BAD else found
         for path, said in self._wrong.items():
             yield path, self._placed(path, said)
         rules: dict[int, Rule] = {**_made(clean.get("rules"), _UncheckedRule, RULE_STAND_INS)}
         for place, rule in rules.items():
-            found = list(rule.contradictions())
-            for path, said in found:
+            contradictions = list(rule.contradictions())
+            for path, said in contradictions:
                 if not self._is_wrong(("rules", place, *path)):
                     yield ("rules", place, *path), self._placed(("rules", place), said)
-            if not found:
+            if not contradictions:
                 # Only a rule that was checked refuses what an override makes of it.
                 rules[place] = Rule(**msgspec.structs.asdict(rule))
         overrides = _made(clean.get("overrides"), _UncheckedOverride, OVERRIDE_STAND_INS)
