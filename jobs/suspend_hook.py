@@ -8,6 +8,7 @@ alerts as well.
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,15 @@ REFUSALS = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
+#: Errors of a group whose coordinator is not known, or is just coming up.
+NO_COORDINATOR = (
+    KafkaError._TIMED_OUT,
+    KafkaError._WAIT_COORD,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+)
+COORDINATOR_S = 60.0
 log = logging.getLogger("repmon.suspend_hook")
 
 Action = Literal["suspend", "already suspended", "stream only", "lift", "keep suspended"]
@@ -161,7 +171,7 @@ def run(
 
     def assigned(client: Consumer, given: list[TopicPartition]) -> None:
         if not from_beginning:
-            resume.update({each.partition: each.offset for each in client.committed(given, timeout=REACH_S)})
+            resume.update({each.partition: each.offset for each in _committed(client, given)})
         client.assign([TopicPartition(each.topic, each.partition, OFFSET_BEGINNING) for each in given])
 
     try:
@@ -174,6 +184,19 @@ def run(
         raise BrokerError(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
     finally:
         client.close()
+
+
+def _committed(client: Consumer, given: list[TopicPartition]) -> list[TopicPartition]:
+    """Where an earlier run got to. On a new cluster the first group that asks waits until Kafka has made its topic of
+    offsets, which takes a while where the machine is busy."""
+    deadline = time.monotonic() + COORDINATOR_S
+    while True:
+        try:
+            return client.committed(given, timeout=REACH_S)
+        except KafkaException as error:
+            if error.args[0].code() not in NO_COORDINATOR or time.monotonic() > deadline:
+                raise
+            log.info("the group's coordinator does not answer yet: %s", error.args[0].str())
 
 
 def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], stop: threading.Event) -> None:

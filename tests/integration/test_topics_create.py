@@ -121,14 +121,19 @@ def hook(kafka: Kafka, *, from_beginning: bool = False) -> Iterator[list[str]]:
         running = pool.submit(suspend_hook.run, kafka, lines.append, stop, from_beginning)
         try:
             yield lines
+        except AssertionError:
+            if running.done():
+                running.result()  # its own error says more
+            raise
         finally:
             stop.set()
         running.result(timeout=20)
 
 
 def lines_until(kafka: Kafka, count: int, *, from_beginning: bool = False) -> list[str]:
+    # A cluster that was never asked for a group's offsets first makes its topic of them.
     with hook(kafka, from_beginning=from_beginning) as lines:
-        wait_for(lambda: len(lines) >= count, f"{count} lines; came: {lines}")
+        wait_for(lambda: len(lines) >= count, f"{count} lines; came: {lines}", 80)
     return lines
 
 
