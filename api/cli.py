@@ -18,7 +18,8 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import commands, dead_letters_cli, normalize_cli, policy_cli, zones_cli  # noqa: E402
+from api import commands, dead_letters_cli, normalize_cli, override_cli, policy_cli, zones_cli  # noqa: E402
+from api.ack_cli import acknowledge_alert  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.judge_cli import judge_counts  # noqa: E402
@@ -52,6 +53,10 @@ app.command("explain")(explain_customer)
 app.add_typer(policy_cli.app, name="policy")
 policy_cli.app.command("try")(try_file)
 app.command("judge")(judge_counts)
+app.add_typer(override_cli.app, name="override")
+alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)
+alerts_app.command("ack")(acknowledge_alert)
+app.add_typer(alerts_app, name="alerts")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
@@ -199,15 +204,16 @@ def top(
     commands.top(reached(ctx.obj), limit, once)
 
 
-@app.command()
+@alerts_app.callback()
 def alerts(
     ctx: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The CloudEvents as they were sent.")] = False,
     customer: Annotated[str, typer.Option(help="Only this customer's.")] = "",
 ) -> None:
-    """The alerts sent, oldest first."""
-    commands.alerts(reached(ctx.obj), follow=follow, as_json=as_json, customer=customer)
+    """The alerts sent, oldest first; and who took them in hand."""
+    if ctx.invoked_subcommand is None:
+        commands.alerts(reached(ctx.obj), follow=follow, as_json=as_json, customer=customer)
 
 
 @app.command("suspend-hook")

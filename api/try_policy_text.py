@@ -1,12 +1,12 @@
 """What came of trying a policy, as plain text for a person."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import groupby
 
 from jobs.try_policy import Side, Trial
 from schemas.policy import STREAM_PREFIX
-from streams.compare_policies import Difference, Kind, Span, worst
-from streams.describe import rfc3339
+from streams.compare_policies import Difference, Kind, Span
 
 HEADINGS: dict[Kind, str] = {
     "flagged": "newly flagged",
@@ -21,8 +21,8 @@ SHOWN = 3
 
 def lines(trial: Trial) -> Iterator[str]:
     """The answer for a person, line by line."""
-    who = f"{trial.customers:,} customers ({trial.subjects:,} with their streams)"
-    yield f"{rfc3339(trial.from_ms)} to {rfc3339(trial.to_ms)}, {who}"
+    who = f"customers: {trial.customers:,} ({trial.subjects:,} with their streams)"
+    yield f"{_hour(trial.from_ms)} to {_hour(trial.to_ms)}, {who}"
     yield "judged at each full hour: what rose and fell between two is not seen"
     yield f"flagged is who stood at {trial.level} or worse"
     yield f"in force  {_side(trial.in_force)}"
@@ -43,15 +43,21 @@ def _side(side: Side) -> str:
 
 def _difference(found: Difference, trial: Trial) -> str:
     stream = f" [{found.scope.removeprefix(STREAM_PREFIX)}]" if found.scope.startswith(STREAM_PREFIX) else ""
-    sides = [each for each in (found.in_force, found.tried) if each]
-    return f"{found.customer}{stream}: " + "; now ".join(f"{worst(each)}, {_spans(each, trial)}" for each in sides)
+    sides = [("in force", found.in_force), ("tried", found.tried)]
+    said = [(name, _spans(spans, trial)) for name, spans in sides if spans]
+    text = said[0][1] if len(said) == 1 else "; ".join(f"{name} {spans}" for name, spans in said)
+    return f"{found.customer}{stream}: {text}"
 
 
 def _spans(found: tuple[Span, ...], trial: Trial) -> str:
     shown = [
-        f"{each.rule} {'before ' if each.from_ms == trial.from_ms else ''}{rfc3339(each.from_ms)} "
-        f"{'and still' if each.to_ms is None else f'to {rfc3339(each.to_ms)}'}"
+        f"{each.rule} {each.level} {'before ' if each.from_ms == trial.from_ms else ''}{_hour(each.from_ms)} "
+        f"{'and still' if each.to_ms is None else f'to {_hour(each.to_ms)}'}"
         for each in found[:SHOWN]
     ]
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def _hour(epoch_ms: int) -> str:
+    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%dT%H:%MZ}"

@@ -74,17 +74,12 @@ def differences(tried: dict[Key, tuple[Span, ...]], in_force: dict[Key, tuple[Sp
     return sorted(found, key=lambda each: KINDS.index(each.kind))
 
 
-def worst(spans_of_one: Sequence[Span]) -> Level:
-    """The worst level of some spans; `good` without any."""
-    return max((each.level for each in spans_of_one), key=RANK.__getitem__, default="good")
-
-
 def _kind(tried: Sequence[Span], in_force: Sequence[Span]) -> Kind:
     if not in_force:
         return "flagged"
     if not tried:
         return "freed"
-    after, before = RANK[worst(tried)], RANK[worst(in_force)]
+    after, before = (max(RANK[span.level] for span in each) for each in (tried, in_force))
     if after == before:
         return "moved"
     return "worse" if after > before else "milder"
