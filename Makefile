@@ -43,6 +43,7 @@ bench: $(STAMP) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULT
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.reach
+	$(BIN)/python -m benchmarks.try_policy
 	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.classify
 	$(BIN)/python -m benchmarks.report
