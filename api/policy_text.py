@@ -1,14 +1,15 @@
 """A policy, and the difference between two, as lines of text for a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from schemas.policy import COUNTED, Levels, Override, Policy, Rule
+from schemas.policy import COUNTED, Levels, Metric, Override, Policy, Rule
 
-#: What a rule is told by; its own fields are compared one by one.
-FIELDS = ("name", "windows", "confidence", "expired_is_failure", "scopes")
+#: What a policy says beside its rules and overrides.
+FIELDS = tuple(name for name in Policy.__struct_fields__ if name not in ("rules", "overrides"))
 
 
 def described(policy: Policy) -> Iterator[str]:
@@ -22,7 +23,7 @@ def described(policy: Policy) -> Iterator[str]:
     for row in table:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     for override in policy.overrides:
-        until = f" until {override.until:%Y-%m-%dT%H:%M:%S%z}" if override.until else ""
+        until = f" until {_value(override.until)}" if override.until else ""
         yield f"override for {_whom(override)}{until}: {override.reason}"
 
 
@@ -32,29 +33,35 @@ def differences(before: Policy, after: Policy) -> Iterator[str]:
         old, new = getattr(before, field), getattr(after, field)
         if old != new:
             yield f"{field}: {_value(old)} -> {_value(new)}"
-    yield from _parts("rule", {rule.name: rule for rule in before.rules}, {rule.name: rule for rule in after.rules})
-    order = [[rule.name for rule in policy.rules] for policy in (before, after)]
-    if order[0] != order[1] and sorted(order[0]) == sorted(order[1]):
-        yield f"order of rules: {', '.join(order[0])} -> {', '.join(order[1])}"
-    yield from _parts(
-        "override", {_whom(each): each for each in before.overrides}, {_whom(each): each for each in after.overrides}
-    )
+    metrics = {rule.name: rule.metric for rule in (*before.rules, *after.rules)}
+    by_name = [{rule.name: rule for rule in policy.rules} for policy in (before, after)]
+    yield from _parts("rule", by_name[0], by_name[1], lambda name: metrics[name])
+    by_whom = [{_whom(each): each for each in policy.overrides} for policy in (before, after)]
+    rule_of = {whom: each.rule for found in by_whom for whom, each in found.items()}
+    yield from _parts("override", by_whom[0], by_whom[1], lambda whom: metrics[rule_of[whom]])
+    for what, (old, new) in {"rules": by_name, "overrides": by_whom}.items():
+        if list(old) != list(new) and sorted(old) == sorted(new):
+            yield f"order of {what}: {'; '.join(old)} -> {'; '.join(new)}"
 
 
-def _parts(what: str, before: Mapping[str, msgspec.Struct], after: Mapping[str, msgspec.Struct]) -> Iterator[str]:
+def _parts(
+    what: str,
+    before: Mapping[str, msgspec.Struct],
+    after: Mapping[str, msgspec.Struct],
+    metric_of: Callable[[str], Metric],
+) -> Iterator[str]:
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
         if old is None and new is not None:
-            yield f"+ {what} {name}: {_all(new)}"
+            yield f"+ {what} {name}: {_all(new, metric_of(name))}"
         elif new is None and old is not None:
-            yield f"- {what} {name}: {_all(old)}"
+            yield f"- {what} {name}: {_all(old, metric_of(name))}"
         elif old is not None and new is not None and old != new:
             yield f"  {what} {name}"
-            yield from (f"      {line}" for line in _changed(old, new))
+            yield from (f"      {line}" for line in _changed(old, new, metric_of(name)))
 
 
-def _changed(old: msgspec.Struct, new: msgspec.Struct) -> Iterator[str]:
-    metric = getattr(new, "metric", "")
+def _changed(old: msgspec.Struct, new: msgspec.Struct, metric: Metric) -> Iterator[str]:
     for field in old.__struct_fields__:
         before, after = getattr(old, field), getattr(new, field)
         if before == after:
@@ -68,8 +75,7 @@ def _changed(old: msgspec.Struct, new: msgspec.Struct) -> Iterator[str]:
             yield f"{field}: {_value(before, metric)} -> {_value(after, metric)}"
 
 
-def _all(part: msgspec.Struct) -> str:
-    metric = getattr(part, "metric", "")
+def _all(part: msgspec.Struct, metric: Metric) -> str:
     own = {name: getattr(part, name) for name in part.__struct_fields__}
     shown = {name: value for name, value in own.items() if name not in ("name", "customer", "stream", "rule")}
     return ", ".join(f"{name} {_value(value, metric)}" for name, value in shown.items() if value is not None)
@@ -85,18 +91,21 @@ def _whom(override: Override) -> str:
     return f"{override.customer}{stream}, rule {override.rule}"
 
 
-def _threshold(at: float | None, metric: str) -> str:
+def _threshold(at: float | None, metric: Metric) -> str:
     if at is None:
         return "none"
-    return f"{at:g}" if metric in COUNTED or not metric else f"{at:.6%}".rstrip("0%").rstrip(".") + " %"
+    return f"{at:g}" if metric in COUNTED else f"{at:.6%}".rstrip("0%").rstrip(".") + " %"
 
 
-def _value(value: Any, metric: str = "") -> str:
+def _value(value: Any, metric: Metric = "failure") -> str:
+    """`metric` is what levels are of."""
     match value:
         case None:
             said = "none"
         case Levels():
             said = ", ".join(f"{level} {_threshold(at, metric)}" for level, at in value.given())
+        case datetime():
+            said = f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         case dict():
             said = ", ".join(f"{key} {each:,}" for key, each in value.items())
         case tuple():

@@ -1,0 +1,162 @@
+"""`repmon judge`: counts in, what the policy says of them out, line by line."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from api.cli import app
+from api.judge_cli import judge_lines
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import DEFAULT_FILE, load, parse
+from streams.judge import judge, wilson
+
+POLICY = parse(
+    """
+[[rules]]
+name = "failure"
+metric = "failure"
+windows = ["1h", "24h"]
+min_volume = { "1h" = 500, "24h" = 100 }
+levels = { watch = 0.01, warning = 0.03, excessive = 0.05, critical = 0.2 }
+
+[[rules]]
+name = "failure_now"
+metric = "failure"
+windows = ["1h"]
+min_volume = 50
+levels = { critical = 0.5 }
+
+[[rules]]
+name = "listed"
+metric = "critical_listing"
+windows = ["1h"]
+levels = { critical = 2 }
+
+[[overrides]]
+customer = "guest"
+rule = "failure"
+levels = { critical = 0.9 }
+reason = "a trial"
+until = 1970-01-02T00:00:00Z
+""",
+    "t",
+)
+DAY_MS = 86_400_000
+
+
+def judged(raw: bytes, now_ms: int = 0) -> tuple[bool, list[dict[str, Any]], list[str]]:
+    """(all judged, the answers, the problems)"""
+    out, problems = io.BytesIO(), io.StringIO()
+    whole = judge_lines(io.BytesIO(raw), out, problems, POLICY, now_ms)
+    return whole, [json.loads(line) for line in out.getvalue().splitlines()], problems.getvalue().splitlines()
+
+
+def line(n: int, d: int, metric: str = "failure", window: str = "24h", customer: str = "acme") -> bytes:
+    given = {"customer": customer, "metric": metric, "window": window, "numerator": n, "denominator": d}
+    return json.dumps(given).encode() + b"\n"
+
+
+def level(raw: bytes, now_ms: int = 0) -> str:
+    whole, (found,), _ = judged(raw, now_ms)
+    assert whole
+    return str(found["level"])
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "said"),
+    [
+        (0, 0, "too_small"),
+        (99, 99, "too_small"),
+        (0, 100, "good"),
+        (10, 1000, "good"),
+        (18, 1000, "watch"),
+        (50, 1000, "warning"),
+        (66, 1000, "excessive"),
+        (250, 1000, "critical"),
+        (2000, 1000, "critical"),
+    ],
+)
+def test_level_is_that_of_the_lower_bound(n: int, d: int, said: str) -> None:
+    assert level(line(n, d)) == said
+
+
+def test_answer_repeats_whose_it_is_and_has_rate_and_interval() -> None:
+    whole, (found,), problems = judged(line(50, 1000))
+    assert (whole, problems) == (True, [])
+    assert list(found) == ["customer", "metric", "window", "rate", "lower", "upper", "level"]
+    assert [found[name] for name in ("customer", "metric", "window", "rate")] == ["acme", "failure", "24h", 0.05]
+    assert (found["lower"], found["upper"]) == wilson(50, 1000, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "said"), [(60, 60, "critical"), (5, 60, "good"), (40, 600, "warning"), (5, 5, "too_small")]
+)
+def test_of_several_rules_the_worst_level_speaks(n: int, d: int, said: str) -> None:
+    assert level(line(n, d, window="1h")) == said
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "good"), (1, "good"), (2, "critical")])
+def test_listings_are_a_number_without_a_volume(n: int, said: str) -> None:
+    assert level(line(n, 0, "critical_listing", "1h")) == said
+
+
+def test_override_holds_until_its_time() -> None:
+    assert level(line(250, 1000, customer="guest"), DAY_MS - 1) == "good"
+    assert level(line(250, 1000, customer="guest"), DAY_MS) == "critical"
+
+
+BAD = {
+    "not JSON": (b"{\n", "not JSON"),
+    "empty": (b"\n", "the line is empty"),
+    "no customer": (line(1, 2, customer=""), "customer"),
+    "field missing": (b'{"customer":"a","metric":"failure","window":"24h","numerator":1}\n', "denominator"),
+    "unknown metric": (line(1, 2, metric="opens"), "metric"),
+    "window that is none": (line(1, 2, window="day"), "window"),
+    "window that no rule judges": (line(1, 2, window="7d"), "no rule of the policy judges failure over 7d"),
+    "metric that no rule judges": (line(1, 2, metric="block"), "no rule of the policy judges block over 24h"),
+    "negative": (line(-1, 2), "numerator"),
+    "fraction": (line(1, 2).replace(b'"denominator": 2', b'"denominator": 2.5'), "denominator"),
+    "text": (line(1, 2).replace(b": 1", b': "1"'), "numerator"),
+    "larger than can be counted": (line(1, 2**63), "denominator"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_line_that_cannot_be_judged_has_an_error_in_its_place(case: str) -> None:
+    raw, said = BAD[case]
+    whole, answers, problems = judged(line(0, 1000) + raw + line(250, 1000))
+    assert not whole
+    assert [each.get("level") for each in answers] == ["good", None, "critical"]
+    assert list(answers[1]) == ["error"]
+    assert said in answers[1]["error"]
+    assert problems == [f"line 2: {answers[1]['error']}"]
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.sampled_from(["24h", "7d", "1h"]))
+def test_monitor_says_the_same_of_the_same_counts(hard: int, delivered: int, window: str) -> None:
+    policy = load()
+    counts = WindowCounts(hard=hard, delivered=delivered)
+    subject = SubjectCounts(customer="acme", scope="customer", windows={window: counts})
+    verdict = next(each for each in judge(subject, policy, 0).verdicts if each.rule == "failure")
+    out = io.BytesIO()
+    judge_lines(io.BytesIO(line(hard, hard + delivered, "failure", window)), out, io.StringIO(), policy, 0)
+    found = json.loads(out.getvalue())
+    assert found["level"] == ("too_small" if verdict.too_small else verdict.level)
+    if verdict.window == window:
+        assert (found["rate"], found["lower"], found["upper"]) == (verdict.rate, verdict.lower, verdict.upper)
+
+
+def test_command_ends_with_1_where_a_line_could_not_be_judged(tmp_path: Path) -> None:
+    (tmp_path / "repmon.toml").write_text("")
+    command = ["--config", str(tmp_path / "repmon.toml"), "judge", "--policy", str(DEFAULT_FILE)]
+    good = CliRunner().invoke(app, command, input=line(0, 1000))
+    assert (good.exit_code, json.loads(good.stdout)["level"]) == (0, "good")
+    bad = CliRunner().invoke(app, command, input=line(0, 1000) + b"{}\n")
+    assert bad.exit_code == 1
+    assert len(bad.stdout.splitlines()) == 2
