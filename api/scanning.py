@@ -12,6 +12,9 @@ from schemas.settings import Settings
 from streams.broker import Publisher
 from streams.store import open_store
 
+#: Bounces are looked for this far back before the last look: they take a while to come in.
+BOUNCES_LATE_MS = 10 * 60 * 1000
+
 
 def scan_until_stopped(
     settings: Settings,
@@ -20,7 +23,9 @@ def scan_until_stopped(
     say: Callable[[str], object],
     every_s: float | None,
 ) -> None:
-    """Scan once, or every `every_s` seconds until stopped; what waits for a second look is looked at in between.
+    """Scan once, or every `every_s` seconds until stopped.
+
+    In between, what waits for a second look is looked at, and what new bounces say is listed.
 
     Raises:
         BlocklistsError: the table of zones cannot be used.
@@ -29,30 +34,31 @@ def scan_until_stopped(
     """
     numbers, store = ScanMetrics(), open_store(settings.clickhouse)
     server = StageServer(settings.metrics.host, settings.metrics.port, lambda: {"blocklists": numbers}, lambda: "")
-    due = time.monotonic()
+    due, looked_ms = time.monotonic(), time.time_ns() // 1_000_000
     try:
         while True:
             second_looks = time.monotonic() < due
             if not second_looks:
                 due = time.monotonic() + (every_s or 0)
+            began_ms = time.time_ns() // 1_000_000
             result = run_scan(
                 store,
                 settings.blocklists,
                 lambda key, value: publisher.publish(topics.MAIL_BLOCKLISTINGS, key, value),
-                time.time_ns() // 1_000_000,
+                began_ms,
                 acknowledged=publisher.flush,
                 second_looks=second_looks,
+                bounced_since_ms=looked_ms - BOUNCES_LATE_MS,
             )
+            looked_ms = began_ms
             numbers.note(result, second_looks=second_looks)
             if result.events or not second_looks:
                 say(str(result))
             if every_s is None:
                 return
-            wait_s = max(0.0, due - time.monotonic())
-            if result.waiting:
-                # A moment more, so that the time between the two looks is reached.
-                wait_s = min(wait_s, settings.blocklists.second_look_s + 1)
-            if stop.wait(wait_s):
+            # A moment more than that, so that the time between two looks is reached.
+            wait_s = min(due - time.monotonic(), settings.blocklists.second_look_s + 1)
+            if stop.wait(max(0.0, wait_s)):
                 return
     finally:
         server.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from jobs.blocklist_state import States, Trust, read_states, read_trust, write_states, write_trust
+from jobs.bounce_evidence import named_in_bounces
 from jobs.dnsbl import Look, Question, Resource, look, questions
 from jobs.dnsbl_answer import Failed, family_of, is_address
 from jobs.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
@@ -42,13 +43,15 @@ def run_scan(
     *,
     acknowledged: Callable[[], object] = lambda: None,
     second_looks: bool = False,
+    bounced_since_ms: int | None = None,
 ) -> ScanResult:
     """Scan once and publish what it found; `now_ms` (epoch ms, UTC) is the time of all its events.
 
     `acknowledged` returns once what was published is safe. Only then is it stored what was seen: a scan that ends
     between the two says the same again the next time, which readers bear, and forgets nothing.
 
-    With `second_looks` nothing but what waits for a second look is looked at.
+    With `second_looks` nothing is looked at but what waits for a second look, and what bounces since
+    `bounced_since_ms` say is listed.
 
     Raises:
         BlocklistsError: the table of zones cannot be used.
@@ -58,7 +61,8 @@ def run_scan(
     zones = load(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
     states, trust = read_states(store), read_trust(store)
     if second_looks:
-        result = look_again(settings, zones, states, trust, now_ms)
+        named = [] if bounced_since_ms is None else named_in_bounces(store, zones, bounced_since_ms)
+        result = look_again(settings, zones, states, trust, now_ms, named)
     else:
         result = scan_once(store, settings, zones, states, now_ms)
     for event in result.events:
@@ -105,19 +109,25 @@ def scan_once(store: Store, settings: Blocklists, zones: Sequence[Zone], states:
 
 
 def look_again(
-    settings: Blocklists, zones: Sequence[Zone], states: States, trust: Mapping[Held, Trust], now_ms: int
+    settings: Blocklists,
+    zones: Sequence[Zone],
+    states: States,
+    trust: Mapping[Held, Trust],
+    now_ms: int,
+    named: Sequence[Question] = (),
 ) -> ScanResult:
-    """Look at what waits for a second look, and at nothing else. Zones that were not believed are still not.
+    """Look at what waits for a second look and at what is `named`. Zones that were not believed are still not.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
     by_name = {zone.zone: zone for zone in zones if zone.asked_at}
-    asked = [
+    waiting = [
         Question(name, by_name[zone])
         for (name, zone), state in states.items()
         if owes_second_look(state) and zone in by_name
     ]
+    asked = list({(each.name, each.zone.zone): each for each in (*waiting, *named)}.values())
     fallen = {held: each.reason for held, each in trust.items() if each.reason}
     looks, _, distrusted = asyncio.run(_looks(asked, zones, settings, states, fallen, world=False))
     new = {held: reason for held, reason in distrusted.items() if held not in fallen}

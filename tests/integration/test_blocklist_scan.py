@@ -236,7 +236,7 @@ def sent_from(store: Store, *addresses: str, at_ms: int = NOW - MINUTE) -> None:
 
 
 def scan(
-    store: Store, settings: Blocklists, now_ms: int, *, second_looks: bool = False
+    store: Store, settings: Blocklists, now_ms: int, *, second_looks: bool = False, bounced_since_ms: int | None = None
 ) -> tuple[ScanResult, list[BlocklistEvent]]:
     """Scan, and put what was published into the store, as ingest does."""
     published: list[BlocklistEvent] = []
@@ -246,7 +246,7 @@ def scan(
         assert key == event.resource.encode()
         published.append(event)
 
-    result = run_scan(store, settings, publish, now_ms, second_looks=second_looks)
+    result = run_scan(store, settings, publish, now_ms, second_looks=second_looks, bounced_since_ms=bounced_since_ms)
     keep(store, published)
     return result, published
 

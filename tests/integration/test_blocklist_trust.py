@@ -1,6 +1,8 @@
 """Blocklists that break, refuse, list the world or lose answers, on a real blocklist server and a real store."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -150,6 +152,48 @@ def test_resolver_that_is_dead_is_stood_in_for_by_the_next(store: Store, setting
     both = msgspec.structs.replace(settings, resolvers=["127.0.0.3", "127.0.0.1"])
     result, _ = scan(store, both, NOW)
     assert (result.failed, result.waiting, dict(result.distrusted)) == (0, 1, {})
+
+
+# ---- bounces that name a list
+
+
+def bounced(store: Store, address: str, domain: str, diagnostic: str, at_ms: int, kind: str = "block") -> None:
+    store.insert(
+        "events",
+        {
+            "customer": ["acme"],
+            "time": [datetime.fromtimestamp(at_ms / 1000, UTC)],
+            "type": ["bounced"],
+            "id": [diagnostic],
+            "stream": ["default"],
+            "class": ["bulk"],
+            "sending_ip": [address],
+            "from_domain": [domain],
+            "diagnostic": [diagnostic],
+            "bounce_kind": [kind],
+        },
+    )
+
+
+def test_bounce_that_names_a_list_opens_a_check_at_once(store: Store, settings: Blocklists, tmp_path: Path) -> None:
+    now = time.time_ns() // 1_000_000  # the store keeps bounces for 120 days only
+    named = tmp_path / "named.toml"
+    named.write_text(ZONES.replace('"bl.example"', '"bl.spamcop.net"').replace('"dbl.example"', '"multi.surbl.org"'))
+    with running({"bl.spamcop.net": ("ip4set", LISTED), "multi.surbl.org": ("dnset", DOMAINS)}) as real:
+        asking = msgspec.structs.replace(settings, port=real.port, zones_file=str(named))
+        bounced(store, "192.0.2.1", "acme.example", "554 192.0.2.1 blocked using bl.spamcop.net", now)
+        bounced(store, "192.0.2.98", "bad.example", "554 blocked using multi.surbl.org", now)
+        bounced(store, "192.0.2.97", "acme.example", "550 part of their network is on our block list (S3140)", now)
+        bounced(store, "mx1.example", "acme.example", "554 blocked using bl.spamcop.net", now)
+        bounced(store, "192.0.2.96", "", "554 blocked using bl.spamcop.net", at_ms=now - MINUTE)
+        bounced(store, "192.0.2.95", "", "554 blocked using bl.spamcop.net", at_ms=now, kind="soft")
+        result, events = scan(store, asking, now, second_looks=True, bounced_since_ms=now)
+        assert (result.looked, result.waiting, events) == (2, 2, [])
+        _, events = scan(store, asking, now + 5 * MINUTE, second_looks=True)
+    assert said(events) == [
+        ("listed", "192.0.2.1", "bl.spamcop.net"),
+        ("listed", "bad.example", "multi.surbl.org"),
+    ]
 
 
 # ---- distrust

@@ -1,0 +1,41 @@
+"""What receivers say of listings: the lists that recent bounces name, as questions to put to those lists."""
+
+from collections.abc import Sequence
+
+from jobs.dnsbl import Question, Resource, questions
+from jobs.dnsbl_answer import is_address
+from schemas.blocklists import Zone
+from streams.named_lists import lists_named_in
+from streams.store import Store
+
+#: Bounces looked at, at most; many receivers say the same of an address.
+MOST = 10_000
+
+REFUSED = """
+SELECT sending_ip, from_domain, any(diagnostic)
+FROM events
+WHERE bounce_kind = 'block' AND time >= fromUnixTimestamp64Milli({since_ms:Int64})
+GROUP BY sending_ip, from_domain, cityHash64(substring(diagnostic, 1, 200))
+ORDER BY max(time) DESC
+LIMIT {most:UInt32}
+"""
+
+
+def named_in_bounces(store: Store, zones: Sequence[Zone], since_ms: int) -> list[Question]:
+    """What to look up because a bounce since then (epoch ms, UTC) names the list: the address at address lists, the
+    From domain at domain lists.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    by_name = {zone.zone: zone for zone in zones}
+    found: dict[tuple[str, str], Question] = {}
+    for address, domain, diagnostic in store.rows(REFUSED, {"since_ms": since_ms, "most": MOST}):
+        for named in lists_named_in(diagnostic):
+            zone = by_name.get(named.zone)
+            name = "" if zone is None else address if zone.kind == "ip" else domain
+            if zone is None or not name or (zone.kind == "ip" and not is_address(name)):
+                continue
+            for question in questions([Resource(zone.kind, name)], [zone]):
+                found[name, zone.zone] = question
+    return list(found.values())
