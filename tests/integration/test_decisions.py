@@ -1,21 +1,26 @@
 """What operators decide: an override is judged by until it ends, an alert is acknowledged, and both stay on record."""
 
+import asyncio
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from api.explain import explain
 from api.explain_text import lines
+from api.stages import MonitorStage
 from jobs.decisions import DecisionError, acknowledge, add_override, end_override
 from schemas import policy
 from schemas.policy import Policy
-from schemas.settings import ClickHouse
+from schemas.settings import ClickHouse, Kafka, Settings
 from streams.overrides import StoredOverride, with_stored
 from streams.store import Store
 from streams.stored_overrides import OverrideWatch, stored_overrides
 from tests.integration.api_client import NOW, Row
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
+from tests.integration.test_monitor import until
 
 POLICY = policy.load()
 HOUR_MS = 3_600_000
@@ -92,6 +97,28 @@ def test_watch_puts_overrides_over_a_policy_that_was_applied_meanwhile(ground: G
     assert found == with_stored(other, stored_overrides(ground.store, NOW_MS), NOW_MS)
     assert found is not None and found.version == other.version
     assert watch.newer() is None
+
+
+def test_running_monitor_respects_an_override_and_its_end_within_seconds(
+    embedded_kafka: Kafka, store_settings: ClickHouse, store: Store, tmp_path: Path
+) -> None:
+    def alarmed() -> set[str]:
+        return {str(customer) for (customer,) in store.rows("SELECT DISTINCT customer FROM alerts")}
+
+    async def run() -> None:
+        ground, now = Ground(store), int(time.time())
+        ground.put(*(Row(now - 600, delivered=900, hard=300, customer=name) for name in ("acme", "rival")))
+        added = decided(ground, now_ms=now * 1000, until_ms=now * 1000 + HOUR_MS)
+        stage = MonitorStage(Settings(kafka=embedded_kafka, clickhouse=store_settings), tmp_path)
+        await stage.start()
+        try:
+            await until(lambda: alarmed() == {"rival"}, "the alert of the other")
+            end_override(store, added.id, by="Ida", why="over", now_ms=int(time.time() * 1000))
+            await until(lambda: alarmed() == {"acme", "rival"}, "the alert", deadline_s=10)
+        finally:
+            await stage.stop(10)
+
+    asyncio.run(run())
 
 
 def test_open_alert_that_is_overridden_resolves_after_the_hold_time(ground: Ground) -> None:
