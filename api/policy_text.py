@@ -39,8 +39,8 @@ def differences(before: Policy, after: Policy) -> Iterator[str]:
     by_whom = [{_whom(each): each for each in policy.overrides} for policy in (before, after)]
     rule_of = {whom: each.rule for found in by_whom for whom, each in found.items()}
     yield from _parts("override", by_whom[0], by_whom[1], lambda whom: metrics[rule_of[whom]])
-    for what, (old, new) in {"rules": by_name, "overrides": by_whom}.items():
-        if list(old) != list(new) and sorted(old) == sorted(new):
+    for what, old, new in (("rules", *map(list, by_name)), ("overrides", *map(list, by_whom))):
+        if old != new and sorted(old) == sorted(new):
             yield f"order of {what}: {'; '.join(old)} -> {'; '.join(new)}"
 
 

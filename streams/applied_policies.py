@@ -19,7 +19,7 @@ NEWEST = f"SELECT {COLUMNS}, text FROM policies ORDER BY policies.applied DESC L
 HISTORY = f"SELECT {COLUMNS}, '' FROM policies ORDER BY policies.applied DESC LIMIT {{limit:UInt32}}"  # noqa: S608
 NAMED = f"""
 SELECT {COLUMNS}, text FROM policies
-WHERE startsWith(version, {{version:String}}) OR endsWith(version, concat('@', {{version:String}}))
+WHERE startsWith(version, {{version:String}}) OR position(version, concat('@', {{version:String}})) > 0
 ORDER BY policies.applied DESC
 """  # noqa: S608
 NEWEST_TIME = "SELECT toUnixTimestamp64Micro(max(applied)) FROM policies"
@@ -44,7 +44,7 @@ def history(store: Store, limit: int) -> list[AppliedPolicy]:
 
 
 def named(store: Store, version: str) -> AppliedPolicy:
-    """The applied policy that a version means: as `history` shows it, the start of that, or its hash alone.
+    """The applied policy that a version means: as `history` shows it, its start, or the start of its hash.
 
     Raises:
         PolicyError: it means none, or several.
