@@ -12,7 +12,7 @@ from api.explanation import AlertLife, Explanation, InForce, Noted, RuleExplaine
 from api.standing import STANDINGS
 from schemas.alert import AlertData, AlertEvent, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import COUNTED, STREAM_PREFIX, Policy, Rule, window_ms
+from schemas.policy import COUNTED, Policy, Rule, window_ms
 from streams.alert_states import read_states
 from streams.allowance import allowance
 from streams.describe import rfc3339
@@ -235,7 +235,6 @@ def _life(opened: Opened, at_ms: int) -> AlertLife:
 
 
 def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[InForce, ...]:
-    stream = subject.scope.removeprefix(STREAM_PREFIX) if subject.scope.startswith(STREAM_PREFIX) else ""
     return tuple(
         InForce(
             reason=each.reason,
@@ -244,11 +243,8 @@ def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -
             min_volume=each.min_volume,
             until=None if each.until is None else rfc3339(int(each.until_ms)),
         )
-        for each in policy.overrides
-        if each.customer == subject.customer
-        and each.rule == rule.name
-        and each.stream in ("", stream)
-        and at_ms < each.until_ms
+        for each in policy.overrides_for(subject.customer, subject.scope, at_ms)
+        if each.rule == rule.name
     )
 
 

@@ -265,15 +265,21 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
         `scope` is `customer` or `stream:NAME`, `now_ms` epoch ms (UTC).
         """
-        overrides = self._overrides.get(customer)
-        if overrides is None:
+        overrides = self.overrides_for(customer, scope, now_ms)
+        if not overrides:
             return self.rules
-        stream = scope.removeprefix(STREAM_PREFIX) if scope.startswith(STREAM_PREFIX) else ""
         rules = {rule.name: rule for rule in self.rules}
         for override in overrides:
-            if override.stream in ("", stream) and now_ms < override.until_ms:
-                rules[override.rule] = override.applied(rules[override.rule])
+            rules[override.rule] = override.applied(rules[override.rule])
         return tuple(rules.values())
+
+    def overrides_for(self, customer: str, scope: str, now_ms: int) -> tuple[Override, ...]:
+        """The overrides of one subject in force at `now_ms` (epoch ms, UTC), in the order in which they apply."""
+        overrides = self._overrides.get(customer)
+        if overrides is None:
+            return ()
+        stream = scope.removeprefix(STREAM_PREFIX) if scope.startswith(STREAM_PREFIX) else ""
+        return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
 
 
 def window_ms(name: str) -> int:

@@ -54,21 +54,23 @@ def headline(alert: AlertEvent) -> str:
 
 
 def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> str:
-    """What happened and by which numbers, in one to three sentences."""
-    rules = policy.rules_for(judgement.customer, judgement.scope, judgement.now_ms)
-    rule = next(each for each in rules if each.name == verdict.rule)
+    """What happened and by which numbers, in a few sentences."""
+    subject = judgement.customer, judgement.scope, judgement.now_ms
+    rule = next(each for each in policy.rules_for(*subject) if each.name == verdict.rule)
+    overrides = [each.reason for each in policy.overrides_for(*subject) if each.rule == verdict.rule]
+    overridden = f" Override in force: {'; '.join(overrides)}." if overrides else ""
     stream = ""
     if judgement.scope.startswith(STREAM_PREFIX):
         stream = f"Stream {judgement.scope.removeprefix(STREAM_PREFIX)}: "
     what = _counted(verdict, policy)
     if transition.kind in ("resolved", "de-escalated"):
-        return f"{stream}{what}{_figures(verdict)}{_below(transition, verdict, rule)}."
+        return f"{stream}{what}{_figures(verdict)}{_below(transition, verdict, rule)}.{overridden}"
     mark = _amount(verdict, verdict.threshold)
     above = f"at or above the {verdict.level} threshold of {mark}"
     said = f"{stream}{what}{_figures(verdict)}, {above}."
     if transition.kind == "escalated":
         said += f" It was at {transition.previous_level} before."
-    return said + _remark(verdict)
+    return said + _remark(verdict) + overridden
 
 
 def percent(ratio: float) -> str:

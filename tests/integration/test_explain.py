@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from api.explain import explain
-from api.explain_cli import moment
+from api.explain_cli import moment, policy_then
 from api.explain_text import lines
 from api.explanation import Explanation, RuleExplained, ScopeExplained
+from jobs.policy_store import apply
 from schemas import policy
 from schemas.policy import Levels, Override, Policy
-from schemas.settings import ClickHouse, SettingsError
+from schemas.settings import ClickHouse, Settings, SettingsError
+from schemas.settings import Policy as PolicyFile
 from streams.allowance import Allowance
 from streams.past_windows import counts_at
 from streams.store import Store
@@ -233,3 +235,18 @@ def test_moment_is_a_time_with_an_offset_or_now() -> None:
     expected: Any = NOW_MS - 56_000
     assert moment("2026-03-12T14:34:00+02:00", NOW_MS) == expected
     assert moment("", NOW_MS) is None
+
+
+def test_moment_is_judged_by_the_policy_that_was_in_force_then(ground: Ground) -> None:
+    default = policy.DEFAULT_FILE.read_text(encoding="utf-8")
+    second, third = (default.replace('name = "default"', f'name = "{name}"') for name in ("second", "third"))
+    for text, at_ms in ((second, NOW_MS - 2 * HOUR_MS), (third, NOW_MS - HOUR_MS)):
+        apply(ground.store, text, "test", "Ida", "", at_ms)
+
+    def name_at(ago_ms: int, settings: Settings) -> str:
+        return policy_then(settings, ground.store, NOW_MS - ago_ms).name
+
+    names = [name_at(ago, Settings()) for ago in (2 * HOUR_MS + 1, 2 * HOUR_MS, HOUR_MS + 1, HOUR_MS, 0)]
+    assert names == ["default", "second", "second", "third", "third"]
+    named = Settings(policy=PolicyFile(file=str(policy.DEFAULT_FILE)))
+    assert name_at(0, named) == "default", "a file that the settings name stays in force"

@@ -179,7 +179,7 @@ def test_override_in_force_gives_the_marks_of_the_text() -> None:
         "t",
     )
     said = alert("complaint", COMPLAINTS, "resolved", ("warning", "good"), policy=policy).data.explanation
-    assert said.endswith("), below 8.00 % in every window; resolved from warning.")
+    assert said.endswith("), below 8.00 % in every window; resolved from warning. Override in force: agreed.")
 
 
 def test_headline_tells_who_what_and_how_much() -> None:
@@ -245,3 +245,37 @@ def test_percent_has_two_decimals_or_two_digits(ratio: float, said: str) -> None
 def test_time_keeps_its_milliseconds() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
     assert rfc3339(1_999) == "1970-01-01T00:00:01.999Z"
+
+
+def test_override_in_force_is_told_with_its_reason_and_others_are_not() -> None:
+    text = """
+        [[rules]]
+        name = "complaint"
+        metric = "complaint"
+        windows = ["24h"]
+        levels = { warning = 0.001, excessive = 0.003 }
+        [[overrides]]
+        customer = "acme"
+        rule = "complaint"
+        levels = { warning = 0.002 }
+        reason = "contract 7"
+        [[overrides]]
+        customer = "acme"
+        rule = "complaint"
+        stream = "news"
+        levels = { warning = 0.002 }
+        reason = "news is new"
+        [[overrides]]
+        customer = "rival"
+        rule = "complaint"
+        levels = { warning = 0.5 }
+        reason = "of another"
+    """
+    policy = parse(text, "test")
+    said = alert("complaint", COMPLAINTS, policy=policy).data.explanation
+    assert said.endswith("at or above the warning threshold of 0.20 %. Override in force: contract 7.")
+    said = alert("complaint", COMPLAINTS, "resolved", ("excessive", "good"), policy=policy).data.explanation
+    assert said.endswith("resolved from excessive. Override in force: contract 7.")
+    said = alert("complaint", COMPLAINTS, policy=policy, scope="stream:news").data.explanation
+    assert said.endswith("Override in force: contract 7; news is new.")
+    assert "Override" not in alert("complaint", COMPLAINTS).data.explanation
