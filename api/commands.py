@@ -72,6 +72,12 @@ LONGEST_S = 1e9
 CANNOT_LISTEN = frozenset({errno.EADDRINUSE, errno.EACCES})
 REFRESH_S = 1.0
 
+#: Which policy is in force, where the settings name no file and where they do.
+POLICY_ORDER = (
+    "# no file: the policy applied last is in force, else the built-in one; `repmon policy show` says which",
+    "# this file is in force, whatever is applied",
+)
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -305,6 +311,8 @@ def config_show(settings: Settings) -> None:
     """The settings as TOML-like lines."""
     for section, fields in setting.hidden(settings).items():
         out.print(f"[{section}]", markup=False)
+        if section == "policy":
+            out.print(POLICY_ORDER[bool(settings.policy.file)], markup=False)
         for name, value in fields.items():
             out.print(f"{name} = {msgspec.json.encode(value).decode()}", markup=False)
         out.print()
