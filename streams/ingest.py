@@ -42,9 +42,9 @@ LAST_FLUSH_S = 20.0
 PATIENCE_S = 1.0
 LAG_S = 0.5
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
-MOST_KEYS = 40_000
+MOST_KEYS = 30_000
 #: The client's queue: bounded, and filled again soon after it was full (the default is a pause of a second).
-PREFETCH = {"queued.max.messages.kbytes": 16_384, "fetch.queue.backoff.ms": 20}
+PREFETCH = {"queued.max.messages.kbytes": 8_192, "fetch.queue.backoff.ms": 20}
 MAX_DEAD_LETTER_BYTES = 16_000_000
 _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
