@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app
 from api.explain import explain
 from api.explain_text import lines
 from api.stages import MonitorStage
@@ -187,3 +190,32 @@ def test_id_that_means_nothing_is_refused(ground: Ground) -> None:
             acknowledge(ground.store, name, by="Ida", why="", now_ms=NOW_MS + 1)
     with pytest.raises(DecisionError, match="no override in force"):
         end_override(ground.store, added.id, by="Ida", why="", now_ms=NOW_MS + 2 * HOUR_MS)
+
+
+def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: ClickHouse, tmp_path: Path) -> None:
+    config = tmp_path / "repmon.toml"
+    config.write_text(f'[clickhouse]\npath = "{store_settings.path}"\ndatabase = "{store_settings.database}"\n')
+
+    def said(*words: str) -> str:
+        done = CliRunner().invoke(app, ["--config", str(config), *words], catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    now = int(time.time())
+    ground.put(Row(now - 600, delivered=900, hard=300))
+    (alert,) = ground.judge().judge_customers(["acme"], now * 1000).alerts
+    alert_id = alert.data.alert_id
+    assert said("alerts", "ack", alert_id[:10], "--by", "Ida", "--why", "called them") == (
+        f"acknowledged {alert_id}: acme failure critical, by Ida\n"
+    )
+    assert "acme failure critical" in said("alerts", "--customer", "acme"), "the list is what it was without a command"
+    until = datetime.fromtimestamp(now + 3_600, UTC).isoformat()
+    decision = ("--rule", "failure", "--level", "warning", "--until", until, "--by", "Ida", "--why", "list mended")
+    added = said("override", "add", "acme", *decision)
+    assert "acme failure: at most warning until " in added
+    assert said("override", "list") == added
+    explained = said("explain", "acme")
+    assert "acknowledged by Ida: called them" in explained
+    assert ": list mended (Ida)" in explained
+    assert said("override", "end", added.split()[0], "--by", "Ida") == f"ended {added}"
+    assert said("override", "list") == ""
