@@ -97,6 +97,11 @@ def _below(state: AlertState, holding: Level, now_ms: int, hold_ms: int) -> tupl
     return msgspec.structs.replace(state, below_since_ms=since, below_level=highest), None
 
 
+def ended(state: AlertState, now_ms: int) -> tuple[AlertState, Transition]:
+    """An open alert resolved at `now_ms`, whatever the rate: its rule is gone."""
+    return _changed(state, "good", now_ms)
+
+
 def alert_id(customer: str, scope: str, rule: str, episode: int) -> str:
     """The id that all transitions of one episode share: 32 hex digits."""
     return _digest(customer, scope, rule, str(episode))

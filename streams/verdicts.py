@@ -24,6 +24,7 @@ from schemas.topics import REPUTATION_ALERTS
 from streams.alert_states import SubjectRule, read_states, store_alerts, store_states
 from streams.describe import alert_event
 from streams.evidence import Subject, collect
+from streams.gone_rules import end_alerts
 from streams.judge import RANK, Judgement, Verdict, judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.screen import screen
@@ -137,13 +138,15 @@ class Judge:
             self._outcome(subject, states, now_ms)
             for subject in with_open_alerts([subjects.one(place) for place in places], states)
         ]
-        alerts = self._alerts(outcomes, now_ms)
+        gone = end_alerts(self._store, states, self.policy, now_ms)
+        alerts = gone.alerts + self._alerts(outcomes, now_ms)
         for alert in alerts:
             self._publish(REPUTATION_ALERTS, alert.subject.encode(), msgspec.json.encode(alert))
         if alerts:
             self._acknowledged()
             store_alerts(self._store, alerts, now_ms)
-        store_states(self._store, [state for outcome in outcomes for state in outcome.states], now_ms)
+        changed = [state for outcome in outcomes for state in outcome.states]
+        store_states(self._store, gone.states + changed, now_ms)
         again += self._standings.show(self._shown(subjects, screened.too_small.tolist(), places, outcomes), now_ms)
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1

@@ -1,0 +1,79 @@
+"""Open alerts of rules that the policy in force does not have: nobody judges them any more, so they are resolved."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
+from schemas.policy import Policy
+from streams.alert_states import SubjectRule
+from streams.describe import rfc3339
+from streams.lifecycle import AlertState, Transition, ended
+from streams.portions import portions
+from streams.store import Store
+
+LAST = """
+SELECT customer, scope, rule, argMax(event, (episode, transition, alerts.time))
+FROM alerts
+WHERE customer IN {customers:Array(String)} AND rule IN {rules:Array(String)}
+GROUP BY customer, scope, rule
+"""
+
+
+class Ended(NamedTuple):
+    """What is to be sent and stored."""
+
+    alerts: list[AlertEvent]
+    states: list[AlertState]
+
+
+def end_alerts(store: Store, states: Mapping[SubjectRule, AlertState], policy: Policy, now_ms: int) -> Ended:
+    """Resolve the open alerts of rules that are gone, at `now_ms` (epoch ms).
+
+    The numbers of such an event are those of the transition before it. Where that is no longer stored, only the state
+    is brought to its end.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    rules = {rule.name for rule in policy.rules}
+    open_states = {key: state for key, state in states.items() if state.level != "good" and state.rule not in rules}
+    if not open_states:
+        return Ended([], [])
+    last = _last_events(store, sorted({key[0] for key in open_states}), sorted({key[2] for key in open_states}))
+    found = Ended([], [])
+    for key, state in open_states.items():
+        after, transition = ended(state, now_ms)
+        found.states.append(after)
+        if key in last:
+            found.alerts.append(_event(last[key], transition, policy))
+    return found
+
+
+def _last_events(store: Store, customers: Sequence[str], rules: Sequence[str]) -> dict[SubjectRule, AlertEvent]:
+    return {
+        (customer, scope, rule): msgspec.json.decode(event, type=AlertEvent)
+        for part in portions(store, customers)
+        for customer, scope, rule, event in store.rows(LAST, {"customers": part, "rules": list(rules)})
+    }
+
+
+def _event(last: AlertEvent, transition: Transition, policy: Policy) -> AlertEvent:
+    data = msgspec.structs.replace(
+        last.data,
+        kind=transition.kind,
+        level=transition.level,
+        previous_level=transition.previous_level,
+        transition=transition.transition,
+        policy_version=policy.version,
+        explanation=f"The policy has no rule {transition.rule} any more.",
+        evidence=Evidence(),
+    )
+    return AlertEvent(
+        id=transition.id,
+        type=ALERT_TYPE.format(kind=transition.kind),
+        subject=transition.customer,
+        time=rfc3339(transition.time_ms),
+        data=data,
+    )
