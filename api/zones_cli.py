@@ -1,13 +1,12 @@
 """The commands `repmon zones ...`: which blocklists are asked, and whether they are to be believed."""
 
 import asyncio
-from pathlib import Path
 
 import typer
 
 from jobs.zone_tests import self_test
 from jobs.zone_trust import to_test
-from schemas.blocklists import Zone, load
+from schemas.blocklists import Zone, in_force
 from schemas.settings import Blocklists, Settings
 
 app = typer.Typer(help="The blocklists that are asked.", no_args_is_help=True)
@@ -17,7 +16,7 @@ app = typer.Typer(help="The blocklists that are asked.", no_args_is_help=True)
 def list_zones(ctx: typer.Context) -> None:
     """Every zone: what it holds, what a listing weighs, whether it is asked, and who may ask."""
     settings: Settings = ctx.obj
-    for line in described(zones_of(settings.blocklists)):
+    for line in described(in_force(settings.blocklists)):
         typer.echo(line)
 
 
@@ -25,20 +24,11 @@ def list_zones(ctx: typer.Context) -> None:
 def test_zones(ctx: typer.Context) -> None:
     """Put the self-test of RFC 5782 before every zone that is asked; ends with 1 if one is not to be believed."""
     settings: Settings = ctx.obj
-    lines, passed = tested(zones_of(settings.blocklists), settings.blocklists)
+    lines, passed = tested(in_force(settings.blocklists), settings.blocklists)
     for line in lines:
         typer.echo(line)
     if not passed:
         raise typer.Exit(1)
-
-
-def zones_of(settings: Blocklists) -> tuple[Zone, ...]:
-    """The zones in force.
-
-    Raises:
-        BlocklistsError: the table of zones cannot be used.
-    """
-    return load(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
 
 
 def described(zones: tuple[Zone, ...]) -> list[str]:

@@ -4,19 +4,18 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
 from jobs.blocklist_state import States, Trust, read_states, read_trust, write_states, write_trust
 from jobs.bounce_evidence import named_in_bounces
-from jobs.dnsbl import Look, Question, Resource, look, questions
-from jobs.dnsbl_answer import Failed, family_of, is_address
+from jobs.dnsbl import Question, Resource, look, questions
+from jobs.dnsbl_answer import Failed, Look, family_of, is_address
 from jobs.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
 from jobs.scan_result import ScanResult, zone_results
 from jobs.zone_tests import self_test
 from jobs.zone_trust import Held, believed, gave_itself_away, to_test
-from schemas.blocklists import Zone, load
+from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
 from streams.store import Store
@@ -58,7 +57,7 @@ def run_scan(
         SettingsError: a resolver is not an IP address.
         StoreError: the store failed.
     """
-    zones = load(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
+    zones = in_force(settings)
     states, trust = read_states(store), read_trust(store)
     if second_looks:
         named = [] if bounced_since_ms is None else named_in_bounces(store, zones, bounced_since_ms)

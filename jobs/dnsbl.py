@@ -6,7 +6,6 @@ dead) and its reading of answers (it takes "you may not ask" for a listing) are 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +14,7 @@ from aiodns.error import DNSError
 from pydnsbl.checker import BaseDNSBLChecker, DNSBLDomainChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
-from jobs.dnsbl_answer import Clear, Failed, Outcome, family_of, is_address, read_answer
+from jobs.dnsbl_answer import Clear, Failed, Look, Outcome, Raw, family_of, is_address, read_answer
 from schemas.blocklists import Zone
 from schemas.listing import ResourceKind
 from schemas.settings import Blocklists, SettingsError
@@ -36,23 +35,6 @@ class Question(NamedTuple):
 
     name: str
     zone: Zone
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one zone said about one resource, and through which resolver ('' the system's own)."""
-
-    resource: str
-    zone: Zone
-    outcome: Outcome
-    resolver: str = ""
-
-
-class Raw(NamedTuple):
-    """An answer as it came: its A records, or the error in place of them. NXDOMAIN is neither."""
-
-    codes: tuple[str, ...] | None
-    error: DNSError | None
 
 
 def questions(resources: Collection[Resource], zones: Sequence[Zone]) -> list[Question]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 
 from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, DNSError
 
@@ -43,6 +44,23 @@ class Failed:
 
 
 Outcome = Listed | Clear | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one zone said about one resource, and through which resolver ('' the system's own)."""
+
+    resource: str
+    zone: Zone
+    outcome: Outcome
+    resolver: str = ""
+
+
+class Raw(NamedTuple):
+    """An answer as it came: its A records, or the error in place of them. NXDOMAIN is neither."""
+
+    codes: tuple[str, ...] | None
+    error: DNSError | None
 
 
 def read_answer(zone: Zone, codes: tuple[str, ...], error: DNSError | None = None) -> Outcome:

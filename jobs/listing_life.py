@@ -16,8 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from jobs.dnsbl import Look
-from jobs.dnsbl_answer import Clear, Failed, Listed
+from jobs.dnsbl_answer import Clear, Failed, Listed, Look
 from schemas.listing import BlocklistEvent, ListingType, ResourceKind, Weight
 
 #: A listing is reported again after this long, so that one nobody looks at any more can be told by its age.

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.blocklist_state import States
-from jobs.dnsbl import Look
-from jobs.dnsbl_answer import Failed, Listed
+from jobs.dnsbl_answer import Failed, Listed, Look
 from jobs.listing_life import State, owes_second_look
 from jobs.zone_trust import Held
 from schemas.listing import BlocklistEvent

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from jobs.dnsbl import Raw, ask_verbatim
+from jobs.dnsbl import ask_verbatim
+from jobs.dnsbl_answer import Raw
 from jobs.zone_trust import Held, probes, verdict
 from schemas.blocklists import Family, Zone
 from schemas.settings import Blocklists

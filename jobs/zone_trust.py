@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from jobs.dnsbl import Look, Raw
-from jobs.dnsbl_answer import Failed, Listed, family_of, not_a_listing
+from jobs.dnsbl_answer import Failed, Listed, Look, Raw, family_of, not_a_listing
 from schemas.blocklists import Family, Zone
 from schemas.settings import Blocklists
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.listing import ResourceKind, Weight
+from schemas.settings import Blocklists
 
 DEFAULT_FILE = Path(__file__).with_name("blocklists.toml")
 #: Listings are answered from here (RFC 5782 section 2.1), all but the next two.
@@ -94,6 +95,21 @@ def load(path: Path | None = None, keys: Mapping[str, str] | None = None) -> tup
         raise BlocklistsError(f"{file}: not valid TOML: {error}") from error
     except BlocklistsError as error:
         raise BlocklistsError(f"{file}: {error}") from error
+
+
+def in_force(settings: Blocklists) -> tuple[Zone, ...]:
+    """The zones of the operator's file or ours, with the keys of the settings and without those to be skipped.
+
+    Raises:
+        BlocklistsError: the file cannot be used, a key fits no zone, or a zone to be skipped is not in it.
+    """
+    zones = load(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
+    if unknown := set(settings.skip_zones) - {zone.zone for zone in zones}:
+        raise BlocklistsError(f"blocklists.skip_zones: there is no zone `{min(unknown)}`")
+    kept = tuple(zone for zone in zones if zone.zone not in settings.skip_zones)
+    if not kept:
+        raise BlocklistsError("blocklists.skip_zones: no zone is left")
+    return kept
 
 
 def with_keys(zones: tuple[Zone, ...], keys: Mapping[str, str]) -> tuple[Zone, ...]:

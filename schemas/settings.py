@@ -143,7 +143,8 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     """Where blocklists are asked. `resolvers` are addresses, one `port` for all of them; the second and the others
     are asked where the first fails, and for second looks.
 
-    `keys` are the operator's own of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`).
+    `keys` are the operator's own of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`);
+    `skip_zones` are zones of the table that are not asked, such as those where the resolvers are not registered.
 
     A listing begins, where the list is not a critical one, and ends with a second look that says the same,
     `second_look_s` after the first or later. A zone that lists more than `most_listed_share` (a ratio) of the
@@ -153,6 +154,7 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     resolvers: list[str] = []
     port: Port = 53
     zones_file: str = ""
+    skip_zones: list[str] = []
     keys: dict[str, str] = {}
     second_look_s: Seconds = 180.0
     most_listed_share: Annotated[float, Meta(gt=0, le=1)] = 0.5

@@ -11,8 +11,8 @@ import pytest
 
 from jobs.blocklist_scan import run_scan
 from jobs.blocklist_state import open_listings
-from jobs.dnsbl import Look, Resource, look, questions
-from jobs.dnsbl_answer import Clear, Failed, Listed, Outcome
+from jobs.dnsbl import Resource, look, questions
+from jobs.dnsbl_answer import Clear, Failed, Listed, Look, Outcome
 from jobs.listing_life import SAY_AGAIN_MS
 from jobs.scan_result import ScanResult
 from schemas.blocklists import BlocklistsError, Zone, load

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.dnsbl_answer import Clear, Failed, Listed, is_address, read_answer
-from schemas.blocklists import BlocklistsError, Zone, load
+from schemas.blocklists import BlocklistsError, Zone, in_force, load
 from schemas.listing import Weight
+from schemas.settings import Blocklists
 
 ZONES = {each.zone: each for each in load()}
 ZEN = ZONES["zen.spamhaus.org"]
@@ -126,6 +127,18 @@ def test_key_that_cannot_be_used_is_named_and_not_shown(keys: dict[str, str], wo
     for word in ["blocklists.keys", *words]:
         assert word in str(raised.value)
     assert not [key for key in keys.values() if key in str(raised.value)]
+
+
+def test_zone_to_be_skipped_is_not_in_force() -> None:
+    names = [zone.zone for zone in in_force(Blocklists(skip_zones=["b.barracudacentral.org"]))]
+    assert names == [name for name in ZONES if name != "b.barracudacentral.org"]
+
+
+def test_zone_to_be_skipped_that_is_not_there_is_named() -> None:
+    with pytest.raises(BlocklistsError, match=r"blocklists\.skip_zones: there is no zone `bl\.example`"):
+        in_force(Blocklists(skip_zones=["bl.example"]))
+    with pytest.raises(BlocklistsError, match=r"blocklists\.skip_zones: no zone is left"):
+        in_force(Blocklists(skip_zones=list(ZONES)))
 
 
 GOOD = '[[zone]]\nzone = "bl.example"\nkind = "ip"\nweight = "major"\n'

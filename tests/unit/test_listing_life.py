@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from jobs.blocklist_scan import transitions
 from jobs.blocklist_state import States
-from jobs.dnsbl import Look
-from jobs.dnsbl_answer import Clear, Failed, Listed, Outcome
+from jobs.dnsbl_answer import Clear, Failed, Listed, Look, Outcome
 from jobs.listing_life import (
     NOTHING,
     SAME_RESOLVER_MS,

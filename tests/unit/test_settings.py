@@ -159,6 +159,12 @@ def webhooks(**sources: dict[str, Any]) -> dict[str, str]:
     return {"REPMON_COLLECT__SOURCES": msgspec.json.encode(sources).decode()}
 
 
+def test_keys_of_blocklists_are_hidden_too() -> None:
+    shown = hidden(load(environ={"REPMON_BLOCKLISTS__KEYS": '{"spamhaus_dqs": "hush", "abusix": ""}'}))
+    assert shown["blocklists"]["keys"] == {"spamhaus_dqs": "***", "abusix": ""}
+    assert Settings().blocklists.keys == {}
+
+
 def test_secrets_of_webhooks_are_hidden_too() -> None:
     shop = {"format": "mailgun", "secret": "hush", "user": "me", "password": "hush"}
     shown = hidden(load(environ=webhooks(shop=shop, mine={"format": "canonical", "token": "hush"})))
