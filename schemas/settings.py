@@ -134,7 +134,7 @@ class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The policy file; empty is the built-in default policy."""
+    """The policy file, which goes before what was applied; empty is the policy applied last, else the built-in one."""
 
     file: str = ""
 
