@@ -121,15 +121,16 @@ def test_running_monitor_judges_by_an_applied_policy_within_seconds_and_so_does_
     async def run() -> None:
         stage = MonitorStage(ground.settings, ground.folder / "a")
         await stage.start()
-        await until(ground.store, JUDGED, [("good", DEFAULT.version)], 60)
-
-        bad = await asyncio.to_thread(ground.apply, BAD)
-        assert bad.exit_code == 1
-        good = await asyncio.to_thread(ground.apply, STRICT)
-        assert good.exit_code == 0, good.output
-        await until(ground.store, JUDGED, [("warning", strict)], TAKEN_UP_S)
-        await until(ground.store, ALERTED, [("warning", strict)], TAKEN_UP_S)
-        await stage.stop(10)
+        try:
+            await until(ground.store, JUDGED, [("good", DEFAULT.version)], 60)
+            bad = await asyncio.to_thread(ground.apply, BAD)
+            assert bad.exit_code == 1
+            good = await asyncio.to_thread(ground.apply, STRICT)
+            assert good.exit_code == 0, good.output
+            await until(ground.store, JUDGED, [("warning", strict)], TAKEN_UP_S)
+            await until(ground.store, ALERTED, [("warning", strict)], TAKEN_UP_S)
+        finally:
+            await stage.stop(10)
 
         following = MonitorStage(ground.settings, ground.folder / "b")
         assert following.judge.policy.version == strict
