@@ -75,6 +75,8 @@ class IngestWorker:
         self._shares: dict[Where, DeadShare] = {}
         self._ids: dict[str, str] = {}
         self._drained: Callable[[], None] | None = None
+        #: A topic was seen to be another one of the same name: all are to be taken up anew, once all are there.
+        self._stale = False
         self._consumer: Consumer | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -110,6 +112,7 @@ class IngestWorker:
     def _open(self) -> None:
         """Take up the topics under the ids they have now."""
         self._read_ids()
+        self._stale = False
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
         options = {"auto.offset.reset": "error", **PREFETCH, **self.kafka.options}
         source = self._consumer = consumer(self.kafka, "ingest", **options)
@@ -145,7 +148,7 @@ class IngestWorker:
                 quiet_since = now
                 if self._all_taken():
                     self._renew(stop)
-            elif now - ids_read >= IDS_S:
+            elif self._stale or now - ids_read >= IDS_S:
                 ids_read = now
                 if self._ids_changed():
                     self._renew(stop)
@@ -305,6 +308,19 @@ class IngestWorker:
             return False
         return len(known) == len(self.takes) and known != self._ids
 
+    def _made_anew(self, topic: str, patience_s: float) -> bool:
+        """Whether a topic has another id now; one broker of a cluster may know that later than another."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                if topic_ids(self._admin, [topic]).get(topic) != self._ids[topic]:
+                    return True
+            except BrokerError as error:
+                log.warning("%s", error)
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_S)
+
     def _renew(self, stop: threading.Event) -> None:
         """Store what came, let the topics be remade if that was asked for, and take up those that are there now.
 
@@ -382,12 +398,21 @@ class IngestWorker:
             log.debug("consuming: %s", error.str())
 
     def _out_of_range(self, source: Consumer, message: Message) -> None:
-        """The broker does not have the position we want to read from."""
+        """The broker does not have the position we want to read from: messages were deleted, the log was cut off, or
+        this is another topic of the same name, seen before its id was looked at."""
         where = (message.topic() or "", message.partition() or 0)
         batch = self._batches.get(where)
         if batch is None:
             return
-        low, high = source.get_watermark_offsets(TopicPartition(*where), timeout=REACH_S)
+        try:
+            low, high = source.get_watermark_offsets(TopicPartition(*where), timeout=REACH_S)
+        except KafkaException as error:
+            log.warning("%s: %s; asking again", batch.source.name, error)
+            self._go_to(source, where)
+            return
+        if self._made_anew(where[0], 0.0 if low > batch.next_offset else KNOWN_S):
+            self._stale = True
+            return
         found = gaps.gap(batch.source.name, batch.next_offset, low, high)
         log.error("%s: %s", found.source, found)
         self.metrics.gaps += 1

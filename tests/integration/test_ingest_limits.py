@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
+from jobs.topics import remake_topics
 from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
+from streams import ingest
 from streams.adapt import Context, adapter
 from streams.broker import Publisher, admin
 from streams.classify import load as load_rules
@@ -159,3 +161,17 @@ def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
         finally:
             SilentStore.away.clear()
     assert [str(each) for each in errors] == ["the store is away"]
+
+
+def test_topic_made_anew_and_shorter_is_another_source_and_no_log_that_was_cut(
+    apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker says that the position is not there long before the ids are looked at again."""
+    monkeypatch.setattr(ingest, "IDS_S", 3_600.0)
+    with opened(store_settings) as mine, running(apache_kafka, mine):
+        produce(apache_kafka, range(500))
+        wait_for(lambda: delivered(store) == 500, "the former topic")
+        remake_topics(apache_kafka, topics.load())
+        produce(apache_kafka, range(500, 600))
+        wait_for(lambda: delivered(store) == 600, "the new topic", 60)
+    assert store.rows("SELECT count() FROM incidents")[0][0] == 0
