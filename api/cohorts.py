@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api import models
+from api.ranges import DAY
 from api.rates import Definition
+from schemas.event import COMPLAINT_FEEDBACK
 from streams.store import Store
 
 DAYS = """
@@ -16,10 +18,9 @@ GROUP BY day
 UNDATED = """
 SELECT count() FROM events FINAL
 WHERE customer = {customer:String} AND time >= toDateTime({begin:UInt32}) AND sent_day = toDate(0)
-    AND type = 'complained' AND feedback_type IN ('', 'abuse', 'fraud', 'virus', 'other', 'opt-out')
+    AND type = 'complained' AND feedback_type IN {complaints:Array(String)}
     AND provider IN {fbl:Array(String)}
 """
-DAY_S = 86_400
 
 
 def cohorts(store: Store, customer: str, days: int, definition: Definition, now_ms: int) -> models.Cohorts:
@@ -29,11 +30,12 @@ def cohorts(store: Store, customer: str, days: int, definition: Definition, now_
         StoreError: the store failed.
     """
     today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-    since = now_ms // 1000 // DAY_S - (days - 1)
+    since = now_ms // 1000 // DAY - (days - 1)
     asked: dict[str, Any] = {
         "customer": customer,
         "since": since,
-        "begin": since * DAY_S,
+        "begin": since * DAY,
+        "complaints": ["", *sorted(COMPLAINT_FEEDBACK)],
         "fbl": list(definition.feedback_loop),
     }
     found = {int(day): (int(bad), int(sent)) for day, bad, sent in store.rows(DAYS, asked)}

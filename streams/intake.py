@@ -146,7 +146,7 @@ def take_mail(
         for payload, offset in zip(payloads, offsets, strict=True):
             try:
                 found = _adapted(payload, adapt, context)
-                moments = [_epoch_ms(event) for event in found]
+                moments = [epoch_ms(event.time) for event in found]
                 _check_times(found, moments, bounds, now_ms)
             except AdaptError as error:
                 batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, str(error)))
@@ -176,15 +176,10 @@ def take_mail(
 
 def _believable(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
     """The times of all events in epoch ms, or None where one lies too far from now."""
-    times = [_epoch_ms(event) for event in events]
+    times = [epoch_ms(event.time) for event in events]
     if min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms:
         return None
     return times
-
-
-def _epoch_ms(event: MailEvent) -> int:
-    time = event.time
-    return time if type(time) is int else epoch_ms(time)
 
 
 def _check_times(events: Sequence[MailEvent], times: Sequence[int], bounds: TimeBounds, now_ms: int) -> None:
