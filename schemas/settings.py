@@ -117,8 +117,9 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How often customers are judged, in seconds.
 
-    A changed customer is judged at once, but never twice within `judge_every_s`; at most `batch` customers in one go,
-    and a batch begins at least `within_s` after the one before. Windows longer than a day are read at most every
+    A changed customer is judged at once, but never twice within `judge_every_s`, or `judge_soon_s` while at most
+    `soon_customers` were judged in that time; at most `batch` customers in one go, and a batch begins at least
+    `within_s` after the one before. Windows longer than a day are read at most every
     `long_windows_every_s` for each customer, and kept for the `customers_kept` last judged: about two kilobytes each.
     The numbers in the table of standings are at most `standings_every_s` old. A customer with an open alert is
     judged again on every sweep.
@@ -127,6 +128,8 @@ class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     batch: Count = 20_000
     within_s: Seconds = 0.25
     judge_every_s: Seconds = 5.0
+    judge_soon_s: Seconds = 2.0
+    soon_customers: Count = 5_000
     long_windows_every_s: Seconds = 60.0
     standings_every_s: Seconds = 15.0
     customers_kept: Count = 200_000

@@ -1,11 +1,14 @@
 """When a changed customer is judged: at once, unless it was judged a moment ago. Pure; the caller passes the time.
 
-A customer that was not judged in the last `every_ms` is due at once. One that was is due when those are over, once,
+A customer that rested since it was judged last is due at once. One that did not is due when its rest is over, once,
 however often it changed meanwhile: a judgement reads what is stored then, so nothing of a change is lost by waiting.
 Who is due is taken in the order in which they became due, so nobody is overtaken by others that change more often.
 
-Held in memory: who was judged in the last `every_ms`, who is due, and who is to be looked at again. That is at
-most each customer lately active, however many changes come.
+The rest is short while few customers are resting, so that an alert comes soon, and long when many are, so that
+judging keeps up.
+
+Held in memory: who is resting, who is due, and who is to be looked at again. That is at most each customer lately
+active, however many changes come.
 """
 
 from collections import deque
@@ -19,16 +22,19 @@ SECOND_MS = 1_000
 class Debounce:
     """The work list of a monitor. Times are epoch ms and never go back."""
 
-    def __init__(self, every_ms: int) -> None:
+    def __init__(self, every_ms: int, soon_ms: int | None = None, few: int = 0) -> None:
+        """A customer rests for `soon_ms` while at most `few` rest, else for `every_ms`."""
         self._every_ms = every_ms
+        self._soon_ms = every_ms if soon_ms is None else min(soon_ms, every_ms)
+        self._few = few
         #: Due now, in order (a dictionary keeps it, and holds each once).
         self._due: dict[str, None] = {}
         #: To be judged when there is room.
         self._spare: dict[str, None] = {}
-        #: When each was taken, for the last `every_ms`; and who was taken when, oldest first.
+        #: Who rests and since when; and the same by round, oldest first.
         self._taken: dict[str, int] = {}
         self._rounds: deque[tuple[int, list[str]]] = deque()
-        #: Taken in the last `every_ms` and changed since.
+        #: Who rests and changed since.
         self._changed: set[str] = set()
         #: When to look again (epoch s), and the same by second. An entry of a second counts only if both agree.
         self._later: dict[str, int] = {}
@@ -89,7 +95,7 @@ class Debounce:
         if self._due or self._spare:
             return 0
         # Every round is looked at when its time is over, so that it is not kept in memory for nothing.
-        first = self._rounds[0][0] + self._every_ms if self._rounds else inf
+        first = self._rounds[0][0] + self._rest_ms if self._rounds else inf
         second = min(self._seconds, default=inf) * SECOND_MS
         return max(0, min(first, second) - now_ms)
 
@@ -103,9 +109,13 @@ class Debounce:
                 del times[customer]
         self._changed = {each for each in self._changed if ours(each)}
 
+    @property
+    def _rest_ms(self) -> int:
+        return self._soon_ms if len(self._taken) <= self._few else self._every_ms
+
     def _release(self, now_ms: int) -> None:
-        """Whose time is over becomes due."""
-        while self._rounds and self._rounds[0][0] + self._every_ms <= now_ms:
+        """Whose rest is over becomes due."""
+        while self._rounds and self._rounds[0][0] + self._rest_ms <= now_ms:
             then, customers = self._rounds.popleft()
             for customer in customers:
                 if self._taken.get(customer) == then:

@@ -66,7 +66,9 @@ class Monitor:
         self._judge = judge
         self._newer_policy = newer_policy
         self._partitions = partitions
-        self._work = Debounce(int(settings.judge_every_s * 1000))
+        self._work = Debounce(
+            int(settings.judge_every_s * 1000), int(settings.judge_soon_s * 1000), settings.soon_customers
+        )
         self._ours: frozenset[int] = frozenset()
         #: All that asks the store runs here, one thing at a time.
         self._thread = ThreadPoolExecutor(1, "judge")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streams.debounce import Debounce
 
 EVERY_MS = 5_000
+SOON_MS = 2_000
 ALL = 1_000_000
 
 
@@ -107,6 +108,28 @@ def test_customers_of_others_are_forgotten() -> None:
     assert work.take(2_000, ALL, ALL) == ["ours"]
 
 
+def test_customer_among_few_rests_only_shortly() -> None:
+    work = Debounce(EVERY_MS, soon_ms=2_000, few=2)
+    work.changed(["acme", "other"])
+    taken(work, 0)
+    work.changed(["acme"])
+    assert work.wait_ms(0) == 2_000
+    assert taken(work, 1_999) == []
+    assert taken(work, 2_000) == ["acme"]
+
+
+def test_while_many_rest_each_of_them_rests_long() -> None:
+    work = Debounce(EVERY_MS, soon_ms=2_000, few=2)
+    work.changed(["acme", "other"])
+    taken(work, 0)
+    work.changed(["third"])
+    taken(work, 1_000)
+    work.changed(["acme", "third"])
+    assert taken(work, 4_999) == []
+    assert work.wait_ms(4_999) == 1
+    assert taken(work, 5_000) == ["acme", "third"], "with the first two gone, few rest"
+
+
 steps = st.lists(
     st.tuples(
         st.integers(0, 3_000),  # ms since the step before
@@ -117,18 +140,19 @@ steps = st.lists(
 )
 
 
-@given(steps, st.integers(1, 4))
+@given(steps, st.integers(1, 4), st.integers(0, 8))
 def test_every_change_is_followed_by_a_judgement_in_time_and_nobody_is_judged_too_often(
-    given_steps: list[tuple[int, list[str], int]], most: int
+    given_steps: list[tuple[int, list[str], int]], most: int, few: int
 ) -> None:
     """A monitor that always has a batch in hand when somebody is due. Eight customers, `most` at once: a customer waits
     for its own time, for the batch in hand, and for the batches of those before it."""
-    work, now, free_at = Debounce(EVERY_MS), 0, 0
+    work, now, free_at = Debounce(EVERY_MS, SOON_MS, few), 0, 0
     judged: dict[str, int] = {}
     waiting: dict[str, int] = {}
     longest = max((took for _, _, took in given_steps), default=0)
     in_turn = -(-8 // most) * longest
     end = (EVERY_MS + in_turn + 1, [], 0)
+    least = SOON_MS if few else EVERY_MS
 
     def judge(until: int, took: int) -> None:
         nonlocal free_at
@@ -140,7 +164,7 @@ def test_every_change_is_followed_by_a_judgement_in_time_and_nobody_is_judged_to
             at += int(wait)
             batch = work.take(at, most, 0)
             for customer in batch:
-                assert at - judged.get(customer, -EVERY_MS) >= EVERY_MS
+                assert at - judged.get(customer, -EVERY_MS) >= least
                 judged[customer] = at
                 if customer in waiting:
                     assert at - waiting.pop(customer) <= EVERY_MS + longest + in_turn
