@@ -48,7 +48,7 @@ LISTING = msgspec.json.Decoder(BlocklistEvent)
 #: customer, stream, class, minute (epoch s, UTC), and the sending address or pool ('' in the sum over providers)
 Key = tuple[str, str, str, int, str]
 Sums = dict[Key, list[int]]
-#: By dimension: provider (summed over its values), ip, pool.
+#: By dimension: provider (summed over its values), ip, pool, from.
 Counts = dict[str, Sums]
 
 COUNTED = f"""
@@ -100,7 +100,12 @@ class Sent:
         if self.measures is not None:
             self.measures[event.id] = measure
         minute = event.time_ms // 60_000 * MINUTE_S
-        for dimension, value in (("provider", ""), ("ip", event.sending_ip), ("pool", event.ip_pool)):
+        for dimension, value in (
+            ("provider", ""),
+            ("ip", event.sending_ip),
+            ("pool", event.ip_pool),
+            ("from", event.from_domain.lower()),
+        ):
             if value or dimension == "provider":
                 key = (event.customer, event.stream, event.stream_class, minute, value)
                 sums = counts[dimension].setdefault(key, [0] * len(MEASURES))

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -6,6 +7,10 @@ from jobs.migrate import migrate, migrations, render
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
 from streams.store import StoreError, open_store
+from streams.subjects import PLACE
+from streams.totals import read_totals
+
+DAY_MS = 86_400_000
 
 
 def test_every_migration_is_applied_once_and_recorded(new_database: Callable[[], ClickHouse]) -> None:
@@ -30,6 +35,25 @@ def test_changed_migration_is_refused(new_database: Callable[[], ClickHouse]) ->
     store.close()
     with pytest.raises(StoreError, match="0001_counts was applied in another form"):
         migrate(settings)
+
+
+def test_counts_from_before_a_migration_stay_as_they_were(
+    new_database: Callable[[], ClickHouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, known = new_database(), migrations()
+    monkeypatch.setattr("jobs.migrate.migrations", lambda: known[:11])
+    migrate(settings)
+    store = open_store(settings)
+    at = datetime.now(UTC).replace(second=0, microsecond=0)
+    row = {"customer": ["acme"], "stream": ["news"], "value": ["yahoo"], "bucket": [at], "source": ["t:x:0"]}
+    store.insert("counts", {"dimension": ["provider"], **row, "delivered": [7]})
+    monkeypatch.undo()
+    assert migrate(settings) == [f"{each.number:04}_{each.name}" for each in known[11:]]
+    store.insert("counts", {"dimension": ["provider"], **row, "delivered": [5]})
+    store.insert("counts", {"dimension": ["from"], **row, "delivered": [5]})
+    month = read_totals(store, ["acme"], [30 * DAY_MS], ["yahoo"], int(at.timestamp() * 1000) + 1)
+    store.close()
+    assert month.counts[0, 0, PLACE["delivered"]] == 12
 
 
 def test_database_name_is_checked_before_it_reaches_sql() -> None:

@@ -19,7 +19,7 @@ HARD = Classified("invalid_recipient", "hard", "test")
 def event(kind: EventType, **changes: object) -> MailEvent:
     given_fields = {
         "id": "e1", "type": kind, "time": NOW, "customer": "acme", "provider": "yahoo", "sending_ip": "192.0.2.1",
-        "ip_pool": "shared", **changes,
+        "ip_pool": "shared", "from_domain": "news.acme.example", **changes,
     }  # fmt: skip
     return MailEvent(**given_fields)  # type: ignore[arg-type]
 
@@ -90,11 +90,24 @@ def test_every_dimension_counts_each_event_once() -> None:
         ("ip", "192.0.2.1"): 2,
         ("ip", "192.0.2.2"): 1,
         ("pool", "shared"): 3,
+        ("from", "news.acme.example"): 3,
     }
 
 
-def test_unknown_address_has_no_row_and_unknown_provider_is_other() -> None:
-    columns = rows(event("delivered", sending_ip="", ip_pool="", provider=""))
+def test_from_domain_is_the_same_in_any_case() -> None:
+    columns = rows(event("delivered", from_domain="News.ACME.example"), event("delivered"))
+    domains = [
+        (value, delivered)
+        for dimension, value, delivered in zip(
+            columns["dimension"], columns["value"], columns["delivered"], strict=True
+        )
+        if dimension == "from"
+    ]
+    assert domains == [("news.acme.example", 2)]
+
+
+def test_what_is_unknown_has_no_row_but_the_provider_which_is_other() -> None:
+    columns = rows(event("delivered", sending_ip="", ip_pool="", provider="", from_domain=""))
     assert list(zip(columns["dimension"], columns["value"], strict=True)) == [("provider", "other"), ("offset", "")]
 
 
