@@ -66,9 +66,7 @@ def count_direct(tally: Tally, events: Sequence[MailEvent], minutes: Sequence[in
     # One pass for each list: comprehensions over attributes are the fastest Python there is for this.
     tally.cells.extend(
         [
-            keys[
-                e.customer, e.stream, e.stream_class, minute, e.provider, e.sending_ip, e.ip_pool, e.from_domain
-            ]
+            keys[e.customer, e.stream, e.stream_class, minute, e.provider, e.sending_ip, e.ip_pool, e.from_domain]
             * WIDTH
             + place[e.type]
             for e, minute in zip(events, minutes, strict=True)
