@@ -31,6 +31,7 @@ from jobs import ingest_file as files
 from jobs import migrate as migration
 from jobs import simulate as simulation
 from jobs import suspend_hook as hook
+from jobs.customers import CustomersError
 from jobs.dashboards import DashboardError, deploy, generate
 from jobs.dead_letters import DeadLetterError
 from jobs.decisions import DecisionError
@@ -59,6 +60,7 @@ MENDABLE = (
     AdaptError,
     ApiKeyError,
     DeadLetterError,
+    CustomersError,
     DecisionError,
     DeadShareError,
     ProvidersError,

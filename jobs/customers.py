@@ -1,0 +1,203 @@
+"""The list of customers: read from a file or set one by one, and stored. Every change is a row of the table `audit`."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from jobs.audit import Decision, note
+from schemas.customer import Customer
+from streams.customers import read_customers
+from streams.store import Store
+
+CHANGED, REMOVED, IMPORTED = "customer changed", "customer removed", "customers imported"
+COLUMNS = ("customer", "plan", "domains")
+#: Rows of one INSERT.
+AT_ONCE = 50_000
+
+
+class CustomersError(ValueError):
+    """The list cannot be used; the message names file, line and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many customers a list changed, and how many it took off."""
+
+    changed: int
+    removed: int
+
+
+def read_list(path: Path) -> list[Customer]:
+    """The customers of a CSV file (RFC 4180, UTF-8) with the header `customer,plan,domains`; the last two may be
+    missing. Several domains of a customer are separated by spaces.
+
+    Raises:
+        CustomersError: naming file, line and field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CustomersError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CustomersError(f"{path}: not UTF-8: {error}") from error
+    return parse_list(text, str(path))
+
+
+def parse_list(text: str, source: str) -> list[Customer]:
+    """The same of a text; `source` names it in errors. Pure.
+
+    Raises:
+        CustomersError: naming source, line and field.
+    """
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    found: dict[str, Customer] = {}
+    try:
+        _check_header(rows.fieldnames or (), source)
+        for row in rows:
+            where = f"{source}: line {rows.line_num}"
+            # Under None the reader puts what has no column, and it fills missing fields with None.
+            if None in row:
+                raise CustomersError(f"{where}: has more fields than the header")
+            customer = _customer({name: (row[name] or "").strip() for name in row}, where)
+            if customer.customer in found:
+                raise CustomersError(f"{where}: customer: {customer.customer!r} was given before")
+            found[customer.customer] = customer
+    except csv.Error as error:
+        raise CustomersError(f"{source}: line {rows.line_num}: not valid CSV: {error}") from error
+    return list(found.values())
+
+
+def store_list(store: Store, customers: Sequence[Customer], *, whole: bool, by: str, why: str, now_ms: int) -> Imported:
+    """Store those that are new or changed. With `whole` it is the whole list: who is not on it is taken off.
+
+    Raises:
+        CustomersError: nobody is named who decides it.
+        StoreError: the store failed; the same list may be stored again.
+    """
+    if not by.strip():
+        raise CustomersError("--by: is empty")
+    known = {each.customer: each for each in read_customers(store)}
+    changed = [each for each in customers if known.get(each.customer) != each]
+    removed = sorted(known.keys() - {each.customer for each in customers}) if whole else []
+    _insert(store, changed, gone=False, now_ms=now_ms)
+    _insert(store, [known[name] for name in removed], gone=True, now_ms=now_ms)
+    if changed or removed:
+        detail = {"changed": len(changed), "removed": len(removed)}
+        note(store, Decision(_time(now_ms), by, IMPORTED, "", "customers", why, detail))
+    return Imported(len(changed), len(removed))
+
+
+def set_customer(
+    store: Store,
+    name: str,
+    *,
+    plan: str | None,
+    domains: Sequence[str] | None,
+    by: str,
+    why: str,
+    now_ms: int,
+) -> Customer:
+    """Put a customer on the list, or change what of it is given. Returns it as it now is.
+
+    Raises:
+        CustomersError: naming the option.
+        StoreError: the store failed.
+    """
+    if not by.strip():
+        raise CustomersError("--by: is empty")
+    before = next(iter(read_customers(store, name)), None) if name else None
+    after = _customer(
+        {
+            "customer": name,
+            "plan": before.plan if plan is None and before else plan or "",
+            "domains": " ".join(before.domains if domains is None and before else domains or ()),
+        },
+        "customer",
+    )
+    _insert(store, [after], gone=False, now_ms=now_ms)
+    note(store, Decision(_time(now_ms), by, CHANGED, name, name, why, msgspec.to_builtins(after)))
+    return after
+
+
+def remove_customer(store: Store, name: str, *, by: str, why: str, now_ms: int) -> Customer:
+    """Take a customer off the list. Its counts and alerts stay.
+
+    Raises:
+        CustomersError: it is not on the list.
+        StoreError: the store failed.
+    """
+    if not by.strip():
+        raise CustomersError("--by: is empty")
+    known = read_customers(store, name) if name else []
+    if not known:
+        raise CustomersError(f"customer {name!r} is not on the list")
+    _insert(store, known, gone=True, now_ms=now_ms)
+    note(store, Decision(_time(now_ms), by, REMOVED, name, name, why, {}))
+    return known[0]
+
+
+def _check_header(names: Iterable[str], source: str) -> None:
+    given = [name.strip() for name in names]
+    if "customer" not in given:
+        raise CustomersError(
+            f"{source}: line 1: the header must name the column customer; known are {', '.join(COLUMNS)}"
+        )
+    if unknown := [name for name in given if name not in COLUMNS]:
+        raise CustomersError(f"{source}: line 1: unknown column {unknown[0]!r}; known are {', '.join(COLUMNS)}")
+    if len(set(given)) < len(given):
+        raise CustomersError(f"{source}: line 1: a column is named twice")
+
+
+def _customer(fields: dict[str, str], where: str) -> Customer:
+    fields = {name.strip(): value for name, value in fields.items()}
+    domains = [each.lower().rstrip(".") for each in fields.get("domains", "").split()]
+    raw = {"customer": fields["customer"], "plan": fields.get("plan", ""), "domains": list(dict.fromkeys(domains))}
+    if len(raw["customer"].encode()) > 256:
+        raise CustomersError(f"{where}: customer: is longer than 256 bytes")
+    try:
+        return msgspec.convert(raw, Customer)
+    except msgspec.ValidationError as error:
+        raise CustomersError(f"{where}: {_plainly(raw, str(error))}") from error
+
+
+def _plainly(raw: dict[str, object], said: str) -> str:
+    """What is wrong, without the patterns that the check is made of."""
+    if "$.customer" in said:
+        return "customer: is empty"
+    if "$.plan" in said:
+        return f"plan: {raw['plan']!r} is not a name of letters, digits, spaces and . _ - (at most 64)"
+    domains = raw["domains"] if isinstance(raw["domains"], list) else []
+    bad = [each for each in domains if _is_no_domain(each)]
+    return f"domains: {bad[0]!r} is not a domain name" if bad else said
+
+
+def _is_no_domain(name: str) -> bool:
+    try:
+        msgspec.convert({"customer": "c", "domains": [name]}, Customer)
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+def _insert(store: Store, customers: Sequence[Customer], *, gone: bool, now_ms: int) -> None:
+    for start in range(0, len(customers), AT_ONCE):
+        part = customers[start : start + AT_ONCE]
+        store.insert(
+            "customers",
+            {
+                "customer": [each.customer for each in part],
+                "plan": [each.plan for each in part],
+                "domains": [list(each.domains) for each in part],
+                "gone": [gone] * len(part),
+                "updated": [_time(now_ms)] * len(part),
+            },
+        )
+
+
+def _time(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
