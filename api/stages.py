@@ -23,6 +23,7 @@ from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail
 from streams.monitor import Monitor
+from streams.refusals import Refused
 from streams.store import Store, open_store
 from streams.stored_overrides import OverrideWatch
 from streams.verdicts import Judge
@@ -30,13 +31,13 @@ from streams.verdicts import Judge
 log = logging.getLogger("repmon.stages")
 
 
-def takes(settings: Settings) -> dict[str, Take]:
-    """How each configured source topic is read.
+def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Take]:
+    """How each configured source topic is read. With `refused` mail is noted that nobody wanted.
 
     Raises:
         SettingsError: an unknown format.
     """
-    context = replace(adapt_context(settings), hash_all=False)
+    context = replace(adapt_context(settings), hash_all=refused is not None)
     classify = load_classifier(settings)
     found = {}
     for topic, form in settings.ingest.formats.items():
@@ -46,7 +47,9 @@ def takes(settings: Settings) -> dict[str, Take]:
             adapt = adapter(form)
         except AdaptError as error:
             raise SettingsError(f"ingest.formats: {topic}: {error}") from error
-        found[topic] = take_mail(adapt, context, classify, bounds(settings.ingest), cohorts=settings.ingest.cohorts)
+        found[topic] = take_mail(
+            adapt, context, classify, bounds(settings.ingest), cohorts=settings.ingest.cohorts, refused=refused
+        )
     return found
 
 
@@ -135,9 +138,10 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     Raises:
         SettingsError, BrokerError, StoreError: what is wrong or out of reach.
     """
-    reads = takes(settings)
+    refused = Refused() if settings.ingest.refusals else None
+    reads = takes(settings, refused)
     store = open_store(settings.clickhouse)
-    return IngestWorker(settings.kafka, settings.ingest, store, reads), store
+    return IngestWorker(settings.kafka, settings.ingest, store, reads, refused=refused), store
 
 
 class MonitorStage:

@@ -11,6 +11,7 @@ import msgspec
 
 from jobs.audit import Decision, note
 from schemas.customer import Customer
+from schemas.event import MAX_CUSTOMER_BYTES
 from streams.customers import read_customers
 from streams.store import Store
 
@@ -155,25 +156,21 @@ def _check_header(names: Iterable[str], source: str) -> None:
 
 def _customer(fields: dict[str, str], where: str) -> Customer:
     fields = {name.strip(): value for name, value in fields.items()}
-    domains = [each.lower().rstrip(".") for each in fields.get("domains", "").split()]
-    raw = {"customer": fields["customer"], "plan": fields.get("plan", ""), "domains": list(dict.fromkeys(domains))}
-    if len(raw["customer"].encode()) > 256:
-        raise CustomersError(f"{where}: customer: is longer than 256 bytes")
+    name, plan = fields["customer"], fields.get("plan", "")
+    domains = list(dict.fromkeys(each.lower().rstrip(".") for each in fields.get("domains", "").split()))
+    if len(name.encode()) > MAX_CUSTOMER_BYTES:
+        raise CustomersError(f"{where}: customer: is longer than {MAX_CUSTOMER_BYTES} bytes")
     try:
-        return msgspec.convert(raw, Customer)
+        return msgspec.convert({"customer": name, "plan": plan, "domains": domains}, Customer)
     except msgspec.ValidationError as error:
-        raise CustomersError(f"{where}: {_plainly(raw, str(error))}") from error
-
-
-def _plainly(raw: dict[str, object], said: str) -> str:
-    """What is wrong, without the patterns that the check is made of."""
-    if "$.customer" in said:
-        return "customer: is empty"
-    if "$.plan" in said:
-        return f"plan: {raw['plan']!r} is not a name of letters, digits, spaces and . _ - (at most 64)"
-    domains = raw["domains"] if isinstance(raw["domains"], list) else []
-    bad = [each for each in domains if _is_no_domain(each)]
-    return f"domains: {bad[0]!r} is not a domain name" if bad else said
+        # In plain words, without the patterns that the check is made of.
+        if not name:
+            said = "customer: is empty"
+        elif bad := next((each for each in domains if _is_no_domain(each)), None):
+            said = f"domains: {bad!r} is not a domain name"
+        else:
+            said = f"plan: {plan!r} is not a name of letters, digits, spaces and . _ - (at most 64)"
+        raise CustomersError(f"{where}: {said}") from error
 
 
 def _is_no_domain(name: str) -> bool:

@@ -27,6 +27,7 @@ from streams.records import (
     negative_id_columns,
     seen_table,
 )
+from streams.refusals import refusal_columns, unwanted_columns
 from streams.store import Store, StoreError
 
 HOUR_MS = 3_600_000
@@ -225,6 +226,10 @@ def _store_evidence(store: Store, batches: Sequence[Batch], now_ms: int) -> None
         days = cohorts.sent_days(store, [each.event for _, each in negatives])
         store.insert("events", detail_columns(negatives, days))
         store.insert("negative_ids", negative_id_columns(negatives, now_ms))
+        if (refusals := refusal_columns((each.event for _, each in negatives), now_ms))["hash"]:
+            store.insert("refusals", refusals)
+    if unwanted := [(batch.source.name, each) for batch in batches for each in batch.unwanted]:
+        store.insert("unwanted_mail", unwanted_columns(unwanted))
     if listings:
         store.insert("listing_events", listing_columns(listings))
     if any(_fresh(batch).ids.size for batch in batches):

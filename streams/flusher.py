@@ -23,6 +23,7 @@ from streams.flush import Flushed, flush
 from streams.ingest_metrics import Metrics
 from streams.intake import Batch
 from streams.listings import customers_of
+from streams.refusals import Refused
 from streams.store import Store, StoreError
 
 log = logging.getLogger("repmon.flush")
@@ -67,7 +68,13 @@ class Flusher:
     """Stores batches and announces whose counts changed. `ending` makes it try no longer than a few times."""
 
     def __init__(
-        self, store: Store, publisher: Publisher, changes_every_s: float, metrics: Metrics, clock: Callable[[], int]
+        self,
+        store: Store,
+        publisher: Publisher,
+        changes_every_s: float,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        refused: Refused | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher
@@ -75,6 +82,7 @@ class Flusher:
         self._debounce = Debounce(int(changes_every_s * 1000))
         self._metrics = metrics
         self._clock = clock
+        self._refused = refused
         self._thread = ThreadPoolExecutor(1, "flush")
         self._running: Future[list[Flushed]] | None = None
         self.ending = threading.Event()
@@ -115,6 +123,9 @@ class Flusher:
 
     def _flush(self, batches: list[Batch]) -> list[Flushed]:
         began, now_ms = time.monotonic(), self._clock()
+        refused = self._refused
+        if refused is not None:
+            self._retried(lambda: refused.refresh(self._store, now_ms))
         dead = [letter for batch in batches for letter in batch.dead]
         if dead:
             self._retried(lambda: self._set_aside(dead))

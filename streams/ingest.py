@@ -23,6 +23,7 @@ from streams.flush import load_seen, stored_offsets
 from streams.flusher import Flusher
 from streams.ingest_metrics import Metrics
 from streams.intake import Batch, Source, Take, TimeBounds, take_listing
+from streams.refusals import Refused
 from streams.seen import Seen
 from streams.store import Store, StoreError
 
@@ -61,6 +62,7 @@ class IngestWorker:
         store: Store,
         takes: dict[str, Take],
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        refused: Refused | None = None,
     ) -> None:
         self.kafka = kafka
         self.settings = settings
@@ -70,7 +72,8 @@ class IngestWorker:
         self.metrics = Metrics()
         self._admin = admin(kafka)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
-        self._flusher = Flusher(store, self._publisher, settings.changes_every_s, self.metrics, clock)
+        self._flusher = Flusher(store, self._publisher, settings.changes_every_s, self.metrics, clock, refused)
+        self._refused = refused
         self._batches: dict[Where, Batch] = {}
         self._shares: dict[Where, DeadShare] = {}
         self._ids: dict[str, str] = {}
@@ -113,6 +116,9 @@ class IngestWorker:
         """Take up the topics under the ids they have now."""
         self._read_ids()
         self._stale = False
+        refused = self._refused
+        if refused is not None:
+            self._flusher.ask(lambda store: refused.refresh(store, self.clock()))
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
         options = {"auto.offset.reset": "error", **PREFETCH, **self.kafka.options}
         source = self._consumer = consumer(self.kafka, "ingest", **options)

@@ -20,6 +20,7 @@ from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
 from streams.cohorts import Delivered
 from streams.count import MINUTE_MS, Cells, Tally, count_direct
+from streams.refusals import Refused, Unwanted
 from streams.seen import Ids, Seen
 
 LISTING = msgspec.json.Decoder(BlocklistEvent)
@@ -75,6 +76,7 @@ class Batch:
     tally: Tally = field(default_factory=Tally)
     delivered: Delivered = field(default_factory=Delivered)
     negatives: list[Detail] = field(default_factory=list)
+    unwanted: list[Unwanted] = field(default_factory=list)
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     messages: int = 0
@@ -112,11 +114,17 @@ Take = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
 
 
 def take_mail(
-    adapt: Adapter, context: Context, classify: Classifier, bounds: TimeBounds, *, cohorts: bool = True
+    adapt: Adapter,
+    context: Context,
+    classify: Classifier,
+    bounds: TimeBounds,
+    *,
+    cohorts: bool = True,
+    refused: Refused | None = None,
 ) -> Take:
     """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
     whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is noted which
-    messages complaints may come of."""
+    messages complaints may come of, with `refused` which mail went to people who wanted none."""
     at_once = adapt is canonical.adapt
     reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
 
@@ -157,6 +165,8 @@ def take_mail(
         add(batch, events, places, times)
 
     def add(batch: Batch, events: list[MailEvent], offsets: Sequence[int], times: list[int]) -> None:
+        if refused is not None:
+            batch.unwanted += refused.unwanted(events, offsets, times)
         rare = [at for at, event in enumerate(events) if event.type in NEGATIVE_TYPES]
         for at in rare:
             event = events[at]
