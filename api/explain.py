@@ -61,7 +61,8 @@ def explain(
         StoreError: the store failed.
     """
     lengths = {name: window_ms(name) for name in policy.windows}
-    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past)
+    share = policy.attributed_share
+    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past, attributed_share=share)
     alerts = _episodes(store, customer, at_ms)
     recorded = {
         row["scope"]: (str(row["standing"]), int(row["since"]))
@@ -72,7 +73,7 @@ def explain(
         return None
     notes = acknowledged(store, at_ms, customer)
     states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
-    recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()])
+    recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], share)
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
     scopes = sorted({CUSTOMER, *subjects, *(scope for scope, _ in alerts)}, key=lambda each: (each != CUSTOMER, each))
     return Explanation(
@@ -110,13 +111,21 @@ def _episodes(store: Store, customer: str, at_ms: int) -> dict[ScopeRule, list[S
 
 
 def _recounted(
-    store: Store, customer: str, lengths: Mapping[str, int], feedback_loop: Sequence[str], alerts: Sequence[Sent]
+    store: Store,
+    customer: str,
+    lengths: Mapping[str, int],
+    feedback_loop: Sequence[str],
+    alerts: Sequence[Sent],
+    share: float | None,
 ) -> dict[int, dict[str, SubjectCounts]]:
     """What is counted now for the times at which alerts last changed, by time and scope."""
     times = sorted({each.time_ms for each in alerts})
     return {
         time_ms: {
-            each.scope: each for each in counts_at(store, customer, lengths, feedback_loop, time_ms, so_far=False)
+            each.scope: each
+            for each in counts_at(
+                store, customer, lengths, feedback_loop, time_ms, so_far=False, attributed_share=share
+            )
         }
         for time_ms in times
     }
@@ -274,7 +283,8 @@ def _recorded_otherwise(
         return [f"recorded over {data.window}, which this policy does not count"]
     subject = recounts[last.time_ms].get(data.scope)
     windows = subject.windows if subject else {}
-    now = measured(rule.metric, windows.get(data.window, NOTHING), policy.expired_is_failure)
+    counted = windows.get(data.window, NOTHING)
+    now = measured(rule.metric, counted, policy.expired_is_failure, rule.counted_weights)
     if now == (data.numerator, data.denominator):
         return []
     return [

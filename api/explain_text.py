@@ -15,6 +15,9 @@ UNITS: dict[Metric, tuple[str, str]] = {
     "block": ("refusal", "refusals"),
     "exposure": ("message through a listed address", "messages through listed addresses"),
     "critical_listing": ("listing", "listings"),
+    "listing_count": ("listing", "listings"),
+    "listed_hours": ("listed hour", "listed hours"),
+    "attributed_listing": ("attributed listing", "attributed listings"),
 }
 
 

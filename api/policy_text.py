@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from schemas.policy import COUNTED, Levels, Metric, Override, Policy, Rule
 
@@ -78,7 +79,7 @@ def _changed(old: msgspec.Struct, new: msgspec.Struct, metric: Metric) -> Iterat
 def _all(part: msgspec.Struct, metric: Metric) -> str:
     own = {name: getattr(part, name) for name in part.__struct_fields__}
     shown = {name: value for name, value in own.items() if name not in ("name", "customer", "stream", "rule")}
-    return ", ".join(f"{name} {_value(value, metric)}" for name, value in shown.items() if value is not None)
+    return ", ".join(f"{name} {_value(value, metric)}" for name, value in shown.items() if value not in (None, UNSET))
 
 
 def _row(rule: Rule) -> Sequence[str]:
@@ -100,7 +101,7 @@ def _threshold(at: float | None, metric: Metric) -> str:
 def _value(value: Any, metric: Metric = "failure") -> str:
     """`metric` is what levels are of."""
     match value:
-        case None:
+        case None | msgspec.UNSET:
             said = "none"
         case Levels():
             said = ", ".join(f"{level} {_threshold(at, metric)}" for level, at in value.given())

@@ -22,6 +22,7 @@ from streams.classify import BounceClassifier
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail
+from streams.listing_causes import Causes
 from streams.monitor import Monitor
 from streams.refusals import Refused
 from streams.store import Store, open_store
@@ -164,7 +165,10 @@ class MonitorStage:
             settings.monitor,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
-        self._monitor = Monitor(settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer)
+        causes = Causes(self._store, settings.blocklists.dedicated_pools)
+        self._monitor = Monitor(
+            settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer, causes.refresh
+        )
 
     async def start(self) -> None:
         """Begin to judge."""

@@ -25,11 +25,14 @@ MEASURES: tuple[str, ...] = (
 
 
 class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals over one window. All are numbers of recipients, except `critical_listings` (listings).
+    """Totals over one window. All are numbers of recipients, but for the last ones: listings, and seconds.
 
     `fbl_delivered` and `fbl_complained` count only mailbox providers that run a per-message feedback loop.
     `exposed` is the mail sent through a listed address while it was listed, `sent` all mail with a known
-    sending address. `critical_listings` are listings on critical lists of addresses only this customer used.
+    sending address. `critical_listings` are listings on critical lists of addresses and domains only this customer
+    used, and the `listings_*` those of lists of each weight, in force at some time of the window; `listed_s_*` are the
+    seconds in which they were, added up over the listings. `attributed_listings` are those of which this customer is
+    the likely cause by the policy's `min_share`.
     """
 
     delivered: int = 0
@@ -51,6 +54,15 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     exposed: int = 0
     sent: int = 0
     critical_listings: int = 0
+    listings_critical: int = 0
+    listings_major: int = 0
+    listings_minor: int = 0
+    listings_informational: int = 0
+    listed_s_critical: int = 0
+    listed_s_major: int = 0
+    listed_s_minor: int = 0
+    listed_s_informational: int = 0
+    attributed_listings: int = 0
 
     @property
     def finished(self) -> int:

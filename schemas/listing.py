@@ -1,7 +1,7 @@
 """Blocklist events: a listing began, goes on, ended, or could not be checked (topic `mail.blocklistings`)."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -11,6 +11,8 @@ ListingType = Literal["listed", "still_listed", "delisted", "check_failed"]
 ResourceKind = Literal["ip", "domain"]
 #: How much one listing on a list means for delivery, worst first.
 Weight = Literal["critical", "major", "minor", "informational"]
+WEIGHTS: tuple[Weight, ...] = get_args(Weight)
+KINDS: tuple[ResourceKind, ...] = get_args(ResourceKind)
 
 
 class BlocklistEvent(msgspec.Struct, kw_only=True, omit_defaults=True):

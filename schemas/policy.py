@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from schemas.alert import Level
+from schemas.listing import Weight
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 STREAM_PREFIX = "stream:"
@@ -26,9 +27,23 @@ UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
 LONGEST_MS = 400 * UNIT_MS["d"]
 
-#: What a rule judges. All but `critical_listing` are rates; that one is a number of listings.
-Metric = Literal["complaint", "failure", "block", "exposure", "critical_listing"]
-COUNTED: frozenset[Metric] = frozenset({"critical_listing"})
+#: What a rule judges. Those of `COUNTED` are numbers (of listings, or hours), the others rates.
+Metric = Literal[
+    "complaint",
+    "failure",
+    "block",
+    "exposure",
+    "critical_listing",
+    "listing_count",
+    "listed_hours",
+    "attributed_listing",
+]
+COUNTED: frozenset[Metric] = frozenset({"critical_listing", "listing_count", "listed_hours", "attributed_listing"})
+#: Those of which a rule may say which weights of lists count, and what counts where it does not.
+WEIGHED: frozenset[Metric] = frozenset({"listing_count", "listed_hours"})
+DEFAULT_WEIGHTS: tuple[Weight, ...] = ("critical", "major")
+#: The share from which a customer is the cause of a listing, where a rule does not say.
+DEFAULT_MIN_SHARE = 0.5
 
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -59,7 +74,7 @@ class Rung(NamedTuple):
 
 
 class Levels(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True):
-    """The threshold of each level that is used: ratios (0.003 is 0.3 %), or numbers of listings."""
+    """The threshold of each level that is used: ratios (0.003 is 0.3 %), or numbers of listings or hours."""
 
     watch: Threshold | None = None
     warning: Threshold | None = None
@@ -83,6 +98,10 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     A window is judged only where its denominator reaches `min_volume`. An open level resolves when the rate
     has stayed below threshold * `resolve_ratio` for `hold_minutes` in every window.
 
+    `weights` are those of the lists that count in `listing_count` and `listed_hours`; critical and major if not given.
+    `min_share` is the share (0 to 1) of a listing's causes from which it counts in `attributed_listing`; 0.5 if not
+    given. All rules of a policy have the same.
+
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
     """
@@ -94,6 +113,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     min_volume: MinVolume = 0
     resolve_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.8
     hold_minutes: Annotated[float, Meta(ge=0, le=43_200)] = 30.0
+    # Not given they are not in the policy's version, which so stays what it was before there were any.
+    weights: Annotated[tuple[Weight, ...], Meta(min_length=1)] | UnsetType = UNSET
+    min_share: Annotated[float, Meta(gt=0, le=1)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _raise_first(self.contradictions())
@@ -110,9 +132,26 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
                     said = f"min_volume: {window} is not a window of this rule"
                     yield Contradiction(("min_volume", window), said)
         if self.metric in COUNTED and self.min_volume != 0:
-            said = f"min_volume: {self.metric} is a number of listings and has no volume"
+            said = f"min_volume: {self.metric} is a number of {_unit(self.metric)} and has no volume"
             yield Contradiction(("min_volume",), said)
+        if self.weights is not UNSET:
+            yield from _repeated("weights", self.weights)
+            if self.metric not in WEIGHED:
+                said = f"weights: {self.metric} has none; {' and '.join(sorted(WEIGHED))} have"
+                yield Contradiction(("weights",), said)
+        if self.min_share is not UNSET and self.metric != "attributed_listing":
+            yield Contradiction(("min_share",), f"min_share: {self.metric} has none; attributed_listing has")
         yield from _wrong_levels(self.levels, self.metric)
+
+    @property
+    def counted_weights(self) -> tuple[Weight, ...]:
+        """The weights of the lists that count."""
+        return DEFAULT_WEIGHTS if self.weights is UNSET else self.weights
+
+    @property
+    def least_share(self) -> float:
+        """The share of its causes from which a listing counts."""
+        return DEFAULT_MIN_SHARE if self.min_share is UNSET else self.min_share
 
     @cached_property
     def ladder(self) -> tuple[Rung, ...]:
@@ -221,6 +260,11 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
                 if window not in self.windows:
                     said = f"rule {rule.name}: windows: {window} is not among the policy's windows"
                     yield Contradiction(("rules", place, "windows", nth), said)
+        shares = [(place, rule) for place, rule in enumerate(self.rules) if rule.metric == "attributed_listing"]
+        for place, rule in shares[1:]:
+            if rule.least_share != (first := shares[0][1]).least_share:
+                said = f"rule {rule.name}: min_share: {rule.least_share:g}, rule {first.name} has {first.least_share:g}"
+                yield Contradiction(("rules", place, "min_share"), f"{said}; a policy has one")
         yield from _repeated("overrides", [_whose(each) for each in self.overrides])
         by_name = {rule.name: rule for rule in self.rules}
         for place, override in enumerate(self.overrides):
@@ -230,6 +274,18 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
                 continue
             for path, said in override.contradictions(by_name[override.rule]):
                 yield Contradiction(("overrides", place, *path), f"{_whose(override)}: {said}")
+
+    @property
+    def attributed_share(self) -> float | None:
+        """The share from which a listing is somebody's; None where no rule asks for causes."""
+        return next((rule.least_share for rule in self.rules if rule.metric == "attributed_listing"), None)
+
+    @property
+    def listed_weights(self) -> frozenset[Weight]:
+        """The weights of the lists of which any rule counts a customer's own listings."""
+        weighed = [weight for rule in self.rules if rule.metric in WEIGHED for weight in rule.counted_weights]
+        critical: list[Weight] = ["critical" for rule in self.rules if rule.metric == "critical_listing"]
+        return frozenset(weighed + critical)
 
     @cached_property
     def version(self) -> str:
@@ -352,11 +408,15 @@ def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
             yield Contradiction(("levels", worse), f"levels: {milder} ({low:g}) must be below {worse} ({high:g})")
     for level, threshold in given:
         if metric in COUNTED and (threshold < 1 or threshold % 1 != 0):
-            said = f"levels.{level}: {threshold:g} is not a whole number of listings"
+            said = f"levels.{level}: {threshold:g} is not a whole number of {_unit(metric)}"
             yield Contradiction(("levels", level), said)
         if metric not in COUNTED and threshold > 1:
             said = f"levels.{level}: {threshold:g} is not a ratio from 0 to 1 (0.003 is 0.3 %)"
             yield Contradiction(("levels", level), said)
+
+
+def _unit(metric: Metric) -> str:
+    return "hours" if metric == "listed_hours" else "listings"
 
 
 def _repeated(field: str, names: Sequence[str], key: str = "") -> Iterator[Contradiction]:

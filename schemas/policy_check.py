@@ -117,7 +117,7 @@ class _Checked:
         unread = {
             each.get("name")
             for place, each in enumerate(_listed(self._raw.get("rules")))
-            if place not in rules and isinstance(each, dict)
+            if place not in rules and isinstance(each, dict) and isinstance(each.get("name"), str)
         }
         for inner, said in policy.contradictions():
             part, *rest = inner

@@ -156,6 +156,9 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     A listing begins, where the list is not a critical one, and ends with a second look that says the same,
     `second_look_s` after the first or later. A zone that lists more than `most_listed_share` (a ratio) of the
     resources it was asked about, where it was asked about `most_listed_of` at least, is not believed.
+
+    `dedicated_pools` are the IP pools set up for one customer, by their names, each with its customer: whatever is
+    listed of such a pool is that customer's doing.
     """
 
     resolvers: list[str] = []
@@ -170,6 +173,7 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     tries: Count = 2
     concurrency: Count = 200
     lookback_days: Count = 7
+    dedicated_pools: dict[str, str] = {}
 
 
 class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -36,7 +36,9 @@ def allowance(
         return None
     found: list[tuple[int, str]] = []
     for window, least in rule.checks:
-        numerator, denominator = measured(rule.metric, windows.get(window, NOTHING), expired_is_failure)
+        numerator, denominator = measured(
+            rule.metric, windows.get(window, NOTHING), expired_is_failure, rule.counted_weights
+        )
         if denominator < least:
             continue
         wanted = _opening(rule.metric, denominator, rung.threshold, confidence)

@@ -62,7 +62,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     stream = ""
     if judgement.scope.startswith(STREAM_PREFIX):
         stream = f"Stream {judgement.scope.removeprefix(STREAM_PREFIX)}: "
-    what = _counted(verdict, policy)
+    what = _counted(verdict, policy, rule)
     if transition.kind in ("resolved", "de-escalated"):
         return f"{stream}{what}{_figures(verdict)}{_below(transition, verdict, rule)}.{overridden}"
     mark = _amount(verdict, verdict.threshold)
@@ -87,7 +87,7 @@ def rfc3339(epoch_ms: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
-def _counted(verdict: Verdict, policy: Policy) -> str:
+def _counted(verdict: Verdict, policy: Policy, rule: Rule) -> str:
     n, d = verdict.numerator, verdict.denominator
     within = f"in {verdict.window}"
     match verdict.metric:
@@ -102,9 +102,22 @@ def _counted(verdict: Verdict, policy: Policy) -> str:
             return f"{refused} refused for policy, spam or reputation among {d:,} finished {within}"
         case "exposure":
             return f"{n:,} of {_many(d, 'message')} sent through an address on a blocklist {within}"
-        case "critical_listing":
-            listings = _many(n, "listing") if n else "No listing"
-            return f"{listings} on critical blocklists of addresses only this customer used {within}"
+        case "attributed_listing":
+            return f"{_listings(n)} of which this customer is the likely cause (share {rule.least_share:g}) {within}"
+        case _:
+            return f"{_own_listings(verdict, rule)} {within}"
+
+
+def _own_listings(verdict: Verdict, rule: Rule) -> str:
+    lists = "critical" if verdict.metric == "critical_listing" else " or ".join(rule.counted_weights)
+    what = f"on {lists} blocklists of addresses or domains only this customer used"
+    if verdict.metric == "listed_hours":
+        return f"{_many(verdict.numerator, 'hour')} {what}"
+    return f"{_listings(verdict.numerator)} {what}"
+
+
+def _listings(number: int) -> str:
+    return _many(number, "listing") if number else "No listing"
 
 
 def _figures(verdict: Verdict) -> str:
@@ -131,6 +144,10 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
 def _remark(verdict: Verdict) -> str:
     if verdict.metric == "exposure":
         return " A shared address may be listed because of another customer."
+    if verdict.metric == "attributed_listing":
+        return " Others used the address too; the evidence has each one's part."
+    if verdict.metric == "listed_hours" and verdict.level != "good":
+        return " Each list counts by itself."
     if verdict.metric not in COUNTED and verdict.numerator > verdict.denominator:
         return " More than the mail of the window, because reports come later than the mail; judged as 100 %."
     return ""

@@ -1,23 +1,19 @@
-"""Mail that went through listed addresses, and listings that are one customer's alone."""
+"""Mail that went through listed addresses."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from schemas.listing import Weight
-from streams.listings import Listing, users_of
+from streams.listings import Listing
 from streams.portions import portions
 from streams.store import Store
-from streams.subjects import CUSTOMER, PLACE, Subjects, Totals
-from streams.totals import MINUTE_S, begin, longest_first, sums
+from streams.subjects import PLACE, Totals
+from streams.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
 
 #: Listings that make mail count as exposed. Informational lists say nothing about abuse.
 EXPOSING: tuple[Weight, ...] = ("critical", "major", "minor")
-#: How long the answer to who else uses an address is good for.
-USERS_MS = 60_000
-FOREVER_S = 2**32 - 1
 
 #: Mail that left: delivered, bounced or expired, each recipient once (a late bounce was delivered before).
 SENT_MAIL = "delivered + hard + soft + block + expired - late_hard - late_soft - late_block"
@@ -59,7 +55,7 @@ def add_exposure(
     """
     order = longest_first(windows_ms)
     since = [begin(windows_ms[window], now_ms) for window in order]
-    listed = [each for each in listings if each.to_ms is None or each.to_ms > since[0] * 1000]
+    listed = [each for each in exposing(listings) if each.to_ms is None or each.to_ms > since[0] * 1000]
     if not listed or not totals.keys:
         return
     asked = {"ips": [each.resource for each in listed], "since_0": since[0]}
@@ -85,46 +81,9 @@ def add_exposure(
                     totals.counts[row][np.ix_(order, places)] = found
 
 
-class SoleUsers:
-    """Critical listings by the one customer that used the address; a shared address accuses nobody.
-
-    Who used an address is read again after `USERS_MS`, or when another address is listed: to find that out, every
-    customer's counts are read.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._users: dict[str, set[str]] = {}
-        self._read_ms = -USERS_MS
-
-    def owned(self, listings: Sequence[Listing], now_ms: int) -> dict[str, list[Listing]]:
-        """The listings of each customer that has one.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        critical = [each for each in listings if each.weight == "critical"]
-        ips = {each.resource for each in critical}
-        if now_ms - self._read_ms >= USERS_MS or not ips <= self._users.keys():
-            found = users_of(self._store, ips, now_ms)
-            self._users, self._read_ms = {ip: found.get(ip, set()) for ip in ips}, now_ms
-        owned: dict[str, list[Listing]] = defaultdict(list)
-        for each in critical:
-            if len(users := self._users[each.resource]) == 1:
-                owned[next(iter(users))].append(each)
-        return owned
-
-
-def add_listings(found: Subjects, windows_ms: Sequence[int], owned: dict[str, list[Listing]], now_ms: int) -> None:
-    """Fill in `critical_listings` of customers: how many were in force in each window."""
-    if not owned:
-        return
-    for row, (customer, scope) in enumerate(zip(found.customers, found.scopes, strict=True)):
-        if scope == CUSTOMER and customer in owned:
-            found.counts[row, :, PLACE["critical_listings"]] = [
-                sum(each.to_ms is None or each.to_ms > now_ms - length for each in owned[customer])
-                for length in windows_ms
-            ]
+def exposing(listings: Iterable[Listing]) -> list[Listing]:
+    """Those of addresses, on lists that say something about abuse."""
+    return [each for each in listings if each.kind == "ip" and each.weight in EXPOSING]
 
 
 @lru_cache(maxsize=32)

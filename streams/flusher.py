@@ -22,9 +22,11 @@ from streams.changes import messages
 from streams.flush import Flushed, flush
 from streams.ingest_metrics import Metrics
 from streams.intake import Batch
-from streams.listings import customers_of
+from streams.listings import USED_WITHIN_S
 from streams.refusals import Refused
+from streams.resource_use import customers_of
 from streams.store import Store, StoreError
+from streams.totals import FOREVER_S
 
 log = logging.getLogger("repmon.flush")
 
@@ -130,12 +132,15 @@ class Flusher:
         if dead:
             self._retried(lambda: self._set_aside(dead))
         flushed = self._retried(lambda: flush(self._store, batches, now_ms)) if batches else []
-        listed = {event.resource for batch in batches for _, event in batch.listings}
+        listed = {(event.kind, event.resource) for batch in batches for _, event in batch.listings}
         for each in flushed:
             self._debounce.pending |= each.batch.customers
             self._metrics.note(each)
         if listed:
-            self._debounce.pending |= self._retried(lambda: customers_of(self._store, listed, now_ms))
+            now_s = now_ms // 1000
+            self._debounce.pending |= self._retried(
+                lambda: customers_of(self._store, listed, now_s - USED_WITHIN_S, FOREVER_S)
+            )
         self._announce(now_ms)
         if batches:
             self._metrics.last_stored_ms = now_ms

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
-from streams.exposure import EXPOSED, EXPOSING, FOREVER_S, SENT_MAIL, THROUGH_LISTED
+from streams.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listing_causes import read_attributed_shares
 from streams.listings import USED_WITHIN_S, Listing, read_listings
 from streams.portions import portions
+from streams.resource_use import users_by_hour
 from streams.store import Store
 from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
-from streams.totals import MINUTE_S
-from streams.what_if import HOUR_S, History, OwnListing, hours_of, sole_users
+from streams.totals import FOREVER_S, MINUTE_S
+from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of, sole_users
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.
 PORTION_BYTES = 32_000_000
@@ -68,15 +71,6 @@ WHERE dimension = 'ip' AND customer IN {{customers:Array(String)}}
 GROUP BY customer, stream, hour
 """  # noqa: S608 - made of names from this project only
 
-#: Two users of an hour are enough to know that there were several.
-USERS = """
-SELECT value, toUInt32(toStartOfHour(bucket)) AS hour, groupUniqArray(2)(customer)
-FROM counts
-WHERE dimension = 'ip' AND value IN {ips:Array(String)}
-    AND bucket >= toDateTime({since:UInt32}) AND bucket < toDateTime({until:UInt32})
-GROUP BY value, hour
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -108,10 +102,11 @@ class Hourly:
         self._store = store
         self._extent = extent
         self._asked = {"fbl": list(feedback_loop), "since": extent.start_s, "until": extent.end_s}
-        self._listings = [
-            each for each in read_listings(store, extent.start_s * 1000, EXPOSING) if each.from_ms < extent.end_s * 1000
-        ]
+        begin_ms, end_ms = extent.start_s * 1000, extent.end_s * 1000
+        self._known = [each for each in read_listings(store, begin_ms, WEIGHTS, KINDS) if each.from_ms < end_ms]
+        self._listings = exposing(self._known)
         self._owned: Mapping[str, Sequence[OwnListing]] | None = None
+        self._attributed: Mapping[str, Sequence[AttributedListing]] | None = None
 
     def customers(self) -> list[str]:
         """Everybody with mail in this time, sorted.
@@ -147,7 +142,8 @@ class Hourly:
             rows = np.repeat(np.arange(len(keys)), list(map(len, columns[0])))
             self._fill(counts, who, len(keys), (rows, self._place(hours)), dict(zip(READ, values, strict=True)))
             self._add_exposure(counts, who, keys, customers)
-        return History(who.customers, who.scopes, self._extent.start_s, self._extent.first, counts, self._own())
+        begin, first = self._extent.start_s, self._extent.first
+        return History(who.customers, who.scopes, begin, first, counts, self._own(), self._causes())
 
     def _fill(
         self, counts: Counts, who: Layout, streams: int, at: tuple[Counts, Counts], values: Mapping[str, Counts]
@@ -192,25 +188,48 @@ class Hourly:
             self._fill(counts, who, len(keys), (rows, self._place(hours)), {"sent": sent, "exposed": mail})
 
     def _own(self) -> Mapping[str, Sequence[OwnListing]]:
-        """Critical listings by who used the address alone, at each step."""
+        """Listings by who used the resource alone, at each step."""
         if self._owned is None:
-            self._owned = self._read_own([each for each in self._listings if each.weight == "critical"])
+            self._owned = self._read_own(self._known)
         return self._owned
 
-    def _read_own(self, critical: Sequence[Listing]) -> Mapping[str, Sequence[OwnListing]]:
-        users: dict[str, dict[int, list[str]]] = defaultdict(dict)
+    def _causes(self) -> Mapping[str, Sequence[AttributedListing]]:
+        """Listings by their likeliest cause, as it is stored now."""
+        if self._attributed is None:
+            found: dict[str, list[AttributedListing]] = defaultdict(list)
+            for customer, caused in read_attributed_shares(self._store, self._known).items():
+                for listing, share in caused:
+                    found[customer].append(AttributedListing(listing.from_ms // 1000, _end(listing), share))
+            self._attributed = found
+        return self._attributed
+
+    def _read_own(self, listings: Sequence[Listing]) -> Mapping[str, Sequence[OwnListing]]:
         steps = self._extent.start_s + np.arange(self._extent.first, self._extent.hours + 1) * HOUR_S
-        since = max(0, int(steps[0]) - USED_WITHIN_S)
-        ips = sorted({each.resource for each in critical})
-        for names in portions(self._store, ips):
-            for ip, hour, some in self._store.rows(USERS, {**self._asked, "ips": names, "since": since}):
-                users[ip][int(hour)] = list(some)
-        sole = {ip: np.array(sole_users(users[ip], steps.tolist(), USED_WITHIN_S), object) for ip in users}
+        since = int(steps[0]) - USED_WITHIN_S
+        resources = {(each.kind, each.resource) for each in listings}
+        hourly = users_by_hour(self._store, resources, since, self._extent.end_s)
+        times = steps.tolist()
+        sole = {
+            name: tuple(
+                np.array(sole_users(each, times, USED_WITHIN_S), object)
+                for each in (
+                    {hour: users.customers for hour, users in hours.items()},
+                    {hour: users.streams for hour, users in hours.items()},
+                )
+            )
+            for name, hours in hourly.items()
+        }
         found: dict[str, list[OwnListing]] = defaultdict(list)
-        for each in critical:
+        for each in listings:
             if each.resource not in sole:
                 continue
-            to_s = inf if each.to_ms is None else each.to_ms / 1000
-            for customer in {user for user in sole[each.resource].tolist() if user is not None}:
-                found[customer].append(OwnListing(each.from_ms // 1000, to_s, sole[each.resource] == customer))
+            customers, streams = sole[each.resource]
+            for customer in {user for user in customers.tolist() if user is not None}:
+                alone = customers == customer
+                found[customer].append(OwnListing(each.from_ms // 1000, _end(each), alone, each.weight, streams))
         return found
+
+
+def _end(listing: Listing) -> float:
+    """Epoch s."""
+    return inf if listing.to_ms is None else listing.to_ms / 1000

@@ -6,7 +6,7 @@ needs the rule's minimum volume. The lower bound is never above the rate, so wha
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
@@ -16,10 +16,12 @@ import msgspec
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import COUNTED, Metric, Policy, Rule
+from schemas.listing import Weight
+from schemas.policy import COUNTED, DEFAULT_WEIGHTS, Metric, Policy, Rule
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
 NOTHING = WindowCounts()
+HOUR_S = 3600
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -122,8 +124,10 @@ def wilson(numerator: int, denominator: int, confidence: float) -> tuple[float, 
     return min(lower, rate), max(upper, rate)
 
 
-def measured(metric: Metric, counts: WindowCounts, expired_is_failure: bool) -> tuple[int, int]:
-    """Numerator and denominator of a metric. A number of listings has the denominator 1."""
+def measured(
+    metric: Metric, counts: WindowCounts, expired_is_failure: bool, weights: Sequence[Weight] = DEFAULT_WEIGHTS
+) -> tuple[int, int]:
+    """Numerator and denominator of a metric. A number of listings or of (full) hours has the denominator 1."""
     match metric:
         case "complaint":
             return counts.fbl_complained, counts.fbl_delivered
@@ -133,8 +137,24 @@ def measured(metric: Metric, counts: WindowCounts, expired_is_failure: bool) -> 
             return counts.block, counts.finished
         case "exposure":
             return counts.exposed, counts.sent
-        case "critical_listing":
-            return counts.critical_listings, 1
+        case _:
+            return _number(metric, counts, weights), 1
+
+
+def _number(metric: Metric, counts: WindowCounts, weights: Sequence[Weight]) -> int:
+    match metric:
+        case "listing_count":
+            return sum(_by_weight(counts, "listings", weights))
+        case "listed_hours":
+            return sum(_by_weight(counts, "listed_s", weights)) // HOUR_S
+        case "attributed_listing":
+            return counts.attributed_listings
+        case _:
+            return counts.critical_listings
+
+
+def _by_weight(counts: WindowCounts, field: str, weights: Sequence[Weight]) -> Iterator[int]:
+    return (getattr(counts, f"{field}_{weight}") for weight in weights)
 
 
 @lru_cache(maxsize=16)
@@ -162,7 +182,8 @@ def _verdict(rule: Rule, windows: Mapping[str, WindowCounts], confidence: float,
     enough, volume = False, -1
     chosen = (rule.windows[0], 0, 0)
     for window, least in rule.checks:
-        numerator, denominator = measured(metric, windows.get(window, NOTHING), expired_is_failure)
+        counts = windows.get(window, NOTHING)
+        numerator, denominator = measured(metric, counts, expired_is_failure, rule.counted_weights)
         suits = denominator >= least
         if opened < 0 and (suits, denominator) > (enough, volume):
             enough, volume, chosen = suits, denominator, (window, numerator, denominator)

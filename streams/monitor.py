@@ -44,6 +44,8 @@ MOST_REST_S = 0.5
 LOOK_S = 0.5
 #: How often it is looked whether another policy was applied.
 POLICY_S = 2.0
+#: How often it is looked for listings that began, were confirmed or ended.
+CAUSES_S = 5.0
 
 T = TypeVar("T")
 
@@ -59,12 +61,14 @@ class Monitor:
         data: Path,
         partitions: int,
         newer_policy: Callable[[], Policy | None] | None = None,
+        refresh_causes: Callable[[int], set[str]] | None = None,
     ) -> None:
         """`newer_policy` is asked every few seconds for a policy to judge by from then on; without it the judge's own
-        stays."""
+        stays. `refresh_causes`, given the time (epoch ms), says whose listings are attributed otherwise than before."""
         self._settings = settings
         self._judge = judge
         self._newer_policy = newer_policy
+        self._refresh_causes = refresh_causes
         self._partitions = partitions
         self._work = Debounce(
             int(settings.judge_every_s * 1000), int(settings.judge_soon_s * 1000), settings.soon_customers
@@ -88,6 +92,8 @@ class Monitor:
         timers = [self._partitions_watched, self._everybody, self._sweep]
         if self._newer_policy is not None:
             timers.append(self._policy_watched)
+        if self._refresh_causes is not None:
+            timers.append(self._causes_kept)
         self._tasks = [asyncio.create_task(each) for each in (self._judging(), *map(_lasting, timers))]
 
     async def stop(self, patience_s: float | None = None) -> bool:
@@ -199,6 +205,14 @@ class Monitor:
                 log.info("judging by policy %s from now on", policy.version)
                 self._gained.set()
             await asyncio.sleep(POLICY_S)
+
+    async def _causes_kept(self) -> None:
+        """Whoever became the likely cause of a listing is judged anew."""
+        while (refresh := self._refresh_causes) is not None:
+            found = await self._asked(lambda: refresh(_now_ms()))
+            self._work.changed(filter(self._is_ours, found))
+            self._wake.set()
+            await asyncio.sleep(CAUSES_S)
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from schemas.counts import MEASURES, SubjectCounts
-from streams.exposure import EXPOSING, FOREVER_S, SENT_MAIL, THROUGH_LISTED, add_listings
+from schemas.listing import KINDS, WEIGHTS
+from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listing_causes import read_attributed
 from streams.listings import USED_WITHIN_S, Listing, read_listings
+from streams.own_listings import add_attributed, add_listings, by_owner
+from streams.resource_use import users_between
 from streams.store import Store
 from streams.subjects import FIELDS, PLACE, Totals, subjects
-from streams.totals import MINUTE_S, READ, begin, is_long, longest_first, sums
+from streams.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
 
 #: One customer's rows are few enough to be read by the minute, however long the window.
 TOTALS = """
@@ -27,15 +31,6 @@ GROUP BY stream
 ORDER BY stream
 """
 
-SOLE_USER = """
-SELECT value
-FROM counts
-WHERE dimension = 'ip' AND value IN {ips:Array(String)}
-    AND bucket >= toDateTime({since:UInt32}) AND bucket < toDateTime({until:UInt32})
-GROUP BY value
-HAVING groupUniqArray(2)(customer) = [{customer:String}]
-"""
-
 _BY_LOOP = {f"fbl_{name}": f"{name} if value IN {{fbl:Array(String)}}" for name in ("delivered", "complained")}
 COUNTED = {name: name for name in MEASURES} | _BY_LOOP
 EXPOSED = {
@@ -46,12 +41,20 @@ EXPOSED = {
 
 
 def counts_at(
-    store: Store, customer: str, windows: Mapping[str, int], feedback_loop: Sequence[str], at_ms: int, *, so_far: bool
+    store: Store,
+    customer: str,
+    windows: Mapping[str, int],
+    feedback_loop: Sequence[str],
+    at_ms: int,
+    *,
+    so_far: bool,
+    attributed_share: float | None = None,
 ) -> list[SubjectCounts]:
     """The customer and each of its streams (these only where it has more than one); empty without any count.
 
     `windows` maps names to lengths in ms. With `so_far` nothing that is counted is left out, as when the monitor judges
-    at `at_ms` (epoch ms): events may lie a little ahead of the clock.
+    at `at_ms` (epoch ms): events may lie a little ahead of the clock. Listings are attributed from `attributed_share`
+    on, by the causes that are stored now.
 
     Raises:
         StoreError: the store failed.
@@ -61,7 +64,7 @@ def counts_at(
     asked = {"customer": customer, "fbl": list(feedback_loop), "until": until}
     totals = _totals(store, lengths, at_ms, asked)
     # What was listed later was not listed then.
-    known = [each for each in read_listings(store, at_ms - max(lengths), EXPOSING) if each.from_ms <= at_ms]
+    known = [each for each in read_listings(store, at_ms - max(lengths), WEIGHTS, KINDS) if each.from_ms <= at_ms]
     for long in (False, True):
         places = [place for place, length in enumerate(lengths) if is_long(length) == long]
         if places:
@@ -69,7 +72,13 @@ def counts_at(
     found = subjects(totals, tuple(windows))
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
-    add_listings(found, lengths, {customer: _owned(store, known, at_ms, asked)}, at_ms)
+    resources = {(each.kind, each.resource) for each in known}
+    users = users_between(store, resources, at_ms // 1000 - USED_WITHIN_S, until)
+    add_listings(
+        found, lengths, by_owner(known, {each: users[each[1]] for each in resources if each[1] in users}), at_ms
+    )
+    if attributed_share is not None:
+        add_attributed(found, lengths, read_attributed(store, known, attributed_share), at_ms)
     return [found.one(place) for place in range(len(found))]
 
 
@@ -96,7 +105,7 @@ def _add_exposure(
     """`sent` and `exposed` of the windows at `places`, as `exposure.add_exposure` fills them in."""
     order = [places[each] for each in longest_first([lengths[place] for place in places])]
     since = [begin(lengths[place], at_ms) for place in order]
-    listed = [each for each in known if each.to_ms is None or each.to_ms > since[0] * 1000]
+    listed = [each for each in exposing(known) if each.to_ms is None or each.to_ms > since[0] * 1000]
     if not listed:
         return
     parameters = {
@@ -117,14 +126,3 @@ def _add_exposure(
     for row, (_, stream) in enumerate(totals.keys):
         if stream in found:
             totals.counts[row][np.ix_(order, [PLACE["sent"], PLACE["exposed"]])] = found[stream][:, :2]
-
-
-def _owned(store: Store, known: Sequence[Listing], at_ms: int, asked: Mapping[str, Any]) -> list[Listing]:
-    """Critical listings of addresses that only this customer used."""
-    critical = [each for each in known if each.weight == "critical"]
-    if not critical:
-        return []
-    since = max(0, at_ms // 1000 - USED_WITHIN_S)
-    ips = [each.resource for each in critical]
-    sole = {ip for (ip,) in store.rows(SOLE_USER, {**asked, "ips": ips, "since": since})}
-    return [each for each in critical if each.resource in sole]

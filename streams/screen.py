@@ -4,13 +4,16 @@ Most subjects are below every threshold. For these it is known without judging e
 left to say is whether there was enough mail to say so. `judge` says the same of each of them, only slower.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.policy import COUNTED, Metric, Policy
-from streams.subjects import PLACE, Counts, Subjects
+from schemas.listing import Weight
+from schemas.policy import COUNTED, DEFAULT_WEIGHTS, Metric, Policy
+from streams.judge import HOUR_S
+from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
 
 
 class Screened(NamedTuple):
@@ -31,7 +34,7 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
     for rule in policy.rules:
         # A window that is not there is empty, so it has too little mail.
         checks = [(place_of[window], least) for window, least in rule.checks if window in place_of]
-        top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure)
+        top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
         for place, least in checks:
             if rule.metric in COUNTED:
                 remarkable |= top[:, place] >= rule.thresholds[0]
@@ -46,7 +49,9 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
     return Screened(remarkable, too_small)
 
 
-def measured(metric: Metric, counts: Counts, expired_is_failure: bool) -> tuple[Counts, Counts]:
+def measured(
+    metric: Metric, counts: Counts, expired_is_failure: bool, weights: Sequence[Weight] = DEFAULT_WEIGHTS
+) -> tuple[Counts, Counts]:
     """Numerators and denominators of a metric, as in `judge.measured`, with the axes of `counts` but the last."""
     match metric:
         case "complaint":
@@ -58,9 +63,9 @@ def measured(metric: Metric, counts: Counts, expired_is_failure: bool) -> tuple[
             return _field(counts, "block"), finished(counts)
         case "exposure":
             return _field(counts, "exposed"), _field(counts, "sent")
-        case "critical_listing":
-            listings = _field(counts, "critical_listings")
-            return listings, np.ones_like(listings)
+        case _:
+            number = _number(metric, counts, weights)
+            return number, np.ones_like(number)
 
 
 def finished(counts: Counts) -> Counts:
@@ -70,6 +75,23 @@ def finished(counts: Counts) -> Counts:
         total += _field(counts, name)
     for name in ("late_hard", "late_soft", "late_block"):
         total -= _field(counts, name)
+    return total
+
+
+def _number(metric: Metric, counts: Counts, weights: Sequence[Weight]) -> Counts:
+    match metric:
+        case "listing_count":
+            return _summed(counts, LISTINGS_OF, weights)
+        case "listed_hours":
+            return _summed(counts, LISTED_S_OF, weights) // HOUR_S
+        case "attributed_listing":
+            return _field(counts, "attributed_listings")
+        case _:
+            return _field(counts, "critical_listings")
+
+
+def _summed(counts: Counts, places: Mapping[Weight, int], weights: Sequence[Weight]) -> Counts:
+    total: Counts = counts[..., [places[weight] for weight in weights]].sum(axis=-1)
     return total
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.listing import WEIGHTS
 
 CUSTOMER = "customer"
 STREAM_PREFIX = "stream:"
@@ -17,6 +18,9 @@ STREAM_PREFIX = "stream:"
 #: The last axis of every array of counts.
 FIELDS: tuple[str, ...] = WindowCounts.__struct_fields__
 PLACE = {name: place for place, name in enumerate(FIELDS)}
+#: The fields of a customer's own listings, by the weight of the list: how many, and for how many seconds.
+LISTINGS_OF = {weight: PLACE[f"listings_{weight}"] for weight in WEIGHTS}
+LISTED_S_OF = {weight: PLACE[f"listed_s_{weight}"] for weight in WEIGHTS}
 
 Counts = NDArray[np.int64]
 #: Customer and stream.

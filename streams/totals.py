@@ -13,6 +13,8 @@ from streams.subjects import FIELDS, Totals
 
 MINUTE_S = 60
 HOUR_S = 3600
+#: Later than any bucket (epoch s).
+FOREVER_S = 2**32 - 1
 #: Windows up to this length (s) begin at a minute.
 SHORT_S = 24 * HOUR_S
 

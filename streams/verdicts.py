@@ -112,6 +112,8 @@ class Judge:
             self._fbl,
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
+            own_weights=policy.listed_weights,
+            attributed_share=policy.attributed_share,
         )
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.listing import Weight
 from schemas.policy import COUNTED, Metric, Policy, Rule, window_ms
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.screen import measured
-from streams.subjects import CUSTOMER, FIELDS, PLACE, Counts
+from streams.subjects import CUSTOMER, FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, STREAM_PREFIX, Counts
 
 HOUR_S = 3_600
 #: Rates are compared with a little room, since `judge` has the last word on whoever is let through.
@@ -35,22 +36,34 @@ Steps = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class OwnListing:
-    """A critical listing from `from_s` to `to_s` (epoch s).
+    """A listing from `from_s` to `to_s` (epoch s).
 
-    `sole` says of each step whether only this customer used the address.
+    `sole` says of each step whether only this customer used the resource, `streams` its only stream where that is
+    known.
     """
 
     from_s: int
     to_s: float
     sole: NDArray[np.bool_]
+    weight: Weight = "critical"
+    streams: NDArray[np.object_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttributedListing:
+    """A listing from `from_s` to `to_s` (epoch s) of which a customer is the likeliest cause, by this share."""
+
+    from_s: int
+    to_s: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """Counts by the hour: `counts` has the axes subject, hour, field; the first hour begins at `start_s` (epoch s).
 
-    It is judged at the end of each of the hours from number `first` on (counted from 1). `listings` are the critical
-    listings of customers.
+    It is judged at the end of each of the hours from number `first` on (counted from 1). `listings` are those of
+    resources that a customer used alone, `attributed` those of which it is the likeliest cause.
     """
 
     customers: Sequence[str]
@@ -59,6 +72,7 @@ class History:
     first: int
     counts: Counts
     listings: Mapping[str, Sequence[OwnListing]] = field(default_factory=dict)
+    attributed: Mapping[str, Sequence[AttributedListing]] = field(default_factory=dict)
 
     @property
     def steps(self) -> Steps:
@@ -138,7 +152,7 @@ def _may_open(history: History, rates: "_Rates", rule: Rule, alone: Policy) -> N
     found = np.zeros((len(history.customers), len(history.steps)), np.bool_)
     if rule.metric in COUNTED:
         for place, (customer, scope) in enumerate(zip(history.customers, history.scopes, strict=True)):
-            found[place] = scope == CUSTOMER and customer in history.listings
+            found[place] = _has_listings(history, customer, scope, rule)
         return found
     top, bottom = rates.of(rule.metric, alone.expired_is_failure)
     some = np.flatnonzero(top[:, -1] > 0)
@@ -147,6 +161,18 @@ def _may_open(history: History, rates: "_Rates", rule: Rule, alone: Policy) -> N
         n, d = _within(top, history.first, window), _within(bottom, history.first, window)
         found[some] |= _may_reach(rule.thresholds[0], n, d, least, alone.confidence)
     return found
+
+
+def _has_listings(history: History, customer: str, scope: str, rule: Rule) -> bool:
+    """Whether any listing may count for a subject under a rule."""
+    own = history.listings.get(customer, ())
+    match rule.metric:
+        case "attributed_listing":
+            return scope == CUSTOMER and customer in history.attributed
+        case "critical_listing":
+            return scope == CUSTOMER and any(each.weight == "critical" for each in own)
+        case _:
+            return any(each.weight in rule.counted_weights for each in own)
 
 
 def _may_reach(threshold: float, top: Counts, bottom: Counts, least: int, confidence: float) -> NDArray[np.bool_]:
@@ -215,12 +241,38 @@ def _windows(history: History, place: int, rule: Rule) -> Counts:
     found = np.stack([total[steps] - total[np.maximum(steps - hours_of(each), 0)] for each in rule.windows], axis=1)
     for name in ("sent", "exposed"):  # as in `windows`: the delivery of a late bounce may lie before the window
         np.maximum(found[..., PLACE[name]], 0, out=found[..., PLACE[name]])
-    if history.scopes[place] == CUSTOMER:
-        times = history.times_s
-        for each in history.listings.get(history.customers[place], ()):
-            for column, window in enumerate(rule.windows):
-                counted = each.sole & (each.from_s <= times) & (each.to_s > times - window_ms(window) // 1000)
+    if rule.metric in COUNTED:
+        _add_listings(found, history, place, rule)
+    return found
+
+
+def _add_listings(found: Counts, history: History, place: int, rule: Rule) -> None:
+    """The listings of one subject, as `own_listings` fills them in."""
+    customer, scope, times = history.customers[place], history.scopes[place], history.times_s
+    windows = [(column, window_ms(window) // 1000) for column, window in enumerate(rule.windows)]
+    for each in history.listings.get(customer, ()):
+        own = each.sole
+        if scope != CUSTOMER:
+            if each.streams is None:
+                continue
+            own = own & (each.streams == scope.removeprefix(STREAM_PREFIX))
+        for column, length in windows:
+            counted = own & _in_force(each, times, length)
+            found[:, column, LISTINGS_OF[each.weight]] += counted
+            if scope == CUSTOMER and each.weight == "critical":
                 found[:, column, PLACE["critical_listings"]] += counted
+            lasted = np.minimum(np.floor(each.to_s), times) - np.maximum(each.from_s, times - length)
+            found[:, column, LISTED_S_OF[each.weight]] += own * np.maximum(lasted, 0).astype(np.int64)
+    if scope == CUSTOMER:
+        for caused in history.attributed.get(customer, ()):
+            if caused.share >= rule.least_share:
+                for column, length in windows:
+                    found[:, column, PLACE["attributed_listings"]] += _in_force(caused, times, length)
+
+
+def _in_force(listing: OwnListing | AttributedListing, times: Steps, length_s: int) -> NDArray[np.bool_]:
+    """Of each step, whether a listing was in force at some time of a window."""
+    found: NDArray[np.bool_] = (listing.from_s <= times) & (listing.to_s > times - length_s)
     return found
 
 

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from schemas.counts import SubjectCounts
-from streams.exposure import EXPOSING, SoleUsers, add_exposure, add_listings
+from schemas.listing import KINDS, WEIGHTS, Weight
+from streams.exposure import EXPOSING, add_exposure
+from streams.listing_causes import read_attributed
 from streams.listings import Listing, read_listings
 from streams.long_windows import LongWindows
+from streams.own_listings import SoleUsers, add_attributed, add_listings
 from streams.store import Store
 from streams.subjects import CUSTOMER, PLACE, STREAM_PREFIX, Subjects, Totals, merged, subjects
 from streams.totals import SHORT_S, is_long, read_totals
@@ -26,16 +29,26 @@ class Windows:
     """
 
     def __init__(
-        self, store: Store, windows: Mapping[str, int], feedback_loop: Sequence[str], keep_ms: int, most: int
+        self,
+        store: Store,
+        windows: Mapping[str, int],
+        feedback_loop: Sequence[str],
+        keep_ms: int,
+        most: int,
+        *,
+        own_weights: Iterable[Weight] = WEIGHTS,
+        attributed_share: float | None = None,
     ) -> None:
+        """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given."""
         self._store = store
+        self._share = attributed_share
         self._names = tuple(windows)
         self._lengths = list(windows.values())
         self._short = [place for place, length in enumerate(self._lengths) if not is_long(length)]
         self._long = [place for place, length in enumerate(self._lengths) if is_long(length)]
         self._fbl = feedback_loop
         self._kept = LongWindows(len(self._long), keep_ms, most)
-        self._sole_users = SoleUsers(store)
+        self._sole_users = SoleUsers(store, own_weights)
 
     def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
         """The subjects of customers that have any count, and who is to be read again when.
@@ -47,7 +60,7 @@ class Windows:
             StoreError: the store failed.
         """
         asked = sorted(set(customers))
-        listings = read_listings(self._store, now_ms - max(self._lengths, default=0), EXPOSING)
+        listings = read_listings(self._store, now_ms - max(self._lengths, default=0), WEIGHTS, KINDS)
         parts, places = [], []
         again: list[tuple[str, int]] = []
         if self._short:
@@ -65,6 +78,9 @@ class Windows:
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
         add_listings(found, self._lengths, self._sole_users.owned(listings, now_ms), now_ms)
+        if self._share is not None:
+            attributed = read_attributed(self._store, listings, self._share)
+            add_attributed(found, self._lengths, attributed, now_ms)
         return found, again
 
     def forget(self) -> None:

@@ -79,7 +79,7 @@ OPENED = {
     ),
     "critical_listing": (
         {"critical_listings": 1},
-        "1 listing on critical blocklists of addresses only this customer used in 1h, "
+        "1 listing on critical blocklists of addresses or domains only this customer used in 1h, "
         "at or above the critical threshold of 1.",
     ),
 }
@@ -131,7 +131,7 @@ def test_alert_resolved_without_any_mail_shows_no_rate() -> None:
 
 def test_resolved_listing_alert_says_that_nothing_is_listed() -> None:
     assert alert("critical_listing", {}, "resolved", ("critical", "good")).data.explanation == (
-        "No listing on critical blocklists of addresses only this customer used in 1h, "
+        "No listing on critical blocklists of addresses or domains only this customer used in 1h, "
         "below 1 in every window for 30 minutes; resolved from critical."
     )
 

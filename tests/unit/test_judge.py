@@ -14,12 +14,12 @@ from schemas.alert import LEVELS
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.event import EventType, MailEvent
 from schemas.policy import Levels, Override, Policy, Rule, load
-from streams.judge import RANK, Judgement, Verdict, judge, wilson
+from streams.judge import RANK, Judgement, Verdict, judge, measured, wilson
 from tests.unit.test_count import counted, event
 
 POLICY = load()
 CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))["case"]
-CASE_FIELDS = {"name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure"}
+CASE_FIELDS = {"name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure", "also"}
 
 
 def subject(windows: dict[str, WindowCounts], scope: str = "customer") -> SubjectCounts:
@@ -51,7 +51,10 @@ def test_worked_case(case: dict[str, Any]) -> None:
     assert set(case) <= CASE_FIELDS
     everywhere = dict.fromkeys(POLICY.windows, case["all"]) if "all" in case else {}
     windows = msgspec.convert(everywhere | case.get("windows", {}), dict[str, WindowCounts])
-    policy = msgspec.structs.replace(POLICY, expired_is_failure=case.get("expired_is_failure", True))
+    also = msgspec.convert(case.get("also", []), tuple[Rule, ...])
+    policy = msgspec.structs.replace(
+        POLICY, expired_is_failure=case.get("expired_is_failure", True), rules=POLICY.rules + also
+    )
     judgement = judge(subject(windows), policy, 0)
     verdicts = by_rule(judgement)
     good = dict.fromkeys(verdicts, "good")
@@ -185,6 +188,19 @@ def test_number_of_listings_is_judged_without_interval() -> None:
     assert (two.rate, two.lower, two.upper, two.denominator, two.confidence) == (2.0, 2.0, 2.0, 1, 1.0)
 
 
+def test_listings_count_by_the_weights_of_the_rule_critical_and_major_if_it_has_none() -> None:
+    counts = WindowCounts(listings_critical=1, listings_major=2, listings_minor=4, listings_informational=8)
+    assert measured("listing_count", counts, True) == (3, 1)
+    assert measured("listing_count", counts, True, ("minor", "informational")) == (12, 1)
+
+
+def test_listed_hours_are_full_hours_added_up_over_the_lists() -> None:
+    counts = WindowCounts(listed_s_critical=3_599, listed_s_major=1, listed_s_minor=7_199)
+    assert measured("listed_hours", counts, True) == (1, 1)
+    assert measured("listed_hours", counts, True, ("critical",)) == (0, 1)
+    assert measured("listed_hours", counts, True, ("minor",)) == (1, 1)
+
+
 def test_policy_with_counts_only_has_no_volume_to_miss() -> None:
     policy = one_rule(metric="critical_listing", min_volume=0, levels=Levels(critical=1))
     assert judge(subject({}), policy, 0).standing == "good"
@@ -224,6 +240,9 @@ window_counts = st.builds(
     exposed=number,
     sent=number,
     critical_listings=st.integers(0, 2),
+    listings_critical=st.integers(0, 2),
+    listings_major=st.integers(0, 3),
+    listed_s_minor=st.integers(0, 100_000),
 )
 subjects = st.builds(subject, st.dictionaries(st.sampled_from(POLICY.windows), window_counts))
 

@@ -20,6 +20,12 @@ windows = ["24h"]
 min_volume = 1000
 levels = { warning = 0.001, excessive = 0.003 }
 """
+COUNT = """
+[[rules]]
+name = "listed"
+windows = ["24h"]
+levels = { warning = 1 }
+"""
 FAILURE = RULE.replace("complaint", "failure").replace("0.001", "0.03").replace("0.003", "0.05")
 
 
@@ -121,6 +127,29 @@ ERRORS = {
     "count that is a fraction": (
         RULE.replace('metric = "complaint"', 'metric = "critical_listing"').replace("= 1000", "= 0"),
         "rule complaint: levels.warning: 0.001 is not a whole number",
+    ),
+    "hours that are a fraction": (
+        RULE.replace('metric = "complaint"', 'metric = "listed_hours"').replace("= 1000", "= 0"),
+        "rule complaint: levels.warning: 0.001 is not a whole number of hours",
+    ),
+    "weights of a rate": (rule_with('weights = ["major"]'), "rule complaint: weights: complaint has none"),
+    "weight twice": (
+        f"""{COUNT}metric = "listing_count"\nweights = ["major", "major"]""",
+        "rule listed: weights: major is given twice",
+    ),
+    "weight that is none": (
+        f"""{COUNT}metric = "listing_count"\nweights = ["heavy"]""",
+        "rule listed: weights[0]: Invalid enum value 'heavy'",
+    ),
+    "share of what is not attributed": (
+        f"""{COUNT}metric = "listing_count"\nmin_share = 0.5""",
+        "rule listed: min_share: listing_count has none; attributed_listing has",
+    ),
+    "share above 1": (f"""{COUNT}metric = "attributed_listing"\nmin_share = 1.1""", "rule listed: min_share: Expected"),
+    "two shares": (
+        f"""{COUNT}metric = "attributed_listing"\n{COUNT.replace("listed", "other")}metric = "attributed_listing"
+min_share = 0.9""",
+        "rule other: min_share: 0.9, rule listed has 0.5; a policy has one",
     ),
     "rule twice": (RULE + RULE, "rules: complaint is given twice"),
     "confidence 1": (f"confidence = 1.0\n{RULE}", "confidence: Expected `float` < 1"),
@@ -241,6 +270,18 @@ def test_version_changes_with_what_the_policy_says(line: str) -> None:
 
 def test_version_changes_with_an_override() -> None:
     assert parse(override("min_volume = 1"), "t").version != parse(RULE, "t").version
+
+
+def test_version_is_what_it_was_before_rules_had_weights_and_shares() -> None:
+    assert parse(RULE, "policy.toml").version == "2064bc8ca58f"
+
+
+def test_default_share_and_weights_hold_where_none_are_given() -> None:
+    (rule,) = parse(f'{COUNT}metric = "attributed_listing"', "policy.toml").rules
+    assert (rule.least_share, rule.counted_weights) == (0.5, ("critical", "major"))
+    text = f'{COUNT}metric = "listing_count"\nweights = ["minor"]\n{RULE}'
+    assert parse(text, "policy.toml").listed_weights == {"minor"}
+    assert load().listed_weights == {"critical"}
 
 
 def test_version_begins_with_the_name() -> None:

@@ -1,6 +1,7 @@
 """Screening many subjects at once says what judging each of them would say."""
 
 from dataclasses import replace
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.counts import WindowCounts
-from schemas.policy import Levels, Policy, Rule, load
+from schemas.policy import Levels, Metric, Policy, Rule, load
 from streams import screen as screening
 from streams.judge import judge
 from streams.judge import measured as measured_one
@@ -19,12 +20,26 @@ from streams.totals import READ
 POLICY = load()
 WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)
 LISTINGS_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric == "critical_listing"))
+EVERY_METRIC = msgspec.structs.replace(
+    POLICY,
+    rules=POLICY.rules
+    + tuple(
+        Rule(name=f"more{place}", metric=metric, windows=("1h", "7d"), levels=Levels(watch=2), **more)
+        for place, (metric, more) in enumerate(
+            (
+                ("listing_count", {}),
+                ("listing_count", {"weights": ("minor", "informational")}),
+                ("listed_hours", {}),
+                ("listed_hours", {"weights": ("minor",)}),
+                ("attributed_listing", {"min_share": 0.8}),
+            )
+        )
+    ),
+)
 number = st.integers(0, 30) | st.integers(0, 3_000) | st.integers(0, 3_000_000)
 #: Around the thresholds of the default policy: 1 complaint in 1,000, 3 failures in 100.
 near = st.sampled_from([0, 1, 3, 6, 10, 29, 30, 31, 199, 200, 500, 999, 1_000, 1_001])
-fields = st.fixed_dictionaries(
-    {name: number | near for name in FIELDS if name != "critical_listings"} | {"critical_listings": st.integers(0, 1)}
-)
+fields = st.fixed_dictionaries({name: st.integers(0, 1) if "listings" in name else number | near for name in FIELDS})
 
 
 def table(windows: dict[str, dict[str, int]]) -> Subjects:
@@ -35,7 +50,8 @@ def table(windows: dict[str, dict[str, int]]) -> Subjects:
 
 
 @given(
-    st.dictionaries(st.sampled_from(POLICY.windows), fields), st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY])
+    st.dictionaries(st.sampled_from(POLICY.windows), fields),
+    st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY, EVERY_METRIC]),
 )
 @example({}, LISTINGS_ONLY)
 def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
@@ -52,9 +68,13 @@ def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
 def test_numerators_and_denominators_are_those_of_a_single_judgement(given_fields: dict[str, int]) -> None:
     one = WindowCounts(**given_fields)
     counts = np.array([[given_fields[field] for field in FIELDS]])
-    for rule in POLICY.rules:
-        top, bottom = screening.measured(rule.metric, counts, True)
-        assert (top[0], bottom[0]) == measured_one(rule.metric, one, True)
+    for rule in EVERY_METRIC.rules:
+        top, bottom = screening.measured(rule.metric, counts, True, rule.counted_weights)
+        assert (top[0], bottom[0]) == measured_one(rule.metric, one, True, rule.counted_weights)
+
+
+def test_every_metric_is_among_those_compared() -> None:
+    assert {rule.metric for rule in EVERY_METRIC.rules} == set(get_args(Metric))
 
 
 def test_rate_at_the_threshold_is_remarkable() -> None:

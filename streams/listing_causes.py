@@ -1,0 +1,305 @@
+"""The causes of listings as stored: written when a listing begins, and again when what they rest on changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from schemas.listing import KINDS, WEIGHTS, ResourceKind, Weight
+from streams.attribution import Attributed, Attribution, Cause, Use, attribute
+from streams.exposure import SENT_MAIL
+from streams.listings import USED_WITHIN_S, Listing, read_listings
+from streams.resource_use import used
+from streams.store import Store
+
+#: Listings in force this long ago, or later, are looked at; those that began in this time are counted anew.
+LOOKED_AT_MS = 7 * 24 * 3600 * 1000
+#: How often: counts of the hours before a listing may come late.
+RECOUNT_MS = 10 * 60 * 1000
+#: So many customers are kept of each listing.
+MOST = 100
+
+#: What each customer did through each resource in the hours before `end`, for each place in what is asked.
+USES = f"""
+SELECT place, customer, toInt64(sum({SENT_MAIL})), sum(complained), sum(hard), sum(block)
+FROM ({{used}}) AS counted
+INNER JOIN
+(
+    SELECT each.1 AS resource, each.2 AS until, each.3 AS place
+    FROM (SELECT arrayJoin(arrayZip({{{{names:Array(String)}}}}, {{{{ends:Array(UInt32)}}}},
+        arrayEnumerate({{{{names:Array(String)}}}}))) AS each)
+) AS asked ON asked.resource = counted.resource
+WHERE bucket >= toDateTime(until - {USED_WITHIN_S}) AND bucket < toDateTime(until)
+GROUP BY place, customer
+"""  # noqa: S608 - made of names from this project only
+
+POOLS = """
+SELECT sending_ip, argMax(ip_pool, events.time)
+FROM events
+WHERE sending_ip IN {ips:Array(String)} AND ip_pool != '' AND events.time >= toDateTime({since:UInt32})
+GROUP BY sending_ip
+"""
+
+STORED = """
+SELECT resource, kind, zone, weight, toUnixTimestamp64Milli(listing_causes.began) AS began_ms, confirmed,
+    toUnixTimestamp64Milli(ended) AS ended_ms, pool, attributed, users,
+    customers, volume, complaints, invalid, blocked, excess, shares
+FROM listing_causes FINAL
+WHERE ({resource:String} = '' OR resource = {resource:String})
+    AND ({zone:String} = '' OR zone = {zone:String})
+    AND ({customer:String} = '' OR has(customers, {customer:String}))
+    AND (ended_ms = 0 OR ended_ms > {since:Int64})
+ORDER BY listing_causes.began DESC, resource, zone
+LIMIT {limit:UInt32}
+"""
+EVERYTHING = 2**32 - 1
+
+#: The likeliest cause of each listing that has one.
+TOPS = """
+SELECT resource, zone, toUnixTimestamp64Milli(listing_causes.began) AS began_ms, customers[1], shares[1]
+FROM listing_causes FINAL
+WHERE listing_causes.began >= fromUnixTimestamp64Milli({since:Int64}) AND shares[1] > 0
+"""
+
+#: A listing: resource, zone, and when it began (epoch ms).
+Key = tuple[str, str, int]
+
+
+class CausedListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing with its likely causes. Times are epoch ms, UTC; `ended_ms` is None while it lasts.
+
+    `users` is how many customers used the resource, of whom `causes` has the first.
+    """
+
+    resource: str
+    kind: ResourceKind
+    zone: str
+    weight: Weight
+    began_ms: int
+    ended_ms: int | None
+    confirmed: bool
+    pool: str
+    attributed: Attributed
+    users: int
+    causes: tuple[Cause, ...]
+
+    @property
+    def key(self) -> Key:
+        """What tells listings apart."""
+        return self.resource, self.zone, self.began_ms
+
+    @property
+    def top(self) -> tuple[str, float] | None:
+        """The likeliest cause and its share; None where nobody is likelier than others."""
+        return (self.causes[0].customer, self.causes[0].share) if self.causes and self.causes[0].share > 0 else None
+
+
+class Causes:
+    """Keeps the table. `owners` are the customers of pools that are set up for one. One thread at a time."""
+
+    def __init__(self, store: Store, owners: Mapping[str, str]) -> None:
+        self._store = store
+        self._owners = owners
+        self._recounted_ms = -RECOUNT_MS
+        self._tops: dict[Key, tuple[str, float]] = {}
+
+    def refresh(self, now_ms: int) -> set[str]:
+        """Write what is new or changed. Returns the customers who, since the last time, became the likeliest cause of
+        a listing or are no longer, whoever wrote it.
+
+        Raises:
+            StoreError: the store failed; what is not written is written the next time.
+        """
+        since_ms = now_ms - LOOKED_AT_MS
+        listings = read_listings(self._store, since_ms, WEIGHTS, KINDS)
+        known = {each.key: each for each in stored_causes(self._store, since_ms)} if listings else {}
+        now = {_key(each) for each in listings}
+        recount = now_ms - self._recounted_ms >= RECOUNT_MS
+        due = [
+            each
+            for each in listings
+            if not _is_current(each, known.get(_key(each))) or (recount and each.from_ms >= since_ms)
+        ]
+        found = find_causes(self._store, due, self._owners)
+        changed = [each for each in found if each != known.get(each.key)]
+        _write(self._store, changed, now_ms)
+        if recount:
+            self._recounted_ms = now_ms
+        known |= {each.key: each for each in changed}
+        before, self._tops = self._tops, {key: top for key in now if key in known and (top := known[key].top)}
+        differing = [key for key in before.keys() | self._tops.keys() if before.get(key) != self._tops.get(key)]
+        return {tops[key][0] for tops in (before, self._tops) for key in differing if key in tops}
+
+
+def find_causes(store: Store, listings: Sequence[Listing], owners: Mapping[str, str]) -> list[CausedListing]:
+    """Count who used the resource of each listing before it began, and rank them. Writes nothing.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    uses = _uses(store, listings)
+    pools = _pools(store, listings)
+    found = []
+    for each in listings:
+        pool = pools.get(each.resource, "") if each.kind == "ip" else ""
+        found.append(_caused(each, pool, attribute(uses.get(_key(each), ()), owners.get(pool))))
+    return found
+
+
+def stored_causes(
+    store: Store,
+    since_ms: int,
+    *,
+    resource: str = "",
+    zone: str = "",
+    customer: str = "",
+    limit: int = EVERYTHING,
+) -> list[CausedListing]:
+    """The listings in force at or after `since_ms` (epoch ms), latest first; of one resource, zone or user if given.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"resource": resource, "zone": zone, "customer": customer, "since": since_ms, "limit": limit}
+    return [_stored(row) for row in store.rows(STORED, asked)]
+
+
+def read_attributed(store: Store, listings: Sequence[Listing], least: float) -> dict[str, list[Listing]]:
+    """Of these listings, those of which a customer is the likeliest cause by a share of at least `least`.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = read_attributed_shares(store, listings)
+    return {customer: [each for each, share in caused if share >= least] for customer, caused in found.items()}
+
+
+def read_attributed_shares(store: Store, listings: Sequence[Listing]) -> dict[str, list[tuple[Listing, float]]]:
+    """These listings by their likeliest cause, with its share.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, list[tuple[Listing, float]]] = defaultdict(list)
+    if listings:
+        rows = store.rows(TOPS, {"since": min(each.from_ms for each in listings)})
+        tops = {(resource, zone, int(began)): (str(customer), share) for resource, zone, began, customer, share in rows}
+        for each in listings:
+            if (top := tops.get(_key(each))) is not None:
+                found[top[0]].append((each, top[1]))
+    return found
+
+
+def _is_current(listing: Listing, known: CausedListing | None) -> bool:
+    """Whether what is stored of a listing says of it what is known of it now."""
+    return known is not None and (known.confirmed, known.ended_ms, known.weight) == (
+        listing.confirmed,
+        listing.to_ms,
+        listing.weight,
+    )
+
+
+def _key(listing: Listing) -> Key:
+    return listing.resource, listing.zone, listing.from_ms
+
+
+def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
+    found: dict[Key, list[Use]] = defaultdict(list)
+    # Several lists may have begun to list a resource at the same moment.
+    same: dict[tuple[ResourceKind, str, int], list[Key]] = defaultdict(list)
+    for each in listings:
+        same[each.kind, each.resource, each.from_ms // 1000].append(_key(each))
+    for some in _portions(sorted(same)):
+        asked: dict[str, Any] = {"names": [name for _, name, _ in some], "ends": [end for _, _, end in some]}
+        since, until = min(asked["ends"]) - USED_WITHIN_S, max(asked["ends"])
+        resources = [(kind, name) for kind, name, _ in some]
+        columns = f"customer, bucket, {', '.join(COUNTED)}"
+        for place, customer, *numbers in used(store, USES, columns, resources, since, until, asked):
+            use = Use(str(customer), *map(int, numbers))
+            for key in same[some[int(place) - 1]]:
+                found[key].append(use)
+    return found
+
+
+COUNTED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
+#: Listings asked for at once: they are bound three times over, and must fit the address of a request.
+AT_ONCE = 200
+
+
+def _portions(some: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (some[start : start + AT_ONCE] for start in range(0, len(some), AT_ONCE))
+
+
+def _pools(store: Store, listings: Sequence[Listing]) -> dict[str, str]:
+    """The pool in which each address was used last, as far as events that are kept one by one say."""
+    begins = {each.resource: each.from_ms // 1000 for each in listings if each.kind == "ip"}
+    found: dict[str, str] = {}
+    for some in _portions(sorted(begins)):
+        since = max(0, min(begins[ip] for ip in some) - USED_WITHIN_S)
+        found |= {str(ip): str(pool) for ip, pool in store.rows(POOLS, {"ips": list(some), "since": since})}
+    return found
+
+
+def _caused(listing: Listing, pool: str, said: Attribution) -> CausedListing:
+    return CausedListing(
+        resource=listing.resource,
+        kind=listing.kind,
+        zone=listing.zone,
+        weight=listing.weight,
+        began_ms=listing.from_ms,
+        ended_ms=listing.to_ms,
+        confirmed=listing.confirmed,
+        pool=pool,
+        attributed=said.attributed,
+        users=len(said.causes),
+        causes=said.causes[:MOST],
+    )
+
+
+_ARRAYS = ("customer", "volume", "complaints", "invalid", "blocked", "excess", "share")
+
+
+def _stored(row: Sequence[Any]) -> CausedListing:
+    resource, kind, zone, weight, began_ms, confirmed, ended_ms, pool, attributed, users, *arrays = row
+    return CausedListing(
+        resource=resource,
+        kind=kind,
+        zone=zone,
+        weight=weight,
+        began_ms=int(began_ms),
+        ended_ms=int(ended_ms) or None,
+        confirmed=bool(confirmed),
+        pool=pool,
+        attributed=attributed,
+        users=int(users),
+        causes=tuple(Cause(**dict(zip(_ARRAYS, each, strict=True))) for each in zip(*arrays, strict=True)),
+    )
+
+
+def _write(store: Store, listings: Sequence[CausedListing], now_ms: int) -> None:
+    if not listings:
+        return
+    columns = {"customer": "customers", "share": "shares"}
+    store.insert(
+        "listing_causes",
+        {
+            **{name: [getattr(each, name) for each in listings] for name in ("resource", "kind", "zone", "weight")},
+            **{
+                name: [getattr(each, name) for each in listings]
+                for name in ("confirmed", "pool", "attributed", "users")
+            },
+            "began": [_time(each.began_ms) for each in listings],
+            "ended": [_time(each.ended_ms or 0) for each in listings],
+            **{
+                columns.get(name, name): [[getattr(cause, name) for cause in each.causes] for each in listings]
+                for name in _ARRAYS
+            },
+            "updated": [_time(now_ms)] * len(listings),
+        },
+    )
+
+
+def _time(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

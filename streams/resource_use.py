@@ -1,0 +1,138 @@
+"""Who used an address or a domain, and when: the one place that knows where the counts say so.
+
+Addresses are counted as they are. A listed domain is meant with all that is under it: mail from `news.acme.example`
+uses the listed `acme.example`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.listing import ResourceKind
+from streams.portions import portions
+from streams.store import Store
+
+#: The counts through addresses, and those of domains, as rows with a `resource`. `{{columns}}` are what else is wanted.
+ADDRESSES = """
+SELECT value AS resource, {columns}
+FROM counts
+WHERE dimension = 'ip' AND value IN {{ips:Array(String)}}
+    AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+"""
+DOMAINS = """
+SELECT resource, {columns}
+FROM counts
+ARRAY JOIN
+    arrayFilter(each -> value = each OR endsWith(value, concat('.', each)), {{domains:Array(String)}}) AS resource
+WHERE dimension = 'from'
+    AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+"""
+
+USERS = """
+SELECT resource, groupUniqArray(2)(customer), groupUniqArray(2)(stream)
+FROM ({used})
+GROUP BY resource
+"""
+
+HOURLY_USERS = """
+SELECT resource, toUInt32(toStartOfHour(bucket)) AS hour, groupUniqArray(2)(customer), groupUniqArray(2)(stream)
+FROM ({used})
+GROUP BY resource, hour
+"""
+
+CUSTOMERS = """
+SELECT DISTINCT customer FROM ({used})
+"""
+
+#: A resource by kind and name.
+Resource = tuple[ResourceKind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Who used a resource: its customers and their streams, two of each at most, sorted."""
+
+    customers: tuple[str, ...]
+    streams: tuple[str, ...]
+
+    @classmethod
+    def of(cls, customers: Iterable[str], streams: Iterable[str]) -> "Users":
+        """Made from what the store answers."""
+        return cls(tuple(sorted(customers)), tuple(sorted(streams)))
+
+    @property
+    def alone(self) -> str | None:
+        """The only customer; None where there is none, or several."""
+        return self.customers[0] if len(self.customers) == 1 else None
+
+    @property
+    def one_stream(self) -> str | None:
+        """The only stream of the only customer; None where that is not known."""
+        return self.streams[0] if len(self.customers) == len(self.streams) == 1 else None
+
+
+NOBODY = Users((), ())
+
+
+def users_between(store: Store, resources: Iterable[Resource], since_s: int, until_s: int) -> dict[str, Users]:
+    """Who used each resource from `since_s` until before `until_s` (epoch s); absent where nobody did.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    columns = "customer, stream"
+    return {
+        str(resource): Users.of(customers, streams)
+        for resource, customers, streams in used(store, USERS, columns, resources, since_s, until_s)
+    }
+
+
+def users_by_hour(
+    store: Store, resources: Iterable[Resource], since_s: int, until_s: int
+) -> Mapping[str, Mapping[int, Users]]:
+    """The same, hour by hour (each by its begin, epoch s).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, dict[int, Users]] = defaultdict(dict)
+    columns = "customer, stream, bucket"
+    for resource, hour, customers, streams in used(store, HOURLY_USERS, columns, resources, since_s, until_s):
+        found[str(resource)][int(hour)] = Users.of(customers, streams)
+    return found
+
+
+def customers_of(store: Store, resources: Iterable[Resource], since_s: int, until_s: int) -> set[str]:
+    """Everybody who used any of the resources in this time (epoch s).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {str(customer) for (customer,) in used(store, CUSTOMERS, "customer", resources, since_s, until_s)}
+
+
+def used(
+    store: Store,
+    sql: str,
+    columns: str,
+    resources: Iterable[Resource],
+    since_s: int,
+    until_s: int,
+    bound: Mapping[str, Any] | None = None,
+) -> Iterable[Sequence[Any]]:
+    """The rows of a query over `{used}`: the counts of the resources, with the given columns of `counts`.
+
+    Resources are asked for some at a time, each of them at once. `bound` is what else the query is given.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    names: dict[str, list[str]] = {"ip": [], "domain": []}
+    for kind, name in sorted(set(resources)):
+        names[kind].append(name)
+    asked = {**(bound or {}), "since": max(0, since_s), "until": max(0, until_s)}
+    for kind, parameter, source in (("ip", "ips", ADDRESSES), ("domain", "domains", DOMAINS)):
+        text = sql.format(used=source.format(columns=columns))
+        for part in portions(store, names[kind]):
+            yield from store.rows(text, {**asked, parameter: part})
