@@ -1,6 +1,6 @@
 """Who asks, and about whom they may: the customer comes from the key alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -16,12 +16,13 @@ from api.rates import Definition
 
 @dataclass(frozen=True)
 class Service:
-    """What request handlers work with. `clock` gives epoch ms."""
+    """What request handlers work with. `clock` gives epoch ms; `owners` are the customers of dedicated pools."""
 
     stores: StorePool
     keys: KeyCache
     clock: Callable[[], int]
     definition: Definition
+    owners: Mapping[str, str]
 
 
 def service_of(request: Request) -> Service:

@@ -1,7 +1,7 @@
 """The customer's HTTP interface: where they stand, and their rates over time."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api import examples, keys, models, reference
 from api.access import Owner, Service, Services, customer_for
 from api.cohorts import cohorts
+from api.listings import all_listings, own_listings
 from api.metrics import Stages, registry
 from api.pool import StorePool
 from api.problems import MEDIA_TYPE, ApiError, add_handlers
@@ -98,6 +99,24 @@ def get_cohorts(
         return cohorts(store, customer, asked.days, service.definition, service.clock())
 
 
+@v1.get("/listings", summary="What is on blocklists", response_description="The listings, latest first.")
+def get_listings(
+    asked: Annotated[models.ListingsQuery, Query()], owner: Owner, service: Services, response: Response
+) -> models.Listings:
+    """Addresses and domains on blocklists that your mail went through, and how much of it.
+
+    An operator's key is told whom each listing is to be blamed on, of all listings or of a customer's.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    days, now_ms = asked.ended_days, service.clock()
+    if owner.is_operator and not asked.customer:
+        with service.stores.lend() as store:
+            return all_listings(store, days, service.owners, now_ms)
+    customer, causes = customer_for(owner, asked.customer), owner.is_operator
+    with service.stores.lend() as store:
+        return own_listings(store, customer, days, service.owners, now_ms, with_causes=causes)
+
+
 @router.get(
     "/healthz",
     summary="Whether the interface can answer",
@@ -117,11 +136,12 @@ def create_app(
     *,
     expired_is_failure: bool = True,
     stages: Stages = dict,
+    owners: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms.
 
     `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate. `stages` are those
-    that run in this process, whose numbers `/metrics` shows.
+    that run in this process, whose numbers `/metrics` shows. `owners` are the customers of dedicated pools.
     """
     now = clock or (lambda: time.time_ns() // 1_000_000)
     stores = StorePool(open_store)
@@ -148,6 +168,7 @@ def create_app(
         keys=keys.KeyCache(look_up, now),
         clock=now,
         definition=Definition(tuple(providers.load().with_feedback_loop()), expired_is_failure),
+        owners=owners or {},
     )
     add_handlers(app)
     app.include_router(v1)

@@ -18,7 +18,16 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import commands, customers_cli, dead_letters_cli, normalize_cli, override_cli, policy_cli, zones_cli  # noqa: E402
+from api import (  # noqa: E402
+    commands,
+    customers_cli,
+    dead_letters_cli,
+    listings_cli,
+    normalize_cli,
+    override_cli,
+    policy_cli,
+    zones_cli,
+)
 from api.ack_cli import acknowledge_alert  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
@@ -55,6 +64,7 @@ policy_cli.app.command("try")(try_file)
 app.command("judge")(judge_counts)
 app.add_typer(override_cli.app, name="override")
 app.add_typer(customers_cli.app, name="customers")
+app.add_typer(listings_cli.app, name="listings")
 alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)
 alerts_app.command("ack")(acknowledge_alert)
 app.add_typer(alerts_app, name="alerts")

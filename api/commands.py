@@ -190,7 +190,11 @@ def api(settings: Settings) -> None:
     store = open_store(settings.clickhouse)
     in_force = policy_in_force(settings, store).policy
     store.close()
-    app = create_app(lambda: open_store(settings.clickhouse), expired_is_failure=in_force.expired_is_failure)
+    app = create_app(
+        lambda: open_store(settings.clickhouse),
+        expired_is_failure=in_force.expired_is_failure,
+        owners=settings.blocklists.dedicated_pools,
+    )
     with listening, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 

@@ -114,7 +114,31 @@ COHORTS: dict[str, Any] = {
     ],
     "undated": 1,
 }
-ANSWERS = {"/v1/standing": STANDING, "/v1/rates": RATES, "/v1/cohorts": COHORTS, "/healthz": {"status": "ok"}}
+LISTINGS: dict[str, Any] = {
+    "customer": "acme",
+    "time": "2026-03-12T12:34:56Z",
+    "listings": [
+        {
+            "resource": "192.0.2.1",
+            "kind": "ip",
+            "zone": "bl.example",
+            "weight": "major",
+            "since": "2026-03-12T12:00:00Z",
+            "until": None,
+            "confirmed": True,
+            "sent_before": 22090,
+            "exposed": 2002,
+            "causes": None,
+        }
+    ],
+}
+ANSWERS = {
+    "/v1/standing": STANDING,
+    "/v1/rates": RATES,
+    "/v1/cohorts": COHORTS,
+    "/v1/listings": LISTINGS,
+    "/healthz": {"status": "ok"},
+}
 #: By status.
 REFUSALS: dict[str, dict[str, Any]] = {
     "401": {

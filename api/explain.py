@@ -16,8 +16,10 @@ from schemas.policy import COUNTED, Policy, Rule, window_ms
 from streams.alert_states import read_states
 from streams.allowance import allowance
 from streams.describe import rfc3339
+from streams.evidence import LISTED_METRICS
 from streams.judge import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
+from streams.listing_causes import CausedListing, stored_causes
 from streams.past_windows import counts_at
 from streams.store import Store
 from streams.stored_overrides import Acknowledged, acknowledged
@@ -95,7 +97,16 @@ def explain(
             )
             for scope in scopes
         ),
+        listings=_listings(store, customer, policy, at_ms),
     )
+
+
+def _listings(store: Store, customer: str, policy: Policy, at_ms: int) -> tuple[CausedListing, ...]:
+    """What the customer sent through that was listed in the longest window of a rule about listings."""
+    rules = [rule for rule in policy.rules if rule.metric in LISTED_METRICS]
+    longest = max((window_ms(window) for rule in rules for window in rule.windows), default=0)
+    since_ms = at_ms - longest
+    return tuple(each for each in stored_causes(store, since_ms, customer=customer) if each.began_ms <= at_ms)
 
 
 def _episodes(store: Store, customer: str, at_ms: int) -> dict[ScopeRule, list[Sent]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers
+from api.listings_text import line as listing_line
 from schemas.alert import Level
 from schemas.policy import COUNTED, STREAM_PREFIX, Metric
 from streams.allowance import Allowance
@@ -27,6 +28,10 @@ def lines(explanation: Explanation) -> Iterator[str]:
     for scope in explanation.scopes:
         yield ""
         yield from _scope(scope)
+    if explanation.listings:
+        yield ""
+        yield "on blocklists:"
+        yield from (f"  {listing_line(each)}" for each in explanation.listings)
 
 
 def left(metric: Metric, allowance: Allowance) -> str:

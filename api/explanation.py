@@ -8,6 +8,7 @@ import msgspec
 from schemas.alert import Level, TransitionKind
 from schemas.policy import Levels, Metric, MinVolume
 from streams.allowance import Allowance
+from streams.listing_causes import CausedListing
 
 
 class WindowNumbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,9 +110,13 @@ class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where `customer` stood at `time`, by which policy, and why."""
+    """Where `customer` stood at `time`, by which policy, and why.
+
+    `listings` are those of what it sent through that were in force in a window that a rule judges, latest first.
+    """
 
     customer: str
     time: str
     policy_version: str
     scopes: tuple[ScopeExplained, ...]
+    listings: tuple[CausedListing, ...] = ()

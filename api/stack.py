@@ -259,7 +259,12 @@ class _Api:
     """The HTTP interface inside the stack's event loop."""
 
     def __init__(self, settings: Settings, stages: Stages, expired_is_failure: bool) -> None:
-        app = create_app(lambda: open_store(settings.clickhouse), expired_is_failure=expired_is_failure, stages=stages)
+        app = create_app(
+            lambda: open_store(settings.clickhouse),
+            expired_is_failure=expired_is_failure,
+            stages=stages,
+            owners=settings.blocklists.dedicated_pools,
+        )
         config = uvicorn.Config(
             app, host=settings.api.host, port=settings.api.port, log_level="warning", lifespan="off"
         )

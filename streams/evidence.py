@@ -4,12 +4,13 @@ Asked for many subjects at once, since one listed address or one bad hour of a p
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
+from schemas.policy import COUNTED
 from streams.exposure import EXPOSING
-from streams.listings import read_listings
+from streams.listing_causes import CausedListing, current_causes
 from streams.store import Store
 from streams.totals import begin
 
@@ -78,7 +79,7 @@ ORDER BY customer, scope, time DESC, message_id
 LIMIT {{samples:UInt8}} BY customer, scope
 """
 
-LISTED_RULES = ("critical_listing", "exposure")
+LISTED_METRICS = COUNTED | {"exposure"}
 
 
 def collect(
@@ -95,8 +96,9 @@ def collect(
         StoreError: the store failed.
     """
     found = {}
-    listed = metric in LISTED_RULES
-    listings = read_listings(store, now_ms - window_ms, EXPOSING) if listed else []
+    listed = metric in LISTED_METRICS
+    # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
+    listings = current_causes(store, now_ms - window_ms, {}) if listed else []
     for start in range(0, len(subjects), AT_ONCE):
         part = subjects[start : start + AT_ONCE]
         asked: dict[str, Any] = {
@@ -127,7 +129,35 @@ def collect(
                 providers=tuple(shares[*subject, "provider"]),
                 ips=ips,
                 bounce_classes=tuple(classes[subject]),
-                listings=tuple(f"{e.resource} on {e.zone} ({e.weight})" for e in listings if e.resource in names),
+                listings=tuple(
+                    about(each, subject[0]) for each in listings if _concerns(each, metric, subject[0], names)
+                ),
                 sample_message_ids=tuple(samples[subject]),
             )
     return found
+
+
+def about(listing: CausedListing, customer: str) -> str:
+    """A listing as evidence against `customer`, who may read it: its own part in it, and nobody else's name."""
+    said = f"{listing.resource} on {listing.zone} ({listing.weight})"
+    own = next((each for each in listing.causes if each.customer == customer), None)
+    if own is None:
+        return said
+    if listing.attributed == "dedicated":
+        return f"{said}: used by this customer alone" if own.share else said
+    return (
+        f"{said}: shared by {listing.users:,}, this customer's share of the causes {own.share:.2f} ({own.complaints:,} "
+        f"complaints, {own.invalid:,} invalid recipients, {own.blocked:,} refusals of {own.volume:,} mails in 48 h)"
+    )
+
+
+def _concerns(listing: CausedListing, metric: str, customer: str, ips: Collection[str]) -> bool:
+    """Whether a listing is among those that a verdict on a customer, who mostly sent through `ips`, is about."""
+    top = listing.top is not None and listing.top[0] == customer
+    match metric:
+        case "exposure":
+            return listing.resource in ips and listing.weight in EXPOSING
+        case "attributed_listing":
+            return top
+        case _:
+            return listing.resource in ips or (top and listing.attributed == "dedicated")

@@ -166,6 +166,22 @@ def stored_causes(
     return [_stored(row) for row in store.rows(STORED, asked)]
 
 
+def current_causes(store: Store, since_ms: int, owners: Mapping[str, str]) -> list[CausedListing]:
+    """The listings in force at or after `since_ms` (epoch ms), latest first, each with its causes.
+
+    Those that no monitor has looked at yet are counted now.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    known = {each.key: each for each in stored_causes(store, since_ms)}
+    listings = read_listings(store, since_ms, WEIGHTS, KINDS)
+    new = [each for each in listings if not _is_current(each, known.get(_key(each)))]
+    known |= {each.key: each for each in find_causes(store, new, owners)}
+    found = [known[_key(each)] for each in listings]
+    return sorted(found, key=lambda each: (-each.began_ms, each.resource, each.zone))
+
+
 def read_attributed(store: Store, listings: Sequence[Listing], least: float) -> dict[str, list[Listing]]:
     """Of these listings, those of which a customer is the likeliest cause by a share of at least `least`.
 
@@ -211,7 +227,7 @@ def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
     same: dict[tuple[ResourceKind, str, int], list[Key]] = defaultdict(list)
     for each in listings:
         same[each.kind, each.resource, each.from_ms // 1000].append(_key(each))
-    for some in _portions(sorted(same)):
+    for some in portions_of(sorted(same)):
         asked: dict[str, Any] = {"names": [name for _, name, _ in some], "ends": [end for _, _, end in some]}
         since, until = min(asked["ends"]) - USED_WITHIN_S, max(asked["ends"])
         resources = [(kind, name) for kind, name, _ in some]
@@ -228,7 +244,7 @@ COUNTED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_s
 AT_ONCE = 200
 
 
-def _portions(some: Sequence[Any]) -> Iterable[Sequence[Any]]:
+def portions_of(some: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (some[start : start + AT_ONCE] for start in range(0, len(some), AT_ONCE))
 
 
@@ -236,7 +252,7 @@ def _pools(store: Store, listings: Sequence[Listing]) -> dict[str, str]:
     """The pool in which each address was used last, as far as events that are kept one by one say."""
     begins = {each.resource: each.from_ms // 1000 for each in listings if each.kind == "ip"}
     found: dict[str, str] = {}
-    for some in _portions(sorted(begins)):
+    for some in portions_of(sorted(begins)):
         since = max(0, min(begins[ip] for ip in some) - USED_WITHIN_S)
         found |= {str(ip): str(pool) for ip, pool in store.rows(POOLS, {"ips": list(some), "since": since})}
     return found

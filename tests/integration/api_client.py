@@ -80,7 +80,7 @@ class Api:
 
     def listing(self, ip: str, at: int, kind: str, weight: str = "major") -> None:
         row = {"resource": ip, "kind": "ip", "zone": "bl.example", "time": datetime.fromtimestamp(at, UTC)}
-        row |= {"type": kind, "weight": weight, "id": f"{ip}{at}"}
+        row |= {"type": kind, "weight": weight, "id": f"{ip}{at}", "confirmed": True}
         self.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
     def complained(self, at: int, count: int, sent: int | None = None, provider: str = "yahoo", kind: str = "") -> None:

@@ -14,6 +14,7 @@ from streams.store import Store
 from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
 NOON = NOW // HOUR * HOUR
+PATHS = ("/v1/standing", "/v1/rates", "/v1/cohorts", "/v1/listings")
 
 
 @pytest.fixture
@@ -103,9 +104,9 @@ def test_every_refusal_is_documented_by_what_is_answered(api: Api) -> None:
     api.close_after_each_answer()
     for status, answer in answers.items():
         assert str(answer.status_code) == status
-        assert documented(api, status) == dict.fromkeys(("/v1/standing", "/v1/rates", "/v1/cohorts"), answer.json())
+        assert documented(api, status) == dict.fromkeys(PATHS, answer.json())
     api.server.stop()
-    assert documented(api, "503").keys() == {"/v1/standing", "/v1/rates", "/v1/cohorts", "/healthz"}
+    assert documented(api, "503").keys() == {*PATHS, "/healthz"}
 
 
 def test_reference_page_tells_everything_and_loads_nothing(api: Api) -> None:

@@ -1,0 +1,73 @@
+"""Listings over HTTP: to a customer those that its mail went through, to an operator whom they are to be blamed on."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from api import models
+from api.ranges import DAY
+from streams.listing_causes import CausedListing, current_causes
+from streams.listing_exposure import Exposure, exposures
+from streams.store import Store
+
+
+def own_listings(
+    store: Store, customer: str, ended_days: int, owners: Mapping[str, str], now_ms: int, *, with_causes: bool
+) -> models.Listings:
+    """The listings of what `customer` sent through, in force at `now_ms` (epoch ms) or ended in the days before.
+
+    Without `with_causes` nothing is told of anybody else.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    listings = _listings(store, ended_days, owners, now_ms)
+    mail = exposures(store, customer, listings)
+    return models.Listings(
+        customer=customer,
+        time=_utc(now_ms),
+        listings=[_shown(each, mail[each.key], with_causes) for each in listings if each.key in mail],
+    )
+
+
+def all_listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> models.Listings:
+    """Every listing with its causes, as operators see it.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    listings = _listings(store, ended_days, owners, now_ms)
+    return models.Listings(customer=None, time=_utc(now_ms), listings=[_shown(each, None, True) for each in listings])
+
+
+def _listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> Sequence[CausedListing]:
+    return current_causes(store, now_ms - ended_days * DAY * 1000, owners)
+
+
+def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> models.Listing:
+    return models.Listing(
+        resource=listing.resource,
+        kind=listing.kind,
+        zone=listing.zone,
+        weight=listing.weight,
+        since=_utc(listing.began_ms),
+        until=None if listing.ended_ms is None else _utc(listing.ended_ms),
+        confirmed=listing.confirmed,
+        sent_before=own.before if own else None,
+        exposed=own.exposed if own else None,
+        causes=_causes(listing) if with_causes else None,
+    )
+
+
+def _causes(listing: CausedListing) -> models.Causes:
+    return models.Causes(
+        attributed=listing.attributed,
+        pool=listing.pool or None,
+        customers=listing.users,
+        ranking=[models.Cause.model_validate(msgspec.structs.asdict(each)) for each in listing.causes],
+    )
+
+
+def _utc(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

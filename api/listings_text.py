@@ -1,0 +1,60 @@
+"""Listings and whom they are to be blamed on, as lines for a person."""
+
+from collections.abc import Iterator, Sequence
+
+from streams.attribution import Cause
+from streams.describe import rfc3339
+from streams.listing_causes import CausedListing
+
+#: So many causes are named on one line.
+NAMED = 3
+HEAD = ("customer", "mail", "complaints", "invalid", "blocked", "excess", "share")
+
+
+def line(listing: CausedListing) -> str:
+    """One listing with its likeliest causes: `... in force  shared by 2: acme 0.82, rival 0.18`."""
+    state = "in force" if listing.ended_ms is None else f"ended {rfc3339(listing.ended_ms)}"
+    unsure = "" if listing.confirmed else ", unconfirmed"
+    where = f"{listing.resource} on {listing.zone}"
+    return f"{rfc3339(listing.began_ms)}  {listing.weight:<13}  {where}  {state}{unsure}  {_blamed(listing)}"
+
+
+def lines(listing: CausedListing) -> Iterator[str]:
+    """One listing with everybody who is ranked, and the numbers."""
+    yield f"{listing.resource} ({listing.kind}) on {listing.zone}: {listing.weight}"
+    yield f"began   {rfc3339(listing.began_ms)}, {'confirmed' if listing.confirmed else 'a second look is still owed'}"
+    yield f"ended   {'in force' if listing.ended_ms is None else rfc3339(listing.ended_ms)}"
+    if listing.pool:
+        yield f"pool    {listing.pool}"
+    yield f"causes  {_blamed(listing)}"
+    if listing.causes:
+        yield ""
+        yield from table(listing.causes)
+    if (more := listing.users - len(listing.causes)) > 0:
+        yield f"and {more:,} more"
+
+
+def table(causes: Sequence[Cause]) -> Iterator[str]:
+    """The ranking. Mail and bad news are those of the 48 hours before; the excess is in complaints."""
+    rows = [HEAD, *(_row(each) for each in causes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for customer, *numbers in rows:
+        shown = [text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True)]
+        yield "  ".join([customer.ljust(widths[0]), *shown])
+
+
+def _row(cause: Cause) -> tuple[str, ...]:
+    counts = (cause.volume, cause.complaints, cause.invalid, cause.blocked)
+    return (cause.customer, *(f"{each:,}" for each in counts), f"{cause.excess:,.1f}", f"{cause.share:.2f}")
+
+
+def _blamed(listing: CausedListing) -> str:
+    match listing.attributed:
+        case "unused":
+            return "nobody is known to have used it"
+        case "dedicated":
+            return f"used by {listing.causes[0].customer}"
+        case _:
+            named = [f"{each.customer} {each.share:.2f}" for each in listing.causes[:NAMED] if each.share > 0]
+            by = f"shared by {listing.users:,}"
+            return f"{by}: {', '.join(named)}" if named else f"{by}: nobody stands out"
