@@ -17,7 +17,7 @@ def acknowledge_alert(
     by: Annotated[str, typer.Option("--by", help="Who took note of it.")],
     why: Annotated[str, typer.Option("--why", help="What is being done about it.")] = "",
 ) -> None:
-    """Note who has taken an alert in hand. `repmon explain` shows it; the alert lives on as before."""
+    """Note who has taken an alert in hand. It is told as a transition of the alert, and holds until the alert rises."""
     store = open_store(reached(ctx.obj).clickhouse)
     found = acknowledge(store, alert_id, by=by, why=why, now_ms=time.time_ns() // 1_000_000)
     store.close()

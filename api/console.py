@@ -92,7 +92,8 @@ def alert_line(alert: AlertEvent) -> str:
     """One alert as one line of text."""
     data = alert.data
     scope = "" if data.scope == CUSTOMER else f" ({data.scope.removeprefix(STREAM_PREFIX)})"
-    level = f"{data.previous_level} to {data.level}" if data.kind != "opened" else data.level
+    changed = data.kind != "opened" and data.previous_level != data.level
+    level = f"{data.previous_level} to {data.level}" if changed else data.level
     return f"ALERT {alert.time} {data.kind}: {data.customer}{scope} {data.rule} {level}. {data.explanation}"
 
 

@@ -52,6 +52,12 @@ class Opened(NamedTuple):
     noted: Acknowledged | None
 
 
+def _opened(sent: list[Sent], state: AlertState | None, noted: Acknowledged | None) -> Opened:
+    """Who took note of it before it rose, took note of something milder."""
+    rose_ms = next((each.time_ms for each in reversed(sent) if _rises(each.data)), sent[0].time_ms)
+    return Opened(sent, state, noted if noted is not None and noted.time_ms >= rose_ms else None)
+
+
 def explain(
     store: Store, customer: str, policy: Policy, feedback_loop: Sequence[str], at_ms: int, *, past: bool
 ) -> Explanation | None:
@@ -88,7 +94,7 @@ def explain(
                 policy,
                 at_ms,
                 {
-                    rule: Opened(sent, states.get((scope, rule)), notes.get(sent[-1].data.alert_id))
+                    rule: _opened(sent, states.get((scope, rule)), notes.get(sent[-1].data.alert_id))
                     for (of, rule), sent in alerts.items()
                     if of == scope
                 },
@@ -235,13 +241,16 @@ def _life(opened: Opened, at_ms: int) -> AlertLife:
         alert_id=last.data.alert_id,
         level=last.data.level,
         opened=rfc3339(sent[0].time_ms),
-        changed=rfc3339(last.time_ms),
+        changed=rfc3339(next((each for each in reversed(sent) if _changes_level(each.data)), sent[0]).time_ms),
         below_since=rfc3339(below_since) if below_since is not None and below_since <= at_ms else None,
         acknowledged=Noted(by=noted.by, time=rfc3339(noted.time_ms), why=noted.why) if noted else None,
+        override=last.data.override,
         history=tuple(
             Step(
                 time=rfc3339(each.time_ms),
                 kind=each.data.kind,
+                cause=each.data.cause,
+                said=_said(each.data),
                 previous_level=each.data.previous_level,
                 level=each.data.level,
                 window=each.data.window,
@@ -252,6 +261,23 @@ def _life(opened: Opened, at_ms: int) -> AlertLife:
             for each in sent
         ),
     )
+
+
+def _changes_level(data: AlertData) -> bool:
+    return data.kind == "opened" or data.level != data.previous_level
+
+
+def _rises(data: AlertData) -> bool:
+    return data.kind == "opened" or RANK[data.level] > RANK[data.previous_level]
+
+
+def _said(data: AlertData) -> str:
+    """Who decided the change, and why; empty where nobody did."""
+    if data.kind == "acknowledged" and data.acknowledged is not None:
+        return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
+    if data.kind == "overridden" and data.override is not None:
+        return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
+    return ""
 
 
 def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[InForce, ...]:

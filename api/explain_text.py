@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers
 from api.listings_text import line as listing_line
-from schemas.alert import Level
+from schemas.alert import Cause, Level
 from schemas.policy import COUNTED, STREAM_PREFIX, Metric
 from streams.allowance import Allowance
 from streams.describe import percent
@@ -19,6 +19,15 @@ UNITS: dict[Metric, tuple[str, str]] = {
     "listing_count": ("listing", "listings"),
     "listed_hours": ("listed hour", "listed hours"),
     "attributed_listing": ("attributed listing", "attributed listings"),
+}
+
+
+#: Causes that are worth a word; that something was counted goes without one.
+CAUSES: dict[Cause | None, str] = {
+    "late_events": "events that came late",
+    "time": "windows that slid",
+    "policy": "another policy",
+    "override": "an override that began or ended",
 }
 
 
@@ -98,7 +107,11 @@ def _alert(alert: AlertLife) -> Iterator[str]:
     for each in alert.history:
         numbers = f"{each.numerator:,} of {each.denominator:,} in {each.window}"
         change = f"{each.previous_level} to {each.level}"
-        yield f"      {each.time}  {each.kind}, {change}: {numbers}, policy {each.policy_version}"
+        cause = f" by {CAUSES[each.cause]}" if each.cause in CAUSES else ""
+        if each.said:
+            yield f"      {each.time}  {each.kind} {each.said}; {change}"
+        else:
+            yield f"      {each.time}  {each.kind}{cause}, {change}: {numbers}, policy {each.policy_version}"
 
 
 def _standing(standing: str) -> str:

@@ -5,7 +5,7 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 
 import msgspec
 
-from schemas.alert import Level, TransitionKind
+from schemas.alert import Cause, Level, OperatorOverride, TransitionKind
 from schemas.policy import Levels, Metric, MinVolume
 from streams.allowance import Allowance
 from streams.listing_causes import CausedListing
@@ -26,10 +26,12 @@ class WindowNumbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of an alert, with the numbers it was recorded with."""
+    """One change of an alert, with the numbers it was recorded with; `said` is what a person decided, and who."""
 
     time: str
     kind: TransitionKind
+    cause: Cause | None
+    said: str
     previous_level: Level
     level: Level
     window: str
@@ -47,10 +49,10 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
-    """An open alert: since when it is open, and since when at its level (`changed`).
+    """An open alert: since when it is open, and since when at its level (`changed`). An override may hold it at good.
 
     `below_since`: since when the level does not hold any more, so that only the hold time keeps it. `acknowledged`: who
-    took note of it last.
+    took note of it last, unless it rose after that. `override`: the operator's that is in force for it.
     """
 
     alert_id: str
@@ -59,6 +61,7 @@ class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     changed: str
     below_since: str | None
     acknowledged: Noted | None
+    override: OperatorOverride | None
     history: tuple[Step, ...]
 
 

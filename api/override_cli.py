@@ -35,8 +35,8 @@ def add(
 ) -> None:
     """Let a rule give a customer no level worse than one, until a time.
 
-    Running monitors judge by it within seconds. An open alert that is worse goes down as if the rate had fallen: after
-    the rule's hold time.
+    Running monitors judge by it within seconds. An open alert that is worse goes down at once (`overridden`), and is
+    back at what the counts say when the override ends.
     """
     try:
         until_ms = instant("--until", until) * 1000

@@ -12,12 +12,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.alert import AlertData, AlertEvent
+from schemas.alert import AlertData, AlertEvent, TransitionKind
 from schemas.policy import COUNTED
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
@@ -25,6 +25,8 @@ from streams.broker import REACH_S, BrokerError, admin, consumer
 from streams.describe import percent
 
 SUSPENDING = frozenset({"excessive", "critical"})
+#: Kinds of transitions by which a level may have risen.
+RISING: frozenset[TransitionKind] = frozenset({"opened", "reopened", "escalated", "override-ended"})
 CUSTOMER_SCOPE = "customer"
 #: How many ids of events and how many episodes are remembered, the latest.
 REMEMBERED = 100_000
@@ -86,6 +88,14 @@ class Latest(Generic[K, V]):
         return len(self._entries)
 
 
+class Held(NamedTuple):
+    """An open episode that suspends its customer."""
+
+    rule: str
+    episode: int
+    alert_id: str
+
+
 @dataclass
 class Seen:
     """What the hook remembers: ids of events; for each open episode (`alert_id`) of a customer's own scope
@@ -94,7 +104,7 @@ class Seen:
 
     events: Latest[str, None] = field(default_factory=Latest)
     episodes: Latest[str, bool] = field(default_factory=Latest)
-    suspended: Latest[str, frozenset[str]] = field(default_factory=Latest)
+    suspended: Latest[str, frozenset[Held]] = field(default_factory=Latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +133,20 @@ def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
     """What a hook would do about an alert, or None where there is nothing to do. Brings `seen` up to date.
 
     Each event id counts once; an episode suspends once, however often it escalates. A resolved episode lifts
-    its suspension unless another open episode of the same customer holds it.
+    its suspension unless another open episode of the same customer holds it, and so does one that an operator's
+    override took below what suspends. Either may suspend again under the same `alert_id`. A later episode of a rule
+    says that earlier ones are over.
     """
     if event.id in seen.events:
         return None
     seen.events.put(event.id, None)
     data = event.data
-    if data.kind == "resolved":
-        return _resolved(event, seen) if data.scope == CUSTOMER_SCOPE else None
+    if data.kind == "resolved" or (data.kind == "overridden" and data.level not in SUSPENDING):
+        return _over(event, seen) if data.scope == CUSTOMER_SCOPE else None
     if data.scope != CUSTOMER_SCOPE:
         return Suspension("stream only", event, data.scope) if _suspends(data) else None
     if not _suspends(data):
-        if data.kind == "opened" and data.alert_id not in seen.episodes:
+        if data.kind in RISING and data.alert_id not in seen.episodes:
             seen.episodes.put(data.alert_id, False)
         return None
     acted = seen.episodes.get(data.alert_id)
@@ -142,7 +154,8 @@ def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
     if acted:
         return Suspension("already suspended", event)
     holding = seen.suspended.get(data.customer) or frozenset()
-    seen.suspended.put(data.customer, holding | {data.alert_id})
+    earlier = {each for each in holding if each.rule == data.rule and each.episode < data.episode}
+    seen.suspended.put(data.customer, holding - earlier | {_held(data)})
     return Suspension("suspend", event)
 
 
@@ -250,13 +263,17 @@ def _partitions(kafka: Kafka) -> list[TopicPartition]:
     return [TopicPartition(REPUTATION_ALERTS, number) for number in found.partitions]
 
 
-def _resolved(event: AlertEvent, seen: Seen) -> Suspension | None:
+def _over(event: AlertEvent, seen: Seen) -> Suspension | None:
+    """An episode that suspends no more."""
     data = event.data
     acted = seen.episodes.get(data.alert_id)
-    seen.episodes.drop(data.alert_id)
+    if data.kind == "resolved":
+        seen.episodes.drop(data.alert_id)
+    else:
+        seen.episodes.put(data.alert_id, False)
     if acted is False:
         return None
-    holding = (seen.suspended.get(data.customer) or frozenset()) - {data.alert_id}
+    holding = (seen.suspended.get(data.customer) or frozenset()) - {_held(data)}
     if holding:
         seen.suspended.put(data.customer, holding)
         return Suspension("keep suspended", event, f"other open alerts: {len(holding)}")
@@ -265,13 +282,17 @@ def _resolved(event: AlertEvent, seen: Seen) -> Suspension | None:
     return Suspension("lift", event, "" if acted else "if this alert had suspended it")
 
 
+def _held(data: AlertData) -> Held:
+    return Held(data.rule, data.episode, data.alert_id)
+
+
 def _suspends(data: AlertData) -> bool:
-    return data.kind in ("opened", "escalated") and data.level in SUSPENDING
+    return data.kind in RISING and data.level in SUSPENDING
 
 
 def _verdict(data: AlertData) -> str:
     """`critical failure 14.20 % in 24h (threshold 10.00 %)`; a count stands as a count."""
-    word = "resolved" if data.kind == "resolved" else data.level
+    word = data.kind if data.kind in ("resolved", "overridden") else data.level
     if data.metric in COUNTED:
         return f"{word} {data.metric} {data.numerator} in {data.window} (threshold {data.threshold:g})"
     return f"{word} {data.metric} {percent(data.rate)} in {data.window} (threshold {percent(data.threshold)})"

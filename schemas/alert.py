@@ -10,7 +10,12 @@ import msgspec
 #: Standing and alert levels, best first. `too_small` is not a level but the absence of one.
 Level = Literal["good", "watch", "warning", "excessive", "critical"]
 LEVELS: tuple[Level, ...] = ("good", "watch", "warning", "excessive", "critical")
-TransitionKind = Literal["opened", "escalated", "de-escalated", "resolved"]
+#: What can happen to an episode; drawn and explained in docs/alerts.md.
+TransitionKind = Literal[
+    "opened", "reopened", "escalated", "de-escalated", "acknowledged", "overridden", "override-ended", "resolved"
+]
+#: What made it happen, as far as what is stored can tell (streams/cause.py, docs/alerts.md).
+Cause = Literal["events", "late_events", "time", "policy", "override", "operator"]
 
 ALERT_SOURCE = "/repmon/monitor"
 ALERT_TYPE = "org.repmon.alert.{kind}.v1"
@@ -34,9 +39,27 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     sample_message_ids: tuple[str, ...] = ()
 
 
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took an alert in hand, when (epoch ms, UTC) and why."""
+
+    by: str
+    why: str
+    time_ms: int
+
+
+class OperatorOverride(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's override of the alert's rule that is in force: its id, who, why, and its end (epoch ms, UTC)."""
+
+    id: str
+    by: str
+    why: str
+    until_ms: int
+
+
 class AlertData(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict. Rates, bounds and threshold are ratios (0.003 is 0.3 %), `lower` and `upper` the bounds of
-    the rate's confidence interval. `alert_id` is the episode: all transitions of one episode share it.
+    the rate's confidence interval. `alert_id` is the episode: all transitions of one episode share it. `cause` is
+    null in what was recorded before causes were.
     """
 
     alert_id: str
@@ -60,11 +83,14 @@ class AlertData(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: str
     explanation: str
     evidence: Evidence = Evidence()
+    cause: Cause | None = None
+    acknowledged: Acknowledgement | None = None
+    override: OperatorOverride | None = None
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """The CloudEvent. `id` is derived from (customer, scope, rule, episode, transition, level): a repeat has the same
-    id, and a consumer drops it. `time` is RFC 3339, UTC.
+    """The CloudEvent. `id` is derived from (customer, scope, rule, episode, transition, level) and, where the level
+    does not tell it, the kind: a repeat has the same id, and a consumer drops it. `time` is RFC 3339, UTC.
     """
 
     id: str

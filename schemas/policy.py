@@ -96,7 +96,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     """One metric with its thresholds.
 
     A window is judged only where its denominator reaches `min_volume`. An open level resolves when the rate
-    has stayed below threshold * `resolve_ratio` for `hold_minutes` in every window.
+    has stayed below threshold * `resolve_ratio` for `hold_minutes` in every window. What opens again within
+    `cool_down_minutes` of its resolution is the same alert (60 if not given).
 
     `weights` are those of the lists that count in `listing_count` and `listed_hours`; critical and major if not given.
     `min_share` is the share (0 to 1) of a listing's causes from which it counts in `attributed_listing`; 0.5 if not
@@ -116,6 +117,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     # Not given they are not in the policy's version, which so stays what it was before there were any.
     weights: Annotated[tuple[Weight, ...], Meta(min_length=1)] | UnsetType = UNSET
     min_share: Annotated[float, Meta(gt=0, le=1)] | UnsetType = UNSET
+    cool_down_minutes: Annotated[float, Meta(ge=0, le=43_200)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _raise_first(self.contradictions())
@@ -167,6 +169,16 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     def resolve_marks(self) -> tuple[float, ...]:
         """Where the levels of `ladder` begin to hold."""
         return tuple(rung.resolve_at for rung in self.ladder)
+
+    @property
+    def hold_ms(self) -> int:
+        """`hold_minutes` in ms."""
+        return int(self.hold_minutes * 60_000)
+
+    @property
+    def cool_down_ms(self) -> int:
+        """`cool_down_minutes` in ms."""
+        return int((60.0 if self.cool_down_minutes is UNSET else self.cool_down_minutes) * 60_000)
 
     @cached_property
     def checks(self) -> tuple[tuple[str, int], ...]:

@@ -72,6 +72,7 @@ def store_alerts(store: Store, alerts: Sequence[AlertEvent], now_ms: int) -> Non
             "alerts",
             {
                 **{name: [getattr(each, name) for each in data] for name in ALERT_COLUMNS},
+                "cause": [each.cause or "" for each in data],
                 "time": [_time(now_ms)] * len(alerts),
                 "id": [alert.id for alert in alerts],
                 "event": [msgspec.json.encode(alert).decode() for alert in alerts],

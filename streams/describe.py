@@ -3,10 +3,13 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence
+from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.policy import COUNTED, STREAM_PREFIX, Policy, Rule
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
+
+#: Kinds that say what people decided, not what was counted.
+DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended"})
 
 
 def alert_event(
@@ -40,6 +43,9 @@ def alert_event(
             policy_version=judgement.policy_version,
             explanation=explain(transition, verdict, judgement, policy),
             evidence=evidence,
+            cause=transition.cause,
+            acknowledged=transition.acknowledged,
+            override=transition.override,
         ),
     )
 
@@ -48,7 +54,9 @@ def headline(alert: AlertEvent) -> str:
     """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
     data = alert.data
     stream = f" [{data.scope.removeprefix(STREAM_PREFIX)}]" if data.scope.startswith(STREAM_PREFIX) else ""
-    state = "resolved" if data.kind == "resolved" else data.level
+    state: str = "resolved" if data.kind == "resolved" else data.level
+    if data.kind in ("acknowledged", "overridden"):
+        state = f"{data.kind}, {state}"
     figure = str(data.numerator) if data.metric in COUNTED else percent(data.rate)
     return f"{data.customer}{stream}: {data.rule} is {state} ({figure} in {data.window})"
 
@@ -63,14 +71,37 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     if judgement.scope.startswith(STREAM_PREFIX):
         stream = f"Stream {judgement.scope.removeprefix(STREAM_PREFIX)}: "
     what = _counted(verdict, policy, rule)
+    if transition.kind in DECIDED or (transition.kind == "resolved" and transition.cause == "override"):
+        return f"{_decided(transition)} {stream}{what}{_figures(verdict)}."
     if transition.kind in ("resolved", "de-escalated"):
         return f"{stream}{what}{_figures(verdict)}{_below(transition, verdict, rule)}.{overridden}"
     mark = _amount(verdict, verdict.threshold)
     above = f"at or above the {verdict.level} threshold of {mark}"
     said = f"{stream}{what}{_figures(verdict)}, {above}."
+    if transition.kind == "reopened":
+        said += f" The same alert as before: open first on {rfc3339(transition.opened_ms)}, resolved since."
     if transition.kind == "escalated":
         said += f" It was at {transition.previous_level} before."
     return said + _remark(verdict) + overridden
+
+
+def _decided(transition: Transition) -> str:
+    """What people decided of the alert, and what that makes of its level."""
+    noted, override = transition.acknowledged, transition.override
+    if transition.kind == "acknowledged" and noted is not None:
+        return f"{noted.by} has taken the alert in hand{_reason(noted.why)}."
+    level = (
+        ""
+        if transition.level == transition.previous_level
+        else f" From {transition.previous_level} to {transition.level}."
+    )
+    if transition.kind == "overridden" and override is not None:
+        return f"{override.by} decided otherwise until {rfc3339(override.until_ms)}{_reason(override.why)}.{level}"
+    return f"The override is over.{level or f' The level stays {transition.level}.'}"
+
+
+def _reason(why: str) -> str:
+    return f": {why.strip().rstrip('.')}" if why.strip() else ""
 
 
 def percent(ratio: float) -> str:

@@ -38,7 +38,7 @@ def end_alerts(store: Store, states: Mapping[SubjectRule, AlertState], policy: P
         StoreError: the store failed.
     """
     rules = {rule.name for rule in policy.rules}
-    open_states = {key: state for key, state in states.items() if state.level != "good" and state.rule not in rules}
+    open_states = {key: state for key, state in states.items() if state.is_open and state.rule not in rules}
     if not open_states:
         return Ended([], [])
     last = _last_events(store, sorted({key[0] for key in open_states}), sorted({key[2] for key in open_states}))
@@ -69,6 +69,9 @@ def _event(last: AlertEvent, transition: Transition, policy: Policy) -> AlertEve
         policy_version=policy.version,
         explanation=f"The policy has no rule {transition.rule} any more.",
         evidence=Evidence(),
+        cause=transition.cause,
+        acknowledged=None,
+        override=transition.override,
     )
     return AlertEvent(
         id=transition.id,

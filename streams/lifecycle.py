@@ -1,23 +1,37 @@
-"""The life of an alert: verdicts in, transitions out. Pure.
+"""The life of an alert: verdicts and operators' decisions in, transitions out. Pure; drawn in docs/alerts.md.
 
 It opens and escalates at once. It de-escalates or resolves only after the rate has stayed below its level for
-the hold time. Each opening after a resolution is a new episode; transitions are numbered within the episode.
+the hold time. What opens again soon after its resolution is the same episode, else a new one; transitions are numbered
+within the episode. An acknowledgement lasts until the alert rises. An override takes the level down at once, and its
+end brings back what the verdict then says.
 """
 
 from hashlib import blake2b
 
 import msgspec
 
-from schemas.alert import Level, TransitionKind
+from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride, TransitionKind
+from streams.cause import Basis
 from streams.judge import RANK, Verdict
 
+#: An alert that opened again so many times within the period holds so many times as long.
+FLAPS, FLAP_PERIOD_MS, FLAP_HOLD = 3, 24 * 3_600_000, 4
+#: Kinds whose ids need more than the level: another kind might have the same number and level.
+NAMED_IN_ID: frozenset[TransitionKind] = frozenset({"reopened", "acknowledged", "overridden", "override-ended"})
 
-class AlertState(msgspec.Struct, frozen=True, kw_only=True):
+
+class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the alert of one (customer, scope, rule) stands; stored as JSON. Times are epoch ms, UTC.
 
-    `level` is `good` once resolved. `episode` and `transition`, the last one of the episode, count from 1.
-    `below_since_ms` is since when the level does not hold any more, `below_level` the highest level that did
-    hold since then.
+    `level` is `good` once resolved, and while an override takes it down to that (`lifted`: the episode then goes on).
+    `episode` and `transition`, the last one of the episode, count from 1; an episode 0 never opened. `below_since_ms`
+    is since when the level does not hold any more, `below_level` the highest level that did hold since then,
+    `below_cause` why it stopped holding.
+
+    `over` says that what opens next is another episode, however soon. `raised_ms` is when the level last rose after the
+    opening, `reopened_ms` are the last times it opened again. `noted_ms` is the time of the last acknowledgement that
+    was taken up, also where it does not hold any more. `override` is the operator's that is in force. `basis` is by
+    what it was judged when that was last recorded.
     """
 
     customer: str
@@ -30,10 +44,39 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     changed_ms: int
     below_since_ms: int | None = None
     below_level: Level = "good"
+    below_cause: Cause = "events"
+    lifted: bool = False
+    over: bool = False
+    raised_ms: int = 0
+    reopened_ms: tuple[int, ...] = ()
+    acknowledged: Acknowledgement | None = None
+    noted_ms: int = 0
+    override: OperatorOverride | None = None
+    basis: Basis | None = None
+
+    @property
+    def alert_id(self) -> str:
+        """The id of the episode."""
+        return alert_id(self.customer, self.scope, self.rule, self.episode)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the episode goes on."""
+        return self.level != "good" or self.lifted
+
+    @property
+    def watched(self) -> bool:
+        """Whether it must be judged although no rate is near a threshold: it is open, or was last judged with an
+        override, whose end must be seen."""
+        return self.is_open or self.override is not None or (self.basis is not None and self.basis.overrides != "")
+
+    def flaps(self, now_ms: int) -> bool:
+        """Whether it opened again so often of late that it holds longer."""
+        return sum(now_ms - each < FLAP_PERIOD_MS for each in self.reopened_ms) >= FLAPS
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of an alert, at `time_ms` (epoch ms, UTC)."""
+    """One change of an alert, at `time_ms` (epoch ms, UTC), with what was decided of it as it stands after that."""
 
     customer: str
     scope: str
@@ -45,6 +88,9 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     transition: int
     time_ms: int
     opened_ms: int
+    cause: Cause = "events"
+    acknowledged: Acknowledgement | None = None
+    override: OperatorOverride | None = None
 
     @property
     def alert_id(self) -> str:
@@ -54,19 +100,32 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The id of this transition; the same change always has the same id."""
-        return transition_id(self.customer, self.scope, self.rule, self.episode, self.transition, self.level)
+        return transition_id(self.customer, self.scope, self.rule, self.episode, self.transition, self.level, self.kind)
 
 
 def step(
-    state: AlertState | None, verdict: Verdict, now_ms: int, hold_ms: int, customer: str, scope: str
+    state: AlertState | None,
+    verdict: Verdict,
+    now_ms: int,
+    hold_ms: int,
+    customer: str,
+    scope: str,
+    *,
+    cool_down_ms: int = 0,
+    cause: Cause = "events",
+    same_episode: bool = False,
 ) -> tuple[AlertState | None, Transition | None]:
     """The state after a verdict, and the transition if there is one. `state` is None before any alert.
 
-    The same inputs give the same outputs; a second step with the same verdict and time changes nothing more.
+    With `same_episode` what opens is the last episode, however long ago that was resolved. `cause` is what made the
+    verdict another than before. The same inputs give the same outputs; a second step with the same verdict and time
+    changes nothing more.
     """
     if state is None or state.level == "good":
         if verdict.level == "good":
             return state, None
+        if state is not None and (state.lifted or _goes_on(state, now_ms, cool_down_ms, same_episode)):
+            return _reopened(state, verdict.level, now_ms, cause)
         opened = AlertState(
             customer=customer,
             scope=scope,
@@ -76,30 +135,55 @@ def step(
             transition=1,
             opened_ms=now_ms,
             changed_ms=now_ms,
+            override=None if state is None else state.override,
         )
-        return opened, _transition(opened, "opened", "good")
+        return opened, _transition(opened, "opened", "good", cause)
     if RANK[verdict.level] > RANK[state.level]:
-        return _changed(state, verdict.level, now_ms)
+        return _changed(state, verdict.level, now_ms, cause)
     if RANK[verdict.holding_level] >= RANK[state.level]:
-        return msgspec.structs.replace(state, below_since_ms=None, below_level="good"), None
-    return _below(state, verdict.holding_level, now_ms, hold_ms)
-
-
-def _below(state: AlertState, holding: Level, now_ms: int, hold_ms: int) -> tuple[AlertState, Transition | None]:
-    """A level that does not hold: note since when, and leave it once the hold time is over."""
-    since = now_ms if state.below_since_ms is None else state.below_since_ms
-    highest = max(state.below_level, holding, key=RANK.__getitem__)
-    if now_ms - since >= hold_ms:
-        after, transition = _changed(state, highest, now_ms)
-        if RANK[holding] < RANK[highest]:
-            after = msgspec.structs.replace(after, below_since_ms=now_ms, below_level=holding)
-        return after, transition
-    return msgspec.structs.replace(state, below_since_ms=since, below_level=highest), None
+        return msgspec.structs.replace(state, below_since_ms=None, below_level="good", below_cause="events"), None
+    held_ms = hold_ms * FLAP_HOLD if state.flaps(now_ms) else hold_ms
+    return _below(state, verdict.holding_level, now_ms, held_ms, cause)
 
 
 def ended(state: AlertState, now_ms: int) -> tuple[AlertState, Transition]:
-    """An open alert resolved at `now_ms`, whatever the rate: its rule is gone."""
-    return _changed(state, "good", now_ms)
+    """An open alert resolved at `now_ms`, whatever the rate: its rule is gone. What opens after that is another."""
+    after, transition = _changed(state, "good", now_ms, "policy")
+    return msgspec.structs.replace(after, over=True), transition
+
+
+def acknowledged(state: AlertState, noted: Acknowledgement, now_ms: int) -> tuple[AlertState, Transition | None]:
+    """The state after somebody took the alert in hand.
+
+    Nothing changes where it is not open, where that was taken up before, or where the alert rose after it was said: it
+    was then said of something milder.
+    """
+    if not state.is_open or noted.time_ms <= state.noted_ms:
+        return state, None
+    state = msgspec.structs.replace(state, noted_ms=noted.time_ms)
+    if noted.time_ms < max(state.opened_ms, state.raised_ms):
+        return state, None
+    return _told(state, "acknowledged", state.level, now_ms, "operator", acknowledged=noted)
+
+
+def overridden(
+    state: AlertState, override: OperatorOverride | None, verdict: Verdict, now_ms: int
+) -> tuple[AlertState, Transition | None]:
+    """The state once another override is in force, or none any more; `verdict` is by what is now in force.
+
+    A new one takes the level down at once to what holds under it. When it ends, the level is at once what the verdict
+    says; an episode that it held at good is then resolved, unless the verdict says otherwise.
+    """
+    if override == state.override:
+        return state, None
+    if not state.is_open:
+        return msgspec.structs.replace(state, override=override), None
+    if override is not None:
+        level = min(state.level, verdict.holding_level, key=RANK.__getitem__)
+        return _told(state, "overridden", level, now_ms, "override", override=override, lifted=level == "good")
+    level = max(state.level, verdict.level, key=RANK.__getitem__)
+    kind: TransitionKind = "resolved" if level == "good" else "override-ended"
+    return _told(state, kind, level, now_ms, "override", override=None, lifted=False)
 
 
 def alert_id(customer: str, scope: str, rule: str, episode: int) -> str:
@@ -107,33 +191,77 @@ def alert_id(customer: str, scope: str, rule: str, episode: int) -> str:
     return _digest(customer, scope, rule, str(episode))
 
 
-def transition_id(customer: str, scope: str, rule: str, episode: int, transition: int, level: Level) -> str:
+def transition_id(
+    customer: str,
+    scope: str,
+    rule: str,
+    episode: int,
+    transition: int,
+    level: Level,
+    kind: TransitionKind = "opened",
+) -> str:
     """The id of one transition: 32 hex digits.
 
     The level is part of it. What is judged again after a crash may by then be another level; under the id that was
-    sent already a consumer would drop it, and so miss that a warning became critical.
+    sent already a consumer would drop it, and so miss that a warning became critical. So is the kind where the level
+    alone does not tell it.
     """
-    return _digest(customer, scope, rule, str(episode), str(transition), level)
+    named = (kind,) if kind in NAMED_IN_ID else ()
+    return _digest(customer, scope, rule, str(episode), str(transition), level, *named)
 
 
-def _changed(state: AlertState, level: Level, now_ms: int) -> tuple[AlertState, Transition]:
+def _goes_on(state: AlertState, now_ms: int, cool_down_ms: int, same_episode: bool) -> bool:
+    """Whether what opens now is the episode that was resolved last."""
+    if state.episode == 0 or state.over:
+        return False
+    return same_episode or now_ms - state.changed_ms < cool_down_ms
+
+
+def _reopened(state: AlertState, level: Level, now_ms: int, cause: Cause) -> tuple[AlertState, Transition]:
+    flaps = state.reopened_ms if state.lifted else (*state.reopened_ms, now_ms)[-FLAPS:]
+    return _told(state, "reopened", level, now_ms, cause, reopened_ms=flaps, lifted=False)
+
+
+def _below(
+    state: AlertState, holding: Level, now_ms: int, hold_ms: int, cause: Cause
+) -> tuple[AlertState, Transition | None]:
+    """A level that does not hold: note since when and why, and leave it once the hold time is over."""
+    new = state.below_since_ms is None
+    since = now_ms if state.below_since_ms is None else state.below_since_ms
+    why = cause if new else state.below_cause
+    highest = max(state.below_level, holding, key=RANK.__getitem__)
+    if now_ms - since >= hold_ms:
+        after, transition = _changed(state, highest, now_ms, why)
+        if RANK[holding] < RANK[highest]:
+            after = msgspec.structs.replace(after, below_since_ms=now_ms, below_level=holding, below_cause=cause)
+        return after, transition
+    return msgspec.structs.replace(state, below_since_ms=since, below_level=highest, below_cause=why), None
+
+
+def _changed(state: AlertState, level: Level, now_ms: int, cause: Cause) -> tuple[AlertState, Transition]:
     kind: TransitionKind = "de-escalated"
     if level == "good":
         kind = "resolved"
     elif RANK[level] > RANK[state.level]:
         kind = "escalated"
-    after = msgspec.structs.replace(
-        state,
-        level=level,
-        transition=state.transition + 1,
-        changed_ms=now_ms,
-        below_since_ms=None,
-        below_level="good",
-    )
-    return after, _transition(after, kind, state.level)
+    return _told(state, kind, level, now_ms, cause, lifted=False)
 
 
-def _transition(after: AlertState, kind: TransitionKind, previous: Level) -> Transition:
+def _told(
+    state: AlertState, kind: TransitionKind, level: Level, now_ms: int, cause: Cause, **changes: object
+) -> tuple[AlertState, Transition]:
+    """The next transition of the episode. A level that rises ends the acknowledgement, and so does the resolution."""
+    if kind != "acknowledged":
+        changes |= {"below_since_ms": None, "below_level": "good", "below_cause": "events"}
+    if RANK[level] > RANK[state.level]:
+        changes["raised_ms"] = now_ms
+    if RANK[level] > RANK[state.level] or kind == "resolved":
+        changes["acknowledged"] = None
+    after = msgspec.structs.replace(state, level=level, transition=state.transition + 1, changed_ms=now_ms, **changes)
+    return after, _transition(after, kind, state.level, cause)
+
+
+def _transition(after: AlertState, kind: TransitionKind, previous: Level, cause: Cause) -> Transition:
     return Transition(
         customer=after.customer,
         scope=after.scope,
@@ -145,6 +273,9 @@ def _transition(after: AlertState, kind: TransitionKind, previous: Level) -> Tra
         transition=after.transition,
         time_ms=after.changed_ms,
         opened_ms=after.opened_ms,
+        cause=cause,
+        acknowledged=after.acknowledged,
+        override=after.override,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.alert import LEVELS, Level
+from schemas.alert import LEVELS, Level, OperatorOverride
 from schemas.policy import COUNTED, Levels, Override, Policy, Rule
 from streams.judge import RANK
 
@@ -36,6 +36,21 @@ class StoredOverride(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     why: str
     since_ms: int
+
+
+class Decided(Override, frozen=True, kw_only=True):
+    """An override of the policy that stands for an operator's decision."""
+
+    decision: StoredOverride
+
+
+def operators(overrides: Sequence[Override], rule: str) -> OperatorOverride | None:
+    """Of overrides that are in force, the operator's that has the last word on a rule."""
+    about = [each.decision for each in overrides if isinstance(each, Decided) and each.rule == rule]
+    if not about:
+        return None
+    last = about[-1]
+    return OperatorOverride(id=last.id, by=last.by, why=last.why, until_ms=last.until_ms)
 
 
 def with_stored(policy: Policy, stored: Sequence[StoredOverride], now_ms: int) -> Policy:
@@ -65,7 +80,8 @@ def _override(
     for each in before:
         if each is not None and now_ms < each.until_ms:
             rule = each.applied(rule)
-    return Override(
+    return Decided(
+        decision=decision,
         customer=decision.customer,
         stream=stream,
         rule=decision.rule,

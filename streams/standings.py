@@ -7,6 +7,7 @@ customer always do, it is written every `refresh_ms`: who looks at the table see
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,14 @@ from streams.subjects import Key, Subjects
 
 STANDINGS = """
 SELECT customer, scope, argMax(standing, updated), toUnixTimestamp64Milli(argMax(since, updated))
+FROM standings
+WHERE customer IN {customers:Array(String)}
+GROUP BY customer, scope
+"""
+
+LAST_SHOWN = """
+SELECT customer, scope, toUnixTimestamp64Milli(max(standings.updated)), argMax(policy_version, standings.updated),
+    argMax(volume, standings.updated), argMax(failure_rate, standings.updated), argMax(block_rate, standings.updated)
 FROM standings
 WHERE customer IN {customers:Array(String)}
 GROUP BY customer, scope
@@ -128,6 +137,34 @@ class Standings:
             "policy_version": pa.array([self._policy_version] * count, pa.string()),
         }
         self._store.insert_table("standings", pa.table(columns))
+
+
+class LastShown(NamedTuple):
+    """What the table says of the last judgement of a subject, at `time_ms` (epoch ms) or after it to the same numbers.
+
+    `failed` and `blocked` are recipients of the last 24 h, of `volume` finished ones.
+    """
+
+    time_ms: int
+    policy_version: str
+    volume: int
+    failed: int
+    blocked: int
+
+
+def last_shown(store: Store, customers: Sequence[str]) -> dict[Key, LastShown]:
+    """What the table says of all subjects of these customers (sorted).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {
+        (customer, scope): LastShown(
+            int(time_ms), str(version), int(volume), round(failures * volume), round(blocks * volume)
+        )
+        for part in portions(store, customers)
+        for customer, scope, time_ms, version, volume, failures, blocks in store.rows(LAST_SHOWN, {"customers": part})
+    }
 
 
 def shown_numbers(subjects: Subjects, expired_is_failure: bool) -> NDArray[np.float64]:

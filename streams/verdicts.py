@@ -17,16 +17,19 @@ import numpy as np
 
 from schemas.alert import AlertEvent, Evidence, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import Policy, window_ms
+from schemas.policy import Override, Policy, Rule, window_ms
 from schemas.providers import Providers
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
+from streams.alert_life import lived, worth_storing
 from streams.alert_states import SubjectRule, read_states, store_alerts, store_states
+from streams.beside import Known, known_beside
+from streams.cause import Basis, override_key
 from streams.describe import alert_event
 from streams.evidence import Subject, collect
 from streams.gone_rules import end_alerts
-from streams.judge import RANK, Judgement, Verdict, judge
-from streams.lifecycle import AlertState, Transition, step
+from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
+from streams.lifecycle import AlertState, Transition
 from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, shown_numbers
 from streams.store import Store
@@ -102,13 +105,13 @@ class Judge:
         """Judge by this policy from now on. What was kept of windows and standings is read anew."""
         self.policy = policy
         settings = self._settings
-        self._hold_ms = {rule.name: int(rule.hold_minutes * 60_000) for rule in policy.rules}
         self._lengths = {name: window_ms(name) for name in policy.windows}
         self._with_overrides = {each.customer for each in policy.overrides}
         used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.windows)}
+        self._counted = {name: length for name, length in self._lengths.items() if name in used}
         self._windows = Windows(
             self._store,
-            {name: length for name, length in self._lengths.items() if name in used},
+            self._counted,
             self._fbl,
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
@@ -133,13 +136,17 @@ class Judge:
         subjects = counted.of_scopes(self.policy.scopes)
         states = read_states(self._store, wanted)
         screened = screen(subjects, self.policy)
-        closely = self._with_overrides | {state.customer for state in states.values() if state.level != "good"}
+        closely = self._with_overrides | {state.customer for state in states.values() if state.watched}
         singly = screened.remarkable | np.array(list(map(closely.__contains__, subjects.customers)), np.bool_)
         places = singly.nonzero()[0].tolist()
-        outcomes = [
-            self._outcome(subject, states, now_ms)
+        closely_judged = [
+            (subject, judge(subject, self.policy, now_ms))
             for subject in with_open_alerts([subjects.one(place) for place in places], states)
         ]
+        beside = known_beside(
+            self._store, [judgement for _, judgement in closely_judged], states, self.policy, self._fbl, now_ms
+        )
+        outcomes = [self._outcome(subject, judgement, states, beside) for subject, judgement in closely_judged]
         gone = end_alerts(self._store, states, self.policy, now_ms)
         alerts = gone.alerts + self._alerts(outcomes, now_ms)
         for alert in alerts:
@@ -170,25 +177,40 @@ class Judge:
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
 
-    def _outcome(self, subject: SubjectCounts, states: Mapping[SubjectRule, AlertState], now_ms: int) -> Outcome:
-        judgement = judge(subject, self.policy, now_ms)
+    def _outcome(
+        self, subject: SubjectCounts, judgement: Judgement, states: Mapping[SubjectRule, AlertState], beside: Known
+    ) -> Outcome:
+        whose = subject.customer, subject.scope
         changed: list[AlertState] = []
         open_levels: list[Level] = []
         transitions: list[tuple[Transition, Verdict]] = []
+        overrides = self.policy.overrides_for(*whose, judgement.now_ms)
+        rules = {rule.name: rule for rule in self.policy.rules_for(*whose, judgement.now_ms)}
         for verdict in judgement.verdicts:
-            known = states.get((subject.customer, subject.scope, verdict.rule))
-            state, transition = step(
-                known, verdict, now_ms, self._hold_ms[verdict.rule], subject.customer, subject.scope
+            known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
+            now = self._basis(rule, subject, judgement.now_ms, overrides)
+            state, said = lived(
+                known, verdict, rule, beside.of(known, now, rule, whose, overrides), whose, self._counted
             )
-            if state is not None and state != known:
+            if state is not None and worth_storing(known, state):
                 changed.append(state)
-            if transition is not None:
-                transitions.append((transition, verdict))
+            transitions += [(each, verdict) for each in said]
             if state is not None and state.level != "good":
                 open_levels.append(state.level)
         # An alert that is still held is where the customer stands, though the rate may have fallen by now.
         standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
         return Outcome(judgement, subject, standing, changed, transitions)
+
+    def _basis(self, rule: Rule, subject: SubjectCounts, now_ms: int, overrides: tuple[Override, ...]) -> Basis:
+        return Basis(
+            time_ms=now_ms,
+            policy_version=self.policy.version,
+            overrides=override_key(overrides, rule),
+            counts={
+                window: measured(rule.metric, subject.windows.get(window, NOTHING), self.policy.expired_is_failure)
+                for window in self._counted
+            },
+        )
 
     def _alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
         wanted: dict[tuple[str, str], list[Subject]] = defaultdict(list)
@@ -242,7 +264,7 @@ def with_open_alerts(
     Without these the alert of a customer who stopped sending would stay open for ever.
     """
     present = {(each.customer, each.scope) for each in subjects}
-    silent = {state[:2] for state, known in states.items() if known.level != "good"} - present
+    silent = {state[:2] for state, known in states.items() if known.is_open} - present
     empty = [SubjectCounts(customer=customer, scope=scope, windows={}) for customer, scope in sorted(silent)]
     return [*subjects, *empty]
 

@@ -197,7 +197,6 @@ def _lived(history: History, place: int, rule: Rule, alone: Policy, watched: lis
     customer, scope = history.customers[place], history.scopes[place]
     counts = _windows(history, place, rule)
     times_ms = (history.times_s * 1000).tolist()
-    hold_ms = int(rule.hold_minutes * 60_000)
     every = watched is None or rule.metric in COUNTED
     looked_at: dict[Level, Sequence[int]] = {"good": range(len(times_ms)) if watched is None else watched}
     state: AlertState | None = None
@@ -212,7 +211,9 @@ def _lived(history: History, place: int, rule: Rule, alone: Policy, watched: lis
                 return
             at = looked_at[level][later]
         verdict = judge(_subject(customer, scope, rule, counts[at]), alone, times_ms[at]).verdicts[0]
-        state, transition = step(state, verdict, times_ms[at], hold_ms, customer, scope)
+        state, transition = step(
+            state, verdict, times_ms[at], rule.hold_ms, customer, scope, cool_down_ms=rule.cool_down_ms
+        )
         if transition is not None:
             yield transition
         at += 1

@@ -16,11 +16,13 @@ from api.explain_text import lines
 from api.stages import MonitorStage
 from jobs.decisions import DecisionError, acknowledge, add_override, end_override
 from schemas import policy
+from schemas.alert import Acknowledgement, AlertData
 from schemas.policy import Policy
 from schemas.settings import ClickHouse, Kafka, Settings
 from streams.overrides import StoredOverride, with_stored
 from streams.store import Store
 from streams.stored_overrides import OverrideWatch, stored_overrides
+from streams.verdicts import Judge
 from tests.integration.api_client import NOW, Row
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 from tests.integration.test_monitor import until
@@ -124,15 +126,77 @@ def test_running_monitor_respects_an_override_and_its_end_within_seconds(
     asyncio.run(run())
 
 
-def test_open_alert_that_is_overridden_resolves_after_the_hold_time(ground: Ground) -> None:
+def judged_with_decisions(ground: Ground, judge: Judge, at_ms: int) -> list[AlertData]:
+    judge.take_up(with_stored(POLICY, stored_overrides(ground.store, at_ms), at_ms))
+    return [each.data for each in judge.judge_customers(["acme"], at_ms).alerts]
+
+
+def test_open_alert_that_is_overridden_goes_down_at_once_and_comes_back_when_that_ends(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    judge = ground.judge()
+    (opened,) = judge.judge_customers(["acme"], NOW_MS).alerts
+    added = decided(ground, until_ms=NOW_MS + HOUR_MS)
+    (overridden,) = judged_with_decisions(ground, judge, NOW_MS + 1)
+    assert (overridden.kind, overridden.cause, overridden.level) == ("overridden", "override", "good")
+    assert overridden.override is not None
+    assert (overridden.override.id, overridden.override.by, overridden.override.why) == (
+        added.id,
+        "Ida",
+        "list under review",
+    )
+    assert overridden.override.until_ms == added.until_ms
+    assert overridden.explanation.startswith(
+        "Ida decided otherwise until 2026-03-12T13:34:56.000Z: list under review. From critical to good. 300 failed"
+    )
+    assert ground.shown()["acme"][0] == "good"
+    assert judged_with_decisions(ground, judge, NOW_MS + 30 * 60_000) == []
+    (back,) = judged_with_decisions(ground, judge, NOW_MS + HOUR_MS)
+    assert (back.kind, back.cause, back.level, back.override) == ("override-ended", "override", "critical", None)
+    assert back.alert_id == overridden.alert_id == opened.data.alert_id
+    assert back.explanation.startswith("The override is over. From good to critical. 300 failed")
+    assert ground.shown()["acme"][0] == "critical"
+
+
+def test_another_monitor_goes_on_with_what_was_decided(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.judge().judge_customers(["acme"], NOW_MS)
+    added = decided(ground)
+    assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + 1)] == ["overridden"]
+    assert judged_with_decisions(ground, ground.judge(), NOW_MS + 2) == []
+    end_override(ground.store, added.id, by="Ben", why="", now_ms=NOW_MS + 3)
+    assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + 3)] == ["override-ended"]
+
+
+def test_alert_that_was_lifted_ends_although_its_mail_is_gone(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=300))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     decided(ground)
-    judge.take_up(with_stored(POLICY, stored_overrides(ground.store, NOW_MS), NOW_MS))
-    assert judge.judge_customers(["acme"], NOW_MS).alerts == []
-    (alert,) = judge.judge_customers(["acme"], NOW_MS + 30 * 60_000).alerts
-    assert (alert.data.kind, alert.data.level) == ("resolved", "good")
+    judged_with_decisions(ground, judge, NOW_MS + 1)
+    ground.store.run("TRUNCATE TABLE counts")
+    assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS)] == ["resolved"]
+
+
+def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=60), Row(NOW, delivered=900, hard=60, customer="rival"))
+    judge = ground.judge()
+    opened = {each.data.customer: each.data for each in judge.judge_customers(["acme", "rival"], NOW_MS).alerts}
+    acknowledge(ground.store, opened["acme"].alert_id, by="Ida", why="called them", now_ms=NOW_MS + 1000)
+    (noted,) = judge.judge_customers(["acme", "rival"], NOW_MS + 2000).alerts
+    assert (noted.data.customer, noted.data.kind, noted.data.cause) == ("acme", "acknowledged", "operator")
+    assert (noted.data.level, noted.data.previous_level) == (opened["acme"].level, opened["acme"].level)
+    assert noted.data.acknowledged == Acknowledgement(by="Ida", why="called them", time_ms=NOW_MS + 1000)
+    assert noted.data.explanation.startswith("Ida has taken the alert in hand: called them. 60 failed recipients")
+    assert ground.judge().judge_customers(["acme", "rival"], NOW_MS + 3000).alerts == []
+    ground.put(Row(NOW, hard=300))
+    (escalated,) = judge.judge_customers(["acme"], NOW_MS + 4000).alerts
+    assert (escalated.data.kind, escalated.data.acknowledged) == ("escalated", None)
+    explained = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + 5000, past=False)
+    assert explained is not None
+    life = next(each.alert for each in explained.scopes[0].rules if each.rule == "failure")
+    assert life is not None and life.acknowledged is None
+    assert [each.kind for each in life.history] == ["opened", "acknowledged", "escalated"]
+    assert life.history[1].said == "by Ida: called them"
 
 
 def test_acknowledged_alert_is_told_with_who_and_why(ground: Ground) -> None:

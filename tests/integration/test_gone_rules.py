@@ -35,6 +35,7 @@ def test_open_alert_of_a_rule_that_is_gone_is_resolved_at_once(ground: Ground) -
     before = opened["failure"].data
     assert (resolved.data.kind, resolved.data.level, resolved.data.previous_level) == ("resolved", "good", before.level)
     assert (resolved.data.alert_id, resolved.data.transition) == (before.alert_id, 2)
+    assert resolved.data.cause == "policy"
     assert resolved.data.policy_version == without("failure").version
     assert resolved.data.explanation == "The policy has no rule failure any more."
     assert resolved.id != opened["failure"].id

@@ -126,6 +126,7 @@ def test_every_topic_has_valid_and_invalid_examples_and_no_other_folder_is_there
         (topics.MAIL_BLOCKLISTINGS, ("weight",), get_args(listing.Weight)),
         (topics.REPUTATION_ALERTS, ("data", "kind"), get_args(alert.TransitionKind)),
         (topics.REPUTATION_ALERTS, ("data", "level"), alert.LEVELS),
+        (topics.REPUTATION_ALERTS, ("data", "cause"), get_args(alert.Cause)),
     ],
 )
 def test_every_choice_has_a_valid_example(topic: str, path: tuple[str, ...], choices: tuple[str, ...]) -> None:

@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -38,7 +38,7 @@ def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes:
     )
     data = msgspec.structs.replace(data, **changes)
     return AlertEvent(
-        id=f"{data.alert_id}-{data.kind}-{data.level}",
+        id=f"{data.alert_id}-{data.kind}-{data.level}" + (f"-{data.transition}" if data.transition > 1 else ""),
         type=ALERT_TYPE.format(kind=kind),
         subject=data.customer,
         time="2025-12-01T09:00:15Z",
@@ -51,7 +51,7 @@ def actions(events: Iterable[AlertEvent]) -> list[str | None]:
     return [decision.action if (decision := decide(event, seen)) else None for event in events]
 
 
-@pytest.mark.parametrize("kind", ["opened", "escalated"])
+@pytest.mark.parametrize("kind", ["opened", "escalated", "reopened", "override-ended"])
 @pytest.mark.parametrize("level", ["excessive", "critical"])
 def test_excessive_and_critical_suspend_when_opened_or_escalated(kind: TransitionKind, level: Level) -> None:
     assert actions([alert(kind, level)]) == ["suspend"]
@@ -64,6 +64,10 @@ def test_excessive_and_critical_suspend_when_opened_or_escalated(kind: Transitio
         alert("opened", "warning"),
         alert("escalated", "warning"),
         alert("de-escalated", "excessive"),
+        alert("acknowledged", "critical"),
+        alert("overridden", "critical"),
+        alert("overridden", "good", scope="stream:newsletter"),
+        alert("reopened", "warning"),
         alert("opened", "warning", scope="stream:newsletter"),
         alert("resolved", "good", scope="stream:newsletter"),
     ],
@@ -129,6 +133,64 @@ def test_suspension_stays_until_the_last_open_episode_of_the_customer_is_resolve
     assert actions(events) == ["suspend", "suspend", "keep suspended", "lift"]
 
 
+def test_episode_that_opens_again_suspends_again_and_is_lifted_again() -> None:
+    events = [
+        alert(),
+        alert("resolved", "good", transition=2),
+        alert("reopened", "excessive", transition=3),
+        alert("escalated", "critical", transition=4),
+        alert("resolved", "good", transition=5),
+    ]
+    assert actions(events) == ["suspend", "lift", "suspend", "already suspended", "lift"]
+
+
+def test_episode_that_opens_again_as_a_warning_lifts_nothing_when_it_is_resolved() -> None:
+    events = [
+        alert("opened", "warning"),
+        alert("resolved", "good", transition=2),
+        alert("reopened", "warning", transition=3),
+        alert("resolved", "good", transition=4),
+    ]
+    assert actions(events) == [None] * 4
+
+
+def test_override_below_what_suspends_lifts_and_its_end_suspends_again() -> None:
+    events = [
+        alert(),
+        alert("overridden", "warning", transition=2),
+        alert("override-ended", "critical", transition=3),
+        alert("overridden", "good", transition=4),
+        alert("resolved", "good", transition=5),
+    ]
+    assert actions(events) == ["suspend", "lift", "suspend", "lift", None]
+
+
+def test_override_that_still_suspends_lifts_nothing() -> None:
+    events = [alert(), alert("overridden", "excessive", transition=2), alert("resolved", "good", transition=3)]
+    assert actions(events) == ["suspend", None, "lift"]
+
+
+def test_acknowledgement_neither_suspends_nor_lifts() -> None:
+    assert actions([alert(), alert("acknowledged", transition=2)]) == ["suspend", None]
+
+
+def test_line_says_that_an_operator_decided_otherwise() -> None:
+    seen = Seen()
+    decide(alert(), seen)
+    assert str(decide(alert("overridden", "good", transition=2), seen)).startswith(
+        "would lift the suspension of acme-retail: overridden failure 14.20 % in 24h"
+    )
+
+
+def test_later_episode_says_that_an_earlier_one_of_its_rule_is_over() -> None:
+    events = [
+        alert(alert_id="a"),
+        alert(alert_id="b", episode=2),
+        alert("resolved", "good", alert_id="b", episode=2),
+    ]
+    assert actions(events) == ["suspend", "suspend", "lift"]
+
+
 def test_milder_opening_of_an_episode_that_suspended_is_not_taken_for_a_new_episode() -> None:
     events = [alert(level="critical"), alert(level="warning"), alert(level="excessive")]
     assert actions(events) == ["suspend", None, "already suspended"]
@@ -159,7 +221,7 @@ def test_text_from_outside_stays_on_one_line_and_steers_no_terminal() -> None:
     st.lists(
         st.builds(
             alert,
-            st.sampled_from(["opened", "escalated", "de-escalated", "resolved"]),
+            st.sampled_from(get_args(TransitionKind)),
             st.sampled_from(LEVELS),
             alert_id=st.sampled_from("ab"),
             scope=st.sampled_from(["customer", "stream:x"]),
@@ -172,6 +234,7 @@ def test_an_episode_suspends_at_most_once_until_it_is_resolved(events: list[Aler
     for event in events:
         match decide(event, seen):
             case Suspension(action="suspend"):
+                assert event.data.kind not in ("acknowledged", "overridden", "resolved", "de-escalated")
                 assert event.data.scope == "customer"
                 assert event.data.alert_id not in suspended
                 suspended.add(event.data.alert_id)

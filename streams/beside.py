@@ -1,0 +1,105 @@
+"""What is asked of the store beside a judgement, for those few whose alerts may change by it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from schemas.alert import Acknowledgement
+from schemas.policy import Override, Policy, Rule
+from streams.alert_life import Beside
+from streams.alert_states import SubjectRule
+from streams.cause import Basis
+from streams.judge import Judgement
+from streams.late import may_be_late, reopened_late
+from streams.lifecycle import AlertState
+from streams.overrides import operators
+from streams.standings import LastShown, last_shown
+from streams.store import Store
+from streams.stored_overrides import last_acknowledgements
+from streams.subjects import Key
+
+
+class Known(NamedTuple):
+    """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
+    counts open again."""
+
+    shown: Mapping[Key, LastShown]
+    noted: Mapping[str, Acknowledgement]
+    late: frozenset[SubjectRule]
+
+    def of(self, state: AlertState | None, now: Basis, rule: Rule, whose: Key, overrides: Sequence[Override]) -> Beside:
+        """What there is to know of one rule's verdict on `whose` mail (customer and scope)."""
+        return Beside(
+            now=now,
+            shown=_as_judged(self.shown.get(whose), rule),
+            override=operators(overrides, rule.name),
+            noted=None if state is None else self.noted.get(state.alert_id),
+            late=(*whose, rule.name) in self.late,
+        )
+
+
+def known_beside(
+    store: Store,
+    judgements: Sequence[Judgement],
+    states: Mapping[SubjectRule, AlertState],
+    policy: Policy,
+    feedback_loop: Sequence[str],
+    now_ms: int,
+) -> Known:
+    """Ask for all that; mostly there is nothing to ask.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    opening = {
+        judgement.customer
+        for judgement in judgements
+        for verdict in judgement.verdicts
+        if verdict.level != "good" and not _is_open(states.get((judgement.customer, judgement.scope, verdict.rule)))
+    }
+    going_on = [state for state in states.values() if state.is_open]
+    return Known(
+        shown=last_shown(store, sorted(opening)) if opening else {},
+        noted=_noted(store, going_on, now_ms),
+        late=frozenset(_late(store, judgements, states, policy, feedback_loop, now_ms)),
+    )
+
+
+def _noted(store: Store, going_on: Sequence[AlertState], now_ms: int) -> dict[str, Acknowledgement]:
+    if not going_on:
+        return {}
+    since_ms = min(max(state.noted_ms, state.opened_ms) for state in going_on)
+    return last_acknowledgements(store, sorted(state.alert_id for state in going_on), since_ms, now_ms)
+
+
+def _late(
+    store: Store,
+    judgements: Sequence[Judgement],
+    states: Mapping[SubjectRule, AlertState],
+    policy: Policy,
+    feedback_loop: Sequence[str],
+    now_ms: int,
+) -> Iterable[SubjectRule]:
+    for judgement in judgements:
+        rules = {rule.name: rule for rule in policy.rules_for(judgement.customer, judgement.scope, now_ms)}
+        for verdict in judgement.verdicts:
+            key = judgement.customer, judgement.scope, verdict.rule
+            state, rule = states.get(key), rules[verdict.rule]
+            if (
+                state is not None
+                and may_be_late(state, verdict, rule, now_ms)
+                and reopened_late(store, state, verdict, rule, policy, feedback_loop, now_ms)
+            ):
+                yield key
+
+
+def _is_open(state: AlertState | None) -> bool:
+    return state is not None and state.is_open
+
+
+def _as_judged(shown: LastShown | None, rule: Rule) -> Basis | None:
+    """What was shown, as far as it says by what `rule` judged."""
+    if shown is None:
+        return None
+    top = {"failure": shown.failed, "block": shown.blocked}.get(rule.metric)
+    counts = {} if top is None else {"24h": (top, shown.volume)}
+    return Basis(time_ms=shown.time_ms, policy_version=shown.policy_version, counts=counts)

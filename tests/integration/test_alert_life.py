@@ -1,0 +1,180 @@
+"""The life of alerts as it is stored: why each changed, what is the same episode, and what a stored life says."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas import policy, providers
+from schemas.alert import AlertData
+from schemas.policy import Policy
+from schemas.settings import ClickHouse
+from streams.alert_states import read_states
+from streams.store import Store
+from streams.verdicts import Judge
+from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.integration.test_judging import NOW_MS, Ground
+
+POLICY = policy.load()
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+
+
+@pytest.fixture
+def ground(store_settings: ClickHouse, store: Store) -> Ground:
+    for table in ("counts", "events", "listing_events", "alerts", "audit"):
+        store.run(f"ALTER TABLE {table} REMOVE TTL")
+    return Ground(store)
+
+
+def judged(judge: Judge, at_ms: int, customer: str = "acme") -> list[AlertData]:
+    return [each.data for each in judge.judge_customers([customer], at_ms).alerts]
+
+
+def short(**changes: Any) -> Policy:
+    """The rule on failures over a day alone."""
+    rule = next(each for each in POLICY.rules if each.name == "failure")
+    fields = {"windows": ("24h",), "min_volume": 200} | changes
+    return Policy(rules=(msgspec.structs.replace(rule, **fields),), windows=("1h", "24h", "7d"))
+
+
+def judge_of(ground: Ground, by: Policy) -> Judge:
+    return Judge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
+
+
+def test_cause_is_stored_in_a_column_of_its_own(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=60))
+    judge = ground.judge()
+    judge.judge_customers(["acme"], NOW_MS)
+    ground.put(Row(NOW, hard=300))
+    judge.judge_customers(["acme"], NOW_MS + 1000)
+    rows = ground.store.rows("SELECT kind, cause FROM alerts FINAL ORDER BY alerts.time")
+    assert [tuple(row) for row in rows] == [("opened", "events"), ("escalated", "events")]
+
+
+def test_opening_by_another_policy_says_so(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=980, hard=20))
+    judge = judge_of(ground, short())
+    assert judged(judge, NOW_MS) == []
+    judge.take_up(short(levels=policy.Levels(warning=0.005)))
+    (opened,) = judged(judge, NOW_MS + 1000)
+    assert (opened.kind, opened.cause) == ("opened", "policy")
+
+
+def test_opening_by_another_policy_that_only_another_monitor_sees_says_so(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=980, hard=20))
+    judged(judge_of(ground, short()), NOW_MS)
+    (opened,) = judged(judge_of(ground, short(levels=policy.Levels(warning=0.005))), NOW_MS + 1000)
+    assert opened.cause == "policy"
+
+
+def test_resolution_because_a_policy_became_milder_says_so(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=60))
+    judge = judge_of(ground, short())
+    judged(judge, NOW_MS)
+    judge.take_up(short(levels=policy.Levels(warning=0.5)))
+    assert judged(judge, NOW_MS + 1000) == []
+    ground.put(Row(NOW, delivered=10))
+    (resolved,) = judged(judge, NOW_MS + 1000 + 30 * MINUTE_MS)
+    assert (resolved.kind, resolved.cause) == ("resolved", "policy")
+
+
+def test_opening_because_good_mail_slid_out_of_the_window_says_time(ground: Ground) -> None:
+    ground.put(Row(NOW - DAY + 10 * MINUTE, delivered=9_000), Row(NOW - HOUR, delivered=900, hard=100))
+    judge = judge_of(ground, short())
+    assert judged(judge, NOW_MS) == []
+    (opened,) = judged(judge, NOW_MS + 11 * MINUTE_MS)
+    assert (opened.kind, opened.cause, opened.numerator, opened.denominator) == ("opened", "time", 100, 1_000)
+
+
+def test_resolution_because_the_mail_slid_out_of_the_window_says_time(ground: Ground) -> None:
+    ground.put(Row(NOW - DAY + 10 * MINUTE, delivered=900, hard=100), Row(NOW - HOUR, delivered=900))
+    judge = judge_of(ground, short())
+    judged(judge, NOW_MS)
+    found = [each for minute in range(0, 60, 5) for each in judged(judge, NOW_MS + minute * MINUTE_MS)]
+    assert [(each.kind, each.cause) for each in found] == [("resolved", "time")]
+
+
+def test_escalation_by_counts_older_than_the_last_hour_says_that_they_came_late(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=60))
+    judge = judge_of(ground, short())
+    judged(judge, NOW_MS)
+    ground.put(Row(NOW - 5 * HOUR, hard=300))
+    (escalated,) = judged(judge, NOW_MS + 1000)
+    assert (escalated.kind, escalated.cause) == ("escalated", "late_events")
+
+
+def resolved_at(ground: Ground, judge: Judge) -> int:
+    """Opened by failures of seven hours ago, then resolved by good mail; the time (epoch ms)."""
+    start = NOW_MS - 7 * HOUR_MS
+    ground.put(Row(NOW - 7 * HOUR, delivered=900, hard=60))
+    assert [each.kind for each in judged(judge, start)] == ["opened"]
+    ground.put(Row(NOW - 7 * HOUR, delivered=9_000))
+    judged(judge, start + MINUTE_MS)
+    assert [each.kind for each in judged(judge, start + 31 * MINUTE_MS)] == ["resolved"]
+    return start + 31 * MINUTE_MS
+
+
+def test_counts_of_before_the_resolution_that_come_hours_later_open_the_same_alert(ground: Ground) -> None:
+    judge = judge_of(ground, short())
+    over = resolved_at(ground, judge)
+    ground.put(Row(over // 1000 - 30 * MINUTE, hard=900))
+    (again,) = judged(judge, NOW_MS)
+    assert (again.kind, again.cause, again.episode, again.transition) == ("reopened", "late_events", 1, 3)
+    assert "The same alert as before: open first on 2026-03-12T05:34:56.000Z, resolved since." in again.explanation
+
+
+def test_counts_of_after_the_resolution_open_another_alert(ground: Ground) -> None:
+    judge = judge_of(ground, short())
+    over = resolved_at(ground, judge)
+    ground.put(Row(over // 1000 + 2 * HOUR, hard=900))
+    (opened,) = judged(judge, NOW_MS)
+    assert (opened.kind, opened.episode, opened.transition) == ("opened", 2, 1)
+
+
+def test_few_late_counts_among_many_that_came_in_time_do_not_make_it_the_same_alert(ground: Ground) -> None:
+    judge = judge_of(ground, short())
+    over = resolved_at(ground, judge)
+    ground.put(Row(over // 1000 - 30 * MINUTE, hard=5), Row(NOW, hard=900))
+    (opened,) = judged(judge, NOW_MS)
+    assert (opened.kind, opened.episode) == ("opened", 2)
+
+
+def test_what_opens_again_soon_is_the_same_alert_with_the_same_history(ground: Ground) -> None:
+    judge = judge_of(ground, short())
+    over = resolved_at(ground, judge)
+    ground.put(Row(over // 1000, hard=900))
+    (again,) = judged(judge, over + 10 * MINUTE_MS)
+    assert (again.kind, again.episode, again.transition) == ("reopened", 1, 3)
+    rows = ground.store.rows("SELECT DISTINCT JSONExtractString(event, 'data', 'alert_id') FROM alerts")
+    assert [str(each) for (each,) in rows] == [again.alert_id]
+
+
+def test_replay_of_the_same_judgements_gives_the_same_ids(ground: Ground) -> None:
+    """The states were lost with the disk, the alerts were not."""
+    judge = judge_of(ground, short())
+    over = resolved_at(ground, judge)
+    ground.put(Row(over // 1000, hard=900))
+    judged(judge, over + 10 * MINUTE_MS)
+    ids = "SELECT id FROM alerts FINAL ORDER BY transition"
+    sent = ground.store.rows(ids)
+    ground.store.run("TRUNCATE TABLE alert_states")
+    ground.store.run("TRUNCATE TABLE counts")
+    again = judge_of(ground, short())
+    over = resolved_at(ground, again)
+    ground.put(Row(over // 1000, hard=900))
+    judged(again, over + 10 * MINUTE_MS)
+    assert ground.store.rows(ids) == sent
+    assert len(sent) == 3
+
+
+def test_open_alert_that_changes_nothing_is_written_once_a_minute(ground: Ground) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    judge = ground.judge()
+    for second in range(0, 130, 10):
+        judge.judge_customers(["acme"], NOW_MS + second * 1000)
+    rows = ground.store.rows("SELECT count() FROM alert_states WHERE rule = 'failure'")
+    assert rows[0][0] == 3
+    (state,) = (each for each in read_states(ground.store, ["acme"]).values() if each.rule == "failure")
+    assert state.basis is not None
+    assert state.basis.time_ms == NOW_MS + 120_000
+    assert state.basis.counts["24h"] == (300, 1_200)
