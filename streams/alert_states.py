@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from schemas.alert import AlertEvent
+from schemas.alert import Acknowledgement, AlertEvent
 from streams.lifecycle import AlertState
 from streams.portions import portions
 from streams.store import Store
+from streams.stored_overrides import ACKNOWLEDGED
 
 STATES = """
 SELECT customer, scope, rule, argMax(state, updated)
@@ -16,6 +17,17 @@ FROM alert_states
 WHERE customer IN {customers:Array(String)}
 GROUP BY customer, scope, rule
 """
+
+#: The states, and in the same answer, without a rule, who acknowledged which alert last.
+LIVES = f"""{STATES}
+UNION ALL
+SELECT customer, subject, '', toJSONString(argMax(map(
+    'by', who, 'why', why, 'time_ms', toString(toUnixTimestamp64Milli(audit.time))), audit.time))
+FROM audit
+WHERE action = {{acknowledged:String}} AND customer IN {{customers:Array(String)}}
+    AND audit.time <= fromUnixTimestamp64Milli({{at:Int64}})
+GROUP BY customer, subject
+"""  # noqa: S608 - made of texts of this module only
 
 #: The columns of `alerts` that are fields of the alert's data.
 ALERT_COLUMNS = (
@@ -38,6 +50,26 @@ def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, Ale
         for part in portions(store, customers)
         for customer, scope, rule, state in store.rows(STATES, {"customers": part})
     }
+
+
+def read_lives(
+    store: Store, customers: Sequence[str], at_ms: int
+) -> tuple[dict[SubjectRule, AlertState], dict[str, Acknowledgement]]:
+    """The states, and by alert who took note of it last until `at_ms` (epoch ms).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    states: dict[SubjectRule, AlertState] = {}
+    noted: dict[str, Acknowledgement] = {}
+    asked = {"acknowledged": ACKNOWLEDGED, "at": at_ms}
+    for part in portions(store, customers):
+        for customer, name, rule, text in store.rows(LIVES, {"customers": part, **asked}):
+            if rule:
+                states[customer, name, rule] = DECODE(text)
+            else:
+                noted[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
+    return states, noted
 
 
 def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> None:

@@ -12,9 +12,8 @@ from streams.judge import Judgement
 from streams.late import may_be_late, reopened_late
 from streams.lifecycle import AlertState
 from streams.overrides import operators
-from streams.standings import LastShown, last_shown
+from streams.standings import LastShown, Standings
 from streams.store import Store
-from streams.stored_overrides import last_acknowledgements
 from streams.subjects import Key
 
 
@@ -39,13 +38,16 @@ class Known(NamedTuple):
 
 def known_beside(
     store: Store,
+    standings: Standings,
+    batch: Sequence[str],
     judgements: Sequence[Judgement],
     states: Mapping[SubjectRule, AlertState],
+    noted: Mapping[str, Acknowledgement],
     policy: Policy,
     feedback_loop: Sequence[str],
     now_ms: int,
 ) -> Known:
-    """Ask for all that; mostly there is nothing to ask.
+    """Ask for all that beside the acknowledgements (`noted`); mostly there is nothing to ask.
 
     Raises:
         StoreError: the store failed.
@@ -56,19 +58,11 @@ def known_beside(
         for verdict in judgement.verdicts
         if verdict.level != "good" and not _is_open(states.get((judgement.customer, judgement.scope, verdict.rule)))
     }
-    going_on = [state for state in states.values() if state.is_open]
     return Known(
-        shown=last_shown(store, sorted(opening)) if opening else {},
-        noted=_noted(store, going_on, now_ms),
+        shown=standings.last_shown(opening, batch),
+        noted=noted,
         late=frozenset(_late(store, judgements, states, policy, feedback_loop, now_ms)),
     )
-
-
-def _noted(store: Store, going_on: Sequence[AlertState], now_ms: int) -> dict[str, Acknowledgement]:
-    if not going_on:
-        return {}
-    since_ms = min(max(state.noted_ms, state.opened_ms) for state in going_on)
-    return last_acknowledgements(store, sorted(state.alert_id for state in going_on), since_ms, now_ms)
 
 
 def _late(

@@ -4,7 +4,7 @@ A row is written at once when the standing or its reasons change. When only the 
 customer always do, it is written every `refresh_ms`: who looks at the table sees numbers that are at most so old.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -17,17 +17,11 @@ from schemas.policy import Metric
 from streams.portions import portions
 from streams.screen import finished, measured
 from streams.store import Store
-from streams.subjects import Key, Subjects
+from streams.subjects import CUSTOMER, Key, Subjects
 
 STANDINGS = """
-SELECT customer, scope, argMax(standing, updated), toUnixTimestamp64Milli(argMax(since, updated))
-FROM standings
-WHERE customer IN {customers:Array(String)}
-GROUP BY customer, scope
-"""
-
-LAST_SHOWN = """
-SELECT customer, scope, toUnixTimestamp64Milli(max(standings.updated)), argMax(policy_version, standings.updated),
+SELECT customer, scope, argMax(standing, standings.updated), toUnixTimestamp64Milli(argMax(since, standings.updated)),
+    toUnixTimestamp64Milli(max(standings.updated)), argMax(policy_version, standings.updated),
     argMax(volume, standings.updated), argMax(failure_rate, standings.updated), argMax(block_rate, standings.updated)
 FROM standings
 WHERE customer IN {customers:Array(String)}
@@ -40,6 +34,21 @@ COLUMNS = ("volume", *(f"{metric}_rate" for metric in SHOWN_METRICS))
 
 #: Standing, since when (epoch ms), reasons, when written (epoch ms), and the numbers written.
 Known = tuple[str, int, tuple[str, ...], int, bytes]
+
+
+class LastShown(NamedTuple):
+    """What the table says of the last judgement of a subject, at `time_ms` (epoch ms) or after it to the same numbers.
+
+    `failed` and `blocked` are recipients of the last 24 h, of `volume` finished ones.
+    """
+
+    standing: str
+    since_ms: int
+    time_ms: int
+    policy_version: str
+    volume: int
+    failed: int
+    blocked: int
 
 
 @dataclass(slots=True)
@@ -69,6 +78,8 @@ class Standings:
         self._refresh_ms = refresh_ms
         self._most = most
         self._known: dict[Key, Known] = {}
+        self._read: dict[Key, LastShown] = {}
+        self._read_of: frozenset[str] = frozenset()
 
     def show(self, rows: Rows, now_ms: int) -> list[tuple[str, int]]:
         """Write what is due. Returns the customers whose numbers are not written yet, each with the time (epoch ms)
@@ -88,9 +99,9 @@ class Standings:
             zip(rows.subjects, befores, rows.standings, rows.reasons, numbers, strict=True)
         ):
             if before is None:
-                since = stored.get(key, ("", 0))
+                last = stored.get(key)
                 writing.places.append(place)
-                writing.since.append(since[1] if since[0] == standing else now_ms)
+                writing.since.append(last.since_ms if last is not None and last.standing == standing else now_ms)
             elif before[0] != standing or before[2] != reasons:
                 writing.places.append(place)
                 writing.since.append(before[1] if before[0] == standing else now_ms)
@@ -100,6 +111,7 @@ class Standings:
                     writing.since.append(before[1])
                 else:
                     owed.append((key[0], before[3] + self._refresh_ms))
+        self._read, self._read_of = {}, frozenset()
         if writing.places:
             self._write(rows, writing, now_ms)
             for place, since_ms in zip(writing.places, writing.since, strict=True):
@@ -115,12 +127,39 @@ class Standings:
         """Another monitor may have written since."""
         self._known.clear()
 
-    def _stored(self, customers: Sequence[str]) -> dict[Key, tuple[str, int]]:
-        return {
-            (customer, scope): (standing, since)
+    def last_shown(self, customers: Collection[str], batch: Sequence[str]) -> dict[Key, LastShown]:
+        """What the table says of all subjects of these customers, which are some of a batch that is shown next.
+
+        It is asked once for them and for all others that `show` will have to ask for.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        known = self._known
+        new = {customer for customer in batch if (customer, CUSTOMER) not in known} if customers else set()
+        return self._asked(sorted(new.union(customers)))
+
+    def _stored(self, customers: Sequence[str]) -> dict[Key, LastShown]:
+        return self._read if self._read_of.issuperset(customers) else self._asked(customers)
+
+    def _asked(self, customers: Sequence[str]) -> dict[Key, LastShown]:
+        self._read = {
+            (customer, scope): LastShown(
+                str(standing),
+                int(since),
+                int(time_ms),
+                str(version),
+                int(volume),
+                round(failures * volume),
+                round(blocks * volume),
+            )
             for part in portions(self._store, customers)
-            for customer, scope, standing, since in self._store.rows(STANDINGS, {"customers": part})
+            for customer, scope, standing, since, time_ms, version, volume, failures, blocks in self._store.rows(
+                STANDINGS, {"customers": part}
+            )
         }
+        self._read_of = frozenset(customers)
+        return self._read
 
     def _write(self, rows: Rows, writing: _Writing, now_ms: int) -> None:
         places, count = writing.places, len(writing.places)
@@ -137,34 +176,6 @@ class Standings:
             "policy_version": pa.array([self._policy_version] * count, pa.string()),
         }
         self._store.insert_table("standings", pa.table(columns))
-
-
-class LastShown(NamedTuple):
-    """What the table says of the last judgement of a subject, at `time_ms` (epoch ms) or after it to the same numbers.
-
-    `failed` and `blocked` are recipients of the last 24 h, of `volume` finished ones.
-    """
-
-    time_ms: int
-    policy_version: str
-    volume: int
-    failed: int
-    blocked: int
-
-
-def last_shown(store: Store, customers: Sequence[str]) -> dict[Key, LastShown]:
-    """What the table says of all subjects of these customers (sorted).
-
-    Raises:
-        StoreError: the store failed.
-    """
-    return {
-        (customer, scope): LastShown(
-            int(time_ms), str(version), int(volume), round(failures * volume), round(blocks * volume)
-        )
-        for part in portions(store, customers)
-        for customer, scope, time_ms, version, volume, failures, blocks in store.rows(LAST_SHOWN, {"customers": part})
-    }
 
 
 def shown_numbers(subjects: Subjects, expired_is_failure: bool) -> NDArray[np.float64]:

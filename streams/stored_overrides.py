@@ -1,14 +1,12 @@
 """Overrides and acknowledgements as the table `audit` has them: rows that were only ever added."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from schemas.alert import Acknowledgement
 from schemas.policy import Policy
 from streams.overrides import Cap, StoredOverride, with_stored
-from streams.portions import portions
 from streams.store import Store
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
@@ -29,15 +27,6 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     at_most: Cap
     until_ms: int
-
-
-NOTED = """
-SELECT subject, who, why, toUnixTimestamp64Milli(audit.time) AS time_ms
-FROM audit
-WHERE action = {action:String} AND subject IN {alerts:Array(String)}
-    AND audit.time BETWEEN fromUnixTimestamp64Milli({since:Int64}) AND fromUnixTimestamp64Milli({at:Int64})
-ORDER BY audit.time
-"""
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,22 +65,6 @@ def acknowledged(store: Store, at_ms: int, customer: str) -> dict[str, Acknowled
     return {
         alert_id: Acknowledged(alert_id=alert_id, by=who, why=why, time_ms=int(time_ms))
         for _, _, alert_id, who, why, _, time_ms in _rows(store, at_ms, customer, ACKNOWLEDGED)
-    }
-
-
-def last_acknowledgements(
-    store: Store, alert_ids: Sequence[str], since_ms: int, at_ms: int
-) -> dict[str, Acknowledgement]:
-    """Who took note of each of these alerts last, between two times (epoch ms).
-
-    Raises:
-        StoreError: the store failed.
-    """
-    asked = {"action": ACKNOWLEDGED, "since": since_ms, "at": at_ms}
-    return {
-        str(alert): Acknowledgement(by=str(who), why=str(why), time_ms=int(time_ms))
-        for part in portions(store, alert_ids)
-        for alert, who, why, time_ms in store.rows(NOTED, {**asked, "alerts": part})
     }
 
 

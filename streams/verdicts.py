@@ -22,7 +22,7 @@ from schemas.providers import Providers
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
 from streams.alert_life import lived, worth_storing
-from streams.alert_states import SubjectRule, read_states, store_alerts, store_states
+from streams.alert_states import SubjectRule, read_lives, store_alerts, store_states
 from streams.beside import Known, known_beside
 from streams.cause import Basis, override_key
 from streams.describe import alert_event
@@ -134,7 +134,7 @@ class Judge:
             return Judged()
         counted, again = self._windows.read(wanted, now_ms)
         subjects = counted.of_scopes(self.policy.scopes)
-        states = read_states(self._store, wanted)
+        states, noted = read_lives(self._store, wanted, now_ms)
         screened = screen(subjects, self.policy)
         closely = self._with_overrides | {state.customer for state in states.values() if state.watched}
         singly = screened.remarkable | np.array(list(map(closely.__contains__, subjects.customers)), np.bool_)
@@ -144,7 +144,15 @@ class Judge:
             for subject in with_open_alerts([subjects.one(place) for place in places], states)
         ]
         beside = known_beside(
-            self._store, [judgement for _, judgement in closely_judged], states, self.policy, self._fbl, now_ms
+            self._store,
+            self._standings,
+            wanted,
+            [judgement for _, judgement in closely_judged],
+            states,
+            noted,
+            self.policy,
+            self._fbl,
+            now_ms,
         )
         outcomes = [self._outcome(subject, judgement, states, beside) for subject, judgement in closely_judged]
         gone = end_alerts(self._store, states, self.policy, now_ms)

@@ -96,7 +96,7 @@ def test_resolution_because_the_mail_slid_out_of_the_window_says_time(ground: Gr
 
 def test_escalation_by_counts_older_than_the_last_hour_says_that_they_came_late(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=60))
-    judge = judge_of(ground, short())
+    judge = judge_of(ground, short(windows=("1h", "24h")))
     judged(judge, NOW_MS)
     ground.put(Row(NOW - 5 * HOUR, hard=300))
     (escalated,) = judged(judge, NOW_MS + 1000)
