@@ -55,7 +55,7 @@ class Opened(NamedTuple):
 def _opened(sent: list[Sent], state: AlertState | None, noted: Acknowledged | None) -> Opened:
     """Who took note of it before it rose, took note of something milder."""
     rose_ms = next((each.time_ms for each in reversed(sent) if _rises(each.data)), sent[0].time_ms)
-    return Opened(sent, state, noted if noted is not None and noted.time_ms >= rose_ms else None)
+    return Opened(sent, state, noted if noted is not None and noted.time_ms > rose_ms else None)
 
 
 def explain(

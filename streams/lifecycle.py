@@ -158,12 +158,9 @@ def acknowledged(state: AlertState, noted: Acknowledgement, now_ms: int) -> tupl
     Nothing changes where it is not open, where that was taken up before, or where the alert rose after it was said: it
     was then said of something milder.
     """
-    if not state.is_open or noted.time_ms <= state.noted_ms:
+    if not state.is_open or noted.time_ms <= max(state.noted_ms, state.opened_ms, state.raised_ms):
         return state, None
-    state = msgspec.structs.replace(state, noted_ms=noted.time_ms)
-    if noted.time_ms < max(state.opened_ms, state.raised_ms):
-        return state, None
-    return _told(state, "acknowledged", state.level, now_ms, "operator", acknowledged=noted)
+    return _told(state, "acknowledged", state.level, now_ms, "operator", acknowledged=noted, noted_ms=noted.time_ms)
 
 
 def overridden(
