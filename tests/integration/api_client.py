@@ -17,6 +17,7 @@ from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from streams.store import Store, open_store
+from tests.integration.standing_clock import keep_for_ever
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 NOW = int(datetime(2026, 3, 12, 12, 34, 56, tzinfo=UTC).timestamp())
@@ -113,8 +114,7 @@ class Api:
 @contextmanager
 def running(store_settings: ClickHouse, store: Store, *, expired_is_failure: bool = True) -> Iterator[Api]:
     """The interface over a migrated, empty store; it ends with the block."""
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")  # the tests' clock stands still
+    keep_for_ever(store)
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()
     served = msgspec.structs.replace(

@@ -21,6 +21,7 @@ from schemas.settings import Blocklists, SettingsError
 from streams.records import listing_columns
 from streams.store import Store
 from tests.integration.rbldnsd import Rbldnsd, free_port, running
+from tests.integration.standing_clock import keep_for_ever
 from tests.integration.waiting import wait_for
 
 pytestmark = pytest.mark.rbldnsd
@@ -87,6 +88,11 @@ def zones_file(tmp_path: Path) -> Path:
     file = tmp_path / "zones.toml"
     file.write_text(ZONES)
     return file
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(store: Store) -> None:
+    keep_for_ever(store)
 
 
 def settings_for(port: int, zones_file: Path | None = None) -> Blocklists:

@@ -12,10 +12,16 @@ from schemas.customer import Customer
 from schemas.settings import ClickHouse
 from streams.customers import plans, read_customers
 from streams.store import Store
+from tests.integration.standing_clock import keep_for_ever
 
 ACME = Customer(customer="acme", plan="pro", domains=("acme.example",))
 SMALL = Customer(customer="small", plan="free")
 NOW_MS = 1_790_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(store: Store) -> None:
+    keep_for_ever(store)
 
 
 def audit(store: Store) -> list[tuple[str, str, str]]:

@@ -24,6 +24,7 @@ from streams.store import Store
 from streams.stored_overrides import OverrideWatch, stored_overrides
 from streams.verdicts import Judge
 from tests.integration.api_client import NOW, Row
+from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 from tests.integration.test_monitor import until
 
@@ -32,9 +33,8 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts", "audit"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
+def ground(store: Store) -> Ground:
+    keep_for_ever(store)
     return Ground(store)
 
 

@@ -12,13 +12,14 @@ from api.explanation import Explanation, RuleExplained, ScopeExplained
 from jobs.policy_store import apply
 from schemas import policy
 from schemas.policy import Levels, Override, Policy
-from schemas.settings import ClickHouse, Settings, SettingsError
 from schemas.settings import Policy as PolicyFile
+from schemas.settings import Settings, SettingsError
 from streams.allowance import Allowance
 from streams.past_windows import counts_at
 from streams.store import Store
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Ground, traffic
 
 POLICY = policy.load()
@@ -26,9 +27,8 @@ HOUR_MS = HOUR * 1000
 
 
 @pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
+def ground(store: Store) -> Ground:
+    keep_for_ever(store)
     return Ground(store)
 
 

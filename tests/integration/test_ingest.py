@@ -18,10 +18,16 @@ from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import take_mail
 from streams.store import Store
+from tests.integration.standing_clock import keep_for_ever
 from tests.integration.waiting import wait_for
 
 NOW = 1_795_000_000_000
 SETTINGS = Ingest(flush_seconds=0.2)
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(store: Store) -> None:
+    keep_for_ever(store)
 
 
 def event(number: int, **changes: object) -> bytes:

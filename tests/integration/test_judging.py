@@ -13,13 +13,14 @@ import pytest
 from schemas import policy, providers
 from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
-from schemas.settings import ClickHouse, Monitor
+from schemas.settings import Monitor
 from streams.debounce import Debounce
 from streams.evidence import collect
 from streams.store import Store, StoreError
 from streams.verdicts import Judge, Judged
 from streams.windows import Windows, window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.integration.standing_clock import keep_for_ever
 
 NOW_MS = NOW * 1000
 LOOP = providers.load().with_feedback_loop()
@@ -97,9 +98,8 @@ class Counting(Store):
 
 
 @pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
+def ground(store: Store) -> Ground:
+    keep_for_ever(store)
     return Ground(store)
 
 

@@ -7,7 +7,6 @@ from api.try_policy_text import lines
 from jobs.try_policy import Trial, try_policy
 from schemas import policy
 from schemas.policy import Levels, Policy, Rule
-from schemas.settings import ClickHouse
 from streams.hourly_history import Extent, Hourly
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
@@ -15,6 +14,7 @@ from streams.past_windows import counts_at
 from streams.store import Store
 from streams.what_if import transitions
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, Ground, traffic
 
 POLICY = policy.load()
@@ -23,9 +23,8 @@ NOON = NOW // HOUR * HOUR
 
 
 @pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
+def ground(store: Store) -> Ground:
+    keep_for_ever(store)
     return Ground(store)
 
 
