@@ -38,7 +38,7 @@ from api.try_policy_cli import try_file  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402
-from streams.adapt import FORMATS  # noqa: E402
+from streams.adapt import EVERY_FORMAT  # noqa: E402
 
 signal.signal(signal.SIGINT, _on_interrupt)
 app = typer.Typer(
@@ -71,7 +71,7 @@ app.add_typer(alerts_app, name="alerts")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
 Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
-FORMAT_HELP = f"One of {', '.join(FORMATS)}."
+FORMAT_HELP = f"One of {', '.join(EVERY_FORMAT)}."
 NOISY = ("faust", "mode", "aiokafka", "kafka", "urllib3", "clickhouse_connect")
 
 
@@ -181,7 +181,7 @@ def ingest_file(
     customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
     shift_to: Annotated[str, typer.Option(help="Move all times so that the log began, say, 1h ago.")] = "",
 ) -> None:
-    """Send a real log to the topic mail.events."""
+    """Send a real log to the topic mail.events; what an outside monitor saw on blocklists, to mail.blocklistings."""
     commands.ingest_file(reached(ctx.obj), path, form, customer, commands.seconds(shift_to, "--shift-to"))
 
 
@@ -199,7 +199,10 @@ def normalize(
     form: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
     customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
 ) -> None:
-    """Print the canonical events of one raw body, log or mail on standard input, as JSON lines."""
+    """Print the canonical events of one raw body, log or mail on standard input, as JSON lines.
+
+    Of the formats of outside blocklist monitors these are blocklist events.
+    """
     context = adapt_context(ctx.obj, customer)
     if not normalize_cli.normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, form, context):
         raise typer.Exit(1)

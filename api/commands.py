@@ -43,7 +43,7 @@ from schemas.blocklists import BlocklistsError
 from schemas.policy import PolicyError
 from schemas.providers import ProvidersError
 from schemas.settings import Settings, SettingsError
-from streams.adapt import AdaptError
+from streams.adapt import LISTING_FORMATS, AdaptError
 from streams.broker import BrokerError, Publisher
 from streams.classify import RulesError
 from streams.dead_share import DeadShareError
@@ -242,7 +242,8 @@ def ingest_file(settings: Settings, path: str, form: str, customer: str, began_a
         if began_ago_s is not None:
             events = files.moved_to(events, time.time_ns() // 1_000_000 - round(began_ago_s * 1000))
         publisher = _publisher(settings)
-        sent = files.send_file(events, lambda key, value: publisher.publish(topics.MAIL_EVENTS, key, value))
+        topic = topics.MAIL_BLOCKLISTINGS if form in LISTING_FORMATS else topics.MAIL_EVENTS
+        sent = files.send_file(events, lambda key, value: publisher.publish(topic, key, value))
     publisher.flush()
     for bad in sent.bad:
         err.print(f"{path}: {bad}", markup=False)

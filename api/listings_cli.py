@@ -14,9 +14,7 @@ from schemas.settings import Settings, SettingsError
 from streams.listing_causes import CausedListing, current_causes
 from streams.store import open_store
 
-app = typer.Typer(
-    help="What is on blocklists, and whom it is to be blamed on; latest first.", invoke_without_command=True
-)
+app = typer.Typer(invoke_without_command=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line: all numbers, times in epoch ms.")]
 #: Everything that is kept.
@@ -54,7 +52,10 @@ def show(
     zone: Annotated[str, typer.Argument(help="The blocklist's name.")],
     as_json: AsJson = False,
 ) -> None:
-    """One listing, the latest, with everybody who used the resource in the 48 hours before, ranked, and the numbers."""
+    """One listing with its ranking.
+
+    It is the latest of the resource on the list. Ranked is everybody who used the resource in the 48 hours before.
+    """
     found = [each for each in _found(reached(ctx.obj), EVER) if (each.resource, each.zone) == (resource, zone)]
     if not found:
         raise SettingsError(

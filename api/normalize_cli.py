@@ -3,16 +3,15 @@
 The operator's way to try a mapping: what it prints is what a topic of this format would have counted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import IO
 
 import msgspec
 
 from api.dead_letters_cli import harmless
-from jobs.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, read_events
-from schemas.event import MailEvent
-from streams.adapt import AdaptError, Context, adapter
+from jobs.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, Event, read_events
+from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
 
 #: How many problems are shown; a log of another format has nothing else.
 SHOWN = 20
@@ -28,10 +27,11 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, c
     Raises:
         AdaptError: there is no such format.
     """
-    adapter(form)
+    if form not in LISTING_FORMATS:
+        adapter(form)
     events, bad = 0, 0
     for found in _read(source.read(MAX_BODY_BYTES + 1), form, context):
-        if isinstance(found, MailEvent):
+        if not isinstance(found, str):
             events += 1
             out.write(_ENCODER.encode(found) + b"\n")
             continue
@@ -44,7 +44,7 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, c
     return bool(events) or not bad
 
 
-def _read(raw: bytes, form: str, context: Context) -> Iterator[MailEvent | str]:
+def _read(raw: bytes, form: str, context: Context) -> Iterator[Event | str]:
     """Events, and in words what could not be read.
 
     As a whole first, as from a topic. Where that fails the records are tried one by one, which tells the line.
@@ -53,10 +53,10 @@ def _read(raw: bytes, form: str, context: Context) -> Iterator[MailEvent | str]:
         yield "standard input is empty"
         return
     try:
-        events = adapter(form)(raw, context)
+        events: Sequence[Event] = (listing_adapter if form in LISTING_FORMATS else adapter)(form)(raw, context)
     except AdaptError as error:
         found = list(read_events(BytesIO(raw), form, context))
-        if form in LOGS or any(isinstance(each, MailEvent) for each in found):
+        if form in LOGS or any(not isinstance(each, BadRecord) for each in found):
             yield from (str(each) if isinstance(each, BadRecord) else each for each in found)
         else:
             yield str(error)

@@ -13,15 +13,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import policy, providers
 from schemas.applied_policy import AppliedPolicy
+from schemas.blocklists import load as load_zones
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
-from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
+from streams.adapt import FORMATS, LISTING_FORMATS, AdaptError, Context, Lists, Options, adapter, listing_adapter
 from streams.applied_policies import PolicyWatch, newest, policy_of
 from streams.broker import Publisher
 from streams.classify import BounceClassifier
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
-from streams.intake import Take, take_mail
+from streams.intake import Take, take_mail, take_outside
 from streams.listing_causes import Causes
 from streams.monitor import Monitor
 from streams.refusals import Refused
@@ -44,6 +45,9 @@ def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Take]
     for topic, form in settings.ingest.formats.items():
         if topic == MAIL_BLOCKLISTINGS:
             raise SettingsError(f"ingest.formats: {topic} has its own format and takes no other")
+        if form in LISTING_FORMATS:
+            found[topic] = take_outside(listing_adapter(form), context, bounds(settings.ingest))
+            continue
         try:
             adapt = adapter(form)
         except AdaptError as error:
@@ -59,6 +63,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
 
     Raises:
         SettingsError: a mapping of an unknown format, a time zone that is none, a hash key that cannot be one.
+        BlocklistsError: the table of zones cannot be used.
     """
     if unknown := sorted(set(settings.ingest.mapping) - set(FORMATS)):
         raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; known are {', '.join(FORMATS)}")
@@ -75,9 +80,20 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         for name, each in found.items()
     }
     try:
-        return Context(settings.ingest.hash_key.encode(), providers.load(), mapping, clock=_now_ms)
+        return Context(
+            settings.ingest.hash_key.encode(), providers.load(), mapping, clock=_now_ms, lists=_lists(settings)
+        )
     except ValueError as error:
         raise SettingsError(f"ingest.hash_key: {error}") from error
+
+
+def _lists(settings: Settings) -> Lists:
+    """What listings weigh that outside monitors tell of."""
+    own = settings.blocklists
+    zones = load_zones(Path(own.zones_file) if own.zones_file else None)
+    weights = {name.lower().rstrip("."): weight for name, weight in own.outside_weights.items()}
+    unknown = None if own.outside_weight == "refuse" else own.outside_weight
+    return Lists({zone.zone: zone for zone in zones}, weights, unknown)
 
 
 def _now_ms() -> int:

@@ -14,12 +14,23 @@ from typing import IO
 import msgspec
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt import FORMATS, MAILS, Adapter, AdaptError, Context, file_adapter
+from schemas.listing import BlocklistEvent
+from streams.adapt import (
+    EVERY_FORMAT,
+    LISTING_FORMATS,
+    MAILS,
+    Adapter,
+    AdaptError,
+    Context,
+    ListingAdapter,
+    file_adapter,
+    listing_adapter,
+)
 
 #: Formats of logs: a record a line.
 LOGS = frozenset({"canonical", "kumomta", "postfix", "powermta"})
 #: Formats of which a file may be one webhook body, as well as a body a line.
-WEBHOOKS = frozenset(FORMATS) - LOGS - MAILS
+WEBHOOKS = frozenset(EVERY_FORMAT) - LOGS - MAILS
 #: The largest single body: a file that is one JSON document is held in memory.
 MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
 #: How many bad records are kept to be shown; a file of another format has nothing but bad ones.
@@ -28,6 +39,9 @@ KEPT_BAD = 1_000
 _ENCODER = msgspec.json.Encoder()
 _ANY_DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
 _RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
+
+Event = MailEvent | BlocklistEvent
+AnyAdapter = Adapter | ListingAdapter
 
 #: Takes the key and the value of one message.
 Publish = Callable[[bytes, bytes], None]
@@ -61,7 +75,7 @@ class Sent:
     bad: tuple[BadRecord, ...]
 
 
-def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterator[MailEvent | BadRecord]:
+def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterator[Event | BadRecord]:
     """The events of a file in the order of its records, and in their place the records that are bad.
 
     One record a line for every format; a webhook file may also be a single JSON text over several lines, and a file
@@ -70,7 +84,7 @@ def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterat
     Raises:
         AdaptError: there is no such format.
     """
-    adapt = file_adapter(format_name)
+    adapt = listing_adapter(format_name) if format_name in LISTING_FORMATS else file_adapter(format_name)
     if format_name in MAILS:
         return _adapted(stream.read(MAX_EVENT_BYTES + 1), 1, 1, adapt, context)
     if format_name in WEBHOOKS:
@@ -78,7 +92,7 @@ def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterat
     return _records(_lines(stream, MAX_EVENT_BYTES), adapt, context)
 
 
-def moved_to(events: Iterable[MailEvent | BadRecord], first_ms: int) -> Iterator[MailEvent | BadRecord]:
+def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Event | BadRecord]:
     """The same events, all moved in time by one span, so that the first is at `first_ms` (epoch ms, UTC).
 
     For trying out old logs, such as the examples: ingest takes no events of long ago.
@@ -92,8 +106,8 @@ def moved_to(events: Iterable[MailEvent | BadRecord], first_ms: int) -> Iterator
         yield event
 
 
-def send_file(events: Iterable[MailEvent | BadRecord], publish: Publish) -> Sent:
-    """Publish each event under its customer as key, so that a customer's events keep their order."""
+def send_file(events: Iterable[Event | BadRecord], publish: Publish) -> Sent:
+    """Publish each event under its customer, or what is listed, as key, so that the events of one keep their order."""
     counts: Counter[str] = Counter()
     bad: list[BadRecord] = []
     bad_count = 0
@@ -103,12 +117,13 @@ def send_file(events: Iterable[MailEvent | BadRecord], publish: Publish) -> Sent
             if len(bad) < KEPT_BAD:
                 bad.append(event)
         else:
-            publish(event.customer.encode(), _ENCODER.encode(event))
+            key = event.resource if isinstance(event, BlocklistEvent) else event.customer
+            publish(key.encode(), _ENCODER.encode(event))
             counts[event.type] += 1
     return Sent(events=counts.total(), by_type=dict(counts), bad_count=bad_count, bad=tuple(bad))
 
 
-def _records(lines: Iterator[Line], adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     for line in lines:
         if isinstance(line, BadRecord):
             yield line
@@ -116,7 +131,7 @@ def _records(lines: Iterator[Line], adapt: Adapter, context: Context) -> Iterato
             yield from _adapted(line[1], line[0], 1, adapt, context)
 
 
-def _webhooks(lines: Iterator[Line], adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """Bodies a line or, where the first line is no JSON text by itself, one body for the whole file."""
     held: list[Line] = []
     size = 0
@@ -163,7 +178,7 @@ def _is_document(text: bytes) -> bool:
     return True
 
 
-def _body(body: bytes, line: int, adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+def _body(body: bytes, line: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """One webhook body, its records one by one, so that a bad one costs only itself."""
     if not body.lstrip().startswith(b"["):
         yield from _adapted(body, line, 1, adapt, context)
@@ -177,7 +192,7 @@ def _body(body: bytes, line: int, adapt: Adapter, context: Context) -> Iterator[
         yield from _adapted(bytes(record), line, number, adapt, context)
 
 
-def _adapted(raw: bytes, line: int, record: int, adapt: Adapter, context: Context) -> Iterator[MailEvent | BadRecord]:
+def _adapted(raw: bytes, line: int, record: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     try:
         yield from adapt(raw, context)
     except AdaptError as error:

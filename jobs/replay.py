@@ -17,7 +17,7 @@ from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Ingest
 from schemas.topics import MAIL_BLOCKLISTINGS
-from streams.adapt import AdaptError, Context, adapter
+from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
 from streams.broker import BrokerError
@@ -52,7 +52,10 @@ class Reader:
         Raises:
             AdaptError: a format is not known.
         """
-        self._adapters = {topic: adapter(form) for topic, form in settings.formats.items()}
+        self._adapters: dict[str, Adapter | ListingAdapter] = {
+            topic: listing_adapter(form) if form in LISTING_FORMATS else adapter(form)
+            for topic, form in settings.formats.items()
+        }
         self._context = context
         self._bounds = bounds(settings)
 

@@ -1,13 +1,13 @@
 """Blocklist events: a listing began, goes on, ended, or could not be checked (topic `mail.blocklistings`)."""
 
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from schemas.event import Name, epoch_ms
+from schemas.event import MAX_CUSTOMER_BYTES, Name, epoch_ms
 
-ListingType = Literal["listed", "still_listed", "delisted", "check_failed"]
+ListingType = Literal["listed", "still_listed", "delisted", "check_failed", "complete"]
 ResourceKind = Literal["ip", "domain"]
 #: How much one listing on a list means for delivery, worst first.
 Weight = Literal["critical", "major", "minor", "informational"]
@@ -19,7 +19,8 @@ class BlocklistEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What one look at one blocklist zone said about one IP address or domain.
 
     `codes` are the A records answered (RFC 5782 section 2.1), `meaning` the zone's own words for them.
-    A `check_failed` event carries the error in `reason` and changes no listing.
+    A `check_failed` event carries the error in `reason` and changes no listing. A `complete` event is of no one zone:
+    its `zones` are all on which its `monitor` has the resource, so what else that one told of has ended.
     """
 
     id: Name
@@ -34,6 +35,9 @@ class BlocklistEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     reason: str = ""
     #: False while a second look is still owed; critical zones count at once, unconfirmed.
     confirmed: bool = True
+    #: Who looked, where that was not our own scan.
+    monitor: Annotated[str, msgspec.Meta(max_length=MAX_CUSTOMER_BYTES)] = ""
+    zones: tuple[str, ...] = ()
 
     @property
     def time_ms(self) -> int:

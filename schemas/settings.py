@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from schemas.collect import Collect, CollectError, with_sources
+from schemas.listing import Weight
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
@@ -159,6 +160,9 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
 
     `dedicated_pools` are the IP pools set up for one customer, by their names, each with its customer: whatever is
     listed of such a pool is that customer's doing.
+
+    What outside monitors tell of weighs what `outside_weights` say of its list, by name; on lists that are not in the
+    table of zones either `outside_weight`, or with `refuse` the message becomes a dead letter.
     """
 
     resolvers: list[str] = []
@@ -174,6 +178,8 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     concurrency: Count = 200
     lookback_days: Count = 7
     dedicated_pools: dict[str, str] = {}
+    outside_weights: dict[str, Weight] = {}
+    outside_weight: Weight | Literal["refuse"] = "informational"
 
 
 class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

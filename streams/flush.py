@@ -20,6 +20,7 @@ import numpy as np
 
 from streams import cohorts, count
 from streams.intake import Batch, Detail, Fresh, Source
+from streams.outside_listings import fitted, told_of
 from streams.records import (
     dead_letter_columns,
     detail_columns,
@@ -160,6 +161,7 @@ def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:
 def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     """Set `fresh` of each batch that has none yet. A source's memory takes up each id once, so this is done once."""
     new = [batch for batch in batches if batch.fresh is None]
+    _fit_outside(store, new)
     negatives = _new_negatives(store, new, now_ms)
     for batch, kept in zip(new, negatives, strict=True):
         tally, keys = batch.tally, batch.tally.keys
@@ -177,6 +179,13 @@ def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
             duplicates=int(ids.size - is_new.sum()),
             negative_duplicates=len(batch.negatives) - len(kept),
         )
+
+
+def _fit_outside(store: Store, batches: Sequence[Batch]) -> None:
+    """Make what outside monitors say of listings fit what is stored. Doing it again changes nothing."""
+    known = told_of(store, (event for batch in batches for _, event in batch.listings))
+    for batch in batches:
+        batch.listings = fitted(batch.listings, known)
 
 
 def _new_negatives(store: Store, batches: Sequence[Batch], now_ms: int) -> list[list[Detail]]:

@@ -14,7 +14,7 @@ import msgspec
 from schemas.dead_letter import DeadLetter
 from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
-from streams.adapt import Adapter, AdaptError, Context, canonical
+from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonical
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
@@ -220,6 +220,27 @@ def take_listing(bounds: TimeBounds) -> Take:
                 batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
             else:
                 batch.listings.append((offset, event))
+
+    return take
+
+
+def take_outside(adapt: ListingAdapter, context: Context, bounds: TimeBounds) -> Take:
+    """How messages of a topic of an outside blocklist monitor are taken: whole, or not at all."""
+
+    def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        batch.messages += len(payloads)
+        batch.next_offset = offsets[-1] + 1
+        for payload, offset in zip(payloads, offsets, strict=True):
+            try:
+                events = adapt(payload, context)
+                reasons = [check_time(each, now_ms, bounds.ahead_ms, bounds.behind_ms) for each in events]
+                reason = next(filter(None, reasons), None)
+            except AdaptError as error:
+                reason = str(error)
+            if reason:
+                batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
+            else:
+                batch.listings += [(offset, each) for each in events]
 
     return take
 

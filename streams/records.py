@@ -91,6 +91,7 @@ def listing_columns(listings: Iterable[tuple[str, int, BlocklistEvent]]) -> Colu
         "meaning": [e.meaning for e in events],
         "reason": [e.reason for e in events],
         "confirmed": [e.confirmed for e in events],
+        "monitor": [e.monitor for e in events],
         "id": [e.id for e in events],
         "source": [source for source, _, _ in rows],
         "position": [offset for _, offset, _ in rows],

@@ -23,7 +23,7 @@ from api.collect.signature import SignatureError
 from api.collect.sources import Checked
 from api.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
-from streams.adapt import FORMATS
+from streams.adapt import EVERY_FORMAT
 from streams.broker import BrokerError
 
 #: How long the broker may take to say that it is there.
@@ -91,7 +91,7 @@ class Collector:
             outcome = error.outcome
             raise
         finally:
-            self.numbers.requests.labels(form if form in FORMATS else UNKNOWN, outcome).inc()
+            self.numbers.requests.labels(form if form in EVERY_FORMAT else UNKNOWN, outcome).inc()
 
     async def _taken(self, source: Checked, request: Request) -> Outcome:
         with self._room.guest() as take_room:

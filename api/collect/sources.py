@@ -10,7 +10,7 @@ from api.collect.schemes import SCHEMES, Check, Proof, Scheme, Verdict, keep
 from api.collect.signature import Headers, KeyFormatError
 from schemas.collect import Source
 from schemas.settings import SettingsError
-from streams.adapt import FORMATS
+from streams.adapt import EVERY_FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[s
 
 def _prepare(name: str, source: Source, certificates: Certificates) -> Checked:
     where, form = f"collect.sources.{name}", source.format
-    if form not in FORMATS:
-        raise SettingsError(f"{where}: there is no format {form!r}; known are {', '.join(FORMATS)}")
+    if form not in EVERY_FORMAT:
+        raise SettingsError(f"{where}: there is no format {form!r}; known are {', '.join(EVERY_FORMAT)}")
     scheme = SCHEMES.get(form)
     _check_use(where, source, scheme)
     checks = _credentials(where, source)

@@ -10,7 +10,9 @@ from streams.adapt import (
     brevo,
     canonical,
     dsn,
+    hetrixtools,
     kumomta,
+    listings,
     mailersend,
     mailgun,
     mailjet,
@@ -27,9 +29,23 @@ from streams.adapt import (
     sparkpost,
     unisender,
 )
-from streams.adapt.base import Adapter, AdaptError, Context, Options
+from streams.adapt.base import Adapter, AdaptError, Context, ListingAdapter, Lists, Options
 
-__all__ = ["FORMATS", "MAILS", "AdaptError", "Adapter", "Context", "Options", "adapter", "file_adapter"]
+__all__ = [
+    "EVERY_FORMAT",
+    "FORMATS",
+    "LISTING_FORMATS",
+    "MAILS",
+    "AdaptError",
+    "Adapter",
+    "Context",
+    "ListingAdapter",
+    "Lists",
+    "Options",
+    "adapter",
+    "file_adapter",
+    "listing_adapter",
+]
 
 _ADAPTERS: dict[str, Adapter] = {
     "canonical": canonical.adapt,
@@ -62,8 +78,13 @@ _IN_ORDER: dict[str, Callable[[], Adapter]] = {
     "powermta": lambda: powermta.Accounting().adapt,
 }
 
-#: Names of the formats that can be read.
+#: Formats of outside blocklist monitors.
+_LISTING_ADAPTERS: dict[str, ListingAdapter] = {"hetrixtools": hetrixtools.adapt, "listings": listings.adapt}
+
+#: Names of the formats of mail events that can be read, of blocklist events, and of both.
 FORMATS: tuple[str, ...] = tuple(_ADAPTERS)
+LISTING_FORMATS: tuple[str, ...] = tuple(_LISTING_ADAPTERS)
+EVERY_FORMAT = FORMATS + LISTING_FORMATS
 
 
 def adapter(name: str) -> Adapter:
@@ -74,8 +95,13 @@ def adapter(name: str) -> Adapter:
     """
     found = _ADAPTERS.get(name)
     if found is None:
-        raise AdaptError(f"unknown format `{name}`; known are {', '.join(FORMATS)}")
+        raise AdaptError(f"unknown format `{name}`; known are {', '.join(EVERY_FORMAT)}")
     return found
+
+
+def listing_adapter(name: str) -> ListingAdapter:
+    """The adapter of the format `name`, one of `LISTING_FORMATS`."""
+    return _LISTING_ADAPTERS[name]
 
 
 def file_adapter(name: str) -> Adapter:

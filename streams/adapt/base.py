@@ -5,11 +5,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import blake2b
 
+from schemas.blocklists import Zone
 from schemas.event import MailEvent
+from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import Providers
 
 #: The longest key that BLAKE2b takes, in bytes (RFC 7693 section 2.1).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What listings weigh that outside monitors tell of: by the table of zones, by the operator's own weights of lists,
+    and on lists that neither knows; without `unknown` such are refused."""
+
+    zones: Mapping[str, Zone] = field(default_factory=dict)
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    unknown: Weight | None = "informational"
 
 
 class AdaptError(ValueError):
@@ -43,7 +55,7 @@ class Context:
 
     `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name. Without
     `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash. `clock` gives the
-    time now (epoch ms, UTC), by which the year of times without one is found.
+    time now (epoch ms, UTC), by which the year of times without one is found. `lists` are for listings.
     """
 
     hash_key: bytes
@@ -51,6 +63,7 @@ class Context:
     mapping: Mapping[str, Options] = field(default_factory=dict)
     hash_all: bool = True
     clock: Callable[[], int] | None = None
+    lists: Lists = field(default_factory=Lists)
 
     def __post_init__(self) -> None:
         """Check the key.
@@ -73,3 +86,5 @@ class Context:
 #: The bytes of one message in, its canonical events out: recipient hashed and emptied, recipient domain and
 #: provider filled in. No events for a record that says nothing about a recipient's fate. Raises AdaptError.
 Adapter = Callable[[bytes, Context], list[MailEvent]]
+#: The same for blocklist events.
+ListingAdapter = Callable[[bytes, Context], list[BlocklistEvent]]

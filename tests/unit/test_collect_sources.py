@@ -16,7 +16,7 @@ from api.collect.signature import Headers, SignatureError
 from api.collect.sources import Checked, prepare
 from schemas.collect import Source
 from schemas.settings import SettingsError
-from streams.adapt import FORMATS
+from streams.adapt import EVERY_FORMAT, FORMATS
 from tests.unit import signing
 from tests.unit.signing import NOW_S, SECRET
 
@@ -77,7 +77,7 @@ def test_source_without_what_it_checks_with_is_refused(form: str) -> None:
     assert source(form, unsigned=True).check({}, b"anything", NOW_S) == "keep"
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form not in SCHEMES])
+@pytest.mark.parametrize("form", [form for form in EVERY_FORMAT if form not in SCHEMES])
 def test_format_that_signs_nothing_asks_for_credentials(form: str) -> None:
     with pytest.raises(SettingsError, match="set user and password, or token"):
         source(form)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.adapt import FORMATS
+from streams.adapt import EVERY_FORMAT, FORMATS
 from streams.adapt.webhook import Places
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EVERY_FORMAT)
 def test_every_format_is_named(name: str) -> None:
     assert f"`{name}`" in PAGE
     assert f"`{name}`" in README

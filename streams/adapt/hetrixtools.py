@@ -1,0 +1,55 @@
+"""HetrixTools' webhooks of blacklist monitors: an array of what changed, each with every list that it is on now.
+
+Format: https://docs.hetrixtools.com/blacklist-monitoring-webhook-notifications/ . Older bodies spell `label` otherwise;
+it is not read. No time is told, so the time is that of reading. What left a list is not named either: it is told by no
+longer being there, which the event `complete` says. The test notification is that of an uptime monitor, and gives none.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import msgspec
+
+from schemas.listing import BlocklistEvent
+from streams.adapt.base import AdaptError, Context
+from streams.adapt.outside import ALL_ZONES, NO_WEIGHT, event_of, now_ms, read_listings, weigh, zone_of
+from streams.adapt.webhook import Fields, typed
+
+NAME = "hetrixtools"
+
+
+class _On(msgspec.Struct):
+    rbl: str
+    delist: str | None = None
+
+
+class _Changed(msgspec.Struct):
+    monitor: str
+    blacklisted_now: int | str
+    blacklisted_on: list[_On] | None = None
+
+
+def adapt(raw: bytes, context: Context) -> list[BlocklistEvent]:
+    """A listing for each list that an address or domain is on, and `complete` for each address or domain.
+
+    Raises:
+        AdaptError: not such a body, or it counts other lists than it names.
+    """
+    return read_listings(raw, partial(_read, context=context))
+
+
+def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
+    if "monitor" not in fields and "monitor_status" in fields:
+        return
+    record = typed(fields, _Changed)
+    on = {zone_of(each.rbl, "blacklisted_on.rbl"): each for each in record.blacklisted_on or ()}
+    if str(record.blacklisted_now).strip() != str(len(record.blacklisted_on or ())):
+        # Taken as it is, such a record would end listings that go on.
+        raise AdaptError(f"field `blacklisted_on`: {len(on)} lists are named, and {record.blacklisted_now} counted")
+    time_ms = now_ms(context)
+    for zone, each in on.items():
+        meaning = f"seen by HetrixTools; removal: {each.delist[:300]}" if each.delist else "seen by HetrixTools"
+        yield event_of("listed", NAME, record.monitor, zone, weigh(context.lists, zone), time_ms, meaning)
+    last = event_of("complete", NAME, record.monitor, ALL_ZONES, NO_WEIGHT, time_ms)
+    last.zones = tuple(on)
+    yield last
