@@ -9,7 +9,6 @@ import pytest
 
 from schemas import policy, providers
 from schemas.policy import Levels, Policy, Rule
-from schemas.settings import ClickHouse
 from streams.hourly_history import Extent, Hourly
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
@@ -20,6 +19,7 @@ from streams.verdicts import Judge
 from streams.what_if import transitions
 from streams.windows import Windows
 from tests.integration.api_client import HOUR, MINUTE, NOW, Row
+from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, WINDOWS, Ground
 
 IP = "192.0.2.1"
@@ -27,9 +27,8 @@ _ids = itertools.count()
 
 
 @pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts", "listing_causes"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
+def ground(store: Store) -> Ground:
+    keep_for_ever(store)
     return Ground(store)
 
 

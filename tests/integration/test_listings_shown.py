@@ -27,7 +27,6 @@ SHARED, OWN = "192.0.2.1", "192.0.2.2"
 def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
     """acme and rival share an address that is listed since two hours, by rival's fault; acme's own was yesterday."""
     with running(store_settings, store) as interface:
-        store.run("ALTER TABLE listing_causes REMOVE TTL")
         interface.put(
             [
                 Row(NOW - 3 * HOUR, delivered=9_000, complained=9, hard=90, ip=SHARED),
