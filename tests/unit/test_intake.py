@@ -95,7 +95,7 @@ def taken(take: Take, payloads: list[bytes]) -> dict[str, Any]:
 
 
 @given(st.lists(st.sampled_from([*GOOD, *GOOD, *BAD]), max_size=3 * SHORT_RUN))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_run_at_once_comes_to_the_same_as_one_by_one(payloads: list[bytes]) -> None:
     assert taken(AT_ONCE, payloads) == taken(ONE_BY_ONE, payloads)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.seen import SLOT_BYTES, SLOTS, SMALLEST, Ids, Seen
@@ -31,7 +31,6 @@ def test_first_of_equal_ids_is_new() -> None:
         max_size=30,
     )
 )
-@settings(deadline=None)
 def test_says_what_a_set_with_times_would_say(steps: list[tuple[int, list[int]]]) -> None:
     """Against the plain meaning: an id is known for 24 hours from when it was new."""
     seen, model, hour = Seen(ROOMY), dict[int, int](), HOUR

@@ -62,7 +62,7 @@ def told(counts: Counts) -> Sums:
     return {name: number for name, number in msgspec.to_builtins(counts).items() if number}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32),
     customers=st.integers(1, 40),
