@@ -80,13 +80,15 @@ ORDER BY time
 
 LISTINGS = """
 SELECT
-    resource AS "Resource",
-    zone AS "List",
-    weight AS "Weight",
-    since AS "Since",
-    seen AS "Last seen",
-    meaning AS "Meaning",
-    used.customers AS "Customers, 48 h"
+    listed.resource AS "Resource",
+    listed.zone AS "List",
+    listed.weight AS "Weight",
+    listed.since AS "Since",
+    listed.seen AS "Last seen",
+    listed.meaning AS "Meaning",
+    used.customers AS "Customers, 48 h",
+    causes.likeliest AS "Likeliest cause",
+    causes.share AS "Its share"
 FROM ({open_listings}) AS listed
 LEFT JOIN
 (
@@ -95,7 +97,29 @@ LEFT JOIN
     WHERE dimension = 'ip' AND bucket >= now() - INTERVAL 48 HOUR
     GROUP BY address
 ) AS used ON used.address = listed.resource
-ORDER BY indexOf(['critical', 'major', 'minor', 'informational'], weight), since, resource, zone
+LEFT JOIN
+(
+    SELECT resource, zone, began, if(shares[1] > 0, customers[1], '') AS likeliest,
+        if(shares[1] > 0, shares[1], NULL) AS share
+    FROM listing_causes FINAL
+) AS causes ON causes.resource = listed.resource AND causes.zone = listed.zone AND causes.began = listed.since
+ORDER BY indexOf(['critical', 'major', 'minor', 'informational'], listed.weight), listed.since, listed.resource,
+    listed.zone
+"""
+
+#: Listings that were in force in the time shown, and for how long of it, added up.
+POOLS = """
+SELECT
+    if(pool = '', '(not known)', pool) AS "Pool",
+    weight AS "Weight",
+    countIf(ended = toDateTime64(0, 3, 'UTC')) AS "In force",
+    count() AS "In this time",
+    sum(greatest(0, dateDiff('second', greatest(began, $__fromTime),
+        if(ended = toDateTime64(0, 3, 'UTC'), $__toTime, least(ended, $__toTime))))) / 3600 AS "Listed hours"
+FROM listing_causes FINAL
+WHERE kind = 'ip' AND began <= $__toTime AND (ended = toDateTime64(0, 3, 'UTC') OR ended >= $__fromTime)
+GROUP BY pool, weight
+ORDER BY indexOf(['critical', 'major', 'minor', 'informational'], weight), "Listed hours" DESC, "Pool"
 """
 
 OUTCOME_COLORS = {
@@ -194,10 +218,21 @@ def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> G
                 table(
                     "Open blocklist listings",
                     fill(LISTINGS, feedback_loop),
-                    description="Listings in force, and how many customers used the address in 48 hours.",
+                    ratios=("Its share",),
+                    description="Listings in force, how many customers used the address in 48 hours, and who of those "
+                    "before it began is the likeliest cause.",
                 ),
                 24,
                 8,
+            ),
+            Placed(
+                table(
+                    "Listings by pool",
+                    fill(POOLS, feedback_loop),
+                    description="Of addresses; hours are added up over listings.",
+                ),
+                24,
+                6,
             ),
         ),
     )

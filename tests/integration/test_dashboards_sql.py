@@ -151,6 +151,18 @@ LISTINGS = [
     )
 ]  # fmt: skip
 
+#: The listing in force, one that ended in the time shown after an hour of it, and one that ended before.
+CAUSES = [
+    {"resource": resource, "kind": "ip", "zone": "bl.example", "began": began, "weight": weight, "confirmed": True,
+     "ended": ended, "pool": pool, "attributed": "shared", "users": 2, "customers": ["bad'co", "good-ltd"],
+     "shares": shares}
+    for resource, began, ended, weight, pool, shares in (
+        ("192.0.2.1", FROM + timedelta(minutes=2), datetime.fromtimestamp(0, UTC), "critical", "", [0.8, 0.2]),
+        ("192.0.2.5", EARLIER, FROM + timedelta(hours=1), "major", "gold", [0.0, 0.0]),
+        ("192.0.2.6", EARLIER, FROM - timedelta(minutes=1), "major", "gold", [1.0, 0.0]),
+    )
+]  # fmt: skip
+
 EVENTS = [
     {"customer": "bad'co", "time": FROM + timedelta(seconds=number), "type": kind, "id": str(number),
      "provider": "gmail", "recipient_hash": str(number % 2), "bounce_kind": bounce_kind,
@@ -176,6 +188,7 @@ def filled(chdb_path: Path) -> Iterator[Store]:
         insert(store, "standings", STANDINGS)
         insert(store, "alerts", ALERTS)
         insert(store, "listing_events", LISTINGS)
+        insert(store, "listing_causes", CAUSES)
         insert(store, "events", EVENTS)
         yield store
 
@@ -296,6 +309,16 @@ def test_open_listing_counts_from_its_last_beginning_and_names_its_users(filled:
     (row,) = shown(filled, "Open blocklist listings")
     assert (row["Resource"], row["List"], row["Customers, 48 h"]) == ("192.0.2.1", "bl.example", 2)
     assert row["Since"].replace(tzinfo=UTC) == FROM + timedelta(minutes=2)
+    assert (row["Likeliest cause"], row["Its share"]) == ("bad'co", 0.8)
+
+
+def test_listings_of_a_pool_are_counted_and_their_hours_in_the_time_shown_added_up(filled: Store) -> None:
+    rows = shown(filled, "Listings by pool")
+    assert [(row["Pool"], row["Weight"], row["In force"], row["In this time"]) for row in rows] == [
+        ("(not known)", "critical", 1, 1),
+        ("gold", "major", 0, 1),
+    ]
+    assert [row["Listed hours"] for row in rows] == [pytest.approx(6 - 2 / 60), 1.0]
 
 
 def test_provider_without_feedback_loop_shows_no_complaint_rate(filled: Store) -> None:
