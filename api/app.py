@@ -19,6 +19,7 @@ from api.pool import StorePool
 from api.problems import MEDIA_TYPE, ApiError, add_handlers
 from api.ranges import WINDOW_S, RangeError, rfc3339, span
 from api.rates import Definition, Question, series
+from api.scores import days, score_history
 from api.standing import standing
 from schemas import providers
 from streams.store import Store
@@ -86,6 +87,21 @@ def get_rates(
         step_s=cut.step,
         points=points,
     )
+
+
+@v1.get("/scores", summary="Scores day by day", response_description="The scores, oldest first.")
+def get_scores(
+    asked: Annotated[models.ScoresQuery, Query()], owner: Owner, service: Services, response: Response
+) -> models.ScoreHistory:
+    """Scores from 0 to 100 as they were last said on each day, for up to 400 days."""
+    customer = customer_for(owner, asked.customer)
+    try:
+        first, last = days(asked.start, asked.end, service.clock())
+    except RangeError as error:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
+    response.headers["Cache-Control"] = "no-store"
+    with service.stores.lend() as store:
+        return score_history(store, customer, asked.scope, first, last)
 
 
 @v1.get("/cohorts", summary="Complaints by the day of sending", response_description="The rate, day by day.")

@@ -34,6 +34,7 @@ from api.explain_cli import explain_customer  # noqa: E402
 from api.judge_cli import judge_counts  # noqa: E402
 from api.running import leave  # noqa: E402
 from api.stages import adapt_context, load_classifier  # noqa: E402
+from api.suspend_cli import suspend_customer, unsuspend_customer  # noqa: E402
 from api.try_policy_cli import try_file  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
@@ -63,6 +64,8 @@ app.add_typer(policy_cli.app, name="policy")
 policy_cli.app.command("try")(try_file)
 app.command("judge")(judge_counts)
 app.add_typer(override_cli.app, name="override")
+app.command("suspend")(suspend_customer)
+app.command("unsuspend")(unsuspend_customer)
 app.add_typer(customers_cli.app, name="customers")
 app.add_typer(listings_cli.app, name="listings")
 alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)

@@ -12,17 +12,18 @@ from streams.windows import CUSTOMER, STREAM_PREFIX
 
 #: The worst first: by level, then by how far the worst rate is above what is usual for it.
 WORST = """
-SELECT customer, scope, volume, complaint_rate, failure_rate, exposure_rate, standing
-FROM standings FINAL
+SELECT customer, scope, volume, complaint_rate, failure_rate, exposure_rate, overall_score, standing
+FROM shown_standings
 WHERE scope = 'customer' OR standing NOT IN ('good', 'too_small')
 ORDER BY
-    transform(standing, {levels:Array(String)}, {ranks:Array(UInt8)}, 0) DESC,
+    transform(judged, {levels:Array(String)}, {ranks:Array(UInt8)}, 0) DESC,
     greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) DESC,
     volume DESC, customer, scope
 LIMIT {limit:UInt32}
 """
 
 STYLES = {
+    "suspended": "magenta",
     "critical": "bold red",
     "excessive": "red",
     "warning": "yellow",
@@ -30,12 +31,12 @@ STYLES = {
     "good": "green",
     "too_small": "dim",
 }
-HEADINGS = ("customer", "stream", "volume 24h", "complaints", "failures", "exposure", "standing")
+HEADINGS = ("customer", "stream", "volume 24h", "complaints", "failures", "exposure", "score", "standing")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One subject. Rates are ratios over 24 h."""
+    """One subject. Rates are ratios over 24 h; a score is from 0 to 100, 100 is best."""
 
     customer: str
     stream: str
@@ -43,6 +44,7 @@ class Line:
     complaint_rate: float
     failure_rate: float
     exposure_rate: float
+    score: int | None
     standing: str
 
 
@@ -64,7 +66,7 @@ def table(lines: Sequence[Line], title: str) -> Table:
     """The live table."""
     drawn = Table(title=title, title_justify="left", expand=True)
     for place, heading in enumerate(HEADINGS):
-        drawn.add_column(heading, justify="right" if 2 <= place <= 5 else "left", no_wrap=True)
+        drawn.add_column(heading, justify="right" if 2 <= place <= 6 else "left", no_wrap=True)
     for line in lines:
         style = STYLES.get(line.standing, "")
         drawn.add_row(
@@ -74,6 +76,7 @@ def table(lines: Sequence[Line], title: str) -> Table:
             percent(line.complaint_rate),
             percent(line.failure_rate),
             percent(line.exposure_rate),
+            "" if line.score is None else str(line.score),
             f"[{style}]{line.standing}[/]" if style else line.standing,
         )
     return drawn
@@ -84,7 +87,7 @@ def plain(line: Line) -> str:
     return (
         f"{line.standing:<10} {line.customer:<28} {line.stream:<16} {line.volume:>9,}  "
         f"complaints {percent(line.complaint_rate):>8}  failures {percent(line.failure_rate):>8}  "
-        f"exposure {percent(line.exposure_rate):>8}"
+        f"exposure {percent(line.exposure_rate):>8}  score {'-' if line.score is None else line.score:>3}"
     )
 
 

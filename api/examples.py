@@ -9,9 +9,11 @@ STANDING: dict[str, Any] = {
         {
             "scope": "customer",
             "standing": "excessive",
+            "judged": "excessive",
             "since": "2026-03-12T11:00:00Z",
             "reasons": ["complaint"],
             "policy_version": "default-1",
+            "scores": {"overall": 38, "complaints": 38, "failures": 90, "blocks": 98, "blacklisting": 75},
             "rates": {
                 "complaint": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
                 "failure": {"numerator": 62, "denominator": 24092, "rate": 0.0025734683712435665},
@@ -50,9 +52,11 @@ STANDING: dict[str, Any] = {
         {
             "scope": "stream:news",
             "standing": "excessive",
+            "judged": "excessive",
             "since": "2026-03-12T11:00:00Z",
             "reasons": ["complaint"],
             "policy_version": "default-1",
+            "scores": {"overall": 38, "complaints": 38, "failures": 89, "blocks": 98, "blacklisting": 84},
             "rates": {
                 "complaint": {"numerator": 47, "denominator": 11200, "rate": 0.0041964285714285714},
                 "failure": {"numerator": 62, "denominator": 23292, "rate": 0.0026618581487205905},
@@ -65,9 +69,11 @@ STANDING: dict[str, Any] = {
         {
             "scope": "stream:receipts",
             "standing": "too_small",
+            "judged": "too_small",
             "since": "2026-03-12T12:00:00Z",
             "reasons": [],
             "policy_version": "default-1",
+            "scores": {"overall": None, "complaints": None, "failures": None, "blocks": None, "blacklisting": None},
             "rates": {
                 "complaint": {"numerator": 0, "denominator": 800, "rate": 0.0},
                 "failure": {"numerator": 0, "denominator": 800, "rate": 0.0},
@@ -106,6 +112,23 @@ RATES: dict[str, Any] = {
         },
     ],
 }
+SCORES: dict[str, Any] = {
+    "customer": "acme",
+    "scope": "customer",
+    "from": "2026-03-11",
+    "to": "2026-03-12",
+    "days": [
+        {
+            "overall": 38,
+            "complaints": 38,
+            "failures": 90,
+            "blocks": 98,
+            "blacklisting": 75,
+            "day": "2026-03-12",
+            "standing": "excessive",
+        }
+    ],
+}
 COHORTS: dict[str, Any] = {
     "customer": "acme",
     "days": [
@@ -135,6 +158,7 @@ LISTINGS: dict[str, Any] = {
 ANSWERS = {
     "/v1/standing": STANDING,
     "/v1/rates": RATES,
+    "/v1/scores": SCORES,
     "/v1/cohorts": COHORTS,
     "/v1/listings": LISTINGS,
     "/healthz": {"status": "ok"},

@@ -21,9 +21,11 @@ from streams.judge import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
 from streams.listing_causes import CausedListing, stored_causes
 from streams.past_windows import counts_at
+from streams.score import score_of
 from streams.store import Store
 from streams.stored_overrides import Acknowledged, acknowledged
 from streams.subjects import CUSTOMER
+from streams.suspensions import Suspension, suspension, suspension_at
 
 #: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash
 #: with another level has two rows; the later one is last.
@@ -80,6 +82,7 @@ def explain(
     if not counted and not alerts and not recorded:
         return None
     notes = acknowledged(store, at_ms, customer)
+    suspended = suspension_at(store, customer, at_ms) if past else suspension(store, customer)
     states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
     recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], share)
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
@@ -100,6 +103,7 @@ def explain(
                 },
                 recounts,
                 recorded.get(scope),
+                suspended if scope == CUSTOMER else None,
             )
             for scope in scopes
         ),
@@ -155,9 +159,10 @@ def _scope(
     alerts: Mapping[str, Opened],
     recounts: Mapping[int, Mapping[str, SubjectCounts]],
     recorded: tuple[str, int] | None,
+    suspended: Suspension | None,
 ) -> ScopeExplained:
     judgement = judge(subject, policy, at_ms)
-    open_levels = [each.sent[-1].data.level for each in alerts.values()]
+    open_levels = [each.sent[-1].data.level for each in alerts.values() if each.sent[-1].data.level != "good"]
     standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
     rules = {rule.name: rule for rule in policy.rules_for(subject.customer, subject.scope, at_ms)}
     remarks = [
@@ -169,6 +174,8 @@ def _scope(
     return ScopeExplained(
         scope=subject.scope,
         standing=standing,
+        suspended=Noted(by=suspended.by, time=rfc3339(suspended.since_ms), why=suspended.why) if suspended else None,
+        scores=score_of(subject, policy),
         recorded=recorded[0] if recorded else None,
         since=rfc3339(recorded[1]) if recorded else None,
         rules=tuple(

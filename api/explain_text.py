@@ -52,7 +52,15 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     stream = scope.scope.startswith(STREAM_PREFIX)
     name = f"stream {scope.scope.removeprefix(STREAM_PREFIX)}" if stream else "all mail"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
-    yield f"{name}: {_standing(scope.standing)}{since}"
+    judged = f"{_standing(scope.standing)}{since}"
+    if scope.suspended:
+        noted = scope.suspended
+        yield f"{name}: suspended since {noted.time} by {noted.by}: {noted.why}; judged {judged}"
+    else:
+        yield f"{name}: {judged}"
+    if (overall := scope.scores["overall"]) is not None:
+        parts = (f"{part} {'-' if score is None else score}" for part, score in scope.scores.items())
+        yield f"  score {overall} of 100 ({', '.join(part for part in parts if not part.startswith('overall'))})"
     for remark in scope.remarks:
         yield f"  ! {remark}"
     for rule in scope.rules:

@@ -100,12 +100,15 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
 class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
     """One scope.
 
-    `standing` follows from the counts and the open alerts. `recorded` and `since` are what the table of standings says;
-    null where the standing of the moment asked about is no longer in it.
+    `standing` follows from the counts and the open alerts. `suspended`: who suspended the customer, whatever is judged.
+    `scores` follow from the counts (docs/score.md); null where there is too little mail. `recorded` and `since` are
+    what the table of standings says; null where the standing of the moment asked about is no longer in it.
     """
 
     scope: str
     standing: str
+    suspended: Noted | None
+    scores: dict[str, int | None]
     recorded: str | None
     since: str | None
     rules: tuple[RuleExplained, ...]

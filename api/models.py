@@ -12,7 +12,8 @@ from schemas.alert import Level
 from schemas.listing import ResourceKind, Weight
 
 #: `too_small` is said of what has too little mail for any rate to be judged.
-StandingLevel = Level | Literal["too_small"]
+JudgedLevel = Level | Literal["too_small"]
+StandingLevel = JudgedLevel | Literal["suspended"]
 Metric = Literal["complaint", "failure", "block", "exposure"]
 WindowName = Literal["1h", "24h", "7d", "15d", "30d"]
 
@@ -21,6 +22,16 @@ Customer = Annotated[
     Field(
         max_length=256,
         description="The customer asked about: an operator's key must say, a customer's key needs not.",
+    ),
+]
+
+
+Scope = Annotated[
+    str,
+    Field(
+        pattern=r"^(customer$|stream:)",
+        max_length=300,
+        description="`customer` for all mail, `stream:NAME` for one stream.",
     ),
 ]
 
@@ -38,14 +49,7 @@ class RatesQuery(Query):
 
     metric: Annotated[Metric, Field(description="The rate.")]
     window: Annotated[WindowName, Field(description="Length of the sliding window.")] = "24h"
-    scope: Annotated[
-        str,
-        Field(
-            pattern=r"^(customer$|stream:)",
-            max_length=300,
-            description="`customer` for all mail, `stream:NAME` for one stream.",
-        ),
-    ] = "customer"
+    scope: Scope = "customer"
     start: Annotated[
         str | None,
         Field(
@@ -78,6 +82,26 @@ class ListingsQuery(Query):
     ended_days: Annotated[
         int, Field(ge=0, le=400, description="Those too that ended in so many days; 0: only those in force.")
     ] = 0
+
+
+class ScoresQuery(Query):
+    """Which scores, when."""
+
+    scope: Scope = "customer"
+    start: Annotated[
+        str | None,
+        Field(
+            alias="from",
+            max_length=40,
+            examples=["2026-03-11T00:00:00Z"],
+            description="A time on the first day (UTC), RFC 3339 with an offset or epoch milliseconds; "
+            "default: 30 days until `to`.",
+        ),
+    ] = None
+    end: Annotated[
+        str | None,
+        Field(alias="to", max_length=40, description="The last day, in the same way; default and latest: today."),
+    ] = None
 
 
 class Rate(BaseModel):
@@ -157,19 +181,35 @@ class OpenAlert(BaseModel):
     evidence: Evidence
 
 
+class Scores(BaseModel):
+    """Scores from 0 to 100, 100 is best; null where there is too little mail for one. `overall` is the worst.
+
+    `complaints`, `failures`, `blocks` and `blacklisting` (mail sent through listed addresses, and listings).
+    """
+
+    overall: int | None
+    complaints: int | None
+    failures: int | None
+    blocks: int | None
+    blacklisting: int | None
+
+
 class ScopeStanding(BaseModel):
     """Where one scope stands: `customer` is all mail, `stream:NAME` one stream.
 
-    `standing`, `since` and `policy_version` are null until the scope was judged for the first time.
+    `standing`, `judged`, `since` and `policy_version` are null until the scope was judged for the first time.
     """
 
     scope: str
     standing: StandingLevel | None = Field(
-        description="The worst level of any rule; `too_small` where there is too little mail to judge any rate."
+        description="The worst level of any rule; `too_small` where there is too little mail to judge any rate; "
+        "`suspended` where the operator suspended the customer."
     )
+    judged: JudgedLevel | None = Field(description="The same as judged: what `standing` is without a suspension.")
     since: datetime | None
     reasons: list[str]
     policy_version: str | None
+    scores: Scores
     rates: Rates = Field(description="The last 24 hours.")
     uncounted_complaints: int = Field(
         description="Complaints of the last 24 hours from providers without a feedback loop (forwarded mail): "
@@ -184,6 +224,25 @@ class Standing(BaseModel):
     customer: str
     time: datetime
     scopes: list[ScopeStanding]
+
+
+class DayScores(Scores):
+    """The scores and the standing as they were last said on a day (UTC)."""
+
+    day: date
+    standing: JudgedLevel
+
+
+class ScoreHistory(BaseModel):
+    """Scores day by day, oldest first; a day on which nothing was judged is left out."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    customer: str
+    scope: str
+    start: date = Field(alias="from")
+    end: date = Field(alias="to")
+    days: list[DayScores]
 
 
 class Point(BaseModel):

@@ -12,10 +12,14 @@ from api.rates import Definition, rates_of
 from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
 from streams.store import Store
+from streams.suspensions import Suspension, suspension
 from streams.windows import CUSTOMER, STREAM_PREFIX, window_counts
 
 STANDINGS = """
-SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_version FROM standings FINAL
+SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_version,
+    overall_score AS overall, complaints_score AS complaints, failures_score AS failures, blocks_score AS blocks,
+    blacklisting_score AS blacklisting
+FROM standings FINAL
 WHERE customer = {customer:String}
 """
 #: The last transition of each scope's and rule's last episode, where that did not resolve it.
@@ -28,7 +32,7 @@ SELECT event, toUnixTimestamp64Milli(opened) FROM
     GROUP BY scope, rule, episode
     ORDER BY episode DESC LIMIT 1 BY scope, rule
 )
-WHERE kind != 'resolved' ORDER BY opened, rule
+WHERE kind != 'resolved' AND JSONExtractString(event, 'data', 'level') != 'good' ORDER BY opened, rule
 """
 
 SENT = """
@@ -38,14 +42,27 @@ GROUP BY stream
 """
 
 
+NO_SCORES = models.Scores(overall=None, complaints=None, failures=None, blocks=None, blacklisting=None)
+
+
 class Judged(msgspec.Struct, frozen=True):
     """A row of `standings`. Times are UTC."""
 
     scope: str
-    standing: models.StandingLevel
+    standing: models.JudgedLevel
     since: datetime
     reasons: list[str]
     policy_version: str
+    overall: int | None
+    complaints: int | None
+    failures: int | None
+    blocks: int | None
+    blacklisting: int | None
+
+    @property
+    def scores(self) -> models.Scores:
+        """Its scores."""
+        return models.Scores(**{name: getattr(self, name) for name in models.Scores.model_fields})
 
 
 def standing(store: Store, customer: str, definition: Definition, now_ms: int) -> models.Standing:
@@ -62,6 +79,7 @@ def standing(store: Store, customer: str, definition: Definition, now_ms: int) -
     sent = _sent(store, customer, now_ms)
     counts = {each.scope: msgspec.structs.replace(each.windows["24h"], sent=sent(each.scope)) for each in subjects}
     alerts = _open_alerts(store, customer)
+    suspended = suspension(store, customer)
     scopes = sorted({CUSTOMER, *judged, *counts, *alerts}, key=lambda scope: (scope != CUSTOMER, scope))
     return models.Standing(
         customer=customer,
@@ -73,6 +91,7 @@ def standing(store: Store, customer: str, definition: Definition, now_ms: int) -
                 counts.get(scope, WindowCounts()),
                 definition,
                 alerts.get(scope, []),
+                suspended if scope == CUSTOMER else None,
             )
             for scope in scopes
         ],
@@ -96,13 +115,16 @@ def _scope(
     counts: WindowCounts,
     definition: Definition,
     alerts: list[models.OpenAlert],
+    suspended: Suspension | None,
 ) -> models.ScopeStanding:
     return models.ScopeStanding(
         scope=scope,
-        standing=judged.standing if judged else None,
-        since=judged.since if judged else None,
+        standing="suspended" if suspended else judged.standing if judged else None,
+        judged=judged.standing if judged else None,
+        since=_utc(suspended.since_ms) if suspended else judged.since if judged else None,
         reasons=judged.reasons if judged else [],
         policy_version=judged.policy_version if judged else None,
+        scores=judged.scores if judged else NO_SCORES,
         rates=rates_of(counts, definition),
         uncounted_complaints=counts.uncounted_complaints,
         open_alerts=alerts,

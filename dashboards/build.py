@@ -44,6 +44,7 @@ LEVEL_COLORS = {
     "warning": "yellow",
     "excessive": "orange",
     "critical": "red",
+    "suspended": "purple",
 }
 RATIO_PROPERTIES = (Property(id="unit", value=RATIO), Property(id="decimals", value=3))
 NO_THRESHOLDS = Thresholds(steps=(Step(color="transparent"),))

@@ -21,26 +21,42 @@ from dashboards.rates import (
 #: not escape a backslash, so a name with one could end the text early in a query; such names are not offered.
 CUSTOMERS = r"""
 SELECT customer
-FROM standings FINAL
+FROM shown_standings
 WHERE scope = 'customer' AND position(customer, '\\') = 0
-ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC, customer
+ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC, customer
 """
 
 STANDING = """
 SELECT
     if(scope = 'customer', 'all mail', scope) AS "Of",
     standing AS "Standing",
+    judged AS "Judged",
     since AS "Since",
     volume AS "Volume, 24 h",
     complaint_rate AS "Complaints",
     failure_rate AS "Failures",
     block_rate AS "Blocks",
     exposure_rate AS "Exposure",
+    overall_score AS "Score",
     arrayStringConcat(reasons, ', ') AS "Rules",
     policy_version AS "Policy"
-FROM standings FINAL
+FROM shown_standings
 WHERE {this_customer}
 ORDER BY scope != 'customer', scope
+"""
+
+#: 100 is best; what each is made of is in docs/score.md.
+SCORES = """
+SELECT
+    updated AS time,
+    overall_score AS "Overall",
+    complaints_score AS "Complaints",
+    failures_score AS "Failures",
+    blocks_score AS "Blocks",
+    blacklisting_score AS "Blacklisting"
+FROM scores FINAL
+WHERE {this_customer} AND scope = 'customer' AND $__timeFilter(updated)
+ORDER BY time
 """
 
 #: No complaint rate where no complaint can come from.
@@ -157,7 +173,8 @@ def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
     return Group(
         "Customer: $customer",
         (
-            Placed(table("Standing", filled(STANDING), ratios=ratios, levels=("Standing",)), 24, 5),
+            Placed(table("Standing", filled(STANDING), ratios=ratios, levels=("Standing", "Judged")), 24, 5),
+            Placed(graph("Scores, day by day", filled(SCORES), unit="none"), 24, 6),
             over_time("Complaint rate", COMPLAINED, COMPLAINABLE, limits.complaint),
             over_time("Failure rate", FAILED, FINISHED, limits.failure),
             over_time("Block rate", BLOCKED, FINISHED, limits.block),

@@ -22,8 +22,9 @@ SELECT
     countIf(standing = 'warning') AS "Warning",
     countIf(standing = 'watch') AS "Watch",
     countIf(standing = 'good') AS "Good",
-    countIf(standing = 'too_small') AS "Too little mail"
-FROM standings FINAL
+    countIf(standing = 'too_small') AS "Too little mail",
+    countIf(standing = 'suspended') AS "Suspended"
+FROM shown_standings
 WHERE scope = 'customer'
 """
 
@@ -37,10 +38,11 @@ SELECT
     failure_rate AS "Failures",
     block_rate AS "Blocks",
     exposure_rate AS "Exposure",
+    overall_score AS "Score",
     arrayStringConcat(reasons, ', ') AS "Rules"
-FROM standings FINAL
+FROM shown_standings
 WHERE scope = 'customer'
-ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC,
+ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC,
     complaint_rate DESC, failure_rate DESC, customer
 LIMIT 50
 """
@@ -136,7 +138,12 @@ OUTCOME_COLORS = {
 }
 ALERT_LEVELS = ("watch", "warning", "excessive", "critical")
 ALERT_COLORS = {level.capitalize(): LEVEL_COLORS[level] for level in ALERT_LEVELS}
-STANDING_COLORS = {**ALERT_COLORS, "Good": LEVEL_COLORS["good"], "Too little mail": LEVEL_COLORS["too_small"]}
+STANDING_COLORS = {
+    **ALERT_COLORS,
+    "Good": LEVEL_COLORS["good"],
+    "Too little mail": LEVEL_COLORS["too_small"],
+    "Suspended": LEVEL_COLORS["suspended"],
+}
 RATE_COLUMNS = ("Complaints", "Failures", "Blocks", "Exposure")
 
 

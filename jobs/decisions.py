@@ -57,9 +57,9 @@ def add_override(
         DecisionError: naming what cannot be used.
         StoreError: the store failed.
     """
-    _given("CUSTOMER", customer)
-    _given("--by", by)
-    _given("--why", why)
+    given("CUSTOMER", customer)
+    given("--by", by)
+    given("--why", why)
     if rule not in (names := [each.name for each in policy.rules]):
         raise DecisionError(f"--rule: policy {policy.version} has no rule {rule!r}; it has {', '.join(names)}")
     if at_most not in get_args(Cap):
@@ -81,7 +81,7 @@ def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> 
         DecisionError: there is no such override in force, or several.
         StoreError: the store failed.
     """
-    _given("--by", by)
+    given("--by", by)
     in_force = [each for each in stored_overrides(store, now_ms) if now_ms < each.until_ms]
     found = _one(name, [(each.id, each) for each in in_force], "override in force")
     note(store, Decision(_time(now_ms), by, ENDED, found.customer, found.id, why, {"rule": found.rule}))
@@ -95,7 +95,7 @@ def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> A
         DecisionError: there is no such alert, several, or it is resolved.
         StoreError: the store failed.
     """
-    _given("--by", by)
+    given("--by", by)
     rows = store.rows(EPISODES, {"alert": name}) if name else []
     alerts = [msgspec.json.decode(event, type=AlertEvent).data for (event,) in rows]
     found = _one(name, [(each.alert_id, each) for each in alerts], "alert")
@@ -115,7 +115,12 @@ def _one(name: str, known: Sequence[tuple[str, T]], what: str) -> T:
     return found[0]
 
 
-def _given(option: str, text: str) -> None:
+def given(option: str, text: str) -> None:
+    """Check that an option says something.
+
+    Raises:
+        DecisionError: it is empty, or longer than 256 characters.
+    """
     if not text.strip() or len(text) > 256:
         raise DecisionError(f"{option}: {'is empty' if not text.strip() else 'is longer than 256 characters'}")
 

@@ -115,7 +115,7 @@ def wilson(numerator: int, denominator: int, confidence: float) -> tuple[float, 
         return 0.0, 1.0
     n = min(max(numerator, 0), denominator)
     rate = n / denominator
-    z = _z(confidence)
+    z = z_of(confidence)
     share = z * z / denominator
     centre = rate + share / 2
     margin = z * sqrt(rate * (1 - rate) / denominator + share / (4 * denominator))
@@ -158,7 +158,7 @@ def _by_weight(counts: WindowCounts, field: str, weights: Sequence[Weight]) -> I
 
 
 @lru_cache(maxsize=16)
-def _z(confidence: float) -> float:
+def z_of(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.policy import Metric
+from schemas.policy import Metric, Policy
 from streams.portions import portions
+from streams.score import SCORES, scores
 from streams.screen import finished, measured
 from streams.store import Store
 from streams.subjects import CUSTOMER, Key, Subjects
@@ -30,7 +31,9 @@ GROUP BY customer, scope
 
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
-COLUMNS = ("volume", *(f"{metric}_rate" for metric in SHOWN_METRICS))
+RATES = tuple(f"{metric}_rate" for metric in SHOWN_METRICS)
+SCORE_COLUMNS = tuple(f"{name}_score" for name in SCORES)
+COLUMNS = ("volume", *RATES, *SCORE_COLUMNS)
 
 #: Standing, since when (epoch ms), reasons, when written (epoch ms), and the numbers written.
 Known = tuple[str, int, tuple[str, ...], int, bytes]
@@ -171,21 +174,35 @@ class Standings:
             "standing": pa.array([rows.standings[place] for place in places], pa.string()),
             "since": pa.array(writing.since, pa.int64()).cast(pa.timestamp("ms", "UTC")),
             "volume": pa.array(numbers[:, 0].astype(np.uint64)),
-            **{name: pa.array(numbers[:, column]) for column, name in enumerate(COLUMNS) if column},
+            **{name: pa.array(numbers[:, COLUMNS.index(name)]) for name in RATES},
+            **{name: _scores(numbers[:, COLUMNS.index(name)]) for name in SCORE_COLUMNS},
             "reasons": pa.array([rows.reasons[place] for place in places], pa.list_(pa.string())),
             "policy_version": pa.array([self._policy_version] * count, pa.string()),
         }
         self._store.insert_table("standings", pa.table(columns))
 
 
-def shown_numbers(subjects: Subjects, expired_is_failure: bool) -> NDArray[np.float64]:
-    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h."""
-    numbers = np.zeros((len(subjects), len(COLUMNS)))
+def _scores(column: NDArray[np.float64]) -> pa.Array:
+    missing = np.isnan(column)
+    return pa.array(np.where(missing, 0, column).astype(np.uint8), mask=missing)
+
+
+def nothing_shown(count: int) -> NDArray[np.float64]:
+    """What a table shows of so many subjects without any mail."""
+    numbers = np.zeros((count, len(COLUMNS)))
+    numbers[:, 1 + len(RATES) :] = np.nan
+    return numbers
+
+
+def shown_numbers(subjects: Subjects, policy: Policy) -> NDArray[np.float64]:
+    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h; scores."""
+    numbers = nothing_shown(len(subjects))
+    numbers[:, 1 + len(RATES) :] = scores(subjects, policy)
     if SHOWN_WINDOW not in subjects.windows:
         return numbers
     counts = subjects.counts[:, subjects.windows.index(SHOWN_WINDOW)]
     numbers[:, 0] = np.maximum(finished(counts), 0)
     for column, metric in enumerate(SHOWN_METRICS, start=1):
-        top, bottom = measured(metric, counts, expired_is_failure)
+        top, bottom = measured(metric, counts, policy.expired_is_failure)
         numbers[:, column] = np.where(bottom > 0, np.minimum(top / np.maximum(bottom, 1), 1.0), 0.0)
     return numbers

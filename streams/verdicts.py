@@ -31,7 +31,7 @@ from streams.gone_rules import end_alerts
 from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
 from streams.screen import screen
-from streams.standings import SHOWN_WINDOW, Rows, Standings, shown_numbers
+from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.store import Store
 from streams.subjects import Subjects
 from streams.windows import Windows
@@ -248,7 +248,7 @@ class Judge:
     ) -> Rows:
         """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
         silent = outcomes[len(places) :]
-        numbers = shown_numbers(subjects, self.policy.expired_is_failure)
+        numbers = shown_numbers(subjects, self.policy)
         rows = Rows(
             subjects=[
                 *zip(subjects.customers, subjects.scopes, strict=True),
@@ -256,7 +256,7 @@ class Judge:
             ],
             standings=["too_small" if each else "good" for each in too_small] + [each.standing for each in silent],
             reasons=[()] * len(subjects) + [_reasons(outcome) for outcome in silent],
-            numbers=np.concatenate((numbers, np.zeros((len(silent), numbers.shape[1])))),
+            numbers=np.concatenate((numbers, nothing_shown(len(silent)))),
         )
         for place, outcome in zip(places, outcomes, strict=False):
             rows.standings[place] = outcome.standing

@@ -16,6 +16,7 @@ from api.app import create_app
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
+from streams.standings import SCORE_COLUMNS
 from streams.store import Store, open_store
 from tests.integration.standing_clock import keep_for_ever
 
@@ -98,10 +99,13 @@ class Api:
         }
         self.store.insert("events", columns)
 
-    def judged(self, scope: str, standing: str, since: int, reasons: Sequence[str] = ()) -> None:
+    def judged(
+        self, scope: str, standing: str, since: int, reasons: Sequence[str] = (), scores: Sequence[int] = ()
+    ) -> None:
         time = datetime.fromtimestamp(since, UTC)
         row = {"customer": "acme", "scope": scope, "updated": time, "standing": standing, "since": time}
         row |= {"reasons": list(reasons), "policy_version": "default-1"}
+        row |= dict(zip(SCORE_COLUMNS, scores, strict=False))
         self.store.insert("standings", {name: [value] for name, value in row.items()})
 
     def alert(self, event: AlertEvent) -> None:

@@ -14,7 +14,7 @@ from streams.store import Store
 from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
 NOON = NOW // HOUR * HOUR
-PATHS = ("/v1/standing", "/v1/rates", "/v1/cohorts", "/v1/listings")
+PATHS = ("/v1/standing", "/v1/rates", "/v1/scores", "/v1/cohorts", "/v1/listings")
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
         interface.listing("192.0.2.1", NOON, "listed")
         interface.complained(NOON, 1, NOON)
         interface.complained(NOON, 1)
-        interface.judged("customer", "excessive", NOON - HOUR, ["complaint"])
-        interface.judged("stream:news", "excessive", NOON - HOUR, ["complaint"])
+        interface.judged("customer", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 90, 98, 75))
+        interface.judged("stream:news", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 89, 98, 84))
         interface.judged("stream:receipts", "too_small", NOON)
         interface.alert(complaint_alert())
         yield interface

@@ -17,6 +17,7 @@ from dashboards.model import TIME_SERIES, Panel
 from dashboards.rates import COMPLAINABLE, COMPLAINED, EVERYBODY, rate_over_time
 from dashboards.reputation import build
 from jobs.migrate import migrate
+from jobs.suspensions import suspend, unsuspend
 from schemas.settings import ClickHouse
 from streams.store import Store, open_store
 
@@ -101,6 +102,7 @@ def standing(customer: str, level: str, scope: str = "customer", version: int = 
         "reasons": ["complaints"] if level == "excessive" else [],
         "policy_version": "p1",
         "complaint_rate": rates.get("complaint", 0.0),
+        "overall_score": 40,
     }
 
 
@@ -256,8 +258,20 @@ def test_every_column_that_a_panel_formats_is_one_its_query_returns(filled: Stor
 
 def test_customers_are_counted_once_each_by_their_latest_standing(filled: Store) -> None:
     assert shown(filled, "Customers by standing") == [
-        {"Critical": 1, "Excessive": 1, "Warning": 0, "Watch": 0, "Good": 1, "Too little mail": 1}
+        {"Critical": 1, "Excessive": 1, "Warning": 0, "Watch": 0, "Good": 1, "Too little mail": 1, "Suspended": 0}
     ]
+
+
+def test_suspended_customer_is_shown_so_beside_what_it_is_judged(filled: Store) -> None:
+    suspend(filled, "bad'co", by="Ida", why="under review", now_ms=int(FROM.timestamp() * 1000))
+    (counted,) = shown(filled, "Customers by standing")
+    assert (counted["Suspended"], counted["Excessive"]) == (1, 0)
+    (worst,) = (each for each in shown(filled, "Worst customers") if each["Customer"] == "bad'co")
+    assert worst["Standing"] == "suspended"
+    of = {each["Of"]: (each["Standing"], each["Judged"]) for each in shown(filled, "Standing")}
+    assert of == {"all mail": ("suspended", "excessive"), "stream:news": ("watch", "watch")}
+    unsuspend(filled, "bad'co", by="Ida", why="", now_ms=int(FROM.timestamp() * 1000) + 1)
+    assert shown(filled, "Customers by standing")[0]["Suspended"] == 0
 
 
 def test_worst_customers_come_first(filled: Store) -> None:

@@ -1,0 +1,67 @@
+"""Suspending a customer, and lifting that: what people (or a hook) say was done. Nothing is stopped by it.
+
+It is shown as the customer's standing and stays on record. The customer is judged as before, so that everybody sees
+when it could be lifted.
+"""
+
+from datetime import UTC, datetime
+
+from jobs.audit import Decision, note
+from jobs.decisions import DecisionError, given
+from streams.store import Store
+from streams.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
+
+KNOWN = """
+SELECT 1 FROM counts WHERE dimension = 'provider' AND customer = {customer:String} LIMIT 1
+UNION ALL
+SELECT 1 FROM standings WHERE customer = {customer:String} LIMIT 1
+UNION ALL
+SELECT 1 FROM customers FINAL WHERE customer = {customer:String} AND NOT gone LIMIT 1
+"""
+
+
+def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> None:
+    """Note that a customer is suspended from `now_ms` (epoch ms) on.
+
+    Raises:
+        DecisionError: nothing is known of such a customer, it is suspended already, or nobody is named, or no reason.
+        StoreError: the store failed.
+    """
+    given("CUSTOMER", customer)
+    given("--by", by)
+    given("--why", why)
+    if not store.rows(KNOWN, {"customer": customer}):
+        raise DecisionError(f"nothing is stored of customer {customer!r}")
+    if (found := suspension(store, customer)) is not None:
+        raise DecisionError(f"customer {customer!r} is suspended already, by {found.by}")
+    _store(store, customer, SUSPENDED, by, why, now_ms)
+
+
+def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> Suspension:
+    """Note that a suspension is lifted. Returns what it was.
+
+    Raises:
+        DecisionError: the customer is not suspended, or nobody is named.
+        StoreError: the store failed.
+    """
+    given("--by", by)
+    found = suspension(store, customer)
+    if found is None:
+        raise DecisionError(f"customer {customer!r} is not suspended")
+    _store(store, customer, UNSUSPENDED, by, why, now_ms)
+    return found
+
+
+def _store(store: Store, customer: str, action: str, by: str, why: str, now_ms: int) -> None:
+    """First on record, then in force: what is not in force can be repeated."""
+    time = datetime.fromtimestamp(now_ms / 1000, UTC)
+    note(store, Decision(time, by, action, customer, customer, why, {}))
+    row = {
+        "customer": customer,
+        "suspended": action == SUSPENDED,
+        "since": time,
+        "who": by,
+        "why": why,
+        "updated": time,
+    }
+    store.insert("suspensions", {name: [value] for name, value in row.items()})

@@ -1,0 +1,52 @@
+"""Who is suspended, by whom, since when and why (table `suspensions`)."""
+
+import msgspec
+
+from streams.store import Store
+
+#: What `audit` calls it.
+SUSPENDED, UNSUSPENDED = "customer suspended", "customer unsuspended"
+
+NOW = """
+SELECT who, why, toUnixTimestamp64Milli(since) FROM suspensions FINAL
+WHERE customer = {customer:String} AND suspended
+"""
+
+THEN = """
+SELECT who, why, toUnixTimestamp64Milli(audit.time), action FROM audit
+WHERE action IN {actions:Array(String)} AND customer = {customer:String}
+    AND audit.time <= fromUnixTimestamp64Milli({at:Int64})
+ORDER BY audit.time DESC LIMIT 1
+"""
+
+
+class Suspension(msgspec.Struct, frozen=True, kw_only=True):
+    """Who suspended a customer, when (epoch ms, UTC) and why."""
+
+    by: str
+    why: str
+    since_ms: int
+
+
+def suspension(store: Store, customer: str) -> Suspension | None:
+    """The suspension of a customer, if it is suspended.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    for who, why, since_ms in store.rows(NOW, {"customer": customer}):
+        return Suspension(by=str(who), why=str(why), since_ms=int(since_ms))
+    return None
+
+
+def suspension_at(store: Store, customer: str, at_ms: int) -> Suspension | None:
+    """The suspension of a customer as it was at a moment (epoch ms), by what people decided.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"actions": [SUSPENDED, UNSUSPENDED], "customer": customer, "at": at_ms}
+    for who, why, since_ms, action in store.rows(THEN, asked):
+        if action == SUSPENDED:
+            return Suspension(by=str(who), why=str(why), since_ms=int(since_ms))
+    return None
