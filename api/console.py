@@ -8,19 +8,20 @@ from rich.table import Table
 
 from schemas.alert import LEVELS, AlertEvent
 from streams.store import Store
+from streams.suspensions import SHOWN_STANDINGS
 from streams.windows import CUSTOMER, STREAM_PREFIX
 
 #: The worst first: by level, then by how far the worst rate is above what is usual for it.
-WORST = """
+WORST = f"""
 SELECT customer, scope, volume, complaint_rate, failure_rate, exposure_rate, overall_score, standing
-FROM shown_standings
+FROM {SHOWN_STANDINGS}
 WHERE scope = 'customer' OR standing NOT IN ('good', 'too_small')
 ORDER BY
-    transform(judged, {levels:Array(String)}, {ranks:Array(UInt8)}, 0) DESC,
+    transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) DESC,
     greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) DESC,
     volume DESC, customer, scope
-LIMIT {limit:UInt32}
-"""
+LIMIT {{limit:UInt32}}
+"""  # noqa: S608 - made of texts of this project only
 
 STYLES = {
     "suspended": "magenta",

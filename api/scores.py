@@ -7,7 +7,7 @@ from api import models
 from api.ranges import DAY, RangeError, instant
 from streams.store import Store
 
-#: So long scores are kept (clickhouse/0017_scores.sql), and so many days are told if nobody says from when.
+#: So long scores are kept (clickhouse/0018_scores.sql), and so many days are told if nobody says from when.
 KEPT_DAYS, SHOWN_DAYS = 400, 30
 
 HISTORY = """

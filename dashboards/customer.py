@@ -21,9 +21,9 @@ from dashboards.rates import (
 #: not escape a backslash, so a name with one could end the text early in a query; such names are not offered.
 CUSTOMERS = r"""
 SELECT customer
-FROM shown_standings
+FROM standings FINAL
 WHERE scope = 'customer' AND position(customer, '\\') = 0
-ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC, customer
+ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC, customer
 """
 
 STANDING = """
@@ -40,7 +40,7 @@ SELECT
     overall_score AS "Score",
     arrayStringConcat(reasons, ', ') AS "Rules",
     policy_version AS "Policy"
-FROM shown_standings
+FROM {shown_standings}
 WHERE {this_customer}
 ORDER BY scope != 'customer', scope
 """

@@ -24,7 +24,7 @@ SELECT
     countIf(standing = 'good') AS "Good",
     countIf(standing = 'too_small') AS "Too little mail",
     countIf(standing = 'suspended') AS "Suspended"
-FROM shown_standings
+FROM {shown_standings}
 WHERE scope = 'customer'
 """
 
@@ -40,7 +40,7 @@ SELECT
     exposure_rate AS "Exposure",
     overall_score AS "Score",
     arrayStringConcat(reasons, ', ') AS "Rules"
-FROM shown_standings
+FROM {shown_standings}
 WHERE scope = 'customer'
 ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC,
     complaint_rate DESC, failure_rate DESC, customer

@@ -6,6 +6,8 @@ Columns shown have names with a capital, so that none hides a column of the tabl
 
 from collections.abc import Sequence
 
+from streams.suspensions import SHOWN_STANDINGS
+
 #: Recipients whose fate is known, each once: a late bounce was counted as delivered before.
 FINISHED = (
     "(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)"
@@ -73,6 +75,7 @@ def fill(sql: str, feedback_loop: Sequence[str], **placeholders: str) -> str:
         sql = sql.replace("{" + name + "}", value)
     # An IN list may not be empty; no provider has an empty name.
     names = ", ".join(f"'{name}'" for name in feedback_loop) or "''"
+    sql = sql.replace("{shown_standings}", SHOWN_STANDINGS)
     return sql.replace("{open_listings}", OPEN_LISTINGS).replace("{feedback_loop}", f"({names})").strip()
 
 

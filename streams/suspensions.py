@@ -7,6 +7,19 @@ from streams.store import Store
 #: What `audit` calls it.
 SUSPENDED, UNSUSPENDED = "customer suspended", "customer unsuspended"
 
+#: Standings as people are shown them: who is suspended stands so, whatever is judged meanwhile (`judged`).
+SHOWN_STANDINGS = """(
+    SELECT
+        standings.* EXCEPT (standing, since),
+        suspended.customer != '' AND scope = 'customer' AS is_suspended,
+        if(is_suspended, 'suspended', standings.standing) AS standing,
+        if(is_suspended, suspended.since, standings.since) AS since,
+        standings.standing AS judged
+    FROM (SELECT * FROM standings FINAL) AS standings
+    LEFT JOIN (SELECT customer, since FROM suspensions FINAL WHERE suspended) AS suspended
+        ON suspended.customer = standings.customer
+)"""
+
 NOW = """
 SELECT who, why, toUnixTimestamp64Milli(since) FROM suspensions FINAL
 WHERE customer = {customer:String} AND suspended
