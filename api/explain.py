@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.explanation import AlertLife, Explanation, InForce, Noted, RuleExplained, ScopeExplained, Step, WindowNumbers
+from api.explanation import (
+    AlertLife,
+    Explanation,
+    InForce,
+    Noted,
+    RuleExplained,
+    ScopeExplained,
+    Step,
+    WindowNumbers,
+    numbers_of,
+)
 from api.standing import STANDINGS
 from schemas.alert import AlertData, AlertEvent, Level
 from schemas.counts import SubjectCounts
@@ -332,6 +342,6 @@ def _recorded_otherwise(
     if now == (data.numerator, data.denominator):
         return []
     return [
-        f"recorded were {data.numerator:,} of {data.denominator:,} in {data.window} at {when}; counted for that moment "
-        f"are now {now[0]:,} of {now[1]:,}: events came after it was judged"
+        f"recorded were {numbers_of(rule.metric, data.numerator, data.denominator)} in {data.window} at {when}; counted "
+        f"for that moment are now {numbers_of(rule.metric, *now)}: events came after it was judged"
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers
+from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers, numbers_of
 from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
 from schemas.policy import COUNTED, STREAM_PREFIX, Metric
@@ -77,7 +77,7 @@ def _rule(rule: RuleExplained) -> Iterator[str]:
     for override in rule.overrides:
         yield f"    {_override(override)}"
     if rule.alert:
-        yield from _alert(rule.alert)
+        yield from _alert(rule.alert, rule.metric)
     for remark in rule.remarks:
         yield f"    ! {remark}"
 
@@ -107,13 +107,13 @@ def _override(override: InForce) -> str:
     return f"override of {' and '.join(what)}{whose} in force{until}: {override.reason}"
 
 
-def _alert(alert: AlertLife) -> Iterator[str]:
+def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
     yield f"    alert {alert.alert_id}: open since {alert.opened}, {alert.level} since {alert.changed}"
     if alert.acknowledged:
         why = f": {alert.acknowledged.why}" if alert.acknowledged.why else ""
         yield f"      {alert.acknowledged.time}  acknowledged by {alert.acknowledged.by}{why}"
     for each in alert.history:
-        numbers = f"{each.numerator:,} of {each.denominator:,} in {each.window}"
+        numbers = f"{numbers_of(metric, each.numerator, each.denominator)} in {each.window}"
         change = f"{each.previous_level} to {each.level}"
         cause = f" by {CAUSES[each.cause]}" if each.cause in CAUSES else ""
         if each.said:

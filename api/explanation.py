@@ -6,9 +6,14 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 import msgspec
 
 from schemas.alert import Cause, Level, OperatorOverride, TransitionKind
-from schemas.policy import Levels, Metric, MinVolume
+from schemas.policy import COUNTED, Levels, Metric, MinVolume
 from streams.allowance import Allowance
 from streams.listing_causes import CausedListing
+
+
+def numbers_of(metric: str, numerator: int, denominator: int) -> str:
+    """`38 of 10,000`; a number of listings or hours alone."""
+    return f"{numerator:,}" if metric in COUNTED else f"{numerator:,} of {denominator:,}"
 
 
 class WindowNumbers(msgspec.Struct, frozen=True, kw_only=True):

@@ -176,7 +176,7 @@ def _remark(verdict: Verdict) -> str:
     if verdict.metric == "exposure":
         return " A shared address may be listed because of another customer."
     if verdict.metric == "attributed_listing":
-        return " Others used the address too; the evidence has each one's part."
+        return " By what was sent in the 48 hours before each; the evidence has its part."
     if verdict.metric == "listed_hours" and verdict.level != "good":
         return " Each list counts by itself."
     if verdict.metric not in COUNTED and verdict.numerator > verdict.denominator:

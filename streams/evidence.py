@@ -158,6 +158,6 @@ def _concerns(listing: CausedListing, metric: str, customer: str, ips: Collectio
         case "exposure":
             return listing.resource in ips and listing.weight in EXPOSING
         case "attributed_listing":
-            return top
+            return top and listing.weight in EXPOSING
         case _:
             return listing.resource in ips or (top and listing.attributed == "dedicated")

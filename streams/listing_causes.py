@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.listing import KINDS, WEIGHTS, ResourceKind, Weight
 from streams.attribution import Attributed, Attribution, Cause, Use, attribute
-from streams.exposure import SENT_MAIL
+from streams.exposure import EXPOSING, SENT_MAIL
 from streams.listings import USED_WITHIN_S, Listing, read_listings
 from streams.resource_use import used
 from streams.store import Store
@@ -193,7 +193,7 @@ def read_attributed(store: Store, listings: Sequence[Listing], least: float) -> 
 
 
 def read_attributed_shares(store: Store, listings: Sequence[Listing]) -> dict[str, list[tuple[Listing, float]]]:
-    """These listings by their likeliest cause, with its share.
+    """These listings by their likeliest cause, with its share. Those on informational lists accuse nobody.
 
     Raises:
         StoreError: the store failed.
@@ -203,7 +203,7 @@ def read_attributed_shares(store: Store, listings: Sequence[Listing]) -> dict[st
         rows = store.rows(TOPS, {"since": min(each.from_ms for each in listings)})
         tops = {(resource, zone, int(began)): (str(customer), share) for resource, zone, began, customer, share in rows}
         for each in listings:
-            if (top := tops.get(_key(each))) is not None:
+            if each.weight in EXPOSING and (top := tops.get(_key(each))) is not None:
                 found[top[0]].append((each, top[1]))
     return found
 

@@ -268,6 +268,15 @@ def test_policy_with_every_listing_metric_is_tried_as_the_monitor_would_have_jud
     assert sorted(found, key=key_of) == sorted(expected, key=key_of)
 
 
+def test_listing_on_an_informational_list_is_attributed_and_counts_against_nobody(ground: Ground) -> None:
+    ground.put(Row(NOW - 3 * HOUR, delivered=9, ip=IP))
+    said(ground, "listed", 2 * HOUR, weight="informational")
+    assert shares(refreshed(ground)[0]) == {"acme": 1.0}
+    subjects, _ = Windows(ground.store, WINDOWS, LOOP, 0, 0, attributed_share=0.5).read(["acme"], NOW_MS)
+    counts = subjects.one(0).windows["24h"]
+    assert (counts.attributed_listings, counts.listings_informational) == (0, 1)
+
+
 def test_likely_cause_is_alarmed_only_where_the_policy_says_so_and_from_its_share_on(ground: Ground) -> None:
     several_listings(ground)
     Causes(ground.store, {}).refresh(NOW_MS)

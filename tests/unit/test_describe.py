@@ -136,6 +136,52 @@ def test_resolved_listing_alert_says_that_nothing_is_listed() -> None:
     )
 
 
+LISTED = """
+[[rules]]
+name = "listings"
+metric = "listing_count"
+windows = ["24h"]
+weights = ["minor"]
+levels = { warning = 2 }
+
+[[rules]]
+name = "hours"
+metric = "listed_hours"
+windows = ["24h"]
+levels = { warning = 1, excessive = 24 }
+
+[[rules]]
+name = "cause"
+metric = "attributed_listing"
+windows = ["24h"]
+min_share = 0.8
+levels = { warning = 1 }
+"""
+ABOUT_LISTINGS = {
+    "listings": (
+        {"listings_minor": 3, "listings_major": 1},
+        "3 listings on minor blocklists of addresses or domains only this customer used in 24h, "
+        "at or above the warning threshold of 2.",
+    ),
+    "hours": (
+        {"listed_s_major": 90_000, "listed_s_critical": 3_600},
+        "26 hours on critical or major blocklists of addresses or domains only this customer used in 24h, "
+        "at or above the excessive threshold of 24. Each list counts by itself.",
+    ),
+    "cause": (
+        {"attributed_listings": 1},
+        "1 listing of which this customer is the likely cause (share 0.8) in 24h, at or above the warning threshold "
+        "of 1. By what was sent in the 48 hours before each; the evidence has its part.",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", ABOUT_LISTINGS)
+def test_numbers_of_listings_and_hours_are_explained_with_what_was_counted(rule: str) -> None:
+    counts, said = ABOUT_LISTINGS[rule]
+    assert alert(rule, counts, policy=parse(LISTED, "policy.toml")).data.explanation == said
+
+
 def test_level_that_the_policy_gave_up_is_explained() -> None:
     said = alert("complaint", COMPLAINTS, "de-escalated", ("critical", "excessive")).data.explanation
     assert said.endswith("; down to excessive from critical, a level the policy no longer has.")
