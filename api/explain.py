@@ -342,6 +342,6 @@ def _recorded_otherwise(
     if now == (data.numerator, data.denominator):
         return []
     return [
-        f"recorded were {numbers_of(rule.metric, data.numerator, data.denominator)} in {data.window} at {when}; counted "
-        f"for that moment are now {numbers_of(rule.metric, *now)}: events came after it was judged"
+        f"recorded were {numbers_of(rule.metric, data.numerator, data.denominator)} in {data.window} at {when}; "
+        f"counted for that moment are now {numbers_of(rule.metric, *now)}: events came after it was judged"
     ]

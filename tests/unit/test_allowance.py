@@ -14,7 +14,12 @@ from streams.allowance import Allowance, allowance
 from streams.judge import RANK, judge, measured
 
 POLICY = load()
-RULES = {rule.name: rule for rule in POLICY.rules}
+#: Those of listings are not in the default policy.
+ALSO: tuple[Rule, ...] = tuple(
+    Rule(name=metric, metric=metric, windows=("24h", "7d"), levels=Levels(warning=2, excessive=9))
+    for metric in ("listing_count", "listed_hours", "attributed_listing")
+)
+RULES = {rule.name: rule for rule in POLICY.rules + ALSO}
 
 
 def complaint_rule(**changes: Any) -> Rule:
@@ -100,6 +105,9 @@ counts = st.builds(
     exposed=number,
     sent=number,
     critical_listings=st.integers(0, 2),
+    listings_critical=st.integers(0, 2),
+    listed_s_major=st.integers(0, 30_000),
+    attributed_listings=st.integers(0, 2),
 )
 windows = st.dictionaries(st.sampled_from(POLICY.windows), counts)
 #: One more of each numerator with the denominator as it is: a late bounce follows a delivery.
@@ -109,6 +117,9 @@ ONE_MORE = {
     "block": {"block": 1, "late_block": 1},
     "exposure": {"exposed": 1},
     "critical_listing": {"critical_listings": 1},
+    "listing_count": {"listings_major": 1},
+    "listed_hours": {"listed_s_critical": 3_600},
+    "attributed_listing": {"attributed_listings": 1},
 }
 
 
