@@ -46,6 +46,7 @@ bench: $(STAMP) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULT
 	$(BIN)/python -m benchmarks.try_policy
 	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.classify
+	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.report
 
 bench-quick: $(STAMP) ## a small trial of the same, without other stream processors

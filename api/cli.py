@@ -33,6 +33,7 @@ from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.judge_cli import judge_counts  # noqa: E402
 from api.running import leave  # noqa: E402
+from api.scan_cli import scan_blocklists  # noqa: E402
 from api.stages import adapt_context, load_classifier  # noqa: E402
 from api.suspend_cli import suspend_customer, unsuspend_customer  # noqa: E402
 from api.try_policy_cli import try_file  # noqa: E402
@@ -63,6 +64,7 @@ app.command("explain")(explain_customer)
 app.add_typer(policy_cli.app, name="policy")
 policy_cli.app.command("try")(try_file)
 app.command("judge")(judge_counts)
+app.command("scan-blocklists")(scan_blocklists)
 app.add_typer(override_cli.app, name="override")
 app.command("suspend")(suspend_customer)
 app.command("unsuspend")(unsuspend_customer)
@@ -241,16 +243,6 @@ def suspend_hook(
 ) -> None:
     """Consume alerts and say, once each, whom it would suspend and why."""
     commands.suspend_hook(reached(ctx.obj), dry_run=dry_run, from_beginning=from_beginning)
-
-
-@app.command("scan-blocklists")
-def scan_blocklists(
-    ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="One scan, then end; the next one takes second looks.")] = False,
-    every: Annotated[str, typer.Option(help="Scan again after, for example, 10m.")] = "10m",
-) -> None:
-    """Ask the configured resolver about every address seen, and report what is listed or delisted."""
-    commands.scan_blocklists(reached(ctx.obj), None if once else commands.seconds(every, "--every"))
 
 
 @topics_app.command("create")

@@ -24,7 +24,6 @@ from api.console import alert_line, plain, table, worst
 from api.demo import run_demo
 from api.keys import ApiKeyError, create_key, list_keys, revoke
 from api.metrics import StageServer
-from api.scanning import scan_until_stopped
 from api.stack import Stack, run_until_stopped
 from api.stages import MonitorStage, adapt_context, ingest_worker, load_policy, policy_in_force
 from jobs import ingest_file as files
@@ -160,7 +159,7 @@ def ingest(settings: Settings) -> None:
     where = (settings.metrics.host, settings.metrics.port)
     server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
     try:
-        worker.run(_until_signalled())
+        worker.run(until_signalled())
     finally:
         server.close()
         store.close()
@@ -210,7 +209,7 @@ def collect(settings: Settings) -> None:
     where += f":{listening.getsockname()[1]}"
     for name, source in settings.collect.sources.items():
         out.print(f"http://{where}/collect/{source.format}/{name} -> {source.into}", markup=False)
-    _until_signalled()  # uvicorn, once it has stopped, raises the signal again
+    until_signalled()  # uvicorn, once it has stopped, raises the signal again
     serve(collector, settings, listening)
 
 
@@ -224,7 +223,7 @@ def migrate(settings: Settings) -> None:
 
 def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
     """Send a simulated day, and write its ground truth."""
-    publisher, stop = _publisher(settings), _until_signalled()
+    publisher, stop = open_publisher(settings), until_signalled()
     began = time.monotonic()
     sent = simulation.run(
         day.options(), publisher.publish, now_ms=lambda: time.time_ns() // 1_000_000, stop=stop, sleep=time.sleep
@@ -241,7 +240,7 @@ def ingest_file(settings: Settings, path: str, form: str, customer: str, began_a
         events = files.read_events(source, form, context)
         if began_ago_s is not None:
             events = files.moved_to(events, time.time_ns() // 1_000_000 - round(began_ago_s * 1000))
-        publisher = _publisher(settings)
+        publisher = open_publisher(settings)
         topic = topics.MAIL_BLOCKLISTINGS if form in LISTING_FORMATS else topics.MAIL_EVENTS
         sent = files.send_file(events, lambda key, value: publisher.publish(topic, key, value))
     publisher.flush()
@@ -256,7 +255,7 @@ def ingest_file(settings: Settings, path: str, form: str, customer: str, began_a
 
 def top(settings: Settings, limit: int, once: bool) -> None:
     """The worst customers; live on a terminal."""
-    store, stop = open_store(settings.clickhouse), _until_signalled()
+    store, stop = open_store(settings.clickhouse), until_signalled()
     if once or not out.is_terminal:
         for line in worst(store, limit):
             out.print(plain(line), markup=False)
@@ -280,7 +279,7 @@ ORDER BY alerts.time, id
 
 def alerts(settings: Settings, *, follow: bool, as_json: bool, customer: str) -> None:
     """Alerts as lines or as CloudEvents."""
-    store, stop = open_store(settings.clickhouse), _until_signalled()
+    store, stop = open_store(settings.clickhouse), until_signalled()
     since, last = 0, ""
     while True:
         for event, time_ms, alert_id in store.rows(ALERTS_SINCE, {"since": since, "last": last, "customer": customer}):
@@ -296,16 +295,10 @@ def suspend_hook(settings: Settings, *, dry_run: bool, from_beginning: bool) -> 
     hook.run(
         settings.kafka,
         lambda line: out.print(line, markup=False),
-        _until_signalled(),
+        until_signalled(),
         dry_run=dry_run,
         from_beginning=from_beginning,
     )
-
-
-def scan_blocklists(settings: Settings, every_s: float | None) -> None:
-    """Scan once, or again and again."""
-    publisher, stop = _publisher(settings), _until_signalled()
-    scan_until_stopped(settings, publisher, stop, lambda text: out.print(text, markup=False), every_s)
 
 
 def topics_create(settings: Settings) -> None:
@@ -371,11 +364,19 @@ def dashboards_generate(path: Path) -> None:
     out.print(f"wrote {path}", markup=False)
 
 
-def _publisher(settings: Settings) -> Publisher:
+def open_publisher(settings: Settings) -> Publisher:
     """A publisher to topics that exist."""
     publisher = Publisher(settings.kafka)
     publisher.partitions(topics.MAIL_EVENTS)
     return publisher
+
+
+def until_signalled() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM."""
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
+    return stop
 
 
 def _listen(host: str, port: int, section: str) -> socket.socket:
@@ -387,14 +388,6 @@ def _listen(host: str, port: int, section: str) -> socket.socket:
     except OSError as error:
         reason = str(error.strerror).split(" (while ", 1)[0]
         raise SettingsError(f"{section}.host, {section}.port: {host}:{port} cannot be used: {reason}") from error
-
-
-def _until_signalled() -> threading.Event:
-    """Set by Ctrl-C or SIGTERM."""
-    stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stop.set())
-    return stop
 
 
 @contextlib.contextmanager

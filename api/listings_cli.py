@@ -1,15 +1,16 @@
 """The commands `repmon listings ...`: what is or was on blocklists, and whom it is to be blamed on."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
-from api.listings_text import line, lines
+from api.listings_text import line, lines, looked_at
 from jobs.embedded.folder import reached
+from jobs.last_looks import LastLook, last_looks
 from schemas.settings import Settings, SettingsError
 from streams.listing_causes import CausedListing, current_causes
 from streams.store import open_store
@@ -19,6 +20,18 @@ app = typer.Typer(invoke_without_command=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line: all numbers, times in epoch ms.")]
 #: Everything that is kept.
 EVER = "400d"
+
+
+class ShownListing(CausedListing, frozen=True, kw_only=True):
+    """A listing as it is shown. `looked_ms` (epoch ms, UTC) is when its list last gave an answer about it, while it is
+    in force; `no_answer` is why it gave none since."""
+
+    looked_ms: int | None = None
+    no_answer: str = ""
+
+    def looked(self, now_ms: int) -> str:
+        """How old this knowledge is; empty where it is over."""
+        return "" if self.looked_ms is None else looked_at(LastLook(self.looked_ms, self.no_answer), now_ms)
 
 
 @app.callback()
@@ -36,13 +49,13 @@ def list_listings(
     """
     if ctx.invoked_subcommand is not None:
         return
-    found = _found(reached(ctx.obj), since)
-    for each in found:
+    now_ms = _now_ms()
+    for each in _found(reached(ctx.obj), since, now_ms):
         if only_open and each.ended_ms is not None:
             continue
         if customer and customer not in {cause.customer for cause in each.causes}:
             continue
-        print_line(msgspec.json.encode(each).decode() if as_json else harmless(line(each)))
+        print_line(msgspec.json.encode(each).decode() if as_json else harmless(line(each, each.looked(now_ms))))
 
 
 @app.command("show")
@@ -56,7 +69,8 @@ def show(
 
     It is the latest of the resource on the list. Ranked is everybody who used the resource in the 48 hours before.
     """
-    found = [each for each in _found(reached(ctx.obj), EVER) if (each.resource, each.zone) == (resource, zone)]
+    now_ms = _now_ms()
+    found = [each for each in _found(reached(ctx.obj), EVER, now_ms) if (each.resource, each.zone) == (resource, zone)]
     if not found:
         raise SettingsError(
             f"{harmless(resource)} was never seen on {harmless(zone)}; `repmon listings` shows what was"
@@ -64,14 +78,25 @@ def show(
     if as_json:
         print_line(msgspec.json.encode(found[0]).decode())
         return
-    for each in lines(found[0]):
+    for each in lines(found[0], found[0].looked(now_ms)):
         print_line(harmless(each))
 
 
-def _found(settings: Settings, since: str) -> list[CausedListing]:
+def _found(settings: Settings, since: str, now_ms: int) -> list[ShownListing]:
     ago_s = commands.seconds(since, "--since") or 0.0
     store = open_store(settings.clickhouse)
-    now_ms = time.time_ns() // 1_000_000
     found = current_causes(store, now_ms - round(ago_s * 1000), settings.blocklists.dedicated_pools)
+    looks = last_looks(store)
     store.close()
-    return found
+    return [_shown(each, looks.get((each.resource, each.zone)) if each.ended_ms is None else None) for each in found]
+
+
+def _shown(listing: CausedListing, look: LastLook | None) -> ShownListing:
+    fields: dict[str, Any] = msgspec.structs.asdict(listing)
+    if look is None:
+        return ShownListing(**fields)
+    return ShownListing(**fields, looked_ms=look.looked_ms, no_answer=look.no_answer)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

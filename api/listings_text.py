@@ -2,28 +2,33 @@
 
 from collections.abc import Iterator, Sequence
 
+from jobs.last_looks import LastLook
 from streams.attribution import Cause
 from streams.describe import rfc3339
 from streams.listing_causes import CausedListing
 
 #: So many causes are named on one line.
 NAMED = 3
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 HEAD = ("customer", "mail", "complaints", "invalid", "blocked", "excess", "share")
 
 
-def line(listing: CausedListing) -> str:
-    """One listing with its likeliest causes: `... in force  shared by 2: acme 0.82, rival 0.18`."""
+def line(listing: CausedListing, looked: str = "") -> str:
+    """One listing with its likeliest causes: `... in force  shared by 2: acme 0.82, rival 0.18`. `looked` is how old
+    that knowledge is."""
     state = "in force" if listing.ended_ms is None else f"ended {rfc3339(listing.ended_ms)}"
-    unsure = "" if listing.confirmed else ", unconfirmed"
+    unsure = ("" if listing.confirmed else ", unconfirmed") + (f", {looked}" if looked else "")
     where = f"{listing.resource} on {listing.zone}"
     return f"{rfc3339(listing.began_ms)}  {listing.weight:<13}  {where}  {state}{unsure}  {_blamed(listing)}"
 
 
-def lines(listing: CausedListing) -> Iterator[str]:
-    """One listing with everybody who is ranked, and the numbers."""
+def lines(listing: CausedListing, looked: str = "") -> Iterator[str]:
+    """One listing with everybody who is ranked, and the numbers. `looked` is how old that knowledge is."""
     yield f"{listing.resource} ({listing.kind}) on {listing.zone}: {listing.weight}"
     yield f"began   {rfc3339(listing.began_ms)}, {'confirmed' if listing.confirmed else 'a second look is still owed'}"
     yield f"ended   {'in force' if listing.ended_ms is None else rfc3339(listing.ended_ms)}"
+    if looked:
+        yield f"known   {looked}"
     if listing.pool:
         yield f"pool    {listing.pool}"
     yield f"causes  {_blamed(listing)}"
@@ -32,6 +37,21 @@ def lines(listing: CausedListing) -> Iterator[str]:
         yield from table(listing.causes)
     if (more := listing.users - len(listing.causes)) > 0:
         yield f"and {more:,} more"
+
+
+def looked_at(look: LastLook, now_ms: int) -> str:
+    """How old what is known is: `looked at 12 min ago`, and why there is nothing younger."""
+    since = f", no answer since: {look.no_answer}" if look.no_answer else ""
+    return f"looked at {age(max(0, now_ms - look.looked_ms) / 1000)} ago{since}"
+
+
+def age(seconds: float) -> str:
+    """So long, in the largest unit that fits: `40 s`, `12 min`, `3.5 h`, `2.0 d`."""
+    if seconds < MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR_S:
+        return f"{seconds / MINUTE_S:.0f} min"
+    return f"{seconds / HOUR_S:.1f} h" if seconds < 2 * DAY_S else f"{seconds / DAY_S:.1f} d"
 
 
 def table(causes: Sequence[Cause]) -> Iterator[str]:

@@ -1,19 +1,44 @@
-"""The blocklist scan as a stage: every now and then, with second looks in between."""
+"""The blocklist scan as a stage: each zone in its turn, with second looks in between."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from api.metrics import StageServer
-from jobs.blocklist_scan import run_scan
+from jobs.blocklist_scan import NEVER_MS, Scanner
+from jobs.dnsbl import Tally, asking
 from jobs.scan_metrics import ScanMetrics
+from jobs.scan_result import ScanResult
 from schemas import topics
 from schemas.settings import Settings
 from streams.broker import Publisher
-from streams.store import open_store
+from streams.store import Store, open_store
 
 #: Bounces are looked for this far back before the last look: they take a while to come in.
 BOUNCES_LATE_MS = 10 * 60 * 1000
+#: Zones whose turns are so close together are asked together.
+TOGETHER_S = 1.0
+
+Show = Callable[[ScanResult], object]
+
+
+def now_ms() -> int:
+    """Epoch ms, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def scan_once(settings: Settings, publisher: Publisher, show: Show, tally: Tally | None = None) -> None:
+    """Ask every zone about everything.
+
+    Raises:
+        BlocklistsError: the table of zones cannot be used.
+        SettingsError: a resolver is not an IP address.
+        StoreError, BrokerError: store or broker failed.
+    """
+    with closing(open_store(settings.clickhouse)) as store:
+        show(open_scanner(settings, store, publisher, tally).everything(now_ms()))
 
 
 def scan_until_stopped(
@@ -21,11 +46,15 @@ def scan_until_stopped(
     publisher: Publisher,
     stop: threading.Event,
     say: Callable[[str], object],
-    every_s: float | None,
+    show: Show,
+    *,
+    clock: Callable[[], int] = now_ms,
+    chance: Callable[[], float] = random.random,
 ) -> None:
-    """Scan once, or every `every_s` seconds until stopped.
+    """Ask each zone in its turn until stopped.
 
-    In between, what waits for a second look is looked at, and what new bounces say is listed.
+    In between, what waits for a second look is looked at, and what new bounces say is listed. Shown is a scan that
+    found something new, or with which a zone was asked about everything. `clock` is epoch ms, `chance` in [0, 1).
 
     Raises:
         BlocklistsError: the table of zones cannot be used.
@@ -34,32 +63,60 @@ def scan_until_stopped(
     """
     numbers, store = ScanMetrics(), open_store(settings.clickhouse)
     server = StageServer(settings.metrics.host, settings.metrics.port, lambda: {"blocklists": numbers}, lambda: "")
-    due, looked_ms = time.monotonic(), time.time_ns() // 1_000_000
+    # A moment more than that, so that the time between two looks is reached.
+    second_look_ms = round(settings.blocklists.second_look_s * 1000) + 1000
     try:
+        scanner = open_scanner(settings, store, publisher, chance=chance)
+        looked_ms = clock()
+        scanner.take_up(looked_ms)
+        second_due_ms = NEVER_MS
+        say(_beginning(scanner, looked_ms))
         while True:
-            second_looks = time.monotonic() < due
-            if not second_looks:
-                due = time.monotonic() + (every_s or 0)
-            began_ms = time.time_ns() // 1_000_000
-            result = run_scan(
-                store,
-                settings.blocklists,
-                lambda key, value: publisher.publish(topics.MAIL_BLOCKLISTINGS, key, value),
-                began_ms,
-                acknowledged=publisher.flush,
-                second_looks=second_looks,
-                bounced_since_ms=looked_ms - BOUNCES_LATE_MS,
-            )
-            looked_ms = began_ms
-            numbers.note(result, second_looks=second_looks)
-            if result.events or not second_looks:
-                say(str(result))
-            if every_s is None:
-                return
-            # A moment more than that, so that the time between two looks is reached.
-            wait_s = min(due - time.monotonic(), settings.blocklists.second_look_s + 1)
-            if stop.wait(max(0.0, wait_s)):
+            began_ms = clock()
+            if scanner.due_ms <= began_ms:
+                result = scanner.due_turns(began_ms)
+                numbers.note(result, second_looks=False)
+                if result.events or result.rounds:
+                    show(result)
+            if (second_ms := clock()) >= second_due_ms:
+                result = scanner.second_looks(second_ms, looked_ms - BOUNCES_LATE_MS)
+                looked_ms, second_due_ms = second_ms, NEVER_MS
+                numbers.note(result, second_looks=True)
+                if result.events:
+                    show(result)
+            over_ms = clock()
+            second_due_ms = min(second_due_ms, over_ms + second_look_ms)
+            wait_ms = min(scanner.due_ms, second_due_ms) - over_ms
+            if stop.wait(max(TOGETHER_S, wait_ms / 1000)):
                 return
     finally:
         server.close()
         store.close()
+
+
+def open_scanner(
+    settings: Settings,
+    store: Store,
+    publisher: Publisher,
+    tally: Tally | None = None,
+    chance: Callable[[], float] = random.random,
+) -> Scanner:
+    """A scanner that reports to the topic of blocklist events.
+
+    Raises:
+        BlocklistsError: the table of zones cannot be used.
+    """
+    return Scanner(
+        store,
+        settings.blocklists,
+        lambda key, value: publisher.publish(topics.MAIL_BLOCKLISTINGS, key, value),
+        acknowledged=publisher.flush,
+        how=asking(settings.blocklists, tally),
+        chance=chance,
+    )
+
+
+def _beginning(scanner: Scanner, at_ms: int) -> str:
+    if scanner.due_ms == NEVER_MS:
+        return "no list is asked: all of them need a key"
+    return f"lists asked: {scanner.zone_count}; the first turn in {max(0, scanner.due_ms - at_ms) / 1000:.0f} s"

@@ -47,6 +47,8 @@ LEVEL_COLORS = {
     "suspended": "purple",
 }
 RATIO_PROPERTIES = (Property(id="unit", value=RATIO), Property(id="decimals", value=3))
+#: Seconds, shown as minutes, hours or days.
+DURATION = "s"
 NO_THRESHOLDS = Thresholds(steps=(Step(color="transparent"),))
 
 
@@ -87,13 +89,16 @@ def table(
     *,
     ratios: Iterable[str] = (),
     levels: Iterable[str] = (),
+    ages: Iterable[tuple[str, float, float]] = (),
     links: Iterable[tuple[str, Link]] = (),
     description: str = "",
 ) -> Panel:
-    """A table. `ratios` are columns shown as percent, `levels` columns that hold a standing or a level."""
+    """A table. `ratios` are columns shown as percent, `levels` columns that hold a standing or a level; `ages` are
+    columns of seconds, yellow from the first number on and red from the second."""
     overrides = [
         *(_override(each, *RATIO_PROPERTIES) for each in ratios),
         *(_override(each, *_level_properties()) for each in levels),
+        *(_override(column, *_age_properties(old, too_old)) for column, old, too_old in ages),
         *(_override(column, Property(id="links", value=(link,))) for column, link in links),
     ]
     return Panel(
@@ -180,4 +185,13 @@ def _level_properties() -> tuple[Property, Property]:
     return (
         Property(id="custom.cellOptions", value=CellOptions(type="color-text")),
         Property(id="mappings", value=(ValueMapping(options=shown),)),
+    )
+
+
+def _age_properties(old: float, too_old: float) -> tuple[Property, Property, Property]:
+    steps = (Step(color="green"), Step(color="yellow", value=old), Step(color="red", value=too_old))
+    return (
+        Property(id="unit", value=DURATION),
+        Property(id="custom.cellOptions", value=CellOptions(type="color-text")),
+        Property(id="thresholds", value=Thresholds(steps=steps)),
     )

@@ -80,15 +80,17 @@ GROUP BY time
 ORDER BY time
 """
 
+#: A listing stands until its list says otherwise; how old the last answer is says how much that is worth.
 LISTINGS = """
 SELECT
     listed.resource AS "Resource",
     listed.zone AS "List",
     listed.weight AS "Weight",
     listed.since AS "Since",
-    listed.seen AS "Last seen",
+    greatest(listed.seen, looks.looked) AS "Last looked",
+    dateDiff('second', greatest(listed.seen, looks.looked), now()) AS "Age",
     listed.meaning AS "Meaning",
-    used.customers AS "Customers, 48 h",
+    greatest(used.customers, named.customers) AS "Customers, 48 h",
     causes.likeliest AS "Likeliest cause",
     causes.share AS "Its share"
 FROM ({open_listings}) AS listed
@@ -99,6 +101,17 @@ LEFT JOIN
     WHERE dimension = 'ip' AND bucket >= now() - INTERVAL 48 HOUR
     GROUP BY address
 ) AS used ON used.address = listed.resource
+LEFT JOIN
+(
+    SELECT value AS domain, uniqExact(customer) AS customers
+    FROM counts
+    WHERE dimension = 'from' AND bucket >= now() - INTERVAL 48 HOUR
+    GROUP BY domain
+) AS named ON named.domain = listed.resource
+LEFT JOIN
+(
+    SELECT resource, zone, looked FROM blocklist_looks FINAL
+) AS looks ON looks.resource = listed.resource AND looks.zone = listed.zone
 LEFT JOIN
 (
     SELECT resource, zone, began, if(shares[1] > 0, customers[1], '') AS likeliest,
@@ -144,6 +157,10 @@ STANDING_COLORS = {
     "Too little mail": LEVEL_COLORS["too_small"],
     "Suspended": LEVEL_COLORS["suspended"],
 }
+#: An answer about a listing is old once even lists that are asked hourly should have given another, and too old when
+#: Prometheus alerts.
+OLD_S = 2 * 3600
+TOO_OLD_S = 6 * 3600
 RATE_COLUMNS = ("Complaints", "Failures", "Blocks", "Exposure")
 
 
@@ -226,8 +243,10 @@ def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> G
                     "Open blocklist listings",
                     fill(LISTINGS, feedback_loop),
                     ratios=("Its share",),
-                    description="Listings in force, how many customers used the address in 48 hours, and who of those "
-                    "before it began is the likeliest cause.",
+                    ages=(("Age", OLD_S, TOO_OLD_S),),
+                    description="Listings in force, how long ago the list last answered, how many customers used the "
+                    "address or domain in 48 hours, and who of those before it began is the likeliest cause. A list "
+                    "that does not answer ends no listing.",
                 ),
                 24,
                 8,

@@ -1,32 +1,48 @@
-"""The blocklist scan: ask about every address that sent lately, and report what began, goes on or ended."""
+"""The blocklist scan: ask about every address and domain that sent lately, and report what began, goes on or ended."""
 
 import asyncio
 import logging
+import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 
-from jobs.blocklist_state import States, Trust, read_states, read_trust, write_states, write_trust
+from jobs.believed_looks import Believed, believed_looks
+from jobs.blocklist_state import States, read_states, read_trust, write_states, write_trust
+from jobs.blocklist_turns import read_turns, write_turns
 from jobs.bounce_evidence import named_in_bounces
-from jobs.dnsbl import Question, Resource, look, questions
-from jobs.dnsbl_answer import Failed, Look, family_of, is_address
+from jobs.dnsbl import Asking, Question, Resource, Tally, asking, questions
+from jobs.dnsbl_answer import Failed, Look
 from jobs.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
-from jobs.scan_result import ScanResult, zone_results
-from jobs.zone_tests import self_test
-from jobs.zone_trust import Held, believed, gave_itself_away, to_test
+from jobs.resource_circle import ResourceCircle, may_be_asked
+from jobs.scan_result import ScanResult, scan_result
+from jobs.scan_schedule import (
+    Arc,
+    Rhythm,
+    Turn,
+    allowed_from_ms,
+    arc_out_of_turn,
+    next_arc,
+    resumed,
+    rhythm,
+    taken,
+)
+from jobs.used_resources import Used, read_used
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
 from streams.store import Store
 
-DAY_S = 24 * 3600
-
-SENDING_ADDRESSES = """
-SELECT DISTINCT value FROM counts
-WHERE dimension = 'ip' AND bucket >= toDateTime({since:UInt32})
-ORDER BY value
-"""
+#: What was sent from is read again after so long.
+USED_MS = 5 * 60 * 1000
+#: What was reported takes a while to come back through the broker: for so long, what this process knows of a listing
+#: goes before what is stored.
+RECENT_MS = 10 * 60 * 1000
+#: Where no zone is asked, no turn is ever due.
+NEVER_MS = 1 << 53
 
 #: Takes a message's key and value.
 Publish = Callable[[bytes, bytes], object]
@@ -34,104 +50,183 @@ Publish = Callable[[bytes, bytes], object]
 _log = logging.getLogger(__name__)
 
 
-def run_scan(
-    store: Store,
-    settings: Blocklists,
-    publish: Publish,
-    now_ms: int,
-    *,
-    acknowledged: Callable[[], object] = lambda: None,
-    second_looks: bool = False,
-    bounced_since_ms: int | None = None,
-) -> ScanResult:
-    """Scan once and publish what it found; `now_ms` (epoch ms, UTC) is the time of all its events.
+class Scanner:
+    """Scans the resources of one store. Each scan publishes what it found, and only then stores what was seen.
 
-    `acknowledged` returns once what was published is safe. Only then is it stored what was seen: a scan that ends
-    between the two says the same again the next time, which readers bear, and forgets nothing.
+    `acknowledged` returns once what was published is safe: a scan that ends between the two says the same again the
+    next time, which readers bear, and forgets nothing. `how` is how questions are put; `chance` gives numbers in
+    [0, 1). The time of all events of a scan is its `now_ms` (epoch ms, UTC). Scans run an event loop of their own, so
+    they must be called from a thread in which none runs.
 
-    With `second_looks` nothing is looked at but what waits for a second look, and what bounces since
-    `bounced_since_ms` say is listed.
+    All of them raise SettingsError where a resolver is not an IP address, and StoreError where the store failed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Blocklists,
+        publish: Publish,
+        *,
+        acknowledged: Callable[[], object] = lambda: None,
+        how: Asking | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Read the table of zones.
+
+        Raises:
+            BlocklistsError: it cannot be used.
+        """
+        self._store, self._settings = store, settings
+        self._publish, self._acknowledged, self._chance = publish, acknowledged, chance
+        self._how = how or asking(settings)
+        self._table = in_force(settings)
+        self._zones = {zone.zone: zone for zone in self._table if zone.asked_at}
+        self._used, self._read_ms = Used(), -USED_MS
+        self._circle = ResourceCircle(())
+        self._turns: dict[str, Turn] = {}
+        self._recent: dict[tuple[str, str], tuple[int, State]] = {}
+
+    def take_up(self, now_ms: int) -> None:
+        """Take up the turns of the zones where they were left, perhaps by another process."""
+        self._read_used(now_ms)
+        stored = read_turns(self._store)
+        self._turns = {
+            name: resumed(stored.get(name), self._rhythm(zone), now_ms, self._chance())
+            for name, zone in self._zones.items()
+        }
+
+    @property
+    def zone_count(self) -> int:
+        """How many zones are asked."""
+        return len(self._zones)
+
+    @property
+    def due_ms(self) -> int:
+        """When the next turn is due (epoch ms)."""
+        return min((each.due_ms for each in self._turns.values()), default=NEVER_MS)
+
+    def due_turns(self, now_ms: int) -> ScanResult:
+        """Ask the zones whose turn it is, each about the resources of its turn."""
+        self._read_used(now_ms)
+        due = {name: turn for name, turn in self._turns.items() if turn.due_ms <= now_ms}
+        late_ms = max((now_ms - turn.due_ms for turn in due.values()), default=0)
+        arcs = {name: next_arc(turn, self._rhythm(self._zones[name])) for name, turn in due.items()}
+        return replace(self._ask_arcs(arcs, now_ms), late_ms=late_ms)
+
+    def everything(self, now_ms: int) -> ScanResult:
+        """Ask every zone about everything, or as much of it as the list allows a day. Lists whose limit is used up are
+        left out."""
+        self._read_ms = -USED_MS
+        self._read_used(now_ms)
+        stored = read_turns(self._store)
+        self._turns = {name: stored.get(name, Turn(0, 0, now_ms, 0)) for name in self._zones}
+        spared = [name for name, turn in self._turns.items() if allowed_from_ms(self._zones[name], turn) > now_ms]
+        arcs = {
+            name: arc_out_of_turn(self._turns[name], zone, self._circle.count(zone))
+            for name, zone in self._zones.items()
+            if name not in spared
+        }
+        return replace(self._ask_arcs(arcs, now_ms), spared=tuple(spared))
+
+    def second_looks(self, now_ms: int, bounced_since_ms: int | None = None) -> ScanResult:
+        """Ask about what waits for a second look, and what bounces since `bounced_since_ms` (epoch ms) say is listed.
+        Zones that were not believed are still not."""
+        states, trust = self._states(now_ms), read_trust(self._store)
+        named = [] if bounced_since_ms is None else named_in_bounces(self._store, self._table, bounced_since_ms)
+        waiting = [
+            Question(name, self._zones[zone])
+            for (name, zone), state in states.items()
+            if owes_second_look(state) and zone in self._zones and may_be_asked(self._zones[zone], name)
+        ]
+        asked = list({(each.name, each.zone.zone): each for each in (*waiting, *named)}.values())
+        fallen = {held: each.reason for held, each in trust.items() if each.reason}
+        found = _run(believed_looks(asked, self._how, states, fallen, world=False))
+        new = {held: reason for held, reason in found.distrusted.items() if held not in fallen}
+        return self._finish(Believed(found.looks, tuple(new), new), states, now_ms, {})
+
+    def these(self, resources: Collection[Resource], now_ms: int) -> tuple[Believed, ScanResult]:
+        """Ask every zone about these resources alone; every look, and what follows from them."""
+        states = self._states(now_ms)
+        asked = questions(resources, self._table)
+        found = _run(believed_looks(asked, self._how, states, {}, world=False))
+        return found, self._finish(found, states, now_ms, {})
+
+    def _ask_arcs(self, arcs: Mapping[str, Arc], now_ms: int) -> ScanResult:
+        states = self._states(now_ms)
+        known: dict[str, list[str]] = defaultdict(list)
+        for name, zone in states:
+            known[zone].append(name)
+        asked = {zone: self._circle.questions(self._zones[zone], arc, known[zone]) for zone, arc in arcs.items()}
+        every_question = [each for several in asked.values() for each in several]
+        found = _run(believed_looks(every_question, self._how, states, {}, world=True))
+        turns = {
+            zone: taken(
+                self._turns[zone], arc, self._rhythm(self._zones[zone]), now_ms, len(asked[zone]), self._chance()
+            )
+            for zone, arc in arcs.items()
+        }
+        result = self._finish(found, states, now_ms, turns)
+        return replace(result, rounds=sum(arc.ends_round for arc in arcs.values()))
+
+    def _finish(self, found: Believed, states: States, now_ms: int, turns: Mapping[str, Turn]) -> ScanResult:
+        """Publish what follows from the looks; then store what was seen."""
+        rules = Rules(round(self._settings.second_look_s * 1000), len(self._settings.resolvers))
+        after, events = transitions(states, found.looks, now_ms, rules)
+        for event in events:
+            self._publish(event.resource.encode(), msgspec.json.encode(event))
+        self._acknowledged()
+        write_states(self._store, states, after, now_ms)
+        self._recent |= {key: (now_ms, state) for key, state in after.items() if state != states.get(key, NOTHING)}
+        trust = read_trust(self._store)
+        for held in write_trust(self._store, trust, found.tested, found.distrusted, now_ms):
+            _log.warning("%s (%s) is not believed: %s", held.zone, held.family, found.distrusted[held])
+        write_turns(self._store, turns, now_ms)
+        self._turns |= turns
+        result = scan_result(found, events, after, now_ms)
+        return replace(
+            result,
+            used=self._used.by_resource,
+            invalid=self._used.invalid,
+            keyless=tuple(zone.zone for zone in self._table if not zone.asked_at),
+            unasked=sum(1 for (_, zone), state in after.items() if state.listing and zone not in self._zones),
+        )
+
+    def _states(self, now_ms: int) -> States:
+        self._recent = {key: each for key, each in self._recent.items() if each[0] > now_ms - RECENT_MS}
+        return read_states(self._store) | {key: state for key, (_, state) in self._recent.items()}
+
+    def _read_used(self, now_ms: int) -> None:
+        if now_ms - self._read_ms >= USED_MS:
+            self._used = read_used(self._store, self._settings.lookback_days, self._settings.also, now_ms)
+            self._circle = ResourceCircle(self._used.by_resource)
+            self._read_ms = now_ms
+
+    def _rhythm(self, zone: Zone) -> Rhythm:
+        return rhythm(zone, self._circle.count(zone), self._settings)
+
+
+def ask_about(
+    resources: Collection[Resource], zones: Sequence[Zone], settings: Blocklists, tally: Tally | None = None
+) -> Believed:
+    """Ask the zones about these resources alone. Knows nothing, publishes and stores nothing.
 
     Raises:
-        BlocklistsError: the table of zones cannot be used.
         SettingsError: a resolver is not an IP address.
-        StoreError: the store failed.
     """
-    zones = in_force(settings)
-    states, trust = read_states(store), read_trust(store)
-    if second_looks:
-        named = [] if bounced_since_ms is None else named_in_bounces(store, zones, bounced_since_ms)
-        result = look_again(settings, zones, states, trust, now_ms, named)
-    else:
-        result = scan_once(store, settings, zones, states, now_ms)
-    for event in result.events:
-        publish(event.resource.encode(), msgspec.json.encode(event))
-    acknowledged()
-    write_states(store, states, result.states, now_ms)
-    for held in write_trust(store, trust, result.tested, result.distrusted, now_ms):
-        _log.warning("%s (%s) is not believed: %s", held.zone, held.family, result.distrusted[held])
-    return result
-
-
-def scan_once(store: Store, settings: Blocklists, zones: Sequence[Zone], states: States, now_ms: int) -> ScanResult:
-    """Look up the addresses seen in the last `lookback_days`, and all that is listed. Publishes and stores nothing.
-
-    Runs an event loop of its own, so it must be called from a thread in which none runs.
-
-    Raises:
-        SettingsError: a resolver is not an IP address.
-        StoreError: the store failed.
-    """
-    since = max(0, now_ms // 1000 - settings.lookback_days * DAY_S)
-    addresses = [str(value) for (value,) in store.rows(SENDING_ADDRESSES, {"since": since})]
-    kinds = {zone.zone: zone.kind for zone in zones}
-    resources = {Resource("ip", each) for each in addresses if is_address(each)}
-    for (name, zone), state in states.items():
-        kind = state.listing.kind if state.listing else kinds.get(zone)
-        if kind:
-            resources.add(Resource(kind, name))
     asked = questions(resources, zones)
-    looks, tested, distrusted = asyncio.run(_looks(asked, zones, settings, states, {}, world=True))
-    known = {zone.zone for zone in zones if zone.asked_at}
-    return _result(
-        looks,
-        states,
-        settings,
-        now_ms,
-        resources=len(resources),
-        tested=tested,
-        distrusted=distrusted,
-        invalid=tuple(each for each in addresses if not is_address(each)),
-        keyless=tuple(zone.zone for zone in zones if not zone.asked_at),
-        unasked=sum(1 for (_, zone), state in states.items() if state.listing and zone not in known),
-    )
+    return _run(believed_looks(asked, asking(settings, tally), {}, {}, world=False))
 
 
-def look_again(
-    settings: Blocklists,
-    zones: Sequence[Zone],
-    states: States,
-    trust: Mapping[Held, Trust],
-    now_ms: int,
-    named: Sequence[Question] = (),
-) -> ScanResult:
-    """Look at what waits for a second look and at what is `named`. Zones that were not believed are still not.
+def _run(looking: Coroutine[Any, Any, Believed]) -> Believed:
+    """Like `asyncio.run`, which writes out the result as text when the main thread is done with it: 200 MB of it where
+    there are 300,000 looks."""
+    found: list[Believed] = []
 
-    Raises:
-        SettingsError: a resolver is not an IP address.
-    """
-    by_name = {zone.zone: zone for zone in zones if zone.asked_at}
-    waiting = [
-        Question(name, by_name[zone])
-        for (name, zone), state in states.items()
-        if owes_second_look(state) and zone in by_name
-    ]
-    asked = list({(each.name, each.zone.zone): each for each in (*waiting, *named)}.values())
-    fallen = {held: each.reason for held, each in trust.items() if each.reason}
-    looks, _, distrusted = asyncio.run(_looks(asked, zones, settings, states, fallen, world=False))
-    new = {held: reason for held, reason in distrusted.items() if held not in fallen}
-    resources = len({each.name for each in asked})
-    return _result(looks, states, settings, now_ms, resources=resources, tested=tuple(new), distrusted=new)
+    async def keep() -> None:
+        found.append(await looking)
+
+    asyncio.run(keep())
+    return found[0]
 
 
 def transitions(
@@ -168,80 +263,3 @@ def _failures_to_tell(states: Mapping[tuple[str, str], State], zone: str, looks:
     failed = [each.resource for each in looks if isinstance(each.outcome, Failed)]
     listed = [each for each in failed if states.get((each, zone), NOTHING).listing]
     return set((listed or failed)[:1] if len(failed) == len(looks) else listed)
-
-
-async def _looks(
-    asked: Sequence[Question],
-    zones: Sequence[Zone],
-    settings: Blocklists,
-    states: States,
-    fallen: Mapping[Held, str],
-    *,
-    world: bool,
-) -> tuple[list[Look], tuple[Held, ...], dict[Held, str]]:
-    """The looks, those at zones that are not believed as failures; which zones were tested; which are not believed.
-
-    Zones that fail their self-test, and those of `fallen`, are not asked at all. With `world` a zone that lists too
-    many is not believed either.
-    """
-    at = {each.zone.zone for each in asked}
-    families = {_held(each).family for each in asked}
-    tests = [
-        (zone, family)
-        for zone, family in to_test([zone for zone in zones if zone.zone in at], families)
-        if Held(zone.zone, family) not in fallen
-    ]
-    verdicts = await self_test(tests, settings)
-    distrusted = {each: reason for each, reason in verdicts.items() if reason} | dict(fallen)
-    looks = [Look(each.name, each.zone, Failed("not asked")) for each in asked if _held(each) in distrusted]
-    for resolvers, group in _by_resolvers([each for each in asked if _held(each) not in distrusted], settings, states):
-        looks += await look(group, settings, resolvers)
-    distrusted |= gave_itself_away(looks, settings, world=world)
-    return believed(looks, distrusted), tuple(verdicts), distrusted
-
-
-def _held(question: Question) -> Held:
-    return Held(question.zone.zone, family_of(question.zone.kind, question.name))
-
-
-def _by_resolvers(
-    asked: Sequence[Question], settings: Blocklists, states: States
-) -> list[tuple[list[str], list[Question]]]:
-    """The questions by the order in which resolvers are asked: for a second look, the one of the first look last."""
-    groups: dict[str, list[Question]] = defaultdict(list)
-    for each in asked:
-        first = states.get((each.name, each.zone.zone), NOTHING).first
-        groups[first.resolver if first else ""].append(each)
-    return [
-        (sorted(settings.resolvers, key=lambda resolver, last=last: resolver == last), group)  # type: ignore[misc]
-        for last, group in groups.items()
-    ]
-
-
-def _result(
-    looks: Sequence[Look],
-    states: States,
-    settings: Blocklists,
-    now_ms: int,
-    *,
-    resources: int,
-    tested: tuple[Held, ...],
-    distrusted: Mapping[Held, str],
-    invalid: tuple[str, ...] = (),
-    keyless: tuple[str, ...] = (),
-    unasked: int = 0,
-) -> ScanResult:
-    rules = Rules(round(settings.second_look_s * 1000), len(settings.resolvers))
-    after, events = transitions(states, looks, now_ms, rules)
-    return ScanResult(
-        now_ms=now_ms,
-        resources=resources,
-        zones=zone_results(looks, events, distrusted),
-        events=tuple(events),
-        states=after,
-        tested=tested,
-        distrusted=distrusted,
-        invalid=invalid,
-        keyless=keyless,
-        unasked=unasked,
-    )

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from jobs.dnsbl import Question, Resource, questions
-from jobs.dnsbl_answer import is_address
+from jobs.dnsbl import Question, questions
+from jobs.used_resources import resources_of
 from schemas.blocklists import Zone
 from streams.named_lists import lists_named_in
 from streams.store import Store
@@ -33,9 +33,9 @@ def named_in_bounces(store: Store, zones: Sequence[Zone], since_ms: int) -> list
     for address, domain, diagnostic in store.rows(REFUSED, {"since_ms": since_ms, "most": MOST}):
         for named in lists_named_in(diagnostic):
             zone = by_name.get(named.zone)
-            name = "" if zone is None else address if zone.kind == "ip" else domain
-            if zone is None or not name or (zone.kind == "ip" and not is_address(name)):
+            if zone is None:
                 continue
-            for question in questions([Resource(zone.kind, name)], [zone]):
-                found[name, zone.zone] = question
+            resources = resources_of(address if zone.kind == "ip" else domain, zone.kind)
+            for question in questions(resources, [zone]):
+                found[question.name, zone.zone] = question
     return list(found.values())

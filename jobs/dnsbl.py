@@ -5,20 +5,28 @@ dead) and its reading of answers (it takes "you may not ask" for a listing) are 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiodns
 from aiodns.error import DNSError
-from pydnsbl.checker import BaseDNSBLChecker, DNSBLDomainChecker, DNSBLIpChecker
+from pydnsbl.checker import BaseDNSBLChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
 from jobs.dnsbl_answer import Clear, Failed, Look, Outcome, Raw, family_of, is_address, read_answer
+from jobs.question_pace import Pacer
+from jobs.registered_domain import registered_domain
 from schemas.blocklists import Zone
+from schemas.domains import domain_name
 from schemas.listing import ResourceKind
 from schemas.settings import Blocklists, SettingsError
 
+#: One for all: of a large scan nearly every outcome is this.
+CLEAR = Clear()
 #: A zone that failed this often in a row is dead, or refuses us; the rest of the round leaves it in peace.
 GIVE_UP_AFTER = 50
 
@@ -37,19 +45,57 @@ class Question(NamedTuple):
     zone: Zone
 
 
+class Tally(Protocol):
+    """Is told how far the questions are."""
+
+    def expect(self, questions: int) -> object:
+        """So many more are to be asked."""
+
+    def done(self, questions: int) -> object:
+        """So many more are answered, or will not be."""
+
+
+class _Untold:
+    def expect(self, questions: int) -> None:
+        """Nobody wants to know."""
+
+    def done(self, questions: int) -> None:
+        """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How questions are put: by which settings, how fast, and who is told how far they are."""
+
+    settings: Blocklists
+    pacer: Pacer
+    tally: Tally
+
+
+def asking(settings: Blocklists, tally: Tally | None = None) -> Asking:
+    """Questions at the pace of the settings, counted from now."""
+    return Asking(settings, Pacer(settings.queries_per_s), tally or _Untold())
+
+
 def questions(resources: Collection[Resource], zones: Sequence[Zone]) -> list[Question]:
-    """Every resource at every zone that holds its like and is asked at all, ordered by resource."""
+    """Every resource at every zone that holds its like and is asked at all, ordered by resource.
+
+    Of a domain, zones of registered domains are asked only where it is one, or a public suffix.
+    """
     by_kind = {kind: [each for each in zones if each.kind == kind and each.asked_at] for kind in ("ip", "domain")}
     return [
         Question(name, zone)
         for kind, name in sorted(set(resources), key=lambda each: each.name)
         for family in [family_of(kind, name)]
+        for below in [kind == "domain" and registered_domain(name) not in {name, ""}]
         for zone in by_kind[kind]
-        if family in zone.holds
+        if family in zone.holds and not (below and zone.names == "registered")
     ]
 
 
-async def look(asked: Sequence[Question], settings: Blocklists, resolvers: Sequence[str] | None = None) -> list[Look]:
+async def look(
+    asked: Sequence[Question], settings: Blocklists | Asking, resolvers: Sequence[str] | None = None
+) -> list[Look]:
     """The answer to every question, ordered by resource and zone.
 
     The first of the resolvers (by default those of the settings) is asked everything, each following one what failed
@@ -59,11 +105,12 @@ async def look(asked: Sequence[Question], settings: Blocklists, resolvers: Seque
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    order = list(settings.resolvers if resolvers is None else resolvers) or [""]
+    how = settings if isinstance(settings, Asking) else asking(settings)
+    order = list(how.settings.resolvers if resolvers is None else resolvers) or [""]
     found: dict[tuple[str, str], Look] = {}
     open_questions = list(asked)
     for resolver in order:
-        for each in await _round(open_questions, settings, resolver):
+        for each in await _round(open_questions, how, resolver):
             key = (each.resource, each.zone.zone)
             if key not in found or not _again(each.outcome):
                 found[key] = each
@@ -73,9 +120,7 @@ async def look(asked: Sequence[Question], settings: Blocklists, resolvers: Seque
     return [found[key] for key in sorted(found)]
 
 
-async def ask_verbatim(
-    names: Sequence[tuple[str, Zone]], settings: Blocklists, resolver: str
-) -> dict[tuple[str, str], Raw]:
+async def ask_verbatim(names: Sequence[tuple[str, Zone]], how: Asking, resolver: str) -> dict[tuple[str, str], Raw]:
     """The answers to names that are put before the zone as they are, by name and zone.
 
     Raises:
@@ -86,13 +131,14 @@ async def ask_verbatim(
     async def ask(checkers: _Checkers, question: tuple[str, Zone]) -> None:
         name, zone = question
         try:
-            response: Any = await checkers.verbatim.dnsbl_request(name, Provider(zone.asked_at))
+            async with checkers.turn(zone):
+                response: Any = await checkers.verbatim.dnsbl_request(name, Provider(zone.asked_at))
         except UnicodeError:
             found[name, zone.zone] = Raw(None, DNSError(-1, "not a name that can be asked"))
             return
         found[name, zone.zone] = _raw(response)
 
-    await _spread([each for each in names if each[1].asked_at], settings, resolver, ask)
+    await _spread([(each, each[1]) for each in names if each[1].asked_at], how, resolver, ask)
     return found
 
 
@@ -117,6 +163,16 @@ class _IpChecker(DNSBLIpChecker):  # type: ignore[misc]
         return str(super().prepare_query(str(mapped or request)))
 
 
+class _DomainChecker(BaseDNSBLChecker):  # type: ignore[misc]
+    """Asks about any domain: pydnsbl's own takes only registered names of up to 30 letters."""
+
+    def prepare_query(self, request: str) -> str:
+        name = domain_name(request)
+        if not name:
+            raise ValueError(f"{request!r} is not a domain")
+        return name
+
+
 class _VerbatimChecker(BaseDNSBLChecker):  # type: ignore[misc]
     """Asks what it is given: the names of RFC 5782's self-test are no domains pydnsbl would take."""
 
@@ -125,16 +181,26 @@ class _VerbatimChecker(BaseDNSBLChecker):  # type: ignore[misc]
 
 
 class _Checkers:
-    """pydnsbl's checkers on one resolver."""
+    """pydnsbl's checkers on one resolver, and the room for questions under way."""
 
-    def __init__(self, settings: Blocklists, resolver: aiodns.DNSResolver) -> None:
-        options = {"providers": [], "concurrency": settings.concurrency, "loop": asyncio.get_running_loop()}
+    def __init__(self, how: Asking, resolver: aiodns.DNSResolver) -> None:
+        many = how.settings.concurrency
+        options = {"providers": [], "concurrency": many, "loop": asyncio.get_running_loop()}
         self.verbatim = _VerbatimChecker(**options)
         self.by_kind: dict[ResourceKind, BaseDNSBLChecker] = {
             "ip": _IpChecker(**options),
-            "domain": DNSBLDomainChecker(**options),
+            "domain": _DomainChecker(**options),
         }
         self._resolver = resolver
+        self._pacer = how.pacer
+        self._room = asyncio.Semaphore(many)
+
+    @asynccontextmanager
+    async def turn(self, zone: Zone) -> AsyncIterator[None]:
+        """Hold a question back until it may be put to the zone."""
+        await self._pacer.turn(zone)
+        async with self._room:
+            yield
 
     async def use_ours(self) -> None:
         """They come with resolvers of the system's addresses on port 53, and take no other."""
@@ -147,32 +213,38 @@ Asked = TypeVar("Asked")
 Ask = Callable[[_Checkers, Asked], Awaitable[None]]
 
 
-async def _round(asked: Sequence[Question], settings: Blocklists, resolver: str) -> list[Look]:
+async def _round(asked: Sequence[Question], how: Asking, resolver: str) -> list[Look]:
     found: list[Look] = []
     providers = {each.zone.zone: _ZoneProvider(each.zone) for each in asked}
+    how.tally.expect(len(asked))
 
     async def ask(checkers: _Checkers, question: Question) -> None:
         name, zone = question
-        outcome = await _ask(checkers.by_kind[zone.kind], name, zone, providers[zone.zone])
+        outcome = await _ask(checkers, name, zone, providers[zone.zone])
         found.append(Look(name, zone, outcome, resolver))
+        how.tally.done(1)
 
-    await _spread(asked, settings, resolver, ask)
+    await _spread([(each, each.zone) for each in asked], how, resolver, ask)
     return found
 
 
-async def _spread(asked: Sequence[Asked], settings: Blocklists, resolver: str, ask: Ask[Asked]) -> None:
-    """Ask everything, `concurrency` at a time."""
-    if not asked:
+async def _spread(asked: Iterable[tuple[Asked, Zone]], how: Asking, resolver: str, ask: Ask[Asked]) -> None:
+    """Ask everything, each zone by itself: one that is slow keeps no other waiting."""
+    by_zone: dict[str, list[Asked]] = defaultdict(list)
+    for each, zone in asked:
+        by_zone[zone.zone].append(each)
+    if not by_zone:
         return
-    ours = _resolver(settings, resolver)
+    ours = _resolver(how.settings, resolver)
     try:
-        checkers = _Checkers(settings, ours)
+        checkers = _Checkers(how, ours)
         await checkers.use_ours()
-        waiting = iter(asked)
         # As many workers as questions may be under way: a task a question could be a million tasks.
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(settings.concurrency, len(asked))):
-                group.create_task(_work(checkers, waiting, ask))
+            for several in by_zone.values():
+                waiting = iter(several)
+                for _ in range(min(how.settings.zone_concurrency, len(several))):
+                    group.create_task(_work(checkers, waiting, ask))
     finally:
         await ours.close()
 
@@ -182,15 +254,16 @@ async def _work(checkers: _Checkers, waiting: Iterator[Asked], ask: Ask[Asked]) 
         await ask(checkers, question)
 
 
-async def _ask(checker: BaseDNSBLChecker, name: str, zone: Zone, provider: _ZoneProvider) -> Outcome:
+async def _ask(checkers: _Checkers, name: str, zone: Zone, provider: _ZoneProvider) -> Outcome:
     if provider.failures >= GIVE_UP_AFTER:
         return Failed(f"not asked: the zone failed {GIVE_UP_AFTER} times in a row")
     try:
-        response: Any = await checker.dnsbl_request(name, provider)
+        async with checkers.turn(zone):
+            response: Any = await checkers.by_kind[zone.kind].dnsbl_request(name, provider)
     except ValueError as error:
         return Failed(f"cannot be asked about: {error}")
     raw = _raw(response)
-    outcome = Clear() if raw == (None, None) else read_answer(zone, raw.codes or (), raw.error)
+    outcome = CLEAR if raw == (None, None) else read_answer(zone, raw.codes or (), raw.error)
     provider.failures = provider.failures + 1 if isinstance(outcome, Failed) else 0
     return outcome
 

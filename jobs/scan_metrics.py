@@ -1,35 +1,45 @@
 """What the blocklist scan says of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.scan_result import ScanResult
+from jobs.zone_trust import Held
 from streams.metric import counter, gauge
 
 
 @dataclass
 class ScanMetrics:
-    """Running totals, and how it is since the last scan."""
+    """Running totals, and how it is now."""
 
-    scans: int = counter("Scans of all addresses.")
+    scans: int = counter("Scans in which zones took their turn.")
+    rounds: int = counter("Rounds: a zone was asked about all addresses and domains.")
     looks: int = counter("Questions to blocklists.")
     failed_looks: int = counter("Questions that taught nothing: no answer, a refusal, a zone that is not believed.")
-    last_scan_ms: int = gauge("When the last scan of all addresses began (epoch ms, UTC).")
-    distrusted_zones: int = gauge("Zones not believed at the last scan, for one kind of address or all.")
+    last_scan_ms: int = gauge("When zones last took their turn (epoch ms, UTC).")
+    turn_late_seconds: float = gauge("How late the zone was that waited longest for its turn in the last scan.")
+    distrusted_zones: int = gauge("Zones not believed when they were last asked, for one kind of address or all.")
     open_listings: int = gauge("Listings in force.")
-    unchecked_listings: int = gauge("Listings in force about which the last scan got no answer.")
+    unchecked_listings: int = gauge("Listings in force about which the last question got no answer.")
     oldest_answer_seconds: float = gauge("Age of the last answer about the listing that was longest without one.")
     second_looks_owed: int = gauge("First looks that wait for a second one.")
+    _unchecked: frozenset[tuple[str, str]] = frozenset()
+    _distrusted: set[Held] = field(default_factory=set)
 
     def note(self, result: ScanResult, *, second_looks: bool) -> None:
-        """Add what one scan found; one that only took second looks says nothing of zones and the other listings."""
+        """Add what one scan found; one that only took second looks is no turn."""
         self.looks += result.looked
         self.failed_looks += result.failed
-        self.open_listings = result.open
+        listed = {key: state.looked_ms for key, state in result.states.items() if state.listing}
+        self.open_listings = len(listed)
         self.second_looks_owed = result.waiting
+        self._unchecked = (self._unchecked - result.answered | result.unanswered).intersection(listed)
+        self.unchecked_listings = len(self._unchecked)
+        self.oldest_answer_seconds = max((result.now_ms - each for each in listed.values()), default=0) / 1000
+        self._distrusted = self._distrusted.difference(result.tested).union(result.distrusted)
+        self.distrusted_zones = len({held.zone for held in self._distrusted})
         if second_looks:
             return
         self.scans += 1
+        self.rounds += result.rounds
         self.last_scan_ms = result.now_ms
-        self.distrusted_zones = len({held.zone for held in result.distrusted})
-        self.unchecked_listings = len(result.unchecked_ms)
-        self.oldest_answer_seconds = max(result.unchecked_ms, default=0) / 1000
+        self.turn_late_seconds = result.late_ms / 1000

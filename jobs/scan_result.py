@@ -2,11 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from jobs.believed_looks import Believed
 from jobs.blocklist_state import States
+from jobs.dnsbl import Resource
 from jobs.dnsbl_answer import Failed, Listed, Look
-from jobs.listing_life import State, owes_second_look
+from jobs.listing_life import NOTHING, owes_second_look
+from jobs.used_resources import Use
 from jobs.zone_trust import Held
 from schemas.listing import BlocklistEvent
 
@@ -33,11 +36,14 @@ class ZoneResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanResult:
-    """One scan: `events` are what is to be published, in order; `states` is what is known afterwards.
+    """One scan: `events` were published, in order; `states` is what is known afterwards.
 
-    `invalid` are sending addresses in the store that are no IP addresses; `keyless` the zones that lack their
-    key; `unasked` counts open listings on zones that are not asked, which this scan leaves as they are. `tested` are
-    the zones whose trust was looked into, `distrusted` those of them that are not believed, and why.
+    `listed_looks` are the looks that found a listing, new or old. `answered` and `unanswered` are the listings in force
+    (by resource and zone) that were asked about. `tested` are the zones whose trust was looked into, `distrusted` those
+    of them that are not believed, and why. `used` says who used what in the lookback. `invalid` is what the store names
+    as an address or domain and is none. `keyless` are the zones that lack their key, `spared` those whose limit a day
+    is used up; `unasked` counts open listings on zones that are not asked, which stay as they are. `late_ms` is how
+    late the turn was that is most overdue, `rounds` how many zones have gone round with this scan.
     """
 
     now_ms: int
@@ -45,11 +51,18 @@ class ScanResult:
     zones: tuple[ZoneResult, ...]
     events: tuple[BlocklistEvent, ...]
     states: States
+    listed_looks: tuple[Look, ...] = ()
+    answered: frozenset[tuple[str, str]] = frozenset()
+    unanswered: frozenset[tuple[str, str]] = frozenset()
     tested: tuple[Held, ...] = ()
     distrusted: Mapping[Held, str]
+    used: Mapping[Resource, Use] = field(default_factory=dict)
     invalid: tuple[str, ...] = ()
     keyless: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
     unasked: int = 0
+    late_ms: int = 0
+    rounds: int = 0
 
     @property
     def looked(self) -> int:
@@ -84,10 +97,7 @@ class ScanResult:
     @property
     def unchecked_ms(self) -> Sequence[int]:
         """How long ago the last answer was, of each open listing about which this scan got none."""
-        return [self.now_ms - each.looked_ms for each in self.states.values() if each.listing and self._stale(each)]
-
-    def _stale(self, state: State) -> bool:
-        return state.looked_ms < self.now_ms
+        return [self.now_ms - self.states[key].looked_ms for key in sorted(self.unanswered)]
 
     def __str__(self) -> str:
         lines = [
@@ -99,6 +109,7 @@ class ScanResult:
             line += f", {each.failed:,} failed ({each.reason})" if each.failed else ""
             lines.append(line)
         lines += [f"  {zone}: not asked, it needs a key" for zone in self.keyless]
+        lines += [f"  {zone}: not asked, its limit a day is used up for now" for zone in self.spared]
         if self.waiting:
             lines.append(f"  waiting for a second look: {self.waiting:,}")
         if unchecked := self.unchecked_ms:
@@ -107,10 +118,32 @@ class ScanResult:
                 f"  open listings that could not be checked: {len(unchecked):,}, one of them for {hours:.1f} h"
             )
         if self.invalid:
-            lines.append(f"  {len(self.invalid):,} sending addresses are no IP addresses, such as {self.invalid[0]!r}")
+            such = self.invalid[0]
+            lines.append(f"  {len(self.invalid):,} addresses and domains seen cannot be asked about, such as {such!r}")
         if self.unasked:
             lines.append(f"  {self.unasked:,} open listings are on zones that are not asked")
         return "\n".join(lines)
+
+
+def scan_result(found: Believed, events: Sequence[BlocklistEvent], after: States, now_ms: int) -> ScanResult:
+    """What follows from the looks. Pure."""
+    answered: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+    for each in found.looks:
+        key = (each.resource, each.zone.zone)
+        if after.get(key, NOTHING).listing:
+            answered[not isinstance(each.outcome, Failed)].add(key)
+    return ScanResult(
+        now_ms=now_ms,
+        resources=len({(each.zone.kind, each.resource) for each in found.looks}),
+        zones=zone_results(found.looks, events, found.distrusted),
+        events=tuple(events),
+        states=after,
+        listed_looks=tuple(each for each in found.looks if isinstance(each.outcome, Listed)),
+        answered=frozenset(answered[True]),
+        unanswered=frozenset(answered[False]),
+        tested=found.tested,
+        distrusted=found.distrusted,
+    )
 
 
 def zone_results(

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.listing import ResourceKind, Weight
-from schemas.settings import Blocklists
+from schemas.settings import Blocklists, Count, Rate
 
 DEFAULT_FILE = Path(__file__).with_name("blocklists.toml")
 #: Listings are answered from here (RFC 5782 section 2.1), all but the next two.
@@ -31,6 +31,8 @@ KEY = re.compile(r"[A-Za-z0-9_-]{1,63}")
 #: What is looked up: an address of one of the two kinds, or a domain.
 Family = Literal["ipv4", "ipv6", "domain"]
 AddressFamily = Literal["ipv4", "ipv6"]
+#: Which names of a domain a zone is asked for.
+Names = Literal["both", "registered"]
 BITS = {str(1 << bit) for bit in range(1, 8)}
 
 
@@ -63,6 +65,9 @@ class Zone(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     host: DomainName | None = None
     test_listed: str = "test"
     test_clean: str = "invalid"
+    names: Names = "both"
+    queries_per_s: Rate | None = None
+    queries_per_day: Count | None = None
     policy: str = ""
     delisting: str = ""
     source: str = ""
@@ -169,6 +174,8 @@ def _check_codes(zone: Zone) -> None:
         raise BlocklistsError("field `bits`: there are `codes`, too; a zone answers in one way")
     if not zone.families:
         raise BlocklistsError("field `families`: empty: nothing could be asked")
+    if zone.names != "both" and zone.kind == "ip":
+        raise BlocklistsError("field `names`: only a zone of the kind domain takes it")
     if bool(zone.key) != bool(zone.keyed_host):
         raise BlocklistsError("fields `key` and `keyed_host`: one is there without the other")
     if both := set(zone.codes) & set(zone.errors):

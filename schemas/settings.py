@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.collect import Collect, CollectError, with_sources
+from schemas.domains import domain_name
 from schemas.listing import Weight
 
 ENV_PREFIX = "REPMON_"
@@ -28,6 +29,10 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 #: Bounded, since clocks and clients take no infinite time.
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=1)]
+#: Longer than a year is a mistake.
+Minutes = Annotated[float, Meta(ge=0.01, le=525_600)]
+#: Questions a second.
+Rate = Annotated[float, Meta(ge=0.001, le=1e6)]
 
 
 class SettingsError(ValueError):
@@ -147,9 +152,25 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     file: str = ""
 
 
+class EveryMinutes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """How often a zone is asked about everything, in minutes, by the weight of its listings."""
+
+    critical: Minutes = 10.0
+    major: Minutes = 30.0
+    minor: Minutes = 60.0
+    informational: Minutes = 60.0
+
+
 class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where blocklists are asked. `resolvers` are addresses, one `port` for all of them; the second and the others
     are asked where the first fails, and for second looks.
+
+    `every_minutes` says by weight how often a zone is asked about everything; times vary by `jitter` (a ratio) of that.
+    Asked is about what was sent from in the last `lookback_days`, and `also`: addresses and domains that do not send
+    yet.
+
+    A zone is asked at most `queries_per_s` questions a second, where the table of zones gives it no rate of its own,
+    and of these `zone_concurrency` may be unanswered; `concurrency` of all zones together.
 
     `keys` are the operator's own of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`);
     `skip_zones` are zones of the table that are not asked, such as those where the resolvers are not registered.
@@ -170,11 +191,16 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     zones_file: str = ""
     skip_zones: list[str] = []
     keys: dict[str, str] = {}
+    every_minutes: EveryMinutes = EveryMinutes()
+    jitter: Annotated[float, Meta(ge=0, le=0.5)] = 0.1
+    also: list[str] = []
     second_look_s: Seconds = 180.0
     most_listed_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
     most_listed_of: Count = 20
     timeout_s: Seconds = 5.0
     tries: Count = 2
+    queries_per_s: Rate = 100.0
+    zone_concurrency: Count = 20
     concurrency: Count = 200
     lookback_days: Count = 7
     dedicated_pools: dict[str, str] = {}
@@ -287,10 +313,11 @@ def check(settings: Settings) -> None:
         # The address is shown in errors and tables, where a password must not be.
         raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
     for address in settings.blocklists.resolvers:
-        try:
-            ip_address(address)
-        except ValueError as error:
-            raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address") from error
+        if not _is_address(address):
+            raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address")
+    for each in settings.blocklists.also:
+        if not _is_address(each) and not domain_name(each):
+            raise SettingsError(f"blocklists.also: {each!r} is neither an IP address nor a domain")
     try:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
@@ -376,6 +403,14 @@ def _field_first(message: str) -> str:
     if said.startswith(("Expected `array`, got `str`", "Expected `object`, got `str`")):
         said += ", in the environment written as JSON"
     return prefix + said
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _without_user(url: str) -> str:

@@ -28,7 +28,8 @@ def relay(server_port: int, choose: Choose) -> Iterator[int]:
                 question, client = outside.recvfrom(4096)
                 if over.is_set():
                     return
-                name = question[12:]
+                # The rest may change when a question is sent again: cookies (RFC 7873) follow the server's answers.
+                name = question[12 : question.index(b"\0", 12)]
                 fate = choose(name, asked.get(name, 0))
                 asked[name] = asked.get(name, 0) + 1
                 if fate == "servfail":

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.blocklist_scan import run_scan
+from jobs.blocklist_scan import Scanner
 from jobs.blocklist_state import open_listings
 from jobs.dnsbl import Resource, look, questions
 from jobs.dnsbl_answer import Clear, Failed, Listed, Look, Outcome
@@ -252,7 +252,8 @@ def scan(
         assert key == event.resource.encode()
         published.append(event)
 
-    result = run_scan(store, settings, publish, now_ms, second_looks=second_looks, bounced_since_ms=bounced_since_ms)
+    scanner = Scanner(store, settings, publish)
+    result = scanner.second_looks(now_ms, bounced_since_ms) if second_looks else scanner.everything(now_ms)
     keep(store, published)
     return result, published
 

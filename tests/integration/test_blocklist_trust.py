@@ -326,9 +326,13 @@ def test_answers_that_never_come_are_not_clean_looks(store: Store, settings: Blo
 def repmon(settings: Blocklists, tmp_path: Path, *words: str) -> tuple[int, list[str]]:
     file = tmp_path / "repmon.toml"
     fields = msgspec.to_builtins(settings)
-    keys = fields.pop("keys")
+    tables = {name: fields.pop(name) for name in ("keys", "every_minutes")}
     lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in fields.items()]
-    lines += ["[blocklists.keys]", *(f'{name} = "{key}"' for name, key in keys.items())]
+    for table, values in tables.items():
+        lines += [
+            f"[blocklists.{table}]",
+            *(f"{name} = {msgspec.json.encode(each).decode()}" for name, each in values.items()),
+        ]
     file.write_text("\n".join(["[blocklists]", *lines]))
     result = CliRunner().invoke(app, ["--config", str(file), *words])
     return result.exit_code, [" ".join(line.split()) for line in result.output.splitlines()]

@@ -79,6 +79,7 @@ COUNTS: list[dict[str, Any]] = [
         "hard": 100,
     },
     {"dimension": "ip", "customer": "good-ltd", "value": "192.0.2.1", "bucket": FROM, "delivered": 9000},
+    {"dimension": "from", "customer": "bad'co", "value": "listed.example", "bucket": FROM, "delivered": 900},
     {
         "dimension": "pool",
         "customer": "bad'co",
@@ -150,6 +151,7 @@ LISTINGS = [
         ("192.0.2.1", "bl.example", 4, "check_failed"),
         ("192.0.2.9", "bl.example", 0, "listed"),
         ("192.0.2.9", "bl.example", 1, "delisted"),
+        ("listed.example", "dbl.example", 5, "listed"),
     )
 ]  # fmt: skip
 
@@ -164,6 +166,14 @@ CAUSES = [
         ("192.0.2.6", EARLIER, FROM - timedelta(minutes=1), "major", "gold", [1.0, 0.0]),
     )
 ]  # fmt: skip
+
+#: The list that still has 192.0.2.1 was last answered an hour before now.
+LOOKED = datetime.now(UTC) - timedelta(hours=1)
+LOOKS = [
+    {"resource": "192.0.2.1", "zone": "bl.example", "looked": LOOKED - timedelta(hours=2), "updated": FROM},
+    {"resource": "192.0.2.1", "zone": "bl.example", "looked": LOOKED, "updated": TO},
+    {"resource": "192.0.2.1", "zone": "other.example", "looked": TO, "updated": TO},
+]
 
 EVENTS = [
     {"customer": "bad'co", "time": FROM + timedelta(seconds=number), "type": kind, "id": str(number),
@@ -191,6 +201,7 @@ def filled(chdb_path: Path) -> Iterator[Store]:
         insert(store, "alerts", ALERTS)
         insert(store, "listing_events", LISTINGS)
         insert(store, "listing_causes", CAUSES)
+        insert(store, "blocklist_looks", LOOKS)
         insert(store, "events", EVENTS)
         yield store
 
@@ -320,8 +331,9 @@ def test_repeated_alert_is_counted_once_and_a_resolution_not_at_all(filled: Stor
 
 
 def test_open_listing_counts_from_its_last_beginning_and_names_its_users(filled: Store) -> None:
-    (row,) = shown(filled, "Open blocklist listings")
+    row, domain = shown(filled, "Open blocklist listings")
     assert (row["Resource"], row["List"], row["Customers, 48 h"]) == ("192.0.2.1", "bl.example", 2)
+    assert (domain["Resource"], domain["List"], domain["Customers, 48 h"]) == ("listed.example", "dbl.example", 1)
     assert row["Since"].replace(tzinfo=UTC) == FROM + timedelta(minutes=2)
     assert (row["Likeliest cause"], row["Its share"]) == ("bad'co", 0.8)
 
@@ -333,6 +345,12 @@ def test_listings_of_a_pool_are_counted_and_their_hours_in_the_time_shown_added_
         ("gold", "major", 0, 1),
     ]
     assert [row["Listed hours"] for row in rows] == [pytest.approx(6 - 2 / 60), 1.0]
+
+
+def test_open_listing_shows_how_long_ago_its_list_gave_an_answer(filled: Store) -> None:
+    row, _ = shown(filled, "Open blocklist listings")
+    assert abs((row["Last looked"].replace(tzinfo=UTC) - LOOKED).total_seconds()) < 1
+    assert 3600 <= row["Age"] <= 3600 + 600
 
 
 def test_provider_without_feedback_loop_shows_no_complaint_rate(filled: Store) -> None:

@@ -8,15 +8,20 @@ from typing import cast
 import msgspec
 import pytest
 
-from api.scanning import scan_until_stopped
+from api.scanning import scan_once, scan_until_stopped
+from jobs.blocklist_turns import read_turns
+from jobs.scan_result import ScanResult
 from schemas.listing import BlocklistEvent
-from schemas.settings import Blocklists, Settings
+from schemas.settings import Blocklists, EveryMinutes, Settings
 from streams.broker import BrokerError, Publisher
 from streams.store import Store
 from tests.integration.rbldnsd import Rbldnsd, running
-from tests.integration.test_blocklist_scan import keep, sent_from
+from tests.integration.standing_clock import keep_for_ever
+from tests.integration.test_blocklist_scan import DAY, MINUTE, NOW, keep, sent_from
 
 pytestmark = pytest.mark.rbldnsd
+
+HOUR = 60 * MINUTE
 
 ZONES = """
 [[zone]]
@@ -45,15 +50,22 @@ class Broker:
 
 
 class Waits:
-    """An event that is set after so many waits, and what was waited for."""
+    """An event that is set after so many waits, what was waited for, and a clock that only waiting moves on."""
 
-    def __init__(self, many: int) -> None:
+    def __init__(self, many: int, at_ms: int = NOW) -> None:
         self.asked: list[float] = []
+        self.now_ms = at_ms
         self._many = many
 
     def wait(self, seconds: float) -> bool:
         self.asked.append(seconds)
+        self.now_ms += round(seconds * 1000)
         return len(self.asked) == self._many
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(store: Store) -> None:
+    keep_for_ever(store)
 
 
 @pytest.fixture
@@ -66,48 +78,110 @@ def server() -> Iterator[Rbldnsd]:
 def settings(server: Rbldnsd, store: Store, tmp_path: Path) -> Settings:
     file = tmp_path / "zones.toml"
     file.write_text(ZONES)
-    # Long ago enough for any clock.
-    asking = Blocklists(resolvers=["127.0.0.1"], port=server.port, zones_file=str(file), lookback_days=100_000)
+    asking = Blocklists(resolvers=["127.0.0.1"], port=server.port, zones_file=str(file))
     return Settings(clickhouse=store.settings, blocklists=asking)
 
 
-def scan(settings: Settings, broker: Broker, waits: Waits, every_s: float | None) -> list[str]:
+def every(settings: Settings, **minutes: float) -> Settings:
+    asking = msgspec.structs.replace(settings.blocklists, every_minutes=EveryMinutes(**minutes))
+    return msgspec.structs.replace(settings, blocklists=asking)
+
+
+def once(settings: Settings, broker: Broker) -> ScanResult:
+    # Long ago enough for any clock.
+    asking = msgspec.structs.replace(settings.blocklists, lookback_days=100_000)
+    found: list[ScanResult] = []
+    scan_once(msgspec.structs.replace(settings, blocklists=asking), cast(Publisher, broker), found.append)
+    return found[0]
+
+
+def scan(settings: Settings, broker: Broker, waits: Waits, chance: float = 0.0) -> list[str]:
+    """The stage from its start until it is stopped; what it printed."""
     said: list[str] = []
-    scan_until_stopped(settings, cast(Publisher, broker), cast(threading.Event, waits), said.append, every_s)
+    scan_until_stopped(
+        settings,
+        cast(Publisher, broker),
+        cast(threading.Event, waits),
+        said.append,
+        lambda result: said.append(str(result)),
+        clock=lambda: waits.now_ms,
+        chance=lambda: chance,
+    )
     return said
+
+
+def turns(said: list[str]) -> list[str]:
+    return [each for each in said if "looks:" in each]
 
 
 def test_one_scan_says_what_it_found_and_ends(store: Store, settings: Settings) -> None:
     sent_from(store, "192.0.2.1", "192.0.2.9")
-    broker, waits = Broker(), Waits(0)
-    (said,) = scan(settings, broker, waits, None)
-    assert "2 addresses and domains, 2 looks: 1 listed" in said
+    broker = Broker()
+    assert "2 addresses and domains, 2 looks: 1 listed" in str(once(settings, broker))
     assert [(each.type, each.confirmed) for each in broker.sent] == [("listed", False)]
-    assert waits.asked == []
 
 
 def test_between_two_scans_it_waits_no_longer_than_second_looks_do(store: Store, settings: Settings) -> None:
     sent_from(store, "192.0.2.1", "192.0.2.9")
     broker, waits = Broker(), Waits(2)
-    said = scan(settings, broker, waits, 3600.0)
+    said = scan(every(settings, critical=60), broker, waits)
     assert waits.asked == [181.0, 181.0]
     assert len([each for each in said if "2 addresses" in each]) == 1
+    assert [each.type for each in broker.sent] == ["listed", "still_listed"]
+
+
+def test_zone_is_asked_again_after_its_interval_give_or_take_jitter(store: Store, settings: Settings) -> None:
+    sent_from(store, "192.0.2.9")
+    for chance, minutes in ((0.0, 9), (0.5, 10), (0.999, 11)):
+        waits = Waits(8, NOW + round(chance * 10) * DAY)
+        sent_from(store, "192.0.2.9", at_ms=waits.now_ms - MINUTE)
+        said = scan(settings, Broker(), waits, chance)
+        assert len(turns(said)) >= 2
+        due = read_turns(store)["bl.example"]
+        assert round((due.due_ms - due.asked_ms) / MINUTE) == minutes
+
+
+def test_restart_asks_nothing_before_its_time_and_what_is_overdue_not_at_once(store: Store, settings: Settings) -> None:
+    sent_from(store, "192.0.2.9")
+    scan(settings, Broker(), Waits(1))
+    early = Waits(1, NOW + MINUTE)
+    assert turns(scan(settings, Broker(), early, 0.5)) == []
+    late = Waits(1, NOW + 5 * HOUR)
+    assert turns(scan(settings, Broker(), late, 0.5)) == []
+    assert late.asked == [30.0]
+    assert len(turns(scan(settings, Broker(), Waits(2, NOW + 5 * HOUR), 0.5))) == 1
+
+
+def test_what_was_reported_a_moment_ago_is_known_although_it_is_not_stored_yet(
+    store: Store, settings: Settings
+) -> None:
+    sent_from(store, "192.0.2.1")
+    broker = Broker()
+    scan(every(settings, critical=0.5), broker, Waits(3))
+    assert [each.type for each in broker.sent] == ["listed"]
 
 
 def test_what_was_not_acknowledged_is_said_again(store: Store, settings: Settings) -> None:
     sent_from(store, "192.0.2.1")
     with pytest.raises(BrokerError):
-        scan(settings, Broker(fails=True), Waits(0), None)
+        once(settings, Broker(fails=True))
     again = Broker()
-    scan(settings, again, Waits(0), None)
+    once(settings, again)
     assert [each.type for each in again.sent] == ["listed"]
+
+
+def test_turn_whose_events_were_not_acknowledged_is_taken_again(store: Store, settings: Settings) -> None:
+    sent_from(store, "192.0.2.1")
+    with pytest.raises(BrokerError):
+        scan(settings, Broker(fails=True), Waits(1))
+    assert read_turns(store) == {}
 
 
 def test_what_was_stored_is_not_said_again(store: Store, settings: Settings) -> None:
     sent_from(store, "192.0.2.1")
     broker = Broker()
-    scan(settings, broker, Waits(0), None)
+    once(settings, broker)
     keep(store, broker.sent)
     again = Broker()
-    scan(settings, again, Waits(0), None)
+    once(settings, again)
     assert again.sent == []

@@ -129,6 +129,24 @@ def test_key_that_cannot_be_used_is_named_and_not_shown(keys: dict[str, str], wo
     assert not [key for key in keys.values() if key in str(raised.value)]
 
 
+@pytest.mark.parametrize(
+    ("zone", "a_day"), [("bl.mailspike.net", 100_000), ("bl.spameatingmonkey.net", 25_000), ("dbl.nordspam.com", 5_000)]
+)
+def test_limit_that_a_list_publishes_is_kept_and_shared_by_its_zones(zone: str, a_day: int) -> None:
+    assert ZONES[zone].queries_per_day == a_day
+
+
+def test_only_lists_that_know_nothing_else_are_asked_about_registered_domains_alone() -> None:
+    registered = {name for name, zone in ZONES.items() if zone.names == "registered"}
+    assert registered == {
+        "dbl.spamhaus.org",
+        "zrd.dq.spamhaus.net",
+        "multi.uribl.com",
+        "uribl.spameatingmonkey.net",
+        "fresh.spameatingmonkey.net",
+    }
+
+
 def test_zone_to_be_skipped_is_not_in_force() -> None:
     names = [zone.zone for zone in in_force(Blocklists(skip_zones=["b.barracudacentral.org"]))]
     assert names == [name for name in ZONES if name != "b.barracudacentral.org"]
@@ -170,6 +188,10 @@ CODES = '[zone.codes]\n"127.0.0.2" = { meaning = "spam" }\n'
         (GOOD + '[zone.bits]\n"2" = { meaning = "spam" }\n' + CODES, ["zone bl.example", "`bits`", "`codes`"]),
         (GOOD + "families = []\n" + CODES, ["zone bl.example", "`families`"]),
         (GOOD + 'families = ["ipv5"]\n' + CODES, ["zone bl.example", "families", "ipv5"]),
+        (GOOD + 'names = "registered"\n' + CODES, ["zone bl.example", "`names`", "domain"]),
+        (GOOD.replace('"ip"', '"domain"') + 'names = "none"\n' + CODES, ["zone bl.example", "names", "none"]),
+        (GOOD + "queries_per_s = 0\n" + CODES, ["zone bl.example", "queries_per_s"]),
+        (GOOD + "queries_per_day = 0.5\n" + CODES, ["zone bl.example", "queries_per_day"]),
         (GOOD + 'key = "mine"\n' + CODES, ["zone bl.example", "`key`", "`keyed_host`"]),
         (GOOD + 'key = "mine"\nkeyed_host = "bl.example"\n' + CODES, ["zone bl.example", "keyed_host"]),
     ],

@@ -77,6 +77,13 @@ def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
         ("[monitor]\nsweep_s = 0", "monitor.sweep_s: Expected `float` > 0.0"),
         ("[monitor]\nsweep_s = inf", "monitor.sweep_s: Expected `float` <= 1000000000.0"),
         ("[monitor]\nsweep_s = nan", "monitor.sweep_s: Expected `float` > 0.0"),
+        (
+            '[blocklists]\nalso = ["192.0.2.1", "no domain"]',
+            "blocklists.also: 'no domain' is neither an IP address nor a",
+        ),
+        ("[blocklists]\njitter = 0.6", "blocklists.jitter: Expected `float` <= 0.5"),
+        ("[blocklists.every_minutes]\ncritical = 0", "blocklists.every_minutes.critical: Expected `float` >= 0.01"),
+        ("[blocklists.every_minutes]\nugly = 5", "blocklists.every_minutes: Object contains unknown field `ugly`"),
         ("kafka = 3", "kafka: Expected `object`, got `int`"),
         ('[clickhouse]\nurl = "store:8123"', "clickhouse.url: 'store:8123' is not an http or https address"),
         ('[clickhouse]\nurl = "http://store:99999"', "clickhouse.url: 'http://store:99999' is not an http"),

@@ -1,0 +1,156 @@
+"""`repmon scan-blocklists`: all the time, once, or about some addresses and domains alone."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api import commands
+from api.dead_letters_cli import harmless, print_line
+from api.look_lines import Line, LookLine, change_line, look_lines, rows, scan_lines
+from api.progress import bar
+from api.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
+from jobs.blocklist_scan import ask_about
+from jobs.dnsbl import Resource
+from jobs.embedded.folder import reached
+from jobs.scan_result import ScanResult
+from jobs.used_resources import resources_of
+from schemas.blocklists import in_force
+from schemas.settings import EveryMinutes, Settings, SettingsError
+from streams.store import open_store
+
+#: Exit codes where addresses or domains are named.
+LISTED = 1
+NOTHING_LEARNED = 3
+
+
+def scan_blocklists(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="One scan, then end; the next one takes second looks.")] = False,
+    every: Annotated[str, typer.Option(help="Every list, whatever it weighs, after, for example, 10m.")] = "",
+    ip: Annotated[list[str] | None, typer.Option("--ip", help="Ask about this address alone; may be repeated.")] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option("--domain", help="Ask about this domain alone; may be repeated.")
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="With --ip, --domain: report what is found, as a scan does.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines; with --once, --ip or --domain.")] = False,
+) -> None:
+    """Ask blocklists about every address and domain that sent lately, and report what is listed or delisted.
+
+    Each list is asked as often as its weight says (blocklists.every_minutes). With --ip or --domain only these are
+    asked about, nothing is reported, and the exit code is 1 if a list that is believed lists one of them, 0 if none
+    does, 3 if no list gave an answer about one of them.
+    """
+    asked = [*resources("--ip", "ip", ip or ()), *resources("--domain", "domain", domain or ())]
+    if asked and (once or every):
+        raise SettingsError("--ip and --domain go with neither --once nor --every")
+    if once and every:
+        raise SettingsError("--once and --every: give one of them")
+    if publish and not asked:
+        raise SettingsError("--publish goes with --ip or --domain")
+    if as_json and not (asked or once):
+        raise SettingsError("--json goes with --once, --ip or --domain")
+    if asked:
+        settings: Settings = reached(ctx.obj) if publish else ctx.obj
+        raise typer.Exit(ask(settings, asked, publish=publish, as_json=as_json))
+    scan(with_every(reached(ctx.obj), commands.seconds(every, "--every")), once=once, as_json=as_json)
+
+
+def ask(settings: Settings, asked: Sequence[Resource], *, publish: bool, as_json: bool) -> int:
+    """Print what every list says of these, and report it where that is wanted; the exit code.
+
+    Raises:
+        BlocklistsError: the table of zones cannot be used.
+        SettingsError: a resolver is not an IP address.
+        StoreError, BrokerError: store or broker failed; only where it is reported.
+    """
+    zones = in_force(settings.blocklists)
+    changes: list[Line] = []
+    with bar("asking", commands.out, commands.err) as tally:
+        if publish:
+            with closing(open_store(settings.clickhouse)) as store:
+                scanner = open_scanner(settings, store, commands.open_publisher(settings), tally)
+                found, result = scanner.these(asked, now_ms())
+            changes = [change_line(each) for each in result.events]
+        else:
+            found = ask_about(asked, zones, settings.blocklists, tally)
+    lines = look_lines(found, asked, zones)
+    if as_json:
+        print_json([*lines, *changes])
+    else:
+        for row in rows(lines):
+            print_line(harmless(row))
+        if publish:
+            print_line(f"{len(changes):,} changes reported")
+    return exit_code(lines)
+
+
+def exit_code(lines: Sequence[LookLine]) -> int:
+    """1 where one is listed; 3 where nothing was learned of one; else 0."""
+    if any(each.outcome == "listed" for each in lines):
+        return LISTED
+    answered = {(each.kind, each.resource) for each in lines if each.outcome == "clear"}
+    return 0 if {(each.kind, each.resource) for each in lines} <= answered and lines else NOTHING_LEARNED
+
+
+def scan(settings: Settings, *, once: bool, as_json: bool) -> None:
+    """Scan once, or until stopped.
+
+    Raises:
+        BlocklistsError: the table of zones cannot be used.
+        SettingsError: a resolver is not an IP address, or the port of the metrics cannot be used.
+        StoreError, BrokerError: store or broker failed.
+    """
+    publisher = commands.open_publisher(settings)
+    if once:
+        results: list[ScanResult] = []
+        with bar("asking", commands.out, commands.err) as tally:
+            scan_once(settings, publisher, results.append, tally)
+        for result in results:
+            if as_json:
+                print_json(list(scan_lines(result)))
+            else:
+                _print(str(result))
+        return
+    scan_until_stopped(settings, publisher, commands.until_signalled(), _print, lambda result: _print(str(result)))
+
+
+def resources(option: str, kind: str, names: Sequence[str]) -> list[Resource]:
+    """What the options name; of a domain also the domain registered.
+
+    Raises:
+        SettingsError: one is no address, or no domain.
+    """
+    found: dict[Resource, None] = {}
+    for name in names:
+        several = resources_of(name.strip(), kind)
+        if not several:
+            what = "an IP address" if kind == "ip" else "a domain"
+            raise SettingsError(f"{option}: {harmless(name)!r} is not {what}")
+        found |= dict.fromkeys(several)
+    return list(found)
+
+
+def with_every(settings: Settings, every_s: float | None) -> Settings:
+    """The settings with all zones asked so often, where that is given."""
+    if every_s is None:
+        return settings
+    minutes = every_s / 60
+    every = EveryMinutes(critical=minutes, major=minutes, minor=minutes, informational=minutes)
+    blocklists = msgspec.structs.replace(settings.blocklists, every_minutes=every)
+    return msgspec.structs.replace(settings, blocklists=blocklists)
+
+
+def print_json(lines: Sequence[Line]) -> None:
+    """Each as a line of its own."""
+    for each in lines:
+        print_line(msgspec.json.encode(each).decode())
+
+
+def _print(text: str) -> None:
+    for line in text.splitlines():
+        print_line(harmless(line))

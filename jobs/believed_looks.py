@@ -1,0 +1,73 @@
+"""Looks at zones that were tested before they are asked, through the resolvers in a fitting order."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from jobs.blocklist_state import States
+from jobs.dnsbl import Asking, Question, look
+from jobs.dnsbl_answer import Failed, Look, family_of
+from jobs.listing_life import NOTHING
+from jobs.zone_tests import self_test
+from jobs.zone_trust import Held, believed, gave_itself_away, to_test
+from schemas.settings import Blocklists
+
+
+class Believed(NamedTuple):
+    """The looks, those at zones that are not believed as failures; which zones were tested; which are not believed,
+    and why."""
+
+    looks: list[Look]
+    tested: tuple[Held, ...]
+    distrusted: dict[Held, str]
+
+
+async def believed_looks(
+    asked: Sequence[Question],
+    how: Asking,
+    states: States,
+    fallen: Mapping[Held, str],
+    *,
+    world: bool,
+) -> Believed:
+    """Test the zones, and ask those that passed.
+
+    Zones that fail their self-test, and those of `fallen`, are not asked at all. With `world` a zone that lists too
+    many is not believed either.
+
+    Raises:
+        SettingsError: a resolver is not an IP address.
+    """
+    families = {_held(each): each.zone for each in asked}
+    tests = [
+        (zone, family)
+        for held, zone in families.items()
+        for zone, family in to_test([zone], [held.family])
+        if held not in fallen
+    ]
+    verdicts = await self_test(tests, how)
+    distrusted = {each: reason for each, reason in verdicts.items() if reason} | dict(fallen)
+    looks = [Look(each.name, each.zone, Failed("not asked")) for each in asked if _held(each) in distrusted]
+    open_questions = [each for each in asked if _held(each) not in distrusted]
+    for resolvers, group in _by_resolvers(open_questions, how.settings, states):
+        looks += await look(group, how, resolvers)
+    distrusted |= gave_itself_away(looks, how.settings, world=world)
+    return Believed(believed(looks, distrusted), tuple(verdicts), distrusted)
+
+
+def _held(question: Question) -> Held:
+    return Held(question.zone.zone, family_of(question.zone.kind, question.name))
+
+
+def _by_resolvers(
+    asked: Sequence[Question], settings: Blocklists, states: States
+) -> list[tuple[list[str], list[Question]]]:
+    """The questions by the order in which resolvers are asked: for a second look, the one of the first look last."""
+    groups: dict[str, list[Question]] = defaultdict(list)
+    for each in asked:
+        first = states.get((each.name, each.zone.zone), NOTHING).first
+        groups[first.resolver if first else ""].append(each)
+    return [
+        (sorted(settings.resolvers, key=lambda resolver, last=last: resolver == last), group)  # type: ignore[misc]
+        for last, group in groups.items()
+    ]
