@@ -14,7 +14,10 @@ from itertools import groupby
 
 import numpy as np
 
-from streams.subjects import FIELDS, Totals
+from streams.subjects import FIELDS, PLACE, Totals
+
+#: The fields that are kept: those of mail. Listings, which come behind them, are filled in later.
+KEPT = PLACE["critical_listings"]
 
 #: When it was read, until when it is good (epoch ms), the streams, and their counts.
 Entry = tuple[int, int, tuple[str, ...], bytes]
@@ -24,7 +27,7 @@ class LongWindows:
     """What was read of each customer, for at most `keep_ms`."""
 
     def __init__(self, windows: int, keep_ms: int, most: int) -> None:
-        self._shape = (windows, len(FIELDS))
+        self._shape = (windows, KEPT)
         self._keep_ms = keep_ms
         self._most = most
         self._entries: OrderedDict[str, Entry] = OrderedDict()
@@ -48,7 +51,7 @@ class LongWindows:
         row = 0
         for customer, group in groupby(totals.keys, key=lambda key: key[0]):
             streams = tuple(stream for _, stream in group)
-            counts = totals.counts[row : row + len(streams)].tobytes()
+            counts = totals.counts[row : row + len(streams), :, :KEPT].tobytes()
             entries[customer] = (*entries[customer][:2], streams, counts)
             row += len(streams)
 
@@ -59,8 +62,9 @@ class LongWindows:
             found.append(self._entries[customer])
             self._entries.move_to_end(customer)
         keys = [(customer, stream) for customer, entry in zip(customers, found, strict=True) for stream in entry[2]]
-        # A bytearray, since bytes cannot be written to.
-        counts = np.frombuffer(bytearray().join(entry[3] for entry in found), np.int64).reshape(-1, *self._shape)
+        kept = np.frombuffer(b"".join(entry[3] for entry in found), np.int64).reshape(-1, *self._shape)
+        counts = np.zeros((len(keys), self._shape[0], len(FIELDS)), np.int64)
+        counts[..., :KEPT] = kept
         return Totals(keys, counts)
 
     def due_again(self, customers: Iterable[str], now_ms: int) -> list[tuple[str, int]]:
