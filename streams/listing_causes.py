@@ -1,9 +1,9 @@
 """The causes of listings as stored: written when a listing begins, and again when what they rest on changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,7 +14,8 @@ from streams.listings import USED_WITHIN_S, Listing, read_listings
 from streams.resource_use import used
 from streams.store import Store
 
-#: Listings in force this long ago, or later, are looked at; those that began in this time are counted anew.
+#: Listings in force this long ago, or later, are looked at. Those that began in this time are counted anew, but for
+#: those on informational lists, which accuse nobody and may be as many as there are addresses.
 LOOKED_AT_MS = 7 * 24 * 3600 * 1000
 #: How often: counts of the hours before a listing may come late.
 RECOUNT_MS = 10 * 60 * 1000
@@ -55,6 +56,10 @@ ORDER BY listing_causes.began DESC, resource, zone
 LIMIT {limit:UInt32}
 """
 EVERYTHING = 2**32 - 1
+#: What of `counts` is asked for.
+COUNTED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
+#: Listings asked for in one query: of a server they must fit the address of a request, names and times twice over.
+AT_ONCE, AT_ONCE_EMBEDDED = 200, 2_000
 
 #: The likeliest cause of each listing that has one.
 TOPS = """
@@ -63,6 +68,7 @@ FROM listing_causes FINAL
 WHERE listing_causes.began >= fromUnixTimestamp64Milli({since:Int64}) AND shares[1] > 0
 """
 
+T = TypeVar("T")
 #: A listing: resource, zone, and when it began (epoch ms).
 Key = tuple[str, str, int]
 
@@ -120,7 +126,8 @@ class Causes:
         due = [
             each
             for each in listings
-            if not _is_current(each, known.get(_key(each))) or (recount and each.from_ms >= since_ms)
+            if not _is_current(each, known.get(_key(each)))
+            or (recount and each.from_ms >= since_ms and each.weight in EXPOSING)
         ]
         found = find_causes(self._store, due, self._owners)
         changed = [each for each in found if each != known.get(each.key)]
@@ -182,6 +189,12 @@ def current_causes(store: Store, since_ms: int, owners: Mapping[str, str]) -> li
     return sorted(found, key=lambda each: (-each.began_ms, each.resource, each.zone))
 
 
+def runs(store: Store, some: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The listings, or what stands for them, in runs of as many as one query of the store is given."""
+    most = AT_ONCE_EMBEDDED if store.settings.path else AT_ONCE
+    return (some[start : start + most] for start in range(0, len(some), most))
+
+
 def read_attributed(store: Store, listings: Sequence[Listing], least: float) -> dict[str, list[Listing]]:
     """Of these listings, those of which a customer is the likeliest cause by a share of at least `least`.
 
@@ -227,7 +240,7 @@ def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
     same: dict[tuple[ResourceKind, str, int], list[Key]] = defaultdict(list)
     for each in listings:
         same[each.kind, each.resource, each.from_ms // 1000].append(_key(each))
-    for some in portions_of(sorted(same)):
+    for some in runs(store, sorted(same)):
         asked: dict[str, Any] = {"names": [name for _, name, _ in some], "ends": [end for _, _, end in some]}
         since, until = min(asked["ends"]) - USED_WITHIN_S, max(asked["ends"])
         resources = [(kind, name) for kind, name, _ in some]
@@ -239,20 +252,11 @@ def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
     return found
 
 
-COUNTED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
-#: Listings asked for at once: they are bound three times over, and must fit the address of a request.
-AT_ONCE = 200
-
-
-def portions_of(some: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (some[start : start + AT_ONCE] for start in range(0, len(some), AT_ONCE))
-
-
 def _pools(store: Store, listings: Sequence[Listing]) -> dict[str, str]:
     """The pool in which each address was used last, as far as events that are kept one by one say."""
     begins = {each.resource: each.from_ms // 1000 for each in listings if each.kind == "ip"}
     found: dict[str, str] = {}
-    for some in portions_of(sorted(begins)):
+    for some in runs(store, sorted(begins)):
         since = max(0, min(begins[ip] for ip in some) - USED_WITHIN_S)
         found |= {str(ip): str(pool) for ip, pool in store.rows(POOLS, {"ips": list(some), "since": since})}
     return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.exposure import SENT_MAIL
-from streams.listing_causes import COUNTED, CausedListing, Key, portions_of
+from streams.listing_causes import COUNTED, CausedListing, Key, runs
 from streams.listings import USED_WITHIN_S
 from streams.resource_use import used
 from streams.store import Store
@@ -41,7 +41,7 @@ def exposures(store: Store, customer: str, listings: Sequence[CausedListing]) ->
         StoreError: the store failed.
     """
     found: dict[Key, Exposure] = {}
-    for some in portions_of(listings):
+    for some in runs(store, listings):
         begins = [each.began_ms // 1000 for each in some]
         asked = {
             "customer": customer,
