@@ -2,6 +2,8 @@
 
 import io
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,14 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.normalize_cli import normalize
-from api.stages import adapt_context
+from api.stages import adapt_context, takes
 from jobs.ingest_file import read_events, send_file
+from jobs.replay import Reader
 from schemas.blocklists import load
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import load as load_providers
 from schemas.settings import Blocklists, Settings
+from schemas.settings import load as load_settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
+from streams.intake import Batch, Source
 from streams.outside_listings import InForce, Open, fitted
+from streams.seen import Seen
 
 NOW_MS = 1_773_318_896_000
 LISTS = Lists({zone.zone: zone for zone in load()}, {"gold.example": "critical"})
@@ -281,3 +287,35 @@ def test_normalize_prints_blocklist_events() -> None:
     assert [json.loads(each)["type"] for each in out.getvalue().splitlines()] == ["listed", "complete"]
     assert not normalize(io.BytesIO(b"[{}]"), out, problems, "hetrixtools", CONTEXT)
     assert "field `monitor` is missing" in problems.getvalue()
+
+
+WATCHED: dict[str, str] = {
+    "REPMON_COLLECT__SOURCES": '{"watch": {"format": "hetrixtools", "token": "t"}}',
+    "REPMON_BLOCKLISTS__OUTSIDE_WEIGHT": "refuse",
+}
+TOPIC = "mail.webhooks.hetrixtools"
+
+
+def test_topic_of_a_source_is_read_as_listings_without_further_settings(tmp_path: Path) -> None:
+    settings = load_settings(_empty(tmp_path), WATCHED)
+    batch = Batch(Source(f"{TOPIC}:id:0", TOPIC, 0, Seen(1_000_000)), 0, 0)
+    payloads = [json.dumps(changed(name)).encode() for name in ("b.barracudacentral.org", "bl.nszones.com")]
+    takes(settings)[TOPIC](batch, payloads, [0, 1], time.time_ns() // 1_000_000)
+    assert [(offset, event.type) for offset, event in batch.listings] == [(0, "listed"), (0, "complete")]
+    assert ["'bl.nszones.com' is not in the table" in letter.reason for letter in batch.dead] == [True]
+
+
+def test_dead_letter_is_read_again_by_the_settings_then_in_force_and_sent_by_its_resource(tmp_path: Path) -> None:
+    body, now_ms = json.dumps(changed("bl.nszones.com")).encode(), time.time_ns() // 1_000_000
+    strict = load_settings(_empty(tmp_path), WATCHED)
+    with pytest.raises(AdaptError, match="not in the table of zones"):
+        Reader(strict.ingest, adapt_context(strict)).key(TOPIC, body, now_ms)
+    own = {"REPMON_BLOCKLISTS__OUTSIDE_WEIGHTS": '{"bl.nszones.com": "minor"}'}
+    mended = load_settings(_empty(tmp_path), WATCHED | own)
+    assert Reader(mended.ingest, adapt_context(mended)).key(TOPIC, body, now_ms) == IP.encode()
+
+
+def _empty(folder: Path) -> Path:
+    file = folder / "repmon.toml"
+    file.write_text("")
+    return file
