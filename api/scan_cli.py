@@ -21,6 +21,8 @@ from schemas.blocklists import in_force
 from schemas.settings import EveryMinutes, Settings, SettingsError
 from streams.store import open_store
 
+#: An address, or a domain and the domain registered above it.
+Named = tuple[Resource, ...]
 #: Exit codes where addresses or domains are named.
 LISTED = 1
 NOTHING_LEARNED = 3
@@ -45,7 +47,7 @@ def scan_blocklists(
     asked about, nothing is reported, and the exit code is 1 if a list that is believed lists one of them, 0 if none
     does, 3 if no list gave an answer about one of them.
     """
-    asked = [*resources("--ip", "ip", ip or ()), *resources("--domain", "domain", domain or ())]
+    asked = [*named("--ip", "ip", ip or ()), *named("--domain", "domain", domain or ())]
     if asked and (once or every):
         raise SettingsError("--ip and --domain go with neither --once nor --every")
     if once and every:
@@ -60,7 +62,7 @@ def scan_blocklists(
     scan(with_every(reached(ctx.obj), commands.seconds(every, "--every")), once=once, as_json=as_json)
 
 
-def ask(settings: Settings, asked: Sequence[Resource], *, publish: bool, as_json: bool) -> int:
+def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: bool) -> int:
     """Print what every list says of these, and report it where that is wanted; the exit code.
 
     Raises:
@@ -69,32 +71,36 @@ def ask(settings: Settings, asked: Sequence[Resource], *, publish: bool, as_json
         StoreError, BrokerError: store or broker failed; only where it is reported.
     """
     zones = in_force(settings.blocklists)
+    resources = list(dict.fromkeys(each for several in asked for each in several))
     changes: list[Line] = []
     with bar("asking", commands.out, commands.err) as tally:
         if publish:
             with closing(open_store(settings.clickhouse)) as store:
                 scanner = open_scanner(settings, store, commands.open_publisher(settings), tally)
-                found, result = scanner.these(asked, now_ms())
+                found, result = scanner.these(resources, now_ms())
             changes = [change_line(each) for each in result.events]
         else:
-            found = ask_about(asked, zones, settings.blocklists, tally)
-    lines = look_lines(found, asked, zones)
+            found = ask_about(resources, zones, settings.blocklists, tally)
+    lines = look_lines(found, resources, zones)
     if as_json:
         print_json([*lines, *changes])
     else:
         for row in rows(lines):
             print_line(harmless(row))
+        for several in asked:
+            if not any((each.kind, each.resource) in several for each in lines):
+                print_line(f"{several[0].name}: no list holds its like")
         if publish:
             print_line(f"{len(changes):,} changes reported")
-    return exit_code(lines)
+    return exit_code(lines, asked)
 
 
-def exit_code(lines: Sequence[LookLine]) -> int:
+def exit_code(lines: Sequence[LookLine], asked: Sequence[Named]) -> int:
     """1 where one is listed; 3 where nothing was learned of one; else 0."""
     if any(each.outcome == "listed" for each in lines):
         return LISTED
-    answered = {(each.kind, each.resource) for each in lines if each.outcome == "clear"}
-    return 0 if {(each.kind, each.resource) for each in lines} <= answered and lines else NOTHING_LEARNED
+    clear = {Resource(each.kind, each.resource) for each in lines if each.outcome == "clear"}
+    return 0 if all(clear.intersection(several) for several in asked) else NOTHING_LEARNED
 
 
 def scan(settings: Settings, *, once: bool, as_json: bool) -> None:
@@ -119,20 +125,19 @@ def scan(settings: Settings, *, once: bool, as_json: bool) -> None:
     scan_until_stopped(settings, publisher, commands.until_signalled(), _print, lambda result: _print(str(result)))
 
 
-def resources(option: str, kind: str, names: Sequence[str]) -> list[Resource]:
-    """What the options name; of a domain also the domain registered.
+def named(option: str, kind: str, names: Sequence[str]) -> list[Named]:
+    """What the options name.
 
     Raises:
         SettingsError: one is no address, or no domain.
     """
-    found: dict[Resource, None] = {}
+    found: list[Named] = []
     for name in names:
-        several = resources_of(name.strip(), kind)
-        if not several:
+        found.append(resources_of(name.strip(), kind))
+        if not found[-1]:
             what = "an IP address" if kind == "ip" else "a domain"
             raise SettingsError(f"{option}: {harmless(name)!r} is not {what}")
-        found |= dict.fromkeys(several)
-    return list(found)
+    return found
 
 
 def with_every(settings: Settings, every_s: float | None) -> Settings:

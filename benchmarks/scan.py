@@ -93,9 +93,8 @@ def measured(count: int, zones: int, rates: tuple[float, ...]) -> Iterator[Figur
         now_ms = time.time_ns() // 1_000_000
         fill(store, sent_from, now_ms // 1000)
         for each, rate in enumerate(rates):
-            # Answers are lost where nothing holds the questions back.
             asked = Blocklists(
-                resolvers=["127.0.0.1"], port=server.port, zones_file=str(zones_file), queries_per_s=rate, tries=5
+                resolvers=["127.0.0.1"], port=server.port, zones_file=str(zones_file), queries_per_s=rate
             )
             began, used = time.monotonic(), time.process_time()
             result = Scanner(store, asked, lambda _key, _value: None).everything(now_ms + each)

@@ -5,15 +5,15 @@ dead) and its reading of answers (it takes "you may not ask" for a listing) are 
 """
 
 import asyncio
+import math
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiodns
-from aiodns.error import DNSError
+from aiodns.error import ARES_ETIMEOUT, DNSError
 from pydnsbl.checker import BaseDNSBLChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
@@ -27,6 +27,9 @@ from schemas.settings import Blocklists, SettingsError
 
 #: One for all: of a large scan nearly every outcome is this.
 CLEAR = Clear()
+#: c-ares (MIN_TIMEOUT_MS of its metrics): no question is sent again sooner.
+SOONEST_S = 0.25
+NO_ANSWER = Raw(None, DNSError(ARES_ETIMEOUT, "Timeout while contacting DNS servers"))
 #: A zone that failed this often in a row is dead, or refuses us; the rest of the round leaves it in peace.
 GIVE_UP_AFTER = 50
 
@@ -131,12 +134,9 @@ async def ask_verbatim(names: Sequence[tuple[str, Zone]], how: Asking, resolver:
     async def ask(checkers: _Checkers, question: tuple[str, Zone]) -> None:
         name, zone = question
         try:
-            async with checkers.turn(zone):
-                response: Any = await checkers.verbatim.dnsbl_request(name, Provider(zone.asked_at))
+            found[name, zone.zone] = await checkers.request(checkers.verbatim, name, zone, Provider(zone.asked_at))
         except UnicodeError:
             found[name, zone.zone] = Raw(None, DNSError(-1, "not a name that can be asked"))
-            return
-        found[name, zone.zone] = _raw(response)
 
     await _spread([(each, each[1]) for each in names if each[1].asked_at], how, resolver, ask)
     return found
@@ -194,13 +194,23 @@ class _Checkers:
         self._resolver = resolver
         self._pacer = how.pacer
         self._room = asyncio.Semaphore(many)
+        self._patience_s = how.settings.timeout_s * how.settings.tries
 
-    @asynccontextmanager
-    async def turn(self, zone: Zone) -> AsyncIterator[None]:
-        """Hold a question back until it may be put to the zone."""
+    async def request(self, checker: BaseDNSBLChecker, name: str, zone: Zone, provider: Provider) -> Raw:
+        """Put a question once it may be put to the zone, and wait for the answer as long as the settings say.
+
+        Raises:
+            ValueError: nothing that can be asked about.
+        """
         await self._pacer.turn(zone)
         async with self._room:
-            yield
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    response: Any = await checker.dnsbl_request(name, provider)
+            except TimeoutError:
+                return NO_ANSWER
+        records = response.response
+        return Raw(None if records is None else tuple(record.host for record in records), response.error)
 
     async def use_ours(self) -> None:
         """They come with resolvers of the system's addresses on port 53, and take no other."""
@@ -258,19 +268,12 @@ async def _ask(checkers: _Checkers, name: str, zone: Zone, provider: _ZoneProvid
     if provider.failures >= GIVE_UP_AFTER:
         return Failed(f"not asked: the zone failed {GIVE_UP_AFTER} times in a row")
     try:
-        async with checkers.turn(zone):
-            response: Any = await checkers.by_kind[zone.kind].dnsbl_request(name, provider)
+        raw = await checkers.request(checkers.by_kind[zone.kind], name, zone, provider)
     except ValueError as error:
         return Failed(f"cannot be asked about: {error}")
-    raw = _raw(response)
     outcome = CLEAR if raw == (None, None) else read_answer(zone, raw.codes or (), raw.error)
     provider.failures = provider.failures + 1 if isinstance(outcome, Failed) else 0
     return outcome
-
-
-def _raw(response: Any) -> Raw:
-    records = response.response
-    return Raw(None if records is None else tuple(record.host for record in records), response.error)
 
 
 def _resolver(settings: Blocklists, address: str) -> aiodns.DNSResolver:
@@ -281,7 +284,16 @@ def _resolver(settings: Blocklists, address: str) -> aiodns.DNSResolver:
         nameservers=[address] if address else None,
         loop=asyncio.get_running_loop(),
         timeout=settings.timeout_s,
-        tries=settings.tries,
+        tries=max(settings.tries, _tries(settings.timeout_s)),
         udp_port=settings.port,
         tcp_port=settings.port,
     )
+
+
+def _tries(timeout_s: float) -> int:
+    """How often c-ares has to try so that a slow answer is waited for.
+
+    Once it knows a resolver to be fast, it tries again after `SOONEST_S`, and each further time after twice as long;
+    but what the resolver has to ask a list far away takes longer than what it knows.
+    """
+    return max(1, math.ceil(math.log2(timeout_s / SOONEST_S + 1)))

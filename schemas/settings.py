@@ -170,7 +170,8 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     yet.
 
     A zone is asked at most `queries_per_s` questions a second, where the table of zones gives it no rate of its own,
-    and of these `zone_concurrency` may be unanswered; `concurrency` of all zones together.
+    and of these `zone_concurrency` may be unanswered; `concurrency` of all zones together. An answer is waited for
+    `timeout_s` times `tries`; in the meantime the question is sent again.
 
     `keys` are the operator's own of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`);
     `skip_zones` are zones of the table that are not asked, such as those where the resolvers are not registered.

@@ -1,4 +1,4 @@
-"""A relay before a DNS server that loses questions or answers them with SERVFAIL, as asked."""
+"""A relay before a DNS server that loses questions, answers them late or with SERVFAIL, as asked."""
 
 import socket
 import threading
@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-Fate = Literal["pass", "lose", "servfail"]
+Fate = Literal["pass", "lose", "servfail", "late"]
 #: What becomes of a question, by its name's letters as they are on the wire and how often it was asked before.
 Choose = Callable[[bytes, int], Fate]
 
 SERVFAIL = 2
+LATE_S = 1.0
 
 
 @contextmanager
@@ -20,6 +21,7 @@ def relay(server_port: int, choose: Choose) -> Iterator[int]:
     outside.bind(("127.0.0.1", 0))
     asked: dict[bytes, int] = {}
     over = threading.Event()
+    waiting: list[threading.Timer] = []
 
     def work() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inside:
@@ -34,9 +36,15 @@ def relay(server_port: int, choose: Choose) -> Iterator[int]:
                 asked[name] = asked.get(name, 0) + 1
                 if fate == "servfail":
                     outside.sendto(question[:2] + bytes([0x81, 0x80 | SERVFAIL]) + question[4:], client)
-                elif fate == "pass":
+                elif fate != "lose":
                     inside.sendto(question, ("127.0.0.1", server_port))
-                    outside.sendto(inside.recv(4096), client)
+                    answer = inside.recv(4096)
+                    if fate == "late":
+                        late = threading.Timer(LATE_S, outside.sendto, (answer, client))
+                        late.start()
+                        waiting.append(late)
+                    else:
+                        outside.sendto(answer, client)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -47,4 +55,6 @@ def relay(server_port: int, choose: Choose) -> Iterator[int]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wake:
             wake.sendto(b"", outside.getsockname())
         thread.join(10)
+        for late in waiting:
+            late.join()
         outside.close()

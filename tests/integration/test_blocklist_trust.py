@@ -304,6 +304,21 @@ def test_lost_questions_are_asked_again(store: Store, settings: Blocklists) -> N
     assert (result.failed, result.waiting, dict(result.distrusted)) == (0, 1, {})
 
 
+def test_answer_that_comes_late_is_waited_for_although_all_others_came_at_once(
+    store: Store, settings: Blocklists
+) -> None:
+    """c-ares alone would give up after a few times as long as the answers before; 192.0.2.9 is asked about last."""
+
+    def choose(name: bytes, _: int) -> Fate:
+        return "late" if name.startswith(b"\x019\x012\x010\x03192\x02bl") else "pass"
+
+    sent_from(store, *(f"192.0.2.{last}" for last in range(1, 40)))
+    patient = msgspec.structs.replace(settings, timeout_s=3.0)
+    with relay(settings.port, choose) as port:
+        result, _ = scan(store, lossy(port, patient), NOW)
+    assert (result.failed, result.listed, result.waiting) == (0, 1, 1)
+
+
 @pytest.mark.parametrize("fate", ["lose", "servfail"])
 def test_answers_that_never_come_are_not_clean_looks(store: Store, settings: Blocklists, fate: Fate) -> None:
     """Questions about the listed address get no answer, the self-test does."""

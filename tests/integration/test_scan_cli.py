@@ -132,8 +132,9 @@ def test_no_answer_at_all_ends_with_3(store: Store, tmp_path: Path) -> None:
 
 
 def test_address_that_no_list_holds_ends_with_3(config: Path) -> None:
-    code, _ = repmon(config, "--ip", "2001:db8::1")
+    code, lines = repmon(config, "--ip", "2001:db8::1", "--ip", "192.0.2.9")
     assert code == 3
+    assert lines[-1] == "2001:db8::1: no list holds its like"
 
 
 def test_of_a_domain_the_domain_registered_is_asked_too(config: Path) -> None:

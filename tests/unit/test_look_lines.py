@@ -48,10 +48,18 @@ def test_table_is_aligned_and_shows_the_weight_of_the_listing() -> None:
 
 
 def test_exit_code_says_listed_or_not_or_not_known() -> None:
+    six = Resource("ip", "2001:db8::1")
     clear, other = Look("192.0.2.1", ZEN, Clear()), Look("2001:db8::1", ZEN, Clear())
     lost = Look("2001:db8::1", BL, Failed("lost"))
-    assert exit_code(lines(clear, other)) == 0
-    assert exit_code(lines(clear, other, lost)) == 0
-    assert exit_code(lines(clear, lost)) == 3
-    assert exit_code(lines(lost, Look("192.0.2.1", BL, SPAM))) == 1
-    assert exit_code([]) == 3
+    both = [(IP,), (six,)]
+    assert exit_code(lines(clear, other), both) == 0
+    assert exit_code(lines(clear, other, lost), both) == 0
+    assert exit_code(lines(clear, lost), both) == 3
+    assert exit_code(lines(clear), both) == 3
+    assert exit_code(lines(lost, Look("192.0.2.1", BL, SPAM)), both) == 1
+
+
+def test_domain_is_known_where_the_domain_registered_is() -> None:
+    named = (Resource("domain", "news.acme.com"), Resource("domain", "acme.com"))
+    assert exit_code(lines(Look("acme.com", DBL, Clear())), [named]) == 0
+    assert exit_code(lines(Look("acme.com", DBL, Failed("lost"))), [named]) == 3
