@@ -11,10 +11,10 @@ from streams.store import Store
 
 #: The last event of each listing that has not ended; at the same time `delisted` comes first.
 OPEN_LISTINGS = """
-SELECT kind, resource, zone, weight, codes, confirmed, toUnixTimestamp64Milli(time)
+SELECT kind, resource, zone, weight, codes, confirmed, toUnixTimestamp64Milli(time), monitor
 FROM
 (
-    SELECT kind, resource, zone, weight, codes, confirmed, time, type
+    SELECT kind, resource, zone, weight, codes, confirmed, time, type, monitor
     FROM listing_events
     WHERE type IN ('listed', 'still_listed', 'delisted')
     ORDER BY time DESC, type DESC
@@ -63,8 +63,9 @@ def open_listings(store: Store) -> list[OpenListing]:
             codes=tuple(codes),
             confirmed=bool(confirmed),
             said_ms=int(said_ms),
+            monitor=monitor,
         )
-        for kind, resource, zone, weight, codes, confirmed, said_ms in store.rows(OPEN_LISTINGS)
+        for kind, resource, zone, weight, codes, confirmed, said_ms, monitor in store.rows(OPEN_LISTINGS)
     ]
 
 

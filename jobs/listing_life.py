@@ -7,7 +7,8 @@
   be out of order.
 - A listing on a critical list counts at once, marked unconfirmed; the second look confirms it (`still_listed`).
 - A listing whose weight changed ends and begins anew: whoever reads one weight only sees both ends of it.
-- A listing that goes on is reported again when its codes changed, or `SAY_AGAIN_MS` after it was last reported.
+- A listing that goes on is reported again when its codes changed, when another than us reported it last, or
+  `SAY_AGAIN_MS` after it was last reported.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ Said = Literal["clear"] | Weight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenListing:
-    """A listing in force, as last reported at `said_ms` (epoch ms, UTC)."""
+    """A listing in force, as last reported at `said_ms` (epoch ms, UTC), by us or by an outside monitor of a name."""
 
     kind: ResourceKind
     resource: str
@@ -37,6 +38,7 @@ class OpenListing:
     codes: tuple[str, ...]
     confirmed: bool
     said_ms: int
+    monitor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ def _goes_on(state: State, look: Look, agreed: bool, now_ms: int, rules: Rules) 
     alone = state.first is None or state.first.said != listing.weight
     confirmed = listing.confirmed or agreed or (alone and now_ms - listing.said_ms >= rules.second_look_ms)
     state = replace(state, first=None if confirmed else state.first)
-    news = confirmed != listing.confirmed or set(listing.codes) != set(outcome.codes)
+    news = confirmed != listing.confirmed or set(listing.codes) != set(outcome.codes) or bool(listing.monitor)
     if not news and now_ms - listing.said_ms < SAY_AGAIN_MS:
         return state, []
     event = _listing("still_listed", look, outcome, now_ms, confirmed=confirmed)

@@ -34,7 +34,9 @@ class ScanMetrics:
         self.second_looks_owed = result.waiting
         self._unchecked = (self._unchecked - result.answered | result.unanswered).intersection(listed)
         self.unchecked_listings = len(self._unchecked)
-        self.oldest_answer_seconds = max((result.now_ms - each for each in listed.values()), default=0) / 1000
+        # What only an outside monitor told of, on a list that is not asked, is as old as that one's last word.
+        ours = [each.looked_ms for each in result.states.values() if each.listing and not each.listing.monitor]
+        self.oldest_answer_seconds = max((result.now_ms - each for each in ours), default=0) / 1000
         self._distrusted = self._distrusted.difference(result.tested).union(result.distrusted)
         self.distrusted_zones = len({held.zone for held in self._distrusted})
         if second_looks:

@@ -66,6 +66,7 @@ def test_listing_begins_and_ends_with_what_an_outside_monitor_names(store: Store
     feed = Feed(store)
     feed.stored(feed.hetrix("a.example", "b.example"))
     assert feed.open() == {("a.example", "major"), ("b.example", "minor")}
+    assert {each.monitor for each in open_listings(store)} == {"hetrixtools"}
     feed.stored(feed.hetrix("b.example"))
     assert feed.open() == {("b.example", "minor")}
     feed.stored(feed.hetrix())

@@ -1,5 +1,7 @@
 """The life of a listing: two looks for whatever is new, none forgotten, and failures that change nothing."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,6 +159,12 @@ def test_other_codes_of_the_same_weight_are_reported_at_once() -> None:
     both = Listed("major", "spam; code 127.0.0.7", ("127.0.0.2", "127.0.0.7"))
     _, (event,) = step(HELD, look(both), NOW, RULES)
     assert (event.type, event.codes) == ("still_listed", both.codes)
+
+
+def test_what_another_told_of_is_reported_by_us_as_soon_as_we_see_it() -> None:
+    state, events = step(State(listing=replace(listing(), monitor="hetrixtools")), look(SPAM), NOW, RULES)
+    assert [(each.type, each.monitor) for each in events] == [("still_listed", "")]
+    assert step(state, look(SPAM), NOW + MINUTE, RULES)[1] == []
 
 
 def test_unconfirmed_listing_whose_first_look_is_not_known_is_confirmed_by_its_age() -> None:
