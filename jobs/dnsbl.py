@@ -256,6 +256,8 @@ async def _spread(asked: Iterable[tuple[Asked, Zone]], how: Asking, resolver: st
                 for _ in range(min(how.settings.zone_concurrency, len(several))):
                     group.create_task(_work(checkers, waiting, ask))
     finally:
+        # What was not waited for would be answered when the loop is gone.
+        ours.cancel()
         await ours.close()
 
 
