@@ -12,15 +12,20 @@ from api.keys import KeyCache, KeyOwner
 from api.pool import StorePool
 from api.problems import ApiError
 from api.rates import Definition
+from schemas.policy import Policy
+from streams.store import Store
 
 
 @dataclass(frozen=True)
 class Service:
-    """What request handlers work with. `clock` gives epoch ms; `owners` are the customers of dedicated pools."""
+    """What request handlers work with. `clock` gives epoch ms, `policy` what is judged by; `owners` are the
+    customers of dedicated pools.
+    """
 
     stores: StorePool
     keys: KeyCache
     clock: Callable[[], int]
+    policy: Callable[[Store], Policy]
     definition: Definition
     owners: Mapping[str, str]
 

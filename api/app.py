@@ -21,7 +21,9 @@ from api.ranges import WINDOW_S, RangeError, rfc3339, span
 from api.rates import Definition, Question, series
 from api.scores import days, score_history
 from api.standing import standing
+from schemas import policy as policies
 from schemas import providers
+from schemas.policy import Policy
 from streams.store import Store
 
 ABOUT = """What became of your mail, as numbers: where you stand under the sending policy, and the complaint,
@@ -52,11 +54,12 @@ v1 = APIRouter(
 def get_standing(
     asked: Annotated[models.Query, Query()], owner: Owner, service: Services, response: Response
 ) -> models.Standing:
-    """The standing of all your mail and of each stream, with the rates of the last 24 hours and open alerts."""
+    """The standing of all your mail and of each stream, with scores, the rates of the last 24 hours, open alerts, and
+    what is left of each rule until its next level."""
     customer = customer_for(owner, asked.customer)
     response.headers["Cache-Control"] = "no-store"
     with service.stores.lend() as store:
-        return standing(store, customer, service.definition, service.clock())
+        return standing(store, customer, service.definition, service.policy(store), service.clock())
 
 
 @v1.get("/rates", summary="A rate over time", response_description="The rate, bucket by bucket.")
@@ -151,16 +154,18 @@ def create_app(
     clock: Callable[[], int] | None = None,
     *,
     expired_is_failure: bool = True,
+    policy: Callable[[Store], Policy] | None = None,
     stages: Stages = dict,
     owners: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms.
 
-    `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate. `stages` are those
+    `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate. `policy` gives the one
+    in force, by default the built-in one. `stages` are those
     that run in this process, whose numbers `/metrics` shows. `owners` are the customers of dedicated pools.
     """
     now = clock or (lambda: time.time_ns() // 1_000_000)
-    stores = StorePool(open_store)
+    stores, built_in = StorePool(open_store), policies.load()
 
     def look_up(presented: str) -> keys.KeyOwner | None:
         with stores.lend() as store:
@@ -183,6 +188,7 @@ def create_app(
         stores=stores,
         keys=keys.KeyCache(look_up, now),
         clock=now,
+        policy=policy or (lambda _: built_in),
         definition=Definition(tuple(providers.load().with_feedback_loop()), expired_is_failure),
         owners=owners or {},
     )

@@ -29,6 +29,7 @@ from api import (  # noqa: E402
     zones_cli,
 )
 from api.ack_cli import acknowledge_alert  # noqa: E402
+from api.alert_text_cli import tell_alert  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.judge_cli import judge_counts  # noqa: E402
@@ -72,6 +73,7 @@ app.add_typer(customers_cli.app, name="customers")
 app.add_typer(listings_cli.app, name="listings")
 alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)
 alerts_app.command("ack")(acknowledge_alert)
+alerts_app.command("text")(tell_alert)
 app.add_typer(alerts_app, name="alerts")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]

@@ -25,7 +25,7 @@ from api.demo import run_demo
 from api.keys import ApiKeyError, create_key, list_keys, revoke
 from api.metrics import StageServer
 from api.stack import Stack, run_until_stopped
-from api.stages import MonitorStage, adapt_context, ingest_worker, load_policy, policy_in_force
+from api.stages import MonitorStage, PolicyInForce, adapt_context, ingest_worker, load_policy, policy_in_force
 from jobs import ingest_file as files
 from jobs import migrate as migration
 from jobs import simulate as simulation
@@ -192,6 +192,7 @@ def api(settings: Settings) -> None:
     app = create_app(
         lambda: open_store(settings.clickhouse),
         expired_is_failure=in_force.expired_is_failure,
+        policy=PolicyInForce(settings, in_force),
         owners=settings.blocklists.dedicated_pools,
     )
     with listening, contextlib.suppress(KeyboardInterrupt):

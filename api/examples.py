@@ -40,13 +40,28 @@ STANDING: dict[str, Any] = {
                     "policy_version": "default-1",
                     "explanation": "0.44 % of 9,000 delivered in 24h complained; excessive begins at 0.3 %.",
                     "evidence": {
-                        "providers": [{"name": "yahoo", "count": 40, "volume": 9000}],
-                        "ips": [{"name": "192.0.2.1", "count": 40, "volume": 9000}],
+                        "providers": [{"name": "yahoo", "count": 40, "volume": 9000, "sample": ""}],
+                        "ips": [{"name": "192.0.2.1", "count": 40, "volume": 9000, "sample": ""}],
                         "bounce_classes": [],
                         "listings": [],
                         "sample_message_ids": ["20260312.88@mta1.esp.example"],
+                        "from_domains": [],
+                        "campaigns": [{"name": "spring", "count": 40, "volume": 0, "sample": ""}],
+                        "began": "2026-03-12T10:00:00Z",
+                        "baseline": {"days": 30, "numerator": 120, "denominator": 200000},
                     },
                 }
+            ],
+            "allowances": [
+                {"rule": "failure", "metric": "failure", "more": 107, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "more": 333, "level": "warning", "window": "1h"},
+                {
+                    "rule": "critical_listing",
+                    "metric": "critical_listing",
+                    "more": 1,
+                    "level": "critical",
+                    "window": "1h",
+                },
             ],
         },
         {
@@ -65,6 +80,17 @@ STANDING: dict[str, Any] = {
             },
             "uncounted_complaints": 0,
             "open_alerts": [],
+            "allowances": [
+                {"rule": "failure", "metric": "failure", "more": 80, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "more": 248, "level": "warning", "window": "1h"},
+                {
+                    "rule": "critical_listing",
+                    "metric": "critical_listing",
+                    "more": 1,
+                    "level": "critical",
+                    "window": "1h",
+                },
+            ],
         },
         {
             "scope": "stream:receipts",
@@ -82,6 +108,17 @@ STANDING: dict[str, Any] = {
             },
             "uncounted_complaints": 0,
             "open_alerts": [],
+            "allowances": [
+                {"rule": "failure", "metric": "failure", "more": 34, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "more": 97, "level": "warning", "window": "1h"},
+                {
+                    "rule": "critical_listing",
+                    "metric": "critical_listing",
+                    "more": 1,
+                    "level": "critical",
+                    "window": "1h",
+                },
+            ],
         },
     ],
 }

@@ -142,21 +142,40 @@ class Rates(BaseModel):
 
 
 class Contributor(BaseModel):
-    """How many of the numerator one provider, address or bounce class brought, and how much mail it had."""
+    """How many of the numerator one provider, address or bounce class brought, and how much mail it had.
+
+    `sample` is a typical answer of a receiving host, in which addresses are masked.
+    """
 
     name: str
     count: int
     volume: int
+    sample: str
+
+
+class Baseline(BaseModel):
+    """The same rate over the days before the window: what was usual."""
+
+    days: int
+    numerator: int
+    denominator: int
 
 
 class Evidence(BaseModel):
-    """What stands behind an alert, largest contributors first."""
+    """What stands behind an alert, largest contributors first.
+
+    `began` is the minute or hour of the window from which on the rate lies above the threshold by the most mail.
+    """
 
     providers: list[Contributor]
     ips: list[Contributor]
     bounce_classes: list[Contributor]
     listings: list[str]
     sample_message_ids: list[str]
+    from_domains: list[Contributor]
+    campaigns: list[Contributor]
+    began: datetime | None
+    baseline: Baseline | None
 
 
 class OpenAlert(BaseModel):
@@ -194,6 +213,19 @@ class Scores(BaseModel):
     blacklisting: int | None
 
 
+class Room(BaseModel):
+    """So many `more` of what a rule counts would open `level`, in `window`, at the present volume; one less would not.
+
+    0: the level opens with the next judgement.
+    """
+
+    rule: str
+    metric: str
+    more: int
+    level: Level
+    window: str
+
+
 class ScopeStanding(BaseModel):
     """Where one scope stands: `customer` is all mail, `stream:NAME` one stream.
 
@@ -216,6 +248,9 @@ class ScopeStanding(BaseModel):
         "they enter no rate."
     )
     open_alerts: list[OpenAlert]
+    allowances: list[Room] = Field(
+        description="What is left of each rule until its next level; none where no level is left, or too little mail."
+    )
 
 
 class Standing(BaseModel):

@@ -17,13 +17,14 @@ import uvicorn
 from api.app import create_app
 from api.metrics import Stages
 from api.running import settle_memory
-from api.stages import IngestThread, MonitorStage
+from api.stages import IngestThread, MonitorStage, PolicyInForce
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
 from jobs.embedded.store_server import StoreServer
 from jobs.migrate import migrate
 from jobs.topics import create_topics, remake_topics
 from schemas import topics
+from schemas.policy import Policy
 from schemas.settings import ClickHouse, Kafka, Settings
 from streams.broker import BrokerError
 from streams.store import open_store
@@ -116,7 +117,7 @@ class Stack:
         self._ingest.start()
         self._monitor = MonitorStage(self.settings, self.folder.path / "faust")
         await self._monitor.start()
-        self._api = _Api(self.settings, self.metrics, self._monitor.judge.policy.expired_is_failure)
+        self._api = _Api(self.settings, self.metrics, self._monitor.judge.policy)
         await self._api.start()
         self.folder.announce(
             Running(
@@ -258,10 +259,11 @@ class Stack:
 class _Api:
     """The HTTP interface inside the stack's event loop."""
 
-    def __init__(self, settings: Settings, stages: Stages, expired_is_failure: bool) -> None:
+    def __init__(self, settings: Settings, stages: Stages, in_force: Policy) -> None:
         app = create_app(
             lambda: open_store(settings.clickhouse),
-            expired_is_failure=expired_is_failure,
+            expired_is_failure=in_force.expired_is_failure,
+            policy=PolicyInForce(settings, in_force),
             stages=stages,
             owners=settings.blocklists.dedicated_pools,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from api.alert_text import load_template
 from schemas import policy, providers
 from schemas.applied_policy import AppliedPolicy
 from schemas.blocklists import load as load_zones
@@ -31,6 +32,9 @@ from streams.stored_overrides import OverrideWatch
 from streams.verdicts import Judge
 
 log = logging.getLogger("repmon.stages")
+
+#: How often the HTTP interface looks whether another policy is in force.
+POLICY_S = 5.0
 
 
 def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Take]:
@@ -149,6 +153,35 @@ def policy_in_force(settings: Settings, store: Store) -> InForce:
     return InForce(policy_of(applied), applied, f"applied {when:%Y-%m-%dT%H:%M:%SZ} by {applied.applied_by}")
 
 
+class PolicyInForce:
+    """The policy in force, looked up at most every few seconds; any thread may ask."""
+
+    def __init__(self, settings: Settings, known: policy.Policy) -> None:
+        self._settings = settings
+        # A monitor's has operators' decisions in it.
+        self._known = load_policy(settings) if settings.policy.file else known
+        self._asked_s = float("-inf")
+        self._lock = threading.Lock()
+
+    def __call__(self, store: Store) -> policy.Policy:
+        """The policy, without what operators decided. One that cannot be understood is logged, and the one before
+        stays.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        with self._lock:
+            now_s = time.monotonic()
+            if self._settings.policy.file or now_s < self._asked_s + POLICY_S:
+                return self._known
+            try:
+                self._known = policy_in_force(self._settings, store).policy
+            except policy.PolicyError as error:
+                log.warning("the policy stays as it was: %s", error)
+            self._asked_s = now_s
+            return self._known
+
+
 def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     """A worker and the store connection that is its own.
 
@@ -165,6 +198,7 @@ class MonitorStage:
     """A monitor with its connections. `start` and `stop` belong to one event loop."""
 
     def __init__(self, settings: Settings, data: Path) -> None:
+        load_template(settings.alerts.text_file)  # a mistake in it is told at the start
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
         in_force = policy_in_force(settings, self._store)

@@ -11,7 +11,11 @@ from api.ranges import DAY, end_of_minute, judged_since
 from api.rates import Definition, rates_of
 from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
+from schemas.policy import Policy, window_ms
+from streams.allowance import RuleAllowance, allowances
+from streams.overrides import with_stored
 from streams.store import Store
+from streams.stored_overrides import stored_overrides
 from streams.suspensions import Suspension, suspension
 from streams.windows import CUSTOMER, STREAM_PREFIX, window_counts
 
@@ -65,8 +69,10 @@ class Judged(msgspec.Struct, frozen=True):
         return models.Scores(**{name: getattr(self, name) for name in models.Scores.model_fields})
 
 
-def standing(store: Store, customer: str, definition: Definition, now_ms: int) -> models.Standing:
+def standing(store: Store, customer: str, definition: Definition, policy: Policy, now_ms: int) -> models.Standing:
     """Where `customer` stands at `now_ms` (epoch ms). One without mail or verdict has the one scope `customer`.
+
+    `policy` is the one in force, without what operators decided; that is asked for here.
 
     Raises:
         StoreError: the store failed.
@@ -75,11 +81,18 @@ def standing(store: Store, customer: str, definition: Definition, now_ms: int) -
     judged = {
         each.scope: each for each in (msgspec.convert({**row, "since": _utc(row["since"])}, Judged) for row in found)
     }
-    subjects = window_counts(store, [customer], {"24h": DAY * 1000}, definition.feedback_loop, now_ms)
+    lengths = {"24h": DAY * 1000} | {name: window_ms(name) for name in policy.windows}
+    subjects = window_counts(store, [customer], lengths, definition.feedback_loop, now_ms)
     sent = _sent(store, customer, now_ms)
     counts = {each.scope: msgspec.structs.replace(each.windows["24h"], sent=sent(each.scope)) for each in subjects}
     alerts = _open_alerts(store, customer)
     suspended = suspension(store, customer)
+    policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
+    left = {
+        each.scope: allowances(each, policy, now_ms, {one.rule: one.level for one in alerts.get(each.scope, [])})
+        for each in subjects
+        if each.scope.partition(":")[0] in policy.scopes
+    }
     scopes = sorted({CUSTOMER, *judged, *counts, *alerts}, key=lambda scope: (scope != CUSTOMER, scope))
     return models.Standing(
         customer=customer,
@@ -92,6 +105,7 @@ def standing(store: Store, customer: str, definition: Definition, now_ms: int) -
                 definition,
                 alerts.get(scope, []),
                 suspended if scope == CUSTOMER else None,
+                left.get(scope, []),
             )
             for scope in scopes
         ],
@@ -116,6 +130,7 @@ def _scope(
     definition: Definition,
     alerts: list[models.OpenAlert],
     suspended: Suspension | None,
+    left: list[RuleAllowance],
 ) -> models.ScopeStanding:
     return models.ScopeStanding(
         scope=scope,
@@ -128,6 +143,7 @@ def _scope(
         rates=rates_of(counts, definition),
         uncounted_complaints=counts.uncounted_complaints,
         open_alerts=alerts,
+        allowances=[models.Room.model_validate(msgspec.to_builtins(each)) for each in left],
     )
 
 

@@ -7,7 +7,7 @@ few seconds (`streams.stored_overrides`).
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TypeVar, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -21,7 +21,7 @@ from streams.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_
 
 #: The alert ids of an episode are in the event only.
 EPISODES = """
-SELECT argMax(event, (episode, transition, alerts.time))
+SELECT argMax(event, (episode, transition, alerts.time)), toUnixTimestamp64Milli(min(alerts.time))
 FROM alerts FINAL
 WHERE startsWith(JSONExtractString(event, 'data', 'alert_id'), {alert:String})
 GROUP BY JSONExtractString(event, 'data', 'alert_id')
@@ -88,6 +88,25 @@ def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> 
     return found
 
 
+class FoundAlert(NamedTuple):
+    """An alert: its last transition, and when (epoch ms) the first that is stored was."""
+
+    last: AlertEvent
+    opened_ms: int
+
+
+def find_alert(store: Store, name: str) -> FoundAlert:
+    """The alert that an id, or the start of one that means no other, names.
+
+    Raises:
+        DecisionError: there is no such alert, or several.
+        StoreError: the store failed.
+    """
+    rows = store.rows(EPISODES, {"alert": name}) if name else []
+    alerts = [FoundAlert(msgspec.json.decode(event, type=AlertEvent), int(opened_ms)) for event, opened_ms in rows]
+    return _one(name, [(each.last.data.alert_id, each) for each in alerts], "alert")
+
+
 def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> AlertData:
     """Note that somebody took note of an alert. `name` is the episode's id or the start of one that means no other.
 
@@ -96,9 +115,7 @@ def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> A
         StoreError: the store failed.
     """
     given("--by", by)
-    rows = store.rows(EPISODES, {"alert": name}) if name else []
-    alerts = [msgspec.json.decode(event, type=AlertEvent).data for (event,) in rows]
-    found = _one(name, [(each.alert_id, each) for each in alerts], "alert")
+    found = find_alert(store, name).last.data
     if found.kind == "resolved":
         raise DecisionError(f"alert {found.alert_id} of {found.customer} ({found.rule}) is resolved")
     detail = {"rule": found.rule, "scope": found.scope, "level": found.level}

@@ -22,21 +22,42 @@ ALERT_TYPE = "org.repmon.alert.{kind}.v1"
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """One contributor: how many of the numerator it brought, and how much mail it had."""
+    """One contributor: how many of the numerator it brought, and how much mail it had.
+
+    `sample` is an answer of a receiving host that is typical of it, in which addresses are masked.
+    """
 
     name: str
     count: int
     volume: int = 0
+    sample: str = ""
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """The same rate over the `days` days before the window: the customer's own measure of what is usual."""
+
+    days: int
+    numerator: int
+    denominator: int
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands behind a verdict, largest contributors first."""
+    """What stands behind a verdict, largest contributors first.
+
+    `began` is when the mail that is complained of began (RFC 3339, UTC), as far as the window reaches: the minute or
+    hour from which on the rate lies above the threshold by the most mail. `baseline` is null for what is no rate of
+    counts, or where there was no mail before.
+    """
 
     providers: tuple[Share, ...] = ()
     ips: tuple[Share, ...] = ()
     bounce_classes: tuple[Share, ...] = ()
     listings: tuple[str, ...] = ()
     sample_message_ids: tuple[str, ...] = ()
+    from_domains: tuple[Share, ...] = ()
+    campaigns: tuple[Share, ...] = ()
+    began: str | None = None
+    baseline: Baseline | None = None
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -152,6 +152,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     file: str = ""
 
 
+class Alerts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """`text_file` is the template of `repmon alerts text`; empty is the built-in one (schemas/alert_text.md)."""
+
+    text_file: str = ""
+
+
 class EveryMinutes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How often a zone is asked about everything, in minutes, by the weight of its listings."""
 
@@ -264,6 +270,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     ingest: Ingest = Ingest()
     monitor: Monitor = Monitor()
     policy: Policy = Policy()
+    alerts: Alerts = Alerts()
     blocklists: Blocklists = Blocklists()
     api: Api = Api()
     collect: Collect = Collect()

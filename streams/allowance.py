@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.alert import Level
-from schemas.counts import WindowCounts
-from schemas.policy import COUNTED, Metric, Rule
-from streams.judge import NOTHING, RANK, measured, wilson
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import COUNTED, Metric, Policy, Rule
+from streams.judge import NOTHING, RANK, judge, measured, wilson
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +17,13 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     more: int
     level: Level
     window: str
+
+
+class RuleAllowance(Allowance, frozen=True, kw_only=True):
+    """The allowance of one rule."""
+
+    rule: str
+    metric: Metric
 
 
 def allowance(
@@ -48,6 +55,27 @@ def allowance(
         return None
     more, window = min(found, key=lambda each: each[0])
     return Allowance(more=more, level=rung.level, window=window)
+
+
+def allowances(
+    subject: SubjectCounts, policy: Policy, now_ms: int, open_levels: Mapping[str, Level]
+) -> list[RuleAllowance]:
+    """What is left of each rule of a subject until the next level, in the policy's order.
+
+    That is worse than what its counts say and than its alert's level (`open_levels`, by rule). `now_ms` (epoch ms) says
+    which overrides are in force.
+    """
+    rules = {rule.name: rule for rule in policy.rules_for(subject.customer, subject.scope, now_ms)}
+    found = []
+    for verdict in judge(subject, policy, now_ms).verdicts:
+        above = max(verdict.level, open_levels.get(verdict.rule, "good"), key=RANK.__getitem__)
+        rule = rules[verdict.rule]
+        room = allowance(rule, subject.windows, policy.confidence, policy.expired_is_failure, above)
+        if room is not None:
+            found.append(
+                RuleAllowance(rule=rule.name, metric=rule.metric, more=room.more, level=room.level, window=room.window)
+            )
+    return found
 
 
 def _opening(metric: Metric, denominator: int, threshold: float, confidence: float) -> int | None:

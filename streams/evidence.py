@@ -3,43 +3,49 @@
 Asked for many subjects at once, since one listed address or one bad hour of a provider alarms many customers together.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
 from schemas.policy import COUNTED
+from streams.describe import rfc3339
+from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING
 from streams.listing_causes import CausedListing, current_causes
 from streams.store import Store
 from streams.totals import begin
 
 TOP = 5
-SAMPLES = 10
+SAMPLES = 20
+#: So much of an answer is told.
+SAMPLE_LENGTH = 300
 #: Subjects asked for in one query.
 AT_ONCE = 500
 
-#: A customer and one of its scopes.
-Subject = tuple[str, str]
+#: What stands before the domain of an address.
+ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 
 _SCOPES = """ARRAY JOIN ['customer', concat('stream:', stream)] AS scope
 WHERE (customer, scope) IN arrayZip({customers:Array(String)}, {scopes:Array(String)})"""
 
-#: How much each provider and address has of a metric's numerator. `{complaints}` and its like say which that is.
+#: How much each provider, address and From domain has of a metric's numerator. `{complaints}` and its like say which
+#: that is.
 CONTRIBUTORS = f"""
 SELECT customer, scope, dimension, value, toInt64(sum(part)) AS count, toInt64(sum(mail)) AS size
 FROM
 (
     SELECT customer, stream, dimension, value,
         sum(complained) * {{complaints:UInt8}}
-            + (sum(hard) + sum(expired)) * {{failures:UInt8}}
+            + (sum(hard) + sum(expired) * {{expired:UInt8}}) * {{failures:UInt8}}
             + sum(block) * {{blocks:UInt8}}
             + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {{all:UInt8}} AS part,
         sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) AS mail
     FROM counts
-    WHERE dimension IN ('provider', 'ip') AND customer IN {{customers:Array(String)}}
+    WHERE dimension IN ('provider', 'ip', 'from') AND customer IN {{customers:Array(String)}}
         AND bucket >= toDateTime({{since:UInt32}})
-        AND (dimension = 'ip' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
+        AND (dimension != 'provider' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
     GROUP BY customer, stream, dimension, value
 )
 {_SCOPES}
@@ -52,27 +58,33 @@ LIMIT {{top:UInt8}} BY customer, scope, dimension
 _EVENTS = f"""
 FROM
 (
-    SELECT customer, stream, time, message_id, if(bounce_class = '', type, bounce_class) AS name
+    SELECT customer, stream, time, message_id, diagnostic, campaign, if(bounce_class = '', type, bounce_class) AS name
     FROM events FINAL
     WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
         AND ((type = 'complained' AND {{complaints:UInt8}} AND provider IN {{fbl:Array(String)}})
-            OR (type = 'expired' AND {{failures:UInt8}})
+            OR (type = 'expired' AND {{failures:UInt8}} AND {{expired:UInt8}})
             OR (type = 'bounced' AND bounce_kind = 'hard' AND {{failures:UInt8}})
             OR (type = 'bounced' AND bounce_kind = 'block' AND {{blocks:UInt8}}))
 )
 {_SCOPES}
 """  # noqa: S608 - made of names from this project only
 
-CLASSES = f"""
-SELECT customer, scope, name, count() AS n
+#: Three answers in one: classes (`name`, count, the latest answer of a host), campaigns, and latest messages (`name`).
+EVENTS = f"""
+SELECT customer, scope, 'class' AS what, name, count() AS n, argMaxIf(diagnostic, time, diagnostic != '') AS sample
 {_EVENTS}
 GROUP BY customer, scope, name
 ORDER BY customer, scope, n DESC, name
 LIMIT {{top:UInt8}} BY customer, scope
-"""
-
-SAMPLE_IDS = f"""
-SELECT customer, scope, message_id
+UNION ALL
+SELECT customer, scope, 'campaign' AS what, campaign AS name, count() AS n, '' AS sample
+{_EVENTS}
+    AND campaign != ''
+GROUP BY customer, scope, campaign
+ORDER BY customer, scope, n DESC, campaign
+LIMIT {{top:UInt8}} BY customer, scope
+UNION ALL
+SELECT customer, scope, 'message' AS what, message_id AS name, 1 AS n, '' AS sample
 {_EVENTS}
     AND message_id != ''
 ORDER BY customer, scope, time DESC, message_id
@@ -89,8 +101,13 @@ def collect(
     window_ms: int,
     feedback_loop_providers: Sequence[str],
     now_ms: int,
+    thresholds: Mapping[Subject, float] | None = None,
+    *,
+    expired_is_failure: bool = True,
 ) -> dict[Subject, Evidence]:
     """The evidence of verdicts on one metric over one window, for each subject.
+
+    `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one.
 
     Raises:
         StoreError: the store failed.
@@ -108,6 +125,7 @@ def collect(
             "fbl": list(feedback_loop_providers),
             "complaints": int(metric == "complaint"),
             "failures": int(metric == "failure"),
+            "expired": int(expired_is_failure),
             "blocks": int(metric == "block"),
             "all": int(listed),
             "top": TOP,
@@ -116,25 +134,40 @@ def collect(
         shares: dict[tuple[str, str, str], list[Share]] = defaultdict(list)
         for customer, scope, dimension, name, count, size in store.rows(CONTRIBUTORS, asked):
             shares[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
-        classes: dict[Subject, list[Share]] = defaultdict(list)
-        for customer, scope, name, count in store.rows(CLASSES, asked):
-            classes[customer, scope].append(Share(name=name, count=int(count)))
-        samples: dict[Subject, list[str]] = defaultdict(list)
-        for customer, scope, message_id in store.rows(SAMPLE_IDS, asked):
-            samples[customer, scope].append(str(message_id))
+        events: dict[tuple[str, str, str], list[Share]] = defaultdict(list)
+        for customer, scope, what, name, count, sample in store.rows(EVENTS, asked):
+            events[customer, scope, what].append(Share(name=name, count=int(count), sample=masked(sample)))
+        past = (
+            history(
+                store, part, metric, window_ms, feedback_loop_providers, now_ms, thresholds or {}, expired_is_failure
+            )
+            if metric in WITH_HISTORY
+            else {}
+        )
         for subject in part:
             ips = tuple(shares[*subject, "ip"])
             names = {each.name for each in ips}
+            concerning = [each for each in listings if _concerns(each, metric, subject[0], names)]
+            listed_ms = min((each.began_ms for each in concerning), default=None)
+            began_ms, baseline = past.get(subject, (listed_ms, None))
             found[subject] = Evidence(
                 providers=tuple(shares[*subject, "provider"]),
                 ips=ips,
-                bounce_classes=tuple(classes[subject]),
-                listings=tuple(
-                    about(each, subject[0]) for each in listings if _concerns(each, metric, subject[0], names)
-                ),
-                sample_message_ids=tuple(samples[subject]),
+                bounce_classes=tuple(events[*subject, "class"]),
+                listings=tuple(about(each, subject[0]) for each in concerning),
+                sample_message_ids=tuple(each.name for each in events[*subject, "message"]),
+                from_domains=tuple(shares[*subject, "from"]),
+                campaigns=tuple(events[*subject, "campaign"]),
+                began=None if began_ms is None else rfc3339(began_ms),
+                baseline=baseline,
             )
     return found
+
+
+def masked(diagnostic: str) -> str:
+    """An answer of a receiving host in one line, shortened, and without the names of the addresses in it."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in diagnostic).split())
+    return ADDRESS.sub("*@", line)[:SAMPLE_LENGTH]
 
 
 def about(listing: CausedListing, customer: str) -> str:

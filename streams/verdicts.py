@@ -26,7 +26,8 @@ from streams.alert_states import SubjectRule, read_lives, store_alerts, store_st
 from streams.beside import Known, known_beside
 from streams.cause import Basis, override_key
 from streams.describe import alert_event
-from streams.evidence import Subject, collect
+from streams.evidence import collect
+from streams.evidence_history import Subject
 from streams.gone_rules import end_alerts
 from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
@@ -215,21 +216,34 @@ class Judge:
             policy_version=self.policy.version,
             overrides=override_key(overrides, rule),
             counts={
-                window: measured(rule.metric, subject.windows.get(window, NOTHING), self.policy.expired_is_failure)
+                window: measured(
+                    rule.metric,
+                    subject.windows.get(window, NOTHING),
+                    self.policy.expired_is_failure,
+                    rule.counted_weights,
+                )
                 for window in self._counted
             },
         )
 
     def _alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
-        wanted: dict[tuple[str, str], list[Subject]] = defaultdict(list)
+        wanted: dict[tuple[str, str], dict[Subject, float]] = defaultdict(dict)
         for outcome in outcomes:
             for _, verdict in outcome.transitions:
-                wanted[verdict.metric, verdict.window].append((outcome.subject.customer, outcome.subject.scope))
+                whose = outcome.subject.customer, outcome.subject.scope
+                wanted[verdict.metric, verdict.window][whose] = verdict.threshold
         evidence: dict[tuple[str, str], dict[Subject, Evidence]] = {
             (metric, window): collect(
-                self._store, list(dict.fromkeys(subjects)), metric, self._lengths[window], self._fbl, now_ms
+                self._store,
+                list(thresholds),
+                metric,
+                self._lengths[window],
+                self._fbl,
+                now_ms,
+                thresholds,
+                expired_is_failure=self.policy.expired_is_failure,
             )
-            for (metric, window), subjects in wanted.items()
+            for (metric, window), thresholds in wanted.items()
         }
         return [
             alert_event(

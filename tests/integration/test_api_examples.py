@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api import reference
-from schemas.alert import AlertData, AlertEvent, Evidence, Share
+from schemas.alert import AlertData, AlertEvent, Baseline, Evidence, Share
 from schemas.settings import ClickHouse
 from streams.store import Store
 from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
@@ -66,6 +66,9 @@ def complaint_alert() -> AlertEvent:
             providers=(Share(name="yahoo", count=40, volume=9_000),),
             ips=(Share(name="192.0.2.1", count=40, volume=9_000),),
             sample_message_ids=("20260312.88@mta1.esp.example",),
+            campaigns=(Share(name="spring", count=40),),
+            began="2026-03-12T10:00:00.000Z",
+            baseline=Baseline(days=30, numerator=120, denominator=200_000),
         ),
     )
     return AlertEvent(

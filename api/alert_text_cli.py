@@ -1,0 +1,51 @@
+"""`repmon alerts text`: an alert as a text that can be sent to the customer."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from api.alert_text import Told, load_template
+from api.dead_letters_cli import print_line
+from api.stages import policy_in_force
+from jobs.decisions import find_alert
+from jobs.embedded.folder import reached
+from schemas import providers
+from schemas.alert import Level
+from schemas.policy import Policy, window_ms
+from streams.allowance import RuleAllowance, allowances
+from streams.describe import rfc3339
+from streams.overrides import with_stored
+from streams.store import Store, open_store
+from streams.stored_overrides import stored_overrides
+from streams.windows import window_counts
+
+
+def tell_alert(
+    ctx: typer.Context,
+    alert_id: Annotated[str, typer.Argument(help="The alert's id, or the start of one that means no other.")],
+) -> None:
+    """Print an alert in Markdown, for the customer: what was counted, since when, what is usual, who brought it.
+
+    Who took the alert in hand and what an operator decided is not in it. `alerts.text_file` names a template of your
+    own.
+    """
+    settings = reached(ctx.obj)
+    template = load_template(settings.alerts.text_file)
+    store = open_store(settings.clickhouse)
+    found = find_alert(store, alert_id)
+    data = found.last.data
+    left = _left(store, policy_in_force(settings, store).policy, data.customer, data.scope, data.rule, data.level)
+    store.close()
+    told = Told(data, rfc3339(found.opened_ms), found.last.time, left)
+    for line in template.filled(told).splitlines():
+        print_line(line)
+
+
+def _left(store: Store, policy: Policy, customer: str, scope: str, rule: str, level: Level) -> list[RuleAllowance]:
+    now_ms = time.time_ns() // 1_000_000
+    policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
+    lengths = {name: window_ms(name) for name in policy.windows}
+    counted = window_counts(store, [customer], lengths, providers.load().with_feedback_loop(), now_ms)
+    subject = next((each for each in counted if each.scope == scope), None)
+    return [] if subject is None else allowances(subject, policy, now_ms, {rule: level})
