@@ -56,8 +56,12 @@ class Recorder:
 
 @asynccontextmanager
 async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) -> AsyncIterator[Monitor]:
-    chosen = all_settings.Monitor(**{"judge_every_s": HOUR_S, "sweep_s": HOUR_S, "within_s": 0.01, **settings})
-    monitor = Monitor(kafka, chosen, cast(Judge, judge), folder, PARTITIONS)
+    every_s = settings.get("judge_every_s", HOUR_S)
+    # Few customers change here, and those would be judged again sooner.
+    given = {"judge_every_s": every_s, "judge_soon_s": every_s, "sweep_s": HOUR_S, "within_s": 0.01}
+    causes = settings.pop("refresh_causes", None)
+    chosen = all_settings.Monitor(**{**given, **settings})
+    monitor = Monitor(kafka, chosen, cast(Judge, judge), folder, PARTITIONS, refresh_causes=causes)
     await monitor.start()
     try:
         yield monitor
@@ -166,6 +170,29 @@ def test_customers_who_do_not_stand_well_are_judged_on_every_sweep(kafka: Kafka,
         judge = Recorder(not_good=["bad"])
         async with running(kafka, judge, tmp_path, judge_every_s=0.1, sweep_s=0.2):
             await until(lambda: judge.times()["bad"] >= 3, "three sweeps")
+
+    asyncio.run(run())
+
+
+def test_who_became_the_likely_cause_of_a_listing_is_judged_anew(
+    kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.monitor.CAUSES_S", 0.2)
+
+    async def run() -> None:
+        judge, asked = Recorder(), []
+
+        def causes(now_ms: int) -> set[str]:
+            asked.append(now_ms)
+            if len(asked) == 3:
+                raise StoreError("switched off")
+            return {"cause"}
+
+        monkeypatch.setattr("streams.monitor.RETRY_S", (0.1, 0.2))
+        async with running(kafka, judge, tmp_path, judge_every_s=0.1, refresh_causes=causes):
+            await until(
+                lambda: len(asked) > 5 and judge.times()["cause"] >= 3, "it to be judged, and the store to fail"
+            )
 
     asyncio.run(run())
 
