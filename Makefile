@@ -6,12 +6,15 @@ STAMP := $(VENV)/.installed
 # Other stream processors, to be measured beside.
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
+# mutmut, beside what the project needs.
+MUTANTS := .venv-mutants
+MUTANTS_STAMP := $(MUTANTS)/.installed
 DEMO_ARGS ?=
 TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz torture lint format bench bench-quick lock schemas clean
+.PHONY: help demo test fuzz mutants torture lint format bench bench-quick lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,6 +27,9 @@ test: $(STAMP) ## the whole test suite
 
 fuzz: $(STAMP) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+mutants: $(MUTANTS_STAMP) ## change the core in one place at a time: do the tests notice (a quarter of an hour)
+	$(MUTANTS)/bin/python -m tests.mutation
 
 torture: $(STAMP) ## ten minutes of faults mixed at random under load, then every count compared
 	$(BIN)/python -m tests.faults.torture $(TORTURE_ARGS)
@@ -67,6 +73,8 @@ lock: ## resolve the dependencies anew, hash-locked
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.txt
 	$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet -o benchmarks/requirements.txt
+	$(BIN)/uv pip compile tests/mutation/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o tests/mutation/requirements.txt
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.12 or so")'
@@ -80,5 +88,11 @@ $(BENCH_STAMP): benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
 	@touch $(BENCH_STAMP)
 
+$(MUTANTS_STAMP): requirements.txt tests/mutation/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(MUTANTS)
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/mutation/requirements.txt
+	@touch $(MUTANTS_STAMP)
+
 clean: ## remove what can be made again
-	rm -rf $(VENV) $(BENCH) build dist target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(MUTANTS) mutants build dist target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
