@@ -12,25 +12,39 @@ from schemas.domains import domain_name
 from streams.store import Store
 
 DAY_S = 24 * 3600
-#: So many customers of a resource are named.
+#: So many customers of a resource are named, ...
 NAMED = 5
+#: ... and so many of a domain are told apart, to be counted once for the domain registered above several.
+TOLD_APART = 100
 
 #: Sending addresses and From domains with who used them and for how many messages: those that left, each recipient
-#: once, and those that were never sent. Whole hours are read, since counts are kept in hours too.
+#: once, and those that were never sent; the largest customers with theirs. Whole hours are read, since counts are kept
+#: in hours too.
 USED = """
-SELECT toString(dimension), value, customer,
-    sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)
-        - sum(late_hard) - sum(late_soft) - sum(late_block) + sum(suppressed) + sum(rejected)
-FROM counts
-WHERE dimension IN ('ip', 'from') AND toStartOfHour(bucket) >= toStartOfHour(toDateTime({since:UInt32}, 'UTC'))
-GROUP BY dimension, value, customer
-ORDER BY dimension, value, customer
+SELECT toString(dimension), value,
+    arraySlice(
+        arraySort(each -> (-each.2, each.1), groupArray((customer, messages))),
+        1, if(dimension = 'ip', {named:UInt32}, {told_apart:UInt32})
+    ),
+    count(), sum(messages)
+FROM
+(
+    SELECT dimension, value, customer,
+        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) + sum(suppressed) + sum(rejected))
+            - toInt64(sum(late_hard) + sum(late_soft) + sum(late_block)) AS messages
+    FROM counts
+    WHERE dimension IN ('ip', 'from') AND toStartOfHour(bucket) >= toStartOfHour(toDateTime({since:UInt32}, 'UTC'))
+    GROUP BY dimension, value, customer
+)
+GROUP BY dimension, value
+ORDER BY dimension, value
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Who used a resource: some of the customers by name, the largest first, how many there are, and their messages."""
+    """Who used a resource: some of the customers by name, the largest first; how many there are (at least so many, where
+    names below a domain have over a hundred each); and their messages."""
 
     customers: tuple[str, ...] = ()
     customer_count: int = 0
@@ -52,26 +66,46 @@ def read_used(store: Store, lookback_days: int, also: Sequence[str], now_ms: int
         StoreError: the store failed.
     """
     since = max(0, now_ms // 1000 - lookback_days * DAY_S)
-    return used(store.rows(USED, {"since": since}), also)
+    asked = {"since": since, "named": NAMED, "told_apart": TOLD_APART}
+    return used(store.rows(USED, asked), also)
 
 
 def used(rows: Iterable[Sequence[Any]], also: Iterable[str] = ()) -> Used:
-    """Resources from rows (dimension, value, customer, messages); of each domain its registered domain, too. Pure."""
-    messages: dict[Resource, Counter[str]] = defaultdict(Counter)
+    """Resources from rows (dimension, value, [(customer, messages), ...], customers, messages); of each domain its
+    registered domain, too. Pure."""
+    found: dict[Resource, _Sum] = defaultdict(_Sum)
     invalid: dict[str, None] = {}
-    for dimension, value, customer, count in rows:
-        found = resources_of(value, kind="ip" if dimension == "ip" else "domain")
-        for each in found:
-            messages[each][customer] += int(count)
-        if not found:
+    for dimension, value, largest, customers, messages in rows:
+        several = resources_of(value, kind="ip" if dimension == "ip" else "domain")
+        for each in several:
+            found[each].add(largest, int(customers), int(messages))
+        if not several:
             invalid[value] = None
     for value in also:
-        found = resources_of(value)
-        for each in found:
-            messages[each].update(())
-        if not found:
+        several = resources_of(value)
+        found |= {each: found[each] for each in several}
+        if not several:
             invalid[value] = None
-    return Used({each: _use(by) for each, by in messages.items()}, tuple(invalid))
+    return Used({each: sums.use() for each, sums in found.items()}, tuple(invalid))
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The use of a resource, added up over the names below it."""
+
+    by_customer: Counter[str] = field(default_factory=Counter)
+    customers: int = 0
+    messages: int = 0
+
+    def add(self, largest: Iterable[tuple[str, int]], customers: int, messages: int) -> None:
+        for customer, many in largest:
+            self.by_customer[customer] += int(many)
+        self.customers = max(self.customers, customers)
+        self.messages += messages
+
+    def use(self) -> Use:
+        order = sorted(self.by_customer, key=lambda customer: (-self.by_customer[customer], customer))
+        return Use(tuple(order[:NAMED]), max(self.customers, len(order)), self.messages)
 
 
 def resources_of(text: str, kind: str = "") -> tuple[Resource, ...]:
@@ -84,8 +118,3 @@ def resources_of(text: str, kind: str = "") -> tuple[Resource, ...]:
         return ()
     registered = registered_domain(name)
     return tuple(Resource("domain", each) for each in dict.fromkeys((name, registered)) if each)
-
-
-def _use(messages: Counter[str]) -> Use:
-    order = sorted(messages, key=lambda customer: (-messages[customer], customer))
-    return Use(tuple(order[:NAMED]), len(order), messages.total())

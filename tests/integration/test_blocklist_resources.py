@@ -116,6 +116,14 @@ def test_what_was_used_in_the_last_seven_days_is_read_with_customers_and_message
     }
 
 
+def test_address_with_many_customers_is_read_with_the_largest_of_them(store: Store) -> None:
+    for number in range(1, 9):
+        sent_from(store, "192.0.2.1", customer=f"c{number}", delivered=number)
+    assert read_used(store, 7, [], NOW).by_resource == {
+        Resource("ip", "192.0.2.1"): Use(("c8", "c7", "c6", "c5", "c4"), 8, 36)
+    }
+
+
 def test_from_domain_and_the_domain_registered_are_asked_each_where_the_list_holds_it(
     store: Store, settings: Blocklists
 ) -> None:

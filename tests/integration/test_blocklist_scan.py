@@ -224,19 +224,21 @@ def test_looks_work_in_a_thread_without_a_loop(settings: Blocklists, zones_file:
 # ---- a scan
 
 
-def sent_from(store: Store, *addresses: str, at_ms: int = NOW - MINUTE) -> None:
+def sent_from(
+    store: Store, *addresses: str, at_ms: int = NOW - MINUTE, customer: str = "acme", delivered: int = 100
+) -> None:
     many = len(addresses)
     store.insert(
         "counts",
         {
             "dimension": ["ip"] * many,
-            "customer": ["acme"] * many,
+            "customer": [customer] * many,
             "stream": ["default"] * many,
             "class": ["bulk"] * many,
             "bucket": [datetime.fromtimestamp(at_ms // MINUTE * 60, UTC)] * many,
             "value": list(addresses),
             "source": ["mail.events/1/0"] * many,
-            "delivered": [100] * many,
+            "delivered": [delivered] * many,
         },
     )
 

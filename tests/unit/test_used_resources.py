@@ -69,12 +69,11 @@ def test_address_is_no_domain_and_domain_no_address(text: str, kind: str) -> Non
 
 
 ROWS = [
-    ("from", "acme.example", "ida", 5),
-    ("from", "news.acme.example", "bob", 7),
-    ("from", "news.acme.example", "ida", 100),
-    ("from", "192.0.2.1", "ida", 1),
-    ("ip", "192.0.2.1", "bob", 3),
-    ("ip", "mx1.example", "bob", 2),
+    ("from", "192.0.2.1", [("ida", 1)], 1, 1),
+    ("from", "acme.example", [("ida", 5)], 1, 5),
+    ("from", "news.acme.example", [("ida", 100), ("bob", 7)], 2, 107),
+    ("ip", "192.0.2.1", [("bob", 3)], 1, 3),
+    ("ip", "mx1.example", [("bob", 2)], 1, 2),
 ]
 
 
@@ -99,5 +98,8 @@ def test_settings_add_addresses_and_domains_that_nobody_used() -> None:
 
 
 def test_of_many_customers_the_largest_are_named_and_all_counted() -> None:
-    (use,) = used([("ip", "192.0.2.1", f"c{number}", number) for number in range(50)]).by_resource.values()
-    assert (use.customers, use.customer_count) == (("c49", "c48", "c47", "c46", "c45"), 50)
+    (use,) = used([("ip", "192.0.2.1", [("c9", 9), ("c8", 8)], 50, 99)]).by_resource.values()
+    assert use == Use(("c9", "c8"), 50, 99)
+    largest = [(f"c{number}", number) for number in range(9, 0, -1)]
+    (use,) = used([("from", "acme.com", largest, 9, 45)]).by_resource.values()
+    assert use == Use(("c9", "c8", "c7", "c6", "c5"), 9, 45)
