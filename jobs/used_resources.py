@@ -43,8 +43,9 @@ ORDER BY dimension, value
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Who used a resource: some of the customers by name, the largest first; how many there are (at least so many, where
-    names below a domain have over a hundred each); and their messages."""
+    """Who used a resource: some of the customers by name, the largest first; how many there are, or at least so many,
+    where names below a domain have over a hundred each; and their messages.
+    """
 
     customers: tuple[str, ...] = ()
     customer_count: int = 0

@@ -1,12 +1,13 @@
 """What blocklists said, as people and programs read it."""
 
 from api.look_lines import LookLine, look_lines, rows
-from api.scan_cli import exit_code
+from api.scan_cli import exit_code, with_every
 from jobs.believed_looks import Believed
 from jobs.dnsbl import Resource
 from jobs.dnsbl_answer import Clear, Failed, Listed, Look
 from jobs.zone_trust import Held
 from schemas.blocklists import Zone
+from schemas.settings import EveryMinutes, Settings
 
 BL = Zone(zone="bl.example", kind="ip", weight="major", any_code=True, delisting="https://bl.example/")
 ZEN = Zone(zone="zen.example", kind="ip", weight="critical", any_code=True)
@@ -63,3 +64,9 @@ def test_domain_is_known_where_the_domain_registered_is() -> None:
     named = (Resource("domain", "news.acme.com"), Resource("domain", "acme.com"))
     assert exit_code(lines(Look("acme.com", DBL, Clear())), [named]) == 0
     assert exit_code(lines(Look("acme.com", DBL, Failed("lost"))), [named]) == 3
+
+
+def test_option_sets_one_interval_for_lists_of_every_weight() -> None:
+    every = with_every(Settings(), 120.0).blocklists.every_minutes
+    assert every == EveryMinutes(critical=2, major=2, minor=2, informational=2)
+    assert with_every(Settings(), None) == Settings()
