@@ -22,20 +22,23 @@ from api.explanation import (
 from api.standing import STANDINGS
 from schemas.alert import AlertData, AlertEvent, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import COUNTED, Policy, Rule, window_ms
+from schemas.policy import BURNS, COUNTED, POOL, POOL_PREFIX, SPIKE, Policy, Rule, window_ms
 from streams.alert_states import read_states
 from streams.allowance import allowance
+from streams.baselines import read_baselines
 from streams.describe import rfc3339
 from streams.evidence import LISTED_METRICS
 from streams.judge import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
 from streams.listing_causes import CausedListing, stored_causes
 from streams.past_windows import counts_at
-from streams.score import score_of
+from streams.pools import NOBODY, Pooled, judge_pool, pool_evidence, read_pools
+from streams.score import SCORES, score_of
 from streams.store import Store
 from streams.stored_overrides import Acknowledged, acknowledged
 from streams.subjects import CUSTOMER
 from streams.suspensions import Suspension, suspension, suspension_at
+from streams.verdicts import spike_from
 
 #: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash
 #: with another level has two rows; the later one is last.
@@ -83,6 +86,9 @@ def explain(
     lengths = {name: window_ms(name) for name in policy.windows}
     share = policy.attributed_share
     counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past, attributed_share=share)
+    if spike_from(policy) is not None:
+        usual = read_baselines(store, [customer], at_ms)
+        counted = [msgspec.structs.replace(each, baseline=usual.get((customer, each.scope))) for each in counted]
     alerts = _episodes(store, customer, at_ms)
     recorded = {
         row["scope"]: (str(row["standing"]), int(row["since"]))
@@ -118,6 +124,56 @@ def explain(
             for scope in scopes
         ),
         listings=_listings(store, customer, policy, at_ms),
+    )
+
+
+def explain_pool(
+    store: Store, pool: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
+) -> Explanation | None:
+    """What the small customers of an IP pool are judged by together now, whether or not the policy judges pools.
+
+    None if there are no two of them with mail and no alert on the pool is open.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    scope = f"{POOL_PREFIX}{pool}"
+    alerts = {rule: sent for (of, rule), sent in _episodes(store, NOBODY, now_ms).items() if of == scope}
+    found = next((each for each in read_pools(store, policy, feedback_loop, now_ms) if each.scope == scope), None)
+    if found is None and not alerts:
+        return None
+    pooled = found or Pooled(scope, {})
+    nothing = SubjectCounts(customer=NOBODY, scope=scope, windows={})
+    states, notes = read_states(store, [NOBODY]), acknowledged(store, now_ms, NOBODY)
+    judgement = judge_pool(pooled, policy, now_ms)
+    rules = {rule.name: rule for rule in policy.rules}
+    explained = []
+    for verdict in judgement.verdicts:
+        rule, sent = rules[verdict.rule], alerts.get(verdict.rule)
+        opened = (
+            _opened(sent, states.get((NOBODY, scope, rule.name)), notes.get(sent[-1].data.alert_id)) if sent else None
+        )
+        subject = pooled.by_rule.get(rule.name, nothing)
+        said = _rule(rule, verdict, subject, policy, now_ms, opened, None)
+        by = pool_evidence(store, scope, rule, verdict.window, policy, feedback_loop, now_ms).customers
+        explained.append(msgspec.structs.replace(said, customers=by))
+    open_levels = [sent[-1].data.level for sent in alerts.values() if sent[-1].data.level != "good"]
+    return Explanation(
+        customer=NOBODY,
+        time=rfc3339(now_ms),
+        policy_version=policy.version,
+        scopes=(
+            ScopeExplained(
+                scope=scope,
+                standing=max(open_levels, key=RANK.__getitem__, default=judgement.standing),
+                suspended=None,
+                scores=dict.fromkeys(SCORES),
+                recorded=None,
+                since=None,
+                rules=tuple(explained),
+                remarks=() if POOL in policy.scopes else ("this policy does not judge pools",),
+            ),
+        ),
     )
 
 
@@ -203,7 +259,7 @@ def _rule(
     policy: Policy,
     at_ms: int,
     opened: Opened | None,
-    recounts: Mapping[int, Mapping[str, SubjectCounts]],
+    recounts: Mapping[int, Mapping[str, SubjectCounts]] | None,
 ) -> RuleExplained:
     life = _life(opened, at_ms) if opened else None
     stands: Level = max(verdict.level, life.level if life else "good", key=RANK.__getitem__)
@@ -222,8 +278,9 @@ def _rule(
         alert=life,
         remarks=(
             *_remarks(rule, verdict, life, policy),
-            *(_recorded_otherwise(opened.sent[-1], rule, recounts, policy) if opened else ()),
+            *(_recorded_otherwise(opened.sent[-1], rule, recounts, policy) if opened and recounts is not None else ()),
         ),
+        baseline=verdict.baseline,
     )
 
 
@@ -323,7 +380,10 @@ def _remarks(rule: Rule, verdict: Verdict, life: AlertLife | None, policy: Polic
         return [f"{said}: events came late, another policy was in force, or it was not judged again yet"]
     if RANK[verdict.holding_level] >= RANK[alert]:
         mark = next(rung.resolve_at for rung in rule.ladder if RANK[rung.level] >= RANK[alert])
-        return [f"{alert} is held: it resolves when the rate has stayed below {mark:.3g} in every window"]
+        what, where = ("burn", f"over {rule.longest}") if rule.metric in BURNS else ("rate", "in every window")
+        if rule.metric == SPIKE:
+            what, where = "score", "or the hour is no longer far above the busiest ones"
+        return [f"{alert} is held: it resolves when the {what} has stayed below {mark:.3g} {where}"]
     since = f" since {life.below_since}" if life and life.below_since else ""
     return [f"below {alert}{since}: left when it has been for {rule.hold_minutes:g} minutes"]
 
@@ -339,6 +399,8 @@ def _recorded_otherwise(
     windows = subject.windows if subject else {}
     counted = windows.get(data.window, NOTHING)
     now = measured(rule.metric, counted, policy.expired_is_failure, rule.counted_weights)
+    if rule.metric == SPIKE:  # the denominator is what is usual, which is not counted
+        now = now[0], data.denominator
     if now == (data.numerator, data.denominator):
         return []
     return [

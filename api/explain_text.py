@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers, numbers_of
 from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
-from schemas.policy import COUNTED, STREAM_PREFIX, Metric
+from schemas.policy import BURNS, COUNTED, SPIKE, STREAM_PREFIX, Metric
 from streams.allowance import Allowance
-from streams.describe import percent
+from streams.describe import amount, percent, pool_of, usually
 
 #: One and several of what a rule counts.
 UNITS: dict[Metric, tuple[str, str]] = {
     "complaint": ("complaint", "complaints"),
     "failure": ("failure", "failures"),
     "block": ("refusal", "refusals"),
+    "complaint_burn": ("complaint", "complaints"),
+    "failure_burn": ("failure", "failures"),
+    "volume_spike": ("recipient", "recipients"),
     "exposure": ("message through a listed address", "messages through listed addresses"),
     "critical_listing": ("listing", "listings"),
     "listing_count": ("listing", "listings"),
@@ -33,7 +36,8 @@ CAUSES: dict[Cause | None, str] = {
 
 def lines(explanation: Explanation) -> Iterator[str]:
     """The whole answer, line by line."""
-    yield f"{explanation.customer} at {explanation.time}, judged by policy {explanation.policy_version}"
+    whose = explanation.customer or explanation.scopes[0].scope
+    yield f"{whose} at {explanation.time}, judged by policy {explanation.policy_version}"
     for scope in explanation.scopes:
         yield ""
         yield from _scope(scope)
@@ -51,6 +55,8 @@ def left(metric: Metric, allowance: Allowance) -> str:
 def _scope(scope: ScopeExplained) -> Iterator[str]:
     stream = scope.scope.startswith(STREAM_PREFIX)
     name = f"stream {scope.scope.removeprefix(STREAM_PREFIX)}" if stream else "all mail"
+    if pool := pool_of(scope.scope):
+        name = f"customers of pool {pool} too small to be judged, together"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
     judged = f"{_standing(scope.standing)}{since}"
     if scope.suspended:
@@ -72,6 +78,9 @@ def _rule(rule: RuleExplained) -> Iterator[str]:
     yield f"  {rule.rule}: {said}"
     for window in rule.windows:
         yield f"  {'>' if window.window == rule.window else ' '} {window.window:>4}  {_window(rule, window)}"
+    if rule.customers:
+        most = (f"{each.name} ({each.count:,} of {each.volume:,})" for each in rule.customers)
+        yield f"    most of it: {', '.join(most)}"
     if rule.allowance:
         yield f"    {left(rule.metric, rule.allowance)}"
     for override in rule.overrides:
@@ -86,17 +95,34 @@ def _window(rule: RuleExplained, window: WindowNumbers) -> str:
     if rule.metric in COUNTED:
         return f"{window.numerator:,} ({_level(window.level, rule)})"
     counted = f"{window.numerator:,} of {window.denominator:,}"
+    if rule.metric == SPIKE:
+        return _spike(rule, window)
     if not window.enough:
         return f"{counted}: too few, judged from {window.min_volume:,} on"
+    if rule.metric in BURNS:
+        own = percent(min(window.numerator, window.denominator) / window.denominator)
+        uncertain = window.level == "good" and window.rate >= rule.threshold
+        level = "good, since the rate is not certain to be above what is allowed" if uncertain else ""
+        return f"{counted}: {own}, {amount(rule.metric, window.rate)}, {level or _level(window.level, rule)}"
     interval = f"{rule.confidence * 100:g} % interval {percent(window.lower)} to {percent(window.upper)}"
     return f"{counted}: {percent(window.rate)} ({interval}), {_level(window.level, rule)}"
+
+
+def _spike(rule: RuleExplained, window: WindowNumbers) -> str:
+    if window.numerator < window.min_volume:
+        return f"{window.numerator:,}: too few, judged from {window.min_volume:,} on"
+    if rule.baseline is None:
+        return f"{window.numerator:,}: there is no week of history, up to a day ago, to judge it by"
+    within = window.level == "good" and window.rate >= rule.threshold
+    level = "good, since it is not far above the busiest hours" if within else _level(window.level, rule)
+    return f"{window.numerator:,}; {usually(rule.baseline)}: {amount(SPIKE, window.rate)}, {level}"
 
 
 def _level(level: Level, rule: RuleExplained) -> str:
     """The level of a window; of the level that decides, the threshold too."""
     if level != rule.level:
         return level
-    mark = f"{rule.threshold:g}" if rule.metric in COUNTED else percent(rule.threshold)
+    mark = amount(rule.metric, rule.threshold)
     return f"good, below {mark}" if level == "good" else f"{level} from {mark} on"
 
 

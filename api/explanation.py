@@ -5,7 +5,8 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 
 import msgspec
 
-from schemas.alert import Cause, Level, OperatorOverride, TransitionKind
+from schemas.alert import Cause, Level, OperatorOverride, Share, TransitionKind
+from schemas.counts import Baseline
 from schemas.policy import COUNTED, Levels, Metric, MinVolume
 from streams.allowance import Allowance
 from streams.listing_causes import CausedListing
@@ -83,8 +84,9 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     """What one rule says, recomputed from the store; `window` decides.
 
-    `allowance` is what is left until the next level opens. `remarks` say why the alert's level is another than the
-    verdict's, and what differs from what was recorded.
+    `allowance` is what is left until the next level opens, `baseline` what a spike is measured against. `remarks` say
+    why the alert's level is another than the verdict's, and what differs from what was recorded. `customers` are, of a
+    pool, the small customers with most of the numerator.
     """
 
     rule: str
@@ -100,6 +102,8 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     overrides: tuple[InForce, ...]
     alert: AlertLife | None
     remarks: tuple[str, ...]
+    baseline: Baseline | None = None
+    customers: tuple[Share, ...] = ()
 
 
 class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from msgspec import Meta
 from api.json_lines import answer_lines
 from schemas import policy as policies
 from schemas.alert import Level
-from schemas.policy import Metric, Policy, Window
+from schemas.policy import BURNS, SPIKE, Metric, Policy, Window
 from streams.adapt.common import plain
 from streams.judge import RANK, opened
 
@@ -25,17 +25,21 @@ Said = tuple[float, float, float, Level | Literal["too_small"]]
 
 
 class Counted(msgspec.Struct):
-    """One line: what was counted of a customer in a window. Fields that are not named here are ignored."""
+    """One line: what was counted of a customer in a window, and for a burn the denominator of the rule's period.
+
+    Fields that are not named here are ignored.
+    """
 
     customer: Annotated[str, Meta(min_length=1)]
     metric: Metric
     window: Window
     numerator: Count
     denominator: Count
+    period_denominator: Count | None = None
 
 
 class Judged(msgspec.Struct):
-    """What the policy says of it. Rate and bounds are ratios (0.003 is 0.3 %), or numbers of listings."""
+    """What the policy says of it. Rate and bounds are ratios (0.003 is 0.3 %), numbers of listings, or burns."""
 
     customer: str
     metric: str
@@ -54,7 +58,8 @@ def judge_counts(
 ) -> None:
     """Say what a policy makes of counts on standard input, JSON lines: rate, interval and level.
 
-    A line has customer, metric, window, numerator and denominator. Overrides of the policy that are in force now hold.
+    A line has customer, metric, window, numerator and denominator, for a burn period_denominator too; it is judged by
+    its window alone. Overrides of the policy that are in force now hold.
     """
     policy = policies.load(file)
     if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, time.time_ns() // 1_000_000):
@@ -78,8 +83,13 @@ def judged(line: bytes, policy: Policy, now_ms: int) -> Judged:
         given = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(plain(error)) from error
+    if given.metric in BURNS and given.period_denominator is None:
+        raise ValueError(f"period_denominator: missing, and {given.metric} is judged by that of the rule's period")
+    if given.metric == SPIKE:
+        raise ValueError(f"{SPIKE} is judged by the customer's own last weeks, which a line does not have")
+    period = given.period_denominator or 0
     found: list[Said] = [
-        opened(rule, given.window, given.numerator, given.denominator, policy.confidence)
+        opened(rule, given.window, given.numerator, given.denominator, policy.confidence, period)
         for rule in policy.rules_for(given.customer, "customer", now_ms)
         if rule.metric == given.metric and given.window in rule.windows
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from schemas.policy import COUNTED, Levels, Metric, Override, Policy, Rule
+from schemas.policy import RATES, Levels, Metric, Override, Policy, Rule
 
 #: What a policy says beside its rules and overrides.
 FIELDS = tuple(name for name in Policy.__struct_fields__ if name not in ("rules", "overrides"))
@@ -95,7 +95,7 @@ def _whom(override: Override) -> str:
 def _threshold(at: float | None, metric: Metric) -> str:
     if at is None:
         return "none"
-    return f"{at:g}" if metric in COUNTED else f"{at:.6%}".rstrip("0%").rstrip(".") + " %"
+    return f"{at:g}" if metric not in RATES else f"{at:.6%}".rstrip("0%").rstrip(".") + " %"
 
 
 def _value(value: Any, metric: Metric = "failure") -> str:

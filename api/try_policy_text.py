@@ -24,6 +24,7 @@ def lines(trial: Trial) -> Iterator[str]:
     who = f"customers: {trial.customers:,} ({trial.subjects:,} with their streams)"
     yield f"{_hour(trial.from_ms)} to {_hour(trial.to_ms)}, {who}"
     yield "judged at each full hour: what rose and fell between two is not seen"
+    yield from trial.not_replayed
     yield f"flagged is who stood at {trial.level} or worse"
     yield f"in force  {_side(trial.in_force)}"
     yield f"tried     {_side(trial.tried)}"

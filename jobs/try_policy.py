@@ -10,7 +10,7 @@ from streams.compare_policies import Difference, Span, differences, spans
 from streams.hourly_history import Extent, Hourly
 from streams.store import Store
 from streams.subjects import Key
-from streams.what_if import HOUR_S, transitions
+from streams.what_if import HOUR_S, not_replayed, transitions
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +25,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """Both policies over the same hours, and whom they treat differently.
 
     Judged is at each full hour from `from_ms` to `to_ms` (epoch ms, UTC). Flagged is who stands at `level` or worse.
+    `not_replayed` says what of the policies is judged otherwise than by the monitor, or not at all.
     """
 
     from_ms: int
@@ -36,6 +37,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     tried: Side
     in_force: Side
     differences: list[Difference]
+    not_replayed: tuple[str, ...] = ()
 
 
 def try_policy(
@@ -74,6 +76,7 @@ def try_policy(
         tried=_side(tried, found[0]),
         in_force=_side(in_force, found[1]),
         differences=differences(*found),
+        not_replayed=tuple(not_replayed((tried, in_force))),
     )
 
 

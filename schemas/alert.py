@@ -1,6 +1,7 @@
 """Alerts as CloudEvents 1.0 in JSON (topic `reputation.alerts`).
 
-Attributes follow the CloudEvents 1.0 specification, section "Context Attributes"; `subject` is the customer.
+Attributes follow the CloudEvents 1.0 specification, section "Context Attributes"; `subject` is the customer,
+or `pool:NAME`: then `customer` is empty, since small customers of a pool are meant together.
 """
 
 from typing import Literal
@@ -58,6 +59,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: tuple[Share, ...] = ()
     began: str | None = None
     baseline: Baseline | None = None
+    customers: tuple[Share, ...] = ()
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,12 +82,27 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return self.complained - self.fbl_complained
 
 
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subject usually sends at this time of day, in recipients (`streams.spikes` says how it is found).
+
+    `median` and `mad` (the median absolute deviation from it) are over `days` days; `largest` is the most that was sent
+    in two neighbouring hours.
+    """
+
+    median: float
+    mad: float
+    largest: int
+    days: int
+
+
 class SubjectCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of one subject: a customer (`scope` is `customer`) or one stream of it (`stream:NAME`).
 
-    `windows` maps a window's name (`1h`, `24h`, ...) to its totals.
+    `windows` maps a window's name (`1h`, `24h`, ...) to its totals. `baseline` is what is usual at this time of day,
+    where that is known and asked for.
     """
 
     customer: str
     scope: str
     windows: Mapping[str, WindowCounts]
+    baseline: Baseline | None = None

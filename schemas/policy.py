@@ -7,7 +7,7 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from inspect import cleandoc
@@ -23,11 +23,15 @@ from schemas.listing import Weight
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 STREAM_PREFIX = "stream:"
+#: The scope of an IP pool, of the small customers that use it: `pool:NAME`.
+POOL = "pool"
+POOL_PREFIX = f"{POOL}:"
 UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
 LONGEST_MS = 400 * UNIT_MS["d"]
 
-#: What a rule judges. Those of `COUNTED` are numbers (of listings, or hours), the others rates.
+#: What a rule judges. Those of `COUNTED` are numbers (of listings, or hours), those of `RATES` rates; a burn says how
+#: many times faster than evenly an allowance is spent, `volume_spike` is a score of how unusual an hour's volume is.
 Metric = Literal[
     "complaint",
     "failure",
@@ -37,6 +41,9 @@ Metric = Literal[
     "listing_count",
     "listed_hours",
     "attributed_listing",
+    "complaint_burn",
+    "failure_burn",
+    "volume_spike",
 ]
 COUNTED: frozenset[Metric] = frozenset({"critical_listing", "listing_count", "listed_hours", "attributed_listing"})
 #: Those of which a rule may say which weights of lists count, and what counts where it does not.
@@ -44,6 +51,14 @@ WEIGHED: frozenset[Metric] = frozenset({"listing_count", "listed_hours"})
 DEFAULT_WEIGHTS: tuple[Weight, ...] = ("critical", "major")
 #: The share from which a customer is the cause of a listing, where a rule does not say.
 DEFAULT_MIN_SHARE = 0.5
+RATES: frozenset[Metric] = frozenset({"complaint", "failure", "block", "exposure"})
+#: What an allowance is of.
+BURNS: Mapping[Metric, Metric] = {"complaint_burn": "complaint", "failure_burn": "failure"}
+SPIKE: Metric = "volume_spike"
+#: How many times the busiest time of the last weeks an hour must exceed, where a rule does not say.
+DEFAULT_FACTOR = 2.0
+#: Verdicts on these do not tell whether somebody has enough mail to be called good.
+TELLING_NOTHING: frozenset[Metric] = COUNTED | {SPIKE}
 
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -74,7 +89,9 @@ class Rung(NamedTuple):
 
 
 class Levels(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True):
-    """The threshold of each level that is used: ratios (0.003 is 0.3 %), or numbers of listings or hours."""
+    """The threshold of each level that is used: ratios (0.003 is 0.3 %), numbers of listings or hours, of a burn how
+    many times faster than evenly the allowance is spent, of a spike the score.
+    """
 
     watch: Threshold | None = None
     warning: Threshold | None = None
@@ -103,6 +120,10 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     `min_share` is the share (0 to 1) of a listing's causes from which it counts in `attributed_listing`; 0.5 if not
     given. All rules of a policy have the same.
 
+    `allowance` (a ratio) and `period` are of `complaint_burn` and `failure_burn`: what may be complained of, or fail,
+    of the period's mail. Their level opens when all windows reach it and holds by the longest. `factor` is of
+    `volume_spike`: how many times the busiest time of the last weeks the hour must exceed; 2 if not given.
+
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
     """
@@ -118,6 +139,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     weights: Annotated[tuple[Weight, ...], Meta(min_length=1)] | UnsetType = UNSET
     min_share: Annotated[float, Meta(gt=0, le=1)] | UnsetType = UNSET
     cool_down_minutes: Annotated[float, Meta(ge=0, le=43_200)] | UnsetType = UNSET
+    allowance: Annotated[float, Meta(gt=0, lt=1)] | UnsetType = UNSET
+    period: Window | UnsetType = UNSET
+    factor: Annotated[float, Meta(ge=1)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _raise_first(self.contradictions())
@@ -143,7 +167,24 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
                 yield Contradiction(("weights",), said)
         if self.min_share is not UNSET and self.metric != "attributed_listing":
             yield Contradiction(("min_share",), f"min_share: {self.metric} has none; attributed_listing has")
+        yield from self._wrong_period()
+        if self.metric == SPIKE and self.windows != ("1h",):
+            yield Contradiction(("windows",), f"windows: {SPIKE} is judged over 1h alone")
+        if self.metric != SPIKE and self.factor is not UNSET:
+            yield Contradiction(("factor",), f"factor: {self.metric} has none; {SPIKE} has")
         yield from _wrong_levels(self.levels, self.metric)
+
+    def _wrong_period(self) -> Iterator[Contradiction]:
+        for field, value in (("allowance", self.allowance), ("period", self.period)):
+            if self.metric in BURNS and value is UNSET:
+                yield Contradiction((field,), f"{field}: missing, and {self.metric} needs one")
+            if self.metric not in BURNS and value is not UNSET:
+                said = f"{field}: {self.metric} has none; {' and '.join(sorted(BURNS))} have"
+                yield Contradiction((field,), said)
+        if self.metric in BURNS and self.period is not UNSET:
+            for window in self.windows:
+                if window_ms(window) >= window_ms(self.period):
+                    yield Contradiction(("period",), f"period: {self.period} is not longer than window {window}")
 
     @property
     def counted_weights(self) -> tuple[Weight, ...]:
@@ -154,6 +195,16 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     def least_share(self) -> float:
         """The share of its causes from which a listing counts."""
         return DEFAULT_MIN_SHARE if self.min_share is UNSET else self.min_share
+
+    @property
+    def allowed(self) -> float:
+        """The `allowance`; 0 without one."""
+        return 0.0 if self.allowance is UNSET else self.allowance
+
+    @property
+    def times(self) -> float:
+        """The `factor`."""
+        return DEFAULT_FACTOR if self.factor is UNSET else self.factor
 
     @cached_property
     def ladder(self) -> tuple[Rung, ...]:
@@ -185,6 +236,23 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         """The windows, each with the denominator (at least 1) from which it is judged."""
         least = self.min_volume
         return tuple((window, max(1, least[window] if isinstance(least, dict) else least)) for window in self.windows)
+
+    @cached_property
+    def reads(self) -> tuple[Window, ...]:
+        """All windows whose counts are needed."""
+        return self.windows if self.period is UNSET else (*self.windows, self.period)
+
+    @cached_property
+    def longest(self) -> Window:
+        """The longest of `windows`."""
+        return max(self.windows, key=window_ms)
+
+    @cached_property
+    def paces(self) -> Mapping[Window, float]:
+        """For each window the burn of a numerator as large as the period's denominator; none without a period."""
+        if self.period is UNSET or self.allowance is UNSET:
+            return {}
+        return {window: window_ms(self.period) / window_ms(window) / self.allowance for window in self.windows}
 
 
 class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
@@ -240,8 +308,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
     `windows` are all windows that are counted, each rule judges some of them. `confidence` is that of the
     two-sided interval of a rate. With `expired_is_failure` mail that was given up counts as failed; deferred
-    mail never does. `scopes` says whose mail is judged: all of a customer's, and each stream where there are
-    several.
+    mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are several,
+    and of each IP pool that of all customers together who are too small to be judged.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
@@ -252,7 +320,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     windows: Annotated[tuple[Window, ...], Meta(min_length=1)] = ("1h", "24h", "7d", "15d", "30d")
     confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     expired_is_failure: bool = True
-    scopes: Annotated[tuple[Literal["customer", "stream"], ...], Meta(min_length=1)] = ("customer", "stream")
+    scopes: Annotated[tuple[Literal["customer", "stream", "pool"], ...], Meta(min_length=1)] = ("customer", "stream")
     overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:
@@ -272,6 +340,10 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
                 if window not in self.windows:
                     said = f"rule {rule.name}: windows: {window} is not among the policy's windows"
                     yield Contradiction(("rules", place, "windows", nth), said)
+        for place, rule in enumerate(self.rules):
+            if rule.period is not UNSET and rule.period not in self.windows:
+                said = f"rule {rule.name}: period: {rule.period} is not among the policy's windows"
+                yield Contradiction(("rules", place, "period"), said)
         shares = [(place, rule) for place, rule in enumerate(self.rules) if rule.metric == "attributed_listing"]
         for place, rule in shares[1:]:
             if rule.least_share != (first := shares[0][1]).least_share:
@@ -422,7 +494,7 @@ def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
         if metric in COUNTED and (threshold < 1 or threshold % 1 != 0):
             said = f"levels.{level}: {threshold:g} is not a whole number of {_unit(metric)}"
             yield Contradiction(("levels", level), said)
-        if metric not in COUNTED and threshold > 1:
+        if metric in RATES and threshold > 1:
             said = f"levels.{level}: {threshold:g} is not a ratio from 0 to 1 (0.003 is 0.3 %)"
             yield Contradiction(("levels", level), said)
 
@@ -464,3 +536,7 @@ def _place(path: str, raw: dict[str, Any]) -> Iterator[str]:
     yield f"{label} {name}" if isinstance(name, str) and name else f"{kind}[{index}]"
     if field:
         yield field
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("json").joinpath("policy.schema.json").write_text(json_schema(), encoding="utf-8")

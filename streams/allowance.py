@@ -7,8 +7,10 @@ import msgspec
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import COUNTED, Metric, Policy, Rule
-from streams.judge import NOTHING, RANK, judge, measured, wilson
+from schemas.policy import BURNS, COUNTED, SPIKE, Metric, Policy, Rule, Rung
+from streams.burn import spending
+from streams.interval import wilson
+from streams.judge import NOTHING, RANK, judge, measured
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +35,19 @@ def allowance(
 
     At the present volume: the denominators stay as they are, so a failure is counted in the place of a delivery (as a
     bounce after the delivery is). What is added counts in every window, since all of them end now; the window that
-    gives way first is named. Bounds and minimum volume are the judge's. 0 where the level opens already.
+    gives way first is named, of a burn the one that gives way last. Bounds and minimum volume are the judge's. 0 where
+    the level opens already.
 
-    None where there is no worse level, where no window has the minimum volume, or where not even a rate of 1 would be
-    certain enough.
+    None of a spike, which is no room to be used up, where there is no worse level, where no window has the minimum
+    volume (of a burn: not every one), or where not even a rate of 1 would be certain enough.
     """
+    if rule.metric == SPIKE:
+        return None
     rung = next((each for each in rule.ladder if RANK[each.level] > RANK[above]), None)
     if rung is None:
         return None
+    if rule.metric in BURNS:
+        return _until_burning(rule, windows, confidence, expired_is_failure, rung)
     found: list[tuple[int, str]] = []
     for window, least in rule.checks:
         numerator, denominator = measured(
@@ -76,6 +83,26 @@ def allowances(
                 RuleAllowance(rule=rule.name, metric=rule.metric, more=room.more, level=room.level, window=room.window)
             )
     return found
+
+
+def _until_burning(
+    rule: Rule, windows: Mapping[str, WindowCounts], confidence: float, expired_is_failure: bool, rung: Rung
+) -> Allowance | None:
+    _, period = measured(rule.metric, windows.get(rule.reads[-1], NOTHING), expired_is_failure)
+    found: list[tuple[int, str]] = []
+    for window in rule.windows:
+        numerator, denominator = measured(rule.metric, windows.get(window, NOTHING), expired_is_failure)
+
+        def opens(n: int, window: str = window, denominator: int = denominator) -> bool:
+            spent = spending(rule, window, (n, denominator), period, confidence)
+            return spent.counts and spent.burn >= rung.threshold
+
+        wanted = bisect_left(range(denominator + 1), True, key=opens)
+        if wanted > denominator:
+            return None
+        found.append((max(0, wanted - numerator), window))
+    more, window = max(found, key=lambda each: each[0])
+    return Allowance(more=more, level=rung.level, window=window)
 
 
 def _opening(metric: Metric, denominator: int, threshold: float, confidence: float) -> int | None:

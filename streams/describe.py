@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
-from schemas.policy import COUNTED, STREAM_PREFIX, Policy, Rule
+from schemas.counts import Baseline
+from schemas.policy import BURNS, COUNTED, POOL_PREFIX, RATES, SPIKE, STREAM_PREFIX, Policy, Rule
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 
@@ -19,7 +20,7 @@ def alert_event(
     return AlertEvent(
         id=transition.id,
         type=ALERT_TYPE.format(kind=transition.kind),
-        subject=transition.customer,
+        subject=transition.customer or transition.scope,
         time=rfc3339(judgement.now_ms),
         data=AlertData(
             alert_id=transition.alert_id,
@@ -54,11 +55,12 @@ def headline(alert: AlertEvent) -> str:
     """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
     data = alert.data
     stream = f" [{data.scope.removeprefix(STREAM_PREFIX)}]" if data.scope.startswith(STREAM_PREFIX) else ""
+    whose = f"small customers of pool {pool_of(data.scope)}" if pool_of(data.scope) else data.customer
     state: str = "resolved" if data.kind == "resolved" else data.level
     if data.kind in ("acknowledged", "overridden"):
         state = f"{data.kind}, {state}"
-    figure = str(data.numerator) if data.metric in COUNTED else percent(data.rate)
-    return f"{data.customer}{stream}: {data.rule} is {state} ({figure} in {data.window})"
+    figure = amount(data.metric, data.rate)
+    return f"{whose}{stream}: {data.rule} is {state} ({figure} in {data.window})"
 
 
 def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> str:
@@ -70,19 +72,26 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     stream = ""
     if judgement.scope.startswith(STREAM_PREFIX):
         stream = f"Stream {judgement.scope.removeprefix(STREAM_PREFIX)}: "
-    what = _counted(verdict, policy, rule)
+    if pool := pool_of(judgement.scope):
+        stream = f"Customers of pool {pool} too small to be judged, together: "
+    what = _counted(verdict, policy, rule, "all providers" if pool else "providers with feedback loops")
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.cause == "override"):
-        return f"{_decided(transition)} {stream}{what}{_figures(verdict)}."
+        return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}."
     if transition.kind in ("resolved", "de-escalated"):
-        return f"{stream}{what}{_figures(verdict)}{_below(transition, verdict, rule)}.{overridden}"
-    mark = _amount(verdict, verdict.threshold)
+        return f"{stream}{what}{_figures(verdict, rule)}{_below(transition, verdict, rule)}.{overridden}"
+    mark = amount(verdict.metric, verdict.threshold)
     above = f"at or above the {verdict.level} threshold of {mark}"
-    said = f"{stream}{what}{_figures(verdict)}, {above}."
+    said = f"{stream}{what}{_figures(verdict, rule)}, {above}."
     if transition.kind == "reopened":
         said += f" The same alert as before: open first on {rfc3339(transition.opened_ms)}, resolved since."
     if transition.kind == "escalated":
         said += f" It was at {transition.previous_level} before."
-    return said + _remark(verdict) + overridden
+    return said + _remark(verdict) + _pool_remark(pool, verdict) + overridden
+
+
+def pool_of(scope: str) -> str:
+    """The pool that a scope is; empty where it is none."""
+    return scope.removeprefix(POOL_PREFIX) if scope.startswith(POOL_PREFIX) else ""
 
 
 def _decided(transition: Transition) -> str:
@@ -112,20 +121,33 @@ def percent(ratio: float) -> str:
     return f"{value:.2f} %"
 
 
+def amount(metric: str, value: float) -> str:
+    """What a metric or its threshold amounts to: `0.43 %`, `3` listings, `14.4 times the allowed pace`, `score 6`."""
+    if metric in COUNTED:
+        return f"{value:g}"
+    if metric in BURNS:
+        return f"{value:,.1f}".removesuffix(".0") + " times the allowed pace"
+    if metric == SPIKE:
+        return "score " + f"{value:,.1f}".removesuffix(".0")
+    return percent(value)
+
+
 def rfc3339(epoch_ms: int) -> str:
     """Epoch milliseconds as RFC 3339, UTC, with milliseconds: `2026-01-31T12:00:00.000Z`."""
     at = datetime.fromtimestamp(epoch_ms // 1000, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
-def _counted(verdict: Verdict, policy: Policy, rule: Rule) -> str:
+def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str) -> str:
     n, d = verdict.numerator, verdict.denominator
     within = f"in {verdict.window}"
+    if verdict.metric in COUNTED:
+        return f"{_numbered(verdict, rule)} {within}"
     match verdict.metric:
-        case "complaint":
+        case "complaint" | "complaint_burn":
             among = _many(d, "delivery", "deliveries")
-            return f"{_many(n, 'complaint')} among {among} at providers with feedback loops {within}"
-        case "failure":
+            return f"{_many(n, 'complaint')} among {among} at {loops} {within}"
+        case "failure" | "failure_burn":
             kinds = "hard bounces and expired mail" if policy.expired_is_failure else "hard bounces"
             return f"{_many(n, 'failed recipient')} ({kinds}) among {d:,} finished {within}"
         case "block":
@@ -133,13 +155,15 @@ def _counted(verdict: Verdict, policy: Policy, rule: Rule) -> str:
             return f"{refused} refused for policy, spam or reputation among {d:,} finished {within}"
         case "exposure":
             return f"{n:,} of {_many(d, 'message')} sent through an address on a blocklist {within}"
-        case "attributed_listing":
-            return f"{_listings(n)} of which this customer is the likely cause (share {rule.least_share:g}) {within}"
         case _:
-            return f"{_own_listings(verdict, rule)} {within}"
+            usual = f"; {usually(verdict.baseline)}" if verdict.baseline else ""
+            return f"{_many(n, 'recipient')} finished {within}{usual}"
 
 
-def _own_listings(verdict: Verdict, rule: Rule) -> str:
+def _numbered(verdict: Verdict, rule: Rule) -> str:
+    if verdict.metric == "attributed_listing":
+        share = f"(share {rule.least_share:g})"
+        return f"{_listings(verdict.numerator)} of which this customer is the likely cause {share}"
     lists = "critical" if verdict.metric == "critical_listing" else " or ".join(rule.counted_weights)
     what = f"on {lists} blocklists of addresses or domains only this customer used"
     if verdict.metric == "listed_hours":
@@ -151,11 +175,29 @@ def _listings(number: int) -> str:
     return _many(number, "listing") if number else "No listing"
 
 
-def _figures(verdict: Verdict) -> str:
+def usually(usual: Baseline) -> str:
+    """What a spike is measured against."""
+    return (
+        f"usual at this time of day are {usual.median:,.0f} (median of {usual.days} days), "
+        f"and at most {usual.largest:,} in two hours at any time"
+    )
+
+
+def _figures(verdict: Verdict, rule: Rule) -> str:
+    if verdict.metric == SPIKE:
+        return f": {amount(SPIKE, verdict.rate)}" if verdict.baseline else ""
     if verdict.metric in COUNTED or verdict.denominator <= 0:
         return ""
+    if verdict.metric in BURNS:
+        return f": {spent(verdict.metric, verdict.rate, verdict.numerator, verdict.denominator, rule)}"
     interval = f"{verdict.confidence * 100:g} % interval {percent(verdict.lower)} to {percent(verdict.upper)}"
     return f": {percent(verdict.rate)} ({interval})"
+
+
+def spent(metric: str, burn: float, numerator: int, denominator: int, rule: Rule) -> str:
+    """What a burn says: the window's own rate, and how fast that spends the allowance."""
+    own = percent(min(numerator, denominator) / denominator)
+    return f"{own}, spending the {percent(rule.allowed)} allowed of {rule.period} at {amount(metric, burn)}"
 
 
 def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
@@ -163,13 +205,24 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
     after = "resolved" if transition.kind == "resolved" else f"down to {transition.level}"
     if verdict.too_small:
         least = next(volume for window, volume in rule.checks if window == verdict.window)
+        if verdict.metric == SPIKE and verdict.numerator >= least:
+            return f", without the history to judge it; {after} from {transition.previous_level}"
         return f", too little to judge (at least {least:,}); {after} from {transition.previous_level}"
     left = [rung for rung in rule.ladder if RANK[rung.level] > RANK[transition.level]]
     if not left:
         return f"; {after} from {transition.previous_level}, a level the policy no longer has"
-    mark = _amount(verdict, left[0].threshold if verdict.metric in COUNTED else left[0].resolve_at)
+    mark = amount(verdict.metric, left[0].threshold if verdict.metric in COUNTED else left[0].resolve_at)
     held = f" for {rule.hold_minutes:g} minutes" if rule.hold_minutes else ""
-    return f", below {mark} in every window{held}; {after} from {transition.previous_level}"
+    where = f"over {rule.longest}" if verdict.metric in BURNS else "in every window"
+    if verdict.metric == SPIKE:
+        where = f"or not above {rule.times * rule.resolve_ratio:g} times the busiest hours"
+    return f", below {mark} {where}{held}; {after} from {transition.previous_level}"
+
+
+def _pool_remark(pool: str, verdict: Verdict) -> str:
+    if not pool or verdict.metric != "complaint":
+        return ""
+    return " Many providers send no complaints, so the true rate is higher."
 
 
 def _remark(verdict: Verdict) -> str:
@@ -179,13 +232,9 @@ def _remark(verdict: Verdict) -> str:
         return " By what was sent in the 48 hours before each; the evidence has its part."
     if verdict.metric == "listed_hours" and verdict.level != "good":
         return " Each list counts by itself."
-    if verdict.metric not in COUNTED and verdict.numerator > verdict.denominator:
+    if verdict.metric in (*RATES, *BURNS) and verdict.numerator > verdict.denominator:
         return " More than the mail of the window, because reports come later than the mail; judged as 100 %."
     return ""
-
-
-def _amount(verdict: Verdict, value: float) -> str:
-    return f"{value:g}" if verdict.metric in COUNTED else percent(value)
 
 
 def _many(number: int, one: str, several: str = "") -> str:

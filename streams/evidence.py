@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
-from schemas.policy import COUNTED
+from schemas.policy import COUNTED, SPIKE
 from streams.describe import rfc3339
 from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING
@@ -114,6 +114,7 @@ def collect(
     """
     found = {}
     listed = metric in LISTED_METRICS
+    all_mail = listed or metric == SPIKE
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
     listings = current_causes(store, now_ms - window_ms, {}) if listed else []
     for start in range(0, len(subjects), AT_ONCE):
@@ -123,11 +124,11 @@ def collect(
             "scopes": [scope for _, scope in part],
             "since": begin(window_ms, now_ms),
             "fbl": list(feedback_loop_providers),
-            "complaints": int(metric == "complaint"),
-            "failures": int(metric == "failure"),
+            "complaints": int(metric in ("complaint", "complaint_burn")),
+            "failures": int(metric in ("failure", "failure_burn")),
             "expired": int(expired_is_failure),
             "blocks": int(metric == "block"),
-            "all": int(listed),
+            "all": int(all_mail),
             "top": TOP,
             "samples": SAMPLES,
         }

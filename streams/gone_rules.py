@@ -76,7 +76,7 @@ def _event(last: AlertEvent, transition: Transition, policy: Policy) -> AlertEve
     return AlertEvent(
         id=transition.id,
         type=ALERT_TYPE.format(kind=transition.kind),
-        subject=transition.customer,
+        subject=last.subject,
         time=rfc3339(transition.time_ms),
         data=data,
     )

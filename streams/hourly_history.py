@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from schemas.listing import KINDS, WEIGHTS
-from schemas.policy import Policy
+from schemas.policy import SPIKE, Policy
 from streams.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listing_causes import read_attributed_shares
 from streams.listings import USED_WITHIN_S, Listing, read_listings
 from streams.portions import portions
 from streams.resource_use import users_by_hour
+from streams.spikes import FIRST_H
 from streams.store import Store
 from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.totals import FOREVER_S, MINUTE_S
@@ -83,7 +84,10 @@ class Extent:
     @classmethod
     def of(cls, policies: Sequence[Policy], since_ms: int, now_ms: int) -> "Extent":
         """From the first full hour at or after `since_ms` to the last one by `now_ms`, with the windows before it."""
-        longest = max(hours_of(window) for policy in policies for rule in policy.rules for window in rule.windows)
+        rules = [rule for policy in policies for rule in policy.rules]
+        longest = max(hours_of(window) for rule in rules for window in rule.reads)
+        if any(rule.metric == SPIKE for rule in rules):
+            longest = max(longest, FIRST_H)
         end = now_ms // 1000 // HOUR_S * HOUR_S
         begin = min(-(-since_ms // 1000 // HOUR_S) * HOUR_S, end)
         start = max(0, begin - longest * HOUR_S)

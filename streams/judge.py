@@ -3,21 +3,28 @@
 A level opens when the lower bound of the rate's Wilson interval is at least the level's threshold. It holds
 while the rate itself is at least threshold * resolve_ratio. Either needs only one window, and that window
 needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
+
+A burn (`streams.burn`) opens a level when it is at least the threshold in every window. It holds by the longest window
+alone, the steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance *
+resolve_ratio.
+
+A spike (`streams.spikes`) opens a level where its score is at least the threshold and the hour exceeds the rule's
+factor times the busiest time, and holds down to resolve_ratio of both.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from math import sqrt
-from statistics import NormalDist
 from typing import Literal
 
 import msgspec
 
 from schemas.alert import LEVELS, Level
-from schemas.counts import SubjectCounts, WindowCounts
+from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
-from schemas.policy import COUNTED, DEFAULT_WEIGHTS, Metric, Policy, Rule
+from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, TELLING_NOTHING, Metric, Policy, Rule
+from streams.burn import spending
+from streams.interval import wilson
+from streams.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
 NOTHING = WindowCounts()
@@ -32,6 +39,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     A `numerator` above the `denominator` is shown as counted, and judged as a rate of 1. `threshold` is that
     of `level`; for `good` it is the mildest level's. `too_small` says that no window has the minimum volume;
     `level` is then `good`.
+
+    Of a burn, `window` is the one with the smallest burn; `rate` is that burn, `lower` and `upper` are what the bounds
+    of the window's own rate make of it. `too_small` says that not every window has the minimum volume.
+
+    Of a spike, `numerator` is the hour's volume, `denominator` what is usual (the median), `rate` and both bounds are
+    the score. `too_small` says that there is too little mail or history, and then there may be no `baseline`.
     """
 
     rule: str
@@ -47,6 +60,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     confidence: float
     threshold: float
     too_small: bool
+    baseline: Baseline | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +86,7 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
     """
     verdicts = tuple(
         [
-            _verdict(rule, subject.windows, policy.confidence, policy.expired_is_failure)
+            _verdict(rule, subject, policy.confidence, policy.expired_is_failure)
             for rule in policy.rules_for(subject.customer, subject.scope, now_ms)
         ]
     )
@@ -87,13 +101,20 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
 
 
 def opened(
-    rule: Rule, window: str, numerator: int, denominator: int, confidence: float
+    rule: Rule, window: str, numerator: int, denominator: int, confidence: float, period: int = 0
 ) -> tuple[float, float, float, Level | Literal["too_small"]]:
     """What one rule says of one of its windows alone: rate, lower and upper bound (ratios, or listings), and level.
+
+    A burn needs the denominator of the rule's `period`. A spike cannot be judged so, without what is usual.
 
     Raises:
         KeyError: the rule does not judge this window.
     """
+    if rule.metric in BURNS:
+        spent = spending(rule, window, (numerator, denominator), period, confidence)
+        place = bisect_right(rule.thresholds, spent.burn) - 1 if spent.counts else -1
+        level: Level = rule.ladder[place].level if place >= 0 else "good"
+        return spent.burn, spent.lower, spent.upper, level if spent.enough else "too_small"
     least = dict(rule.checks)[window]
     counted = rule.metric in COUNTED
     lower, upper = _interval(rule.metric, numerator, denominator, confidence)
@@ -104,39 +125,24 @@ def opened(
     return rate, lower, upper, rule.ladder[place].level if place >= 0 else "good"
 
 
-def wilson(numerator: int, denominator: int, confidence: float) -> tuple[float, float]:
-    """The two-sided Wilson score interval of a rate, as ratios from 0 to 1.
-
-    Complaints about earlier mail can outnumber the deliveries of a short window: a numerator above the
-    denominator is taken as equal to it, a rate of 1. Without a denominator nothing is known: (0, 1). Source:
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
-    """
-    if denominator <= 0:
-        return 0.0, 1.0
-    n = min(max(numerator, 0), denominator)
-    rate = n / denominator
-    z = z_of(confidence)
-    share = z * z / denominator
-    centre = rate + share / 2
-    margin = z * sqrt(rate * (1 - rate) / denominator + share / (4 * denominator))
-    lower = 0.0 if n == 0 else (centre - margin) / (1 + share)
-    upper = 1.0 if n == denominator else (centre + margin) / (1 + share)
-    return min(lower, rate), max(upper, rate)
-
-
 def measured(
     metric: Metric, counts: WindowCounts, expired_is_failure: bool, weights: Sequence[Weight] = DEFAULT_WEIGHTS
 ) -> tuple[int, int]:
-    """Numerator and denominator of a metric. A number of listings or of (full) hours has the denominator 1."""
+    """Numerator and denominator of a metric.
+
+    A number of listings or of (full) hours has the denominator 1, a volume itself.
+    """
     match metric:
-        case "complaint":
+        case "complaint" | "complaint_burn":
             return counts.fbl_complained, counts.fbl_delivered
-        case "failure":
+        case "failure" | "failure_burn":
             return counts.hard + counts.expired if expired_is_failure else counts.hard, counts.finished
         case "block":
             return counts.block, counts.finished
         case "exposure":
             return counts.exposed, counts.sent
+        case "volume_spike":
+            return counts.finished, counts.finished
         case _:
             return _number(metric, counts, weights), 1
 
@@ -157,11 +163,6 @@ def _by_weight(counts: WindowCounts, field: str, weights: Sequence[Weight]) -> I
     return (getattr(counts, f"{field}_{weight}") for weight in weights)
 
 
-@lru_cache(maxsize=16)
-def z_of(confidence: float) -> float:
-    return NormalDist().inv_cdf((1 + confidence) / 2)
-
-
 def _rate(metric: Metric, numerator: int, denominator: int) -> float:
     if metric in COUNTED:
         return float(numerator)
@@ -174,7 +175,12 @@ def _interval(metric: Metric, numerator: int, denominator: int, confidence: floa
     return wilson(numerator, denominator, confidence)
 
 
-def _verdict(rule: Rule, windows: Mapping[str, WindowCounts], confidence: float, expired_is_failure: bool) -> Verdict:
+def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_failure: bool) -> Verdict:
+    windows = subject.windows
+    if rule.metric == SPIKE:
+        return _spike_verdict(rule, windows.get(rule.windows[0], NOTHING).finished, subject.baseline)
+    if rule.metric in BURNS:
+        return _burn_verdict(rule, windows, confidence, expired_is_failure)
     metric, ladder, thresholds, resolve_marks = rule.metric, rule.ladder, rule.thresholds, rule.resolve_marks
     # Positions in the ladder; -1 is good.
     opened = held = -1
@@ -216,9 +222,64 @@ def _verdict(rule: Rule, windows: Mapping[str, WindowCounts], confidence: float,
     )
 
 
+def _burn_verdict(
+    rule: Rule, windows: Mapping[str, WindowCounts], confidence: float, expired_is_failure: bool
+) -> Verdict:
+    counted = {name: measured(rule.metric, windows.get(name, NOTHING), expired_is_failure) for name in rule.reads}
+    period = counted[rule.reads[-1]][1]
+    spent = {name: spending(rule, name, counted[name], period, confidence) for name in rule.windows}
+    slowest, longest = min(spent.values(), key=lambda each: each.burn), spent[rule.longest]
+    counts = all(each.counts for each in spent.values())
+    opened = bisect_right(rule.thresholds, slowest.burn) - 1 if counts else -1
+    held = bisect_right(rule.resolve_marks, longest.burn) - 1 if longest.holds else -1
+    return Verdict(
+        rule=rule.name,
+        metric=rule.metric,
+        level=rule.ladder[opened].level if opened >= 0 else "good",
+        holding_level=rule.ladder[held].level if held >= 0 else "good",
+        window=slowest.window,
+        numerator=slowest.numerator,
+        denominator=slowest.denominator,
+        rate=slowest.burn,
+        lower=slowest.lower,
+        upper=slowest.upper,
+        confidence=confidence,
+        threshold=rule.thresholds[max(opened, 0)],
+        too_small=not all(each.enough for each in spent.values()),
+    )
+
+
+def _spike_verdict(rule: Rule, volume: int, usual: Baseline | None) -> Verdict:
+    ((window, least),) = rule.checks
+    opened = held = -1
+    found = 0.0 if usual is None else score(volume, usual)
+    enough = usual is not None and volume >= least
+    if usual is not None and enough:
+        if exceeds(volume, usual, rule):
+            opened = bisect_right(rule.thresholds, found) - 1
+        if exceeds(volume, usual, rule, rule.resolve_ratio):
+            held = bisect_right(rule.resolve_marks, found) - 1
+    return Verdict(
+        rule=rule.name,
+        metric=rule.metric,
+        level=rule.ladder[opened].level if opened >= 0 else "good",
+        holding_level=rule.ladder[held].level if held >= 0 else "good",
+        window=window,
+        numerator=max(volume, 0),
+        denominator=0 if usual is None else round(usual.median),
+        rate=found,
+        lower=found,
+        upper=found,
+        confidence=1.0,
+        threshold=rule.thresholds[max(opened, 0)],
+        too_small=not enough,
+        baseline=usual,
+    )
+
+
 def _standing(verdicts: tuple[Verdict, ...]) -> Level | Literal["too_small"]:
     worst = max([verdict.level for verdict in verdicts], key=RANK.__getitem__)
     if worst != "good":
         return worst
-    rates = [verdict.too_small for verdict in verdicts if verdict.metric not in COUNTED]
+    rates = [verdict.too_small for verdict in verdicts if verdict.metric not in TELLING_NOTHING]
     return "too_small" if rates and all(rates) else "good"

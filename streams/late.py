@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.policy import COUNTED, Policy, Rule, window_ms
+from schemas.policy import RATES, Policy, Rule, window_ms
 from streams.cause import LATE_MS
 from streams.judge import NOTHING, Verdict, measured, opened
 from streams.lifecycle import AlertState
@@ -16,7 +16,7 @@ def may_be_late(state: AlertState, verdict: Verdict, rule: Rule, now_ms: int) ->
     if state.is_open or state.over or state.episode == 0 or verdict.level == "good":
         return False
     ago = now_ms - state.changed_ms
-    return rule.metric not in COUNTED and rule.cool_down_ms <= ago < window_ms(verdict.window) - LATE_MS
+    return rule.metric in RATES and rule.cool_down_ms <= ago < window_ms(verdict.window) - LATE_MS
 
 
 def reopened_late(

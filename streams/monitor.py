@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
@@ -30,6 +31,7 @@ from streams.broker import BrokerError
 from streams.changes import customers_in, partition_of
 from streams.debounce import Debounce
 from streams.faust_app import faust_app
+from streams.pools import NOBODY
 from streams.store import StoreError
 from streams.verdicts import Judge, Judged
 
@@ -40,6 +42,8 @@ EVERYBODY_S = 600.0
 SPARE_AT_ONCE = 2_000
 RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
+#: Pools are judged for at most one part of so many of the time: all customers' counts are read for that.
+POOLS_PART = 20
 #: How often it is looked which partitions are ours.
 LOOK_S = 0.5
 #: How often it is looked whether another policy was applied.
@@ -89,7 +93,7 @@ class Monitor:
     async def start(self) -> None:
         """Join the group and begin to judge. Returns once the app runs."""
         await self.app.maybe_start()
-        timers = [self._partitions_watched, self._everybody, self._sweep]
+        timers = [self._partitions_watched, self._everybody, self._sweep, self._pools]
         if self._newer_policy is not None:
             timers.append(self._policy_watched)
         if self._refresh_causes is not None:
@@ -130,8 +134,7 @@ class Monitor:
             # The times to judge again are of the store's clock, the work list's of one that is never set.
             apart = _monotonic_ms() - _now_ms()
             self._work.later((customer, at_ms + apart) for customer, at_ms in judged.again)
-            for alert in judged.alerts:
-                log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation)
+            _tell(judged.alerts)
             took = loop.time() - began
             # Unless more wait than a batch holds, some time is left to others. What comes meanwhile makes the next
             # batch larger, and a customer in a large batch costs much less than in a small one.
@@ -160,6 +163,14 @@ class Monitor:
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
             await asyncio.sleep(self._settings.sweep_s)
+
+    async def _pools(self) -> None:
+        """One of several monitors judges the pools, on every sweep, if that takes little of the time."""
+        while True:
+            began = time.monotonic()
+            if self._is_ours(NOBODY):
+                _tell(await self._asked(lambda: self._judge.judge_pools(_now_ms())))
+            await asyncio.sleep(max(self._settings.sweep_s, POOLS_PART * (time.monotonic() - began)))
 
     async def _everybody(self) -> None:
         """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged;
@@ -238,11 +249,16 @@ async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:
     while True:
         try:
             await timer()
-        except StoreError as error:
+        except (StoreError, BrokerError) as error:
             log.warning("%s; trying again in %.1f s", error, RETRY_S[1])
         except Exception:
             log.exception("trying again in %.1f s", RETRY_S[1])
         await asyncio.sleep(RETRY_S[1])
+
+
+def _tell(alerts: Iterable[AlertEvent]) -> None:
+    for alert in alerts:
+        log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation)
 
 
 def _customers(value: bytes) -> list[str]:

@@ -11,13 +11,13 @@ from typing import Literal
 import msgspec
 
 from schemas.alert import LEVELS, Level, OperatorOverride
-from schemas.policy import COUNTED, Levels, Override, Policy, Rule
+from schemas.policy import COUNTED, RATES, Levels, Override, Policy, Rule
 from streams.judge import RANK
 
 #: The worst level that a rule may give; with `none` it gives none.
 Cap = Literal["none", "watch", "warning", "excessive", "critical"]
-#: No lower bound of a rate is as high as 1, and nobody has so many listings.
-NEVER_A_RATE, NEVER_A_COUNT = 1.0, 1e9
+#: No lower bound of a rate is as high as 1, and nobody has so many listings or spends an allowance so fast.
+NEVER_A_RATE, NEVER_A_NUMBER = 1.0, 1e9
 
 
 class StoredOverride(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,5 +97,5 @@ def capped(rule: Rule, at_most: Cap) -> Levels:
     worst = -1 if at_most == "none" else RANK[at_most]
     kept: dict[Level, float] = {rung.level: rung.threshold for rung in rule.ladder if RANK[rung.level] <= worst}
     if not kept:
-        kept = {LEVELS[1]: NEVER_A_COUNT if rule.metric in COUNTED else NEVER_A_RATE}
+        kept = {LEVELS[1]: NEVER_A_RATE if rule.metric in RATES else NEVER_A_NUMBER}
     return msgspec.convert(kept, Levels)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.alert import Level
 from schemas.counts import SubjectCounts
 from schemas.policy import COUNTED, Policy, Rule
-from streams.judge import z_of
+from streams.interval import z_of
 from streams.screen import measured, screen
 from streams.subjects import FIELDS, Subjects
 
@@ -104,7 +104,7 @@ def _by_rule(
 
 
 def lower_bounds(top: NDArray[np.int64], bottom: NDArray[np.int64], confidence: float) -> Scores:
-    """The lower bounds of `judge.wilson`, of many rates at once."""
+    """The lower bounds of `interval.wilson`, of many rates at once."""
     found = np.zeros(len(top))
     some = np.flatnonzero((top > 0) & (bottom > 0))
     n, d = np.minimum(top[some], bottom[some]).astype(np.float64), bottom[some].astype(np.float64)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.listing import Weight
-from schemas.policy import COUNTED, DEFAULT_WEIGHTS, Metric, Policy
+from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, TELLING_NOTHING, Metric, Policy, Rule
 from streams.judge import HOUR_S
+from streams.spikes import exceeds, score
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
 
 
@@ -32,9 +33,17 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
     too_small = np.ones(len(subjects), np.bool_)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
     for rule in policy.rules:
+        if rule.metric == SPIKE:
+            remarkable[_spiking(rule, subjects)] = True
+            continue
         # A window that is not there is empty, so it has too little mail.
         checks = [(place_of[window], least) for window, least in rule.checks if window in place_of]
         top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
+        if rule.metric in BURNS:
+            burning, enough = _burning(rule, place_of, top, bottom)
+            remarkable |= burning
+            too_small &= ~enough
+            continue
         for place, least in checks:
             if rule.metric in COUNTED:
                 remarkable |= top[:, place] >= rule.thresholds[0]
@@ -44,9 +53,41 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             # The same division as in `judge`, so that both see the same rate.
             remarkable |= enough & (np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0])
             too_small &= ~enough
-    if all(rule.metric in COUNTED for rule in policy.rules):
+    if all(rule.metric in TELLING_NOTHING for rule in policy.rules):
         too_small[:] = False
     return Screened(remarkable, too_small)
+
+
+def _spiking(rule: Rule, subjects: Subjects) -> list[int]:
+    """The places of those whose hour is unusual, among the few of whom it is known what is usual."""
+    ((window, least),) = rule.checks
+    if not subjects.baselines or window not in subjects.windows:
+        return []
+    volumes = finished(subjects.counts[:, subjects.windows.index(window)])
+    return [
+        place
+        for place, usual in subjects.baselines.items()
+        if (volume := int(volumes[place])) >= least
+        and exceeds(volume, usual, rule)
+        and score(volume, usual) >= rule.thresholds[0]
+    ]
+
+
+def _burning(
+    rule: Rule, place_of: Mapping[str, int], top: Counts, bottom: Counts
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whose burn may reach a threshold in every window, and who has enough mail in every one."""
+    reached, enough = np.ones((2, len(top)), np.bool_)
+    period = bottom[:, place_of[rule.reads[-1]]] if rule.reads[-1] in place_of else np.zeros(len(top), np.int64)
+    for window, least in rule.checks:
+        if window not in place_of:
+            return np.zeros_like(reached), np.zeros_like(enough)
+        n, d = top[:, place_of[window]], bottom[:, place_of[window]]
+        enough &= d >= least
+        reached &= np.minimum(n, d) / np.maximum(d, 1) >= rule.allowed
+        # The same arithmetic as in `burn.spending`.
+        reached &= np.minimum(n, d) / np.maximum(np.maximum(period, d), 1) * rule.paces[window] >= rule.thresholds[0]
+    return reached & enough, enough
 
 
 def measured(
@@ -54,15 +95,18 @@ def measured(
 ) -> tuple[Counts, Counts]:
     """Numerators and denominators of a metric, as in `judge.measured`, with the axes of `counts` but the last."""
     match metric:
-        case "complaint":
+        case "complaint" | "complaint_burn":
             return _field(counts, "fbl_complained"), _field(counts, "fbl_delivered")
-        case "failure":
+        case "failure" | "failure_burn":
             hard = _field(counts, "hard")
             return hard + _field(counts, "expired") if expired_is_failure else hard, finished(counts)
         case "block":
             return _field(counts, "block"), finished(counts)
         case "exposure":
             return _field(counts, "exposed"), _field(counts, "sent")
+        case "volume_spike":
+            volume = finished(counts)
+            return volume, volume
         case _:
             number = _number(metric, counts, weights)
             return number, np.ones_like(number)

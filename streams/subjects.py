@@ -1,7 +1,7 @@
 """Subjects as arrays: what was counted for many customers and streams over several windows. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import ne
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.counts import SubjectCounts, WindowCounts
+from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import WEIGHTS
 
 CUSTOMER = "customer"
@@ -37,12 +37,16 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Who is judged, and by what: `counts` has the axes subject, window, field."""
+    """Who is judged, and by what: `counts` has the axes subject, window, field.
+
+    `baselines` are by the place of a subject; hardly anybody has one.
+    """
 
     customers: list[str]
     scopes: list[str]
     windows: tuple[str, ...]
     counts: Counts
+    baselines: Mapping[int, Baseline] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -53,7 +57,11 @@ class Subjects:
             return self
         rows = [row for row, scope in enumerate(self.scopes) if scope.partition(":")[0] in kinds]
         return Subjects(
-            [self.customers[row] for row in rows], [self.scopes[row] for row in rows], self.windows, self.counts[rows]
+            [self.customers[row] for row in rows],
+            [self.scopes[row] for row in rows],
+            self.windows,
+            self.counts[rows],
+            {place: self.baselines[row] for place, row in enumerate(rows) if row in self.baselines},
         )
 
     def one(self, place: int) -> SubjectCounts:
@@ -65,6 +73,7 @@ class Subjects:
                 name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
                 for name, row in zip(self.windows, self.counts[place].tolist(), strict=True)
             },
+            baseline=self.baselines.get(place),
         )
 
 

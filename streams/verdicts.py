@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from schemas.alert import AlertEvent, Evidence, Level
+from schemas.alert import Acknowledgement, AlertEvent, Evidence, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import Override, Policy, Rule, window_ms
+from schemas.policy import POOL, SPIKE, Override, Policy, Rule, window_ms
 from schemas.providers import Providers
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
-from streams.alert_life import lived, worth_storing
+from streams.alert_life import Beside, lived, worth_storing
 from streams.alert_states import SubjectRule, read_lives, store_alerts, store_states
 from streams.beside import Known, known_beside
 from streams.cause import Basis, override_key
@@ -31,6 +31,7 @@ from streams.evidence_history import Subject
 from streams.gone_rules import end_alerts
 from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
+from streams.pools import NOBODY, Pooled, judge_pool, pool_evidence, read_pools
 from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.store import Store
@@ -108,7 +109,7 @@ class Judge:
         settings = self._settings
         self._lengths = {name: window_ms(name) for name in policy.windows}
         self._with_overrides = {each.customer for each in policy.overrides}
-        used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.windows)}
+        used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.reads)}
         self._counted = {name: length for name, length in self._lengths.items() if name in used}
         self._windows = Windows(
             self._store,
@@ -118,6 +119,7 @@ class Judge:
             settings.customers_kept,
             own_weights=policy.listed_weights,
             attributed_share=policy.attributed_share,
+            spike_from=spike_from(policy),
         )
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
@@ -158,11 +160,7 @@ class Judge:
         outcomes = [self._outcome(subject, judgement, states, beside) for subject, judgement in closely_judged]
         gone = end_alerts(self._store, states, self.policy, now_ms)
         alerts = gone.alerts + self._alerts(outcomes, now_ms)
-        for alert in alerts:
-            self._publish(REPUTATION_ALERTS, alert.subject.encode(), msgspec.json.encode(alert))
-        if alerts:
-            self._acknowledged()
-            store_alerts(self._store, alerts, now_ms)
+        self._send(alerts, now_ms)
         changed = [state for outcome in outcomes for state in outcome.states]
         store_states(self._store, gone.states + changed, now_ms)
         again += self._standings.show(self._shown(subjects, screened.too_small.tolist(), places, outcomes), now_ms)
@@ -171,6 +169,27 @@ class Judge:
         self.metrics.alerts += len(alerts)
         self.metrics.last_batch_s = time.monotonic() - began
         return Judged(alerts, again)
+
+    def judge_pools(self, now_ms: int) -> list[AlertEvent]:
+        """Judge the small customers of each pool together, alert, store; no standing is shown of a pool.
+
+        Where the policy does not judge pools (any more), what is open ends as if they had no mail.
+
+        Raises:
+            StoreError, BrokerError: nothing is lost; judge them again.
+        """
+        states, noted = read_lives(self._store, [NOBODY], now_ms)
+        judged = POOL in self.policy.scopes
+        found = read_pools(self._store, self.policy, self._fbl, now_ms) if judged else []
+        silent = {state[1] for state, known in states.items() if known.is_open} - {each.scope for each in found}
+        found += [Pooled(scope, {}) for scope in sorted(silent)]
+        outcomes = [self._pool_outcome(pool, states, noted, now_ms) for pool in found]
+        gone = end_alerts(self._store, states, self.policy, now_ms)
+        alerts = gone.alerts + self._pool_alerts(outcomes, now_ms)
+        self._send(alerts, now_ms)
+        store_states(self._store, gone.states + [state for each in outcomes for state in each.states], now_ms)
+        self.metrics.alerts += len(alerts)
+        return alerts
 
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""
@@ -185,6 +204,13 @@ class Judge:
         """Customers with mail in the longest window."""
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
+
+    def _send(self, alerts: Sequence[AlertEvent], now_ms: int) -> None:
+        for alert in alerts:
+            self._publish(REPUTATION_ALERTS, alert.subject.encode(), msgspec.json.encode(alert))
+        if alerts:
+            self._acknowledged()
+            store_alerts(self._store, alerts, now_ms)
 
     def _outcome(
         self, subject: SubjectCounts, judgement: Judgement, states: Mapping[SubjectRule, AlertState], beside: Known
@@ -209,6 +235,29 @@ class Judge:
         # An alert that is still held is where the customer stands, though the rate may have fallen by now.
         standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
         return Outcome(judgement, subject, standing, changed, transitions)
+
+    def _pool_outcome(
+        self,
+        pool: Pooled,
+        states: Mapping[SubjectRule, AlertState],
+        noted: Mapping[str, Acknowledgement],
+        now_ms: int,
+    ) -> Outcome:
+        judgement = judge_pool(pool, self.policy, now_ms)
+        whose = NOBODY, pool.scope
+        outcome = Outcome(judgement, empty(*whose), judgement.standing, [], [])
+        rules = {rule.name: rule for rule in self.policy.rules}
+        for verdict in judgement.verdicts:
+            known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
+            beside = Beside(
+                now=self._basis(rule, pool.by_rule.get(verdict.rule, outcome.subject), now_ms, ()),
+                noted=None if known is None else noted.get(known.alert_id),
+            )
+            state, said = lived(known, verdict, rule, beside, whose, self._counted)
+            if state is not None and worth_storing(known, state):
+                outcome.states.append(state)
+            outcome.transitions.extend((each, verdict) for each in said)
+        return outcome
 
     def _basis(self, rule: Rule, subject: SubjectCounts, now_ms: int, overrides: tuple[Override, ...]) -> Basis:
         return Basis(
@@ -257,6 +306,28 @@ class Judge:
             for transition, verdict in outcome.transitions
         ]
 
+    def _pool_alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
+        rules = {rule.name: rule for rule in self.policy.rules}
+        return [
+            alert_event(
+                transition,
+                verdict,
+                outcome.judgement,
+                pool_evidence(
+                    self._store,
+                    transition.scope,
+                    rules[verdict.rule],
+                    verdict.window,
+                    self.policy,
+                    self._fbl,
+                    now_ms,
+                ),
+                self.policy,
+            )
+            for outcome in outcomes
+            for transition, verdict in outcome.transitions
+        ]
+
     def _shown(
         self, subjects: Subjects, too_small: Sequence[bool], places: Sequence[int], outcomes: Sequence[Outcome]
     ) -> Rows:
@@ -278,6 +349,13 @@ class Judge:
         return rows
 
 
+def spike_from(policy: Policy) -> int | None:
+    """The smallest volume of an hour that anybody is judged by for being unusual; None where nobody is."""
+    rules = [rule for rule in policy.rules if rule.metric == SPIKE]
+    rules += [each.applied(rule) for rule in rules for each in policy.overrides if each.rule == rule.name]
+    return min((least for rule in rules for _, least in rule.checks), default=None)
+
+
 def with_open_alerts(
     subjects: Sequence[SubjectCounts], states: Mapping[SubjectRule, AlertState]
 ) -> list[SubjectCounts]:
@@ -287,8 +365,12 @@ def with_open_alerts(
     """
     present = {(each.customer, each.scope) for each in subjects}
     silent = {state[:2] for state, known in states.items() if known.is_open} - present
-    empty = [SubjectCounts(customer=customer, scope=scope, windows={}) for customer, scope in sorted(silent)]
-    return [*subjects, *empty]
+    return [*subjects, *(empty(customer, scope) for customer, scope in sorted(silent))]
+
+
+def empty(customer: str, scope: str) -> SubjectCounts:
+    """A subject without mail."""
+    return SubjectCounts(customer=customer, scope=scope, windows={})
 
 
 def _reasons(outcome: Outcome) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 At each full hour every subject is judged by `judge`, and its alerts live by `lifecycle.step`, as in the monitor. At a
 full hour the monitor's windows are whole hours, so the sums are the very same; what rises and falls between two full
-hours is not seen. Windows shorter than an hour are judged as an hour.
+hours is not seen. Windows shorter than an hour are judged as an hour; a burn is then that of the hour alone.
 
 Rules are independent of each other, so each is followed by itself, and one that two policies share only once. Hours at
 which nothing can change are passed over: no rate can open a level, or the open one surely holds and no worse one can.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from statistics import NormalDist
@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.alert import Level
-from schemas.counts import SubjectCounts, WindowCounts
+from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
-from schemas.policy import COUNTED, Metric, Policy, Rule, window_ms
+from schemas.policy import BURNS, COUNTED, POOL, RATES, SPIKE, Metric, MinVolume, Override, Policy, Rule, window_ms
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
-from streams.screen import measured
+from streams.screen import finished, measured
+from streams.spikes import FIRST_H, HOURS, baseline
 from streams.subjects import CUSTOMER, FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, STREAM_PREFIX, Counts
 
 HOUR_S = 3_600
@@ -102,18 +103,59 @@ def transitions(history: History, policies: Sequence[Policy]) -> list[list[Trans
     return found
 
 
+def not_replayed(policies: Iterable[Policy]) -> Iterator[str]:
+    """What of policies is judged otherwise here than by the monitor, or not at all."""
+    coarse = dict.fromkeys(
+        rule.name for policy in policies for rule in policy.rules if rule.metric in BURNS and _hourly(rule) != rule
+    )
+    for name in coarse:
+        yield f"rule {name}: its windows of less than an hour are judged as the hour"
+    if any(POOL in policy.scopes for policy in policies):
+        yield "pools of small customers are not replayed"
+
+
 def each_rule(policy: Policy) -> list[Policy]:
     """The policy cut into policies of one rule each, equal where they judge alike."""
     return [
         msgspec.structs.replace(
             policy,
             name="",
-            rules=(rule,),
-            windows=rule.windows,
-            overrides=tuple(each for each in policy.overrides if each.rule == rule.name),
+            rules=(hourly,),
+            windows=hourly.reads,
+            overrides=tuple(_hourly_override(each, hourly) for each in policy.overrides if each.rule == rule.name),
         )
         for rule in policy.rules
+        for hourly in (_hourly(rule),)
     ]
+
+
+def _hourly(rule: Rule) -> Rule:
+    """A rule on a burn by the hour: that of minutes is not known, since it is measured by the window's length."""
+    if rule.metric not in BURNS:
+        return rule
+    windows = dict.fromkeys(_an_hour_or_more(window) for window in rule.windows)
+    return msgspec.structs.replace(rule, windows=tuple(windows), min_volume=_hourly_volume(rule.min_volume))
+
+
+def _hourly_override(override: Override, rule: Rule) -> Override:
+    if rule.metric not in BURNS or override.min_volume is None:
+        return override
+    return msgspec.structs.replace(override, min_volume=_hourly_volume(override.min_volume))
+
+
+def _hourly_volume(least: MinVolume) -> MinVolume:
+    """Where several windows become one hour, the largest of their minimum volumes."""
+    if isinstance(least, int):
+        return least
+    found: dict[str, int] = {}
+    for window, volume in least.items():
+        hour = _an_hour_or_more(window)
+        found[hour] = max(volume, found.get(hour, 0))
+    return found
+
+
+def _an_hour_or_more(window: str) -> str:
+    return window if window_ms(window) >= HOUR_S * 1000 else "1h"
 
 
 def hours_of(window: str) -> int:
@@ -157,6 +199,13 @@ def _may_open(history: History, rates: "_Rates", rule: Rule, alone: Policy) -> N
     top, bottom = rates.of(rule.metric, alone.expired_is_failure)
     some = np.flatnonzero(top[:, -1] > 0)
     top, bottom = top[some], bottom[some]
+    if rule.metric == SPIKE:
+        for place in some.tolist():
+            found[place] = _may_spike(history, place, rule)
+        return found
+    if rule.metric in BURNS:
+        found[some] = _may_burn(history.first, rule, top, bottom)
+        return found
     for window, least in rule.checks:
         n, d = _within(top, history.first, window), _within(bottom, history.first, window)
         found[some] |= _may_reach(rule.thresholds[0], n, d, least, alone.confidence)
@@ -175,11 +224,35 @@ def _has_listings(history: History, customer: str, scope: str, rule: Rule) -> bo
             return any(each.weight in rule.counted_weights for each in own)
 
 
+def _may_burn(first: int, rule: Rule, top: Counts, bottom: Counts) -> NDArray[np.bool_]:
+    """Whether every window's burn may reach the mildest level."""
+    period = _within(bottom, first, rule.reads[-1])
+    found = np.ones(period.shape, np.bool_)
+    for window, least in rule.checks:
+        n, d = _within(top, first, window), _within(bottom, first, window)
+        whole = np.maximum(np.maximum(period, d), 1)
+        found &= (d >= least) & (np.minimum(n, d) / whole * rule.paces[window] >= rule.thresholds[0] * (1 - ROOM))
+    return found
+
+
+def _may_spike(history: History, place: int, rule: Rule) -> NDArray[np.bool_]:
+    """At which steps the hour is far enough above the busiest time before."""
+    ((_, least),) = rule.checks
+    volumes = np.maximum(finished(history.counts[place]), 0)
+    found: NDArray[np.bool_] = volumes[history.first - 1 :] >= least
+    if found.any():
+        known = np.concatenate((np.zeros(FIRST_H, np.int64), volumes))
+        pairs = known[:-1] + known[1:]
+        busiest = np.lib.stride_tricks.sliding_window_view(pairs, HOURS - 1).max(axis=1)
+        found &= volumes[history.first - 1 :] > rule.times * busiest[history.first : history.first + len(found)]
+    return found
+
+
 def _may_reach(threshold: float, top: Counts, bottom: Counts, least: int, confidence: float) -> NDArray[np.bool_]:
     """Whether the lower bound of the rate may be at least `threshold`.
 
     Wilson's lower bound reaches a threshold t just where the rate is at least t + z * sqrt(t * (1 - t) / n), since the
-    interval is the score test turned round (E. B. Wilson 1927, see `judge.wilson`).
+    interval is the score test turned round (E. B. Wilson 1927, see `interval.wilson`).
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     volume = np.maximum(bottom, 1)
@@ -197,7 +270,8 @@ def _lived(history: History, place: int, rule: Rule, alone: Policy, watched: lis
     customer, scope = history.customers[place], history.scopes[place]
     counts = _windows(history, place, rule)
     times_ms = (history.times_s * 1000).tolist()
-    every = watched is None or rule.metric in COUNTED
+    every = watched is None or rule.metric not in RATES
+    volumes = finished(history.counts[place]) if rule.metric == SPIKE else None
     looked_at: dict[Level, Sequence[int]] = {"good": range(len(times_ms)) if watched is None else watched}
     state: AlertState | None = None
     at = 0
@@ -210,7 +284,8 @@ def _lived(history: History, place: int, rule: Rule, alone: Policy, watched: lis
             if later == len(looked_at[level]):
                 return
             at = looked_at[level][later]
-        verdict = judge(_subject(customer, scope, rule, counts[at]), alone, times_ms[at]).verdicts[0]
+        usual = None if volumes is None else baseline(_days_before(volumes, history.first + at))
+        verdict = judge(_subject(customer, scope, rule, counts[at], usual), alone, times_ms[at]).verdicts[0]
         state, transition = step(
             state, verdict, times_ms[at], rule.hold_ms, customer, scope, cool_down_ms=rule.cool_down_ms
         )
@@ -239,7 +314,7 @@ def _windows(history: History, place: int, rule: Rule) -> Counts:
     total = np.zeros((history.counts.shape[1] + 1, len(FIELDS)), np.int64)
     np.cumsum(history.counts[place], axis=0, out=total[1:])
     steps = history.steps
-    found = np.stack([total[steps] - total[np.maximum(steps - hours_of(each), 0)] for each in rule.windows], axis=1)
+    found = np.stack([total[steps] - total[np.maximum(steps - hours_of(each), 0)] for each in rule.reads], axis=1)
     for name in ("sent", "exposed"):  # as in `windows`: the delivery of a late bounce may lie before the window
         np.maximum(found[..., PLACE[name]], 0, out=found[..., PLACE[name]])
     if rule.metric in COUNTED:
@@ -277,14 +352,22 @@ def _in_force(listing: OwnListing | AttributedListing, times: Steps, length_s: i
     return found
 
 
-def _subject(customer: str, scope: str, rule: Rule, counts: Counts) -> SubjectCounts:
+def _days_before(volumes: Counts, hour: int) -> Counts:
+    """The hours that a baseline at the end of `hour` hours is made of; there was no mail before the first."""
+    begin = hour - FIRST_H
+    found = volumes[max(0, begin) : max(0, begin + HOURS)]
+    return np.concatenate((np.zeros(HOURS - len(found), np.int64), found))
+
+
+def _subject(customer: str, scope: str, rule: Rule, counts: Counts, usual: Baseline | None) -> SubjectCounts:
     return SubjectCounts(
         customer=customer,
         scope=scope,
         windows={
             name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
-            for name, row in zip(rule.windows, counts.tolist(), strict=True)
+            for name, row in zip(rule.reads, counts.tolist(), strict=True)
         },
+        baseline=usual,
     )
 
 

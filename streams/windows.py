@@ -5,11 +5,13 @@ that they are read from the hourly projection (30 days then cost about as much a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
+from streams.baselines import Baselines
 from streams.exposure import EXPOSING, add_exposure
 from streams.listing_causes import read_attributed
 from streams.listings import Listing, read_listings
@@ -25,7 +27,8 @@ __all__ = ["CUSTOMER", "EXPOSING", "SHORT_S", "STREAM_PREFIX", "Windows", "windo
 class Windows:
     """Reads windows; the long ones of a customer at most every `keep_ms`, of at most `most` customers.
 
-    `windows` maps names to lengths in ms. A customer of whom nothing is kept is read in full. One thread at a time.
+    `windows` maps names to lengths in ms. A customer of whom nothing is kept is read in full. With `spike_from` what is
+    usual is read too, of those with so many recipients in the last hour. One thread at a time.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Windows:
         *,
         own_weights: Iterable[Weight] = WEIGHTS,
         attributed_share: float | None = None,
+        spike_from: int | None = None,
     ) -> None:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given."""
         self._store = store
@@ -49,6 +53,7 @@ class Windows:
         self._fbl = feedback_loop
         self._kept = LongWindows(len(self._long), keep_ms, most)
         self._sole_users = SoleUsers(store, own_weights)
+        self._baselines = None if spike_from is None else Baselines(store, spike_from)
 
     def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
         """The subjects of customers that have any count, and who is to be read again when.
@@ -81,11 +86,15 @@ class Windows:
         if self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
             add_attributed(found, self._lengths, attributed, now_ms)
+        if self._baselines is not None:
+            found = replace(found, baselines=self._baselines.of(found, now_ms))
         return found, again
 
     def forget(self) -> None:
         """Read everything anew from now on."""
         self._kept.clear()
+        if self._baselines is not None:
+            self._baselines.forget()
 
     def _totals(
         self, customers: Sequence[str], places: Sequence[int], listings: Sequence[Listing], now_ms: int

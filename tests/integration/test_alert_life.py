@@ -42,10 +42,10 @@ def judge_of(ground: Ground, by: Policy) -> Judge:
 
 
 def test_cause_is_stored_in_a_column_of_its_own(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=60))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=60))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
-    ground.put(Row(NOW, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, hard=300))
     judge.judge_customers(["acme"], NOW_MS + 1000)
     rows = ground.store.rows("SELECT kind, cause FROM alerts FINAL ORDER BY alerts.time")
     assert [tuple(row) for row in rows] == [("opened", "events"), ("escalated", "events")]

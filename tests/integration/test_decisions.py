@@ -23,7 +23,7 @@ from streams.overrides import StoredOverride, with_stored
 from streams.store import Store
 from streams.stored_overrides import OverrideWatch, stored_overrides
 from streams.verdicts import Judge
-from tests.integration.api_client import NOW, Row
+from tests.integration.api_client import MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 from tests.integration.test_monitor import until
@@ -73,7 +73,7 @@ def test_override_is_stored_until_it_is_ended_and_both_stay_on_record(ground: Gr
 
 
 def test_monitor_judges_by_an_override_from_the_next_look_on_and_no_more_once_it_ends(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     now = [NOW_MS]
     watch = OverrideWatch(ground.store, POLICY, None, lambda: now[0])
     assert watch.newer() is None
@@ -132,7 +132,7 @@ def judged_with_decisions(ground: Ground, judge: Judge, at_ms: int) -> list[Aler
 
 
 def test_open_alert_that_is_overridden_goes_down_at_once_and_comes_back_when_that_ends(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     judge = ground.judge()
     (opened,) = judge.judge_customers(["acme"], NOW_MS).alerts
     added = decided(ground, until_ms=NOW_MS + HOUR_MS)
@@ -158,7 +158,7 @@ def test_open_alert_that_is_overridden_goes_down_at_once_and_comes_back_when_tha
 
 
 def test_another_monitor_goes_on_with_what_was_decided(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     ground.judge().judge_customers(["acme"], NOW_MS)
     added = decided(ground)
     assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + 1)] == ["overridden"]
@@ -168,7 +168,7 @@ def test_another_monitor_goes_on_with_what_was_decided(ground: Ground) -> None:
 
 
 def test_alert_that_was_lifted_ends_although_its_mail_is_gone(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     decided(ground)
@@ -178,7 +178,8 @@ def test_alert_that_was_lifted_ends_although_its_mail_is_gone(ground: Ground) ->
 
 
 def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=60), Row(NOW, delivered=900, hard=60, customer="rival"))
+    warned = Row(NOW - 10 * MINUTE, delivered=900, hard=60)
+    ground.put(warned, warned._replace(customer="rival"))
     judge = ground.judge()
     opened = {each.data.customer: each.data for each in judge.judge_customers(["acme", "rival"], NOW_MS).alerts}
     acknowledge(ground.store, opened["acme"].alert_id, by="Ida", why="called them", now_ms=NOW_MS + 1000)
@@ -188,7 +189,7 @@ def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Grou
     assert noted.data.acknowledged == Acknowledgement(by="Ida", why="called them", time_ms=NOW_MS + 1000)
     assert noted.data.explanation.startswith("Ida has taken the alert in hand: called them. 60 failed recipients")
     assert ground.judge().judge_customers(["acme", "rival"], NOW_MS + 3000).alerts == []
-    ground.put(Row(NOW, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, hard=300))
     (escalated,) = judge.judge_customers(["acme"], NOW_MS + 4000).alerts
     assert (escalated.data.kind, escalated.data.acknowledged) == ("escalated", None)
     explained = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + 5000, past=False)
@@ -200,7 +201,7 @@ def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Grou
 
 
 def test_acknowledged_alert_is_told_with_who_and_why(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     (alert,) = ground.judge().judge_customers(["acme"], NOW_MS).alerts
     found = acknowledge(ground.store, alert.data.alert_id[:8], by="Ida", why="called them", now_ms=NOW_MS + 1000)
     assert found == alert.data
@@ -214,7 +215,7 @@ def test_acknowledged_alert_is_told_with_who_and_why(ground: Ground) -> None:
 
 
 def test_resolved_alert_cannot_be_acknowledged(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     judge = ground.judge()
     (alert,) = judge.judge_customers(["acme"], NOW_MS).alerts
     ground.put(Row(NOW, delivered=90_000))

@@ -201,7 +201,7 @@ def test_alert_of_a_rule_or_window_that_the_policy_has_no_more_is_told(ground: G
     ground.put(Row(NOW, delivered=900, hard=300))
     ground.judge().judge_customers(["acme"], NOW_MS)
     others = tuple(each for each in POLICY.rules if each.name != "failure")
-    found = explained(ground, by=Policy(rules=others))
+    found = explained(ground, by=Policy(rules=others, windows=POLICY.windows))
     assert scope(found).remarks == ("an alert of rule failure is open, which this policy does not have",)
     assert scope(found).standing == "critical"
 

@@ -24,7 +24,7 @@ def stored(ground: Ground) -> dict[str, tuple[str, int, int]]:
 
 
 def test_open_alert_of_a_rule_that_is_gone_is_resolved_at_once(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=200, complained=30))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200, complained=30))
     judge = ground.judge()
     opened = {
         each.data.rule: each for each in judge.judge_customers(["acme"], NOW_MS).alerts if "str" not in each.data.scope
@@ -44,7 +44,7 @@ def test_open_alert_of_a_rule_that_is_gone_is_resolved_at_once(ground: Ground) -
 
 
 def test_alert_of_a_customer_without_any_mail_left_is_resolved_too(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=200))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     ground.store.run("TRUNCATE TABLE counts")
@@ -55,7 +55,7 @@ def test_alert_of_a_customer_without_any_mail_left_is_resolved_too(ground: Groun
 
 
 def test_rule_that_comes_back_opens_a_new_episode(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=200))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     judge.take_up(without("failure"))
@@ -66,7 +66,7 @@ def test_rule_that_comes_back_opens_a_new_episode(ground: Ground) -> None:
 
 
 def test_alert_whose_events_are_no_longer_stored_ends_without_one(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=200))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     ground.store.run("TRUNCATE TABLE alerts")

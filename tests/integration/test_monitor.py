@@ -13,10 +13,12 @@ from confluent_kafka import TopicPartition
 
 from schemas import settings as all_settings
 from schemas import topics
+from schemas.alert import AlertEvent
 from schemas.settings import Kafka
 from streams.broker import Publisher, consumer
-from streams.changes import messages
+from streams.changes import messages, partition_of
 from streams.monitor import Monitor
+from streams.pools import NOBODY
 from streams.store import StoreError
 from streams.verdicts import Judge, Judged
 
@@ -34,6 +36,7 @@ class Recorder:
         self.failures: list[Exception] = []
         self.again_ms = 0
         self.forgotten = 0
+        self.pools = 0
 
     def judge_customers(self, customers: list[str], now_ms: int) -> Judged:
         if self.failures:
@@ -46,6 +49,10 @@ class Recorder:
 
     def not_good(self) -> set[str]:
         return self.bad
+
+    def judge_pools(self, _now_ms: int) -> list[AlertEvent]:
+        self.pools += 1
+        return []
 
     def forget(self) -> None:
         self.forgotten += 1
@@ -219,5 +226,20 @@ def test_two_monitors_share_the_customers_and_one_takes_over_what_the_other_leav
             await until(lambda: first._ours == set(range(PARTITIONS)), "one to have all again")
             await until(lambda: all(one.times()[name] > before[name] for name in two.times()), "what two left")
             assert one.forgotten > forgotten
+
+    asyncio.run(run())
+
+
+def test_pools_are_judged_by_one_of_several_monitors_on_every_sweep(apache_kafka: Kafka, tmp_path: Path) -> None:
+    async def run() -> None:
+        one, two = Recorder(), Recorder()
+        async with running(apache_kafka, one, tmp_path / "a", sweep_s=0.1) as first:
+            await until(lambda: one.pools >= 2, "the only one to judge them")
+            async with running(apache_kafka, two, tmp_path / "b", sweep_s=0.1) as second:
+                await until(lambda: bool(second._ours) and not first._ours & second._ours, "the work to be shared")
+                theirs, others = (one, two) if partition_of(NOBODY, PARTITIONS) in first._ours else (two, one)
+                before, idle = theirs.pools, others.pools
+                await until(lambda: theirs.pools >= before + 5, "one of them to judge them")
+                assert others.pools <= idle + 1  # what was asked for before
 
     asyncio.run(run())

@@ -1,5 +1,7 @@
 """A policy tried over what is stored says what the monitor would have said at each full hour, and touches nothing."""
 
+import random
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ from api.try_policy_text import lines
 from jobs.try_policy import Trial, try_policy
 from schemas import policy
 from schemas.policy import Levels, Policy, Rule
+from streams.baselines import read_baselines
 from streams.hourly_history import Extent, Hourly
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
@@ -15,7 +18,7 @@ from streams.store import Store
 from streams.what_if import transitions
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
-from tests.integration.test_judging import LOOP, Ground, traffic
+from tests.integration.test_judging import LOOP, NOW_MS, Ground, traffic
 
 POLICY = policy.load()
 #: The last full hour.
@@ -46,7 +49,9 @@ def hour_by_hour(ground: Ground, by: Policy, customers: list[str], since_s: int)
     for customer in customers:
         states: dict[tuple[str, str], AlertState | None] = {}
         for at in range(since_s, NOON + 1, HOUR):
-            for subject in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False):
+            usual = read_baselines(ground.store, [customer], at * 1000)
+            for counted in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False):
+                subject = msgspec.structs.replace(counted, baseline=usual.get((customer, counted.scope)))
                 for verdict in judge(subject, by, at * 1000).verdicts:
                     key = subject.scope, verdict.rule
                     states[key], said = step(
@@ -71,6 +76,14 @@ def test_each_hour_is_judged_as_the_monitor_would_have(ground: Ground) -> None:
     short = msgspec.structs.replace(
         short, rules=tuple(each if each.name != "failure" else FAILURE for each in short.rules)
     )
+    # A burn is replayed over whole hours.
+    short = msgspec.structs.replace(
+        short,
+        rules=tuple(
+            msgspec.structs.replace(each, windows=("1h",), min_volume=100) if each.name == "failure_burn" else each
+            for each in short.rules
+        ),
+    )
     extent = Extent.of((short,), (NOW - 30 * HOUR) * 1000, NOW * 1000)
     hourly = Hourly(ground.store, extent, LOOP)
     assert hourly.customers() == sorted({row.customer for row in rows})
@@ -83,6 +96,25 @@ def test_each_hour_is_judged_as_the_monitor_would_have(ground: Ground) -> None:
     assert {each.rule for each in expected} >= {"complaint", "failure", "critical_listing", "exposure"}
     assert {each.kind for each in expected} >= {"opened", "resolved"}
     assert sorted(found, key=key) == sorted(expected, key=key)
+
+
+def test_unusual_volume_of_each_hour_is_what_the_monitor_would_have_seen(ground: Ground) -> None:
+    chance = random.Random(4)
+    days = [
+        Row(NOON - back * HOUR - 40 * MINUTE, delivered=chance.randrange(200, 400), stream=chance.choice(["a", "b"]))
+        for back in range(1, 24 * 34)
+    ]
+    spikes = [Row(NOON - back * HOUR + 20 * MINUTE, delivered=volume) for back, volume in ((28, 3_000), (5, 12_000))]
+    ground.put(*days, *spikes)
+    only = msgspec.structs.replace(POLICY, rules=tuple(each for each in POLICY.rules if each.name == "volume_spike"))
+    extent = Extent.of((only,), (NOW - 2 * DAY) * 1000, NOW * 1000)
+    (history,) = Hourly(ground.store, extent, LOOP).portions(["acme"])
+    found = transitions(history, [only])[0]
+    assert {each.kind for each in found if each.scope == "customer"} == {"opened", "resolved"}
+    expected = hour_by_hour(ground, only, ["acme"], extent.start_s + extent.first * HOUR)
+    assert sorted(found, key=lambda each: (each.scope, each.time_ms)) == sorted(
+        expected, key=lambda each: (each.scope, each.time_ms)
+    )
 
 
 FAILURE = Rule(
@@ -102,7 +134,7 @@ def test_stricter_policy_flags_and_a_milder_one_frees(ground: Ground) -> None:
     assert (difference.customer, difference.kind) == ("acme", "flagged")
     assert difference.tried[0].from_ms == (NOON - 9 * HOUR) * 1000
     assert difference.tried[0].to_ms is None
-    ground.put(Row(NOON - 5 * HOUR, hard=200))
+    ground.put(Row(NOON - 5 * HOUR, hard=150))
     milder = tried(ground, with_rule("failure", levels=Levels(warning=0.5)))
     assert [(each.customer, each.kind) for each in milder.differences] == [("acme", "freed")]
     assert milder.differences[0].in_force[0].from_ms == (NOON - 4 * HOUR) * 1000
@@ -117,6 +149,16 @@ def test_same_policy_judges_nobody_otherwise(ground: Ground) -> None:
     same = tried(ground, msgspec.structs.replace(POLICY, name="again"))
     assert (same.in_force.flagged, same.differences) == (1, [])
     assert list(lines(same))[-1] == "nobody is judged otherwise"
+
+
+def test_what_is_not_replayed_is_said(ground: Ground) -> None:
+    pools = msgspec.structs.replace(POLICY, scopes=("customer", "pool"))
+    assert list(lines(tried(ground, pools)))[2:4] == [
+        "rule failure_burn: its windows of less than an hour are judged as the hour",
+        "pools of small customers are not replayed",
+    ]
+    only = msgspec.structs.replace(POLICY, rules=POLICY.rules[:2])
+    assert try_policy(ground.store, only, only, LOOP, NOW_MS - DAY * 1000, NOW_MS).not_replayed == ()
 
 
 def test_empty_store_has_nobody_to_judge(ground: Ground) -> None:

@@ -1,5 +1,6 @@
 """The room that is left: exactly so many more open the next level, and one less does not."""
 
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -92,6 +93,21 @@ def test_listings_are_counted_to_the_threshold() -> None:
     assert left(rule, {}) == Allowance(more=1, level="warning", window="1h")
 
 
+def test_burn_gives_way_last_in_the_window_that_needs_most() -> None:
+    # 2 % of what 30 d allow (5 % of 60,000) are 60 failures in an hour, 5 in 5 minutes; there 10 of 100 are certain.
+    counted = {
+        "5m": WindowCounts(delivered=98, hard=2),
+        "1h": WindowCounts(delivered=440, hard=10),
+        "30d": WindowCounts(delivered=59_990, hard=10),
+    }
+    assert left(RULES["failure_burn"], counted) == Allowance(more=50, level="warning", window="1h")
+    assert left(RULES["failure_burn"], {**counted, "5m": WindowCounts(delivered=90)}) is None
+
+
+def plus(one: WindowCounts, other: WindowCounts) -> WindowCounts:
+    return WindowCounts(**{name: getattr(one, name) + getattr(other, name) for name in WindowCounts.__struct_fields__})
+
+
 number = st.integers(0, 50) | st.integers(0, 5_000) | st.integers(0, 5_000_000)
 counts = st.builds(
     WindowCounts,
@@ -110,12 +126,17 @@ counts = st.builds(
     attributed_listings=st.integers(0, 2),
 )
 windows = st.dictionaries(st.sampled_from(POLICY.windows), counts)
+#: As they are counted: each window is part of the next.
+nested = st.lists(counts, min_size=len(POLICY.windows), max_size=len(POLICY.windows)).map(
+    lambda parts: dict(zip(POLICY.windows, accumulate(parts, plus), strict=True))
+)
 #: One more of each numerator with the denominator as it is: a late bounce follows a delivery.
 ONE_MORE = {
     "complaint": {"fbl_complained": 1},
     "failure": {"hard": 1, "late_hard": 1},
     "block": {"block": 1, "late_block": 1},
     "exposure": {"exposed": 1},
+    "failure_burn": {"hard": 1, "late_hard": 1},
     "critical_listing": {"critical_listings": 1},
     "listing_count": {"listings_major": 1},
     "listed_hours": {"listed_s_critical": 3_600},
@@ -133,10 +154,14 @@ def with_more(rule: Rule, counted: dict[str, WindowCounts], more: int) -> Subjec
     return SubjectCounts(customer="acme", scope="customer", windows=worse)
 
 
-@given(st.sampled_from(sorted(RULES)), windows)
+def test_room_of_a_spike_is_not_said() -> None:
+    assert left(RULES["volume_spike"], {"1h": WindowCounts(delivered=5_000)}) is None
+
+
+@given(st.sampled_from(sorted(ONE_MORE)), windows | nested)
 def test_law_exactly_so_many_more_open_the_next_level(name: str, counted: dict[str, WindowCounts]) -> None:
     rule = RULES[name]
-    alone = Policy(rules=(rule,))
+    alone = Policy(rules=(rule,), windows=POLICY.windows)
 
     def level(more: int) -> Level:
         return judge(with_more(rule, counted, more), alone, 0).verdicts[0].level
@@ -151,11 +176,13 @@ def test_law_exactly_so_many_more_open_the_next_level(name: str, counted: dict[s
     assert level(found.more - 1) == now
 
 
-@given(st.sampled_from(sorted(RULES)), windows, st.sampled_from(LEVELS))
+@given(st.sampled_from(sorted(ONE_MORE)), windows | nested, st.sampled_from(LEVELS))
 def test_law_no_allowance_means_that_no_number_opens_a_worse_level(
     name: str, counted: dict[str, WindowCounts], above: Level
 ) -> None:
     rule = RULES[name]
     assume(left(rule, counted, above) is None)
-    worst = judge(with_more(rule, counted, 100_000_000), Policy(rules=(rule,)), 0).verdicts[0].level
+    worst = (
+        judge(with_more(rule, counted, 100_000_000), Policy(rules=(rule,), windows=POLICY.windows), 0).verdicts[0].level
+    )
     assert RANK[worst] <= RANK[above]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
-from schemas.counts import SubjectCounts, WindowCounts
+from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy, load, parse
 from streams.describe import alert_event, headline, percent, rfc3339
 from streams.judge import Judgement, Verdict, judge
@@ -83,6 +83,74 @@ OPENED = {
         "at or above the critical threshold of 1.",
     ),
 }
+
+
+BURNING = {
+    "5m": WindowCounts(delivered=300, hard=60),
+    "1h": WindowCounts(delivered=310, hard=75),
+    "30d": WindowCounts(delivered=14_900, hard=75, expired=25),
+}
+
+
+def burning(kind: TransitionKind, levels: tuple[Level, Level], windows: dict[str, WindowCounts]) -> AlertEvent:
+    judgement = judge(SubjectCounts(customer="acme", scope="customer", windows=windows), POLICY, NOW_MS)
+    verdict = next(each for each in judgement.verdicts if each.rule == "failure_burn")
+    return event(transition("failure_burn", kind, *levels, "customer"), verdict, judgement, POLICY)
+
+
+def test_burn_is_told_as_the_rate_and_how_fast_that_spends_the_allowance() -> None:
+    opened = burning("opened", ("good", "excessive"), BURNING)
+    assert opened.data.explanation == (
+        "75 failed recipients (hard bounces and expired mail) among 385 finished in 1h: 19.48 %, "
+        "spending the 5.00 % allowed of 30d at 72 times the allowed pace, "
+        "at or above the excessive threshold of 72 times the allowed pace."
+    )
+    assert headline(opened) == "acme: failure_burn is excessive (72 times the allowed pace in 1h)"
+
+
+def test_burn_that_is_over_says_by_which_window_it_was_held() -> None:
+    quiet = {**BURNING, "5m": WindowCounts(delivered=200), "1h": WindowCounts(delivered=600, hard=9)}
+    assert burning("resolved", ("excessive", "good"), quiet).data.explanation == (
+        "0 failed recipients (hard bounces and expired mail) among 200 finished in 5m: 0.00 %, "
+        "spending the 5.00 % allowed of 30d at 0 times the allowed pace, "
+        "below 11.5 times the allowed pace over 1h for 30 minutes; resolved from excessive."
+    )
+
+
+USUAL = Baseline(median=2000, mad=100, largest=2400, days=28)
+
+
+def spiking(kind: TransitionKind, levels: tuple[Level, Level], volume: int, usual: Baseline | None) -> AlertEvent:
+    windows = {"1h": WindowCounts(delivered=volume)}
+    subject = SubjectCounts(customer="acme", scope="customer", windows=windows, baseline=usual)
+    judgement = judge(subject, POLICY, NOW_MS)
+    verdict = next(each for each in judgement.verdicts if each.rule == "volume_spike")
+    return event(transition("volume_spike", kind, *levels, "customer"), verdict, judgement, POLICY)
+
+
+def test_spike_is_told_with_what_is_usual() -> None:
+    opened = spiking("opened", ("good", "warning"), 12_400, USUAL)
+    assert opened.data.explanation == (
+        "12,400 recipients finished in 1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
+        "in two hours at any time: score 26, at or above the warning threshold of score 20."
+    )
+    assert headline(opened) == "acme: volume_spike is warning (score 26 in 1h)"
+    assert (opened.data.numerator, opened.data.denominator) == (12_400, 2_000)
+
+
+def test_spike_that_is_over_says_below_what_it_stayed() -> None:
+    resolved = ("warning", "good")
+    assert spiking("resolved", resolved, 2_500, USUAL).data.explanation == (
+        "2,500 recipients finished in 1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
+        "in two hours at any time: score 1.2, below score 4.8 or not above 1.6 times the busiest hours for 30 minutes; "
+        "resolved from warning."
+    )
+    assert spiking("resolved", resolved, 900, USUAL).data.explanation.endswith(
+        "too little to judge (at least 1,000); resolved from warning."
+    )
+    assert spiking("resolved", resolved, 9_000, None).data.explanation == (
+        "9,000 recipients finished in 1h, without the history to judge it; resolved from warning."
+    )
 
 
 @pytest.mark.parametrize("rule", OPENED)

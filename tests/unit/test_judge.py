@@ -11,15 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import LEVELS
-from schemas.counts import SubjectCounts, WindowCounts
+from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.event import EventType, MailEvent
 from schemas.policy import Levels, Override, Policy, Rule, load
-from streams.judge import RANK, Judgement, Verdict, judge, measured, wilson
+from streams.interval import wilson
+from streams.judge import RANK, Judgement, Verdict, judge, measured
 from tests.unit.test_count import counted, event
 
 POLICY = load()
 CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))["case"]
-CASE_FIELDS = {"name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure", "also"}
+CASE_FIELDS = {
+    *("name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure", "also", "baseline"),
+}
 
 
 def subject(windows: dict[str, WindowCounts], scope: str = "customer") -> SubjectCounts:
@@ -55,7 +58,8 @@ def test_worked_case(case: dict[str, Any]) -> None:
     policy = msgspec.structs.replace(
         POLICY, expired_is_failure=case.get("expired_is_failure", True), rules=POLICY.rules + also
     )
-    judgement = judge(subject(windows), policy, 0)
+    usual = msgspec.convert(case.get("baseline"), Baseline | None)
+    judgement = judge(msgspec.structs.replace(subject(windows), baseline=usual), policy, 0)
     verdicts = by_rule(judgement)
     good = dict.fromkeys(verdicts, "good")
     assert {rule: verdict.level for rule, verdict in verdicts.items()} == good | case.get("expect", {})
@@ -245,6 +249,112 @@ window_counts = st.builds(
     listed_s_minor=st.integers(0, 100_000),
 )
 subjects = st.builds(subject, st.dictionaries(st.sampled_from(POLICY.windows), window_counts))
+
+
+#: As they are counted: each window is part of the next.
+nested_windows = st.lists(
+    st.tuples(number, st.integers(0, 200) | st.integers(0, 20_000)),
+    min_size=len(POLICY.windows),
+    max_size=len(POLICY.windows),
+).map(
+    lambda parts: {
+        window: WindowCounts(
+            delivered=sum(mail for mail, _ in parts[: place + 1]),
+            fbl_delivered=sum(mail for mail, _ in parts[: place + 1]),
+            hard=sum(bad for _, bad in parts[: place + 1]),
+            fbl_complained=sum(bad for _, bad in parts[: place + 1]),
+        )
+        for place, window in enumerate(POLICY.windows)
+    }
+)
+BURNS = Policy(
+    windows=POLICY.windows,
+    rules=tuple(
+        Rule(
+            name=metric,
+            metric=metric,
+            windows=("5m", "1h"),
+            allowance=0.01,
+            period="30d",
+            min_volume=20,
+            levels=Levels(watch=0.5, warning=3, excessive=14.4, critical=72),
+            resolve_ratio=0.7,
+        )
+        for metric in ("complaint_burn", "failure_burn")
+    ),
+)
+
+
+def burn_of(windows: dict[str, WindowCounts], metric: str = "complaint_burn") -> Verdict:
+    return by_rule(judge(subject(windows), BURNS, 0))[metric]
+
+
+@given(nested_windows, st.integers(0, 5), st.integers(1, 5_000))
+def test_law_more_complaints_never_improve_a_burn(windows: dict[str, WindowCounts], since: int, more: int) -> None:
+    """Those that came lately, and so are in every window from one on."""
+    worse = {
+        window: msgspec.structs.replace(each, fbl_complained=each.fbl_complained + more * (place >= since))
+        for place, (window, each) in enumerate(windows.items())
+    }
+    before, after = burn_of(windows), burn_of(worse)
+    assert RANK[after.level] >= RANK[before.level]
+    assert RANK[after.holding_level] >= RANK[before.holding_level]
+
+
+@given(nested_windows, st.integers(1, 5_000))
+def test_law_more_failures_now_never_improve_a_burn(windows: dict[str, WindowCounts], more: int) -> None:
+    worse = {window: msgspec.structs.replace(each, hard=each.hard + more) for window, each in windows.items()}
+    before, after = burn_of(windows, "failure_burn"), burn_of(worse, "failure_burn")
+    assert RANK[after.level] >= RANK[before.level]
+    assert RANK[after.holding_level] >= RANK[before.holding_level]
+
+
+@given(nested_windows, st.integers(1, 1_000))
+def test_law_the_same_burn_of_more_mail_never_turns_bad_into_good(
+    windows: dict[str, WindowCounts], factor: int
+) -> None:
+    larger = {window: scaled(each, factor) for window, each in windows.items()}
+    before, after = burn_of(windows), burn_of(larger)
+    assert after.rate == before.rate
+    assert RANK[after.level] >= RANK[before.level]
+
+
+@given(nested_windows, st.sampled_from(["complaint_burn", "failure_burn"]))
+def test_law_a_burn_opens_only_where_it_holds_and_where_every_window_alone_would_open(
+    windows: dict[str, WindowCounts], metric: str
+) -> None:
+    found = burn_of(windows, metric)
+    assert RANK[found.level] <= RANK[found.holding_level]
+    assert found.lower <= found.rate <= found.upper
+    rule = next(each for each in BURNS.rules if each.metric == metric)
+    alone = []
+    for window in rule.windows:
+        only = msgspec.structs.replace(rule, windows=(window,))
+        alone.append(judge(subject(windows), msgspec.structs.replace(BURNS, rules=(only,)), 0).verdicts[0].level)
+    assert found.level == min(alone, key=LEVELS.index)
+
+
+def test_burn_holds_by_the_hour_while_the_minutes_come_and_go() -> None:
+    hour = {"1h": WindowCounts(delivered=310, hard=75), "30d": WindowCounts(delivered=14_900, hard=100)}
+    for minutes in ({"delivered": 0}, {"delivered": 150}, {"delivered": 1, "hard": 149}):
+        found = judge(subject({"5m": WindowCounts(**minutes), **hour}), POLICY, 0)
+        assert by_rule(found)["failure_burn"].holding_level == "excessive"
+
+
+@pytest.mark.parametrize(
+    ("hour", "level"),
+    [
+        ({"delivered": 310, "hard": 75}, "excessive"),
+        ({"delivered": 325, "hard": 60}, "excessive"),  # 57.6 is 0.8 of 72
+        ({"delivered": 326, "hard": 59}, "warning"),
+        ({"delivered": 370, "hard": 15}, "good"),  # 14.4: but its rate is below 4 %
+        ({"delivered": 359, "hard": 15}, "warning"),
+        ({"delivered": 124, "hard": 75}, "good"),  # too little mail to hold
+    ],
+)
+def test_burn_holds_down_to_its_resolve_marks(hour: dict[str, int], level: str) -> None:
+    windows = {"1h": WindowCounts(**hour), "30d": WindowCounts(delivered=14_900, hard=100)}
+    assert by_rule(judge(subject(windows), POLICY, 0))["failure_burn"].holding_level == level
 
 
 @given(subjects)

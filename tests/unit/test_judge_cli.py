@@ -14,10 +14,13 @@ from api.cli import app
 from api.judge_cli import judge_lines
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import DEFAULT_FILE, load, parse
-from streams.judge import judge, wilson
+from streams.interval import wilson
+from streams.judge import judge
 
 POLICY = parse(
     """
+windows = ["5m", "1h", "24h", "30d"]
+
 [[rules]]
 name = "failure"
 metric = "failure"
@@ -37,6 +40,15 @@ name = "listed"
 metric = "critical_listing"
 windows = ["1h"]
 levels = { critical = 2 }
+
+[[rules]]
+name = "burn"
+metric = "failure_burn"
+windows = ["5m", "1h"]
+allowance = 0.05
+period = "30d"
+min_volume = 100
+levels = { warning = 14.4, excessive = 72 }
 
 [[overrides]]
 customer = "guest"
@@ -111,6 +123,21 @@ def test_override_holds_until_its_time() -> None:
     assert level(line(250, 1000, customer="guest"), DAY_MS) == "critical"
 
 
+@pytest.mark.parametrize(
+    ("n", "d", "month", "said"),
+    [
+        (60, 500, 60_000, "warning"),
+        (59, 500, 60_000, "good"),
+        (60, 5_000, 60_000, "good"),  # 1.2 %: less than is allowed
+        (60, 99, 60_000, "too_small"),
+        (60, 500, 0, "excessive"),  # the month has at least what the hour has
+    ],
+)
+def test_burn_is_judged_by_the_volume_of_its_period(n: int, d: int, month: int, said: str) -> None:
+    raw = json.loads(line(n, d, "failure_burn", "1h")) | {"period_denominator": month}
+    assert level(json.dumps(raw).encode() + b"\n") == said
+
+
 BAD = {
     "not JSON": (b"{\n", "not JSON"),
     "empty": (b"\n", "the line is empty"),
@@ -123,6 +150,8 @@ BAD = {
     "negative": (line(-1, 2), "numerator"),
     "fraction": (line(1, 2).replace(b'"denominator": 2', b'"denominator": 2.5'), "denominator"),
     "text": (line(1, 2).replace(b": 1", b': "1"'), "numerator"),
+    "burn without its period": (line(1, 2, "failure_burn", "1h"), "period_denominator: missing, and failure_burn"),
+    "spike": (line(1, 2, "volume_spike", "1h"), "volume_spike is judged by the customer's own last weeks"),
     "larger than can be counted": (line(1, 2**63), "denominator"),
 }
 

@@ -69,6 +69,22 @@ def test_listings_can_be_overridden_too() -> None:
     assert level([decided("none", rule="critical_listing")], rule="critical_listing") == "good"
 
 
+def test_burn_can_be_overridden_too() -> None:
+    burning = SubjectCounts(
+        customer="acme",
+        scope="customer",
+        windows=dict.fromkeys(("5m", "1h", "30d"), WindowCounts(delivered=500, hard=500)),
+    )
+
+    def said(stored: list[StoredOverride]) -> Level:
+        judged = judge(burning, with_stored(POLICY, stored, NOW), NOW).verdicts
+        return next(each.level for each in judged if each.rule == "failure_burn")
+
+    assert said([]) == "excessive"
+    assert said([decided("warning", rule="failure_burn")]) == "warning"
+    assert said([decided("none", rule="failure_burn")]) == "good"
+
+
 def test_decision_counts_from_when_it_was_made_until_its_time_is_over() -> None:
     one = [decided("none")]
     times = (NOW - 1001, NOW - 1000, NOW + 999, NOW + 1000)

@@ -36,6 +36,11 @@ def rule_with(line: str) -> str:
     return "\n".join([*kept, line])
 
 
+def burn_with(fields: str) -> str:
+    """The rule on a burn, with these fields more."""
+    return RULE.replace('metric = "complaint"', f'metric = "complaint_burn"\n{fields}')
+
+
 def override(fields: str) -> str:
     return f'{RULE}\n[[overrides]]\ncustomer = "acme"\nrule = "complaint"\nreason = "agreed"\n{fields}\n'
 
@@ -151,9 +156,46 @@ ERRORS = {
 min_share = 0.9""",
         "rule other: min_share: 0.9, rule listed has 0.5; a policy has one",
     ),
+    "burn without an allowance": (
+        burn_with('period = "30d"'),
+        "rule complaint: allowance: missing, and complaint_burn needs one",
+    ),
+    "burn without a period": (
+        burn_with("allowance = 0.003"),
+        "rule complaint: period: missing, and complaint_burn needs one",
+    ),
+    "period that is not counted": (
+        burn_with('allowance = 0.003\nperiod = "31d"'),
+        "rule complaint: period: 31d is not among the policy's windows",
+    ),
+    "period that is not longer than a window": (
+        burn_with('allowance = 0.003\nperiod = "24h"'),
+        "rule complaint: period: 24h is not longer than window 24h",
+    ),
+    "allowance of everything": (
+        burn_with('allowance = 1\nperiod = "30d"'),
+        "rule complaint: allowance: Expected `float` < 1",
+    ),
+    "rate with an allowance": (
+        rule_with("allowance = 0.003"),
+        "rule complaint: allowance: complaint has none; complaint_burn and failure_burn have",
+    ),
+    "rate with a period": (
+        rule_with('period = "30d"'),
+        "rule complaint: period: complaint has none; complaint_burn and failure_burn have",
+    ),
+    "spike over another window": (
+        rule_with('metric = "volume_spike"'),
+        "rule complaint: windows: volume_spike is judged over 1h alone",
+    ),
+    "rate with a factor": (rule_with("factor = 2"), "rule complaint: factor: complaint has none; volume_spike has"),
+    "factor below 1": (
+        rule_with('metric = "volume_spike"').replace('"24h"', '"1h"') + "\nfactor = 0.5",
+        "rule complaint: factor: Expected `float` >= 1",
+    ),
     "rule twice": (RULE + RULE, "rules: complaint is given twice"),
     "confidence 1": (f"confidence = 1.0\n{RULE}", "confidence: Expected `float` < 1"),
-    "unknown scope": (f'scopes = ["pool"]\n{RULE}', "scopes[0]: Invalid enum value 'pool'"),
+    "unknown scope": (f'scopes = ["domain"]\n{RULE}', "scopes[0]: Invalid enum value 'domain'"),
     "scope twice": (f'scopes = ["customer", "customer"]\n{RULE}', "scopes: customer is given twice"),
     "policy window that is none": (f'windows = ["0h"]\n{RULE}', "windows[0]: Expected `str` matching"),
     "policy window twice": (f'windows = ["24h", "24h"]\n{RULE}', "windows: 24h is given twice"),
@@ -222,11 +264,14 @@ def test_default_policy_has_the_documented_thresholds() -> None:
         "block": {"warning": 0.10, "excessive": 0.25},
         "exposure": {"warning": 0.25},
         "critical_listing": {"critical": 1},
+        "failure_burn": {"warning": 14.4, "excessive": 72},
+        "volume_spike": {"watch": 6, "warning": 20},
     }
 
 
 def test_default_policy_counts_the_documented_windows() -> None:
     assert {name: window_ms(name) for name in load().windows} == {
+        "5m": DAY_MS // 288,
         "1h": DAY_MS // 24,
         "24h": DAY_MS,
         "7d": 7 * DAY_MS,
@@ -239,6 +284,14 @@ def test_default_policy_counts_the_documented_windows() -> None:
 def test_name_that_is_no_window_is_refused(name: str) -> None:
     with pytest.raises(PolicyError, match="is not a window"):
         window_ms(name)
+
+
+def test_levels_of_a_burn_are_no_ratios() -> None:
+    text = burn_with('allowance = 0.003\nperiod = "30d"').replace("0.001", "14.4").replace("0.003 }", "72 }")
+    rule = parse(text, "t").rules[0]
+    assert rule.thresholds == (14.4, 72)
+    assert rule.reads == ("24h", "30d")
+    assert rule.paces == {"24h": pytest.approx(30 / 0.003)}
 
 
 def test_level_resolves_at_the_given_part_of_its_threshold() -> None:

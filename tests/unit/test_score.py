@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Levels, Override, Policy, Rule, load
-from streams.judge import RANK, judge, wilson
+from streams.interval import wilson
+from streams.judge import RANK, judge
 from streams.score import AT_THRESHOLD, COMPONENT_OF, COMPONENTS, SCORES, ladder, lower_bounds, score_of
 
 POLICY = load()

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.counts import WindowCounts
+from schemas.counts import Baseline, WindowCounts
 from schemas.policy import Levels, Metric, Policy, Rule, load
 from streams import screen as screening
 from streams.judge import judge
@@ -22,42 +22,91 @@ WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)
 LISTINGS_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric == "critical_listing"))
 EVERY_METRIC = msgspec.structs.replace(
     POLICY,
-    rules=POLICY.rules
-    + tuple(
-        Rule(name=f"more{place}", metric=metric, windows=("1h", "7d"), levels=Levels(watch=2), **more)
-        for place, (metric, more) in enumerate(
-            (
-                ("listing_count", {}),
-                ("listing_count", {"weights": ("minor", "informational")}),
-                ("listed_hours", {}),
-                ("listed_hours", {"weights": ("minor",)}),
-                ("attributed_listing", {"min_share": 0.8}),
+    rules=(
+        *POLICY.rules,
+        Rule(
+            name="burn",
+            metric="complaint_burn",
+            windows=("1h", "24h"),
+            allowance=0.001,
+            period="30d",
+            min_volume=20,
+            levels=Levels(watch=0.5),
+        ),
+        *(
+            Rule(name=f"more{place}", metric=metric, windows=("1h", "7d"), levels=Levels(watch=2), **more)
+            for place, (metric, more) in enumerate(
+                (
+                    ("listing_count", {}),
+                    ("listing_count", {"weights": ("minor", "informational")}),
+                    ("listed_hours", {}),
+                    ("listed_hours", {"weights": ("minor",)}),
+                    ("attributed_listing", {"min_share": 0.8}),
+                )
             )
-        )
+        ),
     ),
 )
+SPIKES_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric == "volume_spike"))
 number = st.integers(0, 30) | st.integers(0, 3_000) | st.integers(0, 3_000_000)
 #: Around the thresholds of the default policy: 1 complaint in 1,000, 3 failures in 100.
 near = st.sampled_from([0, 1, 3, 6, 10, 29, 30, 31, 199, 200, 500, 999, 1_000, 1_001])
 fields = st.fixed_dictionaries({name: st.integers(0, 1) if "listings" in name else number | near for name in FIELDS})
 
 
-def table(windows: dict[str, dict[str, int]]) -> Subjects:
+def nested(parts: list[dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Each window is part of the next, as they are counted."""
+    found: dict[str, dict[str, int]] = {}
+    total = dict.fromkeys(FIELDS, 0)
+    for window, part in zip(POLICY.windows, parts, strict=True):
+        total = {name: total[name] + part[name] for name in FIELDS}
+        found[window] = total
+    return found
+
+
+BURNING = Policy(
+    windows=POLICY.windows,
+    rules=(
+        Rule(
+            name="burn",
+            metric="failure_burn",
+            windows=("5m", "1h"),
+            allowance=0.01,
+            period="30d",
+            min_volume=20,
+            levels=Levels(watch=0.5, excessive=14.4),
+        ),
+    ),
+)
+
+
+usuals = st.none() | st.builds(
+    Baseline,
+    median=st.integers(0, 2_000).map(float),
+    mad=st.integers(0, 500).map(float),
+    largest=st.integers(0, 3_000),
+    days=st.just(28),
+)
+
+
+def table(windows: dict[str, dict[str, int]], usual: Baseline | None = None) -> Subjects:
     counts = np.zeros((1, len(POLICY.windows), len(FIELDS)), np.int64)
     for name, given_fields in windows.items():
         counts[0, POLICY.windows.index(name)] = [given_fields[field] for field in FIELDS]
-    return Subjects(["acme"], ["customer"], POLICY.windows, counts)
+    return Subjects(["acme"], ["customer"], POLICY.windows, counts, {} if usual is None else {0: usual})
 
 
 @given(
-    st.dictionaries(st.sampled_from(POLICY.windows), fields),
-    st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY, EVERY_METRIC]),
+    st.dictionaries(st.sampled_from(POLICY.windows), fields)
+    | st.lists(fields, min_size=len(POLICY.windows), max_size=len(POLICY.windows)).map(nested),
+    st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY, EVERY_METRIC, BURNING, SPIKES_ONLY]),
+    usuals,
 )
-@example({}, LISTINGS_ONLY)
+@example({}, LISTINGS_ONLY, None)
 def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
-    windows: dict[str, dict[str, int]], policy: Policy
+    windows: dict[str, dict[str, int]], policy: Policy, usual: Baseline | None
 ) -> None:
-    subjects = table(windows)
+    subjects = table(windows, usual)
     ((remarkable,), (too_small,)) = screen(subjects, policy)
     judgement = judge(subjects.one(0), policy, 0)
     assert remarkable or {verdict.level for verdict in judgement.verdicts} == {"good"}
@@ -86,10 +135,38 @@ def test_rate_at_the_threshold_is_remarkable() -> None:
         assert list(screen(subjects, policy).remarkable) == [expected]
 
 
+def test_burn_at_the_threshold_is_remarkable_where_every_window_burns() -> None:
+    blank = dict.fromkeys(FIELDS, 0)
+
+    def remarkable(minutes: int, hour: int) -> bool:
+        windows = {
+            "5m": {**blank, "delivered": 100 - minutes, "hard": minutes},
+            "1h": {**blank, "delivered": 450 - hour, "hard": hour},
+            "30d": {**blank, "delivered": 60_000},
+        }
+        only = msgspec.structs.replace(
+            POLICY, rules=tuple(each for each in POLICY.rules if each.metric == "failure_burn")
+        )
+        return bool(screen(table(windows), only).remarkable[0])
+
+    assert remarkable(minutes=20, hour=60)
+    assert not remarkable(minutes=20, hour=59)
+    assert not remarkable(minutes=4, hour=60)
+
+
+def test_spike_is_remarkable_where_it_is_known_what_is_usual() -> None:
+    usual = Baseline(median=2000, mad=100, largest=2400, days=28)
+    blank = dict.fromkeys(FIELDS, 0)
+    for delivered, known, expected in ((4801, usual, True), (4800, usual, False), (4801, None, False)):
+        subjects = table({"1h": {**blank, "delivered": delivered}}, known)
+        assert list(screen(subjects, SPIKES_ONLY).remarkable) == [expected]
+
+
 def test_window_that_is_not_read_is_an_empty_one() -> None:
     blank = dict.fromkeys(FIELDS, 0)
     subjects = table({"1h": {**blank, "delivered": 10_000}})
-    short = replace(subjects, windows=("1h",), counts=subjects.counts[:, :1])
+    hour = POLICY.windows.index("1h")
+    short = replace(subjects, windows=("1h",), counts=subjects.counts[:, hour : hour + 1])
     assert screen(short, POLICY).too_small.tolist() == screen(subjects, POLICY).too_small.tolist() == [False]
 
 

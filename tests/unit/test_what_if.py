@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Override, Policy, Rule, load
+from schemas.policy import RATES, Levels, Override, Policy, Rule, load
 from streams.compare_policies import Difference, Span, differences, spans
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
+from streams.spikes import FIRST_H, HOURS, baseline
 from streams.subjects import FIELDS, PLACE, Counts, Key
 from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, sole_users, transitions
 
@@ -174,7 +175,7 @@ DAILY = Policy(
             hold_minutes=each.hold_minutes,
         )
         for each in POLICY.rules
-        if each.metric != "critical_listing"
+        if each.metric in RATES
     ),
     windows=("1h", "5h"),
 )
@@ -195,6 +196,108 @@ def test_law_nothing_that_judging_every_hour_says_is_missed(seed: int, volume: i
 
     (found,) = transitions(past, [DAILY])
     assert sorted(found, key=key) == sorted(judged_each_hour(past, DAILY), key=key)
+
+
+BURNING = Policy(
+    rules=(
+        Rule(
+            name="burn",
+            metric="failure_burn",
+            windows=("1h", "3h"),
+            allowance=0.02,
+            period="24h",
+            min_volume=50,
+            levels=Levels(watch=0.8, warning=2, excessive=6),
+            hold_minutes=60,
+        ),
+    ),
+    windows=("1h", "3h", "24h"),
+)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([20, 300, 5_000]), st.integers(1, 10))
+def test_law_nothing_that_judging_a_burn_every_hour_says_is_missed(seed: int, volume: int, first: int) -> None:
+    chance = np.random.default_rng(seed)
+    counts = np.zeros((2, 40, len(FIELDS)), np.int64)
+    counts[..., PLACE["delivered"]] = chance.poisson(volume * (chance.random((2, 40)) < 0.6))
+    counts[..., PLACE["hard"]] = chance.poisson(volume * chance.choice([0.0, 0.01, 0.1], (2, 40)))
+    past = History(["acme", "rival"], ["customer", "customer"], BEGIN, first, counts)
+
+    def key(each: Transition) -> tuple[str, str, int]:
+        return each.customer, each.rule, each.time_ms
+
+    (found,) = transitions(past, [BURNING])
+    assert sorted(found, key=key) == sorted(judged_each_hour(past, BURNING), key=key)
+
+
+def test_burn_over_minutes_is_that_of_the_hour() -> None:
+    burn = next(each for each in POLICY.rules if each.metric == "failure_burn")
+    lenient = Override(customer="rival", rule="failure_burn", reason="agreed", min_volume={"5m": 300, "1h": 250})
+    policy = Policy(rules=(burn,), windows=("5m", "1h", "30d"), overrides=(lenient,))
+    (alone,) = each_rule(policy)
+    assert (alone.rules[0].windows, alone.windows) == (("1h",), ("1h", "30d"))
+    assert alone.rules[0].min_volume == {"1h": 200}
+    assert alone.overrides[0].min_volume == {"1h": 300}
+    quiet, burning = {"delivered": 200}, {"delivered": 150, "hard": 60}
+    (found,) = transitions(history(hourly(*[quiet] * 30, burning, quiet, quiet)), [policy])
+    assert told(found) == [(31, "opened", "excessive"), (33, "resolved", "good")]
+
+
+SPIKING = Policy(
+    rules=(
+        Rule(
+            name="volume",
+            metric="volume_spike",
+            windows=("1h",),
+            min_volume=100,
+            levels=Levels(watch=3, warning=10),
+            hold_minutes=60,
+        ),
+    ),
+    windows=("1h",),
+)
+
+
+def spikes_each_hour(past: History, policy: Policy) -> Iterator[Transition]:
+    """The plain way: what is usual is found anew at every full hour, from padded counts."""
+    for place, customer in enumerate(past.customers):
+        state: AlertState | None = None
+        delivered = past.counts[place, :, PLACE["delivered"]]
+        padded = np.concatenate((np.zeros(FIRST_H, np.int64), delivered))
+        for hour in range(past.first, len(delivered) + 1):
+            subject = SubjectCounts(
+                customer=customer,
+                scope="customer",
+                windows={"1h": WindowCounts(delivered=int(delivered[hour - 1]))},
+                baseline=baseline(padded[hour : hour + HOURS]),
+            )
+            now_ms = (past.start_s + hour * HOUR_S) * 1000
+            verdict = judge(subject, policy, now_ms).verdicts[0]
+            state, changed = step(state, verdict, now_ms, 3_600_000, customer, "customer")
+            if changed is not None:
+                yield changed
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.sampled_from([30, 300]), st.integers(1, 700))
+def test_law_nothing_that_judging_volumes_every_hour_says_is_missed(seed: int, volume: int, first: int) -> None:
+    chance = np.random.default_rng(seed)
+    counts = np.zeros((2, 720, len(FIELDS)), np.int64)
+    spikes = np.where(chance.random((2, 720)) < 0.01, chance.integers(2, 12), 1)
+    counts[..., PLACE["delivered"]] = chance.poisson(volume * spikes * (chance.random((2, 720)) < 0.8))
+    past = History(["acme", "rival"], ["customer", "customer"], BEGIN, first, counts)
+
+    def key(each: Transition) -> tuple[str, int]:
+        return each.customer, each.time_ms
+
+    (found,) = transitions(past, [SPIKING])
+    assert sorted(found, key=key) == sorted(spikes_each_hour(past, SPIKING), key=key)
+
+
+def test_spike_resolves_within_the_day_although_the_volume_stays() -> None:
+    steady, much = {"delivered": 100}, {"delivered": 5_000}
+    (found,) = transitions(history(hourly(*[steady] * 240, *[much] * 60), first=200), [SPIKING])
+    assert told(found) == [(241, "opened", "warning"), (265, "resolved", "good")]
 
 
 def said(kind: str, level: Level, hour: int, rule_name: str = "failure", customer: str = "acme") -> Transition:

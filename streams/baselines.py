@@ -1,0 +1,99 @@
+"""What is usual for customers at this time of day, read from the hourly projection and kept for the hour.
+
+It is read only of those whose last hour is large enough to be judged by it, which in a large fleet are few.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from schemas.counts import Baseline
+from streams.portions import portions
+from streams.screen import finished
+from streams.spikes import FIRST_H, HOURS, baseline
+from streams.store import Store
+from streams.subjects import CUSTOMER, STREAM_PREFIX, Counts, Key, Subjects
+from streams.totals import HOUR_S
+
+WINDOW = "1h"
+
+#: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
+VOLUMES = """
+SELECT customer, stream, groupArray(toUInt32(hour)), groupArray(mail)
+FROM
+(
+    SELECT customer, stream, hour, sum(n) AS mail
+    FROM
+    (
+        SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
+            sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)
+                - sum(late_hard) - sum(late_soft) - sum(late_block) AS n
+        FROM counts
+        WHERE dimension = 'provider' AND customer IN {customers:Array(String)}
+            AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
+            AND toStartOfHour(bucket) < toDateTime({until:UInt32})
+        GROUP BY customer, stream, hour, value
+    )
+    GROUP BY customer, stream, hour
+)
+GROUP BY customer, stream
+"""
+
+#: By customer and scope; those without enough history are absent.
+Found = dict[Key, Baseline]
+
+
+class Baselines:
+    """Reads and keeps them. One thread at a time."""
+
+    def __init__(self, store: Store, least: int) -> None:
+        """`least`: from so many recipients in the last hour on somebody is judged by it."""
+        self._store = store
+        self._least = least
+        self._hour = 0
+        self._read: set[str] = set()
+        self._found: Found = {}
+
+    def of(self, subjects: Subjects, now_ms: int) -> Mapping[int, Baseline]:
+        """By the places of subjects; of those only whose last hour is large enough and who have a history.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        hour = now_ms // 1000 // HOUR_S
+        if hour != self._hour:
+            self.forget()
+            self._hour = hour
+        volumes = finished(subjects.counts[:, subjects.windows.index(WINDOW)])
+        rows = np.flatnonzero(volumes >= self._least).tolist()
+        unread = {subjects.customers[row] for row in rows} - self._read
+        if unread:
+            self._found |= read_baselines(self._store, sorted(unread), now_ms)
+            self._read |= unread
+        usual = {row: self._found.get((subjects.customers[row], subjects.scopes[row])) for row in rows}
+        return {row: each for row, each in usual.items() if each is not None}
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        self._read.clear()
+        self._found.clear()
+
+
+def read_baselines(store: Store, customers: Sequence[str], now_ms: int) -> Found:
+    """The baselines of customers (sorted) and of each of their streams, for the hour that `now_ms` lies in.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    since = max(0, (now_ms // 1000 // HOUR_S - FIRST_H) * HOUR_S)
+    volumes: dict[Key, Counts] = {}
+    for part in portions(store, customers):
+        asked = {"customers": part, "since": since, "until": since + HOURS * HOUR_S}
+        for block in store.blocks(VOLUMES, asked):
+            for customer, stream, hours, mail in zip(*block, strict=True):
+                places = (hours.astype(np.int64) - since) // HOUR_S
+                for scope in (CUSTOMER, f"{STREAM_PREFIX}{stream}"):
+                    found = volumes.setdefault((customer, scope), np.zeros(HOURS, np.int64))
+                    found[places] += mail.astype(np.int64)
+    usual = {key: baseline(each) for key, each in volumes.items()}
+    return {key: each for key, each in usual.items() if each is not None}

@@ -1,0 +1,242 @@
+"""Customers of an IP pool who are too small to be judged, together: snowshoe spreads its mail over many of them.
+
+In each window only those customers count who, over all of their mail, have less than the rule's minimum volume there,
+so nobody is judged twice. One such customer alone is not judged in this disguise; two are the least.
+
+Who shares what is in a dimension of the counts, here the pool. Complaints are not counted by pool and provider, so of a
+pool they are divided by all deliveries: lower than the true rate, since many providers run no feedback loop.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.alert import Evidence, Level, Share
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import POOL, Metric, Policy, Rule, window_ms
+from streams.judge import RANK, Judgement, Verdict, judge
+from streams.store import Store
+from streams.totals import begin, is_long
+
+#: Alerts on a pool are on no customer.
+NOBODY = ""
+#: What a pool is judged by. The others need what is not counted by pool, or a customer's own history.
+POOLED: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
+#: The dimension of the counts that says who shares a thing of this kind.
+DIMENSIONS: Mapping[str, str] = {POOL: "pool"}
+LEAST_MEMBERS = 2
+#: Small customers that evidence names.
+TOP = 10
+
+#: Of each customer and pool, and of each customer altogether (where the dimension is `provider`).
+SHORT_PARTS = """
+    SELECT customer, dimension AS kind, if(dimension = 'provider', '', value) AS shared,
+        {sums}
+    FROM counts
+    WHERE dimension IN ('provider', '{dimension}') AND bucket >= toDateTime({{since_0:UInt32}}) {only}
+    GROUP BY customer, kind, shared
+"""
+#: The inner query has the shape of the hourly projection.
+LONG_PARTS = """
+    SELECT customer, kind, if(kind = 'provider', '', value) AS shared,
+        {sums}
+    FROM
+    (
+        SELECT customer, dimension AS kind, value, toStartOfHour(bucket) AS hour, {measures}
+        FROM counts
+        WHERE dimension IN ('provider', '{dimension}')
+            AND toStartOfHour(bucket) >= toDateTime({{since_0:UInt32}}) {only}
+        GROUP BY customer, kind, value, hour
+    )
+    GROUP BY customer, kind, shared
+"""
+#: Who uses one pool: evidence is asked for that alone.
+ONLY_ITS = """AND customer IN (
+        SELECT customer FROM counts
+        WHERE dimension = '{dimension}' AND value = {{shared:String}} AND bucket >= toDateTime({{since_0:UInt32}})
+    )"""
+#: `whole` is what the customer has altogether.
+MEMBERS = """
+    SELECT *, {wholes}
+    FROM ({parts})
+"""
+POOLS = """
+SELECT shared, {chosen}
+FROM ({members})
+WHERE kind = '{dimension}' AND shared != ''
+GROUP BY shared
+ORDER BY shared
+"""
+CULPRITS = """
+SELECT customer, top_0, bottom_0
+FROM ({members})
+WHERE kind = '{dimension}' AND shared = {{shared:String}} AND whole_0 < {{least_0:UInt32}} AND top_0 > 0
+ORDER BY top_0 DESC, bottom_0, customer
+LIMIT {{most:UInt8}}
+"""
+
+#: The measures that pools are judged by.
+MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
+FINISHED = "{n}delivered + {n}hard + {n}soft + {n}block + {n}expired - {n}late_hard - {n}late_soft - {n}late_block"
+
+
+class Asked(NamedTuple):
+    """One window of one rule."""
+
+    rule: Rule
+    window: str
+    least: int
+
+
+class Pooled(NamedTuple):
+    """What the small customers of one pool have together, by rule: each has its own minimum volume."""
+
+    scope: str
+    by_rule: Mapping[str, SubjectCounts]
+
+
+def pooled_rules(policy: Policy) -> list[Rule]:
+    """The rules that pools are judged by."""
+    return [rule for rule in policy.rules if rule.metric in POOLED]
+
+
+def read_pools(
+    store: Store, policy: Policy, feedback_loop: Sequence[str], now_ms: int, kind: str = POOL
+) -> list[Pooled]:
+    """All pools with enough small customers in any window, by name.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, dict[str, dict[str, WindowCounts]]] = {}
+    for asked in _by_length(policy):
+        sql, parameters = _question(POOLS, asked, policy, feedback_loop, now_ms, kind)
+        for name, *numbers in store.rows(sql, parameters):
+            for place, each in enumerate(asked):
+                top, bottom, members = numbers[3 * place : 3 * place + 3]
+                if members >= LEAST_MEMBERS:
+                    rules = found.setdefault(f"{kind}:{name}", {})
+                    rules.setdefault(each.rule.name, {})[each.window] = _counts(each.rule.metric, int(top), int(bottom))
+    return [
+        Pooled(
+            scope,
+            {
+                rule: SubjectCounts(customer=NOBODY, scope=scope, windows=windows)
+                for rule, windows in sorted(by_rule.items())
+            },
+        )
+        for scope, by_rule in sorted(found.items())
+    ]
+
+
+def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
+    """What the rules that pools are judged by say of one.
+
+    A window without enough small customers has too little mail.
+    """
+    nothing = SubjectCounts(customer=NOBODY, scope=pool.scope, windows={})
+    verdicts: list[Verdict] = []
+    for rule in pooled_rules(policy):
+        alone = msgspec.structs.replace(policy, rules=(rule,), overrides=())
+        verdicts += judge(pool.by_rule.get(rule.name, nothing), alone, now_ms).verdicts
+    worst: Level = max((each.level for each in verdicts), key=RANK.__getitem__, default="good")
+    too_small = worst == "good" and all(each.too_small for each in verdicts)
+    return Judgement(
+        customer=NOBODY,
+        scope=pool.scope,
+        now_ms=now_ms,
+        policy_version=policy.version,
+        verdicts=tuple(verdicts),
+        standing="too_small" if too_small else worst,
+    )
+
+
+def pool_evidence(
+    store: Store, scope: str, rule: Rule, window: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
+) -> Evidence:
+    """The small customers with most of the numerator.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    kind, _, name = scope.partition(":")
+    asked = [Asked(rule, window, dict(rule.checks)[window])]
+    sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, only=ONLY_ITS)
+    rows = store.rows(sql, {**parameters, "shared": name, "most": TOP})
+    return Evidence(
+        customers=tuple(
+            Share(name=str(customer), count=int(top), volume=max(0, int(bottom))) for customer, top, bottom in rows
+        )
+    )
+
+
+def _by_length(policy: Policy) -> Iterator[list[Asked]]:
+    """The windows that one query can read: all short ones, all long ones."""
+    every = [Asked(rule, window, least) for rule in pooled_rules(policy) for window, least in rule.checks]
+    for long in (False, True):
+        if some := [each for each in every if is_long(window_ms(each.window)) == long]:
+            yield some
+
+
+def _question(
+    template: str,
+    asked: Sequence[Asked],
+    policy: Policy,
+    feedback_loop: Sequence[str],
+    now_ms: int,
+    kind: str,
+    only: str = "",
+) -> tuple[str, dict[str, Any]]:
+    dimension = DIMENSIONS[kind]
+    windows = sorted({each.window for each in asked}, key=window_ms, reverse=True)
+    long = is_long(window_ms(windows[0]))
+    parts, time, prefix = (LONG_PARTS, "hour", "n_") if long else (SHORT_PARTS, "bucket", "")
+    parameters: dict[str, Any] = {"fbl": list(feedback_loop)}
+    for place, window in enumerate(windows):
+        parameters[f"since_{place}"] = begin(window_ms(window), now_ms)
+    sums, wholes, chosen = [], [], []
+    for place, each in enumerate(asked):
+        within = f"{time} >= toDateTime({{since_{windows.index(each.window)}:UInt32}})"
+        measured = _measured(each.rule.metric, policy.expired_is_failure)
+        top, bottom, whole = (expression.replace("{n}", prefix) for expression in measured)
+        sums += [
+            f"toInt64(sumIf({top}, {within})) AS top_{place}",
+            f"toInt64(sumIf({bottom}, {within})) AS bottom_{place}",
+            f"toInt64(sumIf({whole}, {within} AND kind = 'provider')) AS alone_{place}",
+        ]
+        wholes.append(f"sum(alone_{place}) OVER (PARTITION BY customer) AS whole_{place}")
+        small = f"whole_{place} < {{least_{place}:UInt32}}"
+        chosen += [
+            f"sumIf(top_{place}, {small})",
+            f"sumIf(bottom_{place}, {small})",
+            f"countIf({small} AND bottom_{place} > 0)",
+        ]
+        parameters[f"least_{place}"] = each.least
+    measures = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
+    names = {"dimension": dimension, "only": only.format(dimension=dimension), "measures": measures}
+    inner = parts.format(sums=",\n        ".join(sums), **names)
+    members = MEMBERS.format(wholes=", ".join(wholes), parts=inner)
+    return template.format(chosen=", ".join(chosen), members=members, dimension=dimension), parameters
+
+
+def _measured(metric: Metric, expired_is_failure: bool) -> tuple[str, str, str]:
+    """Numerator and denominator of a pool, and what tells whether a customer is small: its own denominator."""
+    match metric:
+        case "complaint":
+            return "{n}complained", "{n}delivered", "if(value IN {fbl:Array(String)}, {n}delivered, 0)"
+        case "failure":
+            return "{n}hard + {n}expired" if expired_is_failure else "{n}hard", FINISHED, FINISHED
+        case _:
+            return "{n}block", FINISHED, FINISHED
+
+
+def _counts(metric: Metric, top: int, bottom: int) -> WindowCounts:
+    """Such counts as `judge.measured` makes of them again."""
+    match metric:
+        case "complaint":
+            return WindowCounts(fbl_complained=top, fbl_delivered=bottom)
+        case "failure":
+            return WindowCounts(hard=top, delivered=bottom - top)
+        case _:
+            return WindowCounts(block=top, delivered=bottom - top)

@@ -1,0 +1,65 @@
+"""Unusual volume: an hour of a customer against its own hours at the same time of day. Pure.
+
+The last 60 minutes lie within two clock hours. On each of the 28 days before, as far back as there is mail, these two
+hours together are what the customer may have sent in any 60 minutes of that time of day. Of those days
+
+    score = (volume - median) / max(1.4826 * MAD, sqrt(median), 0.2 * median, 1)
+
+where MAD is the median of the absolute deviations from the median: half of the days may be anything and move it little.
+1.4826 makes it a standard deviation where volumes are normal (P. J. Rousseeuw and C. Croux, "Alternatives to the median
+absolute deviation", JASA 88, 1993). The floors are for the even: what is counted varies by the root of its size at the
+least, and nobody's business is steady within a fifth.
+
+A newsletter at another hour than usual is no spike, so the hour must also exceed the rule's `factor` times the busiest
+two neighbouring hours of those days. The last day is left out of both, so a spike is not measured by its own beginning,
+and yet becomes the customer's usual within a day: it does not stay open for weeks where a customer has grown.
+"""
+
+from math import sqrt
+
+import numpy as np
+
+from schemas.counts import Baseline
+from schemas.policy import Rule
+from streams.subjects import Counts
+
+DAYS = 28
+LEAST_DAYS = 7
+DAY_H = 24
+#: Hours are read from so many before the running one, the first of the pair of `DAYS` ago, ...
+FIRST_H = DAYS * DAY_H + 1
+#: ... so many of them: up to the last one of the pair of a day ago.
+HOURS = FIRST_H - DAY_H + 1
+
+#: The standard deviation of a normal distribution, in units of its MAD.
+NORMAL = 1.4826
+SHARE = 0.2
+
+
+def baseline(volumes: Counts) -> Baseline | None:
+    """What is usual, from `HOURS` hours, oldest first; None without mail for `LEAST_DAYS` days."""
+    mail = np.maximum(volumes, 0)
+    sent = np.flatnonzero(mail)
+    if not len(sent):
+        return None
+    last = HOURS - 2
+    days = (last - int(sent[0])) // DAY_H + 1
+    if days < LEAST_DAYS:
+        return None
+    pairs = mail[:-1] + mail[1:]
+    usual = pairs[last - DAY_H * np.arange(days)]
+    median = float(np.median(usual))
+    return Baseline(
+        median=median, mad=float(np.median(np.abs(usual - median))), largest=int(pairs.max()), days=int(days)
+    )
+
+
+def score(volume: int, usual: Baseline) -> float:
+    """How unusual a volume (recipients in an hour) is; 0 where it is not above the median."""
+    scale = max(NORMAL * usual.mad, sqrt(usual.median), SHARE * usual.median, 1.0)
+    return max(0.0, (volume - usual.median) / scale)
+
+
+def exceeds(volume: int, usual: Baseline, rule: Rule, ratio: float = 1.0) -> bool:
+    """Whether the hour is larger than `factor` times the busiest time, or `ratio` of that."""
+    return volume > rule.times * ratio * usual.largest
