@@ -20,7 +20,7 @@ from pydnsbl.providers import Provider
 from jobs.dnsbl_answer import Clear, Failed, Look, Outcome, Raw, family_of, is_address, read_answer
 from jobs.question_pace import Pacer
 from jobs.registered_domain import registered_domain
-from schemas.blocklists import Zone
+from schemas.blocklists import Family, Zone
 from schemas.domains import domain_name
 from schemas.listing import ResourceKind
 from schemas.settings import Blocklists, SettingsError
@@ -81,19 +81,38 @@ def asking(settings: Blocklists, tally: Tally | None = None) -> Asking:
 
 
 def questions(resources: Collection[Resource], zones: Sequence[Zone]) -> list[Question]:
-    """Every resource at every zone that holds its like and is asked at all, ordered by resource.
-
-    Of a domain, zones of registered domains are asked only where it is one, or a public suffix.
-    """
-    by_kind = {kind: [each for each in zones if each.kind == kind and each.asked_at] for kind in ("ip", "domain")}
+    """Every resource at every zone that holds its like and is asked at all, ordered by resource."""
+    asked = [zone for zone in zones if zone.asked_at]
     return [
-        Question(name, zone)
-        for kind, name in sorted(set(resources), key=lambda each: each.name)
-        for family in [family_of(kind, name)]
-        for below in [kind == "domain" and registered_domain(name) not in {name, ""}]
-        for zone in by_kind[kind]
-        if family in zone.holds and not (below and zone.names == "registered")
+        Question(each.name, zone)
+        for each in sorted(set(resources), key=lambda each: each.name)
+        for like in [like_of(each)]
+        for zone in asked
+        if holds(zone, like)
     ]
+
+
+class Like(NamedTuple):
+    """What decides which zones are asked about a resource: its family, and whether it is a name below the domain that
+    was registered."""
+
+    family: Family
+    below: bool
+
+
+def like_of(resource: Resource) -> Like:
+    """What a resource is like.
+
+    Raises:
+        ValueError: of the kind "ip", and no IP address.
+    """
+    kind, name = resource
+    return Like(family_of(kind, name), kind == "domain" and registered_domain(name) not in {name, ""})
+
+
+def holds(zone: Zone, like: Like) -> bool:
+    """Whether the zone holds the like of a resource. Zones of registered domains are not asked about names below."""
+    return like.family in zone.holds and not (like.below and zone.names == "registered")
 
 
 async def look(

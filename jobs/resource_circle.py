@@ -5,38 +5,35 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from jobs.dnsbl import Question, Resource
+from jobs.dnsbl import Like, Question, Resource, holds, like_of
 from jobs.dnsbl_answer import family_of, is_address
-from jobs.registered_domain import registered_domain
 from jobs.scan_schedule import Arc, place_of
-from schemas.blocklists import Family, Zone
+from schemas.blocklists import Zone
 from schemas.domains import domain_name
 
 
 class _Entry(NamedTuple):
     place: int
     name: str
-    family: Family
-    #: A name below the domain that was registered.
-    below: bool
+    like: Like
 
 
 class ResourceCircle:
     """Resources, each at its place on the circle of `scan_schedule`."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
-        self._entries = sorted(_entry(each) for each in set(resources))
+        self._entries = sorted(_Entry(place_of(each.name), each.name, like_of(each)) for each in set(resources))
         self._places = [each.place for each in self._entries]
-        self._counts = Counter((each.family, each.below) for each in self._entries)
+        self._counts = Counter(each.like for each in self._entries)
 
     def count(self, zone: Zone) -> int:
         """How many resources the zone is asked about in a round."""
-        return sum(many for kind, many in self._counts.items() if _asked(zone, *kind))
+        return sum(many for like, many in self._counts.items() if holds(zone, like))
 
     def questions(self, zone: Zone, arc: Arc, known: Collection[str] = ()) -> list[Question]:
         """What to ask the zone about in a turn: what lies in the arc, and what is `known` of the zone and does."""
         first, last = (bisect_left(self._places, place) for place in (arc.begin, arc.begin + arc.length))
-        names = [each.name for each in self._entries[first:last] if _asked(zone, each.family, each.below)]
+        names = [each.name for each in self._entries[first:last] if holds(zone, each.like)]
         more = set(known).difference(names)
         names += [each for each in more if arc.holds(place_of(each)) and may_be_asked(zone, each)]
         return [Question(name, zone) for name in sorted(names)]
@@ -47,13 +44,3 @@ def may_be_asked(zone: Zone, name: str) -> bool:
     if zone.kind == "domain":
         return bool(domain_name(name))
     return is_address(name) and family_of("ip", name) in zone.holds
-
-
-def _entry(resource: Resource) -> _Entry:
-    kind, name = resource
-    below = kind == "domain" and registered_domain(name) not in {name, ""}
-    return _Entry(place_of(name), name, family_of(kind, name), below)
-
-
-def _asked(zone: Zone, family: Family, below: bool) -> bool:
-    return family in zone.holds and not (below and zone.names == "registered")
