@@ -84,8 +84,7 @@ def explain(
         StoreError: the store failed.
     """
     lengths = {name: window_ms(name) for name in policy.windows}
-    share = policy.attributed_share
-    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past, attributed_share=share)
+    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past, policy=policy)
     if spike_from(policy) is not None:
         usual = read_baselines(store, [customer], at_ms)
         counted = [msgspec.structs.replace(each, baseline=usual.get((customer, each.scope))) for each in counted]
@@ -100,7 +99,7 @@ def explain(
     notes = acknowledged(store, at_ms, customer)
     suspended = suspension_at(store, customer, at_ms) if past else suspension(store, customer)
     states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
-    recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], share)
+    recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], policy)
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
     scopes = sorted({CUSTOMER, *subjects, *(scope for scope, _ in alerts)}, key=lambda each: (each != CUSTOMER, each))
     return Explanation(
@@ -203,16 +202,14 @@ def _recounted(
     lengths: Mapping[str, int],
     feedback_loop: Sequence[str],
     alerts: Sequence[Sent],
-    share: float | None,
+    policy: Policy,
 ) -> dict[int, dict[str, SubjectCounts]]:
     """What is counted now for the times at which alerts last changed, by time and scope."""
     times = sorted({each.time_ms for each in alerts})
     return {
         time_ms: {
             each.scope: each
-            for each in counts_at(
-                store, customer, lengths, feedback_loop, time_ms, so_far=False, attributed_share=share
-            )
+            for each in counts_at(store, customer, lengths, feedback_loop, time_ms, so_far=False, policy=policy)
         }
         for time_ms in times
     }

@@ -33,6 +33,10 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     used, and the `listings_*` those of lists of each weight, in force at some time of the window; `listed_s_*` are the
     seconds in which they were, added up over the listings. `attributed_listings` are those of which this customer is
     the likely cause by the policy's `min_share`.
+
+    Read only where a rule asks for them: `gateway` is mail to SMS gateways, `unwanted` mail delivered to people who
+    had refused it; `from_known` mail whose From domain is known, of customers that registered any, `from_unregistered`
+    what of it came from none of these; `new_from_domains` are From domains that the customer never used before.
     """
 
     delivered: int = 0
@@ -63,6 +67,11 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     listed_s_minor: int = 0
     listed_s_informational: int = 0
     attributed_listings: int = 0
+    gateway: int = 0
+    unwanted: int = 0
+    from_known: int = 0
+    from_unregistered: int = 0
+    new_from_domains: int = 0
 
     @property
     def finished(self) -> int:

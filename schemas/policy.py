@@ -44,21 +44,35 @@ Metric = Literal[
     "complaint_burn",
     "failure_burn",
     "volume_spike",
+    "unsubscribe",
+    "unwanted",
+    "sms_gateway",
+    "unregistered_from",
+    "new_from_domain",
 ]
-COUNTED: frozenset[Metric] = frozenset({"critical_listing", "listing_count", "listed_hours", "attributed_listing"})
+NEW_FROM: Metric = "new_from_domain"
+COUNTED: frozenset[Metric] = frozenset(
+    {"critical_listing", "listing_count", "listed_hours", "attributed_listing", NEW_FROM}
+)
+#: What is read only where a rule asks for it (`streams.acceptable_use`), and is not replayed.
+USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM})
+#: The mail from which on a new From domain counts, where a rule does not say.
+DEFAULT_LEAST_MAIL = 100
 #: Those of which a rule may say which weights of lists count, and what counts where it does not.
 WEIGHED: frozenset[Metric] = frozenset({"listing_count", "listed_hours"})
 DEFAULT_WEIGHTS: tuple[Weight, ...] = ("critical", "major")
 #: The share from which a customer is the cause of a listing, where a rule does not say.
 DEFAULT_MIN_SHARE = 0.5
-RATES: frozenset[Metric] = frozenset({"complaint", "failure", "block", "exposure"})
+RATES: frozenset[Metric] = frozenset(
+    {"complaint", "failure", "block", "exposure", "unsubscribe", "unwanted", "sms_gateway", "unregistered_from"}
+)
 #: What an allowance is of.
 BURNS: Mapping[Metric, Metric] = {"complaint_burn": "complaint", "failure_burn": "failure"}
 SPIKE: Metric = "volume_spike"
 #: How many times the busiest time of the last weeks an hour must exceed, where a rule does not say.
 DEFAULT_FACTOR = 2.0
 #: Verdicts on these do not tell whether somebody has enough mail to be called good.
-TELLING_NOTHING: frozenset[Metric] = COUNTED | {SPIKE}
+TELLING_NOTHING: frozenset[Metric] = COUNTED | USE | {SPIKE}
 
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -122,7 +136,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
     `allowance` (a ratio) and `period` are of `complaint_burn` and `failure_burn`: what may be complained of, or fail,
     of the period's mail. Their level opens when all windows reach it and holds by the longest. `factor` is of
-    `volume_spike`: how many times the busiest time of the last weeks the hour must exceed; 2 if not given.
+    `volume_spike`: how many times the busiest time of the last weeks the hour must exceed; 2 if not given. `least_mail`
+    is of `new_from_domain`: the recipients that a domain must have sent to in the window's time; 100 if not given.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
@@ -142,6 +157,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     allowance: Annotated[float, Meta(gt=0, lt=1)] | UnsetType = UNSET
     period: Window | UnsetType = UNSET
     factor: Annotated[float, Meta(ge=1)] | UnsetType = UNSET
+    least_mail: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _raise_first(self.contradictions())
@@ -172,6 +188,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
             yield Contradiction(("windows",), f"windows: {SPIKE} is judged over 1h alone")
         if self.metric != SPIKE and self.factor is not UNSET:
             yield Contradiction(("factor",), f"factor: {self.metric} has none; {SPIKE} has")
+        if self.metric != NEW_FROM and self.least_mail is not UNSET:
+            yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
         yield from _wrong_levels(self.levels, self.metric)
 
     def _wrong_period(self) -> Iterator[Contradiction]:
@@ -205,6 +223,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     def times(self) -> float:
         """The `factor`."""
         return DEFAULT_FACTOR if self.factor is UNSET else self.factor
+
+    @property
+    def least_new(self) -> int:
+        """The `least_mail`."""
+        return DEFAULT_LEAST_MAIL if self.least_mail is UNSET else self.least_mail
 
     @cached_property
     def ladder(self) -> tuple[Rung, ...]:
@@ -365,6 +388,16 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return next((rule.least_share for rule in self.rules if rule.metric == "attributed_listing"), None)
 
     @property
+    def used(self) -> frozenset[Metric]:
+        """The metrics of `USE` that any rule judges."""
+        return USE & {rule.metric for rule in self.rules}
+
+    @property
+    def least_new(self) -> int:
+        """The mail from which on a new From domain counts."""
+        return next((rule.least_new for rule in self.rules if rule.metric == NEW_FROM), DEFAULT_LEAST_MAIL)
+
+    @property
     def listed_weights(self) -> frozenset[Weight]:
         """The weights of the lists of which any rule counts a customer's own listings."""
         weighed = [weight for rule in self.rules if rule.metric in WEIGHED for weight in rule.counted_weights]
@@ -500,7 +533,7 @@ def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
 
 
 def _unit(metric: Metric) -> str:
-    return "hours" if metric == "listed_hours" else "listings"
+    return {"listed_hours": "hours", NEW_FROM: "domains"}.get(metric, "listings")
 
 
 def _repeated(field: str, names: Sequence[str], key: str = "") -> Iterator[Contradiction]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import Baseline
-from schemas.policy import BURNS, COUNTED, POOL_PREFIX, RATES, SPIKE, STREAM_PREFIX, Policy, Rule
+from schemas.policy import BURNS, COUNTED, NEW_FROM, POOL_PREFIX, RATES, SPIKE, STREAM_PREFIX, Policy, Rule
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 
@@ -153,17 +153,37 @@ def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str) -> str:
         case "block":
             refused = _many(n, "recipient")
             return f"{refused} refused for policy, spam or reputation among {d:,} finished {within}"
-        case "exposure":
-            return f"{n:,} of {_many(d, 'message')} sent through an address on a blocklist {within}"
-        case _:
+        case "volume_spike":
             usual = f"; {usually(verdict.baseline)}" if verdict.baseline else ""
             return f"{_many(n, 'recipient')} finished {within}{usual}"
+        case _:
+            return f"{_of_mail(verdict)} {within}"
+
+
+def _of_mail(verdict: Verdict) -> str:
+    """What part of the mail was of some kind."""
+    n, d = verdict.numerator, verdict.denominator
+    match verdict.metric:
+        case "exposure":
+            return f"{n:,} of {_many(d, 'message')} sent through an address on a blocklist"
+        case "unsubscribe":
+            return f"{_many(n, 'unsubscription')} among {_many(d, 'delivery', 'deliveries')}"
+        case "unwanted":
+            deliveries = _many(d, "delivery", "deliveries")
+            return f"{n:,} of {deliveries} to people who had refused mail more than 48 hours before"
+        case "sms_gateway":
+            return f"{_many(n, 'message')} to SMS gateways among {d:,} finished"
+        case _:
+            return f"{n:,} of {_many(d, 'message')} from domains that are not the customer's registered ones"
 
 
 def _numbered(verdict: Verdict, rule: Rule) -> str:
     if verdict.metric == "attributed_listing":
         share = f"(share {rule.least_share:g})"
         return f"{_listings(verdict.numerator)} of which this customer is the likely cause {share}"
+    if verdict.metric == NEW_FROM:
+        number = _many(verdict.numerator, "From domain")
+        return f"{number} never used before, with {rule.least_new:,} recipients or more,"
     lists = "critical" if verdict.metric == "critical_listing" else " or ".join(rule.counted_weights)
     what = f"on {lists} blocklists of addresses or domains only this customer used"
     if verdict.metric == "listed_hours":

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
-from schemas.policy import COUNTED, SPIKE
+from schemas.policy import COUNTED, NEW_FROM, SPIKE, USE
 from streams.describe import rfc3339
 from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING
@@ -40,6 +40,7 @@ FROM
         sum(complained) * {{complaints:UInt8}}
             + (sum(hard) + sum(expired) * {{expired:UInt8}}) * {{failures:UInt8}}
             + sum(block) * {{blocks:UInt8}}
+            + sum(unsubscribed) * {{unsubscribes:UInt8}}
             + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {{all:UInt8}} AS part,
         sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) AS mail
     FROM counts
@@ -63,6 +64,7 @@ FROM
     WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
         AND ((type = 'complained' AND {{complaints:UInt8}} AND provider IN {{fbl:Array(String)}})
             OR (type = 'expired' AND {{failures:UInt8}} AND {{expired:UInt8}})
+            OR (type = 'unsubscribed' AND {{unsubscribes:UInt8}})
             OR (type = 'bounced' AND bounce_kind = 'hard' AND {{failures:UInt8}})
             OR (type = 'bounced' AND bounce_kind = 'block' AND {{blocks:UInt8}}))
 )
@@ -91,7 +93,21 @@ ORDER BY customer, scope, time DESC, message_id
 LIMIT {{samples:UInt8}} BY customer, scope
 """
 
-LISTED_METRICS = COUNTED | {"exposure"}
+UNWANTED_IDS = f"""
+SELECT customer, scope, message_id
+FROM
+(
+    SELECT customer, stream, unwanted_mail.time AS time, message_id
+    FROM unwanted_mail FINAL
+    WHERE customer IN {{customers:Array(String)}} AND unwanted_mail.time >= toDateTime({{since:UInt32}})
+)
+{_SCOPES}
+    AND message_id != ''
+ORDER BY customer, scope, time DESC, message_id
+LIMIT {{samples:UInt8}} BY customer, scope
+"""  # noqa: S608 - made of names from this project only
+
+LISTED_METRICS = COUNTED - {NEW_FROM} | {"exposure"}
 
 
 def collect(
@@ -114,7 +130,7 @@ def collect(
     """
     found = {}
     listed = metric in LISTED_METRICS
-    all_mail = listed or metric == SPIKE
+    all_mail = listed or metric == SPIKE or metric in USE
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
     listings = current_causes(store, now_ms - window_ms, {}) if listed else []
     for start in range(0, len(subjects), AT_ONCE):
@@ -128,6 +144,7 @@ def collect(
             "failures": int(metric in ("failure", "failure_burn")),
             "expired": int(expired_is_failure),
             "blocks": int(metric == "block"),
+            "unsubscribes": int(metric == "unsubscribe"),
             "all": int(all_mail),
             "top": TOP,
             "samples": SAMPLES,
@@ -138,6 +155,9 @@ def collect(
         events: dict[tuple[str, str, str], list[Share]] = defaultdict(list)
         for customer, scope, what, name, count, sample in store.rows(EVENTS, asked):
             events[customer, scope, what].append(Share(name=name, count=int(count), sample=masked(sample)))
+        if metric == "unwanted":
+            for customer, scope, message_id in store.rows(UNWANTED_IDS, asked):
+                events[customer, scope, "message"].append(Share(name=message_id, count=1))
         past = (
             history(
                 store, part, metric, window_ms, feedback_loop_providers, now_ms, thresholds or {}, expired_is_failure

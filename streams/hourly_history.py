@@ -27,7 +27,7 @@ PORTION_BYTES = 32_000_000
 BYTES_AN_HOUR = 8 * len(FIELDS)
 
 #: The measures that rates are made of.
-MEASURED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block")
+MEASURED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "unsubscribed")
 READ = (*MEASURED, "fbl_delivered", "fbl_complained")
 _SUMMED = (
     *(f"sum(n_{name})" for name in MEASURED),

@@ -28,6 +28,19 @@ from streams.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
 NOTHING = WindowCounts()
+FAILURES: frozenset[Metric] = frozenset({"failure", "failure_burn"})
+#: Numerator and denominator by their names in `WindowCounts`, of all but failures and numbers.
+RATIOS: Mapping[Metric, tuple[str, str]] = {
+    "complaint": ("fbl_complained", "fbl_delivered"),
+    "complaint_burn": ("fbl_complained", "fbl_delivered"),
+    "block": ("block", "finished"),
+    "exposure": ("exposed", "sent"),
+    "volume_spike": ("finished", "finished"),
+    "unsubscribe": ("unsubscribed", "delivered"),
+    "unwanted": ("unwanted", "delivered"),
+    "sms_gateway": ("gateway", "finished"),
+    "unregistered_from": ("from_unregistered", "from_known"),
+}
 HOUR_S = 3600
 
 
@@ -132,19 +145,12 @@ def measured(
 
     A number of listings or of (full) hours has the denominator 1, a volume itself.
     """
-    match metric:
-        case "complaint" | "complaint_burn":
-            return counts.fbl_complained, counts.fbl_delivered
-        case "failure" | "failure_burn":
-            return counts.hard + counts.expired if expired_is_failure else counts.hard, counts.finished
-        case "block":
-            return counts.block, counts.finished
-        case "exposure":
-            return counts.exposed, counts.sent
-        case "volume_spike":
-            return counts.finished, counts.finished
-        case _:
-            return _number(metric, counts, weights), 1
+    if metric in FAILURES:
+        return counts.hard + counts.expired if expired_is_failure else counts.hard, counts.finished
+    if metric in RATIOS:
+        top, bottom = RATIOS[metric]
+        return getattr(counts, top), getattr(counts, bottom)
+    return _number(metric, counts, weights), 1
 
 
 def _number(metric: Metric, counts: WindowCounts, weights: Sequence[Weight]) -> int:
@@ -155,6 +161,8 @@ def _number(metric: Metric, counts: WindowCounts, weights: Sequence[Weight]) -> 
             return sum(_by_weight(counts, "listed_s", weights)) // HOUR_S
         case "attributed_listing":
             return counts.attributed_listings
+        case "new_from_domain":
+            return counts.new_from_domains
         case _:
             return counts.critical_listings
 

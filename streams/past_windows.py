@@ -11,6 +11,8 @@ import numpy as np
 
 from schemas.counts import MEASURES, SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
+from schemas.policy import Policy
+from streams.acceptable_use import add_acceptable_use
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listing_causes import read_attributed
 from streams.listings import USED_WITHIN_S, Listing, read_listings
@@ -48,13 +50,13 @@ def counts_at(
     at_ms: int,
     *,
     so_far: bool,
-    attributed_share: float | None = None,
+    policy: Policy | None = None,
 ) -> list[SubjectCounts]:
     """The customer and each of its streams (these only where it has more than one); empty without any count.
 
     `windows` maps names to lengths in ms. With `so_far` nothing that is counted is left out, as when the monitor judges
-    at `at_ms` (epoch ms): events may lie a little ahead of the clock. Listings are attributed from `attributed_share`
-    on, by the causes that are stored now.
+    at `at_ms` (epoch ms): events may lie a little ahead of the clock. With `policy` it is read too what only its
+    rules ask for; listings are attributed by the causes that are stored now.
 
     Raises:
         StoreError: the store failed.
@@ -69,6 +71,8 @@ def counts_at(
         places = [place for place, length in enumerate(lengths) if is_long(length) == long]
         if places:
             _add_exposure(store, totals, lengths, places, known, at_ms, asked)
+    if policy is not None and policy.used:
+        add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until)
     found = subjects(totals, tuple(windows))
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
@@ -77,8 +81,8 @@ def counts_at(
     add_listings(
         found, lengths, by_owner(known, {each: users[each[1]] for each in resources if each[1] in users}), at_ms
     )
-    if attributed_share is not None:
-        add_attributed(found, lengths, read_attributed(store, known, attributed_share), at_ms)
+    if policy is not None and (share := policy.attributed_share) is not None:
+        add_attributed(found, lengths, read_attributed(store, known, share), at_ms)
     return [found.one(place) for place in range(len(found))]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.listing import Weight
 from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, TELLING_NOTHING, Metric, Policy, Rule
-from streams.judge import HOUR_S
+from streams.judge import FAILURES, HOUR_S, RATIOS
 from streams.spikes import exceeds, score
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
 
@@ -52,7 +52,8 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             enough = d >= least
             # The same division as in `judge`, so that both see the same rate.
             remarkable |= enough & (np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0])
-            too_small &= ~enough
+            if rule.metric not in TELLING_NOTHING:
+                too_small &= ~enough
     if all(rule.metric in TELLING_NOTHING for rule in policy.rules):
         too_small[:] = False
     return Screened(remarkable, too_small)
@@ -94,22 +95,14 @@ def measured(
     metric: Metric, counts: Counts, expired_is_failure: bool, weights: Sequence[Weight] = DEFAULT_WEIGHTS
 ) -> tuple[Counts, Counts]:
     """Numerators and denominators of a metric, as in `judge.measured`, with the axes of `counts` but the last."""
-    match metric:
-        case "complaint" | "complaint_burn":
-            return _field(counts, "fbl_complained"), _field(counts, "fbl_delivered")
-        case "failure" | "failure_burn":
-            hard = _field(counts, "hard")
-            return hard + _field(counts, "expired") if expired_is_failure else hard, finished(counts)
-        case "block":
-            return _field(counts, "block"), finished(counts)
-        case "exposure":
-            return _field(counts, "exposed"), _field(counts, "sent")
-        case "volume_spike":
-            volume = finished(counts)
-            return volume, volume
-        case _:
-            number = _number(metric, counts, weights)
-            return number, np.ones_like(number)
+    if metric in FAILURES:
+        hard = _field(counts, "hard")
+        return hard + _field(counts, "expired") if expired_is_failure else hard, finished(counts)
+    if metric in RATIOS:
+        top, bottom = RATIOS[metric]
+        return _named(counts, top), _named(counts, bottom)
+    number = _number(metric, counts, weights)
+    return number, np.ones_like(number)
 
 
 def finished(counts: Counts) -> Counts:
@@ -130,6 +123,8 @@ def _number(metric: Metric, counts: Counts, weights: Sequence[Weight]) -> Counts
             return _summed(counts, LISTED_S_OF, weights) // HOUR_S
         case "attributed_listing":
             return _field(counts, "attributed_listings")
+        case "new_from_domain":
+            return _field(counts, "new_from_domains")
         case _:
             return _field(counts, "critical_listings")
 
@@ -137,6 +132,10 @@ def _number(metric: Metric, counts: Counts, weights: Sequence[Weight]) -> Counts
 def _summed(counts: Counts, places: Mapping[Weight, int], weights: Sequence[Weight]) -> Counts:
     total: Counts = counts[..., [places[weight] for weight in weights]].sum(axis=-1)
     return total
+
+
+def _named(counts: Counts, name: str) -> Counts:
+    return finished(counts) if name == "finished" else _field(counts, name)
 
 
 def _field(counts: Counts, name: str) -> Counts:

@@ -120,6 +120,8 @@ class Judge:
             own_weights=policy.listed_weights,
             attributed_share=policy.attributed_share,
             spike_from=spike_from(policy),
+            used=policy.used,
+            least_new=policy.least_new,
         )
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept

@@ -21,7 +21,20 @@ from numpy.typing import NDArray
 from schemas.alert import Level
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
-from schemas.policy import BURNS, COUNTED, POOL, RATES, SPIKE, Metric, MinVolume, Override, Policy, Rule, window_ms
+from schemas.policy import (
+    BURNS,
+    COUNTED,
+    POOL,
+    RATES,
+    SPIKE,
+    USE,
+    Metric,
+    MinVolume,
+    Override,
+    Policy,
+    Rule,
+    window_ms,
+)
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.screen import finished, measured
@@ -110,12 +123,15 @@ def not_replayed(policies: Iterable[Policy]) -> Iterator[str]:
     )
     for name in coarse:
         yield f"rule {name}: its windows of less than an hour are judged as the hour"
+    for name in dict.fromkeys(rule.name for policy in policies for rule in policy.rules if rule.metric in USE):
+        yield f"rule {name} is not replayed: what it judges is not kept by the hour"
     if any(POOL in policy.scopes for policy in policies):
         yield "pools of small customers are not replayed"
 
 
 def each_rule(policy: Policy) -> list[Policy]:
-    """The policy cut into policies of one rule each, equal where they judge alike."""
+    """The policy cut into policies of one rule each, equal where they judge alike; without the rules on `USE`, of
+    which nothing is kept by the hour."""
     return [
         msgspec.structs.replace(
             policy,
@@ -125,6 +141,7 @@ def each_rule(policy: Policy) -> list[Policy]:
             overrides=tuple(_hourly_override(each, hourly) for each in policy.overrides if each.rule == rule.name),
         )
         for rule in policy.rules
+        if rule.metric not in USE
         for hourly in (_hourly(rule),)
     ]
 

@@ -4,13 +4,15 @@ Windows slide in event time and end now. Up to 24 h they begin at a minute; long
 that they are read from the hourly projection (30 days then cost about as much as one).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
+from schemas.policy import DEFAULT_LEAST_MAIL, Metric
+from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
 from streams.exposure import EXPOSING, add_exposure
 from streams.listing_causes import read_attributed
@@ -42,9 +44,14 @@ class Windows:
         own_weights: Iterable[Weight] = WEIGHTS,
         attributed_share: float | None = None,
         spike_from: int | None = None,
+        used: Collection[Metric] = (),
+        least_new: int = DEFAULT_LEAST_MAIL,
     ) -> None:
-        """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given."""
+        """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
+        `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on."""
         self._store = store
+        self._used = used
+        self._least_new = least_new
         self._share = attributed_share
         self._names = tuple(windows)
         self._lengths = list(windows.values())
@@ -102,6 +109,8 @@ class Windows:
         lengths = [self._lengths[place] for place in places]
         totals = read_totals(self._store, customers, lengths, self._fbl, now_ms)
         add_exposure(self._store, totals, customers, lengths, listings, now_ms)
+        if self._used:
+            add_acceptable_use(self._store, totals, customers, lengths, self._used, self._least_new, now_ms)
         return totals
 
 

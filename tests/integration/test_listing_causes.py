@@ -230,7 +230,7 @@ def test_listings_of_a_moment_are_those_the_monitor_read(ground: Ground, back: i
     several_listings(ground)
     Causes(ground.store, {}).refresh(NOW_MS)
     at_ms = NOW_MS - back * 1000
-    found = counts_at(ground.store, "acme", WINDOWS, LOOP, at_ms, so_far=not back, attributed_share=0.75)
+    found = counts_at(ground.store, "acme", WINDOWS, LOOP, at_ms, so_far=not back, policy=LISTED)
     if back:
         # What came later must not be there when the monitor is asked.
         for table, column in (("counts", "bucket"), ("listing_events", "time")):
@@ -252,9 +252,7 @@ def test_policy_with_every_listing_metric_is_tried_as_the_monitor_would_have_jud
     for customer in ("acme", "rival"):
         states: dict[tuple[str, str], AlertState | None] = {}
         for at in range(extent.start_s + extent.first * HOUR, extent.end_s + 1, HOUR):
-            for subject in counts_at(
-                ground.store, customer, lengths, LOOP, at * 1000, so_far=False, attributed_share=0.75
-            ):
+            for subject in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False, policy=LISTED):
                 for verdict in judge(subject, LISTED, at * 1000).verdicts:
                     key = subject.scope, verdict.rule
                     states[key], change = step(states.get(key), verdict, at * 1000, 1_800_000, customer, subject.scope)

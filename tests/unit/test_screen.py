@@ -34,6 +34,10 @@ EVERY_METRIC = msgspec.structs.replace(
             levels=Levels(watch=0.5),
         ),
         *(
+            Rule(name=metric, metric=metric, windows=("24h", "7d"), min_volume=100, levels=Levels(warning=0.01))
+            for metric in ("unsubscribe", "unwanted", "sms_gateway", "unregistered_from")
+        ),
+        *(
             Rule(name=f"more{place}", metric=metric, windows=("1h", "7d"), levels=Levels(watch=2), **more)
             for place, (metric, more) in enumerate(
                 (
@@ -42,6 +46,7 @@ EVERY_METRIC = msgspec.structs.replace(
                     ("listed_hours", {}),
                     ("listed_hours", {"weights": ("minor",)}),
                     ("attributed_listing", {"min_share": 0.8}),
+                    ("new_from_domain", {"least_mail": 50}),
                 )
             )
         ),
@@ -51,7 +56,9 @@ SPIKES_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric ==
 number = st.integers(0, 30) | st.integers(0, 3_000) | st.integers(0, 3_000_000)
 #: Around the thresholds of the default policy: 1 complaint in 1,000, 3 failures in 100.
 near = st.sampled_from([0, 1, 3, 6, 10, 29, 30, 31, 199, 200, 500, 999, 1_000, 1_001])
-fields = st.fixed_dictionaries({name: st.integers(0, 1) if "listings" in name else number | near for name in FIELDS})
+fields = st.fixed_dictionaries(
+    {name: st.integers(0, 1) if "listings" in name or "new" in name else number | near for name in FIELDS}
+)
 
 
 def nested(parts: list[dict[str, int]]) -> dict[str, dict[str, int]]:
