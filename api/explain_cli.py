@@ -16,8 +16,9 @@ from schemas import providers
 from schemas.policy import LONGEST_MS, Policy
 from schemas.settings import Settings, SettingsError
 from streams.applied_policies import history, named, policy_of
+from streams.customers import plans
 from streams.describe import pool_of, rfc3339
-from streams.overrides import with_stored
+from streams.overrides import for_plans, with_stored
 from streams.store import Store, open_store
 from streams.stored_overrides import stored_overrides
 
@@ -53,7 +54,8 @@ def explain_customer(
     if pool := pool_of(customer):
         found = explain_pool(store, pool, policy, loop, asked_ms)
     else:
-        merged = with_stored(policy, stored_overrides(store, asked_ms, customer), asked_ms)
+        of_plan = for_plans(policy, plans(store, customer))
+        merged = with_stored(of_plan, stored_overrides(store, asked_ms, customer), asked_ms)
         found = explain(store, customer, merged, loop, asked_ms, past=at_ms is not None)
     store.close()
     if found is None and pool_of(customer):

@@ -89,7 +89,7 @@ def _row(rule: Rule) -> Sequence[str]:
 
 def _whom(override: Override) -> str:
     stream = f" [{override.stream}]" if override.stream else ""
-    return f"{override.customer}{stream}, rule {override.rule}"
+    return f"{override.whose}{stream}, rule {override.rule}"
 
 
 def _threshold(at: float | None, metric: Metric) -> str:

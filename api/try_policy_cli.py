@@ -18,6 +18,8 @@ from schemas import policy, providers
 from schemas.alert import LEVELS, Level
 from schemas.policy import LONGEST_MS
 from schemas.settings import SettingsError
+from streams.customers import plans
+from streams.overrides import for_plans
 from streams.store import open_store
 
 
@@ -45,6 +47,8 @@ def try_file(
     store = open_store(settings.clickhouse)
     loop = providers.load().with_feedback_loop()
     in_force = policy_in_force(settings, store).policy
+    its_plans = plans(store)
+    tried, in_force = for_plans(tried, its_plans), for_plans(in_force, its_plans)
     found = try_policy(store, tried, in_force, loop, now_ms - ago_ms, now_ms, msgspec.convert(level, Level))
     store.close()
     if as_json:

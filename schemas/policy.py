@@ -19,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from schemas.alert import Level
+from schemas.customer import PlanName
 from schemas.listing import Weight
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
@@ -279,16 +280,19 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
 
 class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
-    """Other numbers for one customer: for all of its mail or (with `stream`) one stream, for good or `until`
-    a time.
+    """Other numbers for one customer, or all customers of a `plan`: for all of their mail or (with `stream`) one
+    stream, for good or `until` a time.
 
     `levels` and `min_volume` replace those of the rule as a whole. For a stream, its own override goes before
-    the customer's.
+    the customer's, and that before the plan's. An override of a plan is in force where it was written out for the
+    plan's customers (`streams.overrides.for_plans`).
     """
 
-    customer: Text
     rule: RuleName
     reason: Text
+    customer: Annotated[str, Meta(max_length=256)] = ""
+    # Not given it is not in the policy's version.
+    plan: PlanName | UnsetType = UNSET
     stream: str = ""
     levels: Levels | None = None
     min_volume: MinVolume | None = None
@@ -297,6 +301,15 @@ class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     def __post_init__(self) -> None:
         if self.levels is None and self.min_volume is None:
             raise ValueError("levels: neither levels nor min_volume is given, so nothing is changed")
+        if not self.customer and not self.plan:
+            raise ValueError("customer: neither a customer nor a plan is given")
+        if self.customer and self.plan:
+            raise ValueError("plan: an override is for a customer or for a plan, not for both")
+
+    @property
+    def whose(self) -> str:
+        """Whom it is for, in words."""
+        return self.customer or f"plan {self.plan}"
 
     @cached_property
     def until_ms(self) -> float:
@@ -427,11 +440,11 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     @cached_property
     def _overrides(self) -> dict[str, tuple[Override, ...]]:
         # The customer's before its streams', so that a stream's own override is applied last.
-        ordered = sorted(self.overrides, key=lambda each: each.stream != "")
-        return {
-            customer: tuple(each for each in ordered if each.customer == customer)
-            for customer in {each.customer for each in ordered}
-        }
+        found: dict[str, list[Override]] = {}
+        for each in sorted(self.overrides, key=lambda each: each.stream != ""):
+            if each.customer:
+                found.setdefault(each.customer, []).append(each)
+        return {customer: tuple(some) for customer, some in found.items()}
 
     def rules_for(self, customer: str, scope: str, now_ms: int) -> tuple[Rule, ...]:
         """The rules of one subject, in the policy's order, with the overrides in force at `now_ms`.
@@ -546,7 +559,7 @@ def _repeated(field: str, names: Sequence[str], key: str = "") -> Iterator[Contr
 
 def _whose(override: Override) -> str:
     stream = f", stream {override.stream}" if override.stream else ""
-    return f"override of rule {override.rule} for {override.customer}{stream}"
+    return f"override of rule {override.rule} for {override.whose}{stream}"
 
 
 def located(message: str, raw: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ WHERE NOT gone
 ORDER BY customer
 """
 
+LAST_CHANGE = "SELECT toInt64(toUnixTimestamp64Micro(max(updated))) FROM customers"
+
 
 def read_customers(store: Store, customer: str = "", plan: str = "") -> list[Customer]:
     """The customers on the list, by name: all, one, or those of a plan.
@@ -24,10 +26,20 @@ def read_customers(store: Store, customer: str = "", plan: str = "") -> list[Cus
     return [Customer(customer=name, plan=its_plan, domains=tuple(domains)) for name, its_plan, domains in rows]
 
 
-def plans(store: Store) -> Mapping[str, str]:
-    """The plan of each customer that has one.
+def last_change_us(store: Store) -> int:
+    """When the list last changed (epoch microseconds); 0 while it is empty.
 
     Raises:
         StoreError: the store failed.
     """
-    return {each.customer: each.plan for each in read_customers(store) if each.plan}
+    ((changed_us,),) = store.rows(LAST_CHANGE)
+    return int(changed_us)
+
+
+def plans(store: Store, customer: str = "") -> Mapping[str, str]:
+    """The plan of each customer that has one, or of one customer.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {each.customer: each.plan for each in read_customers(store, customer) if each.plan}

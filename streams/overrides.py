@@ -4,11 +4,12 @@ Such a decision is no part of the policy's text. It is put over the policy while
 its version.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET
 
 from schemas.alert import LEVELS, Level, OperatorOverride
 from schemas.policy import COUNTED, RATES, Levels, Override, Policy, Rule
@@ -51,6 +52,29 @@ def operators(overrides: Sequence[Override], rule: str) -> OperatorOverride | No
         return None
     last = about[-1]
     return OperatorOverride(id=last.id, by=last.by, why=last.why, until_ms=last.until_ms)
+
+
+def for_plans(policy: Policy, plans: Mapping[str, str]) -> Policy:
+    """The policy with its overrides of plans written out for the customers that have them: `plans` is by customer.
+
+    Where a customer has an override of its own for a rule, for all of its mail or for that stream, it goes before the
+    plan's.
+    """
+    of_plans = [each for each in policy.overrides if each.plan]
+    if not of_plans:
+        return policy
+    found = [each for each in policy.overrides if not each.plan]
+    own = {(each.customer, each.stream, each.rule) for each in found}
+    members: dict[str, list[str]] = {}
+    for customer, plan in sorted(plans.items()):
+        members.setdefault(plan, []).append(customer)
+    for each in of_plans:
+        found += [
+            msgspec.structs.replace(each, plan=UNSET, customer=customer, reason=f"{each.reason} (plan {each.plan})")
+            for customer in members.get(str(each.plan), ())
+            if own.isdisjoint(((customer, "", each.rule), (customer, each.stream, each.rule)))
+        ]
+    return policy.with_overrides(tuple(found))
 
 
 def with_stored(policy: Policy, stored: Sequence[StoredOverride], now_ms: int) -> Policy:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from schemas.policy import Policy
-from streams.overrides import Cap, StoredOverride, with_stored
+from streams.customers import last_change_us, plans
+from streams.overrides import Cap, StoredOverride, for_plans, with_stored
 from streams.store import Store
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
@@ -69,7 +70,8 @@ def acknowledged(store: Store, at_ms: int, customer: str) -> dict[str, Acknowled
 
 
 class OverrideWatch:
-    """Tells of the policy in force with the stored overrides over it, when either is another than before.
+    """Tells of the policy in force with the overrides of plans written out and the stored overrides over it, when any
+    of it is another than before.
 
     `newer_policy` tells once of another policy; without it `policy` stays. One thread at a time.
     """
@@ -82,6 +84,8 @@ class OverrideWatch:
         self._newer_policy = newer_policy
         self._clock = clock
         self._told = policy
+        self._written_out = policy
+        self._plans_us = -1
 
     def newer(self) -> Policy | None:
         """The policy to judge by from now on, if it changed.
@@ -90,9 +94,14 @@ class OverrideWatch:
             StoreError: the store failed; ask again.
         """
         if self._newer_policy is not None and (newer := self._newer_policy()) is not None:
-            self._base = newer
+            self._base, self._written_out, self._plans_us = newer, newer, -1
+        if any(each.plan for each in self._base.overrides):
+            changed_us = last_change_us(self._store)
+            if changed_us != self._plans_us:
+                self._written_out = for_plans(self._base, plans(self._store))
+                self._plans_us = changed_us
         now_ms = self._clock()
-        merged = with_stored(self._base, stored_overrides(self._store, now_ms), now_ms)
+        merged = with_stored(self._written_out, stored_overrides(self._store, now_ms), now_ms)
         if merged == self._told:
             return None
         self._told = merged

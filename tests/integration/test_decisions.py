@@ -14,10 +14,11 @@ from api.cli import app
 from api.explain import explain
 from api.explain_text import lines
 from api.stages import MonitorStage
+from jobs.customers import set_customer
 from jobs.decisions import DecisionError, acknowledge, add_override, end_override
 from schemas import policy
 from schemas.alert import Acknowledgement, AlertData
-from schemas.policy import Policy
+from schemas.policy import Levels, Override, Policy
 from schemas.settings import ClickHouse, Kafka, Settings
 from streams.overrides import StoredOverride, with_stored
 from streams.store import Store
@@ -102,6 +103,25 @@ def test_watch_puts_overrides_over_a_policy_that_was_applied_meanwhile(ground: G
     assert found == with_stored(other, stored_overrides(ground.store, NOW_MS), NOW_MS)
     assert found is not None and found.version == other.version
     assert watch.newer() is None
+
+
+def test_watch_writes_overrides_of_a_plan_out_for_whoever_has_it_by_now(ground: Ground) -> None:
+    of_plan = Override(plan="free", rule="failure", reason="trial", levels=Levels(excessive=0.02))
+    policy = POLICY.with_overrides((of_plan,))
+    watch = OverrideWatch(ground.store, policy, None, lambda: NOW_MS)
+
+    def levels() -> dict[str, float]:
+        found = watch.newer()
+        assert found is not None
+        return {each.customer: dict(each.levels.given())["excessive"] for each in found.overrides if each.levels}
+
+    assert levels() == {}, "nobody has the plan"
+    set_customer(ground.store, "acme", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS)
+    assert levels() == {"acme": 0.02}
+    assert watch.newer() is None, "told once"
+    set_customer(ground.store, "beta", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS + 1)
+    set_customer(ground.store, "acme", plan="pro", domains=None, by="Ida", why="", now_ms=NOW_MS + 2)
+    assert levels() == {"beta": 0.02}
 
 
 def test_running_monitor_respects_an_override_and_its_end_within_seconds(

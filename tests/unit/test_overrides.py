@@ -6,12 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Override, load
+from schemas.policy import Levels, Override, Policy, load
 from streams.judge import RANK, judge
-from streams.overrides import Cap, StoredOverride, with_stored
+from streams.overrides import Cap, StoredOverride, for_plans, with_stored
 
 POLICY = load()
 NOW = 1_773_300_000_000
@@ -143,3 +144,46 @@ def test_law_a_decision_never_makes_a_level_worse_nor_worse_than_it_says(at_most
     before, after = level([], hard, scope), level([decided(at_most)], hard, scope)
     assert RANK[after] <= RANK[before]
     assert RANK[after] <= (0 if at_most == "none" else LEVELS.index(at_most))
+
+
+def plan_override(**changes: object) -> Override:
+    fields: dict[str, object] = {
+        "plan": "free", "rule": "failure", "reason": "trial accounts", "levels": Levels(excessive=0.02),
+    }  # fmt: skip
+    return Override(**(fields | changes))  # type: ignore[arg-type]
+
+
+def failure_at(policy: Policy, customer: str, scope: str = "customer") -> dict[str, float]:
+    rule = next(each for each in policy.rules_for(customer, scope, NOW) if each.name == "failure")
+    return {level: threshold for level, threshold, _ in rule.ladder}
+
+
+def test_override_of_a_plan_is_that_of_each_customer_who_has_it() -> None:
+    policy = for_plans(POLICY.with_overrides((plan_override(),)), {"acme": "free", "beta": "pro"})
+    assert failure_at(policy, "acme") == {"excessive": 0.02}
+    assert failure_at(policy, "beta") == failure_at(POLICY, "beta")
+    (found,) = policy.overrides_for("acme", "customer", NOW)
+    assert found.reason == "trial accounts (plan free)"
+    assert policy.version == POLICY.version
+
+
+def test_customers_own_override_goes_before_its_plans() -> None:
+    own = plan_override(plan=UNSET, customer="acme", levels=Levels(excessive=0.07))
+    for of_plan in (plan_override(), plan_override(stream="news")):
+        policy = for_plans(POLICY.with_overrides((of_plan, own)), {"acme": "free"})
+        assert failure_at(policy, "acme", "stream:news") == {"excessive": 0.07}
+
+
+def test_override_of_a_plans_stream_is_about_that_stream_only() -> None:
+    policy = for_plans(POLICY.with_overrides((plan_override(stream="news"),)), {"acme": "free"})
+    assert failure_at(policy, "acme", "stream:news") == {"excessive": 0.02}
+    assert failure_at(policy, "acme") == failure_at(POLICY, "acme")
+
+
+def test_override_of_a_plan_without_its_customers_changes_nothing() -> None:
+    unknown = POLICY.with_overrides((plan_override(),))
+    assert failure_at(unknown, "acme") == failure_at(for_plans(unknown, {}), "acme") == failure_at(POLICY, "acme")
+
+
+def test_policy_without_overrides_of_plans_stays_the_same() -> None:
+    assert for_plans(POLICY, {"acme": "free"}) is POLICY

@@ -105,6 +105,21 @@ CHANGES: dict[str, tuple[str, str, list[tuple[int, str]]]] = {
         "",
         [(24, "override for acme: levels: neither levels nor min_volume is given, so nothing is changed")],
     ),
+    "override for nobody": (
+        'customer = "acme"\n',
+        "",
+        [(24, "overrides[0]: customer: neither a customer nor a plan is given")],
+    ),
+    "override for a customer and a plan": (
+        'customer = "acme"\n',
+        'customer = "acme"\nplan = "free"\n',
+        [(24, "override for acme: plan: an override is for a customer or for a plan, not for both")],
+    ),
+    "override of a plan for no rule": (
+        'customer = "acme"\nrule = "complaint"',
+        'plan = "free"\nrule = "spam"',
+        [(26, "override of rule spam for plan free: rule: there is no rule spam")],
+    ),
     "time without a zone": (
         "00:00:00Z",
         "00:00:00",
