@@ -270,7 +270,7 @@ def _rule(
         confidence=verdict.confidence,
         threshold=verdict.threshold,
         windows=tuple(_window(rule, window, subject, policy, at_ms) for window in rule.windows),
-        allowance=allowance(rule, subject.windows, policy.confidence, policy.expired_is_failure, stands),
+        allowance=allowance(rule, subject.mail_to(rule.mail_to), policy.confidence, policy.expired_is_failure, stands),
         overrides=_overrides(rule, subject, policy, at_ms),
         alert=life,
         remarks=(
@@ -393,7 +393,7 @@ def _recorded_otherwise(
     if data.window not in policy.windows:
         return [f"recorded over {data.window}, which this policy does not count"]
     subject = recounts[last.time_ms].get(data.scope)
-    windows = subject.windows if subject else {}
+    windows = subject.mail_to(rule.mail_to) if subject else {}
     counted = windows.get(data.window, NOTHING)
     now = measured(rule.metric, counted, policy.expired_is_failure, rule.counted_weights)
     if rule.metric == SPIKE:  # the denominator is what is usual, which is not counted

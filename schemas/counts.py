@@ -57,6 +57,11 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     fbl_complained: int = 0
     exposed: int = 0
     sent: int = 0
+    gateway: int = 0
+    unwanted: int = 0
+    from_known: int = 0
+    from_unregistered: int = 0
+    new_from_domains: int = 0
     critical_listings: int = 0
     listings_critical: int = 0
     listings_major: int = 0
@@ -67,11 +72,6 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     listed_s_minor: int = 0
     listed_s_informational: int = 0
     attributed_listings: int = 0
-    gateway: int = 0
-    unwanted: int = 0
-    from_known: int = 0
-    from_unregistered: int = 0
-    new_from_domains: int = 0
 
     @property
     def finished(self) -> int:
@@ -108,10 +108,15 @@ class SubjectCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of one subject: a customer (`scope` is `customer`) or one stream of it (`stream:NAME`).
 
     `windows` maps a window's name (`1h`, `24h`, ...) to its totals. `baseline` is what is usual at this time of day,
-    where that is known and asked for.
+    where that is known and asked for, `by_provider` the windows of mail to groups of mailbox providers alone, likewise.
     """
 
     customer: str
     scope: str
     windows: Mapping[str, WindowCounts]
     baseline: Baseline | None = None
+    by_provider: Mapping[tuple[str, ...], Mapping[str, WindowCounts]] = {}
+
+    def mail_to(self, providers: tuple[str, ...]) -> Mapping[str, WindowCounts]:
+        """The windows of the mail to a group of mailbox providers; without any, of all mail."""
+        return self.by_provider.get(providers, {}) if providers else self.windows

@@ -9,7 +9,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from difflib import get_close_matches
+from functools import cache, cached_property
 from inspect import cleandoc
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from schemas import providers
 from schemas.alert import Level
 from schemas.customer import PlanName
 from schemas.listing import Weight
@@ -72,6 +74,8 @@ BURNS: Mapping[Metric, Metric] = {"complaint_burn": "complaint", "failure_burn":
 SPIKE: Metric = "volume_spike"
 #: How many times the busiest time of the last weeks an hour must exceed, where a rule does not say.
 DEFAULT_FACTOR = 2.0
+#: Those that a rule may judge by the mail to some mailbox providers alone.
+BY_PROVIDER: frozenset[Metric] = frozenset({"complaint", "failure", "block", "unsubscribe", *BURNS})
 #: Verdicts on these do not tell whether somebody has enough mail to be called good.
 TELLING_NOTHING: frozenset[Metric] = COUNTED | USE | {SPIKE}
 
@@ -140,6 +144,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     `volume_spike`: how many times the busiest time of the last weeks the hour must exceed; 2 if not given. `least_mail`
     is of `new_from_domain`: the recipients that a domain must have sent to in the window's time; 100 if not given.
 
+    With `providers` (names of `providers.toml`) only mail to these mailbox providers is judged.
+
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
     """
@@ -159,6 +165,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     period: Window | UnsetType = UNSET
     factor: Annotated[float, Meta(ge=1)] | UnsetType = UNSET
     least_mail: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    providers: Annotated[tuple[Text, ...], Meta(min_length=1)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _raise_first(self.contradictions())
@@ -191,7 +198,21 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
             yield Contradiction(("factor",), f"factor: {self.metric} has none; {SPIKE} has")
         if self.metric != NEW_FROM and self.least_mail is not UNSET:
             yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
+        yield from self._wrong_providers()
         yield from _wrong_levels(self.levels, self.metric)
+
+    def _wrong_providers(self) -> Iterator[Contradiction]:
+        if self.providers is UNSET:
+            return
+        yield from _repeated("providers", self.providers)
+        if self.metric not in BY_PROVIDER:
+            said = f"providers: {self.metric} is not known by provider; {', '.join(sorted(BY_PROVIDER))} are"
+            yield Contradiction(("providers",), said)
+        for place, name in enumerate(self.providers):
+            if name not in (known := provider_names()):
+                close = get_close_matches(name, known, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                yield Contradiction(("providers", place), f"providers: there is no mailbox provider {name}{hint}")
 
     def _wrong_period(self) -> Iterator[Contradiction]:
         for field, value in (("allowance", self.allowance), ("period", self.period)):
@@ -224,6 +245,16 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     def times(self) -> float:
         """The `factor`."""
         return DEFAULT_FACTOR if self.factor is UNSET else self.factor
+
+    @property
+    def mail_to(self) -> tuple[str, ...]:
+        """The `providers`; none where all mail is judged."""
+        return () if self.providers is UNSET else self.providers
+
+    @property
+    def telling(self) -> bool:
+        """Whether a verdict tells that somebody has enough mail to be called good."""
+        return self.metric not in TELLING_NOTHING and self.providers is UNSET
 
     @property
     def least_new(self) -> int:
@@ -401,6 +432,11 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return next((rule.least_share for rule in self.rules if rule.metric == "attributed_listing"), None)
 
     @property
+    def mail_to(self) -> frozenset[tuple[str, ...]]:
+        """The groups of mailbox providers that rules judge by themselves."""
+        return frozenset(rule.mail_to for rule in self.rules if rule.mail_to)
+
+    @property
     def used(self) -> frozenset[Metric]:
         """The metrics of `USE` that any rule judges."""
         return USE & {rule.metric for rule in self.rules}
@@ -466,6 +502,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             return ()
         stream = scope.removeprefix(STREAM_PREFIX) if scope.startswith(STREAM_PREFIX) else ""
         return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
+
+
+@cache
+def provider_names() -> tuple[str, ...]:
+    """The mailbox providers that a rule may name."""
+    return (*(each.name for each in providers.load().all), providers.OTHER)
 
 
 def window_ms(name: str) -> int:

@@ -77,7 +77,8 @@ def allowances(
     for verdict in judge(subject, policy, now_ms).verdicts:
         above = max(verdict.level, open_levels.get(verdict.rule, "good"), key=RANK.__getitem__)
         rule = rules[verdict.rule]
-        room = allowance(rule, subject.windows, policy.confidence, policy.expired_is_failure, above)
+        windows = subject.mail_to(rule.mail_to)
+        room = allowance(rule, windows, policy.confidence, policy.expired_is_failure, above)
         if room is not None:
             found.append(
                 RuleAllowance(rule=rule.name, metric=rule.metric, more=room.more, level=room.level, window=room.window)

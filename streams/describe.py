@@ -140,7 +140,7 @@ def rfc3339(epoch_ms: int) -> str:
 
 def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str) -> str:
     n, d = verdict.numerator, verdict.denominator
-    within = f"in {verdict.window}"
+    within = f"at {' or '.join(rule.mail_to)} in {verdict.window}" if rule.mail_to else f"in {verdict.window}"
     if verdict.metric in COUNTED:
         return f"{_numbered(verdict, rule)} {within}"
     match verdict.metric:

@@ -46,6 +46,7 @@ FROM
     FROM counts
     WHERE dimension IN ('provider', 'ip', 'from') AND customer IN {{customers:Array(String)}}
         AND bucket >= toDateTime({{since:UInt32}})
+        AND (empty({{mail_to:Array(String)}}) OR (dimension = 'provider' AND value IN {{mail_to:Array(String)}}))
         AND (dimension != 'provider' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
     GROUP BY customer, stream, dimension, value
 )
@@ -62,6 +63,7 @@ FROM
     SELECT customer, stream, time, message_id, diagnostic, campaign, if(bounce_class = '', type, bounce_class) AS name
     FROM events FINAL
     WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
+        AND (empty({{mail_to:Array(String)}}) OR provider IN {{mail_to:Array(String)}})
         AND ((type = 'complained' AND {{complaints:UInt8}} AND provider IN {{fbl:Array(String)}})
             OR (type = 'expired' AND {{failures:UInt8}} AND {{expired:UInt8}})
             OR (type = 'unsubscribed' AND {{unsubscribes:UInt8}})
@@ -120,10 +122,12 @@ def collect(
     thresholds: Mapping[Subject, float] | None = None,
     *,
     expired_is_failure: bool = True,
+    mail_to: Sequence[str] = (),
 ) -> dict[Subject, Evidence]:
     """The evidence of verdicts on one metric over one window, for each subject.
 
-    `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one.
+    `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one. With
+    `mail_to` only mail to these mailbox providers is looked at, of which less is known.
 
     Raises:
         StoreError: the store failed.
@@ -140,6 +144,7 @@ def collect(
             "scopes": [scope for _, scope in part],
             "since": begin(window_ms, now_ms),
             "fbl": list(feedback_loop_providers),
+            "mail_to": list(mail_to),
             "complaints": int(metric in ("complaint", "complaint_burn")),
             "failures": int(metric in ("failure", "failure_burn")),
             "expired": int(expired_is_failure),
@@ -162,7 +167,7 @@ def collect(
             history(
                 store, part, metric, window_ms, feedback_loop_providers, now_ms, thresholds or {}, expired_is_failure
             )
-            if metric in WITH_HISTORY
+            if metric in WITH_HISTORY and not mail_to
             else {}
         )
         for subject in part:

@@ -21,7 +21,7 @@ import msgspec
 from schemas.alert import LEVELS, Level
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
-from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, TELLING_NOTHING, Metric, Policy, Rule
+from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric, Policy, Rule
 from streams.burn import spending
 from streams.interval import wilson
 from streams.spikes import exceeds, score
@@ -97,19 +97,15 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
     A window that `subject` lacks counts as empty. `now_ms` (epoch ms, UTC) only says which overrides are in
     force.
     """
-    verdicts = tuple(
-        [
-            _verdict(rule, subject, policy.confidence, policy.expired_is_failure)
-            for rule in policy.rules_for(subject.customer, subject.scope, now_ms)
-        ]
-    )
+    rules = policy.rules_for(subject.customer, subject.scope, now_ms)
+    verdicts = tuple([_verdict(rule, subject, policy.confidence, policy.expired_is_failure) for rule in rules])
     return Judgement(
         customer=subject.customer,
         scope=subject.scope,
         now_ms=now_ms,
         policy_version=policy.version,
         verdicts=verdicts,
-        standing=_standing(verdicts),
+        standing=_standing(rules, verdicts),
     )
 
 
@@ -184,7 +180,7 @@ def _interval(metric: Metric, numerator: int, denominator: int, confidence: floa
 
 
 def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_failure: bool) -> Verdict:
-    windows = subject.windows
+    windows = subject.mail_to(rule.mail_to)
     if rule.metric == SPIKE:
         return _spike_verdict(rule, windows.get(rule.windows[0], NOTHING).finished, subject.baseline)
     if rule.metric in BURNS:
@@ -285,9 +281,9 @@ def _spike_verdict(rule: Rule, volume: int, usual: Baseline | None) -> Verdict:
     )
 
 
-def _standing(verdicts: tuple[Verdict, ...]) -> Level | Literal["too_small"]:
+def _standing(rules: Sequence[Rule], verdicts: tuple[Verdict, ...]) -> Level | Literal["too_small"]:
     worst = max([verdict.level for verdict in verdicts], key=RANK.__getitem__)
     if worst != "good":
         return worst
-    rates = [verdict.too_small for verdict in verdicts if verdict.metric not in TELLING_NOTHING]
+    rates = [verdict.too_small for rule, verdict in zip(rules, verdicts, strict=True) if rule.telling]
     return "too_small" if rates and all(rates) else "good"

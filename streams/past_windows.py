@@ -5,6 +5,7 @@ late is counted at the time it happened, so a moment of the past may show more t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listing_causes import read_attributed
 from streams.listings import USED_WITHIN_S, Listing, read_listings
 from streams.own_listings import add_attributed, add_listings, by_owner
+from streams.provider_windows import of_subjects
 from streams.resource_use import users_between
 from streams.store import Store
 from streams.subjects import FIELDS, PLACE, Totals, subjects
@@ -29,6 +31,7 @@ SELECT stream,
 FROM counts
 WHERE dimension = '{dimension}' AND customer = {{customer:String}}
     AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+    {mail_to}
 GROUP BY stream
 ORDER BY stream
 """
@@ -83,13 +86,20 @@ def counts_at(
     )
     if policy is not None and (share := policy.attributed_share) is not None:
         add_attributed(found, lengths, read_attributed(store, known, share), at_ms)
+    if policy is not None:
+        by_provider = {
+            group: of_subjects(_totals(store, lengths, at_ms, asked | {"mail_to": list(group)}), found)
+            for group in policy.mail_to
+        }
+        found = replace(found, by_provider=by_provider)
     return [found.one(place) for place in range(len(found))]
 
 
 def _totals(store: Store, lengths: Sequence[int], at_ms: int, asked: Mapping[str, Any]) -> Totals:
     order = longest_first(lengths)
     since = {f"since_{place}": begin(lengths[window], at_ms) for place, window in enumerate(order)}
-    sql = TOTALS.format(sums=sums(COUNTED, len(order), "bucket"), dimension="provider")
+    mail_to = "AND value IN {mail_to:Array(String)}" if "mail_to" in asked else ""
+    sql = TOTALS.format(sums=sums(COUNTED, len(order), "bucket"), dimension="provider", mail_to=mail_to)
     rows = store.rows(sql, {**asked, **since})
     counts = np.zeros((len(rows), len(order), len(FIELDS)), np.int64)
     for place, (_, *numbers) in enumerate(rows):
@@ -122,7 +132,7 @@ def _add_exposure(
     found = {
         str(stream): np.array(numbers, np.int64).reshape(len(order), len(EXPOSED))
         for stream, *numbers in store.rows(
-            TOTALS.format(sums=sums(EXPOSED, len(order), "bucket"), dimension="ip"), parameters
+            TOTALS.format(sums=sums(EXPOSED, len(order), "bucket"), dimension="ip", mail_to=""), parameters
         )
     }
     if not any(numbers[0, -1] for numbers in found.values()):

@@ -97,8 +97,8 @@ class Pooled(NamedTuple):
 
 
 def pooled_rules(policy: Policy) -> list[Rule]:
-    """The rules that pools are judged by."""
-    return [rule for rule in policy.rules if rule.metric in POOLED]
+    """The rules that pools are judged by: of a pool it is not known which providers its mail went to."""
+    return [rule for rule in policy.rules if rule.metric in POOLED and not rule.mail_to]
 
 
 def read_pools(

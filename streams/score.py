@@ -48,7 +48,7 @@ def scores(subjects: Subjects, policy: Policy) -> Scores:
     place_of = {name: place for place, name in enumerate(subjects.windows)}
     too_small = screen(subjects, policy).too_small
     for rule in policy.rules:
-        if rule.metric in COMPONENT_OF:
+        if rule.metric in COMPONENT_OF and not rule.mail_to:
             column = SCORES.index(COMPONENT_OF[rule.metric])
             found[:, column] = np.fmin(found[:, column], _by_rule(rule, subjects, policy, place_of, too_small))
     np.fmin.reduce(found[:, 1:], axis=1, out=found[:, 0])

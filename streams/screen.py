@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.listing import Weight
-from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, TELLING_NOTHING, Metric, Policy, Rule
+from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric, Policy, Rule
 from streams.judge import FAILURES, HOUR_S, RATIOS
 from streams.spikes import exceeds, score
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
@@ -38,11 +38,13 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             continue
         # A window that is not there is empty, so it has too little mail.
         checks = [(place_of[window], least) for window, least in rule.checks if window in place_of]
-        top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
+        counts = subjects.mail_to(rule.mail_to)
+        top, bottom = measured(rule.metric, counts, policy.expired_is_failure, rule.counted_weights)
         if rule.metric in BURNS:
             burning, enough = _burning(rule, place_of, top, bottom)
             remarkable |= burning
-            too_small &= ~enough
+            if rule.telling:
+                too_small &= ~enough
             continue
         for place, least in checks:
             if rule.metric in COUNTED:
@@ -52,9 +54,9 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             enough = d >= least
             # The same division as in `judge`, so that both see the same rate.
             remarkable |= enough & (np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0])
-            if rule.metric not in TELLING_NOTHING:
+            if rule.telling:
                 too_small &= ~enough
-    if all(rule.metric in TELLING_NOTHING for rule in policy.rules):
+    if not any(rule.telling for rule in policy.rules):
         too_small[:] = False
     return Screened(remarkable, too_small)
 

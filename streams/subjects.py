@@ -39,7 +39,8 @@ class Totals:
 class Subjects:
     """Who is judged, and by what: `counts` has the axes subject, window, field.
 
-    `baselines` are by the place of a subject; hardly anybody has one.
+    `baselines` are by the place of a subject; hardly anybody has one. `by_provider` has the counts of mail to groups
+    of mailbox providers alone, with the same axes.
     """
 
     customers: list[str]
@@ -47,6 +48,7 @@ class Subjects:
     windows: tuple[str, ...]
     counts: Counts
     baselines: Mapping[int, Baseline] = field(default_factory=dict)
+    by_provider: Mapping[tuple[str, ...], Counts] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -62,6 +64,7 @@ class Subjects:
             self.windows,
             self.counts[rows],
             {place: self.baselines[row] for place, row in enumerate(rows) if row in self.baselines},
+            {group: counts[rows] for group, counts in self.by_provider.items()},
         )
 
     def one(self, place: int) -> SubjectCounts:
@@ -69,12 +72,20 @@ class Subjects:
         return SubjectCounts(
             customer=self.customers[place],
             scope=self.scopes[place],
-            windows={
-                name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
-                for name, row in zip(self.windows, self.counts[place].tolist(), strict=True)
-            },
+            windows=self._named(self.counts[place]),
             baseline=self.baselines.get(place),
+            by_provider={group: self._named(counts[place]) for group, counts in self.by_provider.items()},
         )
+
+    def mail_to(self, providers: tuple[str, ...]) -> Counts:
+        """The counts of mail to a group of mailbox providers; without any, of all mail."""
+        return self.by_provider.get(providers, np.zeros_like(self.counts)) if providers else self.counts
+
+    def _named(self, counts: Counts) -> dict[str, WindowCounts]:
+        return {
+            name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
+            for name, row in zip(self.windows, counts.tolist(), strict=True)
+        }
 
 
 def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: int) -> Totals:

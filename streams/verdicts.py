@@ -32,6 +32,7 @@ from streams.gone_rules import end_alerts
 from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
 from streams.pools import NOBODY, Pooled, judge_pool, pool_evidence, read_pools
+from streams.provider_windows import Group
 from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.store import Store
@@ -122,6 +123,7 @@ class Judge:
             spike_from=spike_from(policy),
             used=policy.used,
             least_new=policy.least_new,
+            mail_to=policy.mail_to,
         )
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
@@ -269,7 +271,7 @@ class Judge:
             counts={
                 window: measured(
                     rule.metric,
-                    subject.windows.get(window, NOTHING),
+                    subject.mail_to(rule.mail_to).get(window, NOTHING),
                     self.policy.expired_is_failure,
                     rule.counted_weights,
                 )
@@ -278,13 +280,14 @@ class Judge:
         )
 
     def _alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
-        wanted: dict[tuple[str, str], dict[Subject, float]] = defaultdict(dict)
+        mail_to = {rule.name: rule.mail_to for rule in self.policy.rules}
+        wanted: dict[tuple[str, str, Group], dict[Subject, float]] = defaultdict(dict)
         for outcome in outcomes:
             for _, verdict in outcome.transitions:
                 whose = outcome.subject.customer, outcome.subject.scope
-                wanted[verdict.metric, verdict.window][whose] = verdict.threshold
-        evidence: dict[tuple[str, str], dict[Subject, Evidence]] = {
-            (metric, window): collect(
+                wanted[verdict.metric, verdict.window, mail_to[verdict.rule]][whose] = verdict.threshold
+        evidence: dict[tuple[str, str, Group], dict[Subject, Evidence]] = {
+            (metric, window, group): collect(
                 self._store,
                 list(thresholds),
                 metric,
@@ -293,15 +296,18 @@ class Judge:
                 now_ms,
                 thresholds,
                 expired_is_failure=self.policy.expired_is_failure,
+                mail_to=group,
             )
-            for (metric, window), thresholds in wanted.items()
+            for (metric, window, group), thresholds in wanted.items()
         }
         return [
             alert_event(
                 transition,
                 verdict,
                 outcome.judgement,
-                evidence[verdict.metric, verdict.window][outcome.subject.customer, outcome.subject.scope],
+                evidence[verdict.metric, verdict.window, mail_to[verdict.rule]][
+                    outcome.subject.customer, outcome.subject.scope
+                ],
                 self.policy,
             )
             for outcome in outcomes

@@ -123,15 +123,16 @@ def not_replayed(policies: Iterable[Policy]) -> Iterator[str]:
     )
     for name in coarse:
         yield f"rule {name}: its windows of less than an hour are judged as the hour"
-    for name in dict.fromkeys(rule.name for policy in policies for rule in policy.rules if rule.metric in USE):
-        yield f"rule {name} is not replayed: what it judges is not kept by the hour"
+    left_out = (rule.name for policy in policies for rule in policy.rules if not _is_replayed(rule))
+    for name in dict.fromkeys(left_out):
+        yield f"rule {name} is not replayed: what it judges is not read by the hour"
     if any(POOL in policy.scopes for policy in policies):
         yield "pools of small customers are not replayed"
 
 
 def each_rule(policy: Policy) -> list[Policy]:
-    """The policy cut into policies of one rule each, equal where they judge alike; without the rules on `USE`, of
-    which nothing is kept by the hour."""
+    """The policy cut into policies of one rule each, equal where they judge alike; without those that cannot be
+    replayed."""
     return [
         msgspec.structs.replace(
             policy,
@@ -141,9 +142,13 @@ def each_rule(policy: Policy) -> list[Policy]:
             overrides=tuple(_hourly_override(each, hourly) for each in policy.overrides if each.rule == rule.name),
         )
         for rule in policy.rules
-        if rule.metric not in USE
+        if _is_replayed(rule)
         for hourly in (_hourly(rule),)
     ]
+
+
+def _is_replayed(rule: Rule) -> bool:
+    return rule.metric not in USE and not rule.mail_to
 
 
 def _hourly(rule: Rule) -> Rule:

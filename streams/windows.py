@@ -15,13 +15,14 @@ from schemas.policy import DEFAULT_LEAST_MAIL, Metric
 from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
 from streams.exposure import EXPOSING, add_exposure
+from streams.kept_totals import KeptTotals
 from streams.listing_causes import read_attributed
 from streams.listings import Listing, read_listings
-from streams.long_windows import LongWindows
 from streams.own_listings import SoleUsers, add_attributed, add_listings
+from streams.provider_windows import Group, ProviderWindows
 from streams.store import Store
-from streams.subjects import CUSTOMER, PLACE, STREAM_PREFIX, Subjects, Totals, merged, subjects
-from streams.totals import SHORT_S, is_long, read_totals
+from streams.subjects import CUSTOMER, PLACE, STREAM_PREFIX, Subjects, Totals, subjects
+from streams.totals import SHORT_S, read_totals
 
 __all__ = ["CUSTOMER", "EXPOSING", "SHORT_S", "STREAM_PREFIX", "Windows", "window_counts"]
 
@@ -46,19 +47,20 @@ class Windows:
         spike_from: int | None = None,
         used: Collection[Metric] = (),
         least_new: int = DEFAULT_LEAST_MAIL,
+        mail_to: Collection[Group] = (),
     ) -> None:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
-        `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on."""
+        `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on.
+        Mail to each group of mailbox providers in `mail_to` is read by itself."""
         self._store = store
         self._used = used
         self._least_new = least_new
         self._share = attributed_share
         self._names = tuple(windows)
         self._lengths = list(windows.values())
-        self._short = [place for place, length in enumerate(self._lengths) if not is_long(length)]
-        self._long = [place for place, length in enumerate(self._lengths) if is_long(length)]
         self._fbl = feedback_loop
-        self._kept = LongWindows(len(self._long), keep_ms, most)
+        self._kept = KeptTotals(self._lengths, keep_ms, most)
+        self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
         self._sole_users = SoleUsers(store, own_weights)
         self._baselines = None if spike_from is None else Baselines(store, spike_from)
 
@@ -73,19 +75,12 @@ class Windows:
         """
         asked = sorted(set(customers))
         listings = read_listings(self._store, now_ms - max(self._lengths, default=0), WEIGHTS, KINDS)
-        parts, places = [], []
-        again: list[tuple[str, int]] = []
-        if self._short:
-            parts.append(self._totals(asked, self._short, listings, now_ms))
-            places.append(self._short)
-        if self._long:
-            stale = self._kept.stale(asked, now_ms)
-            self._kept.put(stale, self._totals(stale, self._long, listings, now_ms), now_ms)
-            parts.append(self._kept.get(asked))
-            places.append(self._long)
-            again = self._kept.due_again(asked, now_ms)
-            self._kept.trim()
-        found = subjects(merged(parts, places, len(self._names)), self._names)
+
+        def read(some: Sequence[str], places: Sequence[int]) -> Totals:
+            return self._totals(some, places, listings, now_ms)
+
+        totals, again = self._kept.of(asked, now_ms, read)
+        found = subjects(totals, self._names)
         # Of mail that bounced late, the delivery may lie before the window.
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
@@ -95,11 +90,13 @@ class Windows:
             add_attributed(found, self._lengths, attributed, now_ms)
         if self._baselines is not None:
             found = replace(found, baselines=self._baselines.of(found, now_ms))
+        found = replace(found, by_provider=self._by_provider.of(found, now_ms))
         return found, again
 
     def forget(self) -> None:
         """Read everything anew from now on."""
         self._kept.clear()
+        self._by_provider.forget()
         if self._baselines is not None:
             self._baselines.forget()
 

@@ -454,3 +454,40 @@ def assert_not_better(before: Judgement, after: Judgement, rule: str) -> None:
     old, new = by_rule(before)[rule], by_rule(after)[rule]
     assert RANK[new.level] >= RANK[old.level]
     assert RANK[new.holding_level] >= RANK[old.holding_level]
+
+
+BLOCKED = Rule(
+    name="blocked_there",
+    metric="block",
+    windows=("24h",),
+    min_volume=100,
+    levels=Levels(warning=0.2),
+    providers=("microsoft",),
+)
+
+
+def at_microsoft(there: WindowCounts | None) -> SubjectCounts:
+    everything = WindowCounts(delivered=10_000, block=90)
+    by_provider = {("microsoft",): {"24h": there}} if there else {}
+    return SubjectCounts(customer="acme", scope="customer", windows={"24h": everything}, by_provider=by_provider)
+
+
+def test_rule_about_one_provider_judges_the_mail_to_it_alone() -> None:
+    policy = Policy(rules=(BLOCKED,))
+    said = judge(at_microsoft(WindowCounts(delivered=110, block=90)), policy, 0)
+    assert (said.standing, said.verdicts[0].numerator, said.verdicts[0].denominator) == ("warning", 90, 200)
+
+
+def test_who_sends_a_provider_too_little_is_not_judged_by_it_and_may_be_good_otherwise() -> None:
+    general = Rule(name="block", metric="block", windows=("24h",), min_volume=200, levels=Levels(warning=0.1))
+    for there in (None, WindowCounts(delivered=1, block=90)):
+        said = judge(at_microsoft(there), Policy(rules=(general, BLOCKED)), 0)
+        assert [verdict.too_small for verdict in said.verdicts] == [False, True]
+        assert said.standing == "good"
+
+
+def test_enough_mail_to_one_provider_alone_makes_nobody_good() -> None:
+    subject = at_microsoft(WindowCounts(delivered=200))
+    assert judge(subject, Policy(rules=(BLOCKED,)), 0).standing == "good", "no other rule could say more"
+    general = Rule(name="block", metric="block", windows=("24h",), min_volume=20_000, levels=Levels(warning=0.1))
+    assert judge(subject, Policy(rules=(general, BLOCKED)), 0).standing == "too_small"

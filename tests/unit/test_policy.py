@@ -188,6 +188,22 @@ min_share = 0.9""",
         rule_with('metric = "volume_spike"'),
         "rule complaint: windows: volume_spike is judged over 1h alone",
     ),
+    "provider that is none": (
+        rule_with('providers = ["microsft"]'),
+        "rule complaint: providers: there is no mailbox provider microsft; did you mean microsoft?",
+    ),
+    "provider twice": (
+        rule_with('providers = ["yahoo", "yahoo"]'),
+        "rule complaint: providers: yahoo is given twice",
+    ),
+    "mail of a new domain, of a rate": (
+        rule_with("least_mail = 10"),
+        "rule complaint: least_mail: complaint has none; new_from_domain has",
+    ),
+    "providers of listings": (
+        f"""{COUNT}metric = "listing_count"\nproviders = ["yahoo"]""",
+        "rule listed: providers: listing_count is not known by provider",
+    ),
     "rate with a factor": (rule_with("factor = 2"), "rule complaint: factor: complaint has none; volume_spike has"),
     "factor below 1": (
         rule_with('metric = "volume_spike"').replace('"24h"', '"1h"') + "\nfactor = 0.5",

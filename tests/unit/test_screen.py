@@ -14,7 +14,7 @@ from streams import screen as screening
 from streams.judge import judge
 from streams.judge import measured as measured_one
 from streams.screen import screen
-from streams.subjects import FIELDS, Subjects
+from streams.subjects import FIELDS, Counts, Subjects
 from streams.totals import READ
 
 POLICY = load()
@@ -36,6 +36,24 @@ EVERY_METRIC = msgspec.structs.replace(
         *(
             Rule(name=metric, metric=metric, windows=("24h", "7d"), min_volume=100, levels=Levels(warning=0.01))
             for metric in ("unsubscribe", "unwanted", "sms_gateway", "unregistered_from")
+        ),
+        Rule(
+            name="at_some",
+            metric="failure",
+            windows=("24h", "7d"),
+            min_volume=100,
+            levels=Levels(warning=0.01),
+            providers=("microsoft", "gmail"),
+        ),
+        Rule(
+            name="burning_at_one",
+            metric="complaint_burn",
+            windows=("1h", "24h"),
+            allowance=0.001,
+            period="30d",
+            min_volume=20,
+            levels=Levels(watch=0.5),
+            providers=("yahoo",),
         ),
         *(
             Rule(name=f"more{place}", metric=metric, windows=("1h", "7d"), levels=Levels(watch=2), **more)
@@ -96,24 +114,46 @@ usuals = st.none() | st.builds(
 )
 
 
-def table(windows: dict[str, dict[str, int]], usual: Baseline | None = None) -> Subjects:
-    counts = np.zeros((1, len(POLICY.windows), len(FIELDS)), np.int64)
-    for name, given_fields in windows.items():
-        counts[0, POLICY.windows.index(name)] = [given_fields[field] for field in FIELDS]
-    return Subjects(["acme"], ["customer"], POLICY.windows, counts, {} if usual is None else {0: usual})
+def table(
+    windows: dict[str, dict[str, int]],
+    usual: Baseline | None = None,
+    by_provider: dict[tuple[str, ...], dict[str, dict[str, int]]] | None = None,
+) -> Subjects:
+    def counts(given_windows: dict[str, dict[str, int]]) -> Counts:
+        found = np.zeros((1, len(POLICY.windows), len(FIELDS)), np.int64)
+        for name, given_fields in given_windows.items():
+            found[0, POLICY.windows.index(name)] = [given_fields[field] for field in FIELDS]
+        return found
+
+    return Subjects(
+        ["acme"],
+        ["customer"],
+        POLICY.windows,
+        counts(windows),
+        {} if usual is None else {0: usual},
+        {group: counts(some) for group, some in (by_provider or {}).items()},
+    )
+
+
+ONLY_AT_SOME = Policy(rules=tuple(rule for rule in EVERY_METRIC.rules if rule.mail_to), windows=EVERY_METRIC.windows)
+some_windows = st.dictionaries(st.sampled_from(POLICY.windows), fields)
 
 
 @given(
     st.dictionaries(st.sampled_from(POLICY.windows), fields)
     | st.lists(fields, min_size=len(POLICY.windows), max_size=len(POLICY.windows)).map(nested),
-    st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY, EVERY_METRIC, BURNING, SPIKES_ONLY]),
+    st.sampled_from([POLICY, WITHOUT_EXPIRED, LISTINGS_ONLY, EVERY_METRIC, BURNING, SPIKES_ONLY, ONLY_AT_SOME]),
     usuals,
+    st.dictionaries(st.sampled_from([("microsoft", "gmail"), ("yahoo",)]), some_windows),
 )
-@example({}, LISTINGS_ONLY, None)
+@example({}, LISTINGS_ONLY, None, {})
 def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
-    windows: dict[str, dict[str, int]], policy: Policy, usual: Baseline | None
+    windows: dict[str, dict[str, int]],
+    policy: Policy,
+    usual: Baseline | None,
+    by_provider: dict[tuple[str, ...], dict[str, dict[str, int]]],
 ) -> None:
-    subjects = table(windows, usual)
+    subjects = table(windows, usual, by_provider)
     ((remarkable,), (too_small,)) = screen(subjects, policy)
     judgement = judge(subjects.one(0), policy, 0)
     assert remarkable or {verdict.level for verdict in judgement.verdicts} == {"good"}

@@ -1,0 +1,63 @@
+"""The windows of mail to some mailbox providers alone, for rules that judge it by itself."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from streams.kept_totals import KeptTotals
+from streams.store import Store
+from streams.subjects import CUSTOMER, STREAM_PREFIX, Counts, Subjects, Totals
+from streams.totals import read_totals
+
+#: Names of mailbox providers.
+Group = tuple[str, ...]
+
+
+class ProviderWindows:
+    """Reads them for each group of providers that a policy names. One thread at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        groups: Sequence[Group],
+        lengths_ms: Sequence[int],
+        feedback_loop: Sequence[str],
+        keep_ms: int,
+        most: int,
+    ) -> None:
+        self._store = store
+        self._lengths = lengths_ms
+        self._fbl = feedback_loop
+        self._kept = {group: KeptTotals(lengths_ms, keep_ms, most) for group in groups}
+
+    def of(self, found: Subjects, now_ms: int) -> Mapping[Group, Counts]:
+        """By group the counts of the same subjects, with the same axes.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return {group: self._of_group(group, kept, found, now_ms) for group, kept in self._kept.items()}
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        for kept in self._kept.values():
+            kept.clear()
+
+    def _of_group(self, group: Group, kept: KeptTotals, found: Subjects, now_ms: int) -> Counts:
+        def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
+            lengths = [self._lengths[place] for place in places]
+            return read_totals(self._store, customers, lengths, self._fbl, now_ms, group)
+
+        totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)
+        return of_subjects(totals, found)
+
+
+def of_subjects(totals: Totals, found: Subjects) -> Counts:
+    """The totals of streams, added up for each of the subjects that `found` has. Pure."""
+    row_of = {key: row for row, key in enumerate(zip(found.customers, found.scopes, strict=True))}
+    counts = np.zeros_like(found.counts)
+    for (customer, stream), numbers in zip(totals.keys, totals.counts, strict=True):
+        for scope in (CUSTOMER, f"{STREAM_PREFIX}{stream}"):
+            if (row := row_of.get((customer, scope))) is not None:
+                counts[row] += numbers
+    return counts
