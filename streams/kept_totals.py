@@ -22,6 +22,10 @@ class KeptTotals:
         self._long = [place for place, length in enumerate(lengths_ms) if is_long(length)]
         self._kept = LongWindows(len(self._long), keep_ms, most)
 
+    def __len__(self) -> int:
+        """How many customers' long windows are kept."""
+        return len(self._kept)
+
     def of(self, customers: Sequence[str], now_ms: int, read: Read) -> tuple[Totals, list[tuple[str, int]]]:
         """The totals of customers (sorted), and who is to be read again when.
 
