@@ -14,8 +14,9 @@ from schemas import providers
 from schemas.alert import Level
 from schemas.policy import Policy, window_ms
 from streams.allowance import RuleAllowance, allowances
+from streams.customers import plans
 from streams.describe import rfc3339
-from streams.overrides import with_stored
+from streams.overrides import for_plans, with_stored
 from streams.store import Store, open_store
 from streams.stored_overrides import stored_overrides
 from streams.windows import window_counts
@@ -44,8 +45,9 @@ def tell_alert(
 
 def _left(store: Store, policy: Policy, customer: str, scope: str, rule: str, level: Level) -> list[RuleAllowance]:
     now_ms = time.time_ns() // 1_000_000
-    policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
+    of_plan = for_plans(policy, plans(store, customer))
+    policy = with_stored(of_plan, stored_overrides(store, now_ms, customer), now_ms)
     lengths = {name: window_ms(name) for name in policy.windows}
-    counted = window_counts(store, [customer], lengths, providers.load().with_feedback_loop(), now_ms)
+    counted = window_counts(store, [customer], lengths, providers.load().with_feedback_loop(), now_ms, policy)
     subject = next((each for each in counted if each.scope == scope), None)
     return [] if subject is None else allowances(subject, policy, now_ms, {rule: level})

@@ -38,7 +38,6 @@ from streams.store import Store
 from streams.stored_overrides import Acknowledged, acknowledged
 from streams.subjects import CUSTOMER
 from streams.suspensions import Suspension, suspension, suspension_at
-from streams.verdicts import spike_from
 
 #: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash
 #: with another level has two rows; the later one is last.
@@ -85,7 +84,7 @@ def explain(
     """
     lengths = {name: window_ms(name) for name in policy.windows}
     counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past, policy=policy)
-    if spike_from(policy) is not None:
+    if policy.spikes_from is not None:
         usual = read_baselines(store, [customer], at_ms)
         counted = [msgspec.structs.replace(each, baseline=usual.get((customer, each.scope))) for each in counted]
     alerts = _episodes(store, customer, at_ms)

@@ -13,7 +13,8 @@ from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
 from schemas.policy import Policy, window_ms
 from streams.allowance import RuleAllowance, allowances
-from streams.overrides import with_stored
+from streams.customers import plans
+from streams.overrides import for_plans, with_stored
 from streams.store import Store
 from streams.stored_overrides import stored_overrides
 from streams.suspensions import Suspension, suspension
@@ -82,12 +83,13 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
         each.scope: each for each in (msgspec.convert({**row, "since": _utc(row["since"])}, Judged) for row in found)
     }
     lengths = {"24h": DAY * 1000} | {name: window_ms(name) for name in policy.windows}
-    subjects = window_counts(store, [customer], lengths, definition.feedback_loop, now_ms)
+    policy = for_plans(policy, plans(store, customer))
+    policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
+    subjects = window_counts(store, [customer], lengths, definition.feedback_loop, now_ms, policy)
     sent = _sent(store, customer, now_ms)
     counts = {each.scope: msgspec.structs.replace(each.windows["24h"], sent=sent(each.scope)) for each in subjects}
     alerts = _open_alerts(store, customer)
     suspended = suspension(store, customer)
-    policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
     left = {
         each.scope: allowances(each, policy, now_ms, {one.rule: one.level for one in alerts.get(each.scope, [])})
         for each in subjects

@@ -432,6 +432,13 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return next((rule.least_share for rule in self.rules if rule.metric == "attributed_listing"), None)
 
     @property
+    def spikes_from(self) -> int | None:
+        """The smallest volume of an hour that anybody is judged by for being unusual; None where nobody is."""
+        rules = [rule for rule in self.rules if rule.metric == SPIKE]
+        rules += [each.applied(rule) for rule in rules for each in self.overrides if each.rule == rule.name]
+        return min((least for rule in rules for _, least in rule.checks), default=None)
+
+    @property
     def mail_to(self) -> frozenset[tuple[str, ...]]:
         """The groups of mailbox providers that rules judge by themselves."""
         return frozenset(rule.mail_to for rule in self.rules if rule.mail_to)

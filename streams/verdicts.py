@@ -17,7 +17,7 @@ import numpy as np
 
 from schemas.alert import Acknowledgement, AlertEvent, Evidence, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import POOL, SPIKE, Override, Policy, Rule, window_ms
+from schemas.policy import POOL, Override, Policy, Rule, window_ms
 from schemas.providers import Providers
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
@@ -112,18 +112,13 @@ class Judge:
         self._with_overrides = {each.customer for each in policy.overrides}
         used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.reads)}
         self._counted = {name: length for name, length in self._lengths.items() if name in used}
-        self._windows = Windows(
+        self._windows = Windows.for_policy(
             self._store,
+            policy,
             self._counted,
             self._fbl,
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
-            own_weights=policy.listed_weights,
-            attributed_share=policy.attributed_share,
-            spike_from=spike_from(policy),
-            used=policy.used,
-            least_new=policy.least_new,
-            mail_to=policy.mail_to,
         )
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
@@ -355,13 +350,6 @@ class Judge:
             rows.standings[place] = outcome.standing
             rows.reasons[place] = _reasons(outcome)
         return rows
-
-
-def spike_from(policy: Policy) -> int | None:
-    """The smallest volume of an hour that anybody is judged by for being unusual; None where nobody is."""
-    rules = [rule for rule in policy.rules if rule.metric == SPIKE]
-    rules += [each.applied(rule) for rule in rules for each in policy.overrides if each.rule == rule.name]
-    return min((least for rule in rules for _, least in rule.checks), default=None)
 
 
 def with_open_alerts(

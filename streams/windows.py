@@ -11,7 +11,7 @@ import numpy as np
 
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
-from schemas.policy import DEFAULT_LEAST_MAIL, Metric
+from schemas.policy import DEFAULT_LEAST_MAIL, Metric, Policy
 from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
 from streams.exposure import EXPOSING, add_exposure
@@ -63,6 +63,31 @@ class Windows:
         self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
         self._sole_users = SoleUsers(store, own_weights)
         self._baselines = None if spike_from is None else Baselines(store, spike_from)
+
+    @classmethod
+    def for_policy(
+        cls,
+        store: Store,
+        policy: Policy,
+        windows: Mapping[str, int],
+        feedback_loop: Sequence[str],
+        keep_ms: int,
+        most: int,
+    ) -> "Windows":
+        """Windows with all that the rules of a policy ask for."""
+        return cls(
+            store,
+            windows,
+            feedback_loop,
+            keep_ms,
+            most,
+            own_weights=policy.listed_weights,
+            attributed_share=policy.attributed_share,
+            spike_from=policy.spikes_from,
+            used=policy.used,
+            least_new=policy.least_new,
+            mail_to=policy.mail_to,
+        )
 
     def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
         """The subjects of customers that have any count, and who is to be read again when.
@@ -117,13 +142,21 @@ def window_counts(
     windows: Mapping[str, int],
     feedback_loop_providers: Sequence[str],
     now_ms: int,
+    policy: Policy | None = None,
 ) -> list[SubjectCounts]:
     """Totals of each customer and of each of its streams (these only where it has more than one).
 
-    `windows` maps names to lengths in ms. A customer without any count is absent.
+    `windows` maps names to lengths in ms. A customer without any count is absent. With `policy` all is read that its
+    rules ask for, else only what is cheap.
 
     Raises:
         StoreError: the store failed.
     """
-    found, _ = Windows(store, windows, feedback_loop_providers, 0, 0).read(customers, now_ms)
+    loop = feedback_loop_providers
+    reader = (
+        Windows(store, windows, loop, 0, 0)
+        if policy is None
+        else Windows.for_policy(store, policy, windows, loop, 0, 0)
+    )
+    found, _ = reader.read(customers, now_ms)
     return [found.one(place) for place in range(len(found))]

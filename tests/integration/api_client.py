@@ -15,6 +15,7 @@ from api import keys
 from api.app import create_app
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
+from schemas.policy import Policy
 from schemas.settings import ClickHouse
 from streams.standings import SCORE_COLUMNS
 from streams.store import Store, open_store
@@ -116,7 +117,9 @@ class Api:
 
 
 @contextmanager
-def running(store_settings: ClickHouse, store: Store, *, expired_is_failure: bool = True) -> Iterator[Api]:
+def running(
+    store_settings: ClickHouse, store: Store, *, expired_is_failure: bool = True, policy: Policy | None = None
+) -> Iterator[Api]:
     """The interface over a migrated, empty store; it ends with the block."""
     keep_for_ever(store)
     server = StoreServer(store_settings.path, 0, "secret")
@@ -125,7 +128,12 @@ def running(store_settings: ClickHouse, store: Store, *, expired_is_failure: boo
         store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret", timeout_s=5.0
     )
     clock = [NOW * 1000]
-    app = create_app(lambda: open_store(served), lambda: clock[0], expired_is_failure=expired_is_failure)
+    app = create_app(
+        lambda: open_store(served),
+        lambda: clock[0],
+        expired_is_failure=expired_is_failure,
+        policy=(lambda _: policy) if policy else None,
+    )
     key = keys.create_key(store, "acme", "", NOW * 1000)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Api(client, store, server, clock, key)

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from jobs.customers import set_customer
 from jobs.decisions import DecisionError, add_override
 from schemas import policy
 from schemas.settings import ClickHouse
@@ -103,6 +104,33 @@ def test_interface_goes_by_what_operators_decided(api: Api) -> None:
     add_override(api.store, POLICY, "acme", "failure", "none", NOW_MS + 1000, **decision)  # type: ignore[arg-type]
     assert "failure" not in left(api) or left(api)["failure"][0] > 9_000
     assert "Ida" not in api.get("/v1/standing").text
+
+
+OF_PLANS = """
+[[rules]]
+name = "yahoo"
+metric = "failure"
+windows = ["24h"]
+min_volume = 100
+levels = { warning = 0.5 }
+providers = ["yahoo"]
+
+[[overrides]]
+plan = "free"
+rule = "failure"
+levels = { critical = 0.5 }
+reason = "trial accounts"
+"""
+
+
+def test_interface_goes_by_plans_and_by_rules_about_single_providers(store_settings: ClickHouse, store: Store) -> None:
+    ours = policy.parse(policy.DEFAULT_FILE.read_text() + OF_PLANS, "ours")
+    set_customer(store, "acme", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS)
+    with running(store_settings, store, policy=ours) as api:
+        api.put([Row(NOW - 2 * HOUR, delivered=9_900, hard=100)])
+        found = left(api)
+    assert found["failure"][1] == "critical"
+    assert found["yahoo"][1] == "warning"
 
 
 def test_customer_with_too_little_mail_is_told_no_allowance_of_rates(api: Api) -> None:
