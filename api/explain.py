@@ -32,7 +32,7 @@ from streams.judge import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
 from streams.listing_causes import CausedListing, stored_causes
 from streams.past_windows import counts_at
-from streams.pools import NOBODY, Pooled, judge_pool, pool_evidence, read_pools
+from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.score import SCORES, score_of
 from streams.store import Store
 from streams.stored_overrides import Acknowledged, acknowledged
@@ -137,7 +137,7 @@ def explain_pool(
     """
     scope = f"{POOL_PREFIX}{pool}"
     alerts = {rule: sent for (of, rule), sent in _episodes(store, NOBODY, now_ms).items() if of == scope}
-    found = next((each for each in read_pools(store, policy, feedback_loop, now_ms) if each.scope == scope), None)
+    found = next((each for each in Pools(store, policy, feedback_loop).read(now_ms) if each.scope == scope), None)
     if found is None and not alerts:
         return None
     pooled = found or Pooled(scope, {})

@@ -7,7 +7,7 @@ Who shares what is in a dimension of the counts, here the pool. Complaints are n
 pool they are divided by all deliveries: lower than the true rate, since many providers run no feedback loop.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -101,33 +101,74 @@ def pooled_rules(policy: Policy) -> list[Rule]:
     return [rule for rule in policy.rules if rule.metric in POOLED and not rule.mail_to]
 
 
-def read_pools(
-    store: Store, policy: Policy, feedback_loop: Sequence[str], now_ms: int, kind: str = POOL
-) -> list[Pooled]:
-    """All pools with enough small customers in any window, by name.
+class Pools:
+    """Reads all pools. What they have over more than a day is read at most every `keep_ms`.
 
-    Raises:
-        StoreError: the store failed.
+    For that a month of all customers is summed up, and small customers are small. One thread at a time.
     """
-    found: dict[str, dict[str, dict[str, WindowCounts]]] = {}
-    for asked in _by_length(policy):
-        sql, parameters = _question(POOLS, asked, policy, feedback_loop, now_ms, kind)
-        for name, *numbers in store.rows(sql, parameters):
+
+    def __init__(
+        self, store: Store, policy: Policy, feedback_loop: Sequence[str], keep_ms: int = 0, kind: str = POOL
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._fbl = feedback_loop
+        self._keep_ms = keep_ms
+        self._kind = kind
+        self._kept: list[_Part] = []
+        self._read_ms = 0
+
+    def read(self, now_ms: int) -> list[Pooled]:
+        """Those with enough small customers in any window, by name.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        every = [Asked(rule, window, least) for rule in pooled_rules(self._policy) for window, least in rule.checks]
+        long = [each for each in every if is_long(window_ms(each.window))]
+        # Read in the future means that the clock was set back since.
+        if not self._read_ms <= now_ms < self._read_ms + self._keep_ms:
+            self._kept, self._read_ms = self._parts(long, now_ms), now_ms
+        parts = self._parts([each for each in every if each not in long], now_ms) + self._kept
+        found: dict[str, dict[str, dict[str, WindowCounts]]] = {}
+        for each in parts:
+            found.setdefault(each.scope, {}).setdefault(each.rule, {})[each.window] = each.counts
+        return [
+            Pooled(
+                scope,
+                {
+                    rule: SubjectCounts(customer=NOBODY, scope=scope, windows=windows)
+                    for rule, windows in sorted(by_rule.items())
+                },
+            )
+            for scope, by_rule in sorted(found.items())
+        ]
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        self._read_ms = 0
+
+    def _parts(self, asked: Sequence[Asked], now_ms: int) -> list["_Part"]:
+        if not asked:
+            return []
+        sql, parameters = _question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind)
+        found = []
+        for name, *numbers in self._store.rows(sql, parameters):
             for place, each in enumerate(asked):
-                top, bottom, members = numbers[3 * place : 3 * place + 3]
+                top, bottom, members = map(int, numbers[3 * place : 3 * place + 3])
                 if members >= LEAST_MEMBERS:
-                    rules = found.setdefault(f"{kind}:{name}", {})
-                    rules.setdefault(each.rule.name, {})[each.window] = _counts(each.rule.metric, int(top), int(bottom))
-    return [
-        Pooled(
-            scope,
-            {
-                rule: SubjectCounts(customer=NOBODY, scope=scope, windows=windows)
-                for rule, windows in sorted(by_rule.items())
-            },
-        )
-        for scope, by_rule in sorted(found.items())
-    ]
+                    counts = _counts(each.rule.metric, top, bottom)
+                    found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts))
+        return found
+
+
+class _Part(NamedTuple):
+    """What the small customers of a pool have in one window of one rule."""
+
+    scope: str
+    rule: str
+    window: str
+    counts: WindowCounts
 
 
 def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
@@ -169,14 +210,6 @@ def pool_evidence(
             Share(name=str(customer), count=int(top), volume=max(0, int(bottom))) for customer, top, bottom in rows
         )
     )
-
-
-def _by_length(policy: Policy) -> Iterator[list[Asked]]:
-    """The windows that one query can read: all short ones, all long ones."""
-    every = [Asked(rule, window, least) for rule in pooled_rules(policy) for window, least in rule.checks]
-    for long in (False, True):
-        if some := [each for each in every if is_long(window_ms(each.window)) == long]:
-            yield some
 
 
 def _question(

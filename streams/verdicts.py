@@ -31,7 +31,7 @@ from streams.evidence_history import Subject
 from streams.gone_rules import end_alerts
 from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
-from streams.pools import NOBODY, Pooled, judge_pool, pool_evidence, read_pools
+from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.provider_windows import Group
 from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
@@ -48,6 +48,9 @@ SELECT DISTINCT customer FROM standings FINAL WHERE standing NOT IN ('good', 'to
 EVERYBODY = """
 SELECT DISTINCT customer FROM counts WHERE dimension = 'provider' AND bucket >= toDateTime({since:UInt32})
 """
+
+#: What pools have over more than a day is so old at most: to read it, a month of all customers is summed up.
+LONG_POOLS_MS = 600_000
 
 DEFAULTS = MonitorSettings()
 
@@ -120,6 +123,7 @@ class Judge:
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
+        self._pools = Pools(self._store, policy, self._fbl, LONG_POOLS_MS)
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
@@ -179,7 +183,7 @@ class Judge:
         """
         states, noted = read_lives(self._store, [NOBODY], now_ms)
         judged = POOL in self.policy.scopes
-        found = read_pools(self._store, self.policy, self._fbl, now_ms) if judged else []
+        found = self._pools.read(now_ms) if judged else []
         silent = {state[1] for state, known in states.items() if known.is_open} - {each.scope for each in found}
         found += [Pooled(scope, {}) for scope in sorted(silent)]
         outcomes = [self._pool_outcome(pool, states, noted, now_ms) for pool in found]
@@ -193,6 +197,7 @@ class Judge:
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""
         self._windows.forget()
+        self._pools.forget()
         self._standings.forget()
 
     def not_good(self) -> set[str]:

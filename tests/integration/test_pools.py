@@ -18,12 +18,12 @@ from schemas import policy
 from schemas.policy import Policy
 from schemas.settings import ClickHouse
 from streams.judge import judge, measured
-from streams.pools import NOBODY, judge_pool, read_pools
+from streams.pools import NOBODY, Pools, judge_pool
 from streams.store import Store
 from streams.verdicts import Judge
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
-from tests.integration.test_judging import LOOP, NOW_MS, Ground
+from tests.integration.test_judging import LOOP, NOW_MS, Counting, Ground
 
 POLICY = msgspec.structs.replace(policy.load(), scopes=("customer", "stream", "pool"))
 LENGTHS = {name: policy.window_ms(name) for name in POLICY.windows}
@@ -78,7 +78,7 @@ def judging(ground: Ground, by: Policy = POLICY) -> Judge:
 
 def verdicts(ground: Ground, scope: str = "pool:shared-1", by: Policy = POLICY) -> dict[str, tuple[str, str, int, int]]:
     """Level, window, numerator and denominator by rule."""
-    pool = next(each for each in read_pools(ground.store, by, LOOP, NOW_MS) if each.scope == scope)
+    pool = next(each for each in Pools(ground.store, by, LOOP).read(NOW_MS) if each.scope == scope)
     return {
         each.rule: (each.level, each.window, each.numerator, each.denominator)
         for each in judge_pool(pool, by, NOW_MS).verdicts
@@ -131,7 +131,7 @@ def test_who_is_small_differs_by_window(ground: Ground) -> None:
     put(ground.store, SNOWSHOE)
     # 200 in the week are enough: each is judged by itself there, and in the day all of them together.
     assert verdicts(ground)["failure"] == ("excessive", "24h", 300, 3_000)
-    found = {each.scope: each.by_rule for each in read_pools(ground.store, POLICY, LOOP, NOW_MS)}
+    found = {each.scope: each.by_rule for each in Pools(ground.store, POLICY, LOOP).read(NOW_MS)}
     assert set(found["pool:shared-1"]["failure"].windows) == {"24h"}
 
 
@@ -153,12 +153,20 @@ def test_small_for_complaints_is_who_delivered_little_to_providers_with_a_feedba
 
 def test_one_small_customer_alone_is_not_judged_in_disguise(ground: Ground) -> None:
     put(ground.store, [Sent("only", provider="gmail", delivered=3_000, complained=60)])
-    assert read_pools(ground.store, POLICY, LOOP, NOW_MS) == []
+    assert Pools(ground.store, POLICY, LOOP).read(NOW_MS) == []
+
+
+def test_rule_on_the_mail_to_some_providers_alone_judges_no_pool(ground: Ground) -> None:
+    put(ground.store, SNOWSHOE)
+    rules = tuple(
+        msgspec.structs.replace(each, providers=("yahoo",)) if each.name == "failure" else each for each in POLICY.rules
+    )
+    assert set(verdicts(ground, by=msgspec.structs.replace(POLICY, rules=rules))) == {"complaint", "block"}
 
 
 def test_mail_without_a_pool_is_in_none(ground: Ground) -> None:
     put(ground.store, [each._replace(pool="") for each in SNOWSHOE])
-    assert read_pools(ground.store, POLICY, LOOP, NOW_MS) == []
+    assert Pools(ground.store, POLICY, LOOP).read(NOW_MS) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -186,7 +194,7 @@ def test_pools_are_what_the_small_customers_sent(ground: Ground, seed: int) -> N
         for each in window_counts(ground.store, sorted(customers), LENGTHS, LOOP, NOW_MS)
         if each.scope == "customer"
     }
-    found = {pool.scope: pool.by_rule for pool in read_pools(ground.store, POLICY, LOOP, NOW_MS)}
+    found = {pool.scope: pool.by_rule for pool in Pools(ground.store, POLICY, LOOP).read(NOW_MS)}
     totals: dict[str, Callable[[Sent], tuple[int, int]]] = {
         "complaint": lambda each: (each.complained, each.delivered),
         "failure": lambda each: (each.hard + each.expired, finished(each)),
@@ -296,6 +304,20 @@ def test_acknowledged_alert_on_a_pool_stays_so(ground: Ground) -> None:
     for second in (2, 3):
         judge_.judge_pools(NOW_MS + second * 1_000)
     assert [alert.data.kind for alert in ground.sent] == ["opened", "acknowledged"]
+
+
+def test_what_pools_have_over_more_than_a_day_is_read_now_and_then(ground: Ground) -> None:
+    week = [each._replace(back=3 * DAY) for each in SNOWSHOE]
+    put(ground.store, week)
+    counting = Counting(ground.store)
+    pools = Pools(counting, POLICY, LOOP, 600_000)
+    for minutes, expected in ((0, 2), (9, 3), (10, 5)):
+        (found,) = pools.read(NOW_MS + minutes * MINUTE * 1000)
+        assert found.by_rule["failure"].windows["7d"].hard == 300
+        assert len(counting.asked) == expected
+    pools.forget()
+    pools.read(NOW_MS + 10 * MINUTE * 1000)
+    assert len(counting.asked) == 7
 
 
 def test_resolved_alert_on_a_pool_lifts_no_suspension(ground: Ground) -> None:
