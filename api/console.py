@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import LEVELS, AlertEvent
+from streams.describe import decided_by
 from streams.store import Store
 from streams.suspensions import SHOWN_STANDINGS
 from streams.windows import CUSTOMER, STREAM_PREFIX
@@ -98,7 +99,8 @@ def alert_line(alert: AlertEvent) -> str:
     scope = "" if data.scope == CUSTOMER else f" ({data.scope.removeprefix(STREAM_PREFIX)})"
     changed = data.kind != "opened" and data.previous_level != data.level
     level = f"{data.previous_level} to {data.level}" if changed else data.level
-    return f"ALERT {alert.time} {data.kind}: {data.customer}{scope} {data.rule} {level}. {data.explanation}"
+    who = f" {said}" if (said := decided_by(data)) else ""
+    return f"ALERT {alert.time} {data.kind}{who}: {data.customer}{scope} {data.rule} {level}. {data.explanation}"
 
 
 def percent(ratio: float) -> str:

@@ -26,7 +26,7 @@ from schemas.policy import BURNS, COUNTED, POOL, POOL_PREFIX, SPIKE, Policy, Rul
 from streams.alert_states import read_states
 from streams.allowance import allowance
 from streams.baselines import read_baselines
-from streams.describe import rfc3339
+from streams.describe import decided_by, rfc3339
 from streams.evidence import LISTED_METRICS
 from streams.judge import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
@@ -320,7 +320,7 @@ def _life(opened: Opened, at_ms: int) -> AlertLife:
                 time=rfc3339(each.time_ms),
                 kind=each.data.kind,
                 cause=each.data.cause,
-                said=_said(each.data),
+                said=decided_by(each.data),
                 previous_level=each.data.previous_level,
                 level=each.data.level,
                 window=each.data.window,
@@ -339,15 +339,6 @@ def _changes_level(data: AlertData) -> bool:
 
 def _rises(data: AlertData) -> bool:
     return data.kind == "opened" or RANK[data.level] > RANK[data.previous_level]
-
-
-def _said(data: AlertData) -> str:
-    """Who decided the change, and why; empty where nobody did."""
-    if data.kind == "acknowledged" and data.acknowledged is not None:
-        return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
-    if data.kind == "overridden" and data.override is not None:
-        return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
-    return ""
 
 
 def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[InForce, ...]:

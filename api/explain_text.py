@@ -141,7 +141,7 @@ def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
     for each in alert.history:
         numbers = f"{numbers_of(metric, each.numerator, each.denominator)} in {each.window}"
         change = f"{each.previous_level} to {each.level}"
-        cause = f" by {CAUSES[each.cause]}" if each.cause in CAUSES else ""
+        cause = f" by {CAUSES[each.cause]}" if each.cause in CAUSES and each.kind != "override-ended" else ""
         if each.said:
             yield f"      {each.time}  {each.kind} {each.said}; {change}"
         else:

@@ -22,7 +22,7 @@ from schemas.policy import POOL_PREFIX
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
 from streams.broker import REACH_S, BrokerError, admin, consumer
-from streams.describe import amount
+from streams.describe import amount, decided_by
 
 SUSPENDING = frozenset({"excessive", "critical"})
 #: Kinds of transitions by which a level may have risen.
@@ -126,7 +126,8 @@ class Suspension:
             "lift": f"would lift the suspension of {data.customer}",
             "keep suspended": f"would keep {data.customer} suspended",
         }[self.action]
-        remark = f" ({self.remark})" if self.remark else ""
+        remarks = [each for each in (self.remark, decided_by(data)) if each]
+        remark = f" ({'; '.join(remarks)})" if remarks else ""
         return _one_line(f"{what}{remark}: {_verdict(data)}, alert {self.event.id}: {data.explanation}")
 
 
@@ -294,7 +295,9 @@ def _suspends(data: AlertData) -> bool:
 
 def _verdict(data: AlertData) -> str:
     """`critical failure 14.20 % in 24h (threshold 10.00 %)`; a count stands as a count."""
-    word = data.kind if data.kind in ("resolved", "overridden") else data.level
+    if data.kind == "overridden":  # the threshold is then that of what the override allows
+        return f"overridden {data.metric} {amount(data.metric, data.rate)}"
+    word = data.kind if data.kind == "resolved" else data.level
     found, threshold = (amount(data.metric, value) for value in (data.rate, data.threshold))
     return f"{word} {data.metric} {found} in {data.window} (threshold {threshold})"
 

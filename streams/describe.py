@@ -8,6 +8,7 @@ from schemas.counts import Baseline
 from schemas.policy import BURNS, COUNTED, NEW_FROM, POOL_PREFIX, RATES, SPIKE, STREAM_PREFIX, Policy, Rule
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
+from streams.overrides import Decided
 
 #: Kinds that say what people decided, not what was counted.
 DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended"})
@@ -64,10 +65,14 @@ def headline(alert: AlertEvent) -> str:
 
 
 def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> str:
-    """What happened and by which numbers, in a few sentences."""
+    """What happened and by which numbers, in a few sentences. The customer may read them: no operator is named."""
     subject = judgement.customer, judgement.scope, judgement.now_ms
     rule = next(each for each in policy.rules_for(*subject) if each.name == verdict.rule)
-    overrides = [each.reason for each in policy.overrides_for(*subject) if each.rule == verdict.rule]
+    overrides = [
+        "by the operator" if isinstance(each, Decided) else each.reason
+        for each in policy.overrides_for(*subject)
+        if each.rule == verdict.rule
+    ]
     overridden = f" Override in force: {'; '.join(overrides)}." if overrides else ""
     stream = ""
     if judgement.scope.startswith(STREAM_PREFIX):
@@ -75,7 +80,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     if pool := pool_of(judgement.scope):
         stream = f"Customers of pool {pool} too small to be judged, together: "
     what = _counted(verdict, policy, rule, "all providers" if pool else "providers with feedback loops")
-    if transition.kind in DECIDED or (transition.kind == "resolved" and transition.cause == "override"):
+    if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
         return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}."
     if transition.kind in ("resolved", "de-escalated"):
         return f"{stream}{what}{_figures(verdict, rule)}{_below(transition, verdict, rule)}.{overridden}"
@@ -94,23 +99,25 @@ def pool_of(scope: str) -> str:
     return scope.removeprefix(POOL_PREFIX) if scope.startswith(POOL_PREFIX) else ""
 
 
+def decided_by(data: AlertData) -> str:
+    """Who decided what the alert's last transition tells, and why; empty where nobody did. Not for the customer."""
+    if data.kind == "acknowledged" and data.acknowledged is not None:
+        return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
+    if data.kind == "overridden" and data.override is not None:
+        return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
+    return ""
+
+
 def _decided(transition: Transition) -> str:
     """What people decided of the alert, and what that makes of its level."""
-    noted, override = transition.acknowledged, transition.override
-    if transition.kind == "acknowledged" and noted is not None:
-        return f"{noted.by} has taken the alert in hand{_reason(noted.why)}."
-    level = (
-        ""
-        if transition.level == transition.previous_level
-        else f" From {transition.previous_level} to {transition.level}."
-    )
-    if transition.kind == "overridden" and override is not None:
-        return f"{override.by} decided otherwise until {rfc3339(override.until_ms)}{_reason(override.why)}.{level}"
-    return f"The override is over.{level or f' The level stays {transition.level}.'}"
-
-
-def _reason(why: str) -> str:
-    return f": {why.strip().rstrip('.')}" if why.strip() else ""
+    if transition.kind == "acknowledged":
+        return "Acknowledged."
+    level = f"The level stays {transition.level}"
+    if transition.level != transition.previous_level:
+        level = f"From {transition.previous_level} to {transition.level}"
+    if transition.kind == "overridden" and transition.override is not None:
+        return f"An override by the operator is in force until {rfc3339(transition.override.until_ms)}. {level}."
+    return f"The override by the operator is over. {level}."
 
 
 def percent(ratio: float) -> str:

@@ -88,10 +88,11 @@ GROUP BY customer, scope, campaign
 ORDER BY customer, scope, n DESC, campaign
 LIMIT {{top:UInt8}} BY customer, scope
 UNION ALL
-SELECT customer, scope, 'message' AS what, message_id AS name, 1 AS n, '' AS sample
+SELECT customer, scope, 'message' AS what, message_id AS name, count() AS n, '' AS sample
 {_EVENTS}
     AND message_id != ''
-ORDER BY customer, scope, time DESC, message_id
+GROUP BY customer, scope, message_id
+ORDER BY customer, scope, max(time) DESC, message_id
 LIMIT {{samples:UInt8}} BY customer, scope
 """
 

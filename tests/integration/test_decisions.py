@@ -24,7 +24,7 @@ from streams.overrides import StoredOverride, with_stored
 from streams.store import Store
 from streams.stored_overrides import OverrideWatch, stored_overrides
 from streams.verdicts import Judge
-from tests.integration.api_client import MINUTE, NOW, Row
+from tests.integration.api_client import MINUTE, NOW, Row, running
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 from tests.integration.test_monitor import until
@@ -166,14 +166,14 @@ def test_open_alert_that_is_overridden_goes_down_at_once_and_comes_back_when_tha
     )
     assert overridden.override.until_ms == added.until_ms
     assert overridden.explanation.startswith(
-        "Ida decided otherwise until 2026-03-12T13:34:56.000Z: list under review. From critical to good. 300 failed"
+        "An override by the operator is in force until 2026-03-12T13:34:56.000Z. From critical to good. 300 failed"
     )
     assert ground.shown()["acme"][0] == "good"
     assert judged_with_decisions(ground, judge, NOW_MS + 30 * 60_000) == []
     (back,) = judged_with_decisions(ground, judge, NOW_MS + HOUR_MS)
     assert (back.kind, back.cause, back.level, back.override) == ("override-ended", "override", "critical", None)
     assert back.alert_id == overridden.alert_id == opened.data.alert_id
-    assert back.explanation.startswith("The override is over. From good to critical. 300 failed")
+    assert back.explanation.startswith("The override by the operator is over. From good to critical. 300 failed")
     assert ground.shown()["acme"][0] == "critical"
 
 
@@ -207,7 +207,7 @@ def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Grou
     assert (noted.data.customer, noted.data.kind, noted.data.cause) == ("acme", "acknowledged", "operator")
     assert (noted.data.level, noted.data.previous_level) == (opened["acme"].level, opened["acme"].level)
     assert noted.data.acknowledged == Acknowledgement(by="Ida", why="called them", time_ms=NOW_MS + 1000)
-    assert noted.data.explanation.startswith("Ida has taken the alert in hand: called them. 60 failed recipients")
+    assert noted.data.explanation.startswith("Acknowledged. 60 failed recipients")
     assert ground.judge().judge_customers(["acme", "rival"], NOW_MS + 3000).alerts == []
     ground.put(Row(NOW - 10 * MINUTE, hard=300))
     (escalated,) = judge.judge_customers(["acme"], NOW_MS + 4000).alerts
@@ -304,3 +304,27 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
     assert ": list mended (Ida)" in explained
     assert said("override", "end", added.split()[0], "--by", "Ida") == f"ended {added}"
     assert said("override", "list") == ""
+
+
+def test_customer_is_told_what_was_decided_and_not_by_whom_nor_why(
+    store_settings: ClickHouse, store: Store, ground: Ground
+) -> None:
+    ground.put(Row(NOW, delivered=900, hard=300))
+    (alert,) = ground.judge().judge_customers(["acme"], NOW_MS).alerts
+    with running(store_settings, store) as api:
+        acknowledge(store, alert.data.alert_id, by="Ida", why="called them", now_ms=NOW_MS + 1)
+        decided(ground, at_most="warning", by="Ben", why="pays well", now_ms=NOW_MS + 2)
+        assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + 3)] == [
+            "acknowledged",
+            "overridden",
+        ]
+        answer = api.get("/v1/standing")
+        (scope,) = answer.json()["scopes"]
+        assert [(each["rule"], each["level"]) for each in scope["open_alerts"]] == [("failure", "warning")]
+        for word in ("Ida", "called", "Ben", "pays"):
+            assert word not in answer.text
+        ground.put(Row(NOW, delivered=90_000))
+        judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS // 4)
+        (resolved,) = judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS - 1)
+        assert resolved.kind == "resolved"
+        assert resolved.explanation.endswith("Override in force: by the operator.")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.suspend_hook import NO_HOOK, Latest, Seen, Suspension, decide, run
-from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, TransitionKind
+from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
 
 
@@ -177,8 +177,10 @@ def test_acknowledgement_neither_suspends_nor_lifts() -> None:
 def test_line_says_that_an_operator_decided_otherwise() -> None:
     seen = Seen()
     decide(alert(), seen)
-    assert str(decide(alert("overridden", "good", transition=2), seen)).startswith(
-        "would lift the suspension of acme-retail: overridden failure 14.20 % in 24h"
+    override = OperatorOverride(id="0a1b", by="Ida", why="list mended", until_ms=1_764_752_400_000)
+    assert str(decide(alert("overridden", "good", transition=2, override=override), seen)).startswith(
+        "would lift the suspension of acme-retail (by Ida until 2025-12-03T09:00:00.000Z: list mended): "
+        "overridden failure 14.20 %, alert episode-1-overridden-good-2: "
     )
 
 
