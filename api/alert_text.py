@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from api.explain_text import UNITS
 from schemas.alert import AlertData, Cause, Share
-from schemas.policy import COUNTED, STREAM_PREFIX
+from schemas.policy import BURNS, RATES, SPIKE, STREAM_PREFIX
 from schemas.settings import SettingsError
 from streams.allowance import RuleAllowance
-from streams.describe import percent
+from streams.describe import amount, percent
 
 BUILT_IN = Path(__file__).parent.parent / "schemas" / "alert_text.md"
 #: Placeholders of one value, and of lists, which stand alone on their line and become list items.
@@ -136,7 +136,7 @@ def _filled(part: str, values: Mapping[str, str]) -> str:
 def _values(told: Told) -> dict[str, str]:
     data = told.data
     stream = data.scope.startswith(STREAM_PREFIX)
-    counted = data.metric in COUNTED
+    rates = data.metric in RATES or data.metric in BURNS
     units = next((unit for metric, unit in UNITS.items() if metric == data.metric), (data.metric, data.metric))
     number = f"{data.numerator:,} {escaped(units[data.numerator != 1])}"
     usual = data.evidence.baseline
@@ -151,12 +151,12 @@ def _values(told: Told) -> dict[str, str]:
         "previous_level": data.previous_level,
         "cause": CAUSES[data.cause] if data.cause else "",
         "window": escaped(data.window),
-        "counted": number if counted else f"{number} of {data.denominator:,}",
-        "rate": "" if counted else percent(data.rate),
-        "lower": "" if counted else percent(data.lower),
-        "upper": "" if counted else percent(data.upper),
-        "confidence": "" if counted else f"{data.confidence * 100:g} %",
-        "threshold": f"{data.threshold:g}" if counted else percent(data.threshold),
+        "counted": f"{number} of {data.denominator:,}" if rates else number + _usually(data),
+        "rate": amount(data.metric, data.rate) if rates else "",
+        "lower": amount(data.metric, data.lower) if rates else "",
+        "upper": amount(data.metric, data.upper) if rates else "",
+        "confidence": f"{data.confidence * 100:g} %" if rates else "",
+        "threshold": amount(data.metric, data.threshold),
         "began": data.evidence.began or "",
         "usual": ""
         if usual is None or usual.denominator <= 0
@@ -168,6 +168,10 @@ def _values(told: Told) -> dict[str, str]:
         "changed": escaped(told.changed),
         "policy": escaped(data.policy_version),
     }
+
+
+def _usually(data: AlertData) -> str:
+    return f" where {data.denominator:,} are usual at this time of day" if data.metric == SPIKE else ""
 
 
 def _left(told: Told) -> str:

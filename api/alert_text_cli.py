@@ -8,7 +8,7 @@ import typer
 from api.alert_text import Told, load_template
 from api.dead_letters_cli import print_line
 from api.stages import policy_in_force
-from jobs.decisions import find_alert
+from jobs.decisions import DecisionError, find_alert
 from jobs.embedded.folder import reached
 from schemas import providers
 from schemas.alert import Level
@@ -36,6 +36,8 @@ def tell_alert(
     store = open_store(settings.clickhouse)
     found = find_alert(store, alert_id)
     data = found.last.data
+    if not data.customer:
+        raise DecisionError(f"alert {data.alert_id} is on {data.scope} and of no single customer")
     left = _left(store, policy_in_force(settings, store).policy, data.customer, data.scope, data.rule, data.level)
     store.close()
     told = Told(data, rfc3339(found.opened_ms), found.last.time, left)

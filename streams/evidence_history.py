@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Baseline
+from schemas.policy import BURNS, RATES
 from streams.store import Store
 from streams.totals import HOUR_S, MINUTE_S, begin
 
@@ -13,8 +14,8 @@ BASELINE_DAYS = 30
 DAY_S = 86_400
 #: Windows up to this length are looked at by the minute, longer ones by the hour.
 BY_MINUTE_S = 6 * HOUR_S
-#: The metrics that are rates of what `counts` holds by provider.
-WITH_HISTORY = frozenset({"complaint", "failure", "block"})
+#: The metrics that are made of what `counts` holds by provider, and of which rate.
+WITH_HISTORY: Mapping[str, str] = {"complaint": "complaint", "failure": "failure", "block": "block"} | dict(BURNS)
 
 #: A customer and one of its scopes.
 Subject = tuple[str, str]
@@ -88,14 +89,18 @@ def history(
     }
     usual: dict[Subject, Baseline] = {}
     series: dict[Subject, list[tuple[int, int, int]]] = defaultdict(list)
-    for customer, scope, second, top, bottom in store.rows(_sql(metric, window_ms), asked):
+    for customer, scope, second, top, bottom in store.rows(_sql(WITH_HISTORY[metric], window_ms), asked):
         if int(second) == 0:
             if bottom > 0:
                 usual[customer, scope] = Baseline(days=BASELINE_DAYS, numerator=int(top), denominator=int(bottom))
         else:
             series[customer, scope].append((int(second), int(top), int(bottom)))
     return {
-        subject: (began(series[subject], thresholds[subject]) if subject in thresholds else None, usual.get(subject))
+        # The threshold of a burn is a pace, not a rate that could be compared.
+        subject: (
+            began(series[subject], thresholds[subject]) if subject in thresholds and metric in RATES else None,
+            usual.get(subject),
+        )
         for subject in subjects
     }
 

@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 from api.cli import app
 from jobs.customers import set_customer
 from jobs.decisions import DecisionError, add_override
-from schemas import policy
+from schemas import policy, topics
+from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from schemas.settings import SettingsError as BadSettings
+from streams.alert_states import store_alerts
 from streams.store import Store
 from tests.integration.api_client import DAY, HOUR, NOW, Api, Row, running
 from tests.integration.test_judging import NOW_MS, Ground
@@ -144,3 +146,11 @@ def test_another_customers_mail_changes_no_allowance(api: Api) -> None:
     api.put([Row(NOW - HOUR, delivered=900, hard=900, customer="rival")])
     assert left(api) == before
     assert msgspec.json.encode(before)
+
+
+def test_alert_on_a_pool_has_no_text_since_it_is_of_no_single_customer(ground: Ground, said: Said) -> None:
+    file = topics.folder("examples") / "reputation.alerts" / "valid" / "opened-excessive-of-a-pool.json"
+    event = msgspec.json.decode(file.read_text(encoding="utf-8"), type=AlertEvent)
+    store_alerts(ground.store, [event], int(time.time() * 1000))
+    with pytest.raises(DecisionError, match=r"is on pool:.* and of no single customer"):
+        said("alerts", "text", event.data.alert_id)

@@ -309,7 +309,7 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
 def test_customer_is_told_what_was_decided_and_not_by_whom_nor_why(
     store_settings: ClickHouse, store: Store, ground: Ground
 ) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     (alert,) = ground.judge().judge_customers(["acme"], NOW_MS).alerts
     with running(store_settings, store) as api:
         acknowledge(store, alert.data.alert_id, by="Ida", why="called them", now_ms=NOW_MS + 1)
@@ -323,7 +323,7 @@ def test_customer_is_told_what_was_decided_and_not_by_whom_nor_why(
         assert [(each["rule"], each["level"]) for each in scope["open_alerts"]] == [("failure", "warning")]
         for word in ("Ida", "called", "Ben", "pays"):
             assert word not in answer.text
-        ground.put(Row(NOW, delivered=90_000))
+        ground.put(Row(NOW - 10 * MINUTE, delivered=90_000))
         judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS // 4)
         (resolved,) = judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS - 1)
         assert resolved.kind == "resolved"

@@ -148,12 +148,12 @@ def test_rate_below_the_threshold_began_nowhere(ground: Ground) -> None:
 
 
 def test_alert_carries_it_all(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, hard=300), Row(NOW - 5 * DAY, delivered=90_000, hard=90))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300), Row(NOW - 5 * DAY, delivered=90_000, hard=90))
     bounced(ground, {"message_id": "m1", "campaign": "spring", "diagnostic": "550 no such user"})
     ground.judge().judge_customers(["acme"], NOW_MS)
     (sent,) = ground.sent
     assert sent.data.evidence.baseline == Baseline(days=30, numerator=90, denominator=90_090)
-    assert sent.data.evidence.began == "2026-03-12T12:34:00.000Z"
+    assert sent.data.evidence.began == "2026-03-12T12:24:00.000Z"
     assert [each.sample for each in sent.data.evidence.bounce_classes] == ["550 no such user"]
     assert [each.name for each in sent.data.evidence.campaigns] == ["spring"]
 

@@ -17,11 +17,11 @@ from schemas import policy
 from schemas.settings import ClickHouse
 from streams.store import Store
 from streams.suspensions import Suspension, suspension, suspension_at
-from tests.integration.api_client import HOUR, NOW, Api, Row, running
+from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 
 POLICY = policy.load()
-BAD = Row(NOW, delivered=900, hard=150)
+BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=150)
 
 
 @pytest.fixture

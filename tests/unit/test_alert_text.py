@@ -112,6 +112,21 @@ def test_number_of_listings_is_told_without_rate_and_interval() -> None:
     assert said.splitlines()[2:5] == ["All mail: 2 listings within 24h.", "The level warning begins at 1.", ""]
 
 
+def test_burn_is_told_by_its_pace_and_a_spike_by_what_is_usual() -> None:
+    burn = text(metric="failure_burn", rule="failure_burn", rate=20.0, lower=17.26, upper=24.0, threshold=14.4)
+    assert burn.splitlines()[2:5] == [
+        "All mail: 400 failures of 10,000 within 24h.",
+        "That is 20 times the allowed pace, with 95 % certainty between 17.3 times the allowed pace and 24 times the "
+        "allowed pace.",
+        "The level warning begins at 14.4 times the allowed pace.",
+    ]
+    spike = text(metric="volume_spike", rule="volume_spike", numerator=9_000, denominator=400, rate=21.5, threshold=20)
+    assert spike.splitlines()[2:4] == [
+        "All mail: 9,000 recipients where 400 are usual at this time of day within 24h.",
+        "The level warning begins at score 20.",
+    ]
+
+
 def test_stream_resolution_and_override_are_told_as_such() -> None:
     assert "Stream news: 400" in text(scope="stream:news")
     assert text(kind="resolved", level="good").startswith("# acme: failure is resolved\n")
