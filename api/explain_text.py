@@ -22,6 +22,11 @@ UNITS: dict[Metric, tuple[str, str]] = {
     "listing_count": ("listing", "listings"),
     "listed_hours": ("listed hour", "listed hours"),
     "attributed_listing": ("attributed listing", "attributed listings"),
+    "unsubscribe": ("unsubscription", "unsubscriptions"),
+    "unwanted": ("message to who does not want it", "messages to who does not want them"),
+    "sms_gateway": ("message to an SMS gateway", "messages to SMS gateways"),
+    "unregistered_from": ("message from an unregistered domain", "messages from unregistered domains"),
+    "new_from_domain": ("new From domain", "new From domains"),
 }
 
 

@@ -1,7 +1,7 @@
 """The text about an alert: what it says, what it leaves out, and that what comes from outside stays text in it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from api.alert_text import LISTS, VALUES, Template, Told, escaped, load_template
+from api.explain_text import UNITS
 from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share
+from schemas.policy import Metric
 from schemas.settings import SettingsError
 from streams.allowance import RuleAllowance
 
@@ -250,3 +252,12 @@ def test_hostile_evidence_leaves_the_text_in_its_shape() -> None:
     assert html.count("<h1>") == 1
     assert "<img" not in html
     assert html.count("<li>") == 7
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_every_metric_has_a_word_for_what_it_counts(metric: Metric) -> None:
+    room = RuleAllowance(rule=metric, metric=metric, more=2, level="excessive", window="24h")
+    one, several = UNITS[metric]
+    said = load_template().filled(Told(told(rule=metric, metric=metric).data, "then", "now", [room]))
+    assert f"2 more {several} until excessive (24h)." in said
+    assert one != several
