@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from api.explain_text import UNITS
 from schemas.alert import AlertData, Cause, Share
-from schemas.policy import BURNS, RATES, SPIKE, STREAM_PREFIX
+from schemas.policy import BURNS, RATES, SPIKE
 from schemas.settings import SettingsError
 from streams.allowance import RuleAllowance
-from streams.describe import amount, percent
+from streams.describe import amount, percent, scope_name
 
 BUILT_IN = Path(__file__).parent.parent / "schemas" / "alert_text.md"
 #: Placeholders of one value, and of lists, which stand alone on their line and become list items.
@@ -135,7 +135,6 @@ def _filled(part: str, values: Mapping[str, str]) -> str:
 
 def _values(told: Told) -> dict[str, str]:
     data = told.data
-    stream = data.scope.startswith(STREAM_PREFIX)
     rates = data.metric in RATES or data.metric in BURNS
     units = next((unit for metric, unit in UNITS.items() if metric == data.metric), (data.metric, data.metric))
     number = f"{data.numerator:,} {escaped(units[data.numerator != 1])}"
@@ -143,7 +142,7 @@ def _values(told: Told) -> dict[str, str]:
     state = data.kind if data.kind in ("resolved", "overridden") else data.level
     return {
         "customer": escaped(data.customer),
-        "scope": f"Stream {escaped(data.scope.removeprefix(STREAM_PREFIX))}" if stream else "All mail",
+        "scope": escaped(scope_name(data.scope)),
         "rule": escaped(data.rule.replace("_", " ")),
         "state": state,
         # The threshold of what is good is that of the mildest level, whose name the alert no longer says.

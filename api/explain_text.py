@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers, numbers_of
 from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
-from schemas.policy import BURNS, COUNTED, SPIKE, STREAM_PREFIX, Metric
+from schemas.policy import BURNS, COUNTED, SPIKE, Metric
 from streams.allowance import Allowance
-from streams.describe import amount, percent, pool_of, usually
+from streams.describe import amount, percent, pool_of, scope_name, usually
 
 #: One and several of what a rule counts.
 UNITS: dict[Metric, tuple[str, str]] = {
@@ -58,8 +58,8 @@ def left(metric: Metric, allowance: Allowance) -> str:
 
 
 def _scope(scope: ScopeExplained) -> Iterator[str]:
-    stream = scope.scope.startswith(STREAM_PREFIX)
-    name = f"stream {scope.scope.removeprefix(STREAM_PREFIX)}" if stream else "all mail"
+    name = scope_name(scope.scope)
+    name = name[0].lower() + name[1:]
     if pool := pool_of(scope.scope):
         name = f"customers of pool {pool} too small to be judged, together"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""

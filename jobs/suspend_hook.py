@@ -121,7 +121,7 @@ class Suspension:
         what = {
             "suspend": f"would suspend {data.customer}",
             "already suspended": f"would not suspend {data.customer} again (same episode)",
-            "stream only": f"stream only, would not suspend {data.customer}",
+            "stream only": f"{data.scope.partition(':')[0]} only, would not suspend {data.customer}",
             "pool only": f"{data.scope}: small customers together, would suspend nobody",
             "lift": f"would lift the suspension of {data.customer}",
             "keep suspended": f"would keep {data.customer} suspended",

@@ -29,6 +29,9 @@ STREAM_PREFIX = "stream:"
 #: The scope of an IP pool, of the small customers that use it: `pool:NAME`.
 POOL = "pool"
 POOL_PREFIX = f"{POOL}:"
+#: The scope of a customer's bulk or transactional mail, where it sends both: `class:bulk`.
+CLASS = "class"
+CLASS_PREFIX = f"{CLASS}:"
 UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
 LONGEST_MS = 400 * UNIT_MS["d"]
@@ -375,8 +378,9 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
     `windows` are all windows that are counted, each rule judges some of them. `confidence` is that of the
     two-sided interval of a rate. With `expired_is_failure` mail that was given up counts as failed; deferred
-    mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are several,
-    and of each IP pool that of all customers together who are too small to be judged.
+    mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are several, bulk
+    and transactional mail by themselves where a customer sends both, and of each IP pool that of all customers together
+    who are too small to be judged.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
@@ -387,7 +391,10 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     windows: Annotated[tuple[Window, ...], Meta(min_length=1)] = ("1h", "24h", "7d", "15d", "30d")
     confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     expired_is_failure: bool = True
-    scopes: Annotated[tuple[Literal["customer", "stream", "pool"], ...], Meta(min_length=1)] = ("customer", "stream")
+    scopes: Annotated[tuple[Literal["customer", "stream", "class", "pool"], ...], Meta(min_length=1)] = (
+        "customer",
+        "stream",
+    )
     overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:

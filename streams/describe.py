@@ -5,7 +5,18 @@ from decimal import Decimal
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import Baseline
-from schemas.policy import BURNS, COUNTED, NEW_FROM, POOL_PREFIX, RATES, SPIKE, STREAM_PREFIX, Policy, Rule
+from schemas.policy import (
+    BURNS,
+    CLASS_PREFIX,
+    COUNTED,
+    NEW_FROM,
+    POOL_PREFIX,
+    RATES,
+    SPIKE,
+    STREAM_PREFIX,
+    Policy,
+    Rule,
+)
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 from streams.overrides import Decided
@@ -55,7 +66,8 @@ def alert_event(
 def headline(alert: AlertEvent) -> str:
     """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
     data = alert.data
-    stream = f" [{data.scope.removeprefix(STREAM_PREFIX)}]" if data.scope.startswith(STREAM_PREFIX) else ""
+    part = data.scope.removeprefix(STREAM_PREFIX).removeprefix(CLASS_PREFIX)
+    stream = f" [{part}]" if part != data.scope else ""
     whose = f"small customers of pool {pool_of(data.scope)}" if pool_of(data.scope) else data.customer
     state: str = "resolved" if data.kind == "resolved" else data.level
     if data.kind in ("acknowledged", "overridden"):
@@ -75,8 +87,8 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     ]
     overridden = f" Override in force: {'; '.join(overrides)}." if overrides else ""
     stream = ""
-    if judgement.scope.startswith(STREAM_PREFIX):
-        stream = f"Stream {judgement.scope.removeprefix(STREAM_PREFIX)}: "
+    if judgement.scope.startswith((STREAM_PREFIX, CLASS_PREFIX)):
+        stream = f"{scope_name(judgement.scope)}: "
     if pool := pool_of(judgement.scope):
         stream = f"Customers of pool {pool} too small to be judged, together: "
     what = _counted(verdict, policy, rule, "all providers" if pool else "providers with feedback loops")
@@ -92,6 +104,15 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     if transition.kind == "escalated":
         said += f" It was at {transition.previous_level} before."
     return said + _remark(verdict) + _pool_remark(pool, verdict) + overridden
+
+
+def scope_name(scope: str) -> str:
+    """What of a customer's mail is meant: `All mail`, `Stream news`, `Bulk mail`."""
+    if scope.startswith(STREAM_PREFIX):
+        return f"Stream {scope.removeprefix(STREAM_PREFIX)}"
+    if scope.startswith(CLASS_PREFIX):
+        return f"{scope.removeprefix(CLASS_PREFIX).capitalize()} mail"
+    return "All mail"
 
 
 def pool_of(scope: str) -> str:

@@ -27,7 +27,7 @@ AT_ONCE = 500
 #: What stands before the domain of an address.
 ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 
-_SCOPES = """ARRAY JOIN ['customer', concat('stream:', stream)] AS scope
+_SCOPES = """ARRAY JOIN ['customer', concat('stream:', stream), concat('class:', toString(class))] AS scope
 WHERE (customer, scope) IN arrayZip({customers:Array(String)}, {scopes:Array(String)})"""
 
 #: How much each provider, address and From domain has of a metric's numerator. `{complaints}` and its like say which
@@ -36,7 +36,7 @@ CONTRIBUTORS = f"""
 SELECT customer, scope, dimension, value, toInt64(sum(part)) AS count, toInt64(sum(mail)) AS size
 FROM
 (
-    SELECT customer, stream, dimension, value,
+    SELECT customer, stream, class, dimension, value,
         sum(complained) * {{complaints:UInt8}}
             + (sum(hard) + sum(expired) * {{expired:UInt8}}) * {{failures:UInt8}}
             + sum(block) * {{blocks:UInt8}}
@@ -48,7 +48,7 @@ FROM
         AND bucket >= toDateTime({{since:UInt32}})
         AND (empty({{mail_to:Array(String)}}) OR (dimension = 'provider' AND value IN {{mail_to:Array(String)}}))
         AND (dimension != 'provider' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
-    GROUP BY customer, stream, dimension, value
+    GROUP BY customer, stream, class, dimension, value
 )
 {_SCOPES}
 GROUP BY customer, scope, dimension, value
@@ -60,7 +60,8 @@ LIMIT {{top:UInt8}} BY customer, scope, dimension
 _EVENTS = f"""
 FROM
 (
-    SELECT customer, stream, time, message_id, diagnostic, campaign, if(bounce_class = '', type, bounce_class) AS name
+    SELECT customer, stream, class, time, message_id, diagnostic, campaign,
+        if(bounce_class = '', type, bounce_class) AS name
     FROM events FINAL
     WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
         AND (empty({{mail_to:Array(String)}}) OR provider IN {{mail_to:Array(String)}})
@@ -100,7 +101,7 @@ UNWANTED_IDS = f"""
 SELECT customer, scope, message_id
 FROM
 (
-    SELECT customer, stream, unwanted_mail.time AS time, message_id
+    SELECT customer, stream, 'bulk' AS class, unwanted_mail.time AS time, message_id
     FROM unwanted_mail FINAL
     WHERE customer IN {{customers:Array(String)}} AND unwanted_mail.time >= toDateTime({{since:UInt32}})
 )

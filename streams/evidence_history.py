@@ -31,28 +31,28 @@ SERIES = """
 SELECT customer, scope, toUnixTimestamp(at) AS second, sum(n) AS top, sum(d) AS bottom
 FROM
 (
-    SELECT customer, stream, toDateTime(0) AS at, toInt64(sum(summed_top)) AS n, toInt64(sum(summed_bottom)) AS d
+    SELECT customer, stream, class, toDateTime(0) AS at, toInt64(sum(summed_top)) AS n, toInt64(sum(summed_bottom)) AS d
     FROM
     (
-        SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
+        SELECT customer, stream, class, toStartOfHour(bucket) AS hour, value,
             {summed_top} AS summed_top, {summed_bottom} AS summed_bottom
         FROM counts
         WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
             AND toStartOfHour(bucket) >= toDateTime({{before:UInt32}})
             AND toStartOfHour(bucket) < toDateTime({{hour:UInt32}})
-        GROUP BY customer, stream, hour, value
+        GROUP BY customer, stream, class, hour, value
     )
     WHERE {whose}
-    GROUP BY customer, stream
+    GROUP BY customer, stream, class
     UNION ALL
-    SELECT customer, stream, toStartOfInterval(bucket, INTERVAL {grain} SECOND) AS at,
+    SELECT customer, stream, class, toStartOfInterval(bucket, INTERVAL {grain} SECOND) AS at,
         toInt64({summed_top}) AS n, toInt64({summed_bottom}) AS d
     FROM counts
     WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
         AND bucket >= toDateTime({{since:UInt32}}) AND {whose}
-    GROUP BY customer, stream, at
+    GROUP BY customer, stream, class, at
 )
-ARRAY JOIN ['customer', concat('stream:', stream)] AS scope
+ARRAY JOIN ['customer', concat('stream:', stream), concat('class:', toString(class))] AS scope
 WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})
 GROUP BY customer, scope, second
 ORDER BY customer, scope, second

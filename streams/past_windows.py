@@ -12,8 +12,9 @@ import numpy as np
 
 from schemas.counts import MEASURES, SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
-from schemas.policy import Policy
+from schemas.policy import CLASS, Policy
 from streams.acceptable_use import add_acceptable_use
+from streams.class_windows import CLASSES, with_classes
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listing_causes import read_attributed
 from streams.listings import USED_WITHIN_S, Listing, read_listings
@@ -31,11 +32,13 @@ SELECT stream,
 FROM counts
 WHERE dimension = '{dimension}' AND customer = {{customer:String}}
     AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
-    {mail_to}
+    {only}
 GROUP BY stream
 ORDER BY stream
 """
 
+#: What is asked of some of the mail alone, by the name of what is bound.
+ONLY = {"mail_to": "AND value IN {mail_to:Array(String)}", "class": "AND class = {class:String}"}
 _BY_LOOP = {f"fbl_{name}": f"{name} if value IN {{fbl:Array(String)}}" for name in ("delivered", "complained")}
 COUNTED = {name: name for name in MEASURES} | _BY_LOOP
 EXPOSED = {
@@ -86,6 +89,9 @@ def counts_at(
     )
     if policy is not None and (share := policy.attributed_share) is not None:
         add_attributed(found, lengths, read_attributed(store, known, share), at_ms)
+    if policy is not None and CLASS in policy.scopes:
+        of_class = {name: _totals(store, lengths, at_ms, asked | {"class": name}) for name in CLASSES}
+        found = with_classes(found, of_class)
     if policy is not None:
         by_provider = {
             group: of_subjects(_totals(store, lengths, at_ms, asked | {"mail_to": list(group)}), found)
@@ -98,8 +104,8 @@ def counts_at(
 def _totals(store: Store, lengths: Sequence[int], at_ms: int, asked: Mapping[str, Any]) -> Totals:
     order = longest_first(lengths)
     since = {f"since_{place}": begin(lengths[window], at_ms) for place, window in enumerate(order)}
-    mail_to = "AND value IN {mail_to:Array(String)}" if "mail_to" in asked else ""
-    sql = TOTALS.format(sums=sums(COUNTED, len(order), "bucket"), dimension="provider", mail_to=mail_to)
+    only = " ".join(condition for name, condition in ONLY.items() if name in asked)
+    sql = TOTALS.format(sums=sums(COUNTED, len(order), "bucket"), dimension="provider", only=only)
     rows = store.rows(sql, {**asked, **since})
     counts = np.zeros((len(rows), len(order), len(FIELDS)), np.int64)
     for place, (_, *numbers) in enumerate(rows):
@@ -132,7 +138,7 @@ def _add_exposure(
     found = {
         str(stream): np.array(numbers, np.int64).reshape(len(order), len(EXPOSED))
         for stream, *numbers in store.rows(
-            TOTALS.format(sums=sums(EXPOSED, len(order), "bucket"), dimension="ip", mail_to=""), parameters
+            TOTALS.format(sums=sums(EXPOSED, len(order), "bucket"), dimension="ip", only=""), parameters
         )
     }
     if not any(numbers[0, -1] for numbers in found.values()):

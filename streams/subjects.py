@@ -54,8 +54,8 @@ class Subjects:
         return len(self.customers)
 
     def of_scopes(self, kinds: Sequence[str]) -> "Subjects":
-        """Only customers, only streams, or both."""
-        if {CUSTOMER, STREAM_PREFIX.rstrip(":")} <= set(kinds):
+        """Only those whose scopes are of these kinds."""
+        if {scope.partition(":")[0] for scope in self.scopes} <= set(kinds):
             return self
         rows = [row for row, scope in enumerate(self.scopes) if scope.partition(":")[0] in kinds]
         return Subjects(

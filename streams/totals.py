@@ -21,6 +21,7 @@ SHORT_S = 24 * HOUR_S
 #: The fields read from the `provider` rows: the first of `FIELDS`.
 READ = (*MEASURES, "fbl_delivered", "fbl_complained")
 _MAIL_TO = "AND value IN {mail_to:Array(String)}"
+_OF_CLASS = "AND class = {class:String}"
 _FBL = "value IN {fbl:Array(String)}"
 
 SHORT_TOTALS = """
@@ -28,7 +29,7 @@ SELECT customer, stream,
     {sums}
 FROM counts
 WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since_0:UInt32}})
-    {mail_to}
+    {only}
 GROUP BY customer, stream
 ORDER BY customer, stream
 """
@@ -44,7 +45,7 @@ FROM
     FROM counts
     WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
         AND toStartOfHour(bucket) >= toDateTime({{{{since_0:UInt32}}}})
-        {{mail_to}}
+        {{only}}
     GROUP BY customer, stream, hour, value
 )
 GROUP BY customer, stream
@@ -59,19 +60,21 @@ def read_totals(
     fbl: Sequence[str],
     now_ms: int,
     mail_to: Sequence[str] = (),
+    stream_class: str = "",
 ) -> Totals:
     """The totals of customers (sorted) over windows that end now, all of them short or all of them long.
 
-    With `mail_to` only mail to these mailbox providers counts. A stream without any count is absent. The keys come out
-    sorted: the engine sorts text as Python does.
+    With `mail_to` only mail to these mailbox providers counts, with `stream_class` only that of one class. A stream
+    without any count is absent. The keys come out sorted: the engine sorts text as Python does.
 
     Raises:
         StoreError: the store failed.
     """
     order = longest_first(windows_ms)
     since = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
-    sql = _sql(len(order), is_long(windows_ms[0]), bool(mail_to))
-    asked = {"fbl": list(fbl), **since} | ({"mail_to": list(mail_to)} if mail_to else {})
+    only = " ".join(part for part, wanted in ((_MAIL_TO, mail_to), (_OF_CLASS, stream_class)) if wanted)
+    sql = _sql(len(order), is_long(windows_ms[0]), only)
+    asked = {"fbl": list(fbl), "mail_to": list(mail_to), "class": stream_class, **since}
     keys: list[tuple[str, str]] = []
     found: list[Any] = []
     for part in portions(store, customers):
@@ -118,9 +121,9 @@ def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _sql(windows: int, long: bool, to_some: bool) -> str:
+def _sql(windows: int, long: bool, only: str) -> str:
     prefix = "n_" if long else ""
     expressions = {name: prefix + name for name in MEASURES}
     expressions |= {f"fbl_{name}": f"{prefix}{name} if {_FBL}" for name in ("delivered", "complained")}
     template, time = (LONG_TOTALS, "hour") if long else (SHORT_TOTALS, "bucket")
-    return template.format(sums=sums(expressions, windows, time), mail_to=_MAIL_TO if to_some else "")
+    return template.format(sums=sums(expressions, windows, time), only=only)

@@ -23,6 +23,7 @@ from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
 from schemas.policy import (
     BURNS,
+    CLASS,
     COUNTED,
     POOL,
     RATES,
@@ -126,6 +127,8 @@ def not_replayed(policies: Iterable[Policy]) -> Iterator[str]:
     left_out = (rule.name for policy in policies for rule in policy.rules if not _is_replayed(rule))
     for name in dict.fromkeys(left_out):
         yield f"rule {name} is not replayed: what it judges is not read by the hour"
+    if any(CLASS in policy.scopes for policy in policies):
+        yield "bulk and transactional mail are not replayed by themselves"
     if any(POOL in policy.scopes for policy in policies):
         yield "pools of small customers are not replayed"
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
-from schemas.policy import DEFAULT_LEAST_MAIL, Metric, Policy
+from schemas.policy import CLASS, DEFAULT_LEAST_MAIL, Metric, Policy
 from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
+from streams.class_windows import ClassWindows
 from streams.exposure import EXPOSING, add_exposure
 from streams.kept_totals import KeptTotals
 from streams.listing_causes import read_attributed
@@ -48,10 +49,12 @@ class Windows:
         used: Collection[Metric] = (),
         least_new: int = DEFAULT_LEAST_MAIL,
         mail_to: Collection[Group] = (),
+        classes: bool = False,
     ) -> None:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
         `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on.
-        Mail to each group of mailbox providers in `mail_to` is read by itself."""
+        Mail to each group of mailbox providers in `mail_to` is read by itself, with `classes` bulk and transactional
+        mail too."""
         self._store = store
         self._used = used
         self._least_new = least_new
@@ -61,6 +64,7 @@ class Windows:
         self._fbl = feedback_loop
         self._kept = KeptTotals(self._lengths, keep_ms, most)
         self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
+        self._classes = ClassWindows(store, self._lengths, feedback_loop, keep_ms, most) if classes else None
         self._sole_users = SoleUsers(store, own_weights)
         self._baselines = None if spike_from is None else Baselines(store, spike_from)
 
@@ -87,6 +91,7 @@ class Windows:
             used=policy.used,
             least_new=policy.least_new,
             mail_to=policy.mail_to,
+            classes=CLASS in policy.scopes,
         )
 
     def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
@@ -113,6 +118,8 @@ class Windows:
         if self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
             add_attributed(found, self._lengths, attributed, now_ms)
+        if self._classes is not None:
+            found = self._classes.added(found, now_ms)
         if self._baselines is not None:
             found = replace(found, baselines=self._baselines.of(found, now_ms))
         found = replace(found, by_provider=self._by_provider.of(found, now_ms))
@@ -122,6 +129,8 @@ class Windows:
         """Read everything anew from now on."""
         self._kept.clear()
         self._by_provider.forget()
+        if self._classes is not None:
+            self._classes.forget()
         if self._baselines is not None:
             self._baselines.forget()
 

@@ -1,0 +1,79 @@
+"""Bulk and transactional mail by themselves, of customers that send both: one may be good while the other is not.
+
+Only what is counted by mailbox provider is known of a class: neither exposure nor listings, nor what `policy.USE` asks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+
+from schemas.event import StreamClass
+from schemas.policy import CLASS_PREFIX
+from streams.kept_totals import KeptTotals
+from streams.store import Store
+from streams.subjects import Counts, Subjects, Totals
+from streams.totals import read_totals
+
+CLASSES: tuple[str, ...] = get_args(StreamClass)
+
+
+class ClassWindows:
+    """Reads them. One thread at a time."""
+
+    def __init__(
+        self, store: Store, lengths_ms: Sequence[int], feedback_loop: Sequence[str], keep_ms: int, most: int
+    ) -> None:
+        self._store = store
+        self._lengths = lengths_ms
+        self._fbl = feedback_loop
+        self._kept = {name: KeptTotals(lengths_ms, keep_ms, most) for name in CLASSES}
+
+    def added(self, found: Subjects, now_ms: int) -> Subjects:
+        """The subjects, and behind them the classes of those customers that send mail of both.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return with_classes(
+            found, {name: self._of_class(name, kept, found, now_ms) for name, kept in self._kept.items()}
+        )
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        for kept in self._kept.values():
+            kept.clear()
+
+    def _of_class(self, name: str, kept: KeptTotals, found: Subjects, now_ms: int) -> Totals:
+        def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
+            lengths = [self._lengths[place] for place in places]
+            return read_totals(self._store, customers, lengths, self._fbl, now_ms, stream_class=name)
+
+        totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)
+        return totals
+
+
+def with_classes(found: Subjects, by_class: Mapping[str, Totals]) -> Subjects:
+    """The subjects, and those of the classes behind them. Pure."""
+    sums: dict[str, dict[str, Counts]] = {}
+    for name, totals in by_class.items():
+        for (customer, _), counts in zip(totals.keys, totals.counts, strict=True):
+            known = sums.setdefault(customer, {})
+            known[name] = known[name] + counts if name in known else counts
+    several = {
+        customer: parts
+        for customer, parts in sorted(sums.items())
+        if len(parts) == len(by_class) and all(counts.any() for counts in parts.values())
+    }
+    if not several:
+        return found
+    customers = [customer for customer, parts in several.items() for _ in parts]
+    scopes = [f"{CLASS_PREFIX}{name}" for parts in several.values() for name in parts]
+    counts = np.stack([counts for parts in several.values() for counts in parts.values()])
+    return replace(
+        found,
+        customers=[*found.customers, *customers],
+        scopes=[*found.scopes, *scopes],
+        counts=np.concatenate((found.counts, counts)),
+    )
