@@ -99,6 +99,7 @@ ALERTS = """
 SELECT
     time AS "Time",
     kind AS "What",
+    cause AS "Cause",
     level AS "Level",
     previous_level AS "Before",
     rule AS "Rule",

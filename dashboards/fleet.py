@@ -75,7 +75,7 @@ SELECT
     countIf(level = 'excessive') AS "Excessive",
     countIf(level = 'critical') AS "Critical"
 FROM alerts FINAL
-WHERE kind IN ('opened', 'escalated') AND $__timeFilter(alerts.time)
+WHERE kind IN ('opened', 'reopened', 'escalated', 'override-ended') AND $__timeFilter(alerts.time)
 GROUP BY time
 ORDER BY time
 """
