@@ -4,19 +4,24 @@ import itertools
 import random
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app
+from api.console import alert_line
 from api.explain import explain_pool
 from api.explain_text import lines
 from api.standing import STANDINGS
-from jobs.decisions import acknowledge
+from jobs.decisions import DecisionError, acknowledge
 from jobs.suspend_hook import Seen, decide
 from schemas import policy
 from schemas.policy import Policy
 from schemas.settings import ClickHouse
+from streams.describe import headline
 from streams.judge import judge, measured
 from streams.pools import NOBODY, Pools, judge_pool
 from streams.store import Store
@@ -318,6 +323,25 @@ def test_what_pools_have_over_more_than_a_day_is_read_now_and_then(ground: Groun
     pools.forget()
     pools.read(NOW_MS + 10 * MINUTE * 1000)
     assert len(counting.asked) == 7
+
+
+def test_alert_on_a_pool_is_shown_to_operators_by_the_name_of_the_pool(ground: Ground) -> None:
+    put(ground.store, SNOWSHOE)
+    judging(ground).judge_pools(NOW_MS)
+    assert " opened: pool:shared-1 failure excessive. Customers of pool shared-1" in alert_line(ground.sent[0])
+    assert headline(ground.sent[0]).startswith(
+        "small customers of pool shared-1: failure is excessive (10.00 % in 24h)"
+    )
+
+
+def test_alert_on_a_pool_has_no_text_for_a_customer(ground: Ground, store_settings: ClickHouse, tmp_path: Path) -> None:
+    put(ground.store, SNOWSHOE)
+    judging(ground).judge_pools(NOW_MS)
+    config = tmp_path / "repmon.toml"
+    config.write_text(f'[clickhouse]\npath = "{store_settings.path}"\ndatabase = "{store_settings.database}"\n')
+    command = ["--config", str(config), "alerts", "text", ground.sent[0].data.alert_id]
+    with pytest.raises(DecisionError, match="is on pool:shared-1 and of no single customer"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
 
 
 def test_resolved_alert_on_a_pool_lifts_no_suspension(ground: Ground) -> None:
