@@ -432,3 +432,15 @@ def test_law_noise_around_a_threshold_is_one_alert(noise: list[int], minutes_apa
     assert all(later - earlier >= RULE.hold_ms + RULE.cool_down_ms for earlier, later in pairwise(opened))
     resolved = [each.time_ms for each in life.said if each.kind == "resolved"]
     assert all(later - earlier > RULE.hold_ms for earlier, later in pairwise(resolved))
+
+
+def test_what_people_decide_has_another_id_than_anything_else_of_the_same_number_and_level() -> None:
+    """Sent before a crash, and after it something else came first: who drops repeated ids must hear of both."""
+    ids = set()
+    for beside in ({"noted": noted(0.5)}, {"override": IDA}):
+        life = Life()
+        life.at(0, "warning")
+        life.at(1, "warning", **beside)
+        assert (life.said[-1].transition, life.said[-1].level) == (2, "warning")
+        ids.add(life.said[-1].id)
+    assert len(ids) == 2
