@@ -51,13 +51,27 @@ class _Words(dict[str, str]):
             masked = _ADDRESS.sub("#", lower)
             if len(masked) > _SHORT:
                 masked = _VARIABLE.sub("#", masked)
+        elif lower.isalpha():
+            masked = lower
         else:
-            masked = lower if lower.isalpha() else _VARIABLE.sub("#", lower)
+            # Of a host only the first label differs, and nothing variable reaches over a dot into a letter: where the
+            # rest is known, half of the word need not be looked through.
+            head, dot, rest = lower.partition(".")
+            host = bool(rest) and not rest[0].isdigit()
+            if host and rest in self:
+                masked = _VARIABLE.sub("#", head) + dot + rest
+            else:
+                masked = _VARIABLE.sub("#", lower)
+                if host and masked.endswith(rest):
+                    self._keep(rest)
         if masked == lower:
-            if len(self) >= MOST_WORDS:
-                self.clear()
-            self[word] = masked
+            self._keep(word, masked)
         return masked
+
+    def _keep(self, word: str, masked: str = "") -> None:
+        if len(self) >= MOST_WORDS:
+            self.clear()
+        self[word] = masked or word
 
 
 _masked_word = _Words().__getitem__

@@ -73,7 +73,9 @@ class BounceClassifier:
             if verdict is None:
                 verdict = self.judge(*masked)
                 _keep(self._by_mask, masked, verdict, CACHE_MASKED)
-            _keep(self._by_text, asked, verdict, CACHE_RAW)
+            if len(self._by_text) >= CACHE_RAW:
+                self._by_text.clear()
+            self._by_text[asked] = verdict
         return verdict
 
     def judge(self, smtp_code: int, enhanced_status: str, text: str, provider: str) -> Classified:

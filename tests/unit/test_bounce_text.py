@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import bounce_text
-from streams.bounce_text import MAX_TEXT, code_in, hosts_in, mask, quoted_in, status_in
+from streams.bounce_text import MAX_TEXT, _Words, code_in, hosts_in, mask, quoted_in, status_in
 from tests.unit.test_classify import nested_quantifier
 
 PATTERNS = {name: each for name, each in vars(bounce_text).items() if isinstance(each, re.Pattern)}
@@ -80,3 +80,18 @@ def test_letter_case_and_white_space_make_no_other_mask(text: str) -> None:
 )  # fmt: skip
 def test_ids_of_large_hosts_are_masked(left: str, right: str) -> None:
     assert re.sub(r"\w*#\w*", "#", mask(left)) == re.sub(r"\w*#\w*", "#", mask(right))
+
+
+@given(st.lists(st.text("abfgz019.-:@_#[", max_size=24), max_size=12))
+def test_a_word_is_masked_alike_whatever_was_masked_before(words: list[str]) -> None:
+    lasting = _Words()
+    for word in words:
+        assert lasting[word] == _Words()[word]
+
+
+def test_host_whose_end_is_known_is_masked_like_a_new_one() -> None:
+    lasting = _Words()
+    for number in range(3):
+        assert lasting[f"[AM{number}EUR03FT045.mail.protection.outlook.com"] == "[#.mail.protection.outlook.com"
+    assert (lasting["0.2.1"], lasting["192.0.2.1"]) == ("0.2.1", "#")
+    assert lasting["mail.protection.outlook.com"] == "mail.protection.outlook.com"
