@@ -7,13 +7,15 @@ import msgspec
 
 from schemas.alert import Cause, Level, OperatorOverride, Share, TransitionKind
 from schemas.counts import Baseline
-from schemas.policy import COUNTED, Levels, Metric, MinVolume
+from schemas.policy import COUNTED, SPIKE, Levels, Metric, MinVolume
 from streams.allowance import Allowance
 from streams.listing_causes import CausedListing
 
 
 def numbers_of(metric: str, numerator: int, denominator: int) -> str:
-    """`38 of 10,000`; a number of listings or hours alone."""
+    """`38 of 10,000`; a number of listings or hours alone; of a spike, what is usual."""
+    if metric == SPIKE:
+        return f"{numerator:,}, usually {denominator:,}"
     return f"{numerator:,}" if metric in COUNTED else f"{numerator:,} of {denominator:,}"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy, load, parse
@@ -393,3 +394,9 @@ def test_override_in_force_is_told_with_its_reason_and_others_are_not() -> None:
     said = alert("complaint", COMPLAINTS, policy=policy, scope="stream:news").data.explanation
     assert said.endswith("Override in force: contract 7; news is new.")
     assert "Override" not in alert("complaint", COMPLAINTS).data.explanation
+
+
+def test_numbers_of_a_spike_are_told_against_what_is_usual() -> None:
+    assert numbers_of("volume_spike", 9_000, 300) == "9,000, usually 300"
+    assert numbers_of("failure", 38, 10_000) == "38 of 10,000"
+    assert numbers_of("listed_hours", 26, 1) == "26"
