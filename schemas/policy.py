@@ -145,7 +145,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     `allowance` (a ratio) and `period` are of `complaint_burn` and `failure_burn`: what may be complained of, or fail,
     of the period's mail. Their level opens when all windows reach it and holds by the longest. `factor` is of
     `volume_spike`: how many times the busiest time of the last weeks the hour must exceed; 2 if not given. `least_mail`
-    is of `new_from_domain`: the recipients that a domain must have sent to in the window's time; 100 if not given.
+    is of `new_from_domain`: the recipients that a domain must have sent to since it was first seen; 100 if not given,
+    and the same in all rules of a policy.
 
     With `providers` (names of `providers.toml`) only mail to these mailbox providers is judged.
 
@@ -423,6 +424,11 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             if rule.least_share != (first := shares[0][1]).least_share:
                 said = f"rule {rule.name}: min_share: {rule.least_share:g}, rule {first.name} has {first.least_share:g}"
                 yield Contradiction(("rules", place, "min_share"), f"{said}; a policy has one")
+        mails = [(place, rule) for place, rule in enumerate(self.rules) if rule.metric == NEW_FROM]
+        for place, rule in mails[1:]:
+            if rule.least_new != (first := mails[0][1]).least_new:
+                said = f"rule {rule.name}: least_mail: {rule.least_new}, rule {first.name} has {first.least_new}"
+                yield Contradiction(("rules", place, "least_mail"), f"{said}; a policy has one")
         yield from _repeated("overrides", [_whose(each) for each in self.overrides])
         by_name = {rule.name: rule for rule in self.rules}
         for place, override in enumerate(self.overrides):

@@ -156,6 +156,11 @@ ERRORS = {
 min_share = 0.9""",
         "rule other: min_share: 0.9, rule listed has 0.5; a policy has one",
     ),
+    "two least numbers of mail": (
+        f"""{COUNT}metric = "new_from_domain"\n{COUNT.replace("listed", "other")}metric = "new_from_domain"
+least_mail = 5""",
+        "rule other: least_mail: 5, rule listed has 100; a policy has one",
+    ),
     "burn without an allowance": (
         burn_with('period = "30d"'),
         "rule complaint: allowance: missing, and complaint_burn needs one",
