@@ -9,7 +9,7 @@ from streams.alert_life import Beside
 from streams.alert_states import SubjectRule
 from streams.cause import Basis
 from streams.judge import Judgement
-from streams.late import may_be_late, reopened_late
+from streams.late import Reopening, reopened_late
 from streams.lifecycle import AlertState
 from streams.overrides import operators
 from streams.standings import LastShown, Standings
@@ -73,17 +73,14 @@ def _late(
     feedback_loop: Sequence[str],
     now_ms: int,
 ) -> Iterable[SubjectRule]:
+    reopening = []
     for judgement in judgements:
         rules = {rule.name: rule for rule in policy.rules_for(judgement.customer, judgement.scope, now_ms)}
         for verdict in judgement.verdicts:
-            key = judgement.customer, judgement.scope, verdict.rule
-            state, rule = states.get(key), rules[verdict.rule]
-            if (
-                state is not None
-                and may_be_late(state, verdict, rule, now_ms)
-                and reopened_late(store, state, verdict, rule, policy, feedback_loop, now_ms)
-            ):
-                yield key
+            state = states.get((judgement.customer, judgement.scope, verdict.rule))
+            if state is not None:
+                reopening.append(Reopening(state, verdict, rules[verdict.rule]))
+    return reopened_late(store, reopening, policy, feedback_loop, now_ms)
 
 
 def _is_open(state: AlertState | None) -> bool:

@@ -1,50 +1,141 @@
-"""Whether counts that came late open an alert again: they belong to a time before its resolution."""
+"""Whether counts that came late open alerts again: they belong to a time before the resolution."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from schemas.policy import RATES, Policy, Rule, window_ms
+from schemas.counts import WindowCounts
+from schemas.listing import KINDS, WEIGHTS
+from schemas.policy import RATES, USE, Policy, Rule, window_ms
+from streams.alert_states import SubjectRule
 from streams.cause import LATE_MS
-from streams.judge import NOTHING, Verdict, measured, opened
+from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.judge import Verdict, measured, opened
 from streams.lifecycle import AlertState
-from streams.past_windows import counts_at
+from streams.listing_causes import runs
+from streams.listings import read_listings
 from streams.store import Store
+from streams.subjects import STREAM_PREFIX
+from streams.totals import FOREVER_S, MINUTE_S, READ, begin
+
+#: What each of the alerts asked about had in the time before its resolution.
+BEFORE = """
+SELECT place,
+    {sums}
+FROM counts
+INNER JOIN
+(
+    SELECT each.1 AS customer, each.2 AS only_stream, each.3 AS whole, each.4 AS since, each.5 AS until, each.6 AS place
+    FROM (SELECT arrayJoin(arrayZip({{customers:Array(String)}}, {{streams:Array(String)}}, {{whole:Array(UInt8)}},
+        {{since:Array(UInt32)}}, {{until:Array(UInt32)}}, arrayEnumerate({{customers:Array(String)}}))) AS each)
+) AS asked USING customer
+WHERE dimension = '{dimension}' AND customer IN {{customers:Array(String)}}
+    AND bucket >= toDateTime({{first:UInt32}}) AND bucket >= toDateTime(since) AND bucket < toDateTime(until)
+    AND (whole OR stream = only_stream) {mail_to}
+GROUP BY place
+"""
+_EXPOSED = f"sumIf({SENT_MAIL}, {THROUGH_LISTED})"
+#: By field of `WindowCounts`.
+EXPOSURE = {"sent": f"sum({SENT_MAIL})", "exposed": _EXPOSED}
+COUNTED = {
+    name: f"sumIf({name.removeprefix('fbl_')}, value IN {{fbl:Array(String)}})"
+    if name.startswith("fbl_")
+    else f"sum({name})"
+    for name in READ
+}
 
 
-def may_be_late(state: AlertState, verdict: Verdict, rule: Rule, now_ms: int) -> bool:
+class Reopening(NamedTuple):
+    """A resolved alert and the verdict that opens it again."""
+
+    state: AlertState
+    verdict: Verdict
+    rule: Rule
+
+    @property
+    def key(self) -> SubjectRule:
+        """Whose it is."""
+        return self.state.customer, self.state.scope, self.state.rule
+
+    @property
+    def until_ms(self) -> int:
+        """Counts of before this moment (epoch ms) that were not there then came late: those of the quarter of an hour
+        before the resolution may have come in time."""
+        return self.state.changed_ms - LATE_MS
+
+
+def may_be_late(each: Reopening, now_ms: int) -> bool:
     """Whether it is worth asking: the verdict opens a resolved alert whose cool-down is over, in a window that begins
     before the resolution."""
+    state, verdict, rule = each
     if state.is_open or state.over or state.episode == 0 or verdict.level == "good":
         return False
+    if state.basis is None or verdict.window not in state.basis.counts:
+        return False
     ago = now_ms - state.changed_ms
-    return rule.metric in RATES and rule.cool_down_ms <= ago < window_ms(verdict.window) - LATE_MS
+    return rule.metric in RATES - USE and rule.cool_down_ms <= ago < window_ms(verdict.window) - LATE_MS
 
 
 def reopened_late(
-    store: Store,
-    state: AlertState,
-    verdict: Verdict,
-    rule: Rule,
-    policy: Policy,
-    feedback_loop: Sequence[str],
-    now_ms: int,
-) -> bool:
-    """Whether the verdict would be good without what came for the time before the resolution, after it.
+    store: Store, some: Iterable[Reopening], policy: Policy, feedback_loop: Sequence[str], now_ms: int
+) -> Iterator[SubjectRule]:
+    """Those whose verdict would be good without what came for the time before the resolution, after it.
 
     That is what is counted now for the part of the window that lies before the resolution, less all that was counted
-    then (`state.basis`). The quarter of an hour before the resolution is left out, so what is found is surely late.
+    then (`state.basis`). However many there are, a few queries tell.
 
     Raises:
         StoreError: the store failed.
     """
-    if state.basis is None or verdict.window not in state.basis.counts:
-        return False
-    until_ms = state.changed_ms - LATE_MS
-    length = window_ms(verdict.window) - (now_ms - until_ms)
-    found = counts_at(store, state.customer, {verdict.window: length}, feedback_loop, until_ms, so_far=False)
-    windows = next((each.windows for each in found if each.scope == state.scope), {})
-    now = measured(rule.metric, windows.get(verdict.window, NOTHING), policy.expired_is_failure)
-    then = state.basis.counts[verdict.window]
-    late, late_of = (max(0, after - before) for after, before in zip(now, then, strict=True))
+    alike: dict[tuple[bool, tuple[str, ...]], list[Reopening]] = defaultdict(list)
+    for each in some:
+        if may_be_late(each, now_ms):
+            alike[each.rule.metric == "exposure", each.rule.mail_to].append(each)
+    for (exposure, mail_to), several in alike.items():
+        bound = _listed(store, several, now_ms) if exposure else {"fbl": list(feedback_loop)}
+        if mail_to:
+            bound["mail_to"] = list(mail_to)
+        fields, dimension = (EXPOSURE, "ip") if exposure else (COUNTED, "provider")
+        sql = BEFORE.format(
+            sums=",\n    ".join(f"toInt64({expression}) AS n_{name}" for name, expression in fields.items()),
+            dimension=dimension,
+            mail_to="AND value IN {mail_to:Array(String)}" if mail_to else "",
+        )
+        for part in runs(store, several):
+            for place, *numbers in store.rows(sql, bound | _asked(part, now_ms)):
+                found = part[int(place) - 1]
+                counts = WindowCounts(**dict(zip(fields, map(int, numbers), strict=True)))
+                if _late(found, counts, policy):
+                    yield found.key
+
+
+def _asked(part: Sequence[Reopening], now_ms: int) -> dict[str, Any]:
+    since = [begin(window_ms(each.verdict.window), now_ms) for each in part]
+    return {
+        "customers": [each.state.customer for each in part],
+        "streams": [each.state.scope.removeprefix(STREAM_PREFIX) for each in part],
+        "whole": [int(not each.state.scope.startswith(STREAM_PREFIX)) for each in part],
+        "since": since,
+        "until": [(each.until_ms // 1000 // MINUTE_S + 1) * MINUTE_S for each in part],
+        "first": min(since),
+    }
+
+
+def _listed(store: Store, some: Sequence[Reopening], now_ms: int) -> dict[str, Any]:
+    longest = max(window_ms(each.verdict.window) for each in some)
+    listed = exposing(read_listings(store, now_ms - longest, WEIGHTS, KINDS))
+    return {
+        "ips": [each.resource for each in listed],
+        "begins": [each.from_ms // 60_000 * MINUTE_S for each in listed],
+        "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
+    }
+
+
+def _late(each: Reopening, counts: WindowCounts, policy: Policy) -> bool:
+    state, verdict, rule = each
+    then: Mapping[str, tuple[int, int]] = {} if state.basis is None else state.basis.counts
+    now = measured(rule.metric, counts, policy.expired_is_failure)
+    late, late_of = (max(0, after - before) for after, before in zip(now, then[verdict.window], strict=True))
     if not late:
         return False
     without = verdict.numerator - late, max(0, verdict.denominator - late_of)

@@ -13,7 +13,7 @@ from streams.alert_states import read_states
 from streams.store import Store
 from streams.verdicts import Judge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.integration.test_judging import NOW_MS, Ground
+from tests.integration.test_judging import NOW_MS, Counting, Ground
 
 POLICY = policy.load()
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -137,6 +137,69 @@ def test_few_late_counts_among_many_that_came_in_time_do_not_make_it_the_same_al
     ground.put(Row(over // 1000 - 30 * MINUTE, hard=5), Row(NOW, hard=900))
     (opened,) = judged(judge, NOW_MS)
     assert (opened.kind, opened.episode) == ("opened", 2)
+
+
+def test_late_counts_to_a_mailbox_provider_are_told_from_those_to_others(ground: Ground) -> None:
+    """A rule of one provider opens by mail of after the resolution; all the mail to others of before it is no news."""
+    judge = judge_of(ground, short(providers=("yahoo",)))
+    over = resolved_at(ground, judge)
+    ground.put(
+        Row(over // 1000 - 30 * MINUTE, delivered=50_000, hard=900, provider="gmail"),
+        Row(over // 1000 + 2 * HOUR, hard=900),
+    )
+    (opened,) = judged(judge, NOW_MS)
+    assert (opened.kind, opened.episode) == ("opened", 2)
+
+
+def test_late_counts_of_a_stream_open_its_alert_again(ground: Ground) -> None:
+    judge = judge_of(ground, short())
+    ground.put(Row(NOW - 7 * HOUR, delivered=50_000, stream="receipts"))
+    start = NOW_MS - 7 * HOUR_MS
+    ground.put(Row(NOW - 7 * HOUR, delivered=900, hard=60))
+    judged(judge, start)
+    ground.put(Row(NOW - 7 * HOUR, delivered=9_000))
+    judged(judge, start + MINUTE_MS)
+    assert [each.kind for each in judged(judge, start + 31 * MINUTE_MS)] == ["resolved"]
+    ground.put(Row(NOW - 7 * HOUR, hard=900))
+    (again,) = judged(judge, NOW_MS)
+    assert (again.scope, again.kind, again.cause) == ("stream:news", "reopened", "late_events")
+
+
+def test_late_mail_through_a_listed_address_opens_the_same_alert(ground: Ground) -> None:
+    judge = judge_of(ground, short(metric="exposure"))
+    start = NOW_MS - 7 * HOUR_MS
+    ground.listed("192.0.2.1", 7 * HOUR + MINUTE)
+    ground.put(Row(NOW - 7 * HOUR, delivered=1_000))
+    assert [each.kind for each in judged(judge, start)] == ["opened"]
+    ground.put(Row(NOW - 7 * HOUR, delivered=90_000, ip="192.0.2.9"))
+    judged(judge, start + MINUTE_MS)
+    assert [each.kind for each in judged(judge, start + 31 * MINUTE_MS)] == ["resolved"]
+    ground.put(Row(NOW - 7 * HOUR, delivered=20_000))
+    (again,) = judged(judge, NOW_MS)
+    assert (again.kind, again.cause, again.episode) == ("reopened", "late_events", 1)
+
+
+def test_many_alerts_that_may_open_again_by_late_counts_cost_no_more_queries_than_one(ground: Ground) -> None:
+    customers = ["acme", *(f"customer{number}" for number in range(20))]
+    judge = judge_of(ground, short())
+    start = NOW_MS - 7 * HOUR_MS
+    ground.put(*(Row(NOW - 7 * HOUR, delivered=900, hard=60, customer=each) for each in customers))
+    judge.judge_customers(customers, start)
+    ground.put(*(Row(NOW - 7 * HOUR, delivered=9_000, customer=each) for each in customers))
+    judge.judge_customers(customers, start + MINUTE_MS)
+    assert len(judge.judge_customers(customers, start + 31 * MINUTE_MS).alerts) == len(customers)
+    ground.put(*(Row(NOW - 7 * HOUR, hard=900, customer=each) for each in customers))
+
+    def queries(some: list[str]) -> tuple[int, list[str]]:
+        counting = Counting(ground.store)
+        again = Judge(counting, short(), providers.load(), lambda *_: None, lambda: None)
+        kinds = [each.data.kind for each in again.judge_customers(some, NOW_MS).alerts]
+        return len(counting.asked), kinds
+
+    one, _ = queries(customers[:1])
+    many, kinds = queries(customers[1:])
+    assert kinds == ["reopened"] * 20
+    assert many <= one
 
 
 def test_what_opens_again_soon_is_the_same_alert_with_the_same_history(ground: Ground) -> None:
