@@ -7,7 +7,7 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -419,16 +419,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             if rule.period is not UNSET and rule.period not in self.windows:
                 said = f"rule {rule.name}: period: {rule.period} is not among the policy's windows"
                 yield Contradiction(("rules", place, "period"), said)
-        shares = [(place, rule) for place, rule in enumerate(self.rules) if rule.metric == "attributed_listing"]
-        for place, rule in shares[1:]:
-            if rule.least_share != (first := shares[0][1]).least_share:
-                said = f"rule {rule.name}: min_share: {rule.least_share:g}, rule {first.name} has {first.least_share:g}"
-                yield Contradiction(("rules", place, "min_share"), f"{said}; a policy has one")
-        mails = [(place, rule) for place, rule in enumerate(self.rules) if rule.metric == NEW_FROM]
-        for place, rule in mails[1:]:
-            if rule.least_new != (first := mails[0][1]).least_new:
-                said = f"rule {rule.name}: least_mail: {rule.least_new}, rule {first.name} has {first.least_new}"
-                yield Contradiction(("rules", place, "least_mail"), f"{said}; a policy has one")
+        yield from self._differing("attributed_listing", "min_share", lambda rule: rule.least_share)
+        yield from self._differing(NEW_FROM, "least_mail", lambda rule: rule.least_new)
         yield from _repeated("overrides", [_whose(each) for each in self.overrides])
         by_name = {rule.name: rule for rule in self.rules}
         for place, override in enumerate(self.overrides):
@@ -438,6 +430,14 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
                 continue
             for path, said in override.contradictions(by_name[override.rule]):
                 yield Contradiction(("overrides", place, *path), f"{_whose(override)}: {said}")
+
+    def _differing(self, metric: Metric, field: str, value: Callable[[Rule], float]) -> Iterator[Contradiction]:
+        """Rules of a metric that have another number than the first of them, where it is read once for all."""
+        of_metric = [(place, rule) for place, rule in enumerate(self.rules) if rule.metric == metric]
+        for place, rule in of_metric[1:]:
+            if value(rule) != value(first := of_metric[0][1]):
+                said = f"rule {rule.name}: {field}: {value(rule):g}, rule {first.name} has {value(first):g}"
+                yield Contradiction(("rules", place, field), f"{said}; a policy has one")
 
     @property
     def attributed_share(self) -> float | None:

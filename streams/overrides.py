@@ -82,11 +82,14 @@ def with_stored(policy: Policy, stored: Sequence[StoredOverride], now_ms: int) -
 
     One about a rule that the policy does not have is passed over. Of several about the same mail the last one counts.
     """
+    now_stored = [each for each in stored if each.since_ms <= now_ms < each.until_ms]
+    if not now_stored:  # of many overrides of plans, nothing is to be gone through
+        return policy
     own = {(each.customer, each.stream, each.rule): each for each in policy.overrides}
     found = dict(own)
-    for decision in sorted(stored, key=lambda each: (each.stream != "", each.since_ms)):
+    for decision in sorted(now_stored, key=lambda each: (each.stream != "", each.since_ms)):
         rule = next((each for each in policy.rules if each.name == decision.rule), None)
-        if rule is None or not decision.since_ms <= now_ms < decision.until_ms:
+        if rule is None:
             continue
         streams = {decision.stream}
         if not decision.stream:  # a stream's own override would go before one of the customer

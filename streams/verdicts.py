@@ -44,9 +44,14 @@ NOT_GOOD = """
 SELECT DISTINCT customer FROM standings FINAL WHERE standing NOT IN ('good', 'too_small')
 """
 
-#: Everybody with mail in the longest window.
+#: Everybody with mail in the longest window, and who has an alert that an override holds at good: it ends with that,
+#: although the customer stands well and may send nothing any more.
 EVERYBODY = """
 SELECT DISTINCT customer FROM counts WHERE dimension = 'provider' AND bucket >= toDateTime({since:UInt32})
+UNION DISTINCT
+SELECT customer
+FROM (SELECT customer, argMax(state, updated) AS last FROM alert_states GROUP BY customer, scope, rule)
+WHERE customer != '' AND JSONExtractBool(last, 'lifted')
 """
 
 #: What pools have over more than a day is so old at most: to read it, a month of all customers is summed up.
@@ -205,7 +210,7 @@ class Judge:
         return {str(customer) for (customer,) in self._store.rows(NOT_GOOD)}
 
     def everybody(self, now_ms: int) -> set[str]:
-        """Customers with mail in the longest window."""
+        """Customers with mail in the longest window, or with an open alert that an override holds at good."""
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
 

@@ -194,6 +194,7 @@ def test_alert_that_was_lifted_ends_although_its_mail_is_gone(ground: Ground) ->
     decided(ground)
     judged_with_decisions(ground, judge, NOW_MS + 1)
     ground.store.run("TRUNCATE TABLE counts")
+    assert ground.judge().everybody(NOW_MS + HOUR_MS) == {"acme"}, "or nobody would judge it any more"
     assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS)] == ["resolved"]
 
 
