@@ -101,7 +101,8 @@ def test_many_small_customers_are_bad_together(ground: Ground) -> None:
 
 
 def test_alert_is_on_nobody_and_names_the_small_customers(ground: Ground) -> None:
-    put(ground.store, [*SNOWSHOE, Sent("worst", delivered=120, hard=60), Sent("blameless", delivered=150)])
+    large = Sent("large", delivered=9_000, hard=4_000)
+    put(ground.store, [*SNOWSHOE, Sent("worst", delivered=120, hard=60), Sent("blameless", delivered=150), large])
     judging(ground).judge_pools(NOW_MS)
     (alert,) = ground.sent
     assert (alert.subject, alert.data.customer, alert.data.scope) == ("pool:shared-1", NOBODY, "pool:shared-1")
@@ -121,6 +122,7 @@ def test_large_customers_are_no_part_of_the_pool(ground: Ground) -> None:
         [Sent("large", delivered=9_000, hard=4_000), *(Sent(f"fine-{n}", delivered=150) for n in range(9))],
     )
     assert verdicts(ground)["failure"] == ("good", "24h", 0, 1_350)
+    assert verdicts(ground)["complaint"] == ("good", "24h", 0, 1_350)
 
 
 def test_who_is_small_is_told_by_all_of_its_mail_not_by_that_in_the_pool(ground: Ground) -> None:
