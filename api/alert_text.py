@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from api.explain_text import UNITS
 from schemas.alert import AlertData, Cause, Share
-from schemas.policy import BURNS, RATES, SPIKE
+from schemas.policy_metric import BURNS, RATES, SPIKE
 from schemas.settings import SettingsError
 from streams.allowance import RuleAllowance
 from streams.describe import amount, percent, scope_name

@@ -12,7 +12,8 @@ from jobs.decisions import DecisionError, find_alert
 from jobs.embedded.folder import reached
 from schemas import providers
 from schemas.alert import Level
-from schemas.policy import Policy, window_ms
+from schemas.policy import Policy
+from schemas.policy_metric import window_ms
 from streams.allowance import RuleAllowance, allowances
 from streams.customers import plans
 from streams.describe import rfc3339

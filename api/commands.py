@@ -39,7 +39,7 @@ from schemas import settings as setting
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.blocklists import BlocklistsError
-from schemas.policy import PolicyError
+from schemas.policy_metric import PolicyError
 from schemas.providers import ProvidersError
 from schemas.settings import Settings, SettingsError
 from streams.adapt import LISTING_FORMATS, AdaptError

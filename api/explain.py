@@ -22,7 +22,10 @@ from api.explanation import (
 from api.standing import STANDINGS
 from schemas.alert import AlertData, AlertEvent, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import BURNS, COUNTED, POOL, POOL_PREFIX, SPIKE, Policy, Rule, window_ms
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
+from schemas.policy_rule import Rule
+from schemas.scope import CUSTOMER, POOL, POOL_PREFIX
 from streams.alert_states import read_states
 from streams.allowance import allowance
 from streams.baselines import read_baselines
@@ -36,7 +39,6 @@ from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.score import SCORES, score_of
 from streams.store import Store
 from streams.stored_overrides import Acknowledged, acknowledged
-from streams.subjects import CUSTOMER
 from streams.suspensions import Suspension, suspension, suspension_at
 
 #: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash

@@ -13,7 +13,8 @@ from api.ranges import DAY, RangeError, instant
 from api.stages import load_policy, policy_in_force
 from jobs.embedded.folder import reached
 from schemas import providers
-from schemas.policy import LONGEST_MS, Policy
+from schemas.policy import Policy
+from schemas.policy_metric import LONGEST_MS
 from schemas.settings import Settings, SettingsError
 from streams.applied_policies import history, named, policy_of
 from streams.customers import plans

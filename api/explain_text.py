@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers, numbers_of
 from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
-from schemas.policy import BURNS, COUNTED, SPIKE, Metric
+from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from streams.allowance import Allowance
 from streams.describe import amount, percent, pool_of, scope_name, usually
 

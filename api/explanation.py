@@ -7,7 +7,8 @@ import msgspec
 
 from schemas.alert import Cause, Level, OperatorOverride, Share, TransitionKind
 from schemas.counts import Baseline
-from schemas.policy import COUNTED, SPIKE, Levels, Metric, MinVolume
+from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
+from schemas.policy_rule import Levels
 from streams.allowance import Allowance
 from streams.listing_causes import CausedListing
 

@@ -16,7 +16,8 @@ from msgspec import Meta
 from api.json_lines import answer_lines
 from schemas import policy as policies
 from schemas.alert import Level
-from schemas.policy import BURNS, SPIKE, Metric, Policy, Window
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, SPIKE, Metric, Window
 from streams.adapt.common import plain
 from streams.judge import RANK, opened
 

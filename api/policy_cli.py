@@ -16,8 +16,9 @@ from api.stages import policy_in_force
 from jobs.embedded.folder import reached
 from jobs.policy_store import apply, publish
 from schemas.applied_policy import AppliedPolicy
-from schemas.policy import DEFAULT_FILE, Policy, PolicyError, parse
+from schemas.policy import DEFAULT_FILE, Policy, parse
 from schemas.policy_check import mistakes
+from schemas.policy_metric import PolicyError
 from schemas.settings import Settings, SettingsError
 from schemas.topics import REPUTATION_POLICY
 from streams.applied_policies import history, named, policy_of

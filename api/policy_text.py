@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from schemas.policy import RATES, Levels, Metric, Override, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_metric import RATES, Metric
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
 
 #: What a policy says beside its rules and overrides.
 FIELDS = tuple(name for name in Policy.__struct_fields__ if name not in ("rules", "overrides"))

@@ -15,6 +15,7 @@ from api.alert_text import load_template
 from schemas import policy, providers
 from schemas.applied_policy import AppliedPolicy
 from schemas.blocklists import load as load_zones
+from schemas.policy_metric import PolicyError
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
 from streams.adapt import FORMATS, LISTING_FORMATS, AdaptError, Context, Lists, Options, adapter, listing_adapter
@@ -176,7 +177,7 @@ class PolicyInForce:
                 return self._known
             try:
                 self._known = policy_in_force(self._settings, store).policy
-            except policy.PolicyError as error:
+            except PolicyError as error:
                 log.warning("the policy stays as it was: %s", error)
             self._asked_s = now_s
             return self._known

@@ -11,7 +11,8 @@ from api.ranges import DAY, end_of_minute, judged_since
 from api.rates import Definition, rates_of
 from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
-from schemas.policy import Policy, window_ms
+from schemas.policy import Policy
+from schemas.policy_metric import window_ms
 from streams.allowance import RuleAllowance, allowances
 from streams.customers import plans
 from streams.overrides import for_plans, with_stored

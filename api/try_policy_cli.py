@@ -16,7 +16,7 @@ from jobs.embedded.folder import reached
 from jobs.try_policy import try_policy
 from schemas import policy, providers
 from schemas.alert import LEVELS, Level
-from schemas.policy import LONGEST_MS
+from schemas.policy_metric import LONGEST_MS
 from schemas.settings import SettingsError
 from streams.customers import plans
 from streams.overrides import for_plans

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from jobs.try_policy import Side, Trial
-from schemas.policy import STREAM_PREFIX
+from schemas.scope import STREAM_PREFIX
 from streams.compare_policies import Difference, Kind, Span
 
 HEADINGS: dict[Kind, str] = {

@@ -22,7 +22,8 @@ from benchmarks.stored import Stored, fill, settings_in, settle
 from jobs.migrate import migrate
 from jobs.try_policy import Trial, try_policy
 from schemas import policy, providers
-from schemas.policy import Levels, Policy
+from schemas.policy import Policy
+from schemas.policy_rule import Levels
 from streams.store import open_store
 
 DAYS = 30

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from schemas.alert import Level
-from schemas.policy import Metric, Policy
+from schemas.policy import Policy
+from schemas.policy_metric import Metric
 
 #: (level, ratio), mildest first.
 Drawn = tuple[tuple[Level, float], ...]

@@ -13,7 +13,8 @@ import msgspec
 
 from jobs.audit import Decision, note
 from schemas.alert import AlertData, AlertEvent
-from schemas.policy import LONGEST_MS, UNIT_MS, Policy
+from schemas.policy import Policy
+from schemas.policy_metric import LONGEST_MS, UNIT_MS
 from streams.describe import rfc3339
 from streams.overrides import Cap, StoredOverride
 from streams.store import Store

@@ -12,7 +12,8 @@ import msgspec
 
 from jobs.audit import Decision, is_noted, note
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
-from schemas.policy import Policy, PolicyError, parse
+from schemas.policy import Policy, parse
+from schemas.policy_metric import PolicyError
 from schemas.topics import REPUTATION_POLICY
 from streams.applied_policies import newest
 from streams.store import Store

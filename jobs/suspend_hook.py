@@ -18,7 +18,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.alert import AlertData, AlertEvent, TransitionKind
-from schemas.policy import POOL_PREFIX
+from schemas.scope import POOL_PREFIX
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
 from streams.broker import REACH_S, BrokerError, admin, consumer

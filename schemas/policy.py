@@ -7,371 +7,37 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from difflib import get_close_matches
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from inspect import cleandoc
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
-from schemas import providers
-from schemas.alert import Level
-from schemas.customer import PlanName
 from schemas.listing import Weight
+from schemas.policy_metric import (
+    DEFAULT_LEAST_MAIL,
+    LONGEST_MS,
+    NEW_FROM,
+    SPIKE,
+    UNIT_MS,
+    USE,
+    WEIGHED,
+    Contradiction,
+    Metric,
+    PolicyError,
+    Window,
+    raise_first,
+    repeated,
+    window_ms,
+)
+from schemas.policy_override import Override, override_name
+from schemas.policy_rule import Rule
+from schemas.scope import STREAM_PREFIX
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
-STREAM_PREFIX = "stream:"
-#: The scope of an IP pool, of the small customers that use it: `pool:NAME`.
-POOL = "pool"
-POOL_PREFIX = f"{POOL}:"
-#: The scope of a customer's bulk or transactional mail, where it sends both: `class:bulk`.
-CLASS = "class"
-CLASS_PREFIX = f"{CLASS}:"
-UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-#: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
-LONGEST_MS = 400 * UNIT_MS["d"]
-
-#: What a rule judges. Those of `COUNTED` are numbers (of listings, or hours), those of `RATES` rates; a burn says how
-#: many times faster than evenly an allowance is spent, `volume_spike` is a score of how unusual an hour's volume is.
-Metric = Literal[
-    "complaint",
-    "failure",
-    "block",
-    "exposure",
-    "critical_listing",
-    "listing_count",
-    "listed_hours",
-    "attributed_listing",
-    "complaint_burn",
-    "failure_burn",
-    "volume_spike",
-    "unsubscribe",
-    "unwanted",
-    "sms_gateway",
-    "unregistered_from",
-    "new_from_domain",
-]
-NEW_FROM: Metric = "new_from_domain"
-COUNTED: frozenset[Metric] = frozenset(
-    {"critical_listing", "listing_count", "listed_hours", "attributed_listing", NEW_FROM}
-)
-#: What is read only where a rule asks for it (`streams.acceptable_use`), and is not replayed.
-USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM})
-#: The mail from which on a new From domain counts, where a rule does not say.
-DEFAULT_LEAST_MAIL = 100
-#: Those of which a rule may say which weights of lists count, and what counts where it does not.
-WEIGHED: frozenset[Metric] = frozenset({"listing_count", "listed_hours"})
-DEFAULT_WEIGHTS: tuple[Weight, ...] = ("critical", "major")
-#: The share from which a customer is the cause of a listing, where a rule does not say.
-DEFAULT_MIN_SHARE = 0.5
-RATES: frozenset[Metric] = frozenset(
-    {"complaint", "failure", "block", "exposure", "unsubscribe", "unwanted", "sms_gateway", "unregistered_from"}
-)
-#: What an allowance is of.
-BURNS: Mapping[Metric, Metric] = {"complaint_burn": "complaint", "failure_burn": "failure"}
-SPIKE: Metric = "volume_spike"
-#: How many times the busiest time of the last weeks an hour must exceed, where a rule does not say.
-DEFAULT_FACTOR = 2.0
-#: Those that a rule may judge by the mail to some mailbox providers alone.
-BY_PROVIDER: frozenset[Metric] = frozenset({"complaint", "failure", "block", "unsubscribe", *BURNS})
-#: Verdicts on these do not tell whether somebody has enough mail to be called good.
-TELLING_NOTHING: frozenset[Metric] = COUNTED | USE | {SPIKE}
-
-Text = Annotated[str, Meta(min_length=1, max_length=256)]
-RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Window = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[mhd]$")]
-Threshold = Annotated[float, Meta(gt=0)]
-Volume = Annotated[int, Meta(ge=0)]
-#: One for all windows of the rule, or one for each window by name.
-MinVolume = Volume | dict[Window, Volume]
-
-
-class PolicyError(ValueError):
-    """The policy cannot be used; the message names the file, the rule and the field."""
-
-
-class Contradiction(NamedTuple):
-    """What does not fit together: `path` leads to it (keys, and places in lists), `said` begins with the field."""
-
-    path: tuple[str | int, ...]
-    said: str
-
-
-class Rung(NamedTuple):
-    """One level of a rule: it opens at `threshold` and holds from `resolve_at` on."""
-
-    level: Level
-    threshold: float
-    resolve_at: float
-
-
-class Levels(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True):
-    """The threshold of each level that is used: ratios (0.003 is 0.3 %), numbers of listings or hours, of a burn how
-    many times faster than evenly the allowance is spent, of a spike the score.
-    """
-
-    watch: Threshold | None = None
-    warning: Threshold | None = None
-    excessive: Threshold | None = None
-    critical: Threshold | None = None
-
-    def given(self) -> list[tuple[Level, float]]:
-        """The levels that are set, mildest first."""
-        pairs: tuple[tuple[Level, float | None], ...] = (
-            ("watch", self.watch),
-            ("warning", self.warning),
-            ("excessive", self.excessive),
-            ("critical", self.critical),
-        )
-        return [(level, threshold) for level, threshold in pairs if threshold is not None]
-
-
-class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
-    """One metric with its thresholds.
-
-    A window is judged only where its denominator reaches `min_volume`. An open level resolves when the rate
-    has stayed below threshold * `resolve_ratio` for `hold_minutes` in every window. What opens again within
-    `cool_down_minutes` of its resolution is the same alert (60 if not given).
-
-    `weights` are those of the lists that count in `listing_count` and `listed_hours`; critical and major if not given.
-    `min_share` is the share (0 to 1) of a listing's causes from which it counts in `attributed_listing`; 0.5 if not
-    given. All rules of a policy have the same.
-
-    `allowance` (a ratio) and `period` are of `complaint_burn` and `failure_burn`: what may be complained of, or fail,
-    of the period's mail. Their level opens when all windows reach it and holds by the longest. `factor` is of
-    `volume_spike`: how many times the busiest time of the last weeks the hour must exceed; 2 if not given. `least_mail`
-    is of `new_from_domain`: the recipients that a domain must have sent to since it was first seen; 100 if not given,
-    and the same in all rules of a policy.
-
-    With `providers` (names of `providers.toml`) only mail to these mailbox providers is judged.
-
-    Raises:
-        ValueError: fields contradict each other; the message begins with the field.
-    """
-
-    name: RuleName
-    metric: Metric
-    windows: Annotated[tuple[Window, ...], Meta(min_length=1)]
-    levels: Levels
-    min_volume: MinVolume = 0
-    resolve_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.8
-    hold_minutes: Annotated[float, Meta(ge=0, le=43_200)] = 30.0
-    # Not given they are not in the policy's version, which so stays what it was before there were any.
-    weights: Annotated[tuple[Weight, ...], Meta(min_length=1)] | UnsetType = UNSET
-    min_share: Annotated[float, Meta(gt=0, le=1)] | UnsetType = UNSET
-    cool_down_minutes: Annotated[float, Meta(ge=0, le=43_200)] | UnsetType = UNSET
-    allowance: Annotated[float, Meta(gt=0, lt=1)] | UnsetType = UNSET
-    period: Window | UnsetType = UNSET
-    factor: Annotated[float, Meta(ge=1)] | UnsetType = UNSET
-    least_mail: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
-    providers: Annotated[tuple[Text, ...], Meta(min_length=1)] | UnsetType = UNSET
-
-    def __post_init__(self) -> None:
-        _raise_first(self.contradictions())
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        """Every contradiction; of a rule that could be made there is none."""
-        yield from _repeated("windows", self.windows)
-        if isinstance(self.min_volume, dict):
-            for window in self.windows:
-                if window not in self.min_volume:
-                    yield Contradiction(("min_volume",), f"min_volume: none for window {window}")
-            for window in self.min_volume:
-                if window not in self.windows:
-                    said = f"min_volume: {window} is not a window of this rule"
-                    yield Contradiction(("min_volume", window), said)
-        if self.metric in COUNTED and self.min_volume != 0:
-            said = f"min_volume: {self.metric} is a number of {_unit(self.metric)} and has no volume"
-            yield Contradiction(("min_volume",), said)
-        if self.weights is not UNSET:
-            yield from _repeated("weights", self.weights)
-            if self.metric not in WEIGHED:
-                said = f"weights: {self.metric} has none; {' and '.join(sorted(WEIGHED))} have"
-                yield Contradiction(("weights",), said)
-        if self.min_share is not UNSET and self.metric != "attributed_listing":
-            yield Contradiction(("min_share",), f"min_share: {self.metric} has none; attributed_listing has")
-        yield from self._wrong_period()
-        if self.metric == SPIKE and self.windows != ("1h",):
-            yield Contradiction(("windows",), f"windows: {SPIKE} is judged over 1h alone")
-        if self.metric != SPIKE and self.factor is not UNSET:
-            yield Contradiction(("factor",), f"factor: {self.metric} has none; {SPIKE} has")
-        if self.metric != NEW_FROM and self.least_mail is not UNSET:
-            yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
-        yield from self._wrong_providers()
-        yield from _wrong_levels(self.levels, self.metric)
-
-    def _wrong_providers(self) -> Iterator[Contradiction]:
-        if self.providers is UNSET:
-            return
-        yield from _repeated("providers", self.providers)
-        if self.metric not in BY_PROVIDER:
-            said = f"providers: {self.metric} is not known by provider; {', '.join(sorted(BY_PROVIDER))} are"
-            yield Contradiction(("providers",), said)
-        for place, name in enumerate(self.providers):
-            if name not in (known := provider_names()):
-                close = get_close_matches(name, known, 1)
-                hint = f"; did you mean {close[0]}?" if close else ""
-                yield Contradiction(("providers", place), f"providers: there is no mailbox provider {name}{hint}")
-
-    def _wrong_period(self) -> Iterator[Contradiction]:
-        for field, value in (("allowance", self.allowance), ("period", self.period)):
-            if self.metric in BURNS and value is UNSET:
-                yield Contradiction((field,), f"{field}: missing, and {self.metric} needs one")
-            if self.metric not in BURNS and value is not UNSET:
-                said = f"{field}: {self.metric} has none; {' and '.join(sorted(BURNS))} have"
-                yield Contradiction((field,), said)
-        if self.metric in BURNS and self.period is not UNSET:
-            for window in self.windows:
-                if window_ms(window) >= window_ms(self.period):
-                    yield Contradiction(("period",), f"period: {self.period} is not longer than window {window}")
-
-    @property
-    def counted_weights(self) -> tuple[Weight, ...]:
-        """The weights of the lists that count."""
-        return DEFAULT_WEIGHTS if self.weights is UNSET else self.weights
-
-    @property
-    def least_share(self) -> float:
-        """The share of its causes from which a listing counts."""
-        return DEFAULT_MIN_SHARE if self.min_share is UNSET else self.min_share
-
-    @property
-    def allowed(self) -> float:
-        """The `allowance`; 0 without one."""
-        return 0.0 if self.allowance is UNSET else self.allowance
-
-    @property
-    def times(self) -> float:
-        """The `factor`."""
-        return DEFAULT_FACTOR if self.factor is UNSET else self.factor
-
-    @property
-    def mail_to(self) -> tuple[str, ...]:
-        """The `providers`; none where all mail is judged."""
-        return () if self.providers is UNSET else self.providers
-
-    @property
-    def telling(self) -> bool:
-        """Whether a verdict tells that somebody has enough mail to be called good."""
-        return self.metric not in TELLING_NOTHING and self.providers is UNSET
-
-    @property
-    def least_new(self) -> int:
-        """The `least_mail`."""
-        return DEFAULT_LEAST_MAIL if self.least_mail is UNSET else self.least_mail
-
-    @cached_property
-    def ladder(self) -> tuple[Rung, ...]:
-        """The levels, mildest first."""
-        return tuple(Rung(level, at, at * self.resolve_ratio) for level, at in self.levels.given())
-
-    @cached_property
-    def thresholds(self) -> tuple[float, ...]:
-        """Where the levels of `ladder` open."""
-        return tuple(rung.threshold for rung in self.ladder)
-
-    @cached_property
-    def resolve_marks(self) -> tuple[float, ...]:
-        """Where the levels of `ladder` begin to hold."""
-        return tuple(rung.resolve_at for rung in self.ladder)
-
-    @property
-    def hold_ms(self) -> int:
-        """`hold_minutes` in ms."""
-        return int(self.hold_minutes * 60_000)
-
-    @property
-    def cool_down_ms(self) -> int:
-        """`cool_down_minutes` in ms."""
-        return int((60.0 if self.cool_down_minutes is UNSET else self.cool_down_minutes) * 60_000)
-
-    @cached_property
-    def checks(self) -> tuple[tuple[str, int], ...]:
-        """The windows, each with the denominator (at least 1) from which it is judged."""
-        least = self.min_volume
-        return tuple((window, max(1, least[window] if isinstance(least, dict) else least)) for window in self.windows)
-
-    @cached_property
-    def reads(self) -> tuple[Window, ...]:
-        """All windows whose counts are needed."""
-        return self.windows if self.period is UNSET else (*self.windows, self.period)
-
-    @cached_property
-    def longest(self) -> Window:
-        """The longest of `windows`."""
-        return max(self.windows, key=window_ms)
-
-    @cached_property
-    def paces(self) -> Mapping[Window, float]:
-        """For each window the burn of a numerator as large as the period's denominator; none without a period."""
-        if self.period is UNSET or self.allowance is UNSET:
-            return {}
-        return {window: window_ms(self.period) / window_ms(window) / self.allowance for window in self.windows}
-
-
-class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
-    """Other numbers for one customer, or all customers of a `plan`: for all of their mail or (with `stream`) one
-    stream, for good or `until` a time.
-
-    `levels` and `min_volume` replace those of the rule as a whole. For a stream, its own override goes before
-    the customer's, and that before the plan's. An override of a plan is in force where it was written out for the
-    plan's customers (`streams.overrides.for_plans`).
-    """
-
-    rule: RuleName
-    reason: Text
-    customer: Annotated[str, Meta(max_length=256)] = ""
-    # Not given it is not in the policy's version.
-    plan: PlanName | UnsetType = UNSET
-    stream: str = ""
-    levels: Levels | None = None
-    min_volume: MinVolume | None = None
-    until: Annotated[datetime, Meta(tz=True)] | None = None
-
-    def __post_init__(self) -> None:
-        if self.levels is None and self.min_volume is None:
-            raise ValueError("levels: neither levels nor min_volume is given, so nothing is changed")
-        if not self.customer and not self.plan:
-            raise ValueError("customer: neither a customer nor a plan is given")
-        if self.customer and self.plan:
-            raise ValueError("plan: an override is for a customer or for a plan, not for both")
-
-    @property
-    def whose(self) -> str:
-        """Whom it is for, in words."""
-        return self.customer or f"plan {self.plan}"
-
-    @cached_property
-    def until_ms(self) -> float:
-        """The first moment (epoch ms, UTC) at which it is no longer in force."""
-        return float("inf") if self.until is None else self.until.timestamp() * 1000
-
-    def applied(self, rule: Rule) -> Rule:
-        """The rule with what this override changes.
-
-        Raises:
-            ValueError: the changed rule contradicts itself.
-        """
-        return msgspec.structs.replace(
-            rule,
-            levels=rule.levels if self.levels is None else self.levels,
-            min_volume=rule.min_volume if self.min_volume is None else self.min_volume,
-        )
-
-    def contradictions(self, rule: Rule) -> Iterator[Contradiction]:
-        """For each part that changes the rule, the first thing in which the changed rule contradicts itself."""
-        parts = {"levels": self.levels, "min_volume": self.min_volume}
-        for field, value in parts.items():
-            if value is not None:
-                try:
-                    msgspec.structs.replace(rule, **{field: value})
-                except ValueError as error:
-                    yield Contradiction((field,), str(error))
 
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
@@ -399,7 +65,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:
-        _raise_first(self.contradictions())
+        raise_first(self.contradictions())
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Every contradiction between the parts; those within a rule are the rule's own."""
@@ -407,9 +73,9 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             if window_ms(window) > LONGEST_MS:
                 said = f"windows: {window} is longer than counts are kept ({LONGEST_MS // UNIT_MS['d']}d)"
                 yield Contradiction(("windows", place), said)
-        yield from _repeated("windows", self.windows)
-        yield from _repeated("scopes", self.scopes)
-        yield from _repeated("rules", [rule.name for rule in self.rules], "name")
+        yield from repeated("windows", self.windows)
+        yield from repeated("scopes", self.scopes)
+        yield from repeated("rules", [rule.name for rule in self.rules], "name")
         for place, rule in enumerate(self.rules):
             for nth, window in enumerate(rule.windows):
                 if window not in self.windows:
@@ -421,15 +87,15 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
                 yield Contradiction(("rules", place, "period"), said)
         yield from self._differing("attributed_listing", "min_share", lambda rule: rule.least_share)
         yield from self._differing(NEW_FROM, "least_mail", lambda rule: rule.least_new)
-        yield from _repeated("overrides", [_whose(each) for each in self.overrides])
+        yield from repeated("overrides", [override_name(each) for each in self.overrides])
         by_name = {rule.name: rule for rule in self.rules}
         for place, override in enumerate(self.overrides):
             if override.rule not in by_name:
-                said = f"{_whose(override)}: rule: there is no rule {override.rule}"
+                said = f"{override_name(override)}: rule: there is no rule {override.rule}"
                 yield Contradiction(("overrides", place, "rule"), said)
                 continue
             for path, said in override.contradictions(by_name[override.rule]):
-                yield Contradiction(("overrides", place, *path), f"{_whose(override)}: {said}")
+                yield Contradiction(("overrides", place, *path), f"{override_name(override)}: {said}")
 
     def _differing(self, metric: Metric, field: str, value: Callable[[Rule], float]) -> Iterator[Contradiction]:
         """Rules of a metric that have another number than the first of them, where it is read once for all."""
@@ -524,23 +190,6 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
 
 
-@cache
-def provider_names() -> tuple[str, ...]:
-    """The mailbox providers that a rule may name."""
-    return (*(each.name for each in providers.load().all), providers.OTHER)
-
-
-def window_ms(name: str) -> int:
-    """The length of a window in ms: a whole number with `m`, `h` or `d`.
-
-    Raises:
-        PolicyError: not such a name.
-    """
-    if re.fullmatch(r"[1-9][0-9]{0,5}[mhd]", name) is None:
-        raise PolicyError(f"{name!r} is not a window: give a number with m, h or d, such as 24h")
-    return int(name[:-1]) * UNIT_MS[name[-1]]
-
-
 def load(path: Path | None = None) -> Policy:
     """The policy of a TOML file; without `path` the default policy.
 
@@ -584,44 +233,6 @@ def json_schema() -> str:
         if "description" in described:
             described["description"] = cleandoc(described["description"]).partition("\n\nRaises:")[0]
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
-
-
-def _raise_first(contradictions: Iterator[Contradiction]) -> None:
-    for each in contradictions:
-        raise ValueError(each.said)
-
-
-def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
-    given = levels.given()
-    if not given:
-        yield Contradiction(("levels",), "levels: none is given")
-    for (milder, low), (worse, high) in pairwise(given):
-        if low >= high:
-            yield Contradiction(("levels", worse), f"levels: {milder} ({low:g}) must be below {worse} ({high:g})")
-    for level, threshold in given:
-        if metric in COUNTED and (threshold < 1 or threshold % 1 != 0):
-            said = f"levels.{level}: {threshold:g} is not a whole number of {_unit(metric)}"
-            yield Contradiction(("levels", level), said)
-        if metric in RATES and threshold > 1:
-            said = f"levels.{level}: {threshold:g} is not a ratio from 0 to 1 (0.003 is 0.3 %)"
-            yield Contradiction(("levels", level), said)
-
-
-def _unit(metric: Metric) -> str:
-    return {"listed_hours": "hours", NEW_FROM: "domains"}.get(metric, "listings")
-
-
-def _repeated(field: str, names: Sequence[str], key: str = "") -> Iterator[Contradiction]:
-    seen: set[str] = set()
-    for place, name in enumerate(names):
-        if name in seen:
-            yield Contradiction((field, place, key) if key else (field, place), f"{field}: {name} is given twice")
-        seen.add(name)
-
-
-def _whose(override: Override) -> str:
-    stream = f", stream {override.stream}" if override.stream else ""
-    return f"override of rule {override.rule} for {override.whose}{stream}"
 
 
 def located(message: str, raw: dict[str, Any]) -> str:

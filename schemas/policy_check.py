@@ -10,7 +10,10 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 import msgspec
 
-from schemas.policy import Override, Policy, PolicyError, Rule, located, parse
+from schemas.policy import Policy, located, parse
+from schemas.policy_metric import PolicyError
+from schemas.policy_override import Override
+from schemas.policy_rule import Rule
 from schemas.toml_lines import Path, line_of, lines
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from schemas.policy import Metric
+from schemas.policy_metric import Metric
 from streams.exposure import SENT_MAIL
 from streams.portions import portions
 from streams.store import Store

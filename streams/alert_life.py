@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Acknowledgement, OperatorOverride
-from schemas.policy import Rule
+from schemas.policy_rule import Rule
 from streams.cause import Basis, cause_of
 from streams.judge import Verdict
 from streams.lifecycle import AlertState, Transition, acknowledged, overridden, step

@@ -7,7 +7,9 @@ import msgspec
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import BURNS, COUNTED, SPIKE, Metric, Policy, Rule, Rung
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
+from schemas.policy_rule import Rule, Rung
 from streams.burn import spending
 from streams.interval import wilson
 from streams.judge import NOTHING, RANK, judge, measured

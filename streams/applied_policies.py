@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.applied_policy import AppliedPolicy
-from schemas.policy import Policy, PolicyError, parse
+from schemas.policy import Policy, parse
+from schemas.policy_metric import PolicyError
 from streams.store import Store
 
 log = logging.getLogger("repmon.policies")

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schemas.counts import Baseline
+from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.portions import portions
 from streams.screen import finished
 from streams.spikes import FIRST_H, HOURS, baseline
 from streams.store import Store
-from streams.subjects import CUSTOMER, STREAM_PREFIX, Counts, Key, Subjects
+from streams.subjects import Counts, Key, Subjects
 from streams.totals import HOUR_S
 
 WINDOW = "1h"

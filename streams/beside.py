@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.alert import Acknowledgement
-from schemas.policy import Override, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_override import Override
+from schemas.policy_rule import Rule
 from streams.alert_life import Beside
 from streams.alert_states import SubjectRule
 from streams.cause import Basis

@@ -12,7 +12,7 @@ says that it matters, the short one that it still goes on.
 
 from typing import NamedTuple
 
-from schemas.policy import Rule
+from schemas.policy_rule import Rule
 from streams.interval import wilson
 
 

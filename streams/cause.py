@@ -9,7 +9,8 @@ from hashlib import blake2b
 import msgspec
 
 from schemas.alert import Cause
-from schemas.policy import Override, Rule
+from schemas.policy_override import Override
+from schemas.policy_rule import Rule
 
 #: Counts that belong so long before the last judgement, and were not there then, came late.
 LATE_MS = 15 * 60_000

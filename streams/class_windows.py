@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 
 from schemas.event import StreamClass
-from schemas.policy import CLASS_PREFIX
+from schemas.scope import CLASS_PREFIX
 from streams.kept_totals import KeptTotals
 from streams.store import Store
 from streams.subjects import Counts, Subjects, Totals

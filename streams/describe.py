@@ -5,18 +5,10 @@ from decimal import Decimal
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import Baseline
-from schemas.policy import (
-    BURNS,
-    CLASS_PREFIX,
-    COUNTED,
-    NEW_FROM,
-    POOL_PREFIX,
-    RATES,
-    SPIKE,
-    STREAM_PREFIX,
-    Policy,
-    Rule,
-)
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, RATES, SPIKE
+from schemas.policy_rule import Rule
+from schemas.scope import CLASS_PREFIX, POOL_PREFIX, STREAM_PREFIX
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 from streams.overrides import Decided

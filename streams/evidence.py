@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
-from schemas.policy import COUNTED, NEW_FROM, SPIKE, USE
+from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE
 from streams.describe import rfc3339
 from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING

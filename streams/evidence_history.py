@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Baseline
-from schemas.policy import BURNS, RATES
+from schemas.policy_metric import BURNS, RATES
 from streams.store import Store
 from streams.totals import HOUR_S, MINUTE_S, begin
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from schemas.listing import KINDS, WEIGHTS
-from schemas.policy import SPIKE, Policy
+from schemas.policy import Policy
+from schemas.policy_metric import SPIKE
 from streams.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listing_causes import read_attributed_shares
 from streams.listings import USED_WITHIN_S, Listing, read_listings

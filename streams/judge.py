@@ -21,7 +21,9 @@ import msgspec
 from schemas.alert import LEVELS, Level
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
-from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
+from schemas.policy_rule import Rule
 from streams.burn import spending
 from streams.interval import wilson
 from streams.spikes import exceeds, score

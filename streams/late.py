@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 from schemas.counts import WindowCounts
 from schemas.listing import KINDS, WEIGHTS
-from schemas.policy import RATES, USE, Policy, Rule, window_ms
+from schemas.policy import Policy
+from schemas.policy_metric import RATES, USE, window_ms
+from schemas.policy_rule import Rule
+from schemas.scope import STREAM_PREFIX
 from streams.alert_states import SubjectRule
 from streams.cause import LATE_MS
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
@@ -15,7 +18,6 @@ from streams.lifecycle import AlertState
 from streams.listing_causes import runs
 from streams.listings import read_listings
 from streams.store import Store
-from streams.subjects import STREAM_PREFIX
 from streams.totals import FOREVER_S, MINUTE_S, READ, begin
 
 #: What each of the alerts asked about had in the time before its resolution.

@@ -12,7 +12,10 @@ import msgspec
 from msgspec import UNSET
 
 from schemas.alert import LEVELS, Level, OperatorOverride
-from schemas.policy import COUNTED, RATES, Levels, Override, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_metric import COUNTED, RATES
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
 from streams.judge import RANK
 
 #: The worst level that a rule may give; with `none` it gives none.

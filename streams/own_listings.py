@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.listing import WEIGHTS, Weight
+from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.listings import USED_WITHIN_S, Listing
 from streams.resource_use import NOBODY, Resource, Users, users_between
 from streams.store import Store
-from streams.subjects import CUSTOMER, LISTED_S_OF, LISTINGS_OF, PLACE, STREAM_PREFIX, Subjects
+from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.totals import FOREVER_S
 
 #: How long the answer to who else uses a resource is good for.

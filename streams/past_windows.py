@@ -12,7 +12,8 @@ import numpy as np
 
 from schemas.counts import MEASURES, SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
-from schemas.policy import CLASS, Policy
+from schemas.policy import Policy
+from schemas.scope import CLASS
 from streams.acceptable_use import add_acceptable_use
 from streams.class_windows import CLASSES, with_classes
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing

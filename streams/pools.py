@@ -14,7 +14,10 @@ import msgspec
 
 from schemas.alert import Evidence, Level, Share
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import POOL, Metric, Policy, Rule, window_ms
+from schemas.policy import Policy
+from schemas.policy_metric import Metric, window_ms
+from schemas.policy_rule import Rule
+from schemas.scope import POOL
 from streams.judge import RANK, Judgement, Verdict, judge
 from streams.store import Store
 from streams.totals import begin, is_long

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.kept_totals import KeptTotals
 from streams.store import Store
-from streams.subjects import CUSTOMER, STREAM_PREFIX, Counts, Subjects, Totals
+from streams.subjects import Counts, Subjects, Totals
 from streams.totals import read_totals
 
 #: Names of mailbox providers.

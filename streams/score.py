@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts
-from schemas.policy import COUNTED, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_metric import COUNTED
+from schemas.policy_rule import Rule
 from streams.interval import z_of
 from streams.screen import measured, screen
 from streams.subjects import FIELDS, Subjects

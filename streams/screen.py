@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.listing import Weight
-from schemas.policy import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
+from schemas.policy_rule import Rule
 from streams.judge import FAILURES, HOUR_S, RATIOS
 from streams.spikes import exceeds, score
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects

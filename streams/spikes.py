@@ -20,7 +20,7 @@ from math import sqrt
 import numpy as np
 
 from schemas.counts import Baseline
-from schemas.policy import Rule
+from schemas.policy_rule import Rule
 from streams.subjects import Counts
 
 DAYS = 28

@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.policy import Metric, Policy
+from schemas.policy import Policy
+from schemas.policy_metric import Metric
+from schemas.scope import CUSTOMER
 from streams.portions import portions
 from streams.score import SCORES, scores
 from streams.screen import finished, measured
 from streams.store import Store
-from streams.subjects import CUSTOMER, Key, Subjects
+from streams.subjects import Key, Subjects
 
 STANDINGS = """
 SELECT customer, scope, argMax(standing, standings.updated), toUnixTimestamp64Milli(argMax(since, standings.updated)),

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import WEIGHTS
-
-CUSTOMER = "customer"
-STREAM_PREFIX = "stream:"
+from schemas.scope import CUSTOMER, STREAM_PREFIX
 
 #: The last axis of every array of counts.
 FIELDS: tuple[str, ...] = WindowCounts.__struct_fields__

@@ -17,8 +17,12 @@ import numpy as np
 
 from schemas.alert import Acknowledgement, AlertEvent, Evidence, Level
 from schemas.counts import SubjectCounts
-from schemas.policy import POOL, Override, Policy, Rule, window_ms
+from schemas.policy import Policy
+from schemas.policy_metric import window_ms
+from schemas.policy_override import Override
+from schemas.policy_rule import Rule
 from schemas.providers import Providers
+from schemas.scope import POOL
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
 from streams.alert_life import Beside, lived, worth_storing

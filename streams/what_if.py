@@ -21,26 +21,16 @@ from numpy.typing import NDArray
 from schemas.alert import Level
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.listing import Weight
-from schemas.policy import (
-    BURNS,
-    CLASS,
-    COUNTED,
-    POOL,
-    RATES,
-    SPIKE,
-    USE,
-    Metric,
-    MinVolume,
-    Override,
-    Policy,
-    Rule,
-    window_ms,
-)
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, MinVolume, window_ms
+from schemas.policy_override import Override
+from schemas.policy_rule import Rule
+from schemas.scope import CLASS, CUSTOMER, POOL, STREAM_PREFIX
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.screen import finished, measured
 from streams.spikes import FIRST_H, HOURS, baseline
-from streams.subjects import CUSTOMER, FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, STREAM_PREFIX, Counts
+from streams.subjects import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
 
 HOUR_S = 3_600
 #: Rates are compared with a little room, since `judge` has the last word on whoever is let through.

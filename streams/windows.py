@@ -11,7 +11,9 @@ import numpy as np
 
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
-from schemas.policy import CLASS, DEFAULT_LEAST_MAIL, Metric, Policy
+from schemas.policy import Policy
+from schemas.policy_metric import DEFAULT_LEAST_MAIL, Metric
+from schemas.scope import CLASS, CUSTOMER, STREAM_PREFIX
 from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
 from streams.class_windows import ClassWindows
@@ -22,7 +24,7 @@ from streams.listings import Listing, read_listings
 from streams.own_listings import SoleUsers, add_attributed, add_listings
 from streams.provider_windows import Group, ProviderWindows
 from streams.store import Store
-from streams.subjects import CUSTOMER, PLACE, STREAM_PREFIX, Subjects, Totals, subjects
+from streams.subjects import PLACE, Subjects, Totals, subjects
 from streams.totals import SHORT_S, read_totals
 
 __all__ = ["CUSTOMER", "EXPOSING", "SHORT_S", "STREAM_PREFIX", "Windows", "window_counts"]

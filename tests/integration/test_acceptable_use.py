@@ -6,7 +6,9 @@ import pytest
 
 from jobs.customers import set_customer
 from schemas.counts import SubjectCounts
-from schemas.policy import USE, Levels, Metric, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_metric import USE, Metric
+from schemas.policy_rule import Levels, Rule
 from streams.past_windows import counts_at
 from streams.store import Store
 from streams.windows import Windows

@@ -7,7 +7,8 @@ import pytest
 from schemas import policy as policies
 from schemas import providers
 from schemas.alert import AlertEvent
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.past_windows import counts_at
 from streams.store import Store
 from streams.verdicts import Judge

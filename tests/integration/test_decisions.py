@@ -18,7 +18,9 @@ from jobs.customers import set_customer
 from jobs.decisions import DecisionError, acknowledge, add_override, end_override
 from schemas import policy
 from schemas.alert import Acknowledgement, AlertData
-from schemas.policy import Levels, Override, Policy
+from schemas.policy import Policy
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse, Kafka, Settings
 from streams.overrides import StoredOverride, with_stored
 from streams.store import Store

@@ -11,7 +11,9 @@ from api.explain_text import lines
 from api.explanation import Explanation, RuleExplained, ScopeExplained
 from jobs.policy_store import apply
 from schemas import policy
-from schemas.policy import Levels, Override, Policy
+from schemas.policy import Policy
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels
 from schemas.settings import Policy as PolicyFile
 from schemas.settings import Settings, SettingsError
 from streams.allowance import Allowance

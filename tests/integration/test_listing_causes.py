@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from schemas import policy, providers
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.hourly_history import Extent, Hourly
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step

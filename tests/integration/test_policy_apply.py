@@ -19,7 +19,7 @@ from jobs.policy_store import apply, publish
 from schemas import policy
 from schemas import settings as setting
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
-from schemas.policy import PolicyError
+from schemas.policy_metric import PolicyError
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.topics import REPUTATION_POLICY
 from streams.applied_policies import PolicyWatch, history, named, newest

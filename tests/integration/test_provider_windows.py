@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.counts import SubjectCounts
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.evidence import collect
 from streams.past_windows import counts_at
 from streams.store import Store

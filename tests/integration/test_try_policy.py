@@ -8,7 +8,8 @@ import pytest
 from api.try_policy_text import lines
 from jobs.try_policy import Trial, try_policy
 from schemas import policy
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.baselines import read_baselines
 from streams.hourly_history import Extent, Hourly
 from streams.judge import judge

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.alert import LEVELS, Acknowledgement, Level, OperatorOverride
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.alert_life import RECORD_MS, Beside, lived, worth_storing
 from streams.cause import Basis
 from streams.judge import RANK, Verdict, judge

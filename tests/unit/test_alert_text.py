@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from api.alert_text import LISTS, VALUES, Template, Told, escaped, load_template
 from api.explain_text import UNITS
 from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share
-from schemas.policy import Metric
+from schemas.policy_metric import Metric
 from schemas.settings import SettingsError
 from streams.allowance import RuleAllowance
 

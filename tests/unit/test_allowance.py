@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Policy, Rule, load
+from schemas.policy import Policy, load
+from schemas.policy_rule import Levels, Rule
 from streams.allowance import Allowance, allowance
 from streams.judge import RANK, judge, measured
 

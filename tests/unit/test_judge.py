@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from schemas.alert import LEVELS
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.event import EventType, MailEvent
-from schemas.policy import Levels, Override, Policy, Rule, load
+from schemas.policy import Policy, load
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
 from streams.interval import wilson
 from streams.judge import RANK, Judgement, Verdict, judge, measured
 from tests.unit.test_count import counted, event

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.judge import RANK, Verdict, judge
 from streams.lifecycle import AlertState, Transition, alert_id, step, transition_id
 

@@ -10,7 +10,9 @@ from msgspec import UNSET
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Override, Policy, load
+from schemas.policy import Policy, load
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels
 from streams.judge import RANK, judge
 from streams.overrides import Cap, StoredOverride, for_plans, with_stored
 

@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from schemas import policy
-from schemas.policy import Levels, Override, Policy, PolicyError, Rule, load, parse, window_ms
+from schemas.policy import Policy, load, parse
+from schemas.policy_metric import PolicyError, window_ms
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
 
 DAY_MS = 86_400_000
 RULE = """

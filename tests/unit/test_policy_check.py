@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import policy
-from schemas.policy import PolicyError, parse
+from schemas.policy import parse
 from schemas.policy_check import mistakes
+from schemas.policy_metric import PolicyError
 from tests.unit.test_policy import ERRORS
 
 DEFAULT = policy.DEFAULT_FILE.read_text(encoding="utf-8")

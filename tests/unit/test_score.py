@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Levels, Override, Policy, Rule, load
+from schemas.policy import Policy, load
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
 from streams.interval import wilson
 from streams.judge import RANK, judge
 from streams.score import AT_THRESHOLD, COMPONENT_OF, COMPONENTS, SCORES, ladder, lower_bounds, score_of

@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.counts import Baseline, WindowCounts
-from schemas.policy import Levels, Metric, Policy, Rule, load
+from schemas.policy import Policy, load
+from schemas.policy_metric import Metric
+from schemas.policy_rule import Levels, Rule
 from streams import screen as screening
 from streams.judge import judge
 from streams.judge import measured as measured_one

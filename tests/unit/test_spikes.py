@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
-from schemas.policy import Levels, Policy, Rule
+from schemas.policy import Policy
+from schemas.policy_rule import Levels, Rule
 from streams.judge import RANK, Verdict, judge
 from streams.spikes import DAYS, FIRST_H, HOURS, baseline, score
 from streams.subjects import Counts

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import RATES, Levels, Override, Policy, Rule, load
+from schemas.policy import Policy, load
+from schemas.policy_metric import RATES
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
 from streams.compare_policies import Difference, Span, differences, spans
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
