@@ -151,9 +151,11 @@ class Deployment:
             self.wait(lambda: not uncounted(self.sender, self.ids, store), "everything to be counted", deadline_s)
 
     def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = COUNTED_S) -> None:
-        """Wait for a condition; a failure tells what the workers said."""
+        """Wait for a condition; a failure tells what the workers said. A load that failed is waited for no longer."""
         end = time.monotonic() + deadline_s
         while not condition():
+            for load in self._loads:
+                load.check()
             if time.monotonic() > end:
                 raise AssertionError(f"waited {deadline_s:g} s in vain for {what}{self.said}")
             time.sleep(LOOK_S)

@@ -48,8 +48,9 @@ LISTING = msgspec.json.Decoder(BlocklistEvent)
 #: customer, stream, class, minute (epoch s, UTC), and the sending address or pool ('' in the sum over providers)
 Key = tuple[str, str, str, int, str]
 Sums = dict[Key, list[int]]
-#: By dimension: provider (summed over its values), ip, pool, from.
+#: By dimension; `provider` is summed over its values.
 Counts = dict[str, Sums]
+DIMENSIONS = ("provider", "ip", "pool", "from")
 
 COUNTED = f"""
 SELECT toString(dimension), customer, stream, toString(class), toUnixTimestamp(bucket),
@@ -78,8 +79,8 @@ OFFSETS = "SELECT source, max(last_offset) FROM counts GROUP BY source"
 class Sent:
     """Everything that was sent. `once` has each event once, `again` only the repeats."""
 
-    once: Counts = field(default_factory=lambda: {name: {} for name in ("provider", "ip", "pool")})
-    again: Counts = field(default_factory=lambda: {name: {} for name in ("provider", "ip", "pool")})
+    once: Counts = field(default_factory=lambda: {name: {} for name in DIMENSIONS})
+    again: Counts = field(default_factory=lambda: {name: {} for name in DIMENSIONS})
     negative: Counter[str] = field(default_factory=Counter)
     listings: set[str] = field(default_factory=set)
     bad: Counter[bytes] = field(default_factory=Counter)
@@ -100,12 +101,8 @@ class Sent:
         if self.measures is not None:
             self.measures[event.id] = measure
         minute = event.time_ms // 60_000 * MINUTE_S
-        for dimension, value in (
-            ("provider", ""),
-            ("ip", event.sending_ip),
-            ("pool", event.ip_pool),
-            ("from", event.from_domain.lower()),
-        ):
+        values = ("", event.sending_ip, event.ip_pool, event.from_domain.lower())
+        for dimension, value in zip(DIMENSIONS, values, strict=True):
             if value or dimension == "provider":
                 key = (event.customer, event.stream, event.stream_class, minute, value)
                 sums = counts[dimension].setdefault(key, [0] * len(MEASURES))
@@ -332,9 +329,13 @@ class Traffic:
             AssertionError: something was not acknowledged.
         """
         self._thread.join()
+        self.check()
+        self._sender.flush()
+
+    def check(self) -> None:
+        """Raise what ended it before its time."""
         if self._failure is not None:
             raise self._failure
-        self._sender.flush()
 
     def end(self) -> None:
         """Send no more, and wait until what was begun is acknowledged.
