@@ -25,7 +25,7 @@ from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
-from schemas.scope import CUSTOMER, POOL, POOL_PREFIX
+from schemas.scope import CUSTOMER, SHARED
 from streams.alert_states import read_states
 from streams.allowance import allowance
 from streams.baselines import read_baselines
@@ -127,19 +127,21 @@ def explain(
     )
 
 
-def explain_pool(
-    store: Store, pool: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
+def explain_shared(
+    store: Store, scope: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
 ) -> Explanation | None:
-    """What the small customers of an IP pool are judged by together now, whether or not the policy judges pools.
+    """What the small customers of a pool, From domain or plan are judged by together now, whether or not the policy
+    judges those. `scope` is such as `pool:NAME`.
 
-    None if there are no two of them with mail and no alert on the pool is open.
+    None if there are no two of them with mail and no alert on them is open.
 
     Raises:
         StoreError: the store failed.
     """
-    scope = f"{POOL_PREFIX}{pool}"
+    kind = scope.partition(":")[0]
     alerts = {rule: sent for (of, rule), sent in _episodes(store, NOBODY, now_ms).items() if of == scope}
-    found = next((each for each in Pools(store, policy, feedback_loop).read(now_ms) if each.scope == scope), None)
+    pools = Pools(store, policy, feedback_loop, kind=kind).read(now_ms)
+    found = next((each for each in pools if each.scope == scope), None)
     if found is None and not alerts:
         return None
     pooled = found or Pooled(scope, {})
@@ -171,7 +173,7 @@ def explain_pool(
                 recorded=None,
                 since=None,
                 rules=tuple(explained),
-                remarks=() if POOL in policy.scopes else ("this policy does not judge pools",),
+                remarks=() if kind in policy.scopes else (f"this policy does not judge a {SHARED[kind]}",),
             ),
         ),
     )

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from api.dead_letters_cli import harmless, print_line
-from api.explain import explain, explain_pool
+from api.explain import explain, explain_shared
 from api.explain_text import lines
 from api.ranges import DAY, RangeError, instant
 from api.stages import load_policy, policy_in_force
@@ -18,7 +18,7 @@ from schemas.policy_metric import LONGEST_MS
 from schemas.settings import Settings, SettingsError
 from streams.applied_policies import history, named, policy_of
 from streams.customers import plans
-from streams.describe import pool_of, rfc3339
+from streams.describe import rfc3339, shared_name
 from streams.overrides import for_plans, with_stored
 from streams.store import Store, open_store
 from streams.stored_overrides import stored_overrides
@@ -30,7 +30,10 @@ MOST_POLICIES = 100_000
 def explain_customer(
     ctx: typer.Context,
     customer: Annotated[
-        str, typer.Argument(help="The customer's name, or pool:NAME for the small ones of an IP pool.")
+        str,
+        typer.Argument(
+            help="The customer's name, or pool:NAME, from:DOMAIN or plan:NAME for the small ones that share it."
+        ),
     ],
     at: Annotated[
         str, typer.Option("--at", help="The moment, RFC 3339 with an offset or epoch ms; now if left out.")
@@ -40,27 +43,28 @@ def explain_customer(
     """Why a customer stands where it stands: each rule's counts, level, alert and what is left until the next level.
 
     The counts are read anew for the moment. Where they say something else than was recorded, it is said why: events
-    that come late are counted at the time they happened. The customers of a pool who are too small to be judged are
-    explained together, for now only.
+    that come late are counted at the time they happened. The customers of a pool, From domain or plan who are too small
+    to be judged are explained together, for now only.
     """
     settings = reached(ctx.obj)
     now_ms = time.time_ns() // 1_000_000
     at_ms = moment(at, now_ms)
-    if at_ms is not None and pool_of(customer):
-        raise SettingsError("--at: of a pool only the present can be explained")
+    shared = shared_name(customer)
+    if at_ms is not None and shared:
+        raise SettingsError(f"--at: of {harmless(shared)} only the present can be explained")
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy if at_ms is None else policy_then(settings, store, at_ms)
     asked_ms = now_ms if at_ms is None else at_ms
     loop = providers.load().with_feedback_loop()
-    if pool := pool_of(customer):
-        found = explain_pool(store, pool, policy, loop, asked_ms)
+    if shared:
+        found = explain_shared(store, customer, policy, loop, asked_ms)
     else:
         of_plan = for_plans(policy, plans(store, customer))
         merged = with_stored(of_plan, stored_overrides(store, asked_ms, customer), asked_ms)
         found = explain(store, customer, merged, loop, asked_ms, past=at_ms is not None)
     store.close()
-    if found is None and pool_of(customer):
-        raise SettingsError(f"no two small customers with mail use pool {harmless(pool_of(customer))!r}")
+    if found is None and shared:
+        raise SettingsError(f"no two small customers with mail share {harmless(shared)}")
     if found is None:
         raise SettingsError(f"nothing is stored of customer {harmless(customer)!r} up to {rfc3339(asked_ms)}")
     if as_json:

@@ -7,7 +7,7 @@ from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from streams.allowance import Allowance
-from streams.describe import amount, percent, pool_of, scope_name, usually
+from streams.describe import amount, percent, scope_name, shared_name, usually
 
 #: One and several of what a rule counts.
 UNITS: dict[Metric, tuple[str, str]] = {
@@ -60,8 +60,8 @@ def left(metric: Metric, allowance: Allowance) -> str:
 def _scope(scope: ScopeExplained) -> Iterator[str]:
     name = scope_name(scope.scope)
     name = name[0].lower() + name[1:]
-    if pool := pool_of(scope.scope):
-        name = f"customers of pool {pool} too small to be judged, together"
+    if shared := shared_name(scope.scope):
+        name = f"customers of {shared} too small to be judged, together"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
     judged = f"{_standing(scope.standing)}{since}"
     if scope.suspended:

@@ -1,6 +1,6 @@
 """Say of each alert whom a suspension hook would suspend or release (`repmon suspend-hook --dry-run`).
 
-Only alerts on a customer's whole mail suspend; those on a pool of small customers are on nobody. An alert on
+Only alerts on a customer's whole mail suspend; those on small customers together are on nobody. An alert on
 one stream is printed and marked: a stream is judged by itself so that it can be stopped by itself, and
 suspending its customer would also stop the mail that is in order, password resets among it. Where the streams
 together are bad, the customer's own scope alerts as well.
@@ -18,7 +18,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.alert import AlertData, AlertEvent, TransitionKind
-from schemas.scope import POOL_PREFIX
+from schemas.scope import shared_by
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
 from streams.broker import REACH_S, BrokerError, admin, consumer
@@ -51,7 +51,7 @@ NO_COORDINATOR = (
 COORDINATOR_S = 60.0
 log = logging.getLogger("repmon.suspend_hook")
 
-Action = Literal["suspend", "already suspended", "stream only", "pool only", "lift", "keep suspended"]
+Action = Literal["suspend", "already suspended", "stream only", "shared only", "lift", "keep suspended"]
 ALERT = msgspec.json.Decoder(AlertEvent)
 K = TypeVar("K")
 V = TypeVar("V")
@@ -122,7 +122,7 @@ class Suspension:
             "suspend": f"would suspend {data.customer}",
             "already suspended": f"would not suspend {data.customer} again (same episode)",
             "stream only": f"{data.scope.partition(':')[0]} only, would not suspend {data.customer}",
-            "pool only": f"{data.scope}: small customers together, would suspend nobody",
+            "shared only": f"{data.scope}: small customers together, would suspend nobody",
             "lift": f"would lift the suspension of {data.customer}",
             "keep suspended": f"would keep {data.customer} suspended",
         }[self.action]
@@ -146,8 +146,8 @@ def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
     if data.kind == "resolved" or (data.kind == "overridden" and data.level not in SUSPENDING):
         return _over(event, seen) if data.scope == CUSTOMER_SCOPE else None
     if data.scope != CUSTOMER_SCOPE:
-        action: Action = "pool only" if data.scope.startswith(POOL_PREFIX) else "stream only"
-        return Suspension(action, event, "" if action == "pool only" else data.scope) if _suspends(data) else None
+        action: Action = "shared only" if shared_by(data.scope) else "stream only"
+        return Suspension(action, event, "" if action == "shared only" else data.scope) if _suspends(data) else None
     if not _suspends(data):
         if data.kind in RISING and data.alert_id not in seen.episodes:
             seen.episodes.put(data.alert_id, False)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -35,7 +35,7 @@ from schemas.policy_metric import (
 )
 from schemas.policy_override import Override, override_name
 from schemas.policy_rule import Rule
-from schemas.scope import STREAM_PREFIX
+from schemas.scope import STREAM_PREFIX, Scope
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 
@@ -46,8 +46,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     `windows` are all windows that are counted, each rule judges some of them. `confidence` is that of the
     two-sided interval of a rate. With `expired_is_failure` mail that was given up counts as failed; deferred
     mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are several, bulk
-    and transactional mail by themselves where a customer sends both, and of each IP pool that of all customers together
-    who are too small to be judged.
+    and transactional mail by themselves where a customer sends both, and of each IP pool, From domain or plan that of
+    all customers together who are too small to be judged.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
@@ -58,7 +58,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     windows: Annotated[tuple[Window, ...], Meta(min_length=1)] = ("1h", "24h", "7d", "15d", "30d")
     confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     expired_is_failure: bool = True
-    scopes: Annotated[tuple[Literal["customer", "stream", "class", "pool"], ...], Meta(min_length=1)] = (
+    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)] = (
         "customer",
         "stream",
     )

@@ -8,7 +8,7 @@ from schemas.counts import Baseline
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, RATES, SPIKE
 from schemas.policy_rule import Rule
-from schemas.scope import CLASS_PREFIX, POOL_PREFIX, STREAM_PREFIX
+from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, shared_by
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 from streams.overrides import Decided
@@ -60,7 +60,7 @@ def headline(alert: AlertEvent) -> str:
     data = alert.data
     part = data.scope.removeprefix(STREAM_PREFIX).removeprefix(CLASS_PREFIX)
     stream = f" [{part}]" if part != data.scope else ""
-    whose = f"small customers of pool {pool_of(data.scope)}" if pool_of(data.scope) else data.customer
+    whose = f"small customers of {shared_name(data.scope)}" if shared_by(data.scope) else data.customer
     state: str = "resolved" if data.kind == "resolved" else data.level
     if data.kind in ("acknowledged", "overridden"):
         state = f"{data.kind}, {state}"
@@ -81,9 +81,10 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     stream = ""
     if judgement.scope.startswith((STREAM_PREFIX, CLASS_PREFIX)):
         stream = f"{scope_name(judgement.scope)}: "
-    if pool := pool_of(judgement.scope):
-        stream = f"Customers of pool {pool} too small to be judged, together: "
-    what = _counted(verdict, policy, rule, "all providers" if pool else "providers with feedback loops")
+    if shared_by(judgement.scope):
+        stream = f"Customers of {shared_name(judgement.scope)} too small to be judged, together: "
+    all_mail = _is_of_all_providers(judgement.scope)
+    what = _counted(verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops")
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
         return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}."
     if transition.kind in ("resolved", "de-escalated"):
@@ -95,7 +96,9 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
         said += f" The same alert as before: open first on {rfc3339(transition.opened_ms)}, resolved since."
     if transition.kind == "escalated":
         said += f" It was at {transition.previous_level} before."
-    return said + _remark(verdict) + _pool_remark(pool, verdict) + overridden
+    if verdict.metric == "complaint" and all_mail:
+        said += " Many providers send no complaints, so the true rate is higher."
+    return said + _remark(verdict) + overridden
 
 
 def scope_name(scope: str) -> str:
@@ -107,9 +110,17 @@ def scope_name(scope: str) -> str:
     return "All mail"
 
 
-def pool_of(scope: str) -> str:
-    """The pool that a scope is; empty where it is none."""
-    return scope.removeprefix(POOL_PREFIX) if scope.startswith(POOL_PREFIX) else ""
+def shared_name(scope: str) -> str:
+    """What small customers share: `pool shared-1`, `From domain shop.example`; empty where the scope is one
+    customer's."""
+    shared = shared_by(scope)
+    return "" if shared is None else f"{SHARED[shared[0]]} {shared[1]}"
+
+
+def _is_of_all_providers(scope: str) -> bool:
+    """Whether deliveries are known of all providers together only: of what is shared, except a plan."""
+    shared = shared_by(scope)
+    return shared is not None and shared[0] != PLAN
 
 
 def decided_by(data: AlertData) -> str:
@@ -257,12 +268,6 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
     if verdict.metric == SPIKE:
         where = f"or not above {rule.times * rule.resolve_ratio:g} times the busiest hours"
     return f", below {mark} {where}{held}; {after} from {transition.previous_level}"
-
-
-def _pool_remark(pool: str, verdict: Verdict) -> str:
-    if not pool or verdict.metric != "complaint":
-        return ""
-    return " Many providers send no complaints, so the true rate is higher."
 
 
 def _remark(verdict: Verdict) -> str:

@@ -1,10 +1,12 @@
-"""Customers of an IP pool who are too small to be judged, together: snowshoe spreads its mail over many of them.
+"""Customers too small to be judged, together with those who share their IP pool, From domain or plan: snowshoe
+spreads its mail over many of them.
 
 In each window only those customers count who, over all of their mail, have less than the rule's minimum volume there,
 so nobody is judged twice. One such customer alone is not judged in this disguise; two are the least.
 
-Who shares what is in a dimension of the counts, here the pool. Complaints are not counted by pool and provider, so of a
-pool they are divided by all deliveries: lower than the true rate, since many providers run no feedback loop.
+Who shares a pool or a From domain is in a dimension of the counts, plans are in the list of customers. Complaints are
+not counted by pool and provider, so of a pool or domain they are divided by all deliveries: lower than the true rate,
+since many providers run no feedback loop.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_metric import Metric, window_ms
 from schemas.policy_rule import Rule
-from schemas.scope import POOL
+from schemas.scope import FROM, PLAN, POOL
 from streams.judge import RANK, Judgement, Verdict, judge
 from streams.store import Store
 from streams.totals import begin, is_long
@@ -26,13 +28,13 @@ from streams.totals import begin, is_long
 NOBODY = ""
 #: What a pool is judged by. The others need what is not counted by pool, or a customer's own history.
 POOLED: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
-#: The dimension of the counts that says who shares a thing of this kind.
-DIMENSIONS: Mapping[str, str] = {POOL: "pool"}
+#: The dimension of the counts with the mail of a thing of this kind; a plan's is all mail of its customers.
+DIMENSIONS: Mapping[str, str] = {POOL: "pool", FROM: "from", PLAN: "provider"}
 LEAST_MEMBERS = 2
 #: Small customers that evidence names.
 TOP = 10
 
-#: Of each customer and pool, and of each customer altogether (where the dimension is `provider`).
+#: Of each customer and shared thing, and of each customer altogether (where the dimension is `provider`).
 SHORT_PARTS = """
     SELECT customer, dimension AS kind, if(dimension = 'provider', '', value) AS shared,
         {sums}
@@ -54,15 +56,21 @@ LONG_PARTS = """
     )
     GROUP BY customer, kind, shared
 """
-#: Who uses one pool: evidence is asked for that alone.
+#: Who uses one pool or domain: evidence is asked for those alone.
 ONLY_ITS = """AND customer IN (
         SELECT customer FROM counts
         WHERE dimension = '{dimension}' AND value = {{shared:String}} AND bucket >= toDateTime({{since_0:UInt32}})
     )"""
+ONLY_OF_PLAN = "AND customer IN (SELECT customer FROM customers FINAL WHERE NOT gone AND plan = {shared:String})"
 #: `whole` is what the customer has altogether.
 MEMBERS = """
     SELECT *, {wholes}
     FROM ({parts})
+"""
+OF_PLANS = """
+    SELECT members.* EXCEPT shared, plans.plan AS shared
+    FROM ({members}) AS members
+    INNER JOIN (SELECT customer, plan FROM customers FINAL WHERE NOT gone) AS plans USING customer
 """
 POOLS = """
 SELECT shared, {chosen}
@@ -79,6 +87,8 @@ ORDER BY top_0 DESC, bottom_0, customer
 LIMIT {{most:UInt8}}
 """
 
+#: What counts of a complaint rate only at providers with a feedback loop.
+LOOPED = ("complained", "delivered")
 #: The measures that pools are judged by.
 MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
 FINISHED = "{n}delivered + {n}hard + {n}soft + {n}block + {n}expired - {n}late_hard - {n}late_soft - {n}late_block"
@@ -93,7 +103,7 @@ class Asked(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """What the small customers of one pool have together, by rule: each has its own minimum volume."""
+    """What small customers that share something have together, by rule: each has its own minimum volume."""
 
     scope: str
     by_rule: Mapping[str, SubjectCounts]
@@ -105,7 +115,8 @@ def pooled_rules(policy: Policy) -> list[Rule]:
 
 
 class Pools:
-    """Reads all pools. What they have over more than a day is read at most every `keep_ms`.
+    """Reads all pools, or all From domains or plans. What they have over more than a day is read at most every
+    `keep_ms`.
 
     For that a month of all customers is summed up, and small customers are small. One thread at a time.
     """
@@ -113,6 +124,7 @@ class Pools:
     def __init__(
         self, store: Store, policy: Policy, feedback_loop: Sequence[str], keep_ms: int = 0, kind: str = POOL
     ) -> None:
+        """`kind` is one of `schemas.scope.SHARED`."""
         self._store = store
         self._policy = policy
         self._fbl = feedback_loop
@@ -175,7 +187,7 @@ class _Part(NamedTuple):
 
 
 def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
-    """What the rules that pools are judged by say of one.
+    """What the rules that pools are judged by say of one, or of a From domain or plan.
 
     A window without enough small customers has too little mail.
     """
@@ -199,14 +211,15 @@ def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
 def pool_evidence(
     store: Store, scope: str, rule: Rule, window: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
 ) -> Evidence:
-    """The small customers with most of the numerator.
+    """The small customers with most of the numerator, and what each has of the denominator.
 
     Raises:
         StoreError: the store failed.
     """
     kind, _, name = scope.partition(":")
     asked = [Asked(rule, window, dict(rule.checks)[window])]
-    sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, only=ONLY_ITS)
+    only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
+    sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, only)
     rows = store.rows(sql, {**parameters, "shared": name, "most": TOP})
     return Evidence(
         customers=tuple(
@@ -234,7 +247,7 @@ def _question(
     sums, wholes, chosen = [], [], []
     for place, each in enumerate(asked):
         within = f"{time} >= toDateTime({{since_{windows.index(each.window)}:UInt32}})"
-        measured = _measured(each.rule.metric, policy.expired_is_failure)
+        measured = _measured(each.rule.metric, policy.expired_is_failure, by_provider=kind == PLAN)
         top, bottom, whole = (expression.replace("{n}", prefix) for expression in measured)
         sums += [
             f"toInt64(sumIf({top}, {within})) AS top_{place}",
@@ -250,17 +263,20 @@ def _question(
         ]
         parameters[f"least_{place}"] = each.least
     measures = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
-    names = {"dimension": dimension, "only": only.format(dimension=dimension), "measures": measures}
+    names = {"dimension": dimension, "only": only, "measures": measures}
     inner = parts.format(sums=",\n        ".join(sums), **names)
     members = MEMBERS.format(wholes=", ".join(wholes), parts=inner)
+    if kind == PLAN:
+        members = OF_PLANS.format(members=members)
     return template.format(chosen=", ".join(chosen), members=members, dimension=dimension), parameters
 
 
-def _measured(metric: Metric, expired_is_failure: bool) -> tuple[str, str, str]:
-    """Numerator and denominator of a pool, and what tells whether a customer is small: its own denominator."""
+def _measured(metric: Metric, expired_is_failure: bool, *, by_provider: bool) -> tuple[str, str, str]:
+    """Numerator and denominator of what is shared, and what tells whether a customer is small: its own denominator."""
     match metric:
         case "complaint":
-            return "{n}complained", "{n}delivered", "if(value IN {fbl:Array(String)}, {n}delivered, 0)"
+            complained, delivered = (f"if(value IN {{fbl:Array(String)}}, {{n}}{name}, 0)" for name in LOOPED)
+            return (complained, delivered, delivered) if by_provider else ("{n}complained", "{n}delivered", delivered)
         case "failure":
             return "{n}hard + {n}expired" if expired_is_failure else "{n}hard", FINISHED, FINISHED
         case _:

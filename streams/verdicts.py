@@ -22,7 +22,7 @@ from schemas.policy_metric import window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.providers import Providers
-from schemas.scope import POOL
+from schemas.scope import SHARED
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
 from streams.alert_life import Beside, lived, worth_storing
@@ -132,7 +132,9 @@ class Judge:
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
-        self._pools = Pools(self._store, policy, self._fbl, LONG_POOLS_MS)
+        self._pools = [
+            Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
+        ]
         self._standings = Standings(
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
@@ -183,16 +185,16 @@ class Judge:
         return Judged(alerts, again)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
-        """Judge the small customers of each pool together, alert, store; no standing is shown of a pool.
+        """Judge the small customers of each pool, From domain or plan together, alert, store; no standing is shown of
+        them.
 
-        Where the policy does not judge pools (any more), what is open ends as if they had no mail.
+        Where the policy does not judge those (any more), what is open ends as if they had no mail.
 
         Raises:
             StoreError, BrokerError: nothing is lost; judge them again.
         """
         states, noted = read_lives(self._store, [NOBODY], now_ms)
-        judged = POOL in self.policy.scopes
-        found = self._pools.read(now_ms) if judged else []
+        found = [pool for pools in self._pools for pool in pools.read(now_ms)]
         silent = {state[1] for state, known in states.items() if known.is_open} - {each.scope for each in found}
         found += [Pooled(scope, {}) for scope in sorted(silent)]
         outcomes = [self._pool_outcome(pool, states, noted, now_ms) for pool in found]
@@ -206,7 +208,8 @@ class Judge:
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""
         self._windows.forget()
-        self._pools.forget()
+        for pools in self._pools:
+            pools.forget()
         self._standings.forget()
 
     def not_good(self) -> set[str]:

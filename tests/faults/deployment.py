@@ -157,7 +157,7 @@ class Deployment:
             for load in self._loads:
                 load.check()
             if time.monotonic() > end:
-                raise AssertionError(f"waited {deadline_s:g} s in vain for {what}{self.said}")
+                raise AssertionError(f"waited {deadline_s:g} s in vain for {what} ({self.sender.told()}){self.said}")
             time.sleep(LOOK_S)
 
     def assert_exact(self, after: str = "") -> None:

@@ -242,6 +242,12 @@ class Sender:
         with self._lock:
             return dict(self._ends)
 
+    def told(self) -> str:
+        """How far the broker acknowledged, for a test that waited in vain."""
+        with self._lock:
+            upto = sum(offset + 1 for offset in self._ends.values())
+        return f"acknowledged: {upto:,}, queued: {len(self._producer)}, failed: {self._failures[:3]}"
+
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if self.settled is not None:
             self.settled(message)

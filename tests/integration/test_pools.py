@@ -1,8 +1,8 @@
-"""Small customers of an IP pool, judged together: what is counted, what is alerted, and to whom it is not shown."""
+"""Small customers of an IP pool, From domain or plan, judged together: what is counted, alerted, and shown to whom."""
 
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.console import alert_line
-from api.explain import explain_pool
+from api.explain import explain_shared
 from api.explain_text import lines
 from api.standing import STANDINGS
 from jobs.decisions import DecisionError, acknowledge
 from jobs.suspend_hook import Seen, decide
 from schemas import policy
 from schemas.policy import Policy
+from schemas.scope import Scope
 from schemas.settings import ClickHouse
 from streams.describe import headline
 from streams.judge import judge, measured
@@ -41,6 +42,7 @@ class Sent(NamedTuple):
     customer: str
     back: int = 2 * HOUR
     pool: str = "shared-1"
+    from_domain: str = ""
     provider: str = "yahoo"
     delivered: int = 0
     hard: int = 0
@@ -50,21 +52,21 @@ class Sent(NamedTuple):
     complained: int = 0
 
 
-MEASURES = Sent._fields[4:]
+MEASURES = Sent._fields[5:]
 
 
 def put(store: Store, sent: Iterable[Sent]) -> None:
     """Count it, as a flush does, in each dimension."""
     rows = list(sent)
     columns = {
-        "dimension": ["provider"] * len(rows) + ["pool"] * len(rows),
-        "value": [each.provider for each in rows] + [each.pool for each in rows],
-        "customer": [each.customer for each in rows] * 2,
-        "stream": ["news"] * len(rows) * 2,
-        "bucket": [datetime.fromtimestamp((NOW - each.back) // MINUTE * MINUTE, UTC) for each in rows] * 2,
-        "source": [f"pools{next(_sources)}" for _ in rows] * 2,
+        "dimension": [name for name in ("provider", "pool", "from") for _ in rows],
+        "value": [getattr(each, name) for name in ("provider", "pool", "from_domain") for each in rows],
+        "customer": [each.customer for each in rows] * 3,
+        "stream": ["news"] * len(rows) * 3,
+        "bucket": [datetime.fromtimestamp((NOW - each.back) // MINUTE * MINUTE, UTC) for each in rows] * 3,
+        "source": [f"pools{next(_sources)}" for _ in rows] * 3,
     }
-    columns |= {name: [getattr(each, name) for each in rows] * 2 for name in MEASURES}
+    columns |= {name: [getattr(each, name) for each in rows] * 3 for name in MEASURES}
     store.insert("counts", columns)
 
 
@@ -75,6 +77,24 @@ def ground(store_settings: ClickHouse, store: Store) -> Ground:
     return Ground(store)
 
 
+def put_plans(store: Store, plans: Mapping[str, str], *, gone: bool = False) -> None:
+    """Say which plan each customer has."""
+    store.insert(
+        "customers",
+        {
+            "customer": list(plans),
+            "plan": list(plans.values()),
+            "domains": [[]] * len(plans),
+            "gone": [gone] * len(plans),
+            "updated": [datetime.fromtimestamp(NOW + gone, UTC)] * len(plans),
+        },
+    )
+
+
+def of_scopes(*scopes: Scope) -> Policy:
+    return msgspec.structs.replace(POLICY, scopes=scopes)
+
+
 def judging(ground: Ground, by: Policy = POLICY) -> Judge:
     judge_ = ground.judge()
     judge_.take_up(by)
@@ -83,7 +103,8 @@ def judging(ground: Ground, by: Policy = POLICY) -> Judge:
 
 def verdicts(ground: Ground, scope: str = "pool:shared-1", by: Policy = POLICY) -> dict[str, tuple[str, str, int, int]]:
     """Level, window, numerator and denominator by rule."""
-    pool = next(each for each in Pools(ground.store, by, LOOP).read(NOW_MS) if each.scope == scope)
+    kind = scope.partition(":")[0]
+    pool = next(each for each in Pools(ground.store, by, LOOP, kind=kind).read(NOW_MS) if each.scope == scope)
     return {
         each.rule: (each.level, each.window, each.numerator, each.denominator)
         for each in judge_pool(pool, by, NOW_MS).verdicts
@@ -114,6 +135,59 @@ def test_alert_is_on_nobody_and_names_the_small_customers(ground: Ground) -> Non
     assert alert.data.explanation.startswith(
         "Customers of pool shared-1 too small to be judged, together: 360 failed recipients"
     )
+
+
+def test_small_customers_that_share_a_from_domain_are_bad_together(ground: Ground) -> None:
+    shoes = [each._replace(pool=f"pool-{number}", from_domain="offers.example") for number, each in enumerate(SNOWSHOE)]
+    put(ground.store, [*shoes, *(Sent(f"fine-{n}", from_domain="fine.example", delivered=90) for n in range(30))])
+    judging(ground, of_scopes("customer", "pool", "from")).judge_pools(NOW_MS)
+    (alert,) = ground.sent
+    assert (alert.subject, alert.data.customer, alert.data.rule) == ("from:offers.example", NOBODY, "failure")
+    assert alert.data.explanation.startswith("Customers of From domain offers.example too small to be judged, together")
+    assert {share.name for share in alert.data.evidence.customers} <= {each.customer for each in shoes}
+    assert headline(alert).startswith("small customers of From domain offers.example: failure is excessive")
+
+
+def test_small_customers_of_a_plan_are_bad_together(ground: Ground) -> None:
+    shoes = [each._replace(pool=f"pool-{number}") for number, each in enumerate(SNOWSHOE)]
+    others = [Sent(f"fine-{n}", delivered=90) for n in range(30)]
+    large = Sent("large", delivered=9_000, hard=4_000)
+    put(ground.store, [*shoes, *others, large])
+    put_plans(ground.store, {each.customer: "trial" for each in [*shoes, large]})
+    put_plans(ground.store, {each.customer: "paid" for each in others})
+    put_plans(ground.store, {"shoe-0": "trial"}, gone=True)
+    judging(ground, of_scopes("customer", "plan")).judge_pools(NOW_MS)
+    (alert,) = ground.sent
+    assert (alert.subject, alert.data.rule) == ("plan:trial", "failure")
+    assert (alert.data.numerator, alert.data.denominator) == (290, 2_900)
+    assert alert.data.explanation.startswith("Customers of plan trial too small to be judged, together")
+    named = {share.name for share in alert.data.evidence.customers}
+    assert len(named) == 10
+    assert named <= {each.customer for each in shoes[1:]}
+
+
+def test_complaints_of_a_plan_are_of_deliveries_to_providers_with_a_feedback_loop(ground: Ground) -> None:
+    mail = [Sent(f"shoe-{n}", delivered=60, complained=1) for n in range(30)]
+    put(ground.store, [*mail, *(each._replace(provider="gmail", delivered=300, complained=2) for each in mail)])
+    put_plans(ground.store, {each.customer: "trial" for each in mail})
+    by = of_scopes("customer", "plan")
+    assert verdicts(ground, "plan:trial", by)["complaint"] == ("excessive", "24h", 30, 1_800)
+    judging(ground, by).judge_pools(NOW_MS)
+    (alert,) = ground.sent
+    assert "30 complaints among 1,800 deliveries at providers with feedback loops" in alert.data.explanation
+    assert "the true rate is higher" not in alert.data.explanation
+    assert [(share.count, share.volume) for share in alert.data.evidence.customers] == [(1, 60)] * 10
+
+
+def test_what_a_policy_does_not_judge_is_not_asked_for(ground: Ground) -> None:
+    put(ground.store, [each._replace(from_domain="offers.example") for each in SNOWSHOE])
+    judge_ = judging(ground, of_scopes("customer", "from"))
+    judge_.judge_pools(NOW_MS)
+    assert [alert.subject for alert in ground.sent] == ["from:offers.example"]
+    judge_.take_up(of_scopes("customer", "plan"))
+    for hours in (1, 2):
+        judge_.judge_pools(NOW_MS + hours * HOUR * 1000)
+    assert [(alert.subject, alert.data.kind) for alert in ground.sent[1:]] == [("from:offers.example", "resolved")]
 
 
 def test_large_customers_are_no_part_of_the_pool(ground: Ground) -> None:
@@ -270,15 +344,17 @@ def test_customers_judged_meanwhile_leave_the_alert_on_the_pool_alone(ground: Gr
     assert [alert.subject for alert in ground.sent] == ["pool:shared-1"]
 
 
-def test_nobody_is_suspended_and_no_customer_is_told(ground: Ground) -> None:
-    put(ground.store, SNOWSHOE)
-    judge_ = judging(ground)
+@pytest.mark.parametrize("scope", ["pool", "from", "plan"])
+def test_nobody_is_suspended_and_no_customer_is_told(ground: Ground, scope: Scope) -> None:
+    put(ground.store, [each._replace(from_domain="offers.example") for each in SNOWSHOE])
+    put_plans(ground.store, {each.customer: "trial" for each in SNOWSHOE})
+    judge_ = judging(ground, of_scopes("customer", scope))
     judge_.judge_pools(NOW_MS)
     judge_.judge_customers([each.customer for each in SNOWSHOE], NOW_MS)
     seen = Seen()
     decision = decide(ground.sent[0], seen)
     assert decision is not None
-    assert decision.action == "pool only"
+    assert decision.action == "shared only"
     assert "would suspend nobody" in str(decision)
     assert len(seen.suspended) == len(seen.episodes) == 0
     for each in SNOWSHOE:
@@ -290,7 +366,7 @@ def test_nobody_is_suspended_and_no_customer_is_told(ground: Ground) -> None:
 def test_pool_is_explained_with_its_alert_and_who_is_behind_it(ground: Ground) -> None:
     put(ground.store, [*SNOWSHOE, Sent("worst", delivered=150, hard=30)])
     judging(ground).judge_pools(NOW_MS)
-    found = explain_pool(ground.store, "shared-1", POLICY, LOOP, NOW_MS)
+    found = explain_shared(ground.store, "pool:shared-1", POLICY, LOOP, NOW_MS)
     assert found is not None
     said = "\n".join(lines(found))
     assert said.startswith("pool:shared-1 at 2026-03-12T12:34:56.000Z, judged by policy default@")
@@ -298,9 +374,9 @@ def test_pool_is_explained_with_its_alert_and_who_is_behind_it(ground: Ground) -
     assert "330 of 3,180: 10.38 %" in said
     assert "most of it: worst (30 of 180), shoe-0 (10 of 100)" in said
     assert "opened, good to excessive: 330 of 3,180 in 24h" in said
-    assert explain_pool(ground.store, "nowhere", POLICY, LOOP, NOW_MS) is None
-    unjudged = explain_pool(ground.store, "shared-1", policy.load(), LOOP, NOW_MS)
-    assert unjudged is not None and unjudged.scopes[0].remarks == ("this policy does not judge pools",)
+    assert explain_shared(ground.store, "pool:nowhere", POLICY, LOOP, NOW_MS) is None
+    unjudged = explain_shared(ground.store, "pool:shared-1", policy.load(), LOOP, NOW_MS)
+    assert unjudged is not None and unjudged.scopes[0].remarks == ("this policy does not judge a pool",)
 
 
 def test_acknowledged_alert_on_a_pool_stays_so(ground: Ground) -> None:

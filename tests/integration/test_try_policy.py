@@ -156,7 +156,7 @@ def test_what_is_not_replayed_is_said(ground: Ground) -> None:
     pools = msgspec.structs.replace(POLICY, scopes=("customer", "pool"))
     assert list(lines(tried(ground, pools)))[2:4] == [
         "rule failure_burn: its windows of less than an hour are judged as the hour",
-        "pools of small customers are not replayed",
+        "small customers of a pool are not replayed together",
     ]
     only = msgspec.structs.replace(POLICY, rules=POLICY.rules[:2])
     assert try_policy(ground.store, only, only, LOOP, NOW_MS - DAY * 1000, NOW_MS).not_replayed == ()
