@@ -20,6 +20,8 @@ _FIRST_FIELD = re.compile(
 )
 #: The line above the returned mail.
 _COPY = re.compile(r"^-{3,6} ?(?:This is a copy of|Original message|The body of the message).*$", re.MULTILINE)
+#: What is looked through for each recipient, in characters: reasons stand at the beginning.
+MAX_REASONS = 50_000
 MAX_DIAGNOSTIC = 2_000
 MAX_NAMED = 100
 
@@ -53,13 +55,13 @@ def _plain_fields(block: bytes) -> Loose:
 
 def _named_in_header(failed: list[str], text: str) -> Loose:
     copy = _COPY.search(text)
-    reasons = text[: copy.start()] if copy else text
+    reasons = (text[: copy.start()] if copy else text)[:MAX_REASONS]
     returned = text[copy.end() :].lstrip() if copy else ""
     made = []
     for address in failed:
         reason = _reason(address, reasons, alone=len(failed) == 1)
-        fields = (("final-recipient", f"rfc822;{address}"), ("action", "failed"), ("diagnostic-code", reason))
-        made.append(Headers(fields))
+        fields = {"final-recipient": f"rfc822;{address}", "action": "failed", "diagnostic-code": reason}
+        made.append(Headers({name: [value] for name, value in fields.items()}))
     return Loose(made, read_part(returned.encode()).headers)
 
 

@@ -9,8 +9,8 @@ import binascii
 import quopri
 import re
 from calendar import timegm
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
@@ -35,19 +35,17 @@ _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """Header fields in their order: lower-cased names and unfolded values."""
+    """Header fields by their names in lower case: the unfolded values of each in their order."""
 
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def get(self, name: str) -> str:
         """The first value of a field; empty where it is not there."""
-        wanted = name.lower()
-        return next((value for field, value in self.fields if field == wanted), "")
+        return next(iter(self.fields.get(name.lower(), ())), "")
 
     def all(self, name: str) -> list[str]:
         """All values of a field that are not empty."""
-        wanted = name.lower()
-        return [value for field, value in self.fields if field == wanted and value]
+        return [value for value in self.fields.get(name.lower(), ()) if value]
 
     def __bool__(self) -> bool:
         """Whether there are any fields."""
@@ -121,7 +119,10 @@ def read_headers(block: bytes) -> Headers:
     if len(block) > MAX_HEADER_BYTES:
         raise AdaptError(f"the mail has {len(block):,} bytes of header fields; the limit is {MAX_HEADER_BYTES:,}")
     text = _FOLDED.sub(" ", block.decode("utf-8", "replace"))
-    return Headers(tuple((name.lower(), value.strip()) for name, value in _FIELD.findall(text)))
+    found: dict[str, list[str]] = {}
+    for name, value in _FIELD.findall(text):
+        found.setdefault(name.lower(), []).append(value.strip())
+    return Headers(found)
 
 
 def groups(block: bytes) -> list[Headers]:

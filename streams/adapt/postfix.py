@@ -118,7 +118,8 @@ class Journal:
             return
         _learn(message, said)
         if "status=" in said and _type(said.partition("status=")[2]) == "expired":
-            for address in list(message.deferred) or [""]:
+            expired, message.deferred = message.deferred, {}
+            for address in expired or [""]:
                 yield _event(entry, "expired", address)
 
     def _remembered(self, queue_id: str) -> _Message:

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import stable_id
+from streams.adapt.common import MAX_NAME, stable_id, text
 from streams.adapt.webhook import (
     Fields,
     Places,
@@ -83,10 +83,18 @@ def _events(body: Fields) -> Iterator[Fields]:
         yield body
         return
     for user in _objects(body["events_by_user"], "events_by_user"):
-        shared = {key: user[key] for key in _OF_USER if key in user}
+        shared = {key: _name(user[key], key) for key in _OF_USER if key in user}
         for event in _objects(user.get("events"), "events"):
             inner = event.get("event_data")
             yield {**shared, **event, **(inner if isinstance(inner, dict) else {})}
+
+
+def _name(value: object, field: str) -> str:
+    """A name or number; it is looked at once for each event, so it must be short."""
+    found = text(value)
+    if len(found) > MAX_NAME:
+        raise AdaptError(f"field `{field}`: longer than {MAX_NAME} characters")
+    return found
 
 
 def _objects(value: object, field: str) -> list[Fields]:

@@ -16,7 +16,9 @@ from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
 from streams.adapt.canonical import decode_canonical
 from streams.adapt.common import MAX_NAME
 from streams.adapt.validate import check_time
+from tests.fuzz import run as fuzz
 from tests.unit.adapt_bodies import DOCUMENTS, TEXTS, bodies
+from tests.unit.mails import report
 
 NOW_MS = 1757675300000
 DAY_MS = 86_400_000
@@ -264,6 +266,42 @@ def test_many_events_of_a_user_of_many_fields() -> None:
     event = {"event_name": "transactional_email_status", "event_data": {"status": "sent"}}
     user = {f"field{number}": "x" for number in range(8_000)} | {"events": [event] * 8_000}
     assert holds("unisender", json.dumps({"events_by_user": [user]}).encode()) == []
+
+
+@pytest.mark.parametrize("name", ["user_id", "project_id", "project_name"])
+def test_json_text_that_all_events_of_a_user_share_is_not_read_for_each_of_them(name: str) -> None:
+    told = {"event_name": "transactional_email_status", "event_data": {"status": "spam", "event_time": 1757675281}}
+    pairs = json.dumps([{"name": f"field{number}", "value": 1} for number in range(3_000)])
+    user = {"user_id": 1, name: pairs, "events": [told] * 6_000}
+    with pytest.raises(AdaptError, match=f"field `{name}`: longer than {MAX_NAME} characters"):
+        adapter("unisender")(json.dumps({"events_by_user": [user]}).encode(), CONTEXT)
+
+
+def test_many_recipients_beside_many_header_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where each recipient costs a pass over all fields, it takes several times as long.
+    monkeypatch.setattr(fuzz, "PATIENCE_S", 2.0)
+    named = "".join(f"Final-Recipient: rfc822; r{number}@gmail.com\nAction: failed\n\n" for number in range(1_900))
+    raw = report("delivery-status", "Reporting-MTA: dns; x\n" + "y:\n" * 60_000 + "\n" + named)
+    assert fuzz.hold(adapter("dsn"), b"z:\n" * 60_000 + raw) == "events"
+    named = "".join(f"Original-Rcpt-To: r{number}@gmail.com\n" for number in range(1_900))
+    raw = report("feedback-report", "y:\n" * 40_000 + named)
+    assert fuzz.hold(adapter("arf"), b"z:\n" * 60_000 + raw) == "events"
+
+
+def test_message_that_expires_again_and_again_gives_its_recipients_once() -> None:
+    began = "2025-03-03T09:11:12Z mx postfix/qmgr[1]: AB12C3: "
+    deferred = [f"{began}to=<r{number}@gmail.com>, status=deferred" for number in range(900)]
+    expired = [f"{began}from=<news@acme.example>, status=expired, returned to sender"] * 8_000
+    events = holds("postfix", "\n".join([*deferred, *expired]).encode())
+    assert len({event.recipient_hash for event in events if event.type == "expired"} - {""}) == 900
+    assert len(events) == len(deferred) + 900 + len(expired) - 1
+
+
+def test_many_failed_recipients_beside_a_long_text() -> None:
+    names = ",".join(f"r{number}@gmail.com" for number in range(100))
+    head = f"From: Mailer-Daemon@mx.example\nDate: Mon, 3 Mar 2025 10:11:12 +0100\nX-Failed-Recipients: {names}\n\n"
+    events = holds("dsn", head.encode() + b"r0@gmail.com\n  550 gone\n\n" + b" " * 950_000 + b"\nr1@gmail.com\n  no\n")
+    assert [event.diagnostic for event in events] == ["550 gone", *[""] * 99]
 
 
 def text_in_text(key: str) -> str:
