@@ -4,7 +4,7 @@ Formats: https://developers.brevo.com/docs/transactional-webhooks and
 https://developers.brevo.com/docs/marketing-webhooks . The field `id` is the webhook's, not the event's.
 
 Times are `ts_epoch`, else `ts_event`, else `ts`: only the first is always UTC, the others have been seen in the
-account's time zone.
+account's time zone. Events of campaigns have `ts_sent`, when the campaign was sent, in UTC.
 
 Places are paths in the event. Nothing in an event names the account, so the customer is looked for in the header
 that was given with the message, if that is a JSON object (`X-Mailin-custom.customer`); who sends without needs
@@ -24,13 +24,13 @@ from streams.adapt.webhook import (
     Places,
     Text,
     bare_id,
-    bounce_class,
+    decided,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
+    sent_ms,
     typed,
 )
 
@@ -60,6 +60,7 @@ class _Event(msgspec.Struct, rename={"message_id": "message-id"}):
     ts_epoch: int | float | str | None = None
     ts_event: int | float | str | None = None
     ts: int | float | str | None = None
+    ts_sent: int | float | str | None = None
     reason: str | None = None
     sending_ip: str | None = None
     sender_email: str | None = None
@@ -86,10 +87,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     record = typed(fields, _Event)
     time = moment_ms(record.ts_epoch or record.ts_event or record.ts, "ts_epoch")
     message_id = bare_id(record.message_id)
-    diagnostic = (record.reason or "").strip()
-    code, status = reply(diagnostic)
-    found = bounce_class("", hard=name in _HARD, code=code, status=status) if kind == "bounced" else ""
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, name, message_id, record.camp_id, record.email, time),
         type=kind,
         time=time,
@@ -98,10 +96,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         recipient=record.email or "",
         sending_ip=record.sending_ip or "",
         from_domain=domain_of(record.sender_email or ""),
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=found,
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=(record.reason or "").strip(),
         campaign=first_text(record.tags) or first_text(record.tag) or text(record.camp_id),
+        sent=sent_ms(record.ts_sent) if kind == "complained" else 0,
     )
+    yield decided(event, hard=name in _HARD)

@@ -19,12 +19,11 @@ from streams.adapt.webhook import (
     FROM_DOMAIN,
     Fields,
     Places,
-    bounce_class,
+    decided,
     first_text,
     json_body,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -97,10 +96,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     recipient = (mail.recipient.email if mail.recipient else None) or ""
     message_id = (mail.message.id if mail.message else None) or mail.id or ""
     time = moment_ms(record.created_at, "created_at")
-    diagnostic = morph.reason or morph.readable_reason or ""
-    code, status = reply(diagnostic)
-    hard = record.type == "hard_bounced"
-    yield MailEvent(
+    event = MailEvent(
         id=record.id or stable_id(PLACES.name, record.type, message_id, recipient, time),
         type=kind,
         time=time,
@@ -108,10 +104,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         message_id=message_id,
         recipient=recipient,
         from_domain=domain_of(mail.from_ or ""),
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class("", hard=hard, code=code, status=status) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=morph.reason or morph.readable_reason or "",
         campaign=first_text(mail.tags),
     )
+    yield decided(event, hard=record.type == "hard_bounced")

@@ -6,9 +6,12 @@ API, without the envelope, are taken as well.
 
 Places are paths in the event (or names of form fields). The customer is the user variable `customer`
 (`user-variables.customer`), else the sending domain (`domain.name`, `domain`), else the account (`account.id`).
+
+`flags.is-delayed-bounce` marks a failure that came after the delivery had been reported.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -23,13 +26,12 @@ from streams.adapt.webhook import (
     Places,
     Text,
     bare_id,
-    bounce_class,
+    decided,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -67,6 +69,7 @@ class _Message(msgspec.Struct):
 class _Status(msgspec.Struct, rename="kebab"):
     code: Text = None
     enhanced_code: Text = None
+    bounce_code: Text = None
     message: str | None = None
     description: str | None = None
     attempt_no: Text = None
@@ -76,6 +79,10 @@ class _Status(msgspec.Struct, rename="kebab"):
 class _Envelope(msgspec.Struct, rename="kebab"):
     sender: str | None = None
     sending_ip: str | None = None
+
+
+class _Flags(msgspec.Struct, rename="kebab"):
+    is_delayed_bounce: Any = None
 
 
 class _Reject(msgspec.Struct):
@@ -94,6 +101,7 @@ class _Event(msgspec.Struct, rename="kebab"):
     delivery_status: _Status | None = None
     envelope: _Envelope | None = None
     reject: _Reject | None = None
+    flags: _Flags | None = None
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -125,15 +133,13 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         kind = _failure(record)
     status = record.delivery_status or _Status()
     reject = record.reject or _Reject()
-    diagnostic = status.message or status.description or reject.reason or reject.description or ""
-    code, enhanced = reply(diagnostic, status.code, status.enhanced_code)
     headers = (record.message.headers if record.message else None) or _Headers()
     envelope = record.envelope or _Envelope()
     message_id = bare_id(headers.message_id)
     time = moment_ms(record.timestamp, "timestamp")
     # Mailgun's id is promised to be unique within a day only.
     own = (record.id,) if record.id else (record.event, message_id, record.recipient, status.attempt_no)
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, *own, time),
         type=kind,
         time=time,
@@ -142,14 +148,12 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         recipient=record.recipient or "",
         sending_ip=envelope.sending_ip or "",
         from_domain=domain_of(headers.from_ or envelope.sender or ""),
-        smtp_code=code,
-        enhanced_status=enhanced,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class("", hard=True, code=code, status=enhanced) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=status.message or status.description or reject.reason or reject.description or "",
         campaign=find("campaigns.id", fields) or first_text(fields.get("tags")),
         mx_host=status.mx_host or "",
+        asynchronous=kind == "bounced" and record.flags is not None and record.flags.is_delayed_bounce is True,
     )
+    yield decided(event, code=status.code, status=status.enhanced_code or status.bounce_code, hard=True)
 
 
 def _failure(record: _Event) -> EventType:
@@ -175,24 +179,19 @@ def _read_form(form: Form) -> Iterable[MailEvent]:
     if kind == "suppressed" and _value(form, "reason") == _OLD:
         kind = "expired"
     recipient = _value(form, "recipient", lambda value: "@" in value)
-    diagnostic = _value(form, "error") or _value(form, "description")
-    code, status = reply(diagnostic, _value(form, "code"))
     message_id = bare_id(_value(form, "Message-Id") or _value(form, "message-id"))
     time = moment_ms(_value(form, "timestamp", lambda value: value.replace(".", "", 1).isdecimal()), "timestamp")
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, name, message_id, recipient, time),
         type=kind,
         time=time,
         customer="",
         message_id=message_id,
         recipient=recipient,
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class("", hard=True, code=code, status=status) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=_value(form, "error") or _value(form, "description"),
         campaign=_value(form, "campaign-id") or _value(form, "X-Mailgun-Tag") or _value(form, "tag"),
     )
+    yield decided(event, code=_value(form, "code"), hard=True)
 
 
 def _value(form: Form, name: str, fits: Callable[[str], bool] = bool) -> str:

@@ -19,12 +19,11 @@ from streams.adapt.webhook import (
     Fields,
     Places,
     Text,
-    bounce_class,
+    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -87,25 +86,16 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     if kind == "suppressed" and (record.error_related_to or "").lower() in _OURS:
         kind = "rejected"
     time = moment_ms(record.time, "time")
-    diagnostic = record.comment or record.smtp_reply or record.error or ""
-    code, status = reply(diagnostic)
     campaign = text(record.mj_campaign_id)
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, record.event, record.MessageID, record.Message_GUID, record.email, time),
         type=kind,
         time=time,
         customer="",
         message_id=text(record.MessageID) or record.Message_GUID or "",
         recipient=record.email or "",
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=_class(record, code, status) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=record.comment or record.smtp_reply or record.error or "",
         campaign=text(record.customcampaign) or (campaign if campaign != "0" else ""),
     )
-
-
-def _class(record: _Event, code: int, status: str) -> str:
     hard = record.hard_bounce is True or text(record.hard_bounce) == "1"
-    return bounce_class(_CLASSES.get((record.error or "").lower(), ""), hard=hard, code=code, status=status)
+    yield decided(event, known=_CLASSES.get((record.error or "").lower(), ""), hard=hard)

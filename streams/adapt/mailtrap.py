@@ -18,12 +18,11 @@ from streams.adapt.webhook import (
     Fields,
     Places,
     Text,
-    bounce_class,
+    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -83,9 +82,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     if kind == "rejected" and ("suppress" in reason or "unsubscribe" in reason):
         kind = "suppressed"
     time = moment_ms(record.timestamp, "timestamp")
-    diagnostic = record.response or record.reason or ""
-    code, status = reply(diagnostic, record.response_code)
-    yield MailEvent(
+    event = MailEvent(
         id=str(record.event_id or stable_id(PLACES.name, record.event, record.message_id, record.email, time)),
         type=kind,
         time=time,
@@ -94,10 +91,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         message_id=record.message_id or "",
         recipient=record.email or "",
         from_domain=domain_of(record.from_ or "") or record.sending_domain_name or "",
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class("", hard=True, code=code, status=status) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=record.response or record.reason or "",
         campaign=str(record.category or ""),
     )
+    yield decided(event, code=record.response_code, hard=True)

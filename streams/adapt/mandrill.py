@@ -4,7 +4,7 @@ Formats: https://mailchimp.com/developer/transactional/docs/webhooks/ and
 https://mandrill.zendesk.com/hc/en-us/articles/205583307-Message-Event-Webhook-Format .
 
 `send` says that the message went out, `delivered` that a server took it in; only the latter is a delivery here,
-so the webhook must be subscribed to it.
+so the webhook must be subscribed to it. `ts` is the event's time, `msg.ts` that at which the message was sent.
 
 Places are paths in the event. The customer is `msg.metadata.customer`, else `msg.subaccount`.
 """
@@ -21,12 +21,12 @@ from streams.adapt.form import form_fields, is_form
 from streams.adapt.webhook import (
     Fields,
     Places,
-    bounce_class,
+    decided,
     first_text,
     json_body,
     moment_ms,
     read_owned,
-    reply,
+    sent_ms,
     typed,
 )
 
@@ -64,6 +64,7 @@ class _Reject(msgspec.Struct):
 
 class _Message(msgspec.Struct, rename={"id": "_id"}):
     id: str | None = None
+    ts: int | float | str | None = None
     email: str | None = None
     sender: str | None = None
     diag: str | None = None
@@ -111,11 +112,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     message_id = message.id or record.id or ""
     last = message.smtp_events[-1] if message.smtp_events else _Attempt()
     refused = message.reject.reason if message.reject else None
-    diagnostic = message.diag or last.diag or refused or ""
-    code, status = reply(diagnostic)
-    known = _CLASSES.get(message.bounce_description or "", "")
-    hard = record.event == "hard_bounce"
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, record.event, message_id, message.email, time),
         type=kind,
         time=time,
@@ -124,10 +121,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         recipient=message.email or "",
         sending_ip=last.source_ip or "",
         from_domain=domain_of(message.sender or ""),
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class(known, hard=hard, code=code, status=status) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=message.diag or last.diag or refused or "",
         campaign=first_text(message.tags) or message.template or "",
+        sent=sent_ms(message.ts) if kind == "complained" else 0,
     )
+    yield decided(event, known=_CLASSES.get(message.bounce_description or "", ""), hard=record.event == "hard_bounce")

@@ -26,12 +26,11 @@ from streams.adapt.webhook import (
     Places,
     Text,
     bare_id,
-    bounce_class,
+    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -100,11 +99,9 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     if found is None or message.direction == "incoming":
         return
     time = moment_ms(payload.timestamp or record.timestamp, "timestamp")
-    diagnostic = (payload.output or details).strip()
-    code, status = reply(diagnostic)
     message_id = bare_id(message.message_id)
     address, host = _FROM.search(details), _TO.search(details)
-    yield MailEvent(
+    event = MailEvent(
         id=str(record.uuid or stable_id(PLACES.name, record.event, message_id, message.to, time)),
         type=found,
         time=time,
@@ -113,14 +110,12 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         recipient=message.to or "",
         sending_ip=address[1] if address else "",
         from_domain=domain_of(message.from_ or ""),
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class("", hard=True, code=code, status=status) if found == "bounced" else "",
+        diagnostic=(payload.output or details).strip(),
         asynchronous=late,
         campaign=message.tag or "",
         mx_host=host[1] if host else "",
     )
+    yield decided(event, hard=True)
 
 
 def _fate(kind: EventType, details: str) -> EventType | None:

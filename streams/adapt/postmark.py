@@ -19,12 +19,11 @@ from streams.adapt.webhook import (
     Fields,
     Places,
     Text,
-    bounce_class,
+    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -102,11 +101,9 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     recipient = record.Email or record.Recipient or ""
     written = _TIMES[record.RecordType]
     time = moment_ms(getattr(record, written), written)
-    diagnostic = record.Details or record.Description or ""
-    code, status = reply(diagnostic)
     # A complaint has an id of its own series; that of a bounce may be the same number.
     own = (record.ID,) if record.ID else (record.MessageID, recipient, time)
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, record.RecordType, *own),
         type=kind,
         time=time,
@@ -114,13 +111,10 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         message_id=record.MessageID or "",
         recipient=recipient,
         from_domain=domain_of(record.From or ""),
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=_class(record, code, status) if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=record.Details or record.Description or "",
         campaign=record.Tag or "",
     )
+    yield decided(event, known=_CLASSES.get(record.Type or "", ""), hard=record.Type == "HardBounce")
 
 
 def _kind(record: _Event) -> EventType | None:
@@ -132,8 +126,3 @@ def _kind(record: _Event) -> EventType | None:
         return _BOUNCES.get(record.Type or "")
     # A change that follows a bounce or a complaint repeats it; one that ends a suppression is none.
     return "unsubscribed" if record.SuppressSending and record.SuppressionReason == "ManualSuppression" else None
-
-
-def _class(record: _Event, code: int, status: str) -> str:
-    known = _CLASSES.get(record.Type or "", "")
-    return bounce_class(known, hard=record.Type == "HardBounce", code=code, status=status)

@@ -21,13 +21,12 @@ from streams.adapt.webhook import (
     FROM_DOMAIN,
     Fields,
     Places,
-    bounce_class,
+    decided,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -90,13 +89,15 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         kind = "suppressed"
     time = moment_ms(record.created_at, "created_at")
     diagnostic = first_text(bounce.diagnostic_code) or bounce.message or data.failed.reason or ""
-    code, status = reply(diagnostic)
+    known = BOUNCE_CLASSES.get(bounce.sub_type or "", "")
+    # Older bodies have no type of bounce: Resend reported permanent ones only.
+    hard = bounce.type in (None, "Permanent")
     for written in [data.to] if isinstance(data.to, str) else data.to or [""]:
         # `Name <address>` or an address alone.
         recipient = written.rpartition("<")[2].rstrip("> ")
         # A message is deferred time and again, but meets each other fate once.
         again = time if kind == "deferred" else ""
-        yield MailEvent(
+        event = MailEvent(
             id=stable_id(PLACES.name, record.type, data.email_id or time, recipient, again),
             type=kind,
             time=time,
@@ -104,16 +105,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
             message_id=data.email_id or "",
             recipient=recipient,
             from_domain=domain_of(data.from_ or ""),
-            smtp_code=code,
-            enhanced_status=status,
             diagnostic=diagnostic,
-            bounce_class=_class(bounce, code, status) if kind == "bounced" else "",
-            feedback_type="abuse" if kind == "complained" else "",
             campaign=data.broadcast_id or "",
         )
-
-
-def _class(bounce: _Bounce, code: int, status: str) -> str:
-    """Older bodies have no type of bounce: Resend reported permanent ones only."""
-    known = BOUNCE_CLASSES.get(bounce.sub_type or "", "")
-    return bounce_class(known, hard=bounce.type in (None, "Permanent"), code=code, status=status)
+        yield decided(event, known=known, hard=hard)

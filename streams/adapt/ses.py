@@ -22,7 +22,7 @@ from streams.adapt.common import decode, domain_of, stable_id
 from streams.adapt.feedback import feedback_type
 from streams.adapt.places import find
 from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
-from streams.adapt.webhook import Fields, Places, bounce_class, json_body, moment_ms, read_owned, reply, typed
+from streams.adapt.webhook import Fields, Places, decided, json_body, moment_ms, read_owned, sent_ms, typed
 
 PLACES = Places("ses", customer=("mail.tags.customer", "mail.sendingAccountId"), stream=("mail.tags.stream",))
 
@@ -152,20 +152,21 @@ def _base(record: Fields, event: _Event, kind: EventType, time: str | None, iden
         sending_ip=find("ses:outgoing-ip", tags),
         from_domain=domain_of(event.mail.source or "") or find("ses:from-domain", tags).lower(),
         campaign=find("campaign", tags),
-        sent=moment_ms(event.mail.timestamp, "mail.timestamp") if kind == "complained" and event.mail.timestamp else 0,
+        sent=sent_ms(event.mail.timestamp) if kind == "complained" else 0,
     )
 
 
-def _to(base: MailEvent, recipient: str, diagnostic: str = "", status: str | None = None) -> MailEvent:
-    code, enhanced = reply(diagnostic, status=status)
-    return msgspec.structs.replace(
-        base,
-        id=stable_id(base.id, recipient),
-        recipient=recipient,
-        smtp_code=code,
-        enhanced_status=enhanced,
-        diagnostic=diagnostic,
-    )
+def _to(
+    base: MailEvent,
+    recipient: str,
+    diagnostic: str = "",
+    status: str | None = None,
+    known: str = "",
+    *,
+    hard: bool = False,
+) -> MailEvent:
+    event = msgspec.structs.replace(base, id=stable_id(base.id, recipient), recipient=recipient, diagnostic=diagnostic)
+    return decided(event, status=status, known=known, hard=hard)
 
 
 def _bounced(record: Fields, event: _Event) -> Iterable[MailEvent]:
@@ -175,10 +176,7 @@ def _bounced(record: Fields, event: _Event) -> Iterable[MailEvent]:
     known = BOUNCE_CLASSES.get(bounce.bounce_sub_type, "")
     hard = bounce.bounce_type == "Permanent"
     for each in bounce.bounced_recipients or [_Recipient()]:
-        found = _to(base, each.email_address, each.diagnostic_code or "", each.status)
-        if not suppressed:
-            found.bounce_class = bounce_class(known, hard=hard, code=found.smtp_code, status=found.enhanced_status)
-        yield found
+        yield _to(base, each.email_address, each.diagnostic_code or "", each.status, known, hard=hard)
 
 
 def _complained(record: Fields, event: _Event) -> Iterable[MailEvent]:

@@ -5,7 +5,7 @@ https://support.sparkpost.com/docs/deliverability/bounce-classification-codes .
 
 Places are paths in the event. The customer is `rcpt_meta.customer`, else the subaccount (`subaccount_id`), else
 the account (`customer_id`). The message id is `message_id`, of which each recipient has one; `transmission_id` is
-shared by all of a batch.
+shared by all of a batch. `injection_time`, which all events have, is when SparkPost got the message.
 """
 
 from collections.abc import Iterable
@@ -21,13 +21,13 @@ from streams.adapt.webhook import (
     Fields,
     Places,
     Text,
-    bounce_class,
+    decided,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
-    reply,
+    sent_ms,
     typed,
 )
 
@@ -70,6 +70,7 @@ class _Event(msgspec.Struct):
     type: str
     event_id: Text = None
     timestamp: int | float | str | None = None
+    injection_time: int | float | str | None = None
     message_id: str | None = None
     transmission_id: Text = None
     rcpt_to: str | None = None
@@ -120,11 +121,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         return
     recipient = record.raw_rcpt_to or record.rcpt_to or ""
     time = moment_ms(record.timestamp, "timestamp")
-    diagnostic = record.raw_reason or record.reason or ""
-    code, status = reply(diagnostic, record.error_code)
-    known = _CLASSES.get(text(record.bounce_class), "")
     identity = (record.type, record.message_id, record.transmission_id, recipient, time, record.num_retries)
-    yield MailEvent(
+    event = MailEvent(
         id=text(record.event_id) or stable_id(PLACES.name, *identity),
         type=kind,
         time=time,
@@ -135,14 +133,13 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         sending_ip=record.sending_ip or "",
         ip_pool=record.ip_pool or "",
         from_domain=domain_of(record.friendly_from or record.msg_from or ""),
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic,
-        bounce_class=bounce_class(known, hard=False, code=code, status=status) if kind == "bounced" else "",
+        diagnostic=record.raw_reason or record.reason or "",
         feedback_type=feedback_type(record.fbtype or "") if kind == "complained" else "",
         asynchronous=record.type == "out_of_band",
         campaign=text(record.campaign_id) or first_text(record.rcpt_tags),
+        sent=sent_ms(record.injection_time) if kind == "complained" else 0,
     )
+    yield decided(event, code=record.error_code, known=_CLASSES.get(text(record.bounce_class), ""))
 
 
 def _kind(record: _Event) -> EventType | None:

@@ -18,11 +18,10 @@ from streams.adapt.common import MAX_NAME, stable_id, text
 from streams.adapt.webhook import (
     Fields,
     Places,
-    bounce_class,
+    decided,
     json_body,
     moment_ms,
     read_owned,
-    reply,
     typed,
 )
 
@@ -117,19 +116,13 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     if verdict in _SUPPRESSED and kind in ("bounced", "deferred"):
         kind = "suppressed"
     time = moment_ms(record.event_time, "event_time")
-    diagnostic = delivery.destination_response or ""
-    code, status = reply(diagnostic)
-    found = bounce_class(_CLASSES.get(verdict, ""), hard=True, code=code, status=status)
-    yield MailEvent(
+    event = MailEvent(
         id=stable_id(PLACES.name, record.status, record.job_id, record.email, time),
         type=kind,
         time=time,
         customer="",
         message_id=record.job_id or "",
         recipient=record.email or "",
-        smtp_code=code,
-        enhanced_status=status,
-        diagnostic=diagnostic or verdict,
-        bounce_class=found if kind == "bounced" else "",
-        feedback_type="abuse" if kind == "complained" else "",
+        diagnostic=delivery.destination_response or verdict,
     )
+    yield decided(event, known=_CLASSES.get(verdict, ""), hard=True)

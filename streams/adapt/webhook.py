@@ -187,6 +187,16 @@ def moment_ms(value: float | str | None, field: str) -> int:
     return moment if written_out or abs(moment) < _MILLISECONDS_FROM * 1000 else (moment + 500) // 1000
 
 
+def sent_ms(value: float | str | None) -> int:
+    """When the message of a complaint was sent, for `MailEvent.sent`; 0 where that is not told or cannot be read, so
+    that its day is found by the message id.
+    """
+    try:
+        return moment_ms(value, "sent")
+    except AdaptError:
+        return 0
+
+
 def reply(diagnostic: str, code: Text = None, status: Text = None) -> tuple[int, str]:
     """(reply code, enhanced status): as the vendor gives them, else as they stand in the diagnostic text.
 
@@ -197,6 +207,20 @@ def reply(diagnostic: str, code: Text = None, status: Text = None) -> tuple[int,
     code_given, _ = reply_of(text(code))
     _, status_given = reply_of(text(status) or text(code))
     return code_given or code_inside, status_given or status_inside
+
+
+def decided(
+    event: MailEvent, *, code: Text = None, status: Text = None, known: str = "", hard: bool = False
+) -> MailEvent:
+    """The event with what its diagnostic and its vendor say of its type: reply code and enhanced status (see `reply`),
+    of a bounce its class (see `bounce_class`), of a complaint `abuse` where no other type is told.
+    """
+    event.smtp_code, event.enhanced_status = reply(event.diagnostic, code, status)
+    if event.type == "bounced":
+        event.bounce_class = bounce_class(known, hard=hard, code=event.smtp_code, status=event.enhanced_status)
+    elif event.type == "complained":
+        event.feedback_type = event.feedback_type or "abuse"
+    return event
 
 
 def bounce_class(known: str, *, hard: bool, code: int, status: str) -> str:

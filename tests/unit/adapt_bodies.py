@@ -157,6 +157,7 @@ DOCUMENTS: dict[str, list[Any]] = {
                     "enhanced-code": "5.1.1",
                     "attempt-no": 1,
                 },
+                "flags": {"is-delayed-bounce": True},
                 "tags": ["weekly"],
                 "campaigns": [{"id": "c1", "name": "weekly"}],
                 "user-variables": {"customer": "brightleaf"},
@@ -213,7 +214,20 @@ DOCUMENTS: dict[str, list[Any]] = {
                         "transactional": "1",
                     }
                 }
-            }
+            },
+            {
+                "msys": {
+                    "message_event": {
+                        "type": "spam_complaint",
+                        "timestamp": "1757675281",
+                        "injection_time": "2025-09-11T08:00:00.000Z",
+                        "message_id": "0005",
+                        "rcpt_to": "iris@gmail.com",
+                        "customer_id": "1",
+                        "fbtype": "abuse",
+                    }
+                }
+            },
         ]
     ],
     "mailjet": [
@@ -246,7 +260,15 @@ DOCUMENTS: dict[str, list[Any]] = {
             "tags": ["weekly"],
             "X-Mailin-custom": '{"customer": "brightleaf"}',
             "reason": "550 5.1.1 none",
-        }
+        },
+        {
+            "event": "spam",
+            "email": "iris@gmail.com",
+            "camp_id": 17,
+            "ts_sent": 1757577600,
+            "ts_event": 1757682481,
+            "X-Mailin-custom": '{"customer": "brightleaf"}',
+        },
     ],
     "mandrill": [
         [
@@ -266,7 +288,12 @@ DOCUMENTS: dict[str, list[Any]] = {
                     "reject": {"reason": "hard-bounce"},
                     "smtp_events": [{"type": "bounced", "diag": "550", "source_ip": "192.0.2.95"}],
                 },
-            }
+            },
+            {
+                "event": "spam",
+                "ts": 1757675281,
+                "msg": {"_id": "0f3b", "ts": 1757577600, "email": "iris@gmail.com", "subaccount": "sub-7"},
+            },
         ]
     ],
     "mailersend": [

@@ -101,6 +101,7 @@ def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
     [
         ({"code": 550, "message": "5.1.1 no such user"}, 550, "5.1.1", "hard"),
         ({"code": 550, "enhanced-code": "5.2.1", "message": "disabled"}, 550, "5.2.1", "hard"),
+        ({"code": 550, "bounce-code": "5.2.1", "message": "disabled"}, 550, "5.2.1", "hard"),
         ({"code": 554, "message": "", "description": "554 5.7.1 blocked using a block list"}, 554, "5.7.1", "block"),
         ({"code": 605, "message": ""}, 0, "", "hard"),
         (None, 0, "", "hard"),
@@ -110,6 +111,20 @@ def test_failure_carries_the_reply(status: dict[str, Any] | None, code: int, enh
     (event,) = adapt({"event": "failed", "severity": "permanent", "delivery-status": status})
     assert (event.smtp_code, event.enhanced_status) == (code, enhanced)
     assert load_rules()(event).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("changes", "late"),
+    [
+        ({"severity": "permanent", "flags": {"is-delayed-bounce": True}}, True),
+        ({"severity": "permanent", "flags": {"is-delayed-bounce": False}}, False),
+        ({"severity": "permanent", "flags": {}}, False),
+        ({"severity": "permanent"}, False),
+        ({"severity": "temporary", "flags": {"is-delayed-bounce": True}}, False),
+    ],
+)
+def test_bounce_that_came_after_the_delivery_is_marked(changes: dict[str, Any], late: bool) -> None:
+    assert adapt({"event": "failed", "reason": "bounce"} | changes)[0].asynchronous == late
 
 
 def test_id_is_mailguns_and_the_time_since_mailguns_is_unique_within_a_day() -> None:

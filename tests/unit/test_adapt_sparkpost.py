@@ -134,6 +134,13 @@ def test_complaint_keeps_its_feedback_type(given: str | None, kept: str) -> None
     assert event.feedback_type == kept
 
 
+def test_complaint_says_when_its_message_was_injected() -> None:
+    injected = {"injection_time": "2025-09-11T08:00:00.000Z"}
+    assert adapt({"type": "spam_complaint"} | injected)[0].sent == 1757577600000
+    assert adapt({"type": "spam_complaint"})[0].sent == 0
+    assert adapt(injected)[0].sent == 0
+
+
 def test_event_without_id_gets_a_stable_one() -> None:
     first, second = adapt({"event_id": None}, {"event_id": None, "raw_rcpt_to": "oskar@yahoo.com"})
     assert first.id == adapt({"event_id": None})[0].id
