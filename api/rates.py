@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, get_args
 from api import models
 from api.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
+from schemas.scope import CUSTOMER, STREAM_PREFIX
+from streams.exposure import EXPOSING
 from streams.judge import measured
 from streams.listings import read_listings
 from streams.store import Store
-from streams.windows import CUSTOMER, EXPOSING, STREAM_PREFIX
 
 METRICS: tuple[models.Metric, ...] = get_args(models.Metric)
 

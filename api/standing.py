@@ -13,13 +13,15 @@ from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
+from schemas.scope import CUSTOMER
 from streams.allowance import RuleAllowance, allowances
 from streams.customers import plans
 from streams.overrides import for_plans, with_stored
+from streams.scopes import scopes_of
 from streams.store import Store
 from streams.stored_overrides import stored_overrides
 from streams.suspensions import Suspension, suspension
-from streams.windows import CUSTOMER, STREAM_PREFIX, window_counts
+from streams.windows import window_counts
 
 STANDINGS = """
 SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_version,
@@ -121,9 +123,7 @@ def _sent(store: Store, customer: str, now_ms: int) -> Callable[[str], int]:
     """
     since = judged_since(end_of_minute(now_ms), DAY)
     streams = {stream: int(sent) for stream, sent in store.rows(SENT, {"customer": customer, "since": since})}
-    return lambda scope: (
-        sum(streams.values()) if scope == CUSTOMER else streams.get(scope.removeprefix(STREAM_PREFIX), 0)
-    )
+    return lambda scope: sum(sent for stream, sent in streams.items() if scope in scopes_of(stream))
 
 
 def _scope(

@@ -46,8 +46,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     `windows` are all windows that are counted, each rule judges some of them. `confidence` is that of the
     two-sided interval of a rate. With `expired_is_failure` mail that was given up counts as failed; deferred
     mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are several, bulk
-    and transactional mail by themselves where a customer sends both, and of each IP pool, From domain or plan that of
-    all customers together who are too small to be judged.
+    and transactional mail by themselves where a customer sends both, each sub-account (streams named `NAME/...`), and
+    of each IP pool, From domain or plan that of all customers together who are too small to be judged.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.

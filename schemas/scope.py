@@ -10,6 +10,9 @@ STREAM_PREFIX = "stream:"
 #: The scope of a customer's bulk or transactional mail, where it sends both: `class:bulk`.
 CLASS = "class"
 CLASS_PREFIX = f"{CLASS}:"
+#: The scope of a customer's sub-account: of its streams whose names begin with `NAME/`.
+SUB_ACCOUNT = "sub_account"
+SUB_ACCOUNT_PREFIX = f"{SUB_ACCOUNT}:"
 
 POOL = "pool"
 FROM = "from"
@@ -20,7 +23,7 @@ SHARED: Mapping[str, str] = {POOL: "pool", FROM: "From domain", PLAN: "plan"}
 
 
 #: What a policy may judge.
-Scope = Literal["customer", "stream", "class", "pool", "from", "plan"]
+Scope = Literal["customer", "stream", "class", "sub_account", "pool", "from", "plan"]
 
 
 def shared_by(scope: str) -> tuple[str, str] | None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schemas.counts import Baseline
-from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.portions import portions
+from streams.scopes import scopes_of
 from streams.screen import finished
 from streams.spikes import FIRST_H, HOURS, baseline
 from streams.store import Store
@@ -93,7 +93,7 @@ def read_baselines(store: Store, customers: Sequence[str], now_ms: int) -> Found
         for block in store.blocks(VOLUMES, asked):
             for customer, stream, hours, mail in zip(*block, strict=True):
                 places = (hours.astype(np.int64) - since) // HOUR_S
-                for scope in (CUSTOMER, f"{STREAM_PREFIX}{stream}"):
+                for scope in scopes_of(stream):
                     found = volumes.setdefault((customer, scope), np.zeros(HOURS, np.int64))
                     found[places] += mail.astype(np.int64)
     usual = {key: baseline(each) for key, each in volumes.items()}

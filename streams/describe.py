@@ -8,7 +8,7 @@ from schemas.counts import Baseline
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, RATES, SPIKE
 from schemas.policy_rule import Rule
-from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, shared_by
+from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from streams.judge import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 from streams.overrides import Decided
@@ -55,11 +55,14 @@ def alert_event(
     )
 
 
+#: What the scopes begin with that are a part of a customer's mail.
+PARTS = (STREAM_PREFIX, CLASS_PREFIX, SUB_ACCOUNT_PREFIX)
+
+
 def headline(alert: AlertEvent) -> str:
     """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
     data = alert.data
-    part = data.scope.removeprefix(STREAM_PREFIX).removeprefix(CLASS_PREFIX)
-    stream = f" [{part}]" if part != data.scope else ""
+    stream = f" [{data.scope.partition(':')[2]}]" if data.scope.startswith(PARTS) else ""
     whose = f"small customers of {shared_name(data.scope)}" if shared_by(data.scope) else data.customer
     state: str = "resolved" if data.kind == "resolved" else data.level
     if data.kind in ("acknowledged", "overridden"):
@@ -79,7 +82,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     ]
     overridden = f" Override in force: {'; '.join(overrides)}." if overrides else ""
     stream = ""
-    if judgement.scope.startswith((STREAM_PREFIX, CLASS_PREFIX)):
+    if judgement.scope.startswith(PARTS):
         stream = f"{scope_name(judgement.scope)}: "
     if shared_by(judgement.scope):
         stream = f"Customers of {shared_name(judgement.scope)} too small to be judged, together: "
@@ -107,6 +110,8 @@ def scope_name(scope: str) -> str:
         return f"Stream {scope.removeprefix(STREAM_PREFIX)}"
     if scope.startswith(CLASS_PREFIX):
         return f"{scope.removeprefix(CLASS_PREFIX).capitalize()} mail"
+    if scope.startswith(SUB_ACCOUNT_PREFIX):
+        return f"Sub-account {scope.removeprefix(SUB_ACCOUNT_PREFIX)}"
     return "All mail"
 
 

@@ -14,6 +14,7 @@ from streams.describe import rfc3339
 from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING
 from streams.listing_causes import CausedListing, current_causes
+from streams.scopes import SCOPES
 from streams.store import Store
 from streams.totals import begin
 
@@ -27,8 +28,8 @@ AT_ONCE = 500
 #: What stands before the domain of an address.
 ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 
-_SCOPES = """ARRAY JOIN ['customer', concat('stream:', stream), concat('class:', toString(class))] AS scope
-WHERE (customer, scope) IN arrayZip({customers:Array(String)}, {scopes:Array(String)})"""
+_SCOPES = f"""ARRAY JOIN {SCOPES} AS scope
+WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})"""
 
 #: How much each provider, address and From domain has of a metric's numerator. `{complaints}` and its like say which
 #: that is.

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.alert import Baseline
 from schemas.policy_metric import BURNS, RATES
+from streams.scopes import SCOPES
 from streams.store import Store
 from streams.totals import HOUR_S, MINUTE_S, begin
 
@@ -52,7 +53,7 @@ FROM
         AND bucket >= toDateTime({{since:UInt32}}) AND {whose}
     GROUP BY customer, stream, class, at
 )
-ARRAY JOIN ['customer', concat('stream:', stream), concat('class:', toString(class))] AS scope
+ARRAY JOIN {scopes} AS scope
 WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})
 GROUP BY customer, scope, second
 ORDER BY customer, scope, second
@@ -121,6 +122,7 @@ def began(series: Sequence[tuple[int, int, int]], threshold: float) -> int | Non
 
 def _sql(metric: str, window_ms: int) -> str:
     return SERIES.format(
+        scopes=SCOPES,
         summed_top=_summed(TOP[metric]),
         summed_bottom=_summed(BOTTOM[metric]),
         whose="value IN {fbl:Array(String)}" if metric == "complaint" else "1",

@@ -9,7 +9,6 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import RATES, USE, window_ms
 from schemas.policy_rule import Rule
-from schemas.scope import STREAM_PREFIX
 from streams.alert_states import SubjectRule
 from streams.cause import LATE_MS
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
@@ -17,6 +16,7 @@ from streams.judge import Verdict, measured, opened
 from streams.lifecycle import AlertState
 from streams.listing_causes import runs
 from streams.listings import read_listings
+from streams.scopes import SCOPES
 from streams.store import Store
 from streams.totals import FOREVER_S, MINUTE_S, READ, begin
 
@@ -27,13 +27,13 @@ SELECT place,
 FROM counts
 INNER JOIN
 (
-    SELECT each.1 AS customer, each.2 AS only_stream, each.3 AS whole, each.4 AS since, each.5 AS until, each.6 AS place
-    FROM (SELECT arrayJoin(arrayZip({{customers:Array(String)}}, {{streams:Array(String)}}, {{whole:Array(UInt8)}},
+    SELECT each.1 AS customer, each.2 AS scope, each.3 AS since, each.4 AS until, each.5 AS place
+    FROM (SELECT arrayJoin(arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}},
         {{since:Array(UInt32)}}, {{until:Array(UInt32)}}, arrayEnumerate({{customers:Array(String)}}))) AS each)
 ) AS asked USING customer
 WHERE dimension = '{dimension}' AND customer IN {{customers:Array(String)}}
     AND bucket >= toDateTime({{first:UInt32}}) AND bucket >= toDateTime(since) AND bucket < toDateTime(until)
-    AND (whole OR stream = only_stream) {mail_to}
+    AND has({scopes}, scope) {mail_to}
 GROUP BY place
 """
 _EXPOSED = f"sumIf({SENT_MAIL}, {THROUGH_LISTED})"
@@ -101,6 +101,7 @@ def reopened_late(
         sql = BEFORE.format(
             sums=",\n    ".join(f"toInt64({expression}) AS n_{name}" for name, expression in fields.items()),
             dimension=dimension,
+            scopes=SCOPES,
             mail_to="AND value IN {mail_to:Array(String)}" if mail_to else "",
         )
         for part in runs(store, several):
@@ -115,8 +116,7 @@ def _asked(part: Sequence[Reopening], now_ms: int) -> dict[str, Any]:
     since = [begin(window_ms(each.verdict.window), now_ms) for each in part]
     return {
         "customers": [each.state.customer for each in part],
-        "streams": [each.state.scope.removeprefix(STREAM_PREFIX) for each in part],
-        "whole": [int(not each.state.scope.startswith(STREAM_PREFIX)) for each in part],
+        "scopes": [each.state.scope for each in part],
         "since": since,
         "until": [(each.until_ms // 1000 // MINUTE_S + 1) * MINUTE_S for each in part],
         "first": min(since),

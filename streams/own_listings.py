@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.listing import WEIGHTS, Weight
-from schemas.scope import CUSTOMER, STREAM_PREFIX
+from schemas.scope import CUSTOMER
 from streams.listings import USED_WITHIN_S, Listing
 from streams.resource_use import NOBODY, Resource, Users, users_between
+from streams.scopes import scopes_of
 from streams.store import Store
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.totals import FOREVER_S
@@ -65,14 +66,14 @@ def by_owner(listings: Iterable[Listing], users: Mapping[Resource, Users]) -> di
 def add_listings(found: Subjects, windows_ms: Sequence[int], owned: Mapping[str, Sequence[Own]], now_ms: int) -> None:
     """Fill in how many listings of each weight were in force in each window, and for how long.
 
-    A stream has those of resources that it alone used. Critical listings are the whole customer's in
-    `critical_listings`, which a rule judges of customers only.
+    A stream has those of resources that it alone used, and so has the sub-account that it belongs to. Critical listings
+    are the whole customer's in `critical_listings`, which a rule judges of customers only.
     """
     if not owned:
         return
     for row, (customer, scope) in enumerate(zip(found.customers, found.scopes, strict=True)):
         for own in owned.get(customer, ()):
-            if scope == CUSTOMER or scope == STREAM_PREFIX + (own.stream or ""):
+            if scope == CUSTOMER or (own.stream is not None and scope in scopes_of(own.stream)):
                 _add(found, row, own.listing, windows_ms, now_ms)
 
 

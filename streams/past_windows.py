@@ -13,7 +13,7 @@ import numpy as np
 from schemas.counts import MEASURES, SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
-from schemas.scope import CLASS
+from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.acceptable_use import add_acceptable_use
 from streams.class_windows import CLASSES, with_classes
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
@@ -23,6 +23,7 @@ from streams.own_listings import add_attributed, add_listings, by_owner
 from streams.provider_windows import of_subjects
 from streams.resource_use import users_between
 from streams.store import Store
+from streams.sub_account_windows import with_sub_accounts
 from streams.subjects import FIELDS, PLACE, Totals, subjects
 from streams.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
 
@@ -81,6 +82,8 @@ def counts_at(
     if policy is not None and policy.used:
         add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until)
     found = subjects(totals, tuple(windows))
+    if policy is not None and SUB_ACCOUNT in policy.scopes:
+        found = with_sub_accounts(found, totals)
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
     resources = {(each.kind, each.resource) for each in known}

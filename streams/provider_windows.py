@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.kept_totals import KeptTotals
+from streams.scopes import scopes_of
 from streams.store import Store
 from streams.subjects import Counts, Subjects, Totals
 from streams.totals import read_totals
@@ -58,7 +58,7 @@ def of_subjects(totals: Totals, found: Subjects) -> Counts:
     row_of = {key: row for row, key in enumerate(zip(found.customers, found.scopes, strict=True))}
     counts = np.zeros_like(found.counts)
     for (customer, stream), numbers in zip(totals.keys, totals.counts, strict=True):
-        for scope in (CUSTOMER, f"{STREAM_PREFIX}{stream}"):
+        for scope in scopes_of(stream):
             if (row := row_of.get((customer, scope))) is not None:
                 counts[row] += numbers
     return counts

@@ -25,7 +25,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, MinVolume, window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
-from schemas.scope import CLASS, CUSTOMER, SHARED, STREAM_PREFIX
+from schemas.scope import CLASS, CUSTOMER, SHARED, STREAM_PREFIX, SUB_ACCOUNT
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.screen import finished, measured
@@ -119,6 +119,8 @@ def not_replayed(policies: Iterable[Policy]) -> Iterator[str]:
         yield f"rule {name} is not replayed: what it judges is not read by the hour"
     if any(CLASS in policy.scopes for policy in policies):
         yield "bulk and transactional mail are not replayed by themselves"
+    if any(SUB_ACCOUNT in policy.scopes for policy in policies):
+        yield "sub-accounts are not replayed"
     for kind, name in SHARED.items():
         if any(kind in policy.scopes for policy in policies):
             yield f"small customers of a {name} are not replayed together"

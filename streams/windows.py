@@ -13,21 +13,20 @@ from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
 from schemas.policy import Policy
 from schemas.policy_metric import DEFAULT_LEAST_MAIL, Metric
-from schemas.scope import CLASS, CUSTOMER, STREAM_PREFIX
+from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
 from streams.class_windows import ClassWindows
-from streams.exposure import EXPOSING, add_exposure
+from streams.exposure import add_exposure
 from streams.kept_totals import KeptTotals
 from streams.listing_causes import read_attributed
 from streams.listings import Listing, read_listings
 from streams.own_listings import SoleUsers, add_attributed, add_listings
 from streams.provider_windows import Group, ProviderWindows
 from streams.store import Store
+from streams.sub_account_windows import with_sub_accounts
 from streams.subjects import PLACE, Subjects, Totals, subjects
-from streams.totals import SHORT_S, read_totals
-
-__all__ = ["CUSTOMER", "EXPOSING", "SHORT_S", "STREAM_PREFIX", "Windows", "window_counts"]
+from streams.totals import read_totals
 
 
 class Windows:
@@ -52,11 +51,12 @@ class Windows:
         least_new: int = DEFAULT_LEAST_MAIL,
         mail_to: Collection[Group] = (),
         classes: bool = False,
+        sub_accounts: bool = False,
     ) -> None:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
         `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on.
         Mail to each group of mailbox providers in `mail_to` is read by itself, with `classes` bulk and transactional
-        mail too."""
+        mail too; with `sub_accounts` the streams of each are added up."""
         self._store = store
         self._used = used
         self._least_new = least_new
@@ -66,6 +66,7 @@ class Windows:
         self._fbl = feedback_loop
         self._kept = KeptTotals(self._lengths, keep_ms, most)
         self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
+        self._sub_accounts = sub_accounts
         self._classes = ClassWindows(store, self._lengths, feedback_loop, keep_ms, most) if classes else None
         self._sole_users = SoleUsers(store, own_weights)
         self._baselines = None if spike_from is None else Baselines(store, spike_from)
@@ -94,6 +95,7 @@ class Windows:
             least_new=policy.least_new,
             mail_to=policy.mail_to,
             classes=CLASS in policy.scopes,
+            sub_accounts=SUB_ACCOUNT in policy.scopes,
         )
 
     def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
@@ -113,6 +115,8 @@ class Windows:
 
         totals, again = self._kept.of(asked, now_ms, read)
         found = subjects(totals, self._names)
+        if self._sub_accounts:
+            found = with_sub_accounts(found, totals)
         # Of mail that bounced late, the delivery may lie before the window.
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])

@@ -165,6 +165,24 @@ def test_late_counts_of_a_stream_open_its_alert_again(ground: Ground) -> None:
     assert (again.scope, again.kind, again.cause) == ("stream:news", "reopened", "late_events")
 
 
+def test_late_counts_of_another_part_of_a_customers_mail_are_no_late_counts_of_a_sub_account(ground: Ground) -> None:
+    judge = judge_of(ground, msgspec.structs.replace(short(), scopes=("sub_account",)))
+    ground.put(Row(NOW - 7 * HOUR, delivered=50_000, stream="receipts"))
+    start = NOW_MS - 7 * HOUR_MS
+    ground.put(Row(NOW - 7 * HOUR, delivered=900, hard=60, stream="eu/news"))
+    assert [(each.scope, each.kind) for each in judged(judge, start)] == [("sub_account:eu", "opened")]
+    ground.put(Row(NOW - 7 * HOUR, delivered=9_000, stream="eu/news"))
+    judged(judge, start + MINUTE_MS)
+    over = start + 31 * MINUTE_MS
+    assert [each.kind for each in judged(judge, over)] == ["resolved"]
+    ground.put(
+        Row(over // 1000 - 30 * MINUTE, delivered=50_000, hard=900, stream="receipts"),
+        Row(over // 1000 + 2 * HOUR, hard=900, stream="eu/offers"),
+    )
+    (opened,) = judged(judge, NOW_MS)
+    assert (opened.kind, opened.episode) == ("opened", 2)
+
+
 def test_late_mail_through_a_listed_address_opens_the_same_alert(ground: Ground) -> None:
     judge = judge_of(ground, short(metric="exposure"))
     start = NOW_MS - 7 * HOUR_MS
