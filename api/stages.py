@@ -18,7 +18,17 @@ from schemas.blocklists import load as load_zones
 from schemas.policy_metric import PolicyError
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
-from streams.adapt import FORMATS, LISTING_FORMATS, AdaptError, Context, Lists, Options, adapter, listing_adapter
+from streams.adapt import (
+    FORMATS,
+    LISTING_FORMATS,
+    SILENT_ON_LATE,
+    AdaptError,
+    Context,
+    Lists,
+    Options,
+    adapter,
+    listing_adapter,
+)
 from streams.applied_policies import PolicyWatch, newest, policy_of
 from streams.broker import Publisher
 from streams.classify import BounceClassifier
@@ -57,8 +67,16 @@ def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Take]
             adapt = adapter(form)
         except AdaptError as error:
             raise SettingsError(f"ingest.formats: {topic}: {error}") from error
+        find_late = settings.ingest.late_bounces and form in SILENT_ON_LATE
         found[topic] = take_mail(
-            adapt, context, classify, bounds(settings.ingest), cohorts=settings.ingest.cohorts, refused=refused
+            adapt,
+            # Who mail was delivered to is told by the hash of his address.
+            replace(context, hash_all=context.hash_all or find_late),
+            classify,
+            bounds(settings.ingest),
+            cohorts=settings.ingest.cohorts,
+            refused=refused,
+            find_late=find_late,
         )
     return found
 

@@ -100,6 +100,9 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     With `cohorts` the day of each message delivered at a provider with a feedback loop is kept for 45 days (about ten
     bytes each), so that complaints can be set against the mail of the day they are about.
 
+    With `late_bounces` each delivery told by a format that does not say which bounces came after the delivery is kept
+    likewise (1 to 2 µs an event more), so that such a recipient counts once, as failed.
+
     With `refusals` mail delivered to an address more than 48 hours after it unsubscribed or complained is noted, for
     the metric `unwanted`: 1 to 2 µs an event more, and 16 bytes for each refusal of the last year.
 
@@ -119,6 +122,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     changes_every_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
     dedup_memory_mb: Count = 128
     cohorts: bool = True
+    late_bounces: bool = True
     refusals: bool = False
     dead_letter_share: Annotated[float, Meta(ge=0, le=1)] = 0.2
     dead_letter_window: Count = 1_000

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams import cohorts, count
+from streams import cohorts, count, late_bounces
 from streams.intake import Batch, Detail, Fresh, Source
 from streams.outside_listings import fitted, told_of
 from streams.records import (
@@ -163,6 +163,7 @@ def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     new = [batch for batch in batches if batch.fresh is None]
     _fit_outside(store, new)
     negatives = _new_negatives(store, new, now_ms)
+    _mark_late(store, new, negatives)
     for batch, kept in zip(new, negatives, strict=True):
         tally, keys = batch.tally, batch.tally.keys
         ids = count.identities(tally)
@@ -179,6 +180,15 @@ def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
             duplicates=int(ids.size - is_new.sum()),
             negative_duplicates=len(batch.negatives) - len(kept),
         )
+
+
+def _mark_late(store: Store, batches: Sequence[Batch], negatives: Sequence[Sequence[Detail]]) -> None:
+    """Mark bounces whose delivery is known. Doing it again changes nothing."""
+    details = [each for kept in negatives for each in kept if each.delivery != late_bounces.NONE]
+    asked = [(each.delivery, each.time_ms) for each in details]
+    known = late_bounces.known(store, asked, (batch.delivered for batch in batches))
+    for each in details:
+        each.event.asynchronous = each.delivery in known
 
 
 def _fit_outside(store: Store, batches: Sequence[Batch]) -> None:

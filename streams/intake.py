@@ -8,12 +8,14 @@ seen before is found out when it is stored.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from typing import TypeVar
 
 import msgspec
 
 from schemas.dead_letter import DeadLetter
 from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
+from streams import late_bounces
 from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonical
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
@@ -22,6 +24,8 @@ from streams.cohorts import Delivered
 from streams.count import MINUTE_MS, Cells, Tally, count_direct
 from streams.refusals import Refused, Unwanted
 from streams.seen import Ids, Seen
+
+T = TypeVar("T")
 
 LISTING = msgspec.json.Decoder(BlocklistEvent)
 #: Where a run of messages has a bad one, runs of this length are tried before single messages.
@@ -38,12 +42,14 @@ class TimeBounds:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A negative event: kept for evidence, and counted if it did not come before."""
+    """A negative event: kept for evidence, and counted if it did not come before. `delivery` is the one that it may
+    have come after (see `streams.late_bounces`)."""
 
     position: int
     time_ms: int
     event: MailEvent
     classified: Classified | None
+    delivery: int = late_bounces.NONE
 
 
 @dataclass(slots=True)
@@ -121,10 +127,12 @@ def take_mail(
     *,
     cohorts: bool = True,
     refused: Refused | None = None,
+    find_late: bool = False,
 ) -> Take:
     """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
     whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is noted which
-    messages complaints may come of, with `refused` which mail went to people who wanted none."""
+    messages complaints may come of, with `refused` which mail went to people who wanted none, with `find_late` what was
+    delivered, so that bounces are found that came later."""
     at_once = adapt is canonical.adapt
     reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
 
@@ -171,17 +179,24 @@ def take_mail(
         for at in rare:
             event = events[at]
             classified = classify(event) if event.type == "bounced" else None
-            batch.negatives.append(Detail(offsets[at], times[at], event, classified))
+            asked = late_bounces.asked_of(event) if find_late else late_bounces.NONE
+            batch.negatives.append(Detail(offsets[at], times[at], event, classified, asked))
         if rare:
-            usual = [True] * len(events)
-            for at in rare:
-                usual[at] = False
-            events, times = list(compress(events, usual)), list(compress(times, usual))
+            events, times = _without(events, rare), _without(times, rare)
         if reporting:
             batch.delivered.note(events, times, reporting)
+        if find_late:
+            late_bounces.note(batch.delivered, events, times)
         count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
 
     return take
+
+
+def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:
+    kept = [True] * len(items)
+    for place in places:
+        kept[place] = False
+    return list(compress(items, kept))
 
 
 def _believable(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:

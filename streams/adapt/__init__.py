@@ -36,6 +36,7 @@ __all__ = [
     "FORMATS",
     "LISTING_FORMATS",
     "MAILS",
+    "SILENT_ON_LATE",
     "AdaptError",
     "Adapter",
     "Context",
@@ -72,6 +73,13 @@ _ADAPTERS: dict[str, Adapter] = {
 
 #: Formats of which a message is a whole mail.
 MAILS = frozenset({"arf", "dsn"})
+#: Formats whose bounces do not say whether they came after the delivery.
+SILENT_ON_LATE = frozenset(
+    {
+        "brevo", "mailersend", "mailjet", "mailtrap", "mandrill", "postmark", "resend", "sendgrid", "ses", "socketlabs",
+        "unisender",
+    }
+)  # fmt: skip
 #: Formats in which an earlier line of a file tells something of later ones.
 _IN_ORDER: dict[str, Callable[[], Adapter]] = {
     "postfix": lambda: postfix.Journal().adapt,
