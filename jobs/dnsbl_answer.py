@@ -7,17 +7,10 @@ from typing import NamedTuple
 
 from aiodns.error import ARES_ENODATA, ARES_ENOTFOUND, DNSError
 
-from schemas.blocklists import ANSWERS, LOOPBACK, REFUSALS, Family, Zone
+from schemas.blocklists import Family, Zone, not_a_listing
 from schemas.listing import ResourceKind, Weight
 
 WORST_FIRST: tuple[Weight, ...] = ("critical", "major", "minor", "informational")
-
-#: Spamhaus, "DNSBL usage FAQ": the codes of queries that were not answered. Others follow the convention.
-REFUSED_BECAUSE = {
-    "127.255.255.252": "the zone's name is mistyped",
-    "127.255.255.254": "asked through a public or open resolver; set blocklists.resolvers to your own",
-    "127.255.255.255": "too many queries",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ def read_answer(zone: Zone, codes: tuple[str, ...], error: DNSError | None = Non
         return Failed("an answer without A records")
     ordered = tuple(sorted(set(codes), key=_number))
     for code in ordered:
-        if reason := not_a_listing(zone, code):
+        if reason := not_a_listing(code, zone.errors):
             return Failed(f"{code}: {reason}", distrust=True)
     if zone.bits:
         return _read_bits(zone, ordered)
@@ -132,23 +125,6 @@ def _reason(error: DNSError) -> str:
     if error.args[0] == ARES_ENODATA:
         return "the name has no A record; does the resolver strip answers in 127.0.0.0/8 (rebinding protection)?"
     return str(error.args[-1])
-
-
-def not_a_listing(zone: Zone, code: str) -> str:
-    """Why the A record cannot be part of a listing; empty if it can."""
-    if reason := zone.errors.get(code, ""):
-        return reason
-    try:
-        address = IPv4Address(code)
-    except AddressValueError:
-        return "not an IPv4 address"
-    if address not in ANSWERS:
-        return "outside 127.0.0.0/8: the zone is hijacked or dead, or the resolver rewrites answers"
-    if address in REFUSALS:
-        return REFUSED_BECAUSE.get(code, "the zone refuses to answer")
-    if address == LOOPBACK:
-        return "not a listing (RFC 5782 section 2.1): a refusal, or a dead zone"
-    return ""
 
 
 def _number(code: str) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from jobs.dnsbl_answer import Failed, Listed, Look, Raw, family_of, not_a_listing
-from schemas.blocklists import Family, Zone
+from jobs.dnsbl_answer import Failed, Listed, Look, Raw, family_of
+from schemas.blocklists import Family, Zone, not_a_listing
 from schemas.settings import Blocklists
 
 
@@ -59,7 +59,7 @@ def _wrong(zone: Zone, listed: bool, raw: Raw) -> str:
     if raw.codes is None:
         return "not listed: the zone is dead or empty" if listed else ""
     # Test entries may carry codes that the table does not name.
-    spoiled = [f"{code}: {reason}" for code in raw.codes if (reason := not_a_listing(zone, code))]
+    spoiled = [f"{code}: {reason}" for code in raw.codes if (reason := not_a_listing(code, zone.errors))]
     if spoiled or not raw.codes:
         return (spoiled or ["an answer without A records"])[0]
     return "" if listed else f"listed ({', '.join(raw.codes)}): the zone lists everything"

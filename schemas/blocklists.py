@@ -22,6 +22,12 @@ ANSWERS = IPv4Network("127.0.0.0/8")
 REFUSALS = IPv4Network("127.255.255.0/24")
 #: RFC 5782 section 2.1 keeps this one out of use; seen, it is a refusal (URIBL) or a name that leads nowhere.
 LOOPBACK = IPv4Address("127.0.0.1")
+#: Spamhaus, "DNSBL usage FAQ": the codes of queries that were not answered. Others follow the convention.
+REFUSED_BECAUSE = {
+    "127.255.255.252": "the zone's name is mistyped",
+    "127.255.255.254": "asked through a public or open resolver; set blocklists.resolvers to your own",
+    "127.255.255.255": "too many queries",
+}
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 DomainName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_-]+(\.[a-z0-9_-]+)+\Z", max_length=200)]
@@ -163,6 +169,23 @@ def parse(table: dict[str, Any]) -> tuple[Zone, ...]:
             raise BlocklistsError(f"{where}: field `zone`: given twice")
         zones[zone.zone] = zone
     return tuple(zones.values())
+
+
+def not_a_listing(code: str, errors: Mapping[str, str]) -> str:
+    """Why an A record cannot be part of a listing; empty if it can. `errors` are the zone's own."""
+    if reason := errors.get(code, ""):
+        return reason
+    try:
+        address = IPv4Address(code)
+    except AddressValueError:
+        return "not an IPv4 address"
+    if address not in ANSWERS:
+        return "outside 127.0.0.0/8: the zone is hijacked or dead, or the resolver rewrites answers"
+    if address in REFUSALS:
+        return REFUSED_BECAUSE.get(code, "the zone refuses to answer")
+    if address == LOOPBACK:
+        return "not a listing (RFC 5782 section 2.1): a refusal, or a dead zone"
+    return ""
 
 
 def _check_codes(zone: Zone) -> None:

@@ -42,10 +42,11 @@ def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     if "monitor" not in fields and "monitor_status" in fields:
         return
     record = typed(fields, _Changed)
-    on = {zone_of(each.rbl, "blacklisted_on.rbl"): each for each in record.blacklisted_on or ()}
-    if str(record.blacklisted_now).strip() != str(len(record.blacklisted_on or ())):
+    named = record.blacklisted_on or []
+    on = {zone_of(each.rbl, "blacklisted_on.rbl"): each for each in named}
+    if (counted := _number(record.blacklisted_now)) != len(named):
         # Taken as it is, such a record would end listings that go on.
-        raise AdaptError(f"field `blacklisted_on`: {len(on)} lists are named, and {record.blacklisted_now} counted")
+        raise AdaptError(f"field `blacklisted_on`: {len(named)} lists are named, and {counted} counted")
     time_ms = now_ms(context)
     for zone, each in on.items():
         meaning = f"seen by HetrixTools; removal: {each.delist[:300]}" if each.delist else "seen by HetrixTools"
@@ -53,3 +54,11 @@ def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     last = event_of("complete", NAME, record.monitor, ALL_ZONES, NO_WEIGHT, time_ms)
     last.zones = tuple(on)
     yield last
+
+
+def _number(counted: int | str) -> int:
+    if isinstance(counted, int):
+        return counted
+    if not (counted.isascii() and counted.strip().isdigit() and len(counted) < 10):
+        raise AdaptError("field `blacklisted_now`: must be a whole number")
+    return int(counted)

@@ -13,7 +13,17 @@ import msgspec
 
 from schemas.listing import BlocklistEvent, Weight
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.outside import ALL_ZONES, NO_WEIGHT, event_of, named, now_ms, read_listings, weigh, zone_of
+from streams.adapt.outside import (
+    ALL_ZONES,
+    NO_WEIGHT,
+    check_codes,
+    event_of,
+    named,
+    now_ms,
+    read_listings,
+    weigh,
+    zone_of,
+)
 from streams.adapt.webhook import Fields, moment_ms, typed
 
 MONITOR = "outside"
@@ -35,7 +45,8 @@ def adapt(raw: bytes, context: Context) -> list[BlocklistEvent]:
     """An event for each list that a record names, and `complete` for each record with `zones`.
 
     Raises:
-        AdaptError: not such a body, or a list that is not known where the settings refuse such.
+        AdaptError: not such a body, a code that is no listing, or a list that is not known where the settings refuse
+            such.
     """
     return read_listings(raw, partial(_read, context=context))
 
@@ -51,6 +62,7 @@ def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     field, named_zones = ("zone", [record.zone or ""]) if record.zones is None else ("zones", record.zones)
     zones = list(dict.fromkeys(zone_of(each, field) for each in named_zones))
     for zone in zones:
+        check_codes(context.lists, zone, record.codes)
         weight = weigh(context.lists, zone, record.codes, record.weight)
         event = event_of(record.status, monitor, record.resource, zone, weight, time_ms, record.meaning[:1_000])
         event.codes = record.codes

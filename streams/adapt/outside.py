@@ -6,9 +6,10 @@ as any of its codes may: ZEN may mean the policy list, which accuses nobody. Our
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from schemas.blocklists import Zone
+from schemas.blocklists import Zone, not_a_listing
+from schemas.domains import domain_name
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.listing import WEIGHTS, BlocklistEvent, ListingType, ResourceKind, Weight
 from streams.adapt.base import AdaptError, Context, Lists
@@ -62,28 +63,46 @@ def event_of(
 
 
 def resource_of(text: str) -> tuple[ResourceKind, str]:
-    """What is listed: an IP address, or else a domain.
+    """What is listed: an IP address, or else a domain, in the form in which our own scan names it.
 
     Raises:
         AdaptError: it can be neither.
     """
-    name = text.strip().lower().rstrip(".")
     try:
-        return "ip", str(ip_address(name))
+        address = ip_address(text.strip())
     except ValueError:
-        # The characters of host names, and those of internationalised ones (RFC 5891).
-        if "." not in name or not all(each.isalnum() or each in "-._" for each in name):
+        if not (name := domain_name(text)):
             raise AdaptError(f"{text[:100]!r} is neither an IP address nor a domain") from None
-        return "domain", named(name, "the resource")
+        return "domain", name
+    if isinstance(address, IPv6Address):
+        if address.scope_id:
+            raise AdaptError(f"{text[:100]!r} has a scope: it is an address of one host alone")
+        address = address.ipv4_mapped or address
+    return "ip", str(address)
 
 
 def zone_of(text: str, field: str) -> str:
     """The name of a list as the table of zones has it, if it does: in small letters, without a final dot.
 
     Raises:
-        AdaptError: it is empty, too long, or not printable.
+        AdaptError: it is empty, too long, not printable, or what stands for all lists.
     """
-    return named(text.strip().lower().rstrip("."), field)
+    name = named(text.strip().lower().rstrip("."), field)
+    if name == ALL_ZONES:
+        raise AdaptError(f"field `{field}`: {ALL_ZONES!r} is no list")
+    return name
+
+
+def check_codes(lists: Lists, zone: str, codes: Sequence[str]) -> None:
+    """See that the A records told of a list can be a listing: a monitor may take a refusal for one, too.
+
+    Raises:
+        AdaptError: one is a refusal, an error, or none that a blocklist gives.
+    """
+    known = lists.zones.get(zone)
+    for code in codes:
+        if reason := not_a_listing(code, known.errors if known else {}):
+            raise AdaptError(f"field `codes`: {code[:100]!r}: {reason}")
 
 
 def named(text: str, field: str) -> str:
@@ -128,8 +147,10 @@ def now_ms(context: Context) -> int:
 
 
 def _by_codes(zone: Zone, codes: Sequence[str]) -> Weight:
-    meant = [each.weight or zone.weight for code in codes if (each := zone.codes.get(code)) is not None]
-    if meant:
-        return min(meant, key=WEIGHTS.index)
+    named_by = [zone.codes[code] for code in codes if code in zone.codes]
+    octets = [IPv4Address(code).packed[3] for code in codes]
+    named_by += [meant for bit, meant in zone.bits.items() if any(octet & int(bit) for octet in octets)]
+    if named_by:
+        return min((each.weight or zone.weight for each in named_by), key=WEIGHTS.index)
     possible = [each.weight or zone.weight for each in (*zone.codes.values(), *zone.bits.values())]
     return max([*possible, *([zone.weight] if zone.any_code else [])], key=WEIGHTS.index)

@@ -5,7 +5,7 @@ import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,24 @@ from types import FrameType
 
 import msgspec
 
+from schemas.blocklists import load as load_zones
+from schemas.blocklists import not_a_listing
 from schemas.event import MAX_CUSTOMER_BYTES, MailEvent
+from schemas.listing import BlocklistEvent
 from schemas.providers import load
-from streams.adapt import Adapter, AdaptError, Context, Options, adapter
+from streams.adapt import (
+    LISTING_FORMATS,
+    Adapter,
+    AdaptError,
+    Context,
+    ListingAdapter,
+    Lists,
+    Options,
+    adapter,
+    listing_adapter,
+)
 from streams.adapt.canonical import decode_canonical
+from streams.adapt.outside import resource_of
 from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import NOW_MS, SEEDS
 
@@ -26,7 +40,20 @@ PATIENCE_S = 5.0
 #: Address space that may be added to what the process has, in bytes.
 MEMORY = 1_000_000_000
 
-CONTEXT = Context(b"a key", load(), {name: Options(default_customer="house") for name in SEEDS}, clock=lambda: NOW_MS)
+CONTEXT = Context(
+    b"a key",
+    load(),
+    {name: Options(default_customer="house") for name in SEEDS},
+    clock=lambda: NOW_MS,
+    lists=Lists({zone.zone: zone for zone in load_zones()}),
+)
+#: Of mail, or of an outside blocklist monitor.
+AnyAdapter = Adapter | ListingAdapter
+
+
+def any_adapter(name: str) -> AnyAdapter:
+    """The adapter of any format."""
+    return listing_adapter(name) if name in LISTING_FORMATS else adapter(name)
 
 
 class BrokenLawError(AssertionError):
@@ -41,7 +68,7 @@ class Found:
     broken: list[tuple[str, bytes, str]] = field(default_factory=list)
 
 
-def hold(adapt: Adapter, raw: bytes) -> str:
+def hold(adapt: AnyAdapter, raw: bytes) -> str:
     """How an adapter answers: `events`, `none` or `refused`.
 
     Raises:
@@ -57,7 +84,10 @@ def hold(adapt: Adapter, raw: bytes) -> str:
     except Exception as error:
         raise BrokenLawError(f"{type(error).__name__}: {str(error)[:200]}") from error
     for event in events:
-        _in_order(event)
+        if isinstance(event, BlocklistEvent):
+            _listing_in_order(event)
+        else:
+            _in_order(event)
     return "events" if events else "none"
 
 
@@ -74,6 +104,22 @@ def _in_order(event: MailEvent) -> None:
         json.loads(encoded)
     except (AdaptError, ValueError) as error:
         raise BrokenLawError(f"the event is not canonical: {error}") from error
+
+
+def _listing_in_order(event: BlocklistEvent) -> None:
+    if not event.monitor:
+        raise BrokenLawError("it seems to be of our own scan")
+    if refused := [code for code in event.codes if not_a_listing(code, {})]:
+        raise BrokenLawError(f"{refused[0][:100]!r} is taken for a listing")
+    try:
+        if resource_of(event.resource) != (event.kind, event.resource):
+            raise BrokenLawError(f"{event.resource[:300]!r} is not as our own scan names it")
+        encoded = msgspec.json.encode(event)
+        if msgspec.json.decode(encoded, type=BlocklistEvent) != event:
+            raise BrokenLawError("the event is read otherwise than it was written")
+        json.loads(encoded)
+    except (AdaptError, ValueError) as error:
+        raise BrokenLawError(f"the topic of listings does not take the event: {error}") from error
 
 
 @contextmanager
@@ -101,10 +147,12 @@ def bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def run(seed: int, go_on: Callable[[int], bool], adapters: dict[str, Adapter] | None = None, enough: int = 10) -> Found:
+def run(
+    seed: int, go_on: Callable[[int], bool], adapters: Mapping[str, AnyAdapter] | None = None, enough: int = 10
+) -> Found:
     """Feed mutated seeds to the adapters in turn while `go_on(inputs so far)` and fewer than `enough` are broken."""
     random, found = Random(seed), Found()
-    tried = adapters or {name: adapter(name) for name in SEEDS}
+    tried = adapters or {name: any_adapter(name) for name in SEEDS}
     others = [raw for raws in SEEDS.values() for raw in raws]
     number = 0
     while go_on(number) and len(found.broken) < enough:

@@ -4,7 +4,7 @@ of the parts that their adapters look into.
 
 from datetime import UTC, datetime
 
-from streams.adapt import FORMATS
+from streams.adapt import EVERY_FORMAT
 from tests.unit.adapt_bodies import bodies
 from tests.unit.mails import report
 
@@ -73,4 +73,4 @@ _MORE: dict[str, list[bytes]] = {
     "postfix": [_POSTFIX.encode()],
     "powermta": [_POWERMTA.encode()],
 }
-SEEDS: dict[str, list[bytes]] = {name: [*bodies(name), *_MORE.get(name, [])] for name in FORMATS}
+SEEDS: dict[str, list[bytes]] = {name: [*bodies(name), *_MORE.get(name, [])] for name in EVERY_FORMAT}

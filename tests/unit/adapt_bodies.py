@@ -400,6 +400,39 @@ DOCUMENTS: dict[str, list[Any]] = {
             ],
         }
     ],
+    "hetrixtools": [
+        [
+            {
+                "monitor": "192.0.2.17",
+                "label": "mx",
+                "blacklisted_before": "1",
+                "blacklisted_now": "2",
+                "blacklisted_on": [
+                    {"rbl": "b.barracudacentral.org", "delist": "https://lists.example/removal"},
+                    {"rbl": "bl.nszones.com", "delist": None},
+                ],
+                "links": {"report_link": "https://monitor.example/r"},
+            },
+            {"monitor": "shop.example", "blacklisted_now": 0, "blacklisted_on": None},
+        ]
+    ],
+    "listings": [
+        [
+            {
+                "resource": "2001:db8::7",
+                "zone": "zen.spamhaus.org",
+                "status": "listed",
+                "time": "2025-09-12T11:08:01Z",
+                "codes": ["127.0.0.2", "127.0.0.10"],
+                "weight": "minor",
+                "meaning": "seen",
+                "monitor": "probe-7",
+            },
+            {"resource": "shop.example", "zone": "multi.surbl.org", "codes": ["127.0.0.72"], "time": 1757675281},
+            {"resource": "192.0.2.18", "zones": ["bl.example", "other.example"]},
+        ],
+        {"resource": "192.0.2.17", "zone": "bl.example", "status": "delisted"},
+    ],
 }
 
 _DSN = fields("Reporting-MTA: dns; mx.example.net", "Arrival-Date: Mon, 3 Mar 2025 10:00:00 +0100")

@@ -10,11 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.blocklists import load as load_zones
+from schemas.blocklists import not_a_listing
 from schemas.event import MAX_EVENT_BYTES, MailEvent
+from schemas.listing import BlocklistEvent
 from schemas.providers import load
-from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
+from streams.adapt import (
+    EVERY_FORMAT,
+    FORMATS,
+    LISTING_FORMATS,
+    AdaptError,
+    Context,
+    Lists,
+    Options,
+    adapter,
+    listing_adapter,
+)
 from streams.adapt.canonical import decode_canonical
 from streams.adapt.common import MAX_NAME
+from streams.adapt.outside import ALL_ZONES, resource_of
 from streams.adapt.validate import check_time
 from tests.fuzz import run as fuzz
 from tests.unit.adapt_bodies import DOCUMENTS, TEXTS, bodies
@@ -27,6 +41,7 @@ CONTEXT = Context(
     load(),
     {name: Options(default_customer="house") for name in FORMATS},
     clock=lambda: NOW_MS,
+    lists=Lists({zone.zone: zone for zone in load_zones()}),
 )
 DEEP = 10_000
 
@@ -108,23 +123,42 @@ PIECES: tuple[bytes, ...] = (
 )
 
 
-def holds(name: str, raw: bytes) -> list[MailEvent]:
-    """What holds for any message: events that the canonical format takes as they are, or an AdaptError with a
-    text of one line that a person can read."""
+def adapted(name: str, raw: bytes) -> list[MailEvent] | list[BlocklistEvent]:
+    """The events of a message of mail or of an outside blocklist monitor."""
+    return listing_adapter(name)(raw, CONTEXT) if name in LISTING_FORMATS else adapter(name)(raw, CONTEXT)
+
+
+def holds(name: str, raw: bytes) -> list[MailEvent] | list[BlocklistEvent]:
+    """What holds for any message: events that the canonical format, or the topic of listings, takes as they are, or an
+    AdaptError with a text of one line that a person can read."""
     try:
-        events = adapter(name)(raw, CONTEXT)
+        events = adapted(name, raw)
     except AdaptError as error:
         assert str(error).strip()
         assert "\0" not in str(error)
         return []
     for event in events:
+        assert check_time(event, NOW_MS, DAY_MS, DAY_MS) != ""
+        if isinstance(event, BlocklistEvent):
+            hold_listing(event)
+            continue
         assert event.recipient == ""
         assert event.provider
         assert 0 < len(event.id) <= MAX_NAME
         assert len(event.stream) <= MAX_NAME
         assert decode_canonical(msgspec.json.encode(event)) == event
-        assert check_time(event, NOW_MS, DAY_MS, DAY_MS) != ""
     return events
+
+
+def hold_listing(event: BlocklistEvent) -> None:
+    """What holds of any listing: it is about something that our own scan could be asked about, under the same name, and
+    no refusal of a list is among its codes."""
+    assert msgspec.json.decode(msgspec.json.encode(event), type=BlocklistEvent) == event
+    assert resource_of(event.resource) == (event.kind, event.resource)
+    assert event.monitor
+    assert (event.zone == ALL_ZONES) == (event.type == "complete")
+    assert all(zone and zone.isprintable() for zone in (event.zone, *event.zones))
+    assert [code for code in event.codes if not_a_listing(code, {})] == []
 
 
 def paths(document: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -166,7 +200,7 @@ def at(document: Any, path: tuple[Any, ...]) -> Any:
     return document
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EVERY_FORMAT)
 def test_every_format_has_good_messages_to_start_from(name: str) -> None:
     assert bodies(name)
     for body in bodies(name):
@@ -206,7 +240,7 @@ def test_several_values_replaced_at_once(name: str, data: st.DataObject) -> None
     holds(name, raw)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EVERY_FORMAT)
 @given(data=st.data())
 def test_bytes_cut_out_put_in_or_turned_around_anywhere(name: str, data: st.DataObject) -> None:
     raw = data.draw(st.sampled_from(bodies(name)))
@@ -227,7 +261,7 @@ def test_every_hostile_piece_at_every_word_of_a_message_that_is_no_json(name: st
                 holds(name, body[:place] + piece + body[place:])
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EVERY_FORMAT)
 def test_message_cut_off_anywhere(name: str) -> None:
     for body in bodies(name):
         for end in range(len(body)):
@@ -237,12 +271,12 @@ def test_message_cut_off_anywhere(name: str) -> None:
 @pytest.mark.parametrize("start", [b"{}\n", b"a=\n", b"--b\n"], ids=["lines", "form", "parts"])
 def test_body_of_fifty_megabytes_is_refused_for_its_size(start: bytes) -> None:
     raw = start + b"\n" * 50_000_000
-    for name in FORMATS:
+    for name in EVERY_FORMAT:
         with pytest.raises(AdaptError, match=f"the limit is {MAX_EVENT_BYTES:,}"):
-            adapter(name)(raw, CONTEXT)
+            adapted(name, raw)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EVERY_FORMAT)
 @pytest.mark.parametrize(
     "unit", [b"\n", b"{}\n", b"[", b'{"a":', b'{"event":1}\n', b",", b"a=1&", b"\0", b"--b\n", b"\xff"]
 )
@@ -329,6 +363,6 @@ def test_error_text_stays_short_whatever_the_message_says() -> None:
                 if path:
                     raw = with_value(document, path, b'"' + b"x" * 50_000 + b'"')
                     try:
-                        adapter(name)(raw, CONTEXT)
+                        adapted(name, raw)
                     except AdaptError as error:
                         assert len(str(error)) < 500

@@ -88,6 +88,7 @@ def test_test_notification_of_an_uptime_monitor_says_nothing() -> None:
         (changed(" "), "field `blacklisted_on.rbl`: must be a name of 1 to 256 characters"),
         (changed("a\0b"), "field `blacklisted_on.rbl`: must be a name"),
         ({"label": "mx"}, "field `monitor` is missing"),
+        (changed(counted="one"), "field `blacklisted_now`: must be a whole number"),
         (changed(blacklisted_on="all"), "field `blacklisted_on`: expected `array | null`"),
     ],
 )
@@ -133,6 +134,56 @@ def test_own_format_says_of_one_list_that_something_is_on_it_or_no_longer() -> N
     assert (on.time_ms, off.time_ms, on.monitor, on.meaning) == (NOW_MS, NOW_MS + 60_000, "probe", "seen")
 
 
+@pytest.mark.parametrize(
+    ("zone", "code", "complaint"),
+    [
+        ("zen.spamhaus.org", "127.255.255.254", "asked through a public or open resolver"),
+        ("b.barracudacentral.org", "198.51.100.9", "outside 127.0.0.0/8"),
+        ("multi.uribl.com", "127.0.0.1", "not a listing (RFC 5782 section 2.1)"),
+        ("dbl.spamhaus.org", "127.0.1.255", "an IP address was asked"),
+        ("unknown.example", "127.255.255.255", "too many queries"),
+        ("unknown.example", "listed", "not an IPv4 address"),
+    ],
+)
+def test_refusal_that_a_monitor_takes_for_a_listing_is_none(zone: str, code: str, complaint: str) -> None:
+    for status in ("listed", "still_listed", "delisted"):
+        with pytest.raises(AdaptError) as caught:
+            ours({"resource": IP, "zone": zone, "codes": ["127.0.0.2", code], "status": status})
+        assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("codes", "weight"),
+    [
+        (["127.0.0.8"], "critical"),
+        (["127.0.0.64"], "major"),
+        (["127.0.0.100"], "major"),
+        (["127.0.0.36"], "informational"),
+    ],
+)
+def test_codes_that_are_sums_of_bits_weigh_as_the_heaviest_bit(codes: list[str], weight: Weight) -> None:
+    assert ours({"resource": "shop.example", "zone": "multi.surbl.org", "codes": codes})[0].weight == weight
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ("2001:DB8:0::7", ("ip", "2001:db8::7")),
+        ("::ffff:192.0.2.17", ("ip", IP)),
+        ("MX.Bücher.example.", ("domain", "mx.xn--bcher-kva.example")),
+    ],
+)
+def test_what_is_listed_is_named_as_our_own_scan_names_it(told: str, named: tuple[str, str]) -> None:
+    for (found,) in (ours({"resource": told, "zone": "a.example"}), hetrix(changed("a.example", resource=told))[:1]):
+        assert (found.kind, found.resource) == named
+
+
+@pytest.mark.parametrize("told", ["192.0.2.256", "192.0.2.010", "192.0.2.0/24", "fe80::1%eth0", "a..example", "a_b"])
+def test_what_no_list_could_be_asked_about_is_refused(told: str) -> None:
+    with pytest.raises(AdaptError, match="record 1: "):
+        ours({"resource": told, "zone": "a.example"})
+
+
 def test_own_format_says_with_zones_that_these_are_all() -> None:
     found = ours({"resource": IP, "zones": ["a.example", "A.example.", "b.example"]}, {"resource": IP, "zones": []})
     assert [(each.type, each.zone, each.zones) for each in found] == [
@@ -157,6 +208,7 @@ def test_own_format_says_with_zones_that_these_are_all() -> None:
         ({"resource": IP, "zone": "a.example", "status": "on"}, "'on'"),
         ({"resource": IP, "zone": "a.example", "weight": "heavy"}, "'heavy'"),
         ({"resource": IP, "zone": "a.example", "monitor": " "}, "field `monitor`: must be a name"),
+        ({"resource": IP, "zone": "*"}, "field `zone`: '*' is no list"),
         ({"resource": IP, "zone": "a.example", "time": "noon"}, "noon"),
     ],
 )
