@@ -12,15 +12,15 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
 from streams.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
-from streams.listing_causes import read_attributed_shares
-from streams.listings import USED_WITHIN_S, Listing, read_listings
+from streams.listing_causes import read_attributed_shares, read_owners
+from streams.listings import Listing, read_listings
+from streams.own_listings import by_owner, users_before
 from streams.portions import portions
-from streams.resource_use import users_by_hour
 from streams.spikes import FIRST_H
 from streams.store import Store
 from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.totals import FOREVER_S, MINUTE_S
-from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of, sole_users
+from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.
 PORTION_BYTES = 32_000_000
@@ -193,7 +193,7 @@ class Hourly:
             self._fill(counts, who, len(keys), (rows, self._place(hours)), {"sent": sent, "exposed": mail})
 
     def _own(self) -> Mapping[str, Sequence[OwnListing]]:
-        """Listings by who used the resource alone, at each step."""
+        """Listings by whose own they are."""
         if self._owned is None:
             self._owned = self._read_own(self._known)
         return self._owned
@@ -209,30 +209,14 @@ class Hourly:
         return self._attributed
 
     def _read_own(self, listings: Sequence[Listing]) -> Mapping[str, Sequence[OwnListing]]:
-        steps = self._extent.start_s + np.arange(self._extent.first, self._extent.hours + 1) * HOUR_S
-        since = int(steps[0]) - USED_WITHIN_S
-        resources = {(each.kind, each.resource) for each in listings}
-        hourly = users_by_hour(self._store, resources, since, self._extent.end_s)
-        times = steps.tolist()
-        sole = {
-            name: tuple(
-                np.array(sole_users(each, times, USED_WITHIN_S), object)
-                for each in (
-                    {hour: users.customers for hour, users in hours.items()},
-                    {hour: users.streams for hour, users in hours.items()},
-                )
-            )
-            for name, hours in hourly.items()
+        owned = by_owner(listings, users_before(self._store, listings), read_owners(self._store, listings))
+        return {
+            customer: [
+                OwnListing(own.listing.from_ms // 1000, _end(own.listing), own.listing.weight, own.stream)
+                for own in several
+            ]
+            for customer, several in owned.items()
         }
-        found: dict[str, list[OwnListing]] = defaultdict(list)
-        for each in listings:
-            if each.resource not in sole:
-                continue
-            customers, streams = sole[each.resource]
-            for customer in {user for user in customers.tolist() if user is not None}:
-                alone = customers == customer
-                found[customer].append(OwnListing(each.from_ms // 1000, _end(each), alone, each.weight, streams))
-        return found
 
 
 def _end(listing: Listing) -> float:

@@ -68,6 +68,13 @@ FROM listing_causes FINAL
 WHERE listing_causes.began >= fromUnixTimestamp64Milli({since:Int64}) AND shares[1] > 0
 """
 
+#: Whose each listing is of which a pool's owner is the cause although others used the address too.
+OWNERS = """
+SELECT resource, zone, toUnixTimestamp64Milli(listing_causes.began) AS began_ms, customers[1]
+FROM listing_causes FINAL
+WHERE listing_causes.began >= fromUnixTimestamp64Milli({since:Int64}) AND attributed = 'dedicated' AND users > 1
+"""
+
 T = TypeVar("T")
 #: A listing: resource, zone, and when it began (epoch ms).
 Key = tuple[str, str, int]
@@ -121,12 +128,12 @@ class Causes:
         since_ms = now_ms - LOOKED_AT_MS
         listings = read_listings(self._store, since_ms, WEIGHTS, KINDS)
         known = {each.key: each for each in stored_causes(self._store, since_ms)} if listings else {}
-        now = {_key(each) for each in listings}
+        now = {key_of(each) for each in listings}
         recount = now_ms - self._recounted_ms >= RECOUNT_MS
         due = [
             each
             for each in listings
-            if not _is_current(each, known.get(_key(each)))
+            if not _is_current(each, known.get(key_of(each)))
             or (recount and each.from_ms >= since_ms and each.weight in EXPOSING)
         ]
         found = find_causes(self._store, due, self._owners)
@@ -151,7 +158,7 @@ def find_causes(store: Store, listings: Sequence[Listing], owners: Mapping[str, 
     found = []
     for each in listings:
         pool = pools.get(each.resource, "") if each.kind == "ip" else ""
-        found.append(_caused(each, pool, attribute(uses.get(_key(each), ()), owners.get(pool))))
+        found.append(_caused(each, pool, attribute(uses.get(key_of(each), ()), owners.get(pool))))
     return found
 
 
@@ -183,9 +190,9 @@ def current_causes(store: Store, since_ms: int, owners: Mapping[str, str]) -> li
     """
     known = {each.key: each for each in stored_causes(store, since_ms)}
     listings = read_listings(store, since_ms, WEIGHTS, KINDS)
-    new = [each for each in listings if not _is_current(each, known.get(_key(each)))]
+    new = [each for each in listings if not _is_current(each, known.get(key_of(each)))]
     known |= {each.key: each for each in find_causes(store, new, owners)}
-    found = [known[_key(each)] for each in listings]
+    found = [known[key_of(each)] for each in listings]
     return sorted(found, key=lambda each: (-each.began_ms, each.resource, each.zone))
 
 
@@ -216,9 +223,26 @@ def read_attributed_shares(store: Store, listings: Sequence[Listing]) -> dict[st
         rows = store.rows(TOPS, {"since": min(each.from_ms for each in listings)})
         tops = {(resource, zone, int(began)): (str(customer), share) for resource, zone, began, customer, share in rows}
         for each in listings:
-            if each.weight in EXPOSING and (top := tops.get(_key(each))) is not None:
+            if each.weight in EXPOSING and (top := tops.get(key_of(each))) is not None:
                 found[top[0]].append((each, top[1]))
     return found
+
+
+def read_owners(store: Store, listings: Sequence[Listing]) -> dict[Key, str]:
+    """Of these listings, those of pools set up for one customer that others used too: whose they are.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if not listings:
+        return {}
+    rows = store.rows(OWNERS, {"since": min(each.from_ms for each in listings)})
+    return {(resource, zone, int(began)): str(customer) for resource, zone, began, customer in rows}
+
+
+def key_of(listing: Listing) -> Key:
+    """What tells listings apart."""
+    return listing.resource, listing.zone, listing.from_ms
 
 
 def _is_current(listing: Listing, known: CausedListing | None) -> bool:
@@ -230,16 +254,12 @@ def _is_current(listing: Listing, known: CausedListing | None) -> bool:
     )
 
 
-def _key(listing: Listing) -> Key:
-    return listing.resource, listing.zone, listing.from_ms
-
-
 def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
     found: dict[Key, list[Use]] = defaultdict(list)
     # Several lists may have begun to list a resource at the same moment.
     same: dict[tuple[ResourceKind, str, int], list[Key]] = defaultdict(list)
     for each in listings:
-        same[each.kind, each.resource, each.from_ms // 1000].append(_key(each))
+        same[each.kind, each.resource, each.from_ms // 1000].append(key_of(each))
     for some in runs(store, sorted(same)):
         asked: dict[str, Any] = {"names": [name for _, name, _ in some], "ends": [end for _, _, end in some]}
         since, until = min(asked["ends"]) - USED_WITHIN_S, max(asked["ends"])

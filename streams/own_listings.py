@@ -1,4 +1,9 @@
-"""Listings that are one customer's alone, since nobody else used the address or domain: how many, and for how long."""
+"""Listings that are one customer's alone: how many, and for how long.
+
+A listing is a customer's own if nobody else sent through the address or domain in the 48 hours before it began, or if
+the address is of a pool that is set up for the customer. Whoever uses it later did not cause the listing, and whoever
+stopped using it still did.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,37 +11,55 @@ from typing import NamedTuple
 
 from schemas.listing import WEIGHTS, Weight
 from schemas.scope import CUSTOMER
+from streams.exposure import SENT_MAIL
+from streams.listing_causes import COUNTED, RECOUNT_MS, Key, key_of, read_owners, runs
 from streams.listings import USED_WITHIN_S, Listing
-from streams.resource_use import NOBODY, Resource, Users, users_between
+from streams.resource_use import NOBODY, Users, used
 from streams.scopes import scopes_of
 from streams.store import Store
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.totals import FOREVER_S
 
-#: How long the answer to who else uses a resource is good for.
-USERS_MS = 60_000
+#: Two of each are enough to know that there are several.
+SENDERS = f"""
+SELECT place, groupUniqArray(2)(customer), groupUniqArray(2)(stream)
+FROM
+(
+    SELECT place, customer, stream
+    FROM ({{used}}) AS counted
+    INNER JOIN
+    (
+        SELECT each.1 AS resource, each.2 AS began, each.3 AS place
+        FROM (SELECT arrayJoin(arrayZip({{{{names:Array(String)}}}}, {{{{begins:Array(UInt32)}}}},
+            arrayEnumerate({{{{names:Array(String)}}}}))) AS each)
+    ) AS asked ON asked.resource = counted.resource
+    WHERE bucket >= toDateTime(began - {USED_WITHIN_S}) AND bucket < toDateTime(began)
+    GROUP BY place, customer, stream
+    HAVING toInt64(sum({SENT_MAIL})) > 0
+)
+GROUP BY place
+"""  # noqa: S608 - made of names from this project only
 
 
 class Own(NamedTuple):
-    """A listing of a resource that one customer alone used; `stream` is its only stream there, where that is known."""
+    """A listing that is one customer's; `stream` is the only stream that sent there, where that is known."""
 
     listing: Listing
     stream: str | None = None
 
 
-class SoleUsers:
-    """Listings by the one customer that used the resource; a shared one accuses nobody.
+class OwnListings:
+    """Listings by whose own they are; what is nobody's own accuses nobody.
 
-    Who used a resource is read again after `USERS_MS`, or when another one is listed: to find that out, every
-    customer's counts are read.
+    Who sent before each began is read when there is a new one, and again every `RECOUNT_MS`: counts may come late.
     """
 
     def __init__(self, store: Store, weights: Iterable[Weight] = WEIGHTS) -> None:
         """Only listings of these weights are looked at."""
         self._store = store
         self._weights = frozenset(weights)
-        self._users: Mapping[Resource, Users] = {}
-        self._read_ms = -USERS_MS
+        self._users: dict[Key, Users] = {}
+        self._read_ms = -RECOUNT_MS
 
     def owned(self, listings: Sequence[Listing], now_ms: int) -> dict[str, list[Own]]:
         """The listings of each customer that has one.
@@ -45,20 +68,39 @@ class SoleUsers:
             StoreError: the store failed.
         """
         asked = [each for each in listings if each.weight in self._weights]
-        resources = {(each.kind, each.resource) for each in asked}
-        if now_ms - self._read_ms >= USERS_MS or not resources <= self._users.keys():
-            found = users_between(self._store, resources, now_ms // 1000 - USED_WITHIN_S, FOREVER_S)
-            self._users = {each: found.get(each[1], NOBODY) for each in resources}
-            self._read_ms = now_ms
-        return by_owner(asked, self._users)
+        # Read in the future means that the clock was set back since.
+        fresh = self._read_ms <= now_ms < self._read_ms + RECOUNT_MS
+        if not fresh or not self._users.keys() >= {key_of(each) for each in asked}:
+            self._users, self._read_ms = users_before(self._store, asked), now_ms
+        return by_owner(asked, self._users, read_owners(self._store, asked))
 
 
-def by_owner(listings: Iterable[Listing], users: Mapping[Resource, Users]) -> dict[str, list[Own]]:
-    """The listings of each customer that alone used the resource. Pure."""
+def users_before(store: Store, listings: Sequence[Listing]) -> dict[Key, Users]:
+    """Who sent through the resource of each listing in the 48 hours before it began.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = {key_of(each): NOBODY for each in listings}
+    for some in runs(store, listings):
+        begins = [each.from_ms // 1000 for each in some]
+        asked = {"names": [each.resource for each in some], "begins": begins}
+        resources = [(each.kind, each.resource) for each in some]
+        columns = f"customer, stream, bucket, {', '.join(COUNTED)}"
+        rows = used(store, SENDERS, columns, resources, min(begins) - USED_WITHIN_S, max(begins), asked)
+        for place, customers, streams in rows:
+            found[key_of(some[int(place) - 1])] = Users(tuple(customers), tuple(streams))
+    return found
+
+
+def by_owner(
+    listings: Iterable[Listing], users: Mapping[Key, Users], owners: Mapping[Key, str]
+) -> dict[str, list[Own]]:
+    """The listings of each customer that sent alone, or that the address is set up for. Pure."""
     owned: dict[str, list[Own]] = defaultdict(list)
     for each in listings:
-        used_by = users.get((each.kind, each.resource), NOBODY)
-        if (customer := used_by.alone) is not None:
+        used_by = users.get(key_of(each), NOBODY)
+        if (customer := used_by.alone or owners.get(key_of(each))) is not None:
             owned[customer].append(Own(each, used_by.one_stream))
     return owned
 

@@ -17,11 +17,10 @@ from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.acceptable_use import add_acceptable_use
 from streams.class_windows import CLASSES, with_classes
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
-from streams.listing_causes import read_attributed
-from streams.listings import USED_WITHIN_S, Listing, read_listings
-from streams.own_listings import add_attributed, add_listings, by_owner
+from streams.listing_causes import read_attributed, read_owners
+from streams.listings import Listing, read_listings
+from streams.own_listings import add_attributed, add_listings, by_owner, users_before
 from streams.provider_windows import of_subjects
-from streams.resource_use import users_between
 from streams.store import Store
 from streams.sub_account_windows import with_sub_accounts
 from streams.subjects import FIELDS, PLACE, Totals, subjects
@@ -86,11 +85,7 @@ def counts_at(
         found = with_sub_accounts(found, totals)
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
-    resources = {(each.kind, each.resource) for each in known}
-    users = users_between(store, resources, at_ms // 1000 - USED_WITHIN_S, until)
-    add_listings(
-        found, lengths, by_owner(known, {each: users[each[1]] for each in resources if each[1] in users}), at_ms
-    )
+    add_listings(found, lengths, by_owner(known, users_before(store, known), read_owners(store, known)), at_ms)
     if policy is not None and (share := policy.attributed_share) is not None:
         add_attributed(found, lengths, read_attributed(store, known, share), at_ms)
     if policy is not None and CLASS in policy.scopes:

@@ -4,7 +4,6 @@ Addresses are counted as they are. A listed domain is meant with all that is und
 uses the listed `acme.example`.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,18 +28,6 @@ WHERE dimension = 'from'
     AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
 """
 
-USERS = """
-SELECT resource, groupUniqArray(2)(customer), groupUniqArray(2)(stream)
-FROM ({used})
-GROUP BY resource
-"""
-
-HOURLY_USERS = """
-SELECT resource, toUInt32(toStartOfHour(bucket)) AS hour, groupUniqArray(2)(customer), groupUniqArray(2)(stream)
-FROM ({used})
-GROUP BY resource, hour
-"""
-
 CUSTOMERS = """
 SELECT DISTINCT customer FROM ({used})
 """
@@ -51,15 +38,10 @@ Resource = tuple[ResourceKind, str]
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Who used a resource: its customers and their streams, two of each at most, sorted."""
+    """Who used a resource: its customers and their streams, two of each at most."""
 
     customers: tuple[str, ...]
     streams: tuple[str, ...]
-
-    @classmethod
-    def of(cls, customers: Iterable[str], streams: Iterable[str]) -> "Users":
-        """Made from what the store answers."""
-        return cls(tuple(sorted(customers)), tuple(sorted(streams)))
 
     @property
     def alone(self) -> str | None:
@@ -73,34 +55,6 @@ class Users:
 
 
 NOBODY = Users((), ())
-
-
-def users_between(store: Store, resources: Iterable[Resource], since_s: int, until_s: int) -> dict[str, Users]:
-    """Who used each resource from `since_s` until before `until_s` (epoch s); absent where nobody did.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    columns = "customer, stream"
-    return {
-        str(resource): Users.of(customers, streams)
-        for resource, customers, streams in used(store, USERS, columns, resources, since_s, until_s)
-    }
-
-
-def users_by_hour(
-    store: Store, resources: Iterable[Resource], since_s: int, until_s: int
-) -> Mapping[str, Mapping[int, Users]]:
-    """The same, hour by hour (each by its begin, epoch s).
-
-    Raises:
-        StoreError: the store failed.
-    """
-    found: dict[str, dict[int, Users]] = defaultdict(dict)
-    columns = "customer, stream, bucket"
-    for resource, hour, customers, streams in used(store, HOURLY_USERS, columns, resources, since_s, until_s):
-        found[str(resource)][int(hour)] = Users.of(customers, streams)
-    return found
 
 
 def customers_of(store: Store, resources: Iterable[Resource], since_s: int, until_s: int) -> set[str]:

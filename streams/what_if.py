@@ -41,17 +41,13 @@ Steps = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class OwnListing:
-    """A listing from `from_s` to `to_s` (epoch s).
-
-    `sole` says of each step whether only this customer used the resource, `streams` its only stream where that is
-    known.
-    """
+    """A listing from `from_s` to `to_s` (epoch s) that is a customer's own; `stream` is the only stream that sent
+    there, where that is known."""
 
     from_s: int
     to_s: float
-    sole: NDArray[np.bool_]
     weight: Weight = "critical"
-    streams: NDArray[np.object_] | None = None
+    stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,8 @@ class AttributedListing:
 class History:
     """Counts by the hour: `counts` has the axes subject, hour, field; the first hour begins at `start_s` (epoch s).
 
-    It is judged at the end of each of the hours from number `first` on (counted from 1). `listings` are those of
-    resources that a customer used alone, `attributed` those of which it is the likeliest cause.
+    It is judged at the end of each of the hours from number `first` on (counted from 1). `listings` are
+    a customer's own, `attributed` those of which it is the likeliest cause.
     """
 
     customers: Sequence[str]
@@ -179,19 +175,6 @@ def _an_hour_or_more(window: str) -> str:
 def hours_of(window: str) -> int:
     """The whole hours of a window, at least one."""
     return ceil(window_ms(window) / 1000 / HOUR_S)
-
-
-def sole_users(users: Mapping[int, Sequence[str]], times_s: Sequence[int], within_s: int) -> list[str | None]:
-    """Who alone used an address in the `within_s` seconds before each time; None where nobody or several did.
-
-    `users` are those of each hour, by its begin (epoch s); two are enough of an hour that has more.
-    """
-    found: list[str | None] = []
-    for time_s in times_s:
-        since = (time_s - within_s) // HOUR_S * HOUR_S
-        seen = {user for hour in range(since, time_s, HOUR_S) for user in users.get(hour, ())}
-        found.append(next(iter(seen)) if len(seen) == 1 else None)
-    return found
 
 
 def _followed(history: History, rates: "_Rates", alone: Policy) -> Iterator[Transition]:
@@ -345,18 +328,15 @@ def _add_listings(found: Counts, history: History, place: int, rule: Rule) -> No
     customer, scope, times = history.customers[place], history.scopes[place], history.times_s
     windows = [(column, window_ms(window) // 1000) for column, window in enumerate(rule.windows)]
     for each in history.listings.get(customer, ()):
-        own = each.sole
-        if scope != CUSTOMER:
-            if each.streams is None:
-                continue
-            own = own & (each.streams == scope.removeprefix(STREAM_PREFIX))
+        if scope not in (CUSTOMER, STREAM_PREFIX + (each.stream or "")):
+            continue
         for column, length in windows:
-            counted = own & _in_force(each, times, length)
+            counted = _in_force(each, times, length)
             found[:, column, LISTINGS_OF[each.weight]] += counted
             if scope == CUSTOMER and each.weight == "critical":
                 found[:, column, PLACE["critical_listings"]] += counted
             lasted = np.minimum(np.floor(each.to_s), times) - np.maximum(each.from_s, times - length)
-            found[:, column, LISTED_S_OF[each.weight]] += own * np.maximum(lasted, 0).astype(np.int64)
+            found[:, column, LISTED_S_OF[each.weight]] += np.maximum(lasted, 0).astype(np.int64)
     if scope == CUSTOMER:
         for caused in history.attributed.get(customer, ()):
             if caused.share >= rule.least_share:

@@ -21,7 +21,7 @@ from streams.exposure import add_exposure
 from streams.kept_totals import KeptTotals
 from streams.listing_causes import read_attributed
 from streams.listings import Listing, read_listings
-from streams.own_listings import SoleUsers, add_attributed, add_listings
+from streams.own_listings import OwnListings, add_attributed, add_listings
 from streams.provider_windows import Group, ProviderWindows
 from streams.store import Store
 from streams.sub_account_windows import with_sub_accounts
@@ -68,7 +68,7 @@ class Windows:
         self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
         self._sub_accounts = sub_accounts
         self._classes = ClassWindows(store, self._lengths, feedback_loop, keep_ms, most) if classes else None
-        self._sole_users = SoleUsers(store, own_weights)
+        self._own_listings = OwnListings(store, own_weights)
         self._baselines = None if spike_from is None else Baselines(store, spike_from)
 
     @classmethod
@@ -120,7 +120,7 @@ class Windows:
         # Of mail that bounced late, the delivery may lie before the window.
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
-        add_listings(found, self._lengths, self._sole_users.owned(listings, now_ms), now_ms)
+        add_listings(found, self._lengths, self._own_listings.owned(listings, now_ms), now_ms)
         if self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
             add_attributed(found, self._lengths, attributed, now_ms)

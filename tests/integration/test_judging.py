@@ -344,8 +344,9 @@ def test_only_scopes_of_the_policy_are_judged_and_shown(ground: Ground) -> None:
 
 
 def test_listing_of_an_address_that_one_customer_uses_is_its_own_and_of_a_shared_one_nobodys(ground: Ground) -> None:
-    ground.put(Row(NOW, delivered=900, ip="192.0.2.1"), Row(NOW, delivered=900, ip="192.0.2.2"))
-    ground.put(Row(NOW, delivered=900, ip="192.0.2.2", customer="other"))
+    sent = NOW - HOUR
+    ground.put(Row(sent, delivered=900, ip="192.0.2.1"), Row(sent, delivered=900, ip="192.0.2.2"))
+    ground.put(Row(sent, delivered=900, ip="192.0.2.2", customer="other"))
     for ip in ("192.0.2.1", "192.0.2.2"):
         ground.listed(ip, HOUR // 2, "critical")
     judged = ground.judge().judge_customers(["acme", "other"], NOW_MS)

@@ -19,7 +19,7 @@ from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.spikes import FIRST_H, HOURS, baseline
 from streams.subjects import FIELDS, PLACE, Counts, Key
-from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, sole_users, transitions
+from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
 
 POLICY = load()
 BEGIN = 1_773_300_000 // HOUR_S * HOUR_S
@@ -112,21 +112,13 @@ def test_scopes_that_a_policy_does_not_judge_are_left_out() -> None:
     assert [[each.scope for each in said] for said in found] == [["customer", "stream:news"], ["stream:news"]]
 
 
-def test_critical_listing_counts_while_it_lasts_and_the_window_longer_where_nobody_else_used_the_address() -> None:
+def test_own_critical_listing_counts_while_it_lasts_and_the_window_longer() -> None:
     listed = rule("listed", metric="critical_listing", windows=("1h",), min_volume=0, levels=Levels(critical=1))
     policy = Policy(rules=(listed,), windows=("1h",))
-    sole = np.array([True] * 8)
-    listing = OwnListing(BEGIN + HOUR_S + 60, BEGIN + 3 * HOUR_S, sole)
+    listing = OwnListing(BEGIN + HOUR_S + 60, BEGIN + 3 * HOUR_S)
     (found,) = transitions(history(hourly(*[GOOD] * 8), acme=[listing]), [policy])
     assert told(found) == [(2, "opened", "critical"), (5, "resolved", "good")]
-    shared = OwnListing(listing.from_s, listing.to_s, ~sole)
-    assert transitions(history(hourly(*[GOOD] * 8), acme=[shared]), [policy]) == [[]]
-
-
-def test_sole_user_is_who_alone_used_an_address_lately() -> None:
-    users = {BEGIN: ["acme"], BEGIN + 2 * HOUR_S: ["acme", "rival"], BEGIN + 5 * HOUR_S: ["rival"]}
-    times = [BEGIN + hour * HOUR_S for hour in range(8)]
-    assert sole_users(users, times, 2 * HOUR_S) == [None, "acme", "acme", None, None, None, "rival", "rival"]
+    assert transitions(history(hourly(*[GOOD] * 8), rival=[listing]), [policy]) == [[]]
 
 
 @pytest.mark.parametrize(("window", "hours"), [("1m", 1), ("60m", 1), ("61m", 2), ("24h", 24), ("30d", 720)])
