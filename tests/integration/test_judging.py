@@ -13,6 +13,7 @@ import pytest
 from schemas import policy, providers
 from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
+from schemas.policy_rule import Levels
 from schemas.settings import Monitor
 from streams.debounce import Debounce
 from streams.evidence import collect
@@ -396,7 +397,7 @@ def test_alert_holds_while_the_rate_is_below_its_threshold_but_not_yet_low_enoug
 
 def test_override_makes_a_customer_alarm_who_would_be_below_every_threshold(ground: Ground) -> None:
     ground.put(*(Row(NOW, delivered=1_000, hard=20, customer=name) for name in ("acme", "other")))
-    strict = policy.Override(customer="acme", rule="failure", reason="watched", levels=policy.Levels(excessive=0.01))
+    strict = policy.Override(customer="acme", rule="failure", reason="watched", levels=Levels(excessive=0.01))
     chosen = msgspec.structs.replace(policy.load(), overrides=(strict,))
     judge = Judge(ground.store, chosen, providers.load(), lambda *_: None, lambda: None)
     assert {each[:2] for each in _levels(judge.judge_customers(["acme", "other"], NOW_MS))} == {("acme", "failure")}
