@@ -96,6 +96,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
             customer=each.customer,
             default_customer=customer or each.default_customer,
             stream=each.stream,
+            sub_account=each.sub_account,
             pool=each.pool,
             columns=each.columns,
             time_zone=_zone(name, each.time_zone),

@@ -32,15 +32,16 @@ class AdaptError(ValueError):
 class Options:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
-    `customer`, `stream` and `pool` name a place in the format's words: each adapter documents its places.
-    `default_customer` is used where that place is empty; without it such a record is an error. `columns` names the
-    fields of lines that come without a header line, with commas between them. `time_zone` is that of times without an
-    offset.
+    `customer`, `stream`, `sub_account` and `pool` name a place in the format's words: each adapter documents its
+    places. `default_customer` is used where that of the customer is empty; without it such a record is an error.
+    `columns` names the fields of lines that come without a header line, with commas between them. `time_zone` is that
+    of times without an offset.
     """
 
     customer: str = ""
     default_customer: str = ""
     stream: str = ""
+    sub_account: str = ""
     pool: str = ""
     columns: str = ""
     time_zone: tzinfo = UTC
@@ -88,3 +89,17 @@ class Context:
 Adapter = Callable[[bytes, Context], list[MailEvent]]
 #: The same for blocklist events.
 ListingAdapter = Callable[[bytes, Context], list[BlocklistEvent]]
+
+
+def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> MailEvent:
+    """The event with stream, sub-account and IP pool from where the options say; what is not there stays as it is.
+
+    `look` gives the text at a place. A stream of a sub-account is named `SUB_ACCOUNT/STREAM`.
+    """
+    if options.stream:
+        event.stream = look(options.stream) or event.stream
+    if options.sub_account and (account := look(options.sub_account)):
+        event.stream = f"{account.replace('/', '_')}/{event.stream}"
+    if options.pool:
+        event.ip_pool = look(options.pool) or event.ip_pool
+    return event

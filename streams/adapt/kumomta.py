@@ -2,7 +2,8 @@
 
 Format: https://docs.kumomta.com/reference/log_record/ . The customer is the tenant of the queue name
 (`campaign:tenant@domain`), or a meta field where the option `customer` is `meta.FIELD`. The stream is
-`default` unless the option `stream` names a meta field, the pool `egress_pool` unless the option `pool` does.
+`default` unless the option `stream` names a meta field, the pool `egress_pool` unless the option `pool` does;
+the option `sub_account` names one too.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import ESCAPED_NUL, complete, decode, domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
@@ -125,14 +126,9 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         if record.type == "Rejection":
             return []
         raise AdaptError(_no_customer(record, options))
-    stream = _find(options.stream, tenant, places) if options.stream else ""
-    pool = _find(options.pool, tenant, places) if options.pool else ""
     base = _base(record, report, kind, customer)
     base.campaign = campaign
-    if stream:
-        base.stream = stream
-    if pool:
-        base.ip_pool = pool
+    fill(base, options, lambda place: _find(place, tenant, places))
     if report is not None and not _reported(report):
         base.provider = _reporter(record, report, context)
     recipients = _recipients(record, report)

@@ -1,6 +1,6 @@
 """What feedback reports and delivery status notifications share: the mail they are about, and whose it was.
 
-The options `customer`, `stream` and `pool` name a place in the report:
+The options `customer`, `stream`, `sub_account` and `pool` name a place in the report:
 
 - `sender` (the default for `customer`): the domain of the envelope sender, else that of the From header.
 - `header.NAME`: a header field of the mail that the report is about.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Options
+from streams.adapt.base import AdaptError, Options, fill
 from streams.adapt.common import domain_of
 from streams.adapt.mime import MAX_VALUE, Headers, Part, date_ms, read_headers, read_part, words
 
@@ -101,11 +101,7 @@ def place_names(event: MailEvent, report: Report, options: Options) -> MailEvent
     Raises:
         AdaptError: the place is none.
     """
-    if options.stream and (stream := _find(options.stream, report)):
-        event.stream = stream
-    if options.pool:
-        event.ip_pool = _find(options.pool, report)
-    return event
+    return fill(event, options, lambda place: _find(place, report))
 
 
 def _find(place: str, report: Report) -> str:

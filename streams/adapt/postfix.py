@@ -5,7 +5,7 @@ Format: https://www.postfix.org/DEBUG_README.html , and the log calls of its del
 `status=expired`, which stands for each recipient that was deferred last. All other lines give no event.
 
 Who sent a message is told by other lines of the same queue id. So send the lines of a message together, or take the
-customer from what each line has. The options `customer`, `stream` and `pool` name a place:
+customer from what each line has. The options `customer`, `stream`, `sub_account` and `pool` name a place:
 
 - `sasl_username`: who logged in to send (line of smtpd).
 - `sender`: the domain of the envelope sender (line of qmgr).
@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import complete, domain_of, reply_of, stable_id
 from streams.adapt.syslog import Line, read_line
 
@@ -214,11 +214,7 @@ def _event(entry: _Entry, kind: EventType, address: str) -> MailEvent:
         recipient=address,
         from_domain=domain_of(message.sender),
     )
-    if options.stream and (stream := _find(options.stream, entry)):
-        event.stream = stream
-    if options.pool:
-        event.ip_pool = _find(options.pool, entry)
-    return event
+    return fill(event, options, lambda place: _find(place, entry))
 
 
 def _customer(entry: _Entry) -> str:

@@ -5,9 +5,9 @@ transient failures (`t`), remote bounces (`rb`), remote statuses (`rs`) and feed
 (`r`), failures of whole queues (`tq`) and remote statuses of success, whose delivery was recorded before, give none.
 
 The columns are those of the header line, which begins with `type`; without one those of the option `columns`, or
-PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream` and `pool` (default `vmtaPool`) name
-a column, for example `header_X-Customer`, or `sender` for the domain of `orig`. `time_zone` is that of times without
-an offset.
+PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream`, `sub_account` and `pool` (default
+`vmtaPool`) name a column, for example `header_X-Customer`, or `sender` for the domain of `orig`. `time_zone` is that of
+times without an offset.
 """
 
 import csv
@@ -18,7 +18,7 @@ from io import StringIO
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent, epoch_ms
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import complete, domain_of, reply_of, stable_id, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 
@@ -157,7 +157,7 @@ def _adapt_one(record: Record, options: Options, context: Context) -> MailEvent 
         message_id=record.get("header_message-id", "").strip("<>"),
         recipient=_recipient(name, record),
         sending_ip=record.get("dlvsourceip", "") or record.get("repsourceip", ""),
-        ip_pool=(_find(options.pool, record) if options.pool else "") or record.get("vmtapool", ""),
+        ip_pool=record.get("vmtapool", ""),
         from_domain=_from_domain(record),
         smtp_code=code,
         enhanced_status=status[0] if status else said,
@@ -167,8 +167,7 @@ def _adapt_one(record: Record, options: Options, context: Context) -> MailEvent 
         campaign=record.get("jobid", "") or record.get("header_x-job", ""),
         mx_host=record.get("dsnmta", "").partition(" ")[0],
     )
-    if options.stream and (stream := _find(options.stream, record)):
-        event.stream = stream
+    fill(event, options, lambda place: _find(place, record))
     if kind == "complained":
         _report(event, record, context)
     return event

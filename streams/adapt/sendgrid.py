@@ -1,8 +1,8 @@
 """SendGrid event webhooks: a JSON array of events a message.
 
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event . Custom arguments stand
-beside the format's own fields; the options `customer` (default `customer`), `stream` and `pool` name the argument
-that holds them, or another field. Without it, the customer is `subuser`.
+beside the format's own fields; the options `customer` (default `customer`), `stream`, `sub_account` and `pool` name the
+argument that holds them, or another field. Without it, the customer is `subuser`.
 
 SendGrid does not mark a bounce that came after a delivery had been reported.
 """
@@ -12,14 +12,13 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.event import EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import reply_of, stable_id, text
 from streams.adapt.places import find
 from streams.adapt.webhook import (
     Fields,
     Text,
     bare_id,
-    fill,
     first_text,
     json_body,
     kind_of,

@@ -1,9 +1,9 @@
 """SocketLabs event webhooks: one JSON object a message, or an array of them.
 
 Format: https://help.socketlabs.com/docs/event-webhooks-data-attributes . The vendor spells some names in two
-ways (ServerId, ServerID), so letter case does not count. The options `customer` (default `ServerId`), `stream` and
-`pool` name a field, or a meta entry as `meta.KEY`. Complaints carry neither SubaccountId nor meta data: who
-takes the customer from there needs a default customer for them.
+ways (ServerId, ServerID), so letter case does not count. The options `customer` (default `ServerId`), `stream`,
+`sub_account` and `pool` name a field, or a meta entry as `meta.KEY`. Complaints carry neither SubaccountId nor meta
+data: who takes the customer from there needs a default customer for them.
 
 A bounce that came after a delivery had been reported is not marked.
 """
@@ -13,10 +13,10 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.event import EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
-from streams.adapt.webhook import Fields, Text, fill, json_body, read_records, typed
+from streams.adapt.webhook import Fields, Text, json_body, read_records, typed
 
 NAME = "socketlabs"
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt.base import AdaptError, Context, Options
+from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import complete, decode, plain, reply_of, text, time_ms
 from streams.adapt.places import find
 
@@ -120,7 +120,7 @@ def read_owned(body: Body, read: Read, places: Places, context: Context) -> list
 
 
 def _own(events: list[MailEvent], record: Fields, places: Places, options: Options) -> None:
-    """Fill in customer, stream and pool. Looked for once: all events of a record are of one message."""
+    """Fill in customer, stream, sub-account and pool. Looked for once: all events of a record are of one message."""
     first = events[0]
     customer = (options.customer,) if options.customer else places.customer
     first.customer = _first(customer, first, record) or options.default_customer
@@ -131,15 +131,6 @@ def _own(events: list[MailEvent], record: Fields, places: Places, options: Optio
     fill(first, options, lambda place: _first((place,), first, record))
     for event in events[1:]:
         event.customer, event.stream, event.ip_pool = first.customer, first.stream, first.ip_pool
-
-
-def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> MailEvent:
-    """The event with stream and IP pool from where the options say; what is not found there stays as it is."""
-    if options.stream:
-        event.stream = look(options.stream) or event.stream
-    if options.pool:
-        event.ip_pool = look(options.pool) or event.ip_pool
-    return event
 
 
 def _first(places: Iterable[str], event: MailEvent, record: Fields) -> str:
