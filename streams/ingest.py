@@ -35,6 +35,8 @@ POLL_S = 0.1
 IDS_S = 10.0
 #: How long a topic may be unknown before it is taken to be missing.
 KNOWN_S = 3.0
+#: How long a worker that ran already waits for a broker that came back to tell what it has.
+BACK_S = 120.0
 #: While a drain is under way the broker is asked whether anything is left once nothing has come for this long.
 QUIET_S = 0.25
 #: How long a stop, or giving partitions back, waits for the store.
@@ -298,11 +300,24 @@ class IngestWorker:
                 source.pause(again)
 
     def _read_ids(self) -> None:
-        """Of a topic made just now, one broker of a cluster may know later than another."""
-        deadline = time.monotonic() + KNOWN_S
-        while missing := sorted(set(self.takes) - set(ids := topic_ids(self._admin, list(self.takes)))):
-            if time.monotonic() > deadline:
-                raise BrokerError(f"there is no topic {', '.join(missing)}; `repmon topics create` makes it")
+        """Of a topic made just now, one broker of a cluster may know later than another; one that comes back under load
+        may not answer at first, or not know its topics yet."""
+        ran = bool(self._ids)
+        deadline = time.monotonic() + (BACK_S if ran else KNOWN_S)
+        while True:
+            over = time.monotonic() > deadline or self._flusher.stopped()
+            try:
+                ids = topic_ids(self._admin, list(self.takes))
+            except BrokerError as error:
+                if over or not ran:
+                    raise
+                log.warning("%s; asking again", error)
+            else:
+                missing = sorted(set(self.takes) - set(ids))
+                if not missing:
+                    break
+                if over:
+                    raise BrokerError(f"there is no topic {', '.join(missing)}; `repmon topics create` makes it")
             time.sleep(POLL_S)
         self._ids = ids
 

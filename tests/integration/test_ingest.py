@@ -1,18 +1,20 @@
 """The ingest worker on a broker: what is produced is counted once, bad messages become dead letters."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from jobs.topics import remake_topics
 from schemas import providers, topics
 from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
+from streams import ingest
 from streams.adapt import Context, adapter
-from streams.broker import Publisher, consumer
+from streams.broker import BrokerError, Publisher, consumer, topic_ids
 from streams.changes import customers_in
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
@@ -92,6 +94,32 @@ def test_every_event_is_counted_once(kafka: Kafka, store: Store, producer: Publi
     with running(kafka, store):
         wait_for(lambda: delivered(store) == 5_000, "5,000 deliveries")
     assert delivered(store) == 5_000
+
+
+def test_broker_that_comes_back_and_does_not_answer_at_first_is_asked_again(
+    kafka: Kafka, store: Store, producer: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ran already was reached once; a broker under load may be slow to tell which topics it has."""
+    answers: list[dict[str, str] | BrokerError] = [{}, BrokerError("topic mail.events: did not answer in time"), {}]
+
+    def ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
+        known = topic_ids(client, names)
+        asked.append(known)
+        if len(asked) == 1 or not answers:
+            return known
+        answer = answers.pop(0)
+        if isinstance(answer, BrokerError):
+            raise answer
+        return answer
+
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr(ingest, "topic_ids", ids)
+    for number in range(100):
+        producer.publish(topics.MAIL_EVENTS, b"c%d" % number, event(number))
+    producer.flush()
+    with running(kafka, store):
+        wait_for(lambda: delivered(store) == 100, "100 deliveries")
+    assert not answers
 
 
 def test_restarted_worker_goes_on_behind_what_is_stored(kafka: Kafka, store: Store, producer: Publisher) -> None:
