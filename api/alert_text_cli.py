@@ -29,7 +29,7 @@ def tell_alert(
 ) -> None:
     """Print an alert in Markdown, for the customer: what was counted, since when, what is usual, who brought it.
 
-    Who took the alert in hand and what an operator decided is not in it. `alerts.text_file` names a template of your
+    Who took the alert in hand, and who overrode it and why, is not in it. `alerts.text_file` names a template of your
     own.
     """
     settings = reached(ctx.obj)

@@ -72,15 +72,14 @@ def headline(alert: AlertEvent) -> str:
 
 
 def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> str:
-    """What happened and by which numbers, in a few sentences. The customer may read them: no operator is named."""
+    """What happened and by which numbers, in a few sentences. The customer may read them: they neither name an operator
+    nor say why there is an override."""
     subject = judgement.customer, judgement.scope, judgement.now_ms
     rule = next(each for each in policy.rules_for(*subject) if each.name == verdict.rule)
-    overrides = [
-        "by the operator" if isinstance(each, Decided) else each.reason
-        for each in policy.overrides_for(*subject)
-        if each.rule == verdict.rule
-    ]
-    overridden = f" Override in force: {'; '.join(overrides)}." if overrides else ""
+    about = [each for each in policy.overrides_for(*subject) if each.rule == verdict.rule]
+    # Whose it is, and not why: a reason is the operator's own business, and may name people.
+    whose = dict.fromkeys("by the operator" if isinstance(each, Decided) else "by the policy" for each in about)
+    overridden = f" Override in force: {' and '.join(whose)}." if whose else ""
     stream = ""
     if judgement.scope.startswith(PARTS):
         stream = f"{scope_name(judgement.scope)}: "

@@ -294,7 +294,7 @@ def test_override_in_force_gives_the_marks_of_the_text() -> None:
         "t",
     )
     said = alert("complaint", COMPLAINTS, "resolved", ("warning", "good"), policy=policy).data.explanation
-    assert said.endswith("), below 8.00 % in every window; resolved from warning. Override in force: agreed.")
+    assert said.endswith("), below 8.00 % in every window; resolved from warning. Override in force: by the policy.")
 
 
 def test_headline_tells_who_what_and_how_much() -> None:
@@ -362,7 +362,7 @@ def test_time_keeps_its_milliseconds() -> None:
     assert rfc3339(1_999) == "1970-01-01T00:00:01.999Z"
 
 
-def test_override_in_force_is_told_with_its_reason_and_others_are_not() -> None:
+def test_override_in_force_is_told_without_its_reason_and_others_are_not() -> None:
     text = """
         [[rules]]
         name = "complaint"
@@ -388,11 +388,12 @@ def test_override_in_force_is_told_with_its_reason_and_others_are_not() -> None:
     """
     policy = parse(text, "test")
     said = alert("complaint", COMPLAINTS, policy=policy).data.explanation
-    assert said.endswith("at or above the warning threshold of 0.20 %. Override in force: contract 7.")
+    assert said.endswith("at or above the warning threshold of 0.20 %. Override in force: by the policy.")
     said = alert("complaint", COMPLAINTS, "resolved", ("excessive", "good"), policy=policy).data.explanation
-    assert said.endswith("resolved from excessive. Override in force: contract 7.")
+    assert said.endswith("resolved from excessive. Override in force: by the policy.")
     said = alert("complaint", COMPLAINTS, policy=policy, scope="stream:news").data.explanation
-    assert said.endswith("Override in force: contract 7; news is new.")
+    assert said.endswith("Override in force: by the policy.")
+    assert "contract" not in said, "the customer reads it"
     assert "Override" not in alert("complaint", COMPLAINTS).data.explanation
 
 
