@@ -36,6 +36,17 @@ Scope = Annotated[
 ]
 
 
+ScoredScope = Annotated[
+    str,
+    Field(
+        pattern=r"^(customer$|stream:|class:(bulk|transactional)$)",
+        max_length=300,
+        description="`customer` for all mail, `stream:NAME` for one stream, `class:bulk` or `class:transactional` "
+        "where the policy judges these.",
+    ),
+]
+
+
 class Query(BaseModel):
     """Parameters of every request. A parameter that does not exist is refused, so that a typing error shows."""
 
@@ -87,7 +98,7 @@ class ListingsQuery(Query):
 class ScoresQuery(Query):
     """Which scores, when."""
 
-    scope: Scope = "customer"
+    scope: ScoredScope = "customer"
     start: Annotated[
         str | None,
         Field(
@@ -227,7 +238,8 @@ class Room(BaseModel):
 
 
 class ScopeStanding(BaseModel):
-    """Where one scope stands: `customer` is all mail, `stream:NAME` one stream.
+    """Where one scope stands: `customer` is all mail, `stream:NAME` one stream; `class:bulk` and `class:transactional`
+    are there where the policy judges them by themselves.
 
     `standing`, `judged`, `since` and `policy_version` are null until the scope was judged for the first time.
     """
@@ -254,7 +266,7 @@ class ScopeStanding(BaseModel):
 
 
 class Standing(BaseModel):
-    """Where a customer stands, all of its mail first, then each stream by name."""
+    """Where a customer stands, all of its mail first, then each class and stream by name."""
 
     customer: str
     time: datetime

@@ -14,6 +14,7 @@ from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_metric import COUNTED
 from schemas.policy_rule import Rule
+from schemas.scope import CLASS_PREFIX
 from streams.interval import z_of
 from streams.screen import measured, screen
 from streams.subjects import FIELDS, Subjects
@@ -44,7 +45,7 @@ def scores(subjects: Subjects, policy: Policy) -> Scores:
     """Whole numbers from 0 to 100, a row a subject and a column for each of `SCORES`; nan where there is none.
 
     There is none where no rule of a component has enough mail in any window. That nothing is listed counts only where
-    any rate has enough.
+    any rate has enough, and is not known of bulk and transactional mail by themselves.
     """
     found = np.full((len(subjects), len(SCORES)), np.nan)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
@@ -53,6 +54,8 @@ def scores(subjects: Subjects, policy: Policy) -> Scores:
         if rule.metric in COMPONENT_OF and not rule.mail_to:
             column = SCORES.index(COMPONENT_OF[rule.metric])
             found[:, column] = np.fmin(found[:, column], _by_rule(rule, subjects, policy, place_of, too_small))
+    classes = [row for row, scope in enumerate(subjects.scopes) if scope.startswith(CLASS_PREFIX)]
+    found[classes, SCORES.index("blacklisting")] = np.nan
     np.fmin.reduce(found[:, 1:], axis=1, out=found[:, 0])
     # Rounded up, so that the number says the level as well: above 40 is above 40. Marks are hit but for rounding.
     return np.ceil(found - 1e-9)

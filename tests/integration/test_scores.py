@@ -78,6 +78,9 @@ def test_history_is_told_day_by_day_and_only_the_days_asked_for(api: Api) -> Non
     assert told("?from=2026-03-11T23:00:00Z") == [("2026-03-11", 70), ("2026-03-12", 80)]
     assert told("?to=2026-03-11T00:00:00Z") == [("2026-02-20", 60), ("2026-03-11", 70)]
     assert told("?scope=stream:news") == [("2026-03-11", 10)]
+    scored(api, 1, 20, "class:bulk")
+    assert told("?scope=class:bulk") == [("2026-03-11", 20)]
+    assert told("?scope=class:transactional") == []
 
 
 def test_another_customers_scores_are_never_answered(api: Api) -> None:
@@ -97,6 +100,8 @@ def test_another_customers_scores_are_never_answered(api: Api) -> None:
         ("to=1e9", "to"),
         ("to=-999999999999999", "to"),
         ("scope=all", "scope"),
+        ("scope=class:other", "scope"),
+        ("scope=pool:shared", "scope"),
         ("days=3", "days"),
     ],
 )

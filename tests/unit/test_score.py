@@ -65,6 +65,12 @@ def test_listing_counts_even_where_no_rate_has_enough_mail() -> None:
     assert (found["blacklisting"], found["overall"], found["complaints"]) == (15, 15, None)
 
 
+def test_class_has_no_score_of_blacklisting_for_nobody_knows_which_of_them_used_what_is_listed() -> None:
+    spotless = WindowCounts(delivered=50_000, fbl_delivered=20_000, sent=50_000)
+    found = score_of(SubjectCounts(customer="acme", scope="class:bulk", windows={"24h": spotless}), POLICY)
+    assert found == {**dict.fromkeys(SCORES, 100), "blacklisting": None}
+
+
 def test_worst_window_counts() -> None:
     bad, good = WindowCounts(delivered=9_000, hard=1_500), WindowCounts(delivered=90_000, hard=1_500)
     both = SubjectCounts(customer="acme", scope="customer", windows={"24h": bad, "7d": good})
