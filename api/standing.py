@@ -30,12 +30,13 @@ SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_
 FROM standings FINAL
 WHERE customer = {customer:String}
 """
-#: The last transition of each scope's and rule's last episode, where that did not resolve it.
+#: The last transition of each scope's and rule's last episode, where that did not resolve it. One that was repeated
+#: with another level after a crash has two rows, of which the later says what was stored.
 OPEN_ALERTS = """
 SELECT event, toUnixTimestamp64Milli(opened) FROM
 (
-    SELECT scope, rule, episode, argMax(event, transition) AS event, argMax(kind, transition) AS kind,
-        min(time) AS opened
+    SELECT scope, rule, episode, argMax(event, (transition, alerts.time)) AS event,
+        argMax(kind, (transition, alerts.time)) AS kind, min(alerts.time) AS opened
     FROM alerts FINAL WHERE customer = {customer:String}
     GROUP BY scope, rule, episode
     ORDER BY episode DESC LIMIT 1 BY scope, rule

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from httpx import Response
 
 from api import keys
 from api.problems import MEDIA_TYPE, RETRY_AFTER_S
 from jobs.migrate import migrate
+from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from streams.store import Store, open_store
 from tests.integration.api_client import DAY, NOW, Api, Row, running
@@ -55,6 +57,16 @@ def test_key_shows_its_own_customer_only(fresh: Api) -> None:
     assert [scope["scope"] for scope in standing.json()["scopes"]] == ["customer"]
     assert fresh.rates(metric="failure", window="1h")["points"][-1]["window"]["denominator"] == 7
     assert fresh.rates(metric="failure", scope="stream:secret")["points"][-1]["window"]["denominator"] == 0
+
+
+def test_alert_that_was_repeated_with_another_level_after_a_crash_is_shown_as_it_was_stored_last(fresh: Api) -> None:
+    example = Path("schemas/examples/reputation.alerts/valid/opened-critical-failure.json").read_bytes()
+    critical = msgspec.json.decode(example, type=AlertEvent)
+    for event_id, level, time in (("b", "warning", "2026-03-12T12:02:00Z"), ("a", "critical", "2026-03-12T12:01:00Z")):
+        data = msgspec.structs.replace(critical.data, customer="acme", level=level, transition=1)
+        fresh.alert(msgspec.structs.replace(critical, id=event_id, time=time, data=data))
+    (scope,) = fresh.get("/v1/standing").json()["scopes"]
+    assert [each["level"] for each in scope["open_alerts"]] == ["warning"]
 
 
 @pytest.mark.parametrize("path", ["/v1/standing", "/v1/rates"])
