@@ -9,7 +9,7 @@ import typer
 from api.dead_letters_cli import harmless, print_line
 from api.ranges import RangeError, instant
 from api.stages import policy_in_force
-from jobs.decisions import add_override, end_override
+from jobs.decisions import add_override, check_known, end_override
 from jobs.embedded.folder import reached
 from schemas.settings import SettingsError
 from streams.describe import rfc3339
@@ -36,7 +36,8 @@ def add(
     """Let a rule give a customer no level worse than one, until a time.
 
     Running monitors judge by it within seconds. An open alert that is worse goes down at once (`overridden`), and is
-    back at what the counts say when the override ends.
+    back at what the counts say when the override ends. Of a customer that sent nothing yet, `repmon customers set` must
+    have said that there is one.
     """
     try:
         until_ms = instant("--until", until) * 1000
@@ -45,6 +46,7 @@ def add(
     settings = reached(ctx.obj)
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy
+    check_known(store, customer, stream)
     found = add_override(
         store, policy, customer, rule, level, until_ms, stream=stream, by=by, why=why, now_ms=_now_ms()
     )

@@ -29,6 +29,18 @@ GROUP BY JSONExtractString(event, 'data', 'alert_id')
 LIMIT 3
 """
 
+KNOWN = """
+SELECT 1 FROM counts WHERE dimension = 'provider' AND customer = {customer:String} LIMIT 1
+UNION ALL
+SELECT 1 FROM standings WHERE customer = {customer:String} LIMIT 1
+UNION ALL
+SELECT 1 FROM customers FINAL WHERE customer = {customer:String} AND NOT gone LIMIT 1
+"""
+STREAMS = (
+    "SELECT DISTINCT stream FROM counts WHERE dimension = 'provider' AND customer = {customer:String} ORDER BY stream"
+)
+#: So many streams are named to somebody who named one that is not there.
+STREAMS_TOLD = 20
 
 T = TypeVar("T")
 
@@ -131,6 +143,23 @@ def _one(name: str, known: Sequence[tuple[str, T]], what: str) -> T:
     if len(found) > 1:
         raise DecisionError(f"more than one {what} has an id that starts with {name!r}")
     return found[0]
+
+
+def check_known(store: Store, customer: str, stream: str = "") -> None:
+    """Check that something is known of a customer, and of a stream of it: a mistyped name decides nothing.
+
+    Raises:
+        DecisionError: nothing is.
+        StoreError: the store failed.
+    """
+    if not store.rows(KNOWN, {"customer": customer}):
+        raise DecisionError(f"nothing is stored of customer {customer!r}")
+    if not stream:
+        return
+    streams = [str(name) for (name,) in store.rows(STREAMS, {"customer": customer})]
+    if stream not in streams:
+        some = ", ".join(filter(None, streams[:STREAMS_TOLD])) or "none"
+        raise DecisionError(f"--stream: customer {customer!r} has sent nothing in a stream {stream!r}; it has {some}")
 
 
 def given(option: str, text: str) -> None:

@@ -7,17 +7,9 @@ when it could be lifted.
 from datetime import UTC, datetime
 
 from jobs.audit import Decision, note
-from jobs.decisions import DecisionError, given
+from jobs.decisions import DecisionError, check_known, given
 from streams.store import Store
 from streams.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
-
-KNOWN = """
-SELECT 1 FROM counts WHERE dimension = 'provider' AND customer = {customer:String} LIMIT 1
-UNION ALL
-SELECT 1 FROM standings WHERE customer = {customer:String} LIMIT 1
-UNION ALL
-SELECT 1 FROM customers FINAL WHERE customer = {customer:String} AND NOT gone LIMIT 1
-"""
 
 
 def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> None:
@@ -30,8 +22,7 @@ def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> N
     given("CUSTOMER", customer)
     given("--by", by)
     given("--why", why)
-    if not store.rows(KNOWN, {"customer": customer}):
-        raise DecisionError(f"nothing is stored of customer {customer!r}")
+    check_known(store, customer)
     if (found := suspension(store, customer)) is not None:
         raise DecisionError(f"customer {customer!r} is suspended already, by {found.by}")
     _store(store, customer, SUSPENDED, by, why, now_ms)

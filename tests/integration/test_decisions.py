@@ -307,6 +307,17 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
     assert ": list mended (Ida)" in explained
     assert said("override", "end", added.split()[0], "--by", "Ida") == f"ended {added}"
     assert said("override", "list") == ""
+    for words, fault in (
+        (("acmee",), "nothing is stored of customer 'acmee'"),
+        (("pool:shared",), "nothing is stored of customer 'pool:shared'"),
+        (("acme", "--stream", "newz"), "--stream: customer 'acme' has sent nothing in a stream 'newz'; it has news"),
+    ):
+        with pytest.raises(DecisionError, match=fault):
+            said("override", "add", *words, *decision)
+    assert said("override", "list") == "", "a mistyped name decides nothing"
+    assert "[news]" in said("override", "add", "acme", "--stream", "news", *decision)
+    said("customers", "set", "beginner", "--by", "Ida")
+    assert "beginner failure" in said("override", "add", "beginner", *decision)
 
 
 def test_customer_is_told_what_was_decided_and_not_by_whom_nor_why(
