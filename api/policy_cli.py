@@ -36,7 +36,7 @@ File = Annotated[Path, typer.Argument(help="The policy, a TOML file.")]
 @app.command("check")
 def check_file(file: File) -> None:
     """Name every mistake of a policy with its line; or show its version and rules."""
-    for line in described(_checked(file)[0]):
+    for line in described(checked(file)[0]):
         print_line(harmless(line))
 
 
@@ -76,7 +76,7 @@ def apply_file(
         if not value.strip():
             raise SettingsError(f"{option}: must not be empty")
     settings = reached(ctx.obj)
-    _, text = _checked(file)
+    policy, text = checked(file)
     store = open_store(settings.clickhouse)
     done = apply(store, text, str(file), by.strip(), why.strip(), time.time_ns() // 1_000_000)
     store.close()
@@ -84,6 +84,11 @@ def apply_file(
         print_line(harmless(f"applied {done.policy.version}" + (f", before {done.before}" if done.before else "")))
     else:
         print_line(harmless(f"{_line(done.policy)}: the same text is in force already, nothing is changed"))
+    if "unwanted" in policy.used and not settings.ingest.refusals:
+        said = (
+            "a rule judges unwanted mail, which is counted only with ingest.refusals = true; these settings say false"
+        )
+        commands.err.print(said, markup=False)
     if settings.policy.file:
         said = f"policy.file names {settings.policy.file}, which goes before: with these settings it is not taken up"
         commands.err.print(harmless(said), markup=False)
@@ -98,7 +103,7 @@ def diff(
 ) -> None:
     """Show what a policy would change, rule by rule, against the one in force."""
     settings = reached(ctx.obj)
-    policy, _ = _checked(file)
+    policy, _ = checked(file)
     store = open_store(settings.clickhouse)
     before = policy_of(named(store, against)) if against else policy_in_force(settings, store).policy
     store.close()
@@ -128,7 +133,7 @@ def show_history(
         commands.err.print(f"there are more than these {limit:,}; --limit says how many are shown", markup=False)
 
 
-def _checked(file: Path) -> tuple[Policy, str]:
+def checked(file: Path) -> tuple[Policy, str]:
     """The policy of a file and its text. One with mistakes ends the command, with all of them as lines.
 
     Raises:

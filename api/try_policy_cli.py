@@ -10,11 +10,12 @@ import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
+from api.policy_cli import checked
 from api.stages import policy_in_force
 from api.try_policy_text import lines
 from jobs.embedded.folder import reached
 from jobs.try_policy import try_policy
-from schemas import policy, providers
+from schemas import providers
 from schemas.alert import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import SettingsError
@@ -43,7 +44,7 @@ def try_file(
         raise SettingsError(
             f"--since: {since!r} is not between 1h and the {LONGEST_MS // 86_400_000}d that counts are kept"
         )
-    tried = policy.load(file)
+    tried, _ = checked(file)
     store = open_store(settings.clickhouse)
     loop = providers.load().with_feedback_loop()
     in_force = policy_in_force(settings, store).policy

@@ -199,6 +199,20 @@ def test_bad_policy_changes_nothing_and_has_all_its_mistakes_named(ground: Groun
     ]
     assert [each.version for each in history(ground.store, 10)] == [policy.parse(STRICT, "t").version]
     assert len(ground.store.rows(AUDITED)) == 1
+    for command in ("check", "diff", "try"):
+        named = ground.run("policy", command, str(file))
+        assert (named.exit_code, named.stdout) == (1, bad.stdout)
+
+
+def test_rule_on_what_ingest_does_not_count_is_told(ground: Ground) -> None:
+    text = STRICT.replace('metric = "failure"', 'metric = "unwanted"')
+    done = ground.apply(text)
+    assert done.exit_code == 0
+    assert "a rule judges unwanted mail, which is counted only with ingest.refusals = true" in done.stderr
+    ours = ground.run("policy", "apply", ground.file(text), "--by", "jane", "--why", "x", ingest={"refusals": True})
+    assert ours.exit_code == 0
+    assert "refusals" not in ours.stderr
+    assert "refusals" not in ground.apply(STRICT).stderr
 
 
 @pytest.mark.parametrize("option", ["--by", "--why"])
