@@ -1,14 +1,25 @@
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from api.explain import explain
+from api.explain_text import lines
+from api.rates import Definition
+from api.standing import standing
+from jobs.decisions import acknowledge
 from jobs.migrate import migrate, migrations, render
+from jobs.suspensions import suspend
+from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
+from streams.lifecycle import alert_id, transition_id
 from streams.store import StoreError, open_store
 from streams.subjects import PLACE
 from streams.totals import read_totals
+from streams.verdicts import Judge
 
 DAY_MS = 86_400_000
 
@@ -54,6 +65,109 @@ def test_counts_from_before_a_migration_stay_as_they_were(
     month = read_totals(store, ["acme"], [30 * DAY_MS], ["yahoo"], int(at.timestamp() * 1000) + 1)
     store.close()
     assert month.counts[0, 0, PLACE["delivered"]] == 12
+
+
+def test_alert_from_before_a_migration_goes_on_as_the_same_one(
+    new_database: Callable[[], ClickHouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written when there were neither causes, scores nor suspensions is read, judged and explained."""
+    settings, known = new_database(), migrations()
+    monkeypatch.setattr("jobs.migrate.migrations", lambda: known[:11])
+    migrate(settings)
+    store = open_store(settings)
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    opened = datetime.fromtimestamp(now_ms / 1000 - 3_600, UTC)
+    for table, row in old_rows(opened).items():
+        store.insert(table, {name: [value] for name, value in row.items()})
+    monkeypatch.undo()
+    migrate(settings)
+
+    def judged(after_ms: int) -> list[tuple[str, str, int, int, str | None]]:
+        judge = Judge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
+        return [
+            (each.data.alert_id, each.data.kind, each.data.episode, each.data.transition, each.data.cause)
+            for each in judge.judge_customers(["acme"], now_ms + after_ms).alerts
+        ]
+
+    name = alert_id("acme", "customer", "failure", 2)
+    assert judged(0) == [], "the level holds, so nothing is told"
+    explained = explain(store, "acme", policy.load(), [], now_ms, past=False)
+    assert explained is not None
+    said = "\n".join(lines(explained))
+    assert f"alert {name}: open since" in said
+    assert "opened, good to critical: 300 of 1,000 in 24h" in said
+    (shown,) = standing(store, "acme", Definition((), True), policy.load(), now_ms).scopes
+    assert (shown.standing, [(each.alert_id, each.level) for each in shown.open_alerts]) == (
+        "critical",
+        [(name, "critical")],
+    )
+    suspend(store, "acme", by="Ida", why="bought list", now_ms=now_ms)
+    acknowledge(store, name, by="Ida", why="called them", now_ms=now_ms)
+    assert judged(1) == [(name, "acknowledged", 2, 2, "operator")]
+    mended = {"customer": "acme", "stream": "news", "value": "yahoo", "source": "t:x:0", "bucket": opened}
+    columns = {"dimension": "provider", "delivered": 90_000, **mended}
+    store.insert("counts", {column: [value] for column, value in columns.items()})
+    assert judged(60_000) == []
+    assert judged(31 * 60_000) == [(name, "resolved", 2, 3, "late_events")]
+    actions = [str(each) for (each,) in store.rows("SELECT action FROM audit ORDER BY time, action")]
+    assert sorted(actions) == ["alert acknowledged", "customer suspended", "policy applied"]
+    store.close()
+
+
+def old_rows(opened: datetime) -> dict[str, dict[str, Any]]:
+    """By table, what version 11 wrote of a customer whose second alert on failures was opened at a time."""
+    opened_ms = int(opened.timestamp() * 1000)
+    numbers = {"numerator": 300, "denominator": 1_000, "rate": 0.3, "lower": 0.27, "upper": 0.33, "threshold": 0.1}
+    whose = {"customer": "acme", "scope": "customer", "rule": "failure"}
+    life = {"episode": 2, "transition": 1, "level": "critical"}
+    event_id = transition_id("acme", "customer", "failure", 2, 1, "critical")
+    data = {
+        "alert_id": alert_id("acme", "customer", "failure", 2),
+        "metric": "failure",
+        "kind": "opened",
+        "previous_level": "good",
+        "window": "24h",
+        "confidence": 0.95,
+        "policy_version": "default-1",
+        "explanation": "300 of 1,000 failed.",
+        "evidence": {"providers": [{"name": "yahoo", "count": 300, "volume": 1_000}], "ips": [], "listings": []},
+        **whose,
+        **life,
+        **numbers,
+    }
+    event = {
+        "id": event_id,
+        "type": "org.repmon.alert.opened.v1",
+        "subject": "acme",
+        "time": f"{opened:%Y-%m-%dT%H:%M:%S}Z",
+        "specversion": "1.0",
+        "source": "/repmon/monitor",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    counted = {"customer": "acme", "stream": "news", "dimension": "provider", "value": "yahoo", "source": "t:x:0"}
+    stood = {"customer": "acme", "scope": "customer", "standing": "critical", "since": opened, "updated": opened}
+    named = ("kind", "previous_level", "window", "policy_version")
+    return {
+        "counts": {**counted, "bucket": opened, "delivered": 700, "hard": 300},
+        "standings": {**stood, "volume": 1_000, "failure_rate": 0.3, "reasons": ["failure"]},
+        "alerts": {
+            **whose,
+            **life,
+            **numbers,
+            **{name: data[name] for name in named},
+            "time": opened,
+            "id": event_id,
+            "event": json.dumps(event),
+        },
+        "alert_states": {
+            **whose,
+            "updated": opened,
+            "level": "critical",
+            "state": json.dumps({**whose, **life, "opened_ms": opened_ms, "changed_ms": opened_ms}),
+        },
+        "audit": {"time": opened, "who": "Ben", "action": "policy applied", "subject": "default-1", "detail": "{}"},
+    }
 
 
 def test_database_name_is_checked_before_it_reaches_sql() -> None:

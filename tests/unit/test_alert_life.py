@@ -47,7 +47,7 @@ class Life:
             overrides=beside["override"].id if beside.get("override") else "",
             counts=beside.pop("counts", {}),
         )
-        said = verdict(level, holding)
+        said = msgspec.structs.replace(verdict(level, holding), rule=self.rule.name)
         self.state, found = lived(self.state, said, self.rule, Beside(now, **beside), ("acme", "customer"), LENGTHS)
         self.said += found
         return [each.kind for each in found]

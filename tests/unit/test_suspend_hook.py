@@ -1,5 +1,7 @@
+import random
 import threading
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any, get_args
 
 import msgspec
@@ -7,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.suspend_hook import NO_HOOK, Latest, Seen, Suspension, decide, run
+from jobs.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspension, decide, run
 from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
+from streams.lifecycle import Transition
+from tests.unit.test_alert_life import IDA, RULE, Life, noted
 
 
 def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes: Any) -> AlertEvent:
@@ -244,6 +248,81 @@ def test_an_episode_suspends_at_most_once_until_it_is_resolved(events: list[Aler
                 suspended.clear()
             case Suspension(action="keep suspended"):
                 suspended.discard(event.data.alert_id)
+
+
+#: Whatever else a policy judges is not all of a customer's mail.
+PARTS = ("stream:x", "stream:customer", "class:bulk", "class:transactional", "pool:shared", "pool:customer")
+
+
+@given(
+    st.lists(
+        st.builds(
+            alert,
+            st.sampled_from(get_args(TransitionKind)),
+            st.sampled_from(LEVELS),
+            scope=st.sampled_from(PARTS),
+            customer=st.sampled_from(["", "acme-retail"]),
+            rule=st.sampled_from(["failure", "failure_burn", "volume_spike", "unwanted", "attributed_listing"]),
+            transition=st.integers(1, 9),
+        ),
+        max_size=12,
+    )
+)
+def test_law_alerts_on_a_part_of_the_mail_neither_suspend_nor_lift(events: list[AlertEvent]) -> None:
+    seen = Seen()
+    decide(alert(alert_id="whole"), seen)
+    for event in events:
+        found = decide(event, seen)
+        assert found is None or found.action in ("stream only", "pool only")
+    last = decide(alert("resolved", "good", alert_id="whole"), seen)
+    assert last is not None
+    assert last.action == "lift"
+
+
+def as_sent(transition: Transition) -> AlertEvent:
+    same = ("alert_id", "customer", "scope", "rule", "kind", "level", "previous_level", "episode", "transition")
+    event = alert(**{name: getattr(transition, name) for name in same})
+    return msgspec.structs.replace(event, id=transition.id)
+
+
+def lives() -> st.SearchStrategy[list[tuple[int, Level, Level | None, dict[str, Any]]]]:
+    """Judgements that come and go often, at minutes later than the one before; overrides begin and end between them."""
+    moments = st.tuples(
+        st.sampled_from([1, 5, 40, 200]),
+        st.sampled_from([("good", None), ("good", None), ("good", "critical"), ("warning", None), ("critical", None)]),
+        st.fixed_dictionaries(
+            {"override": st.sampled_from([None, None, IDA]), "noted": st.sampled_from([None, noted(100)])}
+        ),
+    )
+    return st.lists(moments, min_size=1, max_size=25).map(
+        lambda each: [
+            (minute, *said, beside)
+            for minute, (_, said, beside) in zip(accumulate(apart for apart, _, _ in each), each, strict=True)
+        ]
+    )
+
+
+@given(st.lists(lives(), min_size=1, max_size=2), st.randoms(use_true_random=False))
+def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspend_it_and_not_longer_than_open(
+    says: list[list[tuple[int, Level, Level | None, dict[str, Any]]]], chance: random.Random
+) -> None:
+    """Whatever is acknowledged, overridden, reopened or judged by another policy, and though events come twice."""
+    lived = [Life(msgspec.structs.replace(RULE, name=f"rule_{number}")) for number in range(len(says))]
+    steps = [(said, life) for some, life in zip(says, lived, strict=True) for said in some]
+    seen, sent, suspended = Seen(), list[AlertEvent](), False
+    for (minute, level, holding, beside), life in sorted(steps, key=lambda each: each[0][0]):
+        told = len(life.said)
+        life.at(minute, level, holding, version=chance.choice("ab"), **beside)
+        new = [as_sent(each) for each in life.said[told:]]
+        for event in [*new, *chance.sample(sent, min(2, len(sent)))]:
+            found = decide(event, seen)
+            suspended = {"suspend": True, "lift": False}.get(found.action if found else "", suspended)
+        sent += new
+        states = [each.state for each in lived if each.state is not None]
+        if any(state.level in SUSPENDING for state in states):
+            assert suspended
+        if not any(state.level != "good" for state in states):
+            assert not suspended
 
 
 def test_memory_is_bounded_and_forgets_the_oldest() -> None:
