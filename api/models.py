@@ -39,10 +39,10 @@ Scope = Annotated[
 ScoredScope = Annotated[
     str,
     Field(
-        pattern=r"^(customer$|stream:|class:(bulk|transactional)$)",
+        pattern=r"^(customer$|stream:|sub_account:|class:(bulk|transactional)$)",
         max_length=300,
-        description="`customer` for all mail, `stream:NAME` for one stream, `class:bulk` or `class:transactional` "
-        "where the policy judges these.",
+        description="`customer` for all mail, `stream:NAME` for one stream, `sub_account:NAME`, `class:bulk` or "
+        "`class:transactional` where the policy judges these.",
     ),
 ]
 
@@ -238,8 +238,8 @@ class Room(BaseModel):
 
 
 class ScopeStanding(BaseModel):
-    """Where one scope stands: `customer` is all mail, `stream:NAME` one stream; `class:bulk` and `class:transactional`
-    are there where the policy judges them by themselves.
+    """Where one scope stands: `customer` is all mail, `stream:NAME` one stream; `sub_account:NAME`, `class:bulk` and
+    `class:transactional` are there where the policy judges them by themselves.
 
     `standing`, `judged`, `since` and `policy_version` are null until the scope was judged for the first time.
     """

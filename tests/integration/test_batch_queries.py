@@ -47,9 +47,9 @@ EVERYTHING = Policy(
         ),
     ),
     windows=("5m", "1h", "24h", "7d", "30d"),
-    scopes=("customer", "stream", "class"),
+    scopes=("customer", "stream", "sub_account", "class"),
     overrides=tuple(
-        Override(customer=name, stream="news", rule="block", reason="agreed", levels=Levels(watch=0.0005))
+        Override(customer=name, stream="eu/news", rule="block", reason="agreed", levels=Levels(watch=0.0005))
         for name in NAMES
     ),
 )
@@ -77,7 +77,7 @@ def ground(store: Store) -> Ground:
                 "delivered": 5 if back > DAY else 400,
             }
             for number, name in enumerate(NAMES)
-            for stream, stream_class in (("news", "bulk"), ("receipts", "transactional"))
+            for stream, stream_class in (("eu/news", "bulk"), ("receipts", "transactional"))
             for back in backs
             for dimension, value in (
                 ("provider", "yahoo"),
@@ -96,7 +96,7 @@ def ground(store: Store) -> Ground:
             for number, name in enumerate(NAMES)
         ],
     )
-    unwanted = {"stream": "news", "time": at(2 * MINUTE)}
+    unwanted = {"stream": "eu/news", "time": at(2 * MINUTE)}
     insert(store, "unwanted_mail", [{"customer": name, "id": name, "message_id": name, **unwanted} for name in NAMES])
     registered = [Customer(customer=name, plan="", domains=("elsewhere.example",)) for name in NAMES]
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=NOW_MS)

@@ -81,6 +81,8 @@ def test_history_is_told_day_by_day_and_only_the_days_asked_for(api: Api) -> Non
     scored(api, 1, 20, "class:bulk")
     assert told("?scope=class:bulk") == [("2026-03-11", 20)]
     assert told("?scope=class:transactional") == []
+    scored(api, 1, 30, "sub_account:eu")
+    assert told("?scope=sub_account:eu") == [("2026-03-11", 30)]
 
 
 def test_another_customers_scores_are_never_answered(api: Api) -> None:

@@ -251,7 +251,16 @@ def test_an_episode_suspends_at_most_once_until_it_is_resolved(events: list[Aler
 
 
 #: Whatever else a policy judges is not all of a customer's mail.
-PARTS = ("stream:x", "class:bulk", "class:transactional", "pool:shared", "pool:customer", "from:a.example", "plan:free")
+PARTS = (
+    "stream:x",
+    "class:bulk",
+    "class:transactional",
+    "pool:shared",
+    "pool:customer",
+    "from:a.example",
+    "plan:free",
+    "sub_account:eu",
+)
 
 
 @given(
