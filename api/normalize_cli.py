@@ -3,6 +3,7 @@
 The operator's way to try a mapping: what it prints is what a topic of this format would have counted.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import IO
@@ -30,7 +31,7 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, c
     if form not in LISTING_FORMATS:
         adapter(form)
     events, bad = 0, 0
-    for found in _read(source.read(MAX_BODY_BYTES + 1), form, context):
+    for found in _read(source.read(MAX_BODY_BYTES + 1).removeprefix(BOM_UTF8), form, context):
         if not isinstance(found, str):
             events += 1
             out.write(_ENCODER.encode(found) + b"\n")

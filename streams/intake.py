@@ -17,6 +17,7 @@ from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
 from streams import late_bounces
 from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonical
+from streams.adapt.base import printable
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
 from streams.classify import Classified, Classifier
@@ -230,7 +231,7 @@ def take_listing(bounds: TimeBounds) -> Take:
                 event = LISTING.decode(payload)
                 reason = check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                reason = plain(error)
+                reason = printable(plain(error))
             if reason:
                 batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
             else:

@@ -12,6 +12,8 @@ from schemas.providers import Providers
 
 #: The longest key that BLAKE2b takes, in bytes (RFC 7693 section 2.1).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
+#: Characters kept of an error that had to be escaped.
+MAX_ESCAPED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,19 @@ class Lists:
 
 
 class AdaptError(ValueError):
-    """A message cannot be turned into events; the text says to a person which field and what is wrong."""
+    """A message cannot be turned into events; the text says to a person, in one line, which field and what is wrong."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` may repeat values of the message: see `printable`."""
+        super().__init__(printable(reason))
+
+
+def printable(text: str) -> str:
+    """Text for logs and terminals: what cannot be printed is escaped, and then it is cut to `MAX_ESCAPED`."""
+    if text.isprintable():
+        return text
+    escaped = (each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(escaped)[:MAX_ESCAPED]
 
 
 @dataclass(frozen=True, slots=True)

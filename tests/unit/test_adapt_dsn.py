@@ -320,3 +320,11 @@ def test_failed_recipient_that_the_text_does_not_name_has_its_explanation() -> N
     text = "\n\nHello,\n\nThe group may not exist.\n\n----- Original message -----\n\n"
     (event,) = read(("\n".join([*PLAIN, "X-Failed-Recipients: g@groups.example"]) + text + ORIGINAL).encode())
     assert (event.diagnostic, event.message_id) == ("The group may not exist.", "weekly-44.iris@acme.example")
+
+
+def test_first_megabyte_of_a_larger_report_is_enough() -> None:
+    content = "\n".join(fields(*group) for group in (ABOUT, FAILED))
+    whole = report("delivery-status", content, ORIGINAL + "\n" + "attachment\n" * 200_000)
+    with pytest.raises(AdaptError, match="the limit is 1,000,000"):
+        read(whole)
+    assert read(whole[:1_000_000]) == dsn(FAILED)

@@ -141,8 +141,13 @@ def test_counts_are_of_what_was_sent() -> None:
     }
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b'{"id":"\xff"}', b"[" * 100_000, b'"text"'], ids=range(5))
+#: The error repeats the value.
+STEERING = b'{"id": "l", "type": "\\u001b[2J"}'
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b'{"id":"\xff"}', b"[" * 100_000, b'"text"', STEERING], ids=range(6))
 def test_bad_listing_is_set_aside(payload: bytes) -> None:
     batch = Batch(Source("l:id:0", "l", 0, Seen(100_000)), 0, 0)
     take_listing(BOUNDS)(batch, [payload], [0], NOW)
     assert (len(batch.dead), batch.listings, batch.next_offset) == (1, [], 1)
+    assert batch.dead[0].reason.isprintable()

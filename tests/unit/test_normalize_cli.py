@@ -102,6 +102,7 @@ def test_bad_record_of_an_array_costs_only_itself() -> None:
         (b"", "sendgrid", "standard input is empty"),
         (b"\n\n", "postfix", "standard input is empty"),
         (b'[{"event":\n1},\n{}]', "sendgrid", "record 2: field `event` is missing"),
+        (b'\xef\xbb\xbf[{"event":"open"},\n{}]', "sendgrid", "record 2: field `event` is missing"),
         (b"{\n\n\n", "sendgrid", "the message is not JSON: input data was truncated"),
         (b"From: a@b.example\n\nhello\nyou\n", "dsn", "the mail has no part of type message/delivery-status"),
         (b"x: y\n" + b"z" * MAX_EVENT_BYTES * 3, "arf", "the message has 3,000,005 bytes; the limit is 1,000,000"),
