@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.alert import Level
 from schemas.policy import Policy
+from schemas.scope import SUB_ACCOUNT
 from streams.compare_policies import Difference, Span, differences, spans
 from streams.hourly_history import Extent, Hourly
 from streams.store import Store
@@ -58,7 +59,8 @@ def try_policy(
         StoreError: the store failed.
     """
     extent = Extent.of((tried, in_force), since_ms, now_ms)
-    hourly = Hourly(store, extent, feedback_loop)
+    accounts = any(SUB_ACCOUNT in policy.scopes for policy in (tried, in_force))
+    hourly = Hourly(store, extent, feedback_loop, sub_accounts=accounts)
     customers = hourly.customers()
     found: tuple[dict[Key, tuple[Span, ...]], dict[Key, tuple[Span, ...]]] = ({}, {})
     subjects = 0

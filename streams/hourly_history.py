@@ -18,6 +18,7 @@ from streams.own_listings import by_owner, users_before
 from streams.portions import portions
 from streams.spikes import FIRST_H
 from streams.store import Store
+from streams.sub_account_windows import rows_of_sub_accounts
 from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.totals import FOREVER_S, MINUTE_S
 from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of
@@ -103,7 +104,11 @@ class Extent:
 class Hourly:
     """Reads the history of all customers, a portion at a time."""
 
-    def __init__(self, store: Store, extent: Extent, feedback_loop: Sequence[str]) -> None:
+    def __init__(
+        self, store: Store, extent: Extent, feedback_loop: Sequence[str], *, sub_accounts: bool = False
+    ) -> None:
+        """With `sub_accounts` those are among the subjects."""
+        self._sub_accounts = sub_accounts
         self._store = store
         self._extent = extent
         self._asked = {"fbl": list(feedback_loop), "since": extent.start_s, "until": extent.end_s}
@@ -140,15 +145,27 @@ class Hourly:
                 for column, more in zip(columns, block[2:], strict=True):
                     column.extend(more)
         who = layout(keys)
+        accounts = rows_of_sub_accounts(who.customers, who.scopes) if self._sub_accounts else {}
+        subjects = len(who.customers) + len(accounts)
         # Field by field in memory: a rate is made of few, and those that are never written take no room.
-        counts = np.moveaxis(np.zeros((len(FIELDS), len(who.customers), self._extent.hours), np.int64), 0, -1)
+        counts = np.moveaxis(np.zeros((len(FIELDS), subjects, self._extent.hours), np.int64), 0, -1)
         if keys:
             hours, *values = map(np.concatenate, columns)
             rows = np.repeat(np.arange(len(keys)), list(map(len, columns[0])))
             self._fill(counts, who, len(keys), (rows, self._place(hours)), dict(zip(READ, values, strict=True)))
             self._add_exposure(counts, who, keys, customers)
-        begin, first = self._extent.start_s, self._extent.first
-        return History(who.customers, who.scopes, begin, first, counts, self._own(), self._causes())
+        for place, its in enumerate(accounts.values(), len(who.customers)):
+            for name in (*READ, "sent", "exposed"):
+                counts[place, :, PLACE[name]] = counts[its, :, PLACE[name]].sum(axis=0)
+        return History(
+            [*who.customers, *(customer for customer, _ in accounts)],
+            [*who.scopes, *(scope for _, scope in accounts)],
+            self._extent.start_s,
+            self._extent.first,
+            counts,
+            self._own(),
+            self._causes(),
+        )
 
     def _fill(
         self, counts: Counts, who: Layout, streams: int, at: tuple[Counts, Counts], values: Mapping[str, Counts]
@@ -159,7 +176,7 @@ class Hourly:
             of_streams = np.zeros((streams, self._extent.hours), np.int64)
             of_streams[at] = numbers
             counts[:customers, :, PLACE[name]] = np.add.reduceat(of_streams, who.starts, axis=0)
-            counts[customers:, :, PLACE[name]] = of_streams[who.several]
+            counts[customers : len(who.customers), :, PLACE[name]] = of_streams[who.several]
 
     def _place(self, hours: Any) -> Counts:
         found: Counts = (hours.astype(np.int64) - self._extent.start_s) // HOUR_S

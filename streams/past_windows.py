@@ -82,7 +82,7 @@ def counts_at(
         add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until)
     found = subjects(totals, tuple(windows))
     if policy is not None and SUB_ACCOUNT in policy.scopes:
-        found = with_sub_accounts(found, totals)
+        found = with_sub_accounts(found)
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
     add_listings(found, lengths, by_owner(known, users_before(store, known), read_owners(store, known)), at_ms)

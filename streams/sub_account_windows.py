@@ -1,31 +1,42 @@
 """The sub-accounts of customers by themselves: a reseller may be good while one of its clients is not."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from schemas.scope import SUB_ACCOUNT_PREFIX
+from schemas.scope import STREAM_PREFIX, SUB_ACCOUNT_PREFIX
 from streams.scopes import sub_account
-from streams.subjects import Counts, Subjects, Totals
+from streams.subjects import Key, Subjects
 
 
-def with_sub_accounts(found: Subjects, totals: Totals) -> Subjects:
-    """The subjects, and behind them each sub-account of the streams that `totals` has. Pure.
+def rows_of_sub_accounts(customers: Sequence[str], scopes: Sequence[str]) -> Mapping[Key, Sequence[int]]:
+    """The rows of the streams of each sub-account, by customer and scope in their order. Pure.
 
-    One that has all of its customer's mail is that customer, and is left out.
+    A customer's streams stand there where it has several. A sub-account that has all of them is that customer, and is
+    left out.
     """
-    sums: dict[tuple[str, str], Counts] = {}
-    for (customer, stream), counts in zip(totals.keys, totals.counts, strict=True):
-        key = customer, sub_account(stream)
-        sums[key] = sums[key] + counts if key in sums else counts
-    accounts = Counter(customer for customer, _ in sums)
-    parts = {key: counts for key, counts in sorted(sums.items()) if key[1] and accounts[key[0]] > 1}
-    if not parts:
+    streams: dict[Key, list[int]] = defaultdict(list)
+    for row, (customer, scope) in enumerate(zip(customers, scopes, strict=True)):
+        if scope.startswith(STREAM_PREFIX):
+            streams[customer, sub_account(scope.removeprefix(STREAM_PREFIX))].append(row)
+    accounts = Counter(customer for customer, _ in streams)
+    return {
+        (customer, SUB_ACCOUNT_PREFIX + account): rows
+        for (customer, account), rows in sorted(streams.items())
+        if account and accounts[customer] > 1
+    }
+
+
+def with_sub_accounts(found: Subjects) -> Subjects:
+    """The subjects, and behind them the sub-accounts. Pure."""
+    accounts = rows_of_sub_accounts(found.customers, found.scopes)
+    if not accounts:
         return found
     return replace(
         found,
-        customers=[*found.customers, *(customer for customer, _ in parts)],
-        scopes=[*found.scopes, *(SUB_ACCOUNT_PREFIX + account for _, account in parts)],
-        counts=np.concatenate((found.counts, np.stack(list(parts.values())))),
+        customers=[*found.customers, *(customer for customer, _ in accounts)],
+        scopes=[*found.scopes, *(scope for _, scope in accounts)],
+        counts=np.concatenate((found.counts, [found.counts[rows].sum(axis=0) for rows in accounts.values()])),
     )

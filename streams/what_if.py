@@ -25,9 +25,10 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, MinVolume, window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
-from schemas.scope import CLASS, CUSTOMER, SHARED, STREAM_PREFIX, SUB_ACCOUNT
+from schemas.scope import CLASS, CUSTOMER, SHARED
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
+from streams.scopes import scopes_of
 from streams.screen import finished, measured
 from streams.spikes import FIRST_H, HOURS, baseline
 from streams.subjects import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
@@ -115,8 +116,6 @@ def not_replayed(policies: Iterable[Policy]) -> Iterator[str]:
         yield f"rule {name} is not replayed: what it judges is not read by the hour"
     if any(CLASS in policy.scopes for policy in policies):
         yield "bulk and transactional mail are not replayed by themselves"
-    if any(SUB_ACCOUNT in policy.scopes for policy in policies):
-        yield "sub-accounts are not replayed"
     for kind, name in SHARED.items():
         if any(kind in policy.scopes for policy in policies):
             yield f"small customers of a {name} are not replayed together"
@@ -328,7 +327,7 @@ def _add_listings(found: Counts, history: History, place: int, rule: Rule) -> No
     customer, scope, times = history.customers[place], history.scopes[place], history.times_s
     windows = [(column, window_ms(window) // 1000) for column, window in enumerate(rule.windows)]
     for each in history.listings.get(customer, ()):
-        if scope not in (CUSTOMER, STREAM_PREFIX + (each.stream or "")):
+        if scope != CUSTOMER and (each.stream is None or scope not in scopes_of(each.stream)):
             continue
         for column, length in windows:
             counted = _in_force(each, times, length)

@@ -116,7 +116,7 @@ class Windows:
         totals, again = self._kept.of(asked, now_ms, read)
         found = subjects(totals, self._names)
         if self._sub_accounts:
-            found = with_sub_accounts(found, totals)
+            found = with_sub_accounts(found)
         # Of mail that bounced late, the delivery may lie before the window.
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])

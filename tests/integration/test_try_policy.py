@@ -51,7 +51,7 @@ def hour_by_hour(ground: Ground, by: Policy, customers: list[str], since_s: int)
         states: dict[tuple[str, str], AlertState | None] = {}
         for at in range(since_s, NOON + 1, HOUR):
             usual = read_baselines(ground.store, [customer], at * 1000)
-            for counted in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False):
+            for counted in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False, policy=by):
                 subject = msgspec.structs.replace(counted, baseline=usual.get((customer, counted.scope)))
                 for verdict in judge(subject, by, at * 1000).verdicts:
                     key = subject.scope, verdict.rule
@@ -97,6 +97,35 @@ def test_each_hour_is_judged_as_the_monitor_would_have(ground: Ground) -> None:
     assert {each.rule for each in expected} >= {"complaint", "failure", "critical_listing", "exposure"}
     assert {each.kind for each in expected} >= {"opened", "resolved"}
     assert sorted(found, key=key) == sorted(expected, key=key)
+
+
+def test_sub_accounts_are_replayed_as_the_monitor_would_have_judged_them(ground: Ground) -> None:
+    streams = {"news": "eu/news", "receipts": "us/receipts"}
+    rows = [
+        row._replace(at=row.at // HOUR * HOUR + 20 * MINUTE, stream=streams[row.stream])
+        for row in traffic(0, 900, 9 * DAY)
+    ]
+    bad = [row._replace(hard=row.hard * 9, stream="eu/offers") for row in rows[::5]]
+    ground.put(*rows, *bad, Row(NOW - 30 * HOUR, delivered=5_000, stream="notices", customer="customer3"))
+    by = msgspec.structs.replace(
+        POLICY,
+        rules=(FAILURE, *(each for each in POLICY.rules if each.name in ("block", "exposure"))),
+        scopes=("customer", "stream", "sub_account"),
+    )
+    customers = sorted({row.customer for row in rows})[3:5]
+    extent = Extent.of((by,), (NOW - 30 * HOUR) * 1000, NOW * 1000)
+    hourly = Hourly(ground.store, extent, LOOP, sub_accounts=True)
+    found = [said for part in hourly.portions(customers) for said in transitions(part, [by])[0]]
+
+    def key(each: Transition) -> tuple[str, str, str, int]:
+        return each.customer, each.scope, each.rule, each.time_ms
+
+    expected = hour_by_hour(ground, by, customers, extent.start_s + extent.first * HOUR)
+    assert "sub_account:eu" in {each.scope for each in expected}
+    assert sorted(found, key=key) == sorted(expected, key=key)
+    trial = try_policy(ground.store, by, POLICY, LOOP, (NOW - 30 * HOUR) * 1000, NOW * 1000)
+    assert "sub_account:eu" in {each.scope for each in trial.differences}
+    assert not any("sub" in each for each in trial.not_replayed)
 
 
 def test_unusual_volume_of_each_hour_is_what_the_monitor_would_have_seen(ground: Ground) -> None:
