@@ -8,6 +8,7 @@ import pytest
 from schemas import policy, providers
 from schemas.alert import AlertData
 from schemas.policy import Policy
+from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse
 from streams.alert_states import read_states
 from streams.store import Store
@@ -55,7 +56,7 @@ def test_opening_by_another_policy_says_so(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=980, hard=20))
     judge = judge_of(ground, short())
     assert judged(judge, NOW_MS) == []
-    judge.take_up(short(levels=policy.Levels(warning=0.005)))
+    judge.take_up(short(levels=Levels(warning=0.005)))
     (opened,) = judged(judge, NOW_MS + 1000)
     assert (opened.kind, opened.cause) == ("opened", "policy")
 
@@ -63,7 +64,7 @@ def test_opening_by_another_policy_says_so(ground: Ground) -> None:
 def test_opening_by_another_policy_that_only_another_monitor_sees_says_so(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=980, hard=20))
     judged(judge_of(ground, short()), NOW_MS)
-    (opened,) = judged(judge_of(ground, short(levels=policy.Levels(warning=0.005))), NOW_MS + 1000)
+    (opened,) = judged(judge_of(ground, short(levels=Levels(warning=0.005))), NOW_MS + 1000)
     assert opened.cause == "policy"
 
 
@@ -71,7 +72,7 @@ def test_resolution_because_a_policy_became_milder_says_so(ground: Ground) -> No
     ground.put(Row(NOW, delivered=900, hard=60))
     judge = judge_of(ground, short())
     judged(judge, NOW_MS)
-    judge.take_up(short(levels=policy.Levels(warning=0.5)))
+    judge.take_up(short(levels=Levels(warning=0.5)))
     assert judged(judge, NOW_MS + 1000) == []
     ground.put(Row(NOW, delivered=10))
     (resolved,) = judged(judge, NOW_MS + 1000 + 30 * MINUTE_MS)

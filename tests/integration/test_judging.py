@@ -13,6 +13,8 @@ import pytest
 from schemas import policy, providers
 from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
+from schemas.policy_metric import window_ms
+from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import Monitor
 from streams.debounce import Debounce
@@ -25,7 +27,7 @@ from tests.integration.standing_clock import keep_for_ever
 
 NOW_MS = NOW * 1000
 LOOP = providers.load().with_feedback_loop()
-WINDOWS = {name: policy.window_ms(name) for name in ("1h", "24h", "7d", "30d")}
+WINDOWS = {name: window_ms(name) for name in ("1h", "24h", "7d", "30d")}
 SETTINGS = Monitor(judge_every_s=5, long_windows_every_s=60, standings_every_s=15)
 SHOWN = "SELECT customer, standing, volume, toUnixTimestamp64Milli(since) FROM standings FINAL WHERE scope = 'customer'"
 _sources = itertools.count()
@@ -397,7 +399,7 @@ def test_alert_holds_while_the_rate_is_below_its_threshold_but_not_yet_low_enoug
 
 def test_override_makes_a_customer_alarm_who_would_be_below_every_threshold(ground: Ground) -> None:
     ground.put(*(Row(NOW, delivered=1_000, hard=20, customer=name) for name in ("acme", "other")))
-    strict = policy.Override(customer="acme", rule="failure", reason="watched", levels=Levels(excessive=0.01))
+    strict = Override(customer="acme", rule="failure", reason="watched", levels=Levels(excessive=0.01))
     chosen = msgspec.structs.replace(policy.load(), overrides=(strict,))
     judge = Judge(ground.store, chosen, providers.load(), lambda *_: None, lambda: None)
     assert {each[:2] for each in _levels(judge.judge_customers(["acme", "other"], NOW_MS))} == {("acme", "failure")}

@@ -9,6 +9,7 @@ import pytest
 
 from schemas import policy, providers
 from schemas.policy import Policy
+from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.hourly_history import Extent, Hourly
 from streams.judge import judge
@@ -297,7 +298,7 @@ def test_policy_with_every_listing_metric_is_tried_as_the_monitor_would_have_jud
     extent = Extent.of((LISTED,), (NOW - 30 * HOUR) * 1000, NOW_MS)
     hourly = Hourly(ground.store, extent, LOOP)
     found = [each for part in hourly.portions(hourly.customers()) for each in transitions(part, [LISTED])[0]]
-    lengths = {name: policy.window_ms(name) for name in LISTED.windows}
+    lengths = {name: window_ms(name) for name in LISTED.windows}
     expected: list[Transition] = []
     for customer in ("acme", "rival"):
         states: dict[tuple[str, str], AlertState | None] = {}

@@ -20,6 +20,7 @@ from jobs.decisions import DecisionError, acknowledge
 from jobs.suspend_hook import Seen, decide
 from schemas import policy
 from schemas.policy import Policy
+from schemas.policy_metric import window_ms
 from schemas.scope import Scope
 from schemas.settings import ClickHouse
 from streams.describe import headline
@@ -32,7 +33,7 @@ from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
 from tests.integration.test_judging import LOOP, NOW_MS, Counting, Ground
 
 POLICY = msgspec.structs.replace(policy.load(), scopes=("customer", "stream", "pool"))
-LENGTHS = {name: policy.window_ms(name) for name in POLICY.windows}
+LENGTHS = {name: window_ms(name) for name in POLICY.windows}
 _sources = itertools.count()
 
 

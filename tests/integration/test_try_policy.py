@@ -9,6 +9,7 @@ from api.try_policy_text import lines
 from jobs.try_policy import Trial, try_policy
 from schemas import policy
 from schemas.policy import Policy
+from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.baselines import read_baselines
 from streams.hourly_history import Extent, Hourly
@@ -44,7 +45,7 @@ def tried(ground: Ground, other: Policy, since: int = 2 * DAY) -> Trial:
 
 def hour_by_hour(ground: Ground, by: Policy, customers: list[str], since_s: int) -> list[Transition]:
     """What judging the windows of each full hour says."""
-    lengths = {name: policy.window_ms(name) for name in by.windows}
+    lengths = {name: window_ms(name) for name in by.windows}
     hold_ms = {rule.name: int(rule.hold_minutes * 60_000) for rule in by.rules}
     found = []
     for customer in customers:

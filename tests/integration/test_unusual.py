@@ -7,6 +7,7 @@ import pytest
 from api.explain import explain
 from api.explain_text import lines
 from schemas import policy
+from schemas.policy_metric import window_ms
 from schemas.settings import ClickHouse
 from streams.baselines import VOLUMES, Baselines, read_baselines
 from streams.store import Store
@@ -15,7 +16,7 @@ from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.test_judging import LOOP, NOW_MS, Counting, Ground
 
 POLICY = policy.load()
-LENGTHS = {name: policy.window_ms(name) for name in ("1h", "24h")}
+LENGTHS = {name: window_ms(name) for name in ("1h", "24h")}
 
 
 @pytest.fixture
