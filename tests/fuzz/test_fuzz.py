@@ -1,5 +1,6 @@
 """The fuzzer itself: it begins from good input, repeats itself, and finds what it is there to find."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.fuzz.run import any_adapter, hold, run
 from tests.fuzz.seeds import SEEDS
 
 
-def rounds(number: int) -> fuzz.Callable[[int], bool]:
+def rounds(number: int) -> Callable[[int], bool]:
     return lambda so_far: so_far < number
 
 

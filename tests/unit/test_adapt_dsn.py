@@ -1,6 +1,7 @@
 """Delivery status notifications by mail."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -189,7 +190,7 @@ def test_customer_comes_from_the_place_that_is_configured(options: Options, cust
     ],
 )
 def test_sender_is_the_address_that_the_notification_went_to_then_the_return_path(
-    headers: dict[str, str], original: str, customer: str
+    headers: dict[str, Any], original: str, customer: str
 ) -> None:
     assert dsn(FAILED, original=original, **headers)[0].customer == customer
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from jobs import ingest_file
-from jobs.ingest_file import BadRecord, moved_to, read_events, send_file
+from jobs.ingest_file import BadRecord, Event, moved_to, read_events, send_file
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context
@@ -31,7 +31,7 @@ def canonical(number: int, **changes: Any) -> bytes:
     return json.dumps(event | changes).encode()
 
 
-def read(text: bytes, name: str = "canonical") -> list[MailEvent | BadRecord]:
+def read(text: bytes, name: str = "canonical") -> list[Event | BadRecord]:
     return list(read_events(io.BytesIO(text), name, CONTEXT))
 
 
@@ -39,7 +39,7 @@ def sendgrid(number: int, **changes: Any) -> dict[str, Any]:
     return {"sg_event_id": f"e{number}", "event": "delivered", "timestamp": 1, "customer": "c"} | changes
 
 
-def outcome(found: list[MailEvent | BadRecord]) -> list[str]:
+def outcome(found: list[Event | BadRecord]) -> list[str]:
     return [str(each) if isinstance(each, BadRecord) else each.id for each in found]
 
 

@@ -336,7 +336,7 @@ def test_many_failed_recipients_beside_a_long_text() -> None:
     names = ",".join(f"r{number}@gmail.com" for number in range(100))
     head = f"From: Mailer-Daemon@mx.example\nDate: Mon, 3 Mar 2025 10:11:12 +0100\nX-Failed-Recipients: {names}\n\n"
     events = holds("dsn", head.encode() + b"r0@gmail.com\n  550 gone\n\n" + b" " * 950_000 + b"\nr1@gmail.com\n  no\n")
-    assert [event.diagnostic for event in events] == ["550 gone", *[""] * 99]
+    assert [event.diagnostic for event in events if isinstance(event, MailEvent)] == ["550 gone", *[""] * 99]
 
 
 def text_in_text(key: str) -> str:
@@ -354,6 +354,7 @@ def test_json_in_the_text_of_json_many_times_over() -> None:
         document = DOCUMENTS[name][0]
         first = document[0] if isinstance(document, list) else document
         (event,) = holds(name, json.dumps(first | {field: text_in_text("customer")}).encode())
+        assert isinstance(event, MailEvent)
         assert event.customer == "house" or event.customer.startswith("{")
 
 

@@ -96,7 +96,12 @@ def test_class_is_mailjets_where_clear(changes: dict[str, Any], bounce_class: st
 def test_ids_are_stable_and_tell_the_events_of_a_message_apart() -> None:
     first = adapt({})[0].id
     assert first == adapt({"Payload": '{"customer": "other"}'})[0].id
-    others = [{"event": "spam"}, {"time": 1757675282}, {"email": "oskar@yahoo.com"}, {"MessageID": 1}]
+    others: list[dict[str, Any]] = [
+        {"event": "spam"},
+        {"time": 1757675282},
+        {"email": "oskar@yahoo.com"},
+        {"MessageID": 1},
+    ]
     assert len({first, *(event.id for event in adapt(*others))}) == 5
 
 

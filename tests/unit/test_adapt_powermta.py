@@ -54,7 +54,7 @@ def read(text: str, options: Options | None = None) -> list[MailEvent]:
     return adapter("powermta")(text.encode(), Context(KEY, PROVIDERS, mapping))
 
 
-def one(kind: str, options: Options | None = None, **values: str) -> MailEvent:
+def one(kind: str, options: Options | None = None, /, **values: str) -> MailEvent:
     (event,) = read(f"{MORE}\r\n" + row(kind, **values), options)
     return event
 

@@ -242,7 +242,11 @@ def test_hostile_evidence_leaves_the_text_in_its_shape() -> None:
     bad = "x\n\n# You won <img src=x onerror=alert(1)> {customer}"
     share = Share(name=bad, count=1, volume=2, sample=bad)
     evidence = Evidence(
-        **dict.fromkeys(("providers", "ips", "from_domains", "campaigns", "bounce_classes"), (share,)),
+        providers=(share,),
+        ips=(share,),
+        from_domains=(share,),
+        campaigns=(share,),
+        bounce_classes=(share,),
         listings=(bad,),
         sample_message_ids=(bad,),
     )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,7 +39,7 @@ BELIEVED: dict[str, tuple[dict[str, str], Headers, bytes]] = {
     "unisender": ({"secret": SECRET}, {}, signing.unisender("[]")),
 }
 #: The same, signed with the time given.
-TIMED = {
+TIMED: dict[str, Callable[[float], tuple[Headers, bytes]]] = {
     "mailgun": lambda time: ({}, json.dumps({"signature": signing.mailgun(time)}).encode()),
     "resend": lambda time: (signing.standard(BODY, time), BODY),
     "sendgrid": lambda time: (signing.sendgrid(BODY, time), BODY),
@@ -147,7 +148,7 @@ def test_wrong_token_is_refused(given: str) -> None:
 def test_credentials_are_asked_for_beside_a_signature() -> None:
     settings, headers, body = BELIEVED["resend"]
     ready = source("resend", **settings, user="me", password="pw")
-    assert ready.check(headers | basic("me", "pw"), body, NOW_S) == "keep"
+    assert ready.check({**headers, **basic("me", "pw")}, body, NOW_S) == "keep"
     for some in (headers, basic("me", "pw")):
         with pytest.raises(SignatureError):
             ready.check(some, body, NOW_S)

@@ -151,7 +151,7 @@ def test_every_change_is_followed_by_a_judgement_in_time_and_nobody_is_judged_to
     waiting: dict[str, int] = {}
     longest = max((took for _, _, took in given_steps), default=0)
     in_turn = -(-8 // most) * longest
-    end = (EVERY_MS + in_turn + 1, [], 0)
+    end: tuple[int, list[str], int] = (EVERY_MS + in_turn + 1, [], 0)
     least = SOON_MS if few else EVERY_MS
 
     def judge(until: int, took: int) -> None:

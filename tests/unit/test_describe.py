@@ -140,7 +140,7 @@ def test_spike_is_told_with_what_is_usual() -> None:
 
 
 def test_spike_that_is_over_says_below_what_it_stayed() -> None:
-    resolved = ("warning", "good")
+    resolved: tuple[Level, Level] = ("warning", "good")
     assert spiking("resolved", resolved, 2_500, USUAL).data.explanation == (
         "2,500 recipients finished in 1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
         "in two hours at any time: score 1.2, below score 4.8 or not above 1.6 times the busiest hours for 30 minutes; "

@@ -470,7 +470,7 @@ BLOCKED = Rule(
 
 def at_microsoft(there: WindowCounts | None) -> SubjectCounts:
     everything = WindowCounts(delivered=10_000, block=90)
-    by_provider = {("microsoft",): {"24h": there}} if there else {}
+    by_provider: dict[tuple[str, ...], dict[str, WindowCounts]] = {("microsoft",): {"24h": there}} if there else {}
     return SubjectCounts(customer="acme", scope="customer", windows={"24h": everything}, by_provider=by_provider)
 
 

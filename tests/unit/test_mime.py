@@ -14,6 +14,7 @@ from streams.adapt.mime import (
     MAX_GROUPS,
     MAX_HEADER_BYTES,
     MAX_PARTS,
+    Part,
     date_ms,
     groups,
     leaves,
@@ -210,7 +211,12 @@ def test_10_000_parts_are_refused() -> None:
 
 def test_no_more_parts_are_read_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
-    monkeypatch.setattr(mime, "read_part", lambda raw, kind="text/plain": read.append(raw) or read_part(raw, kind))
+
+    def noted(raw: bytes, kind: str = "text/plain") -> Part:
+        read.append(raw)
+        return read_part(raw, kind)
+
+    monkeypatch.setattr(mime, "read_part", noted)
     with pytest.raises(AdaptError):
         parts_of(multipart(*[b"\nx"] * 10_000))
     assert len(read) <= MAX_PARTS + 1

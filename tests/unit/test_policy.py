@@ -313,7 +313,7 @@ def test_name_that_is_no_window_is_refused(name: str) -> None:
 def test_levels_of_a_burn_are_no_ratios() -> None:
     text = burn_with('allowance = 0.003\nperiod = "30d"').replace("0.001", "14.4").replace("0.003 }", "72 }")
     rule = parse(text, "t").rules[0]
-    assert rule.thresholds == (14.4, 72)
+    assert rule.thresholds == (14.4, 72.0)
     assert rule.reads == ("24h", "30d")
     assert rule.paces == {"24h": pytest.approx(30 / 0.003)}
 

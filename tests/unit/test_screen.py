@@ -1,7 +1,7 @@
 """Screening many subjects at once says what judging each of them would say."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -22,6 +22,15 @@ from streams.totals import READ
 POLICY = load()
 WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)
 LISTINGS_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric == "critical_listing"))
+#: Metrics, and what else their rules say.
+MORE: list[tuple[Metric, dict[str, Any]]] = [
+    ("listing_count", {}),
+    ("listing_count", {"weights": ("minor", "informational")}),
+    ("listed_hours", {}),
+    ("listed_hours", {"weights": ("minor",)}),
+    ("attributed_listing", {"min_share": 0.8}),
+    ("new_from_domain", {"least_mail": 50}),
+]
 EVERY_METRIC = msgspec.structs.replace(
     POLICY,
     rules=(
@@ -59,16 +68,7 @@ EVERY_METRIC = msgspec.structs.replace(
         ),
         *(
             Rule(name=f"more{place}", metric=metric, windows=("1h", "7d"), levels=Levels(watch=2), **more)
-            for place, (metric, more) in enumerate(
-                (
-                    ("listing_count", {}),
-                    ("listing_count", {"weights": ("minor", "informational")}),
-                    ("listed_hours", {}),
-                    ("listed_hours", {"weights": ("minor",)}),
-                    ("attributed_listing", {"min_share": 0.8}),
-                    ("new_from_domain", {"least_mail": 50}),
-                )
-            )
+            for place, (metric, more) in enumerate(MORE)
         ),
     ),
 )

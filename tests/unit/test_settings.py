@@ -15,7 +15,7 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-def refusal(file: Path | None = None, **environ: str) -> str:
+def refusal(file: Path | None = None, /, **environ: str) -> str:
     with pytest.raises(SettingsError) as caught:
         load(file, environ)
     return str(caught.value)

@@ -296,13 +296,17 @@ def as_sent(transition: Transition) -> AlertEvent:
 
 def lives() -> st.SearchStrategy[list[tuple[int, Level, Level | None, dict[str, Any]]]]:
     """Judgements that come and go often, at minutes later than the one before; overrides begin and end between them."""
-    moments = st.tuples(
-        st.sampled_from([1, 5, 40, 200]),
-        st.sampled_from([("good", None), ("good", None), ("good", "critical"), ("warning", None), ("critical", None)]),
-        st.fixed_dictionaries(
-            {"override": st.sampled_from([None, None, IDA]), "noted": st.sampled_from([None, noted(100)])}
-        ),
+    levels: list[tuple[Level, Level | None]] = [
+        ("good", None),
+        ("good", None),
+        ("good", "critical"),
+        ("warning", None),
+        ("critical", None),
+    ]
+    besides: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+        {"override": st.sampled_from([None, None, IDA]), "noted": st.sampled_from([None, noted(100)])}
     )
+    moments = st.tuples(st.sampled_from([1, 5, 40, 200]), st.sampled_from(levels), besides)
     return st.lists(moments, min_size=1, max_size=25).map(
         lambda each: [
             (minute, *said, beside)
