@@ -38,6 +38,8 @@ _TYPES: dict[str, EventType] = {
     "unsubscribe": "unsubscribed",
     "group_unsubscribe": "unsubscribed",
 }
+#: Reasons of a drop for which the message itself was not taken in. For the others nothing is sent to the address.
+_REFUSED = ("spam content", "invalid smtpapi header", "recipient list over package quota")
 #: In the other events, `ip` is the recipient's.
 _SENDING = frozenset({"delivered", "bounce", "deferred"})
 #: SendGrid's bounce classifications that say one thing. `Mailbox Unavailable` (full or closed), `Technical
@@ -87,6 +89,8 @@ def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
     if kind is None:
         return
     record = typed(fields, _Event)
+    if kind == "suppressed" and (record.reason or "").lower().startswith(_REFUSED):
+        kind = "rejected"
     time = moment_ms(record.timestamp, "timestamp")
     place = options.customer or "customer"
     customer = find(place, fields) or find("subuser", fields) or options.default_customer

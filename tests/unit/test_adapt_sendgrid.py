@@ -59,6 +59,23 @@ def test_event_types(name: str, kind: str) -> None:
     assert event.type == kind
 
 
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("Bounced Address", "suppressed"),
+        ("Unsubscribed Address", "suppressed"),
+        ("Spam Reporting Address", "suppressed"),
+        ("Invalid", "suppressed"),
+        (None, "suppressed"),
+        ("Spam Content (if Spam Checker app is enabled)", "rejected"),
+        ("Invalid SMTPAPI header", "rejected"),
+        ("Recipient List over Package Quota", "rejected"),
+    ],
+)
+def test_drop_is_a_refusal_where_the_message_is_at_fault(reason: str | None, kind: str) -> None:
+    assert adapt({"event": "dropped", "reason": reason})[0].type == kind
+
+
 @pytest.mark.parametrize("name", ["processed", "open", "click", "group_resubscribe", "account_status_change"])
 def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
     assert adapt({"event": name, "timestamp": None, "customer": None}) == []
