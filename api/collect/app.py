@@ -18,6 +18,7 @@ from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
 from api.collect.deliver import Deliverer, NotTakenError
 from api.collect.numbers import UNKNOWN, Numbers, Outcome
+from api.collect.pieces import BATCHED, pieces
 from api.collect.schemes import Verdict
 from api.collect.signature import SignatureError
 from api.collect.sources import Checked
@@ -95,7 +96,7 @@ class Collector:
 
     async def _taken(self, source: Checked, request: Request) -> Outcome:
         with self._room.guest() as take_room:
-            body = await self._body(request, take_room)
+            body = await self._body(source, request, take_room)
             verdict = await self._proved(source, request, body)
             if verdict == "confirm":
                 await self._confirm(source, body)
@@ -107,8 +108,8 @@ class Collector:
         self.numbers.bytes.labels(source.form).inc(len(body))
         return "taken"
 
-    async def _body(self, request: Request, take_room: Callable[[int], None]) -> bytes:
-        limit = self._settings.max_bytes
+    async def _body(self, source: Checked, request: Request, take_room: Callable[[int], None]) -> bytes:
+        limit = self._limit(source)
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise RefusedError(
                 "encoded", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is compressed; send it as it is",
@@ -118,10 +119,7 @@ class Collector:
             check_length(request.headers, limit)
             return await read(request.stream(), limit, self._settings.body_s, take_room)
         except TooLargeError as error:
-            detail = f"the body has more than {limit:,} bytes"
-            raise RefusedError(
-                "too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"}
-            ) from error  # fmt: skip
+            raise _too_large(f"the body has more than {limit:,} bytes") from error
         except TooSlowError as error:
             detail = f"the body did not come within {self._settings.body_s:g} s"
             raise RefusedError("cut_off", HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"}) from error
@@ -130,10 +128,15 @@ class Collector:
         except NoRoomError as error:
             raise _later("too many webhooks at once") from error
 
+    def _limit(self, source: Checked) -> int:
+        settings = self._settings
+        batch = settings.batch_bytes if source.form in BATCHED else 0
+        return max(settings.max_bytes, min(batch, settings.most_bytes))
+
     async def _proved(self, source: Checked, request: Request, body: bytes) -> Verdict:
         now_s = self._clock()
         try:
-            if source.slow:
+            if source.slow or len(body) > self._settings.max_bytes:
                 return await asyncio.to_thread(source.check, request.headers, body, now_s)
             return source.check(request.headers, body, now_s)
         except CredentialsError as error:
@@ -162,10 +165,18 @@ class Collector:
         log.warning("%s: the subscription to %s is confirmed", source.name, message.topic_arn)
 
     async def _deliver(self, source: Checked, body: bytes) -> None:
+        limit = self._settings.max_bytes
+        messages = [body]
+        if len(body) > limit:
+            try:
+                messages = await asyncio.to_thread(pieces, source.form, body, limit)
+            except TooLargeError as error:
+                raise _too_large(f"the body has more than {limit:,} bytes and is no batch of smaller events") from error
         with self.numbers.acknowledge_seconds.time():
             try:
                 # One key a source, so one partition: there ingest sees that a webhook came before.
-                await self.deliverer.deliver(source.topic, source.name.encode(), body)
+                key = source.name.encode()
+                await asyncio.gather(*(self.deliverer.deliver(source.topic, key, each) for each in messages))
             except NotTakenError as error:
                 log.warning("%s: %s: %s", source.name, self.deliverer.where, error)
                 raise _later("the webhook could not be kept; send it again") from error
@@ -175,6 +186,10 @@ class Collector:
         if now_s - self._logged.get(source.name, -LOG_S) >= LOG_S:
             self._logged[source.name] = now_s
             log.warning("%s: refused: %s (told once a minute)", source.name, error)
+
+
+def _too_large(detail: str) -> RefusedError:
+    return RefusedError("too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
 
 
 def _later(detail: str) -> RefusedError:

@@ -23,14 +23,14 @@ def is_form(raw: bytes) -> bool:
     return bool(start) and start[:1] not in b'{["' and (start.startswith(b"--") or b"=" in start)
 
 
-def form_fields(raw: bytes) -> Form:
-    """The fields of a form of either kind.
+def form_fields(raw: bytes, most: int = MAX_EVENT_BYTES) -> Form:
+    """The fields of a form of either kind, of at most `most` bytes.
 
     Raises:
         AdaptError: too large, too many fields, not UTF-8, or parts without an end or a name.
     """
-    if len(raw) > MAX_EVENT_BYTES:
-        raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
+    if len(raw) > most:
+        raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {most:,}")
     body = raw.strip()
     found: Form = {}
     for name, value in _parts(body) if body.startswith(b"--") else _pairs(body):

@@ -32,7 +32,8 @@ from streams.adapt.webhook import (
 
 PLACES = Places("mandrill", customer=("msg.metadata.customer", "msg.subaccount"))
 
-_FIELD = "mandrill_events"
+#: The field of a form that holds the events.
+FORM_FIELD = "mandrill_events"
 
 _TYPES: dict[str, EventType] = {
     "delivered": "delivered",
@@ -90,9 +91,9 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not such a body; names the record, counted from 1.
     """
     if is_form(raw):
-        values = form_fields(raw).get(_FIELD)
+        values = form_fields(raw).get(FORM_FIELD)
         if values is None:
-            raise AdaptError(f"form field `{_FIELD}` is missing")
+            raise AdaptError(f"form field `{FORM_FIELD}` is missing")
         raw = values[0].encode()
     return read_owned(json_body(raw), _read, PLACES, context)
 

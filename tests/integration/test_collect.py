@@ -42,6 +42,7 @@ SOURCES = {
     "plain": Source(format="postmark", user="me", password="pw"),
     "amazon": Source(format="ses", topic_arn=ARN),
     "labs": Source(format="socketlabs", secret=SECRET),
+    "batches": Source(format="mailjet", token="t0ken"),
 }
 COLLECT = Collect(sources=SOURCES, port=0, acknowledge_s=3.0, body_s=1.0)
 #: Bytes that no reader of JSON or text would leave as they are.
@@ -247,6 +248,23 @@ def test_body_over_the_limit_that_does_not_say_so_is_not_read_to_its_end(running
         pass  # the connection is closed under a sender that does not look at the answer
     assert len(taken) < 1_000
     assert running.metric('repmon_collect_requests_total{format="mailtrap",outcome="too_large"}') == 1
+
+
+def test_batch_larger_than_a_message_is_taken_in_several(running: Running, embedded_kafka: Kafka) -> None:
+    events = [{"event": "sent", "number": number, "padding": "x" * 1_000} for number in range(2_500)]
+    bearer = {"authorization": "Bearer t0ken"}
+    body = json.dumps(events).encode()
+    assert running.post("mailjet/batches", body, bearer).status_code == 200
+    found = messages(embedded_kafka, "mail.webhooks.mailjet", 3)
+    assert [each for _, value in found for each in json.loads(value)] == events
+    assert {key for key, _ in found} == {b"batches"}
+    assert running.metric('repmon_collect_bytes_total{format="mailjet"}') == len(body)
+    detail = "the body has more than 1,000,000 bytes and is no batch of smaller events"
+    assert problem(running.post("mailjet/batches", b"x" * 1_000_001, bearer)) == detail
+    assert (
+        problem(running.post("mailjet/batches", b" " * 8_000_001, bearer)) == "the body has more than 8,000,000 bytes"
+    )
+    assert running.metric('repmon_collect_requests_total{format="mailjet",outcome="too_large"}') == 2
 
 
 def test_body_that_does_not_come_is_not_waited_for_without_end(running: Running) -> None:

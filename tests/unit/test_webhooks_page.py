@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.collect.certificates import Certificates
+from api.collect.pieces import BATCHED
 from api.collect.schemes import DAY_S, SCHEMES, TRY_S
 from api.collect.sources import prepare
 from schemas.collect import Collect
@@ -37,5 +38,8 @@ def test_limits_are_those_of_the_settings() -> None:
     collect = Collect()
     assert f"`body_s` ({collect.body_s:g} s)" in PAGE
     assert f"`max_bytes` ({collect.max_bytes:,}," in PAGE
+    assert f"`batch_bytes` ({collect.batch_bytes:,})" in PAGE
+    words = {name.lower() for name in re.findall(r"[A-Z]\w+", PAGE.partition("as Brevo")[2].partition(" send them")[0])}
+    assert words | {"brevo"} == BATCHED
     assert f"`acknowledge_s` ({collect.acknowledge_s:g} s)" in PAGE
     assert f"`most_bytes` ({collect.most_bytes // 1_000_000} MB)" in PAGE
