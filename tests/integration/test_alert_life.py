@@ -212,7 +212,7 @@ def test_many_alerts_that_may_open_again_by_late_counts_cost_no_more_queries_tha
     def queries(some: list[str]) -> tuple[int, list[str]]:
         counting = Counting(ground.store)
         again = Judge(counting, short(), providers.load(), lambda *_: None, lambda: None)
-        kinds = [each.data.kind for each in again.judge_customers(some, NOW_MS).alerts]
+        kinds: list[str] = [each.data.kind for each in again.judge_customers(some, NOW_MS).alerts]
         return len(counting.asked), kinds
 
     one, _ = queries(customers[:1])

@@ -204,7 +204,8 @@ def test_zone_that_lists_the_world_fails_its_self_test_and_lists_nobody(
 ) -> None:
     confirmed(store, settings)
     server.write("bl.example", EVERYTHING)
-    reason, events = "", []
+    reason = ""
+    events: list[tuple[str, str, str]] = []
 
     def fallen() -> bool:
         nonlocal reason, events

@@ -74,7 +74,7 @@ def test_day_comes_from_the_report_or_from_the_delivery_of_the_message(kafka: Ka
         test_ingest.event(1, id="a", message_id="known", time=now - 2 * day_ms),
         test_ingest.event(1, id="b", message_id="at-gmail", recipient="r@gmail.com", time=now - 2 * day_ms),
     ]
-    complaints = {
+    complaints: dict[str, dict[str, object]] = {
         "stated": {"sent": now - 3 * day_ms, "message_id": "known"},
         "stated-as-text": {"sent": datetime.fromtimestamp((now - 3 * day_ms) / 1000, UTC).isoformat()},
         "found": {"message_id": "known"},
@@ -94,9 +94,9 @@ def test_day_comes_from_the_report_or_from_the_delivery_of_the_message(kafka: Ka
             publisher.publish(topics.MAIL_EVENTS, b"k", test_ingest.event(1, **fields))
         publisher.flush()
         wait_for(lambda: store.rows("SELECT count() FROM events")[0][0] == len(complaints), "the complaints")
-    days = dict(store.rows("SELECT stream, toInt32(toUInt16(sent_day)) FROM events FINAL"))
+    days = store.rows("SELECT stream, toInt32(toUInt16(sent_day)) FROM events FINAL")
     today = now // day_ms
-    assert {name: day - today if day else None for name, day in days.items()} == {
+    assert {name: day - today if day else None for name, day in days} == {
         "stated": -3,
         "stated-as-text": -3,
         "found": -2,

@@ -169,7 +169,7 @@ def test_drain_is_over_only_when_all_that_was_acknowledged_is_stored(
             producer.publish(topics.MAIL_EVENTS, b"k%d" % number, event(number))
         producer.flush()
         answers.set()
-        wait_for(lambda: when_over, "the drain to be over")
+        wait_for(lambda: bool(when_over), "the drain to be over")
     assert when_over == [4_000]
 
 

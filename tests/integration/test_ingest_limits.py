@@ -151,7 +151,7 @@ def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
-            wait_for(lambda: worker.metrics.last_stored_ms or worker._batches, "the worker to run")
+            wait_for(lambda: bool(worker.metrics.last_stored_ms or worker._batches), "the worker to run")
             # A drained worker takes its topics up anew, and asks the store where to go on.
             worker.when_drained(SilentStore.away.set)
             wait_for(lambda: worker.metrics.trouble == "the store is away", "a question without an answer")

@@ -318,7 +318,7 @@ def test_evidence_of_many_subjects_is_that_of_each_by_itself(ground: Ground) -> 
         ("customer2", "news", "expired", "", "", "m4"),
     ]
     names = ("customer", "stream", "type", "bounce_kind", "bounce_class", "message_id")
-    events = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    events: dict[str, list[object]] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
     events |= {"time": [datetime.fromtimestamp(NOW - n, UTC) for n in range(4)], "position": list(range(4))}
     ground.store.insert("events", events)
     subjects = [(name, scope) for name in CUSTOMERS for scope in ("customer", "stream:news", "stream:receipts")]

@@ -43,8 +43,9 @@ def said(ground: Ground, type_: str, back: int, **fields: Any) -> None:
 
 def sent_from(ground: Ground, domain: str, customer: str, **counts: int) -> None:
     """Mail with a From domain, two hours ago."""
-    row = {"dimension": "from", "value": domain, "customer": customer, "stream": "news", "source": f"from{next(_ids)}"}
-    row |= {"bucket": datetime.fromtimestamp((NOW - 2 * HOUR) // MINUTE * MINUTE, UTC), **counts}
+    row: dict[str, object] = {"dimension": "from", "value": domain, "customer": customer, "stream": "news", **counts}
+    bucket = datetime.fromtimestamp((NOW - 2 * HOUR) // MINUTE * MINUTE, UTC)
+    row |= {"bucket": bucket, "source": f"from{next(_ids)}"}
     ground.store.insert("counts", {name: [value] for name, value in row.items()})
 
 

@@ -56,7 +56,13 @@ def test_counts_from_before_a_migration_stay_as_they_were(
     migrate(settings)
     store = open_store(settings)
     at = datetime.now(UTC).replace(second=0, microsecond=0)
-    row = {"customer": ["acme"], "stream": ["news"], "value": ["yahoo"], "bucket": [at], "source": ["t:x:0"]}
+    row: dict[str, list[object]] = {
+        "customer": ["acme"],
+        "stream": ["news"],
+        "value": ["yahoo"],
+        "bucket": [at],
+        "source": ["t:x:0"],
+    }
     store.insert("counts", {"dimension": ["provider"], **row, "delivered": [7]})
     monkeypatch.undo()
     assert migrate(settings) == [f"{each.number:04}_{each.name}" for each in known[11:]]

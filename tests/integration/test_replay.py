@@ -147,7 +147,7 @@ def test_good_events_beside_a_bad_one_count_once_it_is_mended(settings: Settings
         mapping={"sendgrid": FormatMapping(default_customer="acme")},
     )
     settings = msgspec.structs.replace(settings, ingest=ingest)
-    records = [
+    records: list[dict[str, object]] = [
         {"event": "delivered", "email": "a@yahoo.com", "timestamp": now_ms() // 1000, "sg_event_id": "a"},
         {"event": "delivered", "email": "b@yahoo.com", "sg_event_id": "b"},
     ]

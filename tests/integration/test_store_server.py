@@ -46,7 +46,12 @@ def test_parameters_too_long_for_an_address_arrive(remote: Store) -> None:
 
 def test_second_insert_with_the_same_token_is_dropped(remote: Store) -> None:
     now = datetime.now(UTC)
-    columns = {"dimension": ["offset"], "source": ["t:x:0"], "bucket": [now], "last_offset": [41]}
+    columns: dict[str, list[object]] = {
+        "dimension": ["offset"],
+        "source": ["t:x:0"],
+        "bucket": [now],
+        "last_offset": [41],
+    }
     for _ in range(2):
         remote.insert("counts", columns, {"insert_deduplication_token": "t:x:0@0"})
     assert remote.rows("SELECT count() FROM counts")[0][0] == 1
