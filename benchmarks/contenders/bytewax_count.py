@@ -30,7 +30,7 @@ decode = msgspec.json.Decoder(Event).decode
 Window = tuple[str, tuple[int, int]]
 
 
-class Total(DynamicSink[Window]):
+class Total(DynamicSink[Window]):  # type: ignore[misc]  # Any: bytewax is in .venv-bench alone
     """Adds the counts of all closed windows up."""
 
     counted = 0
@@ -41,7 +41,7 @@ class Total(DynamicSink[Window]):
         return _Part()
 
 
-class _Part(StatelessSinkPartition[Window]):
+class _Part(StatelessSinkPartition[Window]):  # type: ignore[misc]  # likewise
     def write_batch(self, items: list[Window]) -> None:
         Total.counted += sum(count for _, (_, count) in items)
         Total.windows += len(items)
