@@ -60,7 +60,8 @@ def judge_counts(
     """Say what a policy makes of counts on standard input, JSON lines: rate, interval and level.
 
     A line has customer, metric, window, numerator and denominator, for a burn period_denominator too; it is judged by
-    its window alone. Overrides of the policy that are in force now hold.
+    its window alone. Overrides of the policy that are in force now hold. Rules on the mail to some mailbox providers
+    alone are left out, since a line is about all mail.
     """
     policy = policies.load(file)
     if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, time.time_ns() // 1_000_000):
@@ -92,10 +93,10 @@ def judged(line: bytes, policy: Policy, now_ms: int) -> Judged:
     found: list[Said] = [
         opened(rule, given.window, given.numerator, given.denominator, policy.confidence, period)
         for rule in policy.rules_for(given.customer, "customer", now_ms)
-        if rule.metric == given.metric and given.window in rule.windows
+        if rule.metric == given.metric and given.window in rule.windows and not rule.mail_to
     ]
     if not found:
-        raise ValueError(f"no rule of the policy judges {given.metric} over {given.window}")
+        raise ValueError(f"no rule of the policy judges {given.metric} over {given.window} of all mail")
     rate, lower, upper, level = max(found, key=_badness)
     return Judged(given.customer, given.metric, given.window, rate, lower, upper, level)
 

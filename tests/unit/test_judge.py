@@ -1,5 +1,6 @@
 """What is said of a customer's counts: worked cases, the interval against published values, and the laws."""
 
+import csv
 import random
 import tomllib
 from pathlib import Path
@@ -21,7 +22,9 @@ from streams.judge import RANK, Judgement, Verdict, judge, measured
 from tests.unit.test_count import counted, event
 
 POLICY = load()
-CASES = tomllib.loads((Path(__file__).parent / "scenarios" / "judge.toml").read_text(encoding="utf-8"))["case"]
+SCENARIOS = Path(__file__).parent / "scenarios"
+CASES = tomllib.loads((SCENARIOS / "judge.toml").read_text(encoding="utf-8"))["case"]
+GRID = SCENARIOS / "wilson.csv"
 CASE_FIELDS = {
     *("name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure", "also", "baseline"),
 }
@@ -124,6 +127,14 @@ def test_bounds_are_where_the_score_test_just_rejects(denominator: int, confiden
             score_bound(numerator, denominator, z, rate, 1.0) if numerator < denominator else 1.0,
         )
         assert wilson(numerator, denominator, confidence) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+def test_interval_is_that_of_statsmodels_on_a_grid() -> None:
+    rows = list(csv.DictReader(line for line in GRID.read_text(encoding="utf-8").splitlines() if line[0] != "#"))
+    assert len(rows) > 300
+    for row in rows:
+        found = wilson(int(row["numerator"]), int(row["denominator"]), float(row["confidence"]))
+        assert found == pytest.approx((float(row["lower"]), float(row["upper"])), rel=1e-9, abs=1e-15), row
 
 
 def test_interval_widens_with_the_confidence() -> None:

@@ -36,6 +36,13 @@ min_volume = 50
 levels = { critical = 0.5 }
 
 [[rules]]
+name = "at_yahoo"
+metric = "failure"
+windows = ["24h", "30d"]
+providers = ["yahoo"]
+levels = { critical = 0.001 }
+
+[[rules]]
 name = "listed"
 metric = "critical_listing"
 windows = ["1h"]
@@ -111,6 +118,13 @@ def test_answer_repeats_whose_it_is_and_has_rate_and_interval() -> None:
 )
 def test_of_several_rules_the_worst_level_speaks(n: int, d: int, said: str) -> None:
     assert level(line(n, d, window="1h")) == said
+
+
+def test_rule_on_the_mail_to_some_providers_judges_no_line_which_is_about_all_mail() -> None:
+    assert level(line(10, 1000)) == "good"
+    whole, (found,), _ = judged(line(10, 1000, window="30d"))
+    assert not whole
+    assert found["error"] == "no rule of the policy judges failure over 30d of all mail"
 
 
 @pytest.mark.parametrize(("n", "said"), [(0, "good"), (1, "good"), (2, "critical")])
