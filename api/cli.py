@@ -30,6 +30,7 @@ from api import (  # noqa: E402
 )
 from api.ack_cli import acknowledge_alert  # noqa: E402
 from api.alert_text_cli import tell_alert  # noqa: E402
+from api.audit_cli import show_audit  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.judge_cli import judge_counts  # noqa: E402
@@ -69,6 +70,7 @@ app.command("scan-blocklists")(scan_blocklists)
 app.add_typer(override_cli.app, name="override")
 app.command("suspend")(suspend_customer)
 app.command("unsuspend")(unsuspend_customer)
+app.command("audit")(show_audit)
 app.add_typer(customers_cli.app, name="customers")
 app.add_typer(listings_cli.app, name="listings")
 alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""What people decided, one row each, only ever added (table `audit`)."""
+"""What people decided, one row each, only ever added (table `audit`); and the verdicts beside it (table `alerts`)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +12,24 @@ NOTED = """
 SELECT count() FROM audit
 WHERE time = {time:DateTime64(3, 'UTC')} AND action = {action:String} AND customer = {customer:String}
     AND subject = {subject:String} AND who = {who:String}
+"""
+
+#: Newest first. Who reached a verdict is the monitor, which has no name.
+ENTRIES = """
+SELECT toUnixTimestamp64Milli(audit.time) AS time_ms, who, action, customer, subject, why, detail
+FROM audit FINAL
+WHERE audit.time >= fromUnixTimestamp64Milli({since:Int64})
+    AND ({customer:String} = '' OR customer = {customer:String})
+ORDER BY time_ms DESC, action, customer, subject LIMIT {limit:UInt32}
+UNION ALL
+SELECT toUnixTimestamp64Milli(alerts.time) AS time_ms, '' AS who, concat('verdict ', kind) AS action, customer,
+    JSONExtractString(event, 'data', 'alert_id') AS subject, JSONExtractString(event, 'data', 'explanation') AS why,
+    toJSONString(map('scope', scope, 'rule', rule, 'level', level, 'previous_level', previous_level, 'cause', cause,
+        'policy_version', policy_version)) AS detail
+FROM alerts FINAL
+WHERE {verdicts:Bool} AND alerts.time >= fromUnixTimestamp64Milli({since:Int64})
+    AND ({customer:String} = '' OR customer = {customer:String})
+ORDER BY time_ms DESC, episode DESC, transition DESC, customer, subject LIMIT {limit:UInt32}
 """
 
 
@@ -46,3 +64,40 @@ def is_noted(store: Store, decision: Decision) -> bool:
     asked = {name: getattr(decision, name) for name in ("time", "who", "action", "customer", "subject")}
     ((found,),) = store.rows(NOTED, asked)
     return bool(found)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is on record, at `time_ms` (epoch ms, UTC): a decision, or a change of an alert. Then `who` is
+    empty, `subject` the alert's id and `why` its explanation.
+    """
+
+    time_ms: int
+    who: str
+    action: str
+    customer: str
+    subject: str
+    why: str
+    detail: dict[str, Any]
+
+
+def entries(store: Store, since_ms: int, limit: int, *, customer: str = "", verdicts: bool = True) -> list[Entry]:
+    """The latest `limit` entries from `since_ms` (epoch ms) on, newest first; with `customer` only that one's.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"since": since_ms, "limit": limit, "customer": customer, "verdicts": verdicts}
+    found = [
+        Entry(
+            time_ms=int(time_ms),
+            who=str(who),
+            action=str(action),
+            customer=str(whose),
+            subject=str(subject),
+            why=str(why),
+            detail=msgspec.json.decode(detail, type=dict[str, Any]) if detail else {},
+        )
+        for time_ms, who, action, whose, subject, why, detail in store.rows(ENTRIES, asked)
+    ]
+    # Both parts are sorted already, and this keeps the order of what is of one moment.
+    return sorted(found, key=lambda each: each.time_ms, reverse=True)[:limit]
