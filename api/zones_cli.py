@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from jobs.zone_tests import self_test
+from jobs.zone_tests import Tested, self_test
 from jobs.zone_trust import to_test
 from schemas.blocklists import Zone, in_force
 from schemas.settings import Blocklists, Settings
@@ -22,7 +22,8 @@ def list_zones(ctx: typer.Context) -> None:
 
 @app.command("test")
 def test_zones(ctx: typer.Context) -> None:
-    """Put the self-test of RFC 5782 before every zone that is asked; ends with 1 if one is not to be believed."""
+    """Put the self-test of RFC 5782 before every zone that is asked; ends with 1 if one is not to be believed,
+    or not through one of the resolvers."""
     settings: Settings = ctx.obj
     lines, passed = tested(in_force(settings.blocklists), settings.blocklists)
     for line in lines:
@@ -41,19 +42,22 @@ def described(zones: tuple[Zone, ...]) -> list[str]:
 
 
 def tested(zones: tuple[Zone, ...], settings: Blocklists) -> tuple[list[str], bool]:
-    """A line for each zone and family, and whether all that are asked passed.
+    """A line for each zone and family, and whether all that are asked passed through every resolver.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    verdicts = asyncio.run(self_test(to_test(zones, ("ipv4", "ipv6", "domain")), settings))
+    found = asyncio.run(self_test(to_test(zones, ("ipv4", "ipv6", "domain")), settings))
     wide = _wide(zones)
-    lines = [
-        f"{held.zone:<{wide}}  {held.family:<6}  " + (f"distrusted: {reason}" if reason else "trusted")
-        for held, reason in verdicts.items()
-    ]
+    lines = [f"{held.zone:<{wide}}  {held.family:<6}  {_said(tested)}" for held, tested in found.items()]
     lines += [f"{zone.zone:<{wide}}  {_access(zone)}" for zone in zones if not zone.asked_at]
-    return lines, not any(verdicts.values())
+    return lines, not any(tested.reason or tested.unfit for tested in found.values())
+
+
+def _said(tested: Tested) -> str:
+    if tested.reason:
+        return f"distrusted: {tested.reason}"
+    return "".join(["trusted", *(f", but not asked through {each}: {why}" for each, why in tested.unfit.items())])
 
 
 def _access(zone: Zone) -> str:

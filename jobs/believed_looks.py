@@ -2,24 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jobs.blocklist_state import States
 from jobs.dnsbl import Asking, Question, look
 from jobs.dnsbl_answer import Failed, Look, family_of
 from jobs.listing_life import NOTHING
-from jobs.zone_tests import self_test
+from jobs.zone_tests import SelfTests
 from jobs.zone_trust import Held, believed, gave_itself_away, to_test
 from schemas.settings import Blocklists
 
 
 class Believed(NamedTuple):
     """The looks, those at zones that are not believed as failures; which zones were tested; which are not believed,
-    and why."""
+    and why; and why each zone failed its test through each resolver, empty where it passed."""
 
     looks: list[Look]
     tested: tuple[Held, ...]
     distrusted: dict[Held, str]
+    by_resolver: Mapping[tuple[Held, str], str] = MappingProxyType({})
 
 
 async def believed_looks(
@@ -32,8 +34,8 @@ async def believed_looks(
 ) -> Believed:
     """Test the zones, and ask those that passed.
 
-    Zones that fail their self-test, and those of `fallen`, are not asked at all. With `world` a zone that lists too
-    many is not believed either.
+    Zones that fail their self-test, and those of `fallen`, are not asked at all; no zone is asked through a resolver
+    through which it fails. With `world` a zone that lists too many is not believed either.
 
     Raises:
         SettingsError: a resolver is not an IP address.
@@ -45,14 +47,22 @@ async def believed_looks(
         for zone, family in to_test([zone], [held.family])
         if held not in fallen
     ]
-    verdicts = await self_test(tests, how)
+    put = SelfTests(how)
+    verdicts = await put.verdicts(tests)
     distrusted = {each: reason for each, reason in verdicts.items() if reason} | dict(fallen)
     looks = [Look(each.name, each.zone, Failed("not asked")) for each in asked if _held(each) in distrusted]
     open_questions = [each for each in asked if _held(each) not in distrusted]
+
+    async def unfit(there: Sequence[Question], resolver: str) -> list[str]:
+        zones = {_held(each): each.zone for each in there}
+        found = await put.through([(zone, held.family) for held, zone in zones.items()], resolver)
+        why = {held: f"not asked through {resolver}: {reason}" if reason else "" for held, reason in found.items()}
+        return [why[_held(each)] for each in there]
+
     for resolvers, group in _by_resolvers(open_questions, how.settings, states):
-        looks += await look(group, how, resolvers)
+        looks += await look(group, how, resolvers, unfit)
     distrusted |= gave_itself_away(looks, how.settings, world=world)
-    return Believed(believed(looks, distrusted), tuple(verdicts), distrusted)
+    return Believed(believed(looks, distrusted), tuple(verdicts), distrusted, put.reasons)
 
 
 def _held(question: Question) -> Held:

@@ -31,6 +31,7 @@ from jobs.scan_schedule import (
     taken,
 )
 from jobs.used_resources import Used, read_used
+from jobs.zone_trust import Held
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
@@ -85,6 +86,7 @@ class Scanner:
         self._circle = ResourceCircle(())
         self._turns: dict[str, Turn] = {}
         self._recent: dict[tuple[str, str], tuple[int, State]] = {}
+        self._unfit: set[tuple[Held, str]] = set()
 
     def take_up(self, now_ms: int) -> None:
         """Take up the turns of the zones where they were left, perhaps by another process."""
@@ -142,7 +144,7 @@ class Scanner:
         fallen = {held: each.reason for held, each in trust.items() if each.reason}
         found = _run(believed_looks(asked, self._how, states, fallen, world=False))
         new = {held: reason for held, reason in found.distrusted.items() if held not in fallen}
-        return self._finish(Believed(found.looks, tuple(new), new), states, now_ms, {})
+        return self._finish(found._replace(tested=tuple(new), distrusted=new), states, now_ms, {})
 
     def these(self, resources: Collection[Resource], now_ms: int) -> tuple[Believed, ScanResult]:
         """Ask every zone about these resources alone; every look, and what follows from them."""
@@ -180,6 +182,7 @@ class Scanner:
         trust = read_trust(self._store)
         for held in write_trust(self._store, trust, found.tested, found.distrusted, now_ms):
             _log.warning("%s (%s) is not believed: %s", held.zone, held.family, found.distrusted[held])
+        self._warn_of_resolvers(found)
         write_turns(self._store, turns, now_ms)
         self._turns |= turns
         result = scan_result(found, events, after, now_ms)
@@ -190,6 +193,13 @@ class Scanner:
             keyless=tuple(zone.zone for zone in self._table if not zone.asked_at),
             unasked=sum(1 for (_, zone), state in after.items() if state.listing and zone not in self._zones),
         )
+
+    def _warn_of_resolvers(self, found: Believed) -> None:
+        """Say once of each list that is believed through which resolver it is not asked."""
+        failed = {each: why for each, why in found.by_resolver.items() if why and each[0] not in found.distrusted}
+        for each in failed.keys() - self._unfit:
+            _log.warning("%s (%s) is not asked through %s: %s", *each[0], each[1], failed[each])
+        self._unfit = self._unfit.difference(found.by_resolver).union(failed)
 
     def _states(self, now_ms: int) -> States:
         self._recent = {key: each for key, each in self._recent.items() if each[0] > now_ms - RECENT_MS}

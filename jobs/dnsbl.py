@@ -17,13 +17,13 @@ from aiodns.error import ARES_ETIMEOUT, DNSError
 from pydnsbl.checker import BaseDNSBLChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
-from jobs.dnsbl_answer import Clear, Failed, Look, Outcome, Raw, family_of, is_address, read_answer
+from jobs.dnsbl_answer import Clear, Failed, Look, Outcome, Raw, family_of, read_answer
 from jobs.question_pace import Pacer
 from jobs.registered_domain import registered_domain
 from schemas.blocklists import Family, Zone
 from schemas.domains import domain_name
 from schemas.listing import ResourceKind
-from schemas.settings import Blocklists, SettingsError
+from schemas.settings import Blocklists, resolver_address
 
 #: One for all: of a large scan nearly every outcome is this.
 CLEAR = Clear()
@@ -115,14 +115,21 @@ def holds(zone: Zone, like: Like) -> bool:
     return like.family in zone.holds and not (like.below and zone.names == "registered")
 
 
+#: Says of each question that is to be put through a resolver why it must not be; empty where it may.
+Unfit = Callable[[Sequence[Question], str], Awaitable[Sequence[str]]]
+
+
 async def look(
-    asked: Sequence[Question], settings: Blocklists | Asking, resolvers: Sequence[str] | None = None
+    asked: Sequence[Question],
+    settings: Blocklists | Asking,
+    resolvers: Sequence[str] | None = None,
+    unfit: Unfit | None = None,
 ) -> list[Look]:
     """The answer to every question, ordered by resource and zone.
 
     The first of the resolvers (by default those of the settings) is asked everything, each following one what failed
-    before it. What failed everywhere carries the first failure; a refusal is not asked again. Runs in whatever loop
-    awaits it, in any thread.
+    before it; what a resolver is `unfit` for counts as failed there. What failed everywhere carries the first failure;
+    a refusal is not asked again. Runs in whatever loop awaits it, in any thread.
 
     Raises:
         SettingsError: a resolver is not an IP address.
@@ -132,7 +139,11 @@ async def look(
     found: dict[tuple[str, str], Look] = {}
     open_questions = list(asked)
     for resolver in order:
-        for each in await _round(open_questions, how, resolver):
+        reasons = [""] * len(open_questions) if unfit is None else await unfit(open_questions, resolver)
+        judged = list(zip(open_questions, reasons, strict=True))
+        fit = [each for each, reason in judged if not reason]
+        looks = [Look(each.name, each.zone, Failed(reason), resolver) for each, reason in judged if reason]
+        for each in [*looks, *await _round(fit, how, resolver)]:
             key = (each.resource, each.zone.zone)
             if key not in found or not _again(each.outcome):
                 found[key] = each
@@ -299,15 +310,14 @@ async def _ask(checkers: _Checkers, name: str, zone: Zone, provider: _ZoneProvid
 
 def _resolver(settings: Blocklists, address: str) -> aiodns.DNSResolver:
     """A resolver of its own for every round, so that no answer cached by an earlier scan is read again."""
-    if address and not is_address(address):
-        raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address")
+    host, port = resolver_address(address, settings.port) if address else ("", settings.port)
     return aiodns.DNSResolver(
-        nameservers=[address] if address else None,
+        nameservers=[host] if host else None,
         loop=asyncio.get_running_loop(),
         timeout=settings.timeout_s,
         tries=max(settings.tries, _tries(settings.timeout_s)),
-        udp_port=settings.port,
-        tcp_port=settings.port,
+        udp_port=port,
+        tcp_port=port,
     )
 
 

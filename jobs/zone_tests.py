@@ -1,35 +1,89 @@
 """Put the self-test of RFC 5782 before zones, through the configured resolvers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from jobs.dnsbl import Asking, ask_verbatim, asking
-from jobs.dnsbl_answer import Raw
 from jobs.zone_trust import Held, probes, verdict
 from schemas.blocklists import Family, Zone
 from schemas.settings import Blocklists
 
+#: What to test.
+Test = tuple[Zone, Family]
 
-async def self_test(tests: Sequence[tuple[Zone, Family]], settings: Blocklists | Asking) -> dict[Held, str]:
-    """Why each zone and family failed; empty for those that passed.
 
-    A question without an answer is put to the next resolver. A wrong answer is final: a resolver that gives one would
-    give others.
+class SelfTests:
+    """The tests of one scan: each zone and family is tested once through each resolver it is asked through."""
+
+    def __init__(self, how: Asking) -> None:
+        self._how = how
+        self._reasons: dict[tuple[Held, str], str] = {}
+        self._unanswered: set[tuple[Held, str]] = set()
+
+    @property
+    def reasons(self) -> Mapping[tuple[Held, str], str]:
+        """Why each zone and family that was tested through a resolver failed there; empty where it passed."""
+        return self._reasons
+
+    async def verdicts(self, tests: Collection[Test]) -> dict[Held, str]:
+        """Why each zone and family failed; empty for those that passed.
+
+        A question without an answer is put to the next resolver. A wrong answer is final: a resolver that gives one
+        would give others.
+
+        Raises:
+            SettingsError: a resolver is not an IP address.
+        """
+        found: dict[Held, str] = {}
+        remaining = list(tests)
+        for resolver in self._how.settings.resolvers or [""]:
+            found |= await self.through(remaining, resolver)
+            remaining = [each for each in remaining if (_held(each), resolver) in self._unanswered]
+            if not remaining:
+                break
+        return found
+
+    async def through(self, tests: Collection[Test], resolver: str) -> dict[Held, str]:
+        """Why each failed through one resolver.
+
+        Raises:
+            SettingsError: the resolver is not an IP address.
+        """
+        new = [each for each in tests if (_held(each), resolver) not in self._reasons]
+        names = [(probe.name, zone) for zone, family in new for probe in probes(zone, family)]
+        answers = await ask_verbatim(names, self._how, resolver)
+        for zone, family in new:
+            tested = Held(zone.zone, family), resolver
+            self._reasons[tested] = verdict(zone, family, answers)
+            if any(answers[probe.name, zone.zone].error is not None for probe in probes(zone, family)):
+                self._unanswered.add(tested)
+        return {_held(each): self._reasons[_held(each), resolver] for each in tests}
+
+
+class Tested(NamedTuple):
+    """Why a zone and family is not believed, empty where it is; and where it is, through which resolvers it is not
+    asked, each with why."""
+
+    reason: str
+    unfit: Mapping[str, str]
+
+
+async def self_test(tests: Sequence[Test], settings: Blocklists) -> dict[Held, Tested]:
+    """Every zone and family through every resolver.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    how = settings if isinstance(settings, Asking) else asking(settings)
-    found: dict[Held, str] = {}
-    remaining = list(tests)
-    for resolver in how.settings.resolvers or [""]:
-        names = [(probe.name, zone) for zone, family in remaining for probe in probes(zone, family)]
-        answers = await ask_verbatim(names, how, resolver)
-        found |= {Held(zone.zone, family): verdict(zone, family, answers) for zone, family in remaining}
-        remaining = [(zone, family) for zone, family in remaining if _unanswered(zone, family, answers)]
-        if not remaining:
-            break
-    return found
+    put = SelfTests(asking(settings))
+    verdicts = await put.verdicts(tests)
+    passed = [each for each in tests if not verdicts[_held(each)]]
+    unfit: dict[Held, dict[str, str]] = {held: {} for held in verdicts}
+    for resolver in settings.resolvers:
+        for held, reason in (await put.through(passed, resolver)).items():
+            if reason:
+                unfit[held][resolver] = reason
+    return {held: Tested(reason, unfit[held]) for held, reason in verdicts.items()}
 
 
-def _unanswered(zone: Zone, family: Family, answers: Mapping[tuple[str, str], Raw]) -> bool:
-    return any(answers[probe.name, zone.zone].error is not None for probe in probes(zone, family))
+def _held(test: Test) -> Held:
+    return Held(test[0].zone, test[1])

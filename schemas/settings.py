@@ -173,8 +173,8 @@ class EveryMinutes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fro
 
 
 class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where blocklists are asked. `resolvers` are addresses, one `port` for all of them; the second and the others
-    are asked where the first fails, and for second looks.
+    """Where blocklists are asked. `resolvers` are addresses, with a port (`192.0.2.53:5353`, `[2001:db8::53]:5353`)
+    where that is not `port`; the second and the others are asked where the first fails, and for second looks.
 
     `every_minutes` says by weight how often a zone is asked about everything; times vary by `jitter` (a ratio) of that.
     Asked is about what was sent from in the last `lookback_days`, and `also`: addresses and domains that do not send
@@ -326,8 +326,7 @@ def check(settings: Settings) -> None:
         # The address is shown in errors and tables, where a password must not be.
         raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
     for address in settings.blocklists.resolvers:
-        if not _is_address(address):
-            raise SettingsError(f"blocklists.resolvers: {address!r} is not an IP address")
+        resolver_address(address, settings.blocklists.port)
     for each in settings.blocklists.also:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.also: {each!r} is neither an IP address nor a domain")
@@ -335,6 +334,23 @@ def check(settings: Settings) -> None:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
         raise SettingsError(str(error)) from error
+
+
+def resolver_address(text: str, port: int) -> tuple[str, int]:
+    """Address and port of a resolver: `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`; `port`
+    where none is given.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    host, own = text, str(port)
+    if (bracketed := re.fullmatch(r"\[(.*)\](?::(\d+))?", text)) is not None:
+        host, own = bracketed[1], bracketed[2] or own
+    elif text.count(":") == 1:
+        host, own = text.split(":")
+    if not _is_address(host) or not (own.isascii() and own.isdigit() and 0 < int(own) < 1 << 16):
+        raise SettingsError(f"blocklists.resolvers: {text!r} is not an IP address, with or without a port")
+    return host, int(own)
 
 
 def hidden(settings: Settings) -> dict[str, Any]:

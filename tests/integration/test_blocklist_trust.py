@@ -154,6 +154,60 @@ def test_resolver_that_is_dead_is_stood_in_for_by_the_next(store: Store, setting
     assert (result.failed, result.waiting, dict(result.distrusted)) == (0, 1, {})
 
 
+#: As a list looks through a resolver that hides it: its self-test fails, and nothing is listed.
+HIDDEN = {"bl.example": ("ip4set", ["192.0.2.77"]), "six.example": ("generic", SIX)}
+
+
+def test_resolver_that_hides_a_list_talks_no_listing_away(
+    store: Store, settings: Blocklists, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent_from(store, "192.0.2.1")
+    with running(HIDDEN) as hiding:
+        both = msgspec.structs.replace(settings, resolvers=["127.0.0.1", f"127.0.0.1:{hiding.port}"])
+        for minute in (0, 5, 10):
+            result, events = scan(store, both, NOW + minute * MINUTE, second_looks=minute > 0)
+            assert (result.waiting, events, dict(result.distrusted)) == (1, [], {})
+        # Through the same resolver a second look counts after half an hour.
+        _, events = scan(store, both, NOW + 31 * MINUTE, second_looks=True)
+    assert said(events) == [("listed", "192.0.2.1", "bl.example")]
+    assert f"bl.example (ipv4) is not asked through 127.0.0.1:{hiding.port}: 127.0.0.2: not listed" in caplog.text
+
+
+def test_resolver_that_hides_a_list_ends_no_listing_in_place_of_one_that_fails(
+    store: Store, settings: Blocklists
+) -> None:
+    def choose(name: bytes, _: int) -> Fate:
+        return "servfail" if name.startswith(b"\x011\x012\x010\x03192") else "pass"
+
+    confirmed(store, settings)
+    with running(HIDDEN) as hiding, relay(settings.port, choose) as port:
+        both = msgspec.structs.replace(settings, resolvers=[f"127.0.0.1:{port}", f"127.0.0.1:{hiding.port}"])
+        for minute in (10, 50, 90):
+            _, events = scan(store, both, NOW + minute * MINUTE)
+            assert ("check_failed", "192.0.2.1", "bl.example") in said(events)
+    assert [each.resource for each in open_listings(store)] == ["192.0.2.1"]
+
+
+def test_further_resolver_is_asked_nothing_until_it_is_needed_and_is_tested_first(
+    store: Store, settings: Blocklists
+) -> None:
+    asked: list[bytes] = []
+
+    def note(name: bytes, _: int) -> Fate:
+        asked.append(name)
+        return "pass"
+
+    sent_from(store, "192.0.2.1", "192.0.2.99")
+    with relay(settings.port, note) as port:
+        both = msgspec.structs.replace(settings, resolvers=["127.0.0.1", f"127.0.0.1:{port}"])
+        result, _ = scan(store, both, NOW)
+        assert (result.failed, result.waiting, asked) == (0, 1, [])
+        scan(store, both, NOW + 5 * MINUTE, second_looks=True)
+    # The self-test, and then the second look.
+    names = [b".".join(name[at : at + 1] for at in (1, 3, 5)) for name in asked]
+    assert (len(asked), names[-1]) == (3, b"1.2.0")
+
+
 # ---- bounces that name a list
 
 
@@ -364,6 +418,16 @@ def test_zones_test_says_which_zones_are_to_be_trusted(settings: Blocklists, tmp
         "keyed.example not asked, needs key mine",
     ]
     assert code == 0
+
+
+def test_zones_test_ends_with_1_and_names_a_resolver_that_hides_a_list(settings: Blocklists, tmp_path: Path) -> None:
+    served = {"six.example": ("generic", SIX), "dbl.example": ("dnset", DOMAINS), "bl.example": ("ip4set", [])}
+    with running(served) as other:
+        both = msgspec.structs.replace(settings, resolvers=["127.0.0.1", f"127.0.0.1:{other.port}"])
+        code, lines = repmon(both, tmp_path, "zones", "test")
+    where = f"127.0.0.1:{other.port}: 127.0.0.2: not listed: the zone is dead or empty"
+    assert (code, lines[0]) == (1, f"bl.example ipv4 trusted, but not asked through {where}")
+    assert lines[1] == "six.example ipv4 trusted"
 
 
 def test_zones_test_asks_a_zone_with_a_key_under_it_and_never_shows_the_key(

@@ -88,6 +88,11 @@ def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
         ('[clickhouse]\nurl = "store:8123"', "clickhouse.url: 'store:8123' is not an http or https address"),
         ('[clickhouse]\nurl = "http://store:99999"', "clickhouse.url: 'http://store:99999' is not an http"),
         ('[blocklists]\nresolvers = ["dns.example"]', "blocklists.resolvers: 'dns.example' is not an IP address"),
+        ('[blocklists]\nresolvers = ["192.0.2.53:0"]', "blocklists.resolvers: '192.0.2.53:0' is not an IP address"),
+        (
+            '[blocklists]\nresolvers = ["[2001:db8::53]x"]',
+            "blocklists.resolvers: '[2001:db8::53]x' is not an IP address",
+        ),
         ("x = [", "not valid TOML: "),
     ],
 )
