@@ -28,6 +28,7 @@ from jobs.scan_schedule import (
     next_arc,
     resumed,
     rhythm,
+    standing_by,
     taken,
 )
 from jobs.used_resources import Used, read_used
@@ -108,8 +109,15 @@ class Scanner:
         return min((each.due_ms for each in self._turns.values()), default=NEVER_MS)
 
     def due_turns(self, now_ms: int) -> ScanResult:
-        """Ask the zones whose turn it is, each about the resources of its turn."""
+        """Ask the zones whose turn it is, and that no other scanner asked meanwhile, each about the resources of its
+        turn."""
         self._read_used(now_ms)
+        stored = read_turns(self._store)
+        self._turns |= {
+            name: standing_by(stored[name])
+            for name, turn in self._turns.items()
+            if turn.due_ms <= now_ms and name in stored and stored[name].asked_ms > turn.asked_ms
+        }
         due = {name: turn for name, turn in self._turns.items() if turn.due_ms <= now_ms}
         late_ms = max((now_ms - turn.due_ms for turn in due.values()), default=0)
         arcs = {name: next_arc(turn, self._rhythm(self._zones[name])) for name, turn in due.items()}
@@ -212,7 +220,7 @@ class Scanner:
             self._read_ms = now_ms
 
     def _rhythm(self, zone: Zone) -> Rhythm:
-        return rhythm(zone, self._circle.count(zone), self._settings)
+        return rhythm(zone, self._circle.count(zone), self._settings, self._how.pacer.answers_per_s(zone))
 
 
 def ask_about(

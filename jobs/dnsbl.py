@@ -6,7 +6,6 @@ dead) and its reading of answers (it takes "you may not ask" for a listing) are 
 
 import asyncio
 import math
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -270,25 +269,31 @@ async def _round(asked: Sequence[Question], how: Asking, resolver: str) -> list[
 
 async def _spread(asked: Iterable[tuple[Asked, Zone]], how: Asking, resolver: str, ask: Ask[Asked]) -> None:
     """Ask everything, each zone by itself: one that is slow keeps no other waiting."""
-    by_zone: dict[str, list[Asked]] = defaultdict(list)
+    by_zone: dict[str, tuple[Zone, list[Asked]]] = {}
     for each, zone in asked:
-        by_zone[zone.zone].append(each)
+        by_zone.setdefault(zone.zone, (zone, []))[1].append(each)
     if not by_zone:
         return
     ours = _resolver(how.settings, resolver)
     try:
         checkers = _Checkers(how, ours)
         await checkers.use_ours()
-        # As many workers as questions may be under way: a task a question could be a million tasks.
         async with asyncio.TaskGroup() as group:
-            for several in by_zone.values():
-                waiting = iter(several)
-                for _ in range(min(how.settings.zone_concurrency, len(several))):
-                    group.create_task(_work(checkers, waiting, ask))
+            for zone, several in by_zone.values():
+                group.create_task(_spread_one(checkers, zone, several, how, ask))
     finally:
         # What was not waited for would be answered when the loop is gone.
         ours.cancel()
         await ours.close()
+
+
+async def _spread_one(checkers: _Checkers, zone: Zone, several: Sequence[Asked], how: Asking, ask: Ask[Asked]) -> None:
+    began, waiting = how.pacer.now(), iter(several)
+    # As many workers as questions may be under way: a task a question could be a million tasks.
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(how.settings.zone_concurrency, len(several))):
+            group.create_task(_work(checkers, waiting, ask))
+    how.pacer.took(zone, len(several), how.pacer.now() - began)
 
 
 async def _work(checkers: _Checkers, waiting: Iterator[Asked], ask: Ask[Asked]) -> None:

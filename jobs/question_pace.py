@@ -1,10 +1,14 @@
-"""How fast a zone is asked: questions keep a distance in time."""
+"""How fast a zone is asked, and how fast it answers: questions keep a distance in time."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 
 from schemas.blocklists import Zone
+
+#: From so many questions on it is known how fast a zone answers.
+ENOUGH = 40
 
 
 class Spacing:
@@ -38,6 +42,7 @@ class Pacer:
         self._clock = clock
         self._sleep = sleep
         self._zones: dict[str, Spacing] = {}
+        self._answered: dict[str, float] = {}
 
     async def turn(self, zone: Zone) -> None:
         """Wait until the next question may be put to the zone."""
@@ -46,3 +51,16 @@ class Pacer:
             spacing = self._zones[zone.zone] = Spacing(zone.queries_per_s or self._per_s)
         if wait_s := spacing.take(self._clock()):
             await self._sleep(wait_s)
+
+    def now(self) -> float:
+        """The time in seconds, from anywhere."""
+        return self._clock()
+
+    def took(self, zone: Zone, questions: int, seconds: float) -> None:
+        """Remember how fast the zone answered so many questions; few of them say little."""
+        if questions >= ENOUGH:
+            self._answered[zone.zone] = questions / max(seconds, 1e-3)
+
+    def answers_per_s(self, zone: Zone) -> float:
+        """How many questions a second the zone answered lately; infinite where that is not known."""
+        return self._answered.get(zone.zone, inf)

@@ -7,10 +7,12 @@ The time between two turns varies by `jitter`, so that zones which began togethe
 
 - In the same number of turns a round, a resource is asked about again after an interval, give or take `jitter` of it.
 - Where a list allows so many questions a day, a round takes as long as these last.
+- Where another scanner works on the same store, each turn is taken by one of them.
 - What is overdue after a pause, or was never asked, is not asked all at once, but within `jitter` of an interval.
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 from zlib import crc32
 
 from schemas.blocklists import Zone
@@ -19,12 +21,14 @@ from schemas.settings import Blocklists
 CIRCLE = 1 << 32
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
-#: A turn takes about so long at the zone's rate, so that it keeps no other zone waiting for long, ...
+#: A turn takes about so long, at the zone's rate or as fast as it answers, so that it keeps no other waiting, ...
 TURN_S = 10.0
 #: ... but is about so many resources at least, for a list that lists too many of them is to be noticed, ...
 LEAST_IN_TURN = 40
 #: ... and so many at most.
 MOST_IN_TURN = 1_000
+#: So late another scanner's turn has to be before it is taken in its place.
+STAND_BY_MS = MINUTE_MS
 #: Of what a list allows a day, this share is for turns; self-tests and second looks have the rest. No turn takes more
 #: than the second share at once.
 SHARE_OF_DAY = 0.85
@@ -78,10 +82,10 @@ def place_of(name: str) -> int:
     return crc32(name.encode())
 
 
-def rhythm(zone: Zone, resources: int, settings: Blocklists) -> Rhythm:
-    """How a zone goes round so many resources."""
+def rhythm(zone: Zone, resources: int, settings: Blocklists, per_s: float = inf) -> Rhythm:
+    """How a zone goes round so many resources. `per_s` is how many questions a second it answered lately."""
     every_ms: float = getattr(settings.every_minutes, zone.weight) * MINUTE_MS
-    per_s = zone.queries_per_s or settings.queries_per_s
+    per_s = min(per_s, zone.queries_per_s or settings.queries_per_s)
     most = max(LEAST_IN_TURN, min(MOST_IN_TURN, TURN_S * per_s))
     if zone.queries_per_day:
         allowed = zone.queries_per_day * SHARE_OF_DAY * (1 - settings.jitter)
@@ -128,6 +132,11 @@ def resumed(turn: Turn | None, rhythm: Rhythm, now_ms: int, chance: float) -> Tu
     latest_ms = min(turn.asked_ms, now_ms) + round(rhythm.round_ms * (1 + rhythm.jitter))
     due_ms = min(turn.due_ms, latest_ms)
     return replace(turn, due_ms=due_ms if due_ms > now_ms else soon_ms)
+
+
+def standing_by(taken_by_another: Turn) -> Turn:
+    """A zone's turn where another scanner took the last one: it has the next one, too, unless it is late."""
+    return replace(taken_by_another, due_ms=taken_by_another.due_ms + STAND_BY_MS)
 
 
 def allowed_from_ms(zone: Zone, turn: Turn) -> int:

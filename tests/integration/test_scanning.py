@@ -2,19 +2,23 @@
 
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 import msgspec
 import pytest
 
-from api.scanning import scan_once, scan_until_stopped
+from api.scanning import open_scanner, scan_once, scan_until_stopped
+from jobs.blocklist_scan import Scanner
 from jobs.blocklist_turns import read_turns
 from jobs.scan_result import ScanResult
+from schemas.blocklists import in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, EveryMinutes, Settings
 from streams.broker import BrokerError, Publisher
 from streams.store import Store
+from tests.integration.lossy_dns import relay
 from tests.integration.rbldnsd import Rbldnsd, running
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_blocklist_scan import DAY, MINUTE, NOW, keep, sent_from
@@ -150,6 +154,61 @@ def test_restart_asks_nothing_before_its_time_and_what_is_overdue_not_at_once(st
     assert turns(scan(settings, Broker(), late, 0.5)) == []
     assert late.asked == [30.0]
     assert len(turns(scan(settings, Broker(), Waits(2, NOW + 5 * HOUR), 0.5))) == 1
+
+
+class Counted:
+    """Counts the questions about resources."""
+
+    def __init__(self) -> None:
+        self.questions = 0
+
+    def expect(self, questions: int) -> None:
+        self.questions += questions
+
+    def done(self, questions: int) -> None:
+        pass
+
+
+def scanner(store: Store, settings: Settings, broker: Broker, tally: Counted, chance: float = 0.5) -> Scanner:
+    return open_scanner(settings, store, cast(Publisher, broker), tally, lambda: chance)
+
+
+@pytest.mark.parametrize("both_live", [True, False], ids=["both go on", "the first is killed"])
+def test_two_scanners_share_the_turns_and_either_stands_in_for_the_other(
+    store: Store, settings: Settings, both_live: bool
+) -> None:
+    broker, tally, minutes = Broker(), Counted(), 121
+    for minute in range(0, minutes, 10):
+        sent_from(store, "192.0.2.1", "192.0.2.9", at_ms=NOW + minute * MINUTE)
+    both = [scanner(store, settings, broker, tally) for _ in range(2)]
+    for each in both:
+        each.take_up(NOW)
+    asked_at: list[int] = []
+    for half_minute in range(2 * minutes):
+        now_ms, before, kept = NOW + half_minute * MINUTE // 2, tally.questions, len(broker.sent)
+        alive = both if both_live or half_minute < 60 else both[1:]
+        for each in alive:
+            if each.due_ms <= now_ms:
+                each.due_turns(now_ms)
+        keep(store, broker.sent[kept:])
+        if tally.questions > before:
+            asked_at.append(half_minute)
+            assert tally.questions == before + 2, "each address once"
+    gaps = {after - before for before, after in pairwise(asked_at)}
+    assert gaps <= ({20, 21} if both_live else {20, 21, 22, 23})
+    assert [(each.type, each.confirmed) for each in broker.sent] == [("listed", False), ("still_listed", True)]
+
+
+def test_list_that_answers_slowly_is_known_for_it(store: Store, settings: Settings) -> None:
+    sent_from(store, *(f"192.0.2.{last}" for last in range(1, 51)))
+    with relay(settings.blocklists.port, lambda name, _: "pass" if b"\x03127" in name else "late") as port:
+        slow = msgspec.structs.replace(settings.blocklists, port=port, zone_concurrency=25)
+        of = scanner(store, msgspec.structs.replace(settings, blocklists=slow), Broker(), Counted())
+        of.take_up(NOW)
+        of.due_turns(NOW + HOUR)
+    (zone,) = in_force(slow)
+    # 50 questions, 25 at a time, a second each.
+    assert 5 < of._how.pacer.answers_per_s(zone) <= 25
 
 
 def test_what_was_reported_a_moment_ago_is_known_although_it_is_not_stored_yet(

@@ -2,12 +2,13 @@
 
 import asyncio
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.question_pace import Pacer, Spacing
+from jobs.question_pace import ENOUGH, Pacer, Spacing
 from schemas.blocklists import Zone
 
 ONE = Zone(zone="one.example", kind="ip", weight="minor", any_code=True)
@@ -77,3 +78,14 @@ def test_pace_holds_from_one_loop_to_the_next() -> None:
     for _ in range(3):
         asyncio.run(pacer.turn(ONE))
     assert time.now == pytest.approx(0.2)
+
+
+def test_how_fast_a_zone_answers_is_known_from_enough_questions() -> None:
+    pacer = Pacer(10)
+    assert pacer.answers_per_s(ONE) == inf
+    pacer.took(ONE, ENOUGH - 1, 400.0)
+    assert pacer.answers_per_s(ONE) == inf
+    pacer.took(ONE, 2 * ENOUGH, 40.0)
+    assert (pacer.answers_per_s(ONE), pacer.answers_per_s(OTHER)) == (2.0, inf)
+    pacer.took(ONE, 2 * ENOUGH, 0.0)
+    assert pacer.answers_per_s(ONE) > 1_000, "once it answers faster, that is known"

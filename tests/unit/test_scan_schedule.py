@@ -22,6 +22,7 @@ from jobs.scan_schedule import (
     place_of,
     resumed,
     rhythm,
+    standing_by,
     taken,
 )
 from schemas.blocklists import Zone
@@ -73,6 +74,12 @@ def test_many_resources_are_spread_over_turns_of_ten_seconds_or_so(resources: in
 def test_rate_of_a_zone_goes_before_that_of_the_settings() -> None:
     slow = Zone(zone="bl.example", kind="ip", weight="critical", any_code=True, queries_per_s=10)
     assert rhythm(slow, 1_000, SETTINGS).turns == 10
+
+
+def test_list_that_answers_slowly_has_shorter_turns_so_that_no_other_waits_long_for_it() -> None:
+    assert rhythm(ZEN, 10_000, SETTINGS, per_s=20).turns == 50
+    assert rhythm(ZEN, 10_000, SETTINGS, per_s=1).turns == 250, "too few are not asked together"
+    assert rhythm(ZEN, 10_000, SETTINGS, per_s=10_000) == rhythm(ZEN, 10_000, SETTINGS)
 
 
 def test_round_takes_as_long_as_the_questions_of_a_day_last() -> None:
@@ -131,6 +138,14 @@ def test_turn_lies_no_further_ahead_than_a_round_after_the_interval_was_shortene
     going = Rhythm(10 * MINUTE, 1, 0.1)
     assert resumed(Turn(NOW - MINUTE, 5, NOW + 50 * MINUTE, 0), going, NOW, 0.9).due_ms == NOW + 10 * MINUTE
     assert resumed(Turn(NOW + 9 * HOUR, 5, NOW + 10 * HOUR, 0), going, NOW, 0.9).due_ms == NOW + 11 * MINUTE
+
+
+# ---- two scanners on one store
+
+
+def test_turn_that_another_scanner_took_is_left_to_it_unless_it_is_late() -> None:
+    taken_by_another = Turn(NOW, 5, NOW + 10 * MINUTE, 7)
+    assert standing_by(taken_by_another) == Turn(NOW, 5, NOW + 11 * MINUTE, 7)
 
 
 # ---- out of turn
