@@ -13,7 +13,7 @@ _VARIABLE = re.compile(
     r"\b(?:"
     r"(?:[a-z]\d{1,3}-)?(?=[a-z]*\d)[0-9a-z]{9,}(?:\.\d{1,4})?"  # queue and session ids, the most frequent
     r"|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"  # IPv4
-    r"|\d{4}-\d\d-\d\dt[\d:.]+z?"  # RFC 3339
+    r"|\d{4}-\d\d-\d\dt\d[\d:]*(?:\.\d{1,9})?z?"  # RFC 3339
     r"|[0-9a-f]{1,4}:[0-9a-f]{0,4}:[0-9a-f:]+"  # IPv6, times of day
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+"  # UUIDs
     r"|(?=[a-z-]*\d)[0-9a-z]{6}-[0-9a-z]{6,11}-[0-9a-z]{2,4}\b"  # ids of Exim

@@ -89,6 +89,13 @@ def test_a_word_is_masked_alike_whatever_was_masked_before(words: list[str]) -> 
         assert lasting[word] == _Words()[word]
 
 
+@pytest.mark.parametrize("word", ["2025-01-01T10:11:12.example", "2025-01-01T10.z", "2025-01-01T1:.x"])
+def test_time_does_not_reach_over_a_dot_into_a_name(word: str) -> None:
+    lasting = _Words()
+    lasting[word.partition(".")[2]]
+    assert lasting[word] == _Words()[word]
+
+
 def test_host_whose_end_is_known_is_masked_like_a_new_one() -> None:
     lasting = _Words()
     for number in range(3):
