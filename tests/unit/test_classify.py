@@ -53,6 +53,12 @@ def test_class_given_by_the_source_is_kept(name: str) -> None:
     assert (verdict.bounce_class, verdict.kind, verdict.rule) == (name, KINDS[name], "source")
 
 
+def test_class_given_by_the_source_has_its_own_kind_though_the_reply_was_a_temporary_one() -> None:
+    told = {"smtp_code": 450, "enhanced_status": "4.1.1", "diagnostic": "450 4.1.1 User unknown"}
+    assert RULES(bounced(bounce_class="invalid_recipient", **told)).kind == "hard"
+    assert RULES(bounced(**told)).kind == "soft"
+
+
 def test_unknown_class_given_by_the_source_gives_way_to_the_rules() -> None:
     verdict = RULES(bounced(bounce_class="bad-mailbox", smtp_code=550, diagnostic="User unknown"))
     assert verdict.bounce_class == "invalid_recipient"
