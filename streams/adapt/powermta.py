@@ -3,6 +3,7 @@
 Fields and record types are those of the PowerMTA User's Guide, "Accounting". Read are deliveries (`d`), bounces (`b`),
 transient failures (`t`), remote bounces (`rb`), remote statuses (`rs`) and feedback loop reports (`f`). Receptions
 (`r`), failures of whole queues (`tq`) and remote statuses of success, whose delivery was recorded before, give none.
+Where `header_Date` is among the columns of a report, it says when the message was sent.
 
 The columns are those of the header line, which begins with `type`; without one those of the option `columns`, or
 PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream`, `sub_account` and `pool` (default
@@ -21,6 +22,7 @@ from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, Options, fill
 from streams.adapt.common import complete, domain_of, reply_of, stable_id, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
+from streams.adapt.mime import date_ms
 
 NAME = "powermta"
 
@@ -183,6 +185,7 @@ def _recipient(name: str, record: Record) -> str:
 def _report(event: MailEvent, record: Record, context: Context) -> None:
     """What only a feedback loop record has. Of a recipient that is not named the reporter tells the provider."""
     event.feedback_type = feedback_type(record.get("feedbacktype", ""))
+    event.sent = date_ms(record.get("header_date", "")) or 0
     if not domain_of(event.recipient):
         event.recipient = ""
         reporter = record.get("reportingmta", "").rpartition(";")[2].strip()
