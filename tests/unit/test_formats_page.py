@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.adapt import EVERY_FORMAT, FORMATS
+from streams.adapt import EVERY_FORMAT, FORMATS, SILENT_ON_LATE
 from streams.adapt.webhook import Places
 
 ROOT = Path(__file__).parents[2]
@@ -38,3 +38,9 @@ def test_default_places_of_the_customer_are_those_on_the_page(name: str) -> None
 
 def test_webhooks_are_among_them() -> None:
     assert {"ses", "mailgun", "unisender"} <= set(PATHS)
+
+
+def test_formats_that_tell_late_bounces_are_those_that_ingest_finds_none_for() -> None:
+    told = PAGE.partition("**Late bounces**: ")[2].partition(", say that")[0]
+    # Of our own format the producer says it; the others know of complaints only, or of no late bounce.
+    assert set(re.findall(r"`(\w+)`", told)) == set(FORMATS) - SILENT_ON_LATE - {"canonical", "arf", "postfix"}
