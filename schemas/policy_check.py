@@ -122,10 +122,12 @@ class _Checked:
             for place, each in enumerate(_listed(self._raw.get("rules")))
             if place not in rules and isinstance(each, dict) and isinstance(each.get("name"), str)
         }
+        # What a rule whose name cannot be used is called elsewhere, nobody knows.
+        nameless = any(self._is_wrong(("rules", place, "name")) for place in rules)
         for inner, said in policy.contradictions():
             part, *rest = inner
             path: Path = (part, places[str(part)][int(rest[0])], *rest[1:]) if part in places else inner
-            follows = path[2:] == ("rule",) and overrides[int(path[1])].rule in unread
+            follows = path[2:] == ("rule",) and (nameless or overrides[int(path[1])].rule in unread)
             if not follows and not self._is_wrong(path):
                 yield path, said
 
