@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -204,8 +205,12 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
     @cached_property
     def ladder(self) -> tuple[Rung, ...]:
-        """The levels, mildest first."""
-        return tuple(Rung(level, at, at * self.resolve_ratio) for level, at in self.levels.given())
+        """The levels, mildest first. No lower bound of a rate is 1, so a level from there on never opens, and does not
+        hold either."""
+        never = 1.0 if self.metric in RATES else inf
+        return tuple(
+            Rung(level, at, at * self.resolve_ratio if at < never else inf) for level, at in self.levels.given()
+        )
 
     @cached_property
     def thresholds(self) -> tuple[float, ...]:

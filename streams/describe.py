@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import isfinite
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import Baseline
@@ -263,7 +264,7 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
         if verdict.metric == SPIKE and verdict.numerator >= least:
             return f", without the history to judge it; {after} from {transition.previous_level}"
         return f", too little to judge (at least {least:,}); {after} from {transition.previous_level}"
-    left = [rung for rung in rule.ladder if RANK[rung.level] > RANK[transition.level]]
+    left = [each for each in rule.ladder if RANK[each.level] > RANK[transition.level] and isfinite(each.resolve_at)]
     if not left:
         return f"; {after} from {transition.previous_level}, a level the policy no longer has"
     mark = amount(verdict.metric, left[0].threshold if verdict.metric in COUNTED else left[0].resolve_at)

@@ -67,6 +67,17 @@ def test_level_is_no_worse_than_decided(at_most: Cap, hard: int, expected: Level
     assert level([decided(at_most)], hard) == expected
 
 
+@given(st.sampled_from(CAPS), st.integers(0, 1_000))
+def test_law_no_rate_holds_a_level_worse_than_decided(at_most: Cap, hard: int) -> None:
+    """Not even one at which nearly all fails: it would hold what never opens, while the override is in force."""
+    counts = WindowCounts(delivered=1_000 - hard, hard=hard)
+    subject = SubjectCounts(customer="acme", scope="customer", windows={"24h": counts})
+    merged = with_stored(POLICY, [decided(at_most)], NOW)
+    verdict = next(each for each in judge(subject, merged, NOW).verdicts if each.rule == "failure")
+    worst: Level = msgspec.convert("good" if at_most in ("none", "watch") else at_most, Level)
+    assert RANK[verdict.level] <= RANK[verdict.holding_level] <= RANK[worst]
+
+
 def test_listings_can_be_overridden_too() -> None:
     assert level([], rule="critical_listing") == "critical"
     assert level([decided("none", rule="critical_listing")], rule="critical_listing") == "good"
