@@ -17,7 +17,7 @@ from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams import gaps
-from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends, topic_ids
+from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
 from streams.dead_share import DeadShare
 from streams.flush import load_seen, stored_offsets
 from streams.flusher import Flusher
@@ -26,6 +26,7 @@ from streams.intake import Batch, Source, Take, TimeBounds, take_listing
 from streams.refusals import Refused
 from streams.seen import Seen
 from streams.store import Store, StoreError
+from streams.topic_identity import KNOWN_S, TopicIdentity
 
 log = logging.getLogger("repmon.ingest")
 
@@ -33,10 +34,6 @@ HOUR_MS = 3_600_000
 POLL_S = 0.1
 #: How often topic ids are asked for, to see a topic that was deleted and made again.
 IDS_S = 10.0
-#: How long a topic may be unknown before it is taken to be missing.
-KNOWN_S = 3.0
-#: How long a worker that ran already waits for a broker that came back to tell what it has.
-BACK_S = 120.0
 #: While a drain is under way the broker is asked whether anything is left once nothing has come for this long.
 QUIET_S = 0.25
 #: How long a stop, or giving partitions back, waits for the store.
@@ -75,10 +72,10 @@ class IngestWorker:
         self._admin = admin(kafka)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
         self._flusher = Flusher(store, self._publisher, settings.changes_every_s, self.metrics, clock, refused)
+        self._topics = TopicIdentity(self._admin, self.takes)
         self._refused = refused
         self._batches: dict[Where, Batch] = {}
         self._shares: dict[Where, DeadShare] = {}
-        self._ids: dict[str, str] = {}
         self._drained: Callable[[], None] | None = None
         #: A topic was seen to be another one of the same name: all are to be taken up anew, once all are there.
         self._stale = False
@@ -116,7 +113,7 @@ class IngestWorker:
 
     def _open(self) -> None:
         """Take up the topics under the ids they have now."""
-        self._read_ids()
+        self._topics.read(self._flusher.stopped)
         self._stale = False
         refused = self._refused
         if refused is not None:
@@ -158,7 +155,7 @@ class IngestWorker:
                     self._renew(stop)
             elif self._stale or now - ids_read >= IDS_S:
                 ids_read = now
-                if self._ids_changed():
+                if self._topics.changed():
                     self._renew(stop)
 
     def _waiting(self) -> int:
@@ -299,49 +296,6 @@ class IngestWorker:
             if self.metrics.waiting:
                 source.pause(again)
 
-    def _read_ids(self) -> None:
-        """Of a topic made just now, one broker of a cluster may know later than another; one that comes back under load
-        may not answer at first, or not know its topics yet."""
-        ran = bool(self._ids)
-        deadline = time.monotonic() + (BACK_S if ran else KNOWN_S)
-        while True:
-            over = time.monotonic() > deadline or self._flusher.stopped()
-            try:
-                ids = topic_ids(self._admin, list(self.takes))
-            except BrokerError as error:
-                if over or not ran:
-                    raise
-                log.warning("%s; asking again", error)
-            else:
-                missing = sorted(set(self.takes) - set(ids))
-                if not missing:
-                    break
-                if over:
-                    raise BrokerError(f"there is no topic {', '.join(missing)}; `repmon topics create` makes it")
-            time.sleep(POLL_S)
-        self._ids = ids
-
-    def _ids_changed(self) -> bool:
-        try:
-            known = topic_ids(self._admin, list(self.takes))
-        except BrokerError as error:
-            log.warning("%s", error)
-            return False
-        return len(known) == len(self.takes) and known != self._ids
-
-    def _made_anew(self, topic: str, patience_s: float) -> bool:
-        """Whether a topic has another id now; one broker of a cluster may know that later than another."""
-        deadline = time.monotonic() + patience_s
-        while True:
-            try:
-                if topic_ids(self._admin, [topic]).get(topic) != self._ids[topic]:
-                    return True
-            except BrokerError as error:
-                log.warning("%s", error)
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(POLL_S)
-
     def _renew(self, stop: threading.Event) -> None:
         """Store what came, let the topics be remade if that was asked for, and take up those that are there now.
 
@@ -361,7 +315,7 @@ class IngestWorker:
             action()
         if not stop.is_set():
             self._open()
-            log.info("topics taken up anew: %s", self._ids)
+            log.info("topics taken up anew: %s", self._topics.ids)
 
     def _assign_all(self, source: Consumer) -> None:
         wanted = [
@@ -372,7 +326,7 @@ class IngestWorker:
         self._assigned(source, wanted)
 
     def _assigned(self, source: Consumer, partitions: list[TopicPartition]) -> None:
-        self._read_ids()
+        self._topics.read(self._flusher.stopped)
         self._take_up([(each.topic, each.partition) for each in partitions])
         for each in partitions:
             position = self._batches[each.topic, each.partition].position
@@ -386,7 +340,7 @@ class IngestWorker:
         began_s = time.monotonic()
         memory = self.settings.dedup_memory_mb * 1_000_000 // max(1, len({*self._batches, *places}))
         sources = [
-            Source(f"{topic}:{self._ids[topic]}:{partition}", topic, partition, Seen(memory), began_s)
+            Source(f"{topic}:{self._topics.ids[topic]}:{partition}", topic, partition, Seen(memory), began_s)
             for topic, partition in places
         ]
         stored = self._flusher.ask(lambda store: stored_offsets(store, [each.name for each in sources]))
@@ -431,7 +385,7 @@ class IngestWorker:
             log.warning("%s: %s; asking again", batch.source.name, error)
             self._go_to(source, where)
             return
-        if self._made_anew(where[0], 0.0 if low > batch.next_offset else KNOWN_S):
+        if self._topics.made_anew(where[0], 0.0 if low > batch.next_offset else KNOWN_S):
             self._stale = True
             return
         found = gaps.gap(batch.source.name, batch.next_offset, low, high)

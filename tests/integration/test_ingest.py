@@ -12,7 +12,7 @@ from jobs.topics import remake_topics
 from schemas import providers, topics
 from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
-from streams import ingest
+from streams import topic_identity
 from streams.adapt import Context, adapter
 from streams.broker import BrokerError, Publisher, consumer, topic_ids
 from streams.changes import customers_in
@@ -113,7 +113,7 @@ def test_broker_that_comes_back_and_does_not_answer_at_first_is_asked_again(
         return answer
 
     asked: list[dict[str, str]] = []
-    monkeypatch.setattr(ingest, "topic_ids", ids)
+    monkeypatch.setattr(topic_identity, "topic_ids", ids)
     for number in range(100):
         producer.publish(topics.MAIL_EVENTS, b"c%d" % number, event(number))
     producer.flush()
