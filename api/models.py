@@ -241,7 +241,8 @@ class ScopeStanding(BaseModel):
     """Where one scope stands: `customer` is all mail, `stream:NAME` one stream; `sub_account:NAME`, `class:bulk` and
     `class:transactional` are there where the policy judges them by themselves.
 
-    `standing`, `judged`, `since` and `policy_version` are null until the scope was judged for the first time.
+    `standing`, `judged`, `since` and `policy_version` are null until the scope was judged for the first time, and where
+    the policy does not judge it any more.
     """
 
     scope: str

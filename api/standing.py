@@ -99,6 +99,10 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
         for each in subjects
         if each.scope.partition(":")[0] in policy.scopes
     }
+    # A scope that the policy judges no more keeps the row of its last judgement, which says nothing of today.
+    judged = {
+        scope: row for scope, row in judged.items() if scope.partition(":")[0] in policy.scopes or scope in alerts
+    }
     scopes = sorted({CUSTOMER, *judged, *counts, *alerts}, key=lambda scope: (scope != CUSTOMER, scope))
     return models.Standing(
         customer=customer,
