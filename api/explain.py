@@ -130,10 +130,10 @@ def explain(
 def explain_shared(
     store: Store, scope: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
 ) -> Explanation | None:
-    """What the small customers of a pool, From domain or plan are judged by together now, whether or not the policy
-    judges those. `scope` is such as `pool:NAME`.
+    """What the small customers of a pool, From domain or plan are judged by together now, and a pool by its listings,
+    whether or not the policy judges those. `scope` is such as `pool:NAME`.
 
-    None if there are no two of them with mail and no alert on them is open.
+    None if there are no two of them with mail, nothing is listed and no alert on them is open.
 
     Raises:
         StoreError: the store failed.
@@ -157,8 +157,8 @@ def explain_shared(
         )
         subject = pooled.by_rule.get(rule.name, nothing)
         said = _rule(rule, verdict, subject, policy, now_ms, opened, None)
-        by = pool_evidence(store, scope, rule, verdict.window, policy, feedback_loop, now_ms).customers
-        explained.append(msgspec.structs.replace(said, customers=by))
+        by = pool_evidence(store, scope, rule, verdict.window, policy, feedback_loop, now_ms)
+        explained.append(msgspec.structs.replace(said, customers=by.customers, listings=by.listings))
     open_levels = [sent[-1].data.level for sent in alerts.values() if sent[-1].data.level != "good"]
     return Explanation(
         customer=NOBODY,

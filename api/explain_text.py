@@ -86,6 +86,8 @@ def _rule(rule: RuleExplained) -> Iterator[str]:
     if rule.customers:
         most = (f"{each.name} ({each.count:,} of {each.volume:,})" for each in rule.customers)
         yield f"    most of it: {', '.join(most)}"
+    for listing in rule.listings:
+        yield f"    {listing}"
     if rule.allowance:
         yield f"    {left(rule.metric, rule.allowance)}"
     for override in rule.overrides:

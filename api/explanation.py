@@ -89,7 +89,7 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
 
     `allowance` is what is left until the next level opens, `baseline` what a spike is measured against. `remarks` say
     why the alert's level is another than the verdict's, and what differs from what was recorded. `customers` are, of a
-    pool, the small customers with most of the numerator.
+    pool, the small customers with most of the numerator, `listings` what is listed of it.
     """
 
     rule: str
@@ -107,6 +107,7 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...]
     baseline: Baseline | None = None
     customers: tuple[Share, ...] = ()
+    listings: tuple[str, ...] = ()
 
 
 class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,8 @@ NEW_FROM: Metric = "new_from_domain"
 COUNTED: frozenset[Metric] = frozenset(
     {"critical_listing", "listing_count", "listed_hours", "attributed_listing", NEW_FROM}
 )
+#: What an IP pool is judged by of all its mail, besides what its small customers have together.
+OF_POOLS: frozenset[Metric] = frozenset({"exposure", "critical_listing", "listing_count", "listed_hours"})
 #: What is read only where a rule asks for it (`streams.acceptable_use`), and is not replayed.
 USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM})
 #: The mail from which on a new From domain counts, where a rule does not say.

@@ -7,7 +7,7 @@ from math import isfinite
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import Baseline
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, RATES, SPIKE
+from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from streams.judge import RANK, Judgement, Verdict
@@ -64,7 +64,9 @@ def headline(alert: AlertEvent) -> str:
     """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
     data = alert.data
     stream = f" [{data.scope.partition(':')[2]}]" if data.scope.startswith(PARTS) else ""
-    whose = f"small customers of {shared_name(data.scope)}" if shared_by(data.scope) else data.customer
+    whose = data.customer
+    if shared_by(data.scope):
+        whose = ("" if data.metric in OF_POOLS else "small customers of ") + shared_name(data.scope)
     state: str = "resolved" if data.kind == "resolved" else data.level
     if data.kind in ("acknowledged", "overridden"):
         state = f"{data.kind}, {state}"
@@ -84,10 +86,14 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     stream = ""
     if judgement.scope.startswith(PARTS):
         stream = f"{scope_name(judgement.scope)}: "
-    if shared_by(judgement.scope):
+    if shared_by(judgement.scope) and verdict.metric in OF_POOLS:
+        stream = f"All of {shared_name(judgement.scope)}: "
+    elif shared_by(judgement.scope):
         stream = f"Customers of {shared_name(judgement.scope)} too small to be judged, together: "
     all_mail = _is_of_all_providers(judgement.scope)
-    what = _counted(verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops")
+    what = _counted(
+        verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops", judgement.scope
+    )
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
         return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}."
     if transition.kind in ("resolved", "de-escalated"):
@@ -174,11 +180,11 @@ def rfc3339(epoch_ms: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
-def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str) -> str:
+def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str, scope: str) -> str:
     n, d = verdict.numerator, verdict.denominator
     within = f"at {' or '.join(rule.mail_to)} in {verdict.window}" if rule.mail_to else f"in {verdict.window}"
     if verdict.metric in COUNTED:
-        return f"{_numbered(verdict, rule)} {within}"
+        return f"{_numbered(verdict, rule, scope)} {within}"
     match verdict.metric:
         case "complaint" | "complaint_burn":
             among = _many(d, "delivery", "deliveries")
@@ -213,7 +219,7 @@ def _of_mail(verdict: Verdict) -> str:
             return f"{n:,} of {_many(d, 'message')} from domains that are not the customer's registered ones"
 
 
-def _numbered(verdict: Verdict, rule: Rule) -> str:
+def _numbered(verdict: Verdict, rule: Rule, scope: str) -> str:
     if verdict.metric == "attributed_listing":
         share = f"(share {rule.least_share:g})"
         return f"{_listings(verdict.numerator)} of which this customer is the likely cause {share}"
@@ -221,7 +227,8 @@ def _numbered(verdict: Verdict, rule: Rule) -> str:
         number = _many(verdict.numerator, "From domain")
         return f"{number} never used before, with {rule.least_new:,} recipients or more,"
     lists = "critical" if verdict.metric == "critical_listing" else " or ".join(rule.counted_weights)
-    what = f"on {lists} blocklists of addresses or domains only this customer used"
+    of = "its addresses that several use" if shared_by(scope) else "addresses or domains only this customer used"
+    what = f"on {lists} blocklists of {of}"
     if verdict.metric == "listed_hours":
         return f"{_many(verdict.numerator, 'hour')} {what}"
     return f"{_listings(verdict.numerator)} {what}"

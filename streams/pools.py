@@ -17,10 +17,12 @@ import msgspec
 from schemas.alert import Evidence, Level, Share
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
-from schemas.policy_metric import Metric, window_ms
+from schemas.policy_metric import OF_POOLS, Metric, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import FROM, PLAN, POOL
+from streams.exposure import EXPOSING
 from streams.judge import RANK, Judgement, Verdict, judge
+from streams.pool_listings import pool_windows, shared_listings, told
 from streams.store import Store
 from streams.totals import begin, is_long
 
@@ -109,9 +111,11 @@ class Pooled(NamedTuple):
     by_rule: Mapping[str, SubjectCounts]
 
 
-def pooled_rules(policy: Policy) -> list[Rule]:
-    """The rules that pools are judged by: of a pool it is not known which providers its mail went to."""
-    return [rule for rule in policy.rules if rule.metric in POOLED and not rule.mail_to]
+def pooled_rules(policy: Policy, kind: str = "") -> list[Rule]:
+    """The rules that what is shared is judged by: of a pool it is not known which providers its mail went to. Pools
+    (`kind` is that of `schemas.scope.SHARED`) are also judged by rules about listings."""
+    metrics = POOLED | OF_POOLS if kind == POOL else POOLED
+    return [rule for rule in policy.rules if rule.metric in metrics and not rule.mail_to]
 
 
 class Pools:
@@ -148,6 +152,8 @@ class Pools:
         found: dict[str, dict[str, dict[str, WindowCounts]]] = {}
         for each in parts:
             found.setdefault(each.scope, {}).setdefault(each.rule, {})[each.window] = each.counts
+        if self._kind == POOL:
+            self._add_listings(found, now_ms)
         return [
             Pooled(
                 scope,
@@ -162,6 +168,15 @@ class Pools:
     def forget(self) -> None:
         """Read everything anew from now on."""
         self._read_ms = 0
+
+    def _add_listings(self, found: dict[str, dict[str, dict[str, WindowCounts]]], now_ms: int) -> None:
+        rules = [rule for rule in pooled_rules(self._policy, POOL) if rule.metric in OF_POOLS]
+        windows = {name: window_ms(name) for rule in rules for name in rule.windows}
+        exposure = {name for rule in rules if rule.metric == "exposure" for name in rule.windows}
+        for pool, counts in pool_windows(self._store, windows, sorted(exposure), now_ms).items():
+            of_pool = found.setdefault(f"{POOL}:{pool}", {})
+            for rule in rules:
+                of_pool[rule.name] = {name: counts[name] for name in rule.windows}
 
     def _parts(self, asked: Sequence[Asked], now_ms: int) -> list["_Part"]:
         if not asked:
@@ -189,15 +204,16 @@ class _Part(NamedTuple):
 def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
     """What the rules that pools are judged by say of one, or of a From domain or plan.
 
-    A window without enough small customers has too little mail.
+    A window without enough small customers has too little mail. Of a pool, listings and the mail that was exposed are
+    everybody's, not of small customers alone.
     """
     nothing = SubjectCounts(customer=NOBODY, scope=pool.scope, windows={})
     verdicts: list[Verdict] = []
-    for rule in pooled_rules(policy):
+    for rule in pooled_rules(policy, pool.scope.partition(":")[0]):
         alone = msgspec.structs.replace(policy, rules=(rule,), overrides=())
         verdicts += judge(pool.by_rule.get(rule.name, nothing), alone, now_ms).verdicts
     worst: Level = max((each.level for each in verdicts), key=RANK.__getitem__, default="good")
-    too_small = worst == "good" and all(each.too_small for each in verdicts)
+    too_small = worst == "good" and all(each.too_small for each in verdicts if each.metric in POOLED)
     return Judgement(
         customer=NOBODY,
         scope=pool.scope,
@@ -211,12 +227,19 @@ def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
 def pool_evidence(
     store: Store, scope: str, rule: Rule, window: str, policy: Policy, feedback_loop: Sequence[str], now_ms: int
 ) -> Evidence:
-    """The small customers with most of the numerator, and what each has of the denominator.
+    """The small customers with most of the numerator, and what each has of the denominator; of rules about listings,
+    what is listed.
 
     Raises:
         StoreError: the store failed.
     """
     kind, _, name = scope.partition(":")
+    if rule.metric in OF_POOLS:
+        listings = shared_listings(store, now_ms - window_ms(window), now_ms, name).get(name, ())
+        chosen = EXPOSING if rule.metric == "exposure" else rule.counted_weights
+        if rule.metric == "critical_listing":
+            chosen = ("critical",)
+        return Evidence(listings=tuple(told(each) for each in listings if each.weight in chosen)[:TOP])
     asked = [Asked(rule, window, dict(rule.checks)[window])]
     only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
     sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, only)

@@ -1,0 +1,106 @@
+"""What is listed of IP pools that several customers share: how many listings, for how long, and how much mail went
+through what was listed.
+
+A pool has the listings of its addresses that no customer has to itself (`attributed` is `shared`). The pool of an
+address is what its bounces and complaints named last (`streams.listing_causes`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from schemas.counts import WindowCounts
+from streams.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
+from streams.listing_causes import CausedListing, stored_causes
+from streams.listings import Listing
+from streams.own_listings import in_force, listed_s
+from streams.store import Store
+from streams.totals import FOREVER_S, MINUTE_S, begin
+
+#: So many likely causes are named of a listing.
+NAMED = 3
+
+#: All mail of pools, whoever sent it.
+SENT = f"""
+SELECT value, toInt64(sum({SENT_MAIL}))
+FROM counts
+WHERE dimension = 'pool' AND value IN {{pools:Array(String)}} AND bucket >= toDateTime({{since:UInt32}})
+GROUP BY value
+"""  # noqa: S608 - made of names from this project only
+EXPOSED = f"""
+SELECT value, toInt64(sumIf({SENT_MAIL}, {THROUGH_LISTED}))
+FROM counts
+WHERE dimension = 'ip' AND value IN {{ips:Array(String)}} AND bucket >= toDateTime({{since:UInt32}})
+GROUP BY value
+"""  # noqa: S608 - made of names from this project only
+
+
+def shared_listings(store: Store, since_ms: int, now_ms: int, pool: str = "") -> dict[str, list[CausedListing]]:
+    """The listings of shared pools in force at or after `since_ms` (epoch ms), by pool; of one of them if given.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, list[CausedListing]] = defaultdict(list)
+    for each in stored_causes(store, since_ms):
+        if each.attributed == "shared" and each.pool and pool in ("", each.pool) and each.began_ms <= now_ms:
+            found[each.pool].append(each)
+    return found
+
+
+def pool_windows(
+    store: Store, windows: Mapping[str, int], exposure: Iterable[str], now_ms: int
+) -> dict[str, dict[str, WindowCounts]]:
+    """What each pool with listings has in each window (name to length in ms); mail in those named in `exposure` alone.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    pools = shared_listings(store, now_ms - max(windows.values(), default=0), now_ms)
+    if not pools:
+        return {}
+    mail = {name: _mail(store, pools, begin(windows[name], now_ms)) for name in exposure}
+    return {
+        pool: {
+            name: WindowCounts(**_listed(listings, length, now_ms), **mail.get(name, {}).get(pool, {}))
+            for name, length in windows.items()
+        }
+        for pool, listings in pools.items()
+    }
+
+
+def told(listing: CausedListing) -> str:
+    """A pool's listing as evidence for operators, with its likeliest causes."""
+    said = f"{listing.resource} on {listing.zone} ({listing.weight}), shared by {listing.users:,}"
+    causes = [f"{each.customer} {each.share:.2f}" for each in listing.causes[:NAMED] if each.share > 0]
+    return f"{said}: {', '.join(causes)}" if causes else f"{said}: nobody stands out"
+
+
+def _listed(listings: Sequence[CausedListing], length_ms: int, now_ms: int) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for each in listings:
+        known = Listing(each.resource, each.zone, each.weight, each.began_ms, each.ended_ms)
+        if in_force(known, length_ms, now_ms):
+            found[f"listings_{each.weight}"] += 1
+            found["critical_listings"] += each.weight == "critical"
+        to_s = FOREVER_S if each.ended_ms is None else each.ended_ms // 1000
+        found[f"listed_s_{each.weight}"] += listed_s(each.began_ms // 1000, to_s, length_ms // 1000, now_ms // 1000)
+    return found
+
+
+def _mail(store: Store, pools: Mapping[str, Sequence[CausedListing]], since_s: int) -> dict[str, dict[str, int]]:
+    """`sent` and `exposed` of each pool since `since_s` (epoch s)."""
+    exposing = [each for listings in pools.values() for each in listings if each.weight in EXPOSING]
+    sent = {pool: max(0, int(many)) for pool, many in store.rows(SENT, {"pools": sorted(pools), "since": since_s})}
+    asked = {
+        "ips": [each.resource for each in exposing],
+        # A minute counts as exposed from the one in which the listing was first seen.
+        "begins": [each.began_ms // 60_000 * MINUTE_S for each in exposing],
+        "ends": [FOREVER_S if each.ended_ms is None else each.ended_ms // 1000 for each in exposing],
+        "since": since_s,
+    }
+    of = {each.resource: each.pool for each in exposing}
+    found = {pool: {"sent": many, "exposed": 0} for pool, many in sent.items()}
+    for address, many in store.rows(EXPOSED, asked) if exposing else ():
+        if (mail := found.get(of[address])) is not None:
+            mail["exposed"] += max(0, int(many))
+    return found
