@@ -390,6 +390,32 @@ def test_answers_that_never_come_are_not_clean_looks(store: Store, settings: Blo
     assert [each.resource for each in open_listings(store)] == ["192.0.2.1"]
 
 
+@pytest.mark.parametrize("fate", ["lose", "servfail"])
+def test_list_that_dies_in_the_middle_of_a_scan_ends_nothing_and_what_it_said_before_counts(
+    store: Store, settings: Blocklists, fate: Fate
+) -> None:
+    confirmed(store, settings)
+    sent_from(store, *(f"192.0.2.{last}" for last in range(100, 140)))
+    asked: list[bytes] = []
+
+    def choose(name: bytes, _: int) -> Fate:
+        if not name.endswith(b"\x02bl\x07example"):
+            return "pass"
+        asked.append(name)
+        # The self-test is answered, and the first addresses are.
+        return "pass" if len(asked) <= 20 else fate
+
+    with relay(settings.port, choose) as port:
+        impatient = msgspec.structs.replace(lossy(port, settings), timeout_s=0.1, zone_concurrency=1)
+        for minute in (10, 20, 30):
+            asked.clear()
+            result, events = scan(store, impatient, NOW + minute * MINUTE)
+            (bl,) = [each for each in result.zones if each.zone == "bl.example"]
+            assert 0 < bl.failed < bl.looked
+            assert {each[0] for each in said(events)} <= {"check_failed"}
+    assert [each.resource for each in open_listings(store)] == ["192.0.2.1"]
+
+
 # ---- repmon zones
 
 

@@ -1,6 +1,12 @@
 """What blocklists said, as people and programs read it."""
 
-from api.look_lines import LookLine, look_lines, rows
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from api.look_lines import ChangeLine, LookLine, ScanLine, ZoneLine, look_lines, rows
 from api.scan_cli import exit_code, with_every
 from jobs.believed_looks import Believed
 from jobs.dnsbl import Resource
@@ -9,6 +15,7 @@ from jobs.zone_trust import Held
 from schemas.blocklists import Zone
 from schemas.settings import EveryMinutes, Settings
 
+DOCS = Path(__file__).parents[2] / "docs" / "blocklists.md"
 BL = Zone(zone="bl.example", kind="ip", weight="major", any_code=True, delisting="https://bl.example/")
 ZEN = Zone(zone="zen.example", kind="ip", weight="critical", any_code=True)
 FOUR = Zone(zone="four.example", kind="ip", weight="minor", families=("ipv4",), any_code=True, needs_key=True)
@@ -70,3 +77,11 @@ def test_option_sets_one_interval_for_lists_of_every_weight() -> None:
     every = with_every(Settings(), 120.0).blocklists.every_minutes
     assert every == EveryMinutes(critical=2, major=2, minor=2, informational=2)
     assert with_every(Settings(), None) == Settings()
+
+
+@pytest.mark.parametrize("line", [LookLine, ZoneLine, ChangeLine, ScanLine])
+def test_json_line_has_the_fields_that_are_documented_and_all_of_them(line: type[msgspec.Struct]) -> None:
+    name = line.__struct_config__.tag
+    (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row)) == list(line.__struct_fields__)
+    assert not line.__struct_config__.omit_defaults
