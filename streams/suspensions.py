@@ -7,7 +7,9 @@ from streams.store import Store
 #: What `audit` calls it.
 SUSPENDED, UNSUSPENDED = "customer suspended", "customer unsuspended"
 
-#: Standings as people are shown them: who is suspended stands so, whatever is judged meanwhile (`judged`).
+#: Standings as people are shown them: who is suspended stands so, whatever is judged meanwhile (`judged`). All that is
+#: judged of a customer is written anew for another policy, so what is left by one before is of a scope that is judged
+#: no more; unless it is not good, since an alert then still ends.
 SHOWN_STANDINGS = """(
     SELECT
         standings.* EXCEPT (standing, since),
@@ -15,7 +17,11 @@ SHOWN_STANDINGS = """(
         if(is_suspended, 'suspended', standings.standing) AS standing,
         if(is_suspended, suspended.since, standings.since) AS since,
         standings.standing AS judged
-    FROM (SELECT * FROM standings FINAL) AS standings
+    FROM (
+        SELECT * FROM standings FINAL
+        WHERE standing NOT IN ('good', 'too_small') OR (customer, policy_version) IN (
+            SELECT customer, argMax(policy_version, updated) FROM standings FINAL GROUP BY customer)
+    ) AS standings
     LEFT JOIN (SELECT customer, since FROM suspensions FINAL WHERE suspended) AS suspended
         ON suspended.customer = standings.customer
 )"""

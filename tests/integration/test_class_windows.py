@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from schemas import policy as policies
@@ -9,8 +10,10 @@ from schemas import providers
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
+from schemas.scope import Scope
 from streams.past_windows import counts_at
 from streams.store import Store
+from streams.suspensions import SHOWN_STANDINGS
 from streams.verdicts import Judge
 from streams.windows import Windows
 from tests.integration.standing_clock import keep_for_ever
@@ -74,3 +77,23 @@ def test_class_has_alerts_of_its_own_with_evidence_of_its_mail(store: Store) -> 
     transactional = next(each.data for each in sent if each.data.scope == "class:transactional")
     assert transactional.explanation.startswith("Transactional mail: 150 failed recipients")
     assert [(each.name, each.count) for each in transactional.evidence.providers] == [("yahoo", 150)]
+
+
+def test_class_that_another_policy_does_not_judge_is_shown_no_more(store: Store) -> None:
+    def shown() -> list[tuple[str, str]]:
+        rows = store.rows(f"SELECT scope, standing FROM {SHOWN_STANDINGS} WHERE customer = 'acme' ORDER BY scope")  # noqa: S608
+        return [(str(scope), str(standing)) for scope, standing in rows]
+
+    def judged(scopes: tuple[Scope, ...], after_ms: int) -> None:
+        lenient = msgspec.structs.replace(FAILURE, levels=Levels(critical=0.3))
+        policy = msgspec.structs.replace(POLICY, rules=(lenient,), scopes=scopes)
+        Judge(store, policy, providers.load(), lambda *_: None, lambda: None).judge_customers(
+            ["acme"], NOW_MS + after_ms
+        )
+
+    judged(("customer", "class"), 0)
+    assert shown() == [("class:bulk", "good"), ("class:transactional", "critical"), ("customer", "good")]
+    judged(("customer",), 1)
+    assert shown() == [("class:transactional", "critical"), ("customer", "good")], "that alert is still to end"
+    judged(("customer", "class"), 2)
+    assert shown() == [("class:bulk", "good"), ("class:transactional", "critical"), ("customer", "good")]
