@@ -9,6 +9,7 @@ import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiodns
@@ -138,11 +139,16 @@ async def look(
     found: dict[tuple[str, str], Look] = {}
     open_questions = list(asked)
     for resolver in order:
-        reasons = [""] * len(open_questions) if unfit is None else await unfit(open_questions, resolver)
-        judged = list(zip(open_questions, reasons, strict=True))
-        fit = [each for each, reason in judged if not reason]
-        looks = [Look(each.name, each.zone, Failed(reason), resolver) for each, reason in judged if reason]
-        for each in [*looks, *await _round(fit, how, resolver)]:
+        fit, looks = open_questions, []
+        reasons = await unfit(open_questions, resolver) if unfit else ()
+        if any(reasons):
+            fit = [each for each, reason in zip(open_questions, reasons, strict=True) if not reason]
+            looks = [
+                Look(each.name, each.zone, Failed(reason), resolver)
+                for each, reason in zip(open_questions, reasons, strict=True)
+                if reason
+            ]
+        for each in chain(looks, await _round(fit, how, resolver)):
             key = (each.resource, each.zone.zone)
             if key not in found or not _again(each.outcome):
                 found[key] = each

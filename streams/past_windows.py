@@ -85,7 +85,8 @@ def counts_at(
         found = with_sub_accounts(found)
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
-    add_listings(found, lengths, by_owner(known, users_before(store, known), read_owners(store, known)), at_ms)
+    own = [each for each in known if policy is None or each.weight in policy.listed_weights]
+    add_listings(found, lengths, by_owner(own, users_before(store, own), read_owners(store, own)), at_ms)
     if policy is not None and (share := policy.attributed_share) is not None:
         add_attributed(found, lengths, read_attributed(store, known, share), at_ms)
     if policy is not None and CLASS in policy.scopes:
