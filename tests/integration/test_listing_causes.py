@@ -1,6 +1,8 @@
 """The causes of listings, and listings that are one customer's alone, from the store."""
 
 import itertools
+import random
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +10,7 @@ import msgspec
 import pytest
 
 from schemas import policy, providers
+from schemas.listing import WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
@@ -226,6 +229,75 @@ def test_own_listings_are_counted_by_weight_and_added_up_in_hours_and_a_streams_
     assert (day.attributed_listings, news.attributed_listings) == (5, 0)
     assert not found["rival", "customer"]["24h"].attributed_listings
     assert not found["rival", "customer"]["24h"].listings_major
+
+
+#: Address, weight, and when it began and ended (s before now; 0 is not).
+Known = tuple[str, str, int, int]
+
+
+def naive(mail: list[Row], listings: list[Known], whose: str, stream: str, length: int) -> dict[str, int]:
+    """What a customer, or a stream of it if named, has in a window: by going through all mail for every listing."""
+    found: Counter[str] = Counter()
+    for address, weight, began, ended in listings:
+        through = [row for row in mail if row.ip == address and 0 < NOW - row.at - began <= 48 * HOUR]
+        before = {(row.customer, row.stream) for row in through}
+        alone = {customer for customer, _ in before} == {whose} and (not stream or before == {(whose, stream)})
+        if alone and ended < length:
+            found[f"listings_{weight}"] += 1
+            found["critical_listings"] += weight == "critical" and not stream
+            found[f"listed_s_{weight}"] += min(began, length) - ended
+    for row in mail:
+        if row.customer == whose and stream in ("", row.stream) and NOW - row.at <= length:
+            back = NOW - row.at
+            found["sent"] += row.delivered
+            found["exposed"] += row.delivered * any(
+                on == row.ip and weight != "informational" and ended < back <= began
+                for on, weight, began, ended in listings
+            )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_customers_and_streams_have_what_a_naive_count_says(ground: Ground, seed: int) -> None:
+    dice = random.Random(seed)
+    addresses = [f"192.0.2.{last}" for last in range(8)]
+    streams = [("acme", "news"), ("acme", "receipts"), ("rival", "news")]
+    mail = [
+        Row(
+            NOW - dice.randrange(1, 160 * 60) * MINUTE,
+            delivered=dice.randrange(1, 99),
+            ip=ip,
+            customer=customer,
+            stream=stream,
+        )
+        for ip in addresses
+        for customer, stream in dice.sample(streams, k=dice.randrange(1, 4))
+        for _ in range(12)
+    ]
+    ground.put(*mail)
+    listings: list[Known] = []
+    for number in range(12):
+        began, weight, ip = dice.randrange(2, 150 * 60) * MINUTE, dice.choice(WEIGHTS), dice.choice(addresses)
+        ended = dice.choice([0, began // 2 // MINUTE * MINUTE])
+        listings.append((ip, weight, began, ended))
+        said(ground, "listed", began, resource=ip, zone=f"bl{number}.example", weight=weight)
+        if ended:
+            said(ground, "delisted", ended, resource=ip, zone=f"bl{number}.example", weight=weight)
+    subjects, _ = Windows(ground.store, WINDOWS, LOOP, 0, 0).read(["acme", "rival"], NOW_MS)
+    found = [subjects.one(place) for place in range(len(subjects))]
+    assert {(each.customer, each.scope) for each in found} >= {("acme", "customer"), ("acme", "stream:news")}
+    for each in found:
+        stream = each.scope.partition(":")[2]
+        for name in ("1h", "24h", "7d"):
+            counts = each.windows[name]
+            expected = naive(mail, listings, each.customer, stream, WINDOWS[name] // 1000)
+            fields = ("critical_listings", *(f"{kind}_{of}" for kind in ("listings", "listed_s") for of in WEIGHTS))
+            assert {at: getattr(counts, at) for at in fields} == {at: expected[at] for at in fields}
+            # Whoever used nothing that was listed has nothing to judge.
+            if counts.sent:
+                assert (counts.sent, counts.exposed) == (expected["sent"], expected["exposed"])
+            else:
+                assert not expected["exposed"]
 
 
 def own(ground: Ground, *customers: str, now_ms: int = NOW_MS, windows: Windows | None = None) -> dict[str, int]:
