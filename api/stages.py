@@ -98,6 +98,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
             stream=each.stream,
             sub_account=each.sub_account,
             pool=each.pool,
+            dkim_domain=each.dkim_domain,
             columns=each.columns,
             time_zone=_zone(name, each.time_zone),
         )

@@ -103,9 +103,17 @@ LEFT JOIN
 ) AS used ON used.address = listed.resource
 LEFT JOIN
 (
-    SELECT value AS domain, uniqExact(customer) AS customers
-    FROM counts
-    WHERE dimension = 'from' AND bucket >= now() - INTERVAL 48 HOUR
+    SELECT domain, uniqExact(customer) AS customers
+    FROM
+    (
+        SELECT value AS domain, customer
+        FROM counts
+        WHERE dimension = 'from' AND bucket >= now() - INTERVAL 48 HOUR
+        UNION ALL
+        SELECT value AS domain, customer
+        FROM counts
+        WHERE dimension = 'dkim' AND bucket >= now() - INTERVAL 48 HOUR
+    )
     GROUP BY domain
 ) AS named ON named.domain = listed.resource
 LEFT JOIN

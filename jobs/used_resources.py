@@ -17,9 +17,9 @@ NAMED = 5
 #: ... and so many of a domain are told apart, to be counted once for the domain registered above several.
 TOLD_APART = 100
 
-#: Sending addresses and From domains with who used them and for how many messages: those that left, each recipient
-#: once, and those that were never sent; the largest customers with theirs. Whole hours are read, since counts are kept
-#: in hours too.
+#: Sending addresses, From and DKIM domains with who used them and for how many messages: those that left, each
+#: recipient once, and those that were never sent; the largest customers with theirs. Whole hours are read, since counts
+#: are kept in hours too.
 USED = """
 SELECT toString(dimension), value,
     arraySlice(
@@ -33,7 +33,8 @@ FROM
         toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) + sum(suppressed) + sum(rejected))
             - toInt64(sum(late_hard) + sum(late_soft) + sum(late_block)) AS messages
     FROM counts
-    WHERE dimension IN ('ip', 'from') AND toStartOfHour(bucket) >= toStartOfHour(toDateTime({since:UInt32}, 'UTC'))
+    WHERE dimension IN ('ip', 'from', 'dkim')
+        AND toStartOfHour(bucket) >= toStartOfHour(toDateTime({since:UInt32}, 'UTC'))
     GROUP BY dimension, value, customer
 )
 GROUP BY dimension, value

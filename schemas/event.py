@@ -57,6 +57,8 @@ class MailEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     sending_ip: str = ""
     ip_pool: str = ""
     from_domain: str = ""
+    #: The domain that signed the message (`d=`, RFC 6376 section 3.5); it may be listed as the From domain may.
+    dkim_domain: str = ""
     smtp_code: int = 0
     enhanced_status: str = ""
     diagnostic: str = ""

@@ -71,7 +71,8 @@ class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
 
 
 class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where a format keeps customer, stream, sub-account and IP pool, in the format's own words; empty is its default.
+    """Where a format keeps customer, stream, sub-account, IP pool and DKIM domain, in the format's own words; empty is
+    its default.
 
     `default_customer` is who records belong to that name nobody. `columns` are the fields of lines without a header
     line, with commas between them; `time_zone` (an IANA name) is that of times without an offset, UTC if empty.
@@ -82,6 +83,7 @@ class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     stream: str = ""
     sub_account: str = ""
     pool: str = ""
+    dkim_domain: str = ""
     columns: str = ""
     time_zone: str = ""
 

@@ -21,8 +21,8 @@ from schemas.event import COMPLAINT_FEEDBACK, MailEvent
 from streams.classify import Classified
 from streams.seen import Ids
 
-#: customer, stream, class, minute (epoch minutes, UTC), provider, sending ip, pool, From domain
-Key = tuple[str, str, str, int, str, str, str, str]
+#: customer, stream, class, minute (epoch minutes, UTC), provider, sending ip, pool, From domain, DKIM domain
+Key = tuple[str, str, str, int, str, str, str, str, str]
 Cells = NDArray[np.int64]
 
 MINUTE_MS = 60_000
@@ -39,7 +39,7 @@ _CUSTOMER_SEED = 1
 _TYPE_SEED = 2
 #: The bucket of rows that carry an offset: all of a source have the same, and it is never too old (2106-01-01).
 OFFSET_BUCKET = 4_291_747_200
-_DIMENSIONS = ("provider", "ip", "pool", "from")
+_DIMENSIONS = ("provider", "ip", "pool", "from", "dkim")
 _KEYED = ("customer", "stream", "class", "bucket", "value")
 
 
@@ -66,7 +66,17 @@ def count_direct(tally: Tally, events: Sequence[MailEvent], minutes: Sequence[in
     # One pass for each list: comprehensions over attributes are the fastest Python there is for this.
     tally.cells.extend(
         [
-            keys[e.customer, e.stream, e.stream_class, minute, e.provider, e.sending_ip, e.ip_pool, e.from_domain]
+            keys[
+                e.customer,
+                e.stream,
+                e.stream_class,
+                minute,
+                e.provider,
+                e.sending_ip,
+                e.ip_pool,
+                e.from_domain,
+                e.dkim_domain,
+            ]
             * WIDTH
             + place[e.type]
             for e, minute in zip(events, minutes, strict=True)
@@ -78,8 +88,8 @@ def count_direct(tally: Tally, events: Sequence[MailEvent], minutes: Sequence[in
 def cells_of(keys: Keys, event: MailEvent, minute: int, classified: Classified | None) -> list[int]:
     """The cells of one event of any type. `classified` is given for bounces: `hard`, `soft` or `block`."""
     e = event
-    key = (e.customer, e.stream, e.stream_class, minute, e.provider, e.sending_ip, e.ip_pool, e.from_domain)
-    first = keys[key] * WIDTH
+    names = e.provider, e.sending_ip, e.ip_pool, e.from_domain, e.dkim_domain
+    first = keys[e.customer, e.stream, e.stream_class, minute, *names] * WIDTH
     return [first + place for place in places_of(event, classified)]
 
 
@@ -126,8 +136,8 @@ def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int) -> p
 
     Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all.
     """
-    columns = zip(*keys, strict=True) if cells.size else ((),) * 8
-    customer, stream, stream_class, minute, provider, ip, pool, from_domain = columns
+    columns = zip(*keys, strict=True) if cells.size else ((),) * 9
+    customer, stream, stream_class, minute, provider, ip, pool, from_domain, dkim_domain = columns
     sums = np.bincount(cells, minlength=len(customer) * WIDTH).reshape(-1, WIDTH)
     plain = pa.table(
         {
@@ -141,7 +151,8 @@ def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int) -> p
     used = pa.array(sums.any(axis=1))
     # Names of domains are the same in any case (RFC 4343).
     domains = pc.utf8_lower(pa.array(from_domain, pa.string()))
-    values = (pa.array(provider, pa.string()), pa.array(ip, pa.string()), pa.array(pool, pa.string()), domains)
+    signers = pa.array(map(foreign_signer, dkim_domain, from_domain), pa.string())
+    values = (*(pa.array(each, pa.string()) for each in (provider, ip, pool)), domains, signers)
     parts = [_grouped(plain, used, *each) for each in zip(_DIMENSIONS, values, strict=True)]
     offset = {"dimension": ["offset"], "customer": [""], "stream": [""], "class": ["bulk"], "value": [""]}
     offset_row = pa.table(
@@ -155,6 +166,14 @@ def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int) -> p
     return rows.append_column("source", pa.array(repeat(source, len(rows)), pa.string())).append_column(
         "last_offset", pa.array(np.full(len(rows), last_offset), pa.int64())
     )
+
+
+def foreign_signer(dkim_domain: str, from_domain: str) -> str:
+    """The DKIM domain, unless the From domain is it or lies below it: whoever is meant by the one is by the other."""
+    if not dkim_domain:
+        return ""
+    signer, sender = dkim_domain.lower(), from_domain.lower()
+    return "" if f".{sender}".endswith(f".{signer}") else signer
 
 
 def _grouped(plain: pa.Table, used: pa.Array, dimension: str, values: pa.Array) -> pa.Table:

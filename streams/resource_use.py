@@ -24,7 +24,7 @@ SELECT resource, {columns}
 FROM counts
 ARRAY JOIN
     arrayFilter(each -> value = each OR endsWith(value, concat('.', each)), {{domains:Array(String)}}) AS resource
-WHERE dimension = 'from'
+WHERE dimension IN ('from', 'dkim')
     AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
 """
 

@@ -46,10 +46,10 @@ def printable(text: str) -> str:
 class Options:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
-    `customer`, `stream`, `sub_account` and `pool` name a place in the format's words: each adapter documents its
-    places. `default_customer` is used where that of the customer is empty; without it such a record is an error.
-    `columns` names the fields of lines that come without a header line, with commas between them. `time_zone` is that
-    of times without an offset.
+    `customer`, `stream`, `sub_account`, `pool` and `dkim_domain` name a place in the format's words: each adapter
+    documents its places. `default_customer` is used where that of the customer is empty; without it such a record is an
+    error. `columns` names the fields of lines that come without a header line, with commas between them. `time_zone` is
+    that of times without an offset.
     """
 
     customer: str = ""
@@ -57,6 +57,7 @@ class Options:
     stream: str = ""
     sub_account: str = ""
     pool: str = ""
+    dkim_domain: str = ""
     columns: str = ""
     time_zone: tzinfo = UTC
 
@@ -106,7 +107,8 @@ ListingAdapter = Callable[[bytes, Context], list[BlocklistEvent]]
 
 
 def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> MailEvent:
-    """The event with stream, sub-account and IP pool from where the options say; what is not there stays as it is.
+    """The event with stream, sub-account, IP pool and DKIM domain from where the options say; what is not there stays
+    as it is.
 
     `look` gives the text at a place. A stream of a sub-account is named `SUB_ACCOUNT/STREAM`.
     """
@@ -116,4 +118,6 @@ def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> Mail
         event.stream = f"{account.replace('/', '_')}/{event.stream}"
     if options.pool:
         event.ip_pool = look(options.pool) or event.ip_pool
+    if options.dkim_domain:
+        event.dkim_domain = look(options.dkim_domain) or event.dkim_domain
     return event

@@ -130,7 +130,8 @@ def _own(events: list[MailEvent], record: Fields, places: Places, options: Optio
     first.stream = _first(places.stream, first, record) or first.stream
     fill(first, options, lambda place: _first((place,), first, record))
     for event in events[1:]:
-        event.customer, event.stream, event.ip_pool = first.customer, first.stream, first.ip_pool
+        event.customer, event.stream = first.customer, first.stream
+        event.ip_pool, event.dkim_domain = first.ip_pool, first.dkim_domain
 
 
 def _first(places: Iterable[str], event: MailEvent, record: Fields) -> str:

@@ -72,11 +72,13 @@ def settings(server: Rbldnsd, tmp_path: Path) -> Blocklists:
     return Blocklists(resolvers=["127.0.0.1"], port=server.port, zones_file=str(file), timeout_s=0.5)
 
 
-def sent_with(store: Store, domain: str, customer: str, delivered: int, at_ms: int = NOW - MINUTE) -> None:
+def sent_with(
+    store: Store, domain: str, customer: str, delivered: int, at_ms: int = NOW - MINUTE, dimension: str = "from"
+) -> None:
     store.insert(
         "counts",
         {
-            "dimension": ["from"],
+            "dimension": [dimension],
             "customer": [customer],
             "stream": ["default"],
             "class": ["bulk"],
@@ -114,6 +116,15 @@ def test_what_was_used_in_the_last_seven_days_is_read_with_customers_and_message
         Resource("domain", "acme.com"): Use(("acme", "bob"), 2, 42),
         Resource("ip", "2001:db8::7"): Use(),
     }
+
+
+def test_domains_of_signatures_are_asked_about_too(store: Store) -> None:
+    sent_with(store, "news.acme.com", "acme", 40)
+    sent_with(store, "mail.esp.net", "acme", 40, dimension="dkim")
+    sent_with(store, "mail.esp.net", "bob", 2, dimension="dkim")
+    found = read_used(store, 7, [], NOW).by_resource
+    assert found[Resource("domain", "mail.esp.net")] == Use(("acme", "bob"), 2, 42)
+    assert found[Resource("domain", "esp.net")] == Use(("acme", "bob"), 2, 42)
 
 
 def test_address_with_many_customers_is_read_with_the_largest_of_them(store: Store) -> None:

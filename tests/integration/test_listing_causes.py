@@ -44,9 +44,9 @@ def said(ground: Ground, type_: str, back: int, **fields: Any) -> None:
     ground.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
 
-def sent_from(ground: Ground, domain: str, customer: str, **counts: int) -> None:
-    """Mail with a From domain, two hours ago."""
-    row: dict[str, object] = {"dimension": "from", "value": domain, "customer": customer, "stream": "news", **counts}
+def sent_from(ground: Ground, domain: str, customer: str, dimension: str = "from", **counts: int) -> None:
+    """Mail with a From domain (or signed by one), two hours ago."""
+    row: dict[str, object] = {"dimension": dimension, "value": domain, "customer": customer, "stream": "news", **counts}
     bucket = datetime.fromtimestamp((NOW - 2 * HOUR) // MINUTE * MINUTE, UTC)
     row |= {"bucket": bucket, "source": f"from{next(_ids)}"}
     ground.store.insert("counts", {name: [value] for name, value in row.items()})
@@ -162,6 +162,16 @@ def test_listed_domain_is_used_by_whoever_sends_from_it_or_from_below_it(ground:
     found = {each.resource: each for each in refreshed(ground)}
     assert (found["acme.example"].attributed, shares(found["acme.example"])) == ("dedicated", {"acme": 1.0})
     assert shares(found["shared.example"]) == {"acme": 1.0, "rival": 0.0}
+
+
+def test_listed_domain_is_used_by_whoever_signs_with_it(ground: Ground) -> None:
+    sent_from(ground, "mail.esp.example", "acme", "dkim", delivered=100)
+    sent_from(ground, "mail.esp.example", "rival", "dkim", delivered=100, complained=50)
+    sent_from(ground, "fine.example", "bystander", delivered=100, complained=50)
+    said(ground, "listed", HOUR, resource="esp.example", kind="domain", zone="dbl.example")
+    (found,) = refreshed(ground)
+    assert found.users == 2
+    assert shares(found) == {"rival": 1.0, "acme": 0.0}
 
 
 LISTED = Policy(

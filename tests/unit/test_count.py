@@ -44,6 +44,26 @@ def counted(*events: MailEvent) -> dict[str, int]:
     return {name: total for name, total in totals.items() if total}
 
 
+@pytest.mark.parametrize(
+    ("signer", "counted_as"),
+    [
+        ("", []),
+        ("news.acme.example", []),
+        ("ACME.example", []),
+        ("mail.news.acme.example", ["mail.news.acme.example"]),
+        ("ESP.example", ["esp.example"]),
+        ("cme.example", ["cme.example"]),
+    ],
+)
+def test_signature_counts_where_the_from_domain_does_not_stand_for_it(signer: str, counted_as: list[str]) -> None:
+    columns = rows(event("delivered", dkim_domain=signer), event("delivered", dkim_domain=signer))
+    found = zip(columns["dimension"], columns["value"], columns["delivered"], strict=True)
+    assert [(value, number) for dimension, value, number in found if dimension == "dkim"] == [
+        (value, 2) for value in counted_as
+    ]
+    assert counted(event("delivered", dkim_domain=signer)) == {"delivered": 1}
+
+
 @pytest.mark.parametrize("kind", ["delivered", "deferred", "unsubscribed", "expired", "suppressed", "rejected"])
 def test_event_counts_under_its_own_name(kind: EventType) -> None:
     assert counted(event(kind)) == {kind: 1}

@@ -72,7 +72,7 @@ def test_queries_use_documented_macros_and_have_no_placeholder_left(title: str) 
 @pytest.mark.parametrize("title", PANELS)
 def test_every_read_of_the_counts_names_one_dimension(title: str) -> None:
     reads = re.findall(r"FROM counts\b", sql(title))
-    assert len(reads) == len(re.findall(r"FROM counts\s+WHERE dimension = '(?:provider|ip|from)'", sql(title)))
+    assert len(reads) == len(re.findall(r"FROM counts\s+WHERE dimension = '(?:provider|ip|from|dkim)'", sql(title)))
 
 
 @pytest.mark.parametrize("title", PANELS)

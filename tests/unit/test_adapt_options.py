@@ -1,4 +1,4 @@
-"""Where a format names a sub-account, its streams carry the name."""
+"""What options say of a format beside the customer: sub-accounts, and domains of signatures."""
 
 import pytest
 
@@ -53,6 +53,16 @@ def test_slash_in_the_name_of_a_sub_account_does_not_make_it_another() -> None:
     body = b'[{"event":"delivered","timestamp":1741000000,"email":"a@b.example","customer":"acme","team":"a/b"}]'
     (event,) = adapter("sendgrid")(body, context)
     assert event.stream == "a_b/default"
+
+
+def test_domain_of_the_signature_is_where_the_option_says() -> None:
+    context = Context(
+        hash_key=b"key", providers=providers.load(), mapping={"sendgrid": Options(dkim_domain="signed_by")}
+    )
+    body = b'[{"event":"delivered","timestamp":1741000000,"email":"a@b.ex","customer":"acme","signed_by":"e.example"}]'
+    (event,) = adapter("sendgrid")(body, context)
+    assert isinstance(event, MailEvent)
+    assert event.dkim_domain == "e.example"
 
 
 def test_record_without_a_sub_account_keeps_its_stream() -> None:
