@@ -21,8 +21,13 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def chdb_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("chdb")
+def chdb_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A connection stays open throughout: with the last one chDB 4.4 ends its engine, which takes time to start again
+    and each time leaves some fifteen threads behind."""
+    path = tmp_path_factory.mktemp("chdb")
+    kept = open_store(ClickHouse(path=str(path)), database="default")
+    yield path
+    kept.close()
 
 
 @pytest.fixture
