@@ -1,7 +1,8 @@
 """The alerts and the states of their life, as they are stored."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,16 +19,21 @@ WHERE customer IN {customers:Array(String)}
 GROUP BY customer, scope, rule
 """
 
-#: The states, and in the same answer, without a rule, who acknowledged which alert last.
-LIVES = f"""{STATES}
+#: The states with the alerts that may not have been sent, and in the same answer, without a rule, who acknowledged
+#: which alert last.
+LIVES = """
+SELECT customer, scope, rule, argMax(state, updated), argMax(unsent, updated)
+FROM alert_states
+WHERE customer IN {customers:Array(String)}
+GROUP BY customer, scope, rule
 UNION ALL
 SELECT customer, subject, '', toJSONString(argMax(map(
-    'by', who, 'why', why, 'time_ms', toString(toUnixTimestamp64Milli(audit.time))), audit.time))
+    'by', who, 'why', why, 'time_ms', toString(toUnixTimestamp64Milli(audit.time))), audit.time)), emptyArrayString()
 FROM audit
-WHERE action = {{acknowledged:String}} AND customer IN {{customers:Array(String)}}
-    AND audit.time <= fromUnixTimestamp64Milli({{at:Int64}})
+WHERE action = {acknowledged:String} AND customer IN {customers:Array(String)}
+    AND audit.time <= fromUnixTimestamp64Milli({at:Int64})
 GROUP BY customer, subject
-"""  # noqa: S608 - made of texts of this module only
+"""
 
 #: The columns of `alerts` that are fields of the alert's data.
 ALERT_COLUMNS = (
@@ -36,6 +42,7 @@ ALERT_COLUMNS = (
 )
 
 DECODE = msgspec.json.Decoder(AlertState).decode
+EVENT = msgspec.json.Decoder(AlertEvent).decode
 SubjectRule = tuple[str, str, str]
 
 
@@ -52,32 +59,60 @@ def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, Ale
     }
 
 
-def read_lives(
-    store: Store, customers: Sequence[str], at_ms: int
-) -> tuple[dict[SubjectRule, AlertState], dict[str, Acknowledgement]]:
-    """The states, and by alert who took note of it last until `at_ms` (epoch ms).
+class Lives(NamedTuple):
+    """The states; by alert who took note of it last; by state the alerts that were decided and may not be sent."""
+
+    states: dict[SubjectRule, AlertState]
+    noted: dict[str, Acknowledgement]
+    unsent: dict[SubjectRule, list[AlertEvent]]
+
+
+def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
+    """All that is known of the alerts of customers at `at_ms` (epoch ms).
 
     Raises:
         StoreError: the store failed.
     """
-    states: dict[SubjectRule, AlertState] = {}
-    noted: dict[str, Acknowledgement] = {}
+    found = Lives({}, {}, {})
     asked = {"acknowledged": ACKNOWLEDGED, "at": at_ms}
     for part in portions(store, customers):
-        for customer, name, rule, text in store.rows(LIVES, {"customers": part, **asked}):
+        for customer, name, rule, text, unsent in store.rows(LIVES, {"customers": part, **asked}):
             if rule:
-                states[customer, name, rule] = DECODE(text)
+                found.states[customer, name, rule] = DECODE(text)
+                if unsent:
+                    found.unsent[customer, name, rule] = [EVENT(each) for each in unsent]
             else:
-                noted[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
-    return states, noted
+                found.noted[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
+    return found
+
+
+def store_decided(
+    store: Store, states: Sequence[AlertState], unsent: Mapping[SubjectRule, Sequence[AlertEvent]], now_ms: int
+) -> None:
+    """Write the states that `unsent` alerts tell of, with these. `store_states` is to follow once they are sent.
+
+    State and alerts are one row, so whoever judges next knows both or neither.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    told = [state for state in states if state.key in unsent]
+    # A little earlier than what follows at the same time, which so goes before it.
+    _store(store, told, [unsent[state.key] for state in told], _time(now_ms) - timedelta(microseconds=1))
 
 
 def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> None:
-    """Write states anew.
+    """Write states anew, of which all is sent.
 
     Raises:
         StoreError: the store failed.
     """
+    _store(store, states, [()] * len(states), _time(now_ms))
+
+
+def _store(
+    store: Store, states: Sequence[AlertState], unsent: Sequence[Sequence[AlertEvent]], updated: datetime
+) -> None:
     if states:
         store.insert(
             "alert_states",
@@ -85,9 +120,10 @@ def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> Non
                 "customer": [state.customer for state in states],
                 "scope": [state.scope for state in states],
                 "rule": [state.rule for state in states],
-                "updated": [_time(now_ms)] * len(states),
+                "updated": [updated] * len(states),
                 "level": [state.level for state in states],
                 "state": [msgspec.json.encode(state).decode() for state in states],
+                "unsent": [[msgspec.json.encode(each).decode() for each in some] for some in unsent],
             },
         )
 

@@ -60,6 +60,11 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return alert_id(self.customer, self.scope, self.rule, self.episode)
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """Customer, scope and rule."""
+        return self.customer, self.scope, self.rule
+
+    @property
     def is_open(self) -> bool:
         """Whether the episode goes on."""
         return self.level != "good" or self.lifted

@@ -26,7 +26,7 @@ from schemas.scope import SHARED
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
 from streams.alert_life import Beside, lived, worth_storing
-from streams.alert_states import SubjectRule, read_lives, store_alerts, store_states
+from streams.alert_states import SubjectRule, read_lives, store_alerts, store_decided, store_states
 from streams.beside import Known, known_beside
 from streams.cause import Basis, override_key
 from streams.describe import alert_event
@@ -151,7 +151,7 @@ class Judge:
             return Judged()
         counted, again = self._windows.read(wanted, now_ms)
         subjects = counted.of_scopes(self.policy.scopes)
-        states, noted = read_lives(self._store, wanted, now_ms)
+        states, noted, unsent = read_lives(self._store, wanted, now_ms)
         screened = screen(subjects, self.policy)
         closely = self._with_overrides | {state.customer for state in states.values() if state.watched}
         singly = screened.remarkable | np.array(list(map(closely.__contains__, subjects.customers)), np.bool_)
@@ -174,15 +174,14 @@ class Judge:
         outcomes = [self._outcome(subject, judgement, states, beside) for subject, judgement in closely_judged]
         gone = end_alerts(self._store, states, self.policy, now_ms)
         alerts = gone.alerts + self._alerts(outcomes, now_ms)
-        self._send(alerts, now_ms)
         changed = [state for outcome in outcomes for state in outcome.states]
-        store_states(self._store, gone.states + changed, now_ms)
+        sent = self._record(gone.states + changed, alerts, states, unsent, now_ms)
         again += self._standings.show(self._shown(subjects, screened.too_small.tolist(), places, outcomes), now_ms)
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1
-        self.metrics.alerts += len(alerts)
+        self.metrics.alerts += len(sent)
         self.metrics.last_batch_s = time.monotonic() - began
-        return Judged(alerts, again)
+        return Judged(sent, again)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; no standing is shown of
@@ -193,17 +192,17 @@ class Judge:
         Raises:
             StoreError, BrokerError: nothing is lost; judge them again.
         """
-        states, noted = read_lives(self._store, [NOBODY], now_ms)
+        states, noted, unsent = read_lives(self._store, [NOBODY], now_ms)
         found = [pool for pools in self._pools for pool in pools.read(now_ms)]
         silent = {state[1] for state, known in states.items() if known.is_open} - {each.scope for each in found}
         found += [Pooled(scope, {}) for scope in sorted(silent)]
         outcomes = [self._pool_outcome(pool, states, noted, now_ms) for pool in found]
         gone = end_alerts(self._store, states, self.policy, now_ms)
         alerts = gone.alerts + self._pool_alerts(outcomes, now_ms)
-        self._send(alerts, now_ms)
-        store_states(self._store, gone.states + [state for each in outcomes for state in each.states], now_ms)
-        self.metrics.alerts += len(alerts)
-        return alerts
+        changed = [state for each in outcomes for state in each.states]
+        sent = self._record(gone.states + changed, alerts, states, unsent, now_ms)
+        self.metrics.alerts += len(sent)
+        return sent
 
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""
@@ -220,6 +219,29 @@ class Judge:
         """Customers with mail in the longest window, or with an open alert that an override holds at good."""
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
+
+    def _record(
+        self,
+        changed: Sequence[AlertState],
+        alerts: Sequence[AlertEvent],
+        known: Mapping[SubjectRule, AlertState],
+        unsent: Mapping[SubjectRule, Sequence[AlertEvent]],
+        now_ms: int,
+    ) -> list[AlertEvent]:
+        """Store what changed, and send the alerts, those first that an earlier try left `unsent`; all that was sent.
+
+        An alert is never out without its state: whoever stops in between leaves both to the next try, which may see
+        other counts, and could otherwise not resolve what it does not know of.
+        """
+        owed: dict[SubjectRule, list[AlertEvent]] = {key: list(events) for key, events in unsent.items()}
+        for alert in alerts:
+            owed.setdefault((alert.data.customer, alert.data.scope, alert.data.rule), []).append(alert)
+        store_decided(self._store, changed, owed, now_ms)
+        sent = [alert for events in owed.values() for alert in events]
+        self._send(sent, now_ms)
+        settled = {state.key for state in changed}
+        store_states(self._store, [*changed, *(known[key] for key in unsent if key not in settled)], now_ms)
+        return sent
 
     def _send(self, alerts: Sequence[AlertEvent], now_ms: int) -> None:
         for alert in alerts:

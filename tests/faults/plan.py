@@ -27,7 +27,7 @@ KINDS: dict[str, int] = {
     "stop broker": 3,
     "kill broker": 3,
     "kill monitor": 5,
-    "kill monitor between alerts and states": 5,
+    "kill monitor when what is to be sent is stored": 5,
     "freeze monitor": 3,
     "odd times": 6,
 }

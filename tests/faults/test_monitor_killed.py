@@ -25,7 +25,8 @@ CUSTOMERS = "SELECT uniqExact(customer) FROM counts WHERE dimension = 'provider'
 #: The statement of a judgement at which the monitor is killed, and how.
 POINTS: dict[str, tuple[str, Callable[[Callable[[Exchange], None]], Act]]] = {
     "when its alerts are sent and not stored": (ALERTS, instead),
-    "between alerts and states": (ALERT_STATES, instead),
+    "before it stores what is to be sent": (ALERT_STATES, instead),
+    "when what is to be sent is stored": (ALERT_STATES, after),
     "when the standings are stored": (STANDINGS, after),
 }
 
@@ -63,7 +64,7 @@ def test_alerts_of_a_monitor_killed_again_and_again_are_those_of_an_undisturbed_
     assert not unknown_levels(deployment)
 
 
-@pytest.mark.parametrize("point", ["when its alerts are sent and not stored", "between alerts and states"])
+@pytest.mark.parametrize("point", ["when its alerts are sent and not stored", "when what is to be sent is stored"])
 def test_customer_that_gets_worse_while_the_monitor_is_dead_is_known_at_its_level(
     deployment: Deployment, point: str
 ) -> None:

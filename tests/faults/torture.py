@@ -56,7 +56,7 @@ POINTS: dict[str, tuple[str, Callable[[Callable[[Exchange], None]], Act]]] = {
     "between counts and read-back": (COUNTS, after),
     "after the read-back": (READ_BACK, after),
     "before its counts": (COUNTS, instead),
-    "between alerts and states": (ALERT_STATES, instead),
+    "when what is to be sent is stored": (ALERT_STATES, after),
 }
 #: What happens to the statements of one worker.
 DISTURBANCES: dict[str, tuple[str, Act]] = {
