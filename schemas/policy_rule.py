@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
-from math import inf
+from math import inf, isinf
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -138,6 +138,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
             yield Contradiction(("windows",), f"windows: {SPIKE} is judged over 1h alone")
         if self.metric != SPIKE and self.factor is not UNSET:
             yield Contradiction(("factor",), f"factor: {self.metric} has none; {SPIKE} has")
+        if isinf(self.times):
+            yield Contradiction(("factor",), "factor: no volume is inf times another")
         if self.metric != NEW_FROM and self.least_mail is not UNSET:
             yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
         yield from self._wrong_providers()
@@ -264,6 +266,9 @@ def _wrong_levels(levels: Levels, metric: Metric) -> Iterator[Contradiction]:
         if low >= high:
             yield Contradiction(("levels", worse), f"levels: {milder} ({low:g}) must be below {worse} ({high:g})")
     for level, threshold in given:
+        if isinf(threshold):
+            yield Contradiction(("levels", level), f"levels.{level}: nothing ever reaches inf")
+            continue
         if metric in COUNTED and (threshold < 1 or threshold % 1 != 0):
             said = f"levels.{level}: {threshold:g} is not a whole number of {unit_of(metric)}"
             yield Contradiction(("levels", level), said)

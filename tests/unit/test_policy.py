@@ -1,5 +1,6 @@
 """The policy file: what it may say, how a mistake is reported, and which rules are in force for whom."""
 
+import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -253,6 +254,25 @@ least_mail = 5""",
         "override for acme: until: Expected `datetime` with a timezone component",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            'metric = "volume_spike"\nwindows = ["1h"]\nlevels = { watch = inf }',
+            "levels.watch: nothing ever reaches inf",
+        ),
+        (
+            'metric = "volume_spike"\nwindows = ["1h"]\nlevels = { watch = 6 }\nfactor = inf',
+            "factor: no volume is inf times another",
+        ),
+        ('metric = "failure"\nwindows = ["1h"]\nlevels = { watch = inf }', "levels.watch: nothing ever reaches inf"),
+    ],
+)
+def test_number_that_is_never_reached_is_a_mistake(rule: str, message: str) -> None:
+    with pytest.raises(PolicyError, match=re.escape(message)):
+        parse(f'[[rules]]\nname = "x"\n{rule}', "my.toml")
 
 
 @pytest.mark.parametrize("case", ERRORS)
