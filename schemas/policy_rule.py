@@ -134,16 +134,19 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         if self.min_share is not UNSET and self.metric != "attributed_listing":
             yield Contradiction(("min_share",), f"min_share: {self.metric} has none; attributed_listing has")
         yield from self._wrong_period()
+        yield from self._wrong_spike()
+        if self.metric != NEW_FROM and self.least_mail is not UNSET:
+            yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
+        yield from self._wrong_providers()
+        yield from _wrong_levels(self.levels, self.metric)
+
+    def _wrong_spike(self) -> Iterator[Contradiction]:
         if self.metric == SPIKE and self.windows != ("1h",):
             yield Contradiction(("windows",), f"windows: {SPIKE} is judged over 1h alone")
         if self.metric != SPIKE and self.factor is not UNSET:
             yield Contradiction(("factor",), f"factor: {self.metric} has none; {SPIKE} has")
         if isinf(self.times):
             yield Contradiction(("factor",), "factor: no volume is inf times another")
-        if self.metric != NEW_FROM and self.least_mail is not UNSET:
-            yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
-        yield from self._wrong_providers()
-        yield from _wrong_levels(self.levels, self.metric)
 
     def _wrong_providers(self) -> Iterator[Contradiction]:
         if self.providers is UNSET:
