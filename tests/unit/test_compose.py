@@ -4,6 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -138,11 +139,11 @@ def test_grafanas_user_may_read_just_the_tables_that_the_dashboard_reads() -> No
 
 
 def test_image_installs_every_package_of_the_project() -> None:
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    tops = {name.split(".")[0] for name in listed}
-    found = {
-        ".".join(file.parent.relative_to(ROOT).parts) for top in tops for file in (ROOT / top).rglob("__init__.py")
-    }
-    assert found == listed
+    include = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    tops = {pattern.rstrip("*") for pattern in include}
+    folders = {file.parent for top in tops for file in (ROOT / top).rglob("*.py")}
+    assert {str(each) for each in folders if not (each / "__init__.py").exists()} == set()
+    packages = {".".join(each.relative_to(ROOT).parts) for each in folders}
+    assert {name for name in packages if not any(fnmatch(name, pattern) for pattern in include)} == set()
     sent = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert tops <= sent
