@@ -13,7 +13,7 @@ from api.pool import StorePool
 from api.problems import ApiError
 from api.rates import Definition
 from schemas.policy import Policy
-from streams.store import Store
+from streams.io.store import Store
 
 
 @dataclass(frozen=True)

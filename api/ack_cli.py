@@ -8,7 +8,7 @@ import typer
 from api.dead_letters_cli import harmless, print_line
 from jobs.decisions import acknowledge
 from jobs.embedded.folder import reached
-from streams.store import open_store
+from streams.io.store import open_store
 
 
 def acknowledge_alert(

@@ -17,8 +17,8 @@ from schemas.policy_metric import window_ms
 from streams.allowance import RuleAllowance, allowances
 from streams.customers import plans
 from streams.describe import rfc3339
+from streams.io.store import Store, open_store
 from streams.overrides import for_plans, with_stored
-from streams.store import Store, open_store
 from streams.stored_overrides import stored_overrides
 from streams.windows import window_counts
 

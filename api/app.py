@@ -24,7 +24,7 @@ from api.standing import standing
 from schemas import policy as policies
 from schemas import providers
 from schemas.policy import Policy
-from streams.store import Store
+from streams.io.store import Store
 
 ABOUT = """What became of your mail, as numbers: where you stand under the sending policy, and the complaint,
 failure, block and exposure rates behind it.

@@ -11,7 +11,7 @@ from api.dead_letters_cli import harmless, print_line
 from jobs.audit import Entry, entries
 from jobs.embedded.folder import reached
 from streams.describe import rfc3339
-from streams.store import open_store
+from streams.io.store import open_store
 
 
 def show_audit(

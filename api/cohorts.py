@@ -7,7 +7,7 @@ from api import models
 from api.ranges import DAY
 from api.rates import Definition
 from schemas.event import COMPLAINT_FEEDBACK
-from streams.store import Store
+from streams.io.store import Store
 
 DAYS = """
 SELECT toUInt16(day), sum(complained), sum(delivered) FROM cohort_complaint_rate

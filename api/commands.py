@@ -43,10 +43,10 @@ from schemas.policy_metric import PolicyError
 from schemas.providers import ProvidersError
 from schemas.settings import Settings, SettingsError
 from streams.adapt import LISTING_FORMATS, AdaptError
-from streams.broker import BrokerError, Publisher
 from streams.classify import RulesError
 from streams.dead_share import DeadShareError
-from streams.store import StoreError, open_store
+from streams.io.broker import BrokerError, Publisher
+from streams.io.store import StoreError, open_store
 
 #: What an operator can mend: one line and exit code 2.
 MENDABLE = (

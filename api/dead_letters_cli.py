@@ -32,8 +32,8 @@ from jobs.dead_letters import (
 from jobs.embedded.folder import reached
 from jobs.replay import Outcome, Reader, Replayer
 from schemas.settings import Settings, SettingsError
-from streams.broker import Publisher
-from streams.store import open_store
+from streams.io.broker import Publisher
+from streams.io.store import open_store
 
 #: As large as a dead letter can be.
 MAX_MESSAGE_BYTES = 16_000_000

@@ -18,8 +18,8 @@ from jobs import simulate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.topics import REPUTATION_ALERTS
-from streams.broker import Publisher, consumer
-from streams.store import open_store
+from streams.io.broker import Publisher, consumer
+from streams.io.store import open_store
 
 SHOWN = 15
 ALERTS_SHOWN = 8

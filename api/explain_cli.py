@@ -19,8 +19,8 @@ from schemas.settings import Settings, SettingsError
 from streams.applied_policies import history, named, policy_of
 from streams.customers import plans
 from streams.describe import rfc3339, shared_name
+from streams.io.store import Store, open_store
 from streams.overrides import for_plans, with_stored
-from streams.store import Store, open_store
 from streams.stored_overrides import stored_overrides
 
 #: So many applied policies are looked through for the one of a moment.

@@ -16,7 +16,7 @@ from threading import Lock
 import msgspec
 
 from schemas.event import MAX_CUSTOMER_BYTES
-from streams.store import Store
+from streams.io.store import Store
 
 #: The customer of an operator's key.
 OPERATOR = ""

@@ -7,9 +7,9 @@ import msgspec
 
 from api import models
 from api.ranges import DAY
+from streams.io.store import Store
 from streams.listing_causes import CausedListing, current_causes
 from streams.listing_exposure import Exposure, exposures
-from streams.store import Store
 
 
 def own_listings(

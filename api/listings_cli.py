@@ -12,8 +12,8 @@ from api.listings_text import line, lines, looked_at
 from jobs.embedded.folder import reached
 from jobs.last_looks import LastLook, last_looks
 from schemas.settings import Settings, SettingsError
+from streams.io.store import open_store
 from streams.listing_causes import CausedListing, current_causes
-from streams.store import open_store
 
 app = typer.Typer(invoke_without_command=True)
 

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from schemas.settings import SettingsError
-from streams.metric import readings
+from streams.io.instrument import readings
 
 #: A stage's metrics by the stage's name; a function, since a stage may be made anew.
 Stages = Callable[[], Mapping[str, Any]]

@@ -13,8 +13,8 @@ from jobs.decisions import add_override, check_known, end_override
 from jobs.embedded.folder import reached
 from schemas.settings import SettingsError
 from streams.describe import rfc3339
+from streams.io.store import open_store
 from streams.overrides import StoredOverride
-from streams.store import open_store
 from streams.stored_overrides import stored_overrides
 
 app = typer.Typer(help="Levels that an operator set for a customer, until a time.", no_args_is_help=True)

@@ -22,8 +22,8 @@ from schemas.policy_metric import PolicyError
 from schemas.settings import Settings, SettingsError
 from schemas.topics import REPUTATION_POLICY
 from streams.applied_policies import history, named, policy_of
-from streams.broker import BrokerError, Publisher
-from streams.store import open_store
+from streams.io.broker import BrokerError, Publisher
+from streams.io.store import open_store
 
 #: As large as the topic takes (schemas/topics/reputation.policy.yaml).
 MAX_MESSAGE_BYTES = 8_388_608

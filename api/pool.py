@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
-from streams.store import Store, StoreError
+from streams.io.store import Store, StoreError
 
 SIZE = 8
 WAIT_S = 5.0

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.models import ParameterProblem, Problem
-from streams.store import StoreError
+from streams.io.store import StoreError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

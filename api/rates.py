@@ -10,9 +10,9 @@ from api.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
 from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.exposure import EXPOSING
+from streams.io.store import Store
 from streams.judge import measured
 from streams.listings import read_listings
-from streams.store import Store
 
 METRICS: tuple[models.Metric, ...] = get_args(models.Metric)
 

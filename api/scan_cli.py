@@ -19,7 +19,7 @@ from jobs.scan_result import ScanResult
 from jobs.used_resources import resources_of
 from schemas.blocklists import in_force
 from schemas.settings import EveryMinutes, Settings, SettingsError
-from streams.store import open_store
+from streams.io.store import open_store
 
 #: An address, or a domain and the domain registered above it.
 Named = tuple[Resource, ...]

@@ -13,8 +13,8 @@ from jobs.scan_metrics import ScanMetrics
 from jobs.scan_result import ScanResult
 from schemas import topics
 from schemas.settings import Settings
-from streams.broker import Publisher
-from streams.store import Store, open_store
+from streams.io.broker import Publisher
+from streams.io.store import Store, open_store
 
 #: Bounces are looked for this far back before the last look: they take a while to come in.
 BOUNCES_LATE_MS = 10 * 60 * 1000

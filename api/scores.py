@@ -5,7 +5,7 @@ from typing import Any
 
 from api import models
 from api.ranges import DAY, RangeError, instant
-from streams.store import Store
+from streams.io.store import Store
 
 #: So long scores are kept (clickhouse/0018_scores.sql), and so many days are told if nobody says from when.
 KEPT_DAYS, SHOWN_DAYS = 400, 30

@@ -26,8 +26,8 @@ from jobs.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.policy import Policy
 from schemas.settings import ClickHouse, Kafka, Settings
-from streams.broker import BrokerError
-from streams.store import open_store
+from streams.io.broker import BrokerError
+from streams.io.store import open_store
 
 log = logging.getLogger("repmon.stack")
 

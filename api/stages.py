@@ -30,15 +30,15 @@ from streams.adapt import (
     listing_adapter,
 )
 from streams.applied_policies import PolicyWatch, newest, policy_of
-from streams.broker import Publisher
 from streams.classify import BounceClassifier
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail, take_outside
+from streams.io.broker import Publisher
+from streams.io.store import Store, open_store
 from streams.listing_causes import Causes
 from streams.monitor import Monitor
 from streams.refusals import Refused
-from streams.store import Store, open_store
 from streams.stored_overrides import OverrideWatch
 from streams.verdicts import Judge
 

@@ -20,8 +20,8 @@ from schemas.alert import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import SettingsError
 from streams.customers import plans
+from streams.io.store import open_store
 from streams.overrides import for_plans
-from streams.store import open_store
 
 
 def try_file(

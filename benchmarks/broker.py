@@ -14,7 +14,7 @@ from benchmarks.traffic import Message
 from jobs.topics import create_topics
 from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS, load
-from streams.broker import admin, client_config, client_log, consumer
+from streams.io.broker import admin, client_config, client_log, consumer
 from tests.integration.real_kafka import RealKafka
 
 #: Members of a group that start together are given their partitions together, as Kafka does by default.

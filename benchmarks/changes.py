@@ -16,8 +16,8 @@ from schemas import topics
 from schemas.change import Change
 from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
-from streams.broker import Publisher
-from streams.changes import messages, partition_of
+from streams.io.broker import Publisher
+from streams.io.changes import messages, partition_of
 from streams.monitor import Monitor
 from streams.verdicts import Judge, Judged
 

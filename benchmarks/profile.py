@@ -31,7 +31,7 @@ from schemas.topics import MAIL_EVENTS
 LOOK_S = 0.1
 #: What is timed: the step's name, and the function, where its caller finds it.
 STEPS = (
-    ("consume", "streams.broker:Consumer.consume"),
+    ("consume", "streams.io.broker:Consumer.consume"),
     ("hand out by partition", "streams.ingest:IngestWorker._take"),
     ("decode and adapt", "streams.adapt.canonical:adapt_all"),
     ("decode and adapt", "streams.intake:_adapted"),
@@ -43,10 +43,10 @@ STEPS = (
     ("leave repetitions out", "streams.seen:Seen.add"),
     ("spread over dimensions", "streams.count:table"),
     ("store evidence and ids", "streams.flush:_store_evidence"),
-    ("insert (arrow)", "streams.store:Store.insert_table"),
-    ("insert (native)", "streams.store:Store.insert"),
+    ("insert (arrow)", "streams.io.store:Store.insert_table"),
+    ("insert (native)", "streams.io.store:Store.insert"),
     ("read back", "streams.flush:stored_offsets"),
-    ("ask the store", "streams.store:Store.rows"),
+    ("ask the store", "streams.io.store:Store.rows"),
     ("announce changes", "streams.flusher:Flusher._announce"),
 )
 

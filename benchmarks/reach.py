@@ -26,7 +26,7 @@ from schemas.alert import AlertEvent
 from schemas.event import MailEvent
 from schemas.settings import Api, Embedded, Settings
 from schemas.topics import MAIL_EVENTS, REPUTATION_ALERTS
-from streams.broker import Publisher, consumer
+from streams.io.broker import Publisher, consumer
 
 MESSAGES = 1_000_000
 CUSTOMERS = 200

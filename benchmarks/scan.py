@@ -26,7 +26,7 @@ from benchmarks.results import Figure
 from jobs.blocklist_scan import Scanner
 from jobs.scan_result import ScanResult
 from schemas.settings import Blocklists, ClickHouse
-from streams.store import Store, open_store
+from streams.io.store import Store, open_store
 from tests.integration.rbldnsd import running
 
 ADDRESSES = 10_000

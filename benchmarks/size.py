@@ -34,11 +34,11 @@ from jobs.migrate import migrate
 from schemas import policy, providers
 from schemas.settings import Monitor
 from streams.debounce import Debounce
+from streams.io.portions import portions
+from streams.io.store import Store, open_store
 from streams.long_windows import LongWindows
 from streams.monitor import MOST_REST_S
-from streams.portions import portions
 from streams.standings import COLUMNS, Rows, Standings
-from streams.store import Store, open_store
 from streams.subjects import FIELDS, Totals
 from streams.verdicts import Judge
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from schemas.settings import ClickHouse
-from streams.store import Store
+from streams.io.store import Store
 
 _FILL = """
 INSERT INTO counts (

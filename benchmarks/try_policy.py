@@ -24,7 +24,7 @@ from jobs.try_policy import Trial, try_policy
 from schemas import policy, providers
 from schemas.policy import Policy
 from schemas.policy_rule import Levels
-from streams.store import open_store
+from streams.io.store import open_store
 
 DAYS = 30
 CUSTOMERS = 10_000

@@ -19,7 +19,7 @@ from benchmarks.process import ROOT
 from benchmarks.traffic import Expected
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
-from streams.store import open_store
+from streams.io.store import open_store
 
 _SUMS = ", ".join(f"sum({name})" for name in MEASURES)
 ROWS = f"""

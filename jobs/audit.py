@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.store import Store
+from streams.io.store import Store
 
 NOTED = """
 SELECT count() FROM audit

@@ -36,7 +36,7 @@ from jobs.zone_trust import Held
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
-from streams.store import Store
+from streams.io.store import Store
 
 #: What was sent from is read again after so long.
 USED_MS = 5 * 60 * 1000

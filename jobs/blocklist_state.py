@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.listing_life import NOTHING, FirstLook, OpenListing, State
 from jobs.zone_trust import Distrusted, Held
-from streams.store import Store
+from streams.io.store import Store
 
 #: The last event of each listing that has not ended; at the same time `delisted` comes first.
 OPEN_LISTINGS = """

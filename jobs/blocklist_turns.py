@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from jobs.scan_schedule import Turn
-from streams.store import Store
+from streams.io.store import Store
 
 TURNS = """
 SELECT zone, toUnixTimestamp64Milli(asked), questions, toUnixTimestamp64Milli(due), place

@@ -13,7 +13,7 @@ from jobs.audit import Decision, note
 from schemas.customer import Customer
 from schemas.event import MAX_CUSTOMER_BYTES
 from streams.customers import read_customers
-from streams.store import Store
+from streams.io.store import Store
 
 CHANGED, REMOVED, IMPORTED = "customer changed", "customer removed", "customers imported"
 COLUMNS = ("customer", "plan", "domains")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from streams.store import Store
+from streams.io.store import Store
 
 #: So many characters of an id, or of a short id, are wanted to name a letter.
 LEAST_ID = 4

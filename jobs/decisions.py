@@ -16,8 +16,8 @@ from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
 from streams.describe import rfc3339
+from streams.io.store import Store
 from streams.overrides import Cap, StoredOverride
-from streams.store import Store
 from streams.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_overrides
 
 #: The alert ids of an episode are in the event only.

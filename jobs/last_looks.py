@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streams.store import Store
+from streams.io.store import Store
 
 #: When each listing that has not ended was last answered about, and why later looks got no answer. A report is an
 #: answer too: of what other scanners saw there is nothing else.

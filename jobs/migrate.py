@@ -8,7 +8,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from schemas.settings import ClickHouse
-from streams.store import Store, StoreError, open_store
+from streams.io.store import Store, StoreError, open_store
 
 FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 CREATE_DATABASE = "CREATE DATABASE IF NOT EXISTS {database} {on_cluster}"

@@ -16,7 +16,7 @@ from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
 from schemas.topics import REPUTATION_POLICY
 from streams.applied_policies import newest
-from streams.store import Store
+from streams.io.store import Store
 
 KEY = b"policy"
 ACTION = "policy applied"

@@ -20,9 +20,9 @@ from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
-from streams.broker import BrokerError
 from streams.ingest import bounds
-from streams.store import Store, StoreError
+from streams.io.broker import BrokerError
+from streams.io.store import Store, StoreError
 
 #: What is sent before waiting for the broker: so many letters, or so many bytes.
 CHUNK_LETTERS = 500
@@ -31,7 +31,7 @@ LISTING = msgspec.json.Decoder(BlocklistEvent)
 
 
 class Sender(Protocol):
-    """The part of `streams.broker.Publisher` that a replay needs."""
+    """The part of `streams.io.broker.Publisher` that a replay needs."""
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has; BrokerError where there is no such topic."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from jobs.scan_result import ScanResult
 from jobs.zone_trust import Held
-from streams.metric import counter, gauge
+from streams.io.instrument import counter, gauge
 
 
 @dataclass

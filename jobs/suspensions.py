@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from jobs.audit import Decision, note
 from jobs.decisions import DecisionError, check_known, given
-from streams.store import Store
+from streams.io.store import Store
 from streams.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 
 

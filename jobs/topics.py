@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 from schemas import json_schema
 from schemas.settings import Kafka
 from schemas.topics import Topic, load
-from streams.broker import REACH_S, BrokerError, admin, topic_ids
+from streams.io.broker import REACH_S, BrokerError, admin, topic_ids
 
 #: How long a topic that is deleted may take to be gone, or one that is made to be known; how often that is looked at.
 GONE_S = 30.0

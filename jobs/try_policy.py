@@ -9,7 +9,7 @@ from schemas.policy import Policy
 from schemas.scope import SUB_ACCOUNT
 from streams.compare_policies import Difference, Span, differences, spans
 from streams.hourly_history import Extent, Hourly
-from streams.store import Store
+from streams.io.store import Store
 from streams.subjects import Key
 from streams.what_if import HOUR_S, not_replayed, transitions
 

@@ -9,7 +9,7 @@ from jobs.dnsbl import Resource
 from jobs.dnsbl_answer import is_address
 from jobs.registered_domain import registered_domain
 from schemas.domains import domain_name
-from streams.store import Store
+from streams.io.store import Store
 
 DAY_S = 24 * 3600
 #: So many customers of a resource are named, ...

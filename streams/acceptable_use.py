@@ -15,8 +15,8 @@ import numpy as np
 
 from schemas.policy_metric import Metric
 from streams.exposure import SENT_MAIL
-from streams.portions import portions
-from streams.store import Store
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.subjects import PLACE, Key, Totals
 from streams.totals import FOREVER_S, HOUR_S, begin, longest_first, sums
 

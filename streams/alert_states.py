@@ -7,9 +7,9 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Acknowledgement, AlertEvent
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.lifecycle import AlertState
-from streams.portions import portions
-from streams.store import Store
 from streams.stored_overrides import ACKNOWLEDGED
 
 STATES = """

@@ -11,7 +11,7 @@ from typing import Any
 from schemas.applied_policy import AppliedPolicy
 from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
-from streams.store import Store
+from streams.io.store import Store
 
 log = logging.getLogger("repmon.policies")
 

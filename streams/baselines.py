@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schemas.counts import Baseline
-from streams.portions import portions
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.scopes import scopes_of
 from streams.screen import finished
 from streams.spikes import FIRST_H, HOURS, baseline
-from streams.store import Store
 from streams.subjects import Counts, Key, Subjects
 from streams.totals import HOUR_S
 

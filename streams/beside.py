@@ -10,12 +10,12 @@ from schemas.policy_rule import Rule
 from streams.alert_life import Beside
 from streams.alert_states import SubjectRule
 from streams.cause import Basis
+from streams.io.store import Store
 from streams.judge import Judgement
 from streams.late import Reopening, reopened_late
 from streams.lifecycle import AlertState
 from streams.overrides import operators
 from streams.standings import LastShown, Standings
-from streams.store import Store
 from streams.subjects import Key
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from schemas.event import StreamClass
 from schemas.scope import CLASS_PREFIX
+from streams.io.store import Store
 from streams.kept_totals import KeptTotals
-from streams.store import Store
 from streams.subjects import Counts, Subjects, Totals
 from streams.totals import read_totals
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
 from schemas.event import MailEvent, epoch_ms
-from streams.store import Store
+from streams.io.store import Store
 
 DAY_MS = 86_400_000
 #: For how many days after it was sent a message's complaint is believed to be about it.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from schemas.customer import Customer
-from streams.store import Store
+from streams.io.store import Store
 
 CUSTOMERS = """
 SELECT customer, plan, domains FROM customers FINAL

@@ -13,9 +13,9 @@ from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE
 from streams.describe import rfc3339
 from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING
+from streams.io.store import Store
 from streams.listing_causes import CausedListing, current_causes
 from streams.scopes import SCOPES
-from streams.store import Store
 from streams.totals import begin
 
 TOP = 5

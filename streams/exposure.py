@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 
 from schemas.listing import Weight
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.listings import Listing
-from streams.portions import portions
-from streams.store import Store
 from streams.subjects import PLACE, Totals
 from streams.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from streams import cohorts, count, late_bounces
 from streams.intake import Batch, Detail, Fresh, Source
+from streams.io.store import Store, StoreError
 from streams.outside_listings import fitted, told_of
 from streams.records import (
     dead_letter_columns,
@@ -29,7 +30,6 @@ from streams.records import (
     seen_table,
 )
 from streams.refusals import refusal_columns, unwanted_columns
-from streams.store import Store, StoreError
 
 HOUR_MS = 3_600_000
 SEEN_HOURS = 24

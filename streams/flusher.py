@@ -17,15 +17,15 @@ import msgspec
 
 from schemas.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
-from streams.broker import BrokerError, Publisher, UnacknowledgedError
-from streams.changes import messages
 from streams.flush import Flushed, flush
 from streams.ingest_metrics import Metrics
 from streams.intake import Batch
+from streams.io.broker import BrokerError, Publisher, UnacknowledgedError
+from streams.io.changes import messages
+from streams.io.store import Store, StoreError
 from streams.listings import USED_WITHIN_S
 from streams.refusals import Refused
 from streams.resource_use import customers_of
-from streams.store import Store, StoreError
 from streams.totals import FOREVER_S
 
 log = logging.getLogger("repmon.flush")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from streams.broker import BrokerError
-from streams.store import Store
+from streams.io.broker import BrokerError
+from streams.io.store import Store
 
 
 @dataclass(frozen=True, slots=True)

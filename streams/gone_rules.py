@@ -9,9 +9,9 @@ from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
 from schemas.policy import Policy
 from streams.alert_states import SubjectRule
 from streams.describe import rfc3339
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.lifecycle import AlertState, Transition, ended
-from streams.portions import portions
-from streams.store import Store
 
 LAST = """
 SELECT customer, scope, rule, argMax(event, (episode, transition, alerts.time))

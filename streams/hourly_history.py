@@ -12,12 +12,12 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
 from streams.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.listing_causes import read_attributed_shares, read_owners
 from streams.listings import Listing, read_listings
 from streams.own_listings import by_owner, users_before
-from streams.portions import portions
 from streams.spikes import FIRST_H
-from streams.store import Store
 from streams.sub_account_windows import rows_of_sub_accounts
 from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.totals import FOREVER_S, MINUTE_S

@@ -17,15 +17,15 @@ from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams import gaps
-from streams.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
 from streams.dead_share import DeadShare
 from streams.flush import load_seen, stored_offsets
 from streams.flusher import Flusher
 from streams.ingest_metrics import Metrics
 from streams.intake import Batch, Source, Take, TimeBounds, take_listing
+from streams.io.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
+from streams.io.store import Store, StoreError
 from streams.refusals import Refused
 from streams.seen import Seen
-from streams.store import Store, StoreError
 from streams.topic_identity import KNOWN_S, TopicIdentity
 
 log = logging.getLogger("repmon.ingest")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from streams.flush import Flushed
-from streams.metric import counter, gauge
+from streams.io.instrument import counter, gauge
 
 
 @dataclass

@@ -12,12 +12,12 @@ from schemas.policy_rule import Rule
 from streams.alert_states import SubjectRule
 from streams.cause import LATE_MS
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.io.store import Store
 from streams.judge import Verdict, measured, opened
 from streams.lifecycle import AlertState
 from streams.listing_causes import runs
 from streams.listings import read_listings
 from streams.scopes import SCOPES
-from streams.store import Store
 from streams.totals import FOREVER_S, MINUTE_S, READ, begin
 
 #: What each of the alerts asked about had in the time before its resolution.

@@ -11,7 +11,7 @@ from xxhash import xxh3_64_intdigest
 
 from schemas.event import MailEvent
 from streams.cohorts import DAY_MS, Delivered
-from streams.store import Store
+from streams.io.store import Store
 
 #: For how many days after a delivery a bounce is looked for. Hosts that forward mail give up after five (RFC 5321
 #: section 4.5.4.1).

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.listing import ResourceKind, Weight
-from streams.store import Store
+from streams.io.store import Store
 
 #: How long before a moment an address counts as used by a customer: the attribution window, DESIGN's 48 h.
 USED_WITHIN_S = 48 * 3600

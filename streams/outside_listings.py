@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.listing import BlocklistEvent, Weight
 from streams.adapt.common import stable_id
-from streams.store import Store
+from streams.io.store import Store
 
 #: The listings in force: who told of each since it began, and what was last told.
 IN_FORCE = """

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from schemas.listing import WEIGHTS, Weight
 from schemas.scope import CUSTOMER
 from streams.exposure import SENT_MAIL
+from streams.io.store import Store
 from streams.listing_causes import COUNTED, RECOUNT_MS, Key, key_of, read_owners, runs
 from streams.listings import USED_WITHIN_S, Listing
 from streams.resource_use import NOBODY, Users, used
 from streams.scopes import scopes_of
-from streams.store import Store
 from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.totals import FOREVER_S
 

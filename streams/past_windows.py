@@ -17,11 +17,11 @@ from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.acceptable_use import add_acceptable_use
 from streams.class_windows import CLASSES, with_classes
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.io.store import Store
 from streams.listing_causes import read_attributed, read_owners
 from streams.listings import Listing, read_listings
 from streams.own_listings import add_attributed, add_listings, by_owner, users_before
 from streams.provider_windows import of_subjects
-from streams.store import Store
 from streams.sub_account_windows import with_sub_accounts
 from streams.subjects import FIELDS, PLACE, Totals, subjects
 from streams.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums

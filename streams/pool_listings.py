@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.counts import WindowCounts
 from streams.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
+from streams.io.store import Store
 from streams.listing_causes import CausedListing, stored_causes
 from streams.listings import Listing
 from streams.own_listings import in_force, listed_s
-from streams.store import Store
 from streams.totals import FOREVER_S, MINUTE_S, begin
 
 #: So many likely causes are named of a listing.

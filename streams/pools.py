@@ -21,9 +21,9 @@ from schemas.policy_metric import OF_POOLS, Metric, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import FROM, PLAN, POOL
 from streams.exposure import EXPOSING
+from streams.io.store import Store
 from streams.judge import RANK, Judgement, Verdict, judge
 from streams.pool_listings import pool_windows, shared_listings, told
-from streams.store import Store
 from streams.totals import begin, is_long
 
 #: Alerts on a pool are on no customer.

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from streams.io.store import Store
 from streams.kept_totals import KeptTotals
 from streams.scopes import scopes_of
-from streams.store import Store
 from streams.subjects import Counts, Subjects, Totals
 from streams.totals import read_totals
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
-from streams.store import Store
+from streams.io.store import Store
 
 GRACE_MS = 48 * 3_600_000
 DAY_MS = 86_400_000

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
 from schemas.scope import CUSTOMER
-from streams.portions import portions
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.score import SCORES, scores
 from streams.screen import finished, measured
-from streams.store import Store
 from streams.subjects import Key, Subjects
 
 STANDINGS = """

@@ -7,8 +7,8 @@ import msgspec
 
 from schemas.policy import Policy
 from streams.customers import last_change_us, plans
+from streams.io.store import Store
 from streams.overrides import Cap, StoredOverride, for_plans, with_stored
-from streams.store import Store
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
 

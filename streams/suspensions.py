@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.store import Store
+from streams.io.store import Store
 
 #: What `audit` calls it.
 SUSPENDED, UNSUSPENDED = "customer suspended", "customer unsuspended"

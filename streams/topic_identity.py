@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka.admin import AdminClient
 
-from streams.broker import BrokerError, topic_ids
+from streams.io.broker import BrokerError, topic_ids
 
 log = logging.getLogger("repmon.ingest")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from schemas.counts import MEASURES
-from streams.portions import portions
-from streams.store import Store
+from streams.io.portions import portions
+from streams.io.store import Store
 from streams.subjects import FIELDS, Totals
 
 MINUTE_S = 60

@@ -33,13 +33,13 @@ from streams.describe import alert_event
 from streams.evidence import collect
 from streams.evidence_history import Subject
 from streams.gone_rules import end_alerts
+from streams.io.store import Store
 from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
 from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.provider_windows import Group
 from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
-from streams.store import Store
 from streams.subjects import Subjects
 from streams.windows import Windows
 

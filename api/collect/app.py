@@ -25,7 +25,7 @@ from api.collect.sources import Checked
 from api.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
 from streams.adapt import EVERY_FORMAT
-from streams.broker import BrokerError
+from streams.io.broker import BrokerError
 
 #: How long the broker may take to say that it is there.
 HEALTH_S = 2.0

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.settings import Kafka
-from streams.broker import REACH_S, BrokerError, client_config, client_log
+from streams.io.broker import REACH_S, BrokerError, client_config, client_log
 
 POLL_S = 0.1
 #: What the client gives up later than it was told to, in s.

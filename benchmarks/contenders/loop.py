@@ -9,7 +9,7 @@ clock_consumers()
 import msgspec  # noqa: E402
 
 from schemas.settings import Kafka  # noqa: E402
-from streams.broker import consumer  # noqa: E402
+from streams.io.broker import consumer  # noqa: E402
 
 BATCH = 10_000
 MINUTE_MS = 60_000

@@ -7,7 +7,7 @@ from benchmarks.contenders.marks import FETCH_ON, clock_consumers, mark
 clock_consumers()
 
 from schemas.settings import Kafka  # noqa: E402
-from streams.broker import consumer  # noqa: E402
+from streams.io.broker import consumer  # noqa: E402
 
 BATCH = 10_000
 

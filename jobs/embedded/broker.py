@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from jobs.embedded.gate import INSIDE, Gate
 from schemas.settings import Kafka
-from streams.broker import BrokerError, client_log
+from streams.io.broker import BrokerError, client_log
 
 START_S = 10.0
 STOP_S = 2.0

@@ -13,8 +13,8 @@ from jobs.migrate import migrate
 from jobs.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
-from streams.broker import admin, topic_ids
-from streams.store import Store, open_store
+from streams.io.broker import admin, topic_ids
+from streams.io.store import Store, open_store
 from tests.faults.proxy import StoreProxy
 from tests.faults.store_process import StoreProcess
 from tests.faults.truth import Hand, Sender, Sent, Traffic, differences, now_ms, shown, uncounted

@@ -10,7 +10,7 @@ from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.dead_letter import DeadLetter
 from schemas.settings import Kafka
-from streams.broker import consumer
+from streams.io.broker import consumer
 
 READ_S = 10.0
 ALERT = msgspec.json.Decoder(AlertEvent)

@@ -12,8 +12,8 @@ from jobs.embedded.folder import reached
 from schemas import topics
 from schemas.settings import Embedded, Settings
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
-from streams.broker import admin, topic_ids
-from streams.store import Store, open_store
+from streams.io.broker import admin, topic_ids
+from streams.io.store import Store, open_store
 from tests.faults.truth import EVENT, LISTING, OFFSETS, Sender, Sent, Traffic, differences, shown, uncounted
 from tests.faults.workers import Worker
 from tests.integration.waiting import wait_for

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.counts import MEASURES
 from schemas.event import MailEvent
-from streams.store import Store
+from streams.io.store import Store
 from tests.faults.plan import KINDS, MOST_WORKERS, plan
 from tests.faults.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, Sent, differences
 

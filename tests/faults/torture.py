@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from streams.store import StoreError
+from streams.io.store import StoreError
 from tests.faults.checks import unknown_levels
 from tests.faults.deployment import STORE_TIMEOUT_S, Deployment
 from tests.faults.letters import dead_letters

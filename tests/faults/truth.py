@@ -23,7 +23,7 @@ from schemas.event import NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS
-from streams.store import Store
+from streams.io.store import Store
 
 #: Whether an event that is sent again counts once. Where it is off, every copy is expected to count.
 DEDUPLICATED = True

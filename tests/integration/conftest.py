@@ -14,7 +14,7 @@ from jobs.migrate import migrate
 from jobs.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
-from streams.store import Store, open_store
+from streams.io.store import Store, open_store
 from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
 
 _numbers = itertools.count(1)

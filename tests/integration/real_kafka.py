@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from jobs.embedded.broker import end_with_parent
 from schemas.settings import Kafka
-from streams.broker import client_log
+from streams.io.broker import client_log
 from tests.integration.waiting import wait_for
 
 POM = Path(__file__).with_name("kafka") / "pom.xml"

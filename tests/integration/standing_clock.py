@@ -1,6 +1,6 @@
 """For tests whose clock stands still: one day their rows are older than tables keep them."""
 
-from streams.store import Store
+from streams.io.store import Store
 
 WITH_TTL = """
 SELECT name FROM system.tables WHERE database = currentDatabase() AND position(create_table_query, ' TTL ') > 0

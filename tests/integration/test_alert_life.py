@@ -11,8 +11,8 @@ from schemas.policy import Policy
 from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse
 from streams.alert_states import read_states
-from streams.broker import BrokerError
-from streams.store import Store
+from streams.io.broker import BrokerError
+from streams.io.store import Store
 from streams.verdicts import Judge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.test_judging import NOW_MS, Counting, Ground

@@ -15,7 +15,7 @@ from api.problems import MEDIA_TYPE, RETRY_AFTER_S
 from jobs.migrate import migrate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
-from streams.store import Store, open_store
+from streams.io.store import Store, open_store
 from tests.integration.api_client import DAY, NOW, Api, Row, running
 
 

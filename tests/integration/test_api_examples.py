@@ -10,7 +10,7 @@ import pytest
 from api import reference
 from schemas.alert import AlertData, AlertEvent, Baseline, Evidence, Share
 from schemas.settings import ClickHouse
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
 NOON = NOW // HOUR * HOUR

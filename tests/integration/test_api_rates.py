@@ -9,8 +9,8 @@ import pytest
 
 from schemas import providers
 from schemas.settings import ClickHouse
+from streams.io.store import Store
 from streams.judge import measured
-from streams.store import Store
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Api, Row, running
 

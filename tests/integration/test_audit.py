@@ -18,7 +18,7 @@ from jobs.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.customer import Customer
 from schemas.settings import ClickHouse
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.api_client import MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import NOW_MS, Ground

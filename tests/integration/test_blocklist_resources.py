@@ -17,7 +17,7 @@ from jobs.used_resources import Use, read_used
 from schemas.blocklists import load
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.rbldnsd import Rbldnsd, running
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_blocklist_scan import DAY, MINUTE, NOW, keep, sent_from

@@ -16,7 +16,7 @@ from jobs.scan_metrics import ScanMetrics
 from jobs.scan_result import ScanResult
 from jobs.zone_trust import Held
 from schemas.settings import Blocklists
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.lossy_dns import Fate, relay
 from tests.integration.rbldnsd import Rbldnsd, free_port, running
 from tests.integration.test_blocklist_scan import MINUTE, NOW, TEST, said, scan, sent_from

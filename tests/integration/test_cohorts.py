@@ -10,8 +10,8 @@ from schemas import topics
 from schemas.event import FeedbackType
 from schemas.settings import ClickHouse, Kafka
 from streams import count
-from streams.broker import Publisher
-from streams.store import Store
+from streams.io.broker import Publisher
+from streams.io.store import Store
 from tests.integration import test_ingest
 from tests.integration.api_client import DAY, NOW, Api, Row, running
 from tests.integration.waiting import wait_for

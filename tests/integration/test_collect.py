@@ -29,9 +29,9 @@ from jobs.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.collect import Collect, Source
 from schemas.settings import Kafka, Settings, SettingsError, load
-from streams.broker import BrokerError, consumer
 from streams.ingest import IngestWorker
-from streams.store import Store
+from streams.io.broker import BrokerError, consumer
+from streams.io.store import Store
 from tests.integration.waiting import wait_for
 from tests.unit import signing
 from tests.unit.signing import ARN, NOW_S, SECRET, SUBSCRIBE_URL

@@ -11,7 +11,7 @@ from jobs.customers import CustomersError, Imported, remove_customer, set_custom
 from schemas.customer import Customer
 from schemas.settings import ClickHouse
 from streams.customers import plans, read_customers
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.standing_clock import keep_for_ever
 
 ACME = Customer(customer="acme", plan="pro", domains=("acme.example",))

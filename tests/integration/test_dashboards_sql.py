@@ -19,7 +19,7 @@ from dashboards.reputation import build
 from jobs.migrate import migrate
 from jobs.suspensions import suspend, unsuspend
 from schemas.settings import ClickHouse
-from streams.store import Store, open_store
+from streams.io.store import Store, open_store
 
 INTERVAL_S = 300
 #: On an interval's begin, so that the first bucket is whole. Near now for the listings' last 48 hours.

@@ -15,8 +15,8 @@ from jobs.replay import CHUNK_LETTERS, Reader, Replayer
 from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka, Settings, SettingsError
 from streams.adapt import Context
-from streams.broker import BrokerError
-from streams.store import Store, StoreError
+from streams.io.broker import BrokerError
+from streams.io.store import Store, StoreError
 from tests.integration.standing_clock import keep_for_ever
 
 NOW = 1_795_000_000_000

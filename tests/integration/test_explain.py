@@ -17,8 +17,8 @@ from schemas.policy_rule import Levels
 from schemas.settings import Policy as PolicyFile
 from schemas.settings import Settings, SettingsError
 from streams.allowance import Allowance
+from streams.io.store import Store
 from streams.past_windows import counts_at
-from streams.store import Store
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever

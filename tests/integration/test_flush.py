@@ -8,8 +8,8 @@ from schemas.event import EventType, MailEvent
 from streams.count import MINUTE_MS, count_direct
 from streams.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
 from streams.intake import Batch, Detail, Source
+from streams.io.store import Store
 from streams.seen import Seen
-from streams.store import Store
 
 #: The real time: ids are forgotten by the clock of the store.
 NOW = time.time_ns() // 1_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.embedded.broker import EmbeddedBroker
 from schemas.settings import Kafka
-from streams.broker import BrokerError, Publisher, consumer
+from streams.io.broker import BrokerError, Publisher, consumer
 from tests.integration.waiting import wait_for
 
 TOPIC = "mail.events"

@@ -14,12 +14,12 @@ from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
 from streams import topic_identity
 from streams.adapt import Context, adapter
-from streams.broker import BrokerError, Publisher, consumer, topic_ids
-from streams.changes import customers_in
 from streams.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import take_mail
-from streams.store import Store
+from streams.io.broker import BrokerError, Publisher, consumer, topic_ids
+from streams.io.changes import customers_in
+from streams.io.store import Store
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.waiting import wait_for
 

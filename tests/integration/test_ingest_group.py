@@ -6,9 +6,9 @@ import pytest
 
 from schemas import topics
 from schemas.settings import ClickHouse, Ingest, Kafka
-from streams.broker import Publisher
 from streams.ingest import IngestWorker
-from streams.store import Store, open_store
+from streams.io.broker import Publisher
+from streams.io.store import Store, open_store
 from tests.integration.real_kafka import RealKafka
 from tests.integration.test_ingest import dead_letters, delivered, event, running
 from tests.integration.waiting import wait_for

@@ -13,12 +13,12 @@ from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams import ingest
 from streams.adapt import Context, adapter
-from streams.broker import Publisher, admin
 from streams.classify import load as load_rules
 from streams.dead_share import DeadShareError
 from streams.ingest import IngestWorker, bounds
 from streams.intake import take_mail
-from streams.store import Store, StoreError, open_store
+from streams.io.broker import Publisher, admin
+from streams.io.store import Store, StoreError, open_store
 from tests.integration.test_ingest import NOW, delivered, event, running
 from tests.integration.waiting import wait_for
 

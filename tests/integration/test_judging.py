@@ -19,7 +19,7 @@ from schemas.policy_rule import Levels
 from schemas.settings import Monitor
 from streams.debounce import Debounce
 from streams.evidence import collect
-from streams.store import Store, StoreError
+from streams.io.store import Store, StoreError
 from streams.verdicts import Judge, Judged
 from streams.windows import Windows, window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row

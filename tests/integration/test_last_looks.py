@@ -11,7 +11,7 @@ from api.listings_text import age
 from jobs.last_looks import LastLook, last_looks
 from schemas.listing import BlocklistEvent
 from schemas.settings import ClickHouse, Settings
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_blocklist_scan import MINUTE, NOW, keep
 

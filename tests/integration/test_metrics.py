@@ -9,7 +9,7 @@ import pytest
 
 from api.metrics import StageServer
 from schemas.settings import SettingsError
-from streams.metric import counter, gauge
+from streams.io.instrument import counter, gauge
 
 
 @dataclass

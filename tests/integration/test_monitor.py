@@ -15,11 +15,11 @@ from schemas import settings as all_settings
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka
-from streams.broker import Publisher, consumer
-from streams.changes import messages, partition_of
+from streams.io.broker import Publisher, consumer
+from streams.io.changes import messages, partition_of
+from streams.io.store import StoreError
 from streams.monitor import Monitor
 from streams.pools import NOBODY
-from streams.store import StoreError
 from streams.verdicts import Judge, Judged
 
 HOUR_S = 3_600.0

@@ -11,9 +11,9 @@ from schemas.providers import load as load_providers
 from streams.adapt import Context, Lists, listing_adapter
 from streams.flush import Flushed, flush
 from streams.intake import Batch, Source, TimeBounds, take_listing, take_outside
+from streams.io.store import Store
 from streams.listings import read_listings
 from streams.seen import Seen
-from streams.store import Store
 
 NOW = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000

@@ -23,8 +23,8 @@ from schemas.policy_metric import PolicyError
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.topics import REPUTATION_POLICY
 from streams.applied_policies import PolicyWatch, history, named, newest
-from streams.broker import BrokerError, consumer
-from streams.store import Store
+from streams.io.broker import BrokerError, consumer
+from streams.io.store import Store
 from tests.integration.standing_clock import keep_for_ever
 
 #: The time in which a running monitor is to judge by a new policy.
@@ -228,7 +228,7 @@ def test_nobody_applies_without_name_and_reason(ground: Ground, option: str) -> 
 def test_broker_that_is_away_is_told_and_the_policy_is_in_force_all_the_same(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.broker.REACH_S", 1.0)
+    monkeypatch.setattr("streams.io.broker.REACH_S", 1.0)
     reachable = ground.settings
     ground.settings = msgspec.structs.replace(reachable, kafka=Kafka(bootstrap="127.0.0.1:1"))
     done = ground.apply(STRICT)

@@ -24,9 +24,9 @@ from schemas.policy_metric import window_ms
 from schemas.scope import Scope
 from schemas.settings import ClickHouse
 from streams.describe import headline
+from streams.io.store import Store
 from streams.judge import judge, measured
 from streams.pools import NOBODY, Pools, judge_pool
-from streams.store import Store
 from streams.verdicts import Judge
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW

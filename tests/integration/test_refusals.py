@@ -13,9 +13,9 @@ from streams.adapt import adapter
 from streams.classify import Classified
 from streams.flush import flush
 from streams.intake import Batch, Source, TimeBounds, take_mail
+from streams.io.store import Store
 from streams.refusals import Refused
 from streams.seen import Seen
-from streams.store import Store
 
 NOW_MS = time.time_ns() // 1_000_000
 DAY_MS = 86_400_000

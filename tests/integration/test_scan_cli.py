@@ -15,7 +15,7 @@ from api.cli import app
 from api.progress import bar
 from jobs.blocklist_state import open_listings
 from schemas.settings import SettingsError
-from streams.store import Store
+from streams.io.store import Store
 from tests.integration.rbldnsd import Rbldnsd, free_port, running
 from tests.integration.test_blocklist_scan import TEST, keep, sent_from
 from tests.integration.test_scanning import Broker

@@ -16,8 +16,8 @@ from jobs.scan_result import ScanResult
 from schemas.blocklists import in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, EveryMinutes, Settings
-from streams.broker import BrokerError, Publisher
-from streams.store import Store
+from streams.io.broker import BrokerError, Publisher
+from streams.io.store import Store
 from tests.integration.lossy_dns import relay
 from tests.integration.rbldnsd import Rbldnsd, running
 from tests.integration.standing_clock import keep_for_ever

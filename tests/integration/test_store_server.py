@@ -11,7 +11,7 @@ import pytest
 from jobs.embedded.store_server import StoreServer
 from jobs.migrate import migrate, migrations
 from schemas.settings import ClickHouse
-from streams.store import Store, StoreError, open_store
+from streams.io.store import Store, StoreError, open_store
 
 
 @pytest.fixture

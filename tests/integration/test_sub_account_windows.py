@@ -9,8 +9,8 @@ from schemas import providers
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
+from streams.io.store import Store
 from streams.past_windows import counts_at
-from streams.store import Store
 from streams.verdicts import Judge
 from streams.windows import Windows
 from tests.integration.standing_clock import keep_for_ever

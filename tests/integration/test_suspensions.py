@@ -15,7 +15,7 @@ from jobs.decisions import DecisionError
 from jobs.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.settings import ClickHouse
-from streams.store import Store
+from streams.io.store import Store
 from streams.suspensions import Suspension, suspension, suspension_at
 from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
 from tests.integration.test_judging import LOOP, NOW_MS, Ground

@@ -17,7 +17,7 @@ from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS, Topic
-from streams.broker import BrokerError, Publisher, admin, topic_ids
+from streams.io.broker import BrokerError, Publisher, admin, topic_ids
 from tests.integration.waiting import wait_for
 from tests.unit.test_suspend_hook import alert
 

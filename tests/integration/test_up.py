@@ -15,8 +15,8 @@ import pytest
 from jobs import simulate
 from jobs.embedded.folder import reached
 from schemas.settings import Embedded, Settings
-from streams.broker import Publisher
-from streams.store import open_store
+from streams.io.broker import Publisher
+from streams.io.store import open_store
 from tests.integration.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))

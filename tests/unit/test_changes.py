@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from streams.changes import MOST, customers_in, messages
+from streams.io.changes import MOST, customers_in, messages
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)
 

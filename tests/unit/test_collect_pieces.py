@@ -13,7 +13,7 @@ from schemas.providers import load
 from streams.adapt import Context, Options, adapter
 from tests.unit.adapt_bodies import DOCUMENTS
 
-#: The longest of these texts: 30 characters at 12 bytes (a surrogate pair, escaped), its quotes and the array around it.
+#: The longest of these texts: 30 characters at 12 bytes (a surrogate pair, escaped), quotes and the array around them.
 LONGEST = 30 * 12 + 2 + 2
 
 

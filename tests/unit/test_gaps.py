@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.broker import BrokerError
 from streams.gaps import gap
+from streams.io.broker import BrokerError
 
 
 def test_gap_is_what_lies_before_the_log() -> None:

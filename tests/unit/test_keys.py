@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from api.keys import CACHE_MS, CACHE_SIZE, KEY_FORMAT, KeyCache, KeyOwner
-from streams.store import StoreError
+from streams.io.store import StoreError
 
 ACME = KeyOwner(id="0123456789abcdef", customer="acme", label="")
 

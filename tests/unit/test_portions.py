@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.settings import ClickHouse
-from streams.portions import ADDRESS_BYTES, MOST, Names, portions
-from streams.store import Store
+from streams.io.portions import ADDRESS_BYTES, MOST, Names, portions
+from streams.io.store import Store
 
 EMBEDDED = cast(Store, SimpleNamespace(settings=ClickHouse(path="data")))
 SERVER = cast(Store, SimpleNamespace(settings=ClickHouse()))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.settings import ClickHouse
-from streams.store import StoreError, first_line, open_store
+from streams.io.store import StoreError, first_line, open_store
 
 
 def closed_port() -> int:

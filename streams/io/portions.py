@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote_plus
 
-from streams.store import Store
+from streams.io.store import Store
 
 #: Names bound to one query. The engine reads a bound array of 50,000 for minutes, one of 10,000 in milliseconds.
 MOST = 10_000
