@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+import schemas
 from api.explain_text import UNITS
 from schemas.alert import AlertData, Cause, Share
 from schemas.policy_metric import BURNS, RATES, SPIKE
@@ -19,7 +20,7 @@ from schemas.settings import SettingsError
 from streams.allowance import RuleAllowance
 from streams.describe import amount, percent, scope_name
 
-BUILT_IN = Path(__file__).parent.parent / "schemas" / "alert_text.md"
+BUILT_IN = Path(schemas.__file__).parent / "alert_text.md"
 #: Placeholders of one value, and of lists, which stand alone on their line and become list items.
 VALUES = (
     *("customer", "scope", "rule", "state", "level", "previous_level", "cause", "window", "counted", "rate", "lower"),

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+import schemas
 from schemas import json_schema
 from schemas.settings import Kafka
 from schemas.topics import Topic, load
@@ -151,5 +152,5 @@ def _report(topic: Topic, made: bool, existing: Mapping[str, int]) -> CreatedTop
 if __name__ == "__main__":
     if sys.argv[1:] != ["schemas"]:
         sys.exit("usage: python -m jobs.topics schemas")
-    for written in write_schemas(Path(__file__).parent.parent / "schemas" / "json"):
+    for written in write_schemas(Path(schemas.__file__).parent / "json"):
         sys.stdout.write(f"{written.name}: written\n")

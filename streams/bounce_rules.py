@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 
+import schemas
 from schemas.providers import ProviderName
 from streams.bounce_text import mask
 
@@ -38,7 +39,7 @@ _HARD = frozenset({"invalid_recipient", "inactive_mailbox", "bad_domain"})
 _BLOCK = frozenset({"blocked", "spam_content", "policy", "auth_failure", "virus"})
 KINDS: dict[str, Kind] = {name: "hard" if name in _HARD else "block" if name in _BLOCK else "soft" for name in CLASSES}
 
-DEFAULT_FILE = Path(__file__).parent.parent / "schemas" / "bounce_rules.toml"
+DEFAULT_FILE = Path(schemas.__file__).parent / "bounce_rules.toml"
 
 Status = Annotated[str, msgspec.Meta(pattern=r"\A[x45]\.\d{1,3}\.(\d{1,3}|\*)\Z")]
 Code = Annotated[str, msgspec.Meta(pattern=r"\A[45]\d\d\Z")]

@@ -12,7 +12,9 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-DEFAULT_FILE = Path(__file__).parent.parent / "schemas" / "named_lists.toml"
+import schemas
+
+DEFAULT_FILE = Path(schemas.__file__).parent / "named_lists.toml"
 #: What is looked at of a diagnostic, in characters; the list's page may stand at its end.
 MAX_TEXT = 2000
 
