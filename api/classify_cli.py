@@ -11,7 +11,7 @@ import msgspec
 from api.json_lines import answer_lines
 from schemas.providers import Providers
 from streams.adapt.common import MAX_CODE, plain
-from streams.classify import BounceClassifier
+from streams.bounces.classify import BounceClassifier
 
 
 class Bounce(msgspec.Struct):

@@ -30,8 +30,8 @@ from streams.adapt import (
     listing_adapter,
 )
 from streams.applied_policies import PolicyWatch, newest, policy_of
-from streams.classify import BounceClassifier
-from streams.classify import load as load_rules
+from streams.bounces.classify import BounceClassifier
+from streams.bounces.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail, take_outside
 from streams.io.broker import Publisher

@@ -20,8 +20,8 @@ from benchmarks import results
 from benchmarks.measure import cores
 from benchmarks.results import Figure
 from schemas.event import MailEvent
-from streams.bounce_text import mask
-from streams.classify import BounceClassifier, load
+from streams.bounces.classify import BounceClassifier, load
+from streams.bounces.text import mask
 
 #: Reply code, enhanced status, wording, provider; the most frequent first.
 WORDINGS = (

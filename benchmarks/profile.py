@@ -37,7 +37,7 @@ STEPS = (
     ("decode and adapt", "streams.intake:_adapted"),
     ("validate", "streams.intake:_believable"),
     ("validate", "streams.intake:_check_times"),
-    ("classify", "streams.classify:BounceClassifier.__call__"),
+    ("classify", "streams.bounces.classify:BounceClassifier.__call__"),
     ("count", "streams.intake:count_direct"),
     ("leave repetitions out", "streams.flush:_find_fresh"),
     ("leave repetitions out", "streams.seen:Seen.add"),

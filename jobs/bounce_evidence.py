@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from jobs.dnsbl import Question, questions
 from jobs.used_resources import resources_of
 from schemas.blocklists import Zone
+from streams.bounces.named_lists import lists_named_in
 from streams.io.store import Store
-from streams.named_lists import lists_named_in
 
 #: Bounces looked at, at most; many receivers say the same of an address.
 MOST = 10_000

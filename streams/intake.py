@@ -20,7 +20,7 @@ from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonica
 from streams.adapt.base import printable
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
-from streams.classify import Classified, Classifier
+from streams.bounces.classify import Classified, Classifier
 from streams.cohorts import Delivered
 from streams.count import MINUTE_MS, Cells, Tally, count_direct
 from streams.refusals import Refused, Unwanted

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.providers import load as load_providers
-from streams.classify import CLASSES, Classified, load
+from streams.bounces.classify import CLASSES, Classified, load
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "bounces.jsonl"
 

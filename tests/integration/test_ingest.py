@@ -14,7 +14,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
 from streams import topic_identity
 from streams.adapt import Context, adapter
-from streams.classify import load as load_rules
+from streams.bounces.classify import load as load_rules
 from streams.ingest import IngestWorker, bounds
 from streams.intake import take_mail
 from streams.io.broker import BrokerError, Publisher, consumer, topic_ids

@@ -13,7 +13,7 @@ from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams import ingest
 from streams.adapt import Context, adapter
-from streams.classify import load as load_rules
+from streams.bounces.classify import load as load_rules
 from streams.dead_share import DeadShareError
 from streams.ingest import IngestWorker, bounds
 from streams.intake import take_mail

@@ -10,7 +10,7 @@ from api.stages import adapt_context
 from schemas.event import MailEvent
 from schemas.settings import Settings
 from streams.adapt import adapter
-from streams.classify import Classified
+from streams.bounces.classify import Classified
 from streams.flush import flush
 from streams.intake import Batch, Source, TimeBounds, take_mail
 from streams.io.store import Store

@@ -8,7 +8,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context, Options, adapter
-from streams.classify import load as load_rules
+from streams.bounces.classify import load as load_rules
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {

@@ -14,7 +14,7 @@ from jobs.ingest_file import BadRecord, Event, moved_to, read_events, send_file
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context
-from streams.classify import load as load_rules
+from streams.bounces.classify import load as load_rules
 from tests.unit.mails import report
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"

@@ -18,7 +18,7 @@ from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
 from schemas.settings import Settings
 from streams.adapt import adapter
-from streams.classify import load
+from streams.bounces.classify import load
 
 EVENTS = 5_000
 NOW_MS = time.time_ns() // 1_000_000

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from schemas import providers
-from streams.bounce_rules import CLASSES, RulesError, TextRule, read
-from streams.bounce_text import hosts_in, mask, quoted_in, status_in
-from streams.classify import load
+from streams.bounces.classify import load
+from streams.bounces.rules import CLASSES, RulesError, TextRule, read
+from streams.bounces.text import hosts_in, mask, quoted_in, status_in
 
 SHIPPED = read()
 TEXTS = SHIPPED.texts + SHIPPED.late

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import bounce_text
-from streams.bounce_text import MAX_TEXT, _Words, code_in, hosts_in, mask, quoted_in, status_in
+from streams.bounces import text as bounce_text
+from streams.bounces.text import MAX_TEXT, _Words, code_in, hosts_in, mask, quoted_in, status_in
 from tests.unit.test_classify import nested_quantifier
 
 PATTERNS = {name: each for name, each in vars(bounce_text).items() if isinstance(each, re.Pattern)}

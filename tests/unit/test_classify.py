@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from schemas.event import MailEvent
 from schemas.providers import load as load_providers
-from streams import bounce_text, classify
 from streams.adapt import common
-from streams.bounce_rules import read
-from streams.classify import CLASSES, KINDS, MAX_TEXT, BounceClassifier, Classified, RulesError, load, mask
+from streams.bounces import classify
+from streams.bounces import text as bounce_text
+from streams.bounces.classify import CLASSES, KINDS, MAX_TEXT, BounceClassifier, Classified, RulesError, load, mask
+from streams.bounces.rules import read
 
 CASES: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "fixtures" / "adapt" / "bounces.toml").read_text(encoding="utf-8")

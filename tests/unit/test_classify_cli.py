@@ -14,7 +14,7 @@ from api.classify_cli import classify_lines
 from api.cli import app
 from schemas import providers
 from schemas.event import MAX_EVENT_BYTES
-from streams.classify import load
+from streams.bounces.classify import load
 
 RULES, KNOWN = load(), providers.load()
 

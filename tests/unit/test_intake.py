@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas import providers
 from schemas.counts import MEASURES
 from streams.adapt import Context, canonical
-from streams.classify import load
+from streams.bounces.classify import load
 from streams.count import cells_of, identities, table
 from streams.intake import SHORT_RUN, Batch, Source, Take, TimeBounds, take_listing, take_mail
 from streams.seen import Seen

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.blocklists import load as load_zones
-from streams.named_lists import MAX_TEXT, NamedListsError, default_table, lists_named_in, load
+from streams.bounces.named_lists import MAX_TEXT, NamedListsError, default_table, lists_named_in, load
 
 ZEN = ("Spamhaus ZEN", "zen.spamhaus.org")
 DBL = ("Spamhaus DBL", "dbl.spamhaus.org")

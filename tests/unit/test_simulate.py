@@ -15,7 +15,7 @@ from jobs.simulate.truth import CustomerTruth, Truth
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
-from streams.classify import load as load_rules
+from streams.bounces.classify import load as load_rules
 
 START_MS = 1_790_000_000_000
 END_MS = START_MS + 24 * HOUR_MS

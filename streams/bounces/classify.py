@@ -12,8 +12,8 @@ from typing import Literal
 
 from schemas import providers
 from schemas.event import MailEvent
-from streams.bounce_rules import CLASSES, KINDS, Kind, RulesError, RuleSet, TextRule, read
-from streams.bounce_text import MAX_TEXT, code_in, hosts_in, mask, quoted_in, status_in
+from streams.bounces.rules import CLASSES, KINDS, Kind, RulesError, RuleSet, TextRule, read
+from streams.bounces.text import MAX_TEXT, code_in, hosts_in, mask, quoted_in, status_in
 
 __all__ = ["CLASSES", "KINDS", "MAX_TEXT", "BounceClassifier", "Classified", "Classifier", "RulesError", "load", "mask"]
 

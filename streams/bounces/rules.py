@@ -12,7 +12,7 @@ import msgspec
 
 import schemas
 from schemas.providers import ProviderName
-from streams.bounce_text import mask
+from streams.bounces.text import mask
 
 BounceClass = Literal[
     "invalid_recipient",
