@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from streams.totals import SHORT_S
+from streams.subjects.totals import SHORT_S
 
 MINUTE = 60
 HOUR = 3_600

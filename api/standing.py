@@ -18,8 +18,8 @@ from streams.allowance import RuleAllowance, allowances
 from streams.customers import plans
 from streams.io.store import Store
 from streams.overrides import for_plans, with_stored
-from streams.scopes import scopes_of
 from streams.stored_overrides import stored_overrides
+from streams.subjects.scopes import scopes_of
 from streams.suspensions import Suspension, suspension
 from streams.windows import window_counts
 

@@ -39,7 +39,7 @@ from streams.io.store import Store, open_store
 from streams.long_windows import LongWindows
 from streams.monitor import MOST_REST_S
 from streams.standings import COLUMNS, Rows, Standings
-from streams.subjects import FIELDS, Totals
+from streams.subjects.arrays import FIELDS, Totals
 from streams.verdicts import Judge
 
 #: Days stored, and rows added to get there, for each number of customers. Recent days are denser than old ones.

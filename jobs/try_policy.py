@@ -10,7 +10,7 @@ from schemas.scope import SUB_ACCOUNT
 from streams.compare_policies import Difference, Span, differences, spans
 from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
-from streams.subjects import Key
+from streams.subjects.arrays import Key
 from streams.what_if import HOUR_S, not_replayed, transitions
 
 

@@ -17,8 +17,8 @@ from schemas.policy_metric import Metric
 from streams.exposure import SENT_MAIL
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.subjects import PLACE, Key, Totals
-from streams.totals import FOREVER_S, HOUR_S, begin, longest_first, sums
+from streams.subjects.arrays import PLACE, Key, Totals
+from streams.subjects.totals import FOREVER_S, HOUR_S, begin, longest_first, sums
 
 #: Mail from before is looked for so far back.
 NEW_AFTER_S = 60 * 24 * HOUR_S

@@ -10,11 +10,11 @@ import numpy as np
 from schemas.counts import Baseline
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.scopes import scopes_of
 from streams.screen import finished
 from streams.spikes import FIRST_H, HOURS, baseline
-from streams.subjects import Counts, Key, Subjects
-from streams.totals import HOUR_S
+from streams.subjects.arrays import Counts, Key, Subjects
+from streams.subjects.scopes import scopes_of
+from streams.subjects.totals import HOUR_S
 
 WINDOW = "1h"
 

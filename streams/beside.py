@@ -16,7 +16,7 @@ from streams.late import Reopening, reopened_late
 from streams.lifecycle import AlertState
 from streams.overrides import operators
 from streams.standings import LastShown, Standings
-from streams.subjects import Key
+from streams.subjects.arrays import Key
 
 
 class Known(NamedTuple):

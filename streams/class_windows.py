@@ -13,8 +13,8 @@ from schemas.event import StreamClass
 from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
 from streams.kept_totals import KeptTotals
-from streams.subjects import Counts, Subjects, Totals
-from streams.totals import read_totals
+from streams.subjects.arrays import Counts, Subjects, Totals
+from streams.subjects.totals import read_totals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
 

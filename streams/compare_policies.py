@@ -10,7 +10,7 @@ import msgspec
 from schemas.alert import Level
 from streams.judge import RANK
 from streams.lifecycle import Transition
-from streams.subjects import Key
+from streams.subjects.arrays import Key
 
 #: `flagged` and `freed`: by one policy only. `worse` and `milder`: the worst level differs. `moved`: only the times do.
 Kind = Literal["flagged", "freed", "worse", "milder", "moved"]

@@ -15,8 +15,8 @@ from streams.evidence_history import WITH_HISTORY, Subject, history
 from streams.exposure import EXPOSING
 from streams.io.store import Store
 from streams.listing_causes import CausedListing, current_causes
-from streams.scopes import SCOPES
-from streams.totals import begin
+from streams.subjects.scopes import SCOPES
+from streams.subjects.totals import begin
 
 TOP = 5
 SAMPLES = 20

@@ -7,8 +7,8 @@ from typing import Any
 from schemas.alert import Baseline
 from schemas.policy_metric import BURNS, RATES
 from streams.io.store import Store
-from streams.scopes import SCOPES
-from streams.totals import HOUR_S, MINUTE_S, begin
+from streams.subjects.scopes import SCOPES
+from streams.subjects.totals import HOUR_S, MINUTE_S, begin
 
 #: How far back what is usual reaches, before the window.
 BASELINE_DAYS = 30

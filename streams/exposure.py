@@ -9,8 +9,8 @@ from schemas.listing import Weight
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.listings import Listing
-from streams.subjects import PLACE, Totals
-from streams.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
+from streams.subjects.arrays import PLACE, Totals
+from streams.subjects.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
 
 #: Listings that make mail count as exposed. Informational lists say nothing about abuse.
 EXPOSING: tuple[Weight, ...] = ("critical", "major", "minor")

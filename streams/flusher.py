@@ -26,7 +26,7 @@ from streams.io.store import Store, StoreError
 from streams.listings import USED_WITHIN_S
 from streams.refusals import Refused
 from streams.resource_use import customers_of
-from streams.totals import FOREVER_S
+from streams.subjects.totals import FOREVER_S
 
 log = logging.getLogger("repmon.flush")
 

@@ -19,8 +19,8 @@ from streams.listings import Listing, read_listings
 from streams.own_listings import by_owner, users_before
 from streams.spikes import FIRST_H
 from streams.sub_account_windows import rows_of_sub_accounts
-from streams.subjects import FIELDS, PLACE, Counts, Key, Layout, layout
-from streams.totals import FOREVER_S, MINUTE_S
+from streams.subjects.arrays import FIELDS, PLACE, Counts, Key, Layout, layout
+from streams.subjects.totals import FOREVER_S, MINUTE_S
 from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.

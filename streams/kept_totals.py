@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from streams.long_windows import LongWindows
-from streams.subjects import Totals, merged
-from streams.totals import is_long
+from streams.subjects.arrays import Totals, merged
+from streams.subjects.totals import is_long
 
 #: Reads the totals of customers (sorted) over the windows at some places, all of them short or all of them long.
 Read = Callable[[Sequence[str], Sequence[int]], Totals]

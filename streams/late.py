@@ -17,8 +17,8 @@ from streams.judge import Verdict, measured, opened
 from streams.lifecycle import AlertState
 from streams.listing_causes import runs
 from streams.listings import read_listings
-from streams.scopes import SCOPES
-from streams.totals import FOREVER_S, MINUTE_S, READ, begin
+from streams.subjects.scopes import SCOPES
+from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin
 
 #: What each of the alerts asked about had in the time before its resolution.
 BEFORE = """

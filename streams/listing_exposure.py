@@ -8,7 +8,7 @@ from streams.io.store import Store
 from streams.listing_causes import COUNTED, CausedListing, Key, runs
 from streams.listings import USED_WITHIN_S
 from streams.resource_use import used
-from streams.totals import FOREVER_S, MINUTE_S
+from streams.subjects.totals import FOREVER_S, MINUTE_S
 
 #: A minute is exposed from the one in which the listing was first seen.
 MAIL = f"""

@@ -14,7 +14,7 @@ from itertools import groupby
 
 import numpy as np
 
-from streams.subjects import FIELDS, PLACE, Totals
+from streams.subjects.arrays import FIELDS, PLACE, Totals
 
 #: The fields that are kept: those of mail. Listings, which come behind them, are filled in later.
 KEPT = PLACE["critical_listings"]

@@ -16,9 +16,9 @@ from streams.io.store import Store
 from streams.listing_causes import COUNTED, RECOUNT_MS, Key, key_of, read_owners, runs
 from streams.listings import USED_WITHIN_S, Listing
 from streams.resource_use import NOBODY, Users, used
-from streams.scopes import scopes_of
-from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
-from streams.totals import FOREVER_S
+from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
+from streams.subjects.scopes import scopes_of
+from streams.subjects.totals import FOREVER_S
 
 #: Two of each are enough to know that there are several.
 SENDERS = f"""

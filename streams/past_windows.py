@@ -23,8 +23,8 @@ from streams.listings import Listing, read_listings
 from streams.own_listings import add_attributed, add_listings, by_owner, users_before
 from streams.provider_windows import of_subjects
 from streams.sub_account_windows import with_sub_accounts
-from streams.subjects import FIELDS, PLACE, Totals, subjects
-from streams.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
+from streams.subjects.arrays import FIELDS, PLACE, Totals, subjects
+from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
 
 #: One customer's rows are few enough to be read by the minute, however long the window.
 TOTALS = """

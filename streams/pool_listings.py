@@ -14,7 +14,7 @@ from streams.io.store import Store
 from streams.listing_causes import CausedListing, stored_causes
 from streams.listings import Listing
 from streams.own_listings import in_force, listed_s
-from streams.totals import FOREVER_S, MINUTE_S, begin
+from streams.subjects.totals import FOREVER_S, MINUTE_S, begin
 
 #: So many likely causes are named of a listing.
 NAMED = 3

@@ -24,7 +24,7 @@ from streams.exposure import EXPOSING
 from streams.io.store import Store
 from streams.judge import RANK, Judgement, Verdict, judge
 from streams.pool_listings import pool_windows, shared_listings, told
-from streams.totals import begin, is_long
+from streams.subjects.totals import begin, is_long
 
 #: Alerts on a pool are on no customer.
 NOBODY = ""

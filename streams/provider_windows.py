@@ -6,9 +6,9 @@ import numpy as np
 
 from streams.io.store import Store
 from streams.kept_totals import KeptTotals
-from streams.scopes import scopes_of
-from streams.subjects import Counts, Subjects, Totals
-from streams.totals import read_totals
+from streams.subjects.arrays import Counts, Subjects, Totals
+from streams.subjects.scopes import scopes_of
+from streams.subjects.totals import read_totals
 
 #: Names of mailbox providers.
 Group = tuple[str, ...]

@@ -17,7 +17,7 @@ from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
 from streams.interval import z_of
 from streams.screen import measured, screen
-from streams.subjects import FIELDS, Subjects
+from streams.subjects.arrays import FIELDS, Subjects
 
 #: The score at the threshold of each level, and the best.
 AT_THRESHOLD: dict[Level, float] = {"watch": 85.0, "warning": 70.0, "excessive": 40.0, "critical": 15.0}

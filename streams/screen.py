@@ -16,7 +16,7 @@ from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
 from streams.judge import FAILURES, HOUR_S, RATIOS
 from streams.spikes import exceeds, score
-from streams.subjects import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
+from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
 
 
 class Screened(NamedTuple):

@@ -21,7 +21,7 @@ import numpy as np
 
 from schemas.counts import Baseline
 from schemas.policy_rule import Rule
-from streams.subjects import Counts
+from streams.subjects.arrays import Counts
 
 DAYS = 28
 LEAST_DAYS = 7

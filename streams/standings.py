@@ -20,7 +20,7 @@ from streams.io.portions import portions
 from streams.io.store import Store
 from streams.score import SCORES, scores
 from streams.screen import finished, measured
-from streams.subjects import Key, Subjects
+from streams.subjects.arrays import Key, Subjects
 
 STANDINGS = """
 SELECT customer, scope, argMax(standing, standings.updated), toUnixTimestamp64Milli(argMax(since, standings.updated)),

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from schemas.scope import STREAM_PREFIX, SUB_ACCOUNT_PREFIX
-from streams.scopes import sub_account
-from streams.subjects import Key, Subjects
+from streams.subjects.arrays import Key, Subjects
+from streams.subjects.scopes import sub_account
 
 
 def rows_of_sub_accounts(customers: Sequence[str], scopes: Sequence[str]) -> Mapping[Key, Sequence[int]]:

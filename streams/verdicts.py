@@ -40,7 +40,7 @@ from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.provider_windows import Group
 from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
-from streams.subjects import Subjects
+from streams.subjects.arrays import Subjects
 from streams.windows import Windows
 
 #: Who must be judged again although nothing new came: windows slide, and what was excessive may be over.

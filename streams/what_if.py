@@ -28,10 +28,10 @@ from schemas.policy_rule import Rule
 from schemas.scope import CLASS, CUSTOMER, SHARED
 from streams.judge import RANK, judge
 from streams.lifecycle import AlertState, Transition, step
-from streams.scopes import scopes_of
 from streams.screen import finished, measured
 from streams.spikes import FIRST_H, HOURS, baseline
-from streams.subjects import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
+from streams.subjects.arrays import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
+from streams.subjects.scopes import scopes_of
 
 HOUR_S = 3_600
 #: Rates are compared with a little room, since `judge` has the last word on whoever is let through.

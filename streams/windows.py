@@ -25,8 +25,8 @@ from streams.listings import Listing, read_listings
 from streams.own_listings import OwnListings, add_attributed, add_listings
 from streams.provider_windows import Group, ProviderWindows
 from streams.sub_account_windows import with_sub_accounts
-from streams.subjects import PLACE, Subjects, Totals, subjects
-from streams.totals import read_totals
+from streams.subjects.arrays import PLACE, Subjects, Totals, subjects
+from streams.subjects.totals import read_totals
 
 
 class Windows:

@@ -17,8 +17,8 @@ from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
 from streams.io.store import StoreError, open_store
 from streams.lifecycle import alert_id, transition_id
-from streams.subjects import PLACE
-from streams.totals import read_totals
+from streams.subjects.arrays import PLACE
+from streams.subjects.totals import read_totals
 from streams.verdicts import Judge
 
 DAY_MS = 86_400_000

@@ -6,7 +6,7 @@ from schemas import providers
 from schemas.event import MailEvent
 from streams.adapt import adapter
 from streams.adapt.base import Context, Options
-from streams.scopes import sub_account
+from streams.subjects.scopes import sub_account
 from tests.unit.adapt_bodies import bodies
 
 #: A place that is filled in what `bodies` has of the format; one format for each way of looking.

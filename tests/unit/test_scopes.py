@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.scope import shared_by
-from streams.scopes import scopes_of, sub_account
+from streams.subjects.scopes import scopes_of, sub_account
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from streams import screen as screening
 from streams.judge import judge
 from streams.judge import measured as measured_one
 from streams.screen import screen
-from streams.subjects import FIELDS, Counts, Subjects
-from streams.totals import READ
+from streams.subjects.arrays import FIELDS, Counts, Subjects
+from streams.subjects.totals import READ
 
 POLICY = load()
 WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)

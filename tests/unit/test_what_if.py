@@ -18,7 +18,7 @@ from streams.compare_policies import Difference, Span, differences, spans
 from streams.judge import judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.spikes import FIRST_H, HOURS, baseline
-from streams.subjects import FIELDS, PLACE, Counts, Key
+from streams.subjects.arrays import FIELDS, PLACE, Counts, Key
 from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
 
 POLICY = load()

@@ -9,7 +9,7 @@ import numpy as np
 from schemas.counts import MEASURES
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.subjects import FIELDS, Totals
+from streams.subjects.arrays import FIELDS, Totals
 
 MINUTE_S = 60
 HOUR_S = 3600
