@@ -17,8 +17,8 @@ from api.explain_text import UNITS
 from schemas.alert import AlertData, Cause, Share
 from schemas.policy_metric import BURNS, RATES, SPIKE
 from schemas.settings import SettingsError
-from streams.allowance import RuleAllowance
 from streams.describe import amount, percent, scope_name
+from streams.judge.allowance import RuleAllowance
 
 BUILT_IN = Path(schemas.__file__).parent / "alert_text.md"
 #: Placeholders of one value, and of lists, which stand alone on their line and become list items.

@@ -27,17 +27,17 @@ from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from streams.alert_states import read_states
-from streams.allowance import allowance
 from streams.baselines import read_baselines
 from streams.describe import decided_by, rfc3339
 from streams.evidence import LISTED_METRICS
 from streams.io.store import Store
-from streams.judge import NOTHING, RANK, Verdict, judge, measured
+from streams.judge.allowance import allowance
+from streams.judge.score import SCORES, score_of
+from streams.judge.verdict import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
 from streams.listing_causes import CausedListing, stored_causes
 from streams.past_windows import counts_at
 from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
-from streams.score import SCORES, score_of
 from streams.stored_overrides import Acknowledged, acknowledged
 from streams.suspensions import Suspension, suspension, suspension_at
 

@@ -9,7 +9,7 @@ from schemas.alert import Cause, Level, OperatorOverride, Share, TransitionKind
 from schemas.counts import Baseline
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
 from schemas.policy_rule import Levels
-from streams.allowance import Allowance
+from streams.judge.allowance import Allowance
 from streams.listing_causes import CausedListing
 
 

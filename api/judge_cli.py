@@ -19,7 +19,7 @@ from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, SPIKE, Metric, Window
 from streams.adapt.common import plain
-from streams.judge import RANK, opened
+from streams.judge.verdict import RANK, opened
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Said = tuple[float, float, float, Level | Literal["too_small"]]

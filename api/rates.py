@@ -11,7 +11,7 @@ from schemas.counts import WindowCounts
 from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.exposure import EXPOSING
 from streams.io.store import Store
-from streams.judge import measured
+from streams.judge.verdict import measured
 from streams.listings import read_listings
 
 METRICS: tuple[models.Metric, ...] = get_args(models.Metric)

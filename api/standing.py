@@ -14,9 +14,9 @@ from schemas.counts import WindowCounts
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
-from streams.allowance import RuleAllowance, allowances
 from streams.customers import plans
 from streams.io.store import Store
+from streams.judge.allowance import RuleAllowance, allowances
 from streams.overrides import for_plans, with_stored
 from streams.stored_overrides import stored_overrides
 from streams.subjects.scopes import scopes_of

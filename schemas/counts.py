@@ -92,7 +92,7 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """What a subject usually sends at this time of day, in recipients (`streams.spikes` says how it is found).
+    """What a subject usually sends at this time of day, in recipients (`streams.judge.spikes` says how it is found).
 
     `median` and `mad` (the median absolute deviation from it) are over `days` days; `largest` is the most that was sent
     in two neighbouring hours.

@@ -10,8 +10,8 @@ import numpy as np
 from schemas.counts import Baseline
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.screen import finished
-from streams.spikes import FIRST_H, HOURS, baseline
+from streams.judge.screen import finished
+from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects.arrays import Counts, Key, Subjects
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import HOUR_S

@@ -11,7 +11,7 @@ from streams.alert_life import Beside
 from streams.alert_states import SubjectRule
 from streams.cause import Basis
 from streams.io.store import Store
-from streams.judge import Judgement
+from streams.judge.verdict import Judgement
 from streams.late import Reopening, reopened_late
 from streams.lifecycle import AlertState
 from streams.overrides import operators

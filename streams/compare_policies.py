@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.alert import Level
-from streams.judge import RANK
+from streams.judge.verdict import RANK
 from streams.lifecycle import Transition
 from streams.subjects.arrays import Key
 

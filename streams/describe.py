@@ -10,7 +10,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
-from streams.judge import RANK, Judgement, Verdict
+from streams.judge.verdict import RANK, Judgement, Verdict
 from streams.lifecycle import Transition
 from streams.overrides import Decided
 

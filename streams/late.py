@@ -13,7 +13,7 @@ from streams.alert_states import SubjectRule
 from streams.cause import LATE_MS
 from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.io.store import Store
-from streams.judge import Verdict, measured, opened
+from streams.judge.verdict import Verdict, measured, opened
 from streams.lifecycle import AlertState
 from streams.listing_causes import runs
 from streams.listings import read_listings

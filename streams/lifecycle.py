@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride, TransitionKind
 from streams.cause import Basis
-from streams.judge import RANK, Verdict
+from streams.judge.verdict import RANK, Verdict
 
 #: An alert that opened again so many times within the period holds so many times as long.
 FLAPS, FLAP_PERIOD_MS, FLAP_HOLD = 3, 24 * 3_600_000, 4

@@ -16,7 +16,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import COUNTED, RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from streams.judge import RANK
+from streams.judge.verdict import RANK
 
 #: The worst level that a rule may give; with `none` it gives none.
 Cap = Literal["none", "watch", "warning", "excessive", "critical"]

@@ -22,7 +22,7 @@ from schemas.policy_rule import Rule
 from schemas.scope import FROM, PLAN, POOL
 from streams.exposure import EXPOSING
 from streams.io.store import Store
-from streams.judge import RANK, Judgement, Verdict, judge
+from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.pool_listings import pool_windows, shared_listings, told
 from streams.subjects.totals import begin, is_long
 

@@ -18,8 +18,8 @@ from schemas.policy_metric import Metric
 from schemas.scope import CUSTOMER
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.score import SCORES, scores
-from streams.screen import finished, measured
+from streams.judge.score import SCORES, scores
+from streams.judge.screen import finished, measured
 from streams.subjects.arrays import Key, Subjects
 
 STANDINGS = """

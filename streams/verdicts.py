@@ -4,7 +4,7 @@ Order: alerts are sent and acknowledged, then stored, then the states. A crash i
 repeat alerts under the same ids, which consumers drop; no alert is lost.
 
 A batch costs a few queries, however many customers it has, and little Python: who is below every threshold and has no
-open alert, hence nearly everybody, is not judged one by one (`streams.screen`).
+open alert, hence nearly everybody, is not judged one by one (`streams.judge.screen`).
 """
 
 import time
@@ -34,11 +34,11 @@ from streams.evidence import collect
 from streams.evidence_history import Subject
 from streams.gone_rules import end_alerts
 from streams.io.store import Store
-from streams.judge import NOTHING, RANK, Judgement, Verdict, judge, measured
+from streams.judge.screen import screen
+from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
 from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.provider_windows import Group
-from streams.screen import screen
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.subjects.arrays import Subjects
 from streams.windows import Windows

@@ -10,7 +10,7 @@ import pytest
 from schemas import providers
 from schemas.settings import ClickHouse
 from streams.io.store import Store
-from streams.judge import measured
+from streams.judge.verdict import measured
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Api, Row, running
 

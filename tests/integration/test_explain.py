@@ -16,8 +16,8 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import Policy as PolicyFile
 from schemas.settings import Settings, SettingsError
-from streams.allowance import Allowance
 from streams.io.store import Store
+from streams.judge.allowance import Allowance
 from streams.past_windows import counts_at
 from streams.windows import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row

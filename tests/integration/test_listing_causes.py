@@ -16,7 +16,7 @@ from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
-from streams.judge import judge
+from streams.judge.verdict import judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.listing_causes import RECOUNT_MS, CausedListing, Causes, stored_causes
 from streams.past_windows import counts_at

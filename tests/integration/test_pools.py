@@ -25,7 +25,7 @@ from schemas.scope import Scope
 from schemas.settings import ClickHouse
 from streams.describe import headline
 from streams.io.store import Store
-from streams.judge import judge, measured
+from streams.judge.verdict import judge, measured
 from streams.pools import NOBODY, Pools, judge_pool
 from streams.verdicts import Judge
 from streams.windows import window_counts

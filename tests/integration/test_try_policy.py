@@ -14,7 +14,7 @@ from schemas.policy_rule import Levels, Rule
 from streams.baselines import read_baselines
 from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
-from streams.judge import judge
+from streams.judge.verdict import judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.past_windows import counts_at
 from streams.what_if import transitions

@@ -14,7 +14,7 @@ from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.alert_life import RECORD_MS, Beside, lived, worth_storing
 from streams.cause import Basis
-from streams.judge import RANK, Verdict, judge
+from streams.judge.verdict import RANK, Verdict, judge
 from streams.lifecycle import FLAP_HOLD, FLAPS, AlertState, Transition, ended
 from tests.unit.test_lifecycle import verdict
 

@@ -14,7 +14,7 @@ from api.explain_text import UNITS
 from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share
 from schemas.policy_metric import Metric
 from schemas.settings import SettingsError
-from streams.allowance import RuleAllowance
+from streams.judge.allowance import RuleAllowance
 
 EVIDENCE = Evidence(
     providers=(Share(name="yahoo", count=280, volume=9_000),),

@@ -12,8 +12,8 @@ from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy, load
 from schemas.policy_rule import Levels, Rule
-from streams.allowance import Allowance, allowance
-from streams.judge import RANK, judge, measured
+from streams.judge.allowance import Allowance, allowance
+from streams.judge.verdict import RANK, judge, measured
 
 POLICY = load()
 #: Those of listings are not in the default policy.

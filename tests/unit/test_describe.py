@@ -10,7 +10,7 @@ from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy, load, parse
 from streams.describe import alert_event, headline, percent, rfc3339
-from streams.judge import Judgement, Verdict, judge
+from streams.judge.verdict import Judgement, Verdict, judge
 from streams.lifecycle import Transition
 
 POLICY = load()

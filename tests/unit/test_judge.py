@@ -17,8 +17,8 @@ from schemas.event import EventType, MailEvent
 from schemas.policy import Policy, load
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from streams.interval import wilson
-from streams.judge import RANK, Judgement, Verdict, judge, measured
+from streams.judge.interval import wilson
+from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
 from tests.unit.test_count import counted, event
 
 POLICY = load()

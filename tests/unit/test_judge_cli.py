@@ -14,8 +14,8 @@ from api.cli import app
 from api.judge_cli import judge_lines
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import DEFAULT_FILE, load, parse
-from streams.interval import wilson
-from streams.judge import judge
+from streams.judge.interval import wilson
+from streams.judge.verdict import judge
 
 POLICY = parse(
     """

@@ -13,7 +13,7 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy, load
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
-from streams.judge import RANK, judge
+from streams.judge.verdict import RANK, judge
 from streams.overrides import Cap, StoredOverride, for_plans, with_stored
 
 POLICY = load()

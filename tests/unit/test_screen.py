@@ -12,10 +12,10 @@ from schemas.counts import Baseline, WindowCounts
 from schemas.policy import Policy, load
 from schemas.policy_metric import Metric
 from schemas.policy_rule import Levels, Rule
-from streams import screen as screening
-from streams.judge import judge
-from streams.judge import measured as measured_one
-from streams.screen import screen
+from streams.judge import screen as screening
+from streams.judge.screen import screen
+from streams.judge.verdict import judge
+from streams.judge.verdict import measured as measured_one
 from streams.subjects.arrays import FIELDS, Counts, Subjects
 from streams.subjects.totals import READ
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
-from streams.judge import RANK, Verdict, judge
-from streams.spikes import DAYS, FIRST_H, HOURS, baseline, score
+from streams.judge.spikes import DAYS, FIRST_H, HOURS, baseline, score
+from streams.judge.verdict import RANK, Verdict, judge
 from streams.subjects.arrays import Counts
 
 #: The hours of a baseline end a day ago: this is the place of the clock hour in which the last 60 minutes begin.

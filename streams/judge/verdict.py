@@ -4,11 +4,11 @@ A level opens when the lower bound of the rate's Wilson interval is at least the
 while the rate itself is at least threshold * resolve_ratio. Either needs only one window, and that window
 needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
 
-A burn (`streams.burn`) opens a level when it is at least the threshold in every window. It holds by the longest window
+A burn (`streams.judge.burn`) opens a level when it is at least the threshold in every window. It holds by the longest window
 alone, the steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance *
 resolve_ratio.
 
-A spike (`streams.spikes`) opens a level where its score is at least the threshold and the hour exceeds the rule's
+A spike (`streams.judge.spikes`) opens a level where its score is at least the threshold and the hour exceeds the rule's
 factor times the busiest time, and holds down to resolve_ratio of both.
 """
 
@@ -24,9 +24,9 @@ from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
-from streams.burn import spending
-from streams.interval import wilson
-from streams.spikes import exceeds, score
+from streams.judge.burn import spending
+from streams.judge.interval import wilson
+from streams.judge.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
 NOTHING = WindowCounts()

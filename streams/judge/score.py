@@ -15,8 +15,8 @@ from schemas.policy import Policy
 from schemas.policy_metric import COUNTED
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
-from streams.interval import z_of
-from streams.screen import measured, screen
+from streams.judge.interval import z_of
+from streams.judge.screen import measured, screen
 from streams.subjects.arrays import FIELDS, Subjects
 
 #: The score at the threshold of each level, and the best.

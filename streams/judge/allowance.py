@@ -10,9 +10,9 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_rule import Rule, Rung
-from streams.burn import spending
-from streams.interval import wilson
-from streams.judge import NOTHING, RANK, judge, measured
+from streams.judge.burn import spending
+from streams.judge.interval import wilson
+from streams.judge.verdict import NOTHING, RANK, judge, measured
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

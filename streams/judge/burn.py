@@ -13,7 +13,7 @@ says that it matters, the short one that it still goes on.
 from typing import NamedTuple
 
 from schemas.policy_rule import Rule
-from streams.interval import wilson
+from streams.judge.interval import wilson
 
 
 class Spending(NamedTuple):
