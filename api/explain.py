@@ -35,7 +35,7 @@ from streams.judge.allowance import allowance
 from streams.judge.score import SCORES, score_of
 from streams.judge.verdict import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
-from streams.listing_causes import CausedListing, stored_causes
+from streams.listings.causes import CausedListing, stored_causes
 from streams.past_windows import counts_at
 from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.stored_overrides import Acknowledged, acknowledged

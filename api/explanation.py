@@ -10,7 +10,7 @@ from schemas.counts import Baseline
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
 from schemas.policy_rule import Levels
 from streams.judge.allowance import Allowance
-from streams.listing_causes import CausedListing
+from streams.listings.causes import CausedListing
 
 
 def numbers_of(metric: str, numerator: int, denominator: int) -> str:

@@ -8,8 +8,8 @@ import msgspec
 from api import models
 from api.ranges import DAY
 from streams.io.store import Store
-from streams.listing_causes import CausedListing, current_causes
-from streams.listing_exposure import Exposure, exposures
+from streams.listings.causes import CausedListing, current_causes
+from streams.listings.customer_exposure import Exposure, exposures
 
 
 def own_listings(

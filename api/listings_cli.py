@@ -13,7 +13,7 @@ from jobs.embedded.folder import reached
 from jobs.last_looks import LastLook, last_looks
 from schemas.settings import Settings, SettingsError
 from streams.io.store import open_store
-from streams.listing_causes import CausedListing, current_causes
+from streams.listings.causes import CausedListing, current_causes
 
 app = typer.Typer(invoke_without_command=True)
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from jobs.last_looks import LastLook
-from streams.attribution import Cause
 from streams.describe import rfc3339
-from streams.listing_causes import CausedListing
+from streams.listings.attribution import Cause
+from streams.listings.causes import CausedListing
 
 #: So many causes are named on one line.
 NAMED = 3

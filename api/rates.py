@@ -9,10 +9,10 @@ from api import models
 from api.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
 from schemas.scope import CUSTOMER, STREAM_PREFIX
-from streams.exposure import EXPOSING
 from streams.io.store import Store
 from streams.judge.verdict import measured
-from streams.listings import read_listings
+from streams.listings.exposure import EXPOSING
+from streams.listings.intervals import read_listings
 
 METRICS: tuple[models.Metric, ...] = get_args(models.Metric)
 

@@ -36,7 +36,7 @@ from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail, take_outside
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
-from streams.listing_causes import Causes
+from streams.listings.causes import Causes
 from streams.monitor import Monitor
 from streams.refusals import Refused
 from streams.stored_overrides import OverrideWatch

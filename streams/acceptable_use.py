@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from schemas.policy_metric import Metric
-from streams.exposure import SENT_MAIL
 from streams.io.portions import portions
 from streams.io.store import Store
+from streams.listings.exposure import SENT_MAIL
 from streams.subjects.arrays import PLACE, Key, Totals
 from streams.subjects.totals import FOREVER_S, HOUR_S, begin, longest_first, sums
 

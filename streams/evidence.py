@@ -12,9 +12,9 @@ from schemas.alert import Evidence, Share
 from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE
 from streams.describe import rfc3339
 from streams.evidence_history import WITH_HISTORY, Subject, history
-from streams.exposure import EXPOSING
 from streams.io.store import Store
-from streams.listing_causes import CausedListing, current_causes
+from streams.listings.causes import CausedListing, current_causes
+from streams.listings.exposure import EXPOSING
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import begin
 

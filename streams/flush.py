@@ -21,7 +21,7 @@ import numpy as np
 from streams import cohorts, count, late_bounces
 from streams.intake import Batch, Detail, Fresh, Source
 from streams.io.store import Store, StoreError
-from streams.outside_listings import fitted, told_of
+from streams.listings.outside import fitted, told_of
 from streams.records import (
     dead_letter_columns,
     detail_columns,

@@ -23,9 +23,9 @@ from streams.intake import Batch
 from streams.io.broker import BrokerError, Publisher, UnacknowledgedError
 from streams.io.changes import messages
 from streams.io.store import Store, StoreError
-from streams.listings import USED_WITHIN_S
+from streams.listings.intervals import USED_WITHIN_S
+from streams.listings.resource_use import customers_of
 from streams.refusals import Refused
-from streams.resource_use import customers_of
 from streams.subjects.totals import FOREVER_S
 
 log = logging.getLogger("repmon.flush")

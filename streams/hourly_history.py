@@ -11,13 +11,13 @@ import numpy as np
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
-from streams.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.spikes import FIRST_H
-from streams.listing_causes import read_attributed_shares, read_owners
-from streams.listings import Listing, read_listings
-from streams.own_listings import by_owner, users_before
+from streams.listings.causes import read_attributed_shares, read_owners
+from streams.listings.exclusive import by_owner, users_before
+from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listings.intervals import Listing, read_listings
 from streams.sub_account_windows import rows_of_sub_accounts
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.subjects.totals import FOREVER_S, MINUTE_S

@@ -11,12 +11,12 @@ from schemas.policy_metric import RATES, USE, window_ms
 from schemas.policy_rule import Rule
 from streams.alert_states import SubjectRule
 from streams.cause import LATE_MS
-from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, measured, opened
 from streams.lifecycle import AlertState
-from streams.listing_causes import runs
-from streams.listings import read_listings
+from streams.listings.causes import runs
+from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listings.intervals import read_listings
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin
 

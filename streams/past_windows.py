@@ -16,11 +16,11 @@ from schemas.policy import Policy
 from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.acceptable_use import add_acceptable_use
 from streams.class_windows import CLASSES, with_classes
-from streams.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.io.store import Store
-from streams.listing_causes import read_attributed, read_owners
-from streams.listings import Listing, read_listings
-from streams.own_listings import add_attributed, add_listings, by_owner, users_before
+from streams.listings.causes import read_attributed, read_owners
+from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
+from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listings.intervals import Listing, read_listings
 from streams.provider_windows import of_subjects
 from streams.sub_account_windows import with_sub_accounts
 from streams.subjects.arrays import FIELDS, PLACE, Totals, subjects

@@ -20,10 +20,10 @@ from schemas.policy import Policy
 from schemas.policy_metric import OF_POOLS, Metric, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import FROM, PLAN, POOL
-from streams.exposure import EXPOSING
 from streams.io.store import Store
 from streams.judge.verdict import RANK, Judgement, Verdict, judge
-from streams.pool_listings import pool_windows, shared_listings, told
+from streams.listings.exposure import EXPOSING
+from streams.listings.pools import pool_windows, shared_listings, told
 from streams.subjects.totals import begin, is_long
 
 #: Alerts on a pool are on no customer.

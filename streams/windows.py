@@ -17,12 +17,12 @@ from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.acceptable_use import add_acceptable_use
 from streams.baselines import Baselines
 from streams.class_windows import ClassWindows
-from streams.exposure import add_exposure
 from streams.io.store import Store
 from streams.kept_totals import KeptTotals
-from streams.listing_causes import read_attributed
-from streams.listings import Listing, read_listings
-from streams.own_listings import OwnListings, add_attributed, add_listings
+from streams.listings.causes import read_attributed
+from streams.listings.exclusive import OwnListings, add_attributed, add_listings
+from streams.listings.exposure import add_exposure
+from streams.listings.intervals import Listing, read_listings
 from streams.provider_windows import Group, ProviderWindows
 from streams.sub_account_windows import with_sub_accounts
 from streams.subjects.arrays import PLACE, Subjects, Totals, subjects

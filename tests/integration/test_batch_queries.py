@@ -13,7 +13,7 @@ from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
-from streams.listing_causes import Causes
+from streams.listings.causes import Causes
 from streams.verdicts import Judge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
 from tests.integration.standing_clock import keep_for_ever

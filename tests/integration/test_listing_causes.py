@@ -18,7 +18,7 @@ from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.lifecycle import AlertState, Transition, step
-from streams.listing_causes import RECOUNT_MS, CausedListing, Causes, stored_causes
+from streams.listings.causes import RECOUNT_MS, CausedListing, Causes, stored_causes
 from streams.past_windows import counts_at
 from streams.verdicts import Judge
 from streams.what_if import transitions

@@ -16,7 +16,7 @@ from schemas import policy
 from schemas.settings import Blocklists, ClickHouse, Settings
 from streams.evidence import collect
 from streams.io.store import Store
-from streams.listing_causes import Causes, current_causes, stored_causes
+from streams.listings.causes import Causes, current_causes, stored_causes
 from tests.integration.api_client import DAY, HOUR, NOW, Api, Row, running
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 

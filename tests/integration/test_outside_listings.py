@@ -12,7 +12,7 @@ from streams.adapt import Context, Lists, listing_adapter
 from streams.flush import Flushed, flush
 from streams.intake import Batch, Source, TimeBounds, take_listing, take_outside
 from streams.io.store import Store
-from streams.listings import read_listings
+from streams.listings.intervals import read_listings
 from streams.seen import Seen
 
 NOW = time.time_ns() // 1_000_000

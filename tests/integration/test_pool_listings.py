@@ -14,8 +14,8 @@ from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.describe import headline
 from streams.io.store import Store
-from streams.listing_causes import Causes
-from streams.pool_listings import pool_windows
+from streams.listings.causes import Causes
+from streams.listings.pools import pool_windows
 from streams.verdicts import Judge
 from tests.integration.api_client import HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever

@@ -22,7 +22,7 @@ from schemas.settings import Blocklists, Settings
 from schemas.settings import load as load_settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
 from streams.intake import Batch, Source
-from streams.outside_listings import InForce, Open, fitted
+from streams.listings.outside import InForce, Open, fitted
 from streams.seen import Seen
 
 NOW_MS = 1_773_318_896_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.attribution import LEAST, Attribution, Use, attribute
+from streams.listings.attribution import LEAST, Attribution, Use, attribute
 
 number = st.integers(0, 5) | st.integers(0, 2_000)
 use_lists = st.lists(

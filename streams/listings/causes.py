@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas.listing import KINDS, WEIGHTS, ResourceKind, Weight
-from streams.attribution import Attributed, Attribution, Cause, Use, attribute
-from streams.exposure import EXPOSING, SENT_MAIL
 from streams.io.store import Store
-from streams.listings import USED_WITHIN_S, Listing, read_listings
-from streams.resource_use import used
+from streams.listings.attribution import Attributed, Attribution, Cause, Use, attribute
+from streams.listings.exposure import EXPOSING, SENT_MAIL
+from streams.listings.intervals import USED_WITHIN_S, Listing, read_listings
+from streams.listings.resource_use import used
 
 #: Listings in force this long ago, or later, are looked at. Those that began in this time are counted anew, but for
 #: those on informational lists, which accuse nobody and may be as many as there are addresses.

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from schemas.listing import WEIGHTS, Weight
 from schemas.scope import CUSTOMER
-from streams.exposure import SENT_MAIL
 from streams.io.store import Store
-from streams.listing_causes import COUNTED, RECOUNT_MS, Key, key_of, read_owners, runs
-from streams.listings import USED_WITHIN_S, Listing
-from streams.resource_use import NOBODY, Users, used
+from streams.listings.causes import COUNTED, RECOUNT_MS, Key, key_of, read_owners, runs
+from streams.listings.exposure import SENT_MAIL
+from streams.listings.intervals import USED_WITHIN_S, Listing
+from streams.listings.resource_use import NOBODY, Users, used
 from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import FOREVER_S

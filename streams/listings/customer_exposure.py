@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from streams.exposure import SENT_MAIL
 from streams.io.store import Store
-from streams.listing_causes import COUNTED, CausedListing, Key, runs
-from streams.listings import USED_WITHIN_S
-from streams.resource_use import used
+from streams.listings.causes import COUNTED, CausedListing, Key, runs
+from streams.listings.exposure import SENT_MAIL
+from streams.listings.intervals import USED_WITHIN_S
+from streams.listings.resource_use import used
 from streams.subjects.totals import FOREVER_S, MINUTE_S
 
 #: A minute is exposed from the one in which the listing was first seen.

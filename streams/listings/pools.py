@@ -2,18 +2,18 @@
 through what was listed.
 
 A pool has the listings of its addresses that no customer has to itself (`attributed` is `shared`). The pool of an
-address is what its bounces and complaints named last (`streams.listing_causes`).
+address is what its bounces and complaints named last (`streams.listings.causes`).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.counts import WindowCounts
-from streams.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
 from streams.io.store import Store
-from streams.listing_causes import CausedListing, stored_causes
-from streams.listings import Listing
-from streams.own_listings import in_force, listed_s
+from streams.listings.causes import CausedListing, stored_causes
+from streams.listings.exclusive import in_force, listed_s
+from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
+from streams.listings.intervals import Listing
 from streams.subjects.totals import FOREVER_S, MINUTE_S, begin
 
 #: So many likely causes are named of a listing.

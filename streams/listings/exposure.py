@@ -8,7 +8,7 @@ import numpy as np
 from schemas.listing import Weight
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.listings import Listing
+from streams.listings.intervals import Listing
 from streams.subjects.arrays import PLACE, Totals
 from streams.subjects.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
 
