@@ -20,7 +20,7 @@ from streams.io.store import Store, open_store
 from streams.judge.allowance import RuleAllowance, allowances
 from streams.overrides import for_plans, with_stored
 from streams.stored_overrides import stored_overrides
-from streams.windows import window_counts
+from streams.windows.current import window_counts
 
 
 def tell_alert(

@@ -27,7 +27,6 @@ from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from streams.alert_states import read_states
-from streams.baselines import read_baselines
 from streams.describe import decided_by, rfc3339
 from streams.evidence import LISTED_METRICS
 from streams.io.store import Store
@@ -36,10 +35,11 @@ from streams.judge.score import SCORES, score_of
 from streams.judge.verdict import NOTHING, RANK, Verdict, judge, measured
 from streams.lifecycle import AlertState
 from streams.listings.causes import CausedListing, stored_causes
-from streams.past_windows import counts_at
-from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.stored_overrides import Acknowledged, acknowledged
 from streams.suspensions import Suspension, suspension, suspension_at
+from streams.windows.baselines import read_baselines
+from streams.windows.past import counts_at
+from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 
 #: What was said of the customer until the moment, each episode in order. A transition that was repeated after a crash
 #: with another level has two rows; the later one is last.

@@ -78,7 +78,7 @@ def end_of_minute(ms: int) -> int:
 def judged_since(now: int, window_s: int) -> int:
     """Where the window that is judged now begins; `now` is the end of the running minute.
 
-    Its begin is rounded down to a minute, or to an hour where it is longer than a day, as in `streams.windows`.
+    Its begin is rounded down to a minute, or to an hour where it is longer than a day, as in `streams.windows.current`.
     """
     grain = MINUTE if window_s <= SHORT_S else HOUR
     return (now - MINUTE - window_s) // grain * grain

@@ -21,7 +21,7 @@ from streams.overrides import for_plans, with_stored
 from streams.stored_overrides import stored_overrides
 from streams.subjects.scopes import scopes_of
 from streams.suspensions import Suspension, suspension
-from streams.windows import window_counts
+from streams.windows.current import window_counts
 
 STANDINGS = """
 SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_version,

@@ -36,11 +36,11 @@ from schemas.settings import Monitor
 from streams.debounce import Debounce
 from streams.io.portions import portions
 from streams.io.store import Store, open_store
-from streams.long_windows import LongWindows
 from streams.monitor import MOST_REST_S
 from streams.standings import COLUMNS, Rows, Standings
 from streams.subjects.arrays import FIELDS, Totals
 from streams.verdicts import Judge
+from streams.windows.long import LongWindows
 
 #: Days stored, and rows added to get there, for each number of customers. Recent days are denser than old ones.
 DAYS = (range(0, 1), range(1, 30), range(30, 365))

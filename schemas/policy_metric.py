@@ -39,7 +39,7 @@ COUNTED: frozenset[Metric] = frozenset(
 )
 #: What an IP pool is judged by of all its mail, besides what its small customers have together.
 OF_POOLS: frozenset[Metric] = frozenset({"exposure", "critical_listing", "listing_count", "listed_hours"})
-#: What is read only where a rule asks for it (`streams.acceptable_use`), and is not replayed.
+#: What is read only where a rule asks for it (`streams.windows.acceptable_use`), and is not replayed.
 USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM})
 #: The mail from which on a new From domain counts, where a rule does not say.
 DEFAULT_LEAST_MAIL = 100

@@ -18,10 +18,10 @@ from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before
 from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import Listing, read_listings
-from streams.sub_account_windows import rows_of_sub_accounts
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.subjects.totals import FOREVER_S, MINUTE_S
 from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of
+from streams.windows.sub_accounts import rows_of_sub_accounts
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.
 PORTION_BYTES = 32_000_000

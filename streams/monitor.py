@@ -32,8 +32,8 @@ from streams.faust_app import faust_app
 from streams.io.broker import BrokerError
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
-from streams.pools import NOBODY
 from streams.verdicts import Judge, Judged
+from streams.windows.pools import NOBODY
 
 log = logging.getLogger("repmon.monitor")
 

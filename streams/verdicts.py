@@ -37,11 +37,11 @@ from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge, measured
 from streams.lifecycle import AlertState, Transition
-from streams.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
-from streams.provider_windows import Group
 from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.subjects.arrays import Subjects
-from streams.windows import Windows
+from streams.windows.current import Windows
+from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
+from streams.windows.providers import Group
 
 #: Who must be judged again although nothing new came: windows slide, and what was excessive may be over.
 NOT_GOOD = """

@@ -11,7 +11,7 @@ from schemas import providers
 from schemas.settings import ClickHouse
 from streams.io.store import Store
 from streams.judge.verdict import measured
-from streams.windows import window_counts
+from streams.windows.current import window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Api, Row, running
 
 METRICS = ("complaint", "failure", "block", "exposure")

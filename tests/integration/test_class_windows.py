@@ -12,10 +12,10 @@ from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.scope import Scope
 from streams.io.store import Store
-from streams.past_windows import counts_at
 from streams.suspensions import SHOWN_STANDINGS
 from streams.verdicts import Judge
-from streams.windows import Windows
+from streams.windows.current import Windows
+from streams.windows.past import counts_at
 from tests.integration.standing_clock import keep_for_ever
 
 NOW_MS = 1_790_000_000_000

@@ -18,8 +18,8 @@ from schemas.settings import Policy as PolicyFile
 from schemas.settings import Settings, SettingsError
 from streams.io.store import Store
 from streams.judge.allowance import Allowance
-from streams.past_windows import counts_at
-from streams.windows import window_counts
+from streams.windows.current import window_counts
+from streams.windows.past import counts_at
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Ground, traffic

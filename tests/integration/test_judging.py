@@ -21,7 +21,7 @@ from streams.debounce import Debounce
 from streams.evidence import collect
 from streams.io.store import Store, StoreError
 from streams.verdicts import Judge, Judged
-from streams.windows import Windows, window_counts
+from streams.windows.current import Windows, window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 

@@ -19,10 +19,10 @@ from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.lifecycle import AlertState, Transition, step
 from streams.listings.causes import RECOUNT_MS, CausedListing, Causes, stored_causes
-from streams.past_windows import counts_at
 from streams.verdicts import Judge
 from streams.what_if import transitions
-from streams.windows import Windows
+from streams.windows.current import Windows
+from streams.windows.past import counts_at
 from tests.integration.api_client import HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, WINDOWS, Ground

@@ -19,8 +19,8 @@ from streams.io.broker import Publisher, consumer
 from streams.io.changes import messages, partition_of
 from streams.io.store import StoreError
 from streams.monitor import Monitor
-from streams.pools import NOBODY
 from streams.verdicts import Judge, Judged
+from streams.windows.pools import NOBODY
 
 HOUR_S = 3_600.0
 PARTITIONS = topics.load()[topics.REPUTATION_CHANGES].partitions

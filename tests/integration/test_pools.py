@@ -26,9 +26,9 @@ from schemas.settings import ClickHouse
 from streams.describe import headline
 from streams.io.store import Store
 from streams.judge.verdict import judge, measured
-from streams.pools import NOBODY, Pools, judge_pool
 from streams.verdicts import Judge
-from streams.windows import window_counts
+from streams.windows.current import window_counts
+from streams.windows.pools import NOBODY, Pools, judge_pool
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
 from tests.integration.test_judging import LOOP, NOW_MS, Counting, Ground
 

@@ -11,13 +11,13 @@ from schemas import policy
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
-from streams.baselines import read_baselines
 from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.lifecycle import AlertState, Transition, step
-from streams.past_windows import counts_at
 from streams.what_if import transitions
+from streams.windows.baselines import read_baselines
+from streams.windows.past import counts_at
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground, traffic

@@ -9,9 +9,9 @@ from api.explain_text import lines
 from schemas import policy
 from schemas.policy_metric import window_ms
 from schemas.settings import ClickHouse
-from streams.baselines import VOLUMES, Baselines, read_baselines
 from streams.io.store import Store
-from streams.windows import Windows
+from streams.windows.baselines import VOLUMES, Baselines, read_baselines
+from streams.windows.current import Windows
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.test_judging import LOOP, NOW_MS, Counting, Ground
 

@@ -1,4 +1,4 @@
-"""Window counts of one customer as they stand for a moment: what `streams.windows` gives, and for the past too.
+"""Window counts of one customer as they stand for a moment: what `streams.windows.current` gives, and for the past too.
 
 Windows of the monitor have no end, since nothing lies behind now. Here they end with the moment's minute. What came
 late is counted at the time it happened, so a moment of the past may show more than was known then.
@@ -14,17 +14,17 @@ from schemas.counts import MEASURES, SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.scope import CLASS, SUB_ACCOUNT
-from streams.acceptable_use import add_acceptable_use
-from streams.class_windows import CLASSES, with_classes
 from streams.io.store import Store
 from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import Listing, read_listings
-from streams.provider_windows import of_subjects
-from streams.sub_account_windows import with_sub_accounts
 from streams.subjects.arrays import FIELDS, PLACE, Totals, subjects
 from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
+from streams.windows.acceptable_use import add_acceptable_use
+from streams.windows.classes import CLASSES, with_classes
+from streams.windows.providers import of_subjects
+from streams.windows.sub_accounts import with_sub_accounts
 
 #: One customer's rows are few enough to be read by the minute, however long the window.
 TOTALS = """

@@ -14,19 +14,19 @@ from schemas.listing import KINDS, WEIGHTS, Weight
 from schemas.policy import Policy
 from schemas.policy_metric import DEFAULT_LEAST_MAIL, Metric
 from schemas.scope import CLASS, SUB_ACCOUNT
-from streams.acceptable_use import add_acceptable_use
-from streams.baselines import Baselines
-from streams.class_windows import ClassWindows
 from streams.io.store import Store
-from streams.kept_totals import KeptTotals
 from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import Listing, read_listings
-from streams.provider_windows import Group, ProviderWindows
-from streams.sub_account_windows import with_sub_accounts
 from streams.subjects.arrays import PLACE, Subjects, Totals, subjects
 from streams.subjects.totals import read_totals
+from streams.windows.acceptable_use import add_acceptable_use
+from streams.windows.baselines import Baselines
+from streams.windows.cached_totals import KeptTotals
+from streams.windows.classes import ClassWindows
+from streams.windows.providers import Group, ProviderWindows
+from streams.windows.sub_accounts import with_sub_accounts
 
 
 class Windows:

@@ -12,9 +12,9 @@ import numpy as np
 from schemas.event import StreamClass
 from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
-from streams.kept_totals import KeptTotals
 from streams.subjects.arrays import Counts, Subjects, Totals
 from streams.subjects.totals import read_totals
+from streams.windows.cached_totals import KeptTotals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
 

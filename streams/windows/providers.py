@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from streams.io.store import Store
-from streams.kept_totals import KeptTotals
 from streams.subjects.arrays import Counts, Subjects, Totals
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import read_totals
+from streams.windows.cached_totals import KeptTotals
 
 #: Names of mailbox providers.
 Group = tuple[str, ...]

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from streams.long_windows import LongWindows
 from streams.subjects.arrays import Totals, merged
 from streams.subjects.totals import is_long
+from streams.windows.long import LongWindows
 
 #: Reads the totals of customers (sorted) over the windows at some places, all of them short or all of them long.
 Read = Callable[[Sequence[str], Sequence[int]], Totals]
