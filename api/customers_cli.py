@@ -11,7 +11,7 @@ from api.dead_letters_cli import harmless, print_line
 from jobs.customers import read_list, remove_customer, set_customer, store_list
 from jobs.embedded.folder import reached
 from schemas.customer import Customer
-from streams.customers import read_customers
+from streams.decisions.customers import read_customers
 from streams.io.store import open_store
 
 app = typer.Typer(help="What rules may go by: plans, and domains that customers send from.", no_args_is_help=True)

@@ -12,10 +12,10 @@ from api.stages import policy_in_force
 from jobs.decisions import add_override, check_known, end_override
 from jobs.embedded.folder import reached
 from schemas.settings import SettingsError
+from streams.decisions.overrides import StoredOverride
+from streams.decisions.stored_overrides import stored_overrides
 from streams.describe import rfc3339
 from streams.io.store import open_store
-from streams.overrides import StoredOverride
-from streams.stored_overrides import stored_overrides
 
 app = typer.Typer(help="Levels that an operator set for a customer, until a time.", no_args_is_help=True)
 

@@ -21,7 +21,7 @@ from schemas.policy_check import mistakes
 from schemas.policy_metric import PolicyError
 from schemas.settings import Settings, SettingsError
 from schemas.topics import REPUTATION_POLICY
-from streams.applied_policies import history, named, policy_of
+from streams.decisions.applied_policies import history, named, policy_of
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import open_store
 

@@ -29,9 +29,10 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
-from streams.applied_policies import PolicyWatch, newest, policy_of
 from streams.bounces.classify import BounceClassifier
 from streams.bounces.classify import load as load_rules
+from streams.decisions.applied_policies import PolicyWatch, newest, policy_of
+from streams.decisions.stored_overrides import OverrideWatch
 from streams.ingest import IngestWorker, bounds
 from streams.intake import Take, take_mail, take_outside
 from streams.io.broker import Publisher
@@ -39,7 +40,6 @@ from streams.io.store import Store, open_store
 from streams.listings.causes import Causes
 from streams.monitor import Monitor
 from streams.refusals import Refused
-from streams.stored_overrides import OverrideWatch
 from streams.verdicts import Judge
 
 log = logging.getLogger("repmon.stages")

@@ -14,13 +14,13 @@ from schemas.counts import WindowCounts
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
-from streams.customers import plans
+from streams.decisions.customers import plans
+from streams.decisions.overrides import for_plans, with_stored
+from streams.decisions.stored_overrides import stored_overrides
+from streams.decisions.suspensions import Suspension, suspension
 from streams.io.store import Store
 from streams.judge.allowance import RuleAllowance, allowances
-from streams.overrides import for_plans, with_stored
-from streams.stored_overrides import stored_overrides
 from streams.subjects.scopes import scopes_of
-from streams.suspensions import Suspension, suspension
 from streams.windows.current import window_counts
 
 STANDINGS = """

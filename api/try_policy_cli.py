@@ -19,9 +19,9 @@ from schemas import providers
 from schemas.alert import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import SettingsError
-from streams.customers import plans
+from streams.decisions.customers import plans
+from streams.decisions.overrides import for_plans
 from streams.io.store import open_store
-from streams.overrides import for_plans
 
 
 def try_file(

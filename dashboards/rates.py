@@ -6,7 +6,7 @@ Columns shown have names with a capital, so that none hides a column of the tabl
 
 from collections.abc import Sequence
 
-from streams.suspensions import SHOWN_STANDINGS
+from streams.decisions.suspensions import SHOWN_STANDINGS
 
 #: Recipients whose fate is known, each once: a late bounce was counted as delivered before.
 FINISHED = (

@@ -12,7 +12,7 @@ import msgspec
 from jobs.audit import Decision, note
 from schemas.customer import Customer
 from schemas.event import MAX_CUSTOMER_BYTES
-from streams.customers import read_customers
+from streams.decisions.customers import read_customers
 from streams.io.store import Store
 
 CHANGED, REMOVED, IMPORTED = "customer changed", "customer removed", "customers imported"

@@ -1,7 +1,7 @@
 """What operators decide of single customers: overrides of a rule, and that an alert was taken note of.
 
 Every decision is a row of the table `audit`, with who and why; none is ever changed. Monitors look for overrides every
-few seconds (`streams.stored_overrides`).
+few seconds (`streams.decisions.stored_overrides`).
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from jobs.audit import Decision, note
 from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
+from streams.decisions.overrides import Cap, StoredOverride
+from streams.decisions.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_overrides
 from streams.describe import rfc3339
 from streams.io.store import Store
-from streams.overrides import Cap, StoredOverride
-from streams.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_overrides
 
 #: The alert ids of an episode are in the event only.
 EPISODES = """

@@ -15,7 +15,7 @@ from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
 from schemas.topics import REPUTATION_POLICY
-from streams.applied_policies import newest
+from streams.decisions.applied_policies import newest
 from streams.io.store import Store
 
 KEY = b"policy"

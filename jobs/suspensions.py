@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from jobs.audit import Decision, note
 from jobs.decisions import DecisionError, check_known, given
+from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 from streams.io.store import Store
-from streams.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 
 
 def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> None:

@@ -19,7 +19,7 @@ class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
 
     `levels` and `min_volume` replace those of the rule as a whole. For a stream, its own override goes before
     the customer's, and that before the plan's. An override of a plan is in force where it was written out for the
-    plan's customers (`streams.overrides.for_plans`).
+    plan's customers (`streams.decisions.overrides.for_plans`).
     """
 
     rule: RuleName

@@ -10,11 +10,11 @@ from schemas.policy_rule import Rule
 from streams.alert_life import Beside
 from streams.alert_states import SubjectRule
 from streams.cause import Basis
+from streams.decisions.overrides import operators
 from streams.io.store import Store
 from streams.judge.verdict import Judgement
 from streams.late import Reopening, reopened_late
 from streams.lifecycle import AlertState
-from streams.overrides import operators
 from streams.standings import LastShown, Standings
 from streams.subjects.arrays import Key
 

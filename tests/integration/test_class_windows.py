@@ -11,8 +11,8 @@ from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.scope import Scope
+from streams.decisions.suspensions import SHOWN_STANDINGS
 from streams.io.store import Store
-from streams.suspensions import SHOWN_STANDINGS
 from streams.verdicts import Judge
 from streams.windows.current import Windows
 from streams.windows.past import counts_at

@@ -10,7 +10,7 @@ from api.cli import app
 from jobs.customers import CustomersError, Imported, remove_customer, set_customer, store_list
 from schemas.customer import Customer
 from schemas.settings import ClickHouse
-from streams.customers import plans, read_customers
+from streams.decisions.customers import plans, read_customers
 from streams.io.store import Store
 from tests.integration.standing_clock import keep_for_ever
 

@@ -22,9 +22,9 @@ from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse, Kafka, Settings
+from streams.decisions.overrides import StoredOverride, with_stored
+from streams.decisions.stored_overrides import OverrideWatch, stored_overrides
 from streams.io.store import Store
-from streams.overrides import StoredOverride, with_stored
-from streams.stored_overrides import OverrideWatch, stored_overrides
 from streams.verdicts import Judge
 from tests.integration.api_client import MINUTE, NOW, Row, running
 from tests.integration.standing_clock import keep_for_ever

@@ -22,7 +22,7 @@ from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy_metric import PolicyError
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.topics import REPUTATION_POLICY
-from streams.applied_policies import PolicyWatch, history, named, newest
+from streams.decisions.applied_policies import PolicyWatch, history, named, newest
 from streams.io.broker import BrokerError, consumer
 from streams.io.store import Store
 from tests.integration.standing_clock import keep_for_ever

@@ -15,8 +15,8 @@ from jobs.decisions import DecisionError
 from jobs.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.settings import ClickHouse
+from streams.decisions.suspensions import Suspension, suspension, suspension_at
 from streams.io.store import Store
-from streams.suspensions import Suspension, suspension, suspension_at
 from tests.integration.api_client import HOUR, MINUTE, NOW, Api, Row, running
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
 

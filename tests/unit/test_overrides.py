@@ -13,8 +13,8 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy, load
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
+from streams.decisions.overrides import Cap, StoredOverride, for_plans, with_stored
 from streams.judge.verdict import RANK, judge
-from streams.overrides import Cap, StoredOverride, for_plans, with_stored
 
 POLICY = load()
 NOW = 1_773_300_000_000

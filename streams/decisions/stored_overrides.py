@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from schemas.policy import Policy
-from streams.customers import last_change_us, plans
+from streams.decisions.customers import last_change_us, plans
+from streams.decisions.overrides import Cap, StoredOverride, for_plans, with_stored
 from streams.io.store import Store
-from streams.overrides import Cap, StoredOverride, for_plans, with_stored
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
 
