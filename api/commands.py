@@ -44,7 +44,7 @@ from schemas.providers import ProvidersError
 from schemas.settings import Settings, SettingsError
 from streams.adapt import LISTING_FORMATS, AdaptError
 from streams.bounces.classify import RulesError
-from streams.dead_share import DeadShareError
+from streams.intake.dead_share import DeadShareError
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import StoreError, open_store
 

@@ -33,13 +33,13 @@ from streams.bounces.classify import BounceClassifier
 from streams.bounces.classify import load as load_rules
 from streams.decisions.applied_policies import PolicyWatch, newest, policy_of
 from streams.decisions.stored_overrides import OverrideWatch
-from streams.ingest import IngestWorker, bounds
-from streams.intake import Take, take_mail, take_outside
+from streams.intake.batch import Take, take_mail, take_outside
+from streams.intake.ingest import IngestWorker, bounds
+from streams.intake.refusals import Refused
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
 from streams.listings.causes import Causes
 from streams.monitor import Monitor
-from streams.refusals import Refused
 from streams.verdicts import Judge
 
 log = logging.getLogger("repmon.stages")

@@ -32,22 +32,22 @@ LOOK_S = 0.1
 #: What is timed: the step's name, and the function, where its caller finds it.
 STEPS = (
     ("consume", "streams.io.broker:Consumer.consume"),
-    ("hand out by partition", "streams.ingest:IngestWorker._take"),
+    ("hand out by partition", "streams.intake.ingest:IngestWorker._take"),
     ("decode and adapt", "streams.adapt.canonical:adapt_all"),
-    ("decode and adapt", "streams.intake:_adapted"),
-    ("validate", "streams.intake:_believable"),
-    ("validate", "streams.intake:_check_times"),
+    ("decode and adapt", "streams.intake.batch:_adapted"),
+    ("validate", "streams.intake.batch:_believable"),
+    ("validate", "streams.intake.batch:_check_times"),
     ("classify", "streams.bounces.classify:BounceClassifier.__call__"),
-    ("count", "streams.intake:count_direct"),
-    ("leave repetitions out", "streams.flush:_find_fresh"),
-    ("leave repetitions out", "streams.seen:Seen.add"),
-    ("spread over dimensions", "streams.count:table"),
-    ("store evidence and ids", "streams.flush:_store_evidence"),
+    ("count", "streams.intake.batch:count_direct"),
+    ("leave repetitions out", "streams.intake.flush:_find_fresh"),
+    ("leave repetitions out", "streams.intake.seen:Seen.add"),
+    ("spread over dimensions", "streams.intake.count:table"),
+    ("store evidence and ids", "streams.intake.flush:_store_evidence"),
     ("insert (arrow)", "streams.io.store:Store.insert_table"),
     ("insert (native)", "streams.io.store:Store.insert"),
-    ("read back", "streams.flush:stored_offsets"),
+    ("read back", "streams.intake.flush:stored_offsets"),
     ("ask the store", "streams.io.store:Store.rows"),
-    ("announce changes", "streams.flusher:Flusher._announce"),
+    ("announce changes", "streams.intake.flusher:Flusher._announce"),
 )
 
 

@@ -20,7 +20,7 @@ from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
-from streams.ingest import bounds
+from streams.intake.ingest import bounds
 from streams.io.broker import BrokerError
 from streams.io.store import Store, StoreError
 

@@ -110,7 +110,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     the metric `unwanted`: 1 to 2 µs an event more, and 16 bytes for each refusal of the last year.
 
     A worker stops when more than `dead_letter_share` (a ratio) of the last `dead_letter_window` messages of a
-    source partition cannot be read; see `streams.dead_share`. With 1 it never stops for that.
+    source partition cannot be read; see `streams.intake.dead_share`. With 1 it never stops for that.
     """
 
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.flush import LEASE_S
+from streams.intake.flush import LEASE_S
 from tests.faults.deployment import Deployment
 from tests.faults.proxy import COUNTS, INSERTS, Exchange, before, instead
 from tests.faults.workers import Worker

@@ -18,8 +18,8 @@ from jobs.scan_result import ScanResult
 from schemas.blocklists import BlocklistsError, Zone, load
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, SettingsError
+from streams.intake.records import listing_columns
 from streams.io.store import Store
-from streams.records import listing_columns
 from tests.integration.rbldnsd import Rbldnsd, free_port, running
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.waiting import wait_for

@@ -9,7 +9,7 @@ import pytest
 from schemas import topics
 from schemas.event import FeedbackType
 from schemas.settings import ClickHouse, Kafka
-from streams import count
+from streams.intake import count
 from streams.io.broker import Publisher
 from streams.io.store import Store
 from tests.integration import test_ingest

@@ -29,7 +29,7 @@ from jobs.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.collect import Collect, Source
 from schemas.settings import Kafka, Settings, SettingsError, load
-from streams.ingest import IngestWorker
+from streams.intake.ingest import IngestWorker
 from streams.io.broker import BrokerError, consumer
 from streams.io.store import Store
 from tests.integration.waiting import wait_for

@@ -5,11 +5,11 @@ import time
 import pytest
 
 from schemas.event import EventType, MailEvent
-from streams.count import MINUTE_MS, count_direct
-from streams.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
-from streams.intake import Batch, Detail, Source
+from streams.intake.batch import Batch, Detail, Source
+from streams.intake.count import MINUTE_MS, count_direct
+from streams.intake.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
+from streams.intake.seen import Seen
 from streams.io.store import Store
-from streams.seen import Seen
 
 #: The real time: ids are forgotten by the clock of the store.
 NOW = time.time_ns() // 1_000_000

@@ -12,11 +12,11 @@ from jobs.topics import remake_topics
 from schemas import providers, topics
 from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
-from streams import topic_identity
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load as load_rules
-from streams.ingest import IngestWorker, bounds
-from streams.intake import take_mail
+from streams.intake import topic_identity
+from streams.intake.batch import take_mail
+from streams.intake.ingest import IngestWorker, bounds
 from streams.io.broker import BrokerError, Publisher, consumer, topic_ids
 from streams.io.changes import customers_in
 from streams.io.store import Store

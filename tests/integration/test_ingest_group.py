@@ -6,7 +6,7 @@ import pytest
 
 from schemas import topics
 from schemas.settings import ClickHouse, Ingest, Kafka
-from streams.ingest import IngestWorker
+from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
 from tests.integration.real_kafka import RealKafka

@@ -11,12 +11,12 @@ from confluent_kafka import TopicPartition
 from jobs.topics import remake_topics
 from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
-from streams import ingest
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load as load_rules
-from streams.dead_share import DeadShareError
-from streams.ingest import IngestWorker, bounds
-from streams.intake import take_mail
+from streams.intake import ingest
+from streams.intake.batch import take_mail
+from streams.intake.dead_share import DeadShareError
+from streams.intake.ingest import IngestWorker, bounds
 from streams.io.broker import Publisher, admin
 from streams.io.store import Store, StoreError, open_store
 from tests.integration.test_ingest import NOW, delivered, event, running

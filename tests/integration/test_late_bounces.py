@@ -8,11 +8,11 @@ import pytest
 from api.stages import takes
 from schemas.settings import Ingest, Settings
 from streams.adapt import FORMATS, SILENT_ON_LATE
-from streams.flush import flush
-from streams.intake import Batch, Source
+from streams.intake.batch import Batch, Source
+from streams.intake.flush import flush
+from streams.intake.late_bounces import MOST_DAYS
+from streams.intake.seen import Seen
 from streams.io.store import Store
-from streams.late_bounces import MOST_DAYS
-from streams.seen import Seen
 
 NOW_MS = time.time_ns() // 1_000_000
 DAY_MS = 86_400_000

@@ -9,11 +9,11 @@ from jobs.blocklist_state import open_listings
 from schemas.listing import KINDS, WEIGHTS
 from schemas.providers import load as load_providers
 from streams.adapt import Context, Lists, listing_adapter
-from streams.flush import Flushed, flush
-from streams.intake import Batch, Source, TimeBounds, take_listing, take_outside
+from streams.intake.batch import Batch, Source, TimeBounds, take_listing, take_outside
+from streams.intake.flush import Flushed, flush
+from streams.intake.seen import Seen
 from streams.io.store import Store
 from streams.listings.intervals import read_listings
-from streams.seen import Seen
 
 NOW = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000

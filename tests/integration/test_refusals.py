@@ -11,11 +11,11 @@ from schemas.event import MailEvent
 from schemas.settings import Settings
 from streams.adapt import adapter
 from streams.bounces.classify import Classified
-from streams.flush import flush
-from streams.intake import Batch, Source, TimeBounds, take_mail
+from streams.intake.batch import Batch, Source, TimeBounds, take_mail
+from streams.intake.flush import flush
+from streams.intake.refusals import Refused
+from streams.intake.seen import Seen
 from streams.io.store import Store
-from streams.refusals import Refused
-from streams.seen import Seen
 
 NOW_MS = time.time_ns() // 1_000_000
 DAY_MS = 86_400_000

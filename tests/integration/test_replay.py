@@ -16,7 +16,7 @@ from api.stages import ingest_worker
 from jobs.dead_letters import Chosen, newest
 from schemas import topics
 from schemas.settings import ClickHouse, FormatMapping, Ingest, Kafka, Settings
-from streams.ingest import IngestWorker
+from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher, consumer
 from streams.io.store import Store
 from tests.integration.waiting import wait_for

@@ -21,9 +21,9 @@ from schemas.providers import load as load_providers
 from schemas.settings import Blocklists, Settings
 from schemas.settings import load as load_settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
-from streams.intake import Batch, Source
+from streams.intake.batch import Batch, Source
+from streams.intake.seen import Seen
 from streams.listings.outside import InForce, Open, fitted
-from streams.seen import Seen
 
 NOW_MS = 1_773_318_896_000
 LISTS = Lists({zone.zone: zone for zone in load()}, {"gold.example": "critical"})

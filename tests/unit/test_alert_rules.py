@@ -8,7 +8,7 @@ import yaml
 
 from api.collect.numbers import Numbers, Outcome
 from jobs.scan_metrics import ScanMetrics
-from streams.ingest_metrics import Metrics
+from streams.intake.metrics import Metrics
 from streams.io.instrument import readings
 
 RULES = Path(__file__).parent.parent.parent / "deploy" / "prometheus" / "alerts.yml"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.counts import MEASURES, WindowCounts
 from schemas.event import EventType, MailEvent
 from streams.bounces.classify import Classified
-from streams.count import Keys, cells_of, table
+from streams.intake.count import Keys, cells_of, table
 
 NOW = 1_790_000_000_000
 HARD = Classified("invalid_recipient", "hard", "test")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.gaps import gap
+from streams.intake.gaps import gap
 from streams.io.broker import BrokerError
 
 

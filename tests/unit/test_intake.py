@@ -14,9 +14,9 @@ from schemas import providers
 from schemas.counts import MEASURES
 from streams.adapt import Context, canonical
 from streams.bounces.classify import load
-from streams.count import cells_of, identities, table
-from streams.intake import SHORT_RUN, Batch, Source, Take, TimeBounds, take_listing, take_mail
-from streams.seen import Seen
+from streams.intake.batch import SHORT_RUN, Batch, Source, Take, TimeBounds, take_listing, take_mail
+from streams.intake.count import cells_of, identities, table
+from streams.intake.seen import Seen
 
 NOW = 1_795_000_000_000
 DAY_MS = 86_400_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.event import MailEvent
-from streams.refusals import GRACE_MS, Refused, refusal_columns
+from streams.intake.refusals import GRACE_MS, Refused, refusal_columns
 
 AT_MS = 1_790_000_000_000
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.seen import SLOT_BYTES, SLOTS, SMALLEST, Ids, Seen
+from streams.intake.seen import SLOT_BYTES, SLOTS, SMALLEST, Ids, Seen
 
 HOUR = 498_611
 ROOMY = 16_000_000
@@ -87,7 +87,7 @@ def test_clock_that_goes_back_forgets_nothing() -> None:
 def test_expected_errors_agree_with_those_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With ids of few random bits errors are frequent enough to be counted."""
     bits = 26
-    monkeypatch.setattr("streams.seen._FINGERPRINT_BITS", bits)
+    monkeypatch.setattr("streams.intake.seen._FINGERPRINT_BITS", bits)
     seen, rng = Seen(ROOMY), np.random.default_rng(5)
     errors, known = 0, set[int]()
     for _ in range(60):

@@ -1,6 +1,6 @@
 """Bounces that came after the delivery, of formats that do not say so: the recipient must count once, as failed.
 
-Of each delivery of such a format a hash is kept, beside those of messages (streams/cohorts.py). A bounce whose delivery
+Of each delivery of such a format a hash is kept, beside those of messages (streams/intake/cohorts.py). A bounce whose delivery
 is found, among what is stored or what is about to be, is a late one.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from schemas.event import MailEvent
-from streams.cohorts import DAY_MS, Delivered
+from streams.intake.cohorts import DAY_MS, Delivered
 from streams.io.store import Store
 
 #: For how many days after a delivery a bounce is looked for. Hosts that forward mail give up after five (RFC 5321

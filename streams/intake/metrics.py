@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from streams.flush import Flushed
+from streams.intake.flush import Flushed
 from streams.io.instrument import counter, gauge
 
 

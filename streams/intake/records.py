@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from schemas.dead_letter import DeadLetter
 from schemas.listing import BlocklistEvent
-from streams.count import identity
-from streams.intake import Batch, Detail
+from streams.intake.batch import Batch, Detail
+from streams.intake.count import identity
 
 Columns = dict[str, list[Any]]
 

@@ -17,15 +17,15 @@ import msgspec
 
 from schemas.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
-from streams.flush import Flushed, flush
-from streams.ingest_metrics import Metrics
-from streams.intake import Batch
+from streams.intake.batch import Batch
+from streams.intake.flush import Flushed, flush
+from streams.intake.metrics import Metrics
+from streams.intake.refusals import Refused
 from streams.io.broker import BrokerError, Publisher, UnacknowledgedError
 from streams.io.changes import messages
 from streams.io.store import Store, StoreError
 from streams.listings.intervals import USED_WITHIN_S
 from streams.listings.resource_use import customers_of
-from streams.refusals import Refused
 from streams.subjects.totals import FOREVER_S
 
 log = logging.getLogger("repmon.flush")

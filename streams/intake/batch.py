@@ -15,16 +15,16 @@ import msgspec
 from schemas.dead_letter import DeadLetter
 from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
-from streams import late_bounces
 from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonical
 from streams.adapt.base import printable
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
-from streams.cohorts import Delivered
-from streams.count import MINUTE_MS, Cells, Tally, count_direct
-from streams.refusals import Refused, Unwanted
-from streams.seen import Ids, Seen
+from streams.intake import late_bounces
+from streams.intake.cohorts import Delivered
+from streams.intake.count import MINUTE_MS, Cells, Tally, count_direct
+from streams.intake.refusals import Refused, Unwanted
+from streams.intake.seen import Ids, Seen
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class TimeBounds:
 @dataclass(frozen=True, slots=True)
 class Detail:
     """A negative event: kept for evidence, and counted if it did not come before. `delivery` is the one that it may
-    have come after (see `streams.late_bounces`)."""
+    have come after (see `streams.intake.late_bounces`)."""
 
     position: int
     time_ms: int

@@ -1,6 +1,6 @@
 """The ingest stage: Kafka in, counts and evidence into ClickHouse, `reputation.changes` out.
 
-One thread takes messages and collects them in batches, another (streams/flusher.py) stores batches. Positions come
+One thread takes messages and collects them in batches, another (streams/intake/flusher.py) stores batches. Positions come
 from the store, never from Kafka: a worker that is given a partition resumes one behind the last offset stored with
 the counts. The offset committed to Kafka only serves tools that show lag.
 """
@@ -16,17 +16,17 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.topics import MAIL_BLOCKLISTINGS
-from streams import gaps
-from streams.dead_share import DeadShare
-from streams.flush import load_seen, stored_offsets
-from streams.flusher import Flusher
-from streams.ingest_metrics import Metrics
-from streams.intake import Batch, Source, Take, TimeBounds, take_listing
+from streams.intake import gaps
+from streams.intake.batch import Batch, Source, Take, TimeBounds, take_listing
+from streams.intake.dead_share import DeadShare
+from streams.intake.flush import load_seen, stored_offsets
+from streams.intake.flusher import Flusher
+from streams.intake.metrics import Metrics
+from streams.intake.refusals import Refused
+from streams.intake.seen import Seen
+from streams.intake.topic_identity import KNOWN_S, TopicIdentity
 from streams.io.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
 from streams.io.store import Store, StoreError
-from streams.refusals import Refused
-from streams.seen import Seen
-from streams.topic_identity import KNOWN_S, TopicIdentity
 
 log = logging.getLogger("repmon.ingest")
 

@@ -19,7 +19,7 @@ from xxhash import xxh3_64_intdigest
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
 from streams.bounces.classify import Classified
-from streams.seen import Ids
+from streams.intake.seen import Ids
 
 #: customer, stream, class, minute (epoch minutes, UTC), provider, sending ip, pool, From domain, DKIM domain
 Key = tuple[str, str, str, int, str, str, str, str, str]

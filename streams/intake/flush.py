@@ -18,18 +18,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams import cohorts, count, late_bounces
-from streams.intake import Batch, Detail, Fresh, Source
-from streams.io.store import Store, StoreError
-from streams.listings.outside import fitted, told_of
-from streams.records import (
+from streams.intake import cohorts, count, late_bounces
+from streams.intake.batch import Batch, Detail, Fresh, Source
+from streams.intake.records import (
     dead_letter_columns,
     detail_columns,
     listing_columns,
     negative_id_columns,
     seen_table,
 )
-from streams.refusals import refusal_columns, unwanted_columns
+from streams.intake.refusals import refusal_columns, unwanted_columns
+from streams.io.store import Store, StoreError
+from streams.listings.outside import fitted, told_of
 
 HOUR_MS = 3_600_000
 SEEN_HOURS = 24
