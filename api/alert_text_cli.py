@@ -14,10 +14,10 @@ from schemas import providers
 from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
+from streams.alerts.describe import rfc3339
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
-from streams.describe import rfc3339
 from streams.io.store import Store, open_store
 from streams.judge.allowance import RuleAllowance, allowances
 from streams.windows.current import window_counts

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from schemas.alert import LEVELS, AlertEvent
 from schemas.scope import CUSTOMER, STREAM_PREFIX
+from streams.alerts.describe import decided_by
 from streams.decisions.suspensions import SHOWN_STANDINGS
-from streams.describe import decided_by
 from streams.io.store import Store
 
 #: The worst first: by level, then by how far the worst rate is above what is usual for it.

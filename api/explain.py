@@ -26,16 +26,16 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
-from streams.alert_states import read_states
+from streams.alerts.describe import decided_by, rfc3339
+from streams.alerts.evidence import LISTED_METRICS
+from streams.alerts.lifecycle import AlertState
+from streams.alerts.states import read_states
 from streams.decisions.stored_overrides import Acknowledged, acknowledged
 from streams.decisions.suspensions import Suspension, suspension, suspension_at
-from streams.describe import decided_by, rfc3339
-from streams.evidence import LISTED_METRICS
 from streams.io.store import Store
 from streams.judge.allowance import allowance
 from streams.judge.score import SCORES, score_of
 from streams.judge.verdict import NOTHING, RANK, Verdict, judge, measured
-from streams.lifecycle import AlertState
 from streams.listings.causes import CausedListing, stored_causes
 from streams.windows.baselines import read_baselines
 from streams.windows.past import counts_at

@@ -16,11 +16,11 @@ from schemas import providers
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import Settings, SettingsError
+from streams.alerts.describe import rfc3339, shared_name
 from streams.decisions.applied_policies import history, named, policy_of
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
-from streams.describe import rfc3339, shared_name
 from streams.io.store import Store, open_store
 
 #: So many applied policies are looked through for the one of a moment.

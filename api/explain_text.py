@@ -6,7 +6,7 @@ from api.explanation import AlertLife, Explanation, InForce, RuleExplained, Scop
 from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
-from streams.describe import amount, percent, scope_name, shared_name, usually
+from streams.alerts.describe import amount, percent, scope_name, shared_name, usually
 from streams.judge.allowance import Allowance
 
 #: One and several of what a rule counts.

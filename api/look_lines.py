@@ -13,7 +13,7 @@ from jobs.used_resources import Use
 from jobs.zone_trust import held_by
 from schemas.blocklists import Zone
 from schemas.listing import BlocklistEvent, ResourceKind, Weight
-from streams.describe import rfc3339
+from streams.alerts.describe import rfc3339
 
 OUTCOMES = ("listed", "failed", "not asked", "clear")
 HEAD = ("RESOURCE", "LIST", "OUTCOME", "WEIGHT", "CODES", "BELIEVED", "MEANING")

@@ -12,9 +12,9 @@ from api.stages import policy_in_force
 from jobs.decisions import add_override, check_known, end_override
 from jobs.embedded.folder import reached
 from schemas.settings import SettingsError
+from streams.alerts.describe import rfc3339
 from streams.decisions.overrides import StoredOverride
 from streams.decisions.stored_overrides import stored_overrides
-from streams.describe import rfc3339
 from streams.io.store import open_store
 
 app = typer.Typer(help="Levels that an operator set for a customer, until a time.", no_args_is_help=True)

@@ -33,11 +33,11 @@ from benchmarks.stored import Stored, add_next, fill, settings_in, settle
 from jobs.migrate import migrate
 from schemas import policy, providers
 from schemas.settings import Monitor
+from streams.alerts.standings import COLUMNS, Rows, Standings
 from streams.debounce import Debounce
 from streams.io.portions import portions
 from streams.io.store import Store, open_store
 from streams.monitor import MOST_REST_S
-from streams.standings import COLUMNS, Rows, Standings
 from streams.subjects.arrays import FIELDS, Totals
 from streams.verdicts import Judge
 from streams.windows.long import LongWindows

@@ -15,9 +15,9 @@ from jobs.audit import Decision, note
 from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
+from streams.alerts.describe import rfc3339
 from streams.decisions.overrides import Cap, StoredOverride
 from streams.decisions.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_overrides
-from streams.describe import rfc3339
 from streams.io.store import Store
 
 #: The alert ids of an episode are in the event only.

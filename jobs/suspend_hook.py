@@ -21,7 +21,7 @@ from schemas.alert import AlertData, AlertEvent, TransitionKind
 from schemas.scope import shared_by
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
-from streams.describe import amount, decided_by
+from streams.alerts.describe import amount, decided_by
 from streams.io.broker import REACH_S, BrokerError, admin, consumer
 
 SUSPENDING = frozenset({"excessive", "critical"})

@@ -7,15 +7,15 @@ from schemas.alert import Acknowledgement
 from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
-from streams.alert_life import Beside
-from streams.alert_states import SubjectRule
-from streams.cause import Basis
+from streams.alerts.cause import Basis
+from streams.alerts.late import Reopening, reopened_late
+from streams.alerts.life import Beside
+from streams.alerts.lifecycle import AlertState
+from streams.alerts.standings import LastShown, Standings
+from streams.alerts.states import SubjectRule
 from streams.decisions.overrides import operators
 from streams.io.store import Store
 from streams.judge.verdict import Judgement
-from streams.late import Reopening, reopened_late
-from streams.lifecycle import AlertState
-from streams.standings import LastShown, Standings
 from streams.subjects.arrays import Key
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from schemas.alert import Level
+from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import RANK
-from streams.lifecycle import Transition
 from streams.subjects.arrays import Key
 
 #: `flagged` and `freed`: by one policy only. `worse` and `milder`: the worst level differs. `moved`: only the times do.

@@ -25,19 +25,19 @@ from schemas.providers import Providers
 from schemas.scope import SHARED
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
-from streams.alert_life import Beside, lived, worth_storing
-from streams.alert_states import SubjectRule, read_lives, store_alerts, store_decided, store_states
+from streams.alerts.cause import Basis, override_key
+from streams.alerts.describe import alert_event
+from streams.alerts.evidence import collect
+from streams.alerts.evidence_history import Subject
+from streams.alerts.life import Beside, lived, worth_storing
+from streams.alerts.lifecycle import AlertState, Transition
+from streams.alerts.removed_rules import end_alerts
+from streams.alerts.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
+from streams.alerts.states import SubjectRule, read_lives, store_alerts, store_decided, store_states
 from streams.beside import Known, known_beside
-from streams.cause import Basis, override_key
-from streams.describe import alert_event
-from streams.evidence import collect
-from streams.evidence_history import Subject
-from streams.gone_rules import end_alerts
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge, measured
-from streams.lifecycle import AlertState, Transition
-from streams.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.subjects.arrays import Subjects
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence

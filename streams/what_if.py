@@ -26,10 +26,10 @@ from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, Min
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS, CUSTOMER, SHARED
+from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.screen import finished, measured
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import RANK, judge
-from streams.lifecycle import AlertState, Transition, step
 from streams.subjects.arrays import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
 from streams.subjects.scopes import scopes_of
 

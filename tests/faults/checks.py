@@ -1,6 +1,6 @@
 """What must hold of alerts after any fault."""
 
-from streams.lifecycle import alert_id
+from streams.alerts.lifecycle import alert_id
 from tests.faults.deployment import Deployment
 from tests.faults.letters import alerts, without_repeats
 

@@ -17,8 +17,8 @@ from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.settings import ClickHouse
+from streams.alerts.standings import SCORE_COLUMNS
 from streams.io.store import Store, open_store
-from streams.standings import SCORE_COLUMNS
 from tests.integration.standing_clock import keep_for_ever
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400

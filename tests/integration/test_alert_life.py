@@ -10,7 +10,7 @@ from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse
-from streams.alert_states import read_states
+from streams.alerts.states import read_states
 from streams.io.broker import BrokerError
 from streams.io.store import Store
 from streams.verdicts import Judge

@@ -15,7 +15,7 @@ from schemas import policy, topics
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from schemas.settings import SettingsError as BadSettings
-from streams.alert_states import store_alerts
+from streams.alerts.states import store_alerts
 from streams.io.store import Store
 from tests.integration.api_client import DAY, HOUR, NOW, Api, Row, running
 from tests.integration.test_judging import NOW_MS, Ground

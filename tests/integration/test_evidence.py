@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.alert import Baseline, Evidence
 from schemas.settings import ClickHouse
-from streams.evidence import SAMPLE_LENGTH, collect, masked
-from streams.evidence_history import began
+from streams.alerts.evidence import SAMPLE_LENGTH, collect, masked
+from streams.alerts.evidence_history import began
 from streams.io.store import Store
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.test_judging import LOOP, NOW_MS, WINDOWS, Ground

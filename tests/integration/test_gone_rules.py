@@ -4,7 +4,7 @@ import msgspec
 
 from schemas import policy
 from schemas.policy import Policy
-from streams.alert_states import read_states
+from streams.alerts.states import read_states
 from tests.integration.api_client import MINUTE, NOW, Row
 from tests.integration.test_judging import NOW_MS, Ground, ground
 

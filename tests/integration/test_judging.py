@@ -17,8 +17,8 @@ from schemas.policy_metric import window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import Monitor
+from streams.alerts.evidence import collect
 from streams.debounce import Debounce
-from streams.evidence import collect
 from streams.io.store import Store, StoreError
 from streams.verdicts import Judge, Judged
 from streams.windows.current import Windows, window_counts

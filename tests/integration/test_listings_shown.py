@@ -14,7 +14,7 @@ from api.explain_text import lines as explained
 from api.listings_text import line, lines
 from schemas import policy
 from schemas.settings import Blocklists, ClickHouse, Settings
-from streams.evidence import collect
+from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.listings.causes import Causes, current_causes, stored_causes
 from tests.integration.api_client import DAY, HOUR, NOW, Api, Row, running

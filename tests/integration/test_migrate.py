@@ -15,8 +15,8 @@ from jobs.suspensions import suspend
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
+from streams.alerts.lifecycle import alert_id, transition_id
 from streams.io.store import StoreError, open_store
-from streams.lifecycle import alert_id, transition_id
 from streams.subjects.arrays import PLACE
 from streams.subjects.totals import read_totals
 from streams.verdicts import Judge

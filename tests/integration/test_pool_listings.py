@@ -12,7 +12,7 @@ from schemas import policy, providers
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
-from streams.describe import headline
+from streams.alerts.describe import headline
 from streams.io.store import Store
 from streams.listings.causes import Causes
 from streams.listings.pools import pool_windows

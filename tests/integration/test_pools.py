@@ -23,7 +23,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import Scope
 from schemas.settings import ClickHouse
-from streams.describe import headline
+from streams.alerts.describe import headline
 from streams.io.store import Store
 from streams.judge.verdict import judge, measured
 from streams.verdicts import Judge

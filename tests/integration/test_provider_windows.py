@@ -7,7 +7,7 @@ import pytest
 from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
-from streams.evidence import collect
+from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.windows.current import Windows
 from streams.windows.past import counts_at

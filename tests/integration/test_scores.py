@@ -6,9 +6,9 @@ import pytest
 
 from schemas import policy
 from schemas.settings import ClickHouse
+from streams.alerts.standings import SCORE_COLUMNS
 from streams.io.store import Store
 from streams.judge.score import SCORES, score_of
-from streams.standings import SCORE_COLUMNS
 from tests.integration.api_client import DAY, HOUR, NOW, Api, Row, running
 from tests.integration.test_judging import CUSTOMERS, NOW_MS, Ground, fresh, traffic
 

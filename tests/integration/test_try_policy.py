@@ -11,10 +11,10 @@ from schemas import policy
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
+from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
 from streams.judge.verdict import judge
-from streams.lifecycle import AlertState, Transition, step
 from streams.what_if import transitions
 from streams.windows.baselines import read_baselines
 from streams.windows.past import counts_at

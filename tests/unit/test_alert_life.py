@@ -12,10 +12,10 @@ from schemas.alert import LEVELS, Acknowledgement, Level, OperatorOverride
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
-from streams.alert_life import RECORD_MS, Beside, lived, worth_storing
-from streams.cause import Basis
+from streams.alerts.cause import Basis
+from streams.alerts.life import RECORD_MS, Beside, lived, worth_storing
+from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Transition, ended
 from streams.judge.verdict import RANK, Verdict, judge
-from streams.lifecycle import FLAP_HOLD, FLAPS, AlertState, Transition, ended
 from tests.unit.test_lifecycle import verdict
 
 MINUTE, HOUR = 60_000, 3_600_000

@@ -9,9 +9,9 @@ from api.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy, load, parse
-from streams.describe import alert_event, headline, percent, rfc3339
+from streams.alerts.describe import alert_event, headline, percent, rfc3339
+from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import Judgement, Verdict, judge
-from streams.lifecycle import Transition
 
 POLICY = load()
 NOW_MS = 1_767_225_600_007

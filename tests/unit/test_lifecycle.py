@@ -10,8 +10,8 @@ from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
+from streams.alerts.lifecycle import AlertState, Transition, alert_id, step, transition_id
 from streams.judge.verdict import RANK, Verdict, judge
-from streams.lifecycle import AlertState, Transition, alert_id, step, transition_id
 
 MINUTE = 60_000
 HOLD = 30 * MINUTE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspension, decide, run
 from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
-from streams.lifecycle import Transition
+from streams.alerts.lifecycle import Transition
 from tests.unit.test_alert_life import IDA, RULE, Life, noted
 
 

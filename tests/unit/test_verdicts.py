@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from schemas.counts import SubjectCounts, WindowCounts
-from streams.lifecycle import AlertState
+from streams.alerts.lifecycle import AlertState
 from streams.verdicts import with_open_alerts
 
 

@@ -14,10 +14,10 @@ from schemas.policy import Policy, load
 from schemas.policy_metric import RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
+from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.compare_policies import Difference, Span, differences, spans
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
-from streams.lifecycle import AlertState, Transition, step
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Key
 from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
 

@@ -9,11 +9,11 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import RATES, USE, window_ms
 from schemas.policy_rule import Rule
-from streams.alert_states import SubjectRule
-from streams.cause import LATE_MS
+from streams.alerts.cause import LATE_MS
+from streams.alerts.lifecycle import AlertState
+from streams.alerts.states import SubjectRule
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, measured, opened
-from streams.lifecycle import AlertState
 from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import read_listings

@@ -7,9 +7,9 @@ import msgspec
 
 from schemas.alert import Acknowledgement, OperatorOverride
 from schemas.policy_rule import Rule
-from streams.cause import Basis, cause_of
+from streams.alerts.cause import Basis, cause_of
+from streams.alerts.lifecycle import AlertState, Transition, acknowledged, overridden, step
 from streams.judge.verdict import Verdict
-from streams.lifecycle import AlertState, Transition, acknowledged, overridden, step
 
 #: By what an open alert was judged is recorded at least so often; a cause is told by what is recorded.
 RECORD_MS = 60_000

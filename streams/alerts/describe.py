@@ -10,9 +10,9 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+from streams.alerts.lifecycle import Transition
 from streams.decisions.overrides import Decided
 from streams.judge.verdict import RANK, Judgement, Verdict
-from streams.lifecycle import Transition
 
 #: Kinds that say what people decided, not what was counted.
 DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended"})

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import msgspec
 
 from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride, TransitionKind
-from streams.cause import Basis
+from streams.alerts.cause import Basis
 from streams.judge.verdict import RANK, Verdict
 
 #: An alert that opened again so many times within the period holds so many times as long.

@@ -7,11 +7,11 @@ import msgspec
 
 from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
 from schemas.policy import Policy
-from streams.alert_states import SubjectRule
-from streams.describe import rfc3339
+from streams.alerts.describe import rfc3339
+from streams.alerts.lifecycle import AlertState, Transition, ended
+from streams.alerts.states import SubjectRule
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.lifecycle import AlertState, Transition, ended
 
 LAST = """
 SELECT customer, scope, rule, argMax(event, (episode, transition, alerts.time))

@@ -10,8 +10,8 @@ from typing import Any
 
 from schemas.alert import Evidence, Share
 from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE
-from streams.describe import rfc3339
-from streams.evidence_history import WITH_HISTORY, Subject, history
+from streams.alerts.describe import rfc3339
+from streams.alerts.evidence_history import WITH_HISTORY, Subject, history
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
 from streams.listings.exposure import EXPOSING

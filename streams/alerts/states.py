@@ -7,10 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Acknowledgement, AlertEvent
+from streams.alerts.lifecycle import AlertState
 from streams.decisions.stored_overrides import ACKNOWLEDGED
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.lifecycle import AlertState
 
 STATES = """
 SELECT customer, scope, rule, argMax(state, updated)
