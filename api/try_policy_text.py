@@ -6,7 +6,7 @@ from itertools import groupby
 
 from jobs.try_policy import Side, Trial
 from schemas.scope import STREAM_PREFIX
-from streams.compare_policies import Difference, Kind, Span
+from streams.what_if.compare import Difference, Kind, Span
 
 HEADINGS: dict[Kind, str] = {
     "flagged": "newly flagged",

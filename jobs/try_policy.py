@@ -7,11 +7,11 @@ import msgspec
 from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.scope import SUB_ACCOUNT
-from streams.compare_policies import Difference, Span, differences, spans
-from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
 from streams.subjects.arrays import Key
-from streams.what_if import HOUR_S, not_replayed, transitions
+from streams.what_if.backtest import HOUR_S, not_replayed, transitions
+from streams.what_if.compare import Difference, Span, differences, spans
+from streams.what_if.history import Extent, Hourly
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):

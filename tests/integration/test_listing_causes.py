@@ -15,12 +15,12 @@ from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
-from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.listings.causes import RECOUNT_MS, CausedListing, Causes, stored_causes
 from streams.verdicts import Judge
-from streams.what_if import transitions
+from streams.what_if.backtest import transitions
+from streams.what_if.history import Extent, Hourly
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from tests.integration.api_client import HOUR, MINUTE, NOW, Row

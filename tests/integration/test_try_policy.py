@@ -12,10 +12,10 @@ from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
-from streams.hourly_history import Extent, Hourly
 from streams.io.store import Store
 from streams.judge.verdict import judge
-from streams.what_if import transitions
+from streams.what_if.backtest import transitions
+from streams.what_if.history import Extent, Hourly
 from streams.windows.baselines import read_baselines
 from streams.windows.past import counts_at
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
@@ -210,7 +210,7 @@ def test_portions_together_are_everybody(ground: Ground, monkeypatch: pytest.Mon
     extent = Extent.of((POLICY,), (NOW - DAY) * 1000, NOW * 1000)
     hourly = Hourly(ground.store, extent, LOOP)
     whole = list(hourly.portions(hourly.customers()))
-    monkeypatch.setattr("streams.hourly_history.PORTION_BYTES", 1)
+    monkeypatch.setattr("streams.what_if.history.PORTION_BYTES", 1)
     apart = list(hourly.portions(hourly.customers()))
     assert (len(whole), len(apart)) == (1, len(hourly.customers()))
     seen = {

@@ -2,7 +2,7 @@
 
 from api.try_policy_text import lines
 from jobs.try_policy import Side, Trial
-from streams.compare_policies import Difference, Span
+from streams.what_if.compare import Difference, Span
 
 HOUR_MS = 3_600_000
 BEGIN = 1_773_316_800_000  # 2026-03-12T12:00Z

@@ -15,11 +15,11 @@ from schemas.policy_metric import RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
-from streams.compare_policies import Difference, Span, differences, spans
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Key
-from streams.what_if import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
+from streams.what_if.backtest import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
+from streams.what_if.compare import Difference, Span, differences, spans
 
 POLICY = load()
 BEGIN = 1_773_300_000 // HOUR_S * HOUR_S

@@ -1,4 +1,4 @@
-"""Counts by the hour of many customers, from the hourly projection: the history that `streams.what_if` goes through."""
+"""Counts by the hour of many customers, from the hourly projection: the history that `streams.what_if.backtest` goes through."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposi
 from streams.listings.intervals import Listing, read_listings
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Key, Layout, layout
 from streams.subjects.totals import FOREVER_S, MINUTE_S
-from streams.what_if import HOUR_S, AttributedListing, History, OwnListing, hours_of
+from streams.what_if.backtest import HOUR_S, AttributedListing, History, OwnListing, hours_of
 from streams.windows.sub_accounts import rows_of_sub_accounts
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.
