@@ -39,8 +39,8 @@ from streams.intake.refusals import Refused
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
 from streams.listings.causes import Causes
-from streams.monitor import Monitor
-from streams.verdicts import Judge
+from streams.monitor.agent import Monitor
+from streams.monitor.batch import Judge
 
 log = logging.getLogger("repmon.stages")
 

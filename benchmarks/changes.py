@@ -18,8 +18,8 @@ from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
 from streams.io.broker import Publisher
 from streams.io.changes import messages, partition_of
-from streams.monitor import Monitor
-from streams.verdicts import Judge, Judged
+from streams.monitor.agent import Monitor
+from streams.monitor.batch import Judge, Judged
 
 LAST_S = 120.0
 MANY = 10

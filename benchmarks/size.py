@@ -34,12 +34,12 @@ from jobs.migrate import migrate
 from schemas import policy, providers
 from schemas.settings import Monitor
 from streams.alerts.standings import COLUMNS, Rows, Standings
-from streams.debounce import Debounce
 from streams.io.portions import portions
 from streams.io.store import Store, open_store
-from streams.monitor import MOST_REST_S
+from streams.monitor.agent import MOST_REST_S
+from streams.monitor.batch import Judge
+from streams.monitor.queue import Debounce
 from streams.subjects.arrays import FIELDS, Totals
-from streams.verdicts import Judge
 from streams.windows.long import LongWindows
 
 #: Days stored, and rows added to get there, for each number of customers. Recent days are denser than old ones.

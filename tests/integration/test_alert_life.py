@@ -13,7 +13,7 @@ from schemas.settings import ClickHouse
 from streams.alerts.states import read_states
 from streams.io.broker import BrokerError
 from streams.io.store import Store
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.test_judging import NOW_MS, Counting, Ground
 

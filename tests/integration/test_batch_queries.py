@@ -14,7 +14,7 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
 from streams.listings.causes import Causes
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import NOW_MS, Counting, Ground

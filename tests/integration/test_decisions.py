@@ -25,7 +25,7 @@ from schemas.settings import ClickHouse, Kafka, Settings
 from streams.decisions.overrides import StoredOverride, with_stored
 from streams.decisions.stored_overrides import OverrideWatch, stored_overrides
 from streams.io.store import Store
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from tests.integration.api_client import MINUTE, NOW, Row, running
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground

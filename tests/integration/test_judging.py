@@ -18,9 +18,9 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import Monitor
 from streams.alerts.evidence import collect
-from streams.debounce import Debounce
 from streams.io.store import Store, StoreError
-from streams.verdicts import Judge, Judged
+from streams.monitor.batch import Judge, Judged
+from streams.monitor.queue import Debounce
 from streams.windows.current import Windows, window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever

@@ -18,7 +18,7 @@ from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.listings.causes import RECOUNT_MS, CausedListing, Causes, stored_causes
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from streams.what_if.backtest import transitions
 from streams.what_if.history import Extent, Hourly
 from streams.windows.current import Windows

@@ -17,9 +17,9 @@ from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
 from streams.alerts.lifecycle import alert_id, transition_id
 from streams.io.store import StoreError, open_store
+from streams.monitor.batch import Judge
 from streams.subjects.arrays import PLACE
 from streams.subjects.totals import read_totals
-from streams.verdicts import Judge
 
 DAY_MS = 86_400_000
 

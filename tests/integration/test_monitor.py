@@ -18,8 +18,8 @@ from schemas.settings import Kafka
 from streams.io.broker import Publisher, consumer
 from streams.io.changes import messages, partition_of
 from streams.io.store import StoreError
-from streams.monitor import Monitor
-from streams.verdicts import Judge, Judged
+from streams.monitor.agent import Monitor
+from streams.monitor.batch import Judge, Judged
 from streams.windows.pools import NOBODY
 
 HOUR_S = 3_600.0
@@ -184,7 +184,7 @@ def test_customers_who_do_not_stand_well_are_judged_on_every_sweep(kafka: Kafka,
 def test_who_became_the_likely_cause_of_a_listing_is_judged_anew(
     kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.monitor.CAUSES_S", 0.2)
+    monkeypatch.setattr("streams.monitor.agent.CAUSES_S", 0.2)
 
     async def run() -> None:
         judge, asked = Recorder(), []
@@ -195,7 +195,7 @@ def test_who_became_the_likely_cause_of_a_listing_is_judged_anew(
                 raise StoreError("switched off")
             return {"cause"}
 
-        monkeypatch.setattr("streams.monitor.RETRY_S", (0.1, 0.2))
+        monkeypatch.setattr("streams.monitor.agent.RETRY_S", (0.1, 0.2))
         async with running(kafka, judge, tmp_path, judge_every_s=0.1, refresh_causes=causes):
             await until(
                 lambda: len(asked) > 5 and judge.times()["cause"] >= 3, "it to be judged, and the store to fail"

@@ -16,7 +16,7 @@ from streams.alerts.describe import headline
 from streams.io.store import Store
 from streams.listings.causes import Causes
 from streams.listings.pools import pool_windows
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from tests.integration.api_client import HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground

@@ -26,7 +26,7 @@ from schemas.settings import ClickHouse
 from streams.alerts.describe import headline
 from streams.io.store import Store
 from streams.judge.verdict import judge, measured
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from streams.windows.current import window_counts
 from streams.windows.pools import NOBODY, Pools, judge_pool
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW

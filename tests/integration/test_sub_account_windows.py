@@ -10,7 +10,7 @@ from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
-from streams.verdicts import Judge
+from streams.monitor.batch import Judge
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from tests.integration.standing_clock import keep_for_ever

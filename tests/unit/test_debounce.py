@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.debounce import Debounce
+from streams.monitor.queue import Debounce
 
 EVERY_MS = 5_000
 SOON_MS = 2_000

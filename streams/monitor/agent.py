@@ -27,12 +27,12 @@ from schemas.policy import Policy
 from schemas.settings import Kafka
 from schemas.settings import Monitor as MonitorSettings
 from schemas.topics import REPUTATION_CHANGES
-from streams.debounce import Debounce
-from streams.faust_app import faust_app
 from streams.io.broker import BrokerError
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
-from streams.verdicts import Judge, Judged
+from streams.monitor.batch import Judge, Judged
+from streams.monitor.faust_app import faust_app
+from streams.monitor.queue import Debounce
 from streams.windows.pools import NOBODY
 
 log = logging.getLogger("repmon.monitor")

@@ -34,10 +34,10 @@ from streams.alerts.lifecycle import AlertState, Transition
 from streams.alerts.removed_rules import end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.alerts.states import SubjectRule, read_lives, store_alerts, store_decided, store_states
-from streams.beside import Known, known_beside
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge, measured
+from streams.monitor.context import Known, known_beside
 from streams.subjects.arrays import Subjects
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
