@@ -9,8 +9,8 @@ import typer
 from api import commands
 from api.dead_letters_cli import harmless, print_line
 from api.listings_text import line, lines, looked_at
+from jobs.blocklists.last_looks import LastLook, last_looks
 from jobs.embedded.folder import reached
-from jobs.last_looks import LastLook, last_looks
 from schemas.settings import Settings, SettingsError
 from streams.io.store import open_store
 from streams.listings.causes import CausedListing, current_causes

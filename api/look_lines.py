@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from api.columns import columns
-from jobs.believed_looks import Believed
-from jobs.dnsbl import Resource
-from jobs.dnsbl_answer import WORST_FIRST, Failed, Listed, Look, family_of
-from jobs.scan_result import ScanResult
-from jobs.used_resources import Use
-from jobs.zone_trust import held_by
+from jobs.blocklists.answer import WORST_FIRST, Failed, Listed, Look, family_of
+from jobs.blocklists.dnsbl import Resource
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.trusted_lookups import Believed
+from jobs.blocklists.used_resources import Use
+from jobs.blocklists.zone_trust import held_by
 from schemas.blocklists import Zone
 from schemas.listing import BlocklistEvent, ResourceKind, Weight
 from streams.alerts.describe import rfc3339

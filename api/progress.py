@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jobs.dnsbl import Tally
+from jobs.blocklists.dnsbl import Tally
 
 
 class _Bar:

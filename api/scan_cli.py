@@ -12,11 +12,11 @@ from api.dead_letters_cli import harmless, print_line
 from api.look_lines import Line, LookLine, change_line, look_lines, rows, scan_lines
 from api.progress import bar
 from api.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
-from jobs.blocklist_scan import ask_about
-from jobs.dnsbl import Resource
+from jobs.blocklists.dnsbl import Resource
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.scan import ask_about
+from jobs.blocklists.used_resources import resources_of
 from jobs.embedded.folder import reached
-from jobs.scan_result import ScanResult
-from jobs.used_resources import resources_of
 from schemas.blocklists import in_force
 from schemas.settings import EveryMinutes, Settings, SettingsError
 from streams.io.store import open_store

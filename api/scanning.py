@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 
 from api.metrics import StageServer
-from jobs.blocklist_scan import NEVER_MS, Scanner
-from jobs.dnsbl import Tally, asking
-from jobs.scan_metrics import ScanMetrics
-from jobs.scan_result import ScanResult
+from jobs.blocklists.dnsbl import Tally, asking
+from jobs.blocklists.metrics import ScanMetrics
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.scan import NEVER_MS, Scanner
 from schemas import topics
 from schemas.settings import Settings
 from streams.io.broker import Publisher

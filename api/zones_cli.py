@@ -4,8 +4,8 @@ import asyncio
 
 import typer
 
-from jobs.zone_tests import Tested, self_test
-from jobs.zone_trust import to_test
+from jobs.blocklists.zone_tests import Tested, self_test
+from jobs.blocklists.zone_trust import to_test
 from schemas.blocklists import Zone, in_force
 from schemas.settings import Blocklists, Settings
 

@@ -23,8 +23,8 @@ from benchmarks.broker import BenchmarkError
 from benchmarks.measure import cores
 from benchmarks.process import Process
 from benchmarks.results import Figure
-from jobs.blocklist_scan import Scanner
-from jobs.scan_result import ScanResult
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.scan import Scanner
 from schemas.settings import Blocklists, ClickHouse
 from streams.io.store import Store, open_store
 from tests.integration.rbldnsd import running

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.blocklist_scan import Scanner
-from jobs.dnsbl import Asking, Question, Resource, look, questions
-from jobs.dnsbl_answer import Listed
-from jobs.question_pace import Pacer
-from jobs.scan_result import ScanResult
-from jobs.used_resources import Use, read_used
+from jobs.blocklists.answer import Listed
+from jobs.blocklists.dnsbl import Asking, Question, Resource, look, questions
+from jobs.blocklists.rate_limit import Pacer
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.scan import Scanner
+from jobs.blocklists.used_resources import Use, read_used
 from schemas.blocklists import load
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists

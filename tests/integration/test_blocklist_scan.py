@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.blocklist_scan import Scanner
-from jobs.blocklist_state import open_listings
-from jobs.dnsbl import Resource, look, questions
-from jobs.dnsbl_answer import Clear, Failed, Listed, Look, Outcome
-from jobs.listing_life import SAY_AGAIN_MS
-from jobs.scan_result import ScanResult
+from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome
+from jobs.blocklists.dnsbl import Resource, look, questions
+from jobs.blocklists.listing_life import SAY_AGAIN_MS
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.scan import Scanner
+from jobs.blocklists.state import open_listings
 from schemas.blocklists import BlocklistsError, Zone, load
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, SettingsError

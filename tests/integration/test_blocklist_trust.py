@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from jobs.blocklist_state import open_listings, read_trust
-from jobs.scan_metrics import ScanMetrics
-from jobs.scan_result import ScanResult
-from jobs.zone_trust import Held
+from jobs.blocklists.metrics import ScanMetrics
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.state import open_listings, read_trust
+from jobs.blocklists.zone_trust import Held
 from schemas.settings import Blocklists
 from streams.io.store import Store
 from tests.integration.lossy_dns import Fate, relay

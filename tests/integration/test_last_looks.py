@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from api import listings_cli
 from api.listings_text import age
-from jobs.last_looks import LastLook, last_looks
+from jobs.blocklists.last_looks import LastLook, last_looks
 from schemas.listing import BlocklistEvent
 from schemas.settings import ClickHouse, Settings
 from streams.io.store import Store

@@ -5,7 +5,7 @@ import time
 
 import msgspec
 
-from jobs.blocklist_state import open_listings
+from jobs.blocklists.state import open_listings
 from schemas.listing import KINDS, WEIGHTS
 from schemas.providers import load as load_providers
 from streams.adapt import Context, Lists, listing_adapter

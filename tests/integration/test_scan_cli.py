@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from api import commands
 from api.cli import app
 from api.progress import bar
-from jobs.blocklist_state import open_listings
+from jobs.blocklists.state import open_listings
 from schemas.settings import SettingsError
 from streams.io.store import Store
 from tests.integration.rbldnsd import Rbldnsd, free_port, running

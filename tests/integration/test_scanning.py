@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from api.scanning import open_scanner, scan_once, scan_until_stopped
-from jobs.blocklist_scan import Scanner
-from jobs.blocklist_turns import read_turns
-from jobs.scan_result import ScanResult
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.scan import Scanner
+from jobs.blocklists.scan_slots import read_turns
 from schemas.blocklists import in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, EveryMinutes, Settings

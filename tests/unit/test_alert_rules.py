@@ -7,7 +7,7 @@ from typing import get_args
 import yaml
 
 from api.collect.numbers import Numbers, Outcome
-from jobs.scan_metrics import ScanMetrics
+from jobs.blocklists.metrics import ScanMetrics
 from streams.intake.metrics import Metrics
 from streams.io.instrument import readings
 

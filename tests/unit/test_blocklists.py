@@ -15,7 +15,7 @@ from aiodns.error import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.dnsbl_answer import Clear, Failed, Listed, is_address, read_answer
+from jobs.blocklists.answer import Clear, Failed, Listed, is_address, read_answer
 from schemas.blocklists import BlocklistsError, Zone, in_force, load
 from schemas.listing import Weight
 from schemas.settings import Blocklists

@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.blocklist_scan import transitions
-from jobs.blocklist_state import States
-from jobs.dnsbl_answer import Clear, Failed, Listed, Look, Outcome
-from jobs.listing_life import (
+from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome
+from jobs.blocklists.listing_life import (
     NOTHING,
     SAME_RESOLVER_MS,
     SAY_AGAIN_MS,
@@ -20,6 +18,8 @@ from jobs.listing_life import (
     owes_second_look,
     step,
 )
+from jobs.blocklists.scan import transitions
+from jobs.blocklists.state import States
 from schemas.blocklists import Code, Zone
 from schemas.listing import BlocklistEvent, Weight
 

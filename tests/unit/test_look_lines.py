@@ -8,10 +8,10 @@ import pytest
 
 from api.look_lines import ChangeLine, LookLine, ScanLine, ZoneLine, look_lines, rows
 from api.scan_cli import exit_code, with_every
-from jobs.believed_looks import Believed
-from jobs.dnsbl import Resource
-from jobs.dnsbl_answer import Clear, Failed, Listed, Look
-from jobs.zone_trust import Held
+from jobs.blocklists.answer import Clear, Failed, Listed, Look
+from jobs.blocklists.dnsbl import Resource
+from jobs.blocklists.trusted_lookups import Believed
+from jobs.blocklists.zone_trust import Held
 from schemas.blocklists import Zone
 from schemas.settings import EveryMinutes, Settings
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.question_pace import ENOUGH, Pacer, Spacing
+from jobs.blocklists.rate_limit import ENOUGH, Pacer, Spacing
 from schemas.blocklists import Zone
 
 ONE = Zone(zone="one.example", kind="ip", weight="minor", any_code=True)

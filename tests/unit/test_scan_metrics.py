@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from jobs.believed_looks import Believed
-from jobs.dnsbl_answer import Clear, Failed, Listed, Look
-from jobs.listing_life import OpenListing, State
-from jobs.scan_metrics import ScanMetrics
-from jobs.scan_result import ScanResult, scan_result
-from jobs.zone_trust import Held
+from jobs.blocklists.answer import Clear, Failed, Listed, Look
+from jobs.blocklists.listing_life import OpenListing, State
+from jobs.blocklists.metrics import ScanMetrics
+from jobs.blocklists.result import ScanResult, scan_result
+from jobs.blocklists.trusted_lookups import Believed
+from jobs.blocklists.zone_trust import Held
 from schemas.blocklists import Zone
 
 NOW = 1_764_576_000_000

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.dnsbl import Question, Resource
-from jobs.resource_circle import ResourceCircle
-from jobs.scan_schedule import (
+from jobs.blocklists.dnsbl import Question, Resource
+from jobs.blocklists.round_robin import ResourceCircle
+from jobs.blocklists.schedule import (
     CIRCLE,
     DAY_MS,
     Arc,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.dnsbl import Resource
-from jobs.registered_domain import registered_domain
-from jobs.used_resources import Use, resources_of, used
+from jobs.blocklists.dnsbl import Resource
+from jobs.blocklists.registered_domain import registered_domain
+from jobs.blocklists.used_resources import Use, resources_of, used
 from schemas.domains import domain_name
 
 

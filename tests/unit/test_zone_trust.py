@@ -3,8 +3,8 @@
 import pytest
 from aiodns.error import ARES_ETIMEOUT, DNSError
 
-from jobs.dnsbl_answer import Clear, Failed, Listed, Look, Outcome, Raw
-from jobs.zone_trust import Held, believed, gave_itself_away, probes, verdict
+from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome, Raw
+from jobs.blocklists.zone_trust import Held, believed, gave_itself_away, probes, verdict
 from schemas.blocklists import Family, Zone, load
 from schemas.listing import Weight
 from schemas.settings import Blocklists

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from jobs.dnsbl import Question, questions
-from jobs.used_resources import resources_of
+from jobs.blocklists.dnsbl import Question, questions
+from jobs.blocklists.used_resources import resources_of
 from schemas.blocklists import Zone
 from streams.bounces.named_lists import lists_named_in
 from streams.io.store import Store

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from jobs.scan_result import ScanResult
-from jobs.zone_trust import Held
+from jobs.blocklists.result import ScanResult
+from jobs.blocklists.zone_trust import Held
 from streams.io.instrument import counter, gauge
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from jobs.dnsbl_answer import Clear, Failed, Listed, Look
+from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from schemas.listing import BlocklistEvent, ListingType, ResourceKind, Weight
 
 #: A listing is reported again after this long, so that one nobody looks at any more can be told by its age.

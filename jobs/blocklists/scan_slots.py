@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from jobs.scan_schedule import Turn
+from jobs.blocklists.schedule import Turn
 from streams.io.store import Store
 
 TURNS = """

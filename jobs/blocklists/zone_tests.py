@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from jobs.dnsbl import Asking, ask_verbatim, asking
-from jobs.zone_trust import Held, probes, verdict
+from jobs.blocklists.dnsbl import Asking, ask_verbatim, asking
+from jobs.blocklists.zone_trust import Held, probes, verdict
 from schemas.blocklists import Family, Zone
 from schemas.settings import Blocklists
 

@@ -4,13 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.believed_looks import Believed
-from jobs.blocklist_state import States
-from jobs.dnsbl import Resource
-from jobs.dnsbl_answer import Failed, Listed, Look
-from jobs.listing_life import NOTHING, owes_second_look
-from jobs.used_resources import Use
-from jobs.zone_trust import Held
+from jobs.blocklists.answer import Failed, Listed, Look
+from jobs.blocklists.dnsbl import Resource
+from jobs.blocklists.listing_life import NOTHING, owes_second_look
+from jobs.blocklists.state import States
+from jobs.blocklists.trusted_lookups import Believed
+from jobs.blocklists.used_resources import Use
+from jobs.blocklists.zone_trust import Held
 from schemas.listing import BlocklistEvent
 
 HOUR_MS = 3600 * 1000

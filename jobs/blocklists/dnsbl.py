@@ -17,9 +17,9 @@ from aiodns.error import ARES_ETIMEOUT, DNSError
 from pydnsbl.checker import BaseDNSBLChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
-from jobs.dnsbl_answer import Clear, Failed, Look, Outcome, Raw, family_of, read_answer
-from jobs.question_pace import Pacer
-from jobs.registered_domain import registered_domain
+from jobs.blocklists.answer import Clear, Failed, Look, Outcome, Raw, family_of, read_answer
+from jobs.blocklists.rate_limit import Pacer
+from jobs.blocklists.registered_domain import registered_domain
 from schemas.blocklists import Family, Zone
 from schemas.domains import domain_name
 from schemas.listing import ResourceKind

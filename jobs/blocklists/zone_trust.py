@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from jobs.dnsbl_answer import Failed, Listed, Look, Raw, family_of
+from jobs.blocklists.answer import Failed, Listed, Look, Raw, family_of
 from schemas.blocklists import Family, Zone, not_a_listing
 from schemas.settings import Blocklists
 

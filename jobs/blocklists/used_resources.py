@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.dnsbl import Resource
-from jobs.dnsbl_answer import is_address
-from jobs.registered_domain import registered_domain
+from jobs.blocklists.answer import is_address
+from jobs.blocklists.dnsbl import Resource
+from jobs.blocklists.registered_domain import registered_domain
 from schemas.domains import domain_name
 from streams.io.store import Store
 

@@ -10,16 +10,14 @@ from typing import Any
 
 import msgspec
 
-from jobs.believed_looks import Believed, believed_looks
-from jobs.blocklist_state import States, read_states, read_trust, write_states, write_trust
-from jobs.blocklist_turns import read_turns, write_turns
-from jobs.bounce_evidence import named_in_bounces
-from jobs.dnsbl import Asking, Question, Resource, Tally, asking, questions
-from jobs.dnsbl_answer import Failed, Look
-from jobs.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
-from jobs.resource_circle import ResourceCircle, may_be_asked
-from jobs.scan_result import ScanResult, scan_result
-from jobs.scan_schedule import (
+from jobs.blocklists.answer import Failed, Look
+from jobs.blocklists.bounce_evidence import named_in_bounces
+from jobs.blocklists.dnsbl import Asking, Question, Resource, Tally, asking, questions
+from jobs.blocklists.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
+from jobs.blocklists.result import ScanResult, scan_result
+from jobs.blocklists.round_robin import ResourceCircle, may_be_asked
+from jobs.blocklists.scan_slots import read_turns, write_turns
+from jobs.blocklists.schedule import (
     Arc,
     Rhythm,
     Turn,
@@ -31,8 +29,10 @@ from jobs.scan_schedule import (
     standing_by,
     taken,
 )
-from jobs.used_resources import Used, read_used
-from jobs.zone_trust import Held
+from jobs.blocklists.state import States, read_states, read_trust, write_states, write_trust
+from jobs.blocklists.trusted_lookups import Believed, believed_looks
+from jobs.blocklists.used_resources import Used, read_used
+from jobs.blocklists.zone_trust import Held
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists

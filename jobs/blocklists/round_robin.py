@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from jobs.dnsbl import Like, Question, Resource, holds, like_of
-from jobs.dnsbl_answer import family_of, is_address
-from jobs.scan_schedule import Arc, place_of
+from jobs.blocklists.answer import family_of, is_address
+from jobs.blocklists.dnsbl import Like, Question, Resource, holds, like_of
+from jobs.blocklists.schedule import Arc, place_of
 from schemas.blocklists import Zone
 from schemas.domains import domain_name
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.listing_life import NOTHING, FirstLook, OpenListing, State
-from jobs.zone_trust import Distrusted, Held
+from jobs.blocklists.listing_life import NOTHING, FirstLook, OpenListing, State
+from jobs.blocklists.zone_trust import Distrusted, Held
 from streams.io.store import Store
 
 #: The last event of each listing that has not ended; at the same time `delisted` comes first.

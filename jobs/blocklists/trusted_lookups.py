@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from jobs.blocklist_state import States
-from jobs.dnsbl import Asking, Question, look
-from jobs.dnsbl_answer import Failed, Look, family_of
-from jobs.listing_life import NOTHING
-from jobs.zone_tests import SelfTests
-from jobs.zone_trust import Held, believed, gave_itself_away, to_test
+from jobs.blocklists.answer import Failed, Look, family_of
+from jobs.blocklists.dnsbl import Asking, Question, look
+from jobs.blocklists.listing_life import NOTHING
+from jobs.blocklists.state import States
+from jobs.blocklists.zone_tests import SelfTests
+from jobs.blocklists.zone_trust import Held, believed, gave_itself_away, to_test
 from schemas.settings import Blocklists
 
 
