@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from api.dead_letters_cli import harmless, print_line
-from jobs.decisions import acknowledge
 from jobs.embedded.folder import reached
+from jobs.operator.decisions import acknowledge
 from streams.io.store import open_store
 
 

@@ -8,8 +8,8 @@ import typer
 from api.alert_text import Told, load_template
 from api.dead_letters_cli import print_line
 from api.stages import policy_in_force
-from jobs.decisions import DecisionError, find_alert
 from jobs.embedded.folder import reached
+from jobs.operator.decisions import DecisionError, find_alert
 from schemas import providers
 from schemas.alert import Level
 from schemas.policy import Policy

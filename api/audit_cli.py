@@ -8,8 +8,8 @@ import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
-from jobs.audit import Entry, entries
 from jobs.embedded.folder import reached
+from jobs.operator.audit import Entry, entries
 from streams.alerts.describe import rfc3339
 from streams.io.store import open_store
 

@@ -30,10 +30,10 @@ from jobs import ingest_file as files
 from jobs import migrate as migration
 from jobs import simulate as simulation
 from jobs import suspend_hook as hook
-from jobs.customers import CustomersError
 from jobs.dashboards import DashboardError, deploy, generate
 from jobs.dead_letters import DeadLetterError
-from jobs.decisions import DecisionError
+from jobs.operator.customers import CustomersError
+from jobs.operator.decisions import DecisionError
 from jobs.topics import create_topics as create
 from schemas import settings as setting
 from schemas import topics

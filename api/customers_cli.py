@@ -8,8 +8,8 @@ import msgspec
 import typer
 
 from api.dead_letters_cli import harmless, print_line
-from jobs.customers import read_list, remove_customer, set_customer, store_list
 from jobs.embedded.folder import reached
+from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer
 from streams.decisions.customers import read_customers
 from streams.io.store import open_store

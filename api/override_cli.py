@@ -9,8 +9,8 @@ import typer
 from api.dead_letters_cli import harmless, print_line
 from api.ranges import RangeError, instant
 from api.stages import policy_in_force
-from jobs.decisions import add_override, check_known, end_override
 from jobs.embedded.folder import reached
+from jobs.operator.decisions import add_override, check_known, end_override
 from schemas.settings import SettingsError
 from streams.alerts.describe import rfc3339
 from streams.decisions.overrides import StoredOverride

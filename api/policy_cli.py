@@ -14,7 +14,7 @@ from api.dead_letters_cli import harmless, print_line
 from api.policy_text import described, differences
 from api.stages import policy_in_force
 from jobs.embedded.folder import reached
-from jobs.policy_store import apply, publish
+from jobs.operator.policy_store import apply, publish
 from schemas.applied_policy import AppliedPolicy
 from schemas.policy import DEFAULT_FILE, Policy, parse
 from schemas.policy_check import mistakes

@@ -7,7 +7,7 @@ import typer
 
 from api.dead_letters_cli import harmless, print_line
 from jobs.embedded.folder import reached
-from jobs.suspensions import suspend, unsuspend
+from jobs.operator.suspensions import suspend, unsuspend
 from streams.alerts.describe import rfc3339
 from streams.io.store import open_store
 

@@ -14,7 +14,7 @@ from api.policy_cli import checked
 from api.stages import policy_in_force
 from api.try_policy_text import lines
 from jobs.embedded.folder import reached
-from jobs.try_policy import try_policy
+from jobs.operator.try_policy import try_policy
 from schemas import providers
 from schemas.alert import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 
-from jobs.try_policy import Side, Trial
+from jobs.operator.try_policy import Side, Trial
 from schemas.scope import STREAM_PREFIX
 from streams.what_if.compare import Difference, Kind, Span
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.customers import set_customer
+from jobs.operator.customers import set_customer
 from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_metric import USE, Metric

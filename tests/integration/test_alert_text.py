@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from jobs.customers import set_customer
-from jobs.decisions import DecisionError, add_override
+from jobs.operator.customers import set_customer
+from jobs.operator.decisions import DecisionError, add_override
 from schemas import policy, topics
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse

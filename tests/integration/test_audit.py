@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from api.audit_cli import as_line
 from api.cli import app
-from jobs.audit import Entry, entries
-from jobs.customers import remove_customer, set_customer, store_list
-from jobs.decisions import acknowledge, add_override, end_override
-from jobs.policy_store import apply
-from jobs.suspensions import suspend, unsuspend
+from jobs.operator.audit import Entry, entries
+from jobs.operator.customers import remove_customer, set_customer, store_list
+from jobs.operator.decisions import acknowledge, add_override, end_override
+from jobs.operator.policy_store import apply
+from jobs.operator.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.customer import Customer
 from schemas.settings import ClickHouse

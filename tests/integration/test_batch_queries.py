@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from jobs.customers import store_list
+from jobs.operator.customers import store_list
 from schemas import providers
 from schemas.customer import Customer
 from schemas.policy import Policy

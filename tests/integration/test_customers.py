@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from jobs.customers import CustomersError, Imported, remove_customer, set_customer, store_list
+from jobs.operator.customers import CustomersError, Imported, remove_customer, set_customer, store_list
 from schemas.customer import Customer
 from schemas.settings import ClickHouse
 from streams.decisions.customers import plans, read_customers

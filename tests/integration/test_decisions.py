@@ -14,8 +14,8 @@ from api.cli import app
 from api.explain import explain
 from api.explain_text import lines
 from api.stages import MonitorStage
-from jobs.customers import set_customer
-from jobs.decisions import DecisionError, acknowledge, add_override, end_override
+from jobs.operator.customers import set_customer
+from jobs.operator.decisions import DecisionError, acknowledge, add_override, end_override
 from schemas import policy
 from schemas.alert import Acknowledgement, AlertData
 from schemas.policy import Policy

@@ -9,7 +9,7 @@ from api.explain import explain
 from api.explain_cli import moment, policy_then
 from api.explain_text import lines
 from api.explanation import Explanation, RuleExplained, ScopeExplained
-from jobs.policy_store import apply
+from jobs.operator.policy_store import apply
 from schemas import policy
 from schemas.policy import Policy
 from schemas.policy_override import Override

@@ -9,9 +9,9 @@ from api.explain import explain
 from api.explain_text import lines
 from api.rates import Definition
 from api.standing import standing
-from jobs.decisions import acknowledge
 from jobs.migrate import migrate, migrations, render
-from jobs.suspensions import suspend
+from jobs.operator.decisions import acknowledge
+from jobs.operator.suspensions import suspend
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.stages import MonitorStage
-from jobs.policy_store import apply, publish
+from jobs.operator.policy_store import apply, publish
 from schemas import policy
 from schemas import settings as setting
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy

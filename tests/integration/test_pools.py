@@ -16,7 +16,7 @@ from api.console import alert_line
 from api.explain import explain_shared
 from api.explain_text import lines
 from api.standing import STANDINGS
-from jobs.decisions import DecisionError, acknowledge
+from jobs.operator.decisions import DecisionError, acknowledge
 from jobs.suspend_hook import Seen, decide
 from schemas import policy
 from schemas.policy import Policy

@@ -11,8 +11,8 @@ from api.cli import app
 from api.console import worst
 from api.explain import explain
 from api.explain_text import lines
-from jobs.decisions import DecisionError
-from jobs.suspensions import suspend, unsuspend
+from jobs.operator.decisions import DecisionError
+from jobs.operator.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.settings import ClickHouse
 from streams.decisions.suspensions import Suspension, suspension, suspension_at

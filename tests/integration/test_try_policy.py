@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from api.try_policy_text import lines
-from jobs.try_policy import Trial, try_policy
+from jobs.operator.try_policy import Trial, try_policy
 from schemas import policy
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms

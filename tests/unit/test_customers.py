@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.customers import CustomersError, parse_list
+from jobs.operator.customers import CustomersError, parse_list
 from schemas.customer import Customer
 
 

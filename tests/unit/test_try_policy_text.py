@@ -1,7 +1,7 @@
 """What is said of a tried policy: the grain, both policies, and who is judged otherwise, with level and times."""
 
 from api.try_policy_text import lines
-from jobs.try_policy import Side, Trial
+from jobs.operator.try_policy import Side, Trial
 from streams.what_if.compare import Difference, Span
 
 HOUR_MS = 3_600_000

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar, get_args
 
 import msgspec
 
-from jobs.audit import Decision, note
+from jobs.operator.audit import Decision, note
 from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS

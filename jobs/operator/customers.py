@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.audit import Decision, note
+from jobs.operator.audit import Decision, note
 from schemas.customer import Customer
 from schemas.event import MAX_CUSTOMER_BYTES
 from streams.decisions.customers import read_customers

@@ -6,8 +6,8 @@ when it could be lifted.
 
 from datetime import UTC, datetime
 
-from jobs.audit import Decision, note
-from jobs.decisions import DecisionError, check_known, given
+from jobs.operator.audit import Decision, note
+from jobs.operator.decisions import DecisionError, check_known, given
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 from streams.io.store import Store
 
