@@ -16,7 +16,8 @@ import typer
 
 from api import commands
 from api.stages import adapt_context
-from jobs.dead_letters import (
+from jobs.embedded.folder import reached
+from jobs.resend.dead_letters import (
     Chosen,
     DeadLetterError,
     Letter,
@@ -29,8 +30,7 @@ from jobs.dead_letters import (
     replays,
     summary,
 )
-from jobs.embedded.folder import reached
-from jobs.replay import Outcome, Reader, Replayer
+from jobs.resend.replay import Outcome, Reader, Replayer
 from schemas.settings import Settings, SettingsError
 from streams.io.broker import Publisher
 from streams.io.store import open_store

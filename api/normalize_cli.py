@@ -11,7 +11,7 @@ from typing import IO
 import msgspec
 
 from api.dead_letters_cli import harmless
-from jobs.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, Event, read_events
+from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, Event, read_events
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
 
 #: How many problems are shown; a log of another format has nothing else.

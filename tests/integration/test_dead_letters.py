@@ -9,9 +9,19 @@ import pytest
 from typer.testing import CliRunner
 
 from api.dead_letters_cli import app, os_user
-from jobs import dead_letters
-from jobs.dead_letters import Chosen, DeadLetterError, Letter, Replay, named, newest, oldest_first, payloads, summary
-from jobs.replay import CHUNK_LETTERS, Reader, Replayer
+from jobs.resend import dead_letters
+from jobs.resend.dead_letters import (
+    Chosen,
+    DeadLetterError,
+    Letter,
+    Replay,
+    named,
+    newest,
+    oldest_first,
+    payloads,
+    summary,
+)
+from jobs.resend.replay import CHUNK_LETTERS, Reader, Replayer
 from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka, Settings, SettingsError
 from streams.adapt import Context

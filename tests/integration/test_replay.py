@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from api.dead_letters_cli import app
 from api.stages import ingest_worker
-from jobs.dead_letters import Chosen, newest
+from jobs.resend.dead_letters import Chosen, newest
 from schemas import topics
 from schemas.settings import ClickHouse, FormatMapping, Ingest, Kafka, Settings
 from streams.intake.ingest import IngestWorker

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs import ingest_file
-from jobs.ingest_file import BadRecord, Event, moved_to, read_events, send_file
+from jobs.resend import ingest_file
+from jobs.resend.ingest_file import BadRecord, Event, moved_to, read_events, send_file
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context

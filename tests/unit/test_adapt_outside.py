@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from api.normalize_cli import normalize
 from api.stages import adapt_context, takes
-from jobs.ingest_file import read_events, send_file
-from jobs.replay import Reader
+from jobs.resend.ingest_file import read_events, send_file
+from jobs.resend.replay import Reader
 from schemas.blocklists import load
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import load as load_providers

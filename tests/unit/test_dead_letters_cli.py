@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from api.dead_letters_cli import as_line, as_object, described, harmless, outcome_line
-from jobs.dead_letters import Letter, Reason, Replay
-from jobs.replay import Outcome
+from jobs.resend.dead_letters import Letter, Reason, Replay
+from jobs.resend.replay import Outcome
 
 AT = 1_795_000_000_000
 LETTER = Letter(

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from jobs.replay import Reader
+from jobs.resend.replay import Reader
 from schemas import providers, topics
 from schemas.settings import Ingest
 from streams.adapt import AdaptError, Context, Options

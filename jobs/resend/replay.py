@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from jobs.dead_letters import Letter, payloads
+from jobs.resend.dead_letters import Letter, payloads
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Ingest
