@@ -62,7 +62,7 @@ bench-quick: $(STAMP) ## a small trial of the same, without other stream process
 	$(BIN)/python -m benchmarks.report --folder target/bench-quick
 
 schemas: $(STAMP) ## write the generated files anew: JSON Schemas and the dashboard
-	$(BIN)/python -m jobs.topics schemas
+	$(BIN)/python -m jobs.setup.topics schemas
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
 

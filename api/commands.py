@@ -26,15 +26,15 @@ from api.keys import ApiKeyError, create_key, list_keys, revoke
 from api.metrics import StageServer
 from api.stack import Stack, run_until_stopped
 from api.stages import MonitorStage, PolicyInForce, adapt_context, ingest_worker, load_policy, policy_in_force
-from jobs import migrate as migration
 from jobs import simulate as simulation
 from jobs import suspend_hook as hook
-from jobs.dashboards import DashboardError, deploy, generate
 from jobs.operator.customers import CustomersError
 from jobs.operator.decisions import DecisionError
 from jobs.resend import ingest_file as files
 from jobs.resend.dead_letters import DeadLetterError
-from jobs.topics import create_topics as create
+from jobs.setup import migrate as migration
+from jobs.setup.dashboards import DashboardError, deploy, generate
+from jobs.setup.topics import create_topics as create
 from schemas import settings as setting
 from schemas import topics
 from schemas.alert import AlertEvent

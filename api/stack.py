@@ -21,8 +21,8 @@ from api.stages import IngestThread, MonitorStage, PolicyInForce
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
 from jobs.embedded.store_server import StoreServer
-from jobs.migrate import migrate
-from jobs.topics import create_topics, remake_topics
+from jobs.setup.migrate import migrate
+from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.policy import Policy
 from schemas.settings import ClickHouse, Kafka, Settings

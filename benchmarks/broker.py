@@ -11,7 +11,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartiti
 from confluent_kafka.admin import AdminClient
 
 from benchmarks.traffic import Message
-from jobs.topics import create_topics
+from jobs.setup.topics import create_topics
 from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS, load
 from streams.io.broker import admin, client_config, client_log, consumer

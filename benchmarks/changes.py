@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.results import Figure
 from jobs.embedded.broker import EmbeddedBroker
-from jobs.topics import remake_topics
+from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.change import Change
 from schemas.settings import Kafka

@@ -24,7 +24,7 @@ from api.stages import ingest_worker
 from benchmarks.broker import BenchmarkError, Committed, kafka
 from benchmarks.throughput import LOGS, filled
 from benchmarks.traffic import FORMS
-from jobs.migrate import migrate
+from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse, Ingest, Settings
 from schemas.topics import MAIL_EVENTS
 

@@ -30,7 +30,7 @@ from benchmarks.changes import changes_read
 from benchmarks.measure import cores, percentile
 from benchmarks.results import Figure
 from benchmarks.stored import Stored, add_next, fill, settings_in, settle
-from jobs.migrate import migrate
+from jobs.setup.migrate import migrate
 from schemas import policy, providers
 from schemas.settings import Monitor
 from streams.alerts.standings import COLUMNS, Rows, Standings

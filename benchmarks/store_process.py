@@ -11,7 +11,7 @@ import threading
 
 from benchmarks.contenders.marks import mark
 from jobs.embedded.store_server import StoreServer
-from jobs.migrate import migrate
+from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
 
 PASSWORD = "benchmark"  # noqa: S105 - of a store on loopback that lives for a minute

@@ -19,8 +19,8 @@ from benchmarks import results
 from benchmarks.measure import Peak, cores
 from benchmarks.results import Figure
 from benchmarks.stored import Stored, fill, settings_in, settle
-from jobs.migrate import migrate
 from jobs.operator.try_policy import Trial, try_policy
+from jobs.setup.migrate import migrate
 from schemas import policy, providers
 from schemas.policy import Policy
 from schemas.policy_rule import Levels

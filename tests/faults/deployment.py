@@ -9,8 +9,8 @@ import msgspec
 from confluent_kafka import ConsumerGroupState, KafkaException
 
 from jobs import simulate
-from jobs.migrate import migrate
-from jobs.topics import remake_topics
+from jobs.setup.migrate import migrate
+from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.io.broker import admin, topic_ids

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from jobs.embedded.broker import EmbeddedBroker
-from jobs.migrate import migrate
-from jobs.topics import remake_topics
+from jobs.setup.migrate import migrate
+from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.io.store import Store, open_store

@@ -12,7 +12,7 @@ from httpx import Response
 
 from api import keys
 from api.problems import MEDIA_TYPE, RETRY_AFTER_S
-from jobs.migrate import migrate
+from jobs.setup.migrate import migrate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from streams.io.store import Store, open_store

@@ -25,7 +25,7 @@ from api.collect.serve import build
 from api.collect.sources import prepare
 from api.stages import takes
 from jobs.embedded.broker import EmbeddedBroker
-from jobs.topics import create_topics, remake_topics
+from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.collect import Collect, Source
 from schemas.settings import Kafka, Settings, SettingsError, load

@@ -12,7 +12,7 @@ import requests
 
 from dashboards.model import PLUGIN
 from dashboards.reputation import DATA_SOURCE_UID, UID
-from jobs.dashboards import FOLDER_UID, DashboardError, deploy, generate
+from jobs.setup.dashboards import FOLDER_UID, DashboardError, deploy, generate
 from schemas.settings import ClickHouse, Grafana
 from tests.integration.grafana_stand_in import FakeGrafana, serving
 

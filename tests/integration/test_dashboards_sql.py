@@ -16,8 +16,8 @@ from dashboards.customer import VARIABLE
 from dashboards.model import TIME_SERIES, Panel
 from dashboards.rates import COMPLAINABLE, COMPLAINED, EVERYBODY, rate_over_time
 from dashboards.reputation import build
-from jobs.migrate import migrate
 from jobs.operator.suspensions import suspend, unsuspend
+from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
 from streams.io.store import Store, open_store
 

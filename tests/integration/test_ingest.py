@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from jobs.topics import remake_topics
+from jobs.setup.topics import remake_topics
 from schemas import providers, topics
 from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
-from jobs.topics import remake_topics
+from jobs.setup.topics import remake_topics
 from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter

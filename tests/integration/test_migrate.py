@@ -9,9 +9,9 @@ from api.explain import explain
 from api.explain_text import lines
 from api.rates import Definition
 from api.standing import standing
-from jobs.migrate import migrate, migrations, render
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
+from jobs.setup.migrate import migrate, migrations, render
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
@@ -52,7 +52,7 @@ def test_counts_from_before_a_migration_stay_as_they_were(
     new_database: Callable[[], ClickHouse], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, known = new_database(), migrations()
-    monkeypatch.setattr("jobs.migrate.migrations", lambda: known[:11])
+    monkeypatch.setattr("jobs.setup.migrate.migrations", lambda: known[:11])
     migrate(settings)
     store = open_store(settings)
     at = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -78,7 +78,7 @@ def test_alert_from_before_a_migration_goes_on_as_the_same_one(
 ) -> None:
     """What was written when there were neither causes, scores nor suspensions is read, judged and explained."""
     settings, known = new_database(), migrations()
-    monkeypatch.setattr("jobs.migrate.migrations", lambda: known[:11])
+    monkeypatch.setattr("jobs.setup.migrate.migrations", lambda: known[:11])
     migrate(settings)
     store = open_store(settings)
     now_ms = int(datetime.now(UTC).timestamp() * 1000)

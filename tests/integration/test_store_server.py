@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from jobs.embedded.store_server import StoreServer
-from jobs.migrate import migrate, migrations
+from jobs.setup.migrate import migrate, migrations
 from schemas.settings import ClickHouse
 from streams.io.store import Store, StoreError, open_store
 

@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka.admin._config import ConfigResource
 
 from jobs import suspend_hook
-from jobs import topics as topics_job
-from jobs.topics import create_topics, remake_topics
+from jobs.setup import topics as topics_job
+from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka

@@ -8,7 +8,7 @@ import pytest
 from dashboards.limits import Limits, limits_of
 from dashboards.model import PLUGIN, TIME_SERIES, DataSourceRef, GridPos, Panel, Row
 from dashboards.reputation import FILE, UID, build
-from jobs.dashboards import generate
+from jobs.setup.dashboards import generate
 from schemas import policy, providers
 
 DASHBOARD = build()

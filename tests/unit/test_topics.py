@@ -101,7 +101,7 @@ def test_missing_topic_file_is_named(changed: Callable[[str, str, str], Path]) -
 @pytest.mark.parametrize("name", topics.NAMES)
 def test_schema_file_is_what_type_and_notes_give_now(name: str) -> None:
     stored = topics.folder("json").joinpath(TOPICS[name].schema).read_text(encoding="utf-8")
-    assert stored == text(json_schema(TOPICS[name])), "run: python -m jobs.topics schemas"
+    assert stored == text(json_schema(TOPICS[name])), "run: python -m jobs.setup.topics schemas"
 
 
 @pytest.mark.parametrize("name", topics.NAMES)

@@ -1,4 +1,4 @@
-"""Make the declared topics on a broker, and write their JSON Schemas (`python -m jobs.topics schemas`)."""
+"""Make the declared topics on a broker, and write their JSON Schemas (`python -m jobs.setup.topics schemas`)."""
 
 import sys
 import time
@@ -151,6 +151,6 @@ def _report(topic: Topic, made: bool, existing: Mapping[str, int]) -> CreatedTop
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["schemas"]:
-        sys.exit("usage: python -m jobs.topics schemas")
+        sys.exit("usage: python -m jobs.setup.topics schemas")
     for written in write_schemas(Path(schemas.__file__).parent / "json"):
         sys.stdout.write(f"{written.name}: written\n")
