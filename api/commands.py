@@ -27,7 +27,7 @@ from api.metrics import StageServer
 from api.stack import Stack, run_until_stopped
 from api.stages import MonitorStage, PolicyInForce, adapt_context, ingest_worker, load_policy, policy_in_force
 from jobs import simulate as simulation
-from jobs import suspend_hook as hook
+from jobs.hooks import suspend_hook as hook
 from jobs.operator.customers import CustomersError
 from jobs.operator.decisions import DecisionError
 from jobs.resend import ingest_file as files

@@ -16,8 +16,8 @@ from api.console import alert_line
 from api.explain import explain_shared
 from api.explain_text import lines
 from api.standing import STANDINGS
+from jobs.hooks.suspend_hook import Seen, decide
 from jobs.operator.decisions import DecisionError, acknowledge
-from jobs.suspend_hook import Seen, decide
 from schemas import policy
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms

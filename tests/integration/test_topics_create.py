@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from confluent_kafka.admin._config import ConfigResource
 
-from jobs import suspend_hook
+from jobs.hooks import suspend_hook
 from jobs.setup import topics as topics_job
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspension, decide, run
+from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspension, decide, run
 from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
