@@ -19,7 +19,7 @@ from api.explanation import (
     WindowNumbers,
     numbers_of,
 )
-from api.standing import STANDINGS
+from api.http.standing import STANDINGS
 from schemas.alert import AlertData, AlertEvent, Level
 from schemas.counts import SubjectCounts
 from schemas.policy import Policy

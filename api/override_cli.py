@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from api.dead_letters_cli import harmless, print_line
-from api.ranges import RangeError, instant
+from api.http.ranges import RangeError, instant
 from api.stages import policy_in_force
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override

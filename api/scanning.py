@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from api.metrics import StageServer
+from api.http.metrics import StageServer
 from jobs.blocklists.dnsbl import Tally, asking
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult

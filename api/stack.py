@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from api.app import create_app
-from api.metrics import Stages
+from api.http.app import create_app
+from api.http.metrics import Stages
 from api.running import settle_memory
 from api.stages import IngestThread, MonitorStage, PolicyInForce
 from jobs.embedded.broker import EmbeddedBroker

@@ -22,7 +22,7 @@ from api.collect.pieces import BATCHED, pieces
 from api.collect.schemes import Verdict
 from api.collect.signature import SignatureError
 from api.collect.sources import Checked
-from api.problems import RETRY_AFTER_S, ApiError, add_handlers
+from api.http.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
 from streams.adapt import EVERY_FORMAT
 from streams.io.broker import BrokerError

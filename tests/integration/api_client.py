@@ -11,8 +11,8 @@ import msgspec
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from api import keys
-from api.app import create_app
+from api.http import keys
+from api.http.app import create_app
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.policy import Policy

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from httpx import Response
 
-from api import keys
-from api.problems import MEDIA_TYPE, RETRY_AFTER_S
+from api.http import keys
+from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S
 from jobs.setup.migrate import migrate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api import reference
+from api.http import reference
 from schemas.alert import AlertData, AlertEvent, Baseline, Evidence, Share
 from schemas.settings import ClickHouse
 from streams.io.store import Store

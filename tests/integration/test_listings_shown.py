@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api import keys, listings_cli
+from api import listings_cli
 from api.explain import explain
 from api.explain_text import lines as explained
+from api.http import keys
 from api.listings_text import line, lines
 from schemas import policy
 from schemas.settings import Blocklists, ClickHouse, Settings

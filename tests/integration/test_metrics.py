@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from api.metrics import StageServer
+from api.http.metrics import StageServer
 from schemas.settings import SettingsError
 from streams.io.instrument import counter, gauge
 

@@ -7,8 +7,8 @@ import pytest
 
 from api.explain import explain
 from api.explain_text import lines
-from api.rates import Definition
-from api.standing import standing
+from api.http.rates import Definition
+from api.http.standing import standing
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
 from jobs.setup.migrate import migrate, migrations, render

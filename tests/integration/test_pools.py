@@ -15,7 +15,7 @@ from api.cli import app
 from api.console import alert_line
 from api.explain import explain_shared
 from api.explain_text import lines
-from api.standing import STANDINGS
+from api.http.standing import STANDINGS
 from jobs.hooks.suspend_hook import Seen, decide
 from jobs.operator.decisions import DecisionError, acknowledge
 from schemas import policy

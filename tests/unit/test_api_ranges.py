@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ranges import (
+from api.http.ranges import (
     DAY,
     HOUR,
     MINUTE,
@@ -21,7 +21,7 @@ from api.ranges import (
     span,
     step_for,
 )
-from api.rates import Counted, points
+from api.http.rates import Counted, points
 
 NOW_MS = int(datetime(2026, 3, 12, 12, 34, 56, 789_000, UTC).timestamp() * 1000)
 NOW = NOW_MS // 1000

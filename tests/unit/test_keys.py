@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from api.keys import CACHE_MS, CACHE_SIZE, KEY_FORMAT, KeyCache, KeyOwner
+from api.http.keys import CACHE_MS, CACHE_SIZE, KEY_FORMAT, KeyCache, KeyOwner
 from streams.io.store import StoreError
 
 ACME = KeyOwner(id="0123456789abcdef", customer="acme", label="")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, get_args
 
-from api import models
-from api.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
+from api.http import models
+from api.http.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
 from schemas.scope import CUSTOMER, STREAM_PREFIX
 from streams.io.store import Store

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from api import models
-from api.ranges import DAY, RangeError, instant
+from api.http import models
+from api.http.ranges import DAY, RangeError, instant
 from streams.io.store import Store
 
 #: So long scores are kept (clickhouse/0018_scores.sql), and so many days are told if nobody says from when.

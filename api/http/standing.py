@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from api import models
-from api.ranges import DAY, end_of_minute, judged_since
-from api.rates import Definition, rates_of
+from api.http import models
+from api.http.ranges import DAY, end_of_minute, judged_since
+from api.http.rates import Definition, rates_of
 from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
 from schemas.policy import Policy

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.models import ParameterProblem, Problem
+from api.http.models import ParameterProblem, Problem
 from streams.io.store import StoreError
 
 MEDIA_TYPE = "application/problem+json"

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api import models
-from api.ranges import DAY
-from api.rates import Definition
+from api.http import models
+from api.http.ranges import DAY
+from api.http.rates import Definition
 from schemas.event import COMPLAINT_FEEDBACK
 from streams.io.store import Store
 

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from api.keys import KeyCache, KeyOwner
-from api.pool import StorePool
-from api.problems import ApiError
-from api.rates import Definition
+from api.http.keys import KeyCache, KeyOwner
+from api.http.pool import StorePool
+from api.http.problems import ApiError
+from api.http.rates import Definition
 from schemas.policy import Policy
 from streams.io.store import Store
 

@@ -10,17 +10,17 @@ from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api import examples, keys, models, reference
-from api.access import Owner, Service, Services, customer_for
-from api.cohorts import cohorts
-from api.listings import all_listings, own_listings
-from api.metrics import Stages, registry
-from api.pool import StorePool
-from api.problems import MEDIA_TYPE, ApiError, add_handlers
-from api.ranges import WINDOW_S, RangeError, rfc3339, span
-from api.rates import Definition, Question, series
-from api.scores import days, score_history
-from api.standing import standing
+from api.http import examples, keys, models, reference
+from api.http.access import Owner, Service, Services, customer_for
+from api.http.cohorts import cohorts
+from api.http.listings import all_listings, own_listings
+from api.http.metrics import Stages, registry
+from api.http.pool import StorePool
+from api.http.problems import MEDIA_TYPE, ApiError, add_handlers
+from api.http.ranges import WINDOW_S, RangeError, rfc3339, span
+from api.http.rates import Definition, Question, series
+from api.http.scores import days, score_history
+from api.http.standing import standing
 from schemas import policy as policies
 from schemas import providers
 from schemas.policy import Policy

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from api import models
-from api.ranges import DAY
+from api.http import models
+from api.http.ranges import DAY
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
 from streams.listings.customer_exposure import Exposure, exposures
