@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from api.dead_letters_cli import harmless, print_line
-from api.explain import explain, explain_shared
+from api.explain.build import explain, explain_shared
 from api.explain_text import lines
 from api.http.ranges import DAY, RangeError, instant
 from api.stages import load_policy, policy_in_force

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator
 
-from api.explanation import AlertLife, Explanation, InForce, RuleExplained, ScopeExplained, WindowNumbers, numbers_of
+from api.explain.explanation import (
+    AlertLife,
+    Explanation,
+    InForce,
+    RuleExplained,
+    ScopeExplained,
+    WindowNumbers,
+    numbers_of,
+)
 from api.listings_text import line as listing_line
 from schemas.alert import Cause, Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric

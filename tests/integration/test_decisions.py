@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.explain import explain
+from api.explain.build import explain
 from api.explain_text import lines
 from api.stages import MonitorStage
 from jobs.operator.customers import set_customer

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.explain import explain
+from api.explain.build import explain
+from api.explain.explanation import Explanation, RuleExplained, ScopeExplained
 from api.explain_cli import moment, policy_then
 from api.explain_text import lines
-from api.explanation import Explanation, RuleExplained, ScopeExplained
 from jobs.operator.policy_store import apply
 from schemas import policy
 from schemas.policy import Policy

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api import listings_cli
-from api.explain import explain
+from api.explain.build import explain
 from api.explain_text import lines as explained
 from api.http import keys
 from api.listings_text import line, lines

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.explain import explain
+from api.explain.build import explain
 from api.explain_text import lines
 from api.http.rates import Definition
 from api.http.standing import standing

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from api.explain import explain_shared
+from api.explain.build import explain_shared
 from schemas import policy, providers
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.console import alert_line
-from api.explain import explain_shared
+from api.explain.build import explain_shared
 from api.explain_text import lines
 from api.http.standing import STANDINGS
 from jobs.hooks.suspend_hook import Seen, decide

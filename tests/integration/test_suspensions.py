@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.console import worst
-from api.explain import explain
+from api.explain.build import explain
 from api.explain_text import lines
 from jobs.operator.decisions import DecisionError
 from jobs.operator.suspensions import suspend, unsuspend

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from api.explain import explain
+from api.explain.build import explain
 from api.explain_text import lines
 from schemas import policy
 from schemas.policy_metric import window_ms

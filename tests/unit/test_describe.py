@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.explanation import numbers_of
+from api.explain.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy, load, parse

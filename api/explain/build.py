@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.explanation import (
+from api.explain.explanation import (
     AlertLife,
     Explanation,
     InForce,
