@@ -8,7 +8,7 @@ from typing import IO
 
 import msgspec
 
-from api.json_lines import answer_lines
+from api.text.json_lines import answer_lines
 from schemas.providers import Providers
 from streams.adapt.common import MAX_CODE, plain
 from streams.bounces.classify import BounceClassifier

@@ -12,8 +12,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from api.console import alert_line, plain, table, worst
 from api.stack import Stack, run_until_stopped
+from api.text.console import alert_line, plain, table, worst
 from jobs import simulate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse, Kafka, Settings

@@ -13,7 +13,7 @@ import msgspec
 import typer
 from msgspec import Meta
 
-from api.json_lines import answer_lines
+from api.text.json_lines import answer_lines
 from schemas import policy as policies
 from schemas.alert import Level
 from schemas.policy import Policy

@@ -8,7 +8,7 @@ import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
-from api.listings_text import line, lines, looked_at
+from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
 from jobs.embedded.folder import reached
 from schemas.settings import Settings, SettingsError

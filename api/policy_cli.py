@@ -11,8 +11,8 @@ import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
-from api.policy_text import described, differences
 from api.stages import policy_in_force
+from api.text.policy import described, differences
 from jobs.embedded.folder import reached
 from jobs.operator.policy_store import apply, publish
 from schemas.applied_policy import AppliedPolicy

@@ -9,9 +9,9 @@ import typer
 
 from api import commands
 from api.dead_letters_cli import harmless, print_line
-from api.look_lines import Line, LookLine, change_line, look_lines, rows, scan_lines
-from api.progress import bar
 from api.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
+from api.text.looks import Line, LookLine, change_line, look_lines, rows, scan_lines
+from api.text.progress import bar
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import ask_about

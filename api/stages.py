@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from api.alert_text import load_template
+from api.text.alert import load_template
 from schemas import policy, providers
 from schemas.applied_policy import AppliedPolicy
 from schemas.blocklists import load as load_zones

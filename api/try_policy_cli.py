@@ -12,7 +12,7 @@ from api import commands
 from api.dead_letters_cli import harmless, print_line
 from api.policy_cli import checked
 from api.stages import policy_in_force
-from api.try_policy_text import lines
+from api.text.try_policy import lines
 from jobs.embedded.folder import reached
 from jobs.operator.try_policy import try_policy
 from schemas import providers

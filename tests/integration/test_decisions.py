@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.explain.build import explain
-from api.explain_text import lines
 from api.stages import MonitorStage
+from api.text.explanation import lines
 from jobs.operator.customers import set_customer
 from jobs.operator.decisions import DecisionError, acknowledge, add_override, end_override
 from schemas import policy

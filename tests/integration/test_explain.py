@@ -8,7 +8,7 @@ import pytest
 from api.explain.build import explain
 from api.explain.explanation import Explanation, RuleExplained, ScopeExplained
 from api.explain_cli import moment, policy_then
-from api.explain_text import lines
+from api.text.explanation import lines
 from jobs.operator.policy_store import apply
 from schemas import policy
 from schemas.policy import Policy

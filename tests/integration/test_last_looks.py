@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api import listings_cli
-from api.listings_text import age
+from api.text.listings import age
 from jobs.blocklists.last_looks import LastLook, last_looks
 from schemas.listing import BlocklistEvent
 from schemas.settings import ClickHouse, Settings

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from api import listings_cli
 from api.explain.build import explain
-from api.explain_text import lines as explained
 from api.http import keys
-from api.listings_text import line, lines
+from api.text.explanation import lines as explained
+from api.text.listings import line, lines
 from schemas import policy
 from schemas.settings import Blocklists, ClickHouse, Settings
 from streams.alerts.evidence import collect

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from api.explain.build import explain
-from api.explain_text import lines
 from api.http.rates import Definition
 from api.http.standing import standing
+from api.text.explanation import lines
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
 from jobs.setup.migrate import migrate, migrations, render

@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.console import alert_line
 from api.explain.build import explain_shared
-from api.explain_text import lines
 from api.http.standing import STANDINGS
+from api.text.console import alert_line
+from api.text.explanation import lines
 from jobs.hooks.suspend_hook import Seen, decide
 from jobs.operator.decisions import DecisionError, acknowledge
 from schemas import policy

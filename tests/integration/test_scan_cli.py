@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from api import commands
 from api.cli import app
-from api.progress import bar
+from api.text.progress import bar
 from jobs.blocklists.state import open_listings
 from schemas.settings import SettingsError
 from streams.io.store import Store

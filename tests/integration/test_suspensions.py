@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.console import worst
 from api.explain.build import explain
-from api.explain_text import lines
+from api.text.console import worst
+from api.text.explanation import lines
 from jobs.operator.decisions import DecisionError
 from jobs.operator.suspensions import suspend, unsuspend
 from schemas import policy

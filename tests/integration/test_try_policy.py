@@ -5,7 +5,7 @@ import random
 import msgspec
 import pytest
 
-from api.try_policy_text import lines
+from api.text.try_policy import lines
 from jobs.operator.try_policy import Trial, try_policy
 from schemas import policy
 from schemas.policy import Policy

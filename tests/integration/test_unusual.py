@@ -5,7 +5,7 @@ import random
 import pytest
 
 from api.explain.build import explain
-from api.explain_text import lines
+from api.text.explanation import lines
 from schemas import policy
 from schemas.policy_metric import window_ms
 from schemas.settings import ClickHouse

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from api.alert_text import LISTS, VALUES, Template, Told, escaped, load_template
-from api.explain_text import UNITS
+from api.text.alert import LISTS, VALUES, Template, Told, escaped, load_template
+from api.text.explanation import UNITS
 from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share
 from schemas.policy_metric import Metric
 from schemas.settings import SettingsError

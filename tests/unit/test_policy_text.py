@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.policy_text import described, differences
+from api.text.policy import described, differences
 from schemas.policy import Policy, parse
 
 TEXT = """

@@ -1,6 +1,6 @@
 """What is said of a tried policy: the grain, both policies, and who is judged otherwise, with level and times."""
 
-from api.try_policy_text import lines
+from api.text.try_policy import lines
 from jobs.operator.try_policy import Side, Trial
 from streams.what_if.compare import Difference, Span
 

@@ -11,7 +11,7 @@ from api.explain.explanation import (
     WindowNumbers,
     numbers_of,
 )
-from api.listings_text import line as listing_line
+from api.text.listings import line as listing_line
 from schemas.alert import Cause, Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from streams.alerts.describe import amount, percent, scope_name, shared_name, usually

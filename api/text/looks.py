@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from api.columns import columns
+from api.text.columns import columns
 from jobs.blocklists.answer import WORST_FIRST, Failed, Listed, Look, family_of
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.result import ScanResult

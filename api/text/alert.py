@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import schemas
-from api.explain_text import UNITS
+from api.text.explanation import UNITS
 from schemas.alert import AlertData, Cause, Share
 from schemas.policy_metric import BURNS, RATES, SPIKE
 from schemas.settings import SettingsError
