@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api.dead_letters_cli import print_line
-from api.stages import policy_in_force
+from api.stack.stages import policy_in_force
 from api.text.alert import Told, load_template
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import DecisionError, find_alert

@@ -34,9 +34,9 @@ from api.audit_cli import show_audit  # noqa: E402
 from api.classify_cli import classify_lines  # noqa: E402
 from api.explain_cli import explain_customer  # noqa: E402
 from api.judge_cli import judge_counts  # noqa: E402
-from api.running import leave  # noqa: E402
 from api.scan_cli import scan_blocklists  # noqa: E402
-from api.stages import adapt_context, load_classifier  # noqa: E402
+from api.stack.running import leave  # noqa: E402
+from api.stack.stages import adapt_context, load_classifier  # noqa: E402
 from api.suspend_cli import suspend_customer, unsuspend_customer  # noqa: E402
 from api.try_policy_cli import try_file  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402

@@ -18,13 +18,13 @@ import msgspec
 import typer
 from rich.console import Console
 
-from api import running
-from api.demo import run_demo
 from api.http.app import create_app
 from api.http.keys import ApiKeyError, create_key, list_keys, revoke
 from api.http.metrics import StageServer
-from api.stack import Stack, run_until_stopped
-from api.stages import MonitorStage, PolicyInForce, adapt_context, ingest_worker, load_policy, policy_in_force
+from api.stack import running
+from api.stack.demo import run_demo
+from api.stack.stages import MonitorStage, PolicyInForce, adapt_context, ingest_worker, load_policy, policy_in_force
+from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
 from jobs import simulate as simulation
 from jobs.hooks import suspend_hook as hook

@@ -15,7 +15,7 @@ import msgspec
 import typer
 
 from api import commands
-from api.stages import adapt_context
+from api.stack.stages import adapt_context
 from jobs.embedded.folder import reached
 from jobs.resend.dead_letters import (
     Chosen,

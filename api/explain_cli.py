@@ -9,7 +9,7 @@ import typer
 from api.dead_letters_cli import harmless, print_line
 from api.explain.build import explain, explain_shared
 from api.http.ranges import DAY, RangeError, instant
-from api.stages import load_policy, policy_in_force
+from api.stack.stages import load_policy, policy_in_force
 from api.text.explanation import lines
 from jobs.embedded.folder import reached
 from schemas import providers

@@ -8,7 +8,7 @@ import typer
 
 from api.dead_letters_cli import harmless, print_line
 from api.http.ranges import RangeError, instant
-from api.stages import policy_in_force
+from api.stack.stages import policy_in_force
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
 from schemas.settings import SettingsError

@@ -11,7 +11,7 @@ import typer
 from api import commands
 from api.dead_letters_cli import harmless, print_line
 from api.policy_cli import checked
-from api.stages import policy_in_force
+from api.stack.stages import policy_in_force
 from api.text.try_policy import lines
 from jobs.embedded.folder import reached
 from jobs.operator.try_policy import try_policy

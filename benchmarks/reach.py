@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from api.stack import Stack
+from api.stack.up import Stack
 from benchmarks import results
 from benchmarks.measure import Peak, cores, percentile
 from benchmarks.results import Figure

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.explain.build import explain
-from api.stages import MonitorStage
+from api.stack.stages import MonitorStage
 from api.text.explanation import lines
 from jobs.operator.customers import set_customer
 from jobs.operator.decisions import DecisionError, acknowledge, add_override, end_override

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from api.stages import takes
+from api.stack.stages import takes
 from schemas.settings import Ingest, Settings
 from streams.adapt import FORMATS, SILENT_ON_LATE
 from streams.intake.batch import Batch, Source

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 from typer.testing import CliRunner, Result
 
 from api.cli import app
-from api.stages import MonitorStage
+from api.stack.stages import MonitorStage
 from jobs.operator.policy_store import apply, publish
 from schemas import policy
 from schemas import settings as setting

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from api.stages import adapt_context
+from api.stack.stages import adapt_context
 from schemas.event import MailEvent
 from schemas.settings import Settings
 from streams.adapt import adapter

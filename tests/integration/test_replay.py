@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.dead_letters_cli import app
-from api.stages import ingest_worker
+from api.stack.stages import ingest_worker
 from jobs.resend.dead_letters import Chosen, newest
 from schemas import topics
 from schemas.settings import ClickHouse, FormatMapping, Ingest, Kafka, Settings

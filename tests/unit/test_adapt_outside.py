@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.normalize_cli import normalize
-from api.stages import adapt_context, takes
+from api.stack.stages import adapt_context, takes
 from jobs.resend.ingest_file import read_events, send_file
 from jobs.resend.replay import Reader
 from schemas.blocklists import load

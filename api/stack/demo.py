@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from api.stack import Stack, run_until_stopped
+from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
 from jobs import simulate
 from schemas.alert import AlertEvent

@@ -16,8 +16,8 @@ import uvicorn
 
 from api.http.app import create_app
 from api.http.metrics import Stages
-from api.running import settle_memory
-from api.stages import IngestThread, MonitorStage, PolicyInForce
+from api.stack.running import settle_memory
+from api.stack.stages import IngestThread, MonitorStage, PolicyInForce
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
 from jobs.embedded.store_server import StoreServer
