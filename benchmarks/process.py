@@ -170,7 +170,7 @@ def command(*arguments: str, environ: Mapping[str, str]) -> None:
         BenchmarkError: it failed.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments],
+        [sys.executable, "-m", "api.cli.main", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         cwd=tempfile.gettempdir(),
         capture_output=True,

@@ -6,7 +6,7 @@ from benchmarks.contenders.marks import clock_consumers, wait_for_go
 
 clock_consumers()
 
-from api import cli  # noqa: E402
+from api.cli import main as cli  # noqa: E402
 
 if __name__ == "__main__":
     wait_for_go()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from jobs.operator.customers import set_customer
 from jobs.operator.decisions import DecisionError, add_override
 from schemas import policy, topics

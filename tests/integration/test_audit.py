@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from api.audit_cli import as_line
-from api.cli import app
+from api.cli.audit import as_line
+from api.cli.main import app
 from jobs.operator.audit import Entry, entries
 from jobs.operator.customers import remove_customer, set_customer, store_list
 from jobs.operator.decisions import acknowledge, add_override, end_override

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.state import open_listings, read_trust

@@ -458,7 +458,7 @@ def test_command_answers_what_is_under_way_when_told_to_stop(embedded_kafka: Kaf
     kafka = with_topics(embedded_kafka)
     file = tmp_path / "repmon.toml"
     file.write_text(f'[kafka]\nbootstrap = "{kafka.bootstrap}"\n[collect]\nport = 0\n{CONFIG}')
-    command = [sys.executable, "-m", "api.cli", "-c", str(file), "collect"]
+    command = [sys.executable, "-m", "api.cli.main", "-c", str(file), "collect"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

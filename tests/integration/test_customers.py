@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from jobs.operator.customers import CustomersError, Imported, remove_customer, set_customer, store_list
 from schemas.customer import Customer
 from schemas.settings import ClickHouse

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api.dead_letters_cli import app, os_user
+from api.cli.dead_letters import app, os_user
 from jobs.resend import dead_letters
 from jobs.resend.dead_letters import (
     Chosen,

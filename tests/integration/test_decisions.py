@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from api.explain.build import explain
 from api.stack.stages import MonitorStage
 from api.text.explanation import lines

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.cli.explain import moment, policy_then
 from api.explain.build import explain
 from api.explain.explanation import Explanation, RuleExplained, ScopeExplained
-from api.explain_cli import moment, policy_then
 from api.text.explanation import lines
 from jobs.operator.policy_store import apply
 from schemas import policy

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api import listings_cli
+from api.cli import listings as listings_cli
 from api.text.listings import age
 from jobs.blocklists.last_looks import LastLook, last_looks
 from schemas.listing import BlocklistEvent

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api import listings_cli
+from api.cli import listings as listings_cli
 from api.explain.build import explain
 from api.http import keys
 from api.text.explanation import lines as explained

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from typer.testing import CliRunner, Result
 
-from api.cli import app
+from api.cli.main import app
 from api.stack.stages import MonitorStage
 from jobs.operator.policy_store import apply, publish
 from schemas import policy

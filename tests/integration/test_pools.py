@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from api.explain.build import explain_shared
 from api.http.standing import STANDINGS
 from api.text.console import alert_line

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from api.dead_letters_cli import app
+from api.cli.dead_letters import app
 from api.stack.stages import ingest_worker
 from jobs.resend.dead_letters import Chosen, newest
 from schemas import topics

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from api import commands
-from api.cli import app
+from api.cli import commands
+from api.cli.main import app
 from api.text.progress import bar
 from jobs.blocklists.state import open_listings
 from schemas.settings import SettingsError

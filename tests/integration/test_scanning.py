@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from api.scanning import open_scanner, scan_once, scan_until_stopped
+from api.cli.scanning import open_scanner, scan_once, scan_until_stopped
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from jobs.blocklists.scan_slots import read_turns

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from api.explain.build import explain
 from api.text.console import worst
 from api.text.explanation import lines

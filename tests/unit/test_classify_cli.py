@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from api.classify_cli import classify_lines
-from api.cli import app
+from api.cli.classify import classify_lines
+from api.cli.main import app
 from schemas import providers
 from schemas.event import MAX_EVENT_BYTES
 from streams.bounces.classify import load

@@ -13,7 +13,7 @@ import pytest
 import typer.main
 import yaml
 
-from api import cli
+from api.cli import main as cli
 from dashboards.model import Panel
 from dashboards.reputation import build
 from schemas import settings

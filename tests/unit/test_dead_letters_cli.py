@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from api.dead_letters_cli import as_line, as_object, described, harmless, outcome_line
+from api.cli.dead_letters import as_line, as_object, described, harmless, outcome_line
 from jobs.resend.dead_letters import Letter, Reason, Replay
 from jobs.resend.replay import Outcome
 

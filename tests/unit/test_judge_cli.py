@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.judge_cli import judge_lines
+from api.cli.judge import judge_lines
+from api.cli.main import app
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import DEFAULT_FILE, load, parse
 from streams.judge.interval import wilson

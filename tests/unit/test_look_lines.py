@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.scan_cli import exit_code, with_every
+from api.cli.scan import exit_code, with_every
 from api.text.looks import ChangeLine, LookLine, ScanLine, ZoneLine, look_lines, rows
 from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from jobs.blocklists.dnsbl import Resource

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from api import cli
-from api.normalize_cli import SHOWN, normalize
+from api.cli import main as cli
+from api.cli.normalize import SHOWN, normalize
 from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load
 from streams.adapt import Context, Options

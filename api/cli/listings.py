@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from api import commands
-from api.dead_letters_cli import harmless, print_line
+from api.cli import commands
+from api.cli.dead_letters import harmless, print_line
 from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
 from jobs.embedded.folder import reached

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.dead_letters_cli import harmless, print_line
+from api.cli.dead_letters import harmless, print_line
 from jobs.embedded.folder import reached
 from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer

@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api import commands
-from api.dead_letters_cli import harmless, print_line
+from api.cli import commands
+from api.cli.dead_letters import harmless, print_line
 from jobs.embedded.folder import reached
 from jobs.operator.audit import Entry, entries
 from streams.alerts.describe import rfc3339

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.dead_letters_cli import harmless, print_line
+from api.cli.dead_letters import harmless, print_line
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import acknowledge
 from streams.io.store import open_store

@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api import commands
-from api.dead_letters_cli import harmless, print_line
+from api.cli import commands
+from api.cli.dead_letters import harmless, print_line
 from api.stack.stages import policy_in_force
 from api.text.policy import described, differences
 from jobs.embedded.folder import reached

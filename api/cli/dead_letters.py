@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api import commands
+from api.cli import commands
 from api.stack.stages import adapt_context
 from jobs.embedded.folder import reached
 from jobs.resend.dead_letters import (

@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api import commands
-from api.dead_letters_cli import harmless, print_line
-from api.policy_cli import checked
+from api.cli import commands
+from api.cli.dead_letters import harmless, print_line
+from api.cli.policy import checked
 from api.stack.stages import policy_in_force
 from api.text.try_policy import lines
 from jobs.embedded.folder import reached

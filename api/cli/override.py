@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.dead_letters_cli import harmless, print_line
+from api.cli.dead_letters import harmless, print_line
 from api.http.ranges import RangeError, instant
 from api.stack.stages import policy_in_force
 from jobs.embedded.folder import reached

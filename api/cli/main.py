@@ -18,27 +18,25 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api import (  # noqa: E402
-    commands,
-    customers_cli,
-    dead_letters_cli,
-    listings_cli,
-    normalize_cli,
-    override_cli,
-    policy_cli,
-    zones_cli,
-)
-from api.ack_cli import acknowledge_alert  # noqa: E402
-from api.alert_text_cli import tell_alert  # noqa: E402
-from api.audit_cli import show_audit  # noqa: E402
-from api.classify_cli import classify_lines  # noqa: E402
-from api.explain_cli import explain_customer  # noqa: E402
-from api.judge_cli import judge_counts  # noqa: E402
-from api.scan_cli import scan_blocklists  # noqa: E402
+from api.cli import commands
+from api.cli import customers as customers_cli
+from api.cli import dead_letters as dead_letters_cli
+from api.cli import listings as listings_cli
+from api.cli import normalize as normalize_cli
+from api.cli import override as override_cli
+from api.cli import policy as policy_cli
+from api.cli import zones as zones_cli
+from api.cli.ack import acknowledge_alert  # noqa: E402
+from api.cli.alert_text import tell_alert  # noqa: E402
+from api.cli.audit import show_audit  # noqa: E402
+from api.cli.classify import classify_lines  # noqa: E402
+from api.cli.explain import explain_customer  # noqa: E402
+from api.cli.judge import judge_counts  # noqa: E402
+from api.cli.scan import scan_blocklists  # noqa: E402
+from api.cli.suspend import suspend_customer, unsuspend_customer  # noqa: E402
+from api.cli.try_policy import try_file  # noqa: E402
 from api.stack.running import leave  # noqa: E402
 from api.stack.stages import adapt_context, load_classifier  # noqa: E402
-from api.suspend_cli import suspend_customer, unsuspend_customer  # noqa: E402
-from api.try_policy_cli import try_file  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402

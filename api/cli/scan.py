@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api import commands
-from api.dead_letters_cli import harmless, print_line
-from api.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
+from api.cli import commands
+from api.cli.dead_letters import harmless, print_line
+from api.cli.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
 from api.text.looks import Line, LookLine, change_line, look_lines, rows, scan_lines
 from api.text.progress import bar
 from jobs.blocklists.dnsbl import Resource

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.dead_letters_cli import harmless, print_line
+from api.cli.dead_letters import harmless, print_line
 from api.explain.build import explain, explain_shared
 from api.http.ranges import DAY, RangeError, instant
 from api.stack.stages import load_policy, policy_in_force
