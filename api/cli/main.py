@@ -18,14 +18,14 @@ from typing import Annotated, Any  # noqa: E402
 import msgspec  # noqa: E402
 import typer  # noqa: E402
 
-from api.cli import commands
-from api.cli import customers as customers_cli
-from api.cli import dead_letters as dead_letters_cli
-from api.cli import listings as listings_cli
-from api.cli import normalize as normalize_cli
-from api.cli import override as override_cli
-from api.cli import policy as policy_cli
-from api.cli import zones as zones_cli
+from api.cli import commands  # noqa: E402
+from api.cli import customers as customers_cli  # noqa: E402
+from api.cli import dead_letters as dead_letters_cli  # noqa: E402
+from api.cli import listings as listings_cli  # noqa: E402
+from api.cli import normalize as normalize_cli  # noqa: E402
+from api.cli import override as override_cli  # noqa: E402
+from api.cli import policy as policy_cli  # noqa: E402
+from api.cli import zones as zones_cli  # noqa: E402
 from api.cli.ack import acknowledge_alert  # noqa: E402
 from api.cli.alert_text import tell_alert  # noqa: E402
 from api.cli.audit import show_audit  # noqa: E402

@@ -1,7 +1,7 @@
 """The ingest stage: Kafka in, counts and evidence into ClickHouse, `reputation.changes` out.
 
-One thread takes messages and collects them in batches, another (streams/intake/flusher.py) stores batches. Positions come
-from the store, never from Kafka: a worker that is given a partition resumes one behind the last offset stored with
+One thread takes messages and collects them in batches, another (streams/intake/flusher.py) stores batches. Positions
+come from the store, never from Kafka: a worker that is given a partition resumes one behind the last offset stored with
 the counts. The offset committed to Kafka only serves tools that show lag.
 """
 

@@ -1,7 +1,7 @@
 """Bounces that came after the delivery, of formats that do not say so: the recipient must count once, as failed.
 
-Of each delivery of such a format a hash is kept, beside those of messages (streams/intake/cohorts.py). A bounce whose delivery
-is found, among what is stored or what is about to be, is a late one.
+Of each delivery of such a format a hash is kept, with those of messages (streams/intake/cohorts.py). A bounce whose
+delivery is found, among what is stored or what is about to be, is a late one.
 """
 
 from collections.abc import Iterable, Sequence

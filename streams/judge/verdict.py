@@ -4,8 +4,8 @@ A level opens when the lower bound of the rate's Wilson interval is at least the
 while the rate itself is at least threshold * resolve_ratio. Either needs only one window, and that window
 needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
 
-A burn (`streams.judge.burn`) opens a level when it is at least the threshold in every window. It holds by the longest window
-alone, the steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance *
+A burn (`streams.judge.burn`) opens a level when it is at least the threshold in every window. It holds by the longest
+window alone, the steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance *
 resolve_ratio.
 
 A spike (`streams.judge.spikes`) opens a level where its score is at least the threshold and the hour exceeds the rule's

@@ -1,4 +1,4 @@
-"""Counts by the hour of many customers, from the hourly projection: the history that `streams.what_if.backtest` goes through."""
+"""Counts by the hour of many customers, from the hourly projection: what `streams.what_if.backtest` goes through."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
