@@ -19,7 +19,7 @@ from schemas.settings import Monitor as MonitorSettings
 from streams.io.broker import Publisher
 from streams.io.changes import messages, partition_of
 from streams.monitor.agent import Monitor
-from streams.monitor.batch import Judge, Judged
+from streams.monitor.batch import BatchJudge, BatchResult
 
 LAST_S = 120.0
 MANY = 10
@@ -31,9 +31,9 @@ class Idle:
     def __init__(self) -> None:
         self.judged = 0
 
-    def judge_customers(self, customers: list[str], _now_ms: int) -> Judged:
+    def judge_customers(self, customers: list[str], _now_ms: int) -> BatchResult:
         self.judged += len(customers)
-        return Judged()
+        return BatchResult()
 
     def everybody(self, _now_ms: int) -> set[str]:
         return set()
@@ -80,7 +80,7 @@ async def _read(kafka: Kafka, customers: list[str], many: bool, folder: Path) ->
             publisher.publish(topics.REPUTATION_CHANGES, each.encode(), value, partition_of(each, partitions))
     publisher.flush(60)
     judge: Any = Idle()
-    monitor = Monitor(kafka, MonitorSettings(within_s=0.001), cast(Judge, judge), folder, partitions)
+    monitor = Monitor(kafka, MonitorSettings(within_s=0.001), cast(BatchJudge, judge), folder, partitions)
     await monitor.start()
     deadline = time.monotonic() + LAST_S
     began, first = 0.0, 0

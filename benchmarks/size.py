@@ -37,8 +37,8 @@ from streams.alerts.standings import COLUMNS, Rows, Standings
 from streams.io.portions import portions
 from streams.io.store import Store, open_store
 from streams.monitor.agent import MOST_REST_S
-from streams.monitor.batch import Judge
-from streams.monitor.queue import Debounce
+from streams.monitor.batch import BatchJudge
+from streams.monitor.queue import JudgeQueue
 from streams.subjects.arrays import FIELDS, Totals
 from streams.windows.long import LongWindows
 
@@ -117,9 +117,9 @@ class Silent(Store):
         """Take nothing."""
 
 
-def judge_of(store: Store) -> Judge:
+def judge_of(store: Store) -> BatchJudge:
     """A judge with the default policy whose alerts go nowhere."""
-    return Judge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
+    return BatchJudge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
 
 
 def timed(action: Callable[[], Any]) -> Cost:
@@ -142,13 +142,13 @@ def batches(store: Store, customers: int) -> dict[int, tuple[Cost, Cost]]:
     return found
 
 
-def _judged(judge: Judge, customers: list[str], at_ms: int) -> Cost:
+def _judged(judge: BatchJudge, customers: list[str], at_ms: int) -> Cost:
     return timed(lambda: judge.judge_customers(customers, at_ms))
 
 
 def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[Cost, Sustained]:
     """What everybody's first judgement takes, then a flow of changes, each customer's turn after all others'."""
-    judge, work = judge_of(store), Debounce(int(Monitor().judge_every_s * 1000))
+    judge, work = judge_of(store), JudgeQueue(int(Monitor().judge_every_s * 1000))
     order = names(customers)
     random.Random(1).shuffle(order)
     first = timed(lambda: [judge.judge_customers(order[n : n + 20_000], now_ms()) for n in range(0, customers, 20_000)])
@@ -175,7 +175,7 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
         waits += [now - since.pop(name) for name in batch if name in since]
         apart = int(now * 1000) - now_ms()
         found = judge.judge_customers(batch, now_ms())
-        work.later((name, at + apart) for name, at in found.again)
+        work.schedule((name, at + apart) for name, at in found.again)
         judged += len(batch)
         spent = time.monotonic() - now
         counting.wait(
@@ -229,11 +229,11 @@ def kept_bytes(store: Store, customers: int) -> dict[str, float]:
         return shown
 
     def work() -> object:
-        waiting = Debounce(5_000)
+        waiting = JudgeQueue(5_000)
         waiting.changed(who)
         waiting.take(1, customers, 0)
         waiting.changed(who)
-        waiting.later((name, 60_000) for name in who)
+        waiting.schedule((name, 60_000) for name in who)
         return waiting
 
     for label, make in (("long windows", windows), ("standings", standings), ("work list", work)):

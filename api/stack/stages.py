@@ -40,7 +40,7 @@ from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
 from streams.listings.causes import Causes
 from streams.monitor.agent import Monitor
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 
 log = logging.getLogger("repmon.stages")
 
@@ -227,7 +227,7 @@ class MonitorStage:
         # A file that the settings name stays in force whatever is applied.
         applied = None if settings.policy.file else PolicyWatch(self._store, in_force.applied).newer
         watch = OverrideWatch(self._store, in_force.policy, applied, _now_ms)
-        self.judge = Judge(
+        self.judge = BatchJudge(
             self._store,
             watch.newer() or in_force.policy,
             providers.load(),

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from jobs.operator.try_policy import Side, Trial
 from schemas.scope import STREAM_PREFIX
-from streams.what_if.compare import Difference, Kind, Span
+from streams.what_if.compare import Difference, Kind, LevelSpan
 
 HEADINGS: dict[Kind, str] = {
     "flagged": "newly flagged",
@@ -50,7 +50,7 @@ def _difference(found: Difference, trial: Trial) -> str:
     return f"{found.customer}{stream}: {text}"
 
 
-def _spans(found: tuple[Span, ...], trial: Trial) -> str:
+def _spans(found: tuple[LevelSpan, ...], trial: Trial) -> str:
     shown = [
         f"{each.rule} {each.level} {'before ' if each.from_ms == trial.from_ms else ''}{_hour(each.from_ms)} "
         f"{'and still' if each.to_ms is None else f'to {_hour(each.to_ms)}'}"

@@ -17,7 +17,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
 from streams.alerts.describe import rfc3339
 from streams.decisions.overrides import Cap, StoredOverride
-from streams.decisions.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, Detail, stored_overrides
+from streams.decisions.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, OverrideDetail, stored_overrides
 from streams.io.store import Store
 
 #: The alert ids of an episode are in the event only.
@@ -81,7 +81,7 @@ def add_override(
         raise DecisionError(f"--until: {rfc3339(until_ms)} is over")
     if until_ms > now_ms + LONGEST_MS:
         raise DecisionError(f"--until: {rfc3339(until_ms)} is more than {LONGEST_MS // UNIT_MS['d']} days ahead")
-    detail = Detail(rule=rule, stream=stream, at_most=msgspec.convert(at_most, Cap), until_ms=until_ms)
+    detail = OverrideDetail(rule=rule, stream=stream, at_most=msgspec.convert(at_most, Cap), until_ms=until_ms)
     name = blake2b(msgspec.json.encode((customer, by, why, now_ms, detail)), digest_size=6).hexdigest()
     note(store, Decision(_time(now_ms), by, ADDED, customer, name, why, msgspec.to_builtins(detail)))
     return StoredOverride(id=name, customer=customer, by=by, why=why, since_ms=now_ms, **msgspec.structs.asdict(detail))

@@ -47,7 +47,7 @@ COUNTED = {
 }
 
 
-class Reopening(NamedTuple):
+class LateReopen(NamedTuple):
     """A resolved alert and the verdict that opens it again."""
 
     state: AlertState
@@ -66,11 +66,11 @@ class Reopening(NamedTuple):
         return self.state.changed_ms - LATE_MS
 
 
-def may_be_late(each: Reopening, now_ms: int) -> bool:
+def may_be_late(each: LateReopen, now_ms: int) -> bool:
     """Whether it is worth asking: the verdict opens a resolved alert whose cool-down is over, in a window that begins
     before the resolution."""
     state, verdict, rule = each
-    if state.is_open or state.over or state.episode == 0 or verdict.level == "good":
+    if state.is_open or state.closed_for_good or state.episode == 0 or verdict.level == "good":
         return False
     if state.basis is None or verdict.window not in state.basis.counts:
         return False
@@ -79,7 +79,7 @@ def may_be_late(each: Reopening, now_ms: int) -> bool:
 
 
 def reopened_late(
-    store: Store, some: Iterable[Reopening], policy: Policy, feedback_loop: Sequence[str], now_ms: int
+    store: Store, some: Iterable[LateReopen], policy: Policy, feedback_loop: Sequence[str], now_ms: int
 ) -> Iterator[SubjectRule]:
     """Those whose verdict would be good without what came for the time before the resolution, after it.
 
@@ -89,7 +89,7 @@ def reopened_late(
     Raises:
         StoreError: the store failed.
     """
-    alike: dict[tuple[bool, tuple[str, ...]], list[Reopening]] = defaultdict(list)
+    alike: dict[tuple[bool, tuple[str, ...]], list[LateReopen]] = defaultdict(list)
     for each in some:
         if may_be_late(each, now_ms):
             alike[each.rule.metric == "exposure", each.rule.mail_to].append(each)
@@ -112,7 +112,7 @@ def reopened_late(
                     yield found.key
 
 
-def _asked(part: Sequence[Reopening], now_ms: int) -> dict[str, Any]:
+def _asked(part: Sequence[LateReopen], now_ms: int) -> dict[str, Any]:
     since = [begin(window_ms(each.verdict.window), now_ms) for each in part]
     return {
         "customers": [each.state.customer for each in part],
@@ -123,7 +123,7 @@ def _asked(part: Sequence[Reopening], now_ms: int) -> dict[str, Any]:
     }
 
 
-def _listed(store: Store, some: Sequence[Reopening], now_ms: int) -> dict[str, Any]:
+def _listed(store: Store, some: Sequence[LateReopen], now_ms: int) -> dict[str, Any]:
     longest = max(window_ms(each.verdict.window) for each in some)
     listed = exposing(read_listings(store, now_ms - longest, WEIGHTS, KINDS))
     return {
@@ -133,7 +133,7 @@ def _listed(store: Store, some: Sequence[Reopening], now_ms: int) -> dict[str, A
     }
 
 
-def _late(each: Reopening, counts: WindowCounts, policy: Policy) -> bool:
+def _late(each: LateReopen, counts: WindowCounts, policy: Policy) -> bool:
     state, verdict, rule = each
     then: Mapping[str, tuple[int, int]] = {} if state.basis is None else state.basis.counts
     now = measured(rule.metric, counts, policy.expired_is_failure)

@@ -1,4 +1,4 @@
-"""One judgement of one rule, with all that is known beside it, lived through by its alert. Pure."""
+"""One judgement of one rule, with all that is known besides, and what its alert makes of it. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,26 +15,26 @@ from streams.judge.verdict import Verdict
 RECORD_MS = 60_000
 
 
-class Beside(NamedTuple):
-    """What there is to know beside the verdict.
+class JudgementContext(NamedTuple):
+    """What there is to know besides the verdict.
 
     `now` is what this judgement is made by. `shown` is what the table of standings says of the last one, `override` the
-    operator's in force, `noted` the last acknowledgement of the episode. `late` says that only counts older than the
+    operator's in force, `acknowledgement` the last one of the episode. `late` says that only counts older than the
     resolution open the alert again.
     """
 
     now: Basis
     shown: Basis | None = None
     override: OperatorOverride | None = None
-    noted: Acknowledgement | None = None
+    acknowledgement: Acknowledgement | None = None
     late: bool = False
 
 
-def lived(
+def advance_alert(
     known: AlertState | None,
     verdict: Verdict,
     rule: Rule,
-    beside: Beside,
+    context: JudgementContext,
     subject: tuple[str, str],
     lengths: Mapping[str, int],
 ) -> tuple[AlertState | None, list[Transition]]:
@@ -42,17 +42,17 @@ def lived(
 
     First what people decided, then what the verdict says. `lengths` are those of the windows in ms.
     """
-    now_ms = beside.now.time_ms
+    now_ms = context.now.time_ms
     state, found = known, list[Transition | None]()
-    if state is None and (beside.override is not None or beside.now.overrides):
+    if state is None and (context.override is not None or context.now.overrides):
         state = _never_opened(subject, rule, now_ms)
-    if state is not None and beside.noted is not None:
-        state, said = acknowledged(state, beside.noted, now_ms)
+    if state is not None and context.acknowledgement is not None:
+        state, said = acknowledged(state, context.acknowledgement, now_ms)
         found.append(said)
     if state is not None:
-        state, said = overridden(state, beside.override, verdict, now_ms)
+        state, said = overridden(state, context.override, verdict, now_ms)
         found.append(said)
-    cause = "late_events" if beside.late else cause_of(_before(known, beside.shown), beside.now, lengths)
+    cause = "late_events" if context.late else cause_of(_before(known, context.shown), context.now, lengths)
     state, said = step(
         state,
         verdict,
@@ -61,10 +61,10 @@ def lived(
         *subject,
         cool_down_ms=rule.cool_down_ms,
         cause=cause,
-        same_episode=beside.late,
+        same_episode=context.late,
     )
     transitions = [each for each in (*found, said) if each is not None]
-    return _recorded(state, beside.now, changed=bool(transitions)), transitions
+    return _recorded(state, context.now, changed=bool(transitions)), transitions
 
 
 def worth_storing(known: AlertState | None, after: AlertState | None) -> bool:

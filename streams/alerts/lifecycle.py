@@ -23,15 +23,17 @@ NAMED_IN_ID: frozenset[TransitionKind] = frozenset({"reopened", "acknowledged", 
 class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the alert of one (customer, scope, rule) stands; stored as JSON. Times are epoch ms, UTC.
 
-    `level` is `good` once resolved, and while an override takes it down to that (`lifted`: the episode then goes on).
-    `episode` and `transition`, the last one of the episode, count from 1; an episode 0 never opened. `below_since_ms`
-    is since when the level does not hold any more, `below_level` the highest level that did hold since then,
-    `below_cause` why it stopped holding.
+    `level` is `good` once resolved, and while an override takes it down to that (`suppressed_by_override`: the episode
+    then goes on). `episode` and `transition`, the last one of the episode, count from 1; an episode 0 never opened.
+    `below_since_ms` is since when the level does not hold any more, `below_level` the highest level that did hold since
+    then, `below_cause` why it stopped holding.
 
-    `over` says that what opens next is another episode, however soon. `raised_ms` is when the level last rose after the
-    opening, `reopened_ms` are the last times it opened again. `noted_ms` is the time of the last acknowledgement that
-    was taken up, also where it does not hold any more. `override` is the operator's that is in force. `basis` is by
-    what it was judged when that was last recorded.
+    `closed_for_good` says that what opens next is another episode, however soon. `raised_ms` is when the level last
+    rose after the opening, `reopened_ms` are the last times it opened again. `acknowledged_ms` is the time of the last
+    acknowledgement that was applied, also where it does not hold any more. `override` is the operator's that is in
+    force. `basis` is by what it was judged when that was last recorded.
+
+    Three fields have another name where they are stored, since states of earlier versions must be read.
     """
 
     customer: str
@@ -45,12 +47,12 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     below_since_ms: int | None = None
     below_level: Level = "good"
     below_cause: Cause = "events"
-    lifted: bool = False
-    over: bool = False
+    suppressed_by_override: bool = msgspec.field(default=False, name="lifted")
+    closed_for_good: bool = msgspec.field(default=False, name="over")
     raised_ms: int = 0
     reopened_ms: tuple[int, ...] = ()
     acknowledged: Acknowledgement | None = None
-    noted_ms: int = 0
+    acknowledged_ms: int = msgspec.field(default=0, name="noted_ms")
     override: OperatorOverride | None = None
     basis: Basis | None = None
 
@@ -67,7 +69,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def is_open(self) -> bool:
         """Whether the episode goes on."""
-        return self.level != "good" or self.lifted
+        return self.level != "good" or self.suppressed_by_override
 
     @property
     def watched(self) -> bool:
@@ -129,7 +131,7 @@ def step(
     if state is None or state.level == "good":
         if verdict.level == "good":
             return state, None
-        if state is not None and (state.lifted or _goes_on(state, now_ms, cool_down_ms, same_episode)):
+        if state is not None and (state.suppressed_by_override or _goes_on(state, now_ms, cool_down_ms, same_episode)):
             return _reopened(state, verdict.level, now_ms, cause)
         opened = AlertState(
             customer=customer,
@@ -154,18 +156,28 @@ def step(
 def ended(state: AlertState, now_ms: int) -> tuple[AlertState, Transition]:
     """An open alert resolved at `now_ms`, whatever the rate: its rule is gone. What opens after that is another."""
     after, transition = _changed(state, "good", now_ms, "policy")
-    return msgspec.structs.replace(after, over=True), transition
+    return msgspec.structs.replace(after, closed_for_good=True), transition
 
 
-def acknowledged(state: AlertState, noted: Acknowledgement, now_ms: int) -> tuple[AlertState, Transition | None]:
-    """The state after somebody took the alert in hand.
+def acknowledged(
+    state: AlertState, acknowledgement: Acknowledgement, now_ms: int
+) -> tuple[AlertState, Transition | None]:
+    """The state after somebody acknowledged the alert.
 
-    Nothing changes where it is not open, where that was taken up before, or where the alert rose after it was said: it
+    Nothing changes where it is not open, where that was applied before, or where the alert rose after it was said: it
     was then said of something milder.
     """
-    if not state.is_open or noted.time_ms <= max(state.noted_ms, state.opened_ms, state.raised_ms):
+    if not state.is_open or acknowledgement.time_ms <= max(state.acknowledged_ms, state.opened_ms, state.raised_ms):
         return state, None
-    return _told(state, "acknowledged", state.level, now_ms, "operator", acknowledged=noted, noted_ms=noted.time_ms)
+    return _next_transition(
+        state,
+        "acknowledged",
+        state.level,
+        now_ms,
+        "operator",
+        acknowledged=acknowledgement,
+        acknowledged_ms=acknowledgement.time_ms,
+    )
 
 
 def overridden(
@@ -182,10 +194,12 @@ def overridden(
         return msgspec.structs.replace(state, override=override), None
     if override is not None:
         level = min(state.level, verdict.holding_level, key=RANK.__getitem__)
-        return _told(state, "overridden", level, now_ms, "override", override=override, lifted=level == "good")
+        return _next_transition(
+            state, "overridden", level, now_ms, "override", override=override, suppressed_by_override=level == "good"
+        )
     level = max(state.level, verdict.level, key=RANK.__getitem__)
     kind: TransitionKind = "resolved" if level == "good" else "override-ended"
-    return _told(state, kind, level, now_ms, "override", override=None, lifted=False)
+    return _next_transition(state, kind, level, now_ms, "override", override=None, suppressed_by_override=False)
 
 
 def alert_id(customer: str, scope: str, rule: str, episode: int) -> str:
@@ -214,14 +228,14 @@ def transition_id(
 
 def _goes_on(state: AlertState, now_ms: int, cool_down_ms: int, same_episode: bool) -> bool:
     """Whether what opens now is the episode that was resolved last."""
-    if state.episode == 0 or state.over:
+    if state.episode == 0 or state.closed_for_good:
         return False
     return same_episode or now_ms - state.changed_ms < cool_down_ms
 
 
 def _reopened(state: AlertState, level: Level, now_ms: int, cause: Cause) -> tuple[AlertState, Transition]:
-    flaps = state.reopened_ms if state.lifted else (*state.reopened_ms, now_ms)[-FLAPS:]
-    return _told(state, "reopened", level, now_ms, cause, reopened_ms=flaps, lifted=False)
+    flaps = state.reopened_ms if state.suppressed_by_override else (*state.reopened_ms, now_ms)[-FLAPS:]
+    return _next_transition(state, "reopened", level, now_ms, cause, reopened_ms=flaps, suppressed_by_override=False)
 
 
 def _below(
@@ -246,10 +260,10 @@ def _changed(state: AlertState, level: Level, now_ms: int, cause: Cause) -> tupl
         kind = "resolved"
     elif RANK[level] > RANK[state.level]:
         kind = "escalated"
-    return _told(state, kind, level, now_ms, cause, lifted=False)
+    return _next_transition(state, kind, level, now_ms, cause, suppressed_by_override=False)
 
 
-def _told(
+def _next_transition(
     state: AlertState, kind: TransitionKind, level: Level, now_ms: int, cause: Cause, **changes: object
 ) -> tuple[AlertState, Transition]:
     """The next transition of the episode. A level that rises ends the acknowledgement, and so does the resolution."""

@@ -38,7 +38,7 @@ SCORE_COLUMNS = tuple(f"{name}_score" for name in SCORES)
 COLUMNS = ("volume", *RATES, *SCORE_COLUMNS)
 
 #: Standing, since when (epoch ms), reasons, when written (epoch ms), and the numbers written.
-Known = tuple[str, int, tuple[str, ...], int, bytes]
+LastWritten = tuple[str, int, tuple[str, ...], int, bytes]
 
 
 class LastShown(NamedTuple):
@@ -82,7 +82,7 @@ class Standings:
         self._policy_version = policy_version
         self._refresh_ms = refresh_ms
         self._most = most
-        self._known: dict[Key, Known] = {}
+        self._known: dict[Key, LastWritten] = {}
         self._read: dict[Key, LastShown] = {}
         self._read_of: frozenset[str] = frozenset()
 

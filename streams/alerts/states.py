@@ -63,7 +63,7 @@ class Lives(NamedTuple):
     """The states; by alert who took note of it last; by state the alerts that were decided and may not be sent."""
 
     states: dict[SubjectRule, AlertState]
-    noted: dict[str, Acknowledgement]
+    acknowledgements: dict[str, Acknowledgement]
     unsent: dict[SubjectRule, list[AlertEvent]]
 
 
@@ -82,7 +82,7 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
                 if unsent:
                     found.unsent[customer, name, rule] = [EVENT(each) for each in unsent]
             else:
-                found.noted[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
+                found.acknowledgements[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
     return found
 
 

@@ -21,7 +21,7 @@ ORDER BY audit.time
 """
 
 
-class Detail(msgspec.Struct, frozen=True, kw_only=True):
+class OverrideDetail(msgspec.Struct, frozen=True, kw_only=True):
     """What a row of an added override says beside who, when and why."""
 
     rule: str
@@ -50,7 +50,7 @@ def stored_overrides(store: Store, at_ms: int, customer: str = "") -> list[Store
         if action == ENDED:
             found.pop(name, None)
             continue
-        said = msgspec.json.decode(detail, type=Detail)
+        said = msgspec.json.decode(detail, type=OverrideDetail)
         found[name] = StoredOverride(
             id=name, customer=whose, by=who, why=why, since_ms=int(time_ms), **msgspec.structs.asdict(said)
         )
@@ -83,7 +83,7 @@ class OverrideWatch:
         self._base = policy
         self._newer_policy = newer_policy
         self._clock = clock
-        self._told = policy
+        self._reported = policy
         self._written_out = policy
         self._plans_us = -1
 
@@ -102,9 +102,9 @@ class OverrideWatch:
                 self._plans_us = changed_us
         now_ms = self._clock()
         merged = with_stored(self._written_out, stored_overrides(self._store, now_ms), now_ms)
-        if merged == self._told:
+        if merged == self._reported:
             return None
-        self._told = merged
+        self._reported = merged
         return merged
 
 

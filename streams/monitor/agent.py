@@ -1,7 +1,7 @@
 """The monitor stage: changed customers in, verdicts and alerts out.
 
 A Faust agent reads `reputation.changes` into a work list, from which customers are judged in batches, each of them as
-soon as `Debounce` lets it. Besides, customers who do not stand well are judged on every sweep, since windows slide
+soon as `JudgeQueue` lets it. Besides, customers who do not stand well are judged on every sweep, since windows slide
 without any event, and everybody now and then.
 
 A change is acknowledged when it is on the work list, not when its customer is judged: waiting for that would hold back
@@ -30,16 +30,16 @@ from schemas.topics import REPUTATION_CHANGES
 from streams.io.broker import BrokerError
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
-from streams.monitor.batch import Judge, Judged
+from streams.monitor.batch import BatchJudge, BatchResult
 from streams.monitor.faust_app import faust_app
-from streams.monitor.queue import Debounce
+from streams.monitor.queue import JudgeQueue
 from streams.windows.pools import NOBODY
 
 log = logging.getLogger("repmon.monitor")
 
 EVERYBODY_S = 600.0
 #: Of everybody, so many are judged beside each batch of those who changed.
-SPARE_AT_ONCE = 2_000
+BACKFILL_BATCH = 2_000
 RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
 #: Pools are judged for at most one part of so many of the time: all customers' counts are read for that.
@@ -61,7 +61,7 @@ class Monitor:
         self,
         kafka: Kafka,
         settings: MonitorSettings,
-        judge: Judge,
+        judge: BatchJudge,
         data: Path,
         partitions: int,
         newer_policy: Callable[[], Policy | None] | None = None,
@@ -74,7 +74,7 @@ class Monitor:
         self._newer_policy = newer_policy
         self._refresh_causes = refresh_causes
         self._partitions = partitions
-        self._work = Debounce(
+        self._work = JudgeQueue(
             int(settings.judge_every_s * 1000), int(settings.judge_soon_s * 1000), settings.soon_customers
         )
         self._ours: frozenset[int] = frozenset()
@@ -125,7 +125,7 @@ class Monitor:
     async def _judging(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            batch = self._work.take(_monotonic_ms(), self._settings.batch, SPARE_AT_ONCE)
+            batch = self._work.take(_monotonic_ms(), self._settings.batch, BACKFILL_BATCH)
             if not batch:
                 await self._woken(self._work.wait_ms(_monotonic_ms()) / 1000)
                 continue
@@ -133,7 +133,7 @@ class Monitor:
             judged = await self._judged(batch)
             # The times to judge again are of the store's clock, the work list's of one that is never set.
             apart = _monotonic_ms() - _now_ms()
-            self._work.later((customer, at_ms + apart) for customer, at_ms in judged.again)
+            self._work.schedule((customer, at_ms + apart) for customer, at_ms in judged.again)
             _tell(judged.alerts)
             took = loop.time() - began
             # Unless more wait than a batch holds, some time is left to others. What comes meanwhile makes the next
@@ -141,7 +141,7 @@ class Monitor:
             rest = 0.0 if len(batch) >= self._settings.batch else min(took / 2, MOST_REST_S)
             await self._paused(max(self._settings.within_s - took, rest))
 
-    async def _judged(self, batch: list[str]) -> Judged:
+    async def _judged(self, batch: list[str]) -> BatchResult:
         """Judge, and judge again until store and broker answer, or the monitor is stopped: nobody is skipped."""
         wait = RETRY_S[0]
         while True:
@@ -154,7 +154,7 @@ class Monitor:
                 log.exception("a batch of %d customers could not be judged; trying again in %.1f s", len(batch), wait)
             await self._paused(wait)
             if self._stopping.is_set():
-                return Judged()
+                return BatchResult()
             wait = min(wait * 2, RETRY_S[1])
 
     async def _sweep(self) -> None:
@@ -184,7 +184,7 @@ class Monitor:
             except BaseException:
                 self._gained.set()
                 raise
-            self._work.spare(filter(self._is_ours, found))
+            self._work.enqueue_low_priority(filter(self._is_ours, found))
             self._wake.set()
 
     async def _partitions_watched(self) -> None:
@@ -212,7 +212,7 @@ class Monitor:
                 log.warning("%s; the policy is looked for again in %.1f s", error, POLICY_S)
                 policy = None
             if policy is not None:
-                await self._asked(partial(self._judge.take_up, policy))
+                await self._asked(partial(self._judge.set_policy, policy))
                 log.info("judging by policy %s from now on", policy.version)
                 self._gained.set()
             await asyncio.sleep(POLICY_S)

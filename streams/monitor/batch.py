@@ -29,7 +29,7 @@ from streams.alerts.cause import Basis, override_key
 from streams.alerts.describe import alert_event
 from streams.alerts.evidence import collect
 from streams.alerts.evidence_history import Subject
-from streams.alerts.life import Beside, lived, worth_storing
+from streams.alerts.life import JudgementContext, advance_alert, worth_storing
 from streams.alerts.lifecycle import AlertState, Transition
 from streams.alerts.removed_rules import end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
@@ -37,7 +37,7 @@ from streams.alerts.states import SubjectRule, read_lives, store_alerts, store_d
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge, measured
-from streams.monitor.context import Known, known_beside
+from streams.monitor.context import BatchContext, load_batch_context
 from streams.subjects.arrays import Subjects
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
@@ -65,7 +65,7 @@ DEFAULTS = MonitorSettings()
 
 
 @dataclass
-class Metrics:
+class JudgingTotals:
     """Running totals of one monitor."""
 
     judged: int = 0
@@ -75,7 +75,7 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SubjectOutcome:
     """One subject's judgement and what it changed."""
 
     judgement: Judgement
@@ -86,7 +86,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class BatchResult:
     """What came of a batch: the alerts sent, and which customers are to be judged again, each at a time (epoch ms).
 
     Those were judged by long windows that were read a while ago, or their numbers are not shown yet.
@@ -96,7 +96,7 @@ class Judged:
     again: list[tuple[str, int]] = field(default_factory=list)
 
 
-class Judge:
+class BatchJudge:
     """Judges customers and records it. One thread at a time."""
 
     def __init__(
@@ -113,11 +113,11 @@ class Judge:
         self._fbl = providers.with_feedback_loop()
         self._publish = publish
         self._acknowledged = acknowledged
-        self.metrics = Metrics()
-        self.take_up(policy)
+        self.metrics = JudgingTotals()
+        self.set_policy(policy)
 
-    def take_up(self, policy: Policy) -> None:
-        """Judge by this policy from now on. What was kept of windows and standings is read anew."""
+    def set_policy(self, policy: Policy) -> None:
+        """Judge by this policy from now on. What was kept of windows and standings is read again."""
         self.policy = policy
         settings = self._settings
         self._lengths = {name: window_ms(name) for name in policy.windows}
@@ -139,7 +139,7 @@ class Judge:
             self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
 
-    def judge_customers(self, customers: Iterable[str], now_ms: int) -> Judged:
+    def judge_customers(self, customers: Iterable[str], now_ms: int) -> BatchResult:
         """Judge, alert, store.
 
         Raises:
@@ -148,10 +148,10 @@ class Judge:
         began = time.monotonic()
         wanted = sorted(set(customers))
         if not wanted:
-            return Judged()
+            return BatchResult()
         counted, again = self._windows.read(wanted, now_ms)
         subjects = counted.of_scopes(self.policy.scopes)
-        states, noted, unsent = read_lives(self._store, wanted, now_ms)
+        states, acknowledgements, unsent = read_lives(self._store, wanted, now_ms)
         screened = screen(subjects, self.policy)
         closely = self._with_overrides | {state.customer for state in states.values() if state.watched}
         singly = screened.remarkable | np.array(list(map(closely.__contains__, subjects.customers)), np.bool_)
@@ -160,18 +160,18 @@ class Judge:
             (subject, judge(subject, self.policy, now_ms))
             for subject in with_open_alerts([subjects.one(place) for place in places], states)
         ]
-        beside = known_beside(
+        context = load_batch_context(
             self._store,
             self._standings,
             wanted,
             [judgement for _, judgement in closely_judged],
             states,
-            noted,
+            acknowledgements,
             self.policy,
             self._fbl,
             now_ms,
         )
-        outcomes = [self._outcome(subject, judgement, states, beside) for subject, judgement in closely_judged]
+        outcomes = [self._outcome(subject, judgement, states, context) for subject, judgement in closely_judged]
         gone = end_alerts(self._store, states, self.policy, now_ms)
         alerts = gone.alerts + self._alerts(outcomes, now_ms)
         changed = [state for outcome in outcomes for state in outcome.states]
@@ -181,22 +181,21 @@ class Judge:
         self.metrics.batches += 1
         self.metrics.alerts += len(sent)
         self.metrics.last_batch_s = time.monotonic() - began
-        return Judged(sent, again)
+        return BatchResult(sent, again)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
-        """Judge the small customers of each pool, From domain or plan together, alert, store; no standing is shown of
-        them.
+        """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.
 
         Where the policy does not judge those (any more), what is open ends as if they had no mail.
 
         Raises:
             StoreError, BrokerError: nothing is lost; judge them again.
         """
-        states, noted, unsent = read_lives(self._store, [NOBODY], now_ms)
+        states, acknowledgements, unsent = read_lives(self._store, [NOBODY], now_ms)
         found = [pool for pools in self._pools for pool in pools.read(now_ms)]
         silent = {state[1] for state, known in states.items() if known.is_open} - {each.scope for each in found}
         found += [Pooled(scope, {}) for scope in sorted(silent)]
-        outcomes = [self._pool_outcome(pool, states, noted, now_ms) for pool in found]
+        outcomes = [self._pool_outcome(pool, states, acknowledgements, now_ms) for pool in found]
         gone = end_alerts(self._store, states, self.policy, now_ms)
         alerts = gone.alerts + self._pool_alerts(outcomes, now_ms)
         changed = [state for each in outcomes for state in each.states]
@@ -251,8 +250,12 @@ class Judge:
             store_alerts(self._store, alerts, now_ms)
 
     def _outcome(
-        self, subject: SubjectCounts, judgement: Judgement, states: Mapping[SubjectRule, AlertState], beside: Known
-    ) -> Outcome:
+        self,
+        subject: SubjectCounts,
+        judgement: Judgement,
+        states: Mapping[SubjectRule, AlertState],
+        context: BatchContext,
+    ) -> SubjectOutcome:
         whose = subject.customer, subject.scope
         changed: list[AlertState] = []
         open_levels: list[Level] = []
@@ -262,8 +265,8 @@ class Judge:
         for verdict in judgement.verdicts:
             known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
             now = self._basis(rule, subject, judgement.now_ms, overrides)
-            state, said = lived(
-                known, verdict, rule, beside.of(known, now, rule, whose, overrides), whose, self._counted
+            state, said = advance_alert(
+                known, verdict, rule, context.of(known, now, rule, whose, overrides), whose, self._counted
             )
             if state is not None and worth_storing(known, state):
                 changed.append(state)
@@ -272,26 +275,26 @@ class Judge:
                 open_levels.append(state.level)
         # An alert that is still held is where the customer stands, though the rate may have fallen by now.
         standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
-        return Outcome(judgement, subject, standing, changed, transitions)
+        return SubjectOutcome(judgement, subject, standing, changed, transitions)
 
     def _pool_outcome(
         self,
         pool: Pooled,
         states: Mapping[SubjectRule, AlertState],
-        noted: Mapping[str, Acknowledgement],
+        acknowledgements: Mapping[str, Acknowledgement],
         now_ms: int,
-    ) -> Outcome:
+    ) -> SubjectOutcome:
         judgement = judge_pool(pool, self.policy, now_ms)
         whose = NOBODY, pool.scope
-        outcome = Outcome(judgement, empty(*whose), judgement.standing, [], [])
+        outcome = SubjectOutcome(judgement, empty(*whose), judgement.standing, [], [])
         rules = {rule.name: rule for rule in self.policy.rules}
         for verdict in judgement.verdicts:
             known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
-            beside = Beside(
+            context = JudgementContext(
                 now=self._basis(rule, pool.by_rule.get(verdict.rule, outcome.subject), now_ms, ()),
-                noted=None if known is None else noted.get(known.alert_id),
+                acknowledgement=None if known is None else acknowledgements.get(known.alert_id),
             )
-            state, said = lived(known, verdict, rule, beside, whose, self._counted)
+            state, said = advance_alert(known, verdict, rule, context, whose, self._counted)
             if state is not None and worth_storing(known, state):
                 outcome.states.append(state)
             outcome.transitions.extend((each, verdict) for each in said)
@@ -313,7 +316,7 @@ class Judge:
             },
         )
 
-    def _alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
+    def _alerts(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> list[AlertEvent]:
         mail_to = {rule.name: rule.mail_to for rule in self.policy.rules}
         wanted: dict[tuple[str, str, Group], dict[Subject, float]] = defaultdict(dict)
         for outcome in outcomes:
@@ -348,7 +351,7 @@ class Judge:
             for transition, verdict in outcome.transitions
         ]
 
-    def _pool_alerts(self, outcomes: Sequence[Outcome], now_ms: int) -> list[AlertEvent]:
+    def _pool_alerts(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> list[AlertEvent]:
         rules = {rule.name: rule for rule in self.policy.rules}
         return [
             alert_event(
@@ -371,7 +374,7 @@ class Judge:
         ]
 
     def _shown(
-        self, subjects: Subjects, too_small: Sequence[bool], places: Sequence[int], outcomes: Sequence[Outcome]
+        self, subjects: Subjects, too_small: Sequence[bool], places: Sequence[int], outcomes: Sequence[SubjectOutcome]
     ) -> Rows:
         """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
         silent = outcomes[len(places) :]
@@ -408,5 +411,5 @@ def empty(customer: str, scope: str) -> SubjectCounts:
     return SubjectCounts(customer=customer, scope=scope, windows={})
 
 
-def _reasons(outcome: Outcome) -> tuple[str, ...]:
+def _reasons(outcome: SubjectOutcome) -> tuple[str, ...]:
     return tuple(verdict.rule for verdict in outcome.judgement.verdicts if verdict.level != "good")

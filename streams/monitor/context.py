@@ -8,8 +8,8 @@ from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from streams.alerts.cause import Basis
-from streams.alerts.late import Reopening, reopened_late
-from streams.alerts.life import Beside
+from streams.alerts.late import LateReopen, reopened_late
+from streams.alerts.life import JudgementContext
 from streams.alerts.lifecycle import AlertState
 from streams.alerts.standings import LastShown, Standings
 from streams.alerts.states import SubjectRule
@@ -19,37 +19,39 @@ from streams.judge.verdict import Judgement
 from streams.subjects.arrays import Key
 
 
-class Known(NamedTuple):
+class BatchContext(NamedTuple):
     """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
     counts open again."""
 
     shown: Mapping[Key, LastShown]
-    noted: Mapping[str, Acknowledgement]
+    acknowledgements: Mapping[str, Acknowledgement]
     late: frozenset[SubjectRule]
 
-    def of(self, state: AlertState | None, now: Basis, rule: Rule, whose: Key, overrides: Sequence[Override]) -> Beside:
+    def of(
+        self, state: AlertState | None, now: Basis, rule: Rule, whose: Key, overrides: Sequence[Override]
+    ) -> JudgementContext:
         """What there is to know of one rule's verdict on `whose` mail (customer and scope)."""
-        return Beside(
+        return JudgementContext(
             now=now,
             shown=_as_judged(self.shown.get(whose), rule),
             override=operators(overrides, rule.name),
-            noted=None if state is None else self.noted.get(state.alert_id),
+            acknowledgement=None if state is None else self.acknowledgements.get(state.alert_id),
             late=(*whose, rule.name) in self.late,
         )
 
 
-def known_beside(
+def load_batch_context(
     store: Store,
     standings: Standings,
     batch: Sequence[str],
     judgements: Sequence[Judgement],
     states: Mapping[SubjectRule, AlertState],
-    noted: Mapping[str, Acknowledgement],
+    acknowledgements: Mapping[str, Acknowledgement],
     policy: Policy,
     feedback_loop: Sequence[str],
     now_ms: int,
-) -> Known:
-    """Ask for all that beside the acknowledgements (`noted`); mostly there is nothing to ask.
+) -> BatchContext:
+    """Ask for all that beside the acknowledgements given; mostly there is nothing to ask.
 
     Raises:
         StoreError: the store failed.
@@ -60,9 +62,9 @@ def known_beside(
         for verdict in judgement.verdicts
         if verdict.level != "good" and not _is_open(states.get((judgement.customer, judgement.scope, verdict.rule)))
     }
-    return Known(
+    return BatchContext(
         shown=standings.last_shown(opening, batch),
-        noted=noted,
+        acknowledgements=acknowledgements,
         late=frozenset(_late(store, judgements, states, policy, feedback_loop, now_ms)),
     )
 
@@ -81,7 +83,7 @@ def _late(
         for verdict in judgement.verdicts:
             state = states.get((judgement.customer, judgement.scope, verdict.rule))
             if state is not None:
-                reopening.append(Reopening(state, verdict, rules[verdict.rule]))
+                reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
     return reopened_late(store, reopening, policy, feedback_loop, now_ms)
 
 

@@ -19,7 +19,7 @@ from math import inf
 SECOND_MS = 1_000
 
 
-class Debounce:
+class JudgeQueue:
     """The work list of a monitor. Times are epoch ms and never go back."""
 
     def __init__(self, every_ms: int, soon_ms: int | None = None, few: int = 0) -> None:
@@ -61,7 +61,7 @@ class Debounce:
             else:
                 due[customer] = None
 
-    def spare(self, customers: Iterable[str]) -> None:
+    def enqueue_low_priority(self, customers: Iterable[str]) -> None:
         """These may have something new: they are taken a few at a time, beside those that are known to."""
         for customer in customers:
             if customer in self._taken:
@@ -69,7 +69,7 @@ class Debounce:
             else:
                 self._spare[customer] = None
 
-    def later(self, customers: Iterable[tuple[str, int]]) -> None:
+    def schedule(self, customers: Iterable[tuple[str, int]]) -> None:
         """Look at these again at the time (epoch ms) given for each, unless they are judged before that."""
         for customer, at_ms in customers:
             second = -(-at_ms // SECOND_MS)

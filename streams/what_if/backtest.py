@@ -97,7 +97,7 @@ def transitions(history: History, policies: Sequence[Policy]) -> list[list[Trans
         for alone in each_rule(policy):
             known = next((each for other, each in followed if other == alone), None)
             if known is None:
-                known = list(_followed(history, rates, alone))
+                known = list(_replay_rule(history, rates, alone))
                 followed.append((alone, known))
             said += known
         found.append(said)
@@ -176,7 +176,7 @@ def hours_of(window: str) -> int:
     return ceil(window_ms(window) / 1000 / HOUR_S)
 
 
-def _followed(history: History, rates: "_Rates", alone: Policy) -> Iterator[Transition]:
+def _replay_rule(history: History, rates: "_Rates", alone: Policy) -> Iterator[Transition]:
     (rule,) = alone.rules
     special = {each.customer for each in alone.overrides}
     opening = _may_open(history, rates, rule, alone)
@@ -184,9 +184,9 @@ def _followed(history: History, rates: "_Rates", alone: Policy) -> Iterator[Tran
         if history.scopes[place].partition(":")[0] not in alone.scopes:
             continue
         if customer in special:
-            yield from _lived(history, place, rule, alone, watched=None)
+            yield from _replay_alert(history, place, rule, alone, watched=None)
         elif opening[place].any():
-            yield from _lived(history, place, rule, alone, watched=np.flatnonzero(opening[place]).tolist())
+            yield from _replay_alert(history, place, rule, alone, watched=np.flatnonzero(opening[place]).tolist())
 
 
 def _may_open(history: History, rates: "_Rates", rule: Rule, alone: Policy) -> NDArray[np.bool_]:
@@ -261,7 +261,9 @@ def _may_reach(threshold: float, top: Counts, bottom: Counts, least: int, confid
     return found
 
 
-def _lived(history: History, place: int, rule: Rule, alone: Policy, watched: list[int] | None) -> Iterator[Transition]:
+def _replay_alert(
+    history: History, place: int, rule: Rule, alone: Policy, watched: list[int] | None
+) -> Iterator[Transition]:
     """One subject under one rule.
 
     While no level is open only the `watched` steps are looked at; while one is, those at which it may change. Without

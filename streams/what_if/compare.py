@@ -17,7 +17,7 @@ Kind = Literal["flagged", "freed", "worse", "milder", "moved"]
 KINDS: tuple[Kind, ...] = ("flagged", "freed", "worse", "milder", "moved")
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class LevelSpan(msgspec.Struct, frozen=True, kw_only=True):
     """A time (epoch ms) at the level in question or worse, by one rule; without `to_ms` it lasts to the end.
 
     `level` is the worst reached.
@@ -35,13 +35,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     customer: str
     scope: str
     kind: Kind
-    tried: tuple[Span, ...]
-    in_force: tuple[Span, ...]
+    tried: tuple[LevelSpan, ...]
+    in_force: tuple[LevelSpan, ...]
 
 
-def spans(transitions: Iterable[Transition], least: Level) -> dict[Key, tuple[Span, ...]]:
+def spans(transitions: Iterable[Transition], least: Level) -> dict[Key, tuple[LevelSpan, ...]]:
     """When each subject stood at `least` or worse. The transitions of a subject and rule are in the order of time."""
-    found: dict[Key, list[Span]] = defaultdict(list)
+    found: dict[Key, list[LevelSpan]] = defaultdict(list)
     ordered = sorted(transitions, key=lambda each: (each.customer, each.scope, each.rule))
     for (customer, scope, rule), life in groupby(ordered, lambda each: (each.customer, each.scope, each.rule)):
         since: int | None = None
@@ -51,14 +51,16 @@ def spans(transitions: Iterable[Transition], least: Level) -> dict[Key, tuple[Sp
                 since = each.time_ms if since is None else since
                 worst = max(worst, each.level, key=RANK.__getitem__)
             elif since is not None:
-                found[customer, scope].append(Span(rule=rule, level=worst, from_ms=since, to_ms=each.time_ms))
+                found[customer, scope].append(LevelSpan(rule=rule, level=worst, from_ms=since, to_ms=each.time_ms))
                 since, worst = None, "good"
         if since is not None:
-            found[customer, scope].append(Span(rule=rule, level=worst, from_ms=since, to_ms=None))
+            found[customer, scope].append(LevelSpan(rule=rule, level=worst, from_ms=since, to_ms=None))
     return {key: tuple(sorted(each, key=lambda span: (span.from_ms, span.rule))) for key, each in found.items()}
 
 
-def differences(tried: dict[Key, tuple[Span, ...]], in_force: dict[Key, tuple[Span, ...]]) -> list[Difference]:
+def differences(
+    tried: dict[Key, tuple[LevelSpan, ...]], in_force: dict[Key, tuple[LevelSpan, ...]]
+) -> list[Difference]:
     """Whom the policies treat differently: by kind, then by name."""
     found = [
         Difference(
@@ -74,7 +76,7 @@ def differences(tried: dict[Key, tuple[Span, ...]], in_force: dict[Key, tuple[Sp
     return sorted(found, key=lambda each: KINDS.index(each.kind))
 
 
-def _kind(tried: Sequence[Span], in_force: Sequence[Span]) -> Kind:
+def _kind(tried: Sequence[LevelSpan], in_force: Sequence[LevelSpan]) -> Kind:
     if not in_force:
         return "flagged"
     if not tried:

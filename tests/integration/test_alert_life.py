@@ -13,7 +13,7 @@ from schemas.settings import ClickHouse
 from streams.alerts.states import read_states
 from streams.io.broker import BrokerError
 from streams.io.store import Store
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.test_judging import NOW_MS, Counting, Ground
 
@@ -28,7 +28,7 @@ def ground(store_settings: ClickHouse, store: Store) -> Ground:
     return Ground(store)
 
 
-def judged(judge: Judge, at_ms: int, customer: str = "acme") -> list[AlertData]:
+def judged(judge: BatchJudge, at_ms: int, customer: str = "acme") -> list[AlertData]:
     return [each.data for each in judge.judge_customers([customer], at_ms).alerts]
 
 
@@ -39,8 +39,8 @@ def short(**changes: Any) -> Policy:
     return Policy(rules=(msgspec.structs.replace(rule, **fields),), windows=("1h", "24h", "7d"))
 
 
-def judge_of(ground: Ground, by: Policy) -> Judge:
-    return Judge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
+def judge_of(ground: Ground, by: Policy) -> BatchJudge:
+    return BatchJudge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
 
 
 def test_alert_that_was_sent_before_the_monitor_failed_is_known_to_the_next_one_and_resolves(ground: Ground) -> None:
@@ -54,11 +54,11 @@ def test_alert_that_was_sent_before_the_monitor_failed_is_known_to_the_next_one_
         raise BrokerError("the broker is away")
 
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=60))
-    failing = Judge(ground.store, short(), providers.load(), publish, away)
+    failing = BatchJudge(ground.store, short(), providers.load(), publish, away)
     with pytest.raises(BrokerError):
         failing.judge_customers(["acme"], NOW_MS)
     ground.put(Row(NOW - 10 * MINUTE, delivered=90_000))
-    judge = Judge(ground.store, short(), providers.load(), publish, lambda: None)
+    judge = BatchJudge(ground.store, short(), providers.load(), publish, lambda: None)
     said = [judge.judge_customers(["acme"], NOW_MS + minutes * MINUTE_MS).alerts for minutes in (1, 2, 40)]
     assert [[each.data.kind for each in some] for some in said] == [["opened"], [], ["resolved"]]
     assert [each.data.kind for each in sent] == ["opened", "opened", "resolved"]
@@ -73,7 +73,7 @@ def test_alert_that_was_not_sent_goes_before_what_came_of_it(ground: Ground) -> 
         raise BrokerError("the broker is away")
 
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=60))
-    failing = Judge(ground.store, short(), providers.load(), lambda *_: None, away)
+    failing = BatchJudge(ground.store, short(), providers.load(), lambda *_: None, away)
     with pytest.raises(BrokerError):
         failing.judge_customers(["acme"], NOW_MS)
     ground.put(Row(NOW - 10 * MINUTE, hard=900))
@@ -98,7 +98,7 @@ def test_opening_by_another_policy_says_so(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=980, hard=20))
     judge = judge_of(ground, short())
     assert judged(judge, NOW_MS) == []
-    judge.take_up(short(levels=Levels(warning=0.005)))
+    judge.set_policy(short(levels=Levels(warning=0.005)))
     (opened,) = judged(judge, NOW_MS + 1000)
     assert (opened.kind, opened.cause) == ("opened", "policy")
 
@@ -114,7 +114,7 @@ def test_resolution_because_a_policy_became_milder_says_so(ground: Ground) -> No
     ground.put(Row(NOW, delivered=900, hard=60))
     judge = judge_of(ground, short())
     judged(judge, NOW_MS)
-    judge.take_up(short(levels=Levels(warning=0.5)))
+    judge.set_policy(short(levels=Levels(warning=0.5)))
     assert judged(judge, NOW_MS + 1000) == []
     ground.put(Row(NOW, delivered=10))
     (resolved,) = judged(judge, NOW_MS + 1000 + 30 * MINUTE_MS)
@@ -146,7 +146,7 @@ def test_escalation_by_counts_older_than_the_last_hour_says_that_they_came_late(
     assert (escalated.kind, escalated.cause) == ("escalated", "late_events")
 
 
-def resolved_at(ground: Ground, judge: Judge) -> int:
+def resolved_at(ground: Ground, judge: BatchJudge) -> int:
     """Opened by failures of seven hours ago, then resolved by good mail; the time (epoch ms)."""
     start = NOW_MS - 7 * HOUR_MS
     ground.put(Row(NOW - 7 * HOUR, delivered=900, hard=60))
@@ -253,7 +253,7 @@ def test_many_alerts_that_may_open_again_by_late_counts_cost_no_more_queries_tha
 
     def queries(some: list[str]) -> tuple[int, list[str]]:
         counting = Counting(ground.store)
-        again = Judge(counting, short(), providers.load(), lambda *_: None, lambda: None)
+        again = BatchJudge(counting, short(), providers.load(), lambda *_: None, lambda: None)
         kinds: list[str] = [each.data.kind for each in again.judge_customers(some, NOW_MS).alerts]
         return len(counting.asked), kinds
 

@@ -14,7 +14,7 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
 from streams.listings.causes import Causes
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import NOW_MS, Counting, Ground
@@ -117,7 +117,7 @@ def test_batch_that_alarms_by_every_metric_costs_as_many_queries_for_many_custom
     for some in (NAMES[:FEW], NAMES[FEW:]):
         for kind, policy in (("opened", EVERYTHING), ("resolved", NOTHING_OF_IT)):
             store = Counting(ground.store)
-            judge = Judge(store, policy, providers.load(), lambda *_: None, lambda: None)
+            judge = BatchJudge(store, policy, providers.load(), lambda *_: None, lambda: None)
             alerts = judge.judge_customers(some, NOW_MS).alerts
             asked[kind].append(len(store.asked))
             assert {alert.data.kind for alert in alerts} == {kind}

@@ -13,7 +13,7 @@ from schemas.policy_rule import Levels, Rule
 from schemas.scope import Scope
 from streams.decisions.suspensions import SHOWN_STANDINGS
 from streams.io.store import Store
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from tests.integration.standing_clock import keep_for_ever
@@ -65,7 +65,7 @@ def test_classes_are_not_read_where_the_policy_does_not_judge_them(store: Store)
 
 def test_class_has_alerts_of_its_own_with_evidence_of_its_mail(store: Store) -> None:
     sent: list[AlertEvent] = (
-        Judge(store, POLICY, providers.load(), lambda *_: None, lambda: None)
+        BatchJudge(store, POLICY, providers.load(), lambda *_: None, lambda: None)
         .judge_customers(["acme", "beta"], NOW_MS)
         .alerts
     )
@@ -87,7 +87,7 @@ def test_class_that_another_policy_does_not_judge_is_shown_no_more(store: Store)
     def judged(scopes: tuple[Scope, ...], after_ms: int) -> None:
         lenient = msgspec.structs.replace(FAILURE, levels=Levels(critical=0.3))
         policy = msgspec.structs.replace(POLICY, rules=(lenient,), scopes=scopes)
-        Judge(store, policy, providers.load(), lambda *_: None, lambda: None).judge_customers(
+        BatchJudge(store, policy, providers.load(), lambda *_: None, lambda: None).judge_customers(
             ["acme"], NOW_MS + after_ms
         )
 

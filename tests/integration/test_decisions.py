@@ -25,7 +25,7 @@ from schemas.settings import ClickHouse, Kafka, Settings
 from streams.decisions.overrides import StoredOverride, with_stored
 from streams.decisions.stored_overrides import OverrideWatch, stored_overrides
 from streams.io.store import Store
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from tests.integration.api_client import MINUTE, NOW, Row, running
 from tests.integration.standing_clock import keep_for_ever
 from tests.integration.test_judging import LOOP, NOW_MS, Ground
@@ -85,12 +85,12 @@ def test_monitor_judges_by_an_override_from_the_next_look_on_and_no_more_once_it
     assert merged is not None
     assert watch.newer() is None, "told once"
     judge = ground.judge()
-    judge.take_up(merged)
+    judge.set_policy(merged)
     assert judge.judge_customers(["acme"], NOW_MS).alerts == []
     now[0] = NOW_MS + HOUR_MS
     after = watch.newer()
     assert after == POLICY
-    judge.take_up(after)
+    judge.set_policy(after)
     (alert,) = judge.judge_customers(["acme"], NOW_MS + HOUR_MS).alerts
     assert (alert.data.rule, alert.data.level, alert.data.policy_version) == ("failure", "critical", POLICY.version)
 
@@ -148,8 +148,8 @@ def test_running_monitor_respects_an_override_and_its_end_within_seconds(
     asyncio.run(run())
 
 
-def judged_with_decisions(ground: Ground, judge: Judge, at_ms: int) -> list[AlertData]:
-    judge.take_up(with_stored(POLICY, stored_overrides(ground.store, at_ms), at_ms))
+def judged_with_decisions(ground: Ground, judge: BatchJudge, at_ms: int) -> list[AlertData]:
+    judge.set_policy(with_stored(POLICY, stored_overrides(ground.store, at_ms), at_ms))
     return [each.data for each in judge.judge_customers(["acme"], at_ms).alerts]
 
 
@@ -189,7 +189,7 @@ def test_another_monitor_goes_on_with_what_was_decided(ground: Ground) -> None:
     assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + 3)] == ["override-ended"]
 
 
-def test_alert_that_was_lifted_ends_although_its_mail_is_gone(ground: Ground) -> None:
+def test_alert_that_an_override_suppressed_ends_although_its_mail_is_gone(ground: Ground) -> None:
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)

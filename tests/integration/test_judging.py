@@ -19,8 +19,8 @@ from schemas.policy_rule import Levels
 from schemas.settings import Monitor
 from streams.alerts.evidence import collect
 from streams.io.store import Store, StoreError
-from streams.monitor.batch import Judge, Judged
-from streams.monitor.queue import Debounce
+from streams.monitor.batch import BatchJudge, BatchResult
+from streams.monitor.queue import JudgeQueue
 from streams.windows.current import Windows, window_counts
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.integration.standing_clock import keep_for_ever
@@ -57,12 +57,12 @@ class Ground:
         row |= {"type": "listed", "weight": weight, "id": f"{ip}{back}"}
         self.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
-    def judge(self, store: Store | None = None, **settings: Any) -> Judge:
+    def judge(self, store: Store | None = None, **settings: Any) -> BatchJudge:
         def publish(_topic: str, _key: bytes, value: bytes) -> None:
             self.sent.append(msgspec.json.decode(value, type=AlertEvent))
 
         changed = msgspec.structs.replace(SETTINGS, **settings)
-        return Judge(store or self.store, policy.load(), providers.load(), publish, lambda: None, changed)
+        return BatchJudge(store or self.store, policy.load(), providers.load(), publish, lambda: None, changed)
 
     def shown(self) -> dict[str, tuple[str, int, int]]:
         """Standing, volume, and since when (ms after now) of each customer."""
@@ -212,7 +212,7 @@ def test_first_judgement_of_a_customer_sees_what_is_days_old(ground: Ground) -> 
 
 def test_someone_who_stops_sending_is_judged_again_by_the_final_long_windows(ground: Ground) -> None:
     """The last event comes after the long windows were read. Nothing else will ever happen to this customer."""
-    judge, work = ground.judge(), Debounce(5_000)
+    judge, work = ground.judge(), JudgeQueue(5_000)
     ground.put(Row(NOW - 5 * DAY, delivered=900))
     work.changed(["acme"])
     found = {0: judged_at(judge, work, 0)}
@@ -227,9 +227,9 @@ def test_someone_who_stops_sending_is_judged_again_by_the_final_long_windows(gro
     assert len(work) == 0, "and then it is left in peace"
 
 
-def judged_at(judge: Judge, work: Debounce, after_ms: int) -> set[tuple[str, str, str, str]]:
+def judged_at(judge: BatchJudge, work: JudgeQueue, after_ms: int) -> set[tuple[str, str, str, str]]:
     judged = judge.judge_customers(work.take(after_ms, 100, 100), NOW_MS + after_ms)
-    work.later((customer, at_ms - NOW_MS) for customer, at_ms in judged.again)
+    work.schedule((customer, at_ms - NOW_MS) for customer, at_ms in judged.again)
     return _levels(judged)
 
 
@@ -341,7 +341,7 @@ def test_evidence_of_many_subjects_is_that_of_each_by_itself(ground: Ground) -> 
 def test_only_scopes_of_the_policy_are_judged_and_shown(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=300), Row(NOW, delivered=900, stream="receipts"))
     only = msgspec.structs.replace(policy.load(), scopes=("stream",))
-    Judge(ground.store, only, providers.load(), lambda *_: None, lambda: None).judge_customers(["acme"], NOW_MS)
+    BatchJudge(ground.store, only, providers.load(), lambda *_: None, lambda: None).judge_customers(["acme"], NOW_MS)
     rows = ground.store.rows("SELECT scope, standing FROM standings FINAL ORDER BY scope")
     assert [tuple(row) for row in rows] == [("stream:news", "critical"), ("stream:receipts", "good")]
 
@@ -401,11 +401,11 @@ def test_override_makes_a_customer_alarm_who_would_be_below_every_threshold(grou
     ground.put(*(Row(NOW, delivered=1_000, hard=20, customer=name) for name in ("acme", "other")))
     strict = Override(customer="acme", rule="failure", reason="watched", levels=Levels(excessive=0.01))
     chosen = msgspec.structs.replace(policy.load(), overrides=(strict,))
-    judge = Judge(ground.store, chosen, providers.load(), lambda *_: None, lambda: None)
+    judge = BatchJudge(ground.store, chosen, providers.load(), lambda *_: None, lambda: None)
     assert {each[:2] for each in _levels(judge.judge_customers(["acme", "other"], NOW_MS))} == {("acme", "failure")}
 
 
-def _levels(judged: Judged) -> set[tuple[str, str, str, str]]:
+def _levels(judged: BatchResult) -> set[tuple[str, str, str, str]]:
     return {
         (e.data.customer, e.data.rule, e.data.window, e.data.level) for e in judged.alerts if "str" not in e.data.scope
     }

@@ -18,7 +18,7 @@ from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.listings.causes import RECOUNT_MS, CausedListing, Causes, stored_causes
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from streams.what_if.backtest import transitions
 from streams.what_if.history import Extent, Hourly
 from streams.windows.current import Windows
@@ -415,7 +415,7 @@ def test_likely_cause_is_alarmed_only_where_the_policy_says_so_and_from_its_shar
 
     def rules(by: Policy) -> set[tuple[str, str]]:
         ground.store.run("TRUNCATE TABLE alert_states")
-        judging = Judge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
+        judging = BatchJudge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
         judged = judging.judge_customers(["acme", "rival"], NOW_MS)
         return {
             (each.data.customer, each.data.rule) for each in judged.alerts if each.data.metric == "attributed_listing"

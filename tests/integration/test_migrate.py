@@ -17,7 +17,7 @@ from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
 from streams.alerts.lifecycle import alert_id, transition_id
 from streams.io.store import StoreError, open_store
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from streams.subjects.arrays import PLACE
 from streams.subjects.totals import read_totals
 
@@ -89,7 +89,7 @@ def test_alert_from_before_a_migration_goes_on_as_the_same_one(
     migrate(settings)
 
     def judged(after_ms: int) -> list[tuple[str, str, int, int, str | None]]:
-        judge = Judge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
+        judge = BatchJudge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
         return [
             (each.data.alert_id, each.data.kind, each.data.episode, each.data.transition, each.data.cause)
             for each in judge.judge_customers(["acme"], now_ms + after_ms).alerts

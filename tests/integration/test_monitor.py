@@ -19,7 +19,7 @@ from streams.io.broker import Publisher, consumer
 from streams.io.changes import messages, partition_of
 from streams.io.store import StoreError
 from streams.monitor.agent import Monitor
-from streams.monitor.batch import Judge, Judged
+from streams.monitor.batch import BatchJudge, BatchResult
 from streams.windows.pools import NOBODY
 
 HOUR_S = 3_600.0
@@ -38,11 +38,11 @@ class Recorder:
         self.forgotten = 0
         self.pools = 0
 
-    def judge_customers(self, customers: list[str], now_ms: int) -> Judged:
+    def judge_customers(self, customers: list[str], now_ms: int) -> BatchResult:
         if self.failures:
             raise self.failures.pop()
         self.judged.append((time.monotonic(), customers))
-        return Judged(again=[(each, now_ms + self.again_ms) for each in customers if self.again_ms])
+        return BatchResult(again=[(each, now_ms + self.again_ms) for each in customers if self.again_ms])
 
     def everybody(self, _now_ms: int) -> set[str]:
         return self.known
@@ -68,7 +68,7 @@ async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) 
     given = {"judge_every_s": every_s, "judge_soon_s": every_s, "sweep_s": HOUR_S, "within_s": 0.01}
     causes = settings.pop("refresh_causes", None)
     chosen = all_settings.Monitor(**{**given, **settings})
-    monitor = Monitor(kafka, chosen, cast(Judge, judge), folder, PARTITIONS, refresh_causes=causes)
+    monitor = Monitor(kafka, chosen, cast(BatchJudge, judge), folder, PARTITIONS, refresh_causes=causes)
     await monitor.start()
     try:
         yield monitor

@@ -26,7 +26,7 @@ from schemas.settings import ClickHouse
 from streams.alerts.describe import headline
 from streams.io.store import Store
 from streams.judge.verdict import judge, measured
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from streams.windows.current import window_counts
 from streams.windows.pools import NOBODY, Pools, judge_pool
 from tests.integration.api_client import DAY, HOUR, MINUTE, NOW
@@ -96,9 +96,9 @@ def of_scopes(*scopes: Scope) -> Policy:
     return msgspec.structs.replace(POLICY, scopes=scopes)
 
 
-def judging(ground: Ground, by: Policy = POLICY) -> Judge:
+def judging(ground: Ground, by: Policy = POLICY) -> BatchJudge:
     judge_ = ground.judge()
-    judge_.take_up(by)
+    judge_.set_policy(by)
     return judge_
 
 
@@ -185,7 +185,7 @@ def test_what_a_policy_does_not_judge_is_not_asked_for(ground: Ground) -> None:
     judge_ = judging(ground, of_scopes("customer", "from"))
     judge_.judge_pools(NOW_MS)
     assert [alert.subject for alert in ground.sent] == ["from:offers.example"]
-    judge_.take_up(of_scopes("customer", "plan"))
+    judge_.set_policy(of_scopes("customer", "plan"))
     for hours in (1, 2):
         judge_.judge_pools(NOW_MS + hours * HOUR * 1000)
     assert [(alert.subject, alert.data.kind) for alert in ground.sent[1:]] == [("from:offers.example", "resolved")]
@@ -321,7 +321,7 @@ def test_policy_without_pools_ends_what_is_open_and_reads_nothing(ground: Ground
     put(ground.store, SNOWSHOE)
     judge_ = judging(ground)
     judge_.judge_pools(NOW_MS)
-    judge_.take_up(policy.load())
+    judge_.set_policy(policy.load())
     for hours in (1, 2):
         judge_.judge_pools(NOW_MS + hours * HOUR * 1000)
     assert [alert.data.kind for alert in ground.sent] == ["opened", "resolved"]
@@ -332,7 +332,7 @@ def test_rule_that_is_gone_ends_the_alert_on_a_pool(ground: Ground) -> None:
     judge_ = judging(ground)
     judge_.judge_pools(NOW_MS)
     rules = tuple(rule for rule in POLICY.rules if rule.name != "failure")
-    judge_.take_up(msgspec.structs.replace(POLICY, rules=rules))
+    judge_.set_policy(msgspec.structs.replace(POLICY, rules=rules))
     judge_.judge_pools(NOW_MS + 1_000)
     assert [alert.data.kind for alert in ground.sent] == ["opened", "resolved"]
     assert ground.sent[1].subject == "pool:shared-1"

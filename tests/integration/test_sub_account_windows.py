@@ -10,7 +10,7 @@ from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
-from streams.monitor.batch import Judge
+from streams.monitor.batch import BatchJudge
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from tests.integration.standing_clock import keep_for_ever
@@ -74,7 +74,7 @@ def test_sub_accounts_are_not_judged_where_the_policy_does_not(store: Store) -> 
 
 def test_sub_account_has_alerts_of_its_own_with_evidence_of_its_mail(store: Store) -> None:
     sent: list[AlertEvent] = (
-        Judge(store, POLICY, providers.load(), lambda *_: None, lambda: None)
+        BatchJudge(store, POLICY, providers.load(), lambda *_: None, lambda: None)
         .judge_customers(["acme", "beta"], NOW_MS)
         .alerts
     )

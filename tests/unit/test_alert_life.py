@@ -13,7 +13,7 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.cause import Basis
-from streams.alerts.life import RECORD_MS, Beside, lived, worth_storing
+from streams.alerts.life import RECORD_MS, JudgementContext, advance_alert, worth_storing
 from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Transition, ended
 from streams.judge.verdict import RANK, Verdict, judge
 from tests.unit.test_lifecycle import verdict
@@ -38,17 +38,19 @@ class Life:
         self.state: AlertState | None = None
         self.said: list[Transition] = []
 
-    def at(self, minute: float, level: Level = "good", holding: Level | None = None, **beside: Any) -> list[str]:
+    def at(self, minute: float, level: Level = "good", holding: Level | None = None, **context: Any) -> list[str]:
         """Judge; the kinds of what happened."""
         now_ms = int(minute * MINUTE)
         now = Basis(
             time_ms=now_ms,
-            policy_version=beside.pop("version", "a"),
-            overrides=beside["override"].id if beside.get("override") else "",
-            counts=beside.pop("counts", {}),
+            policy_version=context.pop("version", "a"),
+            overrides=context["override"].id if context.get("override") else "",
+            counts=context.pop("counts", {}),
         )
         said = msgspec.structs.replace(verdict(level, holding), rule=self.rule.name)
-        self.state, found = lived(self.state, said, self.rule, Beside(now, **beside), ("acme", "customer"), LENGTHS)
+        self.state, found = advance_alert(
+            self.state, said, self.rule, JudgementContext(now, **context), ("acme", "customer"), LENGTHS
+        )
         self.said += found
         return [each.kind for each in found]
 
@@ -59,7 +61,7 @@ class Life:
         return next(minute + 1 + more for more in range(10_000) if "resolved" in self.at(minute + 1 + more))
 
 
-def noted(minute: float) -> Acknowledgement:
+def acknowledgement(minute: float) -> Acknowledgement:
     return Acknowledgement(by="Ida", why="called them", time_ms=int(minute * MINUTE))
 
 
@@ -123,26 +125,26 @@ def test_alert_holds_as_long_as_ever_a_day_after_it_flapped() -> None:
 def test_acknowledged_alert_says_so_once_and_until_it_is_resolved() -> None:
     life = Life()
     life.at(0, "warning")
-    assert life.at(5, "warning", noted=noted(4)) == ["acknowledged"]
+    assert life.at(5, "warning", acknowledgement=acknowledgement(4)) == ["acknowledged"]
     assert (life.said[-1].level, life.said[-1].previous_level, life.said[-1].cause) == (
         "warning",
         "warning",
         "operator",
     )
-    assert life.at(6, "warning", noted=noted(4)) == []
-    life.at(7, noted=noted(4))
-    assert life.at(37, noted=noted(4)) == ["resolved"]
-    assert life.at(38, "warning", noted=noted(4)) == ["reopened"]
-    assert [each.acknowledged for each in life.said] == [None, noted(4), None, None]
+    assert life.at(6, "warning", acknowledgement=acknowledgement(4)) == []
+    life.at(7, acknowledgement=acknowledgement(4))
+    assert life.at(37, acknowledgement=acknowledgement(4)) == ["resolved"]
+    assert life.at(38, "warning", acknowledgement=acknowledgement(4)) == ["reopened"]
+    assert [each.acknowledged for each in life.said] == [None, acknowledgement(4), None, None]
 
 
 def test_acknowledged_alert_that_escalates_is_no_longer_acknowledged() -> None:
     life = Life()
     life.at(0, "warning")
-    life.at(5, "warning", noted=noted(4))
-    assert life.at(6, "excessive", noted=noted(4)) == ["escalated"]
+    life.at(5, "warning", acknowledgement=acknowledgement(4))
+    assert life.at(6, "excessive", acknowledgement=acknowledgement(4)) == ["escalated"]
     assert life.state is not None and life.state.acknowledged is None
-    assert life.at(7, "excessive", noted=noted(6.5)) == ["acknowledged"]
+    assert life.at(7, "excessive", acknowledgement=acknowledgement(6.5)) == ["acknowledged"]
 
 
 def test_acknowledgement_of_something_milder_is_none() -> None:
@@ -150,14 +152,14 @@ def test_acknowledgement_of_something_milder_is_none() -> None:
     life = Life()
     life.at(0, "warning")
     life.at(6, "excessive")
-    assert life.at(7, "excessive", noted=noted(5)) == []
+    assert life.at(7, "excessive", acknowledgement=acknowledgement(5)) == []
     assert life.state is not None and life.state.acknowledged is None
 
 
 def test_acknowledgement_and_escalation_of_one_moment_are_told_in_this_order() -> None:
     life = Life()
     life.at(0, "warning")
-    assert life.at(6, "excessive", noted=noted(5)) == ["acknowledged", "escalated"]
+    assert life.at(6, "excessive", acknowledgement=acknowledgement(5)) == ["acknowledged", "escalated"]
     assert [each.transition for each in life.said] == [1, 2, 3]
     assert life.state is not None and life.state.acknowledged is None
 
@@ -165,16 +167,16 @@ def test_acknowledgement_and_escalation_of_one_moment_are_told_in_this_order() -
 def test_acknowledged_alert_stays_so_while_it_goes_down() -> None:
     life = Life()
     life.at(0, "excessive")
-    life.at(1, "warning", noted=noted(0.5))
+    life.at(1, "warning", acknowledgement=acknowledgement(0.5))
     assert life.at(31, "warning") == ["de-escalated"]
-    assert life.said[-1].acknowledged == noted(0.5)
+    assert life.said[-1].acknowledged == acknowledgement(0.5)
 
 
 def test_acknowledging_does_not_begin_the_hold_time_anew() -> None:
     life = Life()
     life.at(0, "warning")
     life.at(1)
-    life.at(20, noted=noted(19))
+    life.at(20, acknowledgement=acknowledgement(19))
     assert life.at(31) == ["resolved"]
 
 
@@ -209,7 +211,7 @@ def test_override_that_changes_no_level_is_told_too() -> None:
     assert {each.level for each in life.said} == {"warning"}
 
 
-def test_alert_that_an_override_lifted_is_resolved_when_that_ends_and_all_is_well() -> None:
+def test_alert_that_an_override_suppressed_is_resolved_when_that_ends_and_all_is_well() -> None:
     life = Life()
     life.at(0, "critical")
     life.at(1, override=IDA)
@@ -218,7 +220,7 @@ def test_alert_that_an_override_lifted_is_resolved_when_that_ends_and_all_is_wel
     assert life.at(3) == []
 
 
-def test_alert_that_an_override_lifted_opens_again_as_the_same_under_it() -> None:
+def test_alert_that_an_override_suppressed_opens_again_as_the_same_under_it() -> None:
     life = Life()
     life.at(0, "critical")
     life.at(1, override=IDA)
@@ -228,10 +230,10 @@ def test_alert_that_an_override_lifted_opens_again_as_the_same_under_it() -> Non
 
 def test_end_of_an_override_that_raises_the_level_ends_the_acknowledgement() -> None:
     life = Life()
-    life.at(0, "critical", noted=None)
-    life.at(1, "critical", noted=noted(0.5))
+    life.at(0, "critical", acknowledgement=None)
+    life.at(1, "critical", acknowledgement=acknowledgement(0.5))
     life.at(2, override=IDA)
-    assert life.said[-1].acknowledged == noted(0.5)
+    assert life.said[-1].acknowledged == acknowledgement(0.5)
     life.at(3, "critical")
     assert life.said[-1].acknowledged is None
 
@@ -338,23 +340,23 @@ OVERRIDES = (None, IDA, msgspec.structs.replace(IDA, id="2c", by="Ben"))
 def lives(draw: st.DrawFn) -> list[tuple[int, Level, Level, dict[str, Any]]]:
     """Judgements in time, with decisions of people between them."""
     found, minute = [], 0
-    override, note = None, None
+    override, said = None, None
     for _ in range(draw(st.integers(0, 30))):
         level, holding = sorted([draw(levels), draw(levels)], key=LEVELS.index)
         if draw(st.integers(0, 3)) == 0:
             override = draw(st.sampled_from(OVERRIDES))
         if draw(st.integers(0, 3)) == 0:
-            note = noted(minute - draw(st.integers(0, 10)))
-        found.append((minute, level, holding, {"override": override, "noted": note}))
+            said = acknowledgement(minute - draw(st.integers(0, 10)))
+        found.append((minute, level, holding, {"override": override, "acknowledgement": said}))
         minute += draw(st.integers(1, 90))
     return found
 
 
 def run(says: list[tuple[int, Level, Level, dict[str, Any]]], repeat: int = 1) -> Life:
     life = Life()
-    for minute, level, holding, beside in says:
+    for minute, level, holding, context in says:
         for _ in range(repeat):
-            life.at(minute, level, holding, **beside)
+            life.at(minute, level, holding, **context)
     return life
 
 
@@ -387,8 +389,8 @@ def test_law_open_level_is_never_below_the_verdict_nor_good_once_resolved(
     says: list[tuple[int, Level, Level, Any]],
 ) -> None:
     life = Life()
-    for minute, level, holding, beside in says:
-        life.at(minute, level, holding, **beside)
+    for minute, level, holding, context in says:
+        life.at(minute, level, holding, **context)
         assert RANK["good" if life.state is None else life.state.level] >= RANK[level]
         if life.said:
             assert life.state is not None
@@ -411,8 +413,8 @@ def test_law_a_state_that_was_stored_and_read_goes_on_as_if_it_had_not_been(
 ) -> None:
     life = run(says[:cut])
     life.state = msgspec.json.decode(msgspec.json.encode(life.state), type=AlertState | None)
-    for minute, level, holding, beside in says[cut:]:
-        life.at(minute, level, holding, **beside)
+    for minute, level, holding, context in says[cut:]:
+        life.at(minute, level, holding, **context)
     whole = run(says)
     assert (life.said, life.state) == (whole.said, whole.state)
 
@@ -436,10 +438,10 @@ def test_law_noise_around_a_threshold_is_one_alert(noise: list[int], minutes_apa
 def test_what_people_decide_has_another_id_than_anything_else_of_the_same_number_and_level() -> None:
     """Sent before a crash, and after it something else came first: who drops repeated ids must hear of both."""
     ids = set()
-    for beside in ({"noted": noted(0.5)}, {"override": IDA}):
+    for context in ({"acknowledgement": acknowledgement(0.5)}, {"override": IDA}):
         life = Life()
         life.at(0, "warning")
-        life.at(1, "warning", **beside)
+        life.at(1, "warning", **context)
         assert (life.said[-1].transition, life.said[-1].level) == (2, "warning")
         ids.add(life.said[-1].id)
     assert len(ids) == 2

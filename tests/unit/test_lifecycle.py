@@ -36,7 +36,7 @@ def verdict(level: Level, holding: Level | None = None) -> Verdict:
     )
 
 
-def lived(
+def after(
     says: list[Say], hold_ms: int = HOLD, state: AlertState | None = None
 ) -> tuple[AlertState | None, list[Transition]]:
     """The state after (minute, level, holding level) after another, and the transitions on the way."""
@@ -51,20 +51,20 @@ def lived(
 def told(says: list[Say], hold_ms: int = HOLD) -> list[tuple[int, str, Level, Level, int, int]]:
     return [
         (each.time_ms // MINUTE, each.kind, each.previous_level, each.level, each.episode, each.transition)
-        for each in lived(says, hold_ms)[1]
+        for each in after(says, hold_ms)[1]
     ]
 
 
 def test_good_customer_without_alert_has_no_state() -> None:
-    assert lived([(0, "good", "good")]) == (None, [])
+    assert after([(0, "good", "good")]) == (None, [])
 
 
 def test_rate_that_would_hold_an_alert_opens_none() -> None:
-    assert lived([(0, "good", "excessive")]) == (None, [])
+    assert after([(0, "good", "excessive")]) == (None, [])
 
 
 def test_alert_opens_at_once_at_the_level_of_the_verdict() -> None:
-    state, (opened,) = lived([(7, "excessive", "excessive")])
+    state, (opened,) = after([(7, "excessive", "excessive")])
     assert state == AlertState(
         customer="acme",
         scope="customer",
@@ -137,7 +137,7 @@ def test_each_step_down_takes_its_own_hold_time() -> None:
 
 def test_escalation_forgets_that_a_lower_level_was_ending() -> None:
     says: list[Say] = [(0, "warning", "warning"), (10, "good", "good"), (20, "excessive", "excessive")]
-    state, _ = lived(says)
+    state, _ = after(says)
     assert state is not None
     assert (state.level, state.below_since_ms, state.below_level) == ("excessive", None, "good")
 
@@ -181,13 +181,13 @@ def test_ids_differ_where_the_parts_only_look_alike() -> None:
 
 def test_same_transition_to_another_level_has_another_id() -> None:
     """A crash after the sending, and a rate that rose meanwhile: who drops repeated ids must hear of the level."""
-    milder, worse = (lived([(0, level, level)])[1][0] for level in ("warning", "critical"))
+    milder, worse = (after([(0, level, level)])[1][0] for level in ("warning", "critical"))
     assert milder.alert_id == worse.alert_id
     assert milder.id != worse.id
 
 
 def test_transitions_of_one_episode_share_the_alert_id() -> None:
-    _, (opened, escalated) = lived([(0, "warning", "warning"), (1, "critical", "critical")])
+    _, (opened, escalated) = after([(0, "warning", "warning"), (1, "critical", "critical")])
     assert opened.alert_id == escalated.alert_id == alert_id("acme", "customer", "complaint", 1)
     assert opened.id == transition_id("acme", "customer", "complaint", 1, 1, "warning") != escalated.id
 
@@ -209,29 +209,29 @@ def histories(draw: st.DrawFn) -> list[Say]:
 
 @given(histories())
 def test_law_nothing_is_said_twice(says: list[Say]) -> None:
-    _, found = lived(says)
+    _, found = after(says)
     assert len({each.id for each in found}) == len(found)
 
 
 @given(histories())
 def test_law_a_second_step_with_the_same_verdict_and_time_changes_nothing(says: list[Say]) -> None:
     doubled = [say for say in says for _ in range(2)]
-    assert lived(doubled) == lived(says)
-    assert lived(doubled, 0) == lived(says, 0)
+    assert after(doubled) == after(says)
+    assert after(doubled, 0) == after(says, 0)
 
 
 @given(histories(), st.integers(0, 40))
 def test_law_a_state_that_was_stored_and_read_goes_on_as_if_it_had_not_been(says: list[Say], cut: int) -> None:
-    half, first = lived(says[:cut])
+    half, first = after(says[:cut])
     stored = msgspec.json.decode(msgspec.json.encode(half), type=AlertState | None)
     assert stored == half
-    state, second = lived(says[cut:], state=stored)
-    assert (state, first + second) == lived(says)
+    state, second = after(says[cut:], state=stored)
+    assert (state, first + second) == after(says)
 
 
 @given(histories())
 def test_law_transitions_follow_each_other(says: list[Say]) -> None:
-    _, found = lived(says)
+    _, found = after(says)
     previous: Transition | None = None
     for each in found:
         first = previous is None or previous.kind == "resolved"
@@ -250,13 +250,13 @@ def test_law_transitions_follow_each_other(says: list[Say]) -> None:
 @given(histories())
 def test_law_open_level_is_never_below_the_verdict(says: list[Say]) -> None:
     for end in range(1, len(says) + 1):
-        state, _ = lived(says[:end])
+        state, _ = after(says[:end])
         assert RANK["good" if state is None else state.level] >= RANK[says[end - 1][1]]
 
 
 @given(histories())
 def test_law_a_level_is_left_only_after_it_did_not_hold_for_the_hold_time(says: list[Say]) -> None:
-    _, found = lived(says)
+    _, found = after(says)
     for each in found:
         if each.kind in ("opened", "escalated"):
             continue
@@ -310,17 +310,17 @@ def test_law_what_is_judged_again_after_a_crash_has_the_id_that_was_sent(
     says: list[Say], level: Level, minutes_later: int
 ) -> None:
     """The state was not stored any more, so the next monitor begins from the one before."""
-    state, _ = lived(says)
+    state, _ = after(says)
     minute = says[-1][0] + 1 if says else 0
-    sent = lived([(minute, level, level)], state=state)[1]
-    again = lived([(minute + minutes_later, level, level)], state=state)[1]
+    sent = after([(minute, level, level)], state=state)[1]
+    again = after([(minute + minutes_later, level, level)], state=state)[1]
     if sent:
         assert [(each.id, each.alert_id) for each in again] == [(each.id, each.alert_id) for each in sent]
 
 
 @given(histories())
 def test_law_two_steps_down_are_a_hold_time_apart(says: list[Say]) -> None:
-    _, found = lived(says)
+    _, found = after(says)
     down = [each.time_ms for each in found if each.kind in ("de-escalated", "resolved")]
     assert all(later - earlier >= HOLD for earlier, later in pairwise(down))
 
@@ -338,3 +338,22 @@ def test_law_noise_above_the_resolve_mark_never_ends_an_alert(noise: list[int], 
         state, transition = step(state, judge(subject, rules, now_ms).verdicts[0], now_ms, HOLD, "acme", "customer")
         found += [] if transition is None else [(transition.kind, transition.level)]
     assert found == [("opened", "warning")]
+
+
+def test_stored_state_keeps_its_field_names() -> None:
+    state = AlertState(
+        customer="acme",
+        scope="customer",
+        rule="complaint",
+        level="good",
+        episode=1,
+        transition=2,
+        opened_ms=1,
+        changed_ms=2,
+        suppressed_by_override=True,
+        closed_for_good=True,
+        acknowledged_ms=3,
+    )
+    stored = msgspec.json.decode(msgspec.json.encode(state))
+    assert (stored["lifted"], stored["over"], stored["noted_ms"]) == (True, True, 3)
+    assert msgspec.json.decode(msgspec.json.encode(stored), type=AlertState) == state

@@ -13,7 +13,7 @@ from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspensio
 from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
-from tests.unit.test_alert_life import IDA, RULE, Life, noted
+from tests.unit.test_alert_life import IDA, RULE, Life, acknowledgement
 
 
 def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes: Any) -> AlertEvent:
@@ -304,13 +304,16 @@ def lives() -> st.SearchStrategy[list[tuple[int, Level, Level | None, dict[str, 
         ("critical", None),
     ]
     besides: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-        {"override": st.sampled_from([None, None, IDA]), "noted": st.sampled_from([None, noted(100)])}
+        {
+            "override": st.sampled_from([None, None, IDA]),
+            "acknowledgement": st.sampled_from([None, acknowledgement(100)]),
+        }
     )
     moments = st.tuples(st.sampled_from([1, 5, 40, 200]), st.sampled_from(levels), besides)
     return st.lists(moments, min_size=1, max_size=25).map(
         lambda each: [
-            (minute, *said, beside)
-            for minute, (_, said, beside) in zip(accumulate(apart for apart, _, _ in each), each, strict=True)
+            (minute, *said, context)
+            for minute, (_, said, context) in zip(accumulate(apart for apart, _, _ in each), each, strict=True)
         ]
     )
 
@@ -323,9 +326,9 @@ def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspen
     lived = [Life(msgspec.structs.replace(RULE, name=f"rule_{number}")) for number in range(len(says))]
     steps = [(said, life) for some, life in zip(says, lived, strict=True) for said in some]
     seen, sent, suspended = Seen(), list[AlertEvent](), False
-    for (minute, level, holding, beside), life in sorted(steps, key=lambda each: each[0][0]):
+    for (minute, level, holding, context), life in sorted(steps, key=lambda each: each[0][0]):
         told = len(life.said)
-        life.at(minute, level, holding, version=chance.choice("ab"), **beside)
+        life.at(minute, level, holding, version=chance.choice("ab"), **context)
         new = [as_sent(each) for each in life.said[told:]]
         for event in [*new, *chance.sample(sent, min(2, len(sent)))]:
             found = decide(event, seen)

@@ -2,15 +2,15 @@
 
 from api.text.try_policy import lines
 from jobs.operator.try_policy import Side, Trial
-from streams.what_if.compare import Difference, Span
+from streams.what_if.compare import Difference, LevelSpan
 
 HOUR_MS = 3_600_000
 BEGIN = 1_773_316_800_000  # 2026-03-12T12:00Z
 
 
-def span(first: int, last: int | None, rule: str = "failure") -> Span:
+def span(first: int, last: int | None, rule: str = "failure") -> LevelSpan:
     to_ms = None if last is None else BEGIN + last * HOUR_MS
-    return Span(rule=rule, level="excessive", from_ms=BEGIN + first * HOUR_MS, to_ms=to_ms)
+    return LevelSpan(rule=rule, level="excessive", from_ms=BEGIN + first * HOUR_MS, to_ms=to_ms)
 
 
 def trial(*differences: Difference) -> Trial:

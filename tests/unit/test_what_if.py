@@ -19,7 +19,7 @@ from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Key
 from streams.what_if.backtest import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
-from streams.what_if.compare import Difference, Span, differences, spans
+from streams.what_if.compare import Difference, LevelSpan, differences, spans
 
 POLICY = load()
 BEGIN = 1_773_300_000 // HOUR_S * HOUR_S
@@ -322,19 +322,19 @@ def test_spans_are_the_times_at_the_level_or_worse() -> None:
         said("opened", "excessive", 9),
     ]
     assert spans(life, "watch")[ACME] == (
-        Span(rule="failure", level="critical", from_ms=1, to_ms=7),
-        Span(rule="failure", level="excessive", from_ms=9, to_ms=None),
+        LevelSpan(rule="failure", level="critical", from_ms=1, to_ms=7),
+        LevelSpan(rule="failure", level="excessive", from_ms=9, to_ms=None),
     )
     assert spans(life, "excessive")[ACME] == (
-        Span(rule="failure", level="critical", from_ms=2, to_ms=5),
-        Span(rule="failure", level="excessive", from_ms=9, to_ms=None),
+        LevelSpan(rule="failure", level="critical", from_ms=2, to_ms=5),
+        LevelSpan(rule="failure", level="excessive", from_ms=9, to_ms=None),
     )
     assert spans([said("opened", "watch", 1)], "warning") == {}
 
 
 def test_differences_say_who_is_flagged_freed_or_judged_otherwise() -> None:
-    def one(level: Level, from_ms: int = 1) -> tuple[Span, ...]:
-        return (Span(rule="failure", level=level, from_ms=from_ms, to_ms=None),)
+    def one(level: Level, from_ms: int = 1) -> tuple[LevelSpan, ...]:
+        return (LevelSpan(rule="failure", level=level, from_ms=from_ms, to_ms=None),)
 
     def of(name: str) -> Key:
         return name, "customer"

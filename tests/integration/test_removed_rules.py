@@ -30,7 +30,7 @@ def test_open_alert_of_a_rule_that_is_gone_is_resolved_at_once(ground: Ground) -
         each.data.rule: each for each in judge.judge_customers(["acme"], NOW_MS).alerts if "str" not in each.data.scope
     }
     assert set(opened) == {"failure"}
-    judge.take_up(without("failure"))
+    judge.set_policy(without("failure"))
     (resolved,) = (each for each in judge.judge_customers(["acme"], LATER_MS).alerts if each.data.rule == "failure")
     before = opened["failure"].data
     assert (resolved.data.kind, resolved.data.level, resolved.data.previous_level) == ("resolved", "good", before.level)
@@ -48,7 +48,7 @@ def test_alert_of_a_customer_without_any_mail_left_is_resolved_too(ground: Groun
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     ground.store.run("TRUNCATE TABLE counts")
-    judge.take_up(without("failure"))
+    judge.set_policy(without("failure"))
     assert [each.data.kind for each in judge.judge_customers(["acme"], LATER_MS).alerts] == ["resolved"]
     assert stored(ground) == {"failure": ("good", 1, 2)}
     assert ground.shown()["acme"][0] == "too_small"
@@ -58,9 +58,9 @@ def test_rule_that_comes_back_opens_a_new_episode(ground: Ground) -> None:
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200))
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
-    judge.take_up(without("failure"))
+    judge.set_policy(without("failure"))
     judge.judge_customers(["acme"], LATER_MS)
-    judge.take_up(DEFAULT)
+    judge.set_policy(DEFAULT)
     assert [each.data.kind for each in judge.judge_customers(["acme"], LATER_MS + 1).alerts] == ["opened"]
     assert stored(ground)["failure"][1:] == (2, 1)
 
@@ -70,6 +70,6 @@ def test_alert_whose_events_are_no_longer_stored_ends_without_one(ground: Ground
     judge = ground.judge()
     judge.judge_customers(["acme"], NOW_MS)
     ground.store.run("TRUNCATE TABLE alerts")
-    judge.take_up(without("failure"))
+    judge.set_policy(without("failure"))
     assert judge.judge_customers(["acme"], LATER_MS).alerts == []
     assert stored(ground)["failure"][0] == "good"

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.monitor.queue import Debounce
+from streams.monitor.queue import JudgeQueue
 
 EVERY_MS = 5_000
 SOON_MS = 2_000
 ALL = 1_000_000
 
 
-def taken(work: Debounce, now_ms: int) -> list[str]:
+def taken(work: JudgeQueue, now_ms: int) -> list[str]:
     return work.take(now_ms, ALL, 0)
 
 
 def test_customer_not_judged_lately_is_due_at_once() -> None:
-    work = Debounce(EVERY_MS)
+    work = JudgeQueue(EVERY_MS)
     work.changed(["acme"])
     assert work.wait_ms(0) == 0
     assert taken(work, 0) == ["acme"]
@@ -26,7 +26,7 @@ def test_customer_not_judged_lately_is_due_at_once() -> None:
 
 
 def test_customer_that_goes_on_changing_is_due_once_when_its_time_is_over() -> None:
-    work = Debounce(EVERY_MS)
+    work = JudgeQueue(EVERY_MS)
     work.changed(["acme"])
     taken(work, 1_000)
     for now_ms in (1_001, 2_000, 5_999):
@@ -38,7 +38,7 @@ def test_customer_that_goes_on_changing_is_due_once_when_its_time_is_over() -> N
 
 
 def test_those_due_longest_go_first_however_often_others_change() -> None:
-    work = Debounce(EVERY_MS)
+    work = JudgeQueue(EVERY_MS)
     work.changed(["first", "second"])
     work.changed(["busy"] * 10)
     work.changed(["first"])
@@ -48,8 +48,8 @@ def test_those_due_longest_go_first_however_often_others_change() -> None:
 
 
 def test_spare_customers_are_taken_a_few_at_a_time_beside_all_that_are_due() -> None:
-    work = Debounce(EVERY_MS)
-    work.spare(["a", "b", "c"])
+    work = JudgeQueue(EVERY_MS)
+    work.enqueue_low_priority(["a", "b", "c"])
     work.changed(["acme"])
     assert work.take(0, ALL, 2) == ["acme", "a", "b"]
     assert work.wait_ms(1) == 0
@@ -57,27 +57,27 @@ def test_spare_customers_are_taken_a_few_at_a_time_beside_all_that_are_due() -> 
 
 
 def test_spare_customer_that_was_judged_since_is_not_judged_twice() -> None:
-    work = Debounce(EVERY_MS)
-    work.spare(["acme"])
+    work = JudgeQueue(EVERY_MS)
+    work.enqueue_low_priority(["acme"])
     work.changed(["acme"])
     assert work.take(0, ALL, 5) == ["acme"]
     assert work.take(EVERY_MS, ALL, 5) == []
 
 
 def test_spare_customer_judged_just_before_waits_like_any_other() -> None:
-    work = Debounce(EVERY_MS)
+    work = JudgeQueue(EVERY_MS)
     work.changed(["acme"])
     taken(work, 0)
-    work.spare(["acme"])
+    work.enqueue_low_priority(["acme"])
     assert work.take(1, ALL, 5) == []
     assert work.take(EVERY_MS, ALL, 5) == ["acme"]
 
 
 def test_customer_is_looked_at_again_although_it_did_not_change() -> None:
-    work = Debounce(EVERY_MS)
+    work = JudgeQueue(EVERY_MS)
     work.changed(["acme"])
     taken(work, 0)
-    work.later([("acme", 60_000)])
+    work.schedule([("acme", 60_000)])
     assert taken(work, 59_999) == []
     assert work.wait_ms(59_999) == 1
     assert taken(work, 60_000) == ["acme"]
@@ -85,31 +85,31 @@ def test_customer_is_looked_at_again_although_it_did_not_change() -> None:
 
 
 def test_a_judgement_before_makes_looking_again_needless() -> None:
-    work = Debounce(EVERY_MS)
-    work.later([("acme", 60_000)])
+    work = JudgeQueue(EVERY_MS)
+    work.schedule([("acme", 60_000)])
     work.changed(["acme"])
     assert taken(work, 30_000) == ["acme"]
     assert taken(work, 60_000) == []
 
 
 def test_the_earliest_of_several_times_to_look_again_counts() -> None:
-    work = Debounce(EVERY_MS)
-    work.later([("acme", 60_000), ("acme", 15_000), ("acme", 40_000)])
+    work = JudgeQueue(EVERY_MS)
+    work.schedule([("acme", 60_000), ("acme", 15_000), ("acme", 40_000)])
     assert taken(work, 15_000) == ["acme"]
     assert taken(work, 60_000) == []
 
 
 def test_customers_of_others_are_forgotten() -> None:
-    work = Debounce(EVERY_MS)
+    work = JudgeQueue(EVERY_MS)
     work.changed(["ours", "theirs"])
-    work.spare(["their-spare"])
-    work.later([("their-later", 1_000)])
+    work.enqueue_low_priority(["their-spare"])
+    work.schedule([("their-later", 1_000)])
     work.keep(lambda customer: customer == "ours")
     assert work.take(2_000, ALL, ALL) == ["ours"]
 
 
 def test_customer_among_few_rests_only_shortly() -> None:
-    work = Debounce(EVERY_MS, soon_ms=2_000, few=2)
+    work = JudgeQueue(EVERY_MS, soon_ms=2_000, few=2)
     work.changed(["acme", "other"])
     taken(work, 0)
     work.changed(["acme"])
@@ -119,7 +119,7 @@ def test_customer_among_few_rests_only_shortly() -> None:
 
 
 def test_while_many_rest_each_of_them_rests_long() -> None:
-    work = Debounce(EVERY_MS, soon_ms=2_000, few=2)
+    work = JudgeQueue(EVERY_MS, soon_ms=2_000, few=2)
     work.changed(["acme", "other"])
     taken(work, 0)
     work.changed(["third"])
@@ -146,7 +146,7 @@ def test_every_change_is_followed_by_a_judgement_in_time_and_nobody_is_judged_to
 ) -> None:
     """A monitor that always has a batch in hand when somebody is due. Eight customers, `most` at once: a customer waits
     for its own time, for the batch in hand, and for the batches of those before it."""
-    work, now, free_at = Debounce(EVERY_MS, SOON_MS, few), 0, 0
+    work, now, free_at = JudgeQueue(EVERY_MS, SOON_MS, few), 0, 0
     judged: dict[str, int] = {}
     waiting: dict[str, int] = {}
     longest = max((took for _, _, took in given_steps), default=0)
@@ -182,12 +182,12 @@ def test_every_change_is_followed_by_a_judgement_in_time_and_nobody_is_judged_to
 
 @given(st.lists(st.tuples(st.sampled_from([f"c{n}" for n in range(50)]), st.integers(0, 200)), max_size=400))
 def test_memory_is_bounded_by_the_customers_lately_active(changes: list[tuple[str, int]]) -> None:
-    work, now = Debounce(EVERY_MS), 0
+    work, now = JudgeQueue(EVERY_MS), 0
     for customer, pause in changes:
         now += pause
         work.changed([customer])
         for each in taken(work, now):
-            work.later([(each, now + 60_000)])
+            work.schedule([(each, now + 60_000)])
         assert work.held <= 6 * 50
     taken(work, now + EVERY_MS)
     taken(work, now + 70_000)
@@ -197,7 +197,7 @@ def test_memory_is_bounded_by_the_customers_lately_active(changes: list[tuple[st
 
 @pytest.mark.parametrize("every_ms", [0, EVERY_MS])
 def test_nobody_waits_for_ever(every_ms: int) -> None:
-    work = Debounce(every_ms)
+    work = JudgeQueue(every_ms)
     assert work.wait_ms(0) == inf
     work.changed(["acme"])
     taken(work, 0)
