@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from schemas.errors import InvalidInputError
 from schemas.listing import ResourceKind, Weight
 from schemas.settings import Blocklists, Count, Rate
 
@@ -42,7 +43,7 @@ Names = Literal["both", "registered"]
 BITS = {str(1 << bit) for bit in range(1, 8)}
 
 
-class BlocklistsError(ValueError):
+class BlocklistsError(InvalidInputError):
     """The table of zones cannot be used; the message names the file, the zone and the field."""
 
 

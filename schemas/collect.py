@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from schemas.errors import InvalidInputError
 from schemas.event import MAX_EVENT_BYTES
 from schemas.topics import MAIL_EVENTS, NAMES
 
@@ -17,7 +18,7 @@ TOPIC_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 
 
-class CollectError(ValueError):
+class CollectError(InvalidInputError):
     """A source is wrong; the message names it and what of it."""
 
 

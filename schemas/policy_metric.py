@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta
 
 from schemas import providers
+from schemas.errors import InvalidInputError
 from schemas.listing import Weight
 
 UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -69,7 +70,7 @@ Volume = Annotated[int, Meta(ge=0)]
 MinVolume = Volume | dict[Window, Volume]
 
 
-class PolicyError(ValueError):
+class PolicyError(InvalidInputError):
     """The policy cannot be used; the message names the file, the rule and the field."""
 
 

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.errors import InvalidInputError
+
 #: The provider of every domain that the table does not know. It is taken to run no feedback loop.
 OTHER = "other"
 #: Domains in the cache; senders of junk can name any number of them.
@@ -23,7 +25,7 @@ Domain = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]+(\.[a-z0-9-]+)+\Z")]
 MOST_LABELS = 8
 
 
-class ProvidersError(ValueError):
+class ProvidersError(InvalidInputError):
     """The provider table cannot be used; the message names the file and what is wrong."""
 
 

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from schemas.collect import Collect, CollectError, with_sources
 from schemas.domains import domain_name
+from schemas.errors import InvalidInputError
 from schemas.listing import Weight
 
 ENV_PREFIX = "REPMON_"
@@ -35,7 +36,7 @@ Minutes = Annotated[float, Meta(ge=0.01, le=525_600)]
 Rate = Annotated[float, Meta(ge=0.001, le=1e6)]
 
 
-class SettingsError(ValueError):
+class SettingsError(InvalidInputError):
     """A setting is missing, unknown or wrong; the message names it and where it was read."""
 
 

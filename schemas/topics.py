@@ -14,6 +14,8 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from schemas.errors import InvalidInputError
+
 MAIL_EVENTS = "mail.events"
 MAIL_BLOCKLISTINGS = "mail.blocklistings"
 REPUTATION_CHANGES = "reputation.changes"
@@ -35,7 +37,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Scalar = str | int | float | bool | None
 
 
-class TopicsError(ValueError):
+class TopicsError(InvalidInputError):
     """A topic's file is missing or wrong; the message names the file and the field."""
 
 

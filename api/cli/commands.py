@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from api.http.app import create_app
-from api.http.keys import ApiKeyError, create_key, list_keys, revoke
+from api.http.keys import create_key, list_keys, revoke
 from api.http.metrics import StageServer
 from api.stack import running
 from api.stack.demo import run_demo
@@ -28,45 +28,18 @@ from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
 from jobs import simulate as simulation
 from jobs.hooks import suspend_hook as hook
-from jobs.operator.customers import CustomersError
-from jobs.operator.decisions import DecisionError
 from jobs.resend import ingest_file as files
-from jobs.resend.dead_letters import DeadLetterError
 from jobs.setup import migrate as migration
 from jobs.setup.dashboards import DashboardError, deploy, generate
 from jobs.setup.topics import create_topics as create
 from schemas import settings as setting
 from schemas import topics
 from schemas.alert import AlertEvent
-from schemas.blocklists import BlocklistsError
-from schemas.policy_metric import PolicyError
-from schemas.providers import ProvidersError
 from schemas.settings import Settings, SettingsError
-from streams.adapt import LISTING_FORMATS, AdaptError
-from streams.bounces.classify import RulesError
-from streams.intake.dead_share import DeadShareError
+from streams.adapt import LISTING_FORMATS
 from streams.io.broker import BrokerError, Publisher
-from streams.io.store import StoreError, open_store
+from streams.io.store import open_store
 
-#: What an operator can mend: one line and exit code 2.
-MENDABLE = (
-    SettingsError,
-    StoreError,
-    BrokerError,
-    PolicyError,
-    BlocklistsError,
-    DashboardError,
-    AdaptError,
-    ApiKeyError,
-    DeadLetterError,
-    CustomersError,
-    DecisionError,
-    DeadShareError,
-    ProvidersError,
-    RulesError,
-    topics.TopicsError,
-    simulation.SimulationError,
-)
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 LONGEST_S = 1e9

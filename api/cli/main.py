@@ -40,6 +40,7 @@ from api.stack.stages import adapt_context, load_classifier  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402
+from schemas.errors import RepmonError  # noqa: E402
 from streams.adapt import EVERY_FORMAT  # noqa: E402
 
 signal.signal(signal.SIGINT, _on_interrupt)
@@ -324,7 +325,7 @@ def _run() -> int:
     """Run the command; its exit code."""
     try:
         app(standalone_mode=True)
-    except commands.MENDABLE as error:
+    except RepmonError as error:
         return _fault(str(error))
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:

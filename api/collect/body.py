@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from schemas.errors import ExternalError, InvalidInputError, RepmonError
 
-class TooLargeError(ValueError):
+
+class TooLargeError(InvalidInputError):
     """The body is larger than the limit."""
 
 
-class TooSlowError(TimeoutError):
+class TooSlowError(RepmonError, TimeoutError):
     """The body did not come in time."""
 
 
-class NoRoomError(RuntimeError):
+class NoRoomError(ExternalError):
     """The bodies in hand take all the memory there is for them."""
 
 

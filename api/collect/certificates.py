@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from api.collect.signature import SignatureError
 from api.collect.sns import check_certificate_url
+from schemas.errors import ExternalError
 
 FETCH_S = 5.0
 MAX_BYTES = 64_000
@@ -27,7 +28,7 @@ MOST_A_MINUTE = 20
 Fetch = Callable[[str], bytes]
 
 
-class FetchError(RuntimeError):
+class FetchError(ExternalError):
     """SNS could not be asked; the same request later may succeed."""
 
 

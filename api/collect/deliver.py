@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas.errors import ExternalError
 from schemas.settings import Kafka
 from streams.io.broker import REACH_S, BrokerError, client_config, client_log
 
@@ -17,7 +18,7 @@ GRACE_S = 1.0
 MAX_MESSAGE_BYTES = 1_048_576
 
 
-class NotTakenError(RuntimeError):
+class NotTakenError(ExternalError):
     """The broker has not acknowledged the message; it may have it all the same."""
 
 

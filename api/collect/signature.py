@@ -5,6 +5,8 @@ import binascii
 import hmac
 from collections.abc import Mapping
 
+from schemas.errors import InvalidInputError
+
 #: Names in lower case, as ASGI gives them.
 Headers = Mapping[str, str]
 
@@ -12,11 +14,11 @@ Headers = Mapping[str, str]
 AHEAD_S = 300.0
 
 
-class SignatureError(ValueError):
+class SignatureError(InvalidInputError):
     """The request does not prove that the provider sent it. The message is for the operator, not for the sender."""
 
 
-class KeyFormatError(ValueError):
+class KeyFormatError(InvalidInputError):
     """A configured secret or key cannot be one; the message says why and does not repeat it."""
 
 

@@ -15,6 +15,7 @@ from threading import Lock
 
 import msgspec
 
+from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from streams.io.store import Store
 
@@ -33,7 +34,7 @@ WHERE startsWith(key_hash, {start:String}) ORDER BY created, key_hash
 """
 
 
-class ApiKeyError(ValueError):
+class ApiKeyError(InvalidInputError):
     """A key cannot be made or revoked as asked; the message says why."""
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.http.models import ParameterProblem, Problem
+from schemas.errors import RepmonError
 from streams.io.store import StoreError
 
 MEDIA_TYPE = "application/problem+json"
@@ -18,7 +19,7 @@ RETRY_AFTER_S = 5
 log = logging.getLogger(__name__)
 
 
-class ApiError(Exception):
+class ApiError(RepmonError):
     """A request that is refused; `parameter` names the query parameter that is wrong, if it is one."""
 
     def __init__(

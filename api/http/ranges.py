@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from schemas.errors import InvalidInputError
 from streams.subjects.totals import SHORT_S
 
 MINUTE = 60
@@ -21,7 +22,7 @@ RFC_3339 = re.compile(
 EPOCH_MS = re.compile(r"-?[0-9]{1,15}")
 
 
-class RangeError(ValueError):
+class RangeError(InvalidInputError):
     """A time or range that cannot be asked for; `parameter` is `from` or `to`."""
 
     def __init__(self, parameter: str, detail: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from jobs.operator.audit import Decision, note
 from schemas.customer import Customer
+from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from streams.decisions.customers import read_customers
 from streams.io.store import Store
@@ -21,7 +22,7 @@ COLUMNS = ("customer", "plan", "domains")
 AT_ONCE = 50_000
 
 
-class CustomersError(ValueError):
+class CustomersError(InvalidInputError):
     """The list cannot be used; the message names file, line and what is wrong."""
 
 

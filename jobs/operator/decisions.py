@@ -13,6 +13,7 @@ import msgspec
 
 from jobs.operator.audit import Decision, note
 from schemas.alert import AlertData, AlertEvent
+from schemas.errors import InvalidInputError
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
 from streams.alerts.describe import rfc3339
@@ -45,7 +46,7 @@ STREAMS_TOLD = 20
 T = TypeVar("T")
 
 
-class DecisionError(ValueError):
+class DecisionError(InvalidInputError):
     """A decision that cannot be made; the message names what is wrong."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas.errors import InvalidInputError
 from streams.io.store import Store
 
 #: So many characters of an id, or of a short id, are wanted to name a letter.
@@ -66,7 +67,7 @@ WHERE topic = {topic:String} AND source = {source:String} AND position = {positi
 """
 
 
-class DeadLetterError(ValueError):
+class DeadLetterError(InvalidInputError):
     """No dead letter, or more than one, is meant; the message says which."""
 
 

@@ -16,6 +16,7 @@ from grafana_api.grafana_face import GrafanaFace
 
 from dashboards import reputation
 from dashboards.model import PLUGIN, Current, Dashboard
+from schemas.errors import ExternalError
 from schemas.policy import Policy
 from schemas.settings import ClickHouse, Grafana
 
@@ -25,7 +26,7 @@ NOT_FOUND = 404
 Answer = TypeVar("Answer")
 
 
-class DashboardError(RuntimeError):
+class DashboardError(ExternalError):
     """Grafana could not be reached, or refused; the message says what was tried and what to do."""
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from schemas.errors import InvalidInputError
+
 FILE = Path(__file__).with_name("profiles.toml")
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
@@ -18,7 +20,7 @@ PercentRange = tuple[Percent, Percent]
 AnswerKind = Literal["hard", "soft", "block", "deferred", "expired"]
 
 
-class SimulationError(ValueError):
+class SimulationError(InvalidInputError):
     """The simulation was asked for something it cannot do, or its data are wrong; the message says what."""
 
 

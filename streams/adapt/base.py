@@ -6,6 +6,7 @@ from datetime import UTC, tzinfo
 from hashlib import blake2b
 
 from schemas.blocklists import Zone
+from schemas.errors import InvalidInputError
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import Providers
@@ -26,7 +27,7 @@ class Lists:
     unknown: Weight | None = "informational"
 
 
-class AdaptError(ValueError):
+class AdaptError(InvalidInputError):
     """A message cannot be turned into events; the text says to a person, in one line, which field and what is wrong."""
 
     def __init__(self, reason: str) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 import schemas
+from schemas.errors import InvalidInputError
 
 DEFAULT_FILE = Path(schemas.__file__).parent / "named_lists.toml"
 #: What is looked at of a diagnostic, in characters; the list's page may stand at its end.
@@ -29,7 +30,7 @@ _BLOCKED_USING = re.compile(
 )
 
 
-class NamedListsError(ValueError):
+class NamedListsError(InvalidInputError):
     """The table cannot be used; the message names the file, the list and the field."""
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 import msgspec
 
 import schemas
+from schemas.errors import InvalidInputError
 from schemas.providers import ProviderName
 from streams.bounces.text import mask
 
@@ -47,7 +48,7 @@ Phrase = Annotated[str, msgspec.Meta(pattern=r"\A[^A-Z]{2,}\Z")]
 RuleName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]+\Z")]
 
 
-class RulesError(ValueError):
+class RulesError(InvalidInputError):
     """The rules cannot be used; the message names the file, the rule and what is wrong."""
 
 

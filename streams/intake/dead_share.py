@@ -16,8 +16,10 @@ to be made smaller.
 from collections import deque
 from fractions import Fraction
 
+from schemas.errors import ExternalError
 
-class DeadShareError(RuntimeError):
+
+class DeadShareError(ExternalError):
     """Too large a share of a source partition cannot be read; the message says what to look at."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from schemas.errors import ExternalError
 from schemas.settings import Kafka
 
 log = logging.getLogger("repmon.broker")
@@ -19,7 +20,7 @@ REACH_S = 10.0
 _REASONS = {KafkaError._TRANSPORT: "cannot be reached", KafkaError._TIMED_OUT: "did not answer in time"}
 
 
-class BrokerError(RuntimeError):
+class BrokerError(ExternalError):
     """The broker could not be reached, or refused; the message says which and why."""
 
 

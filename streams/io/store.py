@@ -13,10 +13,11 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from schemas.errors import ExternalError
 from schemas.settings import ClickHouse
 
 
-class StoreError(RuntimeError):
+class StoreError(ExternalError):
     """The store could not be reached, or refused; the message says which and why."""
 
 

@@ -1,0 +1,51 @@
+"""The errors of this project, in one tree: one type for each boundary, under one base that the command line catches.
+
+    RepmonError
+    ├── InvalidInputError (a ValueError): what somebody wrote or sent cannot be used
+    │   ├── SettingsError         repmon.toml, the environment, an option of a command
+    │   ├── PolicyError           a policy
+    │   ├── BlocklistsError       the table of blocklists
+    │   ├── ProvidersError        the table of mailbox providers
+    │   ├── RulesError            the rules by which bounces are classified
+    │   ├── NamedListsError       the table of lists that bounces name
+    │   ├── TopicsError           the definitions of the topics
+    │   ├── CollectError          the sources of webhooks in the settings
+    │   ├── AdaptError            a body, a log line or a mail of some format
+    │   ├── CustomersError        the list of customers
+    │   ├── DecisionError         an override, an acknowledgement, a suspension
+    │   ├── DeadLetterError       which dead letters are meant
+    │   ├── SimulationError       what a simulation is asked for
+    │   ├── ApiKeyError           which key of the HTTP interface is meant
+    │   ├── RangeError            a time or a range of times in a request
+    │   ├── SignatureError        a webhook that does not prove where it is from
+    │   │   └── CredentialsError  one whose name or password is wrong
+    │   ├── KeyFormatError        a public key that cannot be read
+    │   └── TooLargeError         a request larger than is read
+    ├── ExternalError (a RuntimeError): what runs elsewhere did not do what it was asked
+    │   ├── StoreError            ClickHouse or chDB
+    │   ├── BrokerError           Kafka
+    │   │   └── UnacknowledgedError  it has not taken a message yet
+    │   ├── DashboardError        Grafana, or the file of the dashboard
+    │   ├── DeadShareError        too large a share of a topic cannot be read
+    │   ├── FetchError            a certificate that cannot be fetched
+    │   ├── NotTakenError         the broker did not take a webhook in time
+    │   └── NoRoomError           more requests at once than memory is set aside for
+    ├── TooSlowError (a TimeoutError): a request that does not arrive in time
+    └── ApiError                  what the HTTP interface answers with a problem document
+        └── RefusedError          the same, of the collector
+
+A message is one sentence that names what is wrong and where. Everything else that is raised is a defect, and ends in
+a traceback.
+"""
+
+
+class RepmonError(Exception):
+    """What a person can mend: `repmon` prints the message and ends with exit code 2."""
+
+
+class InvalidInputError(RepmonError, ValueError):
+    """What somebody wrote or sent cannot be used; the message names it and what is wrong."""
+
+
+class ExternalError(RepmonError, RuntimeError):
+    """What runs elsewhere failed or cannot be reached; the message names it and why."""
