@@ -15,7 +15,7 @@ from jobs.setup.topics import create_topics
 from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS, load
 from streams.io.broker import admin, client_config, client_log, consumer
-from tests.integration.real_kafka import RealKafka
+from tests.support.real_kafka import RealKafka
 
 #: Members of a group that start together are given their partitions together, as Kafka does by default.
 PROPERTIES = "\ngroup.initial.rebalance.delay.ms=1000\n"

@@ -27,7 +27,7 @@ from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from schemas.settings import Blocklists, ClickHouse
 from streams.io.store import Store, open_store
-from tests.integration.rbldnsd import running
+from tests.support.rbldnsd import running
 
 ADDRESSES = 10_000
 ZONES = 30

@@ -7,15 +7,15 @@ The bounces were collected by others and are not part of the project; without th
 import json
 import re
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.providers import load as load_providers
 from streams.bounces.classify import CLASSES, Classified, load
+from tests.support.root import ROOT
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "bounces.jsonl"
+SAMPLES = ROOT.parent / "shared" / "samples" / "bounces.jsonl"
 
 #: What Sisimai calls a reason, and what of ours says the same. Several of ours where its reason is wider.
 AGREED: dict[str, frozenset[str]] = {

@@ -15,8 +15,9 @@ from schemas.event import MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context, Options, adapter
 from streams.adapt.common import hash_recipient
+from tests.support.root import ROOT
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+SAMPLES = ROOT.parent / "shared" / "samples"
 KEY = b"a key"
 HOUSE = Options(default_customer="house")
 CONTEXT = Context(KEY, load(), {"arf": HOUSE, "dsn": HOUSE})

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,9 @@ import pytest
 from schemas.event import MailEvent, epoch_ms
 from schemas.providers import load
 from streams.adapt import AdaptError, Context, Options, adapter
+from tests.support.root import ROOT
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "webhooks.jsonl"
+SAMPLES = ROOT.parent / "shared" / "samples" / "webhooks.jsonl"
 FORMATS = {
     "Amazon SES": "ses",
     "Brevo": "brevo",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.deployment import Deployment
-from tests.faults.store_process import StoreProcess
-from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.store_process import StoreProcess
 
 _numbers = itertools.count(1)
 

@@ -16,9 +16,9 @@ from schemas.settings import ClickHouse, Kafka
 from streams.io.broker import admin, topic_ids
 from streams.io.store import Store, open_store
 from tests.faults.proxy import StoreProxy
-from tests.faults.store_process import StoreProcess
-from tests.faults.truth import Hand, Sender, Sent, Traffic, differences, now_ms, shown, uncounted
 from tests.faults.workers import Stage, Worker
+from tests.support.store_process import StoreProcess
+from tests.support.truth import Hand, Sender, Sent, Traffic, differences, now_ms, shown, uncounted
 
 #: Short, so that the partitions of a lost worker move soon.
 SESSION_TIMEOUT_MS = 2000

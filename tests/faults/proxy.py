@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import cramjam
 
-from tests.integration.real_kafka import free_ports
+from tests.support.real_kafka import free_ports
 
 COUNTS = r"INSERT INTO counts\b"
 INSERTS = r"INSERT INTO \w"

@@ -7,8 +7,8 @@ import pytest
 from schemas.event import MailEvent
 from tests.faults.deployment import Deployment
 from tests.faults.proxy import after
-from tests.faults.truth import now_ms
-from tests.integration.real_kafka import RealKafka
+from tests.support.real_kafka import RealKafka
+from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 ALERTED = "SELECT count() FROM alerts WHERE customer = {customer:String}"

@@ -14,9 +14,9 @@ from schemas.settings import Embedded, Settings
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
 from streams.io.broker import admin, topic_ids
 from streams.io.store import Store, open_store
-from tests.faults.truth import EVENT, LISTING, OFFSETS, Sender, Sent, Traffic, differences, shown, uncounted
 from tests.faults.workers import Worker
-from tests.integration.waiting import wait_for
+from tests.support.truth import EVENT, LISTING, OFFSETS, Sender, Sent, Traffic, differences, shown, uncounted
+from tests.support.waiting import wait_for
 
 UP_S = 60.0
 COUNTED_S = 60.0

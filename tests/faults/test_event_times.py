@@ -8,7 +8,7 @@ from tests.faults.deployment import Deployment
 from tests.faults.letters import dead_letters
 from tests.faults.odd_times import accepted, refused
 from tests.faults.proxy import COUNTS, after, instead
-from tests.faults.truth import now_ms
+from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 

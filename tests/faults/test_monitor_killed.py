@@ -11,7 +11,7 @@ from tests.faults.checks import levels, unknown_levels
 from tests.faults.deployment import Deployment
 from tests.faults.letters import alerts
 from tests.faults.proxy import ALERT_STATES, ALERTS, STANDINGS, Act, Exchange, after, instead
-from tests.faults.truth import now_ms
+from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 #: So long ago that no window moves over any of the mail while the test runs: the hour is empty, the day has all.

@@ -5,7 +5,7 @@ import pytest
 from schemas.event import MailEvent
 from tests.faults.deployment import Deployment
 from tests.faults.letters import dead_letters
-from tests.faults.truth import now_ms
+from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 

@@ -10,7 +10,7 @@ from schemas.counts import MEASURES
 from schemas.event import MailEvent
 from streams.io.store import Store
 from tests.faults.plan import KINDS, MOST_WORKERS, plan
-from tests.faults.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, Sent, differences
+from tests.support.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, Sent, differences
 
 AT_MS = 1_795_000_000_000
 MINUTE = AT_MS // 60_000 * 60

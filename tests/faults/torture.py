@@ -36,9 +36,9 @@ from tests.faults.proxy import (
     late,
     lost_answer,
 )
-from tests.faults.store_process import StoreProcess
-from tests.faults.truth import Traffic, differences, now_ms, shown
-from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.store_process import StoreProcess
+from tests.support.truth import Traffic, differences, now_ms, shown
 
 RATE = 800.0
 #: How long a fault waits for the statement at which it is to happen.

@@ -5,8 +5,8 @@ of the parts that their adapters look into.
 from datetime import UTC, datetime
 
 from streams.adapt import EVERY_FORMAT
-from tests.unit.adapt_bodies import bodies
-from tests.unit.mails import report
+from tests.support.adapt_bodies import bodies
+from tests.support.mails import report
 
 NOW_MS = int(datetime(2025, 9, 13, tzinfo=UTC).timestamp() * 1000)
 

@@ -15,7 +15,7 @@ from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.io.store import Store, open_store
-from tests.integration.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 
 _numbers = itertools.count(1)
 

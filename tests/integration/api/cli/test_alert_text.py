@@ -1,0 +1,156 @@
+"""`repmon alerts text` and the allowances of the interface: a customer's own numbers, and nobody else's."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from jobs.operator.customers import set_customer
+from jobs.operator.decisions import DecisionError, add_override
+from schemas import policy, topics
+from schemas.alert import AlertEvent
+from schemas.settings import ClickHouse
+from schemas.settings import SettingsError as BadSettings
+from streams.alerts.states import store_alerts
+from streams.io.store import Store
+from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
+from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
+
+POLICY = policy.load()
+Said = Callable[..., str]
+
+
+@pytest.fixture
+def ground(store: Store) -> Ground:
+    return Ground(store)
+
+
+@pytest.fixture
+def said(store_settings: ClickHouse, tmp_path: Path) -> Said:
+    """What a command prints; `template` is what `alerts.text_file` names."""
+
+    def run(*words: str, template: str = "") -> str:
+        config = tmp_path / "repmon.toml"
+        settings = f'[clickhouse]\npath = "{store_settings.path}"\ndatabase = "{store_settings.database}"\n'
+        if template:
+            (tmp_path / "own.md").write_text(template)
+            settings += f'[alerts]\ntext_file = "{tmp_path / "own.md"}"\n'
+        config.write_text(settings)
+        done = CliRunner().invoke(app, ["--config", str(config), *words], catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    return run
+
+
+@pytest.fixture
+def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
+    store.run("ALTER TABLE audit REMOVE TTL")
+    with running(store_settings, store) as interface:
+        yield interface
+
+
+def test_text_of_an_alert_has_the_customers_numbers_and_nobody_elses(ground: Ground, said: Said) -> None:
+    now = int(time.time())
+    ground.put(
+        Row(now - 600, delivered=9_600, hard=400),
+        Row(now - 3 * DAY, delivered=99_000, hard=1_000),
+        Row(now - 600, delivered=900, hard=300, customer="rival", stream="their-news"),
+        Row(now - 600, delivered=900, hard=300, customer="rival", ip="192.0.2.99"),
+    )
+    alerts = ground.judge().judge_customers(["acme", "rival"], now * 1000).alerts
+    own = next(each.data for each in alerts if each.data.customer == "acme")
+    text = said("alerts", "text", own.alert_id[:12])
+    assert text.startswith("# acme: failure is warning\n\nAll mail: 400 failures of 10,000 within ")
+    assert "Usual in the 30 days before: 1,000 of 100,000, 1.00 %." in text
+    assert "more failures until excessive (" in text
+    for word in ("rival", "their-news", "192.0.2.99"):
+        assert word not in text
+    assert said("alerts", "text", own.alert_id, template="{customer}: {left}").startswith("acme: ")
+
+
+def test_alert_that_does_not_exist_and_a_wrong_template_are_told(ground: Ground, said: Said) -> None:
+    with pytest.raises(DecisionError, match="there is no alert with the id 'beef'"):
+        said("alerts", "text", "beef")
+    with pytest.raises(
+        BadSettings, match=r"own\.md:1: there is no placeholder \{costumer\}; did you mean \{customer\}"
+    ):
+        said("alerts", "text", "beef", template="{costumer}")
+
+
+def left(api: Api, scope: str = "customer") -> dict[str, tuple[int, str, str]]:
+    scopes = {each["scope"]: each["allowances"] for each in api.get("/v1/standing").json()["scopes"]}
+    return {each["rule"]: (each["more"], each["level"], each["window"]) for each in scopes[scope]}
+
+
+def test_interface_says_what_is_left_until_the_next_level(api: Api) -> None:
+    api.put([Row(NOW - 2 * HOUR, delivered=9_900, hard=100)])
+    found = left(api)
+    more, level, window = found["failure"]
+    assert (level, window) == ("warning", "24h")
+    api.put([Row(NOW - 2 * HOUR, hard=more - 1, late_hard=more - 1)])
+    assert left(api)["failure"] == (1, "warning", "24h")
+    api.put([Row(NOW - 2 * HOUR, hard=1, late_hard=1)])
+    above = left(api)["failure"]
+    assert above[0] > 1
+    assert above[1] == "excessive"
+
+
+def test_interface_goes_by_what_operators_decided(api: Api) -> None:
+    api.put([Row(NOW - HOUR, delivered=9_900, hard=100)])
+    decision = {"stream": "", "by": "Ida", "why": "list under review", "now_ms": NOW_MS - 1}
+    add_override(api.store, POLICY, "acme", "failure", "none", NOW_MS + 1000, **decision)  # type: ignore[arg-type]
+    assert "failure" not in left(api) or left(api)["failure"][0] > 9_000
+    assert "Ida" not in api.get("/v1/standing").text
+
+
+OF_PLANS = """
+[[rules]]
+name = "yahoo"
+metric = "failure"
+windows = ["24h"]
+min_volume = 100
+levels = { warning = 0.5 }
+providers = ["yahoo"]
+
+[[overrides]]
+plan = "free"
+rule = "failure"
+levels = { critical = 0.5 }
+reason = "trial accounts"
+"""
+
+
+def test_interface_goes_by_plans_and_by_rules_about_single_providers(store_settings: ClickHouse, store: Store) -> None:
+    ours = policy.parse(policy.DEFAULT_FILE.read_text() + OF_PLANS, "ours")
+    set_customer(store, "acme", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS)
+    with running(store_settings, store, policy=ours) as api:
+        api.put([Row(NOW - 2 * HOUR, delivered=9_900, hard=100)])
+        found = left(api)
+    assert found["failure"][1] == "critical"
+    assert found["yahoo"][1] == "warning"
+
+
+def test_customer_with_too_little_mail_is_told_no_allowance_of_rates(api: Api) -> None:
+    api.put([Row(NOW - HOUR, delivered=20, hard=1)])
+    assert not {"failure", "complaint", "block"} & left(api).keys()
+
+
+def test_another_customers_mail_changes_no_allowance(api: Api) -> None:
+    api.put([Row(NOW - HOUR, delivered=9_900, hard=100)])
+    before = left(api)
+    api.put([Row(NOW - HOUR, delivered=900, hard=900, customer="rival")])
+    assert left(api) == before
+    assert msgspec.json.encode(before)
+
+
+def test_alert_on_a_pool_has_no_text_since_it_is_of_no_single_customer(ground: Ground, said: Said) -> None:
+    file = topics.folder("examples") / "reputation.alerts" / "valid" / "opened-excessive-of-a-pool.json"
+    event = msgspec.json.decode(file.read_text(encoding="utf-8"), type=AlertEvent)
+    store_alerts(ground.store, [event], int(time.time() * 1000))
+    with pytest.raises(DecisionError, match=r"is on pool:.* and of no single customer"):
+        said("alerts", "text", event.data.alert_id)

@@ -1,0 +1,154 @@
+"""The data folder of the embedded default: one process at a time, and what is kept in it."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jobs.embedded.folder import HASH_KEY, RUNNING, UNSET_KEY, DataFolder, Running, reached
+from schemas.settings import ClickHouse, Embedded, Kafka, Settings, SettingsError
+from tests.support.root import ROOT
+
+HOLDER = """
+import sys
+from pathlib import Path
+from jobs.embedded.folder import DataFolder
+DataFolder(Path(sys.argv[1])).take()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A folder that does not exist, nor its parent."""
+    return tmp_path / "new" / "data"
+
+
+@pytest.fixture
+def held(path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process, holding the folder until it is killed or told to end."""
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "taken\n"
+        yield other
+        other.kill()
+
+
+def running(pid: int) -> Running:
+    return Running(
+        pid=pid,
+        kafka=Kafka(bootstrap="127.0.0.1:19092"),
+        clickhouse=ClickHouse(url="http://127.0.0.1:18123", password="hush"),
+        api="http://127.0.0.1:18080",
+    )
+
+
+def settings(path: Path) -> Settings:
+    return Settings(embedded=Embedded(data=str(path)))
+
+
+@pytest.mark.usefixtures("held")
+def test_folder_held_by_another_process_is_refused(path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"data folder {path}: another repmon is running in it"):
+        DataFolder(path).take()
+
+
+def test_lock_of_a_killed_process_is_free(path: Path, held: "subprocess.Popen[str]") -> None:
+    held.kill()
+    held.wait(10)
+    DataFolder(path).take()
+
+
+@pytest.mark.usefixtures("held")
+def test_refused_opener_leaves_what_the_holder_announced(path: Path) -> None:
+    DataFolder(path).announce(running(os.getpid()))
+    second = DataFolder(path)
+    with pytest.raises(SettingsError):
+        second.take()
+    second.give_back()
+    assert (path / RUNNING).exists()
+
+
+def test_folder_given_back_can_be_taken_again(path: Path) -> None:
+    first, second = DataFolder(path), DataFolder(path)
+    first.take()
+    first.announce(running(os.getpid()))
+    first.give_back()
+    assert not (path / RUNNING).exists()
+    second.take()
+    with pytest.raises(SettingsError, match="another repmon"):
+        first.take()
+    second.give_back()
+
+
+def test_folder_under_a_file_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for path, why in ((file, "File exists"), (file / "data", "Not a directory")):
+        folder = DataFolder(path)
+        with pytest.raises(SettingsError, match=f"^data folder {path}: cannot be written: {why}$"):
+            folder.take()
+        folder.give_back()
+
+
+def test_hash_key_is_made_once_kept_between_starts_and_private(path: Path) -> None:
+    keys = []
+    for _ in range(2):
+        folder = DataFolder(path)
+        folder.take()
+        keys.append(folder.hash_key(UNSET_KEY))
+        folder.give_back()
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 64
+    assert stat.S_IMODE((path / HASH_KEY).stat().st_mode) == 0o600
+
+
+def test_configured_hash_key_is_used_and_none_is_made(path: Path) -> None:
+    folder = DataFolder(path)
+    folder.take()
+    assert folder.hash_key("mine") == "mine"
+    assert not (path / HASH_KEY).exists()
+    folder.give_back()
+
+
+@pytest.fixture
+def announced(path: Path) -> Iterator[DataFolder]:
+    folder = DataFolder(path)
+    folder.take()
+    folder.announce(running(os.getpid()))
+    yield folder
+    folder.give_back()
+
+
+def test_other_commands_reach_what_runs_in_the_folder(path: Path, announced: DataFolder) -> None:
+    found = reached(settings(path))
+    assert (found.kafka, found.clickhouse) == (running(0).kafka, running(0).clickhouse)
+    assert found.ingest.hash_key == announced.hash_key(UNSET_KEY)
+    assert stat.S_IMODE((path / RUNNING).stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("announced")
+@pytest.mark.parametrize("changes", [{"kafka": Kafka(group="mine")}, {"clickhouse": ClickHouse(user="me")}])
+def test_configured_broker_or_store_is_not_replaced(path: Path, changes: dict[str, Kafka | ClickHouse]) -> None:
+    configured = msgspec.structs.replace(settings(path), **changes)
+    assert reached(configured) == configured
+
+
+def test_what_no_longer_runs_is_not_reached(path: Path, held: "subprocess.Popen[str]") -> None:
+    DataFolder(path).announce(running(held.pid))
+    assert reached(settings(path)) != settings(path)
+    held.kill()
+    held.wait(10)
+    assert reached(settings(path)) == settings(path)
+
+
+def test_folder_in_which_nothing_ran_yet_changes_nothing(path: Path) -> None:
+    assert reached(settings(path)) == settings(path)
+    assert not path.exists()

@@ -1,0 +1,103 @@
+"""The gate before the embedded broker: it holds producers back, and nobody else."""
+
+import threading
+
+import msgspec
+import pytest
+
+from jobs.embedded.broker import EmbeddedBroker
+from schemas.settings import Kafka
+from streams.io.broker import BrokerError, Publisher, consumer
+from tests.support.waiting import wait_for
+
+TOPIC = "mail.events"
+
+
+def outsider(kafka: Kafka) -> Publisher:
+    """A producer that is none of our stages."""
+    return Publisher(msgspec.structs.replace(kafka, options={}))
+
+
+@pytest.fixture
+def kafka(embedded_kafka: Kafka) -> Kafka:
+    """Only the embedded broker has a gate."""
+    return embedded_kafka
+
+
+@pytest.fixture(autouse=True)
+def released(broker: EmbeddedBroker) -> object:
+    yield
+    broker.gate.release()
+
+
+def test_held_producer_is_acknowledged_only_after_release(broker: EmbeddedBroker, kafka: Kafka) -> None:
+    producer = outsider(kafka)
+    producer.partitions(TOPIC)
+    broker.gate.hold()
+    producer.publish(TOPIC, b"k", b"v")
+    with pytest.raises(BrokerError, match="not acknowledged"):
+        producer.flush(0.5)
+    broker.gate.release()
+    producer.flush(10)
+
+
+def test_our_own_stages_pass_a_held_gate(broker: EmbeddedBroker, kafka: Kafka) -> None:
+    inside = Publisher(kafka)
+    broker.gate.hold()
+    inside.publish(TOPIC, b"k", b"v")
+    inside.flush(5)
+
+
+def test_consumers_read_while_producers_are_held(broker: EmbeddedBroker, kafka: Kafka) -> None:
+    producer = outsider(kafka)
+    for number in range(100):
+        producer.publish(TOPIC, str(number).encode(), b"v")
+    producer.flush()
+    broker.gate.hold()
+    source = consumer(kafka, "gate")
+    source.subscribe([TOPIC])
+    seen: list[bytes] = []
+
+    def all_read() -> bool:
+        seen.extend(m.value() or b"" for m in source.consume(200, 0.2) if m.error() is None)
+        return len(seen) >= 100
+
+    wait_for(all_read, "100 messages")
+    source.close()
+    assert len(seen) == 100
+
+
+def test_hold_waits_for_what_was_let_through(broker: EmbeddedBroker, kafka: Kafka) -> None:
+    """Everything acknowledged is in the log when `hold` returns, whatever many producers do meanwhile."""
+    over, acknowledged = threading.Event(), [0, 0, 0]
+
+    def produce(place: int) -> None:
+        producer = outsider(kafka)
+        while not over.is_set():
+            producer.publish(TOPIC, b"k", b"v")
+            try:
+                producer.flush(5)
+            except BrokerError:
+                return
+            acknowledged[place] += 1
+
+    threads = [threading.Thread(target=produce, args=(place,)) for place in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: sum(acknowledged) > 50, "some messages")
+    broker.gate.hold()
+    at_hold = sum(acknowledged)
+    over.set()
+    source = consumer(kafka, "gate-count")
+    source.subscribe([TOPIC])
+    seen = [0]
+
+    def all_read() -> bool:
+        seen[0] += sum(m.error() is None for m in source.consume(500, 0.2))
+        return seen[0] >= at_hold
+
+    wait_for(all_read, f"the {at_hold} messages that were acknowledged")
+    source.close()
+    broker.gate.release()
+    for thread in threads:
+        thread.join(10)

@@ -1,0 +1,107 @@
+"""Ingest workers as a consumer group of Apache Kafka: partitions move, the broker goes and comes back."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from schemas import topics
+from schemas.settings import ClickHouse, Ingest, Kafka
+from streams.intake.ingest import IngestWorker
+from streams.io.broker import Publisher
+from streams.io.store import Store, open_store
+from tests.integration.streams.intake.test_ingest import dead_letters, delivered, event, running
+from tests.support.real_kafka import RealKafka
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.kafka
+
+#: Nothing is flushed but what must be.
+UNFLUSHED = Ingest(flush_seconds=3600, flush_events=1_000_000)
+
+
+@pytest.fixture
+def kafka(apache_kafka: Kafka) -> Kafka:
+    """Only here are there groups that several workers share."""
+    return apache_kafka
+
+
+@pytest.fixture
+def send(kafka: Kafka) -> Callable[[range], None]:
+    """Sends the events of these numbers, spread over all partitions; each tenth is bad."""
+    publisher = Publisher(kafka)
+
+    def send(numbers: range) -> None:
+        for number in numbers:
+            value = b"bad %d" % number if number % 10 == 0 else event(number)
+            publisher.publish(topics.MAIL_EVENTS, b"k%d" % number, value)
+        publisher.flush(60)
+
+    return send
+
+
+@pytest.fixture
+def other_store(store_settings: ClickHouse) -> Iterator[Store]:
+    """A second worker's connection to the same database."""
+    opened = open_store(store_settings)
+    yield opened
+    opened.close()
+
+
+def bad_of(kafka: Kafka, count: int) -> list[bytes]:
+    return sorted(letter.payload for letter in dead_letters(kafka, count))
+
+
+def bad_in(numbers: range) -> list[bytes]:
+    return sorted(b"bad %d" % number for number in numbers if number % 10 == 0)
+
+
+def test_partition_that_is_taken_away_leaves_its_counts_and_dead_letters_behind(
+    kafka: Kafka, store: Store, other_store: Store, send: Callable[[range], None]
+) -> None:
+    sent = range(200)
+    send(sent)
+    with running(kafka, store, UNFLUSHED) as first:
+        wait_for(lambda: first.metrics.messages == 200, "the events to be taken")
+        assert delivered(store) == 0
+        with running(kafka, other_store, UNFLUSHED):
+            wait_for(lambda: delivered(store) == 180, "what the first worker had taken")
+            assert bad_of(kafka, 20) == bad_in(sent)
+
+
+def test_workers_that_come_and_go_count_every_event_once(
+    kafka: Kafka, store: Store, other_store: Store, send: Callable[[range], None]
+) -> None:
+    sent = 0
+
+    def send_more() -> None:
+        nonlocal sent
+        send(range(sent, sent + 100))
+        sent += 100
+
+    def taken_after_more_by(worker: IngestWorker) -> bool:
+        send_more()
+        return worker.metrics.messages > 0
+
+    with running(kafka, store) as first:
+        wait_for(lambda: taken_after_more_by(first), "the first worker to take events")
+        with running(kafka, other_store) as second:
+            wait_for(lambda: taken_after_more_by(second), "the second worker to take events")
+        send_more()
+        wait_for(lambda: delivered(store) >= sent * 9 // 10, "all events")
+    assert delivered(store) == sent * 9 // 10
+    assert bad_of(kafka, sent // 10) == bad_in(range(sent))
+
+
+def test_broker_that_is_killed_and_comes_back_costs_no_event(
+    kafka: Kafka, store: Store, real_kafka: RealKafka, send: Callable[[range], None]
+) -> None:
+    with running(kafka, store, Ingest(flush_seconds=3)) as worker:
+        send(range(100))
+        wait_for(lambda: worker.metrics.messages >= 100, "the events to be taken")
+        real_kafka.kill()
+        wait_for(lambda: worker.metrics.paused or delivered(store) == 90, "a flush without the broker")
+        real_kafka.start()
+        send(range(100, 200))
+        wait_for(lambda: delivered(store) >= 180, "all events")
+    assert delivered(store) == 180
+    assert bad_of(kafka, 20) == bad_in(range(200))

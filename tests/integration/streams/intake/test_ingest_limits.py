@@ -1,0 +1,177 @@
+"""What the intake does when something is in its way: a store that fails, a log that lost messages, a wrong format."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from jobs.setup.topics import remake_topics
+from schemas import providers, topics
+from schemas.settings import ClickHouse, Ingest, Kafka
+from streams.adapt import Context, adapter
+from streams.bounces.classify import load as load_rules
+from streams.intake import ingest
+from streams.intake.batch import take_mail
+from streams.intake.dead_share import DeadShareError
+from streams.intake.ingest import IngestWorker, bounds
+from streams.io.broker import Publisher, admin
+from streams.io.store import Store, StoreError, open_store
+from tests.integration.streams.intake.test_ingest import NOW, delivered, event, running
+from tests.support.waiting import wait_for
+
+CONTEXT = Context(b"key", providers.load())
+
+
+class FailingStore(Store):
+    """A store that refuses inserts while `down` is set."""
+
+    down = threading.Event()
+
+    def insert_table(self, *args: Any, **options: Any) -> None:
+        if self.down.is_set():
+            raise StoreError("the store is down")
+        super().insert_table(*args, **options)
+
+
+@contextmanager
+def opened(settings: ClickHouse, kind: type[Store] = Store) -> Iterator[Store]:
+    plain = open_store(settings)
+    yield kind(plain._client, settings, plain.where)
+    plain.close()
+
+
+def produce(kafka: Kafka, numbers: range, make: Callable[[int], bytes] = event) -> None:
+    publisher = Publisher(kafka)
+    for number in numbers:
+        publisher.publish(topics.MAIL_EVENTS, b"c%d" % (number % 7), make(number))
+    publisher.flush()
+
+
+def test_reading_pauses_while_the_store_is_down_and_goes_on_with_exact_counts(
+    kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    most = 500
+    settings = Ingest(flush_seconds=0.1, flush_events=most, batch_events=100)
+    with opened(store_settings, FailingStore) as failing, running(kafka, failing, settings) as worker:
+        FailingStore.down.set()
+        try:
+            produce(kafka, range(8_000))
+            wait_for(lambda: worker.metrics.waiting, "reading to be paused")
+            assert worker.metrics.trouble == "the store is down"
+            # One full batch is being stored and one is waiting; each may be a read longer than full.
+            assert worker.metrics.messages <= 2 * (most + 100)
+        finally:
+            FailingStore.down.clear()
+        wait_for(lambda: delivered(store) == 8_000, "8,000 deliveries", 60)
+        wait_for(lambda: not worker.metrics.paused, "reading to go on")
+        assert worker.metrics.pauses >= 1
+        assert worker.metrics.store_failures >= 1
+    assert delivered(store) == 8_000
+
+
+def test_messages_deleted_before_they_were_read_are_told_and_the_rest_is_counted(
+    apache_kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    one_partition = Publisher(apache_kafka)
+
+    def send(numbers: range) -> None:
+        for number in numbers:
+            one_partition.publish(topics.MAIL_EVENTS, b"k", event(number), partition=0)
+        one_partition.flush()
+
+    send(range(100))
+    with opened(store_settings) as mine, running(apache_kafka, mine):
+        wait_for(lambda: delivered(store) == 100, "the first part")
+    send(range(100, 200))
+    client = admin(apache_kafka)
+    for future in client.delete_records([TopicPartition(topics.MAIL_EVENTS, 0, 150)]).values():
+        future.result()
+    with opened(store_settings) as mine, running(apache_kafka, mine) as worker:
+        wait_for(lambda: delivered(store) == 150, "what is left")
+        assert (worker.metrics.gaps, worker.metrics.lost_messages) == (1, 50)
+    ((kind, lost, detail),) = store.rows("SELECT kind, lost, detail FROM incidents FINAL")
+    assert (kind, lost) == ("gap", 50)
+    assert "offsets 100 to 149" in detail
+
+
+def test_worker_stops_rather_than_setting_a_whole_topic_aside(
+    kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    window = 200
+    settings = Ingest(flush_seconds=0.2, dead_letter_window=window)
+    publisher = Publisher(kafka)
+    for number in range(2_000):
+        publisher.publish(topics.MAIL_EVENTS, b"k", b"no event at all %d" % number, partition=0)
+    publisher.flush()
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_rules(), bounds(settings))}
+    with opened(store_settings) as mine, pytest.raises(DeadShareError, match=r"mail\.events, partition 0"):
+        IngestWorker(kafka, settings, mine, takes, clock=lambda: NOW).run(threading.Event())
+    assert store.rows("SELECT count() FROM dead_letters FINAL")[0][0] < 2 * window
+    # Once the format is right, what was not set aside is read.
+    assert store.rows("SELECT max(last_offset) FROM counts")[0][0] < 2 * window
+
+
+def test_few_bad_messages_stop_nobody(kafka: Kafka, store: Store, store_settings: ClickHouse) -> None:
+    settings = Ingest(flush_seconds=0.2, dead_letter_window=200)
+    every = 10
+    with opened(store_settings) as mine, running(kafka, mine, settings) as worker:
+        produce(kafka, range(3_000), lambda number: b"bad" if number % every == 0 else event(number))
+        wait_for(lambda: worker.metrics.stored == 3_000, "all of it")
+    assert delivered(store) == 2_700
+
+
+class SilentStore(Store):
+    """A store that answers no question while `away` is set."""
+
+    away = threading.Event()
+
+    def rows(self, *args: Any, **options: Any) -> Any:
+        if self.away.is_set():
+            raise StoreError("the store is away")
+        return super().rows(*args, **options)
+
+
+def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
+    kafka: Kafka, store_settings: ClickHouse
+) -> None:
+    stop, errors = threading.Event(), list[Exception]()
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_rules(), bounds(Ingest()))}
+    with opened(store_settings, SilentStore) as silent:
+        worker = IngestWorker(kafka, Ingest(flush_seconds=0.1), silent, takes, clock=lambda: NOW)
+
+        def run() -> None:
+            try:
+                worker.run(stop)
+            except StoreError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            wait_for(lambda: bool(worker.metrics.last_stored_ms or worker._batches), "the worker to run")
+            # A drained worker takes its topics up anew, and asks the store where to go on.
+            worker.when_drained(SilentStore.away.set)
+            wait_for(lambda: worker.metrics.trouble == "the store is away", "a question without an answer")
+            stop.set()
+            thread.join(30)
+            assert not thread.is_alive()
+        finally:
+            SilentStore.away.clear()
+    assert [str(each) for each in errors] == ["the store is away"]
+
+
+def test_topic_made_anew_and_shorter_is_another_source_and_no_log_that_was_cut(
+    apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker says that the position is not there long before the ids are looked at again."""
+    monkeypatch.setattr(ingest, "IDS_S", 3_600.0)
+    with opened(store_settings) as mine, running(apache_kafka, mine):
+        produce(apache_kafka, range(500))
+        wait_for(lambda: delivered(store) == 500, "the former topic")
+        remake_topics(apache_kafka, topics.load())
+        produce(apache_kafka, range(500, 600))
+        wait_for(lambda: delivered(store) == 600, "the new topic", 60)
+    assert store.rows("SELECT count() FROM incidents")[0][0] == 0

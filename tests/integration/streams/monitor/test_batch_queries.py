@@ -1,0 +1,129 @@
+"""A batch of customers costs the same few queries, however many they are and whatever the policy judges them by."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+
+from jobs.operator.customers import store_list
+from schemas import providers
+from schemas.customer import Customer
+from schemas.policy import Policy
+from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
+from schemas.policy_override import Override
+from schemas.policy_rule import Levels, Rule
+from streams.io.store import Store
+from streams.listings.causes import Causes
+from streams.monitor.batch import BatchJudge
+from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
+from tests.support.api_client import DAY, HOUR, MINUTE, NOW
+from tests.support.standing_clock import keep_for_ever
+
+FEW, MANY = 2, 40
+NAMES = [f"customer{number:02}" for number in range(FEW + MANY)]
+
+
+def rule(metric: Metric) -> Rule:
+    """One that everybody below breaks."""
+    fields: dict[str, Any] = {"windows": ("24h", "7d"), "levels": Levels(watch=0.0001, excessive=0.0002)}
+    if metric in COUNTED:
+        fields = {"windows": ("24h",), "levels": Levels(watch=1)}
+    if metric in BURNS:
+        fields = {"windows": ("5m", "1h"), "levels": Levels(watch=1), "allowance": 0.001, "period": "30d"}
+    if metric == SPIKE:
+        fields = {"windows": ("1h",), "levels": Levels(watch=2)}
+    return Rule(name=metric, metric=metric, **fields)
+
+
+EVERYTHING = Policy(
+    rules=(
+        *(rule(metric) for metric in get_args(Metric)),
+        Rule(
+            name="yahoo_alone",
+            metric="failure",
+            windows=("24h",),
+            levels=Levels(watch=0.001),
+            providers=("yahoo",),
+        ),
+    ),
+    windows=("5m", "1h", "24h", "7d", "30d"),
+    scopes=("customer", "stream", "sub_account", "class"),
+    overrides=tuple(
+        Override(customer=name, stream="eu/news", rule="block", reason="agreed", levels=Levels(watch=0.0005))
+        for name in NAMES
+    ),
+)
+NOTHING_OF_IT = Policy(rules=(Rule(name="other", metric="block", windows=("24h",), levels=Levels(critical=1)),))
+
+
+@pytest.fixture
+def ground(store: Store) -> Ground:
+    """Everybody fails, is complained of, listed, and sends what it should not, more than ever before."""
+    keep_for_ever(store)
+    backs = [MINUTE, *(hours * HOUR for hours in range(25, 265, 24))]
+    insert(
+        store,
+        "counts",
+        [
+            {
+                "customer": name,
+                "stream": stream,
+                "class": stream_class,
+                "dimension": dimension,
+                "value": value if dimension != "from" or back > DAY else f"new.{value}",
+                "bucket": at(back // MINUTE * MINUTE),
+                "source": "batch",
+                **dict.fromkeys(("hard", "block", "complained", "unsubscribed"), 0 if back > DAY else 40),
+                "delivered": 5 if back > DAY else 400,
+            }
+            for number, name in enumerate(NAMES)
+            for stream, stream_class in (("eu/news", "bulk"), ("receipts", "transactional"))
+            for back in backs
+            for dimension, value in (
+                ("provider", "yahoo"),
+                ("provider", "sms_gateway"),
+                ("ip", f"192.0.2.{number}"),
+                ("from", f"{name}.example"),
+            )
+        ],
+    )
+    listing = {"kind": "ip", "zone": "bl.example", "type": "listed", "weight": "critical", "confirmed": True}
+    insert(
+        store,
+        "listing_events",
+        [
+            {"resource": f"192.0.2.{number}", "id": name, "time": at(3 * HOUR), **listing}
+            for number, name in enumerate(NAMES)
+        ],
+    )
+    unwanted = {"stream": "eu/news", "time": at(2 * MINUTE)}
+    insert(store, "unwanted_mail", [{"customer": name, "id": name, "message_id": name, **unwanted} for name in NAMES])
+    registered = [Customer(customer=name, plan="", domains=("elsewhere.example",)) for name in NAMES]
+    store_list(store, registered, whole=False, by="Ida", why="", now_ms=NOW_MS)
+    Causes(store, {}).refresh(NOW_MS)
+    return Ground(store)
+
+
+def at(back: int) -> datetime:
+    return datetime.fromtimestamp(NOW - back, UTC)
+
+
+def insert(store: Store, table: str, rows: list[dict[str, Any]]) -> None:
+    store.insert(table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def test_batch_that_alarms_by_every_metric_costs_as_many_queries_for_many_customers_as_for_few(ground: Ground) -> None:
+    asked: dict[str, list[int]] = {"opened": [], "resolved": []}
+    for some in (NAMES[:FEW], NAMES[FEW:]):
+        for kind, policy in (("opened", EVERYTHING), ("resolved", NOTHING_OF_IT)):
+            store = Counting(ground.store)
+            judge = BatchJudge(store, policy, providers.load(), lambda *_: None, lambda: None)
+            alerts = judge.judge_customers(some, NOW_MS).alerts
+            asked[kind].append(len(store.asked))
+            assert {alert.data.kind for alert in alerts} == {kind}
+            rules = {(alert.data.customer, alert.data.rule) for alert in alerts}
+            assert rules >= {(name, each.name) for name in some for each in EVERYTHING.rules}, (
+                "a test that could not fail"
+            )
+    assert asked["opened"][0] == asked["opened"][1]
+    assert asked["resolved"][0] == asked["resolved"][1]

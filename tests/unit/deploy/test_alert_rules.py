@@ -1,0 +1,34 @@
+"""The Prometheus rules speak of metrics that there are."""
+
+import re
+from typing import get_args
+
+import yaml
+
+from api.collect.numbers import Numbers, Outcome
+from jobs.blocklists.metrics import ScanMetrics
+from streams.intake.metrics import Metrics
+from streams.io.instrument import readings
+from tests.support.root import ROOT
+
+RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
+
+
+def test_rules_use_metrics_that_exist() -> None:
+    known = {
+        f"repmon_{stage}_{each.name}"
+        + ("_total" if each.kind == "counter" and not each.name.endswith("_total") else "")
+        for stage, numbers in (("ingest", Metrics()), ("blocklists", ScanMetrics()))
+        for each in readings(numbers)
+    }
+    known |= {f"{family.name}_total" for family in Numbers().registry.collect() if family.type == "counter"}
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    used = {name for group in groups for rule in group["rules"] for name in re.findall(r"repmon_\w+", rule["expr"])}
+    assert used
+    assert used <= known
+
+
+def test_rules_ask_for_outcomes_of_webhooks_that_exist() -> None:
+    asked = set(re.findall(r'outcome="(\w+)"', RULES.read_text(encoding="utf-8")))
+    assert asked
+    assert asked <= set(get_args(Outcome))

@@ -1,0 +1,45 @@
+"""What the page on formats and the README say of them is what the adapters do."""
+
+import re
+from importlib import import_module
+
+import pytest
+
+from streams.adapt import EVERY_FORMAT, FORMATS, SILENT_ON_LATE
+from streams.adapt.webhook import Places
+from tests.support.root import ROOT
+
+PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: Formats in which options name paths in a record.
+PATHS = {
+    name: places
+    for name in FORMATS
+    if isinstance(places := getattr(import_module(f"streams.adapt.{name}"), "PLACES", None), Places)
+}
+
+
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_every_format_is_named(name: str) -> None:
+    assert f"`{name}`" in PAGE
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_default_places_of_the_customer_are_those_on_the_page(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \|.*\| ([^|]*) \|$", PAGE, re.MULTILINE)
+    shown = re.findall(r"`([^`]+)`", row)
+    places = PATHS[name]
+    assert places.name == name
+    # A form's own names of the same things are not told apart on the page.
+    assert shown == [place for place in places.customer if place not in ("customer", "domain")]
+
+
+def test_webhooks_are_among_them() -> None:
+    assert {"ses", "mailgun", "unisender"} <= set(PATHS)
+
+
+def test_formats_that_tell_late_bounces_are_those_that_ingest_finds_none_for() -> None:
+    told = PAGE.partition("**Late bounces**: ")[2].partition(", say that")[0]
+    # Of our own format the producer says it; the others know of complaints only, or of no late bounce.
+    assert set(re.findall(r"`(\w+)`", told)) == set(FORMATS) - SILENT_ON_LATE - {"canonical", "arf", "postfix"}

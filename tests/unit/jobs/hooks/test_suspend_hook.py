@@ -1,0 +1,364 @@
+import random
+import threading
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspension, decide, run
+from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
+from schemas.settings import Kafka, SettingsError
+from streams.alerts.lifecycle import Transition
+from tests.unit.streams.alerts.test_life import IDA, RULE, Life, acknowledgement
+
+
+def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes: Any) -> AlertEvent:
+    """An alert on all mail of acme-retail; its id differs for each episode, kind and level."""
+    data = AlertData(
+        alert_id="episode-1",
+        customer="acme-retail",
+        scope="customer",
+        rule="failure",
+        metric="failure",
+        kind=kind,
+        level=level,
+        previous_level="good",
+        episode=1,
+        transition=1,
+        window="24h",
+        numerator=1420,
+        denominator=10_000,
+        rate=0.142,
+        lower=0.135,
+        upper=0.149,
+        confidence=0.95,
+        threshold=0.1,
+        policy_version="default-1",
+        explanation="Most failed at example.net.",
+    )
+    data = msgspec.structs.replace(data, **changes)
+    return AlertEvent(
+        id=f"{data.alert_id}-{data.kind}-{data.level}" + (f"-{data.transition}" if data.transition > 1 else ""),
+        type=ALERT_TYPE.format(kind=kind),
+        subject=data.customer,
+        time="2025-12-01T09:00:15Z",
+        data=data,
+    )
+
+
+def actions(events: Iterable[AlertEvent]) -> list[str | None]:
+    seen = Seen()
+    return [decision.action if (decision := decide(event, seen)) else None for event in events]
+
+
+@pytest.mark.parametrize("kind", ["opened", "escalated", "reopened", "override-ended"])
+@pytest.mark.parametrize("level", ["excessive", "critical"])
+def test_excessive_and_critical_suspend_when_opened_or_escalated(kind: TransitionKind, level: Level) -> None:
+    assert actions([alert(kind, level)]) == ["suspend"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        alert("opened", "watch"),
+        alert("opened", "warning"),
+        alert("escalated", "warning"),
+        alert("de-escalated", "excessive"),
+        alert("acknowledged", "critical"),
+        alert("overridden", "critical"),
+        alert("overridden", "good", scope="stream:newsletter"),
+        alert("reopened", "warning"),
+        alert("opened", "warning", scope="stream:newsletter"),
+        alert("resolved", "good", scope="stream:newsletter"),
+    ],
+)
+def test_lesser_alerts_and_de_escalations_suspend_nobody(event: AlertEvent) -> None:
+    assert actions([event]) == [None]
+
+
+def test_line_says_who_why_by_how_much_and_which_alert() -> None:
+    assert str(decide(alert(), Seen())) == (
+        "would suspend acme-retail: critical failure 14.20 % in 24h (threshold 10.00 %), "
+        "alert episode-1-opened-critical: Most failed at example.net."
+    )
+
+
+def test_line_of_a_listing_shows_a_number_and_no_percentage() -> None:
+    listed = alert(metric="critical_listing", window="1h", numerator=2, denominator=1, rate=2.0, threshold=1.0)
+    assert "critical critical_listing 2 in 1h (threshold 1), alert" in str(decide(listed, Seen()))
+
+
+def test_repeated_event_is_dropped() -> None:
+    assert actions([alert(), alert(), alert()]) == ["suspend", None, None]
+
+
+def test_escalation_of_an_episode_acted_on_says_so_and_does_not_suspend_twice() -> None:
+    seen = Seen()
+    decide(alert("opened", "excessive"), seen)
+    again = decide(alert("escalated", "critical"), seen)
+    assert again is not None
+    assert again.action == "already suspended"
+    assert str(again).startswith("would not suspend acme-retail again (same episode): critical failure")
+
+
+def test_escalation_of_a_warning_suspends() -> None:
+    assert actions([alert("opened", "warning"), alert("escalated", "excessive")]) == [None, "suspend"]
+
+
+def test_alert_on_a_stream_is_marked_and_suspends_nobody() -> None:
+    seen = Seen()
+    event = alert(scope="stream:newsletter", alert_id="stream-episode")
+    assert str(decide(event, seen)).startswith("stream only, would not suspend acme-retail (stream:newsletter): ")
+    assert decide(alert("resolved", "good", scope="stream:newsletter", alert_id="stream-episode"), seen) is None
+
+
+def test_resolved_episode_lifts_its_suspension() -> None:
+    seen = Seen()
+    decide(alert(), seen)
+    lifted = decide(alert("resolved", "good", rate=0.01), seen)
+    assert str(lifted).startswith("would lift the suspension of acme-retail: resolved failure 1.00 % in 24h (threshold")
+
+
+def test_resolved_episode_that_was_only_a_warning_lifts_nothing() -> None:
+    assert actions([alert("opened", "warning"), alert("resolved", "good")]) == [None, None]
+
+
+def test_suspension_stays_until_the_last_open_episode_of_the_customer_is_resolved() -> None:
+    events = [
+        alert(alert_id="a"),
+        alert(alert_id="b"),
+        alert("resolved", "good", alert_id="a"),
+        alert("resolved", "good", alert_id="b"),
+    ]
+    assert actions(events) == ["suspend", "suspend", "keep suspended", "lift"]
+
+
+def test_episode_that_opens_again_suspends_again_and_is_lifted_again() -> None:
+    events = [
+        alert(),
+        alert("resolved", "good", transition=2),
+        alert("reopened", "excessive", transition=3),
+        alert("escalated", "critical", transition=4),
+        alert("resolved", "good", transition=5),
+    ]
+    assert actions(events) == ["suspend", "lift", "suspend", "already suspended", "lift"]
+
+
+def test_episode_that_opens_again_as_a_warning_lifts_nothing_when_it_is_resolved() -> None:
+    events = [
+        alert("opened", "warning"),
+        alert("resolved", "good", transition=2),
+        alert("reopened", "warning", transition=3),
+        alert("resolved", "good", transition=4),
+    ]
+    assert actions(events) == [None] * 4
+
+
+def test_override_below_what_suspends_lifts_and_its_end_suspends_again() -> None:
+    events = [
+        alert(),
+        alert("overridden", "warning", transition=2),
+        alert("override-ended", "critical", transition=3),
+        alert("overridden", "good", transition=4),
+        alert("resolved", "good", transition=5),
+    ]
+    assert actions(events) == ["suspend", "lift", "suspend", "lift", None]
+
+
+def test_override_that_still_suspends_lifts_nothing() -> None:
+    events = [alert(), alert("overridden", "excessive", transition=2), alert("resolved", "good", transition=3)]
+    assert actions(events) == ["suspend", None, "lift"]
+
+
+def test_acknowledgement_neither_suspends_nor_lifts() -> None:
+    assert actions([alert(), alert("acknowledged", transition=2)]) == ["suspend", None]
+
+
+def test_line_says_that_an_operator_decided_otherwise() -> None:
+    seen = Seen()
+    decide(alert(), seen)
+    override = OperatorOverride(id="0a1b", by="Ida", why="list mended", until_ms=1_764_752_400_000)
+    assert str(decide(alert("overridden", "good", transition=2, override=override), seen)).startswith(
+        "would lift the suspension of acme-retail (by Ida until 2025-12-03T09:00:00.000Z: list mended): "
+        "overridden failure 14.20 %, alert episode-1-overridden-good-2: "
+    )
+
+
+def test_later_episode_says_that_an_earlier_one_of_its_rule_is_over() -> None:
+    events = [
+        alert(alert_id="a"),
+        alert(alert_id="b", episode=2),
+        alert("resolved", "good", alert_id="b", episode=2),
+    ]
+    assert actions(events) == ["suspend", "suspend", "lift"]
+
+
+def test_milder_opening_of_an_episode_that_suspended_is_not_taken_for_a_new_episode() -> None:
+    events = [alert(level="critical"), alert(level="warning"), alert(level="excessive")]
+    assert actions(events) == ["suspend", None, "already suspended"]
+
+
+def test_episodes_of_different_customers_do_not_hold_each_other() -> None:
+    events = [
+        alert(alert_id="a"),
+        alert(alert_id="b", customer="globex"),
+        alert("resolved", "good", alert_id="a"),
+    ]
+    assert actions(events) == ["suspend", "suspend", "lift"]
+
+
+def test_resolved_episode_whose_opening_is_not_known_lifts_with_a_remark() -> None:
+    assert str(decide(alert("resolved", "good"), Seen())).startswith(
+        "would lift the suspension of acme-retail (if this alert had suspended it): "
+    )
+
+
+def test_text_from_outside_stays_on_one_line_and_steers_no_terminal() -> None:
+    line = str(decide(alert(customer="a\x1b[31mcme\n", explanation="one\r\ntwo\u2028three\u202e"), Seen()))
+    assert line.isprintable()
+    assert "one  two three" in line
+
+
+@given(
+    st.lists(
+        st.builds(
+            alert,
+            st.sampled_from(get_args(TransitionKind)),
+            st.sampled_from(LEVELS),
+            alert_id=st.sampled_from("ab"),
+            scope=st.sampled_from(["customer", "stream:x"]),
+        ),
+        max_size=12,
+    )
+)
+def test_an_episode_suspends_at_most_once_until_it_is_resolved(events: list[AlertEvent]) -> None:
+    seen, suspended = Seen(), set[str]()
+    for event in events:
+        match decide(event, seen):
+            case Suspension(action="suspend"):
+                assert event.data.kind not in ("acknowledged", "overridden", "resolved", "de-escalated")
+                assert event.data.scope == "customer"
+                assert event.data.alert_id not in suspended
+                suspended.add(event.data.alert_id)
+            case Suspension(action="lift"):
+                suspended.clear()
+            case Suspension(action="keep suspended"):
+                suspended.discard(event.data.alert_id)
+
+
+#: Whatever else a policy judges is not all of a customer's mail.
+PARTS = (
+    "stream:x",
+    "class:bulk",
+    "class:transactional",
+    "pool:shared",
+    "pool:customer",
+    "from:a.example",
+    "plan:free",
+    "sub_account:eu",
+)
+
+
+@given(
+    st.lists(
+        st.builds(
+            alert,
+            st.sampled_from(get_args(TransitionKind)),
+            st.sampled_from(LEVELS),
+            scope=st.sampled_from(PARTS),
+            customer=st.sampled_from(["", "acme-retail"]),
+            rule=st.sampled_from(["failure", "failure_burn", "volume_spike", "unwanted", "attributed_listing"]),
+            transition=st.integers(1, 9),
+        ),
+        max_size=12,
+    )
+)
+def test_law_alerts_on_a_part_of_the_mail_neither_suspend_nor_lift(events: list[AlertEvent]) -> None:
+    seen = Seen()
+    decide(alert(alert_id="whole"), seen)
+    for event in events:
+        found = decide(event, seen)
+        assert found is None or found.action in ("stream only", "shared only")
+    last = decide(alert("resolved", "good", alert_id="whole"), seen)
+    assert last is not None
+    assert last.action == "lift"
+
+
+def as_sent(transition: Transition) -> AlertEvent:
+    same = ("alert_id", "customer", "scope", "rule", "kind", "level", "previous_level", "episode", "transition")
+    event = alert(**{name: getattr(transition, name) for name in same})
+    return msgspec.structs.replace(event, id=transition.id)
+
+
+def lives() -> st.SearchStrategy[list[tuple[int, Level, Level | None, dict[str, Any]]]]:
+    """Judgements that come and go often, at minutes later than the one before; overrides begin and end between them."""
+    levels: list[tuple[Level, Level | None]] = [
+        ("good", None),
+        ("good", None),
+        ("good", "critical"),
+        ("warning", None),
+        ("critical", None),
+    ]
+    besides: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+        {
+            "override": st.sampled_from([None, None, IDA]),
+            "acknowledgement": st.sampled_from([None, acknowledgement(100)]),
+        }
+    )
+    moments = st.tuples(st.sampled_from([1, 5, 40, 200]), st.sampled_from(levels), besides)
+    return st.lists(moments, min_size=1, max_size=25).map(
+        lambda each: [
+            (minute, *said, context)
+            for minute, (_, said, context) in zip(accumulate(apart for apart, _, _ in each), each, strict=True)
+        ]
+    )
+
+
+@given(st.lists(lives(), min_size=1, max_size=2), st.randoms(use_true_random=False))
+def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspend_it_and_not_longer_than_open(
+    says: list[list[tuple[int, Level, Level | None, dict[str, Any]]]], chance: random.Random
+) -> None:
+    """Whatever is acknowledged, overridden, reopened or judged by another policy, and though events come twice."""
+    lived = [Life(msgspec.structs.replace(RULE, name=f"rule_{number}")) for number in range(len(says))]
+    steps = [(said, life) for some, life in zip(says, lived, strict=True) for said in some]
+    seen, sent, suspended = Seen(), list[AlertEvent](), False
+    for (minute, level, holding, context), life in sorted(steps, key=lambda each: each[0][0]):
+        told = len(life.said)
+        life.at(minute, level, holding, version=chance.choice("ab"), **context)
+        new = [as_sent(each) for each in life.said[told:]]
+        for event in [*new, *chance.sample(sent, min(2, len(sent)))]:
+            found = decide(event, seen)
+            suspended = {"suspend": True, "lift": False}.get(found.action if found else "", suspended)
+        sent += new
+        states = [each.state for each in lived if each.state is not None]
+        if any(state.level in SUSPENDING for state in states):
+            assert suspended
+        if not any(state.level != "good" for state in states):
+            assert not suspended
+
+
+def test_memory_is_bounded_and_forgets_the_oldest() -> None:
+    latest: Latest[int, str] = Latest(2)
+    for number in (1, 2, 1, 3):
+        latest.put(number, str(number))
+    assert len(latest) == 2
+    assert [number in latest for number in (1, 2, 3)] == [True, False, True]
+    assert latest.get(2) is None
+
+
+def test_everything_the_hook_remembers_is_bounded() -> None:
+    seen = Seen(Latest(3), Latest(3), Latest(3))
+    for number in range(10):
+        decide(alert(alert_id=f"episode-{number}", customer=f"customer-{number}"), seen)
+    assert (len(seen.events), len(seen.episodes), len(seen.suspended)) == (3, 3, 3)
+
+
+def test_without_dry_run_it_refuses_before_it_asks_the_broker() -> None:
+    nowhere = Kafka(bootstrap="127.0.0.1:1")
+    with pytest.raises(SettingsError, match="real suspension hooks come with configuration later") as refusal:
+        run(nowhere, print, threading.Event(), from_beginning=True, dry_run=False)
+    assert str(refusal.value) == NO_HOOK

@@ -1,0 +1,201 @@
+"""Reading log files and saved webhook bodies, and the examples that come with the project."""
+
+import io
+import json
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobs.resend import ingest_file
+from jobs.resend.ingest_file import BadRecord, Event, moved_to, read_events, send_file
+from schemas.event import MAX_EVENT_BYTES, MailEvent
+from schemas.providers import load
+from streams.adapt import AdaptError, Context
+from streams.bounces.classify import load as load_rules
+from tests.support.mails import report
+from tests.support.root import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+CONTEXT = Context(hash_key=b"a key", providers=load())
+
+
+def canonical(number: int, **changes: Any) -> bytes:
+    event = {
+        "id": f"e{number}",
+        "type": "delivered",
+        "time": 1757675281000 + number,
+        "customer": "brightleaf",
+    }
+    return json.dumps(event | changes).encode()
+
+
+def read(text: bytes, name: str = "canonical") -> list[Event | BadRecord]:
+    return list(read_events(io.BytesIO(text), name, CONTEXT))
+
+
+def sendgrid(number: int, **changes: Any) -> dict[str, Any]:
+    return {"sg_event_id": f"e{number}", "event": "delivered", "timestamp": 1, "customer": "c"} | changes
+
+
+def outcome(found: list[Event | BadRecord]) -> list[str]:
+    return [str(each) if isinstance(each, BadRecord) else each.id for each in found]
+
+
+def test_bad_lines_are_reported_in_place_and_cost_only_themselves() -> None:
+    text = b"\n".join([canonical(1), b"", b"oops", canonical(2, customer=""), canonical(3)])
+    first, *bad, last = outcome(read(text))
+    assert (first, last) == ("e1", "e3")
+    assert bad[0].startswith("line 3: the message is not JSON")
+    assert bad[1] == "line 4: field `customer`: must not be empty"
+
+
+def test_line_ends_of_windows_and_a_byte_order_mark_are_accepted() -> None:
+    assert outcome(read(b"\xef\xbb\xbf" + canonical(1) + b"\r\n" + canonical(2))) == ["e1", "e2"]
+
+
+def test_line_over_the_limit_is_passed_over() -> None:
+    limit = MAX_EVENT_BYTES
+    fits = canonical(1, campaign="").ljust(limit)
+    text = b"\n".join([fits, b"x" * (limit + 1), b"y" * (3 * limit), canonical(2)])
+    assert outcome(read(text)) == [
+        "e1",
+        "line 2: the line is longer than 1,000,000 bytes",
+        "line 3: the line is longer than 1,000,000 bytes",
+        "e2",
+    ]
+
+
+def test_webhook_file_with_a_body_a_line() -> None:
+    lines = [[sendgrid(1), sendgrid(2)], sendgrid(3), [sendgrid(4), {}, sendgrid(5)]]
+    text = b"\n".join(json.dumps(each).encode() for each in lines) + b"\nbroken\n"
+    found = outcome(read(text, "sendgrid"))
+    assert found[:4] == ["e1", "e2", "e3", "e4"]
+    assert found[4] == "line 3, record 2: field `event` is missing"
+    assert found[5] == "e5"
+    assert found[6].startswith("line 4: the message is not JSON")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_webhook_file_of_one_body(indent: int | None) -> None:
+    text = json.dumps([sendgrid(1), sendgrid(2, customer=""), sendgrid(3)], indent=indent).encode()
+    found = outcome(read(text, "sendgrid"))
+    assert (found[0], found[2]) == ("e1", "e3")
+    assert found[1].startswith("line 1, record 2: ")
+
+
+def test_webhook_body_may_be_larger_than_one_event() -> None:
+    records = [sendgrid(number, filler="x" * 1000) for number in range(1100)]
+    text = json.dumps(records).encode()
+    assert len(text) > MAX_EVENT_BYTES
+    assert len(read(text, "sendgrid")) == 1100
+
+
+def test_broken_first_line_does_not_hide_the_rest() -> None:
+    text = b"[{\n" + json.dumps([sendgrid(1)]).encode() + b"\n" + json.dumps(sendgrid(2)).encode()
+    found = outcome(read(text, "sendgrid"))
+    assert found[0].startswith("line 1: the message is not JSON")
+    assert found[1:] == ["e1", "e2"]
+
+
+@pytest.mark.parametrize("name", ["canonical", "kumomta", "sendgrid", "socketlabs"])
+@pytest.mark.parametrize("text", [b"", b"\n \n"])
+def test_empty_file_has_no_records(name: str, text: bytes) -> None:
+    assert read(text, name) == []
+
+
+def test_earlier_lines_of_a_log_tell_who_sent_a_message() -> None:
+    lines = [
+        "2025-03-03T10:11:11Z mx1 postfix/qmgr[7]: AB12C3: from=<n@acme.example>, size=9, nrcpt=1 (queue active)",
+        "2025-03-03T10:11:12Z mx1 postfix/smtp[8]: AB12C3: to=<a@b.example>, dsn=2.0.0, status=sent (250 ok)",
+        "no log line",
+    ]
+    event, bad = read("\n".join(lines).encode(), "postfix")
+    assert isinstance(event, MailEvent)
+    assert event.customer == "acme.example"
+    assert str(bad) == "line 3: 'no log line' does not begin like a line of a system log"
+
+
+def test_header_line_of_a_csv_file_names_the_columns_of_all_others() -> None:
+    text = b"type,timeLogged,vmta,rcpt\r\nd,1740993072,acme,i@x.example\r\nd,1,2\r\nd,1740993073,acme,j@x.example\r\n"
+    first, bad, last = read(text, "powermta")
+    assert str(bad) == "line 3: the record has 3 fields, the header line has 4"
+    assert [each.customer for each in (first, last) if isinstance(each, MailEvent)] == ["acme", "acme"]
+
+
+def test_file_of_a_mail_format_is_one_mail() -> None:
+    raw = report("feedback-report", "Feedback-Type: abuse\n\n")
+    (event,) = read(raw, "arf")
+    assert isinstance(event, MailEvent)
+    assert event.type == "complained"
+    assert outcome(read(b"", "dsn")) == ["line 1: the message is empty"]
+    assert outcome(read(raw + b"x" * MAX_EVENT_BYTES, "arf"))[0].startswith("line 1: the message has 1,000,001 bytes")
+
+
+def test_unknown_format_is_refused_before_reading() -> None:
+    with pytest.raises(AdaptError, match="unknown format `mbox`"):
+        read_events(io.BytesIO(b""), "mbox", CONTEXT)
+
+
+def test_events_are_sent_under_their_customer_as_canonical_json() -> None:
+    messages: list[tuple[bytes, bytes]] = []
+    text = b"\n".join([canonical(1, customer="é", recipient="a@gmail.com"), b"oops", canonical(2, type="expired")])
+    sent = send_file(read_events(io.BytesIO(text), "canonical", CONTEXT), lambda *pair: messages.append(pair))
+    assert (sent.events, sent.bad_count, dict(sent.by_type)) == (2, 1, {"delivered": 1, "expired": 1})
+    assert [each.line for each in sent.bad] == [2]
+    assert [key for key, _ in messages] == ["é".encode(), b"brightleaf"]
+    assert b"a@gmail.com" not in messages[0][1]
+    assert read(messages[0][1]) == read(canonical(1, customer="é", recipient="a@gmail.com"))
+
+
+def test_only_the_first_bad_records_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_file, "KEPT_BAD", 2)
+    sent = send_file(read(b"a\nb\nc\nd"), lambda _key, _value: None)
+    assert (sent.bad_count, len(sent.bad)) == (4, 2)
+
+
+def test_moving_in_time_keeps_the_distances() -> None:
+    found = list(moved_to(read(canonical(10) + b"\nbad\n" + canonical(25)), 5_000))
+    times = [each.time_ms for each in found if isinstance(each, MailEvent)]
+    assert times == [5_000, 5_015]
+    assert isinstance(found[1], BadRecord)
+
+
+# --- the examples ---
+
+
+def example(name: str) -> list[MailEvent]:
+    (file,) = EXAMPLES.glob(f"{name}.*")
+    with file.open("rb") as source:
+        found = list(read_events(source, name, CONTEXT))
+    assert not [str(each) for each in found if isinstance(each, BadRecord)]
+    return [each for each in found if isinstance(each, MailEvent)]
+
+
+@pytest.mark.parametrize("name", ["kumomta", "sendgrid", "socketlabs"])
+def test_example_is_read_without_a_bad_record_and_ids_differ(name: str) -> None:
+    events = example(name)
+    assert len({event.id for event in events}) == len(events) > 0
+
+
+def test_example_of_kumomta_shows_one_good_and_one_bad_customer() -> None:
+    classify = load_rules()
+    counts: Counter[tuple[str, str]] = Counter()
+    for event in example("kumomta"):
+        kind = classify(event).kind if event.type == "bounced" else event.type
+        counts[event.customer, kind] += 1
+    assert {customer for customer, _ in counts} == {"brightleaf", "larkspur-deals"}
+    assert counts["larkspur-deals", "hard"] >= 7
+    assert counts["larkspur-deals", "complained"] >= 4
+    assert counts["brightleaf", "hard"] <= 1
+    assert counts["brightleaf", "complained"] == 0
+
+
+def test_examples_name_nobody_outside_documentation_ranges() -> None:
+    for event in [*example("kumomta"), *example("sendgrid"), *example("socketlabs")]:
+        assert event.sending_ip.startswith(("192.0.2.", "2001:db8:")) or not event.sending_ip
+        assert event.from_domain.endswith(".example") or not event.from_domain
+        known = event.provider != "other" or not event.recipient_domain
+        assert known or event.recipient_domain.endswith(".example")
+        assert msgspec.json.decode(msgspec.json.encode(event), type=MailEvent) == event

@@ -1,0 +1,134 @@
+"""KumoMTA log records."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.event import MailEvent
+from schemas.providers import load
+from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt.common import hash_recipient
+
+CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("kumomta.toml").read_text(encoding="utf-8"))[
+    "case"
+]
+KEY = b"a key"
+CONTEXT = Context(hash_key=KEY, providers=load())
+BASE: dict[str, Any] = {
+    "type": "Delivery",
+    "id": "1d98076abbbc11ed940250ebf67f93bd",
+    "sender": "bounce@mail.brightleaf.example",
+    "recipient": "iris@gmail.com",
+    "queue": "weekly:brightleaf@gmail.com",
+    "site": "source2->mx.gmail.example",
+    "size": 1047,
+    "response": {
+        "code": 250,
+        "enhanced_code": {"class": 2, "subject": 0, "detail": 0},
+        "content": "OK",
+        "command": ".",
+    },
+    "timestamp": 1757675281,
+    "event_time": "2025-09-12T11:08:01.440526026Z",
+    "num_attempts": 0,
+    "bounce_classification": "Uncategorized",
+    "egress_pool": "pool0",
+    "source_address": {"address": "192.0.2.10:53210"},
+    "feedback_report": None,
+    "meta": {},
+    "headers": {"From": "Brightleaf <news@brightleaf.example>"},
+}
+
+
+def adapt(changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+    context = CONTEXT if options is None else Context(KEY, CONTEXT.providers, {"kumomta": options})
+    return adapter("kumomta")(json.dumps(BASE | changes).encode(), context)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[each["name"] for each in CASES])
+def test_record(case: dict[str, Any]) -> None:
+    events = adapt(json.loads(case["record"]))
+    if case["expect"] == "none":
+        assert events == []
+        return
+    (event,) = events
+    assert {name: getattr(event, name) for name in case["expect"]} == case["expect"]
+    assert event.recipient == ""
+
+
+def test_each_recipient_of_a_batch_is_an_event_of_its_own() -> None:
+    events = adapt({"recipient": ["a@gmail.com", "b@yahoo.com", "a@gmail.com"]})
+    assert [event.provider for event in events] == ["gmail", "yahoo", "gmail"]
+    assert len({event.id for event in events}) == 3
+    assert events[1].recipient_hash == hash_recipient("b@yahoo.com", KEY)
+
+
+def test_ids_are_stable_and_differ_between_attempts() -> None:
+    first, again = adapt({"type": "TransientFailure"}), adapt({"type": "TransientFailure"})
+    later = adapt({"type": "TransientFailure", "num_attempts": 1})
+    assert first[0].id == again[0].id
+    assert first[0].id != later[0].id
+    assert first[0].id != adapt({})[0].id
+
+
+def test_record_without_a_tenant_is_an_error_that_names_it() -> None:
+    with pytest.raises(AdaptError, match=r"record Delivery 1d98\w+: no tenant in queue `gmail\.com`"):
+        adapt({"queue": "gmail.com"})
+
+
+def test_default_customer_takes_records_without_a_tenant() -> None:
+    options = Options(default_customer="house")
+    assert adapt({"queue": "gmail.com"}, options)[0].customer == "house"
+    assert adapt({}, options)[0].customer == "brightleaf"
+
+
+def test_customer_stream_and_pool_from_meta_fields() -> None:
+    options = Options(customer="meta.account", stream="meta.kind", pool="meta.kind")
+    (event,) = adapt({"meta": {"account": 4711, "kind": "receipts"}}, options)
+    assert (event.customer, event.stream, event.ip_pool) == ("4711", "receipts", "receipts")
+    with pytest.raises(AdaptError, match=r"no value at `meta\.account`"):
+        adapt({}, options)
+
+
+def test_option_that_is_no_place_is_named() -> None:
+    with pytest.raises(AdaptError, match="the option `tenants` is not a place"):
+        adapt({}, Options(customer="tenants"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"type": 5}, r"field `type`: expected `str`, got `int`"),
+        ({"recipient": 5}, r"field `recipient`: expected"),
+        ({"timestamp": None, "event_time": None}, "neither `event_time` nor `timestamp`"),
+        ({"event_time": "yesterday"}, "field `event_time`: invalid RFC3339"),
+        ({"queue": f"c:{'x' * 300}@gmail.com"}, "field `customer`: has 300 bytes"),
+    ],
+)
+def test_bad_record_says_what_is_wrong(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(AdaptError, match=complaint):
+        adapt(changes)
+
+
+@pytest.mark.parametrize("header", ["(" * 5_000, "<" * 5_000, "<(" * 2_500])
+def test_from_header_made_to_nest_without_end_gives_way_to_the_envelope_sender(header: str) -> None:
+    (event,) = adapt({"headers": {"From": header}})
+    assert event.from_domain == "mail.brightleaf.example"
+
+
+def test_error_repeats_no_more_of_a_value_than_can_be_read() -> None:
+    with pytest.raises(AdaptError, match="no tenant in queue") as caught:
+        adapt({"queue": "(" * 5_000, "id": "x" * 5_000})
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("arrival_date", "sent"), [("2025-12-01T08:00:00Z", 1_764_576_000_000), ("some day", 0), (None, 0)]
+)
+def test_complaint_says_when_its_message_came_in(arrival_date: str | None, sent: int) -> None:
+    report = {"feedback_type": "abuse", "original_rcpto_to": ["r@yahoo.com"], "arrival_date": arrival_date}
+    (event,) = adapt({"type": "Feedback", "feedback_report": report})
+    assert (event.type, event.sent) == ("complained", sent)
