@@ -14,7 +14,7 @@ from schemas import providers
 from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides

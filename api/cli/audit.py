@@ -10,7 +10,7 @@ from api.cli import commands
 from api.cli.dead_letters import harmless, print_line
 from jobs.embedded.folder import reached
 from jobs.operator.audit import Entry, entries
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.io.store import open_store
 
 

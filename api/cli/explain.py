@@ -16,7 +16,7 @@ from schemas import providers
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import Settings, SettingsError
-from streams.alerts.describe import rfc3339, shared_name
+from schemas.wording import rfc3339, shared_name
 from streams.decisions.applied_policies import history, named, policy_of
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored

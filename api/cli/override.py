@@ -12,7 +12,7 @@ from api.stack.stages import policy_in_force
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
 from schemas.settings import SettingsError
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.decisions.overrides import StoredOverride
 from streams.decisions.stored_overrides import stored_overrides
 from streams.io.store import open_store

@@ -8,7 +8,7 @@ import typer
 from api.cli.dead_letters import harmless, print_line
 from jobs.embedded.folder import reached
 from jobs.operator.suspensions import suspend, unsuspend
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.io.store import open_store
 
 Name = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's name.")]

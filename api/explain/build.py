@@ -26,7 +26,8 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
-from streams.alerts.describe import decided_by, rfc3339
+from schemas.wording import rfc3339
+from streams.alerts.describe import decided_by
 from streams.alerts.evidence import LISTED_METRICS
 from streams.alerts.lifecycle import AlertState
 from streams.alerts.states import read_states

@@ -17,7 +17,7 @@ from api.text.explanation import UNITS
 from schemas.alert import AlertData, Cause, Share
 from schemas.policy_metric import BURNS, RATES, SPIKE
 from schemas.settings import SettingsError
-from streams.alerts.describe import amount, percent, scope_name
+from schemas.wording import amount, percent, scope_name
 from streams.judge.allowance import RuleAllowance
 
 BUILT_IN = Path(schemas.__file__).parent / "alert_text.md"

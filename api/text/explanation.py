@@ -14,7 +14,8 @@ from api.explain.explanation import (
 from api.text.listings import line as listing_line
 from schemas.alert import Cause, Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
-from streams.alerts.describe import amount, percent, scope_name, shared_name, usually
+from schemas.wording import amount, percent, scope_name, shared_name
+from streams.alerts.describe import usually
 from streams.judge.allowance import Allowance
 
 #: One and several of what a rule counts.

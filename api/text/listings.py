@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from jobs.blocklists.last_looks import LastLook
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.listings.attribution import Cause
 from streams.listings.causes import CausedListing
 

@@ -13,7 +13,7 @@ from jobs.blocklists.used_resources import Use
 from jobs.blocklists.zone_trust import held_by
 from schemas.blocklists import Zone
 from schemas.listing import BlocklistEvent, ResourceKind, Weight
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 
 OUTCOMES = ("listed", "failed", "not asked", "clear")
 HEAD = ("RESOURCE", "LIST", "OUTCOME", "WEIGHT", "CODES", "BELIEVED", "MEANING")

@@ -16,7 +16,7 @@ from schemas.alert import AlertData, AlertEvent
 from schemas.errors import InvalidInputError
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.decisions.overrides import Cap, StoredOverride
 from streams.decisions.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, OverrideDetail, stored_overrides
 from streams.io.store import Store

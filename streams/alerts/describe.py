@@ -1,7 +1,5 @@
 """Saying it: a transition and its verdict as a CloudEvent, with an explanation a person understands. Pure."""
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from math import isfinite
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
@@ -9,7 +7,8 @@ from schemas.counts import Baseline
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE
 from schemas.policy_rule import Rule
-from schemas.scope import CLASS_PREFIX, PLAN, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
 from streams.alerts.lifecycle import Transition
 from streams.decisions.overrides import Decided
 from streams.judge.verdict import RANK, Judgement, Verdict
@@ -110,24 +109,6 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     return said + _remark(verdict) + overridden
 
 
-def scope_name(scope: str) -> str:
-    """What of a customer's mail is meant: `All mail`, `Stream news`, `Bulk mail`."""
-    if scope.startswith(STREAM_PREFIX):
-        return f"Stream {scope.removeprefix(STREAM_PREFIX)}"
-    if scope.startswith(CLASS_PREFIX):
-        return f"{scope.removeprefix(CLASS_PREFIX).capitalize()} mail"
-    if scope.startswith(SUB_ACCOUNT_PREFIX):
-        return f"Sub-account {scope.removeprefix(SUB_ACCOUNT_PREFIX)}"
-    return "All mail"
-
-
-def shared_name(scope: str) -> str:
-    """What small customers share: `pool shared-1`, `From domain shop.example`; empty where the scope is one
-    customer's."""
-    shared = shared_by(scope)
-    return "" if shared is None else f"{SHARED[shared[0]]} {shared[1]}"
-
-
 def _is_of_all_providers(scope: str) -> bool:
     """Whether deliveries are known of all providers together only: of what is shared, except a plan."""
     shared = shared_by(scope)
@@ -153,31 +134,6 @@ def _decided(transition: Transition) -> str:
     if transition.kind == "overridden" and transition.override is not None:
         return f"An override by the operator is in force until {rfc3339(transition.override.until_ms)}. {level}."
     return f"The override by the operator is over. {level}."
-
-
-def percent(ratio: float) -> str:
-    """A ratio as percent with two decimals, or with two significant digits where that is finer: `0.43 %`."""
-    value = ratio * 100
-    if 0 < value < 0.1:
-        return f"{Decimal(f'{value:.2g}'):f} %"
-    return f"{value:.2f} %"
-
-
-def amount(metric: str, value: float) -> str:
-    """What a metric or its threshold amounts to: `0.43 %`, `3` listings, `14.4 times the allowed pace`, `score 6`."""
-    if metric in COUNTED:
-        return f"{value:g}"
-    if metric in BURNS:
-        return f"{value:,.1f}".removesuffix(".0") + " times the allowed pace"
-    if metric == SPIKE:
-        return "score " + f"{value:,.1f}".removesuffix(".0")
-    return percent(value)
-
-
-def rfc3339(epoch_ms: int) -> str:
-    """Epoch milliseconds as RFC 3339, UTC, with milliseconds: `2026-01-31T12:00:00.000Z`."""
-    at = datetime.fromtimestamp(epoch_ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
 def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str, scope: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.alert import Evidence, Share
 from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.alerts.evidence_history import WITH_HISTORY, Subject, history
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
 from schemas.policy import Policy
-from streams.alerts.describe import rfc3339
+from schemas.wording import rfc3339
 from streams.alerts.lifecycle import AlertState, Transition, ended
 from streams.alerts.states import SubjectRule
 from streams.io.portions import portions

@@ -9,7 +9,8 @@ from api.explain.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import Baseline, SubjectCounts, WindowCounts
 from schemas.policy import Policy, load, parse
-from streams.alerts.describe import alert_event, headline, percent, rfc3339
+from schemas.wording import percent, rfc3339
+from streams.alerts.describe import alert_event, headline
 from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import Judgement, Verdict, judge
 

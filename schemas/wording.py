@@ -1,0 +1,50 @@
+"""How figures, times and scopes are written for people. Pure."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from schemas.policy_metric import BURNS, COUNTED, SPIKE
+from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+
+
+def percent(ratio: float) -> str:
+    """A ratio as percent with two decimals, or with two significant digits where that is finer: `0.43 %`."""
+    value = ratio * 100
+    if 0 < value < 0.1:
+        return f"{Decimal(f'{value:.2g}'):f} %"
+    return f"{value:.2f} %"
+
+
+def amount(metric: str, value: float) -> str:
+    """What a metric or its threshold amounts to: `0.43 %`, `3` listings, `14.4 times the allowed pace`, `score 6`."""
+    if metric in COUNTED:
+        return f"{value:g}"
+    if metric in BURNS:
+        return f"{value:,.1f}".removesuffix(".0") + " times the allowed pace"
+    if metric == SPIKE:
+        return "score " + f"{value:,.1f}".removesuffix(".0")
+    return percent(value)
+
+
+def rfc3339(epoch_ms: int) -> str:
+    """Epoch milliseconds as RFC 3339, UTC, with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    at = datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def scope_name(scope: str) -> str:
+    """What of a customer's mail is meant: `All mail`, `Stream news`, `Bulk mail`."""
+    if scope.startswith(STREAM_PREFIX):
+        return f"Stream {scope.removeprefix(STREAM_PREFIX)}"
+    if scope.startswith(CLASS_PREFIX):
+        return f"{scope.removeprefix(CLASS_PREFIX).capitalize()} mail"
+    if scope.startswith(SUB_ACCOUNT_PREFIX):
+        return f"Sub-account {scope.removeprefix(SUB_ACCOUNT_PREFIX)}"
+    return "All mail"
+
+
+def shared_name(scope: str) -> str:
+    """What small customers share: `pool shared-1`, `From domain shop.example`; empty where the scope is one
+    customer's."""
+    shared = shared_by(scope)
+    return "" if shared is None else f"{SHARED[shared[0]]} {shared[1]}"
