@@ -20,7 +20,7 @@ from benchmarks import results
 from benchmarks.measure import cores
 from benchmarks.results import Figure
 from schemas.event import MailEvent
-from streams.bounces.classify import BounceClassifier, load
+from streams.bounces.classify import BounceClassifier, load_bounce_classifier
 from streams.bounces.text import mask
 
 #: Reply code, enhanced status, wording, provider; the most frequent first.
@@ -98,7 +98,7 @@ def per_second(work: Callable[[MailEvent], object], events: Sequence[MailEvent])
 
 def measured(count: int) -> Iterator[Figure]:
     """The three rates."""
-    rules: BounceClassifier = load()
+    rules: BounceClassifier = load_bounce_classifier()
 
     def without_cache(event: MailEvent) -> object:
         return rules.judge(event.smtp_code, event.enhanced_status, mask(event.diagnostic), event.provider)

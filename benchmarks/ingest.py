@@ -28,7 +28,7 @@ class Job:
 
     contender: str
     topic: str
-    form: str
+    format_name: str
     expected: Expected
 
 
@@ -46,7 +46,7 @@ def measure(kafka: Kafka, job: Job, workers: int = 1, *, served: bool = False) -
             environ = {
                 "REPMON_KAFKA__BOOTSTRAP": kafka.bootstrap,
                 "REPMON_KAFKA__GROUP": group,
-                "REPMON_INGEST__FORMATS": json.dumps({job.topic: job.form}),
+                "REPMON_INGEST__FORMATS": json.dumps({job.topic: job.format_name}),
                 "REPMON_INGEST__HASH_KEY": "benchmark",
                 **address,
             }

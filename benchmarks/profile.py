@@ -39,7 +39,7 @@ STEPS = (
     ("validate", "streams.intake.batch:_check_times"),
     ("classify", "streams.bounces.classify:BounceClassifier.__call__"),
     ("count", "streams.intake.batch:count_direct"),
-    ("leave repetitions out", "streams.intake.flush:_find_fresh"),
+    ("leave repetitions out", "streams.intake.flush:_find_unseen"),
     ("leave repetitions out", "streams.intake.seen:Seen.add"),
     ("spread over dimensions", "streams.intake.count:table"),
     ("store evidence and ids", "streams.intake.flush:_store_evidence"),

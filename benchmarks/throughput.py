@@ -61,12 +61,12 @@ def shown(run: Run) -> Run:
     return run
 
 
-def filled(settings: Kafka, contender: str, topic: str, form: str, events: int) -> ingest.Job:
+def filled(settings: Kafka, contender: str, topic: str, format_name: str, events: int) -> ingest.Job:
     expected = Expected()
-    seconds = fill(settings, topic, hour(events, form, time.time_ns() // 1_000_000, expected))
+    seconds = fill(settings, topic, hour(events, format_name, time.time_ns() // 1_000_000, expected))
     each = expected.bytes / max(1, expected.events)
     print(f"{topic}: {events:,} events of {each:,.0f} bytes in {seconds:.1f} s", flush=True)
-    return ingest.Job(contender, topic, form, expected)
+    return ingest.Job(contender, topic, format_name, expected)
 
 
 def filled_for_others(settings: Kafka, events: int) -> dict[others.Other, Expected]:

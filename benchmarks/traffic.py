@@ -64,12 +64,14 @@ class _Sent(NamedTuple):
     repeated: bool
 
 
-def hour(events: int, form: str, now_ms: int, expected: Expected, *, repeats: bool = True) -> Iterator[Message]:
+def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repeats: bool = True) -> Iterator[Message]:
     """So many events in a format, in the order of their times, of the hour before `now_ms`; `expected` is filled in
     when the last has been taken. Without `repeats` no event comes twice."""
-    render = FORMS[form]
+    render = FORMS[format_name]
     sums: dict[tuple[str, int], list[int]] = {}
-    for (key, value, time_ms), measure, repeated in itertools.islice(_sent(events, now_ms, form, repeats), events):
+    for (key, value, time_ms), measure, repeated in itertools.islice(
+        _sent(events, now_ms, format_name, repeats), events
+    ):
         message = render(value)
         yield Message(key, message, time_ms)
         expected.events += 1
@@ -82,15 +84,15 @@ def hour(events: int, form: str, now_ms: int, expected: Expected, *, repeats: bo
         if (also := _ALSO.get(measure)) is not None:
             counts[also] += 1
         expected.negative += any(each in value for each in _NEGATIVE)
-        expected.addressed += b'"sending_ip"' in value and not (form == "kumomta" and measure in _ALSO)
+        expected.addressed += b'"sending_ip"' in value and not (format_name == "kumomta" and measure in _ALSO)
     expected.rows = [(customer, minute, tuple(counts)) for (customer, minute), counts in sorted(sums.items())]
 
 
-def _sent(events: int, now_ms: int, form: str, repeats: bool) -> Iterator[_Sent]:
+def _sent(events: int, now_ms: int, format_name: str, repeats: bool) -> Iterator[_Sent]:
     messages = round(events * SPARE) + 100
     for sent in generate(build(SEED, CUSTOMERS), now_ms - HOUR_MS, now_ms, messages, SEED):
         measure, repeated = divmod(sent.slot % SLOTS, 2)
         if sent.topic != MAIL_EVENTS or (repeated and not repeats):
             continue
-        if form != "kumomta" or measure != _UNSUBSCRIBED:  # KumoMTA logs no unsubscriptions
+        if format_name != "kumomta" or measure != _UNSUBSCRIBED:  # KumoMTA logs no unsubscriptions
             yield _Sent(Message(sent.key, sent.value, sent.time_ms), measure, bool(repeated))

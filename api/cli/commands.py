@@ -207,15 +207,15 @@ def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
     out.print(f"sent {sent.events:,} events in {time.monotonic() - began:.1f} s; the truth is in {truth}")
 
 
-def ingest_file(settings: Settings, path: str, form: str, customer: str, began_ago_s: float | None) -> None:
+def ingest_file(settings: Settings, path: str, format_name: str, customer: str, began_ago_s: float | None) -> None:
     """Send a log through its adapter to the topic; with `began_ago_s`, moved in time to begin so long ago."""
     context = adapt_context(settings, customer)
     with _opened(path) as source:
-        events = files.read_events(source, form, context)
+        events = files.read_events(source, format_name, context)
         if began_ago_s is not None:
             events = files.moved_to(events, time.time_ns() // 1_000_000 - round(began_ago_s * 1000))
         publisher = open_publisher(settings)
-        topic = topics.MAIL_BLOCKLISTINGS if form in LISTING_FORMATS else topics.MAIL_EVENTS
+        topic = topics.MAIL_BLOCKLISTINGS if format_name in LISTING_FORMATS else topics.MAIL_EVENTS
         sent = files.send_file(events, lambda key, value: publisher.publish(topic, key, value))
     publisher.flush()
     for bad in sent.bad:

@@ -185,12 +185,12 @@ def simulate(
 def ingest_file(
     ctx: typer.Context,
     path: Annotated[str, typer.Argument(help="The file, or - for standard input.")],
-    form: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
+    format_name: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
     customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
     shift_to: Annotated[str, typer.Option(help="Move all times so that the log began, say, 1h ago.")] = "",
 ) -> None:
     """Send a real log to the topic mail.events; what an outside monitor saw on blocklists, to mail.blocklistings."""
-    commands.ingest_file(reached(ctx.obj), path, form, customer, commands.seconds(shift_to, "--shift-to"))
+    commands.ingest_file(reached(ctx.obj), path, format_name, customer, commands.seconds(shift_to, "--shift-to"))
 
 
 @app.command()
@@ -204,7 +204,7 @@ def classify(ctx: typer.Context) -> None:
 @app.command()
 def normalize(
     ctx: typer.Context,
-    form: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
+    format_name: Annotated[str, typer.Option("--format", help=FORMAT_HELP)],
     customer: Annotated[str, typer.Option(help="The customer of records that name none.")] = "",
 ) -> None:
     """Print the canonical events of one raw body, log or mail on standard input, as JSON lines.
@@ -212,7 +212,7 @@ def normalize(
     Of the formats of outside blocklist monitors these are blocklist events.
     """
     context = adapt_context(ctx.obj, customer)
-    if not normalize_cli.normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, form, context):
+    if not normalize_cli.normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, format_name, context):
         raise typer.Exit(1)
 
 

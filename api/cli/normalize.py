@@ -20,7 +20,7 @@ SHOWN = 20
 _ENCODER = msgspec.json.Encoder()
 
 
-def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, context: Context) -> bool:
+def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name: str, context: Context) -> bool:
     """Write the events of what `source` holds to `out`, and each problem as a line to `problems`.
 
     False where nothing could be read: a body of opens and clicks alone has no events, but no problem either.
@@ -28,10 +28,10 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, c
     Raises:
         AdaptError: there is no such format.
     """
-    if form not in LISTING_FORMATS:
-        adapter(form)
+    if format_name not in LISTING_FORMATS:
+        adapter(format_name)
     events, bad = 0, 0
-    for found in _read(source.read(MAX_BODY_BYTES + 1).removeprefix(BOM_UTF8), form, context):
+    for found in _read(source.read(MAX_BODY_BYTES + 1).removeprefix(BOM_UTF8), format_name, context):
         if not isinstance(found, str):
             events += 1
             out.write(_ENCODER.encode(found) + b"\n")
@@ -45,7 +45,7 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], form: str, c
     return bool(events) or not bad
 
 
-def _read(raw: bytes, form: str, context: Context) -> Iterator[Event | str]:
+def _read(raw: bytes, format_name: str, context: Context) -> Iterator[Event | str]:
     """Events, and in words what could not be read.
 
     As a whole first, as from a topic. Where that fails the records are tried one by one, which tells the line.
@@ -54,10 +54,12 @@ def _read(raw: bytes, form: str, context: Context) -> Iterator[Event | str]:
         yield "standard input is empty"
         return
     try:
-        events: Sequence[Event] = (listing_adapter if form in LISTING_FORMATS else adapter)(form)(raw, context)
+        events: Sequence[Event] = (listing_adapter if format_name in LISTING_FORMATS else adapter)(format_name)(
+            raw, context
+        )
     except AdaptError as error:
-        found = list(read_events(BytesIO(raw), form, context))
-        if form in LOGS or any(not isinstance(each, BadRecord) for each in found):
+        found = list(read_events(BytesIO(raw), format_name, context))
+        if format_name in LOGS or any(not isinstance(each, BadRecord) for each in found):
             yield from (str(each) if isinstance(each, BadRecord) else each for each in found)
         else:
             yield str(error)

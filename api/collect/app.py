@@ -66,18 +66,18 @@ class Collector:
         self._room = Room(settings.most_bytes)
         self._logged: dict[str, float] = {}
 
-    def find(self, form: str, name: str) -> Checked:
+    def find(self, format_name: str, name: str) -> Checked:
         """The source at an address.
 
         Raises:
             RefusedError: there is none, or it has another format.
         """
         found = self._sources.get(name)
-        if found is None or found.form != form:
+        if found is None or found.format_name != format_name:
             raise RefusedError("not_found", HTTPStatus.NOT_FOUND, "there is no such source; see collect.sources")
         return found
 
-    async def take(self, form: str, name: str, request: Request) -> Response:
+    async def take(self, format_name: str, name: str, request: Request) -> Response:
         """One request, from its head to its answer.
 
         Raises:
@@ -85,14 +85,14 @@ class Collector:
         """
         outcome: Outcome = "failed"
         try:
-            source = self.find(form, name)
+            source = self.find(format_name, name)
             outcome = await self._taken(source, request)
             return PlainTextResponse(source.answer)
         except RefusedError as error:
             outcome = error.outcome
             raise
         finally:
-            self.numbers.requests.labels(form if form in EVERY_FORMAT else UNKNOWN, outcome).inc()
+            self.numbers.requests.labels(format_name if format_name in EVERY_FORMAT else UNKNOWN, outcome).inc()
 
     async def _taken(self, source: Checked, request: Request) -> Outcome:
         with self._room.guest() as take_room:
@@ -105,7 +105,7 @@ class Collector:
             if verdict != "keep":
                 return "answered"
             await self._deliver(source, body)
-        self.numbers.bytes.labels(source.form).inc(len(body))
+        self.numbers.bytes.labels(source.format_name).inc(len(body))
         return "taken"
 
     async def _body(self, source: Checked, request: Request, take_room: Callable[[int], None]) -> bytes:
@@ -130,7 +130,7 @@ class Collector:
 
     def _limit(self, source: Checked) -> int:
         settings = self._settings
-        batch = settings.batch_bytes if source.form in BATCHED else 0
+        batch = settings.batch_bytes if source.format_name in BATCHED else 0
         return max(settings.max_bytes, min(batch, settings.most_bytes))
 
     async def _proved(self, source: Checked, request: Request, body: bytes) -> Verdict:
@@ -169,7 +169,7 @@ class Collector:
         messages = [body]
         if len(body) > limit:
             try:
-                messages = await asyncio.to_thread(pieces, source.form, body, limit)
+                messages = await asyncio.to_thread(pieces, source.format_name, body, limit)
             except TooLargeError as error:
                 raise _too_large(f"the body has more than {limit:,} bytes and is no batch of smaller events") from error
         with self.numbers.acknowledge_seconds.time():
@@ -207,14 +207,14 @@ def create_app(collector: Collector) -> FastAPI:
     app = FastAPI(title="Webhook collector", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     add_handlers(app)
 
-    @app.post("/collect/{form}/{name}")
-    async def post(form: str, name: str, request: Request) -> Response:
-        return await collector.take(form, name, request)
+    @app.post("/collect/{format_name}/{name}")
+    async def post(format_name: str, name: str, request: Request) -> Response:
+        return await collector.take(format_name, name, request)
 
-    @app.head("/collect/{form}/{name}")
-    async def head(form: str, name: str) -> Response:
+    @app.head("/collect/{format_name}/{name}")
+    async def head(format_name: str, name: str) -> Response:
         # Mandrill asks so before it saves a webhook.
-        collector.find(form, name)
+        collector.find(format_name, name)
         return Response()
 
     @app.get("/healthz")

@@ -15,7 +15,7 @@ BATCHED = frozenset({"brevo", "mailjet", "mandrill", "sendgrid", "sparkpost"})
 _EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def pieces(form: str, body: bytes, most: int) -> list[bytes]:
+def pieces(format_name: str, body: bytes, most: int) -> list[bytes]:
     """The body as messages of at most `most` bytes each, which together say what it says. What fits stays as it came.
 
     Raises:
@@ -24,13 +24,13 @@ def pieces(form: str, body: bytes, most: int) -> list[bytes]:
     if len(body) <= most:
         return [body]
     try:
-        return _arrays(_EVENTS.decode(_array(form, body)), most)
+        return _arrays(_EVENTS.decode(_array(format_name, body)), most)
     except (AdaptError, KeyError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TooLargeError from error
 
 
-def _array(form: str, body: bytes) -> bytes:
-    if form == "mandrill" and is_form(body):
+def _array(format_name: str, body: bytes) -> bytes:
+    if format_name == "mandrill" and is_form(body):
         return form_fields(body, len(body))[FORM_FIELD][0].encode()
     return body
 

@@ -21,7 +21,7 @@ class Checked:
     """
 
     name: str
-    form: str
+    format_name: str
     topic: str
     checks: tuple[Check, ...]
     slow: bool = False
@@ -51,40 +51,41 @@ def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[s
 
 
 def _prepare(name: str, source: Source, certificates: Certificates) -> Checked:
-    where, form = f"collect.sources.{name}", source.format
-    if form not in EVERY_FORMAT:
-        raise SettingsError(f"{where}: there is no format {form!r}; known are {', '.join(EVERY_FORMAT)}")
-    scheme = SCHEMES.get(form)
+    where, format_name = f"collect.sources.{name}", source.format
+    if format_name not in EVERY_FORMAT:
+        raise SettingsError(f"{where}: there is no format {format_name!r}; known are {', '.join(EVERY_FORMAT)}")
+    scheme = SCHEMES.get(format_name)
     _check_use(where, source, scheme)
     checks = _credentials(where, source)
     if scheme is not None and not source.unsigned:
         checks.append(_signature(where, source, scheme, certificates))
     elif not checks and not source.unsigned:
         raise SettingsError(
-            f"{where}: set user and password, or token: {form} signs nothing. With unsigned = true anybody is believed"
+            f"{where}: set user and password, or token: {format_name} signs nothing. "
+            "With unsigned = true anybody is believed"
         )
     return Checked(
         name,
-        form,
+        format_name,
         source.into,
         tuple(checks),
         slow=scheme is not None and scheme.slow and not source.unsigned,
         # Endpoints of SocketLabs may have to show that they know the key that the request brought.
-        answer=source.secret if form == "socketlabs" and not source.unsigned else "",
+        answer=source.secret if format_name == "socketlabs" and not source.unsigned else "",
     )
 
 
 def _check_use(where: str, source: Source, scheme: Scheme | None) -> None:
     """Refuse what would not be looked at: its author would believe to be protected by it."""
-    form = source.format
+    format_name = source.format
     for each in get_args(Proof):
         if getattr(source, each) and (scheme is None or scheme.needs != each):
             use = "signs nothing; use user and password, or token" if scheme is None else f"needs {scheme.needs}"
-            raise SettingsError(f"{where}: {each} is of no use, the format {form} {use}")
+            raise SettingsError(f"{where}: {each} is of no use, the format {format_name} {use}")
     if source.tolerance_s is not None and (scheme is None or scheme.oldest_s is None):
-        raise SettingsError(f"{where}: tolerance_s is of no use, the format {form} signs no time")
-    if source.url and form != "mandrill":
-        raise SettingsError(f"{where}: url is of no use, the format {form} does not sign the address")
+        raise SettingsError(f"{where}: tolerance_s is of no use, the format {format_name} signs no time")
+    if source.url and format_name != "mandrill":
+        raise SettingsError(f"{where}: url is of no use, the format {format_name} does not sign the address")
 
 
 def _credentials(where: str, source: Source) -> list[Check]:
@@ -100,12 +101,13 @@ def _credentials(where: str, source: Source) -> list[Check]:
 
 
 def _signature(where: str, source: Source, scheme: Scheme, certificates: Certificates) -> Check:
-    form = source.format
+    format_name = source.format
     if not getattr(source, scheme.needs):
         raise SettingsError(
-            f"{where}: {scheme.needs} is missing: {form} signs its webhooks. With unsigned = true it is not asked for"
+            f"{where}: {scheme.needs} is missing: {format_name} signs its webhooks. "
+            "With unsigned = true it is not asked for"
         )
-    if form == "mandrill" and not source.url:
+    if format_name == "mandrill" and not source.url:
         raise SettingsError(f"{where}: url is missing: mandrill signs the webhook's address, as it was entered there")
     try:
         return scheme.make(source, source.tolerance_s or scheme.oldest_s or 0.0, certificates)

@@ -86,7 +86,7 @@ def explain(
         StoreError: the store failed.
     """
     lengths = {name: window_ms(name) for name in policy.windows}
-    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, so_far=not past, policy=policy)
+    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, include_later=not past, policy=policy)
     if policy.spikes_from is not None:
         usual = read_baselines(store, [customer], at_ms)
         counted = [msgspec.structs.replace(each, baseline=usual.get((customer, each.scope))) for each in counted]
@@ -213,7 +213,7 @@ def _recounted(
     return {
         time_ms: {
             each.scope: each
-            for each in counts_at(store, customer, lengths, feedback_loop, time_ms, so_far=False, policy=policy)
+            for each in counts_at(store, customer, lengths, feedback_loop, time_ms, include_later=False, policy=policy)
         }
         for time_ms in times
     }

@@ -21,24 +21,23 @@ from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
 from streams.adapt import (
     FORMATS,
     LISTING_FORMATS,
-    SILENT_ON_LATE,
+    NO_LATE_MARK,
     AdaptError,
     Context,
+    FormatOptions,
     Lists,
-    Options,
     adapter,
     listing_adapter,
 )
-from streams.bounces.classify import BounceClassifier
-from streams.bounces.classify import load as load_rules
+from streams.bounces.classify import BounceClassifier, load_bounce_classifier
 from streams.decisions.applied_policies import PolicyWatch, newest, policy_of
 from streams.decisions.stored_overrides import OverrideWatch
-from streams.intake.batch import Take, take_mail, take_outside
+from streams.intake.batch import BatchReader, take_mail, take_outside
 from streams.intake.ingest import IngestWorker, bounds
 from streams.intake.refusals import Refused
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
-from streams.listings.causes import Causes
+from streams.listings.causes import ListingCauses
 from streams.monitor.agent import Monitor
 from streams.monitor.batch import BatchJudge
 
@@ -48,7 +47,7 @@ log = logging.getLogger("repmon.stages")
 POLICY_S = 5.0
 
 
-def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Take]:
+def takes(settings: Settings, refused: Refused | None = None) -> dict[str, BatchReader]:
     """How each configured source topic is read. With `refused` mail is noted that nobody wanted.
 
     Raises:
@@ -57,17 +56,17 @@ def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Take]
     context = replace(adapt_context(settings), hash_all=refused is not None)
     classify = load_classifier(settings)
     found = {}
-    for topic, form in settings.ingest.formats.items():
+    for topic, format_name in settings.ingest.formats.items():
         if topic == MAIL_BLOCKLISTINGS:
             raise SettingsError(f"ingest.formats: {topic} has its own format and takes no other")
-        if form in LISTING_FORMATS:
-            found[topic] = take_outside(listing_adapter(form), context, bounds(settings.ingest))
+        if format_name in LISTING_FORMATS:
+            found[topic] = take_outside(listing_adapter(format_name), context, bounds(settings.ingest))
             continue
         try:
-            adapt = adapter(form)
+            adapt = adapter(format_name)
         except AdaptError as error:
             raise SettingsError(f"ingest.formats: {topic}: {error}") from error
-        find_late = settings.ingest.late_bounces and form in SILENT_ON_LATE
+        find_late = settings.ingest.late_bounces and format_name in NO_LATE_MARK
         found[topic] = take_mail(
             adapt,
             # Who mail was delivered to is told by the hash of his address.
@@ -92,7 +91,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; known are {', '.join(FORMATS)}")
     found = {name: settings.ingest.mapping.get(name, FormatMapping()) for name in FORMATS}
     mapping = {
-        name: Options(
+        name: FormatOptions(
             customer=each.customer,
             default_customer=customer or each.default_customer,
             stream=each.stream,
@@ -125,11 +124,11 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _zone(form: str, name: str) -> tzinfo:
+def _zone(format_name: str, name: str) -> tzinfo:
     try:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SettingsError(f"ingest.mapping.{form}.time_zone: there is no time zone {name!r}") from error
+        raise SettingsError(f"ingest.mapping.{format_name}.time_zone: there is no time zone {name!r}") from error
 
 
 def load_classifier(settings: Settings) -> BounceClassifier:
@@ -139,7 +138,7 @@ def load_classifier(settings: Settings) -> BounceClassifier:
         RulesError, ProvidersError: naming the file and what is wrong in it.
     """
     own = settings.ingest.bounce_rules
-    return load_rules(own=Path(own) if own else None)
+    return load_bounce_classifier(own=Path(own) if own else None)
 
 
 def load_policy(settings: Settings) -> policy.Policy:
@@ -236,7 +235,7 @@ class MonitorStage:
             settings.monitor,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
-        causes = Causes(self._store, settings.blocklists.dedicated_pools)
+        causes = ListingCauses(self._store, settings.blocklists.dedicated_pools)
         self._monitor = Monitor(
             settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer, causes.refresh
         )

@@ -8,7 +8,7 @@ from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.scope import SUB_ACCOUNT
 from streams.io.store import Store
-from streams.subjects.arrays import Key
+from streams.subjects.arrays import StreamKey
 from streams.what_if.backtest import HOUR_S, not_replayed, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 from streams.what_if.history import Extent, Hourly
@@ -62,7 +62,7 @@ def try_policy(
     accounts = any(SUB_ACCOUNT in policy.scopes for policy in (tried, in_force))
     hourly = Hourly(store, extent, feedback_loop, sub_accounts=accounts)
     customers = hourly.customers()
-    found: tuple[dict[Key, tuple[LevelSpan, ...]], dict[Key, tuple[LevelSpan, ...]]] = ({}, {})
+    found: tuple[dict[StreamKey, tuple[LevelSpan, ...]], dict[StreamKey, tuple[LevelSpan, ...]]] = ({}, {})
     subjects = 0
     for history in hourly.portions(customers):
         subjects += len(history.customers)
@@ -82,7 +82,7 @@ def try_policy(
     )
 
 
-def _side(policy: Policy, found: dict[Key, tuple[LevelSpan, ...]]) -> Side:
+def _side(policy: Policy, found: dict[StreamKey, tuple[LevelSpan, ...]]) -> Side:
     return Side(
         policy_version=policy.version,
         flagged=len(found),

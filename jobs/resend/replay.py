@@ -53,8 +53,8 @@ class Reader:
             AdaptError: a format is not known.
         """
         self._adapters: dict[str, Adapter | ListingAdapter] = {
-            topic: listing_adapter(form) if form in LISTING_FORMATS else adapter(form)
-            for topic, form in settings.formats.items()
+            topic: listing_adapter(format_name) if format_name in LISTING_FORMATS else adapter(format_name)
+            for topic, format_name in settings.formats.items()
         }
         self._context = context
         self._bounds = bounds(settings)

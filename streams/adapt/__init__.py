@@ -29,20 +29,20 @@ from streams.adapt import (
     sparkpost,
     unisender,
 )
-from streams.adapt.base import Adapter, AdaptError, Context, ListingAdapter, Lists, Options
+from streams.adapt.base import Adapter, AdaptError, Context, FormatOptions, ListingAdapter, Lists
 
 __all__ = [
     "EVERY_FORMAT",
     "FORMATS",
     "LISTING_FORMATS",
     "MAILS",
-    "SILENT_ON_LATE",
+    "NO_LATE_MARK",
     "AdaptError",
     "Adapter",
     "Context",
+    "FormatOptions",
     "ListingAdapter",
     "Lists",
-    "Options",
     "adapter",
     "file_adapter",
     "listing_adapter",
@@ -74,7 +74,7 @@ _ADAPTERS: dict[str, Adapter] = {
 #: Formats of which a message is a whole mail.
 MAILS = frozenset({"arf", "dsn"})
 #: Formats whose bounces do not say whether they came after the delivery.
-SILENT_ON_LATE = frozenset(
+NO_LATE_MARK = frozenset(
     {
         "brevo", "mailersend", "mailjet", "mailtrap", "mandrill", "postmark", "resend", "sendgrid", "ses", "socketlabs",
         "unisender",

@@ -28,7 +28,7 @@ from streams.adapt.mail_report import (
     place_names,
     sent_ms,
 )
-from streams.adapt.mime import MAX_GROUPS, Headers, Part, date_ms, leaves, read_headers, read_mail
+from streams.adapt.mime import MAX_GROUPS, Headers, MimePart, date_ms, leaves, read_headers, read_mail
 
 NAME = "arf"
 
@@ -63,7 +63,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return [complete(_for_recipient(base, report, each, context), context) for each in _recipients(report)]
 
 
-def _fields(parts: list[Part]) -> Headers | None:
+def _fields(parts: list[MimePart]) -> Headers | None:
     for part in parts:
         if part.content_type == _TYPE:
             return read_headers(part.decoded().lstrip(b"\r\n"))

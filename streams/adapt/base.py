@@ -44,7 +44,7 @@ def printable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class FormatOptions:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
     `customer`, `stream`, `sub_account`, `pool` and `dkim_domain` name a place in the format's words: each adapter
@@ -63,7 +63,7 @@ class Options:
     time_zone: tzinfo = UTC
 
 
-NO_OPTIONS = Options()
+NO_OPTIONS = FormatOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Context:
 
     hash_key: bytes
     providers: Providers
-    mapping: Mapping[str, Options] = field(default_factory=dict)
+    mapping: Mapping[str, FormatOptions] = field(default_factory=dict)
     hash_all: bool = True
     clock: Callable[[], int] | None = None
     lists: Lists = field(default_factory=Lists)
@@ -91,7 +91,7 @@ class Context:
         if not 1 <= len(self.hash_key) <= MAX_HASH_KEY_BYTES:
             raise ValueError(f"hash_key has {len(self.hash_key)} bytes; it must have 1 to {MAX_HASH_KEY_BYTES}")
 
-    def options(self, name: str) -> Options:
+    def options(self, name: str) -> FormatOptions:
         """The options of the format `name`."""
         return self.mapping.get(name, NO_OPTIONS)
 
@@ -107,7 +107,7 @@ Adapter = Callable[[bytes, Context], list[MailEvent]]
 ListingAdapter = Callable[[bytes, Context], list[BlocklistEvent]]
 
 
-def fill(event: MailEvent, options: Options, look: Callable[[str], str]) -> MailEvent:
+def fill(event: MailEvent, options: FormatOptions, look: Callable[[str], str]) -> MailEvent:
     """The event with stream, sub-account, IP pool and DKIM domain from where the options say; what is not there stays
     as it is.
 

@@ -6,7 +6,7 @@ https://developers.brevo.com/docs/marketing-webhooks . The field `id` is the web
 Times are `ts_epoch`, else `ts_event`, else `ts`: only the first is always UTC, the others have been seen in the
 account's time zone. Events of campaigns have `ts_sent`, when the campaign was sent, in UTC.
 
-Places are paths in the event. Nothing in an event names the account, so the customer is looked for in the header
+Paths name fields of the event. Nothing in an event names the account, so the customer is looked for in the header
 that was given with the message, if that is a JSON object (`X-Mailin-custom.customer`); who sends without needs
 the option or a default customer.
 """
@@ -20,11 +20,10 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import Context
 from streams.adapt.common import domain_of, stable_id, text
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
     Text,
     bare_id,
-    decided,
     first_text,
     json_body,
     kind_of,
@@ -32,9 +31,10 @@ from streams.adapt.webhook import (
     read_owned,
     sent_ms,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("brevo", customer=("X-Mailin-custom.customer",))
+FIELD_PATHS = FieldPaths("brevo", customer=("X-Mailin-custom.customer",))
 
 _TYPES: dict[str, EventType] = {
     "delivered": "delivered",
@@ -76,7 +76,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -88,7 +88,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     time = moment_ms(record.ts_epoch or record.ts_event or record.ts, "ts_epoch")
     message_id = bare_id(record.message_id)
     event = MailEvent(
-        id=stable_id(PLACES.name, name, message_id, record.camp_id, record.email, time),
+        id=stable_id(FIELD_PATHS.name, name, message_id, record.camp_id, record.email, time),
         type=kind,
         time=time,
         customer="",
@@ -100,4 +100,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=first_text(record.tags) or first_text(record.tag) or text(record.camp_id),
         sent=sent_ms(record.ts_sent) if kind == "complained" else 0,
     )
-    yield decided(event, hard=name in _HARD)
+    yield with_bounce_details(event, hard=name in _HARD)

@@ -32,7 +32,7 @@ from streams.adapt.mail_report import (
     place_names,
     sent_ms,
 )
-from streams.adapt.mime import Headers, Part, date_ms, groups, leaves, read_mail
+from streams.adapt.mime import Headers, MimePart, date_ms, groups, leaves, read_mail
 
 NAME = "dsn"
 
@@ -79,7 +79,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return events
 
 
-def _groups(mail: Part) -> tuple[list[Headers], Headers]:
+def _groups(mail: MimePart) -> tuple[list[Headers], Headers]:
     """The report's groups of fields, and the header fields of the returned mail."""
     parts = leaves(mail)
     for part in parts:

@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.listing import BlocklistEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.outside import ALL_ZONES, NO_WEIGHT, event_of, now_ms, read_listings, weigh, zone_of
+from streams.adapt.outside import ALL_ZONES, NO_WEIGHT, event_of, read_outside_body, told_now_ms, weigh, zone_of
 from streams.adapt.webhook import Fields, typed
 
 NAME = "hetrixtools"
@@ -35,7 +35,7 @@ def adapt(raw: bytes, context: Context) -> list[BlocklistEvent]:
     Raises:
         AdaptError: not such a body, or it counts other lists than it names.
     """
-    return read_listings(raw, partial(_read, context=context))
+    return read_outside_body(raw, partial(_read, context=context))
 
 
 def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
@@ -47,7 +47,7 @@ def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     if (counted := _number(record.blacklisted_now)) != len(named):
         # Taken as it is, such a record would end listings that go on.
         raise AdaptError(f"field `blacklisted_on`: {len(named)} lists are named, and {counted} counted")
-    time_ms = now_ms(context)
+    time_ms = told_now_ms(context)
     for zone, each in on.items():
         meaning = f"seen by HetrixTools; removal: {each.delist[:300]}" if each.delist else "seen by HetrixTools"
         yield event_of("listed", NAME, record.monitor, zone, weigh(context.lists, zone), time_ms, meaning)

@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Context, Options, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import ESCAPED_NUL, complete, decode, domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
@@ -274,7 +274,7 @@ def _find(place: str, tenant: str, places: Mapping[str, Any]) -> str:
     raise AdaptError(f"the option `{place}` is not a place in KumoMTA records; use `tenant` or `meta.FIELD`")
 
 
-def _no_customer(record: _Record, options: Options) -> str:
+def _no_customer(record: _Record, options: FormatOptions) -> str:
     where = options.customer or "tenant"
     looked = f"no tenant in queue `{(record.queue or '')[:80]}`" if where == "tenant" else f"no value at `{where}`"
     return f"record {record.type} {record.id[:80]}: {looked}, and no default customer is configured"

@@ -19,8 +19,8 @@ from streams.adapt.outside import (
     check_codes,
     event_of,
     named,
-    now_ms,
-    read_listings,
+    read_outside_body,
+    told_now_ms,
     weigh,
     zone_of,
 )
@@ -48,7 +48,7 @@ def adapt(raw: bytes, context: Context) -> list[BlocklistEvent]:
         AdaptError: not such a body, a code that is no listing, or a list that is not known where the settings refuse
             such.
     """
-    return read_listings(raw, partial(_read, context=context))
+    return read_outside_body(raw, partial(_read, context=context))
 
 
 def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
@@ -56,7 +56,7 @@ def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     if (record.zone is None) == (record.zones is None):
         raise AdaptError("either `zone` or `zones` is wanted")
     monitor = named(record.monitor.strip(), "monitor")
-    time_ms = now_ms(context) if record.time is None else moment_ms(record.time, "time")
+    time_ms = told_now_ms(context) if record.time is None else moment_ms(record.time, "time")
     if record.zones is not None and (record.status != "listed" or record.codes or record.weight):
         raise AdaptError("`status`, `codes` and `weight` are of one `zone`, and not of `zones`")
     field, named_zones = ("zone", [record.zone or ""]) if record.zones is None else ("zones", record.zones)

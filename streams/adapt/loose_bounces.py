@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from streams.adapt.mail_report import addresses
-from streams.adapt.mime import MAX_VALUE, Headers, Part, groups, read_part
+from streams.adapt.mime import MAX_VALUE, Headers, MimePart, groups, read_part
 
 #: Only what a mail system sent is looked through: people quote bounces in their own mails.
 _SYSTEMS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mdaemon"})
@@ -34,7 +34,7 @@ class Loose:
     original: Headers
 
 
-def loose(mail: Part) -> Loose | None:
+def loose(mail: MimePart) -> Loose | None:
     """The bounces of such a mail; None where it is of neither kind.
 
     Raises:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Options, fill
+from streams.adapt.base import AdaptError, FormatOptions, fill
 from streams.adapt.common import domain_of
-from streams.adapt.mime import MAX_VALUE, Headers, Part, date_ms, read_headers, read_part, words
+from streams.adapt.mime import MAX_VALUE, Headers, MimePart, date_ms, read_headers, read_part, words
 
 SENDER = "sender"
 
@@ -39,7 +39,7 @@ class Report:
     senders: Sequence[str]
 
 
-def original_of(parts: Sequence[Part]) -> Headers:
+def original_of(parts: Sequence[MimePart]) -> Headers:
     """The header fields of the returned mail (RFC 3462 section 1, RFC 6522); none where it was not returned.
 
     Raises:
@@ -81,7 +81,7 @@ def addresses(headers: Headers, name: str) -> list[str]:
     return [address for value in headers.all(name)[:10] for address in addresses_in(value)]
 
 
-def customer_of(report: Report, options: Options) -> str:
+def customer_of(report: Report, options: FormatOptions) -> str:
     """Whose mail the report is about.
 
     Raises:
@@ -95,7 +95,7 @@ def customer_of(report: Report, options: Options) -> str:
     return customer
 
 
-def place_names(event: MailEvent, report: Report, options: Options) -> MailEvent:
+def place_names(event: MailEvent, report: Report, options: FormatOptions) -> MailEvent:
     """The event with the stream and the IP pool of the mail that the report is about, where options say their place.
 
     Raises:

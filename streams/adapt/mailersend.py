@@ -2,7 +2,7 @@
 
 Format: https://developers.mailersend.com/api/v1/webhooks.html .
 
-Places are paths in the body. The customer is the id of the sending domain (`domain_id`), else the domain of the
+Paths name fields of the body. The customer is the id of the sending domain (`domain_id`), else the domain of the
 sender: nothing else in the body tells whose the mail is. The message id is that of the message
 (`data.email.message.id`), which the sending call returned.
 """
@@ -17,17 +17,17 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import domain_of, stable_id
 from streams.adapt.webhook import (
     FROM_DOMAIN,
+    FieldPaths,
     Fields,
-    Places,
-    decided,
     first_text,
     json_body,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("mailersend", customer=("domain_id", FROM_DOMAIN))
+FIELD_PATHS = FieldPaths("mailersend", customer=("domain_id", FROM_DOMAIN))
 
 #: How MailerSend tries an address before it saves it; there is no `data` then.
 _PING = "webhook.test"
@@ -77,7 +77,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body.
     """
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -97,7 +97,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     message_id = (mail.message.id if mail.message else None) or mail.id or ""
     time = moment_ms(record.created_at, "created_at")
     event = MailEvent(
-        id=record.id or stable_id(PLACES.name, record.type, message_id, recipient, time),
+        id=record.id or stable_id(FIELD_PATHS.name, record.type, message_id, recipient, time),
         type=kind,
         time=time,
         customer="",
@@ -107,4 +107,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=morph.reason or morph.readable_reason or "",
         campaign=first_text(mail.tags),
     )
-    yield decided(event, hard=record.type == "hard_bounced")
+    yield with_bounce_details(event, hard=record.type == "hard_bounced")

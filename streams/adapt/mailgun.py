@@ -4,7 +4,7 @@ Formats: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/web
 https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure . Events read from the Events
 API, without the envelope, are taken as well.
 
-Places are paths in the event (or names of form fields). The customer is the user variable `customer`
+Paths name fields of the event (or names of form fields). The customer is the user variable `customer`
 (`user-variables.customer`), else the sending domain (`domain.name`, `domain`), else the account (`account.id`).
 
 `flags.is-delayed-bounce` marks a failure that came after the delivery had been reported.
@@ -18,24 +18,26 @@ import msgspec
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import domain_of, stable_id
+from streams.adapt.field_paths import find_field
 from streams.adapt.form import Form, form_fields, is_form
-from streams.adapt.places import find
 from streams.adapt.webhook import (
     Body,
+    FieldPaths,
     Fields,
-    Places,
     Text,
     bare_id,
-    decided,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("mailgun", customer=("user-variables.customer", "customer", "domain.name", "domain", "account.id"))
+FIELD_PATHS = FieldPaths(
+    "mailgun", customer=("user-variables.customer", "customer", "domain.name", "domain", "account.id")
+)
 
 _TYPES: dict[str, EventType] = {
     "delivered": "delivered",
@@ -113,8 +115,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     if is_form(raw):
         form = form_fields(raw)
         fields = {name: values[0] for name, values in form.items()}
-        return read_owned(Body([fields], many=False), lambda _: _read_form(form), PLACES, context)
-    return read_owned(json_body(raw).each(_opened), _read, PLACES, context)
+        return read_owned(Body([fields], many=False), lambda _: _read_form(form), FIELD_PATHS, context)
+    return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
 
 
 def _opened(body: Fields) -> Fields:
@@ -140,7 +142,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     # Mailgun's id is promised to be unique within a day only.
     own = (record.id,) if record.id else (record.event, message_id, record.recipient, status.attempt_no)
     event = MailEvent(
-        id=stable_id(PLACES.name, *own, time),
+        id=stable_id(FIELD_PATHS.name, *own, time),
         type=kind,
         time=time,
         customer="",
@@ -149,11 +151,11 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         sending_ip=envelope.sending_ip or "",
         from_domain=domain_of(headers.from_ or envelope.sender or ""),
         diagnostic=status.message or status.description or reject.reason or reject.description or "",
-        campaign=find("campaigns.id", fields) or first_text(fields.get("tags")),
+        campaign=find_field("campaigns.id", fields) or first_text(fields.get("tags")),
         mx_host=status.mx_host or "",
         asynchronous=kind == "bounced" and record.flags is not None and record.flags.is_delayed_bounce is True,
     )
-    yield decided(event, code=status.code, status=status.enhanced_code or status.bounce_code, hard=True)
+    yield with_bounce_details(event, code=status.code, status=status.enhanced_code or status.bounce_code, hard=True)
 
 
 def _failure(record: _Event) -> EventType:
@@ -182,7 +184,7 @@ def _read_form(form: Form) -> Iterable[MailEvent]:
     message_id = bare_id(_value(form, "Message-Id") or _value(form, "message-id"))
     time = moment_ms(_value(form, "timestamp", lambda value: value.replace(".", "", 1).isdecimal()), "timestamp")
     event = MailEvent(
-        id=stable_id(PLACES.name, name, message_id, recipient, time),
+        id=stable_id(FIELD_PATHS.name, name, message_id, recipient, time),
         type=kind,
         time=time,
         customer="",
@@ -191,7 +193,7 @@ def _read_form(form: Form) -> Iterable[MailEvent]:
         diagnostic=_value(form, "error") or _value(form, "description"),
         campaign=_value(form, "campaign-id") or _value(form, "X-Mailgun-Tag") or _value(form, "tag"),
     )
-    yield decided(event, code=_value(form, "code"), hard=True)
+    yield with_bounce_details(event, code=_value(form, "code"), hard=True)
 
 
 def _value(form: Form, name: str, fits: Callable[[str], bool] = bool) -> str:

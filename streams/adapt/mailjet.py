@@ -2,7 +2,7 @@
 
 Format: https://dev.mailjet.com/email/guides/webhooks/ , with its table of errors.
 
-Places are paths in the event. Nothing in an event names the account, so the customer is looked for in the
+Paths name fields of the event. Nothing in an event names the account, so the customer is looked for in the
 payload that was given with the message, if that is a JSON object (`Payload.customer`); who sends without needs
 the option or a default customer.
 """
@@ -16,18 +16,18 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import Context
 from streams.adapt.common import stable_id, text
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
     Text,
-    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("mailjet", customer=("Payload.customer",))
+FIELD_PATHS = FieldPaths("mailjet", customer=("Payload.customer",))
 
 _TYPES: dict[str, EventType] = {
     "sent": "delivered",
@@ -75,7 +75,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -88,7 +88,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     time = moment_ms(record.time, "time")
     campaign = text(record.mj_campaign_id)
     event = MailEvent(
-        id=stable_id(PLACES.name, record.event, record.MessageID, record.Message_GUID, record.email, time),
+        id=stable_id(FIELD_PATHS.name, record.event, record.MessageID, record.Message_GUID, record.email, time),
         type=kind,
         time=time,
         customer="",
@@ -98,4 +98,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=text(record.customcampaign) or (campaign if campaign != "0" else ""),
     )
     hard = record.hard_bounce is True or text(record.hard_bounce) == "1"
-    yield decided(event, known=_CLASSES.get((record.error or "").lower(), ""), hard=hard)
+    yield with_bounce_details(event, known=_CLASSES.get((record.error or "").lower(), ""), hard=hard)

@@ -3,7 +3,7 @@
 Format: https://docs.mailtrap.io/email-api-smtp/advanced/webhooks ; what each event means:
 https://docs.mailtrap.io/email-api-smtp/analytics/statuses-and-events .
 
-Places are paths in the event. The customer is `custom_variables.customer`, else the sending domain
+Paths name fields of the event. The customer is `custom_variables.customer`, else the sending domain
 (`sending_domain_name`); the stream is `sending_stream`, which also tells transactional from bulk mail.
 """
 
@@ -15,18 +15,20 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import domain_of, stable_id
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
     Text,
-    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("mailtrap", customer=("custom_variables.customer", "sending_domain_name"), stream=("sending_stream",))
+FIELD_PATHS = FieldPaths(
+    "mailtrap", customer=("custom_variables.customer", "sending_domain_name"), stream=("sending_stream",)
+)
 
 #: After a soft bounce and a suspension (a domain that is not verified) Mailtrap tries ten times more.
 _TYPES: dict[str, EventType] = {
@@ -63,7 +65,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record, counted from 1.
     """
-    return read_owned(json_body(raw).unfolded(_events), _read, PLACES, context)
+    return read_owned(json_body(raw).unfolded(_events), _read, FIELD_PATHS, context)
 
 
 def _events(body: Fields) -> list[Fields]:
@@ -83,7 +85,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         kind = "suppressed"
     time = moment_ms(record.timestamp, "timestamp")
     event = MailEvent(
-        id=str(record.event_id or stable_id(PLACES.name, record.event, record.message_id, record.email, time)),
+        id=str(record.event_id or stable_id(FIELD_PATHS.name, record.event, record.message_id, record.email, time)),
         type=kind,
         time=time,
         customer="",
@@ -94,4 +96,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=record.response or record.reason or "",
         campaign=str(record.category or ""),
     )
-    yield decided(event, code=record.response_code, hard=True)
+    yield with_bounce_details(event, code=record.response_code, hard=True)

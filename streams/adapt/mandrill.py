@@ -6,7 +6,7 @@ https://mandrill.zendesk.com/hc/en-us/articles/205583307-Message-Event-Webhook-F
 `send` says that the message went out, `delivered` that a server took it in; only the latter is a delivery here,
 so the webhook must be subscribed to it. `ts` is the event's time, `msg.ts` that at which the message was sent.
 
-Places are paths in the event. The customer is `msg.metadata.customer`, else `msg.subaccount`.
+Paths name fields of the event. The customer is `msg.metadata.customer`, else `msg.subaccount`.
 """
 
 from collections.abc import Iterable
@@ -19,18 +19,18 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import domain_of, stable_id
 from streams.adapt.form import form_fields, is_form
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
-    decided,
     first_text,
     json_body,
     moment_ms,
     read_owned,
     sent_ms,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("mandrill", customer=("msg.metadata.customer", "msg.subaccount"))
+FIELD_PATHS = FieldPaths("mandrill", customer=("msg.metadata.customer", "msg.subaccount"))
 
 #: The field of a form that holds the events.
 FORM_FIELD = "mandrill_events"
@@ -95,7 +95,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         if values is None:
             raise AdaptError(f"form field `{FORM_FIELD}` is missing")
         raw = values[0].encode()
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -114,7 +114,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     last = message.smtp_events[-1] if message.smtp_events else _Attempt()
     refused = message.reject.reason if message.reject else None
     event = MailEvent(
-        id=stable_id(PLACES.name, record.event, message_id, message.email, time),
+        id=stable_id(FIELD_PATHS.name, record.event, message_id, message.email, time),
         type=kind,
         time=time,
         customer="",
@@ -126,4 +126,6 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=first_text(message.tags) or message.template or "",
         sent=sent_ms(message.ts) if kind == "complained" else 0,
     )
-    yield decided(event, known=_CLASSES.get(message.bounce_description or "", ""), hard=record.event == "hard_bounce")
+    yield with_bounce_details(
+        event, known=_CLASSES.get(message.bounce_description or "", ""), hard=record.event == "hard_bounce"
+    )

@@ -53,7 +53,7 @@ class Headers:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MimePart:
     """A mail or a part of one: its header fields, its type (lower case, without parameters), its bytes as sent."""
 
     headers: Headers
@@ -78,7 +78,7 @@ class Part:
         return self.decoded().decode("utf-8", "replace")
 
 
-def read_mail(raw: bytes) -> Part:
+def read_mail(raw: bytes) -> MimePart:
     """A mail's header fields and body.
 
     Raises:
@@ -97,7 +97,7 @@ def read_mail(raw: bytes) -> Part:
     return mail
 
 
-def read_part(raw: bytes, default_type: str = "text/plain") -> Part:
+def read_part(raw: bytes, default_type: str = "text/plain") -> MimePart:
     """A part's header fields and body.
 
     Raises:
@@ -107,7 +107,7 @@ def read_part(raw: bytes, default_type: str = "text/plain") -> Part:
     head, body = (raw[: blank.start()], raw[blank.end() :]) if blank else (raw, b"")
     headers = read_headers(head)
     content_type, boundary = _type_of(headers.get("content-type"), default_type)
-    return Part(headers, content_type, boundary, body)
+    return MimePart(headers, content_type, boundary, body)
 
 
 def read_headers(block: bytes) -> Headers:
@@ -137,7 +137,7 @@ def groups(block: bytes) -> list[Headers]:
     return [found for piece in pieces if (found := read_headers(piece))]
 
 
-def leaves(mail: Part) -> list[Part]:
+def leaves(mail: MimePart) -> list[MimePart]:
     """The parts of a mail that are no multiparts, in their order; the mail itself where it has none.
 
     A `message/rfc822` part is a leaf: `read_part(part.decoded())` gives the mail in it.
@@ -145,7 +145,7 @@ def leaves(mail: Part) -> list[Part]:
     Raises:
         AdaptError: too many parts, or nested too deeply.
     """
-    found: list[Part] = []
+    found: list[MimePart] = []
     waiting = [(mail, 0)]
     seen = 0
     while waiting:

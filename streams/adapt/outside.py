@@ -24,7 +24,7 @@ NO_WEIGHT: Weight = "informational"
 Read = Callable[[Fields], Iterable[BlocklistEvent]]
 
 
-def read_listings(raw: bytes, read: Read) -> list[BlocklistEvent]:
+def read_outside_body(raw: bytes, read: Read) -> list[BlocklistEvent]:
     """The events of all records of a body: a JSON object, an array of them, or one a line.
 
     Raises:
@@ -134,7 +134,7 @@ def weigh(lists: Lists, zone: str, codes: Sequence[str] = (), given: Weight | No
     return lists.unknown
 
 
-def now_ms(context: Context) -> int:
+def told_now_ms(context: Context) -> int:
     """The time of records that tell none.
 
     Raises:

@@ -4,7 +4,7 @@ Format: https://docs.postalserver.io/developer/webhooks . The page shows only th
 sends `event`, `timestamp` and `uuid`, which stays the same when a request is repeated. The outer time is that of
 the request, the payload's that of the delivery attempt.
 
-Places are paths in the body. Nothing in it names the mail server or organization, so the customer is the domain
+Paths name fields of the body. Nothing in it names the mail server or organization, so the customer is the domain
 of the sender unless an option says otherwise. The message id is that of the message header: Postal's own `id` is
 unique only within one of its mail servers.
 
@@ -22,19 +22,19 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import domain_of, stable_id
 from streams.adapt.webhook import (
     FROM_DOMAIN,
+    FieldPaths,
     Fields,
-    Places,
     Text,
     bare_id,
-    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("postal", customer=(FROM_DOMAIN,))
+FIELD_PATHS = FieldPaths("postal", customer=(FROM_DOMAIN,))
 
 _TYPES: dict[str, EventType] = {
     "MessageSent": "delivered",
@@ -80,7 +80,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body.
     """
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -102,7 +102,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     message_id = bare_id(message.message_id)
     address, host = _FROM.search(details), _TO.search(details)
     event = MailEvent(
-        id=str(record.uuid or stable_id(PLACES.name, record.event, message_id, message.to, time)),
+        id=str(record.uuid or stable_id(FIELD_PATHS.name, record.event, message_id, message.to, time)),
         type=found,
         time=time,
         customer="",
@@ -115,7 +115,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=message.tag or "",
         mx_host=host[1] if host else "",
     )
-    yield decided(event, hard=True)
+    yield with_bounce_details(event, hard=True)
 
 
 def _fate(kind: EventType, details: str) -> EventType | None:

@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, Options, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import complete, domain_of, reply_of, stable_id
-from streams.adapt.syslog import Line, read_line
+from streams.adapt.syslog import SyslogLine, read_line
 
 NAME = "postfix"
 
@@ -135,10 +135,10 @@ class Journal:
 class _Entry:
     """A line of a message with all that is known of it."""
 
-    line: Line
+    line: SyslogLine
     queue_id: str
     message: _Message
-    options: Options
+    options: FormatOptions
 
     @property
     def service(self) -> str:

@@ -4,7 +4,7 @@ Format: https://postmarkapp.com/developer/webhooks/webhooks-overview and its pag
 complaints and subscription changes; the types of bounces:
 https://postmarkapp.com/developer/api/bounce-api#bounce-types .
 
-Places are paths in the body. The customer is `Metadata.customer`, else the server (`ServerID`); the stream is
+Paths name fields of the body. The customer is `Metadata.customer`, else the server (`ServerID`); the stream is
 `MessageStream`, Postmark's own word for it.
 """
 
@@ -16,18 +16,18 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import Context
 from streams.adapt.common import domain_of, stable_id
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
     Text,
-    decided,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("postmark", customer=("Metadata.customer", "ServerID"), stream=("MessageStream",))
+FIELD_PATHS = FieldPaths("postmark", customer=("Metadata.customer", "ServerID"), stream=("MessageStream",))
 
 #: Where each record keeps its time.
 _TIMES = {
@@ -88,7 +88,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body.
     """
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -104,7 +104,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     # A complaint has an id of its own series; that of a bounce may be the same number.
     own = (record.ID,) if record.ID else (record.MessageID, recipient, time)
     event = MailEvent(
-        id=stable_id(PLACES.name, record.RecordType, *own),
+        id=stable_id(FIELD_PATHS.name, record.RecordType, *own),
         type=kind,
         time=time,
         customer="",
@@ -114,7 +114,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=record.Details or record.Description or "",
         campaign=record.Tag or "",
     )
-    yield decided(event, known=_CLASSES.get(record.Type or "", ""), hard=record.Type == "HardBounce")
+    yield with_bounce_details(event, known=_CLASSES.get(record.Type or "", ""), hard=record.Type == "HardBounce")
 
 
 def _kind(record: _Event) -> EventType | None:

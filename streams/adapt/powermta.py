@@ -19,7 +19,7 @@ from io import StringIO
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent, epoch_ms
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Context, Options, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import complete, domain_of, reply_of, stable_id, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.mime import date_ms
@@ -106,7 +106,7 @@ class Accounting:
                 raise AdaptError(f"{place}{error}") from error
         return events
 
-    def _record(self, row: list[str], options: Options) -> Record | None:
+    def _record(self, row: list[str], options: FormatOptions) -> Record | None:
         """The row by lower-cased column; None for a header line."""
         if row[0].strip().lower() == "type":
             self._columns = _names(row)
@@ -139,7 +139,7 @@ def _names(row: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _adapt_one(record: Record, options: Options, context: Context) -> MailEvent | None:
+def _adapt_one(record: Record, options: FormatOptions, context: Context) -> MailEvent | None:
     name = record["type"].lower()
     name = _LONG_NAMES.get(name, name)
     kind = _REMOTE.get(record.get("dsnaction", "").lower()) if name == "rs" else _TYPES.get(name)
@@ -197,7 +197,7 @@ def _from_domain(record: Record) -> str:
     return domain_of(written[0]) if written else domain_of(record.get("orig", ""))
 
 
-def _customer(record: Record, options: Options) -> str:
+def _customer(record: Record, options: FormatOptions) -> str:
     place = options.customer or "vmta"
     customer = _find(place, record) or options.default_customer
     if not customer:

@@ -4,7 +4,7 @@ Formats: https://resend.com/docs/webhooks/event-types and https://resend.com/doc
 Resend sends through Amazon SES, whose sub-types of bounces it passes on. The event's id is in a header of the
 request (`svix-id`) and not in the body; `to` names the recipients that the event is about.
 
-Places are paths in the body. The customer is the tag `customer` (`data.tags.customer`), else the domain of the
+Paths name fields of the body. The customer is the tag `customer` (`data.tags.customer`), else the domain of the
 sender.
 """
 
@@ -19,18 +19,18 @@ from streams.adapt.common import domain_of, stable_id
 from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
 from streams.adapt.webhook import (
     FROM_DOMAIN,
+    FieldPaths,
     Fields,
-    Places,
-    decided,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("resend", customer=("data.tags.customer", FROM_DOMAIN))
+FIELD_PATHS = FieldPaths("resend", customer=("data.tags.customer", FROM_DOMAIN))
 
 _TYPES: dict[str, EventType] = {
     "email.delivered": "delivered",
@@ -75,7 +75,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body.
     """
-    return read_owned(json_body(raw), _read, PLACES, context)
+    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
@@ -98,7 +98,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         # A message is deferred time and again, but meets each other fate once.
         again = time if kind == "deferred" else ""
         event = MailEvent(
-            id=stable_id(PLACES.name, record.type, data.email_id or time, recipient, again),
+            id=stable_id(FIELD_PATHS.name, record.type, data.email_id or time, recipient, again),
             type=kind,
             time=time,
             customer="",
@@ -108,4 +108,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
             diagnostic=diagnostic,
             campaign=data.broadcast_id or "",
         )
-        yield decided(event, known=known, hard=hard)
+        yield with_bounce_details(event, known=known, hard=hard)

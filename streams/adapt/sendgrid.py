@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.event import EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, Options, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import reply_of, stable_id, text
-from streams.adapt.places import find
+from streams.adapt.field_paths import find_field
 from streams.adapt.webhook import (
     Fields,
     Text,
@@ -84,7 +84,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return read_records(json_body(raw), lambda record: _read(record, options), context)
 
 
-def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
+def _read(fields: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     kind = _TYPES.get(kind_of(fields, "event"))
     if kind is None:
         return
@@ -93,7 +93,7 @@ def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
         kind = "rejected"
     time = moment_ms(record.timestamp, "timestamp")
     place = options.customer or "customer"
-    customer = find(place, fields) or find("subuser", fields) or options.default_customer
+    customer = find_field(place, fields) or find_field("subuser", fields) or options.default_customer
     if not customer:
         raise AdaptError(f"no custom argument `{place}`, no `subuser`, and no default customer is configured")
     diagnostic = record.reason or record.response or ""
@@ -114,7 +114,7 @@ def _read(fields: Fields, options: Options) -> Iterable[MailEvent]:
         feedback_type="abuse" if kind == "complained" else "",
         campaign=first_text(record.category),
     )
-    yield fill(event, options, lambda place: find(place, fields))
+    yield fill(event, options, lambda place: find_field(place, fields))
 
 
 def _bounce_class(record: _Event) -> str:

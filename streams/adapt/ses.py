@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html and, for th
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html . SNS with raw message delivery
 leaves the envelope out; Firehose writes one event a line.
 
-Places are paths in the SES event. The customer is the message tag `customer` (`mail.tags.customer`), else the
+Paths name fields of the SES event. The customer is the message tag `customer` (`mail.tags.customer`), else the
 account (`mail.sendingAccountId`). Message tags come only with event publishing, not with notifications.
 
 `mail.sourceIp` is the host that handed the message to SES; the sending address is the tag `ses:outgoing-ip`.
@@ -20,11 +20,20 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import decode, domain_of, stable_id
 from streams.adapt.feedback import feedback_type
-from streams.adapt.places import find
+from streams.adapt.field_paths import find_field
 from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
-from streams.adapt.webhook import Fields, Places, decided, json_body, moment_ms, read_owned, sent_ms, typed
+from streams.adapt.webhook import (
+    FieldPaths,
+    Fields,
+    json_body,
+    moment_ms,
+    read_owned,
+    sent_ms,
+    typed,
+    with_bounce_details,
+)
 
-PLACES = Places("ses", customer=("mail.tags.customer", "mail.sendingAccountId"), stream=("mail.tags.stream",))
+FIELD_PATHS = FieldPaths("ses", customer=("mail.tags.customer", "mail.sendingAccountId"), stream=("mail.tags.stream",))
 
 #: An event in an envelope in an envelope: EventBridge through SNS, SNS through SQS.
 _MAX_ENVELOPES = 3
@@ -101,7 +110,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a message; names the record of several, counted from 1.
     """
-    return read_owned(json_body(raw).each(_opened), _read, PLACES, context)
+    return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
 
 
 def _opened(record: Fields) -> Fields:
@@ -144,14 +153,14 @@ def _base(record: Fields, event: _Event, kind: EventType, time: str | None, iden
     tags = event.mail.tags
     return MailEvent(
         # The time of publishing may differ from copy to copy of one event, so it is no part of the id.
-        id=stable_id(PLACES.name, kind, event.mail.message_id, identity, time or ""),
+        id=stable_id(FIELD_PATHS.name, kind, event.mail.message_id, identity, time or ""),
         type=kind,
         time=moment_ms(written if isinstance(written, str) else None, "timestamp"),
         customer="",
         message_id=event.mail.message_id,
-        sending_ip=find("ses:outgoing-ip", tags),
-        from_domain=domain_of(event.mail.source or "") or find("ses:from-domain", tags).lower(),
-        campaign=find("campaign", tags),
+        sending_ip=find_field("ses:outgoing-ip", tags),
+        from_domain=domain_of(event.mail.source or "") or find_field("ses:from-domain", tags).lower(),
+        campaign=find_field("campaign", tags),
         sent=sent_ms(event.mail.timestamp) if kind == "complained" else 0,
     )
 
@@ -166,7 +175,7 @@ def _to(
     hard: bool = False,
 ) -> MailEvent:
     event = msgspec.structs.replace(base, id=stable_id(base.id, recipient), recipient=recipient, diagnostic=diagnostic)
-    return decided(event, status=status, known=known, hard=hard)
+    return with_bounce_details(event, status=status, known=known, hard=hard)
 
 
 def _bounced(record: Fields, event: _Event) -> Iterable[MailEvent]:

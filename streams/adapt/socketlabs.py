@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.event import EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, Options, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import domain_of, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
 from streams.adapt.webhook import Fields, Text, json_body, read_records, typed
@@ -79,7 +79,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return read_records(json_body(raw), lambda record: _read(record, options), context)
 
 
-def _read(written: Fields, options: Options) -> Iterable[MailEvent]:
+def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     fields = {key.lower(): value for key, value in written.items()}
     name = fields.get("type")
     if not isinstance(name, str):

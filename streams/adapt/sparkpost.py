@@ -3,7 +3,7 @@
 Format: https://developers.sparkpost.com/api/events/ ; the classes of bounces:
 https://support.sparkpost.com/docs/deliverability/bounce-classification-codes .
 
-Places are paths in the event. The customer is `rcpt_meta.customer`, else the subaccount (`subaccount_id`), else
+Paths name fields of the event. The customer is `rcpt_meta.customer`, else the subaccount (`subaccount_id`), else
 the account (`customer_id`). The message id is `message_id`, of which each recipient has one; `transmission_id` is
 shared by all of a batch. `injection_time`, which all events have, is when SparkPost got the message.
 """
@@ -18,10 +18,9 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import domain_of, stable_id, text
 from streams.adapt.feedback import feedback_type
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
     Text,
-    decided,
     first_text,
     json_body,
     kind_of,
@@ -29,9 +28,10 @@ from streams.adapt.webhook import (
     read_owned,
     sent_ms,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("sparkpost", customer=("rcpt_meta.customer", "subaccount_id", "customer_id"))
+FIELD_PATHS = FieldPaths("sparkpost", customer=("rcpt_meta.customer", "subaccount_id", "customer_id"))
 
 _TYPES: dict[str, EventType] = {
     "delivery": "delivered",
@@ -97,7 +97,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    return read_owned(json_body(raw).each(_opened), _read, PLACES, context)
+    return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
 
 
 def _opened(record: Fields) -> Fields:
@@ -123,7 +123,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     time = moment_ms(record.timestamp, "timestamp")
     identity = (record.type, record.message_id, record.transmission_id, recipient, time, record.num_retries)
     event = MailEvent(
-        id=text(record.event_id) or stable_id(PLACES.name, *identity),
+        id=text(record.event_id) or stable_id(FIELD_PATHS.name, *identity),
         type=kind,
         time=time,
         customer="",
@@ -139,7 +139,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=text(record.campaign_id) or first_text(record.rcpt_tags),
         sent=sent_ms(record.injection_time) if kind == "complained" else 0,
     )
-    yield decided(event, code=record.error_code, known=_CLASSES.get(text(record.bounce_class), ""))
+    yield with_bounce_details(event, code=record.error_code, known=_CLASSES.get(text(record.bounce_class), ""))
 
 
 def _kind(record: _Event) -> EventType | None:

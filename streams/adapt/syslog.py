@@ -35,7 +35,7 @@ _AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SyslogLine:
     """A line's time (epoch ms, UTC), the host that wrote it, the program's name without its process id, the text."""
 
     time_ms: int
@@ -44,7 +44,7 @@ class Line:
     text: str
 
 
-def read_line(line: str, zone: tzinfo, now_ms: int | None) -> Line:
+def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
     """One line, without its end.
 
     `zone` is where times without an offset were written, `now_ms` (epoch ms, UTC) is for times without a year.
@@ -53,12 +53,12 @@ def read_line(line: str, zone: tzinfo, now_ms: int | None) -> Line:
         AdaptError: not such a line, or its time is none.
     """
     if found := _NEW.fullmatch(line):
-        return Line(_full(found["time"], zone), found["host"], found["tag"], found["text"] or "")
+        return SyslogLine(_full(found["time"], zone), found["host"], found["tag"], found["text"] or "")
     if found := _ISO.fullmatch(line):
-        return Line(_full(found["time"], zone), found["host"], found["tag"], found["text"])
+        return SyslogLine(_full(found["time"], zone), found["host"], found["tag"], found["text"])
     if found := _OLD.fullmatch(line):
         moment = _without_year(found["month"], found["day"], found["clock"], zone, now_ms)
-        return Line(moment, found["host"], found["tag"], found["text"])
+        return SyslogLine(moment, found["host"], found["tag"], found["text"])
     raise AdaptError(f"{line[:40]!r} does not begin like a line of a system log")
 
 

@@ -4,7 +4,7 @@ Formats: https://godocs.unisender.ru/web-api-ref#callback-format and
 https://docs.unione.io/en/web-api-ref#webhook-callback-format ; the statuses:
 https://godocs.unisender.ru/email-statuses . Times are UTC without an offset.
 
-Places are paths in the event, beside which `user_id`, `project_id` and `project_name` stand. The customer is
+Paths name fields of the event, beside which `user_id`, `project_id` and `project_name` stand. The customer is
 `metadata.customer`, else the project (`project_id`), else the user (`user_id`). The message id is `job_id`.
 """
 
@@ -16,16 +16,16 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.common import MAX_NAME, stable_id, text
 from streams.adapt.webhook import (
+    FieldPaths,
     Fields,
-    Places,
-    decided,
     json_body,
     moment_ms,
     read_owned,
     typed,
+    with_bounce_details,
 )
 
-PLACES = Places("unisender", customer=("metadata.customer", "project_id", "user_id"))
+FIELD_PATHS = FieldPaths("unisender", customer=("metadata.customer", "project_id", "user_id"))
 
 _OF_USER = ("user_id", "project_id", "project_name")
 _STATUS_EVENT = "transactional_email_status"
@@ -73,7 +73,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record, counted from 1.
     """
-    return read_owned(json_body(raw).unfolded(_events), _read, PLACES, context)
+    return read_owned(json_body(raw).unfolded(_events), _read, FIELD_PATHS, context)
 
 
 def _events(body: Fields) -> Iterator[Fields]:
@@ -117,7 +117,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         kind = "suppressed"
     time = moment_ms(record.event_time, "event_time")
     event = MailEvent(
-        id=stable_id(PLACES.name, record.status, record.job_id, record.email, time),
+        id=stable_id(FIELD_PATHS.name, record.status, record.job_id, record.email, time),
         type=kind,
         time=time,
         customer="",
@@ -125,4 +125,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         recipient=record.email or "",
         diagnostic=delivery.destination_response or verdict,
     )
-    yield decided(event, known=_CLASSES.get(verdict, ""), hard=True)
+    yield with_bounce_details(event, known=_CLASSES.get(verdict, ""), hard=True)

@@ -8,7 +8,7 @@ _DAY_MS = 24 * _HOUR_MS
 _SECONDS_BELOW_MS = 100_000_000_000
 
 
-class Timed(Protocol):
+class HasTime(Protocol):
     """Anything with a time in epoch ms, UTC."""
 
     @property
@@ -16,7 +16,7 @@ class Timed(Protocol):
         """Epoch ms, UTC."""
 
 
-def check_time(event: Timed, now_ms: int, max_ahead_ms: int, max_behind_ms: int) -> str | None:
+def check_time(event: HasTime, now_ms: int, max_ahead_ms: int, max_behind_ms: int) -> str | None:
     """Why the event's time cannot be taken, for a person to read; None if it can.
 
     All times are ms; both bounds belong to what is allowed.

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt.base import AdaptError, Context, Options, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import complete, decode, plain, reply_of, text, time_ms
-from streams.adapt.places import find
+from streams.adapt.field_paths import find_field
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ Text = str | int | float | None
 #: The events of one record; none for a record that says nothing about a recipient's fate.
 Read = Callable[[Fields], Iterable[MailEvent]]
 
-#: The place of the customer where a format gives no better one: the domain of the sender.
+#: The path of the customer where a format gives no better one: the domain of the sender.
 FROM_DOMAIN = "from_domain"
 #: Numbers from here on are epoch milliseconds: as seconds they lie in the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
@@ -29,8 +29,8 @@ _OBJECT: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where records of the format `name` keep what is ours, as `streams.adapt.places` reads it; the first place
+class FieldPaths:
+    """Where records of the format `name` keep what is ours, as `streams.adapt.field_paths` reads it; the first path
     that has a value counts. An option for the customer replaces them all.
     """
 
@@ -90,7 +90,7 @@ def read_records(body: Body, read: Read, context: Context) -> list[MailEvent]:
     """The events of all records, checked and complete.
 
     Raises:
-        AdaptError: a record is bad; of several records it names the place, counted from 1.
+        AdaptError: a record is bad; of several records it names the position, counted from 1.
     """
     events = []
     for number, record in enumerate(body.records, start=1):
@@ -102,41 +102,41 @@ def read_records(body: Body, read: Read, context: Context) -> list[MailEvent]:
     return events
 
 
-def read_owned(body: Body, read: Read, places: Places, context: Context) -> list[MailEvent]:
+def read_owned(body: Body, read: Read, paths: FieldPaths, context: Context) -> list[MailEvent]:
     """As `read_records`, where `read` leaves the customer open: it is looked for in the record.
 
     Raises:
         AdaptError: as there, or no customer can be found.
     """
-    options = context.options(places.name)
+    options = context.options(paths.name)
 
     def read_one(record: Fields) -> Iterable[MailEvent]:
         events = list(read(record))
         if events:
-            _own(events, record, places, options)
+            assign_customer(events, record, paths, options)
         return events
 
     return read_records(body, read_one, context)
 
 
-def _own(events: list[MailEvent], record: Fields, places: Places, options: Options) -> None:
+def assign_customer(events: list[MailEvent], record: Fields, paths: FieldPaths, options: FormatOptions) -> None:
     """Fill in customer, stream, sub-account and pool. Looked for once: all events of a record are of one message."""
     first = events[0]
-    customer = (options.customer,) if options.customer else places.customer
+    customer = (options.customer,) if options.customer else paths.customer
     first.customer = _first(customer, first, record) or options.default_customer
     if not first.customer:
-        looked = " or ".join(f"`{place}`" for place in customer)
+        looked = " or ".join(f"`{path}`" for path in customer)
         raise AdaptError(f"no customer at {looked}, and no default customer is configured")
-    first.stream = _first(places.stream, first, record) or first.stream
-    fill(first, options, lambda place: _first((place,), first, record))
+    first.stream = _first(paths.stream, first, record) or first.stream
+    fill(first, options, lambda path: _first((path,), first, record))
     for event in events[1:]:
         event.customer, event.stream = first.customer, first.stream
         event.ip_pool, event.dkim_domain = first.ip_pool, first.dkim_domain
 
 
-def _first(places: Iterable[str], event: MailEvent, record: Fields) -> str:
-    for place in places:
-        if found := event.from_domain if place == FROM_DOMAIN else find(place, record):
+def _first(paths: Iterable[str], event: MailEvent, record: Fields) -> str:
+    for path in paths:
+        if found := event.from_domain if path == FROM_DOMAIN else find_field(path, record):
             return found
     return ""
 
@@ -201,7 +201,7 @@ def reply(diagnostic: str, code: Text = None, status: Text = None) -> tuple[int,
     return code_given or code_inside, status_given or status_inside
 
 
-def decided(
+def with_bounce_details(
     event: MailEvent, *, code: Text = None, status: Text = None, known: str = "", hard: bool = False
 ) -> MailEvent:
     """The event with what its diagnostic and its vendor say of its type: reply code and enhanced status (see `reply`),
@@ -233,4 +233,4 @@ def first_text(value: object) -> str:
     """A tag: the value itself or, of several, the first."""
     if isinstance(value, list) and value and isinstance(value[0], str):
         value = value[0]
-    return find("", value)
+    return find_field("", value)

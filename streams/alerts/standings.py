@@ -20,7 +20,7 @@ from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.score import SCORES, scores
 from streams.judge.screen import finished, measured
-from streams.subjects.arrays import Key, Subjects
+from streams.subjects.arrays import StreamKey, Subjects
 
 STANDINGS = """
 SELECT customer, scope, argMax(standing, standings.updated), toUnixTimestamp64Milli(argMax(since, standings.updated)),
@@ -60,7 +60,7 @@ class LastShown(NamedTuple):
 class Rows:
     """What is to be shown; one entry a subject. `numbers` has a column for each of `COLUMNS`."""
 
-    subjects: list[Key]
+    subjects: list[StreamKey]
     standings: list[str]
     reasons: list[tuple[str, ...]]
     numbers: NDArray[np.float64]
@@ -82,8 +82,8 @@ class Standings:
         self._policy_version = policy_version
         self._refresh_ms = refresh_ms
         self._most = most
-        self._known: dict[Key, LastWritten] = {}
-        self._read: dict[Key, LastShown] = {}
+        self._known: dict[StreamKey, LastWritten] = {}
+        self._read: dict[StreamKey, LastShown] = {}
         self._read_of: frozenset[str] = frozenset()
 
     def show(self, rows: Rows, now_ms: int) -> list[tuple[str, int]]:
@@ -132,7 +132,7 @@ class Standings:
         """Another monitor may have written since."""
         self._known.clear()
 
-    def last_shown(self, customers: Collection[str], batch: Sequence[str]) -> dict[Key, LastShown]:
+    def last_shown(self, customers: Collection[str], batch: Sequence[str]) -> dict[StreamKey, LastShown]:
         """What the table says of all subjects of these customers, which are some of a batch that is shown next.
 
         It is asked once for them and for all others that `show` will have to ask for.
@@ -144,10 +144,10 @@ class Standings:
         new = {customer for customer in batch if (customer, CUSTOMER) not in known} if customers else set()
         return self._asked(sorted(new.union(customers)))
 
-    def _stored(self, customers: Sequence[str]) -> dict[Key, LastShown]:
+    def _stored(self, customers: Sequence[str]) -> dict[StreamKey, LastShown]:
         return self._read if self._read_of.issuperset(customers) else self._asked(customers)
 
-    def _asked(self, customers: Sequence[str]) -> dict[Key, LastShown]:
+    def _asked(self, customers: Sequence[str]) -> dict[StreamKey, LastShown]:
         self._read = {
             (customer, scope): LastShown(
                 str(standing),

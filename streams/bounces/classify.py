@@ -15,7 +15,17 @@ from schemas.event import MailEvent
 from streams.bounces.rules import CLASSES, KINDS, Kind, RulesError, RuleSet, TextRule, read
 from streams.bounces.text import MAX_TEXT, code_in, hosts_in, mask, quoted_in, status_in
 
-__all__ = ["CLASSES", "KINDS", "MAX_TEXT", "BounceClassifier", "Classified", "Classifier", "RulesError", "load", "mask"]
+__all__ = [
+    "CLASSES",
+    "KINDS",
+    "MAX_TEXT",
+    "BounceClassifier",
+    "Classified",
+    "Classifier",
+    "RulesError",
+    "load_bounce_classifier",
+    "mask",
+]
 
 CACHE_MASKED = 65_536
 CACHE_RAW = 8_192
@@ -145,7 +155,7 @@ def _verdict(bounce_class: str, code: str, status: str, rule: str, kind: Kind | 
     return Classified(bounce_class, kind, rule)
 
 
-def load(path: Path | None = None, own: Path | None = None) -> BounceClassifier:
+def load_bounce_classifier(path: Path | None = None, own: Path | None = None) -> BounceClassifier:
     """The classifier with the rules in `path`, by default those that come with the project, after those in `own`.
 
     Raises:

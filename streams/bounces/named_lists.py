@@ -72,10 +72,10 @@ def lists_named_in(diagnostic: str, known: Sequence[ListNames] | None = None) ->
 @cache
 def default_table() -> tuple[ListNames, ...]:
     """The table that comes with the project."""
-    return load(DEFAULT_FILE)
+    return load_named_lists(DEFAULT_FILE)
 
 
-def load(file: Path) -> tuple[ListNames, ...]:
+def load_named_lists(file: Path) -> tuple[ListNames, ...]:
     """The table in `file`.
 
     Raises:

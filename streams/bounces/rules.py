@@ -89,7 +89,7 @@ class CodeRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     source: str = ""
 
 
-class Rules(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class RulesFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A whole file, in the order in which it is asked."""
 
     text: tuple[TextRule, ...]
@@ -105,7 +105,7 @@ class OwnRules(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     code: tuple[CodeRule, ...] = ()
 
 
-File = TypeVar("File", Rules, OwnRules)
+File = TypeVar("File", RulesFile, OwnRules)
 
 
 class RuleSet:
@@ -115,7 +115,7 @@ class RuleSet:
 
     __slots__ = ("codes", "late", "statuses", "texts")
 
-    def __init__(self, rules: Rules | OwnRules) -> None:
+    def __init__(self, rules: RulesFile | OwnRules) -> None:
         """Index the rules.
 
         Raises:
@@ -179,7 +179,7 @@ def read(path: Path | None = None, own: Path | None = None) -> RuleSet:
     Raises:
         RulesError: a file cannot be read, is not TOML, or breaks the schema.
     """
-    rules = _read(DEFAULT_FILE if path is None else path, Rules)
+    rules = _read(DEFAULT_FILE if path is None else path, RulesFile)
     return rules if own is None else _read(own, OwnRules, rules)
 
 

@@ -22,9 +22,9 @@ from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake import late_bounces
 from streams.intake.cohorts import Delivered
-from streams.intake.count import MINUTE_MS, Cells, Tally, count_direct
+from streams.intake.count import MINUTE_MS, Cells, EventTally, count_direct
 from streams.intake.refusals import Refused, Unwanted
-from streams.intake.seen import Ids, Seen
+from streams.intake.seen import Ids, SeenIds
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class TimeBounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class NegativeEvent:
     """A negative event: kept for evidence, and counted if it did not come before. `delivery` is the one that it may
     have come after (see `streams.intake.late_bounces`)."""
 
@@ -54,17 +54,17 @@ class Detail:
 
 
 @dataclass(slots=True)
-class Source:
+class SourcePartition:
     """A partition of a topic that is being read, and which event ids it brought lately.
 
-    `name` is topic, topic id and partition: a topic that was made anew is another source. `verified_s` is when the
+    `name` is topic, topic id and partition: a topic that was recreated is another source. `verified_s` is when the
     stored offset was last read to be ours (monotonic clock).
     """
 
     name: str
     topic: str
     partition: int
-    seen: Seen
+    seen: SeenIds
     verified_s: float = 0.0
 
 
@@ -73,21 +73,21 @@ class Batch:
     """The unflushed part of one source.
 
     `position` is the offset at which it begins: one after the last stored offset. `next_offset` is one after
-    the last message taken. `fresh`, set when the batch is stored for the first time, is what of it counts.
+    the last message taken. `unseen`, set when the batch is stored for the first time, is what of it counts.
     `lost_tokens` is how many of its tokens the store remembers without the rows.
     """
 
-    source: Source
+    source: SourcePartition
     position: int
     next_offset: int
-    tally: Tally = field(default_factory=Tally)
+    tally: EventTally = field(default_factory=EventTally)
     delivered: Delivered = field(default_factory=Delivered)
-    negatives: list[Detail] = field(default_factory=list)
+    negatives: list[NegativeEvent] = field(default_factory=list)
     unwanted: list[Unwanted] = field(default_factory=list)
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     messages: int = 0
-    fresh: "Fresh | None" = None
+    unseen: "Unseen | None" = None
     lost_tokens: int = 0
 
     @property
@@ -106,18 +106,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class Unseen:
     """What of a batch did not come before: its cells, the ids to be remembered, and the negative events."""
 
     cells: Cells
     ids: Ids
-    negatives: list[Detail]
+    negatives: list[NegativeEvent]
     duplicates: int
     negative_duplicates: int
 
 
 #: Takes consecutive messages of one source: its batch, their bytes, their offsets, the time now (epoch ms).
-Take = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
+BatchReader = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
 
 
 def take_mail(
@@ -129,7 +129,7 @@ def take_mail(
     cohorts: bool = True,
     refused: Refused | None = None,
     find_late: bool = False,
-) -> Take:
+) -> BatchReader:
     """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
     whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is noted which
     messages complaints may come of, with `refused` which mail went to people who wanted none, with `find_late` what was
@@ -141,11 +141,11 @@ def take_mail(
         batch.messages += len(payloads)
         batch.next_offset = offsets[-1] + 1
         if at_once:
-            hurried(batch, payloads, offsets, now_ms)
+            fast_path(batch, payloads, offsets, now_ms)
         else:
             one_by_one(batch, payloads, offsets, now_ms)
 
-    def hurried(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+    def fast_path(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events = canonical.adapt_all(payloads, context)
         if events is not None and (times := _believable(events, bounds, now_ms)) is not None:
             add(batch, events, offsets, times)
@@ -154,7 +154,7 @@ def take_mail(
         else:
             for start in range(0, len(payloads), SHORT_RUN):
                 part = slice(start, start + SHORT_RUN)
-                hurried(batch, payloads[part], offsets[part], now_ms)
+                fast_path(batch, payloads[part], offsets[part], now_ms)
 
     def one_by_one(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events: list[MailEvent] = []
@@ -181,13 +181,13 @@ def take_mail(
             event = events[at]
             classified = classify(event) if event.type == "bounced" else None
             asked = late_bounces.asked_of(event) if find_late else late_bounces.NONE
-            batch.negatives.append(Detail(offsets[at], times[at], event, classified, asked))
+            batch.negatives.append(NegativeEvent(offsets[at], times[at], event, classified, asked))
         if rare:
             events, times = _without(events, rare), _without(times, rare)
         if reporting:
             batch.delivered.note(events, times, reporting)
         if find_late:
-            late_bounces.note(batch.delivered, events, times)
+            late_bounces.note_deliveries(batch.delivered, events, times)
         count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
 
     return take
@@ -220,7 +220,7 @@ def _adapted(payload: bytes, adapt: Adapter, context: Context) -> list[MailEvent
     return adapt(payload, context)
 
 
-def take_listing(bounds: TimeBounds) -> Take:
+def take_listing(bounds: TimeBounds) -> BatchReader:
     """How messages of `mail.blocklistings` are taken."""
 
     def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
@@ -240,7 +240,7 @@ def take_listing(bounds: TimeBounds) -> Take:
     return take
 
 
-def take_outside(adapt: ListingAdapter, context: Context, bounds: TimeBounds) -> Take:
+def take_outside(adapt: ListingAdapter, context: Context, bounds: TimeBounds) -> BatchReader:
     """How messages of a topic of an outside blocklist monitor are taken: whole, or not at all."""
 
     def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
@@ -261,7 +261,7 @@ def take_outside(adapt: ListingAdapter, context: Context, bounds: TimeBounds) ->
     return take
 
 
-def dead_letter(source: Source, payload: bytes, offset: int, now_ms: int, reason: str) -> DeadLetter:
+def dead_letter(source: SourcePartition, payload: bytes, offset: int, now_ms: int, reason: str) -> DeadLetter:
     """The message as it goes to the dead-letter topic."""
     return DeadLetter(
         id=f"{source.name}@{offset}",

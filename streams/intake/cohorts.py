@@ -53,7 +53,7 @@ def message_hash(event: MailEvent) -> int:
     return xxh3_64_intdigest(f"{event.customer}\0{event.message_id}".encode())
 
 
-def table(parts: Iterable[Delivered]) -> pa.Table:
+def sent_messages_table(parts: Iterable[Delivered]) -> pa.Table:
     """Rows of the `sent_messages` table."""
     found = list(parts)
     days = np.concatenate([np.frombuffer(each.times, np.int64) for each in found]) // DAY_MS

@@ -22,7 +22,7 @@ from streams.bounces.classify import Classified
 from streams.intake.seen import Ids
 
 #: customer, stream, class, minute (epoch minutes, UTC), provider, sending ip, pool, From domain, DKIM domain
-Key = tuple[str, str, str, int, str, str, str, str, str]
+CountKey = tuple[str, str, str, int, str, str, str, str, str]
 Cells = NDArray[np.int64]
 
 MINUTE_MS = 60_000
@@ -43,16 +43,16 @@ _DIMENSIONS = ("provider", "ip", "pool", "from", "dkim")
 _KEYED = ("customer", "stream", "class", "bucket", "value")
 
 
-class Keys(dict[Key, int]):
+class Keys(dict[CountKey, int]):
     """Numbers keys in the order in which they come: `keys[key]` is a key's number, known or new."""
 
-    def __missing__(self, key: Key) -> int:
+    def __missing__(self, key: CountKey) -> int:
         number = self[key] = len(self)
         return number
 
 
 @dataclass(slots=True)
-class Tally:
+class EventTally:
     """Events counted since the last flush. `cells` and `ids` (hashes of event ids) have one entry an event."""
 
     keys: Keys = field(default_factory=Keys)
@@ -60,7 +60,7 @@ class Tally:
     ids: "array[int]" = field(default_factory=lambda: array("Q"))
 
 
-def count_direct(tally: Tally, events: Sequence[MailEvent], minutes: Sequence[int]) -> None:
+def count_direct(tally: EventTally, events: Sequence[MailEvent], minutes: Sequence[int]) -> None:
     """Add events of `DIRECT` types, each in its minute (epoch minutes, UTC)."""
     keys, place = tally.keys, DIRECT
     # One pass for each list: comprehensions over attributes are the fastest Python there is for this.
@@ -106,7 +106,7 @@ def places_of(event: MailEvent, classified: Classified | None) -> list[int]:
     return places
 
 
-def identities(tally: Tally) -> Ids:
+def identities(tally: EventTally) -> Ids:
     """What tells events apart, for each counted event: a hash of its id, customer and type."""
     numbers, places = np.divmod(np.frombuffer(tally.cells, np.int64), WIDTH)
     hashes = {customer: customer_hash(customer) for customer in {key[0] for key in tally.keys}}
@@ -131,7 +131,7 @@ def type_hash(name: str) -> int:
     return xxh3_64_intdigest(name.encode(), _TYPE_SEED)
 
 
-def table(keys: Iterable[Key], cells: Cells, source: str, last_offset: int) -> pa.Table:
+def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offset: int) -> pa.Table:
     """The rows of one flush: each key with a count in every dimension it has a value for, and one row for the offset.
 
     Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all.

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.intake import cohorts, count, late_bounces
-from streams.intake.batch import Batch, Detail, Fresh, Source
+from streams.intake.batch import Batch, NegativeEvent, SourcePartition, Unseen
 from streams.intake.records import (
     dead_letter_columns,
     detail_columns,
@@ -29,7 +29,7 @@ from streams.intake.records import (
 )
 from streams.intake.refusals import refusal_columns, unwanted_columns
 from streams.io.store import Store, StoreError
-from streams.listings.outside import fitted, told_of
+from streams.listings.outside import open_listings_for, reconciled
 
 HOUR_MS = 3_600_000
 SEEN_HOURS = 24
@@ -97,8 +97,8 @@ def stored_offsets(store: Store, sources: Sequence[str]) -> dict[str, int]:
     return {str(source): int(last) for source, last in store.rows(STORED_OFFSETS, {"sources": list(sources)})}
 
 
-def load_seen(store: Store, source: Source, now_ms: int) -> None:
-    """Fill the memory of a source that was just taken up.
+def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
+    """Fill the memory of a source that was just started.
 
     Raises:
         StoreError: the store failed.
@@ -121,13 +121,13 @@ def flush(
     Raises:
         StoreError: the store failed; whether some counts were taken will show at the next try.
     """
-    _find_fresh(store, batches, now_ms)
+    _find_unseen(store, batches, now_ms)
     _store_evidence(store, batches, now_ms)
     if before_counts is not None:
         before_counts()
     for batch in batches:
-        cells = _fresh(batch).cells
-        rows = count.table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1)
+        cells = _unseen(batch).cells
+        rows = count.counts_table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1)
         if not _overtaken(store, batch):
             store.insert_table("counts", rows, {"insert_deduplication_token": batch.token, **ONE_BLOCK})
     began_s = time.monotonic()
@@ -158,9 +158,9 @@ def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:
     return Flushed(batch, last == batch.next_offset - 1, last)
 
 
-def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
-    """Set `fresh` of each batch that has none yet. A source's memory takes up each id once, so this is done once."""
-    new = [batch for batch in batches if batch.fresh is None]
+def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
+    """Set `unseen` of each batch that has none yet. A source's memory takes up each id once, so this is done once."""
+    new = [batch for batch in batches if batch.unseen is None]
     _fit_outside(store, new)
     negatives = _new_negatives(store, new, now_ms)
     _mark_late(store, new, negatives)
@@ -173,7 +173,7 @@ def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
             for each in kept
             for cell in count.cells_of(keys, each.event, each.time_ms // count.MINUTE_MS, each.classified)
         ]
-        batch.fresh = Fresh(
+        batch.unseen = Unseen(
             cells=np.concatenate([np.frombuffer(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
             ids=ids[is_new],
             negatives=kept,
@@ -182,27 +182,27 @@ def _find_fresh(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
         )
 
 
-def _mark_late(store: Store, batches: Sequence[Batch], negatives: Sequence[Sequence[Detail]]) -> None:
+def _mark_late(store: Store, batches: Sequence[Batch], negatives: Sequence[Sequence[NegativeEvent]]) -> None:
     """Mark bounces whose delivery is known. Doing it again changes nothing."""
     details = [each for kept in negatives for each in kept if each.delivery != late_bounces.NONE]
     asked = [(each.delivery, each.time_ms) for each in details]
-    known = late_bounces.known(store, asked, (batch.delivered for batch in batches))
+    known = late_bounces.known_deliveries(store, asked, (batch.delivered for batch in batches))
     for each in details:
         each.event.asynchronous = each.delivery in known
 
 
 def _fit_outside(store: Store, batches: Sequence[Batch]) -> None:
     """Make what outside monitors say of listings fit what is stored. Doing it again changes nothing."""
-    known = told_of(store, (event for batch in batches for _, event in batch.listings))
+    known = open_listings_for(store, (event for batch in batches for _, event in batch.listings))
     for batch in batches:
-        batch.listings = fitted(batch.listings, known)
+        batch.listings = reconciled(batch.listings, known)
 
 
-def _new_negatives(store: Store, batches: Sequence[Batch], now_ms: int) -> list[list[Detail]]:
+def _new_negatives(store: Store, batches: Sequence[Batch], now_ms: int) -> list[list[NegativeEvent]]:
     """Of each batch the negative events that did not come before, in the store or earlier in these batches."""
     hashes = [[count.identity(each.event) for each in batch.negatives] for batch in batches]
     known = _counted_before(store, batches, sorted({each for some in hashes for each in some}), now_ms)
-    found: list[list[Detail]] = []
+    found: list[list[NegativeEvent]] = []
     for batch, ids in zip(batches, hashes, strict=True):
         kept = []
         for each, identity in zip(batch.negatives, ids, strict=True):
@@ -227,20 +227,20 @@ def _counted_before(store: Store, batches: Sequence[Batch], hashes: list[int], n
     return {int(identity) for identity, source, position in rows if position <= upto.get(source, -1)}
 
 
-def _fresh(batch: Batch) -> Fresh:
-    if batch.fresh is None:
+def _unseen(batch: Batch) -> Unseen:
+    if batch.unseen is None:
         raise AssertionError("a batch is looked through before it is stored")
-    return batch.fresh
+    return batch.unseen
 
 
 def _store_evidence(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     dead = [letter for batch in batches for letter in batch.dead]
-    negatives = [(batch.source.name, each) for batch in batches for each in _fresh(batch).negatives]
+    negatives = [(batch.source.name, each) for batch in batches for each in _unseen(batch).negatives]
     listings = [(batch.source.name, *each) for batch in batches for each in batch.listings]
     if dead:
         store.insert("dead_letters", dead_letter_columns(dead))
     if any(batch.delivered.hashes for batch in batches):
-        store.insert_table("sent_messages", cohorts.table(batch.delivered for batch in batches))
+        store.insert_table("sent_messages", cohorts.sent_messages_table(batch.delivered for batch in batches))
     if negatives:
         days = cohorts.sent_days(store, [each.event for _, each in negatives])
         store.insert("events", detail_columns(negatives, days))
@@ -251,5 +251,5 @@ def _store_evidence(store: Store, batches: Sequence[Batch], now_ms: int) -> None
         store.insert("unwanted_mail", unwanted_columns(unwanted))
     if listings:
         store.insert("listing_events", listing_columns(listings))
-    if any(_fresh(batch).ids.size for batch in batches):
+    if any(_unseen(batch).ids.size for batch in batches):
         store.insert_table("seen_ids", seen_table(batches, now_ms // HOUR_MS))

@@ -19,7 +19,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
 from streams.intake.batch import Batch
 from streams.intake.flush import Flushed, flush
-from streams.intake.metrics import Metrics
+from streams.intake.metrics import IngestMetrics
 from streams.intake.refusals import Refused
 from streams.io.broker import BrokerError, Publisher, UnacknowledgedError
 from streams.io.changes import messages
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Debounce:
+class AnnouncementThrottle:
     """Which changed customers are due to be announced: each at most once in `every_ms`, none forgotten."""
 
     every_ms: int
@@ -74,14 +74,14 @@ class Flusher:
         store: Store,
         publisher: Publisher,
         changes_every_s: float,
-        metrics: Metrics,
+        metrics: IngestMetrics,
         clock: Callable[[], int],
         refused: Refused | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._partitions = publisher.partitions(REPUTATION_CHANGES)
-        self._debounce = Debounce(int(changes_every_s * 1000))
+        self._debounce = AnnouncementThrottle(int(changes_every_s * 1000))
         self._metrics = metrics
         self._clock = clock
         self._refused = refused

@@ -17,13 +17,13 @@ from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.intake import gaps
-from streams.intake.batch import Batch, Source, Take, TimeBounds, take_listing
+from streams.intake.batch import Batch, BatchReader, SourcePartition, TimeBounds, take_listing
 from streams.intake.dead_share import DeadShare
 from streams.intake.flush import load_seen, stored_offsets
 from streams.intake.flusher import Flusher
-from streams.intake.metrics import Metrics
+from streams.intake.metrics import IngestMetrics
 from streams.intake.refusals import Refused
-from streams.intake.seen import Seen
+from streams.intake.seen import SeenIds
 from streams.intake.topic_identity import KNOWN_S, TopicIdentity
 from streams.io.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
 from streams.io.store import Store, StoreError
@@ -48,7 +48,7 @@ PREFETCH = {"queued.max.messages.kbytes": 8_192, "fetch.queue.backoff.ms": 20}
 MAX_DEAD_LETTER_BYTES = 16_000_000
 _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
-Where = tuple[str, int]
+PartitionKey = tuple[str, int]
 
 
 class IngestWorker:
@@ -59,7 +59,7 @@ class IngestWorker:
         kafka: Kafka,
         settings: IngestSettings,
         store: Store,
-        takes: dict[str, Take],
+        takes: dict[str, BatchReader],
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         refused: Refused | None = None,
     ) -> None:
@@ -68,16 +68,16 @@ class IngestWorker:
         self.takes = dict(takes)
         self.takes.setdefault(MAIL_BLOCKLISTINGS, take_listing(bounds(settings)))
         self.clock = clock
-        self.metrics = Metrics()
+        self.metrics = IngestMetrics()
         self._admin = admin(kafka)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
         self._flusher = Flusher(store, self._publisher, settings.changes_every_s, self.metrics, clock, refused)
         self._topics = TopicIdentity(self._admin, self.takes)
         self._refused = refused
-        self._batches: dict[Where, Batch] = {}
-        self._shares: dict[Where, DeadShare] = {}
+        self._batches: dict[PartitionKey, Batch] = {}
+        self._shares: dict[PartitionKey, DeadShare] = {}
         self._drained: Callable[[], None] | None = None
-        #: A topic was seen to be another one of the same name: all are to be taken up anew, once all are there.
+        #: A topic was seen to be another one of the same name: all are reopened once all are there.
         self._stale = False
         self._consumer: Consumer | None = None
 
@@ -107,12 +107,12 @@ class IngestWorker:
             self._flusher.close()
 
     def when_drained(self, action: Callable[[], None]) -> None:
-        """Once nothing more comes and all is stored, run `action` on the worker's thread, then take up the
-        topics anew. For the embedded broker, whose topics are remade to give memory back."""
+        """Once nothing more comes and all is stored, run `action` on the worker's thread, then open the
+        topics again. For the embedded broker, whose topics are remade to give memory back."""
         self._drained = action
 
     def _open(self) -> None:
-        """Take up the topics under the ids they have now."""
+        """Open the topics under the ids they have now."""
         self._topics.read(self._flusher.stopped)
         self._stale = False
         refused = self._refused
@@ -152,11 +152,11 @@ class IngestWorker:
             if self._drained is not None and now - quiet_since >= QUIET_S:
                 quiet_since = now
                 if self._all_taken():
-                    self._renew(stop)
+                    self._reopen_topics(stop)
             elif self._stale or now - ids_read >= IDS_S:
                 ids_read = now
                 if self._topics.changed():
-                    self._renew(stop)
+                    self._reopen_topics(stop)
 
     def _waiting(self) -> int:
         return sum(batch.messages for batch in self._batches.values())
@@ -222,7 +222,7 @@ class IngestWorker:
             self._take_run((topic or "", partition or 0), messages[start:end], now_ms)
         self.metrics.messages += len(messages)
 
-    def _take_run(self, where: Where, messages: Sequence[Message], now_ms: int) -> None:
+    def _take_run(self, where: PartitionKey, messages: Sequence[Message], now_ms: int) -> None:
         batch = self._batches.get(where)
         if batch is None:
             return
@@ -260,7 +260,7 @@ class IngestWorker:
                 continue
             if not each.ours:
                 log.warning("%s: another worker stored first; going on at %s", each.batch.source.name, each.stored + 1)
-                self._take_up([where])
+                self._start_partitions([where])
                 self._go_to(source, where)
             self._commit(source, TopicPartition(*where, each.stored + 1))
         return True
@@ -285,9 +285,9 @@ class IngestWorker:
         except KafkaException as error:
             log.debug("offset of %s not committed: %s", where, error)
 
-    def _go_to(self, source: Consumer, where: Where) -> None:
+    def _go_to(self, source: Consumer, where: PartitionKey) -> None:
         """Move a partition to where its batch goes on. A seek is refused while the partition is not being fetched,
-        as right after an assignment or an error; then all partitions are assigned anew, each where it is."""
+        as right after an assignment or an error; then all partitions are assigned again, each where it is."""
         try:
             source.seek(TopicPartition(*where, self._batches[where].next_offset))
         except KafkaException:
@@ -296,8 +296,8 @@ class IngestWorker:
             if self.metrics.waiting:
                 source.pause(again)
 
-    def _renew(self, stop: threading.Event) -> None:
-        """Store what came, let the topics be remade if that was asked for, and take up those that are there now.
+    def _reopen_topics(self, stop: threading.Event) -> None:
+        """Store what came, let the topics be remade if that was asked for, and open those that are there now.
 
         The consumer is closed meanwhile: one of librdkafka 2.16 crashes in its metadata cache when a topic it has
         read is deleted and made again, even when it is no longer assigned.
@@ -315,7 +315,7 @@ class IngestWorker:
             action()
         if not stop.is_set():
             self._open()
-            log.info("topics taken up anew: %s", self._topics.ids)
+            log.info("topics reopened under the ids %s", self._topics.ids)
 
     def _assign_all(self, source: Consumer) -> None:
         wanted = [
@@ -327,7 +327,7 @@ class IngestWorker:
 
     def _assigned(self, source: Consumer, partitions: list[TopicPartition]) -> None:
         self._topics.read(self._flusher.stopped)
-        self._take_up([(each.topic, each.partition) for each in partitions])
+        self._start_partitions([(each.topic, each.partition) for each in partitions])
         for each in partitions:
             position = self._batches[each.topic, each.partition].position
             each.offset = position or OFFSET_BEGINNING
@@ -335,12 +335,14 @@ class IngestWorker:
         if self.metrics.waiting:
             source.pause(partitions)
 
-    def _take_up(self, places: Sequence[Where]) -> None:
+    def _start_partitions(self, places: Sequence[PartitionKey]) -> None:
         """Begin an empty batch behind what is stored of each partition, with what it brought lately in memory."""
         began_s = time.monotonic()
         memory = self.settings.dedup_memory_mb * 1_000_000 // max(1, len({*self._batches, *places}))
         sources = [
-            Source(f"{topic}:{self._topics.ids[topic]}:{partition}", topic, partition, Seen(memory), began_s)
+            SourcePartition(
+                f"{topic}:{self._topics.ids[topic]}:{partition}", topic, partition, SeenIds(memory), began_s
+            )
             for topic, partition in places
         ]
         stored = self._flusher.ask(lambda store: stored_offsets(store, [each.name for each in sources]))
@@ -385,7 +387,7 @@ class IngestWorker:
             log.warning("%s: %s; asking again", batch.source.name, error)
             self._go_to(source, where)
             return
-        if self._topics.made_anew(where[0], 0.0 if low > batch.next_offset else KNOWN_S):
+        if self._topics.was_recreated(where[0], 0.0 if low > batch.next_offset else KNOWN_S):
             self._stale = True
             return
         found = gaps.gap(batch.source.name, batch.next_offset, low, high)

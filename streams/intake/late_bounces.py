@@ -39,7 +39,7 @@ def asked_of(event: MailEvent) -> int:
     return delivery_hash(event) if event.type == "bounced" and not event.asynchronous else NONE
 
 
-def note(delivered: Delivered, events: Sequence[MailEvent], times: Sequence[int]) -> None:
+def note_deliveries(delivered: Delivered, events: Sequence[MailEvent], times: Sequence[int]) -> None:
     """Add the deliveries among events, each with its time in epoch ms."""
     pairs = zip(events, times, strict=True)
     found = [(delivery_hash(event), time) for event, time in pairs if event.type == "delivered"]
@@ -47,7 +47,7 @@ def note(delivered: Delivered, events: Sequence[MailEvent], times: Sequence[int]
     delivered.times.extend([time for each, time in found if each != NONE])
 
 
-def known(store: Store, asked: Iterable[tuple[int, int]], about_to_be: Iterable[Delivered]) -> set[int]:
+def known_deliveries(store: Store, asked: Iterable[tuple[int, int]], about_to_be: Iterable[Delivered]) -> set[int]:
     """Which of these deliveries took place: pairs of a hash, or `NONE`, and the time of the bounce (epoch ms, UTC). One
     query, if any.
 

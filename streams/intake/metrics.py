@@ -7,7 +7,7 @@ from streams.io.instrument import counter, gauge
 
 
 @dataclass
-class Metrics:
+class IngestMetrics:
     """Running totals of one worker, and how it is now."""
 
     messages: int = counter("Messages taken from the broker.")
@@ -45,14 +45,14 @@ class Metrics:
         if not flushed.ours:
             self.fenced += 1
             return
-        batch, fresh, seen = flushed.batch, flushed.batch.fresh, flushed.batch.source.seen
+        batch, unseen, seen = flushed.batch, flushed.batch.unseen, flushed.batch.source.seen
         self.flushes += 1
         self.flush_messages = batch.messages
         self.stored += batch.messages
         self.dead_letters += len(batch.dead)
-        if fresh is not None:
-            self.duplicates += fresh.duplicates
-            self.negative_duplicates += fresh.negative_duplicates
+        if unseen is not None:
+            self.duplicates += unseen.duplicates
+            self.negative_duplicates += unseen.negative_duplicates
         self._seen[batch.source.name] = (seen.known, seen.memory_bytes, seen.expected_errors)
         self.forgotten_ids += seen.take_forgotten()
         self.known_ids = sum(known for known, _, _ in self._seen.values())

@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from schemas.dead_letter import DeadLetter
 from schemas.listing import BlocklistEvent
-from streams.intake.batch import Batch, Detail
+from streams.intake.batch import Batch, NegativeEvent
 from streams.intake.count import identity
 
 Columns = dict[str, list[Any]]
 
 
-def detail_columns(details: Iterable[tuple[str, Detail]], sent_days: Sequence[int]) -> Columns:
+def detail_columns(details: Iterable[tuple[str, NegativeEvent]], sent_days: Sequence[int]) -> Columns:
     """Columns of the `events` table, from pairs of source and event, and the day (epoch days, UTC) on which the
     message of each was sent."""
     pairs = list(details)
@@ -49,7 +49,7 @@ def detail_columns(details: Iterable[tuple[str, Detail]], sent_days: Sequence[in
     }
 
 
-def negative_id_columns(details: Iterable[tuple[str, Detail]], now_ms: int) -> Columns:
+def negative_id_columns(details: Iterable[tuple[str, NegativeEvent]], now_ms: int) -> Columns:
     """Columns of the `negative_ids` table, from pairs of source and event."""
     pairs = list(details)
     return {
@@ -62,7 +62,7 @@ def negative_id_columns(details: Iterable[tuple[str, Detail]], now_ms: int) -> C
 
 def seen_table(batches: Sequence[Batch], hour: int) -> pa.Table:
     """Rows of the `seen_ids` table: the new ids of all batches, which came in `hour` (epoch hours)."""
-    new = [(batch, batch.fresh.ids) for batch in batches if batch.fresh is not None]
+    new = [(batch, batch.unseen.ids) for batch in batches if batch.unseen is not None]
     sizes = [len(ids) for _, ids in new]
     return pa.table(
         {

@@ -30,7 +30,7 @@ _ALWAYS = np.uint64(0x100)
 _FINGERPRINT_BITS = 55
 
 
-class Seen:
+class SeenIds:
     """The ids of one source partition. `hours` is for how long an id is known; `most_bytes` bounds the memory."""
 
     def __init__(self, most_bytes: int, hours: int = 24) -> None:

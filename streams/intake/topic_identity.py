@@ -26,7 +26,7 @@ class TopicIdentity:
         self.ids: Mapping[str, str] = {}
 
     def read(self, stopped: Callable[[], bool]) -> None:
-        """Read the ids anew; `stopped` tells that nobody waits for them any more.
+        """Read the ids again; `stopped` tells that nobody waits for them any more.
 
         Of a topic made just now, one broker of a cluster may know later than another; one that comes back under load
         may not answer at first, or not know its topics yet.
@@ -62,7 +62,7 @@ class TopicIdentity:
             return False
         return len(known) == len(self._names) and known != self.ids
 
-    def made_anew(self, topic: str, patience_s: float = 0.0) -> bool:
+    def was_recreated(self, topic: str, patience_s: float = 0.0) -> bool:
         """Whether a topic has another id now; one broker of a cluster may know that later than another."""
         deadline = time.monotonic() + patience_s
         while True:

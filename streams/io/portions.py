@@ -19,7 +19,7 @@ _ESCAPED = ("\\", "'", "`", "\t", "\n")
 _APART = "\0"
 
 
-class Names:
+class ArrayParameter:
     """Names to be bound as `Array(String)`.
 
     The driver escapes a list character by character, which takes longer than the query where there are thousands of
@@ -44,7 +44,7 @@ def _escaped(text: str) -> str:
     return text
 
 
-def portions(store: Store, names: Sequence[str]) -> Iterator[Names]:
+def portions(store: Store, names: Sequence[str]) -> Iterator[ArrayParameter]:
     """The names in order, in runs of as many as one query of the store can be given.
 
     Sorted names make runs that lie together in a table sorted by name, so that all runs together read it once.
@@ -52,7 +52,7 @@ def portions(store: Store, names: Sequence[str]) -> Iterator[Names]:
     start = 0
     while start < len(names):
         end = start + (MOST if store.settings.path else _that_fit(names[start : start + MOST]))
-        yield Names(names[start:end])
+        yield ArrayParameter(names[start:end])
         start = end
 
 

@@ -30,7 +30,7 @@ LEAST = 3
 Attributed = Literal["dedicated", "shared", "unused"]
 
 
-class Use(NamedTuple):
+class CustomerUse(NamedTuple):
     """What one customer did through a resource: mail sent, and of it complaints, hard bounces and refusals."""
 
     customer: str
@@ -59,7 +59,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[Cause, ...] = ()
 
 
-def attribute(uses: Iterable[Use], owner: str | None = None) -> Attribution:
+def attribute(uses: Iterable[CustomerUse], owner: str | None = None) -> Attribution:
     """The causes, from what each customer (once) did. `owner` is whom the resource is set up for, if anybody.
 
     Who sent nothing through it is never named, an owner neither.
@@ -95,7 +95,7 @@ def attribute(uses: Iterable[Use], owner: str | None = None) -> Attribution:
     )
 
 
-def _scores(used: list[Use]) -> dict[str, int]:
+def _scores(used: list[CustomerUse]) -> dict[str, int]:
     """Each customer's excess, times all mail and the weight of a complaint."""
     volume = sum(use.volume for use in used)
     complaints = sum(use.complaints for use in used)
@@ -109,5 +109,5 @@ def _scores(used: list[Use]) -> dict[str, int]:
     }
 
 
-def _bad(use: Use) -> int:
+def _bad(use: CustomerUse) -> int:
     return COMPLAINT * use.complaints + INVALID * use.invalid + BLOCKED * use.blocked

@@ -9,12 +9,12 @@ import msgspec
 
 from schemas.listing import KINDS, WEIGHTS, ResourceKind, Weight
 from streams.io.store import Store
-from streams.listings.attribution import Attributed, Attribution, Cause, Use, attribute
+from streams.listings.attribution import Attributed, Attribution, Cause, CustomerUse, attribute
 from streams.listings.exposure import EXPOSING, SENT_MAIL
-from streams.listings.intervals import USED_WITHIN_S, Listing, read_listings
+from streams.listings.intervals import USED_WITHIN_S, ListingInterval, read_listings
 from streams.listings.resource_use import used
 
-#: Listings in force this long ago, or later, are looked at. Those that began in this time are counted anew, but for
+#: Listings in force this long ago, or later, are looked at. Those that began in this time are counted again, but for
 #: those on informational lists, which accuse nobody and may be as many as there are addresses.
 LOOKED_AT_MS = 7 * 24 * 3600 * 1000
 #: How often: counts of the hours before a listing may come late.
@@ -77,7 +77,7 @@ WHERE listing_causes.began >= fromUnixTimestamp64Milli({since:Int64}) AND attrib
 
 T = TypeVar("T")
 #: A listing: resource, zone, and when it began (epoch ms).
-Key = tuple[str, str, int]
+ListingKey = tuple[str, str, int]
 
 
 class CausedListing(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ class CausedListing(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[Cause, ...]
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ListingKey:
         """What tells listings apart."""
         return self.resource, self.zone, self.began_ms
 
@@ -109,14 +109,14 @@ class CausedListing(msgspec.Struct, frozen=True, kw_only=True):
         return (self.causes[0].customer, self.causes[0].share) if self.causes and self.causes[0].share > 0 else None
 
 
-class Causes:
+class ListingCauses:
     """Keeps the table. `owners` are the customers of pools that are set up for one. One thread at a time."""
 
     def __init__(self, store: Store, owners: Mapping[str, str]) -> None:
         self._store = store
         self._owners = owners
         self._recounted_ms = -RECOUNT_MS
-        self._tops: dict[Key, tuple[str, float]] = {}
+        self._tops: dict[ListingKey, tuple[str, float]] = {}
 
     def refresh(self, now_ms: int) -> set[str]:
         """Write what is new or changed. Returns the customers who, since the last time, became the likeliest cause of
@@ -147,7 +147,7 @@ class Causes:
         return {tops[key][0] for tops in (before, self._tops) for key in differing if key in tops}
 
 
-def find_causes(store: Store, listings: Sequence[Listing], owners: Mapping[str, str]) -> list[CausedListing]:
+def find_causes(store: Store, listings: Sequence[ListingInterval], owners: Mapping[str, str]) -> list[CausedListing]:
     """Count who used the resource of each listing before it began, and rank them. Writes nothing.
 
     Raises:
@@ -202,7 +202,9 @@ def runs(store: Store, some: Sequence[T]) -> Iterator[Sequence[T]]:
     return (some[start : start + most] for start in range(0, len(some), most))
 
 
-def read_attributed(store: Store, listings: Sequence[Listing], least: float) -> dict[str, list[Listing]]:
+def read_attributed(
+    store: Store, listings: Sequence[ListingInterval], least: float
+) -> dict[str, list[ListingInterval]]:
     """Of these listings, those of which a customer is the likeliest cause by a share of at least `least`.
 
     Raises:
@@ -212,13 +214,15 @@ def read_attributed(store: Store, listings: Sequence[Listing], least: float) -> 
     return {customer: [each for each, share in caused if share >= least] for customer, caused in found.items()}
 
 
-def read_attributed_shares(store: Store, listings: Sequence[Listing]) -> dict[str, list[tuple[Listing, float]]]:
+def read_attributed_shares(
+    store: Store, listings: Sequence[ListingInterval]
+) -> dict[str, list[tuple[ListingInterval, float]]]:
     """These listings by their likeliest cause, with its share. Those on informational lists accuse nobody.
 
     Raises:
         StoreError: the store failed.
     """
-    found: dict[str, list[tuple[Listing, float]]] = defaultdict(list)
+    found: dict[str, list[tuple[ListingInterval, float]]] = defaultdict(list)
     if listings:
         rows = store.rows(TOPS, {"since": min(each.from_ms for each in listings)})
         tops = {(resource, zone, int(began)): (str(customer), share) for resource, zone, began, customer, share in rows}
@@ -228,7 +232,7 @@ def read_attributed_shares(store: Store, listings: Sequence[Listing]) -> dict[st
     return found
 
 
-def read_owners(store: Store, listings: Sequence[Listing]) -> dict[Key, str]:
+def read_owners(store: Store, listings: Sequence[ListingInterval]) -> dict[ListingKey, str]:
     """Of these listings, those of pools set up for one customer that others used too: whose they are.
 
     Raises:
@@ -240,12 +244,12 @@ def read_owners(store: Store, listings: Sequence[Listing]) -> dict[Key, str]:
     return {(resource, zone, int(began)): str(customer) for resource, zone, began, customer in rows}
 
 
-def key_of(listing: Listing) -> Key:
+def key_of(listing: ListingInterval) -> ListingKey:
     """What tells listings apart."""
     return listing.resource, listing.zone, listing.from_ms
 
 
-def _is_current(listing: Listing, known: CausedListing | None) -> bool:
+def _is_current(listing: ListingInterval, known: CausedListing | None) -> bool:
     """Whether what is stored of a listing says of it what is known of it now."""
     return known is not None and (known.confirmed, known.ended_ms, known.weight) == (
         listing.confirmed,
@@ -254,10 +258,10 @@ def _is_current(listing: Listing, known: CausedListing | None) -> bool:
     )
 
 
-def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
-    found: dict[Key, list[Use]] = defaultdict(list)
+def _uses(store: Store, listings: Sequence[ListingInterval]) -> dict[ListingKey, list[CustomerUse]]:
+    found: dict[ListingKey, list[CustomerUse]] = defaultdict(list)
     # Several lists may have begun to list a resource at the same moment.
-    same: dict[tuple[ResourceKind, str, int], list[Key]] = defaultdict(list)
+    same: dict[tuple[ResourceKind, str, int], list[ListingKey]] = defaultdict(list)
     for each in listings:
         same[each.kind, each.resource, each.from_ms // 1000].append(key_of(each))
     for some in runs(store, sorted(same)):
@@ -266,13 +270,13 @@ def _uses(store: Store, listings: Sequence[Listing]) -> dict[Key, list[Use]]:
         resources = [(kind, name) for kind, name, _ in some]
         columns = f"customer, bucket, {', '.join(COUNTED)}"
         for place, customer, *numbers in used(store, USES, columns, resources, since, until, asked):
-            use = Use(str(customer), *map(int, numbers))
+            use = CustomerUse(str(customer), *map(int, numbers))
             for key in same[some[int(place) - 1]]:
                 found[key].append(use)
     return found
 
 
-def _pools(store: Store, listings: Sequence[Listing]) -> dict[str, str]:
+def _pools(store: Store, listings: Sequence[ListingInterval]) -> dict[str, str]:
     """The pool in which each address was used last, as far as events that are kept one by one say."""
     begins = {each.resource: each.from_ms // 1000 for each in listings if each.kind == "ip"}
     found: dict[str, str] = {}
@@ -282,7 +286,7 @@ def _pools(store: Store, listings: Sequence[Listing]) -> dict[str, str]:
     return found
 
 
-def _caused(listing: Listing, pool: str, said: Attribution) -> CausedListing:
+def _caused(listing: ListingInterval, pool: str, said: Attribution) -> CausedListing:
     return CausedListing(
         resource=listing.resource,
         kind=listing.kind,

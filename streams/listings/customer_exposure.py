@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.io.store import Store
-from streams.listings.causes import COUNTED, CausedListing, Key, runs
+from streams.listings.causes import COUNTED, CausedListing, ListingKey, runs
 from streams.listings.exposure import SENT_MAIL
 from streams.listings.intervals import USED_WITHIN_S
 from streams.listings.resource_use import used
@@ -34,13 +34,13 @@ class Exposure(NamedTuple):
     exposed: int
 
 
-def exposures(store: Store, customer: str, listings: Sequence[CausedListing]) -> dict[Key, Exposure]:
+def exposures(store: Store, customer: str, listings: Sequence[CausedListing]) -> dict[ListingKey, Exposure]:
     """The customer's mail through each of the resources, by listing; absent where there was none.
 
     Raises:
         StoreError: the store failed.
     """
-    found: dict[Key, Exposure] = {}
+    found: dict[ListingKey, Exposure] = {}
     for some in runs(store, listings):
         begins = [each.began_ms // 1000 for each in some]
         asked = {

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from schemas.listing import WEIGHTS, Weight
 from schemas.scope import CUSTOMER
 from streams.io.store import Store
-from streams.listings.causes import COUNTED, RECOUNT_MS, Key, key_of, read_owners, runs
+from streams.listings.causes import COUNTED, RECOUNT_MS, ListingKey, key_of, read_owners, runs
 from streams.listings.exposure import SENT_MAIL
-from streams.listings.intervals import USED_WITHIN_S, Listing
+from streams.listings.intervals import USED_WITHIN_S, ListingInterval
 from streams.listings.resource_use import NOBODY, Users, used
 from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.subjects.scopes import scopes_of
@@ -41,10 +41,10 @@ GROUP BY place
 """  # noqa: S608 - made of names from this project only
 
 
-class Own(NamedTuple):
+class ExclusiveListing(NamedTuple):
     """A listing that is one customer's; `stream` is the only stream that sent there, where that is known."""
 
-    listing: Listing
+    listing: ListingInterval
     stream: str | None = None
 
 
@@ -58,10 +58,10 @@ class OwnListings:
         """Only listings of these weights are looked at."""
         self._store = store
         self._weights = frozenset(weights)
-        self._users: dict[Key, Users] = {}
+        self._users: dict[ListingKey, Users] = {}
         self._read_ms = -RECOUNT_MS
 
-    def owned(self, listings: Sequence[Listing], now_ms: int) -> dict[str, list[Own]]:
+    def owned(self, listings: Sequence[ListingInterval], now_ms: int) -> dict[str, list[ExclusiveListing]]:
         """The listings of each customer that has one.
 
         Raises:
@@ -75,7 +75,7 @@ class OwnListings:
         return by_owner(asked, self._users, read_owners(self._store, asked))
 
 
-def users_before(store: Store, listings: Sequence[Listing]) -> dict[Key, Users]:
+def users_before(store: Store, listings: Sequence[ListingInterval]) -> dict[ListingKey, Users]:
     """Who sent through the resource of each listing in the 48 hours before it began.
 
     Raises:
@@ -94,18 +94,20 @@ def users_before(store: Store, listings: Sequence[Listing]) -> dict[Key, Users]:
 
 
 def by_owner(
-    listings: Iterable[Listing], users: Mapping[Key, Users], owners: Mapping[Key, str]
-) -> dict[str, list[Own]]:
+    listings: Iterable[ListingInterval], users: Mapping[ListingKey, Users], owners: Mapping[ListingKey, str]
+) -> dict[str, list[ExclusiveListing]]:
     """The listings of each customer that sent alone, or that the address is set up for. Pure."""
-    owned: dict[str, list[Own]] = defaultdict(list)
+    owned: dict[str, list[ExclusiveListing]] = defaultdict(list)
     for each in listings:
         used_by = users.get(key_of(each), NOBODY)
         if (customer := used_by.alone or owners.get(key_of(each))) is not None:
-            owned[customer].append(Own(each, used_by.one_stream))
+            owned[customer].append(ExclusiveListing(each, used_by.one_stream))
     return owned
 
 
-def add_listings(found: Subjects, windows_ms: Sequence[int], owned: Mapping[str, Sequence[Own]], now_ms: int) -> None:
+def add_listings(
+    found: Subjects, windows_ms: Sequence[int], owned: Mapping[str, Sequence[ExclusiveListing]], now_ms: int
+) -> None:
     """Fill in how many listings of each weight were in force in each window, and for how long.
 
     A stream has those of resources that it alone used, and so has the sub-account that it belongs to. Critical listings
@@ -120,7 +122,7 @@ def add_listings(found: Subjects, windows_ms: Sequence[int], owned: Mapping[str,
 
 
 def add_attributed(
-    found: Subjects, windows_ms: Sequence[int], attributed: Mapping[str, Sequence[Listing]], now_ms: int
+    found: Subjects, windows_ms: Sequence[int], attributed: Mapping[str, Sequence[ListingInterval]], now_ms: int
 ) -> None:
     """Fill in of how many listings, in force in each window, each customer is the likely cause."""
     if not attributed:
@@ -133,7 +135,7 @@ def add_attributed(
                 ]
 
 
-def in_force(listing: Listing, window_ms: int, now_ms: int) -> bool:
+def in_force(listing: ListingInterval, window_ms: int, now_ms: int) -> bool:
     """Whether a listing was in force at some time of a window that ends now."""
     return listing.to_ms is None or listing.to_ms > now_ms - window_ms
 
@@ -143,7 +145,7 @@ def listed_s(from_s: int, to_s: int, window_s: int, now_s: int) -> int:
     return max(0, min(to_s, now_s) - max(from_s, now_s - window_s))
 
 
-def _add(found: Subjects, row: int, listing: Listing, windows_ms: Sequence[int], now_ms: int) -> None:
+def _add(found: Subjects, row: int, listing: ListingInterval, windows_ms: Sequence[int], now_ms: int) -> None:
     to_s = FOREVER_S if listing.to_ms is None else listing.to_ms // 1000
     of_customer = found.scopes[row] == CUSTOMER and listing.weight == "critical"
     for place, length in enumerate(windows_ms):

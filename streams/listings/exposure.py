@@ -8,7 +8,7 @@ import numpy as np
 from schemas.listing import Weight
 from streams.io.portions import portions
 from streams.io.store import Store
-from streams.listings.intervals import Listing
+from streams.listings.intervals import ListingInterval
 from streams.subjects.arrays import PLACE, Totals
 from streams.subjects.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
 
@@ -43,7 +43,7 @@ def add_exposure(
     totals: Totals,
     customers: Sequence[str],
     windows_ms: Sequence[int],
-    listings: Sequence[Listing],
+    listings: Sequence[ListingInterval],
     now_ms: int,
 ) -> None:
     """Fill in `sent` and `exposed` of the totals of customers (sorted), of whom used a listed address.
@@ -81,7 +81,7 @@ def add_exposure(
                     totals.counts[row][np.ix_(order, places)] = found
 
 
-def exposing(listings: Iterable[Listing]) -> list[Listing]:
+def exposing(listings: Iterable[ListingInterval]) -> list[ListingInterval]:
     """Those of addresses, on lists that say something about abuse."""
     return [each for each in listings if each.kind == "ip" and each.weight in EXPOSING]
 

@@ -20,7 +20,7 @@ ORDER BY resource, zone, time, type
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListingInterval:
     """One resource on one zone from `from_ms` to `to_ms` (epoch ms, UTC; None: still listed).
 
     `confirmed`: a second look said the same, or none was owed.
@@ -35,14 +35,14 @@ class Listing:
     confirmed: bool = True
 
 
-def intervals(events: Iterable[Sequence[Any]]) -> list[Listing]:
+def intervals(events: Iterable[Sequence[Any]]) -> list[ListingInterval]:
     """Listings from events (resource, zone, weight, type, time ms, kind, confirmed) ordered by resource, zone and time.
     Pure.
 
     `still_listed` without a `listed` before it begins a listing: the beginning may be older than what is kept.
     """
-    found: list[Listing] = []
-    current: Listing | None = None
+    found: list[ListingInterval] = []
+    current: ListingInterval | None = None
     for resource, zone, weight, said, time_ms, kind, confirmed in events:
         if current is not None and (current.resource, current.zone) != (resource, zone):
             found.append(current)
@@ -52,7 +52,7 @@ def intervals(events: Iterable[Sequence[Any]]) -> list[Listing]:
                 found.append(replace(current, to_ms=int(time_ms)))
                 current = None
         elif current is None:
-            current = Listing(resource, zone, weight, int(time_ms), None, kind, bool(confirmed))
+            current = ListingInterval(resource, zone, weight, int(time_ms), None, kind, bool(confirmed))
         elif confirmed and not current.confirmed:
             current = replace(current, confirmed=True)
     if current is not None:
@@ -62,7 +62,7 @@ def intervals(events: Iterable[Sequence[Any]]) -> list[Listing]:
 
 def read_listings(
     store: Store, since_ms: int, weights: Sequence[Weight], kinds: Sequence[ResourceKind] = ("ip",)
-) -> list[Listing]:
+) -> list[ListingInterval]:
     """Listings of the given weights and kinds that were in force at or after `since_ms`.
 
     Raises:

@@ -36,7 +36,7 @@ OURSELVES = ""
 
 
 @dataclass(slots=True)
-class Open:
+class OpenListing:
     """A listing in force: who told of it, and what it weighs."""
 
     weight: Weight
@@ -50,10 +50,10 @@ class Open:
 
 
 #: By resource and zone.
-InForce = dict[tuple[str, str], Open]
+OpenListings = dict[tuple[str, str], OpenListing]
 
 
-def told_of(store: Store, events: Iterable[BlocklistEvent]) -> InForce:
+def open_listings_for(store: Store, events: Iterable[BlocklistEvent]) -> OpenListings:
     """The listings in force of whatever outside monitors speak of in `events`.
 
     Raises:
@@ -63,17 +63,17 @@ def told_of(store: Store, events: Iterable[BlocklistEvent]) -> InForce:
     if not resources:
         return {}
     return {
-        (resource, zone): Open(weight, tuple(codes), set(monitors))
+        (resource, zone): OpenListing(weight, tuple(codes), set(monitors))
         for resource, zone, monitors, weight, codes in store.rows(IN_FORCE, {"resources": resources})
     }
 
 
-def fitted(listings: Sequence[tuple[int, BlocklistEvent]], known: InForce) -> list[tuple[int, BlocklistEvent]]:
+def reconciled(listings: Sequence[tuple[int, BlocklistEvent]], known: OpenListings) -> list[tuple[int, BlocklistEvent]]:
     """The events (each with its offset) as they are to be stored; `known` is brought up to date. Pure but for that."""
-    return [(offset, event) for offset, told in listings for event in _fitted(told, known)]
+    return [(offset, event) for offset, told in listings for event in _reconciled(told, known)]
 
 
-def _fitted(event: BlocklistEvent, known: InForce) -> Iterator[BlocklistEvent]:
+def _reconciled(event: BlocklistEvent, known: OpenListings) -> Iterator[BlocklistEvent]:
     key = event.resource, event.zone
     before = known.get(key)
     match event.type:
@@ -92,13 +92,13 @@ def _fitted(event: BlocklistEvent, known: InForce) -> Iterator[BlocklistEvent]:
             yield msgspec.structs.replace(event, type="still_listed", weight=before.weight, codes=codes)
         case "listed" | "still_listed":
             monitors = {event.monitor} | (before.monitors if before else set())
-            known[key] = Open(event.weight, event.codes, monitors)
+            known[key] = OpenListing(event.weight, event.codes, monitors)
             yield event if event.monitor == OURSELVES else msgspec.structs.replace(event, type="listed")
         case _:
             yield event
 
 
-def _ended(event: BlocklistEvent, known: InForce) -> Iterator[BlocklistEvent]:
+def _ended(event: BlocklistEvent, known: OpenListings) -> Iterator[BlocklistEvent]:
     over = [
         (resource, zone)
         for (resource, zone), each in known.items()

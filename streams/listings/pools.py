@@ -13,7 +13,7 @@ from streams.io.store import Store
 from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.exclusive import in_force, listed_s
 from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
-from streams.listings.intervals import Listing
+from streams.listings.intervals import ListingInterval
 from streams.subjects.totals import FOREVER_S, MINUTE_S, begin
 
 #: So many likely causes are named of a listing.
@@ -78,7 +78,7 @@ def told(listing: CausedListing) -> str:
 def _listed(listings: Sequence[CausedListing], length_ms: int, now_ms: int) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
     for each in listings:
-        known = Listing(each.resource, each.zone, each.weight, each.began_ms, each.ended_ms)
+        known = ListingInterval(each.resource, each.zone, each.weight, each.began_ms, each.ended_ms)
         if in_force(known, length_ms, now_ms):
             found[f"listings_{each.weight}"] += 1
             found["critical_listings"] += each.weight == "critical"

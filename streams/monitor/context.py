@@ -16,19 +16,19 @@ from streams.alerts.states import SubjectRule
 from streams.decisions.overrides import operators
 from streams.io.store import Store
 from streams.judge.verdict import Judgement
-from streams.subjects.arrays import Key
+from streams.subjects.arrays import StreamKey
 
 
 class BatchContext(NamedTuple):
     """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
     counts open again."""
 
-    shown: Mapping[Key, LastShown]
+    shown: Mapping[StreamKey, LastShown]
     acknowledgements: Mapping[str, Acknowledgement]
     late: frozenset[SubjectRule]
 
     def of(
-        self, state: AlertState | None, now: Basis, rule: Rule, whose: Key, overrides: Sequence[Override]
+        self, state: AlertState | None, now: Basis, rule: Rule, whose: StreamKey, overrides: Sequence[Override]
     ) -> JudgementContext:
         """What there is to know of one rule's verdict on `whose` mail (customer and scope)."""
         return JudgementContext(

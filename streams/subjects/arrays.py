@@ -22,14 +22,14 @@ LISTED_S_OF = {weight: PLACE[f"listed_s_{weight}"] for weight in WEIGHTS}
 
 Counts = NDArray[np.int64]
 #: Customer and stream.
-Key = tuple[str, str]
+StreamKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What streams have over some windows: `counts` has the axes key, window, field."""
 
-    keys: list[Key]
+    keys: list[StreamKey]
     counts: Counts
 
 
@@ -114,7 +114,7 @@ class Layout(NamedTuple):
     several: list[int]
 
 
-def layout(keys: Sequence[Key]) -> Layout:
+def layout(keys: Sequence[StreamKey]) -> Layout:
     """The subjects of streams; `keys` are sorted."""
     customers = [key[0] for key in keys]
     starts = np.flatnonzero([True, *map(ne, customers[1:], customers)][: len(keys)])

@@ -10,7 +10,7 @@ import msgspec
 from schemas.alert import Level
 from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import RANK
-from streams.subjects.arrays import Key
+from streams.subjects.arrays import StreamKey
 
 #: `flagged` and `freed`: by one policy only. `worse` and `milder`: the worst level differs. `moved`: only the times do.
 Kind = Literal["flagged", "freed", "worse", "milder", "moved"]
@@ -39,9 +39,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     in_force: tuple[LevelSpan, ...]
 
 
-def spans(transitions: Iterable[Transition], least: Level) -> dict[Key, tuple[LevelSpan, ...]]:
+def spans(transitions: Iterable[Transition], least: Level) -> dict[StreamKey, tuple[LevelSpan, ...]]:
     """When each subject stood at `least` or worse. The transitions of a subject and rule are in the order of time."""
-    found: dict[Key, list[LevelSpan]] = defaultdict(list)
+    found: dict[StreamKey, list[LevelSpan]] = defaultdict(list)
     ordered = sorted(transitions, key=lambda each: (each.customer, each.scope, each.rule))
     for (customer, scope, rule), life in groupby(ordered, lambda each: (each.customer, each.scope, each.rule)):
         since: int | None = None
@@ -59,7 +59,7 @@ def spans(transitions: Iterable[Transition], least: Level) -> dict[Key, tuple[Le
 
 
 def differences(
-    tried: dict[Key, tuple[LevelSpan, ...]], in_force: dict[Key, tuple[LevelSpan, ...]]
+    tried: dict[StreamKey, tuple[LevelSpan, ...]], in_force: dict[StreamKey, tuple[LevelSpan, ...]]
 ) -> list[Difference]:
     """Whom the policies treat differently: by kind, then by name."""
     found = [

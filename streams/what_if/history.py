@@ -17,8 +17,8 @@ from streams.judge.spikes import FIRST_H
 from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before
 from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
-from streams.listings.intervals import Listing, read_listings
-from streams.subjects.arrays import FIELDS, PLACE, Counts, Key, Layout, layout
+from streams.listings.intervals import ListingInterval, read_listings
+from streams.subjects.arrays import FIELDS, PLACE, Counts, Layout, StreamKey, layout
 from streams.subjects.totals import FOREVER_S, MINUTE_S
 from streams.what_if.backtest import HOUR_S, AttributedListing, History, OwnListing, hours_of
 from streams.windows.sub_accounts import rows_of_sub_accounts
@@ -137,7 +137,7 @@ class Hourly:
             yield self._read(customers[place : place + some])
 
     def _read(self, customers: Sequence[str]) -> History:
-        keys: list[Key] = []
+        keys: list[StreamKey] = []
         columns: list[list[Any]] = [[] for _ in ("hour", *READ)]
         for names in portions(self._store, customers):
             for block in self._store.blocks(HOURS, {"customers": names, **self._asked}):
@@ -182,7 +182,7 @@ class Hourly:
         found: Counts = (hours.astype(np.int64) - self._extent.start_s) // HOUR_S
         return found
 
-    def _add_exposure(self, counts: Counts, who: Layout, keys: Sequence[Key], customers: Sequence[str]) -> None:
+    def _add_exposure(self, counts: Counts, who: Layout, keys: Sequence[StreamKey], customers: Sequence[str]) -> None:
         """`sent` and `exposed` of whoever used an address that was listed."""
         if not self._listings:
             return
@@ -225,7 +225,7 @@ class Hourly:
             self._attributed = found
         return self._attributed
 
-    def _read_own(self, listings: Sequence[Listing]) -> Mapping[str, Sequence[OwnListing]]:
+    def _read_own(self, listings: Sequence[ListingInterval]) -> Mapping[str, Sequence[OwnListing]]:
         owned = by_owner(listings, users_before(self._store, listings), read_owners(self._store, listings))
         return {
             customer: [
@@ -236,6 +236,6 @@ class Hourly:
         }
 
 
-def _end(listing: Listing) -> float:
+def _end(listing: ListingInterval) -> float:
     """Epoch s."""
     return inf if listing.to_ms is None else listing.to_ms / 1000

@@ -17,7 +17,7 @@ from schemas.policy_metric import Metric
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.listings.exposure import SENT_MAIL
-from streams.subjects.arrays import PLACE, Key, Totals
+from streams.subjects.arrays import PLACE, StreamKey, Totals
 from streams.subjects.totals import FOREVER_S, HOUR_S, begin, longest_first, sums
 
 #: Mail from before is looked for so far back.
@@ -125,7 +125,7 @@ class _Windows:
         self._until = until_s
         self._order = longest_first(windows_ms)
         self._since = [begin(windows_ms[window], now_ms) for window in self._order]
-        self._rows: dict[Key, int] = {key: row for row, key in enumerate(totals.keys)}
+        self._rows: dict[StreamKey, int] = {key: row for row, key in enumerate(totals.keys)}
 
     def fill(
         self, sql: str, fields: Mapping[str, str], summed: Callable[[tuple[tuple[str, str], ...], int], str]

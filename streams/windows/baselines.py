@@ -12,7 +12,7 @@ from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.screen import finished
 from streams.judge.spikes import FIRST_H, HOURS, baseline
-from streams.subjects.arrays import Counts, Key, Subjects
+from streams.subjects.arrays import Counts, StreamKey, Subjects
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import HOUR_S
 
@@ -41,7 +41,7 @@ GROUP BY customer, stream
 """
 
 #: By customer and scope; those without enough history are absent.
-Found = dict[Key, Baseline]
+Found = dict[StreamKey, Baseline]
 
 
 class Baselines:
@@ -75,7 +75,7 @@ class Baselines:
         return {row: each for row, each in usual.items() if each is not None}
 
     def forget(self) -> None:
-        """Read everything anew from now on."""
+        """Read everything again from now on."""
         self._read.clear()
         self._found.clear()
 
@@ -87,7 +87,7 @@ def read_baselines(store: Store, customers: Sequence[str], now_ms: int) -> Found
         StoreError: the store failed.
     """
     since = max(0, (now_ms // 1000 // HOUR_S - FIRST_H) * HOUR_S)
-    volumes: dict[Key, Counts] = {}
+    volumes: dict[StreamKey, Counts] = {}
     for part in portions(store, customers):
         asked = {"customers": part, "since": since, "until": since + HOURS * HOUR_S}
         for block in store.blocks(VOLUMES, asked):

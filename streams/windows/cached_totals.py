@@ -10,7 +10,7 @@ from streams.windows.long import LongWindows
 Read = Callable[[Sequence[str], Sequence[int]], Totals]
 
 
-class KeptTotals:
+class CachedTotals:
     """Reads totals; the long windows of a customer at most every `keep_ms`, of at most `most` customers.
 
     A customer of whom nothing is kept is read in full. One thread at a time.
@@ -30,7 +30,7 @@ class KeptTotals:
         """The totals of customers (sorted), and who is to be read again when.
 
         Those are the customers whose long windows were read a while ago, each with the time (epoch ms) from
-        which on they are read anew.
+        which on they are read again.
         """
         parts, places = [], []
         again: list[tuple[str, int]] = []
@@ -47,5 +47,5 @@ class KeptTotals:
         return merged(parts, places, self._windows), again
 
     def clear(self) -> None:
-        """Read everything anew from now on."""
+        """Read everything again from now on."""
         self._kept.clear()

@@ -14,7 +14,7 @@ from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
 from streams.subjects.totals import read_totals
-from streams.windows.cached_totals import KeptTotals
+from streams.windows.cached_totals import CachedTotals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
 
@@ -28,7 +28,7 @@ class ClassWindows:
         self._store = store
         self._lengths = lengths_ms
         self._fbl = feedback_loop
-        self._kept = {name: KeptTotals(lengths_ms, keep_ms, most) for name in CLASSES}
+        self._kept = {name: CachedTotals(lengths_ms, keep_ms, most) for name in CLASSES}
 
     def added(self, found: Subjects, now_ms: int) -> Subjects:
         """The subjects, and behind them the classes of those customers that send mail of both.
@@ -41,11 +41,11 @@ class ClassWindows:
         )
 
     def forget(self) -> None:
-        """Read everything anew from now on."""
+        """Read everything again from now on."""
         for kept in self._kept.values():
             kept.clear()
 
-    def _of_class(self, name: str, kept: KeptTotals, found: Subjects, now_ms: int) -> Totals:
+    def _of_class(self, name: str, kept: CachedTotals, found: Subjects, now_ms: int) -> Totals:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
             return read_totals(self._store, customers, lengths, self._fbl, now_ms, stream_class=name)

@@ -18,12 +18,12 @@ from streams.io.store import Store
 from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
-from streams.listings.intervals import Listing, read_listings
+from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects.arrays import PLACE, Subjects, Totals, subjects
 from streams.subjects.totals import read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
-from streams.windows.cached_totals import KeptTotals
+from streams.windows.cached_totals import CachedTotals
 from streams.windows.classes import ClassWindows
 from streams.windows.providers import Group, ProviderWindows
 from streams.windows.sub_accounts import with_sub_accounts
@@ -64,7 +64,7 @@ class Windows:
         self._names = tuple(windows)
         self._lengths = list(windows.values())
         self._fbl = feedback_loop
-        self._kept = KeptTotals(self._lengths, keep_ms, most)
+        self._kept = CachedTotals(self._lengths, keep_ms, most)
         self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
         self._sub_accounts = sub_accounts
         self._classes = ClassWindows(store, self._lengths, feedback_loop, keep_ms, most) if classes else None
@@ -102,7 +102,7 @@ class Windows:
         """The subjects of customers that have any count, and who is to be read again when.
 
         Those are the customers whose long windows were read a while ago, each with the time (epoch ms) from
-        which on they are read anew.
+        which on they are read again.
 
         Raises:
             StoreError: the store failed.
@@ -132,7 +132,7 @@ class Windows:
         return found, again
 
     def forget(self) -> None:
-        """Read everything anew from now on."""
+        """Read everything again from now on."""
         self._kept.clear()
         self._by_provider.forget()
         if self._classes is not None:
@@ -141,7 +141,7 @@ class Windows:
             self._baselines.forget()
 
     def _totals(
-        self, customers: Sequence[str], places: Sequence[int], listings: Sequence[Listing], now_ms: int
+        self, customers: Sequence[str], places: Sequence[int], listings: Sequence[ListingInterval], now_ms: int
     ) -> Totals:
         lengths = [self._lengths[place] for place in places]
         totals = read_totals(self._store, customers, lengths, self._fbl, now_ms)

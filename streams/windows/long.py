@@ -68,7 +68,7 @@ class LongWindows:
         return Totals(keys, counts)
 
     def due_again(self, customers: Iterable[str], now_ms: int) -> list[tuple[str, int]]:
-        """Those who were read before `now_ms`, with the time (epoch ms) from which on they are read anew.
+        """Those who were read before `now_ms`, with the time (epoch ms) from which on they are read again.
 
         What changed since then is seen only when they are, so each must be judged once more.
         """

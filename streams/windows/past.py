@@ -18,7 +18,7 @@ from streams.io.store import Store
 from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
-from streams.listings.intervals import Listing, read_listings
+from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects.arrays import FIELDS, PLACE, Totals, subjects
 from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
 from streams.windows.acceptable_use import add_acceptable_use
@@ -56,20 +56,20 @@ def counts_at(
     feedback_loop: Sequence[str],
     at_ms: int,
     *,
-    so_far: bool,
+    include_later: bool,
     policy: Policy | None = None,
 ) -> list[SubjectCounts]:
     """The customer and each of its streams (these only where it has more than one); empty without any count.
 
-    `windows` maps names to lengths in ms. With `so_far` nothing that is counted is left out, as when the monitor judges
-    at `at_ms` (epoch ms): events may lie a little ahead of the clock. With `policy` it is read too what only its
-    rules ask for; listings are attributed by the causes that are stored now.
+    `windows` maps names to lengths in ms. With `include_later` nothing that is counted is left out, as when the
+    monitor judges at `at_ms` (epoch ms): events may lie a little ahead of the clock. With `policy` what only its rules
+    ask for is also read; listings are attributed by the causes that are stored now.
 
     Raises:
         StoreError: the store failed.
     """
     lengths = list(windows.values())
-    until = FOREVER_S if so_far else (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S
+    until = FOREVER_S if include_later else (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S
     asked = {"customer": customer, "fbl": list(feedback_loop), "until": until}
     totals = _totals(store, lengths, at_ms, asked)
     # What was listed later was not listed then.
@@ -118,7 +118,7 @@ def _add_exposure(
     totals: Totals,
     lengths: Sequence[int],
     places: Sequence[int],
-    known: Sequence[Listing],
+    known: Sequence[ListingInterval],
     at_ms: int,
     asked: Mapping[str, Any],
 ) -> None:

@@ -166,7 +166,7 @@ class Pools:
         ]
 
     def forget(self) -> None:
-        """Read everything anew from now on."""
+        """Read everything again from now on."""
         self._read_ms = 0
 
     def _add_listings(self, found: dict[str, dict[str, dict[str, WindowCounts]]], now_ms: int) -> None:

@@ -8,7 +8,7 @@ from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import read_totals
-from streams.windows.cached_totals import KeptTotals
+from streams.windows.cached_totals import CachedTotals
 
 #: Names of mailbox providers.
 Group = tuple[str, ...]
@@ -29,7 +29,7 @@ class ProviderWindows:
         self._store = store
         self._lengths = lengths_ms
         self._fbl = feedback_loop
-        self._kept = {group: KeptTotals(lengths_ms, keep_ms, most) for group in groups}
+        self._kept = {group: CachedTotals(lengths_ms, keep_ms, most) for group in groups}
 
     def of(self, found: Subjects, now_ms: int) -> Mapping[Group, Counts]:
         """By group the counts of the same subjects, with the same axes.
@@ -40,11 +40,11 @@ class ProviderWindows:
         return {group: self._of_group(group, kept, found, now_ms) for group, kept in self._kept.items()}
 
     def forget(self) -> None:
-        """Read everything anew from now on."""
+        """Read everything again from now on."""
         for kept in self._kept.values():
             kept.clear()
 
-    def _of_group(self, group: Group, kept: KeptTotals, found: Subjects, now_ms: int) -> Counts:
+    def _of_group(self, group: Group, kept: CachedTotals, found: Subjects, now_ms: int) -> Counts:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
             return read_totals(self._store, customers, lengths, self._fbl, now_ms, group)

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from schemas.scope import STREAM_PREFIX, SUB_ACCOUNT_PREFIX
-from streams.subjects.arrays import Key, Subjects
+from streams.subjects.arrays import StreamKey, Subjects
 from streams.subjects.scopes import sub_account
 
 
-def rows_of_sub_accounts(customers: Sequence[str], scopes: Sequence[str]) -> Mapping[Key, Sequence[int]]:
+def rows_of_sub_accounts(customers: Sequence[str], scopes: Sequence[str]) -> Mapping[StreamKey, Sequence[int]]:
     """The rows of the streams of each sub-account, by customer and scope in their order. Pure.
 
     A customer's streams stand there where it has several. A sub-account that has all of them is that customer, and is
     left out.
     """
-    streams: dict[Key, list[int]] = defaultdict(list)
+    streams: dict[StreamKey, list[int]] = defaultdict(list)
     for row, (customer, scope) in enumerate(zip(customers, scopes, strict=True)):
         if scope.startswith(STREAM_PREFIX):
             streams[customer, sub_account(scope.removeprefix(STREAM_PREFIX))].append(row)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from schemas.providers import load as load_providers
-from streams.bounces.classify import CLASSES, Classified, load
+from streams.bounces.classify import CLASSES, Classified, load_bounce_classifier
 from tests.support.root import ROOT
 
 SAMPLES = ROOT.parent / "shared" / "samples" / "bounces.jsonl"
@@ -71,7 +71,7 @@ def samples() -> list[dict[str, Any]]:
     return [json.loads(line) for line in SAMPLES.read_text(encoding="utf-8").splitlines()]
 
 
-RULES, KNOWN = load(), load_providers()
+RULES, KNOWN = load_bounce_classifier(), load_providers()
 
 
 def verdict(row: dict[str, Any]) -> Classified:

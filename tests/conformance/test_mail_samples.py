@@ -13,13 +13,13 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from tests.support.root import ROOT
 
 SAMPLES = ROOT.parent / "shared" / "samples"
 KEY = b"a key"
-HOUSE = Options(default_customer="house")
+HOUSE = FormatOptions(default_customer="house")
 CONTEXT = Context(KEY, load(), {"arf": HOUSE, "dsn": HOUSE})
 
 #: What differs, why we leave it so, and in which samples.

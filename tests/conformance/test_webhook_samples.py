@@ -14,7 +14,7 @@ import pytest
 
 from schemas.event import MailEvent, epoch_ms
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from tests.support.root import ROOT
 
 SAMPLES = ROOT.parent / "shared" / "samples" / "webhooks.jsonl"
@@ -126,7 +126,7 @@ needs_samples = pytest.mark.skipif(not ROWS, reason=f"no samples at {SAMPLES.nam
 
 def adapted(row: dict[str, Any]) -> list[MailEvent]:
     name = FORMATS[row["esp"]]
-    context = Context(b"a key", load(), {name: Options(default_customer="nobody")})
+    context = Context(b"a key", load(), {name: FormatOptions(default_customer="nobody")})
     return adapter(name)(row["body"].encode(), context)
 
 

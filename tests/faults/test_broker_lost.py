@@ -52,7 +52,7 @@ def test_monitor_that_starts_while_the_broker_restarts_judges_all_the_same(
     await_alert(deployment, "late")
 
 
-def test_topics_made_anew_under_a_running_worker_count_from_their_beginning(deployment: Deployment) -> None:
+def test_topics_recreated_under_a_running_worker_count_from_their_beginning(deployment: Deployment) -> None:
     """The new topic outgrows the old one before the worker can have noticed: its offsets mean other events."""
     worker = deployment.worker("a")
     deployment.send(300, seed=1)

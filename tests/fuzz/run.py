@@ -24,9 +24,9 @@ from streams.adapt import (
     Adapter,
     AdaptError,
     Context,
+    FormatOptions,
     ListingAdapter,
     Lists,
-    Options,
     adapter,
     listing_adapter,
 )
@@ -43,7 +43,7 @@ MEMORY = 1_000_000_000
 CONTEXT = Context(
     b"a key",
     load(),
-    {name: Options(default_customer="house") for name in SEEDS},
+    {name: FormatOptions(default_customer="house") for name in SEEDS},
     clock=lambda: NOW_MS,
     lists=Lists({zone.zone: zone for zone in load_zones()}),
 )

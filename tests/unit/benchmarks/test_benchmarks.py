@@ -18,7 +18,7 @@ from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
 from schemas.settings import Settings
 from streams.adapt import adapter
-from streams.bounces.classify import load
+from streams.bounces.classify import load_bounce_classifier
 
 EVENTS = 5_000
 NOW_MS = time.time_ns() // 1_000_000
@@ -33,7 +33,7 @@ def produced(form: str, *, repeats: bool = True) -> tuple[list[Message], Expecte
 @pytest.mark.parametrize("form", FORMS)
 def test_mail_counts_as_the_benchmark_expects(form: str) -> None:
     messages, expected = produced(form)
-    context, adapt, classify = adapt_context(Settings()), adapter(form), load()
+    context, adapt, classify = adapt_context(Settings()), adapter(form), load_bounce_classifier()
     events = {each.id: each for message in messages for each in adapt(message.value, context)}
     assert (expected.events, len(events)) == (EVENTS, EVENTS - expected.repeated)
     assert 0 < expected.repeated < EVENTS / 100

@@ -7,7 +7,7 @@ import yaml
 
 from api.collect.numbers import Numbers, Outcome
 from jobs.blocklists.metrics import ScanMetrics
-from streams.intake.metrics import Metrics
+from streams.intake.metrics import IngestMetrics
 from streams.io.instrument import readings
 from tests.support.root import ROOT
 
@@ -18,7 +18,7 @@ def test_rules_use_metrics_that_exist() -> None:
     known = {
         f"repmon_{stage}_{each.name}"
         + ("_total" if each.kind == "counter" and not each.name.endswith("_total") else "")
-        for stage, numbers in (("ingest", Metrics()), ("blocklists", ScanMetrics()))
+        for stage, numbers in (("ingest", IngestMetrics()), ("blocklists", ScanMetrics()))
         for each in readings(numbers)
     }
     known |= {f"{family.name}_total" for family in Numbers().registry.collect() if family.type == "counter"}

@@ -5,17 +5,17 @@ from importlib import import_module
 
 import pytest
 
-from streams.adapt import EVERY_FORMAT, FORMATS, SILENT_ON_LATE
-from streams.adapt.webhook import Places
+from streams.adapt import EVERY_FORMAT, FORMATS, NO_LATE_MARK
+from streams.adapt.webhook import FieldPaths
 from tests.support.root import ROOT
 
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Formats in which options name paths in a record.
 PATHS = {
-    name: places
+    name: paths
     for name in FORMATS
-    if isinstance(places := getattr(import_module(f"streams.adapt.{name}"), "PLACES", None), Places)
+    if isinstance(paths := getattr(import_module(f"streams.adapt.{name}"), "FIELD_PATHS", None), FieldPaths)
 }
 
 
@@ -29,10 +29,10 @@ def test_every_format_is_named(name: str) -> None:
 def test_default_places_of_the_customer_are_those_on_the_page(name: str) -> None:
     (row,) = re.findall(rf"^\| `{name}` \|.*\| ([^|]*) \|$", PAGE, re.MULTILINE)
     shown = re.findall(r"`([^`]+)`", row)
-    places = PATHS[name]
-    assert places.name == name
+    paths = PATHS[name]
+    assert paths.name == name
     # A form's own names of the same things are not told apart on the page.
-    assert shown == [place for place in places.customer if place not in ("customer", "domain")]
+    assert shown == [place for place in paths.customer if place not in ("customer", "domain")]
 
 
 def test_webhooks_are_among_them() -> None:
@@ -42,4 +42,4 @@ def test_webhooks_are_among_them() -> None:
 def test_formats_that_tell_late_bounces_are_those_that_ingest_finds_none_for() -> None:
     told = PAGE.partition("**Late bounces**: ")[2].partition(", say that")[0]
     # Of our own format the producer says it; the others know of complaints only, or of no late bounce.
-    assert set(re.findall(r"`(\w+)`", told)) == set(FORMATS) - SILENT_ON_LATE - {"canonical", "arf", "postfix"}
+    assert set(re.findall(r"`(\w+)`", told)) == set(FORMATS) - NO_LATE_MARK - {"canonical", "arf", "postfix"}

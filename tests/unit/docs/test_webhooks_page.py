@@ -22,16 +22,18 @@ def test_example_can_be_started(tmp_path: Path) -> None:
     file.write_text(PAGE.split("```toml\n")[1].split("```")[0])
     settings = load(file, {})
     sources = prepare(settings.collect.sources, Certificates())
-    addresses = [f"http://127.0.0.1:8090/collect/{each.form}/{name} -> {each.topic}" for name, each in sources.items()]
+    addresses = [
+        f"http://127.0.0.1:8090/collect/{each.format_name}/{name} -> {each.topic}" for name, each in sources.items()
+    ]
     assert "\n".join(addresses) in PAGE
     assert settings.collect.port == 8090
 
 
-@pytest.mark.parametrize("form", SCHEMES)
-def test_every_format_that_signs_is_there_with_what_it_needs_and_for_how_long(form: str) -> None:
-    ((needs, age),) = re.findall(rf"^\| `{form}` \| (.*?) \|.*\|([^|]*)\|$", PAGE, re.MULTILINE)
-    assert needs.startswith(f"`{SCHEMES[form].needs}`")
-    assert age.strip() == AGES[SCHEMES[form].oldest_s]
+@pytest.mark.parametrize("format_name", SCHEMES)
+def test_every_format_that_signs_is_there_with_what_it_needs_and_for_how_long(format_name: str) -> None:
+    ((needs, age),) = re.findall(rf"^\| `{format_name}` \| (.*?) \|.*\|([^|]*)\|$", PAGE, re.MULTILINE)
+    assert needs.startswith(f"`{SCHEMES[format_name].needs}`")
+    assert age.strip() == AGES[SCHEMES[format_name].oldest_s]
 
 
 def test_limits_are_those_of_the_settings() -> None:

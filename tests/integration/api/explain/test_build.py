@@ -62,7 +62,7 @@ def test_counts_of_now_are_those_the_monitor_reads(ground: Ground, seed: int) ->
     ground.put(Row(NOW - HOUR, delivered=50, ip="198.51.100.7", customer="customer1"))
     ground.listed("198.51.100.7", HOUR // 2, "critical")
     for customer in CUSTOMERS:
-        assert counts_at(ground.store, customer, WINDOWS, LOOP, NOW_MS, so_far=True) == window_counts(
+        assert counts_at(ground.store, customer, WINDOWS, LOOP, NOW_MS, include_later=True) == window_counts(
             ground.store, [customer], WINDOWS, LOOP, NOW_MS
         )
 
@@ -83,7 +83,7 @@ def test_counts_of_the_past_are_those_read_before_later_mail_came(ground: Ground
     ground.listed("192.0.2.5", DAY, "critical")
     assert any(each.windows["1h"].critical_listings for each in before["customer1"])
     for customer in CUSTOMERS:
-        found = counts_at(ground.store, customer, WINDOWS, LOOP, at_ms, so_far=False)
+        found = counts_at(ground.store, customer, WINDOWS, LOOP, at_ms, include_later=False)
         assert found == before[customer]
         assert found != window_counts(ground.store, [customer], WINDOWS, LOOP, at_ms), "a test that could not fail"
 

@@ -17,7 +17,7 @@ from schemas import policy
 from schemas.settings import Blocklists, ClickHouse, Settings
 from streams.alerts.evidence import collect
 from streams.io.store import Store
-from streams.listings.causes import Causes, current_causes, stored_causes
+from streams.listings.causes import ListingCauses, current_causes, stored_causes
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 
@@ -80,7 +80,7 @@ def test_operator_sees_every_listing_with_its_ranking_and_of_a_customer_its_part
 def test_listing_is_shown_with_its_causes_before_any_monitor_looked_at_it(api: Api) -> None:
     assert stored_causes(api.store, 0) == []
     before = current_causes(api.store, NOW_MS - DAY * 1000, {})
-    Causes(api.store, {}).refresh(NOW_MS)
+    ListingCauses(api.store, {}).refresh(NOW_MS)
     assert before == stored_causes(api.store, NOW_MS - DAY * 1000)
     assert len(before) == 2
 
@@ -116,7 +116,7 @@ def test_evidence_has_the_customers_own_part_and_nobody_elses_name(api: Api) -> 
 
 
 def test_explanation_has_the_listings_of_what_the_customer_used(api: Api, store: Store) -> None:
-    Causes(store, {}).refresh(NOW_MS)
+    ListingCauses(store, {}).refresh(NOW_MS)
     Ground(store).judge().judge_customers(["acme", "rival"], NOW_MS)
     found = explain(store, "acme", policy.load(), LOOP, NOW_MS, past=False)
     assert found is not None

@@ -52,7 +52,7 @@ def hour_by_hour(ground: Ground, by: Policy, customers: list[str], since_s: int)
         states: dict[tuple[str, str], AlertState | None] = {}
         for at in range(since_s, NOON + 1, HOUR):
             usual = read_baselines(ground.store, [customer], at * 1000)
-            for counted in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False, policy=by):
+            for counted in counts_at(ground.store, customer, lengths, LOOP, at * 1000, include_later=False, policy=by):
                 subject = msgspec.structs.replace(counted, baseline=usual.get((customer, counted.scope)))
                 for verdict in judge(subject, by, at * 1000).verdicts:
                     key = subject.scope, verdict.rule

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from schemas.event import EventType, MailEvent
-from streams.intake.batch import Batch, Detail, Source
+from streams.intake.batch import Batch, NegativeEvent, SourcePartition
 from streams.intake.count import MINUTE_MS, count_direct
 from streams.intake.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
-from streams.intake.seen import Seen
+from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
 #: The real time: ids are forgotten by the clock of the store.
@@ -18,9 +18,9 @@ DAY_MS = 24 * HOUR_MS
 NAME = "mail.events:topic-id:0"
 
 
-def source(name: str = NAME) -> Source:
+def source(name: str = NAME) -> SourcePartition:
     topic, _, partition = name.split(":")
-    return Source(name, topic, int(partition), Seen(1_000_000), time.monotonic())
+    return SourcePartition(name, topic, int(partition), SeenIds(1_000_000), time.monotonic())
 
 
 def batch(position: int, messages: int, name: str = NAME) -> Batch:
@@ -45,7 +45,7 @@ def put(into: Batch, event_id: str, **changes: object) -> None:
     fields = {"id": event_id, "type": "delivered", "time": NOW, "customer": "acme", "provider": "yahoo", **changes}
     event = MailEvent(**fields)  # type: ignore[arg-type]
     if event.type in ("bounced", "complained", "expired", "unsubscribed"):
-        into.negatives.append(Detail(into.next_offset, NOW, event, None))
+        into.negatives.append(NegativeEvent(into.next_offset, NOW, event, None))
     else:
         count_direct(into.tally, [event], [NOW // MINUTE_MS])
     into.messages += 1
@@ -212,7 +212,7 @@ def test_repeated_event_counts_once_across_a_restart(store: Store, kind: EventTy
 
 
 @pytest.mark.parametrize("kind", ["delivered", "complained"])
-def test_repeated_event_counts_once_though_the_topic_was_made_anew(store: Store, kind: EventType) -> None:
+def test_repeated_event_counts_once_though_the_topic_was_recreated(store: Store, kind: EventType) -> None:
     made = batch(0, 0)
     put(made, "a", type=kind)
     flushed(store, made)

@@ -13,7 +13,7 @@ from schemas import providers, topics
 from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
 from streams.adapt import Context, adapter
-from streams.bounces.classify import load as load_rules
+from streams.bounces.classify import load_bounce_classifier
 from streams.intake import topic_identity
 from streams.intake.batch import take_mail
 from streams.intake.ingest import IngestWorker, bounds
@@ -48,7 +48,7 @@ def producer(kafka: Kafka) -> Publisher:
 @contextmanager
 def running(kafka: Kafka, store: Store, settings: Ingest = SETTINGS) -> Iterator[IngestWorker]:
     context = Context(b"key", providers.load())
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), context, load_rules(), bounds(settings))}
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), context, load_bounce_classifier(), bounds(settings))}
     worker = IngestWorker(kafka, settings, store, takes, clock=lambda: NOW)
     stop, errors = threading.Event(), []
 
@@ -132,7 +132,7 @@ def test_restarted_worker_goes_on_behind_what_is_stored(kafka: Kafka, store: Sto
     assert delivered(store) == 1_500
 
 
-def test_topic_made_anew_is_counted_from_its_beginning(kafka: Kafka, store: Store, producer: Publisher) -> None:
+def test_topic_recreated_is_counted_from_its_beginning(kafka: Kafka, store: Store, producer: Publisher) -> None:
     with running(kafka, store) as worker:
         for generation in range(2):
             # Events of their own: the same ones would be known from the topic before.

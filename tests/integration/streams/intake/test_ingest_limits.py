@@ -12,7 +12,7 @@ from jobs.setup.topics import remake_topics
 from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
-from streams.bounces.classify import load as load_rules
+from streams.bounces.classify import load_bounce_classifier
 from streams.intake import ingest
 from streams.intake.batch import take_mail
 from streams.intake.dead_share import DeadShareError
@@ -106,7 +106,7 @@ def test_worker_stops_rather_than_setting_a_whole_topic_aside(
     for number in range(2_000):
         publisher.publish(topics.MAIL_EVENTS, b"k", b"no event at all %d" % number, partition=0)
     publisher.flush()
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_rules(), bounds(settings))}
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_bounce_classifier(), bounds(settings))}
     with opened(store_settings) as mine, pytest.raises(DeadShareError, match=r"mail\.events, partition 0"):
         IngestWorker(kafka, settings, mine, takes, clock=lambda: NOW).run(threading.Event())
     assert store.rows("SELECT count() FROM dead_letters FINAL")[0][0] < 2 * window
@@ -138,7 +138,7 @@ def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
     kafka: Kafka, store_settings: ClickHouse
 ) -> None:
     stop, errors = threading.Event(), list[Exception]()
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_rules(), bounds(Ingest()))}
+    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_bounce_classifier(), bounds(Ingest()))}
     with opened(store_settings, SilentStore) as silent:
         worker = IngestWorker(kafka, Ingest(flush_seconds=0.1), silent, takes, clock=lambda: NOW)
 
@@ -163,7 +163,7 @@ def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
     assert [str(each) for each in errors] == ["the store is away"]
 
 
-def test_topic_made_anew_and_shorter_is_another_source_and_no_log_that_was_cut(
+def test_topic_recreated_and_shorter_is_another_source_and_no_log_that_was_cut(
     apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker says that the position is not there long before the ids are looked at again."""

@@ -7,11 +7,11 @@ import pytest
 
 from api.stack.stages import takes
 from schemas.settings import Ingest, Settings
-from streams.adapt import FORMATS, SILENT_ON_LATE
-from streams.intake.batch import Batch, Source
+from streams.adapt import FORMATS, NO_LATE_MARK
+from streams.intake.batch import Batch, SourcePartition
 from streams.intake.flush import flush
 from streams.intake.late_bounces import MOST_DAYS
-from streams.intake.seen import Seen
+from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -28,7 +28,7 @@ class Worker:
     def __init__(self, store: Store, settings: Settings = SETTINGS) -> None:
         self.store = store
         self.take = takes(settings)["hooks"]
-        self.batch = Batch(Source("hooks:x:0", "hooks", 0, Seen(1_000_000), time.monotonic()), 0, 0)
+        self.batch = Batch(SourcePartition("hooks:x:0", "hooks", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
 
     def webhook(self, fields: dict[str, object]) -> None:
         raw = json.dumps({"ServerID": 7, "MessageID": "m1", **fields}).encode()
@@ -123,7 +123,7 @@ def test_deliveries_are_kept_of_silent_formats_only_unless_the_settings_say_no(i
         | {"Recipient": "iris@gmail.com"},
         "canonical": {"id": "e1", "type": "delivered", "time": NOW_MS, "customer": "acme", **at_gmail},
     }
-    batch = Batch(Source("hooks:x:0", "hooks", 0, Seen(1_000_000), time.monotonic()), 0, 0)
+    batch = Batch(SourcePartition("hooks:x:0", "hooks", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
     raw = json.dumps(told[ingest.formats["hooks"]]).encode()
     takes(Settings(ingest=ingest))["hooks"](batch, [raw], [0], NOW_MS)
     assert batch.dead == []
@@ -131,4 +131,4 @@ def test_deliveries_are_kept_of_silent_formats_only_unless_the_settings_say_no(i
 
 
 def test_formats_that_are_silent_are_formats() -> None:
-    assert set(FORMATS) >= SILENT_ON_LATE
+    assert set(FORMATS) >= NO_LATE_MARK

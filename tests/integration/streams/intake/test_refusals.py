@@ -11,10 +11,10 @@ from schemas.event import MailEvent
 from schemas.settings import Settings
 from streams.adapt import adapter
 from streams.bounces.classify import Classified
-from streams.intake.batch import Batch, Source, TimeBounds, take_mail
+from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_mail
 from streams.intake.flush import flush
 from streams.intake.refusals import Refused
-from streams.intake.seen import Seen
+from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -45,7 +45,7 @@ def mail(number: int, days_ago: int, kind: str = "delivered", recipient: str = "
 
 
 def test_mail_after_a_refusal_is_kept_with_its_message_id_once(store: Store) -> None:
-    first = Batch(Source("mail.events:x:0", "mail.events", 0, Seen(1_000_000), time.monotonic()), 0, 0)
+    first = Batch(SourcePartition("mail.events:x:0", "mail.events", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
     worker(Refused())(first, [mail(0, 9), mail(1, 8, "unsubscribed"), mail(2, 7)])
     flush(store, [first], NOW_MS)
     assert store.rows(UNWANTED) == [], "a worker that knew of no refusal"

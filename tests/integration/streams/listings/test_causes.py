@@ -17,7 +17,7 @@ from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.io.store import Store
 from streams.judge.verdict import judge
-from streams.listings.causes import RECOUNT_MS, CausedListing, Causes, stored_causes
+from streams.listings.causes import RECOUNT_MS, CausedListing, ListingCauses, stored_causes
 from streams.monitor.batch import BatchJudge
 from streams.what_if.backtest import transitions
 from streams.what_if.history import Extent, Hourly
@@ -53,7 +53,7 @@ def sent_from(ground: Ground, domain: str, customer: str, dimension: str = "from
 
 
 def refreshed(ground: Ground, now_ms: int = NOW_MS, **owners: str) -> list[CausedListing]:
-    Causes(ground.store, owners).refresh(now_ms)
+    ListingCauses(ground.store, owners).refresh(now_ms)
     return stored_causes(ground.store, 0)
 
 
@@ -107,7 +107,7 @@ def test_address_of_a_pool_set_up_for_one_customer_is_its_own(ground: Ground) ->
 def test_row_is_written_anew_when_the_listing_is_confirmed_and_when_it_ends(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=9, ip=IP))
     said(ground, "listed", 2 * HOUR, confirmed=False)
-    causes = Causes(ground.store, {})
+    causes = ListingCauses(ground.store, {})
 
     def now() -> list[tuple[bool, int | None]]:
         causes.refresh(NOW_MS)
@@ -125,7 +125,7 @@ def test_row_is_written_anew_when_the_listing_is_confirmed_and_when_it_ends(grou
 def test_counts_that_come_late_change_the_causes_at_the_next_recount(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=900, ip=IP))
     said(ground, "listed", 2 * HOUR)
-    causes = Causes(ground.store, {})
+    causes = ListingCauses(ground.store, {})
     assert causes.refresh(NOW_MS) == {"acme"}
     ground.put(Row(NOW - 3 * HOUR, delivered=900, complained=90, ip=IP, customer="late"))
     assert causes.refresh(NOW_MS + RECOUNT_MS - 1) == set()
@@ -136,7 +136,7 @@ def test_counts_that_come_late_change_the_causes_at_the_next_recount(ground: Gro
 
 def test_what_another_monitor_wrote_is_told_too(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=900, ip=IP))
-    mine, other = Causes(ground.store, {}), Causes(ground.store, {})
+    mine, other = ListingCauses(ground.store, {}), ListingCauses(ground.store, {})
     said(ground, "listed", 2 * HOUR)
     assert (other.refresh(NOW_MS), mine.refresh(NOW_MS)) == ({"acme"}, {"acme"})
     assert mine.refresh(NOW_MS + 1) == set()
@@ -145,7 +145,7 @@ def test_what_another_monitor_wrote_is_told_too(ground: Ground) -> None:
 def test_nothing_is_written_again_without_a_change(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=900, ip=IP))
     said(ground, "listed", 2 * HOUR)
-    causes = Causes(ground.store, {})
+    causes = ListingCauses(ground.store, {})
     for minutes in range(0, 60, 5):
         causes.refresh(NOW_MS + minutes * MINUTE * 1000)
     ((rows,),) = ground.store.rows("SELECT count() FROM listing_causes")
@@ -219,7 +219,7 @@ def test_own_listings_are_counted_by_weight_and_added_up_in_hours_and_a_streams_
     ground: Ground,
 ) -> None:
     several_listings(ground)
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     windows = Windows(ground.store, WINDOWS, LOOP, 0, 0, attributed_share=0.75)
     read = [
         subjects.one(place)
@@ -325,7 +325,7 @@ def test_whoever_is_given_a_listed_address_later_did_not_cause_it_and_who_left_i
     assert own(ground, "acme", "heir") == {"acme": 1, "heir": 0}
     assert refreshed(ground)[0].causes[0].customer == "acme"
     assert own(ground, "acme", "heir") == {"acme": 1, "heir": 0}
-    past = counts_at(ground.store, "heir", WINDOWS, LOOP, NOW_MS - 85 * HOUR * 1000, so_far=False, policy=LISTED)
+    past = counts_at(ground.store, "heir", WINDOWS, LOOP, NOW_MS - 85 * HOUR * 1000, include_later=False, policy=LISTED)
     assert past[0].windows["7d"].critical_listings == 0
 
 
@@ -345,7 +345,7 @@ def test_listing_of_a_pool_set_up_for_one_customer_is_its_own_although_another_s
     refreshed(ground, gold="acme")
     assert own(ground, "acme", "stray") == {"acme": 1, "stray": 0}
     for policy_at in (NOW_MS, NOW_MS - HOUR * 1000):
-        found = counts_at(ground.store, "acme", WINDOWS, LOOP, policy_at, so_far=False, policy=LISTED)
+        found = counts_at(ground.store, "acme", WINDOWS, LOOP, policy_at, include_later=False, policy=LISTED)
         assert found[0].windows["24h"].critical_listings == 1
 
 
@@ -362,9 +362,9 @@ def test_who_sent_before_a_listing_is_read_again_since_counts_may_come_late(grou
 @pytest.mark.parametrize("back", [0, 3 * HOUR, 25 * HOUR])
 def test_listings_of_a_moment_are_those_the_monitor_read(ground: Ground, back: int) -> None:
     several_listings(ground)
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     at_ms = NOW_MS - back * 1000
-    found = counts_at(ground.store, "acme", WINDOWS, LOOP, at_ms, so_far=not back, policy=LISTED)
+    found = counts_at(ground.store, "acme", WINDOWS, LOOP, at_ms, include_later=not back, policy=LISTED)
     if back:
         # What came later must not be there when the monitor is asked.
         for table, column in (("counts", "bucket"), ("listing_events", "time")):
@@ -377,7 +377,7 @@ def test_listings_of_a_moment_are_those_the_monitor_read(ground: Ground, back: i
 
 def test_policy_with_every_listing_metric_is_tried_as_the_monitor_would_have_judged(ground: Ground) -> None:
     several_listings(ground)
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     extent = Extent.of((LISTED,), (NOW - 30 * HOUR) * 1000, NOW_MS)
     hourly = Hourly(ground.store, extent, LOOP)
     found = [each for part in hourly.portions(hourly.customers()) for each in transitions(part, [LISTED])[0]]
@@ -386,7 +386,9 @@ def test_policy_with_every_listing_metric_is_tried_as_the_monitor_would_have_jud
     for customer in ("acme", "rival"):
         states: dict[tuple[str, str], AlertState | None] = {}
         for at in range(extent.start_s + extent.first * HOUR, extent.end_s + 1, HOUR):
-            for subject in counts_at(ground.store, customer, lengths, LOOP, at * 1000, so_far=False, policy=LISTED):
+            for subject in counts_at(
+                ground.store, customer, lengths, LOOP, at * 1000, include_later=False, policy=LISTED
+            ):
                 for verdict in judge(subject, LISTED, at * 1000).verdicts:
                     key = subject.scope, verdict.rule
                     states[key], change = step(states.get(key), verdict, at * 1000, 1_800_000, customer, subject.scope)
@@ -411,7 +413,7 @@ def test_listing_on_an_informational_list_is_attributed_and_counts_against_nobod
 
 def test_likely_cause_is_alarmed_only_where_the_policy_says_so_and_from_its_share_on(ground: Ground) -> None:
     several_listings(ground)
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
 
     def rules(by: Policy) -> set[tuple[str, str]]:
         ground.store.run("TRUNCATE TABLE alert_states")

@@ -9,9 +9,9 @@ from jobs.blocklists.state import open_listings
 from schemas.listing import KINDS, WEIGHTS
 from schemas.providers import load as load_providers
 from streams.adapt import Context, Lists, listing_adapter
-from streams.intake.batch import Batch, Source, TimeBounds, take_listing, take_outside
+from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_listing, take_outside
 from streams.intake.flush import Flushed, flush
-from streams.intake.seen import Seen
+from streams.intake.seen import SeenIds
 from streams.io.store import Store
 from streams.listings.intervals import read_listings
 
@@ -31,7 +31,7 @@ class Feed:
         lists = Lists(weights=WEIGHTS_OF, unknown=None)  # type: ignore[arg-type]
         self.context = Context(b"a key", load_providers(), clock=lambda: self.now_ms, lists=lists)
         self.batches = {
-            topic: Batch(Source(f"{topic}:id:0", topic, 0, Seen(1_000_000), time.monotonic()), 0, 0)
+            topic: Batch(SourcePartition(f"{topic}:id:0", topic, 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
             for topic in ("mail.webhooks.hetrixtools", "mail.blocklistings")
         }
 

@@ -14,7 +14,7 @@ from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.describe import headline
 from streams.io.store import Store
-from streams.listings.causes import Causes
+from streams.listings.causes import ListingCauses
 from streams.listings.pools import pool_windows
 from streams.monitor.batch import BatchJudge
 from tests.integration.streams.listings.test_causes import said
@@ -50,7 +50,7 @@ def shared(ground: Ground, address: str, pool: str = "gold", back: int = 3 * HOU
 
 
 def judged(ground: Ground, by: Policy = POLICY) -> list[tuple[str, str, str]]:
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     judge = BatchJudge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
     return [(each.subject, each.data.rule, each.data.level) for each in judge.judge_pools(NOW_MS)]
 
@@ -81,7 +81,7 @@ def test_alert_on_a_pool_names_the_listing_its_causes_and_the_pool(ground: Groun
     shared(ground, "192.0.2.1")
     ground.put(Row(NOW - 3 * HOUR, delivered=900, complained=90, ip="192.0.2.1", customer="rival"))
     said(ground, "listed", 2 * HOUR, weight="critical")
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     judge = BatchJudge(ground.store, POLICY, providers.load(), lambda *_: None, lambda: None)
     (alert,) = judge.judge_pools(NOW_MS)
     assert alert.data.evidence.listings == ("192.0.2.1 on bl.example (critical), shared by 2: rival 1.00",)
@@ -98,11 +98,11 @@ def test_alert_on_a_pool_names_the_listing_its_causes_and_the_pool(ground: Groun
 def test_alert_on_a_pool_ends_with_the_listing(ground: Ground) -> None:
     shared(ground, "192.0.2.1", back=6 * HOUR)
     said(ground, "listed", 5 * HOUR, weight="critical")
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     judge = BatchJudge(ground.store, POLICY, providers.load(), lambda *_: None, lambda: None)
     assert [each.data.level for each in judge.judge_pools(NOW_MS)] == ["critical"]
     said(ground, "delisted", 0, weight="critical")
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     later = [alert for hours in range(1, 5) for alert in judge.judge_pools(NOW_MS + hours * HOUR * 1000)]
     assert [(each.subject, each.data.kind) for each in later] == [("pool:gold", "resolved")]
 
@@ -148,7 +148,7 @@ def test_pools_have_what_a_naive_count_says(ground: Ground, seed: int) -> None:
             ground.put(Row(NOW - back * HOUR, delivered=1, ip=address))
             mail.append((back * HOUR, address, 2))
             put(ground.store, [Sent("acme", back * HOUR, pool, delivered=2)])
-    Causes(ground.store, {}).refresh(NOW_MS)
+    ListingCauses(ground.store, {}).refresh(NOW_MS)
     found = pool_windows(ground.store, LENGTHS, LENGTHS, NOW_MS)
     assert set(found) == {pools[address] for address, *_ in listings}
     for pool, windows in found.items():

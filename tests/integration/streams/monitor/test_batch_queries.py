@@ -13,7 +13,7 @@ from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
-from streams.listings.causes import Causes
+from streams.listings.causes import ListingCauses
 from streams.monitor.batch import BatchJudge
 from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
@@ -100,7 +100,7 @@ def ground(store: Store) -> Ground:
     insert(store, "unwanted_mail", [{"customer": name, "id": name, "message_id": name, **unwanted} for name in NAMES])
     registered = [Customer(customer=name, plan="", domains=("elsewhere.example",)) for name in NAMES]
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=NOW_MS)
-    Causes(store, {}).refresh(NOW_MS)
+    ListingCauses(store, {}).refresh(NOW_MS)
     return Ground(store)
 
 

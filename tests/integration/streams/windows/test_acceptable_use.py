@@ -48,7 +48,7 @@ def read(store: Store) -> SubjectCounts:
     reading = Windows(store, WINDOWS, ["yahoo"], 0, 0, used=POLICY.used, least_new=POLICY.least_new)
     subjects, _ = reading.read(["acme", "nobody"], NOW_MS)
     found = [subjects.one(place) for place in range(len(subjects))]
-    assert counts_at(store, "acme", WINDOWS, ["yahoo"], NOW_MS, so_far=True, policy=POLICY) == found
+    assert counts_at(store, "acme", WINDOWS, ["yahoo"], NOW_MS, include_later=True, policy=POLICY) == found
     return found[0]
 
 

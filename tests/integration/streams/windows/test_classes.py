@@ -54,7 +54,7 @@ def test_classes_are_counted_of_customers_that_send_both(store: Store) -> None:
         ("acme", "class:transactional"): {"24h": (150, 150), "7d": (150, 150)},
         ("acme", "class:bulk"): {"24h": (900, 100), "7d": (1_400, 100)},
     }
-    at_once = counts_at(store, "acme", WINDOWS, [], NOW_MS, so_far=True, policy=POLICY)
+    at_once = counts_at(store, "acme", WINDOWS, [], NOW_MS, include_later=True, policy=POLICY)
     assert at_once == [each for (customer, _), each in found.items() if customer == "acme"]
 
 

@@ -55,7 +55,7 @@ def test_mail_to_a_group_of_providers_is_counted_for_customers_and_streams(store
         ("beta", "customer"): {"24h": (0, 0), "7d": (0, 0)},
     }
     assert found["acme", "customer"].windows["24h"].delivered == 1_080
-    at_once = counts_at(store, "acme", WINDOWS, [], NOW_MS, so_far=True, policy=POLICY)
+    at_once = counts_at(store, "acme", WINDOWS, [], NOW_MS, include_later=True, policy=POLICY)
     assert at_once == [each for (customer, _), each in found.items() if customer == "acme"]
 
 

@@ -63,7 +63,7 @@ def test_sub_accounts_are_the_sums_of_their_streams(store: Store) -> None:
         ("acme", "sub_account:us"): {"24h": (150, 100), "7d": (150, 100)},
     }
     assert found["acme", "sub_account:us"].mail_to(("comcast",))["24h"].hard == 60
-    at_once = counts_at(store, "acme", WINDOWS, [], NOW_MS, so_far=True, policy=POLICY)
+    at_once = counts_at(store, "acme", WINDOWS, [], NOW_MS, include_later=True, policy=POLICY)
     assert at_once == [each for (customer, _), each in found.items() if customer == "acme"]
 
 

@@ -14,10 +14,10 @@ from api.cli.classify import classify_lines
 from api.cli.main import app
 from schemas import providers
 from schemas.event import MAX_EVENT_BYTES
-from streams.bounces.classify import load
+from streams.bounces.classify import load_bounce_classifier
 from tests.support.root import ROOT
 
-RULES, KNOWN = load(), providers.load()
+RULES, KNOWN = load_bounce_classifier(), providers.load()
 
 
 def classified(raw: bytes) -> tuple[bool, list[dict[str, Any]], list[str]]:

@@ -14,7 +14,7 @@ from api.cli import main as cli
 from api.cli.normalize import SHOWN, normalize
 from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load
-from streams.adapt import Context, Options
+from streams.adapt import Context, FormatOptions
 from streams.adapt.common import hash_recipient
 from tests.support.mails import ORIGINAL, report
 from tests.support.root import ROOT
@@ -37,11 +37,11 @@ KUMOMTA = {
 }
 
 
-def run(raw: bytes, form: str, customer: str = "") -> tuple[bool, list[dict[str, Any]], list[str]]:
+def run(raw: bytes, format_name: str, customer: str = "") -> tuple[bool, list[dict[str, Any]], list[str]]:
     """(something could be read, the printed events, the lines on standard error)"""
     out, problems = io.BytesIO(), io.StringIO()
-    context = Context(KEY, load(), {form: Options(default_customer=customer)})
-    good = normalize(io.BytesIO(raw), out, problems, form, context)
+    context = Context(KEY, load(), {format_name: FormatOptions(default_customer=customer)})
+    good = normalize(io.BytesIO(raw), out, problems, format_name, context)
     events = [json.loads(line) for line in out.getvalue().splitlines()]
     for event in events:
         SCHEMA.validate(event)
@@ -97,7 +97,7 @@ def test_bad_record_of_an_array_costs_only_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "form", "problem"),
+    ("raw", "format_name", "problem"),
     [
         (b"", "sendgrid", "standard input is empty"),
         (b"\n\n", "postfix", "standard input is empty"),
@@ -109,8 +109,8 @@ def test_bad_record_of_an_array_costs_only_itself() -> None:
         (json.dumps(KUMOMTA | {"queue": ""}).encode(), "kumomta", "line 1: record Delivery k: no tenant in queue ``"),
     ],
 )
-def test_what_cannot_be_read_is_one_line(raw: bytes, form: str, problem: str) -> None:
-    good, events, problems = run(raw, form)
+def test_what_cannot_be_read_is_one_line(raw: bytes, format_name: str, problem: str) -> None:
+    good, events, problems = run(raw, format_name)
     assert (good, events, len(problems)) == (False, [], 1)
     assert problems[0].startswith(problem)
 

@@ -13,7 +13,7 @@ from jobs.resend.ingest_file import BadRecord, Event, moved_to, read_events, sen
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load
 from streams.adapt import AdaptError, Context
-from streams.bounces.classify import load as load_rules
+from streams.bounces.classify import load_bounce_classifier
 from tests.support.mails import report
 from tests.support.root import ROOT
 
@@ -180,7 +180,7 @@ def test_example_is_read_without_a_bad_record_and_ids_differ(name: str) -> None:
 
 
 def test_example_of_kumomta_shows_one_good_and_one_bad_customer() -> None:
-    classify = load_rules()
+    classify = load_bounce_classifier()
     counts: Counter[tuple[str, str]] = Counter()
     for event in example("kumomta"):
         kind = classify(event).kind if event.type == "bounced" else event.type

@@ -6,7 +6,7 @@ import pytest
 from jobs.resend.replay import Reader
 from schemas import providers, topics
 from schemas.settings import Ingest
-from streams.adapt import AdaptError, Context, Options
+from streams.adapt import AdaptError, Context, FormatOptions
 
 NOW = 1_795_000_000_000
 DAY_MS = 86_400_000
@@ -18,7 +18,7 @@ LISTING = {
 
 
 def reader(default_customer: str = "", **formats: str) -> Reader:
-    mapping = {"sendgrid": Options(default_customer=default_customer)}
+    mapping = {"sendgrid": FormatOptions(default_customer=default_customer)}
     settings = Ingest(formats={topics.MAIL_EVENTS: "canonical", **formats})
     return Reader(settings, Context(b"key", providers.load(), mapping))
 

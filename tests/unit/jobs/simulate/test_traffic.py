@@ -15,7 +15,7 @@ from jobs.simulate.truth import CustomerTruth, Truth
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
-from streams.bounces.classify import load as load_rules
+from streams.bounces.classify import load_bounce_classifier
 from tests.support.root import ROOT
 
 START_MS = 1_790_000_000_000
@@ -135,7 +135,7 @@ def test_fault_in_the_profiles_is_named(tmp_path: Path, old: str, new: str, comp
 
 
 def test_every_answer_is_classified_as_what_it_means() -> None:
-    classify = load_rules()
+    classify = load_bounce_classifier()
     bounces = [each for each in load().answers if each.kind in ("hard", "soft", "block")]
     judged = [(classify.classify(each.code, each.status, each.text).kind, each.kind) for each in bounces]
     assert [was for was, _ in judged] == [meant for _, meant in judged]

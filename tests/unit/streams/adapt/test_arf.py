@@ -7,7 +7,7 @@ import pytest
 
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from tests.support.mails import ORIGINAL, fields, report
 
@@ -17,11 +17,11 @@ ABUSE = ("Feedback-Type: abuse", "User-Agent: Loop/1.0", "Version: 1", "Source-I
 SENT = datetime(2025, 3, 3, 9, 11, 12, tzinfo=UTC)
 
 
-def read(raw: bytes, options: Options | None = None) -> list[MailEvent]:
+def read(raw: bytes, options: FormatOptions | None = None) -> list[MailEvent]:
     return adapter("arf")(raw, Context(KEY, PROVIDERS, {} if options is None else {"arf": options}))
 
 
-def arf(*more: str, options: Options | None = None, original: str = ORIGINAL, **headers: str) -> list[MailEvent]:
+def arf(*more: str, options: FormatOptions | None = None, original: str = ORIGINAL, **headers: str) -> list[MailEvent]:
     return read(report("feedback-report", fields(*ABUSE, *more), original, **headers), options)
 
 
@@ -151,44 +151,47 @@ def test_report_without_any_date_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "customer"),
     [
-        (Options(), "mail.acme.example"),
-        (Options(customer="sender"), "mail.acme.example"),
-        (Options(customer="header.X-Customer"), "acme"),
-        (Options(customer="header.x-campaignid"), "weekly-44"),
-        (Options(customer="field.Source-IP"), "192.0.2.51"),
-        (Options(customer="verp:bounce+{}+*@*"), "acme"),
-        (Options(customer="header.X-Nothing", default_customer="house"), "house"),
+        (FormatOptions(), "mail.acme.example"),
+        (FormatOptions(customer="sender"), "mail.acme.example"),
+        (FormatOptions(customer="header.X-Customer"), "acme"),
+        (FormatOptions(customer="header.x-campaignid"), "weekly-44"),
+        (FormatOptions(customer="field.Source-IP"), "192.0.2.51"),
+        (FormatOptions(customer="verp:bounce+{}+*@*"), "acme"),
+        (FormatOptions(customer="header.X-Nothing", default_customer="house"), "house"),
     ],
 )
-def test_customer_comes_from_the_place_that_is_configured(options: Options, customer: str) -> None:
+def test_customer_comes_from_the_place_that_is_configured(options: FormatOptions, customer: str) -> None:
     assert arf(options=options)[0].customer == customer
 
 
 def test_stream_and_pool_come_from_the_places_that_are_configured() -> None:
-    (event,) = arf(options=Options(stream="header.X-CampaignId", pool="header.X-Customer"))
+    (event,) = arf(options=FormatOptions(stream="header.X-CampaignId", pool="header.X-Customer"))
     assert (event.stream, event.ip_pool) == ("weekly-44", "acme")
 
 
 def test_encoded_customer_name_is_decoded() -> None:
     original = ORIGINAL.replace("X-Customer: acme", "X-Customer: =?utf-8?q?caf=C3=A9?=")
-    assert arf(options=Options(customer="header.X-Customer"), original=original)[0].customer == "café"
+    assert arf(options=FormatOptions(customer="header.X-Customer"), original=original)[0].customer == "café"
 
 
 def test_customer_header_that_is_there_twice_accuses_nobody() -> None:
     original = ORIGINAL + "X-Customer: somebody-else\n"
     with pytest.raises(AdaptError, match="`X-Customer` is there more than once, with different values"):
-        arf(options=Options(customer="header.X-Customer"), original=original)
+        arf(options=FormatOptions(customer="header.X-Customer"), original=original)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(customer="header.X-Nothing"), "no value at `header.X-Nothing` in the report, and no default customer"),
-        (Options(customer="tenant"), "`tenant` is not a place in reports"),
-        (Options(customer="verp:bounce@*"), r"the pattern `bounce@\*` needs exactly one `\{\}`"),
+        (
+            FormatOptions(customer="header.X-Nothing"),
+            "no value at `header.X-Nothing` in the report, and no default customer",
+        ),
+        (FormatOptions(customer="tenant"), "`tenant` is not a place in reports"),
+        (FormatOptions(customer="verp:bounce@*"), r"the pattern `bounce@\*` needs exactly one `\{\}`"),
     ],
 )
-def test_no_customer_is_an_error_that_names_the_place(options: Options, message: str) -> None:
+def test_no_customer_is_an_error_that_names_the_place(options: FormatOptions, message: str) -> None:
     with pytest.raises(AdaptError, match=message):
         arf(options=options)
 
@@ -214,7 +217,7 @@ def test_apple_mail_unsubscribes_its_user_by_mail() -> None:
         "From: Iris <iris@icloud.com>", "To: leave+acme@lists.acme.example", "Date: Mon, 3 Mar 2025 10:11:12 +0100",
         "Message-ID: <u1@icloud.com>", "X-Apple-Unsubscribe: true", "", "Please.",
     )  # fmt: skip
-    (event,) = read(mail.encode(), Options(customer="verp:leave+{}@*"))
+    (event,) = read(mail.encode(), FormatOptions(customer="verp:leave+{}@*"))
     assert (event.type, event.customer, event.provider) == ("unsubscribed", "acme", "apple")
     assert event.recipient_hash == hash_recipient("iris@icloud.com", KEY)
 
@@ -243,7 +246,7 @@ def test_what_is_no_report_is_refused(raw: bytes, message: str) -> None:
 
 def test_values_of_the_report_cannot_break_out_of_their_field() -> None:
     lines: list[Any] = ["Original-Rcpt-To: iris@gmail.com\r\n X-Customer: mallory"]
-    (event,) = arf(*lines, options=Options(customer="field.X-Customer", default_customer="house"))
+    (event,) = arf(*lines, options=FormatOptions(customer="field.X-Customer", default_customer="house"))
     assert event.customer == "house"
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -28,7 +28,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def adapt(changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     body = {key: value for key, value in (BASE | changes).items() if value is not None}
     mapping = {} if options is None else {"brevo": options}
     return adapter("brevo")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -98,7 +98,7 @@ def test_time_is_the_one_in_utc_in_seconds_or_milliseconds(changes: dict[str, An
 def test_bounce_carries_its_reply(changes: dict[str, Any], code: int, status: str, kind: str) -> None:
     (event,) = adapt(changes)
     assert (event.smtp_code, event.enhanced_status) == (code, status)
-    assert load_rules()(event).kind == kind
+    assert load_bounce_classifier()(event).kind == kind
 
 
 def test_complaint_about_a_campaign_says_when_that_was_sent() -> None:
@@ -130,14 +130,14 @@ def test_campaign_is_the_first_tag_or_that_of_marketing_mail(changes: dict[str, 
 
 
 def test_customer_is_in_the_custom_header_or_where_the_option_says() -> None:
-    (event,) = adapt({}, Options(customer="tags", stream="X-Mailin-custom.kind"))
+    (event,) = adapt({}, FormatOptions(customer="tags", stream="X-Mailin-custom.kind"))
     assert (event.customer, event.stream) == ("weekly", "receipts")
-    assert adapt({"sender_email": "a@larkspur.example"}, Options(customer="from_domain"))[0].customer == (
+    assert adapt({"sender_email": "a@larkspur.example"}, FormatOptions(customer="from_domain"))[0].customer == (
         "larkspur.example"
     )
     with pytest.raises(AdaptError, match=r"^no customer at `X-Mailin-custom\.customer`, and no default"):
         adapt({"X-Mailin-custom": "plain"})
-    assert adapt({"X-Mailin-custom": "plain"}, Options(default_customer="house"))[0].customer == "house"
+    assert adapt({"X-Mailin-custom": "plain"}, FormatOptions(default_customer="house"))[0].customer == "house"
 
 
 @pytest.mark.parametrize(

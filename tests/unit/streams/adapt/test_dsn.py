@@ -7,7 +7,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from tests.support.mails import ORIGINAL, fields, report
 
@@ -28,12 +28,12 @@ FAILED = (
 NOTIFIED = datetime(2025, 3, 3, 9, 11, 12, tzinfo=UTC)
 
 
-def read(raw: bytes, options: Options | None = None) -> list[MailEvent]:
+def read(raw: bytes, options: FormatOptions | None = None) -> list[MailEvent]:
     return adapter("dsn")(raw, Context(KEY, PROVIDERS, {} if options is None else {"dsn": options}))
 
 
 def dsn(
-    *recipients: tuple[str, ...], options: Options | None = None, original: str = ORIGINAL, **headers: str
+    *recipients: tuple[str, ...], options: FormatOptions | None = None, original: str = ORIGINAL, **headers: str
 ) -> list[MailEvent]:
     content = "\n".join(fields(*group) for group in (ABOUT, *recipients))
     return read(report("delivery-status", content, original, **headers), options)
@@ -123,7 +123,7 @@ def test_host_that_answered_tells_the_provider_unless_the_mail_was_forwarded_to_
     original: str, remote: str, host: str, provider: str
 ) -> None:
     named = (f"Original-Recipient: rfc822;{original}", "Final-Recipient: rfc822;iris@shop.example")
-    (event,) = dsn((*named, "Action: failed", f"Remote-MTA: {remote}"), options=Options(default_customer="house"))
+    (event,) = dsn((*named, "Action: failed", f"Remote-MTA: {remote}"), options=FormatOptions(default_customer="house"))
     assert (event.mx_host, event.provider) == (host, provider)
 
 
@@ -169,14 +169,14 @@ def test_time_is_that_of_the_last_attempt_then_of_the_notification_then_of_the_a
 @pytest.mark.parametrize(
     ("options", "customer"),
     [
-        (Options(), "mail.acme.example"),
-        (Options(customer="verp:bounce+{}+*@*"), "acme"),
-        (Options(customer="header.X-Customer"), "acme"),
-        (Options(customer="field.X-Postfix-Queue-ID"), "4XyQ1"),
-        (Options(customer="header.X-Nothing", default_customer="house"), "house"),
+        (FormatOptions(), "mail.acme.example"),
+        (FormatOptions(customer="verp:bounce+{}+*@*"), "acme"),
+        (FormatOptions(customer="header.X-Customer"), "acme"),
+        (FormatOptions(customer="field.X-Postfix-Queue-ID"), "4XyQ1"),
+        (FormatOptions(customer="header.X-Nothing", default_customer="house"), "house"),
     ],
 )
-def test_customer_comes_from_the_place_that_is_configured(options: Options, customer: str) -> None:
+def test_customer_comes_from_the_place_that_is_configured(options: FormatOptions, customer: str) -> None:
     assert dsn(FAILED, options=options)[0].customer == customer
 
 
@@ -196,13 +196,13 @@ def test_sender_is_the_address_that_the_notification_went_to_then_the_return_pat
 
 
 def test_stream_and_pool_come_from_the_places_that_are_configured() -> None:
-    (event,) = dsn(FAILED, options=Options(stream="header.X-CampaignId", pool="header.X-Customer"))
+    (event,) = dsn(FAILED, options=FormatOptions(stream="header.X-CampaignId", pool="header.X-Customer"))
     assert (event.stream, event.ip_pool) == ("weekly-44", "acme")
 
 
 def test_no_customer_is_an_error_that_names_the_place() -> None:
     with pytest.raises(AdaptError, match=r"no value at `header\.X-Nothing` in the report"):
-        dsn(FAILED, options=Options(customer="header.X-Nothing"))
+        dsn(FAILED, options=FormatOptions(customer="header.X-Nothing"))
     with pytest.raises(AdaptError, match="no envelope sender and no From header in the report"):
         dsn(FAILED, original="", To="")
 

@@ -51,7 +51,7 @@ SOCKETLABS = {"Type": "Delivered", "DateTime": "2025-09-12T11:08:01Z", "ServerId
 
 
 @pytest.mark.parametrize(
-    ("form", "record", "host"),
+    ("format_name", "record", "host"),
     [
         ("kumomta", {**KUMOMTA, **PEER, "type": "Delivery"}, "aspmx.l.google.com."),
         ("kumomta", {**KUMOMTA, **PEER, "type": "TransientFailure"}, "aspmx.l.google.com."),
@@ -64,7 +64,7 @@ SOCKETLABS = {"Type": "Delivered", "DateTime": "2025-09-12T11:08:01Z", "ServerId
         ("socketlabs", SOCKETLABS, ""),
     ],
 )
-def test_formats_that_know_the_receiving_host_say_it(form: str, record: dict[str, Any], host: str) -> None:
-    (event,) = adapter(form)(json.dumps(record).encode(), CONTEXT)
+def test_formats_that_know_the_receiving_host_say_it(format_name: str, record: dict[str, Any], host: str) -> None:
+    (event,) = adapter(format_name)(json.dumps(record).encode(), CONTEXT)
     assert event.mx_host == host
     assert event.provider == ("google_workspace" if host else "other")

@@ -21,8 +21,8 @@ from streams.adapt import (
     LISTING_FORMATS,
     AdaptError,
     Context,
+    FormatOptions,
     Lists,
-    Options,
     adapter,
     listing_adapter,
 )
@@ -40,7 +40,7 @@ DAY_MS = 86_400_000
 CONTEXT = Context(
     b"a key",
     load(),
-    {name: Options(default_customer="house") for name in FORMATS},
+    {name: FormatOptions(default_customer="house") for name in FORMATS},
     clock=lambda: NOW_MS,
     lists=Lists({zone.zone: zone for zone in load_zones()}),
 )

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("kumomta.toml").read_text(encoding="utf-8"))[
@@ -43,7 +43,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def adapt(changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     context = CONTEXT if options is None else Context(KEY, CONTEXT.providers, {"kumomta": options})
     return adapter("kumomta")(json.dumps(BASE | changes).encode(), context)
 
@@ -80,13 +80,13 @@ def test_record_without_a_tenant_is_an_error_that_names_it() -> None:
 
 
 def test_default_customer_takes_records_without_a_tenant() -> None:
-    options = Options(default_customer="house")
+    options = FormatOptions(default_customer="house")
     assert adapt({"queue": "gmail.com"}, options)[0].customer == "house"
     assert adapt({}, options)[0].customer == "brightleaf"
 
 
 def test_customer_stream_and_pool_from_meta_fields() -> None:
-    options = Options(customer="meta.account", stream="meta.kind", pool="meta.kind")
+    options = FormatOptions(customer="meta.account", stream="meta.kind", pool="meta.kind")
     (event,) = adapt({"meta": {"account": 4711, "kind": "receipts"}}, options)
     assert (event.customer, event.stream, event.ip_pool) == ("4711", "receipts", "receipts")
     with pytest.raises(AdaptError, match=r"no value at `meta\.account`"):
@@ -95,7 +95,7 @@ def test_customer_stream_and_pool_from_meta_fields() -> None:
 
 def test_option_that_is_no_place_is_named() -> None:
     with pytest.raises(AdaptError, match="the option `tenants` is not a place"):
-        adapt({}, Options(customer="tenants"))
+        adapt({}, FormatOptions(customer="tenants"))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 MAIL: dict[str, Any] = {
@@ -24,7 +24,7 @@ MAIL: dict[str, Any] = {
 
 
 def adapt(
-    kind: object = "delivered", options: Options | None = None, domain: str | None = "dom-9", **data: Any
+    kind: object = "delivered", options: FormatOptions | None = None, domain: str | None = "dom-9", **data: Any
 ) -> list[MailEvent]:
     inner = {
         "object": "activity",
@@ -82,7 +82,7 @@ def test_events_that_tell_no_fate_are_left_out(name: object) -> None:
 )
 def test_bounce_carries_its_reason(name: str, reason: str | None, bounce_class: str, kind: str) -> None:
     (event,) = adapt(name, morph={"object": "recipient_bounce", "reason": reason})
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert event.diagnostic == (reason or "")
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
@@ -95,7 +95,7 @@ def test_event_without_id_gets_a_stable_one() -> None:
 
 def test_customer_is_the_sending_domain_or_where_the_option_says() -> None:
     assert adapt(domain=None)[0].customer == "brightleaf.example"
-    options = Options(customer="data.email.headers.x-account", stream="data.email.tags")
+    options = FormatOptions(customer="data.email.headers.x-account", stream="data.email.tags")
     (event,) = adapt(options=options)
     assert (event.customer, event.stream) == ("larkspur", "weekly")
     with pytest.raises(AdaptError, match=r"^no customer at `domain_id` or `from_domain`, and no default"):

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -47,7 +47,7 @@ FORM: dict[str, Any] = {
 }
 
 
-def adapt(changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     event = {key: value for key, value in (BASE | changes).items() if value is not None}
     body = {"signature": {"timestamp": "1757675281", "token": "0f3a", "signature": "9b"}, "event-data": event}
     mapping = {} if options is None else {"mailgun": options}
@@ -110,7 +110,7 @@ def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
 def test_failure_carries_the_reply(status: dict[str, Any] | None, code: int, enhanced: str, kind: str) -> None:
     (event,) = adapt({"event": "failed", "severity": "permanent", "delivery-status": status})
     assert (event.smtp_code, event.enhanced_status) == (code, enhanced)
-    assert load_rules()(event).kind == kind
+    assert load_bounce_classifier()(event).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_id_is_mailguns_and_the_time_since_mailguns_is_unique_within_a_day() -> 
 def test_customer_is_the_variable_then_the_domain_then_the_account() -> None:
     assert adapt({"user-variables": None})[0].customer == "mg.brightleaf.example"
     assert adapt({"user-variables": None, "domain": None})[0].customer == "acc-9"
-    (event,) = adapt({}, Options(customer="domain.name", stream="user-variables.kind"))
+    (event,) = adapt({}, FormatOptions(customer="domain.name", stream="user-variables.kind"))
     assert (event.customer, event.stream) == ("mg.brightleaf.example", "bulk")
     with pytest.raises(AdaptError, match=r"^no customer at `user-variables\.customer` or"):
         adapt({"user-variables": None, "domain": None, "account": None})

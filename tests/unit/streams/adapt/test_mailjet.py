@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -26,7 +26,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def adapt(*changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(*changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     body = [{key: value for key, value in (BASE | each).items() if value is not None} for each in changes]
     mapping = {} if options is None else {"mailjet": options}
     return adapter("mailjet")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -89,7 +89,7 @@ def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
 )
 def test_class_is_mailjets_where_clear(changes: dict[str, Any], bounce_class: str, kind: str) -> None:
     (event,) = adapt(changes)
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
@@ -119,9 +119,9 @@ def test_single_object_is_read_as_a_body_of_one() -> None:
 
 
 def test_customer_is_in_the_payload_or_where_the_option_says() -> None:
-    (event,) = adapt({}, options=Options(customer="CustomID", stream="Payload.kind"))
+    (event,) = adapt({}, options=FormatOptions(customer="CustomID", stream="Payload.kind"))
     assert (event.customer, event.stream) == ("order-17", "receipts")
-    assert adapt({"Payload": "plain"}, options=Options(default_customer="house"))[0].customer == "house"
+    assert adapt({"Payload": "plain"}, options=FormatOptions(default_customer="house"))[0].customer == "house"
     with pytest.raises(AdaptError, match=r"^record 1: no customer at `Payload\.customer`, and no default"):
         adapt({"Payload": "plain"})
 

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -24,7 +24,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def adapt(*changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(*changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     events = [{key: value for key, value in (BASE | each).items() if value is not None} for each in changes]
     mapping = {} if options is None else {"mailtrap": options}
     return adapter("mailtrap")(json.dumps({"events": events}).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -85,7 +85,7 @@ def test_sending_stream_tells_transactional_from_bulk_mail(stream: str | None, k
 def test_bounce_carries_its_reply(changes: dict[str, Any], code: int, status: str, kind: str) -> None:
     (event,) = adapt({"event": "bounce", "bounce_category": "hard"} | changes)
     assert (event.smtp_code, event.enhanced_status) == (code, status)
-    assert load_rules()(event).kind == kind
+    assert load_bounce_classifier()(event).kind == kind
 
 
 def test_event_without_id_gets_a_stable_one() -> None:
@@ -96,7 +96,7 @@ def test_event_without_id_gets_a_stable_one() -> None:
 
 def test_customer_is_the_variable_then_the_sending_domain() -> None:
     assert adapt({"custom_variables": None})[0].customer == "brightleaf.example"
-    options = Options(customer="category", stream="custom_variables.kind")
+    options = FormatOptions(customer="category", stream="custom_variables.kind")
     (event,) = adapt({}, options=options)
     assert (event.customer, event.stream) == ("weekly", "receipts")
     with pytest.raises(AdaptError, match=r"^record 1: no customer at `custom_variables\.customer` or"):

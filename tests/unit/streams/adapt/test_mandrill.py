@@ -8,8 +8,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 MESSAGE: dict[str, Any] = {
@@ -34,7 +34,7 @@ def record(event: str | None = "delivered", **message: Any) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def adapt(*records: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(*records: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     mapping = {} if options is None else {"mandrill": options}
     return adapter("mandrill")(json.dumps(records).encode(), Context(b"a key", PROVIDERS, mapping))
 
@@ -111,7 +111,7 @@ def test_what_tells_no_fate_is_left_out(event: dict[str, Any]) -> None:
     ],
 )
 def test_class_is_mandrills_where_clear(event: dict[str, Any], bounce_class: str, kind: str) -> None:
-    verdict = load_rules()(adapt(event)[0])
+    verdict = load_bounce_classifier()(adapt(event)[0])
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
@@ -124,7 +124,7 @@ def test_ids_are_stable_and_tell_the_events_of_a_message_apart() -> None:
 
 def test_customer_is_the_meta_data_then_the_subaccount() -> None:
     assert adapt(record(metadata=None))[0].customer == "sub-7"
-    options = Options(customer="msg.sender", stream="msg.metadata.kind")
+    options = FormatOptions(customer="msg.sender", stream="msg.metadata.kind")
     (event,) = adapt(record(), options=options)
     assert (event.customer, event.stream) == ("news@brightleaf.example", "receipts")
     with pytest.raises(AdaptError, match=r"^record 1: no customer at `msg\.metadata\.customer` or `msg\.subaccount`"):

@@ -14,7 +14,7 @@ from streams.adapt.mime import (
     MAX_GROUPS,
     MAX_HEADER_BYTES,
     MAX_PARTS,
-    Part,
+    MimePart,
     date_ms,
     groups,
     leaves,
@@ -212,7 +212,7 @@ def test_10_000_parts_are_refused() -> None:
 def test_no_more_parts_are_read_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
 
-    def noted(raw: bytes, kind: str = "text/plain") -> Part:
+    def noted(raw: bytes, kind: str = "text/plain") -> MimePart:
         read.append(raw)
         return read_part(raw, kind)
 

@@ -5,7 +5,7 @@ import pytest
 from schemas import providers
 from schemas.event import MailEvent
 from streams.adapt import adapter
-from streams.adapt.base import Context, Options
+from streams.adapt.base import Context, FormatOptions
 from streams.subjects.scopes import sub_account
 from tests.support.adapt_bodies import bodies
 
@@ -23,7 +23,7 @@ PLACES = {
 }
 
 
-def read(name: str, options: Options) -> list[MailEvent]:
+def read(name: str, options: FormatOptions) -> list[MailEvent]:
     context = Context(hash_key=b"key", providers=providers.load(), mapping={name: options})
     return [event for body in bodies(name) for event in adapter(name)(body, context)]
 
@@ -31,9 +31,9 @@ def read(name: str, options: Options) -> list[MailEvent]:
 @pytest.mark.parametrize("name", PLACES)
 def test_stream_is_named_after_the_sub_account(name: str) -> None:
     place = PLACES[name]
-    plain = read(name, Options(default_customer="acme"))
-    named = read(name, Options(default_customer="acme", stream=place))
-    found = read(name, Options(default_customer="acme", sub_account=place))
+    plain = read(name, FormatOptions(default_customer="acme"))
+    named = read(name, FormatOptions(default_customer="acme", stream=place))
+    found = read(name, FormatOptions(default_customer="acme", sub_account=place))
     assert len(found) > 0
     for event, before, other in zip(found, plain, named, strict=True):
         assert event.stream == f"{other.stream}/{before.stream}"
@@ -41,15 +41,17 @@ def test_stream_is_named_after_the_sub_account(name: str) -> None:
 
 
 def test_sub_account_and_stream_may_both_be_told() -> None:
-    (event, *_) = read("sendgrid", Options(default_customer="acme", stream="email", sub_account="event"))
+    (event, *_) = read("sendgrid", FormatOptions(default_customer="acme", stream="email", sub_account="event"))
     account, _, stream = event.stream.partition("/")
     assert (account, stream) == tuple(
-        read("sendgrid", Options(default_customer="acme", stream=place))[0].stream for place in ("event", "email")
+        read("sendgrid", FormatOptions(default_customer="acme", stream=place))[0].stream for place in ("event", "email")
     )
 
 
 def test_slash_in_the_name_of_a_sub_account_does_not_make_it_another() -> None:
-    context = Context(hash_key=b"key", providers=providers.load(), mapping={"sendgrid": Options(sub_account="team")})
+    context = Context(
+        hash_key=b"key", providers=providers.load(), mapping={"sendgrid": FormatOptions(sub_account="team")}
+    )
     body = b'[{"event":"delivered","timestamp":1741000000,"email":"a@b.example","customer":"acme","team":"a/b"}]'
     (event,) = adapter("sendgrid")(body, context)
     assert event.stream == "a_b/default"
@@ -57,7 +59,7 @@ def test_slash_in_the_name_of_a_sub_account_does_not_make_it_another() -> None:
 
 def test_domain_of_the_signature_is_where_the_option_says() -> None:
     context = Context(
-        hash_key=b"key", providers=providers.load(), mapping={"sendgrid": Options(dkim_domain="signed_by")}
+        hash_key=b"key", providers=providers.load(), mapping={"sendgrid": FormatOptions(dkim_domain="signed_by")}
     )
     body = b'[{"event":"delivered","timestamp":1741000000,"email":"a@b.ex","customer":"acme","signed_by":"e.example"}]'
     (event,) = adapter("sendgrid")(body, context)
@@ -66,6 +68,6 @@ def test_domain_of_the_signature_is_where_the_option_says() -> None:
 
 
 def test_record_without_a_sub_account_keeps_its_stream() -> None:
-    (plain, *_) = read("sendgrid", Options(default_customer="acme"))
-    (event, *_) = read("sendgrid", Options(default_customer="acme", sub_account="nowhere"))
+    (plain, *_) = read("sendgrid", FormatOptions(default_customer="acme"))
+    (event, *_) = read("sendgrid", FormatOptions(default_customer="acme", sub_account="nowhere"))
     assert event.stream == plain.stream

@@ -21,9 +21,9 @@ from schemas.providers import load as load_providers
 from schemas.settings import Blocklists, Settings
 from schemas.settings import load as load_settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
-from streams.intake.batch import Batch, Source
-from streams.intake.seen import Seen
-from streams.listings.outside import InForce, Open, fitted
+from streams.intake.batch import Batch, SourcePartition
+from streams.intake.seen import SeenIds
+from streams.listings.outside import OpenListing, OpenListings, reconciled
 
 NOW_MS = 1_773_318_896_000
 LISTS = Lists({zone.zone: zone for zone in load()}, {"gold.example": "critical"})
@@ -238,11 +238,11 @@ KEYS = (
 )
 
 
-@pytest.mark.parametrize("form", LISTING_FORMATS)
+@pytest.mark.parametrize("format_name", LISTING_FORMATS)
 @given(st.dictionaries(st.sampled_from(KEYS), values, max_size=6) | values)
-def test_any_json_gives_events_or_the_one_error(form: str, value: Any) -> None:
+def test_any_json_gives_events_or_the_one_error(format_name: str, value: Any) -> None:
     try:
-        found = listing_adapter(form)(json.dumps(value).encode(), CONTEXT)
+        found = listing_adapter(format_name)(json.dumps(value).encode(), CONTEXT)
     except AdaptError as error:
         assert 0 < len(str(error)) < 2_000
     else:
@@ -258,13 +258,13 @@ def event(kind: str, zone: str = "a.example", monitor: str = "hetrixtools", **mo
     return BlocklistEvent(type=kind, zone=zone, monitor=monitor, **fields)  # type: ignore[arg-type]
 
 
-def fit(known: InForce, *events: BlocklistEvent) -> list[tuple[str, str, Weight]]:
-    return [(each.type, each.zone, each.weight) for _, each in fitted([(7, each) for each in events], known)]
+def fit(known: OpenListings, *events: BlocklistEvent) -> list[tuple[str, str, Weight]]:
+    return [(each.type, each.zone, each.weight) for _, each in reconciled([(7, each) for each in events], known)]
 
 
-def known(**monitors: tuple[str, ...]) -> InForce:
+def known(**monitors: tuple[str, ...]) -> OpenListings:
     """Listings in force on `a.example`, ... by who told of them."""
-    return {(IP, f"{name}.example"): Open("major", ("127.0.0.2",), set(who)) for name, who in monitors.items()}
+    return {(IP, f"{name}.example"): OpenListing("major", ("127.0.0.2",), set(who)) for name, who in monitors.items()}
 
 
 def test_listing_begins_once_and_goes_on_with_the_weight_it_has() -> None:
@@ -290,7 +290,7 @@ def test_other_resources_stay_as_they_are() -> None:
 
 
 def test_what_our_own_scan_saw_is_not_ended_by_others() -> None:
-    (found,) = fitted([(7, event("delisted"))], known(a=("", "hetrixtools")))
+    (found,) = reconciled([(7, event("delisted"))], known(a=("", "hetrixtools")))
     assert (found[1].type, found[1].reason) == (
         "check_failed",
         "hetrixtools sees it no longer; our own scan has yet to say so",
@@ -300,13 +300,13 @@ def test_what_our_own_scan_saw_is_not_ended_by_others() -> None:
 
 def test_events_of_our_own_scan_are_stored_as_they_are() -> None:
     own = [event(kind, monitor="") for kind in ("listed", "still_listed", "check_failed", "delisted")]
-    assert [each for _, each in fitted([(7, each) for each in own], known(a=("",)))] == own
+    assert [each for _, each in reconciled([(7, each) for each in own], known(a=("",)))] == own
 
 
 def test_what_was_fitted_is_fitted_again_to_the_same() -> None:
     events = [(7, event("listed")), (7, event("complete", "*", zones=("a.example",)))]
-    once = fitted(events, known(b=("hetrixtools",)))
-    assert fitted(once, known(b=("hetrixtools",))) == once
+    once = reconciled(events, known(b=("hetrixtools",)))
+    assert reconciled(once, known(b=("hetrixtools",))) == once
 
 
 # Its ways in
@@ -350,7 +350,7 @@ TOPIC = "mail.webhooks.hetrixtools"
 
 def test_topic_of_a_source_is_read_as_listings_without_further_settings(tmp_path: Path) -> None:
     settings = load_settings(_empty(tmp_path), WATCHED)
-    batch = Batch(Source(f"{TOPIC}:id:0", TOPIC, 0, Seen(1_000_000)), 0, 0)
+    batch = Batch(SourcePartition(f"{TOPIC}:id:0", TOPIC, 0, SeenIds(1_000_000)), 0, 0)
     payloads = [json.dumps(changed(name)).encode() for name in ("b.barracudacentral.org", "bl.nszones.com")]
     takes(settings)[TOPIC](batch, payloads, [0, 1], time.time_ns() // 1_000_000)
     assert [(offset, event.type) for offset, event in batch.listings] == [(0, "listed"), (0, "complete")]

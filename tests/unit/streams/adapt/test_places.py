@@ -7,7 +7,7 @@ import pytest
 
 from schemas.providers import load
 from streams.adapt import AdaptError, Context, adapter
-from streams.adapt.places import find
+from streams.adapt.field_paths import find_field
 from streams.adapt.webhook import bounce_class, json_body, moment_ms, reply
 
 RECORD: dict[str, Any] = {
@@ -57,11 +57,11 @@ RECORD: dict[str, Any] = {
     ],
 )
 def test_place_is_a_path_of_field_names(place: str, found: str) -> None:
-    assert find(place, RECORD) == found
+    assert find_field(place, RECORD) == found
 
 
 def test_exact_name_wins_over_one_in_other_letter_case() -> None:
-    assert find("Id", {"ID": "other", "Id": "exact"}) == "exact"
+    assert find_field("Id", {"ID": "other", "Id": "exact"}) == "exact"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 MESSAGE: dict[str, Any] = {
@@ -41,7 +41,7 @@ BOUNCE: dict[str, Any] = {
 def adapt(
     name: str | None = "MessageSent",
     payload: object = PAYLOAD,
-    options: Options | None = None,
+    options: FormatOptions | None = None,
     uuid: str | None = "00000000-0000-4000-8000-000000000004",
     timestamp: object = 1757675281.440526,
 ) -> list[MailEvent]:
@@ -113,7 +113,7 @@ def test_mail_that_came_back_is_a_late_bounce_of_the_original_message(name: str)
 )
 def test_failure_carries_the_reply(output: str | None, bounce_class: str, kind: str) -> None:
     (event,) = adapt("MessageDeliveryFailed", PAYLOAD | {"output": output, "details": "Hard failed"})
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
@@ -127,7 +127,7 @@ def test_event_without_uuid_gets_a_stable_id() -> None:
 
 
 def test_customer_is_the_senders_domain_or_where_the_option_says() -> None:
-    options = Options(customer="payload.message.tag", stream="payload.message.spam_status")
+    options = FormatOptions(customer="payload.message.tag", stream="payload.message.spam_status")
     (event,) = adapt(options=options)
     assert (event.customer, event.stream) == ("weekly", "NotChecked")
     with pytest.raises(AdaptError, match=r"^no customer at `from_domain`, and no default"):

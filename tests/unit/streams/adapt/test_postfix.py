@@ -7,14 +7,14 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter, postfix
+from streams.adapt import AdaptError, Context, FormatOptions, adapter, postfix
 from streams.adapt.common import hash_recipient
 from streams.adapt.postfix import Journal
 from streams.adapt.syslog import read_line
 
 PROVIDERS = load()
 KEY = b"a key"
-HOUSE = Options(default_customer="house")
+HOUSE = FormatOptions(default_customer="house")
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 GOOGLE = "relay=gmail-smtp-in.l.google.com[192.0.2.26]:25"
 SENT = f"to=<iris@gmail.com>, {GOOGLE}, delay=1.2, delays=0/0/0.5/0.7, dsn=2.0.0, status=sent (250 2.0.0 OK gsmtp)"
@@ -25,7 +25,7 @@ def ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def context(options: Options = HOUSE, now: datetime = NOW) -> Context:
+def context(options: FormatOptions = HOUSE, now: datetime = NOW) -> Context:
     return Context(KEY, PROVIDERS, {"postfix": options}, clock=lambda: ms(now))
 
 
@@ -33,7 +33,7 @@ def line(text: str, service: str = "smtp", *, at: str = "2025-03-03T10:11:12.5+0
     return f"{at} mx1 {name}/{service}[811]: {text}"
 
 
-def read(*lines: str, options: Options = HOUSE, now: datetime = NOW) -> list[MailEvent]:
+def read(*lines: str, options: FormatOptions = HOUSE, now: datetime = NOW) -> list[MailEvent]:
     return adapter("postfix")("\n".join(lines).encode(), context(options, now))
 
 
@@ -166,47 +166,47 @@ DELIVERY = line(f"{ID}: {SENT}", name="postfix-eu")
     ],
 )
 def test_customer_comes_from_the_place_that_is_configured(place: str, customer: str) -> None:
-    (event,) = read(*ABOUT, DELIVERY, options=Options(customer=place))
+    (event,) = read(*ABOUT, DELIVERY, options=FormatOptions(customer=place))
     assert event.customer == customer
     assert (event.message_id, event.from_domain) == ("weekly-44@acme.example", "mail.acme.example")
 
 
 def test_customer_is_the_sender_where_nobody_logged_in() -> None:
-    assert read(*ABOUT[1:], DELIVERY, options=Options())[0].customer == "mail.acme.example"
+    assert read(*ABOUT[1:], DELIVERY, options=FormatOptions())[0].customer == "mail.acme.example"
 
 
 def test_local_message_has_the_sender_that_pickup_logs() -> None:
     pickup = line(f"{ID}: uid=33 from=<www@acme.example>", "pickup")
-    assert read(pickup, DELIVERY, options=Options())[0].customer == "acme.example"
+    assert read(pickup, DELIVERY, options=FormatOptions())[0].customer == "acme.example"
 
 
 def test_stream_and_pool_come_from_the_places_that_are_configured() -> None:
-    (event,) = read(*ABOUT, DELIVERY, options=Options(stream="instance", pool="host"))
+    (event,) = read(*ABOUT, DELIVERY, options=FormatOptions(stream="instance", pool="host"))
     assert (event.stream, event.ip_pool) == ("postfix-eu", "mx1")
 
 
 def test_header_logged_with_two_values_accuses_nobody() -> None:
     forged = ABOUT[1].replace("Acme Ltd", "somebody else")
     with pytest.raises(AdaptError, match=r"line 6: message 4XyQ1z3vBKzJrT: no value at `header\.X-Customer`"):
-        read(*ABOUT, forged, DELIVERY, options=Options(customer="header.X-Customer"))
+        read(*ABOUT, forged, DELIVERY, options=FormatOptions(customer="header.X-Customer"))
 
 
 def test_header_cannot_pose_as_a_login() -> None:
     forged = line(
         f"{ID}: info: header Subject: x sasl_username=victim from app[192.0.2.9]; from=<n@x.example>", "cleanup"
     )
-    assert read(*ABOUT, forged, DELIVERY, options=Options())[0].customer == "acme"
+    assert read(*ABOUT, forged, DELIVERY, options=FormatOptions())[0].customer == "acme"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(), "message 4XyQ1z3vBKzJrT: no login and no envelope sender is known, and no default customer"),
-        (Options(customer="sasl_username"), "no value at `sasl_username`, and no default customer"),
-        (Options(customer="tenant"), "the option `tenant` is not a place in Postfix lines"),
+        (FormatOptions(), "message 4XyQ1z3vBKzJrT: no login and no envelope sender is known, and no default customer"),
+        (FormatOptions(customer="sasl_username"), "no value at `sasl_username`, and no default customer"),
+        (FormatOptions(customer="tenant"), "the option `tenant` is not a place in Postfix lines"),
     ],
 )
-def test_no_customer_is_an_error_that_names_message_and_place(options: Options, message: str) -> None:
+def test_no_customer_is_an_error_that_names_message_and_place(options: FormatOptions, message: str) -> None:
     with pytest.raises(AdaptError, match=message):
         read(DELIVERY, options=options)
 
@@ -232,18 +232,18 @@ def test_message_that_expires_has_an_event_for_each_recipient_that_was_deferred_
 
 @pytest.mark.parametrize("status", ["expired", "force-expired"])
 def test_message_that_expires_without_known_recipients_has_one_event(status: str) -> None:
-    (event,) = read(EXPIRED.replace("=expired", f"={status}"), options=Options())
+    (event,) = read(EXPIRED.replace("=expired", f"={status}"), options=FormatOptions())
     assert (event.type, event.recipient_domain, event.customer) == ("expired", "", "mail.acme.example")
 
 
 def test_journal_remembers_from_message_to_message_until_the_queue_id_is_free() -> None:
     journal = Journal()
     for each in ABOUT:
-        assert journal.adapt(each.encode(), context(Options())) == []
-    assert journal.adapt(DELIVERY.encode(), context(Options()))[0].customer == "acme"
-    journal.adapt(line(f"{ID}: removed", "qmgr").encode(), context(Options()))
+        assert journal.adapt(each.encode(), context(FormatOptions())) == []
+    assert journal.adapt(DELIVERY.encode(), context(FormatOptions()))[0].customer == "acme"
+    journal.adapt(line(f"{ID}: removed", "qmgr").encode(), context(FormatOptions()))
     with pytest.raises(AdaptError, match="no envelope sender is known"):
-        journal.adapt(DELIVERY.encode(), context(Options()))
+        journal.adapt(DELIVERY.encode(), context(FormatOptions()))
 
 
 def test_journal_forgets_the_oldest_messages_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,9 +251,9 @@ def test_journal_forgets_the_oldest_messages_first(monkeypatch: pytest.MonkeyPat
     journal = Journal()
     for queue_id in ("AAAAA1", "AAAAA2", "AAAAA3"):
         journal.adapt(line(f"{queue_id}: from=<a@b.example>, size=1", "qmgr").encode(), context())
-    assert journal.adapt(line(f"AAAAA3: {SENT}").encode(), context(Options()))[0].customer == "b.example"
+    assert journal.adapt(line(f"AAAAA3: {SENT}").encode(), context(FormatOptions()))[0].customer == "b.example"
     with pytest.raises(AdaptError):
-        journal.adapt(line(f"AAAAA1: {SENT}").encode(), context(Options()))
+        journal.adapt(line(f"AAAAA1: {SENT}").encode(), context(FormatOptions()))
 
 
 # --- forms of the line ---
@@ -296,7 +296,7 @@ def test_year_is_the_latest_in_which_the_line_is_not_of_the_future(
 
 
 def test_times_without_an_offset_are_of_the_configured_zone() -> None:
-    options = Options(default_customer="house", time_zone=ZoneInfo("Europe/Berlin"))
+    options = FormatOptions(default_customer="house", time_zone=ZoneInfo("Europe/Berlin"))
     for written in ("Mar  3 10:11:12", "2025-03-03T10:11:12"):
         (event,) = read(f"{written} mx1 postfix/smtp[8]: {ID}: {SENT}", options=options)
         assert event.time_ms == ms(datetime(2025, 3, 3, 9, 11, 12, tzinfo=UTC))

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -51,7 +51,7 @@ CHANGE: dict[str, Any] = {
 }
 
 
-def adapt(changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     body = {key: value for key, value in (BASE | changes).items() if value is not None}
     mapping = {} if options is None else {"postmark": options}
     return adapter("postmark")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -138,7 +138,7 @@ def test_complaint_and_unsubscription() -> None:
 )
 def test_class_is_postmarks_where_clear(changes: dict[str, Any], bounce_class: str, kind: str) -> None:
     (event,) = adapt(changes)
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
@@ -153,7 +153,7 @@ def test_ids_are_stable_and_a_complaint_with_the_number_of_a_bounce_is_another_e
 def test_customer_is_the_metadata_then_the_server_or_where_the_option_says() -> None:
     assert adapt({"Metadata": None})[0].customer == "4711"
     assert adapt({"Metadata": None, "ServerID": None, "ServerId": 12})[0].customer == "12"
-    (event,) = adapt({}, Options(customer="MessageStream", stream="Tag"))
+    (event,) = adapt({}, FormatOptions(customer="MessageStream", stream="Tag"))
     assert (event.customer, event.stream) == ("broadcast", "weekly")
     with pytest.raises(AdaptError, match=r"^no customer at `Metadata\.customer` or `ServerID`, and no default"):
         adapt({"Metadata": None, "ServerID": None})

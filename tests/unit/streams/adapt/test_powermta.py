@@ -9,7 +9,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from streams.adapt.powermta import DEFAULT_COLUMNS, Accounting
 
@@ -49,12 +49,12 @@ def row(kind: str, columns: str = MORE, **values: str) -> str:
     return out.getvalue()
 
 
-def read(text: str, options: Options | None = None) -> list[MailEvent]:
+def read(text: str, options: FormatOptions | None = None) -> list[MailEvent]:
     mapping = {} if options is None else {"powermta": options}
     return adapter("powermta")(text.encode(), Context(KEY, PROVIDERS, mapping))
 
 
-def one(kind: str, options: Options | None = None, /, **values: str) -> MailEvent:
+def one(kind: str, options: FormatOptions | None = None, /, **values: str) -> MailEvent:
     (event,) = read(f"{MORE}\r\n" + row(kind, **values), options)
     return event
 
@@ -162,31 +162,31 @@ def test_complaint_says_when_its_message_was_sent(kind: str, written: str, sent:
 @pytest.mark.parametrize(
     ("options", "customer"),
     [
-        (Options(), "acme-1"),
-        (Options(customer="vmtaPool"), "shared"),
-        (Options(customer="JOBID"), "weekly-44"),
-        (Options(customer="header_X-Customer"), "acme"),
-        (Options(customer="sender"), "mail.acme.example"),
-        (Options(customer="envId", default_customer="house"), "house"),
-        (Options(customer="no such column", default_customer="house"), "house"),
+        (FormatOptions(), "acme-1"),
+        (FormatOptions(customer="vmtaPool"), "shared"),
+        (FormatOptions(customer="JOBID"), "weekly-44"),
+        (FormatOptions(customer="header_X-Customer"), "acme"),
+        (FormatOptions(customer="sender"), "mail.acme.example"),
+        (FormatOptions(customer="envId", default_customer="house"), "house"),
+        (FormatOptions(customer="no such column", default_customer="house"), "house"),
     ],
 )
-def test_customer_comes_from_the_column_that_is_configured(options: Options, customer: str) -> None:
+def test_customer_comes_from_the_column_that_is_configured(options: FormatOptions, customer: str) -> None:
     assert one("d", options, header_X_Customer="acme").customer == customer
 
 
 def test_stream_comes_from_the_column_that_is_configured() -> None:
-    assert one("d", Options(stream="vmtaPool")).stream == "shared"
+    assert one("d", FormatOptions(stream="vmtaPool")).stream == "shared"
 
 
 def test_pool_comes_from_the_column_that_is_configured_where_it_has_a_value() -> None:
-    assert one("d", Options(pool="srcType")).ip_pool == "smtp"
-    assert one("d", Options(pool="envId")).ip_pool == "shared"
+    assert one("d", FormatOptions(pool="srcType")).ip_pool == "smtp"
+    assert one("d", FormatOptions(pool="envId")).ip_pool == "shared"
 
 
 def test_no_customer_is_an_error_that_names_record_and_column() -> None:
     with pytest.raises(AdaptError, match="record 2: no value at `envId`, and no default customer is configured"):
-        one("d", Options(customer="envId"))
+        one("d", FormatOptions(customer="envId"))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_no_customer_is_an_error_that_names_record_and_column() -> None:
     ],
 )
 def test_times(written: str, expected: datetime) -> None:
-    options = Options(time_zone=ZoneInfo("Europe/Berlin"))
+    options = FormatOptions(time_zone=ZoneInfo("Europe/Berlin"))
     assert one("d", options, timeLogged=written).time_ms == ms(expected)
 
 
@@ -212,14 +212,14 @@ def test_records_without_a_header_line_have_the_columns_of_the_vendor() -> None:
 
 
 def test_records_without_a_header_line_have_the_configured_columns() -> None:
-    options = Options(columns="type, timeLogged, rcpt, vmta")
+    options = FormatOptions(columns="type, timeLogged, rcpt, vmta")
     (event,) = read("d,1740993072,iris@gmail.com,acme", options)
     assert (event.customer, event.recipient_domain) == ("acme", "gmail.com")
 
 
 def test_header_line_goes_before_the_configuration_and_holds_until_the_next() -> None:
     text = "type,timeLogged,vmta,rcpt\nd,1,a,i@x.example\ntype,rcpt,timeLogged,vmta\nd,i@y.example,1,b\n"
-    events = read(text, Options(columns="type,timeLogged"))
+    events = read(text, FormatOptions(columns="type,timeLogged"))
     assert [(event.customer, event.recipient_domain) for event in events] == [("a", "x.example"), ("b", "y.example")]
 
 
@@ -255,7 +255,7 @@ def test_what_cannot_be_read_is_named(text: str, message: str) -> None:
 
 def test_columns_that_are_configured_wrongly_are_named() -> None:
     with pytest.raises(AdaptError, match="the columns must begin with `type`"):
-        read("d,1", Options(columns="timeLogged,type"))
+        read("d,1", FormatOptions(columns="timeLogged,type"))
 
 
 def test_ids_are_stable_and_tell_the_records_of_a_message_apart() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 DATA: dict[str, Any] = {
@@ -24,7 +24,7 @@ TIME = "2025-09-12T11:08:01.440Z"
 
 
 def adapt(
-    kind: str | None = "delivered", options: Options | None = None, created_at: str | None = TIME, **data: Any
+    kind: str | None = "delivered", options: FormatOptions | None = None, created_at: str | None = TIME, **data: Any
 ) -> list[MailEvent]:
     inner = {key: value for key, value in (DATA | data).items() if value is not None}
     body = {"type": kind and f"email.{kind}", "created_at": created_at, "data": inner}
@@ -97,14 +97,14 @@ def test_class_is_that_of_ses_where_clear_and_of_the_reply_where_there_is_one(
     bounce: dict[str, Any], bounce_class: str, kind: str
 ) -> None:
     (event,) = adapt("bounced", bounce=bounce)
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
 def test_customer_is_the_tag_then_the_domain_of_the_sender() -> None:
     assert adapt(tags=None)[0].customer == "brightleaf.example"
     pairs = [{"name": "kind", "value": "receipts"}, {"name": "customer", "value": "larkspur"}]
-    (event,) = adapt(tags=pairs, options=Options(stream="data.tags.kind"))
+    (event,) = adapt(tags=pairs, options=FormatOptions(stream="data.tags.kind"))
     assert (event.customer, event.stream) == ("larkspur", "receipts")
     with pytest.raises(AdaptError, match=r"^no customer at `data\.tags\.customer` or `from_domain`"):
         adapt(tags=None, **{"from": None})

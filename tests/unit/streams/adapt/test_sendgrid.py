@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 CONTEXT = Context(hash_key=b"a key", providers=load())
 BASE: dict[str, Any] = {
@@ -26,7 +26,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def adapt(*changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(*changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     body = [{key: value for key, value in (BASE | each).items() if value is not None} for each in changes]
     mapping = {} if options is None else {"sendgrid": options}
     return adapter("sendgrid")(json.dumps(body).encode(), Context(b"a key", CONTEXT.providers, mapping))
@@ -105,13 +105,13 @@ def test_bounce_class_is_sendgrids_where_clear_and_a_block_is_never_hard(
 ) -> None:
     bounce = {"event": "bounce", "type": "bounce", "status": "5.2.1", "reason": "550 5.2.1 disabled"}
     (event,) = adapt(bounce | changes)
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
     assert (event.smtp_code, event.enhanced_status) == (550, "5.2.1")
 
 
 def test_customer_from_another_argument_then_subuser_then_default() -> None:
-    options = Options(customer="account", default_customer="house", stream="kind")
+    options = FormatOptions(customer="account", default_customer="house", stream="kind")
     found = adapt(
         {"account": 4711, "kind": "receipts"},
         {"subuser": "sub"},
@@ -126,12 +126,12 @@ def test_customer_from_another_argument_then_subuser_then_default() -> None:
 
 
 def test_customer_may_be_the_subuser_whatever_the_arguments_say() -> None:
-    (event,) = adapt({"subuser": "sub"}, options=Options(customer="subuser"))
+    (event,) = adapt({"subuser": "sub"}, options=FormatOptions(customer="subuser"))
     assert event.customer == "sub"
 
 
 def test_stream_and_pool_from_nested_arguments() -> None:
-    options = Options(stream="unique_args.kind", pool="unique_args.pool")
+    options = FormatOptions(stream="unique_args.kind", pool="unique_args.pool")
     first, second = adapt({"unique_args": {"kind": "receipts", "pool": "own"}}, {}, options=options)
     assert (first.stream, first.ip_pool) == ("receipts", "own")
     assert (second.stream, second.ip_pool) == ("default", "shared-b")

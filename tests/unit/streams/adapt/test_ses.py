@@ -7,9 +7,9 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.webhook import moment_ms
-from streams.bounces.classify import load as load_rules
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 MAIL: dict[str, Any] = {
@@ -60,7 +60,7 @@ COMPLAINT: dict[str, Any] = {
 }
 
 
-def adapt(body: object, options: Options | None = None) -> list[MailEvent]:
+def adapt(body: object, options: FormatOptions | None = None) -> list[MailEvent]:
     mapping = {} if options is None else {"ses": options}
     return adapter("ses")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
 
@@ -155,7 +155,7 @@ def test_class_is_that_of_ses_where_clear_and_of_the_reply_where_there_is_one(
     body: dict[str, Any], bounce_class: str, kind: str
 ) -> None:
     (event,) = adapt(body)
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (event.type, verdict.bounce_class, verdict.kind) == ("bounced", bounce_class, kind)
 
 
@@ -245,13 +245,13 @@ def test_customer_is_the_tag_then_the_account_or_where_the_option_says() -> None
     assert adapt(untagged)[0].customer == "444455556666"
     headers = [{"name": "X-Account", "value": "larkspur"}]
     with_header = BOUNCE | {"mail": MAIL | {"headers": headers}}
-    options = Options(customer="mail.headers.X-Account", stream="mail.tags.campaign")
+    options = FormatOptions(customer="mail.headers.X-Account", stream="mail.tags.campaign")
     (event,) = adapt(with_header, options)
     assert (event.customer, event.stream) == ("larkspur", "weekly")
-    assert adapt(BOUNCE, Options(customer="from_domain"))[0].customer == "brightleaf.example"
-    assert adapt(BOUNCE, Options(customer="mail.tags.none", default_customer="house"))[0].customer == "house"
+    assert adapt(BOUNCE, FormatOptions(customer="from_domain"))[0].customer == "brightleaf.example"
+    assert adapt(BOUNCE, FormatOptions(customer="mail.tags.none", default_customer="house"))[0].customer == "house"
     with pytest.raises(AdaptError, match=r"^no customer at `mail\.tags\.none`, and no default"):
-        adapt(BOUNCE, Options(customer="mail.tags.none"))
+        adapt(BOUNCE, FormatOptions(customer="mail.tags.none"))
 
 
 @pytest.mark.parametrize(

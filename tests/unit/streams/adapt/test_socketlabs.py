@@ -8,7 +8,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -28,7 +28,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def adapt(changes: dict[str, Any], options: Options | None = None) -> list[MailEvent]:
+def adapt(changes: dict[str, Any], options: FormatOptions | None = None) -> list[MailEvent]:
     body = {key: value for key, value in (BASE | changes).items() if value is not None}
     mapping = {} if options is None else {"socketlabs": options}
     return adapter("socketlabs")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -112,15 +112,15 @@ def test_letter_case_of_field_names_does_not_count() -> None:
 
 
 def test_customer_from_another_field_or_from_meta() -> None:
-    assert adapt({}, Options(customer="SubaccountId"))[0].customer == "12"
-    (event,) = adapt({}, Options(customer="meta.Account", stream="meta.Account", pool="SubaccountId"))
+    assert adapt({}, FormatOptions(customer="SubaccountId"))[0].customer == "12"
+    (event,) = adapt({}, FormatOptions(customer="meta.Account", stream="meta.Account", pool="SubaccountId"))
     assert (event.customer, event.stream, event.ip_pool) == ("brightleaf", "brightleaf", "12")
 
 
 def test_record_without_a_customer_is_an_error_unless_there_is_a_default() -> None:
     with pytest.raises(AdaptError, match=r"^no value at `meta\.Account`"):
-        adapt({"Type": "Complaint", "Data": None}, Options(customer="meta.Account"))
-    options = Options(customer="meta.Account", default_customer="house")
+        adapt({"Type": "Complaint", "Data": None}, FormatOptions(customer="meta.Account"))
+    options = FormatOptions(customer="meta.Account", default_customer="house")
     assert adapt({"Type": "Complaint", "Data": None}, options)[0].customer == "house"
 
 

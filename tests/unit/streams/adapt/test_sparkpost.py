@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -37,7 +37,9 @@ def body_of(changes: dict[str, Any], group: str = "message_event") -> dict[str, 
     return {"msys": {group: {key: value for key, value in (BASE | changes).items() if value is not None}}}
 
 
-def adapt(*changes: dict[str, Any], options: Options | None = None, group: str = "message_event") -> list[MailEvent]:
+def adapt(
+    *changes: dict[str, Any], options: FormatOptions | None = None, group: str = "message_event"
+) -> list[MailEvent]:
     mapping = {} if options is None else {"sparkpost": options}
     body = [body_of(each, group) for each in changes]
     return adapter("sparkpost")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -116,7 +118,7 @@ def test_ping_that_tests_the_address_is_left_out() -> None:
 )
 def test_class_is_sparkposts_where_clear(changes: dict[str, Any], bounce_class: str, kind: str) -> None:
     (event,) = adapt({"type": "bounce"} | changes)
-    verdict = load_rules()(event)
+    verdict = load_bounce_classifier()(event)
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
@@ -151,9 +153,9 @@ def test_customer_is_the_meta_data_then_the_subaccount_then_the_account() -> Non
     assert adapt({"rcpt_meta": None})[0].customer == "101"
     assert adapt({"rcpt_meta": None, "subaccount_id": 0})[0].customer == "1"
     assert adapt({"rcpt_meta": None, "subaccount_id": None})[0].customer == "1"
-    (event,) = adapt({}, options=Options(customer="ip_pool", stream="rcpt_meta.kind", pool="rcpt_meta.kind"))
+    (event,) = adapt({}, options=FormatOptions(customer="ip_pool", stream="rcpt_meta.kind", pool="rcpt_meta.kind"))
     assert (event.customer, event.stream, event.ip_pool) == ("shared-b", "receipts", "receipts")
-    (event,) = adapt({}, options=Options(stream="rcpt_meta.none", pool="rcpt_meta.none"))
+    (event,) = adapt({}, options=FormatOptions(stream="rcpt_meta.none", pool="rcpt_meta.none"))
     assert (event.stream, event.ip_pool) == ("default", "shared-b")
     with pytest.raises(AdaptError, match=r"^record 1: no customer at `rcpt_meta\.customer` or"):
         adapt({"rcpt_meta": None, "subaccount_id": None, "customer_id": None})

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load
-from streams.adapt import AdaptError, Context, Options, adapter
-from streams.bounces.classify import load as load_rules
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load()
 BASE: dict[str, Any] = {
@@ -29,7 +29,7 @@ def bounced(verdict: str | None, response: str | None = None, status: str = "har
     return one(status=status, delivery_info={"delivery_status": verdict, "destination_response": response})
 
 
-def adapt(*events: dict[str, Any], options: Options | None = None, **user: Any) -> list[MailEvent]:
+def adapt(*events: dict[str, Any], options: FormatOptions | None = None, **user: Any) -> list[MailEvent]:
     body = {"auth": "0f3a", "events_by_user": [{"user_id": 456, "events": list(events)} | user]}
     mapping = {} if options is None else {"unisender": options}
     return adapter("unisender")(json.dumps(body).encode(), Context(b"a key", PROVIDERS, mapping))
@@ -90,7 +90,7 @@ def test_what_tells_no_fate_is_left_out(event: dict[str, Any]) -> None:
     ],
 )
 def test_class_is_that_of_the_delivery_status_where_clear(event: dict[str, Any], bounce_class: str, kind: str) -> None:
-    verdict = load_rules()(adapt(event)[0])
+    verdict = load_bounce_classifier()(adapt(event)[0])
     assert (verdict.bounce_class, verdict.kind) == (bounce_class, kind)
 
 
@@ -110,7 +110,7 @@ def test_ids_are_stable_and_tell_the_events_of_a_message_apart() -> None:
 def test_customer_is_the_metadata_then_the_project_then_the_user() -> None:
     assert adapt(one(metadata=None), project_id="p-1")[0].customer == "p-1"
     assert adapt(one(metadata=None))[0].customer == "456"
-    options = Options(customer="project_name", stream="metadata.kind")
+    options = FormatOptions(customer="project_name", stream="metadata.kind")
     (event,) = adapt(one(), options=options, project_name="larkspur")
     assert (event.customer, event.stream) == ("larkspur", "receipts")
     with pytest.raises(AdaptError, match=r"^record 1: no customer at `metadata\.customer` or"):

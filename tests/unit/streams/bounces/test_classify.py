@@ -14,13 +14,22 @@ from schemas.providers import load as load_providers
 from streams.adapt import common
 from streams.bounces import classify
 from streams.bounces import text as bounce_text
-from streams.bounces.classify import CLASSES, KINDS, MAX_TEXT, BounceClassifier, Classified, RulesError, load, mask
+from streams.bounces.classify import (
+    CLASSES,
+    KINDS,
+    MAX_TEXT,
+    BounceClassifier,
+    Classified,
+    RulesError,
+    load_bounce_classifier,
+    mask,
+)
 from streams.bounces.rules import read
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("bounces.toml").read_text(encoding="utf-8"))[
     "case"
 ]
-RULES = load()
+RULES = load_bounce_classifier()
 SHIPPED, PROVIDERS = read(), load_providers()
 
 
@@ -188,14 +197,14 @@ def test_broken_rules_are_refused_with_file_and_place(tmp_path: Path, text: str,
     file = tmp_path / "rules.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(RulesError) as caught:
-        load(file)
+        load_bounce_classifier(file)
     assert str(file) in str(caught.value)
     assert complaint in str(caught.value)
 
 
 def test_missing_rules_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(RulesError, match=r"none\.toml: cannot be read"):
-        load(tmp_path / "none.toml")
+        load_bounce_classifier(tmp_path / "none.toml")
 
 
 def test_more_exact_status_wins(tmp_path: Path) -> None:
@@ -207,7 +216,7 @@ def test_more_exact_status_wins(tmp_path: Path) -> None:
         '[[status]]\nclass = "expired"\nstatus = ["4.7.7"]\n',
         encoding="utf-8",
     )
-    rules = load(file)
+    rules = load_bounce_classifier(file)
     assert rules.classify(0, "5.7.1", "").bounce_class == "policy"
     assert rules.classify(0, "5.7.7", "").bounce_class == "virus"
     assert rules.classify(0, "4.7.7", "").bounce_class == "expired"

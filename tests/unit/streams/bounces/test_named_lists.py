@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.blocklists import load as load_zones
-from streams.bounces.named_lists import MAX_TEXT, NamedListsError, default_table, lists_named_in, load
+from streams.bounces.named_lists import MAX_TEXT, NamedListsError, default_table, lists_named_in, load_named_lists
 
 ZEN = ("Spamhaus ZEN", "zen.spamhaus.org")
 DBL = ("Spamhaus DBL", "dbl.spamhaus.org")
@@ -95,8 +95,8 @@ def test_mistake_in_the_table_is_named(tmp_path: Path, text: str, words: list[st
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(NamedListsError) as raised:
-        load(file)
+        load_named_lists(file)
     for word in ["mine.toml", *words]:
         assert word in str(raised.value)
     with pytest.raises(NamedListsError, match="cannot be read"):
-        load(tmp_path / "none.toml")
+        load_named_lists(tmp_path / "none.toml")

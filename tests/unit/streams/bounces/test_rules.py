@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from schemas import providers
-from streams.bounces.classify import load
+from streams.bounces.classify import load_bounce_classifier
 from streams.bounces.rules import CLASSES, RulesError, TextRule, read
 from streams.bounces.text import hosts_in, mask, quoted_in, status_in
 
 SHIPPED = read()
 TEXTS = SHIPPED.texts + SHIPPED.late
-RULES = load()
+RULES = load_bounce_classifier()
 
 
 def example_of(rule: TextRule, phrase: str) -> tuple[str, str, str]:
@@ -80,11 +80,11 @@ def own(tmp_path: Path) -> Path:
     ],
 )
 def test_rule_applies_where_all_that_it_asks_holds(own: Path, status: str, text: str, provider: str, rule: str) -> None:
-    assert load(own=own).classify(550, status, text, provider).rule == rule
+    assert load_bounce_classifier(own=own).classify(550, status, text, provider).rule == rule
 
 
 def test_own_status_and_code_go_before_those_of_the_project(own: Path) -> None:
-    rules = load(own=own)
+    rules = load_bounce_classifier(own=own)
     assert rules.classify(0, "5.1.1", "").bounce_class == "virus"
     assert rules.classify(0, "5.1.2", "").bounce_class == RULES.classify(0, "5.1.2", "").bounce_class
     assert rules.classify(550, "", "").bounce_class == "expired"
@@ -106,7 +106,7 @@ def test_broken_own_rules_are_refused_with_file_and_place(tmp_path: Path, text: 
     file = tmp_path / "own.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(RulesError) as caught:
-        load(own=file)
+        load_bounce_classifier(own=file)
     assert str(file) in str(caught.value)
     assert complaint in str(caught.value)
 
@@ -115,7 +115,7 @@ def test_kind_of_a_rule_outranks_class_and_codes(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     rule = '[[text]]\nname = "{0}"\nclass = "bad_domain"\nkind = "{0}"\nany = ["tea at {0}"]\n'
     file.write_text(rule.format("hard") + rule.format("soft"), encoding="utf-8")
-    rules = load(own=file)
+    rules = load_bounce_classifier(own=file)
     assert rules.classify(450, "4.1.2", "tea at hard").kind == "hard"
     assert rules.classify(550, "5.1.2", "tea at soft").kind == "soft"
 
@@ -123,7 +123,7 @@ def test_kind_of_a_rule_outranks_class_and_codes(tmp_path: Path) -> None:
 def test_late_rule_is_asked_after_statuses_and_before_codes(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text('[[text]]\nname = "tea"\nclass = "virus"\nlate = true\nany = ["teatime"]\n', encoding="utf-8")
-    rules = load(own=file)
+    rules = load_bounce_classifier(own=file)
     assert rules.classify(550, "5.1.1", "teatime").rule == "status-x.1.1"
     assert rules.classify(550, "", "teatime").rule == "tea"
 

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from schemas import providers
 from schemas.counts import MEASURES
 from streams.adapt import Context, canonical
-from streams.bounces.classify import load
-from streams.intake.batch import SHORT_RUN, Batch, Source, Take, TimeBounds, take_listing, take_mail
-from streams.intake.count import cells_of, identities, table
-from streams.intake.seen import Seen
+from streams.bounces.classify import load_bounce_classifier
+from streams.intake.batch import SHORT_RUN, Batch, BatchReader, SourcePartition, TimeBounds, take_listing, take_mail
+from streams.intake.count import cells_of, counts_table, identities
+from streams.intake.seen import SeenIds
 
 NOW = 1_795_000_000_000
 DAY_MS = 86_400_000
 CONTEXT = Context(b"key", providers.load())
 BOUNDS = TimeBounds(DAY_MS, 90 * DAY_MS)
-CLASSIFY = load()
+CLASSIFY = load_bounce_classifier()
 
 AT_ONCE = take_mail(canonical.adapt, CONTEXT, CLASSIFY, BOUNDS)
 #: Another callable than the canonical adapter: of such a format nothing is read at once.
@@ -73,9 +73,9 @@ BAD = [
 ]
 
 
-def taken(take: Take, payloads: list[bytes]) -> dict[str, Any]:
+def taken(take: BatchReader, payloads: list[bytes]) -> dict[str, Any]:
     """Everything that taking these messages came to."""
-    batch = Batch(Source("t:id:0", "t", 0, Seen(100_000)), 7, 7)
+    batch = Batch(SourcePartition("t:id:0", "t", 0, SeenIds(100_000)), 7, 7)
     if payloads:
         take(batch, payloads, list(range(7, 7 + len(payloads))), NOW)
     keys, tally = batch.tally.keys, batch.tally
@@ -83,7 +83,7 @@ def taken(take: Take, payloads: list[bytes]) -> dict[str, Any]:
         cell for each in batch.negatives for cell in cells_of(keys, each.event, each.time_ms // 60_000, each.classified)
     ]
     ids = sorted(identities(tally).tolist())
-    rows = table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", batch.next_offset).to_pylist()
+    rows = counts_table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", batch.next_offset).to_pylist()
     return {
         "rows": Counter(tuple(sorted(row.items())) for row in rows),
         "ids": ids,
@@ -147,7 +147,7 @@ STEERING = b'{"id": "l", "type": "\\u001b[2J"}'
 
 @pytest.mark.parametrize("payload", [b"", b"{", b'{"id":"\xff"}', b"[" * 100_000, b'"text"', STEERING], ids=range(6))
 def test_bad_listing_is_set_aside(payload: bytes) -> None:
-    batch = Batch(Source("l:id:0", "l", 0, Seen(100_000)), 0, 0)
+    batch = Batch(SourcePartition("l:id:0", "l", 0, SeenIds(100_000)), 0, 0)
     take_listing(BOUNDS)(batch, [payload], [0], NOW)
     assert (len(batch.dead), batch.listings, batch.next_offset) == (1, [], 1)
     assert batch.dead[0].reason.isprintable()

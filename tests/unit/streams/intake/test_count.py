@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.counts import MEASURES, WindowCounts
 from schemas.event import EventType, MailEvent
 from streams.bounces.classify import Classified
-from streams.intake.count import Keys, cells_of, table
+from streams.intake.count import Keys, cells_of, counts_table
 
 NOW = 1_790_000_000_000
 HARD = Classified("invalid_recipient", "hard", "test")
@@ -32,7 +32,7 @@ def rows(*events: MailEvent, last_offset: int = 9) -> dict[str, list[object]]:
         for each in events
         for cell in cells_of(keys, each, each.time_ms // 60_000, HARD if each.type == "bounced" else None)
     ]
-    columns: dict[str, list[object]] = table(keys, np.array(cells, np.int64), "t:x:0", last_offset).to_pydict()
+    columns: dict[str, list[object]] = counts_table(keys, np.array(cells, np.int64), "t:x:0", last_offset).to_pydict()
     return columns
 
 

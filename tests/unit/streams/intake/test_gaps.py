@@ -14,7 +14,5 @@ def test_gap_is_what_lies_before_the_log() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0, 90), (100, 100), (0, 0)])
 def test_log_that_ends_before_what_was_counted_is_an_error_that_says_how_to_go_on(low: int, high: int) -> None:
-    with pytest.raises(
-        BrokerError, match=f"counted up to offset 99, but the topic ends at {high}.*Make the topic anew"
-    ):
+    with pytest.raises(BrokerError, match=f"counted up to offset 99, but the topic ends at {high}.*Recreate the topic"):
         gap("mail.events:id:0", 100, low, high)

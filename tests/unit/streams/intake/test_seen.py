@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.intake.seen import SLOT_BYTES, SLOTS, SMALLEST, Ids, Seen
+from streams.intake.seen import SLOT_BYTES, SLOTS, SMALLEST, Ids, SeenIds
 
 HOUR = 498_611
 ROOMY = 16_000_000
@@ -20,7 +20,7 @@ def random_ids(count: int, seed: int = 1) -> Ids:
 
 
 def test_first_of_equal_ids_is_new() -> None:
-    seen = Seen(ROOMY)
+    seen = SeenIds(ROOMY)
     assert seen.add(ids(2**40, 2**50, 2**40), HOUR).tolist() == [True, True, False]
     assert seen.add(ids(2**50, 2**60), HOUR).tolist() == [False, True]
 
@@ -33,7 +33,7 @@ def test_first_of_equal_ids_is_new() -> None:
 )
 def test_says_what_a_set_with_times_would_say(steps: list[tuple[int, list[int]]]) -> None:
     """Against the plain meaning: an id is known for 24 hours from when it was new."""
-    seen, model, hour = Seen(ROOMY), dict[int, int](), HOUR
+    seen, model, hour = SeenIds(ROOMY), dict[int, int](), HOUR
     spread = random_ids(41)
     for later, picks in steps:
         hour += later * 11
@@ -50,14 +50,14 @@ def test_says_what_a_set_with_times_would_say(steps: list[tuple[int, list[int]]]
     ("hours", "known"), [(0, True), (24, True), (25, False), (254, False), (255, False), (600, False)]
 )
 def test_id_is_known_for_24_hours(hours: int, known: bool) -> None:
-    seen = Seen(ROOMY)
+    seen = SeenIds(ROOMY)
     seen.add(random_ids(5000), HOUR)
     assert seen.add(random_ids(5000), HOUR + hours).any() == (not known)
     assert seen.known == 5000
 
 
 def test_growing_forgets_nothing() -> None:
-    seen = Seen(ROOMY)
+    seen = SeenIds(ROOMY)
     for part in range(20):
         assert seen.add(random_ids(10_000, part), HOUR).all()
     assert seen.memory_bytes > SMALLEST * SLOTS * SLOT_BYTES
@@ -67,7 +67,7 @@ def test_growing_forgets_nothing() -> None:
 
 
 def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> None:
-    seen = Seen(100_000)
+    seen = SeenIds(100_000)
     for later in range(4):
         seen.add(random_ids(5_000, later), HOUR + later)
     assert seen.memory_bytes <= 100_000
@@ -78,7 +78,7 @@ def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> N
 
 
 def test_clock_that_goes_back_forgets_nothing() -> None:
-    seen = Seen(ROOMY)
+    seen = SeenIds(ROOMY)
     seen.add(random_ids(100), HOUR)
     seen.add(random_ids(100, 2), HOUR - 5)
     assert not seen.add(np.concatenate([random_ids(100), random_ids(100, 2)]), HOUR).any()
@@ -88,7 +88,7 @@ def test_expected_errors_agree_with_those_found(monkeypatch: pytest.MonkeyPatch)
     """With ids of few random bits errors are frequent enough to be counted."""
     bits = 26
     monkeypatch.setattr("streams.intake.seen._FINGERPRINT_BITS", bits)
-    seen, rng = Seen(ROOMY), np.random.default_rng(5)
+    seen, rng = SeenIds(ROOMY), np.random.default_rng(5)
     errors, known = 0, set[int]()
     for _ in range(60):
         batch = np.unique(rng.integers(0, 2**bits, 5_000, np.uint64))
@@ -105,4 +105,4 @@ def test_expected_errors_agree_with_those_found(monkeypatch: pytest.MonkeyPatch)
 
 def test_hours_must_fit_the_stamp() -> None:
     with pytest.raises(ValueError, match="from 1 to 254"):
-        Seen(ROOMY, hours=255)
+        SeenIds(ROOMY, hours=255)

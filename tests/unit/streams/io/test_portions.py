@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.settings import ClickHouse
-from streams.io.portions import ADDRESS_BYTES, MOST, Names, portions
+from streams.io.portions import ADDRESS_BYTES, MOST, ArrayParameter, portions
 from streams.io.store import Store
 
 EMBEDDED = cast(Store, SimpleNamespace(settings=ClickHouse(path="data")))
@@ -18,7 +18,7 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 @given(st.lists(text | st.text("\\'`\t\n\0\"ab", max_size=5), max_size=20))
 def test_names_are_written_as_the_driver_writes_them(names: list[str]) -> None:
-    assert format_bind_value(Names(names)) == format_bind_value(names)
+    assert format_bind_value(ArrayParameter(names)) == format_bind_value(names)
 
 
 def test_no_query_has_more_names_than_the_engine_reads_fast() -> None:

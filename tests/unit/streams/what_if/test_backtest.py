@@ -17,7 +17,7 @@ from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
-from streams.subjects.arrays import FIELDS, PLACE, Counts, Key
+from streams.subjects.arrays import FIELDS, PLACE, Counts, StreamKey
 from streams.what_if.backtest import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 
@@ -310,7 +310,7 @@ def said(kind: str, level: Level, hour: int, rule_name: str = "failure", custome
     )
 
 
-ACME: Key = ("acme", "customer")
+ACME: StreamKey = ("acme", "customer")
 
 
 def test_spans_are_the_times_at_the_level_or_worse() -> None:
@@ -336,7 +336,7 @@ def test_differences_say_who_is_flagged_freed_or_judged_otherwise() -> None:
     def one(level: Level, from_ms: int = 1) -> tuple[LevelSpan, ...]:
         return (LevelSpan(rule="failure", level=level, from_ms=from_ms, to_ms=None),)
 
-    def of(name: str) -> Key:
+    def of(name: str) -> StreamKey:
         return name, "customer"
 
     tried = {

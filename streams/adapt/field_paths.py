@@ -1,4 +1,4 @@
-"""Places in a record: where an operator says that the customer or the stream is found."""
+"""Paths to fields of a record: where an operator says that the customer or the stream is found."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ _OPENING = ("{", "[")
 _MAX_INNER = 100_000
 
 
-def find(place: str, record: object) -> str:
-    """The text or whole number at `place`, a path of field names with dots between them; empty if there is none.
+def find_field(path: str, record: object) -> str:
+    """The text or whole number at `path`: field names with dots between them; empty if there is none.
 
     A field name may itself contain dots, and letter case counts only where two names differ in nothing else.
     A list of name and value pairs is read as the object it stands for, of any other list the first element;
     text that is a JSON object or array is looked into.
     """
-    # Nearly always the place is a field of the record, and its value a name.
+    # Nearly always the path is a field of the record, and its value a name.
     if isinstance(record, dict):
-        value = record.get(place)
+        value = record.get(path)
         if isinstance(value, str) and value[:1] not in _OPENING:
             return value.strip()
-    here, rest = _opened(record), place
+    here, rest = _opened(record), path
     while rest:
         if not isinstance(here, dict):
             return ""
