@@ -2,13 +2,16 @@
 
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python -m venv /opt/repmon
+# What builds stays here: the image gets an environment without pip and setuptools.
+RUN python -m venv /opt/build && python -m venv --without-pip /opt/repmon
 WORKDIR /src
-# What is locked changes less often than the project, so its layer is kept.
-COPY requirements.txt ./
-RUN /opt/repmon/bin/pip install --require-hashes -r requirements.txt
+# What is locked changes less often than the project, so its layer is kept. The lock is whole, hence --no-deps.
+COPY requirements.txt requirements-build.txt ./
+RUN /opt/build/bin/pip install --require-hashes -r requirements-build.txt \
+    && /opt/build/bin/pip --python /opt/repmon/bin/python install --require-hashes --no-deps -r requirements.txt
 COPY . .
-RUN /opt/repmon/bin/pip install --no-deps --no-build-isolation .
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
+    && /opt/build/bin/pip --python /opt/repmon/bin/python install --no-deps /wheel/*.whl
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/repmon repmon

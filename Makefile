@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# What runs repmon, and on top of it what a contributor needs (requirements-dev.txt).
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
 # Other stream processors, to be measured beside.
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
@@ -19,32 +21,32 @@ FUZZ_ARGS ?= --seconds 60
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-demo: $(STAMP) ## see bad senders being found, with everything in one process
+demo: $(RUNTIME) ## see bad senders being found, with everything in one process
 	@$(BIN)/repmon demo $(DEMO_ARGS)
 
-test: $(STAMP) ## the whole test suite
+test: $(DEVELOPMENT) ## the whole test suite
 	$(BIN)/python -m pytest
 
-fuzz: $(STAMP) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
+fuzz: $(DEVELOPMENT) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 mutants: $(MUTANTS_STAMP) ## change the core in one place at a time: do the tests notice (a quarter of an hour)
 	$(MUTANTS)/bin/python -m tests.mutation
 
-torture: $(STAMP) ## ten minutes of faults mixed at random under load, then every count compared
+torture: $(DEVELOPMENT) ## ten minutes of faults mixed at random under load, then every count compared
 	$(BIN)/python -m tests.faults.torture $(TORTURE_ARGS)
 
-lint: $(STAMP) ## ruff, mypy --strict and the import rules
+lint: $(DEVELOPMENT) ## ruff, mypy --strict and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## let ruff mend style
+format: $(DEVELOPMENT) ## let ruff mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULTS.md (needs a quiet machine)
+bench: $(DEVELOPMENT) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULTS.md (needs a quiet machine)
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.memory
@@ -55,44 +57,52 @@ bench: $(STAMP) $(BENCH_STAMP) ## measure everything and write benchmarks/RESULT
 	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.report
 
-bench-quick: $(STAMP) ## a small trial of the same, without other stream processors
+bench-quick: $(DEVELOPMENT) ## a small trial of the same, without other stream processors
 	$(BIN)/python -m benchmarks.throughput --trial --events 100000 --repeats 1 --no-others
 	$(BIN)/python -m benchmarks.scaling --trial --events 100000 --repeats 1
 	$(BIN)/python -m benchmarks.memory --trial --customers 5000
 	$(BIN)/python -m benchmarks.report --folder target/bench-quick
 
-schemas: $(STAMP) ## write the generated files anew: JSON Schemas and the dashboard
+schemas: $(RUNTIME) ## write the generated files anew: JSON Schemas and the dashboard
 	$(BIN)/python -m jobs.setup.topics schemas
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
 
-lock: ## resolve the dependencies anew, hash-locked
+# Universal: one file serves every platform and Python version. No index address stands in it.
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
+
+lock: ## resolve the dependencies anew, hash-locked: what runs repmon, what builds it, what develops it
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.txt
-	$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet -o benchmarks/requirements.txt
-	$(BIN)/uv pip compile tests/mutation/requirements.in --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet -o tests/mutation/requirements.txt
+	$(COMPILE) pyproject.toml --no-emit-package pandas -o requirements.txt
+	$(COMPILE) --group build -c requirements.txt -o requirements-build.txt
+	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
+	$(COMPILE) tests/mutation/requirements.in -o tests/mutation/requirements.txt
 
-$(STAMP): requirements.txt pyproject.toml
+# Without --no-deps pip would ask for pandas, which chdb names and nothing imports.
+$(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.12 or so")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python $(INSTALL) --no-deps -r requirements.txt -r requirements-build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
+	$(BIN)/python $(INSTALL) -r requirements-dev.txt
+	@touch $@
 
 $(BENCH_STAMP): benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
-	@touch $(BENCH_STAMP)
+	$(BENCH)/bin/python $(INSTALL) -r benchmarks/requirements.txt
+	@touch $@
 
-$(MUTANTS_STAMP): requirements.txt tests/mutation/requirements.txt pyproject.toml
+$(MUTANTS_STAMP): requirements.txt requirements-dev.txt tests/mutation/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(MUTANTS)
-	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/mutation/requirements.txt
-	@touch $(MUTANTS_STAMP)
+	$(MUTANTS)/bin/python $(INSTALL) --no-deps -r requirements.txt -r requirements-dev.txt
+	$(MUTANTS)/bin/python $(INSTALL) -r tests/mutation/requirements.txt
+	@touch $@
 
 clean: ## remove what can be made again
 	rm -rf $(VENV) $(BENCH) $(MUTANTS) mutants build dist target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
