@@ -80,7 +80,7 @@ async def _read(kafka: Kafka, customers: list[str], many: bool, folder: Path) ->
             publisher.publish(topics.REPUTATION_CHANGES, each.encode(), value, partition_of(each, partitions))
     publisher.flush(60)
     judge: Any = Idle()
-    monitor = Monitor(kafka, MonitorSettings(within_s=0.001), cast(BatchJudge, judge), folder, partitions)
+    monitor = Monitor(kafka, MonitorSettings(min_batch_interval_s=0.001), cast(BatchJudge, judge), folder, partitions)
     await monitor.start()
     deadline = time.monotonic() + LAST_S
     began, first = 0.0, 0

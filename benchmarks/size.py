@@ -179,7 +179,10 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
         judged += len(batch)
         spent = time.monotonic() - now
         counting.wait(
-            max(Monitor().within_s - spent, min(spent / 2, MOST_REST_S) if len(batch) < Monitor().batch else 0.0)
+            max(
+                Monitor().min_batch_interval_s - spent,
+                min(spent / 2, MOST_REST_S) if len(batch) < Monitor().batch else 0.0,
+            )
         )
     took, used = time.monotonic() - began, time.process_time() - cpu
     stop.set()

@@ -38,7 +38,7 @@ GRID_WIDTH = 24
 RATIO = "percentunit"
 #: Standings and alert levels, worst last.
 LEVEL_COLORS = {
-    "too_small": "text",
+    "insufficient_volume": "text",
     "good": "green",
     "watch": "blue",
     "warning": "yellow",

@@ -23,7 +23,7 @@ CUSTOMERS = r"""
 SELECT customer
 FROM standings FINAL
 WHERE scope = 'customer' AND position(customer, '\\') = 0
-ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC, customer
+ORDER BY indexOf(['good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC, customer
 """
 
 STANDING = """

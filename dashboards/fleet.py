@@ -22,7 +22,7 @@ SELECT
     countIf(standing = 'warning') AS "Warning",
     countIf(standing = 'watch') AS "Watch",
     countIf(standing = 'good') AS "Good",
-    countIf(standing = 'too_small') AS "Too little mail",
+    countIf(standing = 'insufficient_volume') AS "Too little mail",
     countIf(standing = 'suspended') AS "Suspended"
 FROM {shown_standings}
 WHERE scope = 'customer'
@@ -42,7 +42,7 @@ SELECT
     arrayStringConcat(reasons, ', ') AS "Rules"
 FROM {shown_standings}
 WHERE scope = 'customer'
-ORDER BY indexOf(['too_small', 'good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC,
+ORDER BY indexOf(['good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC,
     complaint_rate DESC, failure_rate DESC, customer
 LIMIT 50
 """
@@ -162,7 +162,7 @@ ALERT_COLORS = {level.capitalize(): LEVEL_COLORS[level] for level in ALERT_LEVEL
 STANDING_COLORS = {
     **ALERT_COLORS,
     "Good": LEVEL_COLORS["good"],
-    "Too little mail": LEVEL_COLORS["too_small"],
+    "Too little mail": LEVEL_COLORS["insufficient_volume"],
     "Suspended": LEVEL_COLORS["suspended"],
 }
 #: An answer about a listing is old once even lists that are asked hourly should have given another, and too old when

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-#: Standing and alert levels, best first. `too_small` is not a level but the absence of one.
+#: Standing and alert levels, best first. `insufficient_volume` is not a level but the absence of one.
 Level = Literal["good", "watch", "warning", "excessive", "critical"]
 LEVELS: tuple[Level, ...] = ("good", "watch", "warning", "excessive", "critical")
 #: What can happen to an episode; drawn and explained in docs/alerts.md.

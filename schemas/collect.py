@@ -54,15 +54,15 @@ class Collect(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     """The webhook collector. `sources` are by name, the last part of a webhook's address.
 
     A body has at most `max_bytes` and comes within `body_s`. A batch of events may have `batch_bytes`: it is handed on
-    in several messages. The bodies in hand together have at most `most_bytes`. The broker has `acknowledge_s` to take
-    one.
+    in several messages. All bodies being handled together have at most `max_inflight_bytes`. The broker has
+    `acknowledge_s` to take one.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8090
     max_bytes: Annotated[int, Meta(ge=1, le=MAX_EVENT_BYTES)] = MAX_EVENT_BYTES
     batch_bytes: Annotated[int, Meta(ge=1, le=64_000_000)] = 8_000_000
-    most_bytes: Annotated[int, Meta(ge=MAX_EVENT_BYTES)] = 64_000_000
+    max_inflight_bytes: Annotated[int, Meta(ge=MAX_EVENT_BYTES)] = 64_000_000
     body_s: Seconds = 30.0
     acknowledge_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
     sources: dict[str, Source] = {}

@@ -123,7 +123,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     hash_key: str = "change-me"
     max_ahead_hours: Seconds = 24.0
     max_behind_days: Seconds = 90.0
-    changes_every_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
+    change_debounce_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
     dedup_memory_mb: Count = 128
     cohorts: bool = True
     late_bounces: bool = True
@@ -135,19 +135,19 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How often customers are judged, in seconds.
 
-    A changed customer is judged at once, but never twice within `judge_every_s`, or `judge_soon_s` while at most
-    `soon_customers` were judged in that time; at most `batch` customers in one go, and a batch begins at least
-    `within_s` after the one before. Windows longer than a day are read at most every
+    A changed customer is judged at once, but never twice within `judge_every_s`, or `cooldown_idle_s` while at most
+    `cooldown_idle_customers` were judged in that time; at most `batch` customers in one go, and a batch begins at least
+    `min_batch_interval_s` after the one before. Windows longer than a day are read at most every
     `long_windows_every_s` for each customer, and kept for the `customers_kept` last judged: about two kilobytes each.
     The numbers in the table of standings are at most `standings_every_s` old. A customer with an open alert is
     judged again on every sweep.
     """
 
     batch: Count = 20_000
-    within_s: Seconds = 0.25
+    min_batch_interval_s: Seconds = 0.25
     judge_every_s: Seconds = 5.0
-    judge_soon_s: Seconds = 2.0
-    soon_customers: Count = 5_000
+    cooldown_idle_s: Seconds = 2.0
+    cooldown_idle_customers: Count = 5_000
     long_windows_every_s: Seconds = 60.0
     standings_every_s: Seconds = 15.0
     customers_kept: Count = 200_000
@@ -180,8 +180,8 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     where that is not `port`; the second and the others are asked where the first fails, and for second looks.
 
     `every_minutes` says by weight how often a zone is asked about everything; times vary by `jitter` (a ratio) of that.
-    Asked is about what was sent from in the last `lookback_days`, and `also`: addresses and domains that do not send
-    yet.
+    It is asked about what mail was sent from in the last `lookback_days`, and about `extra_resources`: addresses and
+    domains that do not send yet.
 
     A zone is asked at most `queries_per_s` questions a second, where the table of zones gives it no rate of its own,
     and of these `zone_concurrency` may be unanswered; `concurrency` of all zones together. An answer is waited for
@@ -192,7 +192,7 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
 
     A listing begins, where the list is not a critical one, and ends with a second look that says the same,
     `second_look_s` after the first or later. A zone that lists more than `most_listed_share` (a ratio) of the
-    resources it was asked about, where it was asked about `most_listed_of` at least, is not believed.
+    resources it was asked about, where it was asked about `trust_min_sample` at least, is not believed.
 
     `dedicated_pools` are the IP pools set up for one customer, by their names, each with its customer: whatever is
     listed of such a pool is that customer's doing.
@@ -208,10 +208,10 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     keys: dict[str, str] = {}
     every_minutes: EveryMinutes = EveryMinutes()
     jitter: Annotated[float, Meta(ge=0, le=0.5)] = 0.1
-    also: list[str] = []
+    extra_resources: list[str] = []
     second_look_s: Seconds = 180.0
     most_listed_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    most_listed_of: Count = 20
+    trust_min_sample: Count = 20
     timeout_s: Seconds = 5.0
     tries: Count = 2
     queries_per_s: Rate = 100.0
@@ -330,9 +330,9 @@ def check(settings: Settings) -> None:
         raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
     for address in settings.blocklists.resolvers:
         resolver_address(address, settings.blocklists.port)
-    for each in settings.blocklists.also:
+    for each in settings.blocklists.extra_resources:
         if not _is_address(each) and not domain_name(each):
-            raise SettingsError(f"blocklists.also: {each!r} is neither an IP address nor a domain")
+            raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
     try:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
@@ -385,6 +385,18 @@ ONE_UNDERSCORE = {
 }
 
 
+#: Names that settings had before, by section, each with the one it has now.
+RENAMED = {
+    ("ingest", "changes_every_s"): "change_debounce_s",
+    ("monitor", "judge_soon_s"): "cooldown_idle_s",
+    ("monitor", "soon_customers"): "cooldown_idle_customers",
+    ("monitor", "within_s"): "min_batch_interval_s",
+    ("blocklists", "most_listed_of"): "trust_min_sample",
+    ("blocklists", "also"): "extra_resources",
+    ("collect", "most_bytes"): "max_inflight_bytes",
+}
+
+
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -429,6 +441,8 @@ def _field_first(message: str) -> str:
     prefix = f"{path}: " if path else ""
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", said, re.DOTALL)
     if unknown is not None and (not path or path in _FIELDS):
+        if (now := RENAMED.get((path, unknown[1]))) is not None:
+            return f"{prefix}`{unknown[1]}` is called `{now}` now"
         known, what = (_FIELDS[path], "setting") if path else (_SECTIONS, "section")
         near = get_close_matches(unknown[1], known, n=1)
         return f"{prefix}there is no {what} `{unknown[1]}`" + (f"; did you mean `{near[0]}`?" if near else "")

@@ -127,7 +127,7 @@ def up(settings: Settings, duration: float | None) -> None:
 
 def ingest(settings: Settings) -> None:
     """The ingest stage alone."""
-    running.settle_memory()
+    running.tune_memory()
     worker, store = ingest_worker(settings)
     where = (settings.metrics.host, settings.metrics.port)
     server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
@@ -145,7 +145,7 @@ def monitor(settings: Settings) -> None:
         over = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, over.set)
-        running.settle_memory()
+        running.tune_memory()
         stage = MonitorStage(settings, Path(settings.embedded.data) / "faust")
         await stage.start()
         await over.wait()

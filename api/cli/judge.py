@@ -7,7 +7,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated
 
 import msgspec
 import typer
@@ -15,14 +15,14 @@ from msgspec import Meta
 
 from api.text.json_lines import answer_lines
 from schemas import policy as policies
-from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, SPIKE, Metric, Window
+from schemas.standing import Standing
 from streams.adapt.common import plain
 from streams.judge.verdict import RANK, opened
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Said = tuple[float, float, float, Level | Literal["too_small"]]
+Said = tuple[float, float, float, Standing]
 
 
 class Counted(msgspec.Struct):
@@ -48,7 +48,7 @@ class Judged(msgspec.Struct):
     rate: float
     lower: float
     upper: float
-    level: Level | Literal["too_small"]
+    level: Standing
 
 
 _DECODER = msgspec.json.Decoder(Counted)
@@ -102,4 +102,4 @@ def judged(line: bytes, policy: Policy, now_ms: int) -> Judged:
 
 
 def _badness(said: Said) -> int:
-    return -1 if said[3] == "too_small" else RANK[said[3]]
+    return -1 if said[3] == "insufficient_volume" else RANK[said[3]]

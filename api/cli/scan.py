@@ -73,14 +73,14 @@ def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: b
     zones = in_force(settings.blocklists)
     resources = list(dict.fromkeys(each for several in asked for each in several))
     changes: list[Line] = []
-    with bar("asking", commands.out, commands.err) as tally:
+    with bar("asking", commands.out, commands.err) as progress:
         if publish:
             with closing(open_store(settings.clickhouse)) as store:
-                scanner = open_scanner(settings, store, commands.open_publisher(settings), tally)
+                scanner = open_scanner(settings, store, commands.open_publisher(settings), progress)
                 found, result = scanner.these(resources, now_ms())
             changes = [change_line(each) for each in result.events]
         else:
-            found = ask_about(resources, zones, settings.blocklists, tally)
+            found = ask_about(resources, zones, settings.blocklists, progress)
     lines = look_lines(found, resources, zones)
     if as_json:
         print_json([*lines, *changes])
@@ -114,8 +114,8 @@ def scan(settings: Settings, *, once: bool, as_json: bool) -> None:
     publisher = commands.open_publisher(settings)
     if once:
         results: list[ScanResult] = []
-        with bar("asking", commands.out, commands.err) as tally:
-            scan_once(settings, publisher, results.append, tally)
+        with bar("asking", commands.out, commands.err) as progress:
+            scan_once(settings, publisher, results.append, progress)
         for result in results:
             if as_json:
                 print_json(list(scan_lines(result)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from api.http.metrics import StageServer
-from jobs.blocklists.dnsbl import Tally, asking
+from jobs.blocklists.dnsbl import QueryProgress, query_options
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import NEVER_MS, Scanner
@@ -29,7 +29,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def scan_once(settings: Settings, publisher: Publisher, show: Show, tally: Tally | None = None) -> None:
+def scan_once(settings: Settings, publisher: Publisher, show: Show, progress: QueryProgress | None = None) -> None:
     """Ask every zone about everything.
 
     Raises:
@@ -38,7 +38,7 @@ def scan_once(settings: Settings, publisher: Publisher, show: Show, tally: Tally
         StoreError, BrokerError: store or broker failed.
     """
     with closing(open_store(settings.clickhouse)) as store:
-        show(open_scanner(settings, store, publisher, tally).everything(now_ms()))
+        show(open_scanner(settings, store, publisher, progress).everything(now_ms()))
 
 
 def scan_until_stopped(
@@ -98,7 +98,7 @@ def open_scanner(
     settings: Settings,
     store: Store,
     publisher: Publisher,
-    tally: Tally | None = None,
+    progress: QueryProgress | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Scanner:
     """A scanner that reports to the topic of blocklist events.
@@ -111,7 +111,7 @@ def open_scanner(
         settings.blocklists,
         lambda key, value: publisher.publish(topics.MAIL_BLOCKLISTINGS, key, value),
         acknowledged=publisher.flush,
-        how=asking(settings.blocklists, tally),
+        how=query_options(settings.blocklists, progress),
         chance=chance,
     )
 

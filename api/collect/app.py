@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from api.collect import sns
-from api.collect.body import NoRoomError, Room, TooLargeError, TooSlowError, check_length, read
+from api.collect.body import MemoryBudget, NoRoomError, TooLargeError, TooSlowError, check_length, read
 from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
 from api.collect.deliver import Deliverer, NotTakenError
@@ -21,7 +21,7 @@ from api.collect.numbers import UNKNOWN, Numbers, Outcome
 from api.collect.pieces import BATCHED, pieces
 from api.collect.schemes import Verdict
 from api.collect.signature import SignatureError
-from api.collect.sources import Checked
+from api.collect.sources import PreparedSource
 from api.http.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
 from streams.adapt import EVERY_FORMAT
@@ -51,7 +51,7 @@ class Collector:
     def __init__(
         self,
         settings: Collect,
-        sources: Mapping[str, Checked],
+        sources: Mapping[str, PreparedSource],
         deliverer: Deliverer,
         fetch: Fetch,
         clock: Callable[[], float] = time.time,
@@ -63,10 +63,10 @@ class Collector:
         self._sources = sources
         self._fetch = fetch
         self._clock = clock
-        self._room = Room(settings.most_bytes)
+        self._budget = MemoryBudget(settings.max_inflight_bytes)
         self._logged: dict[str, float] = {}
 
-    def find(self, format_name: str, name: str) -> Checked:
+    def find(self, format_name: str, name: str) -> PreparedSource:
         """The source at an address.
 
         Raises:
@@ -94,9 +94,9 @@ class Collector:
         finally:
             self.numbers.requests.labels(format_name if format_name in EVERY_FORMAT else UNKNOWN, outcome).inc()
 
-    async def _taken(self, source: Checked, request: Request) -> Outcome:
-        with self._room.guest() as take_room:
-            body = await self._body(source, request, take_room)
+    async def _taken(self, source: PreparedSource, request: Request) -> Outcome:
+        with self._budget.reserve() as reserve:
+            body = await self._body(source, request, reserve)
             verdict = await self._proved(source, request, body)
             if verdict == "confirm":
                 await self._confirm(source, body)
@@ -108,7 +108,7 @@ class Collector:
         self.numbers.bytes.labels(source.format_name).inc(len(body))
         return "taken"
 
-    async def _body(self, source: Checked, request: Request, take_room: Callable[[int], None]) -> bytes:
+    async def _body(self, source: PreparedSource, request: Request, reserve: Callable[[int], None]) -> bytes:
         limit = self._limit(source)
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise RefusedError(
@@ -117,7 +117,7 @@ class Collector:
             )  # fmt: skip
         try:
             check_length(request.headers, limit)
-            return await read(request.stream(), limit, self._settings.body_s, take_room)
+            return await read(request.stream(), limit, self._settings.body_s, reserve)
         except TooLargeError as error:
             raise _too_large(f"the body has more than {limit:,} bytes") from error
         except TooSlowError as error:
@@ -128,12 +128,12 @@ class Collector:
         except NoRoomError as error:
             raise _later("too many webhooks at once") from error
 
-    def _limit(self, source: Checked) -> int:
+    def _limit(self, source: PreparedSource) -> int:
         settings = self._settings
         batch = settings.batch_bytes if source.format_name in BATCHED else 0
-        return max(settings.max_bytes, min(batch, settings.most_bytes))
+        return max(settings.max_bytes, min(batch, settings.max_inflight_bytes))
 
-    async def _proved(self, source: Checked, request: Request, body: bytes) -> Verdict:
+    async def _proved(self, source: PreparedSource, request: Request, body: bytes) -> Verdict:
         now_s = self._clock()
         try:
             if source.slow or len(body) > self._settings.max_bytes:
@@ -152,7 +152,7 @@ class Collector:
             log.warning("%s: %s", source.name, error)
             raise _later("the signature cannot be checked now") from error
 
-    async def _confirm(self, source: Checked, body: bytes) -> None:
+    async def _confirm(self, source: PreparedSource, body: bytes) -> None:
         message = sns.read(body)
         try:
             await asyncio.to_thread(self._fetch, sns.confirmation_url(message))
@@ -164,7 +164,7 @@ class Collector:
             raise _later("the subscription cannot be confirmed now") from error
         log.warning("%s: the subscription to %s is confirmed", source.name, message.topic_arn)
 
-    async def _deliver(self, source: Checked, body: bytes) -> None:
+    async def _deliver(self, source: PreparedSource, body: bytes) -> None:
         limit = self._settings.max_bytes
         messages = [body]
         if len(body) > limit:
@@ -181,7 +181,7 @@ class Collector:
                 log.warning("%s: %s: %s", source.name, self.deliverer.where, error)
                 raise _later("the webhook could not be kept; send it again") from error
 
-    def _log(self, source: Checked, error: Exception) -> None:
+    def _log(self, source: PreparedSource, error: Exception) -> None:
         now_s = time.monotonic()
         if now_s - self._logged.get(source.name, -LOG_S) >= LOG_S:
             self._logged[source.name] = now_s

@@ -19,14 +19,14 @@ class NoRoomError(ExternalError):
     """The bodies in hand take all the memory there is for them."""
 
 
-class Room:
+class MemoryBudget:
     """Bytes for all bodies together."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._free = most_bytes
+    def __init__(self, max_inflight_bytes: int) -> None:
+        self._free = max_inflight_bytes
 
     @contextmanager
-    def guest(self) -> Iterator[Callable[[int], None]]:
+    def reserve(self) -> Iterator[Callable[[int], None]]:
         """What takes bytes for one request; they are given back at its end.
 
         Raises:

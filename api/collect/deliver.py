@@ -29,14 +29,14 @@ class Deliverer:
     told that it was not.
     """
 
-    def __init__(self, kafka: Kafka, within_s: float, most_bytes: int) -> None:
+    def __init__(self, kafka: Kafka, within_s: float, max_inflight_bytes: int) -> None:
         self.where = f"Kafka at {kafka.bootstrap}"
         self._within_s = within_s
         config: dict[str, Any] = {
             "compression.type": "lz4",
             "partitioner": "murmur2_random",
             "linger.ms": 5,
-            "queue.buffering.max.kbytes": max(1, most_bytes // 1024),
+            "queue.buffering.max.kbytes": max(1, max_inflight_bytes // 1024),
             "message.max.bytes": MAX_MESSAGE_BYTES,
             # Senders come again within seconds: a broker that is back should be known by then.
             "reconnect.backoff.max.ms": 1000,

@@ -25,7 +25,7 @@ def build(settings: Settings) -> Collector:
     if not settings.collect.sources:
         raise SettingsError("collect.sources: there is none; see docs/webhooks.md")
     sources = prepare(settings.collect.sources, Certificates())
-    deliverer = Deliverer(settings.kafka, settings.collect.acknowledge_s, settings.collect.most_bytes)
+    deliverer = Deliverer(settings.kafka, settings.collect.acknowledge_s, settings.collect.max_inflight_bytes)
     collector = Collector(settings.collect, sources, deliverer, fetch)
     deliverer.check(collector.topics)
     return collector

@@ -14,7 +14,7 @@ from streams.adapt import EVERY_FORMAT
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class PreparedSource:
     """A source that is ready: its name, its format, where its webhooks go, and what is checked.
 
     `slow` is a check that may wait for the network. `answer` is the text a taken request is answered with.
@@ -40,7 +40,7 @@ class Checked:
         return verdict
 
 
-def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[str, Checked]:
+def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[str, PreparedSource]:
     """The sources by name, their keys read.
 
     Raises:
@@ -50,7 +50,7 @@ def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[s
     return {name: _prepare(name, source, certificates) for name, source in sources.items()}
 
 
-def _prepare(name: str, source: Source, certificates: Certificates) -> Checked:
+def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedSource:
     where, format_name = f"collect.sources.{name}", source.format
     if format_name not in EVERY_FORMAT:
         raise SettingsError(f"{where}: there is no format {format_name!r}; known are {', '.join(EVERY_FORMAT)}")
@@ -64,7 +64,7 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> Checked:
             f"{where}: set user and password, or token: {format_name} signs nothing. "
             "With unsigned = true anybody is believed"
         )
-    return Checked(
+    return PreparedSource(
         name,
         format_name,
         source.into,

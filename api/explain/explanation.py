@@ -97,7 +97,7 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
     holding_level: Level
     window: str
-    too_small: bool
+    insufficient_volume: bool
     confidence: float
     threshold: float
     windows: tuple[WindowNumbers, ...]

@@ -53,12 +53,12 @@ STANDING: dict[str, Any] = {
                 }
             ],
             "allowances": [
-                {"rule": "failure", "metric": "failure", "more": 107, "level": "warning", "window": "1h"},
-                {"rule": "block", "metric": "block", "more": 333, "level": "warning", "window": "1h"},
+                {"rule": "failure", "metric": "failure", "remaining": 107, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "remaining": 333, "level": "warning", "window": "1h"},
                 {
                     "rule": "critical_listing",
                     "metric": "critical_listing",
-                    "more": 1,
+                    "remaining": 1,
                     "level": "critical",
                     "window": "1h",
                 },
@@ -81,12 +81,12 @@ STANDING: dict[str, Any] = {
             "uncounted_complaints": 0,
             "open_alerts": [],
             "allowances": [
-                {"rule": "failure", "metric": "failure", "more": 80, "level": "warning", "window": "1h"},
-                {"rule": "block", "metric": "block", "more": 248, "level": "warning", "window": "1h"},
+                {"rule": "failure", "metric": "failure", "remaining": 80, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "remaining": 248, "level": "warning", "window": "1h"},
                 {
                     "rule": "critical_listing",
                     "metric": "critical_listing",
-                    "more": 1,
+                    "remaining": 1,
                     "level": "critical",
                     "window": "1h",
                 },
@@ -94,8 +94,8 @@ STANDING: dict[str, Any] = {
         },
         {
             "scope": "stream:receipts",
-            "standing": "too_small",
-            "judged": "too_small",
+            "standing": "insufficient_volume",
+            "judged": "insufficient_volume",
             "since": "2026-03-12T12:00:00Z",
             "reasons": [],
             "policy_version": "default-1",
@@ -109,12 +109,12 @@ STANDING: dict[str, Any] = {
             "uncounted_complaints": 0,
             "open_alerts": [],
             "allowances": [
-                {"rule": "failure", "metric": "failure", "more": 34, "level": "warning", "window": "1h"},
-                {"rule": "block", "metric": "block", "more": 97, "level": "warning", "window": "1h"},
+                {"rule": "failure", "metric": "failure", "remaining": 34, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "remaining": 97, "level": "warning", "window": "1h"},
                 {
                     "rule": "critical_listing",
                     "metric": "critical_listing",
-                    "more": 1,
+                    "remaining": 1,
                     "level": "critical",
                     "window": "1h",
                 },

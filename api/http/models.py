@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.alert import Level
 from schemas.listing import ResourceKind, Weight
+from schemas.standing import Standing as JudgedStanding
 
-#: `too_small` is said of what has too little mail for any rate to be judged.
-JudgedLevel = Level | Literal["too_small"]
-StandingLevel = JudgedLevel | Literal["suspended"]
+StandingLevel = JudgedStanding | Literal["suspended"]
 Metric = Literal["complaint", "failure", "block", "exposure"]
 WindowName = Literal["1h", "24h", "7d", "15d", "30d"]
 
@@ -224,15 +223,15 @@ class Scores(BaseModel):
     blacklisting: int | None
 
 
-class Room(BaseModel):
-    """So many `more` of what a rule counts would open `level`, in `window`, at the present volume; one less would not.
+class Headroom(BaseModel):
+    """How many more of what a rule counts (`remaining`) would open `level`, in `window`, at the present volume.
 
-    0: the level opens with the next judgement.
+    One less would not. 0: the level opens with the next judgement.
     """
 
     rule: str
     metric: str
-    more: int
+    remaining: int
     level: Level
     window: str
 
@@ -247,10 +246,10 @@ class ScopeStanding(BaseModel):
 
     scope: str
     standing: StandingLevel | None = Field(
-        description="The worst level of any rule; `too_small` where there is too little mail to judge any rate; "
-        "`suspended` where the operator suspended the customer."
+        description="The worst level of any rule; `insufficient_volume` where there is too little mail to judge any "
+        "rate; `suspended` where the operator suspended the customer."
     )
-    judged: JudgedLevel | None = Field(description="The same as judged: what `standing` is without a suspension.")
+    judged: JudgedStanding | None = Field(description="The same as judged: what `standing` is without a suspension.")
     since: datetime | None
     reasons: list[str]
     policy_version: str | None
@@ -261,7 +260,7 @@ class ScopeStanding(BaseModel):
         "they enter no rate."
     )
     open_alerts: list[OpenAlert]
-    allowances: list[Room] = Field(
+    allowances: list[Headroom] = Field(
         description="What is left of each rule until its next level; none where no level is left, or too little mail."
     )
 
@@ -278,7 +277,7 @@ class DayScores(Scores):
     """The scores and the standing as they were last said on a day (UTC)."""
 
     day: date
-    standing: JudgedLevel
+    standing: JudgedStanding
 
 
 class ScoreHistory(BaseModel):

@@ -5,19 +5,21 @@ from typing import Any
 
 from api.http import models
 from api.http.ranges import DAY, RangeError, instant
+from schemas.standing import stored_standing
 from streams.io.store import Store
 
 #: So long scores are kept (clickhouse/0018_scores.sql), and so many days are told if nobody says from when.
 KEPT_DAYS, SHOWN_DAYS = 400, 30
 
-HISTORY = """
-SELECT toString(day) AS day, standing, overall_score AS overall, complaints_score AS complaints,
+HISTORY = f"""
+SELECT toString(day) AS day, {stored_standing("scores.standing")} AS standing,
+    overall_score AS overall, complaints_score AS complaints,
     failures_score AS failures, blocks_score AS blocks, blacklisting_score AS blacklisting
 FROM scores FINAL
-WHERE customer = {customer:String} AND scope = {scope:String}
-    AND scores.day BETWEEN toDate({since:UInt16}) AND toDate({until:UInt16})
+WHERE customer = {{customer:String}} AND scope = {{scope:String}}
+    AND scores.day BETWEEN toDate({{since:UInt16}}) AND toDate({{until:UInt16}})
 ORDER BY scores.day
-"""
+"""  # noqa: S608 - made of texts of this project only
 
 
 def days(start: str | None, end: str | None, now_ms: int) -> tuple[date, date]:

@@ -14,6 +14,8 @@ from schemas.counts import WindowCounts
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
+from schemas.standing import Standing as JudgedStanding
+from schemas.standing import stored_standing
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
@@ -23,13 +25,14 @@ from streams.judge.allowance import RuleAllowance, allowances
 from streams.subjects.scopes import scopes_of
 from streams.windows.current import window_counts
 
-STANDINGS = """
-SELECT scope, standing, toUnixTimestamp64Milli(since) AS since, reasons, policy_version,
+STANDINGS = f"""
+SELECT scope, {stored_standing("standings.standing")} AS standing,
+    toUnixTimestamp64Milli(since) AS since, reasons, policy_version,
     overall_score AS overall, complaints_score AS complaints, failures_score AS failures, blocks_score AS blocks,
     blacklisting_score AS blacklisting
 FROM standings FINAL
-WHERE customer = {customer:String}
-"""
+WHERE customer = {{customer:String}}
+"""  # noqa: S608 - made of texts of this project only
 #: The last transition of each scope's and rule's last episode, where that did not resolve it. One that was repeated
 #: with another level after a crash has two rows, of which the later says what was stored.
 OPEN_ALERTS = """
@@ -58,7 +61,7 @@ class Judged(msgspec.Struct, frozen=True):
     """A row of `standings`. Times are UTC."""
 
     scope: str
-    standing: models.JudgedLevel
+    standing: JudgedStanding
     since: datetime
     reasons: list[str]
     policy_version: str
@@ -151,7 +154,7 @@ def _scope(
         rates=rates_of(counts, definition),
         uncounted_complaints=counts.uncounted_complaints,
         open_alerts=alerts,
-        allowances=[models.Room.model_validate(msgspec.to_builtins(each)) for each in left],
+        allowances=[models.Headroom.model_validate(msgspec.to_builtins(each)) for each in left],
     )
 
 

@@ -52,7 +52,7 @@ def _thread_ended(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-def settle_memory() -> None:
+def tune_memory() -> None:
     """Set the process up for large batches that come and go; to be called before its threads start.
 
     Python looks for unreachable cycles rarely: a stage makes and drops tens of thousands of objects a batch, none of
@@ -77,7 +77,7 @@ def _trim(malloc_trim: Callable[[int], int]) -> None:
         malloc_trim(0)
 
 
-def leave(code: int) -> None:
+def exit_process(code: int) -> None:
     """End the process: as usual, or at once where threads that should be over still hold it."""
     deadline = time.monotonic() + LEAVE_S
     for thread in threading.enumerate():

@@ -16,7 +16,7 @@ import uvicorn
 
 from api.http.app import create_app
 from api.http.metrics import Stages
-from api.stack.running import settle_memory
+from api.stack.running import tune_memory
 from api.stack.stages import IngestThread, MonitorStage, PolicyInForce
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
@@ -107,7 +107,7 @@ class Stack:
         await self.stop()
 
     async def _start(self) -> None:
-        settle_memory()
+        tune_memory()
         self.folder.take()
         self._start_embedded()
         await asyncio.to_thread(migrate, self.settings.clickhouse)

@@ -178,7 +178,9 @@ def _left(told: Told) -> str:
     """`17 more complaints until excessive (24h)`, of the alert's own rule."""
     own = next((each for each in told.left if each.rule == told.data.rule), None)
     return (
-        "" if own is None else f"{own.more:,} more {UNITS[own.metric][own.more != 1]} until {own.level} ({own.window})"
+        ""
+        if own is None
+        else f"{own.remaining:,} more {UNITS[own.metric][own.remaining != 1]} until {own.level} ({own.window})"
     )
 
 

@@ -16,7 +16,7 @@ from streams.io.store import Store
 WORST = f"""
 SELECT customer, scope, volume, complaint_rate, failure_rate, exposure_rate, overall_score, standing
 FROM {SHOWN_STANDINGS}
-WHERE scope = 'customer' OR standing NOT IN ('good', 'too_small')
+WHERE scope = 'customer' OR standing NOT IN ('good', 'insufficient_volume')
 ORDER BY
     transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) DESC,
     greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) DESC,
@@ -31,7 +31,7 @@ STYLES = {
     "warning": "yellow",
     "watch": "cyan",
     "good": "green",
-    "too_small": "dim",
+    "insufficient_volume": "dim",
 }
 HEADINGS = ("customer", "stream", "volume 24h", "complaints", "failures", "exposure", "score", "standing")
 

@@ -63,7 +63,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
 
 def left(metric: Metric, allowance: Allowance) -> str:
     """`17 more complaints until excessive (24h)`."""
-    return f"{allowance.more:,} more {UNITS[metric][allowance.more != 1]} until {allowance.level} ({allowance.window})"
+    unit = UNITS[metric][allowance.remaining != 1]
+    return f"{allowance.remaining:,} more {unit} until {allowance.level} ({allowance.window})"
 
 
 def _scope(scope: ScopeExplained) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
 
 
 def _rule(rule: RuleExplained) -> Iterator[str]:
-    said = "too little mail to judge" if rule.too_small else rule.level
+    said = "too little mail to judge" if rule.insufficient_volume else rule.level
     yield f"  {rule.rule}: {said}"
     for window in rule.windows:
         yield f"  {'>' if window.window == rule.window else ' '} {window.window:>4}  {_window(rule, window)}"
@@ -165,4 +166,4 @@ def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
 
 
 def _standing(standing: str) -> str:
-    return "too small to judge" if standing == "too_small" else standing
+    return "too small to judge" if standing == "insufficient_volume" else standing

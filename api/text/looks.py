@@ -8,9 +8,9 @@ from api.text.columns import columns
 from jobs.blocklists.answer import WORST_FIRST, Failed, Listed, Look, family_of
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.result import ScanResult
-from jobs.blocklists.trusted_lookups import Believed
+from jobs.blocklists.trusted_lookups import TrustedLookups
 from jobs.blocklists.used_resources import Use
-from jobs.blocklists.zone_trust import held_by
+from jobs.blocklists.zone_trust import zone_family_of
 from schemas.blocklists import Zone
 from schemas.listing import BlocklistEvent, ResourceKind, Weight
 from schemas.wording import rfc3339
@@ -84,9 +84,9 @@ class ScanLine(msgspec.Struct, kw_only=True, frozen=True, tag_field="line", tag=
 Line = LookLine | ZoneLine | ChangeLine | ScanLine
 
 
-def look_lines(found: Believed, resources: Sequence[Resource], zones: Sequence[Zone]) -> list[LookLine]:
+def look_lines(found: TrustedLookups, resources: Sequence[Resource], zones: Sequence[Zone]) -> list[LookLine]:
     """A line for each resource and list that holds its like: listings first, the heaviest before the others."""
-    lines = [look_line(each, distrusted=held_by(each) in found.distrusted) for each in found.looks]
+    lines = [look_line(each, distrusted=zone_family_of(each) in found.distrusted) for each in found.looks]
     lines += [
         LookLine(
             resource=name,

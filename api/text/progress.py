@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jobs.blocklists.dnsbl import Tally
+from jobs.blocklists.dnsbl import QueryProgress
 
 
 class _Bar:
@@ -26,7 +26,7 @@ class _Bar:
 
 
 @contextmanager
-def bar(what: str, out: Console, err: Console) -> Iterator[Tally | None]:
+def bar(what: str, out: Console, err: Console) -> Iterator[QueryProgress | None]:
     """A bar on standard error while the block runs; nothing where standard output or error is no terminal."""
     if not (out.is_terminal and err.is_terminal):
         yield None

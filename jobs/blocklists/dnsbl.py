@@ -48,7 +48,7 @@ class Question(NamedTuple):
     zone: Zone
 
 
-class Tally(Protocol):
+class QueryProgress(Protocol):
     """Is told how far the questions are."""
 
     def expect(self, questions: int) -> object:
@@ -58,7 +58,7 @@ class Tally(Protocol):
         """So many more are answered, or will not be."""
 
 
-class _Untold:
+class NullProgress:
     def expect(self, questions: int) -> None:
         """Nobody wants to know."""
 
@@ -67,17 +67,17 @@ class _Untold:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class QueryOptions:
     """How questions are put: by which settings, how fast, and who is told how far they are."""
 
     settings: Blocklists
     pacer: Pacer
-    tally: Tally
+    progress: QueryProgress
 
 
-def asking(settings: Blocklists, tally: Tally | None = None) -> Asking:
+def query_options(settings: Blocklists, progress: QueryProgress | None = None) -> QueryOptions:
     """Questions at the pace of the settings, counted from now."""
-    return Asking(settings, Pacer(settings.queries_per_s), tally or _Untold())
+    return QueryOptions(settings, Pacer(settings.queries_per_s), progress or NullProgress())
 
 
 def questions(resources: Collection[Resource], zones: Sequence[Zone]) -> list[Question]:
@@ -121,7 +121,7 @@ Unfit = Callable[[Sequence[Question], str], Awaitable[Sequence[str]]]
 
 async def look(
     asked: Sequence[Question],
-    settings: Blocklists | Asking,
+    settings: Blocklists | QueryOptions,
     resolvers: Sequence[str] | None = None,
     unfit: Unfit | None = None,
 ) -> list[Look]:
@@ -134,7 +134,7 @@ async def look(
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    how = settings if isinstance(settings, Asking) else asking(settings)
+    how = settings if isinstance(settings, QueryOptions) else query_options(settings)
     order = list(how.settings.resolvers if resolvers is None else resolvers) or [""]
     found: dict[tuple[str, str], Look] = {}
     open_questions = list(asked)
@@ -158,7 +158,9 @@ async def look(
     return [found[key] for key in sorted(found)]
 
 
-async def ask_verbatim(names: Sequence[tuple[str, Zone]], how: Asking, resolver: str) -> dict[tuple[str, str], Raw]:
+async def ask_verbatim(
+    names: Sequence[tuple[str, Zone]], how: QueryOptions, resolver: str
+) -> dict[tuple[str, str], Raw]:
     """The answers to names that are put before the zone as they are, by name and zone.
 
     Raises:
@@ -218,7 +220,7 @@ class _VerbatimChecker(BaseDNSBLChecker):  # type: ignore[misc]
 class _Checkers:
     """pydnsbl's checkers on one resolver, and the room for questions under way."""
 
-    def __init__(self, how: Asking, resolver: aiodns.DNSResolver) -> None:
+    def __init__(self, how: QueryOptions, resolver: aiodns.DNSResolver) -> None:
         many = how.settings.concurrency
         options = {"providers": [], "concurrency": many, "loop": asyncio.get_running_loop()}
         self.verbatim = _VerbatimChecker(**options)
@@ -258,22 +260,22 @@ Asked = TypeVar("Asked")
 Ask = Callable[[_Checkers, Asked], Awaitable[None]]
 
 
-async def _round(asked: Sequence[Question], how: Asking, resolver: str) -> list[Look]:
+async def _round(asked: Sequence[Question], how: QueryOptions, resolver: str) -> list[Look]:
     found: list[Look] = []
     providers = {each.zone.zone: _ZoneProvider(each.zone) for each in asked}
-    how.tally.expect(len(asked))
+    how.progress.expect(len(asked))
 
     async def ask(checkers: _Checkers, question: Question) -> None:
         name, zone = question
         outcome = await _ask(checkers, name, zone, providers[zone.zone])
         found.append(Look(name, zone, outcome, resolver))
-        how.tally.done(1)
+        how.progress.done(1)
 
     await _spread([(each, each.zone) for each in asked], how, resolver, ask)
     return found
 
 
-async def _spread(asked: Iterable[tuple[Asked, Zone]], how: Asking, resolver: str, ask: Ask[Asked]) -> None:
+async def _spread(asked: Iterable[tuple[Asked, Zone]], how: QueryOptions, resolver: str, ask: Ask[Asked]) -> None:
     """Ask everything, each zone by itself: one that is slow keeps no other waiting."""
     by_zone: dict[str, tuple[Zone, list[Asked]]] = {}
     for each, zone in asked:
@@ -293,7 +295,9 @@ async def _spread(asked: Iterable[tuple[Asked, Zone]], how: Asking, resolver: st
         await ours.close()
 
 
-async def _spread_one(checkers: _Checkers, zone: Zone, several: Sequence[Asked], how: Asking, ask: Ask[Asked]) -> None:
+async def _spread_one(
+    checkers: _Checkers, zone: Zone, several: Sequence[Asked], how: QueryOptions, ask: Ask[Asked]
+) -> None:
     began, waiting = how.pacer.now(), iter(several)
     # As many workers as questions may be under way: a task a question could be a million tasks.
     async with asyncio.TaskGroup() as group:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from jobs.blocklists.result import ScanResult
-from jobs.blocklists.zone_trust import Held
+from jobs.blocklists.zone_trust import ZoneFamily
 from streams.io.instrument import counter, gauge
 
 
@@ -23,7 +23,7 @@ class ScanMetrics:
     oldest_answer_seconds: float = gauge("Age of the last answer about the listing that was longest without one.")
     second_looks_owed: int = gauge("First looks that wait for a second one.")
     _unchecked: frozenset[tuple[str, str]] = frozenset()
-    _distrusted: set[Held] = field(default_factory=set)
+    _distrusted: set[ZoneFamily] = field(default_factory=set)
 
     def note(self, result: ScanResult, *, second_looks: bool) -> None:
         """Add what one scan found; one that only took second looks is no turn."""

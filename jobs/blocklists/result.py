@@ -8,9 +8,9 @@ from jobs.blocklists.answer import Failed, Listed, Look
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.listing_life import NOTHING, owes_second_look
 from jobs.blocklists.state import States
-from jobs.blocklists.trusted_lookups import Believed
+from jobs.blocklists.trusted_lookups import TrustedLookups
 from jobs.blocklists.used_resources import Use
-from jobs.blocklists.zone_trust import Held
+from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.listing import BlocklistEvent
 
 HOUR_MS = 3600 * 1000
@@ -54,8 +54,8 @@ class ScanResult:
     listed_looks: tuple[Look, ...] = ()
     answered: frozenset[tuple[str, str]] = frozenset()
     unanswered: frozenset[tuple[str, str]] = frozenset()
-    tested: tuple[Held, ...] = ()
-    distrusted: Mapping[Held, str]
+    tested: tuple[ZoneFamily, ...] = ()
+    distrusted: Mapping[ZoneFamily, str]
     used: Mapping[Resource, Use] = field(default_factory=dict)
     invalid: tuple[str, ...] = ()
     keyless: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ class ScanResult:
         return "\n".join(lines)
 
 
-def scan_result(found: Believed, events: Sequence[BlocklistEvent], after: States, now_ms: int) -> ScanResult:
+def scan_result(found: TrustedLookups, events: Sequence[BlocklistEvent], after: States, now_ms: int) -> ScanResult:
     """What follows from the looks. Pure."""
     answered: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
     for each in found.looks:
@@ -147,7 +147,7 @@ def scan_result(found: Believed, events: Sequence[BlocklistEvent], after: States
 
 
 def zone_results(
-    looks: Iterable[Look], events: Iterable[BlocklistEvent], distrusted: Mapping[Held, str]
+    looks: Iterable[Look], events: Iterable[BlocklistEvent], distrusted: Mapping[ZoneFamily, str]
 ) -> tuple[ZoneResult, ...]:
     """One result for each zone that was asked, ordered by its name. Pure."""
     said: Mapping[tuple[str, str], int] = Counter((each.zone, each.type) for each in events)

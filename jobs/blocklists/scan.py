@@ -12,7 +12,7 @@ import msgspec
 
 from jobs.blocklists.answer import Failed, Look
 from jobs.blocklists.bounce_evidence import named_in_bounces
-from jobs.blocklists.dnsbl import Asking, Question, Resource, Tally, asking, questions
+from jobs.blocklists.dnsbl import QueryOptions, QueryProgress, Question, Resource, query_options, questions
 from jobs.blocklists.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
 from jobs.blocklists.result import ScanResult, scan_result
 from jobs.blocklists.round_robin import ResourceCircle, may_be_asked
@@ -30,9 +30,9 @@ from jobs.blocklists.schedule import (
     taken,
 )
 from jobs.blocklists.state import States, read_states, read_trust, write_states, write_trust
-from jobs.blocklists.trusted_lookups import Believed, believed_looks
+from jobs.blocklists.trusted_lookups import TrustedLookups, trusted_lookups
 from jobs.blocklists.used_resources import Used, read_used
-from jobs.blocklists.zone_trust import Held
+from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
@@ -70,7 +70,7 @@ class Scanner:
         publish: Publish,
         *,
         acknowledged: Callable[[], object] = lambda: None,
-        how: Asking | None = None,
+        how: QueryOptions | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Read the table of zones.
@@ -80,14 +80,14 @@ class Scanner:
         """
         self._store, self._settings = store, settings
         self._publish, self._acknowledged, self._chance = publish, acknowledged, chance
-        self._how = how or asking(settings)
+        self._how = how or query_options(settings)
         self._table = in_force(settings)
         self._zones = {zone.zone: zone for zone in self._table if zone.asked_at}
         self._used, self._read_ms = Used(), -USED_MS
         self._circle = ResourceCircle(())
         self._turns: dict[str, Turn] = {}
         self._recent: dict[tuple[str, str], tuple[int, State]] = {}
-        self._unfit: set[tuple[Held, str]] = set()
+        self._unfit: set[tuple[ZoneFamily, str]] = set()
 
     def take_up(self, now_ms: int) -> None:
         """Take up the turns of the zones where they were left, perhaps by another process."""
@@ -150,15 +150,15 @@ class Scanner:
         ]
         asked = list({(each.name, each.zone.zone): each for each in (*waiting, *named)}.values())
         fallen = {held: each.reason for held, each in trust.items() if each.reason}
-        found = _run(believed_looks(asked, self._how, states, fallen, world=False))
+        found = _run(trusted_lookups(asked, self._how, states, fallen, world=False))
         new = {held: reason for held, reason in found.distrusted.items() if held not in fallen}
         return self._finish(found._replace(tested=tuple(new), distrusted=new), states, now_ms, {})
 
-    def these(self, resources: Collection[Resource], now_ms: int) -> tuple[Believed, ScanResult]:
+    def these(self, resources: Collection[Resource], now_ms: int) -> tuple[TrustedLookups, ScanResult]:
         """Ask every zone about these resources alone; every look, and what follows from them."""
         states = self._states(now_ms)
         asked = questions(resources, self._table)
-        found = _run(believed_looks(asked, self._how, states, {}, world=False))
+        found = _run(trusted_lookups(asked, self._how, states, {}, world=False))
         return found, self._finish(found, states, now_ms, {})
 
     def _ask_arcs(self, arcs: Mapping[str, Arc], now_ms: int) -> ScanResult:
@@ -168,7 +168,7 @@ class Scanner:
             known[zone].append(name)
         asked = {zone: self._circle.questions(self._zones[zone], arc, known[zone]) for zone, arc in arcs.items()}
         every_question = [each for several in asked.values() for each in several]
-        found = _run(believed_looks(every_question, self._how, states, {}, world=True))
+        found = _run(trusted_lookups(every_question, self._how, states, {}, world=True))
         turns = {
             zone: taken(
                 self._turns[zone], arc, self._rhythm(self._zones[zone]), now_ms, len(asked[zone]), self._chance()
@@ -178,7 +178,7 @@ class Scanner:
         result = self._finish(found, states, now_ms, turns)
         return replace(result, rounds=sum(arc.ends_round for arc in arcs.values()))
 
-    def _finish(self, found: Believed, states: States, now_ms: int, turns: Mapping[str, Turn]) -> ScanResult:
+    def _finish(self, found: TrustedLookups, states: States, now_ms: int, turns: Mapping[str, Turn]) -> ScanResult:
         """Publish what follows from the looks; then store what was seen."""
         rules = Rules(round(self._settings.second_look_s * 1000), len(self._settings.resolvers))
         after, events = transitions(states, found.looks, now_ms, rules)
@@ -202,7 +202,7 @@ class Scanner:
             unasked=sum(1 for (_, zone), state in after.items() if state.listing and zone not in self._zones),
         )
 
-    def _warn_of_resolvers(self, found: Believed) -> None:
+    def _warn_of_resolvers(self, found: TrustedLookups) -> None:
         """Say once of each list that is believed through which resolver it is not asked."""
         failed = {each: why for each, why in found.by_resolver.items() if why and each[0] not in found.distrusted}
         for each in failed.keys() - self._unfit:
@@ -215,7 +215,7 @@ class Scanner:
 
     def _read_used(self, now_ms: int) -> None:
         if now_ms - self._read_ms >= USED_MS:
-            self._used = read_used(self._store, self._settings.lookback_days, self._settings.also, now_ms)
+            self._used = read_used(self._store, self._settings.lookback_days, self._settings.extra_resources, now_ms)
             self._circle = ResourceCircle(self._used.by_resource)
             self._read_ms = now_ms
 
@@ -224,21 +224,21 @@ class Scanner:
 
 
 def ask_about(
-    resources: Collection[Resource], zones: Sequence[Zone], settings: Blocklists, tally: Tally | None = None
-) -> Believed:
+    resources: Collection[Resource], zones: Sequence[Zone], settings: Blocklists, progress: QueryProgress | None = None
+) -> TrustedLookups:
     """Ask the zones about these resources alone. Knows nothing, publishes and stores nothing.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
     asked = questions(resources, zones)
-    return _run(believed_looks(asked, asking(settings, tally), {}, {}, world=False))
+    return _run(trusted_lookups(asked, query_options(settings, progress), {}, {}, world=False))
 
 
-def _run(looking: Coroutine[Any, Any, Believed]) -> Believed:
+def _run(looking: Coroutine[Any, Any, TrustedLookups]) -> TrustedLookups:
     """Like `asyncio.run`, which writes out the result as text when the main thread is done with it: 200 MB of it where
     there are 300,000 looks."""
-    found: list[Believed] = []
+    found: list[TrustedLookups] = []
 
     async def keep() -> None:
         found.append(await looking)

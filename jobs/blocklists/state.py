@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.blocklists.listing_life import NOTHING, FirstLook, OpenListing, State
-from jobs.blocklists.zone_trust import Distrusted, Held
+from jobs.blocklists.zone_trust import Untrusted, ZoneFamily
 from streams.io.store import Store
 
 #: The last event of each listing that has not ended; at the same time `delisted` comes first.
@@ -110,21 +110,21 @@ def write_states(store: Store, before: Mapping[tuple[str, str], State], after: S
     )
 
 
-def read_trust(store: Store) -> dict[Held, Trust]:
+def read_trust(store: Store) -> dict[ZoneFamily, Trust]:
     """What was last thought of each zone and family.
 
     Raises:
         StoreError: the store failed.
     """
     return {
-        Held(zone, family): Trust(int(since_ms), "" if trusted else reason)
+        ZoneFamily(zone, family): Trust(int(since_ms), "" if trusted else reason)
         for zone, family, trusted, reason, since_ms in store.rows(TRUST)
     }
 
 
 def write_trust(
-    store: Store, before: Mapping[Held, Trust], tested: Collection[Held], distrusted: Distrusted, now_ms: int
-) -> list[Held]:
+    store: Store, before: Mapping[ZoneFamily, Trust], tested: Collection[ZoneFamily], distrusted: Untrusted, now_ms: int
+) -> list[ZoneFamily]:
     """Store whether each of `tested` is believed; returns those that are not, and were until now. Each of them is an
     incident for operators.
 

@@ -6,32 +6,32 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from jobs.blocklists.answer import Failed, Look, family_of
-from jobs.blocklists.dnsbl import Asking, Question, look
+from jobs.blocklists.dnsbl import QueryOptions, Question, look
 from jobs.blocklists.listing_life import NOTHING
 from jobs.blocklists.state import States
 from jobs.blocklists.zone_tests import SelfTests
-from jobs.blocklists.zone_trust import Held, believed, gave_itself_away, to_test
+from jobs.blocklists.zone_trust import ZoneFamily, distrusted_as_failed, to_test, untrusted
 from schemas.settings import Blocklists
 
 
-class Believed(NamedTuple):
+class TrustedLookups(NamedTuple):
     """The looks, those at zones that are not believed as failures; which zones were tested; which are not believed,
     and why; and why each zone failed its test through each resolver, empty where it passed."""
 
     looks: list[Look]
-    tested: tuple[Held, ...]
-    distrusted: dict[Held, str]
-    by_resolver: Mapping[tuple[Held, str], str] = MappingProxyType({})
+    tested: tuple[ZoneFamily, ...]
+    distrusted: dict[ZoneFamily, str]
+    by_resolver: Mapping[tuple[ZoneFamily, str], str] = MappingProxyType({})
 
 
-async def believed_looks(
+async def trusted_lookups(
     asked: Sequence[Question],
-    how: Asking,
+    how: QueryOptions,
     states: States,
-    fallen: Mapping[Held, str],
+    fallen: Mapping[ZoneFamily, str],
     *,
     world: bool,
-) -> Believed:
+) -> TrustedLookups:
     """Test the zones, and ask those that passed.
 
     Zones that fail their self-test, and those of `fallen`, are not asked at all; no zone is asked through a resolver
@@ -40,7 +40,7 @@ async def believed_looks(
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    families = {_held(each): each.zone for each in asked}
+    families = {_zone_family(each): each.zone for each in asked}
     tests = [
         (zone, family)
         for held, zone in families.items()
@@ -50,23 +50,23 @@ async def believed_looks(
     put = SelfTests(how)
     verdicts = await put.verdicts(tests)
     distrusted = {each: reason for each, reason in verdicts.items() if reason} | dict(fallen)
-    looks = [Look(each.name, each.zone, Failed("not asked")) for each in asked if _held(each) in distrusted]
-    open_questions = [each for each in asked if _held(each) not in distrusted]
+    looks = [Look(each.name, each.zone, Failed("not asked")) for each in asked if _zone_family(each) in distrusted]
+    open_questions = [each for each in asked if _zone_family(each) not in distrusted]
 
     async def unfit(there: Sequence[Question], resolver: str) -> list[str]:
-        zones = {_held(each): each.zone for each in there}
+        zones = {_zone_family(each): each.zone for each in there}
         found = await put.through([(zone, held.family) for held, zone in zones.items()], resolver)
         why = {held: f"not asked through {resolver}: {reason}" if reason else "" for held, reason in found.items()}
-        return [why[_held(each)] for each in there]
+        return [why[_zone_family(each)] for each in there]
 
     for resolvers, group in _by_resolvers(open_questions, how.settings, states):
         looks += await look(group, how, resolvers, unfit)
-    distrusted |= gave_itself_away(looks, how.settings, world=world)
-    return Believed(believed(looks, distrusted), tuple(verdicts), distrusted, put.reasons)
+    distrusted |= untrusted(looks, how.settings, world=world)
+    return TrustedLookups(distrusted_as_failed(looks, distrusted), tuple(verdicts), distrusted, put.reasons)
 
 
-def _held(question: Question) -> Held:
-    return Held(question.zone.zone, family_of(question.zone.kind, question.name))
+def _zone_family(question: Question) -> ZoneFamily:
+    return ZoneFamily(question.zone.zone, family_of(question.zone.kind, question.name))
 
 
 def _by_resolvers(

@@ -61,18 +61,18 @@ class Used:
     invalid: tuple[str, ...] = ()
 
 
-def read_used(store: Store, lookback_days: int, also: Sequence[str], now_ms: int) -> Used:
-    """What was sent from in the last `lookback_days` (`now_ms` is epoch ms, UTC), and `also`.
+def read_used(store: Store, lookback_days: int, extra: Sequence[str], now_ms: int) -> Used:
+    """What was sent from in the last `lookback_days` (`now_ms` is epoch ms, UTC), and `extra`.
 
     Raises:
         StoreError: the store failed.
     """
     since = max(0, now_ms // 1000 - lookback_days * DAY_S)
     asked = {"since": since, "named": NAMED, "told_apart": TOLD_APART}
-    return used(store.rows(USED, asked), also)
+    return used(store.rows(USED, asked), extra)
 
 
-def used(rows: Iterable[Sequence[Any]], also: Iterable[str] = ()) -> Used:
+def used(rows: Iterable[Sequence[Any]], extra: Iterable[str] = ()) -> Used:
     """Resources from rows (dimension, value, [(customer, messages), ...], customers, messages); of each domain its
     registered domain, too. Pure."""
     found: dict[Resource, _Sum] = defaultdict(_Sum)
@@ -83,7 +83,7 @@ def used(rows: Iterable[Sequence[Any]], also: Iterable[str] = ()) -> Used:
             found[each].add(largest, int(customers), int(messages))
         if not several:
             invalid[value] = None
-    for value in also:
+    for value in extra:
         several = resources_of(value)
         found |= {each: found[each] for each in several}
         if not several:

@@ -13,7 +13,7 @@ from schemas.blocklists import Family, Zone, not_a_listing
 from schemas.settings import Blocklists
 
 
-class Held(NamedTuple):
+class ZoneFamily(NamedTuple):
     """A zone and the family of what is looked up there."""
 
     zone: str
@@ -29,7 +29,7 @@ class Probe(NamedTuple):
 
 
 #: Why each zone and family is not to be believed.
-Distrusted = Mapping[Held, str]
+Untrusted = Mapping[ZoneFamily, str]
 
 
 def probes(zone: Zone, family: Family) -> tuple[Probe, Probe]:
@@ -65,7 +65,7 @@ def _wrong(zone: Zone, listed: bool, raw: Raw) -> str:
     return "" if listed else f"listed ({', '.join(raw.codes)}): the zone lists everything"
 
 
-def gave_itself_away(looks: Iterable[Look], settings: Blocklists, *, world: bool = True) -> dict[Held, str]:
+def untrusted(looks: Iterable[Look], settings: Blocklists, *, world: bool = True) -> dict[ZoneFamily, str]:
     """Zones whose answers are not to be believed, by these answers.
 
     - One refusal, or one answer outside 127.0.0.0/8, spoils the zone.
@@ -73,11 +73,11 @@ def gave_itself_away(looks: Iterable[Look], settings: Blocklists, *, world: bool
       informational) do not count: whole networks are listed there for what they are. Without `world` this is not
       asked: the resources were chosen because they were listed.
     """
-    asked: dict[Held, int] = defaultdict(int)
-    listed: dict[Held, int] = defaultdict(int)
-    found: dict[Held, str] = {}
+    asked: dict[ZoneFamily, int] = defaultdict(int)
+    listed: dict[ZoneFamily, int] = defaultdict(int)
+    found: dict[ZoneFamily, str] = {}
     for each in looks:
-        held = held_by(each)
+        held = zone_family_of(each)
         if isinstance(each.outcome, Failed):
             if each.outcome.distrust:
                 found.setdefault(held, each.outcome.reason)
@@ -86,24 +86,24 @@ def gave_itself_away(looks: Iterable[Look], settings: Blocklists, *, world: bool
         listed[held] += isinstance(each.outcome, Listed) and each.outcome.weight != "informational"
     for held, count in listed.items() if world else ():
         of = asked[held]
-        if of >= settings.most_listed_of and count > settings.most_listed_share * of:
+        if of >= settings.trust_min_sample and count > settings.most_listed_share * of:
             found.setdefault(held, f"lists {count:,} of {of:,} resources at once")
     return found
 
 
-def believed(looks: Sequence[Look], distrusted: Distrusted) -> list[Look]:
+def distrusted_as_failed(looks: Sequence[Look], distrusted: Untrusted) -> list[Look]:
     """The looks, those at distrusted zones as failures."""
     return [
         each
-        if (reason := distrusted.get(held_by(each))) is None
+        if (reason := distrusted.get(zone_family_of(each))) is None
         else Look(each.resource, each.zone, Failed(f"distrusted: {reason}", distrust=True), each.resolver)
         for each in looks
     ]
 
 
-def held_by(look: Look) -> Held:
+def zone_family_of(look: Look) -> ZoneFamily:
     """What is trusted, or not, when the look is."""
-    return Held(look.zone.zone, family_of(look.zone.kind, look.resource))
+    return ZoneFamily(look.zone.zone, family_of(look.zone.kind, look.resource))
 
 
 def to_test(zones: Collection[Zone], families: Collection[Family]) -> list[tuple[Zone, Family]]:

@@ -142,4 +142,4 @@ def _late(each: LateReopen, counts: WindowCounts, policy: Policy) -> bool:
         return False
     without = verdict.numerator - late, max(0, verdict.denominator - late_of)
     _, _, _, level = opened(rule, verdict.window, *without, policy.confidence)
-    return level in ("good", "too_small")
+    return level in ("good", "insufficient_volume")

@@ -16,20 +16,22 @@ from numpy.typing import NDArray
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
 from schemas.scope import CUSTOMER
+from schemas.standing import stored_standing
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.score import SCORES, scores
 from streams.judge.screen import finished, measured
 from streams.subjects.arrays import StreamKey, Subjects
 
-STANDINGS = """
-SELECT customer, scope, argMax(standing, standings.updated), toUnixTimestamp64Milli(argMax(since, standings.updated)),
+STANDINGS = f"""
+SELECT customer, scope, {stored_standing("argMax(standing, standings.updated)")},
+    toUnixTimestamp64Milli(argMax(since, standings.updated)),
     toUnixTimestamp64Milli(max(standings.updated)), argMax(policy_version, standings.updated),
     argMax(volume, standings.updated), argMax(failure_rate, standings.updated), argMax(block_rate, standings.updated)
 FROM standings
-WHERE customer IN {customers:Array(String)}
+WHERE customer IN {{customers:Array(String)}}
 GROUP BY customer, scope
-"""
+"""  # noqa: S608 - made of texts of this project only
 
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")

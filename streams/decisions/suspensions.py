@@ -2,6 +2,7 @@
 
 import msgspec
 
+from schemas.standing import stored_standing
 from streams.io.store import Store
 
 #: What `audit` calls it.
@@ -10,21 +11,21 @@ SUSPENDED, UNSUSPENDED = "customer suspended", "customer unsuspended"
 #: Standings as people are shown them: who is suspended stands so, whatever is judged meanwhile (`judged`). All that is
 #: judged of a customer is written anew for another policy, so what is left by one before is of a scope that is judged
 #: no more; unless it is not good, since an alert then still ends.
-SHOWN_STANDINGS = """(
+SHOWN_STANDINGS = f"""(
     SELECT
         standings.* EXCEPT (standing, since),
         suspended.customer != '' AND scope = 'customer' AS is_suspended,
-        if(is_suspended, 'suspended', standings.standing) AS standing,
-        if(is_suspended, suspended.since, standings.since) AS since,
-        standings.standing AS judged
+        {stored_standing("standings.standing")} AS judged,
+        if(is_suspended, 'suspended', judged) AS standing,
+        if(is_suspended, suspended.since, standings.since) AS since
     FROM (
         SELECT * FROM standings FINAL
-        WHERE standing NOT IN ('good', 'too_small') OR (customer, policy_version) IN (
+        WHERE {stored_standing("standing")} NOT IN ('good', 'insufficient_volume') OR (customer, policy_version) IN (
             SELECT customer, argMax(policy_version, updated) FROM standings FINAL GROUP BY customer)
     ) AS standings
     LEFT JOIN (SELECT customer, since FROM suspensions FINAL WHERE suspended) AS suspended
         ON suspended.customer = standings.customer
-)"""
+)"""  # noqa: S608 - made of texts of this project only
 
 NOW = """
 SELECT who, why, toUnixTimestamp64Milli(since) FROM suspensions FINAL

@@ -73,7 +73,7 @@ class Flusher:
         self,
         store: Store,
         publisher: Publisher,
-        changes_every_s: float,
+        change_debounce_s: float,
         metrics: IngestMetrics,
         clock: Callable[[], int],
         refused: Refused | None = None,
@@ -81,7 +81,7 @@ class Flusher:
         self._store = store
         self._publisher = publisher
         self._partitions = publisher.partitions(REPUTATION_CHANGES)
-        self._debounce = AnnouncementThrottle(int(changes_every_s * 1000))
+        self._debounce = AnnouncementThrottle(int(change_debounce_s * 1000))
         self._metrics = metrics
         self._clock = clock
         self._refused = refused

@@ -16,9 +16,9 @@ from streams.judge.verdict import NOTHING, RANK, judge, measured
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """`more` of a rule's numerator would open `level`, in `window`; one less would not."""
+    """`remaining` of a rule's numerator would open `level`, in `window`; one less would not."""
 
-    more: int
+    remaining: int
     level: Level
     window: str
 
@@ -62,8 +62,8 @@ def allowance(
             found.append((max(0, wanted - numerator), window))
     if not found:
         return None
-    more, window = min(found, key=lambda each: each[0])
-    return Allowance(more=more, level=rung.level, window=window)
+    remaining, window = min(found, key=lambda each: each[0])
+    return Allowance(remaining=remaining, level=rung.level, window=window)
 
 
 def allowances(
@@ -83,7 +83,9 @@ def allowances(
         room = allowance(rule, windows, policy.confidence, policy.expired_is_failure, above)
         if room is not None:
             found.append(
-                RuleAllowance(rule=rule.name, metric=rule.metric, more=room.more, level=room.level, window=room.window)
+                RuleAllowance(
+                    rule=rule.name, metric=rule.metric, remaining=room.remaining, level=room.level, window=room.window
+                )
             )
     return found
 
@@ -104,8 +106,8 @@ def _until_burning(
         if wanted > denominator:
             return None
         found.append((max(0, wanted - numerator), window))
-    more, window = max(found, key=lambda each: each[0])
-    return Allowance(more=more, level=rung.level, window=window)
+    remaining, window = max(found, key=lambda each: each[0])
+    return Allowance(remaining=remaining, level=rung.level, window=window)
 
 
 def _opening(metric: Metric, denominator: int, threshold: float, confidence: float) -> int | None:

@@ -49,11 +49,13 @@ def scores(subjects: Subjects, policy: Policy) -> Scores:
     """
     found = np.full((len(subjects), len(SCORES)), np.nan)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
-    too_small = screen(subjects, policy).too_small
+    insufficient_volume = screen(subjects, policy).insufficient_volume
     for rule in policy.rules:
         if rule.metric in COMPONENT_OF and not rule.mail_to:
             column = SCORES.index(COMPONENT_OF[rule.metric])
-            found[:, column] = np.fmin(found[:, column], _by_rule(rule, subjects, policy, place_of, too_small))
+            found[:, column] = np.fmin(
+                found[:, column], _by_rule(rule, subjects, policy, place_of, insufficient_volume)
+            )
     classes = [row for row, scope in enumerate(subjects.scopes) if scope.startswith(CLASS_PREFIX)]
     found[classes, SCORES.index("blacklisting")] = np.nan
     np.fmin.reduce(found[:, 1:], axis=1, out=found[:, 0])
@@ -88,7 +90,7 @@ def ladder(rule: Rule) -> tuple[list[float], list[float]]:
 
 
 def _by_rule(
-    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], too_small: NDArray[np.bool_]
+    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], insufficient_volume: NDArray[np.bool_]
 ) -> Scores:
     """What one rule says: of its windows with enough mail the worst."""
     rates, marks = ladder(rule)
@@ -100,7 +102,7 @@ def _by_rule(
         n, d = (nothing, nothing) if place is None else (top[:, place], bottom[:, place])
         if rule.metric in COUNTED:
             said = np.interp(n, rates, marks)
-            said[too_small & (n == 0)] = np.nan
+            said[insufficient_volume & (n == 0)] = np.nan
         else:
             said = np.interp(lower_bounds(n, d, policy.confidence), rates, marks)
             said[d < least] = np.nan

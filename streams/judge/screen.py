@@ -23,7 +23,7 @@ class Screened(NamedTuple):
     """One entry a subject: whether a rate reaches a threshold, and whether every rate had too little mail."""
 
     remarkable: NDArray[np.bool_]
-    too_small: NDArray[np.bool_]
+    insufficient_volume: NDArray[np.bool_]
 
 
 def screen(subjects: Subjects, policy: Policy) -> Screened:
@@ -32,7 +32,7 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
     A subject that is not remarkable has good verdicts only.
     """
     remarkable = np.zeros(len(subjects), np.bool_)
-    too_small = np.ones(len(subjects), np.bool_)
+    insufficient_volume = np.ones(len(subjects), np.bool_)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
     for rule in policy.rules:
         if rule.metric == SPIKE:
@@ -46,7 +46,7 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             burning, enough = _burning(rule, place_of, top, bottom)
             remarkable |= burning
             if rule.telling:
-                too_small &= ~enough
+                insufficient_volume &= ~enough
             continue
         for place, least in checks:
             if rule.metric in COUNTED:
@@ -57,10 +57,10 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             # The same division as in `judge`, so that both see the same rate.
             remarkable |= enough & (np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0])
             if rule.telling:
-                too_small &= ~enough
+                insufficient_volume &= ~enough
     if not any(rule.telling for rule in policy.rules):
-        too_small[:] = False
-    return Screened(remarkable, too_small)
+        insufficient_volume[:] = False
+    return Screened(remarkable, insufficient_volume)
 
 
 def _spiking(rule: Rule, subjects: Subjects) -> list[int]:

@@ -14,7 +14,6 @@ factor times the busiest time, and holds down to resolve_ratio of both.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -24,6 +23,7 @@ from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
+from schemas.standing import Standing
 from streams.judge.burn import spending
 from streams.judge.interval import wilson
 from streams.judge.spikes import exceeds, score
@@ -52,14 +52,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `window` decided: of those at the highest level the one with the largest lower bound; where all are good,
     the one with the largest volume. The counts, and the ratios `rate`, `lower`, `upper`, are of that window.
     A `numerator` above the `denominator` is shown as counted, and judged as a rate of 1. `threshold` is that
-    of `level`; for `good` it is the mildest level's. `too_small` says that no window has the minimum volume;
+    of `level`; for `good` it is the mildest level's. `insufficient_volume` says that no window has the minimum volume;
     `level` is then `good`.
 
     Of a burn, `window` is the one with the smallest burn; `rate` is that burn, `lower` and `upper` are what the bounds
-    of the window's own rate make of it. `too_small` says that not every window has the minimum volume.
+    of the window's own rate make of it. `insufficient_volume` says that not every window has the minimum volume.
 
     Of a spike, `numerator` is the hour's volume, `denominator` what is usual (the median), `rate` and both bounds are
-    the score. `too_small` says that there is too little mail or history, and then there may be no `baseline`.
+    the score. `insufficient_volume` says that there is too little mail or history, and then there may be no `baseline`.
     """
 
     rule: str
@@ -74,14 +74,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     upper: float
     confidence: float
     threshold: float
-    too_small: bool
+    insufficient_volume: bool
     baseline: Baseline | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What all rules say of one subject at `now_ms` (epoch ms, UTC), in the policy's order.
 
-    `standing` is the worst level. Where that is good but every rate had too little mail, it is `too_small`:
+    `standing` is the worst level. Where that is good but every rate had too little mail, it is `insufficient_volume`:
     that nothing is listed does not make a customer good.
     """
 
@@ -90,7 +90,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     policy_version: str
     verdicts: tuple[Verdict, ...]
-    standing: Level | Literal["too_small"]
+    standing: Standing
 
 
 def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
@@ -113,7 +113,7 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
 
 def opened(
     rule: Rule, window: str, numerator: int, denominator: int, confidence: float, period: int = 0
-) -> tuple[float, float, float, Level | Literal["too_small"]]:
+) -> tuple[float, float, float, Standing]:
     """What one rule says of one of its windows alone: rate, lower and upper bound (ratios, or listings), and level.
 
     A burn needs the denominator of the rule's `period`. A spike cannot be judged so, without what is usual.
@@ -125,13 +125,13 @@ def opened(
         spent = spending(rule, window, (numerator, denominator), period, confidence)
         place = bisect_right(rule.thresholds, spent.burn) - 1 if spent.counts else -1
         level: Level = rule.ladder[place].level if place >= 0 else "good"
-        return spent.burn, spent.lower, spent.upper, level if spent.enough else "too_small"
+        return spent.burn, spent.lower, spent.upper, level if spent.enough else "insufficient_volume"
     least = dict(rule.checks)[window]
     counted = rule.metric in COUNTED
     lower, upper = _interval(rule.metric, numerator, denominator, confidence)
     rate = _rate(rule.metric, numerator, denominator)
     if not counted and denominator < least:
-        return rate, lower, upper, "too_small"
+        return rate, lower, upper, "insufficient_volume"
     place = bisect_right(rule.thresholds, lower) - 1
     return rate, lower, upper, rule.ladder[place].level if place >= 0 else "good"
 
@@ -224,7 +224,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         upper=upper,
         confidence=1.0 if metric in COUNTED else confidence,
         threshold=thresholds[max(opened, 0)],
-        too_small=not enough,
+        insufficient_volume=not enough,
     )
 
 
@@ -251,7 +251,7 @@ def _burn_verdict(
         upper=slowest.upper,
         confidence=confidence,
         threshold=rule.thresholds[max(opened, 0)],
-        too_small=not all(each.enough for each in spent.values()),
+        insufficient_volume=not all(each.enough for each in spent.values()),
     )
 
 
@@ -278,14 +278,14 @@ def _spike_verdict(rule: Rule, volume: int, usual: Baseline | None) -> Verdict:
         upper=found,
         confidence=1.0,
         threshold=rule.thresholds[max(opened, 0)],
-        too_small=not enough,
+        insufficient_volume=not enough,
         baseline=usual,
     )
 
 
-def _standing(rules: Sequence[Rule], verdicts: tuple[Verdict, ...]) -> Level | Literal["too_small"]:
+def _standing(rules: Sequence[Rule], verdicts: tuple[Verdict, ...]) -> Standing:
     worst = max([verdict.level for verdict in verdicts], key=RANK.__getitem__)
     if worst != "good":
         return worst
-    rates = [verdict.too_small for rule, verdict in zip(rules, verdicts, strict=True) if rule.telling]
-    return "too_small" if rates and all(rates) else "good"
+    rates = [verdict.insufficient_volume for rule, verdict in zip(rules, verdicts, strict=True) if rule.telling]
+    return "insufficient_volume" if rates and all(rates) else "good"

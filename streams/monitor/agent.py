@@ -75,7 +75,7 @@ class Monitor:
         self._refresh_causes = refresh_causes
         self._partitions = partitions
         self._work = JudgeQueue(
-            int(settings.judge_every_s * 1000), int(settings.judge_soon_s * 1000), settings.soon_customers
+            int(settings.judge_every_s * 1000), int(settings.cooldown_idle_s * 1000), settings.cooldown_idle_customers
         )
         self._ours: frozenset[int] = frozenset()
         #: All that asks the store runs here, one thing at a time.
@@ -139,7 +139,7 @@ class Monitor:
             # Unless more wait than a batch holds, some time is left to others. What comes meanwhile makes the next
             # batch larger, and a customer in a large batch costs much less than in a small one.
             rest = 0.0 if len(batch) >= self._settings.batch else min(took / 2, MOST_REST_S)
-            await self._paused(max(self._settings.within_s - took, rest))
+            await self._paused(max(self._settings.min_batch_interval_s - took, rest))
 
     async def _judged(self, batch: list[str]) -> BatchResult:
         """Judge, and judge again until store and broker answer, or the monitor is stopped: nobody is skipped."""

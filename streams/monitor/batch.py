@@ -24,6 +24,7 @@ from schemas.policy_rule import Rule
 from schemas.providers import Providers
 from schemas.scope import SHARED
 from schemas.settings import Monitor as MonitorSettings
+from schemas.standing import stored_standing
 from schemas.topics import REPUTATION_ALERTS
 from streams.alerts.cause import Basis, override_key
 from streams.alerts.describe import alert_event
@@ -44,9 +45,10 @@ from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_eviden
 from streams.windows.providers import Group
 
 #: Who must be judged again although nothing new came: windows slide, and what was excessive may be over.
-NOT_GOOD = """
-SELECT DISTINCT customer FROM standings FINAL WHERE standing NOT IN ('good', 'too_small')
-"""
+NOT_GOOD = f"""
+SELECT DISTINCT customer FROM standings FINAL
+WHERE {stored_standing("standing")} NOT IN ('good', 'insufficient_volume')
+"""  # noqa: S608 - made of texts of this project only
 
 #: Everybody with mail in the longest window, and who has an alert that an override holds at good: it ends with that,
 #: although the customer stands well and may send nothing any more.
@@ -176,7 +178,9 @@ class BatchJudge:
         alerts = gone.alerts + self._alerts(outcomes, now_ms)
         changed = [state for outcome in outcomes for state in outcome.states]
         sent = self._record(gone.states + changed, alerts, states, unsent, now_ms)
-        again += self._standings.show(self._shown(subjects, screened.too_small.tolist(), places, outcomes), now_ms)
+        again += self._standings.show(
+            self._shown(subjects, screened.insufficient_volume.tolist(), places, outcomes), now_ms
+        )
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1
         self.metrics.alerts += len(sent)
@@ -374,7 +378,11 @@ class BatchJudge:
         ]
 
     def _shown(
-        self, subjects: Subjects, too_small: Sequence[bool], places: Sequence[int], outcomes: Sequence[SubjectOutcome]
+        self,
+        subjects: Subjects,
+        insufficient_volume: Sequence[bool],
+        places: Sequence[int],
+        outcomes: Sequence[SubjectOutcome],
     ) -> Rows:
         """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
         silent = outcomes[len(places) :]
@@ -384,7 +392,8 @@ class BatchJudge:
                 *zip(subjects.customers, subjects.scopes, strict=True),
                 *((outcome.subject.customer, outcome.subject.scope) for outcome in silent),
             ],
-            standings=["too_small" if each else "good" for each in too_small] + [each.standing for each in silent],
+            standings=["insufficient_volume" if each else "good" for each in insufficient_volume]
+            + [each.standing for each in silent],
             reasons=[()] * len(subjects) + [_reasons(outcome) for outcome in silent],
             numbers=np.concatenate((numbers, nothing_shown(len(silent)))),
         )

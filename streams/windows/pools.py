@@ -213,14 +213,16 @@ def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
         alone = msgspec.structs.replace(policy, rules=(rule,), overrides=())
         verdicts += judge(pool.by_rule.get(rule.name, nothing), alone, now_ms).verdicts
     worst: Level = max((each.level for each in verdicts), key=RANK.__getitem__, default="good")
-    too_small = worst == "good" and all(each.too_small for each in verdicts if each.metric in POOLED)
+    insufficient_volume = worst == "good" and all(
+        each.insufficient_volume for each in verdicts if each.metric in POOLED
+    )
     return Judgement(
         customer=NOBODY,
         scope=pool.scope,
         now_ms=now_ms,
         policy_version=policy.version,
         verdicts=tuple(verdicts),
-        standing="too_small" if too_small else worst,
+        standing="insufficient_volume" if insufficient_volume else worst,
     )
 
 

@@ -112,7 +112,7 @@ STANDINGS = [
     standing("bad'co", "excessive", version=1, complaint=0.005),
     standing("bad'co", "watch", scope="stream:news"),
     standing("good-ltd", "good"),
-    standing("quiet", "too_small"),
+    standing("quiet", "insufficient_volume"),
     standing("sly\\", "critical"),
 ]
 

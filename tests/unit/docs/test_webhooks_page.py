@@ -44,4 +44,4 @@ def test_limits_are_those_of_the_settings() -> None:
     words = {name.lower() for name in re.findall(r"[A-Z]\w+", PAGE.partition("as Brevo")[2].partition(" send them")[0])}
     assert words | {"brevo"} == BATCHED
     assert f"`acknowledge_s` ({collect.acknowledge_s:g} s)" in PAGE
-    assert f"`most_bytes` ({collect.most_bytes // 1_000_000} MB)" in PAGE
+    assert f"`max_inflight_bytes` ({collect.max_inflight_bytes // 1_000_000} MB)" in PAGE

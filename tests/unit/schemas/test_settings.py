@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.settings import ENV_PREFIX, SECRET_FIELDS, Settings, SettingsError, hidden, load
+from schemas.settings import ENV_PREFIX, RENAMED, SECRET_FIELDS, Settings, SettingsError, hidden, load
 
 
 def written(folder: Path, text: str) -> Path:
@@ -78,8 +78,8 @@ def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
         ("[monitor]\nsweep_s = inf", "monitor.sweep_s: Expected `float` <= 1000000000.0"),
         ("[monitor]\nsweep_s = nan", "monitor.sweep_s: Expected `float` > 0.0"),
         (
-            '[blocklists]\nalso = ["192.0.2.1", "no domain"]',
-            "blocklists.also: 'no domain' is neither an IP address nor a",
+            '[blocklists]\nextra_resources = ["192.0.2.1", "no domain"]',
+            "blocklists.extra_resources: 'no domain' is neither an IP address nor a",
         ),
         ("[blocklists]\njitter = 0.6", "blocklists.jitter: Expected `float` <= 0.5"),
         ("[blocklists.every_minutes]\ncritical = 0", "blocklists.every_minutes.critical: Expected `float` >= 0.01"),
@@ -101,6 +101,19 @@ def test_fault_of_a_file_names_file_and_setting(tmp_path: Path, text: str, said:
     message = refusal(file)
     assert message.startswith(f"{file}: {said}")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(("section", "old", "new"), [(*place, new) for place, new in RENAMED.items()])
+def test_old_name_of_a_setting_is_refused_with_the_new_one(tmp_path: Path, section: str, old: str, new: str) -> None:
+    file = written(tmp_path, f"[{section}]\n{old} = 1\n")
+    assert refusal(file) == f"{file}: {section}: `{old}` is called `{new}` now"
+    variable = f"REPMON_{section}__{old}".upper()
+    with pytest.raises(SettingsError) as refused:
+        load(environ={variable: "1"})
+    assert str(refused.value) == f"{variable}: {section}: `{old}` is called `{new}` now"
+    known = {each.name for each in msgspec.structs.fields(getattr(Settings(), section))}
+    assert new in known
+    assert old not in known
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

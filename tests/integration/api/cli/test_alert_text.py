@@ -84,7 +84,7 @@ def test_alert_that_does_not_exist_and_a_wrong_template_are_told(ground: Ground,
 
 def left(api: Api, scope: str = "customer") -> dict[str, tuple[int, str, str]]:
     scopes = {each["scope"]: each["allowances"] for each in api.get("/v1/standing").json()["scopes"]}
-    return {each["rule"]: (each["more"], each["level"], each["window"]) for each in scopes[scope]}
+    return {each["rule"]: (each["remaining"], each["level"], each["window"]) for each in scopes[scope]}
 
 
 def test_interface_says_what_is_left_until_the_next_level(api: Api) -> None:

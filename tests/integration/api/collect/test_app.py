@@ -88,7 +88,7 @@ class Running:
 def serving(kafka: Kafka, settings: Collect = COLLECT) -> Iterator[Running]:
     amazon = Amazon([])
     certificates = Certificates(amazon.fetch, lambda: NOW_S)
-    deliverer = Deliverer(kafka, settings.acknowledge_s, settings.most_bytes)
+    deliverer = Deliverer(kafka, settings.acknowledge_s, settings.max_inflight_bytes)
     collector = Collector(settings, prepare(settings.sources, certificates), deliverer, amazon.fetch, lambda: NOW_S)
     server = uvicorn.Server(uvicorn.Config(create_app(collector), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
@@ -285,14 +285,14 @@ def test_body_that_is_cut_off_is_not_kept(running: Running) -> None:
 
 
 def test_bodies_in_hand_have_a_limit_together(embedded_kafka: Kafka) -> None:
-    settings = msgspec.structs.replace(COLLECT, most_bytes=1_000_000, body_s=20.0)
+    settings = msgspec.structs.replace(COLLECT, max_inflight_bytes=1_000_000, body_s=20.0)
     with serving(with_topics(embedded_kafka), settings) as running:
         with talk(running, b"Content-Length: 900000\r\n\r\n" + b"x" * 800_000):
-            wait_for(lambda: running.collector._room._free < 300_000, "the first body")
+            wait_for(lambda: running.collector._budget._free < 300_000, "the first body")
             answer = running.signed(b"y" * 500_000)
             assert (answer.status_code, problem(answer)) == (503, "too many webhooks at once")
             assert answer.headers["retry-after"] == "5"
-        wait_for(lambda: running.collector._room._free == 1_000_000, "the first body's room")
+        wait_for(lambda: running.collector._budget._free == 1_000_000, "the first body's room")
         assert running.signed(b"y" * 500_000).status_code == 200
 
 

@@ -94,11 +94,11 @@ def test_verdict_is_explained_with_its_counts_and_what_is_left(ground: Ground) -
     found = explained(ground)
     complaint = rule(found, "complaint")
     assert (scope(found).standing, scope(found).recorded, scope(found).since) == ("warning", "warning", found.time)
-    assert (complaint.level, complaint.threshold, complaint.too_small) == ("warning", 0.001, False)
+    assert (complaint.level, complaint.threshold, complaint.insufficient_volume) == ("warning", 0.001, False)
     assert [(each.numerator, each.denominator, each.level) for each in complaint.windows] == [
         (38, 10_000, "warning")
     ] * 3
-    assert complaint.allowance == Allowance(more=3, level="excessive", window="24h")
+    assert complaint.allowance == Allowance(remaining=3, level="excessive", window="24h")
     assert complaint.remarks == ()
     assert complaint.alert is not None
     assert [(each.kind, each.numerator, each.policy_version) for each in complaint.alert.history] == [
@@ -114,7 +114,7 @@ def test_so_many_more_complaints_as_are_left_open_the_next_level(ground: Ground)
     ground.put(Row(NOW - 2 * HOUR, delivered=10_000, complained=40))
     left = rule(explained(ground), "complaint").allowance
     assert left is not None
-    ground.put(Row(NOW, complained=left.more - 1))
+    ground.put(Row(NOW, complained=left.remaining - 1))
     assert rule(explained(ground), "complaint").level == "warning"
     ground.put(Row(NOW, complained=1))
     assert rule(explained(ground), "complaint").level == left.level
@@ -123,8 +123,8 @@ def test_so_many_more_complaints_as_are_left_open_the_next_level(ground: Ground)
 def test_too_little_mail_is_said_with_the_minimum(ground: Ground) -> None:
     ground.put(Row(NOW - HOUR, delivered=150, hard=30))
     found = explained(ground)
-    assert scope(found).standing == "too_small"
-    assert rule(found, "failure").too_small
+    assert scope(found).standing == "insufficient_volume"
+    assert rule(found, "failure").insufficient_volume
     assert rule(found, "failure").allowance is None
     assert "all mail: too small to judge" in text(found)
     assert "30 of 180: too few, judged from 200 on" in text(found)

@@ -35,7 +35,7 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
         interface.complained(NOON, 1)
         interface.judged("customer", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 90, 98, 75))
         interface.judged("stream:news", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 89, 98, 84))
-        interface.judged("stream:receipts", "too_small", NOON)
+        interface.judged("stream:receipts", "insufficient_volume", NOON)
         interface.alert(complaint_alert())
         yield interface
 

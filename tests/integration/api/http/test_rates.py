@@ -193,7 +193,7 @@ def test_customer_without_mail_has_a_standing_without_rates(api: Api) -> None:
 
 
 def test_standing_of_every_level_is_answered_as_it_was_stored_last(api: Api) -> None:
-    for minutes, level in enumerate(("good", "watch", "warning", "excessive", "critical", "too_small")):
+    for minutes, level in enumerate(("good", "watch", "warning", "excessive", "critical", "insufficient_volume")):
         api.judged("customer", level, NOW - HOUR + minutes * MINUTE, ["failure"])
         scope = api.get("/v1/standing").json()["scopes"][0]
         assert (scope["standing"], scope["since"]) == (level, f"2026-03-12T11:{34 + minutes}:56Z")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from jobs.blocklists.answer import Listed
-from jobs.blocklists.dnsbl import Asking, Question, Resource, look, questions
+from jobs.blocklists.dnsbl import QueryOptions, Question, Resource, look, questions
 from jobs.blocklists.rate_limit import Pacer
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
@@ -154,7 +154,7 @@ def test_addresses_are_never_asked_at_domain_lists_nor_domains_at_address_lists(
 
 
 def test_settings_add_what_does_not_send_yet(store: Store, settings: Blocklists) -> None:
-    listed, _ = scan(store, msgspec.structs.replace(settings, also=["192.0.2.1", "warm.acme.com"]))
+    listed, _ = scan(store, msgspec.structs.replace(settings, extra_resources=["192.0.2.1", "warm.acme.com"]))
     assert listed == {("192.0.2.1", "bl.example"), ("acme.com", "reg.example")}
 
 
@@ -173,7 +173,7 @@ def test_turns_of_a_round_ask_about_everything_once(store: Store, settings: Bloc
     sent_from(store, *(f"192.0.2.{last}" for last in range(1, 201)))
     slow = msgspec.structs.replace(settings, queries_per_s=4, skip_zones=["dbl.example", "reg.example"])
     time, now_ms, looked = FakeTime(), NOW, 0
-    how = Asking(slow, Pacer(4, time.clock, time.sleep), Counted())
+    how = QueryOptions(slow, Pacer(4, time.clock, time.sleep), Counted())
     scanner = Scanner(store, slow, lambda _key, _value: None, how=how, chance=lambda: 0.5)
     scanner.take_up(now_ms)
     for turn in range(1, 6):
@@ -242,14 +242,14 @@ def asked_for(settings: Blocklists, per_s: float, count: int, **zone: float) -> 
     (bl,) = [each for each in load(Path(settings.zones_file)) if each.zone == "bl.example"]
     bl = msgspec.structs.replace(bl, **zone)
     time = FakeTime()
-    how = Asking(settings, Pacer(per_s, time.clock, time.sleep), Counted())
+    how = QueryOptions(settings, Pacer(per_s, time.clock, time.sleep), Counted())
     names = ["192.0.2.1", *(f"198.51.100.{last}" for last in range(count - 1))]
     looks = asyncio.run(look([Question(name, bl) for name in names], how))
     return time.now, sum(isinstance(each.outcome, Listed) for each in looks)
 
 
 class Counted:
-    """A tally that keeps what it is told."""
+    """A progress that keeps what it is told."""
 
     def __init__(self) -> None:
         self.expected = self.answered = 0
@@ -271,7 +271,7 @@ def test_zone_is_asked_no_faster_than_its_rate(
 
 
 def test_whoever_wants_to_know_is_told_how_far_the_questions_are(settings: Blocklists) -> None:
-    tally = Counted()
+    progress = Counted()
     asked = questions([Resource("ip", f"192.0.2.{last}") for last in range(30)], load(Path(settings.zones_file)))
-    asyncio.run(look(asked, Asking(settings, Pacer(1e6), tally)))
-    assert (tally.expected, tally.answered) == (30, 30)
+    asyncio.run(look(asked, QueryOptions(settings, Pacer(1e6), progress)))
+    assert (progress.expected, progress.answered) == (30, 30)

@@ -14,7 +14,7 @@ from api.cli.main import app
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.state import open_listings, read_trust
-from jobs.blocklists.zone_trust import Held
+from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.settings import Blocklists
 from streams.io.store import Store
 from tests.integration.jobs.blocklists.test_scan import MINUTE, NOW, TEST, said, scan, sent_from
@@ -279,7 +279,7 @@ def test_zone_that_passes_its_self_test_and_lists_most_of_us_lists_nobody(
     server.write("bl.example", [TEST, "192.0.2.0/24 :127.0.0.2:spam"])
     wait_for(lambda: bool(bl_result(store, settings, 0)[0]), "the zone to list the network")
     result, _ = scan(store, settings, NOW + 5 * MINUTE)
-    assert result.distrusted[Held("bl.example", "ipv4")] == "lists 30 of 30 resources at once"
+    assert result.distrusted[ZoneFamily("bl.example", "ipv4")] == "lists 30 of 30 resources at once"
     assert open_listings(store) == []
 
 
@@ -308,7 +308,7 @@ def test_refusal_hijack_and_emptiness_are_told_once_and_end_nothing(
 
     server.write("bl.example", LISTED)
     wait_for(lambda: not bl_result(store, settings, 50)[0], "the zone to recover")
-    trust = read_trust(store)[Held("bl.example", "ipv4")]
+    trust = read_trust(store)[ZoneFamily("bl.example", "ipv4")]
     assert (trust.reason, trust.since_ms) == ("", NOW + 50 * MINUTE)
     assert len(incidents(store)) == 1
 
@@ -337,7 +337,7 @@ def test_family_is_distrusted_by_itself(store: Store, settings: Blocklists, serv
         return scan(store, settings, NOW)[0]
 
     wait_for(lambda: bool(result().distrusted), "the zone without its IPv6 test entry")
-    assert list(result().distrusted) == [Held("six.example", "ipv6")]
+    assert list(result().distrusted) == [ZoneFamily("six.example", "ipv6")]
     assert ("192.0.2.1", "six.example") in result().states
     assert ("2001:db8:1::25", "six.example") not in result().states
 

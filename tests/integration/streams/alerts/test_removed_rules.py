@@ -51,7 +51,7 @@ def test_alert_of_a_customer_without_any_mail_left_is_resolved_too(ground: Groun
     judge.set_policy(without("failure"))
     assert [each.data.kind for each in judge.judge_customers(["acme"], LATER_MS).alerts] == ["resolved"]
     assert stored(ground) == {"failure": ("good", 1, 2)}
-    assert ground.shown()["acme"][0] == "too_small"
+    assert ground.shown()["acme"][0] == "insufficient_volume"
 
 
 def test_rule_that_comes_back_opens_a_new_episode(ground: Ground) -> None:

@@ -65,7 +65,7 @@ class Recorder:
 async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) -> AsyncIterator[Monitor]:
     every_s = settings.get("judge_every_s", HOUR_S)
     # Few customers change here, and those would be judged again sooner.
-    given = {"judge_every_s": every_s, "judge_soon_s": every_s, "sweep_s": HOUR_S, "within_s": 0.01}
+    given = {"judge_every_s": every_s, "cooldown_idle_s": every_s, "sweep_s": HOUR_S, "min_batch_interval_s": 0.01}
     causes = settings.pop("refresh_causes", None)
     chosen = all_settings.Monitor(**{**given, **settings})
     monitor = Monitor(kafka, chosen, cast(BatchJudge, judge), folder, PARTITIONS, refresh_causes=causes)

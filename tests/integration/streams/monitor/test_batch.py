@@ -383,7 +383,7 @@ def test_alert_of_a_customer_resolves_after_the_hold_time(ground: Ground, goes_o
         for minutes in (0, 29, 30, 60)
     ]
     assert kinds == [[], [], ["resolved"], []]
-    assert ground.shown()["acme"][0] == ("good" if goes_on else "too_small")
+    assert ground.shown()["acme"][0] == ("good" if goes_on else "insufficient_volume")
 
 
 def test_alert_holds_while_the_rate_is_below_its_threshold_but_not_yet_low_enough(ground: Ground) -> None:

@@ -118,7 +118,7 @@ SNOWSHOE = [Sent(f"shoe-{number}", delivered=90, hard=10) for number in range(30
 def test_many_small_customers_are_bad_together(ground: Ground) -> None:
     put(ground.store, SNOWSHOE)
     alone = window_counts(ground.store, [each.customer for each in SNOWSHOE], LENGTHS, LOOP, NOW_MS)
-    assert {judge(each, POLICY, NOW_MS).standing for each in alone} == {"too_small"}
+    assert {judge(each, POLICY, NOW_MS).standing for each in alone} == {"insufficient_volume"}
     assert verdicts(ground)["failure"] == ("excessive", "24h", 300, 3_000)
 
 
@@ -361,7 +361,7 @@ def test_nobody_is_suspended_and_no_customer_is_told(ground: Ground, scope: Scop
     assert len(seen.suspended) == len(seen.episodes) == 0
     for each in SNOWSHOE:
         rows = ground.store.records(STANDINGS, {"customer": each.customer})
-        assert [(row["scope"], row["standing"]) for row in rows] == [("customer", "too_small")]
+        assert [(row["scope"], row["standing"]) for row in rows] == [("customer", "insufficient_volume")]
     assert ground.store.rows("SELECT count() FROM alerts WHERE customer != ''")[0][0] == 0
 
 

@@ -90,8 +90,8 @@ def level(raw: bytes, now_ms: int = 0) -> str:
 @pytest.mark.parametrize(
     ("n", "d", "said"),
     [
-        (0, 0, "too_small"),
-        (99, 99, "too_small"),
+        (0, 0, "insufficient_volume"),
+        (99, 99, "insufficient_volume"),
         (0, 100, "good"),
         (10, 1000, "good"),
         (18, 1000, "watch"),
@@ -114,7 +114,7 @@ def test_answer_repeats_whose_it_is_and_has_rate_and_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "said"), [(60, 60, "critical"), (5, 60, "good"), (40, 600, "warning"), (5, 5, "too_small")]
+    ("n", "d", "said"), [(60, 60, "critical"), (5, 60, "good"), (40, 600, "warning"), (5, 5, "insufficient_volume")]
 )
 def test_of_several_rules_the_worst_level_speaks(n: int, d: int, said: str) -> None:
     assert level(line(n, d, window="1h")) == said
@@ -143,7 +143,7 @@ def test_override_holds_until_its_time() -> None:
         (60, 500, 60_000, "warning"),
         (59, 500, 60_000, "good"),
         (60, 5_000, 60_000, "good"),  # 1.2 %: less than is allowed
-        (60, 99, 60_000, "too_small"),
+        (60, 99, 60_000, "insufficient_volume"),
         (60, 500, 0, "excessive"),  # the month has at least what the hour has
     ],
 )
@@ -190,7 +190,7 @@ def test_monitor_says_the_same_of_the_same_counts(hard: int, delivered: int, win
     out = io.BytesIO()
     judge_lines(io.BytesIO(line(hard, hard + delivered, "failure", window)), out, io.StringIO(), policy, 0)
     found = json.loads(out.getvalue())
-    assert found["level"] == ("too_small" if verdict.too_small else verdict.level)
+    assert found["level"] == ("insufficient_volume" if verdict.insufficient_volume else verdict.level)
     if verdict.window == window:
         assert (found["rate"], found["lower"], found["upper"]) == (verdict.rate, verdict.lower, verdict.upper)
 

@@ -14,7 +14,7 @@ from api.collect.credentials import CredentialsError
 from api.collect.hmac_signatures import MAILERSEND_TEST_SECRET
 from api.collect.schemes import DAY_S, SCHEMES
 from api.collect.signature import Headers, SignatureError
-from api.collect.sources import Checked, prepare
+from api.collect.sources import PreparedSource, prepare
 from schemas.collect import Source
 from schemas.settings import SettingsError
 from streams.adapt import EVERY_FORMAT, FORMATS
@@ -46,7 +46,7 @@ TIMED: dict[str, Callable[[float], tuple[Headers, bytes]]] = {
 }
 
 
-def source(form: str, **settings: Any) -> Checked:
+def source(form: str, **settings: Any) -> PreparedSource:
     certificates = Certificates(lambda _url: signing.certificate(), lambda: NOW_S)
     given = msgspec.convert({"format": form, **settings}, Source)
     return prepare({"shop": given}, certificates)["shop"]

@@ -26,7 +26,7 @@ EVIDENCE = Evidence(
     began="2026-03-12T09:00:00.000Z",
     baseline=Baseline(days=30, numerator=900, denominator=90_000),
 )
-LEFT = RuleAllowance(rule="failure", metric="failure", more=17, level="excessive", window="24h")
+LEFT = RuleAllowance(rule="failure", metric="failure", remaining=17, level="excessive", window="24h")
 
 
 def told(left: bool = True, **changes: Any) -> Told:
@@ -260,7 +260,7 @@ def test_hostile_evidence_leaves_the_text_in_its_shape() -> None:
 
 @pytest.mark.parametrize("metric", get_args(Metric))
 def test_every_metric_has_a_word_for_what_it_counts(metric: Metric) -> None:
-    room = RuleAllowance(rule=metric, metric=metric, more=2, level="excessive", window="24h")
+    room = RuleAllowance(rule=metric, metric=metric, remaining=2, level="excessive", window="24h")
     one, several = UNITS[metric]
     said = load_template().filled(Told(told(rule=metric, metric=metric).data, "then", "now", [room]))
     assert f"2 more {several} until excessive (24h)." in said

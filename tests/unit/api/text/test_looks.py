@@ -9,8 +9,8 @@ from api.cli.scan import exit_code, with_every
 from api.text.looks import ChangeLine, LookLine, ScanLine, ZoneLine, look_lines, rows
 from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from jobs.blocklists.dnsbl import Resource
-from jobs.blocklists.trusted_lookups import Believed
-from jobs.blocklists.zone_trust import Held
+from jobs.blocklists.trusted_lookups import TrustedLookups
+from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.blocklists import Zone
 from schemas.settings import EveryMinutes, Settings
 from tests.support.root import ROOT
@@ -24,8 +24,8 @@ SPAM = Listed("minor", "spam", ("127.0.0.2", "127.0.0.4"))
 IP = Resource("ip", "192.0.2.1")
 
 
-def lines(*looks: Look, distrusted: tuple[Held, ...] = ()) -> list[LookLine]:
-    found = Believed(list(looks), (), dict.fromkeys(distrusted, "refuses"))
+def lines(*looks: Look, distrusted: tuple[ZoneFamily, ...] = ()) -> list[LookLine]:
+    found = TrustedLookups(list(looks), (), dict.fromkeys(distrusted, "refuses"))
     return look_lines(found, [IP, Resource("ip", "2001:db8::1")], [BL, ZEN, FOUR, DBL])
 
 
@@ -42,9 +42,11 @@ def test_listings_come_first_and_what_was_not_asked_is_told() -> None:
 
 
 def test_failure_of_a_list_that_is_not_believed_is_marked() -> None:
-    failed, _ = lines(Look("192.0.2.1", BL, Failed("distrusted: refuses")), distrusted=(Held("bl.example", "ipv4"),))
+    failed, _ = lines(
+        Look("192.0.2.1", BL, Failed("distrusted: refuses")), distrusted=(ZoneFamily("bl.example", "ipv4"),)
+    )
     assert failed.distrusted
-    other, _ = lines(Look("192.0.2.1", BL, Failed("lost")), distrusted=(Held("bl.example", "ipv6"),))
+    other, _ = lines(Look("192.0.2.1", BL, Failed("lost")), distrusted=(ZoneFamily("bl.example", "ipv6"),))
     assert not other.distrusted
 
 

@@ -6,8 +6,8 @@ from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from jobs.blocklists.listing_life import OpenListing, State
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult, scan_result
-from jobs.blocklists.trusted_lookups import Believed
-from jobs.blocklists.zone_trust import Held
+from jobs.blocklists.trusted_lookups import TrustedLookups
+from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.blocklists import Zone
 
 NOW = 1_764_576_000_000
@@ -36,8 +36,8 @@ def turn(
 ) -> ScanResult:
     """A turn of one zone at that minute; both list 192.0.2.1, and were last answered at those times."""
     states = {("192.0.2.1", each.zone): state(each, at) for each, at in ((ONE, one_ms), (OTHER, other_ms))}
-    held = Held(zone.zone, "ipv4")
-    found = Believed([Look("192.0.2.1", zone, outcome)], (held,), {held: reason} if reason else {})
+    held = ZoneFamily(zone.zone, "ipv4")
+    found = TrustedLookups([Look("192.0.2.1", zone, outcome)], (held,), {held: reason} if reason else {})
     return scan_result(found, [], states, NOW + minute * MINUTE)
 
 

@@ -4,7 +4,7 @@ import pytest
 from aiodns.error import ARES_ETIMEOUT, DNSError
 
 from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome, Raw
-from jobs.blocklists.zone_trust import Held, believed, gave_itself_away, probes, verdict
+from jobs.blocklists.zone_trust import ZoneFamily, distrusted_as_failed, probes, untrusted, verdict
 from schemas.blocklists import Family, Zone, load
 from schemas.listing import Weight
 from schemas.settings import Blocklists
@@ -66,8 +66,8 @@ def test_every_zone_that_comes_with_the_project_can_be_tested() -> None:
 
 # ---- what an answering zone gives away
 
-SETTINGS = Blocklists(most_listed_share=0.5, most_listed_of=20)
-HELD = Held("bl.example", "ipv4")
+SETTINGS = Blocklists(most_listed_share=0.5, trust_min_sample=20)
+HELD = ZoneFamily("bl.example", "ipv4")
 
 
 def listed(weight: Weight = "major") -> Outcome:
@@ -79,7 +79,7 @@ def looks(*outcomes: Outcome) -> list[Look]:
 
 
 @pytest.mark.parametrize(
-    ("listings", "clear", "failed", "believed"),
+    ("listings", "clear", "failed", "trusted"),
     [
         (19, 0, 0, True),
         (20, 0, 0, False),
@@ -91,31 +91,33 @@ def looks(*outcomes: Outcome) -> list[Look]:
     ],
 )
 def test_zone_that_lists_more_than_its_share_of_enough_resources_is_not_believed(
-    listings: int, clear: int, failed: int, believed: bool
+    listings: int, clear: int, failed: int, trusted: bool
 ) -> None:
     found = looks(*[listed()] * listings, *[Clear()] * clear, *[Failed("timeout")] * failed)
-    assert (gave_itself_away(found, SETTINGS) == {}) is believed
+    assert (untrusted(found, SETTINGS) == {}) is trusted
 
 
 def test_resources_chosen_because_they_were_listed_tell_nothing() -> None:
-    assert gave_itself_away(looks(*[listed()] * 40), SETTINGS, world=False) == {}
+    assert untrusted(looks(*[listed()] * 40), SETTINGS, world=False) == {}
 
 
 def test_listings_that_accuse_nobody_may_be_many() -> None:
-    assert gave_itself_away(looks(*[listed("informational")] * 40), SETTINGS) == {}
+    assert untrusted(looks(*[listed("informational")] * 40), SETTINGS) == {}
 
 
 def test_one_refusal_spoils_all_answers_of_the_zone_and_family() -> None:
     found = looks(listed(), Failed("127.255.255.254: refused", distrust=True), Clear())
     other = [Look("2001:db8::1", IP, listed()), Look("192.0.2.1", DOMAIN, listed())]
-    assert gave_itself_away(found + other, SETTINGS) == {HELD: "127.255.255.254: refused"}
+    assert untrusted(found + other, SETTINGS) == {HELD: "127.255.255.254: refused"}
 
 
 def test_failure_that_is_no_refusal_spoils_nothing() -> None:
-    assert gave_itself_away(looks(listed(), Failed("timeout")), SETTINGS) == {}
+    assert untrusted(looks(listed(), Failed("timeout")), SETTINGS) == {}
 
 
 def test_answers_of_a_distrusted_zone_are_failures_that_say_why() -> None:
-    first, second = believed([*looks(listed()), Look("2001:db8::1", IP, listed())], {HELD: "lists everything"})
+    first, second = distrusted_as_failed(
+        [*looks(listed()), Look("2001:db8::1", IP, listed())], {HELD: "lists everything"}
+    )
     assert first.outcome == Failed("distrusted: lists everything", distrust=True)
     assert second.outcome == listed()

@@ -32,7 +32,7 @@ def verdict(level: Level, holding: Level | None = None) -> Verdict:
         upper=1.0,
         confidence=0.95,
         threshold=0.001,
-        too_small=False,
+        insufficient_volume=False,
     )
 
 

@@ -58,12 +58,12 @@ def test_room_is_the_difference_to_the_fewest_that_open_the_level(
     counted: int, above: Level, more: int, level: Level
 ) -> None:
     found = left(complaint_rule(), {"24h": complaints(counted, 1000)}, above)
-    assert found == Allowance(more=more, level=level, window="24h")
+    assert found == Allowance(remaining=more, level=level, window="24h")
 
 
 def test_window_that_gives_way_first_is_named() -> None:
     found = left(complaint_rule(), {"24h": complaints(0, 1000), "7d": complaints(20, 20_000)})
-    assert found == Allowance(more=3, level="warning", window="24h")
+    assert found == Allowance(remaining=3, level="warning", window="24h")
     found = left(complaint_rule(), {"24h": complaints(0, 10_000), "7d": complaints(27, 20_000)})
     assert found is not None and found.window == "7d"
 
@@ -89,9 +89,9 @@ def test_listings_are_counted_to_the_threshold() -> None:
         name="listed", metric="critical_listing", windows=("1h",), levels=Levels(warning=1, excessive=3, critical=5)
     )
     assert left(rule, {"1h": WindowCounts(critical_listings=1)}, "warning") == Allowance(
-        more=2, level="excessive", window="1h"
+        remaining=2, level="excessive", window="1h"
     )
-    assert left(rule, {}) == Allowance(more=1, level="warning", window="1h")
+    assert left(rule, {}) == Allowance(remaining=1, level="warning", window="1h")
 
 
 def test_burn_gives_way_last_in_the_window_that_needs_most() -> None:
@@ -101,7 +101,7 @@ def test_burn_gives_way_last_in_the_window_that_needs_most() -> None:
         "1h": WindowCounts(delivered=440, hard=10),
         "30d": WindowCounts(delivered=59_990, hard=10),
     }
-    assert left(RULES["failure_burn"], counted) == Allowance(more=50, level="warning", window="1h")
+    assert left(RULES["failure_burn"], counted) == Allowance(remaining=50, level="warning", window="1h")
     assert left(RULES["failure_burn"], {**counted, "5m": WindowCounts(delivered=90)}) is None
 
 
@@ -171,10 +171,10 @@ def test_law_exactly_so_many_more_open_the_next_level(name: str, counted: dict[s
     found = left(rule, counted, now)
     assume(found is not None)
     assert found is not None
-    assert found.more > 0
+    assert found.remaining > 0
     assert RANK[found.level] > RANK[now]
-    assert RANK[level(found.more)] >= RANK[found.level]
-    assert level(found.more - 1) == now
+    assert RANK[level(found.remaining)] >= RANK[found.level]
+    assert level(found.remaining - 1) == now
 
 
 @given(st.sampled_from(sorted(ONE_MORE)), windows | nested, st.sampled_from(LEVELS))

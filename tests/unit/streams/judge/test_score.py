@@ -156,7 +156,7 @@ def test_law_a_score_says_the_level_that_the_judge_opens(counts: WindowCounts, w
         for level, mark in AT_THRESHOLD.items():
             if level in dict(rule.levels.given()):
                 assert (RANK[verdict.level] >= RANK[level]) == (said_by_rule <= mark)
-    if judge(one, POLICY, 0).standing == "too_small":
+    if judge(one, POLICY, 0).standing == "insufficient_volume":
         assert found["overall"] is None
 
 

@@ -156,10 +156,10 @@ def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
     by_provider: dict[tuple[str, ...], dict[str, dict[str, int]]],
 ) -> None:
     subjects = table(windows, usual, by_provider)
-    ((remarkable,), (too_small,)) = screen(subjects, policy)
+    ((remarkable,), (insufficient_volume,)) = screen(subjects, policy)
     judgement = judge(subjects.one(0), policy, 0)
     assert remarkable or {verdict.level for verdict in judgement.verdicts} == {"good"}
-    assert remarkable or judgement.standing == ("too_small" if too_small else "good")
+    assert remarkable or judgement.standing == ("insufficient_volume" if insufficient_volume else "good")
 
 
 @given(fields)
@@ -216,7 +216,11 @@ def test_window_that_is_not_read_is_an_empty_one() -> None:
     subjects = table({"1h": {**blank, "delivered": 10_000}})
     hour = POLICY.windows.index("1h")
     short = replace(subjects, windows=("1h",), counts=subjects.counts[:, hour : hour + 1])
-    assert screen(short, POLICY).too_small.tolist() == screen(subjects, POLICY).too_small.tolist() == [False]
+    assert (
+        screen(short, POLICY).insufficient_volume.tolist()
+        == screen(subjects, POLICY).insufficient_volume.tolist()
+        == [False]
+    )
 
 
 def test_fields_read_from_provider_rows_are_the_first_fields_of_a_window() -> None:

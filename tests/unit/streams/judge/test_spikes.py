@@ -125,7 +125,7 @@ STEADY = Baseline(median=200, mad=0, largest=300, days=28)
 
 def test_verdict_tells_volume_what_is_usual_and_score() -> None:
     found = said(1000, STEADY)
-    assert (found.level, found.threshold, found.window, found.too_small) == ("warning", 10, "1h", False)
+    assert (found.level, found.threshold, found.window, found.insufficient_volume) == ("warning", 10, "1h", False)
     assert (found.numerator, found.denominator) == (1000, 200)
     assert found.rate == found.lower == found.upper == 20.0
     assert (found.confidence, found.baseline) == (1.0, STEADY)
@@ -148,7 +148,7 @@ def test_spike_holds_down_to_the_resolve_ratio_of_score_and_factor() -> None:
 
 def test_without_history_or_volume_nobody_is_judged() -> None:
     for found in (said(1_000_000, None), said(99, Baseline(median=0, mad=0, largest=0, days=28))):
-        assert (found.level, found.holding_level, found.too_small) == ("good", "good", True)
+        assert (found.level, found.holding_level, found.insufficient_volume) == ("good", "good", True)
 
 
 def test_volume_that_is_judged_makes_nobody_good_who_is_too_small_for_every_rate() -> None:
@@ -156,7 +156,7 @@ def test_volume_that_is_judged_makes_nobody_good_who_is_too_small_for_every_rate
     both = msgspec.structs.replace(SPIKE, rules=(*SPIKE.rules, rate))
     windows = {"1h": WindowCounts(delivered=400)}
     subject = SubjectCounts(customer="acme", scope="customer", windows=windows, baseline=STEADY)
-    assert judge(subject, both, 0).standing == "too_small"
+    assert judge(subject, both, 0).standing == "insufficient_volume"
 
 
 usuals = st.builds(

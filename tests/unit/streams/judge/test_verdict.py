@@ -25,7 +25,18 @@ POLICY = load()
 CASES = tomllib.loads(Path(__file__).with_name("verdict.toml").read_text(encoding="utf-8"))["case"]
 GRID = Path(__file__).with_name("wilson.csv")
 CASE_FIELDS = {
-    *("name", "all", "windows", "standing", "expect", "too_small", "window", "expired_is_failure", "also", "baseline"),
+    *(
+        "name",
+        "all",
+        "windows",
+        "standing",
+        "expect",
+        "insufficient_volume",
+        "window",
+        "expired_is_failure",
+        "also",
+        "baseline",
+    ),
 }
 
 
@@ -68,8 +79,10 @@ def test_worked_case(case: dict[str, Any]) -> None:
     good = dict.fromkeys(verdicts, "good")
     assert {rule: verdict.level for rule, verdict in verdicts.items()} == good | case.get("expect", {})
     assert judgement.standing == case["standing"]
-    if "too_small" in case:
-        assert [rule for rule, verdict in verdicts.items() if verdict.too_small] == case["too_small"]
+    if "insufficient_volume" in case:
+        assert [rule for rule, verdict in verdicts.items() if verdict.insufficient_volume] == case[
+            "insufficient_volume"
+        ]
     for rule, window in case.get("window", {}).items():
         assert verdicts[rule].window == window
 
@@ -166,7 +179,7 @@ def test_verdict_tells_the_numbers_it_was_judged_by() -> None:
         upper=wilson(60, 4000, 0.95)[1],
         confidence=0.95,
         threshold=0.01,
-        too_small=False,
+        insufficient_volume=False,
     )
 
 
@@ -186,7 +199,7 @@ def test_level_holds_down_to_the_resolve_mark_and_not_below() -> None:
 def test_level_opens_from_the_minimum_volume_on() -> None:
     assert complaints(50, 100, one_rule()).level == "critical"
     below = complaints(50, 99, one_rule())
-    assert (below.level, below.holding_level, below.too_small) == ("good", "good", True)
+    assert (below.level, below.holding_level, below.insufficient_volume) == ("good", "good", True)
 
 
 def test_good_verdict_shows_the_mildest_threshold() -> None:
@@ -494,7 +507,7 @@ def test_who_sends_a_provider_too_little_is_not_judged_by_it_and_may_be_good_oth
     general = Rule(name="block", metric="block", windows=("24h",), min_volume=200, levels=Levels(warning=0.1))
     for there in (None, WindowCounts(delivered=1, block=90)):
         said = judge(at_microsoft(there), Policy(rules=(general, BLOCKED)), 0)
-        assert [verdict.too_small for verdict in said.verdicts] == [False, True]
+        assert [verdict.insufficient_volume for verdict in said.verdicts] == [False, True]
         assert said.standing == "good"
 
 
@@ -502,4 +515,4 @@ def test_enough_mail_to_one_provider_alone_makes_nobody_good() -> None:
     subject = at_microsoft(WindowCounts(delivered=200))
     assert judge(subject, Policy(rules=(BLOCKED,)), 0).standing == "good", "no other rule could say more"
     general = Rule(name="block", metric="block", windows=("24h",), min_volume=20_000, levels=Levels(warning=0.1))
-    assert judge(subject, Policy(rules=(general, BLOCKED)), 0).standing == "too_small"
+    assert judge(subject, Policy(rules=(general, BLOCKED)), 0).standing == "insufficient_volume"
