@@ -29,6 +29,8 @@ COMPLAINT_FEEDBACK: frozenset[str] = frozenset({"abuse", "fraud", "virus", "othe
 #: Event types kept row by row in the store: what an alert must be able to show as evidence.
 NEGATIVE_TYPES: frozenset[str] = frozenset({"bounced", "complained", "expired", "unsubscribed"})
 
+#: The stream of mail of which no other is told.
+DEFAULT_STREAM = "default"
 MAX_CUSTOMER_BYTES = 256
 MAX_EVENT_BYTES = 1_000_000
 
@@ -47,7 +49,7 @@ class MailEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     type: EventType
     time: int | datetime
     customer: Name
-    stream: Annotated[str, msgspec.Meta(max_length=MAX_CUSTOMER_BYTES)] = "default"
+    stream: Annotated[str, msgspec.Meta(max_length=MAX_CUSTOMER_BYTES)] = DEFAULT_STREAM
     stream_class: StreamClass = msgspec.field(default="bulk", name="class")
     message_id: str = ""
     recipient: str = ""

@@ -62,6 +62,10 @@ class FormatOptions:
     columns: str = ""
     time_zone: tzinfo = UTC
 
+    def customer_or_default(self, found: str) -> str:
+        """The customer that was found in a record; the default one where it is blank."""
+        return found.strip() or self.default_customer
+
 
 NO_OPTIONS = FormatOptions()
 
@@ -114,11 +118,11 @@ def fill(event: MailEvent, options: FormatOptions, look: Callable[[str], str]) -
     `look` gives the text at a place. A stream of a sub-account is named `SUB_ACCOUNT/STREAM`.
     """
     if options.stream:
-        event.stream = look(options.stream) or event.stream
-    if options.sub_account and (account := look(options.sub_account)):
+        event.stream = look(options.stream).strip() or event.stream
+    if options.sub_account and (account := look(options.sub_account).strip()):
         event.stream = f"{account.replace('/', '_')}/{event.stream}"
     if options.pool:
-        event.ip_pool = look(options.pool) or event.ip_pool
+        event.ip_pool = look(options.pool).strip() or event.ip_pool
     if options.dkim_domain:
         event.dkim_domain = look(options.dkim_domain) or event.dkim_domain
     return event

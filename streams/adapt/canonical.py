@@ -1,12 +1,23 @@
 """The project's own format: one canonical event, as JSON. The hot path: one decode and few branches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from schemas.event import MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
+from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import ESCAPED_NUL, MAX_CODE, check, check_no_nul, decode, hide_recipient
+from streams.adapt.common import (
+    ESCAPED_NUL,
+    MAX_CODE,
+    check,
+    check_no_nul,
+    check_numbers,
+    decode,
+    good_customer,
+    good_name,
+    good_stream,
+    hide_recipient,
+)
 
 _DECODER = msgspec.json.Decoder(MailEvent)
 
@@ -48,7 +59,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     codes = [event.smtp_code for event in events]
-    if min(codes) < 0 or max(codes) > MAX_CODE or not all(map(_good_name, {event.customer for event in events})):
+    if min(codes) < 0 or max(codes) > MAX_CODE or not _have_good_names(events):
         return None
     known = context.providers.by_domain
     for event in events:
@@ -60,14 +71,32 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None
     return events
 
 
-def _finish(event: MailEvent, context: Context) -> bool:
-    """What `adapt` does with an event that has a recipient or a provider, or is kept; False if it would refuse it."""
+def _have_good_names(events: list[MailEvent]) -> bool:
+    """Check each name once, however many events have it, and take away the blanks at its ends as `check` does; False
+    where `check` would refuse one."""
     try:
-        hide_recipient(check(event), context)
+        customers = _mended({event.customer for event in events}, good_customer)
+        streams = _mended({event.stream for event in events}, good_stream)
+        pools = _mended({event.ip_pool for event in events}, lambda name: good_name(name, "ip_pool"))
     except AdaptError:
         return False
+    if customers or streams or pools:
+        for event in events:
+            event.customer = customers.get(event.customer, event.customer)
+            event.stream = streams.get(event.stream, event.stream)
+            event.ip_pool = pools.get(event.ip_pool, event.ip_pool)
     return True
 
 
-def _good_name(customer: str) -> bool:
-    return bool(customer.strip()) and len(customer.encode()) <= MAX_CUSTOMER_BYTES
+def _mended(names: set[str], good: Callable[[str], str]) -> dict[str, str]:
+    """Those that change, and what becomes of each."""
+    return {name: found for name in names if (found := good(name)) != name}
+
+
+def _finish(event: MailEvent, context: Context) -> bool:
+    """What `adapt` does with an event that has a recipient or a provider, or is kept; False if it would refuse it."""
+    try:
+        hide_recipient(check_numbers(event), context)
+    except AdaptError:
+        return False
+    return True

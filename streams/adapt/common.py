@@ -2,12 +2,14 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar, get_args
 
 import msgspec
 
 from schemas.event import (
+    DEFAULT_STREAM,
     MAX_CUSTOMER_BYTES,
     MAX_EVENT_BYTES,
     NEGATIVE_TYPES,
@@ -17,6 +19,7 @@ from schemas.event import (
     StreamClass,
     epoch_ms,
 )
+from schemas.names import BadNameError, clean_name
 from schemas.providers import OTHER
 from streams.adapt.base import AdaptError, Context
 
@@ -126,18 +129,65 @@ def plain(error: Exception) -> str:
 
 
 def check(event: MailEvent) -> MailEvent:
-    """The event, if it is one that can be counted and stored.
+    """The event, if it is one that can be counted and stored. Blanks at the ends of its names are gone, and a stream
+    without a name is the default one.
 
     Raises:
-        AdaptError: the customer is blank or too long in bytes, a number is out of range.
+        AdaptError: see `good_customer`, `good_name` and `check_numbers`.
     """
-    customer = event.customer
-    if not customer or customer.isspace():
+    event.customer, event.stream, event.ip_pool = _good_names(event.customer, event.stream, event.ip_pool)
+    return check_numbers(event)
+
+
+@lru_cache(maxsize=8_192)
+def _good_names(customer: str, stream: str, ip_pool: str) -> tuple[str, str, str]:
+    """Remembered, since the same names come again and again. Errors are not."""
+    return good_customer(customer), good_stream(stream), good_name(ip_pool, "ip_pool")
+
+
+def good_customer(name: str) -> str:
+    """The customer's name without blanks at either end.
+
+    Raises:
+        AdaptError: nothing is left of it, it is too long in bytes, or it holds a control character.
+    """
+    customer = good_name(name, "customer")
+    if not customer:
         raise AdaptError("field `customer`: must not be empty")
     # A character takes at most four bytes in UTF-8, so most names need not be encoded to be measured.
     if len(customer) * 4 > MAX_CUSTOMER_BYTES and len(customer.encode()) > MAX_CUSTOMER_BYTES:
         size = len(customer.encode())
         raise AdaptError(f"field `customer`: has {size} bytes in UTF-8; the limit is {MAX_CUSTOMER_BYTES}")
+    return customer
+
+
+def good_stream(name: str) -> str:
+    """The stream's name without blanks at either end; the default one where nothing is left of it.
+
+    Raises:
+        AdaptError: it holds a control character.
+    """
+    return good_name(name, "stream") or DEFAULT_STREAM
+
+
+def good_name(name: str, field: str) -> str:
+    """The name in `field` without blanks at either end.
+
+    Raises:
+        AdaptError: it holds a control character (see `schemas.names`).
+    """
+    try:
+        return clean_name(name)
+    except BadNameError as error:
+        raise AdaptError(f"field `{field}`: {error}") from error
+
+
+def check_numbers(event: MailEvent) -> MailEvent:
+    """The event, if its numbers are in range.
+
+    Raises:
+        AdaptError: naming the field.
+    """
     if not 0 <= event.smtp_code <= MAX_CODE:
         raise AdaptError(f"field `smtp_code`: {event.smtp_code} is not a reply code of three digits")
     if isinstance(event.time, int) and not -MAX_TIME_MS <= event.time <= MAX_TIME_MS:
@@ -167,9 +217,9 @@ def complete(event: MailEvent, context: Context, *, may_have_nul: bool = True) -
     """
     if len(event.id) > MAX_NAME:
         event.id = stable_id(event.id)
+    check(event)
     if len(event.stream) > MAX_NAME:
         raise AdaptError(f"field `stream`: longer than {MAX_NAME} characters")
-    check(event)
     if may_have_nul:
         check_no_nul(event)
     return hide_recipient(event, context)

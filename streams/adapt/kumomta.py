@@ -120,7 +120,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     places = _places(record, report)
     options = context.options(NAME)
     campaign, tenant = queue_parts(record.queue or "")
-    customer = _find(options.customer or "tenant", tenant, places) or options.default_customer
+    customer = options.customer_or_default(_find(options.customer or "tenant", tenant, places))
     if not customer:
         # Hosts that nobody's customer runs are refused all day long; such a refusal is no error of ours.
         if record.type == "Rejection":

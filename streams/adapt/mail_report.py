@@ -88,7 +88,7 @@ def customer_of(report: Report, options: FormatOptions) -> str:
         AdaptError: nobody is found and no default customer is configured, or the place is none.
     """
     place = options.customer or SENDER
-    customer = _find(place, report) or options.default_customer
+    customer = options.customer_or_default(_find(place, report))
     if not customer:
         what = "no envelope sender and no From header" if place == SENDER else f"no value at `{place}`"
         raise AdaptError(f"{what} in the report, and no default customer is configured")

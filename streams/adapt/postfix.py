@@ -219,8 +219,8 @@ def _event(entry: _Entry, kind: EventType, address: str) -> MailEvent:
 
 def _customer(entry: _Entry) -> str:
     place, message = entry.options.customer, entry.message
-    found = _find(place, entry) if place else message.login or domain_of(message.sender)
-    return found or entry.options.default_customer
+    found = _find(place, entry) if place else message.login.strip() or domain_of(message.sender)
+    return entry.options.customer_or_default(found)
 
 
 def _find(place: str, entry: _Entry) -> str:

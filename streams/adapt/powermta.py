@@ -199,7 +199,7 @@ def _from_domain(record: Record) -> str:
 
 def _customer(record: Record, options: FormatOptions) -> str:
     place = options.customer or "vmta"
-    customer = _find(place, record) or options.default_customer
+    customer = options.customer_or_default(_find(place, record))
     if not customer:
         raise AdaptError(f"no value at `{place}`, and no default customer is configured")
     return customer

@@ -93,7 +93,7 @@ def _read(fields: Fields, options: FormatOptions) -> Iterable[MailEvent]:
         kind = "rejected"
     time = moment_ms(record.timestamp, "timestamp")
     place = options.customer or "customer"
-    customer = find_field(place, fields) or find_field("subuser", fields) or options.default_customer
+    customer = options.customer_or_default(find_field(place, fields) or find_field("subuser", fields))
     if not customer:
         raise AdaptError(f"no custom argument `{place}`, no `subuser`, and no default customer is configured")
     diagnostic = record.reason or record.response or ""

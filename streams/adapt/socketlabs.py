@@ -93,7 +93,7 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     if kind == "bounced" and text(record.failuretype).lower() in _SUPPRESSED:
         kind = "suppressed"
     place = options.customer or "ServerId"
-    customer = _find(place, fields, record) or options.default_customer
+    customer = options.customer_or_default(_find(place, fields, record))
     if not customer:
         raise AdaptError(f"no value at `{place}`, and no default customer is configured")
     diagnostic = record.diagnosticcode or record.reason or record.response or ""

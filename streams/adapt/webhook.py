@@ -123,7 +123,7 @@ def assign_customer(events: list[MailEvent], record: Fields, paths: FieldPaths, 
     """Fill in customer, stream, sub-account and pool. Looked for once: all events of a record are of one message."""
     first = events[0]
     customer = (options.customer,) if options.customer else paths.customer
-    first.customer = _first(customer, first, record) or options.default_customer
+    first.customer = options.customer_or_default(_first(customer, first, record))
     if not first.customer:
         looked = " or ".join(f"`{path}`" for path in customer)
         raise AdaptError(f"no customer at {looked}, and no default customer is configured")

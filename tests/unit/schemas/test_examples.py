@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from schemas import alert, event, listing, topics
 from schemas.event import MailEvent, epoch_ms
+from streams.adapt.canonical import decode_canonical
 
 TOPICS = topics.load()
 ROOT = Path(str(topics.folder("examples")))
@@ -173,9 +174,17 @@ times = st.one_of(
         },
     )
 )
-def test_what_the_schema_accepts_the_type_accepts(message: dict[str, Any]) -> None:
+def test_what_the_schema_accepts_is_taken(message: dict[str, Any]) -> None:
+    """By the type, and by what else is asked of names and numbers."""
     if VALIDATORS[topics.MAIL_EVENTS].is_valid(message):
-        msgspec.json.decode(msgspec.json.encode(message), type=MailEvent)
+        decode_canonical(msgspec.json.encode(message))
+
+
+@pytest.mark.parametrize("field", ["customer", "stream", "ip_pool"])
+@pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\x9bb", "a\x7fb", "a\nb", "a\u2028b", "a\u202eb"])
+def test_schema_refuses_control_characters_in_names(field: str, name: str) -> None:
+    message = {"id": "1", "type": "delivered", "time": 1764547200123, "customer": "acme", field: name}
+    assert [each.json_path for each in VALIDATORS[topics.MAIL_EVENTS].iter_errors(message)] == [f"$.{field}"]
 
 
 def _when(value: int | str) -> int | datetime:
