@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from schemas.customer import PlanName
+from schemas.names import fault_of
 from schemas.policy_metric import Contradiction, MinVolume, RuleName, Text
 from schemas.policy_rule import Levels, Rule
 
@@ -39,6 +40,9 @@ class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
             raise ValueError("customer: neither a customer nor a plan is given")
         if self.customer and self.plan:
             raise ValueError("plan: an override is for a customer or for a plan, not for both")
+        for field, name in (("customer", self.customer), ("stream", self.stream)):
+            if fault := fault_of(name):
+                raise ValueError(f"{field}: {fault}")
 
     @property
     def whose(self) -> str:

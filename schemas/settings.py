@@ -7,7 +7,7 @@ An environment variable names section and field: `REPMON_KAFKA__BOOTSTRAP=broker
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +21,7 @@ from schemas.collect import Collect, CollectError, with_sources
 from schemas.domains import domain_name
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
+from schemas.names import fault_of
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
@@ -333,10 +334,22 @@ def check(settings: Settings) -> None:
     for each in settings.blocklists.extra_resources:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
+    for setting, name in _names(settings):
+        if fault := fault_of(name):
+            raise SettingsError(f"{setting}: {name!r} {fault}")
     try:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
         raise SettingsError(str(error)) from error
+
+
+def _names(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The names of customers and pools, each with its setting."""
+    for form, mapping in settings.ingest.mapping.items():
+        yield f"ingest.mapping.{form}.default_customer", mapping.default_customer
+    for pool, customer in settings.blocklists.dedicated_pools.items():
+        yield "blocklists.dedicated_pools", pool
+        yield f"blocklists.dedicated_pools.{pool}", customer
 
 
 def resolver_address(text: str, port: int) -> tuple[str, int]:

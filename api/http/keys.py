@@ -17,6 +17,7 @@ import msgspec
 
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
+from schemas.names import BadNameError, clean_name
 from streams.io.store import Store
 
 #: The customer of an operator's key.
@@ -73,9 +74,11 @@ def create_key(store: Store, customer: str, label: str, now: int) -> str:
     Returns the key, which is stored nowhere and cannot be shown again.
 
     Raises:
-        ApiKeyError: the customer's name is too long.
+        ApiKeyError: the customer's name is blank but not empty, too long, or holds a control character.
         StoreError: the store failed.
     """
+    if customer != OPERATOR and not (customer := _clean(customer)):
+        raise ApiKeyError("a customer's name must not be blank")
     if len(customer.encode()) > MAX_CUSTOMER_BYTES:
         raise ApiKeyError(f"a customer's name has at most {MAX_CUSTOMER_BYTES} bytes")
     key = f"rmk_{secrets.token_urlsafe(32)}"
@@ -171,6 +174,13 @@ class KeyCache:
             if len(kept) > CACHE_SIZE:
                 kept.popitem(last=False)
         return owner
+
+
+def _clean(customer: str) -> str:
+    try:
+        return clean_name(customer)
+    except BadNameError as error:
+        raise ApiKeyError(f"the customer's name {error}") from error
 
 
 def _hash(key: str) -> str:

@@ -13,6 +13,7 @@ from jobs.operator.audit import Decision, note
 from schemas.customer import Customer
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
+from schemas.names import BadNameError, clean_name
 from streams.decisions.customers import read_customers
 from streams.io.store import Store
 
@@ -112,6 +113,7 @@ def set_customer(
     """
     if not by.strip():
         raise CustomersError("--by: is empty")
+    name = _clean(name, "customer")
     before = next(iter(read_customers(store, name)), None) if name else None
     after = _customer(
         {
@@ -157,7 +159,7 @@ def _check_header(names: Iterable[str], source: str) -> None:
 
 def _customer(fields: dict[str, str], where: str) -> Customer:
     fields = {name.strip(): value for name, value in fields.items()}
-    name, plan = fields["customer"], fields.get("plan", "")
+    name, plan = _clean(fields["customer"], where), fields.get("plan", "")
     domains = list(dict.fromkeys(each.lower().rstrip(".") for each in fields.get("domains", "").split()))
     if len(name.encode()) > MAX_CUSTOMER_BYTES:
         raise CustomersError(f"{where}: customer: is longer than {MAX_CUSTOMER_BYTES} bytes")
@@ -172,6 +174,13 @@ def _customer(fields: dict[str, str], where: str) -> Customer:
         else:
             said = f"plan: {plan!r} is not a name of letters, digits, spaces and . _ - (at most 64)"
         raise CustomersError(f"{where}: {said}") from error
+
+
+def _clean(name: str, where: str) -> str:
+    try:
+        return clean_name(name)
+    except BadNameError as error:
+        raise CustomersError(f"{where}: customer: {error}") from error
 
 
 def _is_no_domain(name: str) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from jobs.operator.audit import Decision, note
 from schemas.alert import AlertData, AlertEvent
 from schemas.errors import InvalidInputError
+from schemas.names import BadNameError, clean_name
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS, UNIT_MS
 from schemas.wording import rfc3339
@@ -71,7 +72,7 @@ def add_override(
         DecisionError: naming what cannot be used.
         StoreError: the store failed.
     """
-    given("CUSTOMER", customer)
+    customer, stream = named("CUSTOMER", customer), clean("--stream", stream)
     given("--by", by)
     given("--why", why)
     if rule not in (names := [each.name for each in policy.rules]):
@@ -150,9 +151,10 @@ def check_known(store: Store, customer: str, stream: str = "") -> None:
     """Check that something is known of a customer, and of a stream of it: a mistyped name decides nothing.
 
     Raises:
-        DecisionError: nothing is.
+        DecisionError: nothing is, or it is no name.
         StoreError: the store failed.
     """
+    customer, stream = named("CUSTOMER", customer), clean("--stream", stream)
     if not store.rows(KNOWN, {"customer": customer}):
         raise DecisionError(f"nothing is stored of customer {customer!r}")
     if not stream:
@@ -161,6 +163,28 @@ def check_known(store: Store, customer: str, stream: str = "") -> None:
     if stream not in streams:
         some = ", ".join(filter(None, streams[:STREAMS_TOLD])) or "none"
         raise DecisionError(f"--stream: customer {customer!r} has sent nothing in a stream {stream!r}; it has {some}")
+
+
+def named(option: str, name: str) -> str:
+    """The customer's name as it is stored.
+
+    Raises:
+        DecisionError: it is blank, too long, or holds a control character.
+    """
+    given(option, name)
+    return clean(option, name)
+
+
+def clean(option: str, name: str) -> str:
+    """A name without blanks at either end.
+
+    Raises:
+        DecisionError: it holds a control character.
+    """
+    try:
+        return clean_name(name)
+    except BadNameError as error:
+        raise DecisionError(f"{option}: {error}") from error
 
 
 def given(option: str, text: str) -> None:

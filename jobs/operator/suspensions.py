@@ -7,7 +7,7 @@ when it could be lifted.
 from datetime import UTC, datetime
 
 from jobs.operator.audit import Decision, note
-from jobs.operator.decisions import DecisionError, check_known, given
+from jobs.operator.decisions import DecisionError, check_known, given, named
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 from streams.io.store import Store
 
@@ -19,7 +19,7 @@ def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> N
         DecisionError: nothing is known of such a customer, it is suspended already, or nobody is named, or no reason.
         StoreError: the store failed.
     """
-    given("CUSTOMER", customer)
+    customer = named("CUSTOMER", customer)
     given("--by", by)
     given("--why", why)
     check_known(store, customer)

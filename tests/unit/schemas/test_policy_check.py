@@ -118,6 +118,11 @@ CHANGES: dict[str, tuple[str, str, list[tuple[int, str]]]] = {
         'customer = "acme"\nplan = "free"\n',
         [(24, "override for acme: plan: an override is for a customer or for a plan, not for both")],
     ),
+    "override for a name that is none": (
+        'customer = "acme"\n',
+        'customer = "acme"\nstream = "news\\u202e"\n',
+        [(24, "override for acme: stream: contains the control character U+202E")],
+    ),
     "override of a plan for no rule": (
         'customer = "acme"\nrule = "complaint"',
         'plan = "free"\nrule = "spam"',

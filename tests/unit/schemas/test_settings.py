@@ -93,6 +93,15 @@ def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
             '[blocklists]\nresolvers = ["[2001:db8::53]x"]',
             "blocklists.resolvers: '[2001:db8::53]x' is not an IP address",
         ),
+        (
+            '[ingest.mapping.arf]\ndefault_customer = " house"',
+            "ingest.mapping.arf.default_customer: ' house' begins or ends with a blank",
+        ),
+        (
+            '[blocklists.dedicated_pools]\npool-1 = "ac\\u001bme"',
+            "blocklists.dedicated_pools.pool-1: 'ac\\x1bme' contains the control character U+001B",
+        ),
+        ('[blocklists.dedicated_pools]\n"pool " = "acme"', "blocklists.dedicated_pools: 'pool ' begins or ends"),
         ("x = [", "not valid TOML: "),
     ],
 )

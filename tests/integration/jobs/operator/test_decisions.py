@@ -258,6 +258,8 @@ def test_resolved_alert_cannot_be_acknowledged(ground: Ground) -> None:
         ({"until_ms": NOW_MS + 401 * 24 * HOUR_MS}, "--until: .* more than 400 days ahead"),
         ({"by": " "}, "--by: is empty"),
         ({"why": ""}, "--why: is empty"),
+        ({"customer": "ac\x1b[2Jme"}, r"CUSTOMER: contains the control character U\+001B"),
+        ({"stream": "news\nletter"}, r"--stream: contains the control character U\+000A"),
         ({"customer": "x" * 257}, "CUSTOMER: is longer than 256 characters"),
     ],
 )

@@ -90,6 +90,7 @@ def test_decision_that_cannot_be_is_refused_and_nothing_is_stored(ground: Ground
         ("acme", " ", "no name", "--by: is empty"),
         ("acme", "Ida", "", "--why: is empty"),
         ("", "Ida", "nobody", "CUSTOMER: is empty"),
+        ("ac\x9b2Jme", "Ida", "steers", r"CUSTOMER: contains the control character U\+009B"),
     ):
         with pytest.raises(DecisionError, match=fault):
             suspend(ground.store, customer, by=by, why=why, now_ms=NOW_MS)
