@@ -8,6 +8,7 @@
     │   ├── ProvidersError        the table of mailbox providers
     │   ├── RulesError            the rules by which bounces are classified
     │   ├── NamedListsError       the table of lists that bounces name
+    │   ├── BadNameError          the name of a customer, a stream or a pool
     │   ├── TopicsError           the definitions of the topics
     │   ├── CollectError          the sources of webhooks in the settings
     │   ├── AdaptError            a body, a log line or a mail of some format

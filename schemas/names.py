@@ -2,6 +2,8 @@
 
 import re
 
+from schemas.errors import InvalidInputError
+
 #: What no name may hold: it steers terminals, forges lines of logs and tables, or shows a name as another one.
 #: Control characters (Unicode category Cc: C0, DEL, C1), line and paragraph separators, and the characters that embed,
 #: override or isolate a direction of writing (Unicode Standard Annex 9, sections 2.1 to 2.5). The marks U+200E and
@@ -9,7 +11,7 @@ import re
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-class BadNameError(ValueError):
+class BadNameError(InvalidInputError):
     """A name that cannot be used; the message goes on after the name of the field."""
 
 

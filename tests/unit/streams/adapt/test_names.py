@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from schemas import providers
 from schemas.event import MailEvent
 from schemas.names import BadNameError, clean_name
-from streams.adapt import FORMATS, AdaptError, Context, Options, adapter
+from streams.adapt import FORMATS, AdaptError, Context, FormatOptions, adapter
 from streams.adapt.canonical import adapt_all
-from tests.unit.adapt_bodies import bodies
+from tests.support.adapt_bodies import bodies
 
 PROVIDERS = providers.load()
 BASE: dict[str, Any] = {"id": "e1", "type": "delivered", "time": 1757675281000, "customer": "acme"}
@@ -72,7 +72,7 @@ def refused(change: dict[str, Any]) -> str:
 
 def read(name: str, default_customer: str) -> list[MailEvent]:
     """The events of a format's bodies, of which none names a customer."""
-    options = Options(customer=NOWHERE.get(name, "nowhere"), default_customer=default_customer)
+    options = FormatOptions(customer=NOWHERE.get(name, "nowhere"), default_customer=default_customer)
     context = Context(hash_key=b"key", providers=PROVIDERS, mapping={name: options})
     return [event for body in bodies(name) for event in adapter(name)(body, context)]
 
@@ -118,7 +118,7 @@ def test_blank_customer_of_a_record_is_the_default_one() -> None:
     context = Context(
         hash_key=b"key",
         providers=PROVIDERS,
-        mapping={"kumomta": Options(customer="meta.customer", default_customer="house")},
+        mapping={"kumomta": FormatOptions(customer="meta.customer", default_customer="house")},
     )
     record = {"type": "Delivery", "id": "k1", "queue": "q", "recipient": "a@b.example", "timestamp": 1757675281}
     (event,) = adapter("kumomta")(json.dumps(record | {"meta": {"customer": "  "}}).encode(), context)
