@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from benchmarks.traffic import Message
 from jobs.setup.topics import create_topics
 from schemas.settings import Kafka
-from schemas.topics import MAIL_EVENTS, load
+from schemas.topics import MAIL_EVENTS, load_topics
 from streams.io.broker import admin, client_config, client_log, consumer
 from tests.support.real_kafka import RealKafka
 
@@ -41,7 +41,7 @@ def kafka() -> Iterator[RealKafka]:
             with (Path(folder) / "server.properties").open("a") as properties:
                 properties.write(PROPERTIES)
             broker.restart()
-            create_topics(broker.settings, load())
+            create_topics(broker.settings, load_topics())
             yield broker
         finally:
             broker.stop()
@@ -54,7 +54,7 @@ def fill(settings: Kafka, topic: str, messages: Iterable[Message]) -> float:
         BrokerError: the broker refuses the topic.
         BenchmarkError: the topic does not hold what was produced.
     """
-    create_topics(settings, [msgspec.structs.replace(load()[MAIL_EVENTS], topic=topic)])
+    create_topics(settings, [msgspec.structs.replace(load_topics()[MAIL_EVENTS], topic=topic)])
     began, produced = time.monotonic(), 0
     producer = Producer(
         {**client_config(settings), "compression.type": "lz4", "linger.ms": 50, "acks": "all"}, logger=client_log

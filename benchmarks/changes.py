@@ -14,8 +14,7 @@ from jobs.embedded.broker import EmbeddedBroker
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.change import Change
-from schemas.settings import Kafka
-from schemas.settings import Monitor as MonitorSettings
+from schemas.settings import Kafka, MonitorSettings
 from streams.io.broker import Publisher
 from streams.io.changes import messages, partition_of
 from streams.monitor.agent import Monitor
@@ -67,7 +66,7 @@ def changes_read(count: int) -> Iterator[Figure]:
 async def _read(kafka: Kafka, customers: list[str], many: bool, folder: Path) -> float:
     """Seconds from the first customer that reaches the judge to the last."""
     kafka = msgspec.structs.replace(kafka, group=f"changes-{many}")
-    specs = topics.load()
+    specs = topics.load_topics()
     remake_topics(kafka, list(specs.values()))
     partitions = specs[topics.REPUTATION_CHANGES].partitions
     publisher = Publisher(kafka)

@@ -31,7 +31,7 @@ _DELIVERED = tuple(int(name == "delivered") for name in MEASURES)
 def wide(customers: int, now_ms: int, expected: Expected) -> Iterator[Message]:
     """Deliveries to each provider for each customer in turn, so that a key comes again as late as it can. Each round
     lies within one minute, so that the store has one row for each key and round."""
-    domains = [each.domains[0] for each in providers.load().all[:PROVIDERS]]
+    domains = [each.domains[0] for each in providers.load_providers().all[:PROVIDERS]]
     rows: dict[tuple[str, int], int] = {}
     for turn in range(ROUNDS):
         time_ms = now_ms - HOUR_MS + turn * MINUTE_MS

@@ -70,7 +70,7 @@ async def measure() -> Reach:
 async def _day(stack: Stack) -> tuple[int, float]:
     """A day flat out: how many events, and how long until the last was stored."""
     publisher = Publisher(stack.outside.kafka)
-    options = simulate.Options(customers=CUSTOMERS, messages=MESSAGES, rate=0)
+    options = simulate.SimulationOptions(customers=CUSTOMERS, messages=MESSAGES, rate=0)
     sent, publish = _counted(publisher)
     began = time.monotonic()
     await asyncio.to_thread(simulate.run, options, publish, now_ms=_now_ms, stop=threading.Event(), sleep=time.sleep)
@@ -99,7 +99,9 @@ async def _delays(stack: Stack, share: float, capacity: float) -> list[float]:
     """How long (s) after its cause each made-up sender's first alert arrived, at a share of the capacity."""
     stop, caused, arrived = threading.Event(), dict[str, float](), dict[str, float]()
     publisher = Publisher(stack.outside.kafka)
-    options = simulate.Options(seed=2, customers=CUSTOMERS, messages=0, live_rate=share * capacity, live_seconds=-1)
+    options = simulate.SimulationOptions(
+        seed=2, customers=CUSTOMERS, messages=0, live_rate=share * capacity, live_seconds=-1
+    )
     fleet = threading.Thread(
         target=simulate.run, args=(options, publisher.publish, _now_ms, stop, time.sleep), name="fleet"
     )

@@ -32,7 +32,7 @@ from benchmarks.results import Figure
 from benchmarks.stored import Stored, add_next, fill, settings_in, settle
 from jobs.setup.migrate import migrate
 from schemas import policy, providers
-from schemas.settings import Monitor
+from schemas.settings import MonitorSettings
 from streams.alerts.standings import COLUMNS, Rows, Standings
 from streams.io.portions import portions
 from streams.io.store import Store, open_store
@@ -119,7 +119,7 @@ class Silent(Store):
 
 def judge_of(store: Store) -> BatchJudge:
     """A judge with the default policy whose alerts go nowhere."""
-    return BatchJudge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
+    return BatchJudge(store, policy.load_policy(), providers.load_providers(), lambda *_: None, lambda: None)
 
 
 def timed(action: Callable[[], Any]) -> Cost:
@@ -148,7 +148,7 @@ def _judged(judge: BatchJudge, customers: list[str], at_ms: int) -> Cost:
 
 def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[Cost, Sustained]:
     """What everybody's first judgement takes, then a flow of changes, each customer's turn after all others'."""
-    judge, work = judge_of(store), JudgeQueue(int(Monitor().judge_every_s * 1000))
+    judge, work = judge_of(store), JudgeQueue(int(MonitorSettings().judge_every_s * 1000))
     order = names(customers)
     random.Random(1).shuffle(order)
     first = timed(lambda: [judge.judge_customers(order[n : n + 20_000], now_ms()) for n in range(0, customers, 20_000)])
@@ -168,7 +168,7 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
         changed.append(new)
         for name in new:
             since.setdefault(name, now)
-        batch = work.take(int(now * 1000), Monitor().batch, 0)
+        batch = work.take(int(now * 1000), MonitorSettings().batch, 0)
         if not batch:
             counting.wait(min(0.02, work.wait_ms(int(now * 1000)) / 1000))
             continue
@@ -180,8 +180,8 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
         spent = time.monotonic() - now
         counting.wait(
             max(
-                Monitor().min_batch_interval_s - spent,
-                min(spent / 2, MOST_REST_S) if len(batch) < Monitor().batch else 0.0,
+                MonitorSettings().min_batch_interval_s - spent,
+                min(spent / 2, MOST_REST_S) if len(batch) < MonitorSettings().batch else 0.0,
             )
         )
     took, used = time.monotonic() - began, time.process_time() - cpu
@@ -317,7 +317,7 @@ def _flow_figures(customers: int, rate: int, first: Cost, flow: Sustained) -> It
             name=f"wait of a change, {label}",
             value=percentile(flow.waits, percent),
             unit="s",
-            note=f"to the begin of its judgement; up to {Monitor().judge_every_s:g} s are meant",
+            note=f"to the begin of its judgement; up to {MonitorSettings().judge_every_s:g} s are meant",
         )
 
 

@@ -49,7 +49,7 @@ class Took:
 
 def measure(customers: int, rows: int, days: int) -> Took:
     """Fill a store, and try the stricter policy over its last days."""
-    in_force = policy.load()
+    in_force = policy.load_policy()
     with tempfile.TemporaryDirectory(prefix="repmon-try-") as folder:
         settings = settings_in(folder, "tried")
         migrate(settings)
@@ -63,7 +63,7 @@ def measure(customers: int, rows: int, days: int) -> Took:
                 store,
                 stricter(in_force),
                 in_force,
-                providers.load().with_feedback_loop(),
+                providers.load_providers().with_feedback_loop(),
                 (now_s - days * 86_400) * 1000,
                 now_s * 1000,
             )

@@ -12,23 +12,23 @@ from dashboards.model import (
     Color,
     Defaults,
     FieldConfig,
+    FieldOverride,
     GraphOptions,
     GraphStyle,
     GridPos,
     Link,
     Matcher,
     Mode,
-    Override,
     Panel,
     Property,
     Row,
     Shown,
     StatOptions,
-    Step,
     TableOptions,
     TableStyle,
     Target,
     Thresholds,
+    ThresholdStep,
     ValueMapping,
 )
 from schemas.alert import Level
@@ -49,7 +49,7 @@ LEVEL_COLORS = {
 RATIO_PROPERTIES = (Property(id="unit", value=RATIO), Property(id="decimals", value=3))
 #: Seconds, shown as minutes, hours or days.
 DURATION = "s"
-NO_THRESHOLDS = Thresholds(steps=(Step(color="transparent"),))
+NO_THRESHOLDS = Thresholds(steps=(ThresholdStep(color="transparent"),))
 
 
 class Placed(NamedTuple):
@@ -83,7 +83,7 @@ def stats(title: str, sql: str, colors: dict[str, str], description: str = "") -
     )
 
 
-def table(
+def table_panel(
     title: str,
     sql: str,
     *,
@@ -124,8 +124,8 @@ def graph(
     description: str = "",
 ) -> Panel:
     """Lines over time, or stacked bars. `limits` are (level, value): dashed lines in the level's colour."""
-    drawn = tuple(Step(color=LEVEL_COLORS[level], value=value) for level, value in limits)
-    steps = (Step(color="transparent"), *drawn)
+    drawn = tuple(ThresholdStep(color=LEVEL_COLORS[level], value=value) for level, value in limits)
+    steps = (ThresholdStep(color="transparent"), *drawn)
     style = GraphStyle(
         draw_style="bars" if stacked else "line",
         fill_opacity=70 if stacked else 5,
@@ -176,8 +176,8 @@ def lay_out(groups: Iterable[Group]) -> tuple[Row | Panel, ...]:
     return tuple(placed)
 
 
-def _override(column: str, *properties: Property) -> Override:
-    return Override(matcher=Matcher(options=column), properties=properties)
+def _override(column: str, *properties: Property) -> FieldOverride:
+    return FieldOverride(matcher=Matcher(options=column), properties=properties)
 
 
 def _level_properties() -> tuple[Property, Property]:
@@ -189,7 +189,11 @@ def _level_properties() -> tuple[Property, Property]:
 
 
 def _age_properties(old: float, too_old: float) -> tuple[Property, Property, Property]:
-    steps = (Step(color="green"), Step(color="yellow", value=old), Step(color="red", value=too_old))
+    steps = (
+        ThresholdStep(color="green"),
+        ThresholdStep(color="yellow", value=old),
+        ThresholdStep(color="red", value=too_old),
+    )
     return (
         Property(id="unit", value=DURATION),
         Property(id="custom.cellOptions", value=CellOptions(type="color-text")),

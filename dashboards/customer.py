@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dashboards.build import RATIO, Group, Placed, graph, table
+from dashboards.build import RATIO, Group, Placed, graph, table_panel
 from dashboards.fleet import RATE_COLUMNS
 from dashboards.limits import Drawn, Limits
 from dashboards.model import QueryVariable, VariableQuery
@@ -174,16 +174,16 @@ def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
     return Group(
         "Customer: $customer",
         (
-            Placed(table("Standing", filled(STANDING), ratios=ratios, levels=("Standing", "Judged")), 24, 5),
+            Placed(table_panel("Standing", filled(STANDING), ratios=ratios, levels=("Standing", "Judged")), 24, 5),
             Placed(graph("Scores, day by day", filled(SCORES), unit="none"), 24, 6),
             over_time("Complaint rate", COMPLAINED, COMPLAINABLE, limits.complaint),
             over_time("Failure rate", FAILED, FINISHED, limits.failure),
             over_time("Block rate", BLOCKED, FINISHED, limits.block),
-            Placed(table("Outcomes by provider", filled(PROVIDERS), ratios=ratios), 14, 8),
-            Placed(table("Addresses it sends from", filled(IPS), ratios=ratios), 10, 8),
-            Placed(table("Bounce classes", filled(BOUNCES)), 24, 8),
+            Placed(table_panel("Outcomes by provider", filled(PROVIDERS), ratios=ratios), 14, 8),
+            Placed(table_panel("Addresses it sends from", filled(IPS), ratios=ratios), 10, 8),
+            Placed(table_panel("Bounce classes", filled(BOUNCES)), 24, 8),
             Placed(
-                table(
+                table_panel(
                     "Alerts",
                     filled(ALERTS),
                     ratios=("Rate", "At least", "Threshold"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dashboards.build import LEVEL_COLORS, RATIO, Group, Placed, graph, stats, table
+from dashboards.build import LEVEL_COLORS, RATIO, Group, Placed, graph, stats, table_panel
 from dashboards.limits import Limits
 from dashboards.model import Link
 from dashboards.rates import (
@@ -192,7 +192,7 @@ def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> G
                 4,
             ),
             Placed(
-                table(
+                table_panel(
                     "Worst customers",
                     fill(WORST, feedback_loop),
                     ratios=RATE_COLUMNS,
@@ -247,7 +247,7 @@ def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> G
                 8,
             ),
             Placed(
-                table(
+                table_panel(
                     "Open blocklist listings",
                     fill(LISTINGS, feedback_loop),
                     ratios=("Its share",),
@@ -260,7 +260,7 @@ def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> G
                 8,
             ),
             Placed(
-                table(
+                table_panel(
                     "Listings by pool",
                     fill(POOLS, feedback_loop),
                     description="Of addresses; hours are added up over listings.",

@@ -49,7 +49,7 @@ class GridPos(Part, frozen=True, kw_only=True):
     h: int
 
 
-class Step(Part, frozen=True, kw_only=True):
+class ThresholdStep(Part, frozen=True, kw_only=True):
     """From `value` on (None: from the lowest), the colour is `color`."""
 
     color: str
@@ -59,7 +59,7 @@ class Step(Part, frozen=True, kw_only=True):
 class Thresholds(Part, frozen=True, kw_only=True):
     """Coloured ranges."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ThresholdStep, ...]
     mode: str = "absolute"
 
 
@@ -135,7 +135,7 @@ class Property(Part, frozen=True, kw_only=True):
     value: Scalar | Color | CellOptions | tuple[Link, ...] | tuple[ValueMapping, ...] | Thresholds
 
 
-class Override(Part, frozen=True, kw_only=True):
+class FieldOverride(Part, frozen=True, kw_only=True):
     """What differs for one column."""
 
     matcher: Matcher
@@ -158,7 +158,7 @@ class FieldConfig(Part, frozen=True, kw_only=True):
     """Defaults and what differs."""
 
     defaults: Defaults
-    overrides: tuple[Override, ...] = ()
+    overrides: tuple[FieldOverride, ...] = ()
 
 
 class Reduce(Part, frozen=True, kw_only=True):

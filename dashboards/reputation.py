@@ -30,8 +30,8 @@ def build(
     project's table; `policy`, by default the built-in one, gives the thresholds drawn; `data_source` is the
     name and uid of the data source it opens with.
     """
-    names = providers.load().with_feedback_loop() if feedback_loop is None else feedback_loop
-    limits = limits_of(policies.load() if policy is None else policy)
+    names = providers.load_providers().with_feedback_loop() if feedback_loop is None else feedback_loop
+    limits = limits_of(policies.load_policy() if policy is None else policy)
     chosen = data_source or Current(text=DATA_SOURCE_UID, value=DATA_SOURCE_UID)
     return Dashboard(
         uid=UID,

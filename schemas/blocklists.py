@@ -92,7 +92,7 @@ class Zone(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         return None if self.needs_key else self.zone
 
 
-def load(path: Path | None = None, keys: Mapping[str, str] | None = None) -> tuple[Zone, ...]:
+def load_zones(path: Path | None = None, keys: Mapping[str, str] | None = None) -> tuple[Zone, ...]:
     """The zones in `path`, by default those that come with the project, with the operator's `keys` by name.
 
     Raises:
@@ -115,7 +115,7 @@ def in_force(settings: Blocklists) -> tuple[Zone, ...]:
     Raises:
         BlocklistsError: the file cannot be used, a key fits no zone, or a zone to be skipped is not in it.
     """
-    zones = load(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
+    zones = load_zones(Path(settings.zones_file) if settings.zones_file else None, settings.keys)
     if unknown := set(settings.skip_zones) - {zone.zone for zone in zones}:
         raise BlocklistsError(f"blocklists.skip_zones: there is no zone `{min(unknown)}`")
     kept = tuple(zone for zone in zones if zone.zone not in settings.skip_zones)

@@ -91,7 +91,7 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return self.complained - self.fbl_complained
 
 
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+class VolumeBaseline(msgspec.Struct, frozen=True, kw_only=True):
     """What a subject usually sends at this time of day, in recipients (`streams.judge.spikes` says how it is found).
 
     `median` and `mad` (the median absolute deviation from it) are over `days` days; `largest` is the most that was sent
@@ -114,7 +114,7 @@ class SubjectCounts(msgspec.Struct, frozen=True, kw_only=True):
     customer: str
     scope: str
     windows: Mapping[str, WindowCounts]
-    baseline: Baseline | None = None
+    baseline: VolumeBaseline | None = None
     by_provider: Mapping[tuple[str, ...], Mapping[str, WindowCounts]] = {}
 
     def mail_to(self, providers: tuple[str, ...]) -> Mapping[str, WindowCounts]:

@@ -190,7 +190,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
 
 
-def load(path: Path | None = None) -> Policy:
+def load_policy(path: Path | None = None) -> Policy:
     """The policy of a TOML file; without `path` the default policy.
 
     Raises:

@@ -84,7 +84,7 @@ class Contradiction(NamedTuple):
 @cache
 def provider_names() -> tuple[str, ...]:
     """The mailbox providers that a rule may name."""
-    return (*(each.name for each in providers.load().all), providers.OTHER)
+    return (*(each.name for each in providers.load_providers().all), providers.OTHER)
 
 
 def window_ms(name: str) -> int:

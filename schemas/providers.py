@@ -116,7 +116,7 @@ def _give(what: str, names: Iterable[str], provider: str, owners: dict[str, str]
         owners[name] = provider
 
 
-def load(path: Path | None = None) -> Providers:
+def load_providers(path: Path | None = None) -> Providers:
     """The provider table in `path`, by default the one that comes with the project.
 
     Raises:

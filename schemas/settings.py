@@ -133,7 +133,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     dead_letter_window: Count = 1_000
 
 
-class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class MonitorSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How often customers are judged, in seconds.
 
     A changed customer is judged at once, but never twice within `judge_every_s`, or `cooldown_idle_s` while at most
@@ -155,7 +155,7 @@ class Monitor(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     sweep_s: Seconds = 15.0
 
 
-class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class PolicySettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The policy file, which goes before what was applied; empty is the policy applied last, else the built-in one."""
 
     file: str = ""
@@ -231,7 +231,7 @@ class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True)
     port: Port = 8080
 
 
-class Metrics(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class MetricsSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where a stage that runs by itself serves `/metrics` (for Prometheus) and `/healthz`; a port of 0 is nowhere.
 
     In `up` and `api` the HTTP interface serves both.
@@ -277,18 +277,18 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     kafka: Kafka = Kafka()
     clickhouse: ClickHouse = ClickHouse()
     ingest: Ingest = Ingest()
-    monitor: Monitor = Monitor()
-    policy: Policy = Policy()
+    monitor: MonitorSettings = MonitorSettings()
+    policy: PolicySettings = PolicySettings()
     alerts: Alerts = Alerts()
     blocklists: Blocklists = Blocklists()
     api: Api = Api()
     collect: Collect = Collect()
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     grafana: Grafana = Grafana()
     embedded: Embedded = Embedded()
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Settings in force: defaults, then the TOML file, then the environment.
 
     Without `path`, `repmon.toml` in the working folder is read if it is there.

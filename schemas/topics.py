@@ -115,7 +115,7 @@ def folder(kind: Literal["topics", "json", "examples"]) -> Traversable:
     return resources.files("schemas").joinpath(kind)
 
 
-def load(where: Traversable | None = None) -> dict[str, Topic]:
+def load_topics(where: Traversable | None = None) -> dict[str, Topic]:
     """All declared topics by name, from the package's own folder or from `where`.
 
     Raises:
@@ -133,9 +133,9 @@ def with_sources(names: Iterable[str]) -> dict[str, Topic]:
     as `mail.events` is.
 
     Raises:
-        TopicsError: as `load`.
+        TopicsError: as `load_topics`.
     """
-    declared = load()
+    declared = load_topics()
     like = declared[MAIL_EVENTS]
     return declared | {name: msgspec.structs.replace(like, topic=name) for name in names if name not in declared}
 

@@ -51,6 +51,6 @@ def _left(store: Store, policy: Policy, customer: str, scope: str, rule: str, le
     of_plan = for_plans(policy, plans(store, customer))
     policy = with_stored(of_plan, stored_overrides(store, now_ms, customer), now_ms)
     lengths = {name: window_ms(name) for name in policy.windows}
-    counted = window_counts(store, [customer], lengths, providers.load().with_feedback_loop(), now_ms, policy)
+    counted = window_counts(store, [customer], lengths, providers.load_providers().with_feedback_loop(), now_ms, policy)
     subject = next((each for each in counted if each.scope == scope), None)
     return [] if subject is None else allowances(subject, policy, now_ms, {rule: level})

@@ -58,7 +58,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedDay:
-    """What a simulation is asked for; see `jobs.simulate.Options`."""
+    """What a simulation is asked for; see `jobs.simulate.SimulationOptions`."""
 
     seed: int
     customers: int
@@ -68,9 +68,9 @@ class SimulatedDay:
     span_hours: float
     live_seconds: float = 0.0
 
-    def options(self) -> simulation.Options:
+    def options(self) -> simulation.SimulationOptions:
         """As the simulator takes it."""
-        return simulation.Options(
+        return simulation.SimulationOptions(
             seed=self.seed,
             customers=self.customers,
             messages=self.messages,

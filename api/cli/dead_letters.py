@@ -30,7 +30,7 @@ from jobs.resend.dead_letters import (
     replays,
     summary,
 )
-from jobs.resend.replay import Outcome, Reader, Replayer
+from jobs.resend.replay import Reader, Replayer, ReplayOutcome
 from schemas.settings import Settings, SettingsError
 from streams.io.broker import Publisher
 from streams.io.store import open_store
@@ -214,7 +214,7 @@ def described(letter: Letter, history: list[Replay], payload: bytes) -> list[str
     return [*lines, f"payload    {len(payload):,} bytes:", *map(harmless, text.split("\n"))]
 
 
-def outcome_line(outcome: Outcome) -> str:
+def outcome_line(outcome: ReplayOutcome) -> str:
     """What became of one letter, as one line of text."""
     letter = outcome.letter
     if outcome.what == "sent":

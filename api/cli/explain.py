@@ -55,7 +55,7 @@ def explain_customer(
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy if at_ms is None else policy_then(settings, store, at_ms)
     asked_ms = now_ms if at_ms is None else at_ms
-    loop = providers.load().with_feedback_loop()
+    loop = providers.load_providers().with_feedback_loop()
     if shared:
         found = explain_shared(store, customer, policy, loop, asked_ms)
     else:

@@ -63,7 +63,7 @@ def judge_counts(
     its window alone. Overrides of the policy that are in force now hold. Rules on the mail to some mailbox providers
     alone are left out, since a line is about all mail.
     """
-    policy = policies.load(file)
+    policy = policies.load_policy(file)
     if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, time.time_ns() // 1_000_000):
         raise typer.Exit(1)
 

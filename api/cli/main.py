@@ -99,7 +99,7 @@ def configure(
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
     # uvicorn logs why it cannot listen; the error that ends the command says so once.
     logging.getLogger("uvicorn.error").addFilter(lambda record: verbose or not isinstance(record.msg, OSError))
-    ctx.obj = setting.load(config)
+    ctx.obj = setting.load_settings(config)
 
 
 @app.command()
@@ -197,7 +197,7 @@ def ingest_file(
 def classify(ctx: typer.Context) -> None:
     """Say of bounces on standard input, JSON lines, what each means: class, kind and rule."""
     rules = load_classifier(ctx.obj)
-    if not classify_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, rules, providers.load()):
+    if not classify_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, rules, providers.load_providers()):
         raise typer.Exit(1)
 
 

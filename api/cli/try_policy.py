@@ -46,7 +46,7 @@ def try_file(
         )
     tried, _ = checked(file)
     store = open_store(settings.clickhouse)
-    loop = providers.load().with_feedback_loop()
+    loop = providers.load_providers().with_feedback_loop()
     in_force = policy_in_force(settings, store).policy
     its_plans = plans(store)
     tried, in_force = for_plans(tried, its_plans), for_plans(in_force, its_plans)

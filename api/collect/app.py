@@ -17,9 +17,9 @@ from api.collect.body import MemoryBudget, NoRoomError, TooLargeError, TooSlowEr
 from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
 from api.collect.deliver import Deliverer, NotTakenError
-from api.collect.numbers import UNKNOWN, Numbers, Outcome
+from api.collect.numbers import UNKNOWN, Numbers, RequestOutcome
 from api.collect.pieces import BATCHED, pieces
-from api.collect.schemes import Verdict
+from api.collect.schemes import RequestVerdict
 from api.collect.signature import SignatureError
 from api.collect.sources import PreparedSource
 from api.http.problems import RETRY_AFTER_S, ApiError, add_handlers
@@ -39,7 +39,7 @@ class RefusedError(ApiError):
     """A request that is not taken, with the name its metric has."""
 
     def __init__(
-        self, outcome: Outcome, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
+        self, outcome: RequestOutcome, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(status, detail, headers=headers)
         self.outcome = outcome
@@ -83,7 +83,7 @@ class Collector:
         Raises:
             RefusedError: it is not taken.
         """
-        outcome: Outcome = "failed"
+        outcome: RequestOutcome = "failed"
         try:
             source = self.find(format_name, name)
             outcome = await self._taken(source, request)
@@ -94,7 +94,7 @@ class Collector:
         finally:
             self.numbers.requests.labels(format_name if format_name in EVERY_FORMAT else UNKNOWN, outcome).inc()
 
-    async def _taken(self, source: PreparedSource, request: Request) -> Outcome:
+    async def _taken(self, source: PreparedSource, request: Request) -> RequestOutcome:
         with self._budget.reserve() as reserve:
             body = await self._body(source, request, reserve)
             verdict = await self._proved(source, request, body)
@@ -133,7 +133,7 @@ class Collector:
         batch = settings.batch_bytes if source.format_name in BATCHED else 0
         return max(settings.max_bytes, min(batch, settings.max_inflight_bytes))
 
-    async def _proved(self, source: PreparedSource, request: Request, body: bytes) -> Verdict:
+    async def _proved(self, source: PreparedSource, request: Request, body: bytes) -> RequestVerdict:
         now_s = self._clock()
         try:
             if source.slow or len(body) > self._settings.max_bytes:

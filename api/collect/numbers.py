@@ -5,7 +5,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 #: What became of a request.
-Outcome = Literal[
+RequestOutcome = Literal[
     "taken",  # acknowledged by the broker
     "answered",  # a test of the address or a matter of the subscription: nothing to keep
     "refused",  # not proved to be the provider's

@@ -11,9 +11,9 @@ from schemas.collect import Source
 
 #: `keep` goes to the topic; `ping` and `unsubscribed` are answered and not kept; `confirm` is a subscription of SNS
 #: that waits to be confirmed.
-Verdict = Literal["keep", "ping", "unsubscribed", "confirm"]
+RequestVerdict = Literal["keep", "ping", "unsubscribed", "confirm"]
 #: Takes headers, body and the time now (epoch seconds); raises SignatureError.
-Check = Callable[[Headers, bytes, float], Verdict]
+Check = Callable[[Headers, bytes, float], RequestVerdict]
 #: Takes the source, how old a signature may be in s, and where the certificates of SNS are; raises KeyFormatError.
 Make = Callable[[Source, float, Certificates], Check]
 #: The setting that holds what a signature is checked with.
@@ -39,7 +39,7 @@ class Scheme:
 def keep(verify: Callable[[Headers, bytes, float], None]) -> Check:
     """A check whose requests are all to be kept."""
 
-    def check(headers: Headers, body: bytes, now_s: float) -> Verdict:
+    def check(headers: Headers, body: bytes, now_s: float) -> RequestVerdict:
         verify(headers, body, now_s)
         return "keep"
 
@@ -47,7 +47,7 @@ def keep(verify: Callable[[Headers, bytes, float], None]) -> Check:
 
 
 def _mailersend(source: Source, _oldest_s: float, _certificates: Certificates) -> Check:
-    def check(headers: Headers, body: bytes, _now_s: float) -> Verdict:
+    def check(headers: Headers, body: bytes, _now_s: float) -> RequestVerdict:
         if hmac_signatures.is_mailersend_test(headers, body):
             return "ping"
         hmac_signatures.verify_hex(headers, body, "Signature", source.secret)
@@ -84,7 +84,7 @@ def _sendgrid(source: Source, oldest_s: float, _certificates: Certificates) -> C
 
 
 def _ses(source: Source, oldest_s: float, certificates: Certificates) -> Check:
-    def check(_headers: Headers, body: bytes, now_s: float) -> Verdict:
+    def check(_headers: Headers, body: bytes, now_s: float) -> RequestVerdict:
         message = sns.read(body)
         sns.check_topic(message, source.topic_arn)
         sns.verify_sns(message, certificates.key(message.signing_cert_url), now_s, oldest_s)

@@ -6,7 +6,7 @@ from typing import get_args
 
 from api.collect import credentials
 from api.collect.certificates import Certificates
-from api.collect.schemes import SCHEMES, Check, Proof, Scheme, Verdict, keep
+from api.collect.schemes import SCHEMES, Check, Proof, RequestVerdict, Scheme, keep
 from api.collect.signature import Headers, KeyFormatError
 from schemas.collect import Source
 from schemas.settings import SettingsError
@@ -27,14 +27,14 @@ class PreparedSource:
     slow: bool = False
     answer: str = ""
 
-    def check(self, headers: Headers, body: bytes, now_s: float) -> Verdict:
+    def check(self, headers: Headers, body: bytes, now_s: float) -> RequestVerdict:
         """What the request is: its signature says so, which is checked last.
 
         Raises:
             SignatureError: it does not prove that it comes from the provider.
             FetchError: SNS could not be asked for its certificate.
         """
-        verdict: Verdict = "keep"
+        verdict: RequestVerdict = "keep"
         for each in self.checks:
             verdict = each(headers, body, now_s)
         return verdict

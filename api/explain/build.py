@@ -11,8 +11,8 @@ import msgspec
 from api.explain.explanation import (
     AlertLife,
     Explanation,
-    InForce,
     Noted,
+    OverrideInForce,
     RuleExplained,
     ScopeExplained,
     Step,
@@ -54,7 +54,7 @@ ORDER BY episode, transition, alerts.time
 ScopeRule = tuple[str, str]
 
 
-class Sent(msgspec.Struct, frozen=True):
+class RecordedTransition(msgspec.Struct, frozen=True):
     """A transition that was recorded at `time_ms` (epoch ms)."""
 
     data: AlertData
@@ -64,12 +64,12 @@ class Sent(msgspec.Struct, frozen=True):
 class Opened(NamedTuple):
     """An alert that was open: its transitions, its state (which is of now), and who took note of it."""
 
-    sent: list[Sent]
+    sent: list[RecordedTransition]
     state: AlertState | None
     noted: Acknowledged | None
 
 
-def _opened(sent: list[Sent], state: AlertState | None, noted: Acknowledged | None) -> Opened:
+def _opened(sent: list[RecordedTransition], state: AlertState | None, noted: Acknowledged | None) -> Opened:
     """Who took note of it before it rose, took note of something milder."""
     rose_ms = next((each.time_ms for each in reversed(sent) if _rises(each.data)), sent[0].time_ms)
     return Opened(sent, state, noted if noted is not None and noted.time_ms > rose_ms else None)
@@ -188,15 +188,15 @@ def _listings(store: Store, customer: str, policy: Policy, at_ms: int) -> tuple[
     return tuple(each for each in stored_causes(store, since_ms, customer=customer) if each.began_ms <= at_ms)
 
 
-def _episodes(store: Store, customer: str, at_ms: int) -> dict[ScopeRule, list[Sent]]:
+def _episodes(store: Store, customer: str, at_ms: int) -> dict[ScopeRule, list[RecordedTransition]]:
     """The transitions of each episode that was open at the moment, by scope and rule."""
-    found: dict[ScopeRule, list[Sent]] = defaultdict(list)
+    found: dict[ScopeRule, list[RecordedTransition]] = defaultdict(list)
     for event, time_ms in store.rows(ALERTS, {"customer": customer, "at": at_ms}):
         data = msgspec.json.decode(event, type=AlertEvent).data
         episode = found[data.scope, data.rule]
         if episode and episode[0].data.episode != data.episode:
             episode.clear()
-        episode.append(Sent(data, int(time_ms)))
+        episode.append(RecordedTransition(data, int(time_ms)))
     return {key: episode for key, episode in found.items() if episode[-1].data.kind != "resolved"}
 
 
@@ -205,7 +205,7 @@ def _recounted(
     customer: str,
     lengths: Mapping[str, int],
     feedback_loop: Sequence[str],
-    alerts: Sequence[Sent],
+    alerts: Sequence[RecordedTransition],
     policy: Policy,
 ) -> dict[int, dict[str, SubjectCounts]]:
     """What is counted now for the times at which alerts last changed, by time and scope."""
@@ -346,9 +346,9 @@ def _rises(data: AlertData) -> bool:
     return data.kind == "opened" or RANK[data.level] > RANK[data.previous_level]
 
 
-def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[InForce, ...]:
+def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[OverrideInForce, ...]:
     return tuple(
-        InForce(
+        OverrideInForce(
             reason=each.reason,
             stream=each.stream,
             levels=each.levels,
@@ -381,7 +381,7 @@ def _remarks(rule: Rule, verdict: Verdict, life: AlertLife | None, policy: Polic
 
 
 def _recorded_otherwise(
-    last: Sent, rule: Rule, recounts: Mapping[int, Mapping[str, SubjectCounts]], policy: Policy
+    last: RecordedTransition, rule: Rule, recounts: Mapping[int, Mapping[str, SubjectCounts]], policy: Policy
 ) -> list[str]:
     """Whether what is now counted for the alert's last change is what was recorded with it."""
     data, when = last.data, rfc3339(last.time_ms)

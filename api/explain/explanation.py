@@ -6,7 +6,7 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 import msgspec
 
 from schemas.alert import Cause, Level, OperatorOverride, Share, TransitionKind
-from schemas.counts import Baseline
+from schemas.counts import VolumeBaseline
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
 from schemas.policy_rule import Levels
 from streams.judge.allowance import Allowance
@@ -74,7 +74,7 @@ class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Step, ...]
 
 
-class InForce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OverrideInForce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An override that was in force; `until` is null where it has no end."""
 
     reason: str
@@ -102,10 +102,10 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     windows: tuple[WindowNumbers, ...]
     allowance: Allowance | None
-    overrides: tuple[InForce, ...]
+    overrides: tuple[OverrideInForce, ...]
     alert: AlertLife | None
     remarks: tuple[str, ...]
-    baseline: Baseline | None = None
+    baseline: VolumeBaseline | None = None
     customers: tuple[Share, ...] = ()
     listings: tuple[str, ...] = ()
 

@@ -18,7 +18,7 @@ from api.http.metrics import Stages, registry
 from api.http.pool import StorePool
 from api.http.problems import MEDIA_TYPE, ApiError, add_handlers
 from api.http.ranges import WINDOW_S, RangeError, rfc3339, span
-from api.http.rates import Definition, Question, series
+from api.http.rates import Definition, RatesQuery, series
 from api.http.scores import days, score_history
 from api.http.standing import standing
 from schemas import policy as policies
@@ -80,7 +80,7 @@ def get_rates(
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
     response.headers["Cache-Control"] = "no-store"
     with service.stores.lend() as store:
-        points = series(store, Question(customer, asked.scope, asked.metric, window_s), cut, service.definition)
+        points = series(store, RatesQuery(customer, asked.scope, asked.metric, window_s), cut, service.definition)
     return models.Series(
         customer=customer,
         scope=asked.scope,
@@ -165,7 +165,7 @@ def create_app(
     that run in this process, whose numbers `/metrics` shows. `owners` are the customers of dedicated pools.
     """
     now = clock or (lambda: time.time_ns() // 1_000_000)
-    stores, built_in = StorePool(open_store), policies.load()
+    stores, built_in = StorePool(open_store), policies.load_policy()
 
     def look_up(presented: str) -> keys.KeyOwner | None:
         with stores.lend() as store:
@@ -189,7 +189,7 @@ def create_app(
         keys=keys.KeyCache(look_up, now),
         clock=now,
         policy=policy or (lambda _: built_in),
-        definition=Definition(tuple(providers.load().with_feedback_loop()), expired_is_failure),
+        definition=Definition(tuple(providers.load_providers().with_feedback_loop()), expired_is_failure),
         owners=owners or {},
     )
     add_handlers(app)

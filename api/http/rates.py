@@ -54,7 +54,7 @@ GROUP BY slot ORDER BY slot
 FOREVER = 2**32 - 1
 
 
-class Counted(NamedTuple):
+class RateBucket(NamedTuple):
     """What a rate divides, in one minute or hour; `at` is its begin, epoch s."""
 
     at: int
@@ -71,7 +71,7 @@ class Definition(NamedTuple):
     expired_is_failure: bool = True
 
 
-class Question(NamedTuple):
+class RatesQuery(NamedTuple):
     """Which rate, of whom: `scope` is `customer` or `stream:NAME`, `window_s` the sliding window's length in s."""
 
     customer: str
@@ -80,7 +80,7 @@ class Question(NamedTuple):
     window_s: int
 
 
-def series(store: Store, asked: Question, span: Span, definition: Definition) -> list[models.Point]:
+def series(store: Store, asked: RatesQuery, span: Span, definition: Definition) -> list[models.Point]:
     """The points of a rate over `span`. The window of the running bucket is the one that is judged now.
 
     Raises:
@@ -99,7 +99,7 @@ def series(store: Store, asked: Question, span: Span, definition: Definition) ->
     return answer
 
 
-def points(counted: Sequence[Counted], span: Span, window_s: int) -> list[models.Point]:
+def points(counted: Sequence[RateBucket], span: Span, window_s: int) -> list[models.Point]:
     """One point a bucket of `span`, empty ones too, each with the sliding window that ends with it. Pure.
 
     `counted` is in order of time and covers the span and one window before it.
@@ -131,8 +131,8 @@ def rates_of(counts: WindowCounts, definition: Definition) -> models.Rates:
 
 
 def _counted(
-    store: Store, asked: Question, grain: int, between: tuple[int, int], definition: Definition
-) -> list[Counted]:
+    store: Store, asked: RatesQuery, grain: int, between: tuple[int, int], definition: Definition
+) -> list[RateBucket]:
     start, end = between
     parameters: dict[str, Any] = {
         "customer": asked.customer,
@@ -155,7 +155,7 @@ def _counted(
         parameters["fbl"] = list(definition.feedback_loop)
         sql, fields = SERIES, FIELDS
     return [
-        Counted(int(at), *measured(asked.metric, WindowCounts(**named), definition.expired_is_failure))
+        RateBucket(int(at), *measured(asked.metric, WindowCounts(**named), definition.expired_is_failure))
         for at, *numbers in store.rows(sql.replace("{at}", AT[grain]), parameters)
         for named in (dict(zip(fields, numbers, strict=True)),)
     ]

@@ -57,7 +57,7 @@ GROUP BY stream
 NO_SCORES = models.Scores(overall=None, complaints=None, failures=None, blocks=None, blacklisting=None)
 
 
-class Judged(msgspec.Struct, frozen=True):
+class StandingRow(msgspec.Struct, frozen=True):
     """A row of `standings`. Times are UTC."""
 
     scope: str
@@ -87,7 +87,8 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
     """
     found = store.records(STANDINGS, {"customer": customer})
     judged = {
-        each.scope: each for each in (msgspec.convert({**row, "since": _utc(row["since"])}, Judged) for row in found)
+        each.scope: each
+        for each in (msgspec.convert({**row, "since": _utc(row["since"])}, StandingRow) for row in found)
     }
     lengths = {"24h": DAY * 1000} | {name: window_ms(name) for name in policy.windows}
     policy = for_plans(policy, plans(store, customer))
@@ -136,7 +137,7 @@ def _sent(store: Store, customer: str, now_ms: int) -> Callable[[str], int]:
 
 def _scope(
     scope: str,
-    judged: Judged | None,
+    judged: StandingRow | None,
     counts: WindowCounts,
     definition: Definition,
     alerts: list[models.OpenAlert],

@@ -31,7 +31,7 @@ DRAIN_S = 2.0
 
 
 async def run_demo(
-    settings: Settings, options: simulate.Options, duration: float | None, truth: Path | None, out: Console
+    settings: Settings, options: simulate.SimulationOptions, duration: float | None, truth: Path | None, out: Console
 ) -> None:
     """Run until stopped, or for `duration` seconds."""
     if duration is None and not out.is_terminal:
@@ -65,7 +65,9 @@ async def run_demo(
             show.summary()
 
 
-async def _simulated(stack: Stack, options: simulate.Options, truth: Path | None, over: asyncio.Event) -> None:
+async def _simulated(
+    stack: Stack, options: simulate.SimulationOptions, truth: Path | None, over: asyncio.Event
+) -> None:
     """The simulator on a thread of its own, then in real time until the demo is over."""
     publisher = Publisher(stack.outside.kafka)
     stop = threading.Event()

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from api.text.alert import load_template
 from schemas import policy, providers
 from schemas.applied_policy import AppliedPolicy
-from schemas.blocklists import load as load_zones
+from schemas.blocklists import load_zones
 from schemas.policy_metric import PolicyError
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
@@ -105,7 +105,11 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
     }
     try:
         return Context(
-            settings.ingest.hash_key.encode(), providers.load(), mapping, clock=_now_ms, lists=_lists(settings)
+            settings.ingest.hash_key.encode(),
+            providers.load_providers(),
+            mapping,
+            clock=_now_ms,
+            lists=_lists(settings),
         )
     except ValueError as error:
         raise SettingsError(f"ingest.hash_key: {error}") from error
@@ -147,7 +151,7 @@ def load_policy(settings: Settings) -> policy.Policy:
     Raises:
         PolicyError: naming file, rule and field.
     """
-    return policy.load(Path(settings.policy.file) if settings.policy.file else None)
+    return policy.load_policy(Path(settings.policy.file) if settings.policy.file else None)
 
 
 class InForce(NamedTuple):
@@ -229,7 +233,7 @@ class MonitorStage:
         self.judge = BatchJudge(
             self._store,
             watch.newer() or in_force.policy,
-            providers.load(),
+            providers.load_providers(),
             self._publisher.publish,
             self._publisher.flush,
             settings.monitor,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from api.explain.explanation import (
     AlertLife,
     Explanation,
-    InForce,
+    OverrideInForce,
     RuleExplained,
     ScopeExplained,
     WindowNumbers,
@@ -143,7 +143,7 @@ def _level(level: Level, rule: RuleExplained) -> str:
     return f"good, below {mark}" if level == "good" else f"{level} from {mark} on"
 
 
-def _override(override: InForce) -> str:
+def _override(override: OverrideInForce) -> str:
     what = [name for name in ("levels", "min_volume") if getattr(override, name) is not None]
     whose = f" for stream {override.stream}" if override.stream else ""
     until = f" until {override.until}" if override.until else ""

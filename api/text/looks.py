@@ -9,7 +9,7 @@ from jobs.blocklists.answer import WORST_FIRST, Failed, Listed, Look, family_of
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.trusted_lookups import TrustedLookups
-from jobs.blocklists.used_resources import Use
+from jobs.blocklists.used_resources import ResourceUsers
 from jobs.blocklists.zone_trust import zone_family_of
 from schemas.blocklists import Zone
 from schemas.listing import BlocklistEvent, ResourceKind, Weight
@@ -106,11 +106,11 @@ def look_lines(found: TrustedLookups, resources: Sequence[Resource], zones: Sequ
     )
 
 
-def look_line(look: Look, use: Use | None = None, *, distrusted: bool = False) -> LookLine:
+def look_line(look: Look, use: ResourceUsers | None = None, *, distrusted: bool = False) -> LookLine:
     """One look."""
     outcome, zone = look.outcome, look.zone
     listed = outcome if isinstance(outcome, Listed) else None
-    use = use or Use()
+    use = use or ResourceUsers()
     return LookLine(
         resource=look.resource,
         kind=zone.kind,
@@ -130,7 +130,7 @@ def look_line(look: Look, use: Use | None = None, *, distrusted: bool = False) -
 
 def scan_lines(result: ScanResult) -> Iterator[Line]:
     """A scan: every listing it saw, every list, every change, and the whole."""
-    used: Mapping[Resource, Use] = result.used
+    used: Mapping[Resource, ResourceUsers] = result.used
     for look in result.listed_looks:
         yield look_line(look, used.get(Resource(look.zone.kind, look.resource)))
     for zone in result.zones:

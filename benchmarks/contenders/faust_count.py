@@ -15,7 +15,7 @@ import faust
 import msgspec
 
 from benchmarks.contenders.marks import mark
-from schemas.topics import MAIL_EVENTS, load
+from schemas.topics import MAIL_EVENTS, load_topics
 
 #: Windows are kept for as long as the run may take: all events are of the last two hours.
 KEPT_S = 4 * 3600.0
@@ -36,7 +36,7 @@ def application(bootstrap: str, group: str, name: str, events: int, data: str) -
         group,
         broker=f"kafka://{bootstrap}",
         store="memory://",
-        topic_partitions=load()[MAIL_EVENTS].partitions,
+        topic_partitions=load_topics()[MAIL_EVENTS].partitions,
         datadir=Path(data),
         web_enabled=False,
     )

@@ -36,7 +36,7 @@ class Failed:
     distrust: bool = False
 
 
-Outcome = Listed | Clear | Failed
+LookOutcome = Listed | Clear | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Look:
 
     resource: str
     zone: Zone
-    outcome: Outcome
+    outcome: LookOutcome
     resolver: str = ""
 
 
@@ -56,7 +56,7 @@ class Raw(NamedTuple):
     error: DNSError | None
 
 
-def read_answer(zone: Zone, codes: tuple[str, ...], error: DNSError | None = None) -> Outcome:
+def read_answer(zone: Zone, codes: tuple[str, ...], error: DNSError | None = None) -> LookOutcome:
     """What the A records of an answer, or the resolver's error in place of them, say. Pure.
 
     - Only NXDOMAIN is clear. A name without A records (NODATA) is a failure: resolvers that protect against
@@ -91,7 +91,7 @@ def worst(weights: Iterable[Weight]) -> Weight:
     return min(weights, key=WORST_FIRST.index)
 
 
-def _read_bits(zone: Zone, ordered: tuple[str, ...]) -> Outcome:
+def _read_bits(zone: Zone, ordered: tuple[str, ...]) -> LookOutcome:
     """An answer whose last octet is a sum of bits (SURBL, URIBL); bits that the table does not name say nothing."""
     octets = [IPv4Address(code).packed[3] for code in ordered]
     named = [meant for bit, meant in zone.bits.items() if any(octet & int(bit) for octet in octets)]

@@ -17,7 +17,7 @@ from aiodns.error import ARES_ETIMEOUT, DNSError
 from pydnsbl.checker import BaseDNSBLChecker, DNSBLIpChecker
 from pydnsbl.providers import Provider
 
-from jobs.blocklists.answer import Clear, Failed, Look, Outcome, Raw, family_of, read_answer
+from jobs.blocklists.answer import Clear, Failed, Look, LookOutcome, Raw, family_of, read_answer
 from jobs.blocklists.rate_limit import Pacer
 from jobs.blocklists.registered_domain import registered_domain
 from schemas.blocklists import Family, Zone
@@ -179,7 +179,7 @@ async def ask_verbatim(
     return found
 
 
-def _again(outcome: Outcome) -> bool:
+def _again(outcome: LookOutcome) -> bool:
     return isinstance(outcome, Failed) and not outcome.distrust
 
 
@@ -311,7 +311,7 @@ async def _work(checkers: _Checkers, waiting: Iterator[Asked], ask: Ask[Asked]) 
         await ask(checkers, question)
 
 
-async def _ask(checkers: _Checkers, name: str, zone: Zone, provider: _ZoneProvider) -> Outcome:
+async def _ask(checkers: _Checkers, name: str, zone: Zone, provider: _ZoneProvider) -> LookOutcome:
     if provider.failures >= GIVE_UP_AFTER:
         return Failed(f"not asked: the zone failed {GIVE_UP_AFTER} times in a row")
     try:

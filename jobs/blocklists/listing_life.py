@@ -63,14 +63,14 @@ NOTHING = State()
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class SecondLookRules:
     """How second looks are taken."""
 
     second_look_ms: int
     resolvers: int
 
 
-def step(state: State, look: Look, now_ms: int, rules: Rules) -> tuple[State, list[BlocklistEvent]]:
+def step(state: State, look: Look, now_ms: int, rules: SecondLookRules) -> tuple[State, list[BlocklistEvent]]:
     """The state after the look, and what is to be reported. A look no later than the last report changes nothing."""
     outcome, before = look.outcome, state.listing
     if isinstance(outcome, Failed) or (before is not None and before.said_ms >= now_ms):
@@ -116,14 +116,16 @@ def event_of(kind: ListingType, look: Look, weight: Weight, time_ms: int, reason
     )
 
 
-def _agreed(first: FirstLook | None, said: Said, resolver: str, now_ms: int, rules: Rules) -> bool:
+def _agreed(first: FirstLook | None, said: Said, resolver: str, now_ms: int, rules: SecondLookRules) -> bool:
     if first is None or first.said != said or now_ms - first.since_ms < rules.second_look_ms:
         return False
     other = first.resolver != resolver or rules.resolvers < 2
     return other or now_ms - first.since_ms >= SAME_RESOLVER_MS
 
 
-def _goes_on(state: State, look: Look, agreed: bool, now_ms: int, rules: Rules) -> tuple[State, list[BlocklistEvent]]:
+def _goes_on(
+    state: State, look: Look, agreed: bool, now_ms: int, rules: SecondLookRules
+) -> tuple[State, list[BlocklistEvent]]:
     """What was known is said again; whatever waited for a second look to the contrary is forgotten."""
     listing, outcome = state.listing, look.outcome
     if listing is None or not isinstance(outcome, Listed):

@@ -9,7 +9,7 @@ from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.listing_life import NOTHING, owes_second_look
 from jobs.blocklists.state import States
 from jobs.blocklists.trusted_lookups import TrustedLookups
-from jobs.blocklists.used_resources import Use
+from jobs.blocklists.used_resources import ResourceUsers
 from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.listing import BlocklistEvent
 
@@ -56,7 +56,7 @@ class ScanResult:
     unanswered: frozenset[tuple[str, str]] = frozenset()
     tested: tuple[ZoneFamily, ...] = ()
     distrusted: Mapping[ZoneFamily, str]
-    used: Mapping[Resource, Use] = field(default_factory=dict)
+    used: Mapping[Resource, ResourceUsers] = field(default_factory=dict)
     invalid: tuple[str, ...] = ()
     keyless: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()

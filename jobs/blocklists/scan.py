@@ -13,7 +13,7 @@ import msgspec
 from jobs.blocklists.answer import Failed, Look
 from jobs.blocklists.bounce_evidence import named_in_bounces
 from jobs.blocklists.dnsbl import QueryOptions, QueryProgress, Question, Resource, query_options, questions
-from jobs.blocklists.listing_life import NOTHING, Rules, State, event_of, owes_second_look, step
+from jobs.blocklists.listing_life import NOTHING, SecondLookRules, State, event_of, owes_second_look, step
 from jobs.blocklists.result import ScanResult, scan_result
 from jobs.blocklists.round_robin import ResourceCircle, may_be_asked
 from jobs.blocklists.scan_slots import read_turns, write_turns
@@ -180,7 +180,7 @@ class Scanner:
 
     def _finish(self, found: TrustedLookups, states: States, now_ms: int, turns: Mapping[str, Turn]) -> ScanResult:
         """Publish what follows from the looks; then store what was seen."""
-        rules = Rules(round(self._settings.second_look_s * 1000), len(self._settings.resolvers))
+        rules = SecondLookRules(round(self._settings.second_look_s * 1000), len(self._settings.resolvers))
         after, events = transitions(states, found.looks, now_ms, rules)
         for event in events:
             self._publish(event.resource.encode(), msgspec.json.encode(event))
@@ -248,7 +248,7 @@ def _run(looking: Coroutine[Any, Any, TrustedLookups]) -> TrustedLookups:
 
 
 def transitions(
-    states: Mapping[tuple[str, str], State], looks: Iterable[Look], now_ms: int, rules: Rules
+    states: Mapping[tuple[str, str], State], looks: Iterable[Look], now_ms: int, rules: SecondLookRules
 ) -> tuple[States, list[BlocklistEvent]]:
     """The states after the looks, and what is to be reported. Pure; the same input gives the same ids.
 

@@ -43,7 +43,7 @@ ORDER BY dimension, value
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ResourceUsers:
     """Who used a resource: some of the customers by name, the largest first; how many there are, or at least so many,
     where names below a domain have over a hundred each; and their messages.
     """
@@ -57,7 +57,7 @@ class Use:
 class Used:
     """All resources with their use, and what is in the store or the settings and cannot be asked about."""
 
-    by_resource: Mapping[Resource, Use] = field(default_factory=dict)
+    by_resource: Mapping[Resource, ResourceUsers] = field(default_factory=dict)
     invalid: tuple[str, ...] = ()
 
 
@@ -105,9 +105,9 @@ class _Sum:
         self.customers = max(self.customers, customers)
         self.messages += messages
 
-    def use(self) -> Use:
+    def use(self) -> ResourceUsers:
         order = sorted(self.by_customer, key=lambda customer: (-self.by_customer[customer], customer))
-        return Use(tuple(order[:NAMED]), max(self.customers, len(order)), self.messages)
+        return ResourceUsers(tuple(order[:NAMED]), max(self.customers, len(order)), self.messages)
 
 
 def resources_of(text: str, kind: str = "") -> tuple[Resource, ...]:

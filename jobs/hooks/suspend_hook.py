@@ -89,7 +89,7 @@ class Latest(Generic[K, V]):
         return len(self._entries)
 
 
-class Held(NamedTuple):
+class SuspendingEpisode(NamedTuple):
     """An open episode that suspends its customer."""
 
     rule: str
@@ -98,18 +98,18 @@ class Held(NamedTuple):
 
 
 @dataclass
-class Seen:
+class HookMemory:
     """What the hook remembers: ids of events; for each open episode (`alert_id`) of a customer's own scope
     whether it was acted on; and for each customer the open episodes that suspend it.
     """
 
     events: Latest[str, None] = field(default_factory=Latest)
     episodes: Latest[str, bool] = field(default_factory=Latest)
-    suspended: Latest[str, frozenset[Held]] = field(default_factory=Latest)
+    suspended: Latest[str, frozenset[SuspendingEpisode]] = field(default_factory=Latest)
 
 
 @dataclass(frozen=True, slots=True)
-class Suspension:
+class HookDecision:
     """What a hook would do about one alert. `remark` is added where there is more to know."""
 
     action: Action
@@ -132,7 +132,7 @@ class Suspension:
         return _one_line(f"{what}{remark}: {_verdict(data)}, alert {self.event.id}: {data.explanation}")
 
 
-def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
+def decide(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
     """What a hook would do about an alert, or None where there is nothing to do. Brings `seen` up to date.
 
     Each event id counts once; an episode suspends once, however often it escalates. A resolved episode lifts
@@ -148,7 +148,7 @@ def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
         return _over(event, seen) if data.scope == CUSTOMER_SCOPE else None
     if data.scope != CUSTOMER_SCOPE:
         action: Action = "shared only" if shared_by(data.scope) else "stream only"
-        return Suspension(action, event, "" if action == "shared only" else data.scope) if _suspends(data) else None
+        return HookDecision(action, event, "" if action == "shared only" else data.scope) if _suspends(data) else None
     if not _suspends(data):
         if data.kind in RISING and data.alert_id not in seen.episodes:
             seen.episodes.put(data.alert_id, False)
@@ -156,11 +156,11 @@ def decide(event: AlertEvent, seen: Seen) -> Suspension | None:
     acted = seen.episodes.get(data.alert_id)
     seen.episodes.put(data.alert_id, True)
     if acted:
-        return Suspension("already suspended", event)
+        return HookDecision("already suspended", event)
     holding = seen.suspended.get(data.customer) or frozenset()
     earlier = {each for each in holding if each.rule == data.rule and each.episode < data.episode}
     seen.suspended.put(data.customer, holding - earlier | {_held(data)})
-    return Suspension("suspend", event)
+    return HookDecision("suspend", event)
 
 
 def run(
@@ -217,7 +217,7 @@ def _committed(client: Consumer, given: list[TopicPartition]) -> list[TopicParti
 
 
 def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], stop: threading.Event) -> None:
-    seen = Seen()
+    seen = HookMemory()
     while not stop.is_set():
         message = client.poll(POLL_S)
         if message is None:
@@ -233,7 +233,7 @@ def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], s
         _commit(client, message)
 
 
-def _line(message: Message, seen: Seen) -> str | None:
+def _line(message: Message, seen: HookMemory) -> str | None:
     try:
         event = ALERT.decode(message.value() or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -267,7 +267,7 @@ def _partitions(kafka: Kafka) -> list[TopicPartition]:
     return [TopicPartition(REPUTATION_ALERTS, number) for number in found.partitions]
 
 
-def _over(event: AlertEvent, seen: Seen) -> Suspension | None:
+def _over(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
     """An episode that suspends no more."""
     data = event.data
     acted = seen.episodes.get(data.alert_id)
@@ -280,14 +280,14 @@ def _over(event: AlertEvent, seen: Seen) -> Suspension | None:
     holding = (seen.suspended.get(data.customer) or frozenset()) - {_held(data)}
     if holding:
         seen.suspended.put(data.customer, holding)
-        return Suspension("keep suspended", event, f"other open alerts: {len(holding)}")
+        return HookDecision("keep suspended", event, f"other open alerts: {len(holding)}")
     seen.suspended.drop(data.customer)
     # Its opening is older than what is kept or remembered; a suspension that is lifted in vain harms nobody.
-    return Suspension("lift", event, "" if acted else "if this alert had suspended it")
+    return HookDecision("lift", event, "" if acted else "if this alert had suspended it")
 
 
-def _held(data: AlertData) -> Held:
-    return Held(data.rule, data.episode, data.alert_id)
+def _held(data: AlertData) -> SuspendingEpisode:
+    return SuspendingEpisode(data.rule, data.episode, data.alert_id)
 
 
 def _suspends(data: AlertData) -> bool:

@@ -66,7 +66,7 @@ Line = tuple[int, bytes] | BadRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentEvents:
     """Events sent, in all and by type; how many records could not be read, and the first of them."""
 
     events: int
@@ -106,7 +106,7 @@ def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Eve
         yield event
 
 
-def send_file(events: Iterable[Event | BadRecord], publish: Publish) -> Sent:
+def send_file(events: Iterable[Event | BadRecord], publish: Publish) -> SentEvents:
     """Publish each event under its customer, or what is listed, as key, so that the events of one keep their order."""
     counts: Counter[str] = Counter()
     bad: list[BadRecord] = []
@@ -120,7 +120,7 @@ def send_file(events: Iterable[Event | BadRecord], publish: Publish) -> Sent:
             key = event.resource if isinstance(event, BlocklistEvent) else event.customer
             publish(key.encode(), _ENCODER.encode(event))
             counts[event.type] += 1
-    return Sent(events=counts.total(), by_type=dict(counts), bad_count=bad_count, bad=tuple(bad))
+    return SentEvents(events=counts.total(), by_type=dict(counts), bad_count=bad_count, bad=tuple(bad))
 
 
 def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:

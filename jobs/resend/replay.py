@@ -90,7 +90,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """What became of one letter: sent again, passed over because it was replayed before, or refused; and why."""
 
     letter: Letter
@@ -125,7 +125,7 @@ class Replayer:
     mended: bytes | None = None
     _topics: dict[str, str] = field(default_factory=dict)
 
-    def run(self, letters: Iterable[Letter]) -> Iterator[Outcome]:
+    def run(self, letters: Iterable[Letter]) -> Iterator[ReplayOutcome]:
         """The outcome of each letter in turn; one is sent when the broker has it and the store has the note.
 
         Raises:
@@ -135,7 +135,7 @@ class Replayer:
         for chunk in _chunks(letters):
             yield from self._chunk(chunk)
 
-    def _chunk(self, letters: list[Letter]) -> Iterator[Outcome]:
+    def _chunk(self, letters: list[Letter]) -> Iterator[ReplayOutcome]:
         kept = payloads(self.store, letters) if self.mended is None else {each.id: self.mended for each in letters}
         now_ms = self.clock()
         checked = [self._checked(each, kept.get(each.id), now_ms) for each in letters]
@@ -144,28 +144,28 @@ class Replayer:
         failure = self._send(ready, answers)
         self._note([each for each in ready if answers.get(each.letter.id) == ""])
         for each in checked:
-            if isinstance(each, Outcome):
+            if isinstance(each, ReplayOutcome):
                 yield each
             elif why := answers.get(each.letter.id, "it was not acknowledged in time"):
-                yield Outcome(each.letter, "refused", why)
+                yield ReplayOutcome(each.letter, "refused", why)
             else:
-                yield Outcome(each.letter, "sent")
+                yield ReplayOutcome(each.letter, "sent")
         if failure is not None:
             raise failure
 
-    def _checked(self, letter: Letter, payload: bytes | None, now_ms: int) -> _Ready | Outcome:
+    def _checked(self, letter: Letter, payload: bytes | None, now_ms: int) -> _Ready | ReplayOutcome:
         if letter.replayed_ms and not self.force:
-            return Outcome(letter, "passed over", "it was replayed before")
+            return ReplayOutcome(letter, "passed over", "it was replayed before")
         if payload is None:
-            return Outcome(letter, "refused", "it is no longer stored")
+            return ReplayOutcome(letter, "refused", "it is no longer stored")
         if missing := self._missing(letter.topic):
-            return Outcome(letter, "refused", missing)
+            return ReplayOutcome(letter, "refused", missing)
         key, forced = b"", letter.replayed_ms > 0
         try:
             key = self.reader.key(letter.topic, payload, now_ms)
         except AdaptError as error:
             if not self.force:
-                return Outcome(letter, "refused", str(error))
+                return ReplayOutcome(letter, "refused", str(error))
             forced = True
         return _Ready(letter, key or letter.id.encode(), payload, forced)
 

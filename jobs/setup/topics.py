@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 import schemas
 from schemas import json_schema
 from schemas.settings import Kafka
-from schemas.topics import Topic, load
+from schemas.topics import Topic, load_topics
 from streams.io.broker import REACH_S, BrokerError, admin, topic_ids
 
 #: How long a topic that is deleted may take to be gone, or one that is made to be known; how often that is looked at.
@@ -90,7 +90,7 @@ def write_schemas(folder: Path) -> list[Path]:
         TopicsError: a topic's file is wrong.
     """
     changed = []
-    for topic in load().values():
+    for topic in load_topics().values():
         file, new = folder / topic.schema, json_schema.text(json_schema.json_schema(topic))
         if not file.exists() or file.read_text(encoding="utf-8") != new:
             file.write_text(new, encoding="utf-8")

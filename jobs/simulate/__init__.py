@@ -2,15 +2,15 @@
 
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
-from jobs.simulate.run import Options, Publish, open_ledger, run
+from jobs.simulate.run import Publish, SimulationOptions, open_ledger, run
 from jobs.simulate.truth import CustomerTruth, Truth, read
 
 __all__ = [
     "CustomerTruth",
     "Ledger",
-    "Options",
     "Publish",
     "SimulationError",
+    "SimulationOptions",
     "Truth",
     "open_ledger",
     "read",

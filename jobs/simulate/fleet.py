@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from jobs.simulate.profiles import Behaviour, MailboxDomain, Names, Profile, RateRanges, SimulationError, load
+from jobs.simulate.profiles import (
+    MailboxDomain,
+    NameParts,
+    Profile,
+    Profiles,
+    RateRanges,
+    SimulationError,
+    load_profiles,
+)
 from schemas.event import StreamClass
 from schemas.listing import Weight
 
@@ -28,7 +36,7 @@ _CAMPAIGNS = ("welcome", "weekly", "spring-sale", "win-back", "digest", "launch"
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class OutcomeRates:
     """One customer's rates as ratios. The meaning of each is told in `profiles.toml`."""
 
     hard: float
@@ -64,7 +72,7 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class SimulatedCustomer:
     """`rank` 0 has the most mail; `weight` is relative. `ips` are the addresses of `pool` it sends from.
 
     `turns_at` is the part of the simulated history after which `after` and `volume_factor` hold.
@@ -80,8 +88,8 @@ class Customer:
     ips: tuple[str, ...]
     streams: tuple[MailStream, ...]
     domain_weights: tuple[float, ...]
-    rates: Rates
-    after: Rates | None = None
+    rates: OutcomeRates
+    after: OutcomeRates | None = None
     turns_at: float | None = None
     volume_factor: float = 1.0
 
@@ -104,7 +112,7 @@ class Fleet:
     """Customers by rank, the recipient domains all of them write to, and the listings to come."""
 
     seed: int
-    customers: tuple[Customer, ...]
+    customers: tuple[SimulatedCustomer, ...]
     domains: tuple[str, ...]
     fbl_domains: frozenset[str]
     listings: tuple[PlannedListing, ...]
@@ -118,7 +126,7 @@ def build(seed: int, customers: int, fbl_domains: frozenset[str] | None = None) 
     """
     if not 1 <= customers <= MOST_CUSTOMERS:
         raise SimulationError(f"a fleet has 1 to {MOST_CUSTOMERS:,} customers, not {customers:,}")
-    behaviour = load()
+    behaviour = load_profiles()
     rng = random.Random(f"fleet {seed}")
     names = _names(rng, behaviour.names, customers)
     profiles = _deal(rng, behaviour.profiles, customers)
@@ -127,7 +135,7 @@ def build(seed: int, customers: int, fbl_domains: frozenset[str] | None = None) 
     for rank, (name, profile) in enumerate(zip(names, profiles, strict=True)):
         pool, ips = homes[rank]
         made.append(
-            Customer(
+            SimulatedCustomer(
                 name=name,
                 profile=profile.name,
                 rank=rank,
@@ -152,13 +160,13 @@ def build(seed: int, customers: int, fbl_domains: frozenset[str] | None = None) 
     )
 
 
-def _fbl(behaviour: Behaviour, given: frozenset[str] | None) -> frozenset[str]:
+def _fbl(behaviour: Profiles, given: frozenset[str] | None) -> frozenset[str]:
     if given is None:
         return frozenset(each.name for each in behaviour.domains if each.feedback_loop)
     return given & {each.name for each in behaviour.domains}
 
 
-def _names(rng: random.Random, words: Names, count: int) -> list[str]:
+def _names(rng: random.Random, words: NameParts, count: int) -> list[str]:
     every = [f"{first}-{second}" for first in words.first for second in words.second]
     rng.shuffle(every)
     rounds = range(math.ceil(count / len(every)))
@@ -256,11 +264,11 @@ def _domain_weights(rng: random.Random, domains: Sequence[MailboxDomain]) -> tup
     return tuple(each.weight * rng.lognormvariate(0.0, 0.25) for each in domains)
 
 
-def _rates(rng: random.Random, ranges: RateRanges) -> Rates:
+def _rates(rng: random.Random, ranges: RateRanges) -> OutcomeRates:
     def ratio(between: tuple[float, float]) -> float:
         return rng.uniform(*between) / 100
 
-    return Rates(
+    return OutcomeRates(
         hard=ratio(ranges.hard),
         soft=ratio(ranges.soft),
         block=ratio(ranges.block),

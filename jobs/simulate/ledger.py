@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import msgspec
 
-from jobs.simulate.fleet import Customer, Fleet, MailStream
-from jobs.simulate.timed import NO_SLOT, SLOTS, Timed
+from jobs.simulate.fleet import Fleet, MailStream, SimulatedCustomer
+from jobs.simulate.timed import NO_SLOT, SLOTS, TimedMessage
 from jobs.simulate.truth import (
     SOLE_USER_FINISHED,
     Counts,
@@ -36,7 +36,7 @@ class Ledger:
         self._first_ms = 0
         self._last_ms = 0
 
-    def record(self, sent: Timed) -> None:
+    def record(self, sent: TimedMessage) -> None:
         """One message was sent."""
         if sent.slot == NO_SLOT:
             self._listed(msgspec.json.decode(sent.value, type=BlocklistEvent))
@@ -115,7 +115,7 @@ def _measures(sums: list[int]) -> dict[str, int]:
 
 
 def _customer_truth(
-    customer: Customer, streams: list[StreamTruth], listings: tuple[ListingTruth, ...]
+    customer: SimulatedCustomer, streams: list[StreamTruth], listings: tuple[ListingTruth, ...]
 ) -> CustomerTruth:
     counts = sum((each.counts for each in streams), Counts())
     sole = sum(

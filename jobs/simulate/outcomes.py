@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from jobs.simulate.fleet import Rates
-from jobs.simulate.profiles import Answer
-from jobs.simulate.wire import Outcome, answered, outcome, weighted
+from jobs.simulate.fleet import OutcomeRates
+from jobs.simulate.profiles import ServerAnswer
+from jobs.simulate.wire import EventTemplate, answered, outcome, weighted
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Complaints:
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class OutcomeChances:
     """Rates made ready for drawing: ratios, cumulated chances, and what stands behind each chance.
 
     `afterwards` are the chances of report, unsubscription and late bounce of a delivery at a domain with a
@@ -31,7 +31,7 @@ class Behaviour:
     delivered: float
     deferral: float
     chances: list[float]
-    outcomes: list[Outcome]
+    outcomes: list[EventTemplate]
     complaint: float
     complaints: Complaints
     afterwards: list[float]
@@ -41,8 +41,8 @@ class Behaviour:
 class Outcomes:
     """Every outcome there is, rendered once."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
-        def bounces(kind: str, measure: str, tag: str, **fields: object) -> list[tuple[Outcome, float]]:
+    def __init__(self, answers: Sequence[ServerAnswer]) -> None:
+        def bounces(kind: str, measure: str, tag: str, **fields: object) -> list[tuple[EventTemplate, float]]:
             found, weights = weighted(answers, kind)
             share = 1 / sum(weights)
             made = (answered(each, measure, "bounced", tag, **fields) for each in found)
@@ -68,7 +68,7 @@ class Outcomes:
         ]
         self.unsubscribed = outcome("unsubscribed", "unsubscribed", "u")
 
-    def behaviour(self, rates: Rates, complaints: Complaints, *, bulk: bool) -> Behaviour:
+    def behaviour(self, rates: OutcomeRates, complaints: Complaints, *, bulk: bool) -> OutcomeChances:
         """How a stream behaves. `complaints` are those of its customer."""
         shares = [
             (each, rate * share)
@@ -82,7 +82,7 @@ class Outcomes:
         ]
         delivered = 1 - sum(share for _, share in shares)
         common = (rates.unsubscribe if bulk else 0.0, rates.late_bounce)
-        return Behaviour(
+        return OutcomeChances(
             delivered=delivered,
             deferral=rates.deferral,
             chances=list(accumulate((share for _, share in shares), initial=delivered))[1:],

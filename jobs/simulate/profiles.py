@@ -61,7 +61,7 @@ class MailboxDomain(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     feedback_loop: bool = False
 
 
-class Answer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class ServerAnswer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What a receiving server said, and what it means."""
 
     kind: AnswerKind
@@ -71,31 +71,31 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     weight: Positive
 
 
-class Names(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class NameParts(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The words of which customers' names are made."""
 
     first: Annotated[tuple[str, ...], Meta(min_length=1)]
     second: Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
-class Behaviour(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class Profiles(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """All of `profiles.toml`."""
 
-    names: Names
+    names: NameParts
     profiles: Annotated[tuple[Profile, ...], Meta(min_length=1)]
     domains: Annotated[tuple[MailboxDomain, ...], Meta(min_length=1)]
-    answers: tuple[Answer, ...]
+    answers: tuple[ServerAnswer, ...]
 
 
 @cache
-def load(file: Path = FILE) -> Behaviour:
+def load_profiles(file: Path = FILE) -> Profiles:
     """The behaviour in `file`.
 
     Raises:
         SimulationError: naming the file and what is wrong in it.
     """
     try:
-        behaviour = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Behaviour)
+        behaviour = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Profiles)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SimulationError(f"{file}: {error}") from error
     missing = {"hard", "soft", "block", "deferred", "expired"} - {each.kind for each in behaviour.answers}

@@ -8,7 +8,7 @@ from itertools import islice
 from jobs.simulate.fleet import build
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
-from jobs.simulate.timed import Timed
+from jobs.simulate.timed import TimedMessage
 from jobs.simulate.traffic import HOUR_MS, Traffic
 from jobs.simulate.truth import Truth
 
@@ -24,7 +24,7 @@ Publish = Callable[[str, bytes, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SimulationOptions:
     """What to send. `messages` are spread over `span_hours` before now; about 1.04 events come of each.
 
     `rate` and `live_rate` are events/s; a `rate` of 0 is as fast as it goes. `live_seconds` is how long live
@@ -51,7 +51,7 @@ class Options:
             raise SimulationError(f"span_hours is more than 0, not {self.span_hours}")
 
 
-def open_ledger(options: Options) -> Ledger:
+def open_ledger(options: SimulationOptions) -> Ledger:
     """The ledger of a run to come, for whoever wants to look at the truth while `run` goes on.
 
     Raises:
@@ -61,7 +61,7 @@ def open_ledger(options: Options) -> Ledger:
 
 
 def run(
-    options: Options,
+    options: SimulationOptions,
     publish: Publish,
     now_ms: Callable[[], int],
     stop: threading.Event,
@@ -78,7 +78,7 @@ def run(
     """
     book = open_ledger(options) if ledger is None else ledger
 
-    def send(sent: Timed) -> None:
+    def send(sent: TimedMessage) -> None:
         publish(sent.topic, sent.key, sent.value)
         book.record(sent)
 
@@ -92,9 +92,9 @@ def run(
 
 
 def _paced(
-    events: Iterator[Timed],
+    events: Iterator[TimedMessage],
     rate: float,
-    send: Callable[[Timed], None],
+    send: Callable[[TimedMessage], None],
     now_ms: Callable[[], int],
     stop: threading.Event,
     sleep: Callable[[float], object],
@@ -119,8 +119,8 @@ def _paced(
 def _live(
     traffic: Traffic,
     from_ms: int,
-    options: Options,
-    send: Callable[[Timed], None],
+    options: SimulationOptions,
+    send: Callable[[TimedMessage], None],
     now_ms: Callable[[], int],
     stop: threading.Event,
     sleep: Callable[[float], object],

@@ -10,7 +10,7 @@ NO_SLOT = -1
 SLOTS = 2 * len(MEASURES)
 
 
-class Timed(NamedTuple):
+class TimedMessage(NamedTuple):
     """One message to send at `time_ms` (epoch ms, UTC). `slot` is `NO_SLOT` for a blocklist event."""
 
     time_ms: int

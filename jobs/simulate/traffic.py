@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from jobs.simulate.fleet import Customer, Fleet, PlannedListing
-from jobs.simulate.outcomes import Behaviour, Complaints, Outcomes
-from jobs.simulate.profiles import load
-from jobs.simulate.timed import NO_SLOT, Timed
-from jobs.simulate.wire import Lane, Outcome, event, lanes, prefix
+from jobs.simulate.fleet import Fleet, PlannedListing, SimulatedCustomer
+from jobs.simulate.outcomes import Complaints, OutcomeChances, Outcomes
+from jobs.simulate.profiles import load_profiles
+from jobs.simulate.timed import NO_SLOT, TimedMessage
+from jobs.simulate.wire import EventTemplate, Lane, event, lanes, prefix
 from schemas.listing import BlocklistEvent
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
 
@@ -40,14 +40,14 @@ DECK = 1024
 _NEVER_MS = 2**62
 
 #: Time, tie-breaker, and what is due then: more outcomes of a message, a duplicate, or a look at a list.
-_Due = tuple[int, int, "_Rest | Timed | _Listing"]
+_Due = tuple[int, int, "_Rest | TimedMessage | _Listing"]
 
 
 class _Rest(NamedTuple):
     number: int
     lane: Lane
-    behaviour: Behaviour
-    outcomes: tuple[Outcome, ...]
+    behaviour: OutcomeChances
+    outcomes: tuple[EventTemplate, ...]
 
 
 class _Listing(NamedTuple):
@@ -60,13 +60,13 @@ class _Listing(NamedTuple):
 class _Sender:
     """One stream at work."""
 
-    customer: Customer
+    customer: SimulatedCustomer
     weight: float
     deck: list[Lane]
-    before: Behaviour
-    after: Behaviour
+    before: OutcomeChances
+    after: OutcomeChances
     turns_ms: float
-    now: Behaviour
+    now: OutcomeChances
 
 
 class Traffic:
@@ -77,7 +77,7 @@ class Traffic:
 
     def __init__(self, fleet: Fleet, seed: int, start_ms: int, end_ms: int) -> None:
         self._rng = random.Random(f"traffic {seed} {start_ms}")
-        self._outcomes = Outcomes(load().answers)
+        self._outcomes = Outcomes(load_profiles().answers)
         self._prefix = prefix(seed, start_ms)
         self._number = 0
         self._ties = 0
@@ -112,7 +112,7 @@ class Traffic:
                 ends = start_ms + int((end_ms - start_ms) * plan.ends)
             self._later(begins, _Listing(plan, ends, 0))
 
-    def generate(self, start_ms: int, end_ms: int, messages: int, hurry: float = 1.0) -> Iterator[Timed]:
+    def generate(self, start_ms: int, end_ms: int, messages: int, hurry: float = 1.0) -> Iterator[TimedMessage]:
         """The events of [start_ms, end_ms): `messages` new messages, and whatever is due from earlier ones.
 
         Delays are divided by `hurry`. All come in the order of their times; a duplicate repeats its event's
@@ -162,7 +162,7 @@ class Traffic:
         for each in self._senders:
             each.now = each.after if time_ms >= each.turns_ms else each.before
 
-    def _new(self, time_ms: int, sender: _Sender) -> Timed:
+    def _new(self, time_ms: int, sender: _Sender) -> TimedMessage:
         draw = self._rng.random
         self._number += 1
         lane = sender.deck[int(draw() * DECK)]
@@ -177,11 +177,11 @@ class Traffic:
             return self._next(time_ms, _Rest(self._number, lane, now, (*self._deferrals(final), final)))
         return self._emit(time_ms, self._number, lane, now, final)
 
-    def _deferrals(self, final: Outcome) -> list[Outcome]:
+    def _deferrals(self, final: EventTemplate) -> list[EventTemplate]:
         twice = final is self._outcomes.expired or self._rng.random() < 0.3
         return [self._rng.choice(each) for each in self._outcomes.deferred[: 2 if twice else 1]]
 
-    def _next(self, time_ms: int, rest: _Rest) -> Timed:
+    def _next(self, time_ms: int, rest: _Rest) -> TimedMessage:
         """The first outcome now, the others later."""
         first, *others = rest.outcomes
         if others:
@@ -190,7 +190,7 @@ class Traffic:
             self._later(time_ms + int(delay), rest._replace(outcomes=tuple(others)))
         return self._emit(time_ms, rest.number, rest.lane, rest.behaviour, first)
 
-    def _emit(self, time_ms: int, number: int, lane: Lane, now: Behaviour, what: Outcome) -> Timed:
+    def _emit(self, time_ms: int, number: int, lane: Lane, now: OutcomeChances, what: EventTemplate) -> TimedMessage:
         draw = self._rng.random
         if what.delivered:
             afterwards = now.afterwards_plain
@@ -207,8 +207,8 @@ class Traffic:
         value = event(self._prefix, number, time_ms, lane, what)
         if draw() < DUPLICATES:
             again = time_ms + 1 + int(draw() * DUPLICATE_WITHIN_MS / self._hurry)
-            self._later(again, Timed(again, lane.key, value, MAIL_EVENTS, slot + 1))
-        return Timed(time_ms, lane.key, value, MAIL_EVENTS, slot)
+            self._later(again, TimedMessage(again, lane.key, value, MAIL_EVENTS, slot + 1))
+        return TimedMessage(time_ms, lane.key, value, MAIL_EVENTS, slot)
 
     def _complain(self, time_ms: int, rest: _Rest) -> None:
         self._after(time_ms, rest, self._rng.choice(self._outcomes.complained), COMPLAINT_DELAY)
@@ -224,27 +224,27 @@ class Traffic:
             what = self._rng.choices([each for each, _ in late], [share for _, share in late])[0]
             self._after(time_ms, rest, what, LATE_BOUNCE_DELAY)
 
-    def _after(self, time_ms: int, rest: _Rest, what: Outcome, delay: tuple[float, float]) -> None:
+    def _after(self, time_ms: int, rest: _Rest, what: EventTemplate, delay: tuple[float, float]) -> None:
         median_ms, sigma = delay
         delay_ms = self._rng.lognormvariate(math.log(median_ms), sigma) / self._hurry
         self._later(time_ms + SECOND_MS + int(delay_ms), rest._replace(outcomes=(what,)))
 
-    def _later(self, time_ms: int, what: "_Rest | Timed | _Listing") -> None:
+    def _later(self, time_ms: int, what: "_Rest | TimedMessage | _Listing") -> None:
         self._ties += 1
         heappush(self._due, (time_ms, self._ties, what))
 
-    def _overdue(self, upto_ms: int) -> Iterator[Timed]:
+    def _overdue(self, upto_ms: int) -> Iterator[TimedMessage]:
         """All that is due up to a time, in order."""
         while self._due and self._due[0][0] <= upto_ms:
             time_ms, _, what = heappop(self._due)
             if isinstance(what, _Rest):
                 yield self._next(time_ms, what)
-            elif isinstance(what, Timed):
+            elif isinstance(what, TimedMessage):
                 yield what
             else:
                 yield self._look(time_ms, what)
 
-    def _look(self, time_ms: int, listing: _Listing) -> Timed:
+    def _look(self, time_ms: int, listing: _Listing) -> TimedMessage:
         """What an hourly look at a blocklist finds."""
         plan, ends_ms, look = listing
         gone = time_ms >= ends_ms
@@ -261,10 +261,10 @@ class Traffic:
             codes=() if gone else (plan.code,),
             meaning="" if gone else plan.meaning,
         )
-        return Timed(time_ms, plan.resource.encode(), msgspec.json.encode(found), MAIL_BLOCKLISTINGS, NO_SLOT)
+        return TimedMessage(time_ms, plan.resource.encode(), msgspec.json.encode(found), MAIL_BLOCKLISTINGS, NO_SLOT)
 
 
-def generate(fleet: Fleet, start_ms: int, end_ms: int, total_messages: int, seed: int) -> Iterator[Timed]:
+def generate(fleet: Fleet, start_ms: int, end_ms: int, total_messages: int, seed: int) -> Iterator[TimedMessage]:
     """The events of one history; what would come after `end_ms` is left out."""
     return Traffic(fleet, seed, start_ms, end_ms).generate(start_ms, end_ms, total_messages)
 

@@ -10,7 +10,7 @@ import msgspec
 from jobs.simulate.profiles import SimulationError
 from schemas.listing import ListingType, Weight
 
-Verdict = Literal["flag", "clean", "either"]
+TrueVerdict = Literal["flag", "clean", "either"]
 
 #: A customer must be flagged from here on: rates (ratios) with the volumes that make them certain.
 FLAG_FAILURE, FLAG_FINISHED = 0.08, 500
@@ -105,7 +105,7 @@ class CustomerTruth(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     profile: str
-    verdict: Verdict
+    verdict: TrueVerdict
     why: str
     counts: Counts
     duplicates: Counts
@@ -161,7 +161,7 @@ def read(path: Path) -> Truth:
         raise SimulationError(f"{path}: not a truth file: {error}") from error
 
 
-def verdict(profile: str, counts: Counts, sole_critical_listings: int) -> tuple[Verdict, str]:
+def verdict(profile: str, counts: Counts, sole_critical_listings: int) -> tuple[TrueVerdict, str]:
     """What a monitor must say of a customer, and why. `sole_critical_listings` are listings on critical
     lists of addresses that only this customer uses.
     """

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from jobs.simulate.fleet import Customer, Fleet, MailStream
-from jobs.simulate.profiles import Answer
+from jobs.simulate.fleet import Fleet, MailStream, SimulatedCustomer
+from jobs.simulate.profiles import ServerAnswer
 from jobs.simulate.timed import first_slot, place
 
 #: prefix, number, opening, time, sender, number, message, hash, address, body, ending
@@ -21,7 +21,7 @@ _MASK = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EventTemplate:
     """One thing that can be reported of a message: its parts of the JSON, and its place in a ledger.
 
     `opening` is what follows the id's number, from the id's tag to the name `time`.
@@ -48,9 +48,9 @@ class Lane:
     feedback_loop: bool
 
 
-def outcome(measure: str, type_: str, tag: str, **fields: object) -> Outcome:
+def outcome(measure: str, type_: str, tag: str, **fields: object) -> EventTemplate:
     """An outcome counted as `measure`. `tag` ends its event's id; `fields` are in the struct's order."""
-    return Outcome(
+    return EventTemplate(
         place=place(measure),
         opening=f'-{tag}","type":"{type_}","time":'.encode(),
         body=_fields(fields),
@@ -59,7 +59,7 @@ def outcome(measure: str, type_: str, tag: str, **fields: object) -> Outcome:
     )
 
 
-def answered(answer: Answer, measure: str, type_: str, tag: str, **fields: object) -> Outcome:
+def answered(answer: ServerAnswer, measure: str, type_: str, tag: str, **fields: object) -> EventTemplate:
     """An outcome with what the receiving server said."""
     return outcome(
         measure,
@@ -72,7 +72,7 @@ def answered(answer: Answer, measure: str, type_: str, tag: str, **fields: objec
     )
 
 
-def lanes(fleet: Fleet, number: int, customer: Customer, stream: MailStream) -> list[list[Lane]]:
+def lanes(fleet: Fleet, number: int, customer: SimulatedCustomer, stream: MailStream) -> list[list[Lane]]:
     """The lanes of a stream (its number in the fleet): for each domain, one for each address."""
     key = customer.name.encode()
     sender = {"customer": customer.name, "stream": stream.name}
@@ -109,7 +109,7 @@ def prefix(seed: int, start_ms: int) -> bytes:
     return f'{{"id":"{seed:x}-{start_ms:x}-'.encode()
 
 
-def event(begin: bytes, number: int, time_ms: int, lane: Lane, what: Outcome) -> bytes:
+def event(begin: bytes, number: int, time_ms: int, lane: Lane, what: EventTemplate) -> bytes:
     """The event of message `number`. `begin` is from `prefix`."""
     return _EVENT % (
         begin,
@@ -126,7 +126,7 @@ def event(begin: bytes, number: int, time_ms: int, lane: Lane, what: Outcome) ->
     )
 
 
-def weighted(answers: Sequence[Answer], kind: str) -> tuple[list[Answer], list[float]]:
+def weighted(answers: Sequence[ServerAnswer], kind: str) -> tuple[list[ServerAnswer], list[float]]:
     """The answers of a kind, and their weights."""
     found = [each for each in answers if each.kind == kind]
     return found, [each.weight for each in found]

@@ -3,7 +3,7 @@
 from math import isfinite
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
-from schemas.counts import Baseline
+from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE
 from schemas.policy_rule import Rule
@@ -194,7 +194,7 @@ def _listings(number: int) -> str:
     return _many(number, "listing") if number else "No listing"
 
 
-def usually(usual: Baseline) -> str:
+def usually(usual: VolumeBaseline) -> str:
     """What a spike is measured against."""
     return (
         f"usual at this time of day are {usual.median:,.0f} (median of {usual.days} days), "

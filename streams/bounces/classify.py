@@ -162,4 +162,4 @@ def load_bounce_classifier(path: Path | None = None, own: Path | None = None) ->
         RulesError: a file cannot be read, is not TOML, or breaks the schema.
         ProvidersError: the provider table cannot be used.
     """
-    return BounceClassifier(read(path, own), providers.load())
+    return BounceClassifier(read(path, own), providers.load_providers())

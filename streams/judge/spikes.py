@@ -19,7 +19,7 @@ from math import sqrt
 
 import numpy as np
 
-from schemas.counts import Baseline
+from schemas.counts import VolumeBaseline
 from schemas.policy_rule import Rule
 from streams.subjects.arrays import Counts
 
@@ -36,7 +36,7 @@ NORMAL = 1.4826
 SHARE = 0.2
 
 
-def baseline(volumes: Counts) -> Baseline | None:
+def baseline(volumes: Counts) -> VolumeBaseline | None:
     """What is usual, from `HOURS` hours, oldest first; None without mail for `LEAST_DAYS` days."""
     mail = np.maximum(volumes, 0)
     sent = np.flatnonzero(mail)
@@ -49,17 +49,17 @@ def baseline(volumes: Counts) -> Baseline | None:
     pairs = mail[:-1] + mail[1:]
     usual = pairs[last - DAY_H * np.arange(days)]
     median = float(np.median(usual))
-    return Baseline(
+    return VolumeBaseline(
         median=median, mad=float(np.median(np.abs(usual - median))), largest=int(pairs.max()), days=int(days)
     )
 
 
-def score(volume: int, usual: Baseline) -> float:
+def score(volume: int, usual: VolumeBaseline) -> float:
     """How unusual a volume (recipients in an hour) is; 0 where it is not above the median."""
     scale = max(NORMAL * usual.mad, sqrt(usual.median), SHARE * usual.median, 1.0)
     return max(0.0, (volume - usual.median) / scale)
 
 
-def exceeds(volume: int, usual: Baseline, rule: Rule, ratio: float = 1.0) -> bool:
+def exceeds(volume: int, usual: VolumeBaseline, rule: Rule, ratio: float = 1.0) -> bool:
     """Whether the hour is larger than `factor` times the busiest time, or `ratio` of that."""
     return volume > rule.times * ratio * usual.largest

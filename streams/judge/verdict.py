@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from schemas.alert import LEVELS, Level
-from schemas.counts import Baseline, SubjectCounts, WindowCounts
+from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
@@ -75,7 +75,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     confidence: float
     threshold: float
     insufficient_volume: bool
-    baseline: Baseline | None = None
+    baseline: VolumeBaseline | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,7 +255,7 @@ def _burn_verdict(
     )
 
 
-def _spike_verdict(rule: Rule, volume: int, usual: Baseline | None) -> Verdict:
+def _spike_verdict(rule: Rule, volume: int, usual: VolumeBaseline | None) -> Verdict:
     ((window, least),) = rule.checks
     opened = held = -1
     found = 0.0 if usual is None else score(volume, usual)

@@ -24,8 +24,7 @@ import msgspec
 
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
-from schemas.settings import Kafka
-from schemas.settings import Monitor as MonitorSettings
+from schemas.settings import Kafka, MonitorSettings
 from schemas.topics import REPUTATION_CHANGES
 from streams.io.broker import BrokerError
 from streams.io.changes import customers_in, partition_of

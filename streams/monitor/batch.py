@@ -23,7 +23,7 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.providers import Providers
 from schemas.scope import SHARED
-from schemas.settings import Monitor as MonitorSettings
+from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
 from schemas.topics import REPUTATION_ALERTS
 from streams.alerts.cause import Basis, override_key

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.counts import Baseline, SubjectCounts, WindowCounts
+from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.listing import WEIGHTS
 from schemas.scope import CUSTOMER, STREAM_PREFIX
 
@@ -45,7 +45,7 @@ class Subjects:
     scopes: list[str]
     windows: tuple[str, ...]
     counts: Counts
-    baselines: Mapping[int, Baseline] = field(default_factory=dict)
+    baselines: Mapping[int, VolumeBaseline] = field(default_factory=dict)
     by_provider: Mapping[tuple[str, ...], Counts] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.alert import Level
-from schemas.counts import Baseline, SubjectCounts, WindowCounts
+from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, MinVolume, window_ms
@@ -358,7 +358,7 @@ def _days_before(volumes: Counts, hour: int) -> Counts:
     return np.concatenate((np.zeros(HOURS - len(found), np.int64), found))
 
 
-def _subject(customer: str, scope: str, rule: Rule, counts: Counts, usual: Baseline | None) -> SubjectCounts:
+def _subject(customer: str, scope: str, rule: Rule, counts: Counts, usual: VolumeBaseline | None) -> SubjectCounts:
     return SubjectCounts(
         customer=customer,
         scope=scope,

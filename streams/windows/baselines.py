@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.counts import Baseline
+from schemas.counts import VolumeBaseline
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.screen import finished
@@ -41,7 +41,7 @@ GROUP BY customer, stream
 """
 
 #: By customer and scope; those without enough history are absent.
-Found = dict[StreamKey, Baseline]
+Found = dict[StreamKey, VolumeBaseline]
 
 
 class Baselines:
@@ -55,7 +55,7 @@ class Baselines:
         self._read: set[str] = set()
         self._found: Found = {}
 
-    def of(self, subjects: Subjects, now_ms: int) -> Mapping[int, Baseline]:
+    def of(self, subjects: Subjects, now_ms: int) -> Mapping[int, VolumeBaseline]:
         """By the places of subjects; of those only whose last hour is large enough and who have a history.
 
         Raises:

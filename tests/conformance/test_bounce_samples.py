@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from schemas.providers import load as load_providers
+from schemas.providers import load_providers
 from streams.bounces.classify import CLASSES, Classified, load_bounce_classifier
 from tests.support.root import ROOT
 

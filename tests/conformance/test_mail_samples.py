@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from tests.support.root import ROOT
@@ -20,7 +20,7 @@ from tests.support.root import ROOT
 SAMPLES = ROOT.parent / "shared" / "samples"
 KEY = b"a key"
 HOUSE = FormatOptions(default_customer="house")
-CONTEXT = Context(KEY, load(), {"arf": HOUSE, "dsn": HOUSE})
+CONTEXT = Context(KEY, load_providers(), {"arf": HOUSE, "dsn": HOUSE})
 
 #: What differs, why we leave it so, and in which samples.
 DIFFERENCES: list[tuple[str, str, str]] = [

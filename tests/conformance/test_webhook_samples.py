@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent, epoch_ms
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from tests.support.root import ROOT
 
@@ -126,7 +126,7 @@ needs_samples = pytest.mark.skipif(not ROWS, reason=f"no samples at {SAMPLES.nam
 
 def adapted(row: dict[str, Any]) -> list[MailEvent]:
     name = FORMATS[row["esp"]]
-    context = Context(b"a key", load(), {name: FormatOptions(default_customer="nobody")})
+    context = Context(b"a key", load_providers(), {name: FormatOptions(default_customer="nobody")})
     return adapter(name)(row["body"].encode(), context)
 
 

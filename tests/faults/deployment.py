@@ -54,8 +54,8 @@ class Deployment:
 
     def remake_topics(self) -> None:
         """Delete the topics with all that is in them, and make them anew under new ids."""
-        remake_topics(self.kafka, topics.load())
-        self.ids = topic_ids(admin(self.kafka), list(topics.load()))
+        remake_topics(self.kafka, topics.load_topics())
+        self.ids = topic_ids(admin(self.kafka), list(topics.load_topics()))
         self.sender = Sender(self.kafka)
 
     def environment(self, store_url: str, **more: str) -> dict[str, str]:
@@ -104,7 +104,7 @@ class Deployment:
 
     def live(self, rate: float, *, seed: int) -> Traffic:
         """Simulated mail of the present at `rate` events/s until it is ended, begun."""
-        options = simulate.Options(seed=seed, customers=30, messages=0, live_rate=rate, live_seconds=-1)
+        options = simulate.SimulationOptions(seed=seed, customers=30, messages=0, live_rate=rate, live_seconds=-1)
         load = Traffic(self.sender, self.sent, options)
         self._loads.append(load)
         load.start()
@@ -207,5 +207,5 @@ class Deployment:
         return "".join(parts)
 
 
-def _options(seed: int, messages: int, rate: float = 0.0) -> simulate.Options:
-    return simulate.Options(seed=seed, customers=30, messages=messages, span_hours=6, rate=rate)
+def _options(seed: int, messages: int, rate: float = 0.0) -> simulate.SimulationOptions:
+    return simulate.SimulationOptions(seed=seed, customers=30, messages=messages, span_hours=6, rate=rate)

@@ -21,7 +21,7 @@ def messages(kafka: Kafka, topic: str) -> Iterator[bytes]:
     """All messages of a topic up to its present end, partition by partition."""
     source = consumer(kafka, "reader")
     try:
-        for partition in range(topics.load()[topic].partitions):
+        for partition in range(topics.load_topics()[topic].partitions):
             low, high = source.get_watermark_offsets(TopicPartition(topic, partition), timeout=READ_S)
             source.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
             at = low

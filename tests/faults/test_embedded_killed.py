@@ -29,7 +29,7 @@ class Up:
     def __init__(self, folder: Path) -> None:
         self._settings = reached(Settings(embedded=Embedded(data=str(folder / "data"))))
         self.store: Store = open_store(self._settings.clickhouse)
-        self.ids = topic_ids(admin(self._settings.kafka), list(topics.load()))
+        self.ids = topic_ids(admin(self._settings.kafka), list(topics.load_topics()))
         # One request at a time, so that messages without an answer stand where they were sent.
         one_by_one = {"enable.idempotence": False, "max.in.flight.requests.per.connection": 1, "retries": 0}
         self.sender = Sender(self._settings.kafka, **one_by_one)
@@ -65,8 +65,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[], tuple[Up, Worker]]]:
     process.kill()
 
 
-def options(seed: int, messages: int, rate: float = 0.0) -> simulate.Options:
-    return simulate.Options(seed=seed, customers=20, messages=messages, span_hours=6, rate=rate)
+def options(seed: int, messages: int, rate: float = 0.0) -> simulate.SimulationOptions:
+    return simulate.SimulationOptions(seed=seed, customers=20, messages=messages, span_hours=6, rate=rate)
 
 
 def test_killed_up_keeps_its_counts_and_counts_what_comes_anew(start: Callable[[], tuple[Up, Worker]]) -> None:

@@ -14,11 +14,10 @@ from types import FrameType
 
 import msgspec
 
-from schemas.blocklists import load as load_zones
-from schemas.blocklists import not_a_listing
+from schemas.blocklists import load_zones, not_a_listing
 from schemas.event import MAX_CUSTOMER_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import (
     LISTING_FORMATS,
     Adapter,
@@ -42,7 +41,7 @@ MEMORY = 1_000_000_000
 
 CONTEXT = Context(
     b"a key",
-    load(),
+    load_providers(),
     {name: FormatOptions(default_customer="house") for name in SEEDS},
     clock=lambda: NOW_MS,
     lists=Lists({zone.zone: zone for zone in load_zones()}),

@@ -112,5 +112,5 @@ def kafka(request: pytest.FixtureRequest) -> Kafka:
 def _emptied(kafka: Kafka) -> Kafka:
     """The settings with a consumer group that nobody has used; the topics are made anew."""
     settings = msgspec.structs.replace(kafka, group=f"test{next(_numbers)}")
-    remake_topics(settings, list(topics.load().values()))
+    remake_topics(settings, list(topics.load_topics().values()))
     return settings

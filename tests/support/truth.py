@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from jobs import simulate
 from jobs.simulate.fleet import Fleet
-from jobs.simulate.timed import NO_SLOT, SLOTS, Timed
+from jobs.simulate.timed import NO_SLOT, SLOTS, TimedMessage
 from schemas.counts import MEASURES
 from schemas.event import NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
@@ -267,7 +267,7 @@ class Book(simulate.Ledger):
         self._sent = sent
         self._repeat = repeat
 
-    def record(self, sent: Timed) -> None:
+    def record(self, sent: TimedMessage) -> None:
         """One message was sent."""
         super().record(sent)
         if sent.slot == NO_SLOT:
@@ -286,9 +286,9 @@ class Repeater:
         self._random = random.Random(seed)
         self._sender = sender
         self._sent = sent
-        self._later: list[tuple[Timed, MailEvent, int]] = []
+        self._later: list[tuple[TimedMessage, MailEvent, int]] = []
 
-    def sent(self, message: Timed, event: MailEvent, measure: int) -> None:
+    def sent(self, message: TimedMessage, event: MailEvent, measure: int) -> None:
         """One message was sent by the simulator."""
         draw = self._random.random()
         if draw < self._part / 2:
@@ -304,7 +304,7 @@ class Repeater:
             self._again(*each)
         self._later.clear()
 
-    def _again(self, message: Timed, event: MailEvent, measure: int) -> None:
+    def _again(self, message: TimedMessage, event: MailEvent, measure: int) -> None:
         self._sender.send(message.topic, message.key, message.value)
         self._sent.add(event, measure, repeat=True)
 
@@ -313,7 +313,7 @@ class Traffic:
     """The simulator's mail on its way to the broker, on a thread of its own, as the load under which faults happen."""
 
     def __init__(
-        self, sender: Sender, sent: Sent, options: simulate.Options, clock: Callable[[], int] | None = None
+        self, sender: Sender, sent: Sent, options: simulate.SimulationOptions, clock: Callable[[], int] | None = None
     ) -> None:
         self._sender = sender
         self._options = options

@@ -86,7 +86,7 @@ def test_complaint_rate_lists_the_providers_with_a_feedback_loop() -> None:
     listed = re.search(r"value IN \((.*?)\)", sql("Complaint rate"))
     assert listed is not None
     names = tuple(name.strip("'") for name in listed[1].split(", "))
-    assert names == providers.load().with_feedback_loop()
+    assert names == providers.load_providers().with_feedback_loop()
     assert "gmail" not in names
 
 

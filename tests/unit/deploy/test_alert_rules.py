@@ -5,7 +5,7 @@ from typing import get_args
 
 import yaml
 
-from api.collect.numbers import Numbers, Outcome
+from api.collect.numbers import Numbers, RequestOutcome
 from jobs.blocklists.metrics import ScanMetrics
 from streams.intake.metrics import IngestMetrics
 from streams.io.instrument import readings
@@ -31,4 +31,4 @@ def test_rules_use_metrics_that_exist() -> None:
 def test_rules_ask_for_outcomes_of_webhooks_that_exist() -> None:
     asked = set(re.findall(r'outcome="(\w+)"', RULES.read_text(encoding="utf-8")))
     assert asked
-    assert asked <= set(get_args(Outcome))
+    assert asked <= set(get_args(RequestOutcome))

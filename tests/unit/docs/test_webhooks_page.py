@@ -10,7 +10,7 @@ from api.collect.pieces import BATCHED
 from api.collect.schemes import DAY_S, SCHEMES, TRY_S
 from api.collect.sources import prepare
 from schemas.collect import Collect
-from schemas.settings import load
+from schemas.settings import load_settings
 from tests.support.root import ROOT
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ AGES = {None: "", TRY_S: "5 min", DAY_S: "24 h"}
 def test_example_can_be_started(tmp_path: Path) -> None:
     file = tmp_path / "repmon.toml"
     file.write_text(PAGE.split("```toml\n")[1].split("```")[0])
-    settings = load(file, {})
+    settings = load_settings(file, {})
     sources = prepare(settings.collect.sources, Certificates())
     addresses = [
         f"http://127.0.0.1:8090/collect/{each.format_name}/{name} -> {each.topic}" for name, each in sources.items()

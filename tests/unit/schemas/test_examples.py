@@ -18,7 +18,7 @@ from schemas import alert, event, listing, topics
 from schemas.event import MailEvent, epoch_ms
 from streams.adapt.common import check
 
-TOPICS = topics.load()
+TOPICS = topics.load_topics()
 ROOT = Path(str(topics.folder("examples")))
 TIME_FIELDS = frozenset({"time"})
 #: jsonschema checks `date-time` only with another package; the type's own reader says no less.

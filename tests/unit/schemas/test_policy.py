@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from schemas import policy
-from schemas.policy import Policy, load, parse
+from schemas.policy import Policy, load_policy, parse
 from schemas.policy_metric import PolicyError, window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
@@ -286,22 +286,22 @@ def test_mistake_is_reported_with_file_rule_and_field(case: str) -> None:
 
 def test_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"none\.toml: cannot be read"):
-        load(tmp_path / "none.toml")
+        load_policy(tmp_path / "none.toml")
 
 
 def test_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(PolicyError, match=r"binary\.toml: not valid TOML"):
-        load(tmp_path / "binary.toml")
+        load_policy(tmp_path / "binary.toml")
 
 
 def test_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f'name = "mine"\n{RULE}', encoding="utf-8")
-    assert load(tmp_path / "mine.toml").name == "mine"
+    assert load_policy(tmp_path / "mine.toml").name == "mine"
 
 
 def test_default_policy_has_the_documented_thresholds() -> None:
-    levels = {rule.name: dict(rule.levels.given()) for rule in load().rules}
+    levels = {rule.name: dict(rule.levels.given()) for rule in load_policy().rules}
     assert levels == {
         "complaint": {"warning": 0.001, "excessive": 0.003},
         "failure": {"warning": 0.03, "excessive": 0.05, "critical": 0.10},
@@ -314,7 +314,7 @@ def test_default_policy_has_the_documented_thresholds() -> None:
 
 
 def test_default_policy_counts_the_documented_windows() -> None:
-    assert {name: window_ms(name) for name in load().windows} == {
+    assert {name: window_ms(name) for name in load_policy().windows} == {
         "5m": DAY_MS // 288,
         "1h": DAY_MS // 24,
         "24h": DAY_MS,
@@ -378,7 +378,7 @@ def test_default_share_and_weights_hold_where_none_are_given() -> None:
     assert (rule.least_share, rule.counted_weights) == (0.5, ("critical", "major"))
     text = f'{COUNT}metric = "listing_count"\nweights = ["minor"]\n{RULE}'
     assert parse(text, "policy.toml").listed_weights == {"minor"}
-    assert load().listed_weights == {"critical"}
+    assert load_policy().listed_weights == {"critical"}
 
 
 def test_version_begins_with_the_name() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from schemas import providers
-from schemas.providers import OTHER, ProvidersError, load
+from schemas.providers import OTHER, ProvidersError, load_providers
 
-TABLE = load()
+TABLE = load_providers()
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_broken_table_is_refused_with_file_and_place(tmp_path: Path, text: str, 
     file = tmp_path / "providers.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ProvidersError) as caught:
-        load(file)
+        load_providers(file)
     assert str(file) in str(caught.value)
     assert complaint in str(caught.value)
 
 
 def test_missing_table_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ProvidersError, match=r"none\.toml: cannot be read: No such file"):
-        providers.load(tmp_path / "none.toml")
+        providers.load_providers(tmp_path / "none.toml")

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.settings import ENV_PREFIX, RENAMED, SECRET_FIELDS, Settings, SettingsError, hidden, load
+from schemas.settings import ENV_PREFIX, RENAMED, SECRET_FIELDS, Settings, SettingsError, hidden, load_settings
 
 
 def written(folder: Path, text: str) -> Path:
@@ -17,7 +17,7 @@ def written(folder: Path, text: str) -> Path:
 
 def refusal(file: Path | None = None, /, **environ: str) -> str:
     with pytest.raises(SettingsError) as caught:
-        load(file, environ)
+        load_settings(file, environ)
     return str(caught.value)
 
 
@@ -27,27 +27,29 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_file_and_environment_the_defaults_hold() -> None:
-    assert load(environ={}) == Settings()
+    assert load_settings(environ={}) == Settings()
 
 
 def test_file_of_the_working_folder_is_read_if_it_is_there(tmp_path: Path) -> None:
     (tmp_path / "repmon.toml").write_text('[kafka]\nbootstrap = "broker:9092"\n')
-    assert load(environ={}).kafka.bootstrap == "broker:9092"
+    assert load_settings(environ={}).kafka.bootstrap == "broker:9092"
 
 
 def test_named_file_replaces_that_of_the_working_folder(tmp_path: Path) -> None:
     (tmp_path / "repmon.toml").write_text('[kafka]\nbootstrap = "broker:9092"\n')
-    assert load(written(tmp_path, "[api]\nport = 81\n"), {}) == msgspec.convert({"api": {"port": 81}}, Settings)
+    assert load_settings(written(tmp_path, "[api]\nport = 81\n"), {}) == msgspec.convert(
+        {"api": {"port": 81}}, Settings
+    )
 
 
 def test_environment_overrides_the_file_field_by_field(tmp_path: Path) -> None:
     file = written(tmp_path, '[kafka]\nbootstrap = "broker:9092"\ngroup = "a"\n')
-    settings = load(file, {"REPMON_KAFKA__BOOTSTRAP": "other:9092"})
+    settings = load_settings(file, {"REPMON_KAFKA__BOOTSTRAP": "other:9092"})
     assert (settings.kafka.bootstrap, settings.kafka.group) == ("other:9092", "a")
 
 
 def test_environment_gives_numbers_truths_lists_and_tables() -> None:
-    settings = load(
+    settings = load_settings(
         environ={
             "REPMON_API__PORT": "81",
             "REPMON_INGEST__FLUSH_SECONDS": "0.5",
@@ -63,7 +65,7 @@ def test_environment_gives_numbers_truths_lists_and_tables() -> None:
 
 @pytest.mark.parametrize("password", ["[bracket", "{brace}", "123", "true", "null"])
 def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
-    assert load(environ={"REPMON_CLICKHOUSE__PASSWORD": password}).clickhouse.password == password
+    assert load_settings(environ={"REPMON_CLICKHOUSE__PASSWORD": password}).clickhouse.password == password
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_old_name_of_a_setting_is_refused_with_the_new_one(tmp_path: Path, secti
     assert refusal(file) == f"{file}: {section}: `{old}` is called `{new}` now"
     variable = f"REPMON_{section}__{old}".upper()
     with pytest.raises(SettingsError) as refused:
-        load(environ={variable: "1"})
+        load_settings(environ={variable: "1"})
     assert str(refused.value) == f"{variable}: {section}: `{old}` is called `{new}` now"
     known = {each.name for each in msgspec.structs.fields(getattr(Settings(), section))}
     assert new in known
@@ -154,7 +156,7 @@ def test_variables_of_others_are_passed_over() -> None:
         "HOME": "/",
         "KAFKA__X": "1",
     }
-    assert load(environ=others) == Settings()
+    assert load_settings(environ=others) == Settings()
 
 
 def test_user_and_password_in_the_address_of_the_store_are_refused_and_not_repeated() -> None:
@@ -177,7 +179,7 @@ def secrets_set() -> dict[str, str]:
 def test_secrets_are_hidden_and_all_else_is_shown() -> None:
     options = '{"ssl.key.password": "hush", "client.id": "shown"}'
     environ = {**secrets_set(), "REPMON_KAFKA__OPTIONS": options, "REPMON_GRAFANA__URL": "http://me:hush@grafana:3000"}
-    shown = hidden(load(environ=environ))
+    shown = hidden(load_settings(environ=environ))
     assert "hush" not in str(shown)
     assert len(secrets_set()) == str(shown).count("'***'") - 1 == 5
     assert shown["kafka"]["options"] == {"ssl.key.password": "***", "client.id": "shown"}
@@ -194,20 +196,20 @@ def webhooks(**sources: dict[str, Any]) -> dict[str, str]:
 
 
 def test_keys_of_blocklists_are_hidden_too() -> None:
-    shown = hidden(load(environ={"REPMON_BLOCKLISTS__KEYS": '{"spamhaus_dqs": "hush", "abusix": ""}'}))
+    shown = hidden(load_settings(environ={"REPMON_BLOCKLISTS__KEYS": '{"spamhaus_dqs": "hush", "abusix": ""}'}))
     assert shown["blocklists"]["keys"] == {"spamhaus_dqs": "***", "abusix": ""}
     assert Settings().blocklists.keys == {}
 
 
 def test_secrets_of_webhooks_are_hidden_too() -> None:
     shop = {"format": "mailgun", "secret": "hush", "user": "me", "password": "hush"}
-    shown = hidden(load(environ=webhooks(shop=shop, mine={"format": "canonical", "token": "hush"})))
+    shown = hidden(load_settings(environ=webhooks(shop=shop, mine={"format": "canonical", "token": "hush"})))
     assert "hush" not in str(shown)
     assert shown["collect"]["sources"]["shop"]["user"] == "me"
 
 
 def test_topics_of_webhooks_are_read_in_their_format() -> None:
-    settings = load(
+    settings = load_settings(
         environ=webhooks(a={"format": "ses"}, b={"format": "ses"}, c={"format": "postal", "topic": "own.postal"})
     )
     assert settings.ingest.formats == {

@@ -10,7 +10,7 @@ from schemas.event import MAX_EVENT_BYTES
 from schemas.json_schema import json_schema, text
 from schemas.topics import FieldNote, TopicsError
 
-TOPICS = topics.load()
+TOPICS = topics.load_topics()
 PACKAGE = Path(str(topics.folder("topics")))
 DAY_MS = 86_400_000
 
@@ -86,7 +86,7 @@ def test_mistake_in_a_topic_file_is_named_with_file_and_field(
     changed: Callable[[str, str, str], Path], old: str, new: str, field: str
 ) -> None:
     with pytest.raises(TopicsError) as failure:
-        topics.load(changed("mail.events.yaml", old, new))
+        topics.load_topics(changed("mail.events.yaml", old, new))
     assert str(failure.value).startswith("mail.events.yaml: ")
     assert field in str(failure.value)
 
@@ -95,7 +95,7 @@ def test_missing_topic_file_is_named(changed: Callable[[str, str, str], Path]) -
     folder = changed("mail.events.yaml", "mail.events", "mail.events")
     (folder / "reputation.changes.yaml").unlink()
     with pytest.raises(TopicsError, match=r"^reputation\.changes\.yaml: missing"):
-        topics.load(folder)
+        topics.load_topics(folder)
 
 
 @pytest.mark.parametrize("name", topics.NAMES)

@@ -20,7 +20,7 @@ from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 Said = Callable[..., str]
 
 

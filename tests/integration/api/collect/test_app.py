@@ -28,7 +28,7 @@ from jobs.embedded.broker import EmbeddedBroker
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.collect import Collect, Source
-from schemas.settings import Kafka, Settings, SettingsError, load
+from schemas.settings import Kafka, Settings, SettingsError, load_settings
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import BrokerError, consumer
 from streams.io.store import Store
@@ -431,7 +431,7 @@ def test_webhook_is_counted_once_however_often_it_comes(tmp_path: Path, embedded
     """The whole path: webhook, collector, topic, ingest, counts."""
     file = tmp_path / "repmon.toml"
     file.write_text(CONFIG)
-    settings = load(file, {})
+    settings = load_settings(file, {})
     kafka = with_topics(embedded_kafka)
     worker = IngestWorker(kafka, settings.ingest, store, takes(settings), clock=lambda: int(NOW_S * 1000))
     stop = threading.Event()

@@ -14,8 +14,7 @@ from schemas import policy
 from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
-from schemas.settings import Policy as PolicyFile
-from schemas.settings import Settings, SettingsError
+from schemas.settings import PolicySettings, Settings, SettingsError
 from streams.io.store import Store
 from streams.judge.allowance import Allowance
 from streams.windows.current import window_counts
@@ -24,7 +23,7 @@ from tests.integration.streams.monitor.test_batch import CUSTOMERS, LOOP, NOW_MS
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.standing_clock import keep_for_ever
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 HOUR_MS = HOUR * 1000
 
 
@@ -250,5 +249,5 @@ def test_moment_is_judged_by_the_policy_that_was_in_force_then(ground: Ground) -
 
     names = [name_at(ago, Settings()) for ago in (2 * HOUR_MS + 1, 2 * HOUR_MS, HOUR_MS + 1, HOUR_MS, 0)]
     assert names == ["default", "second", "second", "third", "third"]
-    named = Settings(policy=PolicyFile(file=str(policy.DEFAULT_FILE)))
+    named = Settings(policy=PolicySettings(file=str(policy.DEFAULT_FILE)))
     assert name_at(0, named) == "default", "a file that the settings name stays in force"

@@ -118,12 +118,12 @@ def test_evidence_has_the_customers_own_part_and_nobody_elses_name(api: Api) -> 
 def test_explanation_has_the_listings_of_what_the_customer_used(api: Api, store: Store) -> None:
     ListingCauses(store, {}).refresh(NOW_MS)
     Ground(store).judge().judge_customers(["acme", "rival"], NOW_MS)
-    found = explain(store, "acme", policy.load(), LOOP, NOW_MS, past=False)
+    found = explain(store, "acme", policy.load_policy(), LOOP, NOW_MS, past=False)
     assert found is not None
     assert [each.resource for each in found.listings] == [SHARED, OWN]
     text = "\n".join(explained(found))
     assert "on blocklists:" in text and "shared by 2: rival 1.00" in text
-    earlier = explain(store, "acme", policy.load(), LOOP, NOW_MS - 4 * HOUR * 1000, past=True)
+    earlier = explain(store, "acme", policy.load_policy(), LOOP, NOW_MS - 4 * HOUR * 1000, past=True)
     assert earlier is not None
     assert [each.resource for each in earlier.listings] == [OWN]
 

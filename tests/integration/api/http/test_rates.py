@@ -16,7 +16,7 @@ from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Api, Row, running
 
 METRICS = ("complaint", "failure", "block", "exposure")
 WINDOWS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "15d": 15 * DAY, "30d": 30 * DAY}
-LOOP = providers.load().with_feedback_loop()
+LOOP = providers.load_providers().with_feedback_loop()
 RUNNING_ENDS = NOW // MINUTE * MINUTE + MINUTE
 #: One more than the most of each measure of a random row.
 MOST = dict(delivered=500, hard=20, soft=9, block=9, expired=9, late_hard=5, late_block=5, complained=6)  # noqa: C408

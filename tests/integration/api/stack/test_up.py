@@ -58,7 +58,7 @@ def test_all_that_was_acknowledged_is_counted_when_told_to_stop_in_full_flow(tmp
     with up(tmp_path) as (settings, process):
         publisher = Publisher(settings.kafka)
         truth = simulate.run(
-            simulate.Options(messages=60_000, rate=0),
+            simulate.SimulationOptions(messages=60_000, rate=0),
             publisher.publish,
             now_ms=lambda: time.time_ns() // 1_000_000,
             stop=threading.Event(),

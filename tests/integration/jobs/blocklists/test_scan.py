@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome
+from jobs.blocklists.answer import Clear, Failed, Listed, Look, LookOutcome
 from jobs.blocklists.dnsbl import Resource, look, questions
 from jobs.blocklists.listing_life import SAY_AGAIN_MS
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from jobs.blocklists.state import open_listings
-from schemas.blocklists import BlocklistsError, Zone, load
+from schemas.blocklists import BlocklistsError, Zone, load_zones
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, SettingsError
 from streams.intake.records import listing_columns
@@ -111,13 +111,13 @@ def settings(server: Rbldnsd, zones_file: Path) -> Blocklists:
     return settings_for(server.port, zones_file)
 
 
-def asked(zone: Zone, settings: Blocklists, *names: str) -> dict[str, Outcome]:
+def asked(zone: Zone, settings: Blocklists, *names: str) -> dict[str, LookOutcome]:
     looks = asyncio.run(look(questions([Resource(zone.kind, name) for name in names], [zone]), settings))
     return {each.resource: each.outcome for each in looks}
 
 
 def zone(name: str, zones_file: Path) -> Zone:
-    return next(each for each in load(zones_file) if each.zone == name)
+    return next(each for each in load_zones(zones_file) if each.zone == name)
 
 
 # ---- one look

@@ -13,8 +13,8 @@ from jobs.blocklists.dnsbl import QueryOptions, Question, Resource, look, questi
 from jobs.blocklists.rate_limit import Pacer
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
-from jobs.blocklists.used_resources import Use, read_used
-from schemas.blocklists import load
+from jobs.blocklists.used_resources import ResourceUsers, read_used
+from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
 from streams.io.store import Store
@@ -111,10 +111,10 @@ def test_what_was_used_in_the_last_seven_days_is_read_with_customers_and_message
     sent_with(store, "old.acme.com", "acme", 9, at_ms=NOW - 8 * DAY)
     found = read_used(store, 7, ["2001:db8::7"], NOW).by_resource
     assert found == {
-        Resource("ip", "192.0.2.1"): Use(("acme",), 1, 100),
-        Resource("domain", "news.acme.com"): Use(("acme", "bob"), 2, 42),
-        Resource("domain", "acme.com"): Use(("acme", "bob"), 2, 42),
-        Resource("ip", "2001:db8::7"): Use(),
+        Resource("ip", "192.0.2.1"): ResourceUsers(("acme",), 1, 100),
+        Resource("domain", "news.acme.com"): ResourceUsers(("acme", "bob"), 2, 42),
+        Resource("domain", "acme.com"): ResourceUsers(("acme", "bob"), 2, 42),
+        Resource("ip", "2001:db8::7"): ResourceUsers(),
     }
 
 
@@ -123,15 +123,15 @@ def test_domains_of_signatures_are_asked_about_too(store: Store) -> None:
     sent_with(store, "mail.esp.net", "acme", 40, dimension="dkim")
     sent_with(store, "mail.esp.net", "bob", 2, dimension="dkim")
     found = read_used(store, 7, [], NOW).by_resource
-    assert found[Resource("domain", "mail.esp.net")] == Use(("acme", "bob"), 2, 42)
-    assert found[Resource("domain", "esp.net")] == Use(("acme", "bob"), 2, 42)
+    assert found[Resource("domain", "mail.esp.net")] == ResourceUsers(("acme", "bob"), 2, 42)
+    assert found[Resource("domain", "esp.net")] == ResourceUsers(("acme", "bob"), 2, 42)
 
 
 def test_address_with_many_customers_is_read_with_the_largest_of_them(store: Store) -> None:
     for number in range(1, 9):
         sent_from(store, "192.0.2.1", customer=f"c{number}", delivered=number)
     assert read_used(store, 7, [], NOW).by_resource == {
-        Resource("ip", "192.0.2.1"): Use(("c8", "c7", "c6", "c5", "c4"), 8, 36)
+        Resource("ip", "192.0.2.1"): ResourceUsers(("c8", "c7", "c6", "c5", "c4"), 8, 36)
     }
 
 
@@ -145,7 +145,7 @@ def test_from_domain_and_the_domain_registered_are_asked_each_where_the_list_hol
 
 def test_addresses_are_never_asked_at_domain_lists_nor_domains_at_address_lists(settings: Blocklists) -> None:
     resources = [Resource("ip", "192.0.2.1"), Resource("ip", "2001:db8::7"), Resource("domain", "news.acme.com")]
-    asked = {(each.name, each.zone.zone) for each in questions(resources, load(Path(settings.zones_file)))}
+    asked = {(each.name, each.zone.zone) for each in questions(resources, load_zones(Path(settings.zones_file)))}
     assert asked == {
         ("192.0.2.1", "bl.example"),
         ("2001:db8::7", "bl.example"),
@@ -160,7 +160,7 @@ def test_settings_add_what_does_not_send_yet(store: Store, settings: Blocklists)
 
 def test_domain_with_a_long_name_is_asked(settings: Blocklists) -> None:
     long = f"{'a' * 40}.com"
-    (zone,) = [each for each in load(Path(settings.zones_file)) if each.zone == "dbl.example"]
+    (zone,) = [each for each in load_zones(Path(settings.zones_file)) if each.zone == "dbl.example"]
     (found,) = asyncio.run(look([Question(long, zone)], settings))
     assert type(found.outcome).__name__ == "Clear"
 
@@ -239,7 +239,7 @@ def test_turn_without_answers_ends_no_listing_and_says_which_was_not_checked(
 
 def asked_for(settings: Blocklists, per_s: float, count: int, **zone: float) -> tuple[float, int]:
     """How long (s, of a clock that only waiting moves on) so many questions took, and how many found a listing."""
-    (bl,) = [each for each in load(Path(settings.zones_file)) if each.zone == "bl.example"]
+    (bl,) = [each for each in load_zones(Path(settings.zones_file)) if each.zone == "bl.example"]
     bl = msgspec.structs.replace(bl, **zone)
     time = FakeTime()
     how = QueryOptions(settings, Pacer(per_s, time.clock, time.sleep), Counted())
@@ -272,6 +272,6 @@ def test_zone_is_asked_no_faster_than_its_rate(
 
 def test_whoever_wants_to_know_is_told_how_far_the_questions_are(settings: Blocklists) -> None:
     progress = Counted()
-    asked = questions([Resource("ip", f"192.0.2.{last}") for last in range(30)], load(Path(settings.zones_file)))
+    asked = questions([Resource("ip", f"192.0.2.{last}") for last in range(30)], load_zones(Path(settings.zones_file)))
     asyncio.run(look(asked, QueryOptions(settings, Pacer(1e6), progress)))
     assert (progress.expected, progress.answered) == (30, 30)

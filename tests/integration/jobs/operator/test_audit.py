@@ -50,7 +50,7 @@ def test_everything_that_is_decided_or_found_is_one_more_entry_and_leaves_the_ot
 
     def override() -> str:
         until_ms = NOW_MS + 3_600_000
-        return add_override(store, policy.load(), "acme", "failure", "watch", until_ms, stream="", **by()).id
+        return add_override(store, policy.load_policy(), "acme", "failure", "watch", until_ms, stream="", **by()).id
 
     listed = [Customer(customer="beta", plan="free", domains=())]
     for action, decide in (

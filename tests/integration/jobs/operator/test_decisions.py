@@ -31,7 +31,7 @@ from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import MINUTE, NOW, Row, running
 from tests.support.standing_clock import keep_for_ever
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 HOUR_MS = 3_600_000
 
 

@@ -29,7 +29,7 @@ from tests.support.standing_clock import keep_for_ever
 
 #: The time in which a running monitor is to judge by a new policy.
 TAKEN_UP_S = 10.0
-DEFAULT = policy.load()
+DEFAULT = policy.load_policy()
 STRICT = """
 name = "strict"
 
@@ -148,7 +148,7 @@ def test_file_that_the_settings_name_goes_before_what_is_applied(ground: Ground)
     )
     assert applied.exit_code == 0
     assert f"policy.file names {ours}, which goes before" in applied.stderr
-    named_file = msgspec.structs.replace(ground.settings, policy=setting.Policy(file=ours))
+    named_file = msgspec.structs.replace(ground.settings, policy=setting.PolicySettings(file=ours))
 
     async def run() -> list[str]:
         stages = [MonitorStage(each, ground.folder / "a") for each in (ground.settings, named_file)]

@@ -20,7 +20,7 @@ from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=150)
 
 

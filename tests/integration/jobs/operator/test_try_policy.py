@@ -22,7 +22,7 @@ from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground, t
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.standing_clock import keep_for_ever
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 #: The last full hour.
 NOON = NOW // HOUR * HOUR
 

@@ -82,7 +82,7 @@ class Recorder:
 
 
 def replayer(store: Store, broker: Recorder, *, force: bool = False, mended: bytes | None = None) -> Replayer:
-    reader = Reader(Ingest(), Context(b"key", providers.load()))
+    reader = Reader(Ingest(), Context(b"key", providers.load_providers()))
     return Replayer(store, broker, reader, "jane", lambda: NOW + next(_ticks), force=force, mended=mended)
 
 

@@ -89,7 +89,7 @@ def test_alert_from_before_a_migration_goes_on_as_the_same_one(
     migrate(settings)
 
     def judged(after_ms: int) -> list[tuple[str, str, int, int, str | None]]:
-        judge = BatchJudge(store, policy.load(), providers.load(), lambda *_: None, lambda: None)
+        judge = BatchJudge(store, policy.load_policy(), providers.load_providers(), lambda *_: None, lambda: None)
         return [
             (each.data.alert_id, each.data.kind, each.data.episode, each.data.transition, each.data.cause)
             for each in judge.judge_customers(["acme"], now_ms + after_ms).alerts
@@ -97,12 +97,12 @@ def test_alert_from_before_a_migration_goes_on_as_the_same_one(
 
     name = alert_id("acme", "customer", "failure", 2)
     assert judged(0) == [], "the level holds, so nothing is told"
-    explained = explain(store, "acme", policy.load(), [], now_ms, past=False)
+    explained = explain(store, "acme", policy.load_policy(), [], now_ms, past=False)
     assert explained is not None
     said = "\n".join(lines(explained))
     assert f"alert {name}: open since" in said
     assert "opened, good to critical: 300 of 1,000 in 24h" in said
-    (shown,) = standing(store, "acme", Definition((), True), policy.load(), now_ms).scopes
+    (shown,) = standing(store, "acme", Definition((), True), policy.load_policy(), now_ms).scopes
     assert (shown.standing, [(each.alert_id, each.level) for each in shown.open_alerts]) == (
         "critical",
         [(name, "critical")],

@@ -26,7 +26,7 @@ from tests.unit.jobs.hooks.test_suspend_hook import alert
 def declared() -> dict[str, Topic]:
     """The declared topics under names of the test's own."""
     suffix = uuid.uuid4().hex[:8]
-    renamed = [msgspec.structs.replace(each, topic=f"{each.topic}.{suffix}") for each in topics.load().values()]
+    renamed = [msgspec.structs.replace(each, topic=f"{each.topic}.{suffix}") for each in topics.load_topics().values()]
     return {each.topic: each for each in renamed}
 
 
@@ -101,7 +101,7 @@ def test_broker_that_cannot_be_reached_is_one_clear_error() -> None:
         held.bind(("127.0.0.1", 0))  # bound and not listening: refuses connections, and nobody else can take it
         where = f"127.0.0.1:{held.getsockname()[1]}"
         with pytest.raises(BrokerError, match=where):
-            create_topics(Kafka(bootstrap=where), topics.load())
+            create_topics(Kafka(bootstrap=where), topics.load_topics())
 
 
 def send(kafka: Kafka, *messages: AlertEvent | bytes) -> None:

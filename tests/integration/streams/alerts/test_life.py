@@ -17,7 +17,7 @@ from streams.monitor.batch import BatchJudge
 from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
@@ -40,7 +40,7 @@ def short(**changes: Any) -> Policy:
 
 
 def judge_of(ground: Ground, by: Policy) -> BatchJudge:
-    return BatchJudge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
+    return BatchJudge(ground.store, by, providers.load_providers(), lambda *_: None, lambda: None)
 
 
 def test_alert_that_was_sent_before_the_monitor_failed_is_known_to_the_next_one_and_resolves(ground: Ground) -> None:
@@ -54,11 +54,11 @@ def test_alert_that_was_sent_before_the_monitor_failed_is_known_to_the_next_one_
         raise BrokerError("the broker is away")
 
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=60))
-    failing = BatchJudge(ground.store, short(), providers.load(), publish, away)
+    failing = BatchJudge(ground.store, short(), providers.load_providers(), publish, away)
     with pytest.raises(BrokerError):
         failing.judge_customers(["acme"], NOW_MS)
     ground.put(Row(NOW - 10 * MINUTE, delivered=90_000))
-    judge = BatchJudge(ground.store, short(), providers.load(), publish, lambda: None)
+    judge = BatchJudge(ground.store, short(), providers.load_providers(), publish, lambda: None)
     said = [judge.judge_customers(["acme"], NOW_MS + minutes * MINUTE_MS).alerts for minutes in (1, 2, 40)]
     assert [[each.data.kind for each in some] for some in said] == [["opened"], [], ["resolved"]]
     assert [each.data.kind for each in sent] == ["opened", "opened", "resolved"]
@@ -73,7 +73,7 @@ def test_alert_that_was_not_sent_goes_before_what_came_of_it(ground: Ground) -> 
         raise BrokerError("the broker is away")
 
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=60))
-    failing = BatchJudge(ground.store, short(), providers.load(), lambda *_: None, away)
+    failing = BatchJudge(ground.store, short(), providers.load_providers(), lambda *_: None, away)
     with pytest.raises(BrokerError):
         failing.judge_customers(["acme"], NOW_MS)
     ground.put(Row(NOW - 10 * MINUTE, hard=900))
@@ -253,7 +253,7 @@ def test_many_alerts_that_may_open_again_by_late_counts_cost_no_more_queries_tha
 
     def queries(some: list[str]) -> tuple[int, list[str]]:
         counting = Counting(ground.store)
-        again = BatchJudge(counting, short(), providers.load(), lambda *_: None, lambda: None)
+        again = BatchJudge(counting, short(), providers.load_providers(), lambda *_: None, lambda: None)
         kinds: list[str] = [each.data.kind for each in again.judge_customers(some, NOW_MS).alerts]
         return len(counting.asked), kinds
 

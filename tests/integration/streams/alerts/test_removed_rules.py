@@ -9,7 +9,7 @@ from tests.integration.streams.monitor.test_batch import NOW_MS, Ground, ground
 from tests.support.api_client import MINUTE, NOW, Row
 
 __all__ = ["ground"]
-DEFAULT = policy.load()
+DEFAULT = policy.load_policy()
 LATER_MS = NOW_MS + MINUTE * 1000
 
 

@@ -12,7 +12,7 @@ from streams.judge.score import SCORES, score_of
 from tests.integration.streams.monitor.test_batch import CUSTOMERS, NOW_MS, Ground, fresh, traffic
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 STORED = f"SELECT customer, scope, {', '.join(SCORE_COLUMNS)} FROM standings FINAL"  # noqa: S608 - names of this project
 DAYS = "SELECT toString(day), failures_score FROM scores FINAL WHERE scope = 'customer' ORDER BY day"
 

@@ -47,7 +47,7 @@ def producer(kafka: Kafka) -> Publisher:
 
 @contextmanager
 def running(kafka: Kafka, store: Store, settings: Ingest = SETTINGS) -> Iterator[IngestWorker]:
-    context = Context(b"key", providers.load())
+    context = Context(b"key", providers.load_providers())
     takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), context, load_bounce_classifier(), bounds(settings))}
     worker = IngestWorker(kafka, settings, store, takes, clock=lambda: NOW)
     stop, errors = threading.Event(), []
@@ -143,7 +143,7 @@ def test_topic_recreated_is_counted_from_its_beginning(kafka: Kafka, store: Stor
             remade = threading.Event()
 
             def remake(done: threading.Event = remade) -> None:
-                remake_topics(kafka, topics.load())
+                remake_topics(kafka, topics.load_topics())
                 done.set()
 
             worker.when_drained(remake)

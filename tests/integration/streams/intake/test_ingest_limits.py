@@ -22,7 +22,7 @@ from streams.io.store import Store, StoreError, open_store
 from tests.integration.streams.intake.test_ingest import NOW, delivered, event, running
 from tests.support.waiting import wait_for
 
-CONTEXT = Context(b"key", providers.load())
+CONTEXT = Context(b"key", providers.load_providers())
 
 
 class FailingStore(Store):
@@ -171,7 +171,7 @@ def test_topic_recreated_and_shorter_is_another_source_and_no_log_that_was_cut(
     with opened(store_settings) as mine, running(apache_kafka, mine):
         produce(apache_kafka, range(500))
         wait_for(lambda: delivered(store) == 500, "the former topic")
-        remake_topics(apache_kafka, topics.load())
+        remake_topics(apache_kafka, topics.load_topics())
         produce(apache_kafka, range(500, 600))
         wait_for(lambda: delivered(store) == 600, "the new topic", 60)
     assert store.rows("SELECT count() FROM incidents")[0][0] == 0

@@ -417,13 +417,13 @@ def test_likely_cause_is_alarmed_only_where_the_policy_says_so_and_from_its_shar
 
     def rules(by: Policy) -> set[tuple[str, str]]:
         ground.store.run("TRUNCATE TABLE alert_states")
-        judging = BatchJudge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
+        judging = BatchJudge(ground.store, by, providers.load_providers(), lambda *_: None, lambda: None)
         judged = judging.judge_customers(["acme", "rival"], NOW_MS)
         return {
             (each.data.customer, each.data.rule) for each in judged.alerts if each.data.metric == "attributed_listing"
         }
 
-    assert rules(policy.load()) == set()
+    assert rules(policy.load_policy()) == set()
     assert rules(LISTED) == {("acme", "cause")}
     (cause,) = (each for each in LISTED.rules if each.name == "cause")
     dearer = msgspec.structs.replace(cause, levels=Levels(warning=6))

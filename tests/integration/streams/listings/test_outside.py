@@ -7,7 +7,7 @@ import msgspec
 
 from jobs.blocklists.state import open_listings
 from schemas.listing import KINDS, WEIGHTS
-from schemas.providers import load as load_providers
+from schemas.providers import load_providers
 from streams.adapt import Context, Lists, listing_adapter
 from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_listing, take_outside
 from streams.intake.flush import Flushed, flush

@@ -23,7 +23,7 @@ from tests.integration.streams.windows.test_pools import Sent, put
 from tests.support.api_client import HOUR, MINUTE, NOW, Row
 from tests.support.standing_clock import keep_for_ever
 
-POLICY = msgspec.structs.replace(policy.load(), scopes=("customer", "pool"))
+POLICY = msgspec.structs.replace(policy.load_policy(), scopes=("customer", "pool"))
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h", "7d")}
 WEIGHTS = ("critical", "major", "minor", "informational")
 
@@ -51,7 +51,7 @@ def shared(ground: Ground, address: str, pool: str = "gold", back: int = 3 * HOU
 
 def judged(ground: Ground, by: Policy = POLICY) -> list[tuple[str, str, str]]:
     ListingCauses(ground.store, {}).refresh(NOW_MS)
-    judge = BatchJudge(ground.store, by, providers.load(), lambda *_: None, lambda: None)
+    judge = BatchJudge(ground.store, by, providers.load_providers(), lambda *_: None, lambda: None)
     return [(each.subject, each.data.rule, each.data.level) for each in judge.judge_pools(NOW_MS)]
 
 
@@ -59,7 +59,7 @@ def test_critical_listing_of_a_shared_address_is_the_pools_and_no_customers(grou
     shared(ground, "192.0.2.1")
     said(ground, "listed", 2 * HOUR, weight="critical")
     assert judged(ground) == [("pool:gold", "critical_listing", "critical")]
-    judge = BatchJudge(ground.store, POLICY, providers.load(), lambda *_: None, lambda: None)
+    judge = BatchJudge(ground.store, POLICY, providers.load_providers(), lambda *_: None, lambda: None)
     alerts = judge.judge_customers(["acme", "rival"], NOW_MS).alerts
     assert "critical_listing" not in {each.data.rule for each in alerts}
 
@@ -74,7 +74,7 @@ def test_listing_of_an_address_that_one_customer_has_to_itself_is_no_pools(groun
 def test_pools_are_judged_by_listings_only_where_the_policy_judges_pools(ground: Ground) -> None:
     shared(ground, "192.0.2.1")
     said(ground, "listed", 2 * HOUR, weight="critical")
-    assert judged(ground, policy.load()) == []
+    assert judged(ground, policy.load_policy()) == []
 
 
 def test_alert_on_a_pool_names_the_listing_its_causes_and_the_pool(ground: Ground) -> None:
@@ -82,7 +82,7 @@ def test_alert_on_a_pool_names_the_listing_its_causes_and_the_pool(ground: Groun
     ground.put(Row(NOW - 3 * HOUR, delivered=900, complained=90, ip="192.0.2.1", customer="rival"))
     said(ground, "listed", 2 * HOUR, weight="critical")
     ListingCauses(ground.store, {}).refresh(NOW_MS)
-    judge = BatchJudge(ground.store, POLICY, providers.load(), lambda *_: None, lambda: None)
+    judge = BatchJudge(ground.store, POLICY, providers.load_providers(), lambda *_: None, lambda: None)
     (alert,) = judge.judge_pools(NOW_MS)
     assert alert.data.evidence.listings == ("192.0.2.1 on bl.example (critical), shared by 2: rival 1.00",)
     assert headline(alert) == "pool gold: critical_listing is critical (1 in 1h)"
@@ -99,7 +99,7 @@ def test_alert_on_a_pool_ends_with_the_listing(ground: Ground) -> None:
     shared(ground, "192.0.2.1", back=6 * HOUR)
     said(ground, "listed", 5 * HOUR, weight="critical")
     ListingCauses(ground.store, {}).refresh(NOW_MS)
-    judge = BatchJudge(ground.store, POLICY, providers.load(), lambda *_: None, lambda: None)
+    judge = BatchJudge(ground.store, POLICY, providers.load_providers(), lambda *_: None, lambda: None)
     assert [each.data.level for each in judge.judge_pools(NOW_MS)] == ["critical"]
     said(ground, "delisted", 0, weight="critical")
     ListingCauses(ground.store, {}).refresh(NOW_MS)

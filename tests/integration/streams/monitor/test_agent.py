@@ -23,7 +23,7 @@ from streams.monitor.batch import BatchJudge, BatchResult
 from streams.windows.pools import NOBODY
 
 HOUR_S = 3_600.0
-PARTITIONS = topics.load()[topics.REPUTATION_CHANGES].partitions
+PARTITIONS = topics.load_topics()[topics.REPUTATION_CHANGES].partitions
 
 
 class Recorder:
@@ -67,7 +67,7 @@ async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) 
     # Few customers change here, and those would be judged again sooner.
     given = {"judge_every_s": every_s, "cooldown_idle_s": every_s, "sweep_s": HOUR_S, "min_batch_interval_s": 0.01}
     causes = settings.pop("refresh_causes", None)
-    chosen = all_settings.Monitor(**{**given, **settings})
+    chosen = all_settings.MonitorSettings(**{**given, **settings})
     monitor = Monitor(kafka, chosen, cast(BatchJudge, judge), folder, PARTITIONS, refresh_causes=causes)
     await monitor.start()
     try:

@@ -16,7 +16,7 @@ from schemas.counts import SubjectCounts
 from schemas.policy_metric import window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
-from schemas.settings import Monitor
+from schemas.settings import MonitorSettings
 from streams.alerts.evidence import collect
 from streams.io.store import Store, StoreError
 from streams.monitor.batch import BatchJudge, BatchResult
@@ -26,9 +26,9 @@ from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.standing_clock import keep_for_ever
 
 NOW_MS = NOW * 1000
-LOOP = providers.load().with_feedback_loop()
+LOOP = providers.load_providers().with_feedback_loop()
 WINDOWS = {name: window_ms(name) for name in ("1h", "24h", "7d", "30d")}
-SETTINGS = Monitor(judge_every_s=5, long_windows_every_s=60, standings_every_s=15)
+SETTINGS = MonitorSettings(judge_every_s=5, long_windows_every_s=60, standings_every_s=15)
 SHOWN = "SELECT customer, standing, volume, toUnixTimestamp64Milli(since) FROM standings FINAL WHERE scope = 'customer'"
 _sources = itertools.count()
 
@@ -62,7 +62,9 @@ class Ground:
             self.sent.append(msgspec.json.decode(value, type=AlertEvent))
 
         changed = msgspec.structs.replace(SETTINGS, **settings)
-        return BatchJudge(store or self.store, policy.load(), providers.load(), publish, lambda: None, changed)
+        return BatchJudge(
+            store or self.store, policy.load_policy(), providers.load_providers(), publish, lambda: None, changed
+        )
 
     def shown(self) -> dict[str, tuple[str, int, int]]:
         """Standing, volume, and since when (ms after now) of each customer."""
@@ -340,8 +342,10 @@ def test_evidence_of_many_subjects_is_that_of_each_by_itself(ground: Ground) -> 
 
 def test_only_scopes_of_the_policy_are_judged_and_shown(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=300), Row(NOW, delivered=900, stream="receipts"))
-    only = msgspec.structs.replace(policy.load(), scopes=("stream",))
-    BatchJudge(ground.store, only, providers.load(), lambda *_: None, lambda: None).judge_customers(["acme"], NOW_MS)
+    only = msgspec.structs.replace(policy.load_policy(), scopes=("stream",))
+    BatchJudge(ground.store, only, providers.load_providers(), lambda *_: None, lambda: None).judge_customers(
+        ["acme"], NOW_MS
+    )
     rows = ground.store.rows("SELECT scope, standing FROM standings FINAL ORDER BY scope")
     assert [tuple(row) for row in rows] == [("stream:news", "critical"), ("stream:receipts", "good")]
 
@@ -400,8 +404,8 @@ def test_alert_holds_while_the_rate_is_below_its_threshold_but_not_yet_low_enoug
 def test_override_makes_a_customer_alarm_who_would_be_below_every_threshold(ground: Ground) -> None:
     ground.put(*(Row(NOW, delivered=1_000, hard=20, customer=name) for name in ("acme", "other")))
     strict = Override(customer="acme", rule="failure", reason="watched", levels=Levels(excessive=0.01))
-    chosen = msgspec.structs.replace(policy.load(), overrides=(strict,))
-    judge = BatchJudge(ground.store, chosen, providers.load(), lambda *_: None, lambda: None)
+    chosen = msgspec.structs.replace(policy.load_policy(), overrides=(strict,))
+    judge = BatchJudge(ground.store, chosen, providers.load_providers(), lambda *_: None, lambda: None)
     assert {each[:2] for each in _levels(judge.judge_customers(["acme", "other"], NOW_MS))} == {("acme", "failure")}
 
 

@@ -117,7 +117,7 @@ def test_batch_that_alarms_by_every_metric_costs_as_many_queries_for_many_custom
     for some in (NAMES[:FEW], NAMES[FEW:]):
         for kind, policy in (("opened", EVERYTHING), ("resolved", NOTHING_OF_IT)):
             store = Counting(ground.store)
-            judge = BatchJudge(store, policy, providers.load(), lambda *_: None, lambda: None)
+            judge = BatchJudge(store, policy, providers.load_providers(), lambda *_: None, lambda: None)
             alerts = judge.judge_customers(some, NOW_MS).alerts
             asked[kind].append(len(store.asked))
             assert {alert.data.kind for alert in alerts} == {kind}

@@ -15,7 +15,7 @@ from streams.windows.current import Windows
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 
-POLICY = policy.load()
+POLICY = policy.load_policy()
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h")}
 
 

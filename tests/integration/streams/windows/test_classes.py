@@ -59,13 +59,15 @@ def test_classes_are_counted_of_customers_that_send_both(store: Store) -> None:
 
 
 def test_classes_are_not_read_where_the_policy_does_not_judge_them(store: Store) -> None:
-    subjects, _ = Windows.for_policy(store, policies.load(), WINDOWS | {"1h": HOUR_MS}, [], 0, 0).read(["acme"], NOW_MS)
+    subjects, _ = Windows.for_policy(store, policies.load_policy(), WINDOWS | {"1h": HOUR_MS}, [], 0, 0).read(
+        ["acme"], NOW_MS
+    )
     assert not [scope for scope in subjects.scopes if scope.startswith("class:")]
 
 
 def test_class_has_alerts_of_its_own_with_evidence_of_its_mail(store: Store) -> None:
     sent: list[AlertEvent] = (
-        BatchJudge(store, POLICY, providers.load(), lambda *_: None, lambda: None)
+        BatchJudge(store, POLICY, providers.load_providers(), lambda *_: None, lambda: None)
         .judge_customers(["acme", "beta"], NOW_MS)
         .alerts
     )
@@ -87,7 +89,7 @@ def test_class_that_another_policy_does_not_judge_is_shown_no_more(store: Store)
     def judged(scopes: tuple[Scope, ...], after_ms: int) -> None:
         lenient = msgspec.structs.replace(FAILURE, levels=Levels(critical=0.3))
         policy = msgspec.structs.replace(POLICY, rules=(lenient,), scopes=scopes)
-        BatchJudge(store, policy, providers.load(), lambda *_: None, lambda: None).judge_customers(
+        BatchJudge(store, policy, providers.load_providers(), lambda *_: None, lambda: None).judge_customers(
             ["acme"], NOW_MS + after_ms
         )
 

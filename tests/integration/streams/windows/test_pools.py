@@ -16,7 +16,7 @@ from api.explain.build import explain_shared
 from api.http.standing import STANDINGS
 from api.text.console import alert_line
 from api.text.explanation import lines
-from jobs.hooks.suspend_hook import Seen, decide
+from jobs.hooks.suspend_hook import HookMemory, decide
 from jobs.operator.decisions import DecisionError, acknowledge
 from schemas import policy
 from schemas.policy import Policy
@@ -32,7 +32,7 @@ from streams.windows.pools import NOBODY, Pools, judge_pool
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
 
-POLICY = msgspec.structs.replace(policy.load(), scopes=("customer", "stream", "pool"))
+POLICY = msgspec.structs.replace(policy.load_policy(), scopes=("customer", "stream", "pool"))
 LENGTHS = {name: window_ms(name) for name in POLICY.windows}
 _sources = itertools.count()
 
@@ -321,7 +321,7 @@ def test_policy_without_pools_ends_what_is_open_and_reads_nothing(ground: Ground
     put(ground.store, SNOWSHOE)
     judge_ = judging(ground)
     judge_.judge_pools(NOW_MS)
-    judge_.set_policy(policy.load())
+    judge_.set_policy(policy.load_policy())
     for hours in (1, 2):
         judge_.judge_pools(NOW_MS + hours * HOUR * 1000)
     assert [alert.data.kind for alert in ground.sent] == ["opened", "resolved"]
@@ -353,7 +353,7 @@ def test_nobody_is_suspended_and_no_customer_is_told(ground: Ground, scope: Scop
     judge_ = judging(ground, of_scopes("customer", scope))
     judge_.judge_pools(NOW_MS)
     judge_.judge_customers([each.customer for each in SNOWSHOE], NOW_MS)
-    seen = Seen()
+    seen = HookMemory()
     decision = decide(ground.sent[0], seen)
     assert decision is not None
     assert decision.action == "shared only"
@@ -377,7 +377,7 @@ def test_pool_is_explained_with_its_alert_and_who_is_behind_it(ground: Ground) -
     assert "most of it: worst (30 of 180), shoe-0 (10 of 100)" in said
     assert "opened, good to excessive: 330 of 3,180 in 24h" in said
     assert explain_shared(ground.store, "pool:nowhere", POLICY, LOOP, NOW_MS) is None
-    unjudged = explain_shared(ground.store, "pool:shared-1", policy.load(), LOOP, NOW_MS)
+    unjudged = explain_shared(ground.store, "pool:shared-1", policy.load_policy(), LOOP, NOW_MS)
     assert unjudged is not None and unjudged.scopes[0].remarks == ("this policy does not judge a pool",)
 
 
@@ -430,4 +430,4 @@ def test_resolved_alert_on_a_pool_lifts_no_suspension(ground: Ground) -> None:
     judge_ = judging(ground)
     for days in (0, 32, 32.1):
         judge_.judge_pools(NOW_MS + int(days * DAY * 1000))
-    assert [decide(alert, Seen()) is None for alert in ground.sent] == [False, True]
+    assert [decide(alert, HookMemory()) is None for alert in ground.sent] == [False, True]

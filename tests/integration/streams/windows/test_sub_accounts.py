@@ -68,13 +68,15 @@ def test_sub_accounts_are_the_sums_of_their_streams(store: Store) -> None:
 
 
 def test_sub_accounts_are_not_judged_where_the_policy_does_not(store: Store) -> None:
-    subjects, _ = Windows.for_policy(store, policies.load(), WINDOWS | {"1h": HOUR_MS}, [], 0, 0).read(["acme"], NOW_MS)
+    subjects, _ = Windows.for_policy(store, policies.load_policy(), WINDOWS | {"1h": HOUR_MS}, [], 0, 0).read(
+        ["acme"], NOW_MS
+    )
     assert not [scope for scope in subjects.scopes if scope.startswith("sub_account:")]
 
 
 def test_sub_account_has_alerts_of_its_own_with_evidence_of_its_mail(store: Store) -> None:
     sent: list[AlertEvent] = (
-        BatchJudge(store, POLICY, providers.load(), lambda *_: None, lambda: None)
+        BatchJudge(store, POLICY, providers.load_providers(), lambda *_: None, lambda: None)
         .judge_customers(["acme", "beta"], NOW_MS)
         .alerts
     )

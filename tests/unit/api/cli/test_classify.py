@@ -17,7 +17,7 @@ from schemas.event import MAX_EVENT_BYTES
 from streams.bounces.classify import load_bounce_classifier
 from tests.support.root import ROOT
 
-RULES, KNOWN = load_bounce_classifier(), providers.load()
+RULES, KNOWN = load_bounce_classifier(), providers.load_providers()
 
 
 def classified(raw: bytes) -> tuple[bool, list[dict[str, Any]], list[str]]:

@@ -5,7 +5,7 @@ import pytest
 
 from api.cli.dead_letters import as_line, as_object, described, harmless, outcome_line
 from jobs.resend.dead_letters import Letter, Reason, Replay
-from jobs.resend.replay import Outcome
+from jobs.resend.replay import ReplayOutcome
 
 AT = 1_795_000_000_000
 LETTER = Letter(
@@ -35,7 +35,11 @@ def test_text_from_outside_cannot_steer_a_terminal() -> None:
     nasty = "\x1b[2Jred\r\n\x00\u202e"
     assert harmless(nasty) == r"\x1b[2Jred\r\n\x00\u202e"
     letter = msgspec.structs.replace(LETTER, reason=nasty, topic=nasty, replayed_ms=1, replayed_by=nasty)
-    shown = [as_line(letter), outcome_line(Outcome(letter, "refused", nasty)), outcome_line(Outcome(letter, "sent"))]
+    shown = [
+        as_line(letter),
+        outcome_line(ReplayOutcome(letter, "refused", nasty)),
+        outcome_line(ReplayOutcome(letter, "sent")),
+    ]
     shown += described(letter, [Replay(time_ms=AT, by=nasty, mended=True, forced=True)], nasty.encode())
     assert all(line.isprintable() for line in shown)
 
@@ -63,13 +67,13 @@ def test_description_shows_other_bytes_in_base64() -> None:
 @pytest.mark.parametrize(
     ("outcome", "line"),
     [
-        (Outcome(LETTER, "sent"), "0fa39c7108a7  sent to mail.events"),
-        (Outcome(LETTER, "refused", "why"), "0fa39c7108a7  not sent: why"),
+        (ReplayOutcome(LETTER, "sent"), "0fa39c7108a7  sent to mail.events"),
+        (ReplayOutcome(LETTER, "refused", "why"), "0fa39c7108a7  not sent: why"),
         (
-            Outcome(REPLAYED, "passed over"),
+            ReplayOutcome(REPLAYED, "passed over"),
             "0fa39c7108a7  replayed before, 2026-11-18T11:07:41Z by jane; --force sends it again",
         ),
     ],
 )
-def test_every_outcome_has_its_line(outcome: Outcome, line: str) -> None:
+def test_every_outcome_has_its_line(outcome: ReplayOutcome, line: str) -> None:
     assert outcome_line(outcome) == line

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from api.cli.judge import judge_lines
 from api.cli.main import app
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import DEFAULT_FILE, load, parse
+from schemas.policy import DEFAULT_FILE, load_policy, parse
 from streams.judge.interval import wilson
 from streams.judge.verdict import judge
 
@@ -183,7 +183,7 @@ def test_line_that_cannot_be_judged_has_an_error_in_its_place(case: str) -> None
 
 @given(st.integers(0, 3000), st.integers(0, 3000), st.sampled_from(["24h", "7d", "1h"]))
 def test_monitor_says_the_same_of_the_same_counts(hard: int, delivered: int, window: str) -> None:
-    policy = load()
+    policy = load_policy()
     counts = WindowCounts(hard=hard, delivered=delivered)
     subject = SubjectCounts(customer="acme", scope="customer", windows={window: counts})
     verdict = next(each for each in judge(subject, policy, 0).verdicts if each.rule == "failure")

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from api.cli import main as cli
 from api.cli.normalize import SHOWN, normalize
 from schemas.event import MAX_EVENT_BYTES
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
 from streams.adapt.common import hash_recipient
 from tests.support.mails import ORIGINAL, report
@@ -40,7 +40,7 @@ KUMOMTA = {
 def run(raw: bytes, format_name: str, customer: str = "") -> tuple[bool, list[dict[str, Any]], list[str]]:
     """(something could be read, the printed events, the lines on standard error)"""
     out, problems = io.BytesIO(), io.StringIO()
-    context = Context(KEY, load(), {format_name: FormatOptions(default_customer=customer)})
+    context = Context(KEY, load_providers(), {format_name: FormatOptions(default_customer=customer)})
     good = normalize(io.BytesIO(raw), out, problems, format_name, context)
     events = [json.loads(line) for line in out.getvalue().splitlines()]
     for event in events:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.collect.body import TooLargeError
 from api.collect.pieces import BATCHED, pieces
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions, adapter
 from tests.support.adapt_bodies import DOCUMENTS
 
@@ -32,7 +32,7 @@ def test_body_that_fits_stays_as_it_came() -> None:
 
 @pytest.mark.parametrize("form", sorted(BATCHED))
 def test_events_of_pieces_are_those_of_the_body(form: str) -> None:
-    context = Context(b"a key", load(), {form: FormatOptions(default_customer="house")})
+    context = Context(b"a key", load_providers(), {form: FormatOptions(default_customer="house")})
     documents = [each for one in DOCUMENTS[form] for each in (one if isinstance(one, list) else [one])]
     body = json.dumps(documents * 10).encode()
     found = pieces(form, body, 3_000)

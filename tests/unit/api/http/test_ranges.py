@@ -21,7 +21,7 @@ from api.http.ranges import (
     span,
     step_for,
 )
-from api.http.rates import Counted, points
+from api.http.rates import RateBucket, points
 
 NOW_MS = int(datetime(2026, 3, 12, 12, 34, 56, 789_000, UTC).timestamp() * 1000)
 NOW = NOW_MS // 1000
@@ -145,12 +145,12 @@ def test_judged_window_has_its_length_and_at_most_a_grain_more(now: int, window_
 
 counts = st.lists(
     st.tuples(st.integers(0, 3 * DAY // MINUTE), st.integers(0, 9), st.integers(-3, 99)), max_size=60
-).map(lambda found: [Counted(NOW // MINUTE * MINUTE - at * MINUTE, up, low) for at, up, low in sorted(found)[::-1]])
+).map(lambda found: [RateBucket(NOW // MINUTE * MINUTE - at * MINUTE, up, low) for at, up, low in sorted(found)[::-1]])
 
 
 @given(counts, st.integers(1, 5 * HOUR), lengths)
 def test_points_are_plain_sums_over_their_bucket_and_window(
-    counted: Sequence[Counted], length: int, window_s: int
+    counted: Sequence[RateBucket], length: int, window_s: int
 ) -> None:
     cut = span(str((NOW - length) * 1000), None, window_s, NOW_MS)
 

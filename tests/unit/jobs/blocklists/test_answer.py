@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.blocklists.answer import Clear, Failed, Listed, is_address, read_answer
-from schemas.blocklists import BlocklistsError, Zone, in_force, load
+from schemas.blocklists import BlocklistsError, Zone, in_force, load_zones
 from schemas.listing import Weight
 from schemas.settings import Blocklists
 
-ZONES = {each.zone: each for each in load()}
+ZONES = {each.zone: each for each in load_zones()}
 ZEN = ZONES["zen.spamhaus.org"]
 DBL = ZONES["dbl.spamhaus.org"]
 PSBL = ZONES["psbl.surriel.com"]
@@ -106,7 +106,7 @@ def test_zone_that_needs_a_key_is_asked_only_where_its_key_is() -> None:
 
 
 def test_key_of_a_setting_is_put_into_the_name_that_is_asked() -> None:
-    zones = {each.zone: each for each in load(keys={"spamhaus_dqs": "k3y", "abusix": ""})}
+    zones = {each.zone: each for each in load_zones(keys={"spamhaus_dqs": "k3y", "abusix": ""})}
     assert zones["zen.spamhaus.org"].asked_at == "k3y.zen.dq.spamhaus.net"
     assert zones["dbl.spamhaus.org"].asked_at == "k3y.dbl.dq.spamhaus.net"
     assert zones["authbl.dq.spamhaus.net"].asked_at == "k3y.authbl.dq.spamhaus.net"
@@ -123,7 +123,7 @@ def test_key_of_a_setting_is_put_into_the_name_that_is_asked() -> None:
 )
 def test_key_that_cannot_be_used_is_named_and_not_shown(keys: dict[str, str], words: list[str]) -> None:
     with pytest.raises(BlocklistsError) as raised:
-        load(keys=keys)
+        load_zones(keys=keys)
     for word in ["blocklists.keys", *words]:
         assert word in str(raised.value)
     assert not [key for key in keys.values() if key in str(raised.value)]
@@ -200,14 +200,14 @@ def test_mistake_in_the_table_is_named_with_file_zone_and_field(tmp_path: Path, 
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(BlocklistsError) as raised:
-        load(file)
+        load_zones(file)
     for word in ["mine.toml", *words]:
         assert word in str(raised.value)
 
 
 def test_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BlocklistsError, match=r"none\.toml: cannot be read"):
-        load(tmp_path / "none.toml")
+        load_zones(tmp_path / "none.toml")
 
 
 # ---- reading an answer

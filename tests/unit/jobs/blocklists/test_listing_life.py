@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome
+from jobs.blocklists.answer import Clear, Failed, Listed, Look, LookOutcome
 from jobs.blocklists.listing_life import (
     NOTHING,
     SAME_RESOLVER_MS,
     SAY_AGAIN_MS,
     FirstLook,
     OpenListing,
-    Rules,
+    SecondLookRules,
     State,
     owes_second_look,
     step,
@@ -26,8 +26,8 @@ from schemas.listing import BlocklistEvent, Weight
 NOW = 1_764_576_000_000
 MINUTE = 60_000
 A, B = "192.0.2.53", "198.51.100.53"
-RULES = Rules(second_look_ms=3 * MINUTE, resolvers=2)
-ALONE = Rules(second_look_ms=3 * MINUTE, resolvers=1)
+RULES = SecondLookRules(second_look_ms=3 * MINUTE, resolvers=2)
+ALONE = SecondLookRules(second_look_ms=3 * MINUTE, resolvers=1)
 
 BL = Zone(
     zone="bl.example",
@@ -43,10 +43,10 @@ TIMEOUT = Failed("Timeout while contacting DNS servers")
 REFUSED = Failed("127.255.255.254: refused", distrust=True)
 
 #: Minutes, what was answered, through which resolver.
-Story = list[tuple[int, Outcome, str]]
+Story = list[tuple[int, LookOutcome, str]]
 
 
-def look(outcome: Outcome, resource: str = "192.0.2.1", resolver: str = A) -> Look:
+def look(outcome: LookOutcome, resource: str = "192.0.2.1", resolver: str = A) -> Look:
     return Look(resource, BL, outcome, resolver)
 
 
@@ -64,7 +64,7 @@ def listing(
     )
 
 
-def told(story: Story, rules: Rules = RULES, state: State = NOTHING) -> tuple[State, list[tuple[int, str]]]:
+def told(story: Story, rules: SecondLookRules = RULES, state: State = NOTHING) -> tuple[State, list[tuple[int, str]]]:
     """The state at the end, and what was reported: at which minute, which type (`?` where unconfirmed)."""
     said: list[tuple[int, str]] = []
     for minute, outcome, resolver in story:
@@ -193,7 +193,7 @@ STATES = st.builds(
 
 
 @given(STATES, FAILURES, st.integers(0, 10**12), st.sampled_from([RULES, ALONE]))
-def test_a_failure_changes_nothing_ever(state: State, failure: Failed, later_ms: int, rules: Rules) -> None:
+def test_a_failure_changes_nothing_ever(state: State, failure: Failed, later_ms: int, rules: SecondLookRules) -> None:
     assert step(state, look(failure), NOW + later_ms, rules) == (state, [])
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.registered_domain import registered_domain
-from jobs.blocklists.used_resources import Use, resources_of, used
+from jobs.blocklists.used_resources import ResourceUsers, resources_of, used
 from schemas.domains import domain_name
 
 
@@ -80,9 +80,9 @@ ROWS = [
 def test_use_of_a_domain_counts_for_the_domain_registered_too() -> None:
     found = used(ROWS)
     assert found.by_resource == {
-        Resource("domain", "acme.example"): Use(("ida", "bob"), 2, 112),
-        Resource("domain", "news.acme.example"): Use(("ida", "bob"), 2, 107),
-        Resource("ip", "192.0.2.1"): Use(("bob",), 1, 3),
+        Resource("domain", "acme.example"): ResourceUsers(("ida", "bob"), 2, 112),
+        Resource("domain", "news.acme.example"): ResourceUsers(("ida", "bob"), 2, 107),
+        Resource("ip", "192.0.2.1"): ResourceUsers(("bob",), 1, 3),
     }
 
 
@@ -93,13 +93,13 @@ def test_what_is_in_the_store_and_cannot_be_asked_is_named() -> None:
 def test_settings_add_addresses_and_domains_that_nobody_used() -> None:
     found = used(ROWS, ["192.0.2.1", "2001:db8::7", "warm.acme.com"]).by_resource
     assert found[Resource("ip", "192.0.2.1")].messages == 3
-    assert found[Resource("ip", "2001:db8::7")] == Use()
+    assert found[Resource("ip", "2001:db8::7")] == ResourceUsers()
     assert {Resource("domain", "warm.acme.com"), Resource("domain", "acme.com")} <= found.keys()
 
 
 def test_of_many_customers_the_largest_are_named_and_all_counted() -> None:
     (use,) = used([("ip", "192.0.2.1", [("c9", 9), ("c8", 8)], 50, 99)]).by_resource.values()
-    assert use == Use(("c9", "c8"), 50, 99)
+    assert use == ResourceUsers(("c9", "c8"), 50, 99)
     largest = [(f"c{number}", number) for number in range(9, 0, -1)]
     (use,) = used([("from", "acme.com", largest, 9, 45)]).by_resource.values()
-    assert use == Use(("c9", "c8", "c7", "c6", "c5"), 9, 45)
+    assert use == ResourceUsers(("c9", "c8", "c7", "c6", "c5"), 9, 45)

@@ -3,9 +3,9 @@
 import pytest
 from aiodns.error import ARES_ETIMEOUT, DNSError
 
-from jobs.blocklists.answer import Clear, Failed, Listed, Look, Outcome, Raw
+from jobs.blocklists.answer import Clear, Failed, Listed, Look, LookOutcome, Raw
 from jobs.blocklists.zone_trust import ZoneFamily, distrusted_as_failed, probes, untrusted, verdict
-from schemas.blocklists import Family, Zone, load
+from schemas.blocklists import Family, Zone, load_zones
 from schemas.listing import Weight
 from schemas.settings import Blocklists
 
@@ -61,7 +61,7 @@ def test_answers_of_another_zone_prove_nothing() -> None:
 
 
 def test_every_zone_that_comes_with_the_project_can_be_tested() -> None:
-    assert all(len(set(probes(zone, family))) == 2 for zone in load() for family in zone.holds)
+    assert all(len(set(probes(zone, family))) == 2 for zone in load_zones() for family in zone.holds)
 
 
 # ---- what an answering zone gives away
@@ -70,11 +70,11 @@ SETTINGS = Blocklists(most_listed_share=0.5, trust_min_sample=20)
 HELD = ZoneFamily("bl.example", "ipv4")
 
 
-def listed(weight: Weight = "major") -> Outcome:
+def listed(weight: Weight = "major") -> LookOutcome:
     return Listed(weight, "spam", ("127.0.0.2",))
 
 
-def looks(*outcomes: Outcome) -> list[Look]:
+def looks(*outcomes: LookOutcome) -> list[Look]:
     return [Look(f"192.0.2.{last}", IP, outcome) for last, outcome in enumerate(outcomes)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, Latest, Seen, Suspension, decide, run
+from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, HookDecision, HookMemory, Latest, decide, run
 from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
@@ -51,7 +51,7 @@ def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes:
 
 
 def actions(events: Iterable[AlertEvent]) -> list[str | None]:
-    seen = Seen()
+    seen = HookMemory()
     return [decision.action if (decision := decide(event, seen)) else None for event in events]
 
 
@@ -81,7 +81,7 @@ def test_lesser_alerts_and_de_escalations_suspend_nobody(event: AlertEvent) -> N
 
 
 def test_line_says_who_why_by_how_much_and_which_alert() -> None:
-    assert str(decide(alert(), Seen())) == (
+    assert str(decide(alert(), HookMemory())) == (
         "would suspend acme-retail: critical failure 14.20 % in 24h (threshold 10.00 %), "
         "alert episode-1-opened-critical: Most failed at example.net."
     )
@@ -89,7 +89,7 @@ def test_line_says_who_why_by_how_much_and_which_alert() -> None:
 
 def test_line_of_a_listing_shows_a_number_and_no_percentage() -> None:
     listed = alert(metric="critical_listing", window="1h", numerator=2, denominator=1, rate=2.0, threshold=1.0)
-    assert "critical critical_listing 2 in 1h (threshold 1), alert" in str(decide(listed, Seen()))
+    assert "critical critical_listing 2 in 1h (threshold 1), alert" in str(decide(listed, HookMemory()))
 
 
 def test_repeated_event_is_dropped() -> None:
@@ -97,7 +97,7 @@ def test_repeated_event_is_dropped() -> None:
 
 
 def test_escalation_of_an_episode_acted_on_says_so_and_does_not_suspend_twice() -> None:
-    seen = Seen()
+    seen = HookMemory()
     decide(alert("opened", "excessive"), seen)
     again = decide(alert("escalated", "critical"), seen)
     assert again is not None
@@ -110,14 +110,14 @@ def test_escalation_of_a_warning_suspends() -> None:
 
 
 def test_alert_on_a_stream_is_marked_and_suspends_nobody() -> None:
-    seen = Seen()
+    seen = HookMemory()
     event = alert(scope="stream:newsletter", alert_id="stream-episode")
     assert str(decide(event, seen)).startswith("stream only, would not suspend acme-retail (stream:newsletter): ")
     assert decide(alert("resolved", "good", scope="stream:newsletter", alert_id="stream-episode"), seen) is None
 
 
 def test_resolved_episode_lifts_its_suspension() -> None:
-    seen = Seen()
+    seen = HookMemory()
     decide(alert(), seen)
     lifted = decide(alert("resolved", "good", rate=0.01), seen)
     assert str(lifted).startswith("would lift the suspension of acme-retail: resolved failure 1.00 % in 24h (threshold")
@@ -179,7 +179,7 @@ def test_acknowledgement_neither_suspends_nor_lifts() -> None:
 
 
 def test_line_says_that_an_operator_decided_otherwise() -> None:
-    seen = Seen()
+    seen = HookMemory()
     decide(alert(), seen)
     override = OperatorOverride(id="0a1b", by="Ida", why="list mended", until_ms=1_764_752_400_000)
     assert str(decide(alert("overridden", "good", transition=2, override=override), seen)).startswith(
@@ -212,13 +212,13 @@ def test_episodes_of_different_customers_do_not_hold_each_other() -> None:
 
 
 def test_resolved_episode_whose_opening_is_not_known_lifts_with_a_remark() -> None:
-    assert str(decide(alert("resolved", "good"), Seen())).startswith(
+    assert str(decide(alert("resolved", "good"), HookMemory())).startswith(
         "would lift the suspension of acme-retail (if this alert had suspended it): "
     )
 
 
 def test_text_from_outside_stays_on_one_line_and_steers_no_terminal() -> None:
-    line = str(decide(alert(customer="a\x1b[31mcme\n", explanation="one\r\ntwo\u2028three\u202e"), Seen()))
+    line = str(decide(alert(customer="a\x1b[31mcme\n", explanation="one\r\ntwo\u2028three\u202e"), HookMemory()))
     assert line.isprintable()
     assert "one  two three" in line
 
@@ -236,17 +236,17 @@ def test_text_from_outside_stays_on_one_line_and_steers_no_terminal() -> None:
     )
 )
 def test_an_episode_suspends_at_most_once_until_it_is_resolved(events: list[AlertEvent]) -> None:
-    seen, suspended = Seen(), set[str]()
+    seen, suspended = HookMemory(), set[str]()
     for event in events:
         match decide(event, seen):
-            case Suspension(action="suspend"):
+            case HookDecision(action="suspend"):
                 assert event.data.kind not in ("acknowledged", "overridden", "resolved", "de-escalated")
                 assert event.data.scope == "customer"
                 assert event.data.alert_id not in suspended
                 suspended.add(event.data.alert_id)
-            case Suspension(action="lift"):
+            case HookDecision(action="lift"):
                 suspended.clear()
-            case Suspension(action="keep suspended"):
+            case HookDecision(action="keep suspended"):
                 suspended.discard(event.data.alert_id)
 
 
@@ -278,7 +278,7 @@ PARTS = (
     )
 )
 def test_law_alerts_on_a_part_of_the_mail_neither_suspend_nor_lift(events: list[AlertEvent]) -> None:
-    seen = Seen()
+    seen = HookMemory()
     decide(alert(alert_id="whole"), seen)
     for event in events:
         found = decide(event, seen)
@@ -325,7 +325,7 @@ def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspen
     """Whatever is acknowledged, overridden, reopened or judged by another policy, and though events come twice."""
     lived = [Life(msgspec.structs.replace(RULE, name=f"rule_{number}")) for number in range(len(says))]
     steps = [(said, life) for some, life in zip(says, lived, strict=True) for said in some]
-    seen, sent, suspended = Seen(), list[AlertEvent](), False
+    seen, sent, suspended = HookMemory(), list[AlertEvent](), False
     for (minute, level, holding, context), life in sorted(steps, key=lambda each: each[0][0]):
         told = len(life.said)
         life.at(minute, level, holding, version=chance.choice("ab"), **context)
@@ -351,7 +351,7 @@ def test_memory_is_bounded_and_forgets_the_oldest() -> None:
 
 
 def test_everything_the_hook_remembers_is_bounded() -> None:
-    seen = Seen(Latest(3), Latest(3), Latest(3))
+    seen = HookMemory(Latest(3), Latest(3), Latest(3))
     for number in range(10):
         decide(alert(alert_id=f"episode-{number}", customer=f"customer-{number}"), seen)
     assert (len(seen.events), len(seen.episodes), len(seen.suspended)) == (3, 3, 3)

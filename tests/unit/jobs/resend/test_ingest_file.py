@@ -11,14 +11,14 @@ import pytest
 from jobs.resend import ingest_file
 from jobs.resend.ingest_file import BadRecord, Event, moved_to, read_events, send_file
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context
 from streams.bounces.classify import load_bounce_classifier
 from tests.support.mails import report
 from tests.support.root import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
-CONTEXT = Context(hash_key=b"a key", providers=load())
+CONTEXT = Context(hash_key=b"a key", providers=load_providers())
 
 
 def canonical(number: int, **changes: Any) -> bytes:

@@ -20,7 +20,7 @@ LISTING = {
 def reader(default_customer: str = "", **formats: str) -> Reader:
     mapping = {"sendgrid": FormatOptions(default_customer=default_customer)}
     settings = Ingest(formats={topics.MAIL_EVENTS: "canonical", **formats})
-    return Reader(settings, Context(b"key", providers.load(), mapping))
+    return Reader(settings, Context(b"key", providers.load_providers(), mapping))
 
 
 def refusal(payload: bytes, topic: str = topics.MAIL_EVENTS) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from jobs.simulate import Options, SimulationError, open_ledger, run
+from jobs.simulate import SimulationError, SimulationOptions, open_ledger, run
 from jobs.simulate.truth import Truth
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent
@@ -37,7 +37,7 @@ class World:
         self.now += self.publishing_takes_ms
         self.sent.append((self.now, topic, key, value))
 
-    def run(self, options: Options) -> Truth:
+    def run(self, options: SimulationOptions) -> Truth:
         return run(options, self.publish, self.now_ms, self.stop, self.sleep)
 
     def times(self) -> list[int]:
@@ -59,7 +59,7 @@ def world() -> World:
 
 
 def test_history_covers_the_span_before_now_in_order(world: World) -> None:
-    truth = world.run(Options(customers=20, messages=3_000, rate=0))
+    truth = world.run(SimulationOptions(customers=20, messages=3_000, rate=0))
     times = world.times()
     assert times == sorted(times)
     assert NOW_MS - 24 * HOUR_MS <= times[0] < NOW_MS - 23 * HOUR_MS
@@ -70,31 +70,31 @@ def test_history_covers_the_span_before_now_in_order(world: World) -> None:
 
 def test_runs_of_one_seed_and_start_send_the_same_bytes() -> None:
     one, other = World(), World()
-    options = Options(seed=5, customers=20, messages=2_000, rate=1_000)
+    options = SimulationOptions(seed=5, customers=20, messages=2_000, rate=1_000)
     assert one.run(options) == other.run(options)
     assert [each[1:] for each in one.sent] == [each[1:] for each in other.sent]
 
 
 def test_history_is_sent_at_its_rate(world: World) -> None:
-    world.run(Options(customers=20, messages=5_000, rate=1_000))
+    world.run(SimulationOptions(customers=20, messages=5_000, rate=1_000))
     for number, (at, *_) in enumerate(world.sent):
         assert at - NOW_MS == pytest.approx(number, abs=25)
 
 
 def test_slow_publishing_does_not_add_up_to_a_drift(world: World) -> None:
     world.publishing_takes_ms = 0.7
-    world.run(Options(customers=20, messages=5_000, rate=1_000))
+    world.run(SimulationOptions(customers=20, messages=5_000, rate=1_000))
     for number, (at, *_) in enumerate(world.sent):
         assert at - NOW_MS == pytest.approx(number, abs=120)
 
 
 def test_without_a_rate_nobody_sleeps(world: World) -> None:
-    world.run(Options(customers=5, messages=2_500, rate=0))
+    world.run(SimulationOptions(customers=5, messages=2_500, rate=0))
     assert world.now == NOW_MS
 
 
 def test_live_mail_has_the_time_of_the_present_and_its_own_rate(world: World) -> None:
-    world.run(Options(customers=20, messages=2_000, rate=0, live_rate=500, live_seconds=20))
+    world.run(SimulationOptions(customers=20, messages=2_000, rate=0, live_rate=500, live_seconds=20))
     lags = []
     for at, topic, _, value in world.sent:
         if topic == MAIL_EVENTS and at > NOW_MS:
@@ -106,7 +106,7 @@ def test_live_mail_has_the_time_of_the_present_and_its_own_rate(world: World) ->
 
 def test_complaints_due_between_history_and_live_mail_are_not_lost(world: World) -> None:
     world.publishing_takes_ms = 20.0
-    world.run(Options(customers=20, messages=3_000, rate=0, live_rate=0, live_seconds=1))
+    world.run(SimulationOptions(customers=20, messages=3_000, rate=0, live_rate=0, live_seconds=1))
     assert world.sent
     began_live_ms = next(at for at, *_ in reversed(world.sent))
     times = world.times()
@@ -115,7 +115,7 @@ def test_complaints_due_between_history_and_live_mail_are_not_lost(world: World)
 
 
 def test_live_mail_brings_complaints_within_minutes(world: World) -> None:
-    truth = world.run(Options(customers=20, messages=0, rate=0, live_rate=500, live_seconds=120))
+    truth = world.run(SimulationOptions(customers=20, messages=0, rate=0, live_rate=500, live_seconds=120))
     assert sum(each.counts.complained for each in truth.customers) > 10
 
 
@@ -125,7 +125,7 @@ def test_live_mail_goes_on_until_stopped(world: World) -> None:
             world.stop.set()
 
     world.on_sleep = stop_later
-    world.run(Options(customers=5, messages=100, rate=0, live_rate=100, live_seconds=-1))
+    world.run(SimulationOptions(customers=5, messages=100, rate=0, live_rate=100, live_seconds=-1))
     assert NOW_MS + 7_000 < world.now < NOW_MS + 7_100
 
 
@@ -135,13 +135,13 @@ def test_stop_ends_the_history_and_the_truth_covers_what_was_sent(world: World) 
             world.stop.set()
 
     world.on_sleep = stop_later
-    truth = world.run(Options(customers=20, messages=50_000, rate=1_000, live_seconds=-1))
+    truth = world.run(SimulationOptions(customers=20, messages=50_000, rate=1_000, live_seconds=-1))
     assert truth.events + truth.listing_events == len(world.sent)
     assert 900 < len(world.sent) < 1_100
 
 
 def test_truth_may_be_looked_at_at_any_moment() -> None:
-    options = Options(customers=20, messages=2_000, rate=0)
+    options = SimulationOptions(customers=20, messages=2_000, rate=0)
     ledger = open_ledger(options)
     world = World()
     looks: list[tuple[int, int]] = []
@@ -159,7 +159,7 @@ def test_truth_may_be_looked_at_at_any_moment() -> None:
 
 
 def test_event_that_was_not_published_is_not_in_the_truth() -> None:
-    options = Options(customers=5, messages=1_000, rate=0)
+    options = SimulationOptions(customers=5, messages=1_000, rate=0)
     ledger = open_ledger(options)
     world = World()
 
@@ -186,4 +186,4 @@ def test_event_that_was_not_published_is_not_in_the_truth() -> None:
 )
 def test_impossible_option_is_refused(options: dict[str, float], complaint: str) -> None:
     with pytest.raises(SimulationError, match=complaint):
-        Options(**options)  # type: ignore[arg-type]
+        SimulationOptions(**options)  # type: ignore[arg-type]

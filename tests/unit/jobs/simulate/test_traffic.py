@@ -8,8 +8,8 @@ import pytest
 
 from jobs.simulate.fleet import Fleet, build
 from jobs.simulate.ledger import Ledger
-from jobs.simulate.profiles import SimulationError, load
-from jobs.simulate.timed import Timed
+from jobs.simulate.profiles import SimulationError, load_profiles
+from jobs.simulate.timed import TimedMessage
 from jobs.simulate.traffic import HOUR_MS, Traffic, generate
 from jobs.simulate.truth import CustomerTruth, Truth
 from schemas.event import MailEvent
@@ -29,18 +29,18 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture(scope="module")
-def day(fleet: Fleet) -> list[Timed]:
+def day(fleet: Fleet) -> list[TimedMessage]:
     """A day of 200 customers, with fewer messages than the demo has."""
     return list(generate(fleet, START_MS, END_MS, 150_000, seed=1))
 
 
 @pytest.fixture(scope="module")
-def events(day: list[Timed]) -> list[tuple[Timed, MailEvent]]:
+def events(day: list[TimedMessage]) -> list[tuple[TimedMessage, MailEvent]]:
     decoder = msgspec.json.Decoder(MailEvent)
     return [(sent, decoder.decode(sent.value)) for sent in day if sent.topic == MAIL_EVENTS]
 
 
-def truth_of(fleet: Fleet, sent: list[Timed]) -> Truth:
+def truth_of(fleet: Fleet, sent: list[TimedMessage]) -> Truth:
     ledger = Ledger(fleet)
     for each in sent:
         ledger.record(each)
@@ -130,13 +130,13 @@ def test_fault_in_the_profiles_is_named(tmp_path: Path, old: str, new: str, comp
     file = tmp_path / "profiles.toml"
     file.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(SimulationError, match=complaint) as raised:
-        load(file)
+        load_profiles(file)
     assert str(file) in str(raised.value)
 
 
 def test_every_answer_is_classified_as_what_it_means() -> None:
     classify = load_bounce_classifier()
-    bounces = [each for each in load().answers if each.kind in ("hard", "soft", "block")]
+    bounces = [each for each in load_profiles().answers if each.kind in ("hard", "soft", "block")]
     judged = [(classify.classify(each.code, each.status, each.text).kind, each.kind) for each in bounces]
     assert [was for was, _ in judged] == [meant for _, meant in judged]
 
@@ -160,7 +160,7 @@ def test_another_start_or_seed_shares_no_event_id(start_ms: int, seed: int) -> N
     assert not ids(START_MS, 7) & ids(start_ms, seed)
 
 
-def test_values_are_the_canonical_encoding_of_valid_events(events: list[tuple[Timed, MailEvent]]) -> None:
+def test_values_are_the_canonical_encoding_of_valid_events(events: list[tuple[TimedMessage, MailEvent]]) -> None:
     seen = set()
     for sent, event in events[::7] + [each for each in events if each[1].type not in ("delivered", "deferred")]:
         seen.add((event.type, event.asynchronous))
@@ -179,7 +179,7 @@ def test_values_are_the_canonical_encoding_of_valid_events(events: list[tuple[Ti
     assert seen == {*((kind, False) for kind in kinds), ("bounced", True)}
 
 
-def test_events_carry_what_belongs_to_them(fleet: Fleet, events: list[tuple[Timed, MailEvent]]) -> None:
+def test_events_carry_what_belongs_to_them(fleet: Fleet, events: list[tuple[TimedMessage, MailEvent]]) -> None:
     customers = {each.name: each for each in fleet.customers}
     for _, event in events[::5]:
         customer = customers[event.customer]
@@ -199,7 +199,7 @@ def test_events_carry_what_belongs_to_them(fleet: Fleet, events: list[tuple[Time
             assert event.diagnostic.startswith(f"{event.smtp_code} {event.enhanced_status} ")
 
 
-def test_every_message_begins_in_the_span_and_all_are_sent(events: list[tuple[Timed, MailEvent]]) -> None:
+def test_every_message_begins_in_the_span_and_all_are_sent(events: list[tuple[TimedMessage, MailEvent]]) -> None:
     first_at: dict[str, int] = {}
     for sent, event in events:
         first_at.setdefault(event.message_id, sent.time_ms)
@@ -208,15 +208,15 @@ def test_every_message_begins_in_the_span_and_all_are_sent(events: list[tuple[Ti
     assert max(first_at.values()) < END_MS
 
 
-def test_messages_are_sent_in_the_order_of_time(day: list[Timed]) -> None:
+def test_messages_are_sent_in_the_order_of_time(day: list[TimedMessage]) -> None:
     times = [each.time_ms for each in day]
     assert times == sorted(times)
     assert times[0] >= START_MS
     assert times[-1] < END_MS
 
 
-def test_duplicate_repeats_the_bytes_within_minutes(events: list[tuple[Timed, MailEvent]]) -> None:
-    first: dict[str, Timed] = {}
+def test_duplicate_repeats_the_bytes_within_minutes(events: list[tuple[TimedMessage, MailEvent]]) -> None:
+    first: dict[str, TimedMessage] = {}
     repeated = 0
     for sent, event in events:
         original = first.setdefault(event.id, sent)
@@ -230,7 +230,7 @@ def test_duplicate_repeats_the_bytes_within_minutes(events: list[tuple[Timed, Ma
 
 
 def test_complaint_follows_a_delivery_at_a_domain_with_a_feedback_loop(
-    fleet: Fleet, events: list[tuple[Timed, MailEvent]]
+    fleet: Fleet, events: list[tuple[TimedMessage, MailEvent]]
 ) -> None:
     delivered = {event.message_id: event for _, event in events if event.type == "delivered"}
     reports = [event for _, event in events if event.type == "complained"]
@@ -258,7 +258,7 @@ def test_half_of_the_complaints_take_hours_and_some_far_longer(fleet: Fleet) -> 
     assert delays[-1] > 12 * HOUR_MS
 
 
-def test_deferred_message_gets_its_outcome_later(events: list[tuple[Timed, MailEvent]]) -> None:
+def test_deferred_message_gets_its_outcome_later(events: list[tuple[TimedMessage, MailEvent]]) -> None:
     kinds: dict[str, list[str]] = {}
     seen: set[str] = set()
     for _, event in events:
@@ -279,7 +279,7 @@ def test_business_hours_bring_more_mail_than_nights() -> None:
     assert hours[13] > 1.8 * hours[1]
 
 
-def test_compromised_customer_is_good_until_its_moment(fleet: Fleet, day: list[Timed]) -> None:
+def test_compromised_customer_is_good_until_its_moment(fleet: Fleet, day: list[TimedMessage]) -> None:
     bad = next(each for each in fleet.customers if each.profile == "compromised")
     assert bad.turns_at is not None
     turn_ms = START_MS + bad.turns_at * (END_MS - START_MS)
@@ -314,7 +314,7 @@ def test_hurry_shortens_the_delay_of_complaints() -> None:
 # ---- blocklists
 
 
-def test_listed_addresses_are_looked_at_hourly_until_they_are_off(fleet: Fleet, day: list[Timed]) -> None:
+def test_listed_addresses_are_looked_at_hourly_until_they_are_off(fleet: Fleet, day: list[TimedMessage]) -> None:
     looks: dict[tuple[str, str], list[BlocklistEvent]] = {}
     for sent in day:
         if sent.topic == MAIL_BLOCKLISTINGS:
@@ -347,7 +347,7 @@ def test_every_bad_kind_is_found_at_demo_scale_and_no_good_customer_is_accused(f
     assert all(each.verdict == "clean" for each in truth.customers if each.profile in ("good", "sloppy"))
 
 
-def test_big_customers_keep_to_the_rates_of_their_profile(fleet: Fleet, day: list[Timed]) -> None:
+def test_big_customers_keep_to_the_rates_of_their_profile(fleet: Fleet, day: list[TimedMessage]) -> None:
     biggest: CustomerTruth = truth_of(fleet, day).by_name[fleet.customers[0].name]
     assert biggest.profile == "good"
     assert biggest.counts.finished > 20_000

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from jobs.simulate.fleet import build
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
-from jobs.simulate.timed import Timed
+from jobs.simulate.timed import TimedMessage
 from jobs.simulate.traffic import HOUR_MS, Traffic, generate
-from jobs.simulate.truth import Counts, DomainTruth, StreamTruth, Truth, Verdict, lower_bound, read, verdict
+from jobs.simulate.truth import Counts, DomainTruth, StreamTruth, TrueVerdict, Truth, lower_bound, read, verdict
 from schemas.counts import WindowCounts
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
 from schemas.topics import MAIL_EVENTS
@@ -34,7 +34,7 @@ MEANING = {
 Sums = dict[str, int]
 
 
-def recount(sent: list[Timed], fbl_domains: frozenset[str]) -> dict[tuple[str, str], tuple[Sums, Sums]]:
+def recount(sent: list[TimedMessage], fbl_domains: frozenset[str]) -> dict[tuple[str, str], tuple[Sums, Sums]]:
     """By customer and stream, from the bytes alone: counts of events and of their repeats."""
     found: dict[tuple[str, str], tuple[Sums, Sums]] = defaultdict(lambda: (defaultdict(int), defaultdict(int)))
     seen: set[str] = set()
@@ -158,7 +158,7 @@ def test_counts_add_measure_by_measure(one: Counts, other: Counts) -> None:
         ("good", Counts(delivered=1000, hard=100), 0, "flag"),
     ],
 )
-def test_verdict_has_clear_margins(profile: str, counts: Counts, listings: int, expected: Verdict) -> None:
+def test_verdict_has_clear_margins(profile: str, counts: Counts, listings: int, expected: TrueVerdict) -> None:
     assert verdict(profile, counts, listings)[0] == expected
 
 

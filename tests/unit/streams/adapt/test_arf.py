@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from tests.support.mails import ORIGINAL, fields, report
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 KEY = b"a key"
 ABUSE = ("Feedback-Type: abuse", "User-Agent: Loop/1.0", "Version: 1", "Source-IP: 192.0.2.51")
 SENT = datetime(2025, 3, 3, 9, 11, 12, tzinfo=UTC)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from tests.support.mails import ORIGINAL, fields, report
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 KEY = b"a key"
 ABOUT = (
     "Reporting-MTA: dns; mx.example.net",

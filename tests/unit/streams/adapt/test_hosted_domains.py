@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import Context, adapter, canonical
 from streams.adapt.base import AdaptError
 
-CONTEXT = Context(b"a key", load())
+CONTEXT = Context(b"a key", load_providers())
 
 
 def raw(**fields: Any) -> bytes:

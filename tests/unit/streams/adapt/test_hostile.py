@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.blocklists import load as load_zones
-from schemas.blocklists import not_a_listing
+from schemas.blocklists import load_zones, not_a_listing
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import (
     EVERY_FORMAT,
     FORMATS,
@@ -39,7 +38,7 @@ NOW_MS = 1757675300000
 DAY_MS = 86_400_000
 CONTEXT = Context(
     b"a key",
-    load(),
+    load_providers(),
     {name: FormatOptions(default_customer="house") for name in FORMATS},
     clock=lambda: NOW_MS,
     lists=Lists({zone.zone: zone for zone in load_zones()}),
@@ -376,7 +375,7 @@ def test_error_that_repeats_a_value_is_one_line_that_steers_no_terminal(
     adapt = listing_adapter(name) if name in LISTING_FORMATS else adapter(name)
     told = {key: steering if value == "%s" else value for key, value in message.items()}
     with pytest.raises(AdaptError) as error:
-        adapt(json.dumps(told).encode(), Context(b"a key", load()))
+        adapt(json.dumps(told).encode(), Context(b"a key", load_providers()))
     assert str(error.value).isprintable()
     assert len(str(error.value)) <= MAX_ESCAPED
 

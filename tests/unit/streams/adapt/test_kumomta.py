@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 
@@ -16,7 +16,7 @@ CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("kumomta.to
     "case"
 ]
 KEY = b"a key"
-CONTEXT = Context(hash_key=KEY, providers=load())
+CONTEXT = Context(hash_key=KEY, providers=load_providers())
 BASE: dict[str, Any] = {
     "type": "Delivery",
     "id": "1d98076abbbc11ed940250ebf67f93bd",

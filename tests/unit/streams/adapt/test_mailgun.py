@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.bounces.classify import load_bounce_classifier
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 BASE: dict[str, Any] = {
     "id": "Ase7i2zsRYeDXztHGENqRA",
     "event": "delivered",

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.bounces.classify import load_bounce_classifier
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 MESSAGE: dict[str, Any] = {
     "ts": 1757675278,
     "_id": "0f3a9b0000000000000000000000aaaa",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import MAX_EVENT_BYTES
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, adapter, mime
 from streams.adapt.addresses import addresses_in
 from streams.adapt.mail_report import piece_of
@@ -25,7 +25,7 @@ from streams.adapt.mime import (
 )
 from tests.support.mails import report
 
-CONTEXT = Context(b"a key", load())
+CONTEXT = Context(b"a key", load_providers())
 
 
 def multipart(*pieces: bytes, boundary: bytes = b"b", end: bool = True) -> bytes:

@@ -15,7 +15,7 @@ from streams.adapt import FORMATS, AdaptError, Context, FormatOptions, adapter
 from streams.adapt.canonical import adapt_all
 from tests.support.adapt_bodies import bodies
 
-PROVIDERS = providers.load()
+PROVIDERS = providers.load_providers()
 BASE: dict[str, Any] = {"id": "e1", "type": "delivered", "time": 1757675281000, "customer": "acme"}
 #: A place that is in no body, in the words of the formats that take not any word.
 NOWHERE = {

@@ -24,7 +24,7 @@ PLACES = {
 
 
 def read(name: str, options: FormatOptions) -> list[MailEvent]:
-    context = Context(hash_key=b"key", providers=providers.load(), mapping={name: options})
+    context = Context(hash_key=b"key", providers=providers.load_providers(), mapping={name: options})
     return [event for body in bodies(name) for event in adapter(name)(body, context)]
 
 
@@ -50,7 +50,7 @@ def test_sub_account_and_stream_may_both_be_told() -> None:
 
 def test_slash_in_the_name_of_a_sub_account_does_not_make_it_another() -> None:
     context = Context(
-        hash_key=b"key", providers=providers.load(), mapping={"sendgrid": FormatOptions(sub_account="team")}
+        hash_key=b"key", providers=providers.load_providers(), mapping={"sendgrid": FormatOptions(sub_account="team")}
     )
     body = b'[{"event":"delivered","timestamp":1741000000,"email":"a@b.example","customer":"acme","team":"a/b"}]'
     (event,) = adapter("sendgrid")(body, context)
@@ -59,7 +59,9 @@ def test_slash_in_the_name_of_a_sub_account_does_not_make_it_another() -> None:
 
 def test_domain_of_the_signature_is_where_the_option_says() -> None:
     context = Context(
-        hash_key=b"key", providers=providers.load(), mapping={"sendgrid": FormatOptions(dkim_domain="signed_by")}
+        hash_key=b"key",
+        providers=providers.load_providers(),
+        mapping={"sendgrid": FormatOptions(dkim_domain="signed_by")},
     )
     body = b'[{"event":"delivered","timestamp":1741000000,"email":"a@b.ex","customer":"acme","signed_by":"e.example"}]'
     (event,) = adapter("sendgrid")(body, context)

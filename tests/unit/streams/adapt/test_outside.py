@@ -15,18 +15,17 @@ from api.cli.normalize import normalize
 from api.stack.stages import adapt_context, takes
 from jobs.resend.ingest_file import read_events, send_file
 from jobs.resend.replay import Reader
-from schemas.blocklists import load
+from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent, Weight
-from schemas.providers import load as load_providers
-from schemas.settings import Blocklists, Settings
-from schemas.settings import load as load_settings
+from schemas.providers import load_providers
+from schemas.settings import Blocklists, Settings, load_settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
 from streams.intake.batch import Batch, SourcePartition
 from streams.intake.seen import SeenIds
 from streams.listings.outside import OpenListing, OpenListings, reconciled
 
 NOW_MS = 1_773_318_896_000
-LISTS = Lists({zone.zone: zone for zone in load()}, {"gold.example": "critical"})
+LISTS = Lists({zone.zone: zone for zone in load_zones()}, {"gold.example": "critical"})
 CONTEXT = Context(b"a key", load_providers(), clock=lambda: NOW_MS, lists=LISTS)
 REFUSING = Context(b"a key", load_providers(), clock=lambda: NOW_MS, lists=Lists(LISTS.zones, LISTS.weights, None))
 IP = "192.0.2.17"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, adapter
 from streams.adapt.field_paths import find_field
 from streams.adapt.webhook import bounce_class, json_body, moment_ms, reply
@@ -161,7 +161,7 @@ def test_nul_in_json_inside_a_text_field_is_found() -> None:
     inner = r"{\"customer\": \"a\u005cu0000b\"}"
     raw = f'{{"event": "spam", "ts": 1757675281, "X-Mailin-custom": "{inner}"}}'.encode()
     with pytest.raises(AdaptError, match="field `customer`: contains a NUL"):
-        adapter("brevo")(raw, Context(b"a key", load()))
+        adapter("brevo")(raw, Context(b"a key", load_providers()))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter, postfix
 from streams.adapt.common import hash_recipient
 from streams.adapt.postfix import Journal
 from streams.adapt.syslog import read_line
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 KEY = b"a key"
 HOUSE = FormatOptions(default_customer="house")
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)

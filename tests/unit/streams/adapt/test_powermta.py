@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.common import hash_recipient
 from streams.adapt.powermta import DEFAULT_COLUMNS, Accounting
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 KEY = b"a key"
 AT = datetime(2025, 3, 3, 9, 11, 12, tzinfo=UTC)
 BASE = {

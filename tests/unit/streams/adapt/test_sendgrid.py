@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.bounces.classify import load_bounce_classifier
 
-CONTEXT = Context(hash_key=b"a key", providers=load())
+CONTEXT = Context(hash_key=b"a key", providers=load_providers())
 BASE: dict[str, Any] = {
     "email": "iris@gmail.com",
     "timestamp": 1757675281,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.webhook import moment_ms
 from streams.bounces.classify import load_bounce_classifier
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 MAIL: dict[str, Any] = {
     "timestamp": "2025-09-12T11:07:58.120Z",
     "source": "Brightleaf <news@brightleaf.example>",

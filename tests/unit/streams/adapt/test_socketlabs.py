@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 BASE: dict[str, Any] = {
     "Type": "Delivered",
     "DateTime": "2025-09-12T11:08:01.4405260Z",

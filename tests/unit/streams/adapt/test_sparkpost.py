@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from schemas.event import MailEvent
-from schemas.providers import load
+from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.bounces.classify import load_bounce_classifier
 
-PROVIDERS = load()
+PROVIDERS = load_providers()
 BASE: dict[str, Any] = {
     "type": "delivery",
     "event_id": "9001",

@@ -7,14 +7,14 @@ import pytest
 
 from api.explain.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
-from schemas.counts import Baseline, SubjectCounts, WindowCounts
-from schemas.policy import Policy, load, parse
+from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.policy import Policy, load_policy, parse
 from schemas.wording import percent, rfc3339
 from streams.alerts.describe import alert_event, headline
 from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import Judgement, Verdict, judge
 
-POLICY = load()
+POLICY = load_policy()
 NOW_MS = 1_767_225_600_007
 
 
@@ -119,10 +119,10 @@ def test_burn_that_is_over_says_by_which_window_it_was_held() -> None:
     )
 
 
-USUAL = Baseline(median=2000, mad=100, largest=2400, days=28)
+USUAL = VolumeBaseline(median=2000, mad=100, largest=2400, days=28)
 
 
-def spiking(kind: TransitionKind, levels: tuple[Level, Level], volume: int, usual: Baseline | None) -> AlertEvent:
+def spiking(kind: TransitionKind, levels: tuple[Level, Level], volume: int, usual: VolumeBaseline | None) -> AlertEvent:
     windows = {"1h": WindowCounts(delivered=volume)}
     subject = SubjectCounts(customer="acme", scope="customer", windows=windows, baseline=usual)
     judgement = judge(subject, POLICY, NOW_MS)

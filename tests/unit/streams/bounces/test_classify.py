@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import MailEvent
-from schemas.providers import load as load_providers
+from schemas.providers import load_providers
 from streams.adapt import common
 from streams.bounces import classify
 from streams.bounces import text as bounce_text

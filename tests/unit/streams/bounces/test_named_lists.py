@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.blocklists import load as load_zones
+from schemas.blocklists import load_zones
 from streams.bounces.named_lists import MAX_TEXT, NamedListsError, default_table, lists_named_in, load_named_lists
 
 ZEN = ("Spamhaus ZEN", "zen.spamhaus.org")

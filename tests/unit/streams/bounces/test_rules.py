@@ -31,7 +31,7 @@ def test_every_rule_decides_something_that_no_earlier_one_does(rule: TextRule) -
 
 
 def test_rules_ask_only_for_providers_that_the_table_has() -> None:
-    known = {each.name for each in providers.load().all}
+    known = {each.name for each in providers.load_providers().all}
     assert {name for rule in TEXTS for name in rule.provider} <= known
 
 

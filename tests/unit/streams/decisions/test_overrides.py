@@ -10,13 +10,13 @@ from msgspec import UNSET
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Policy, load
+from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from streams.decisions.overrides import Cap, StoredOverride, for_plans, with_stored
 from streams.judge.verdict import RANK, judge
 
-POLICY = load()
+POLICY = load_policy()
 NOW = 1_773_300_000_000
 CAPS: tuple[Cap, ...] = ("none", "watch", "warning", "excessive", "critical")
 

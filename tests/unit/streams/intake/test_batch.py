@@ -20,7 +20,7 @@ from streams.intake.seen import SeenIds
 
 NOW = 1_795_000_000_000
 DAY_MS = 86_400_000
-CONTEXT = Context(b"key", providers.load())
+CONTEXT = Context(b"key", providers.load_providers())
 BOUNDS = TimeBounds(DAY_MS, 90 * DAY_MS)
 CLASSIFY = load_bounce_classifier()
 

@@ -26,7 +26,7 @@ def test_many_customers_take_few_messages_and_none_too_large() -> None:
     longest = ["\x01" * 250 + f"{number:06}" for number in range(3 * MOST)]
     sent = list(messages(longest, 2**53, 1))
     assert [len(customers_in(each.value)) for each in sent] == [MOST] * 3
-    largest = topics.load()[topics.REPUTATION_CHANGES].max_message_bytes
+    largest = topics.load_topics()[topics.REPUTATION_CHANGES].max_message_bytes
     assert max(len(each.key) + len(each.value) for each in sent) < largest - 1_000
 
 

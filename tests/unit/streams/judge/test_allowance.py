@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Policy, load
+from schemas.policy import Policy, load_policy
 from schemas.policy_rule import Levels, Rule
 from streams.judge.allowance import Allowance, allowance
 from streams.judge.verdict import RANK, judge, measured
 
-POLICY = load()
+POLICY = load_policy()
 #: Those of listings are not in the default policy.
 ALSO: tuple[Rule, ...] = tuple(
     Rule(name=metric, metric=metric, windows=("24h", "7d"), levels=Levels(warning=2, excessive=9))

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Policy, load
+from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.judge.interval import wilson
 from streams.judge.score import AT_THRESHOLD, COMPONENT_OF, COMPONENTS, SCORES, ladder, lower_bounds, score_of
 from streams.judge.verdict import RANK, judge
 
-POLICY = load()
+POLICY = load_policy()
 WINDOWS = ("1h", "24h", "7d", "15d", "30d")
 COUNTS = st.builds(
     WindowCounts,

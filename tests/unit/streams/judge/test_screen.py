@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.counts import Baseline, WindowCounts
-from schemas.policy import Policy, load
+from schemas.counts import VolumeBaseline, WindowCounts
+from schemas.policy import Policy, load_policy
 from schemas.policy_metric import Metric
 from schemas.policy_rule import Levels, Rule
 from streams.judge import screen as screening
@@ -19,7 +19,7 @@ from streams.judge.verdict import measured as measured_one
 from streams.subjects.arrays import FIELDS, Counts, Subjects
 from streams.subjects.totals import READ
 
-POLICY = load()
+POLICY = load_policy()
 WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)
 LISTINGS_ONLY = Policy(rules=tuple(rule for rule in POLICY.rules if rule.metric == "critical_listing"))
 #: Metrics, and what else their rules say.
@@ -108,7 +108,7 @@ BURNING = Policy(
 
 
 usuals = st.none() | st.builds(
-    Baseline,
+    VolumeBaseline,
     median=st.integers(0, 2_000).map(float),
     mad=st.integers(0, 500).map(float),
     largest=st.integers(0, 3_000),
@@ -118,7 +118,7 @@ usuals = st.none() | st.builds(
 
 def table(
     windows: dict[str, dict[str, int]],
-    usual: Baseline | None = None,
+    usual: VolumeBaseline | None = None,
     by_provider: dict[tuple[str, ...], dict[str, dict[str, int]]] | None = None,
 ) -> Subjects:
     def counts(given_windows: dict[str, dict[str, int]]) -> Counts:
@@ -152,7 +152,7 @@ some_windows = st.dictionaries(st.sampled_from(POLICY.windows), fields)
 def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
     windows: dict[str, dict[str, int]],
     policy: Policy,
-    usual: Baseline | None,
+    usual: VolumeBaseline | None,
     by_provider: dict[tuple[str, ...], dict[str, dict[str, int]]],
 ) -> None:
     subjects = table(windows, usual, by_provider)
@@ -204,7 +204,7 @@ def test_burn_at_the_threshold_is_remarkable_where_every_window_burns() -> None:
 
 
 def test_spike_is_remarkable_where_it_is_known_what_is_usual() -> None:
-    usual = Baseline(median=2000, mad=100, largest=2400, days=28)
+    usual = VolumeBaseline(median=2000, mad=100, largest=2400, days=28)
     blank = dict.fromkeys(FIELDS, 0)
     for delivered, known, expected in ((4801, usual, True), (4800, usual, False), (4801, None, False)):
         subjects = table({"1h": {**blank, "delivered": delivered}}, known)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.counts import Baseline, SubjectCounts, WindowCounts
+from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.judge.spikes import DAYS, FIRST_H, HOURS, baseline, score
@@ -48,7 +48,7 @@ def daily(place: int, *volumes: int) -> Counts:
     return found
 
 
-def said(volume: int, usual: Baseline | None, rule: Rule = SPIKE.rules[0]) -> Verdict:
+def said(volume: int, usual: VolumeBaseline | None, rule: Rule = SPIKE.rules[0]) -> Verdict:
     windows = {"1h": WindowCounts(delivered=volume)}
     subject = SubjectCounts(customer="acme", scope="customer", windows=windows, baseline=usual)
     return judge(subject, msgspec.structs.replace(SPIKE, rules=(rule,)), 0).verdicts[0]
@@ -56,9 +56,9 @@ def said(volume: int, usual: Baseline | None, rule: Rule = SPIKE.rules[0]) -> Ve
 
 def test_usual_is_what_was_sent_in_the_two_clock_hours_of_each_day() -> None:
     steady = baseline(hours(all=1000))
-    assert steady == Baseline(median=2000, mad=0, largest=2000, days=28)
+    assert steady == VolumeBaseline(median=2000, mad=0, largest=2000, days=28)
     at_begin, at_end = daily(BEGIN, *[500] * 28), daily(BEGIN + 1, *[700] * 28)
-    assert baseline(at_begin + at_end) == Baseline(median=1200, mad=0, largest=1200, days=28)
+    assert baseline(at_begin + at_end) == VolumeBaseline(median=1200, mad=0, largest=1200, days=28)
     elsewhere = baseline(daily(BEGIN - 5, *[500] * 27))
     assert elsewhere is not None and (elsewhere.median, elsewhere.largest) == (0, 500)
 
@@ -94,7 +94,7 @@ def test_a_week_of_mail_before_the_last_day_is_needed(days: int, known: bool) ->
 
 def test_days_before_the_first_mail_are_no_days_without_mail() -> None:
     usual = baseline(daily(BEGIN, *[1000] * 8))
-    assert usual == Baseline(median=1000, mad=0, largest=1000, days=8)
+    assert usual == VolumeBaseline(median=1000, mad=0, largest=1000, days=8)
 
 
 def test_more_bounces_than_mail_in_an_hour_is_no_mail() -> None:
@@ -116,11 +116,11 @@ def test_more_bounces_than_mail_in_an_hour_is_no_mail() -> None:
 def test_score_is_measured_by_the_largest_of_the_scales(
     usual: tuple[float, float], volume: int, expected: float
 ) -> None:
-    found = score(volume, Baseline(median=usual[0], mad=usual[1], largest=0, days=28))
+    found = score(volume, VolumeBaseline(median=usual[0], mad=usual[1], largest=0, days=28))
     assert found == pytest.approx(expected)
 
 
-STEADY = Baseline(median=200, mad=0, largest=300, days=28)
+STEADY = VolumeBaseline(median=200, mad=0, largest=300, days=28)
 
 
 def test_verdict_tells_volume_what_is_usual_and_score() -> None:
@@ -147,7 +147,7 @@ def test_spike_holds_down_to_the_resolve_ratio_of_score_and_factor() -> None:
 
 
 def test_without_history_or_volume_nobody_is_judged() -> None:
-    for found in (said(1_000_000, None), said(99, Baseline(median=0, mad=0, largest=0, days=28))):
+    for found in (said(1_000_000, None), said(99, VolumeBaseline(median=0, mad=0, largest=0, days=28))):
         assert (found.level, found.holding_level, found.insufficient_volume) == ("good", "good", True)
 
 
@@ -160,7 +160,7 @@ def test_volume_that_is_judged_makes_nobody_good_who_is_too_small_for_every_rate
 
 
 usuals = st.builds(
-    Baseline,
+    VolumeBaseline,
     median=st.floats(0, 100_000),
     mad=st.floats(0, 50_000),
     largest=st.integers(0, 200_000),
@@ -169,24 +169,24 @@ usuals = st.builds(
 
 
 @given(usuals, st.integers(0, 1_000_000), st.integers(1, 1_000_000))
-def test_law_more_volume_never_improves_a_verdict(usual: Baseline, volume: int, more: int) -> None:
+def test_law_more_volume_never_improves_a_verdict(usual: VolumeBaseline, volume: int, more: int) -> None:
     before, after = said(volume, usual), said(volume + more, usual)
     assert RANK[after.level] >= RANK[before.level]
     assert RANK[after.holding_level] >= RANK[before.holding_level]
 
 
 @given(usuals, st.integers(0, 1_000_000))
-def test_law_what_opens_also_holds(usual: Baseline, volume: int) -> None:
+def test_law_what_opens_also_holds(usual: VolumeBaseline, volume: int) -> None:
     found = said(volume, usual)
     assert RANK[found.level] <= RANK[found.holding_level]
 
 
 @given(usuals, st.integers(0, 1_000_000), st.integers(1, 1_000))
 def test_law_so_many_times_the_business_never_turns_a_spike_into_none(
-    usual: Baseline, volume: int, factor: int
+    usual: VolumeBaseline, volume: int, factor: int
 ) -> None:
     """Where everything is larger, the floor of one recipient and the root of the median weigh less."""
-    larger = Baseline(
+    larger = VolumeBaseline(
         median=usual.median * factor, mad=usual.mad * factor, largest=usual.largest * factor, days=usual.days
     )
     before, after = said(volume, usual), said(volume * factor, larger)

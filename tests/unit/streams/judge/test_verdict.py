@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import LEVELS
-from schemas.counts import Baseline, SubjectCounts, WindowCounts
+from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.event import EventType, MailEvent
-from schemas.policy import Policy, load
+from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.judge.interval import wilson
 from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
 from tests.unit.streams.intake.test_count import counted, event
 
-POLICY = load()
+POLICY = load_policy()
 CASES = tomllib.loads(Path(__file__).with_name("verdict.toml").read_text(encoding="utf-8"))["case"]
 GRID = Path(__file__).with_name("wilson.csv")
 CASE_FIELDS = {
@@ -73,7 +73,7 @@ def test_worked_case(case: dict[str, Any]) -> None:
     policy = msgspec.structs.replace(
         POLICY, expired_is_failure=case.get("expired_is_failure", True), rules=POLICY.rules + also
     )
-    usual = msgspec.convert(case.get("baseline"), Baseline | None)
+    usual = msgspec.convert(case.get("baseline"), VolumeBaseline | None)
     judgement = judge(msgspec.structs.replace(subject(windows), baseline=usual), policy, 0)
     verdicts = by_rule(judgement)
     good = dict.fromkeys(verdicts, "good")

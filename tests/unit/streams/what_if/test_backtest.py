@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import Policy, load
+from schemas.policy import Policy, load_policy
 from schemas.policy_metric import RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
@@ -21,7 +21,7 @@ from streams.subjects.arrays import FIELDS, PLACE, Counts, StreamKey
 from streams.what_if.backtest import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 
-POLICY = load()
+POLICY = load_policy()
 BEGIN = 1_773_300_000 // HOUR_S * HOUR_S
 COUNTED_HOURLY = ("delivered", "hard", "block", "expired", "fbl_delivered", "fbl_complained", "sent", "exposed")
 
