@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.dead_letters import harmless, print_line
+from api.cli.printing import print_line
+from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import acknowledge
 from streams.io.store import open_store

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.dead_letters import print_line
+from api.cli.printing import print_line
 from api.stack.stages import policy_in_force
 from api.text.alert import Told, load_template
 from jobs.embedded.folder import reached

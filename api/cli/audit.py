@@ -6,8 +6,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli import commands
-from api.cli.dead_letters import harmless, print_line
+from api.cli.durations import seconds
+from api.cli.printing import print_line, print_note
+from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.audit import Entry, entries
 from schemas.wording import rfc3339
@@ -24,7 +25,7 @@ def show_audit(
 ) -> None:
     """Show what is on record, newest first: policies applied, overrides, acknowledgements, suspensions, changes of the
     customers' list, each with who and why; and every change of an alert, as the monitor's verdict."""
-    ago_s = commands.seconds(since, "--since") or 0.0
+    ago_s = seconds(since, "--since") or 0.0
     now_ms = time.time_ns() // 1_000_000
     store = open_store(reached(ctx.obj).clickhouse)
     found = entries(store, max(0, now_ms - round(ago_s * 1000)), limit + 1, customer=customer, verdicts=not people)
@@ -32,9 +33,9 @@ def show_audit(
     for each in found[:limit]:
         print_line(msgspec.json.encode(each).decode() if as_json else harmless(as_line(each)))
     if not found:
-        commands.err.print("nothing is on record", markup=False)
+        print_note("nothing is on record")
     if len(found) > limit:
-        commands.err.print(f"there are more than these {limit:,}; --limit says how many are shown", markup=False)
+        print_note(f"there are more than these {limit:,}; --limit says how many are shown")
 
 
 def as_line(entry: Entry) -> str:

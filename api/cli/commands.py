@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import re
 import signal
 import socket
 import sys
@@ -40,9 +39,6 @@ from streams.adapt import LISTING_FORMATS
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import open_store
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
-UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-LONGEST_S = 1e9
 CANNOT_LISTEN = frozenset({errno.EADDRINUSE, errno.EACCES})
 REFRESH_S = 1.0
 
@@ -79,21 +75,6 @@ class SimulatedDay:
             span_hours=self.span_hours,
             live_seconds=self.live_seconds,
         )
-
-
-def seconds(text: str, option: str) -> float | None:
-    """A duration such as `60s`, `5m` or `2h` in seconds; None for empty text.
-
-    Raises:
-        SettingsError: it is none; `option` is named.
-    """
-    if not text:
-        return None
-    match = DURATION.fullmatch(text.strip())
-    found = float(match[1]) * UNITS[match[2]] if match else 0.0
-    if not 0 < found <= LONGEST_S:
-        raise SettingsError(f"{option}: {text!r} is not a duration; write for example 60s, 5m or 2h")
-    return found
 
 
 def demo(settings: Settings, day: SimulatedDay, duration: float | None, truth: Path | None) -> None:

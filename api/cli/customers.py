@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli.dead_letters import harmless, print_line
+from api.cli.printing import print_line
+from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer

@@ -14,8 +14,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli import commands
+from api.cli.durations import since_ms
+from api.cli.printing import print_line, print_note
 from api.stack.stages import adapt_context
+from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.resend.dead_letters import (
     Chosen,
@@ -72,7 +74,7 @@ def list_letters(
     for each in found[:limit]:
         print_line(msgspec.json.encode(as_object(each)).decode() if as_json else as_line(each))
     if len(found) > limit:
-        commands.err.print(f"there are more than these {limit:,}; --limit says how many are shown", markup=False)
+        print_note(f"there are more than these {limit:,}; --limit says how many are shown")
 
 
 @app.command("show")
@@ -225,13 +227,6 @@ def outcome_line(outcome: ReplayOutcome) -> str:
     return f"{letter.short}  not sent: {harmless(outcome.why)}"
 
 
-def harmless(text: str) -> str:
-    """Text from outside that cannot steer a terminal: what cannot be printed is escaped, tabs are kept."""
-    return "".join(
-        each if each.isprintable() or each == "\t" else each.encode("unicode_escape").decode() for each in text
-    )
-
-
 def utc(epoch_ms: int) -> str:
     """RFC 3339, to the second."""
     return f"{datetime.fromtimestamp(epoch_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -246,14 +241,8 @@ def os_user() -> str:
         return f"uid {number}"
 
 
-def print_line(text: str) -> None:
-    """One line to standard output, just as it is."""
-    commands.out.print(text, markup=False, emoji=False)
-
-
 def _chosen(topic: str, reason: str, since: str) -> Chosen:
-    ago_s = commands.seconds(since, "--since")
-    return Chosen(topic=topic, reason=reason, since_ms=_now_ms() - round(ago_s * 1000) if ago_s else 0)
+    return Chosen(topic=topic, reason=reason, since_ms=since_ms(since, "--since", _now_ms()))
 
 
 def _read(path: str) -> bytes:

@@ -6,11 +6,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli.dead_letters import harmless, print_line
+from api.cli.printing import print_line
 from api.explain.build import explain, explain_shared
 from api.http.ranges import DAY, RangeError, instant
 from api.stack.stages import load_policy, policy_in_force
 from api.text.explanation import lines
+from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from schemas import providers
 from schemas.policy import Policy

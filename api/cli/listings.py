@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from api.cli import commands
-from api.cli.dead_letters import harmless, print_line
+from api.cli.durations import seconds
+from api.cli.printing import print_line
+from api.text.harmless import harmless
 from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
 from jobs.embedded.folder import reached
@@ -83,7 +84,7 @@ def show(
 
 
 def _found(settings: Settings, since: str, now_ms: int) -> list[ShownListing]:
-    ago_s = commands.seconds(since, "--since") or 0.0
+    ago_s = seconds(since, "--since") or 0.0
     store = open_store(settings.clickhouse)
     found = current_causes(store, now_ms - round(ago_s * 1000), settings.blocklists.dedicated_pools)
     looks = last_looks(store)

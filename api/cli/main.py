@@ -30,6 +30,7 @@ from api.cli.ack import acknowledge_alert  # noqa: E402
 from api.cli.alert_text import tell_alert  # noqa: E402
 from api.cli.audit import show_audit  # noqa: E402
 from api.cli.classify import classify_lines  # noqa: E402
+from api.cli.durations import seconds  # noqa: E402
 from api.cli.explain import explain_customer  # noqa: E402
 from api.cli.judge import judge_counts  # noqa: E402
 from api.cli.scan import scan_blocklists  # noqa: E402
@@ -116,7 +117,7 @@ def demo(
     options = commands.SimulatedDay(
         seed=seed, customers=customers, messages=messages, rate=rate, live_rate=500, span_hours=24.0
     )
-    commands.demo(ctx.obj, options, commands.seconds(duration, "--for"), truth)
+    commands.demo(ctx.obj, options, seconds(duration, "--for"), truth)
 
 
 @app.command()
@@ -128,7 +129,7 @@ def up(
     duration: Duration = "",
 ) -> None:
     """Everything in one process, until stopped: ingest, monitor, API, and the embedded broker and store."""
-    commands.up(with_targets(ctx.obj, kafka, clickhouse, data), commands.seconds(duration, "--for"))
+    commands.up(with_targets(ctx.obj, kafka, clickhouse, data), seconds(duration, "--for"))
 
 
 @app.command()
@@ -190,7 +191,7 @@ def ingest_file(
     shift_to: Annotated[str, typer.Option(help="Move all times so that the log began, say, 1h ago.")] = "",
 ) -> None:
     """Send a real log to the topic mail.events; what an outside monitor saw on blocklists, to mail.blocklistings."""
-    commands.ingest_file(reached(ctx.obj), path, format_name, customer, commands.seconds(shift_to, "--shift-to"))
+    commands.ingest_file(reached(ctx.obj), path, format_name, customer, seconds(shift_to, "--shift-to"))
 
 
 @app.command()

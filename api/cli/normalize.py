@@ -10,7 +10,7 @@ from typing import IO
 
 import msgspec
 
-from api.cli.dead_letters import harmless
+from api.text.harmless import harmless
 from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, Event, read_events
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
 

@@ -6,9 +6,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli.dead_letters import harmless, print_line
+from api.cli.printing import print_line
 from api.http.ranges import RangeError, instant
 from api.stack.stages import policy_in_force
+from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
 from schemas.settings import SettingsError

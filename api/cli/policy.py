@@ -9,9 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli import commands
-from api.cli.dead_letters import harmless, print_line
+from api.cli.printing import print_line, print_note
 from api.stack.stages import policy_in_force
+from api.text.harmless import harmless
 from api.text.policy import described, differences
 from jobs.embedded.folder import reached
 from jobs.operator.policy_store import apply, publish
@@ -88,10 +88,10 @@ def apply_file(
         said = (
             "a rule judges unwanted mail, which is counted only with ingest.refusals = true; these settings say false"
         )
-        commands.err.print(said, markup=False)
+        print_note(said)
     if settings.policy.file:
         said = f"policy.file names {settings.policy.file}, which goes before: with these settings it is not taken up"
-        commands.err.print(harmless(said), markup=False)
+        print_note(harmless(said))
     _published(settings, done.policy)
 
 
@@ -128,9 +128,9 @@ def show_history(
         plain = {name: getattr(each, name) for name in ("version", "applied_ms", "applied_by", "why")}
         print_line(msgspec.json.encode(plain).decode() if as_json else harmless(f"{_line(each)}: {each.why}"))
     if not found:
-        commands.err.print("no policy was applied yet", markup=False)
+        print_note("no policy was applied yet")
     if len(found) > limit:
-        commands.err.print(f"there are more than these {limit:,}; --limit says how many are shown", markup=False)
+        print_note(f"there are more than these {limit:,}; --limit says how many are shown")
 
 
 def checked(file: Path) -> tuple[Policy, str]:

@@ -8,8 +8,10 @@ import msgspec
 import typer
 
 from api.cli import commands
-from api.cli.dead_letters import harmless, print_line
+from api.cli.durations import seconds
+from api.cli.printing import print_line
 from api.cli.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
+from api.text.harmless import harmless
 from api.text.looks import Line, LookLine, change_line, look_lines, rows, scan_lines
 from api.text.progress import bar
 from jobs.blocklists.dnsbl import Resource
@@ -59,7 +61,7 @@ def scan_blocklists(
     if asked:
         settings: Settings = reached(ctx.obj) if publish else ctx.obj
         raise typer.Exit(ask(settings, asked, publish=publish, as_json=as_json))
-    scan(with_every(reached(ctx.obj), commands.seconds(every, "--every")), once=once, as_json=as_json)
+    scan(with_every(reached(ctx.obj), seconds(every, "--every")), once=once, as_json=as_json)
 
 
 def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: bool) -> int:

@@ -8,10 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli import commands
-from api.cli.dead_letters import harmless, print_line
+from api.cli.durations import seconds
 from api.cli.policy import checked
+from api.cli.printing import print_line
 from api.stack.stages import policy_in_force
+from api.text.harmless import harmless
 from api.text.try_policy import lines
 from jobs.embedded.folder import reached
 from jobs.operator.try_policy import try_policy
@@ -39,7 +40,7 @@ def try_file(
     if level not in LEVELS[1:]:
         raise SettingsError(f"--level: {level!r} is none of {', '.join(LEVELS[1:])}")
     settings, now_ms = reached(ctx.obj), time.time_ns() // 1_000_000
-    ago_ms = round((commands.seconds(since, "--since") or 0) * 1000)
+    ago_ms = round((seconds(since, "--since") or 0) * 1000)
     if not 3_600_000 <= ago_ms < LONGEST_MS:
         raise SettingsError(
             f"--since: {since!r} is not between 1h and the {LONGEST_MS // 86_400_000}d that counts are kept"

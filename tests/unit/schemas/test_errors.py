@@ -9,7 +9,7 @@ import pytest
 
 from schemas import errors
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards")
 
 
