@@ -9,7 +9,6 @@ with the store in the process, and with the store served by a process of its own
 import argparse
 import shlex
 import sys
-import time
 from collections.abc import Iterator
 
 from benchmarks import ingest, results
@@ -17,9 +16,9 @@ from benchmarks.broker import fill, kafka
 from benchmarks.results import Run
 from benchmarks.throughput import shown
 from benchmarks.traffic import Expected, Message
-from jobs.simulate.traffic import HOUR_MS, MINUTE_MS
 from schemas import providers
 from schemas.counts import MEASURES
+from schemas.times import HOUR_MS, MINUTE_MS, utc_now_ms
 from schemas.topics import MAIL_EVENTS
 
 PROVIDERS = 20
@@ -61,7 +60,7 @@ def main(arguments: list[str]) -> None:
     runs: list[Run] = []
     with kafka() as broker:
         expected = Expected()
-        seconds = fill(broker.settings, MAIL_EVENTS, wide(chosen.customers, time.time_ns() // 1_000_000, expected))
+        seconds = fill(broker.settings, MAIL_EVENTS, wide(chosen.customers, utc_now_ms(), expected))
         print(f"{MAIL_EVENTS}: {expected.events:,} events in {seconds:.1f} s", flush=True)
         for name, served in (("store inside", False), ("store outside", True)):
             job = ingest.Job(name, MAIL_EVENTS, "canonical", expected)

@@ -15,9 +15,9 @@ from benchmarks.process import OTHERS, Process
 from benchmarks.results import Run
 from benchmarks.traffic import Expected, Message
 from schemas.settings import Kafka
+from schemas.times import HOUR_MS
 
 START_S = 120.0
-HOUR_MS = 3_600_000
 _numbers = itertools.count(1)
 
 

@@ -25,6 +25,7 @@ from jobs import simulate
 from schemas.alert import AlertEvent
 from schemas.event import MailEvent
 from schemas.settings import Api, Embedded, Settings
+from schemas.times import utc_now_ms
 from schemas.topics import MAIL_EVENTS, REPUTATION_ALERTS
 from streams.io.broker import Publisher, consumer
 
@@ -73,7 +74,7 @@ async def _day(stack: Stack) -> tuple[int, float]:
     options = simulate.SimulationOptions(customers=CUSTOMERS, messages=MESSAGES, rate=0)
     sent, publish = _counted(publisher)
     began = time.monotonic()
-    await asyncio.to_thread(simulate.run, options, publish, now_ms=_now_ms, stop=threading.Event(), sleep=time.sleep)
+    await asyncio.to_thread(simulate.run, options, publish, now_ms=utc_now_ms, stop=threading.Event(), sleep=time.sleep)
     await asyncio.to_thread(publisher.flush, 120.0)
     metrics = stack.ingest.worker.metrics
     while metrics.stored < sent[0]:
@@ -103,7 +104,7 @@ async def _delays(stack: Stack, share: float, capacity: float) -> list[float]:
         seed=2, customers=CUSTOMERS, messages=0, live_rate=share * capacity, live_seconds=-1
     )
     fleet = threading.Thread(
-        target=simulate.run, args=(options, publisher.publish, _now_ms, stop, time.sleep), name="fleet"
+        target=simulate.run, args=(options, publisher.publish, utc_now_ms, stop, time.sleep), name="fleet"
     )
     alerts = threading.Thread(target=_listen, args=(stack, arrived, stop), name="alerts")
     fleet.start()
@@ -129,7 +130,7 @@ def _send(stack: Stack, customer: str, caused: dict[str, float]) -> None:
         event = MailEvent(
             id=f"{customer}-{number}",
             type="bounced" if bad else "delivered",
-            time=_now_ms(),
+            time=utc_now_ms(),
             customer=customer,
             recipient_domain="yahoo.com",
             smtp_code=550 if bad else 250,
@@ -152,10 +153,6 @@ def _listen(stack: Stack, arrived: dict[str, float], stop: threading.Event) -> N
                 if alert.data.customer.startswith("reach-"):
                     arrived.setdefault(alert.data.customer, time.monotonic())
     source.close()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _figures(reach: Reach) -> Iterator[Figure]:

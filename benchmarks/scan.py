@@ -26,6 +26,7 @@ from benchmarks.results import Figure
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from schemas.settings import Blocklists, ClickHouse
+from schemas.times import MINUTE_S, utc_now_ms
 from streams.io.store import Store, open_store
 from tests.support.rbldnsd import running
 
@@ -34,7 +35,6 @@ ZONES = 30
 #: One address in so many is listed.
 LISTED = 100
 UNHELD = 1e6
-MINUTE_S = 60
 START_S = 60.0
 
 
@@ -90,7 +90,7 @@ def measured(count: int, zones: int, rates: tuple[float, ...]) -> Iterator[Figur
         zones_file = Path(folder) / "zones.toml"
         zones_file.write_text(table(zones))
         store = open_store(store_settings)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = utc_now_ms()
         fill(store, sent_from, now_ms // 1000)
         for each, rate in enumerate(rates):
             asked = Blocklists(

@@ -33,6 +33,7 @@ from benchmarks.stored import Stored, add_next, fill, settings_in, settle
 from jobs.setup.migrate import migrate
 from schemas import policy, providers
 from schemas.settings import MonitorSettings
+from schemas.times import utc_now_ms
 from streams.alerts.standings import COLUMNS, Rows, Standings
 from streams.io.portions import portions
 from streams.io.store import Store, open_store
@@ -133,11 +134,11 @@ def batches(store: Store, customers: int) -> dict[int, tuple[Cost, Cost]]:
     """For batches of some sizes: judged for the first time, and again 5 s later."""
     found = {}
     judge = judge_of(store)
-    judge.judge_customers(["nobody"], now_ms())
+    judge.judge_customers(["nobody"], utc_now_ms())
     for size in sorted({min(size, customers) for size in BATCHES}):
         chosen = random.Random(size).sample(names(customers), size)
         judge.forget()
-        first, *again = [_judged(judge, chosen, now_ms() + 5_000 * n) for n in range(4)]
+        first, *again = [_judged(judge, chosen, utc_now_ms() + 5_000 * n) for n in range(4)]
         found[size] = first, Cost(min(each.wall for each in again), min(each.cpu for each in again))
     return found
 
@@ -151,7 +152,9 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
     judge, work = judge_of(store), JudgeQueue(int(MonitorSettings().judge_every_s * 1000))
     order = names(customers)
     random.Random(1).shuffle(order)
-    first = timed(lambda: [judge.judge_customers(order[n : n + 20_000], now_ms()) for n in range(0, customers, 20_000)])
+    first = timed(
+        lambda: [judge.judge_customers(order[n : n + 20_000], utc_now_ms()) for n in range(0, customers, 20_000)]
+    )
     counting, stop = threading.Event(), threading.Event()
     changed: list[list[str]] = []
     writer = threading.Thread(target=_write, args=(store, changed, stop), name="counts", daemon=True)
@@ -173,8 +176,8 @@ def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[
             counting.wait(min(0.02, work.wait_ms(int(now * 1000)) / 1000))
             continue
         waits += [now - since.pop(name) for name in batch if name in since]
-        apart = int(now * 1000) - now_ms()
-        found = judge.judge_customers(batch, now_ms())
+        apart = int(now * 1000) - utc_now_ms()
+        found = judge.judge_customers(batch, utc_now_ms())
         work.schedule((name, at + apart) for name, at in found.again)
         judged += len(batch)
         spent = time.monotonic() - now
@@ -205,7 +208,7 @@ def python_alone(store: Store, customers: int) -> tuple[int, Cost]:
     """Subjects judged, and what that takes with a store that costs nothing."""
     judge = judge_of(Nothing(store))
     chosen = random.Random(7).sample(names(customers), min(customers, 20_000))
-    at = now_ms()
+    at = utc_now_ms()
     for _ in range(2):
         judge.judge_customers(chosen, at)
     costs = [timed(lambda: judge.judge_customers(chosen, at)) for _ in range(3)]
@@ -252,11 +255,6 @@ def kept_bytes(store: Store, customers: int) -> dict[str, float]:
 def names(customers: int) -> list[str]:
     """Everybody in a filled store."""
     return [f"customer-{number}" for number in range(1, customers + 1)]
-
-
-def now_ms() -> int:
-    """Epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 def run(fleets: Mapping[int, tuple[int, int, int]], seconds: float, rate: int, folder: str) -> Iterator[Figure]:

@@ -9,7 +9,6 @@ by customer and minute by minute; the others' totals are checked as well.
 import argparse
 import shlex
 import sys
-import time
 
 from benchmarks import ingest, others, results
 from benchmarks.broker import fill, kafka
@@ -17,6 +16,7 @@ from benchmarks.process import OTHERS
 from benchmarks.results import Run
 from benchmarks.traffic import Expected, hour
 from schemas.settings import Kafka
+from schemas.times import utc_now_ms
 from schemas.topics import MAIL_EVENTS
 
 LOGS = "mail.logs"
@@ -63,7 +63,7 @@ def shown(run: Run) -> Run:
 
 def filled(settings: Kafka, contender: str, topic: str, format_name: str, events: int) -> ingest.Job:
     expected = Expected()
-    seconds = fill(settings, topic, hour(events, format_name, time.time_ns() // 1_000_000, expected))
+    seconds = fill(settings, topic, hour(events, format_name, utc_now_ms(), expected))
     each = expected.bytes / max(1, expected.events)
     print(f"{topic}: {events:,} events of {each:,.0f} bytes in {seconds:.1f} s", flush=True)
     return ingest.Job(contender, topic, format_name, expected)
@@ -74,7 +74,7 @@ def filled_for_others(settings: Kafka, events: int) -> dict[others.Other, Expect
     found = {}
     for other, most in FEWER.items():
         expected = Expected()
-        messages = hour(min(events, most), "canonical", time.time_ns() // 1_000_000, expected, repeats=False)
+        messages = hour(min(events, most), "canonical", utc_now_ms(), expected, repeats=False)
         fill(settings, _topic(other), others.closing(messages) if other is others.QUIX else messages)
         found[other] = expected
     return found

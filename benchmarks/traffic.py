@@ -12,9 +12,10 @@ import msgspec
 from benchmarks.kumomta import log_record
 from jobs.simulate.fleet import build
 from jobs.simulate.timed import SLOTS
-from jobs.simulate.traffic import HOUR_MS, MINUTE_MS, generate
+from jobs.simulate.traffic import generate
 from schemas.counts import MEASURES
 from schemas.event import NEGATIVE_TYPES
+from schemas.times import HOUR_MS, MINUTE_MS
 from schemas.topics import MAIL_EVENTS
 
 CUSTOMERS = 200

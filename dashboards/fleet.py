@@ -14,6 +14,7 @@ from dashboards.rates import (
     fill,
     rate_over_time,
 )
+from schemas.times import HOUR_S
 
 STANDINGS = """
 SELECT
@@ -167,8 +168,8 @@ STANDING_COLORS = {
 }
 #: An answer about a listing is old once even lists that are asked hourly should have given another, and too old when
 #: Prometheus alerts.
-OLD_S = 2 * 3600
-TOO_OLD_S = 6 * 3600
+OLD_S = 2 * HOUR_S
+TOO_OLD_S = 6 * HOUR_S
 RATE_COLUMNS = ("Complaints", "Failures", "Blocks", "Exposure")
 
 

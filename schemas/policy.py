@@ -22,7 +22,6 @@ from schemas.policy_metric import (
     LONGEST_MS,
     NEW_FROM,
     SPIKE,
-    UNIT_MS,
     USE,
     WEIGHED,
     Contradiction,
@@ -36,6 +35,7 @@ from schemas.policy_metric import (
 from schemas.policy_override import Override, override_name
 from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
+from schemas.times import UNIT_MS
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 

@@ -10,8 +10,8 @@ from msgspec import Meta
 from schemas import providers
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
+from schemas.times import UNIT_MS
 
-UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
 LONGEST_MS = 400 * UNIT_MS["d"]
 #: What a rule judges. Those of `COUNTED` are numbers (of listings, or hours), those of `RATES` rates; a burn says how

@@ -38,6 +38,7 @@ from schemas.policy_metric import (
     unit_of,
     window_ms,
 )
+from schemas.times import MINUTE_MS
 
 
 class Rung(NamedTuple):
@@ -230,12 +231,12 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     @property
     def hold_ms(self) -> int:
         """`hold_minutes` in ms."""
-        return int(self.hold_minutes * 60_000)
+        return int(self.hold_minutes * MINUTE_MS)
 
     @property
     def cool_down_ms(self) -> int:
         """`cool_down_minutes` in ms."""
-        return int((60.0 if self.cool_down_minutes is UNSET else self.cool_down_minutes) * 60_000)
+        return int((60.0 if self.cool_down_minutes is UNSET else self.cool_down_minutes) * MINUTE_MS)
 
     @cached_property
     def checks(self) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,7 @@ import yaml
 from msgspec import Meta
 
 from schemas.errors import InvalidInputError
+from schemas.times import UNIT_MS
 
 MAIL_EVENTS = "mail.events"
 MAIL_BLOCKLISTINGS = "mail.blocklistings"
@@ -31,7 +32,6 @@ NAMES: tuple[str, ...] = (
     DEAD_LETTERS,
 )
 
-UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 Text = Annotated[str, Meta(min_length=1)]
 Scalar = str | int | float | bool | None

@@ -1,6 +1,5 @@
 """`repmon alerts ack`: somebody took note of an alert."""
 
-import time
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from api.cli.printing import print_line
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import acknowledge
+from schemas.times import utc_now_ms
 from streams.io.store import open_store
 
 
@@ -20,7 +20,7 @@ def acknowledge_alert(
 ) -> None:
     """Note who has taken an alert in hand. It is told as a transition of the alert, and holds until the alert rises."""
     store = open_store(reached(ctx.obj).clickhouse)
-    found = acknowledge(store, alert_id, by=by, why=why, now_ms=time.time_ns() // 1_000_000)
+    found = acknowledge(store, alert_id, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     scope = "" if found.scope == "customer" else f" ({found.scope})"
     print_line(harmless(f"acknowledged {found.alert_id}: {found.customer}{scope} {found.rule} {found.level}, by {by}"))

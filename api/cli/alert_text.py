@@ -1,6 +1,5 @@
 """`repmon alerts text`: an alert as a text that can be sent to the customer."""
 
-import time
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from schemas import providers
 from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
+from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
@@ -47,7 +47,7 @@ def tell_alert(
 
 
 def _left(store: Store, policy: Policy, customer: str, scope: str, rule: str, level: Level) -> list[RuleAllowance]:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = utc_now_ms()
     of_plan = for_plans(policy, plans(store, customer))
     policy = with_stored(of_plan, stored_overrides(store, now_ms, customer), now_ms)
     lengths = {name: window_ms(name) for name in policy.windows}

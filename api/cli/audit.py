@@ -1,6 +1,5 @@
 """`repmon audit`: who decided what, and what was found of whom, as it is on record."""
 
-import time
 from typing import Annotated
 
 import msgspec
@@ -11,6 +10,7 @@ from api.cli.printing import print_line, print_note
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.audit import Entry, entries
+from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.io.store import open_store
 
@@ -26,7 +26,7 @@ def show_audit(
     """Show what is on record, newest first: policies applied, overrides, acknowledgements, suspensions, changes of the
     customers' list, each with who and why; and every change of an alert, as the monitor's verdict."""
     ago_s = seconds(since, "--since") or 0.0
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = utc_now_ms()
     store = open_store(reached(ctx.obj).clickhouse)
     found = entries(store, max(0, now_ms - round(ago_s * 1000)), limit + 1, customer=customer, verdicts=not people)
     store.close()

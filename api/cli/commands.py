@@ -35,6 +35,7 @@ from schemas import settings as setting
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Settings, SettingsError
+from schemas.times import utc_now_ms
 from streams.adapt import LISTING_FORMATS
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import open_store
@@ -180,9 +181,7 @@ def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
     """Send a simulated day, and write its ground truth."""
     publisher, stop = open_publisher(settings), until_signalled()
     began = time.monotonic()
-    sent = simulation.run(
-        day.options(), publisher.publish, now_ms=lambda: time.time_ns() // 1_000_000, stop=stop, sleep=time.sleep
-    )
+    sent = simulation.run(day.options(), publisher.publish, now_ms=utc_now_ms, stop=stop, sleep=time.sleep)
     publisher.flush()
     sent.write(truth)
     out.print(f"sent {sent.events:,} events in {time.monotonic() - began:.1f} s; the truth is in {truth}")
@@ -194,7 +193,7 @@ def ingest_file(settings: Settings, path: str, format_name: str, customer: str, 
     with _opened(path) as source:
         events = files.read_events(source, format_name, context)
         if began_ago_s is not None:
-            events = files.moved_to(events, time.time_ns() // 1_000_000 - round(began_ago_s * 1000))
+            events = files.moved_to(events, utc_now_ms() - round(began_ago_s * 1000))
         publisher = open_publisher(settings)
         topic = topics.MAIL_BLOCKLISTINGS if format_name in LISTING_FORMATS else topics.MAIL_EVENTS
         sent = files.send_file(events, lambda key, value: publisher.publish(topic, key, value))
@@ -278,7 +277,7 @@ def keys_create(settings: Settings, customer: str, *, operator: bool, label: str
     if bool(customer) == operator:
         raise SettingsError("give either --customer NAME or --operator")
     store = open_store(settings.clickhouse)
-    key = create_key(store, customer, label, time.time_ns() // 1_000_000)
+    key = create_key(store, customer, label, utc_now_ms())
     store.close()
     out.print(key, markup=False)
 
@@ -295,7 +294,7 @@ def keys_list(settings: Settings) -> None:
 def keys_revoke(settings: Settings, which: str) -> None:
     """Refuse a key from now on."""
     store = open_store(settings.clickhouse)
-    owner = revoke(store, which, time.time_ns() // 1_000_000)
+    owner = revoke(store, which, utc_now_ms())
     store.close()
     out.print(f"revoked key {owner.id} of {owner.customer or 'an operator'}", markup=False)
 

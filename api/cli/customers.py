@@ -1,6 +1,5 @@
 """The commands `repmon customers ...`: which plan a customer has, and which domains it may send from."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer
+from schemas.times import utc_now_ms
 from streams.decisions.customers import read_customers
 from streams.io.store import open_store
 
@@ -38,7 +38,7 @@ def import_list(
     """
     customers = read_list(path)
     store = open_store(reached(ctx.obj).clickhouse)
-    found = store_list(store, customers, whole=whole, by=by, why=why, now_ms=_now_ms())
+    found = store_list(store, customers, whole=whole, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     print_line(f"{found.changed:,} of {len(customers):,} customers are new or changed, {found.removed:,} removed")
 
@@ -56,7 +56,7 @@ def set_one(
 ) -> None:
     """Put a customer on the list, or change its plan or its domains."""
     store = open_store(reached(ctx.obj).clickhouse)
-    found = set_customer(store, customer, plan=plan, domains=domain, by=by, why=why, now_ms=_now_ms())
+    found = set_customer(store, customer, plan=plan, domains=domain, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     print_line(harmless(as_line(found)))
 
@@ -65,7 +65,7 @@ def set_one(
 def remove(ctx: typer.Context, customer: Name, by: By, why: Why = "") -> None:
     """Take a customer off the list. Its counts and alerts stay."""
     store = open_store(reached(ctx.obj).clickhouse)
-    found = remove_customer(store, customer, by=by, why=why, now_ms=_now_ms())
+    found = remove_customer(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     print_line(harmless(f"removed {as_line(found)}"))
 
@@ -87,7 +87,3 @@ def list_customers(
 def as_line(customer: Customer) -> str:
     """One customer as one line of text."""
     return f"{customer.customer}  plan {customer.plan or '-'}  domains {' '.join(customer.domains) or '-'}"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

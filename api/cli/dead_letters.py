@@ -3,7 +3,6 @@
 import os
 import pwd
 import sys
-import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable
@@ -34,6 +33,7 @@ from jobs.resend.dead_letters import (
 )
 from jobs.resend.replay import Reader, Replayer, ReplayOutcome
 from schemas.settings import Settings, SettingsError
+from schemas.times import utc_now_ms
 from streams.io.broker import Publisher
 from streams.io.store import open_store
 
@@ -144,9 +144,9 @@ def _replayed(
     if which:
         letters = {each.id: each for each in (named(store, name) for name in which)}.values()
     else:
-        letters = oldest_first(store, chosen, _now_ms(), again=force)
+        letters = oldest_first(store, chosen, utc_now_ms(), again=force)
     publisher = Publisher(settings.kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})
-    replayer = Replayer(store, publisher, reader, os_user(), _now_ms, force=force, mended=mended)
+    replayer = Replayer(store, publisher, reader, os_user(), utc_now_ms, force=force, mended=mended)
     counts: Counter[str] = Counter()
     try:
         for outcome in replayer.run(letters):
@@ -242,7 +242,7 @@ def os_user() -> str:
 
 
 def _chosen(topic: str, reason: str, since: str) -> Chosen:
-    return Chosen(topic=topic, reason=reason, since_ms=since_ms(since, "--since", _now_ms()))
+    return Chosen(topic=topic, reason=reason, since_ms=since_ms(since, "--since", utc_now_ms()))
 
 
 def _read(path: str) -> bytes:
@@ -252,7 +252,3 @@ def _read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,6 +1,5 @@
 """`repmon explain`: why a customer stands where it stands, or stood at a moment."""
 
-import time
 from typing import Annotated
 
 import msgspec
@@ -8,7 +7,7 @@ import typer
 
 from api.cli.printing import print_line
 from api.explain.build import explain, explain_shared
-from api.http.ranges import DAY, RangeError, instant
+from api.http.ranges import RangeError, instant
 from api.stack.stages import load_policy, policy_in_force
 from api.text.explanation import lines
 from api.text.harmless import harmless
@@ -17,6 +16,7 @@ from schemas import providers
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import Settings, SettingsError
+from schemas.times import DAY_S, utc_now_ms
 from schemas.wording import rfc3339, shared_name
 from streams.decisions.applied_policies import history, named, policy_of
 from streams.decisions.customers import plans
@@ -48,7 +48,7 @@ def explain_customer(
     to be judged are explained together, for now only.
     """
     settings = reached(ctx.obj)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = utc_now_ms()
     at_ms = moment(at, now_ms)
     shared = shared_name(customer)
     if at_ms is not None and shared:
@@ -102,5 +102,5 @@ def moment(text: str, now_ms: int) -> int | None:
     if at_ms > now_ms:
         raise SettingsError(f"--at: {text} lies in the future")
     if at_ms < now_ms - LONGEST_MS:
-        raise SettingsError(f"--at: {text} is longer ago than counts are kept ({LONGEST_MS // 1000 // DAY} days)")
+        raise SettingsError(f"--at: {text} is longer ago than counts are kept ({LONGEST_MS // 1000 // DAY_S} days)")
     return at_ms

@@ -4,7 +4,6 @@ The operator's way to try a policy, and another system's way to have its own cou
 """
 
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import IO, Annotated
@@ -18,6 +17,7 @@ from schemas import policy as policies
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, SPIKE, Metric, Window
 from schemas.standing import Standing
+from schemas.times import utc_now_ms
 from streams.adapt.common import plain
 from streams.judge.verdict import RANK, opened
 
@@ -64,7 +64,7 @@ def judge_counts(
     alone are left out, since a line is about all mail.
     """
     policy = policies.load_policy(file)
-    if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, time.time_ns() // 1_000_000):
+    if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, utc_now_ms()):
         raise typer.Exit(1)
 
 

@@ -1,6 +1,5 @@
 """The commands `repmon listings ...`: what is or was on blocklists, and whom it is to be blamed on."""
 
-import time
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
 from jobs.embedded.folder import reached
 from schemas.settings import Settings, SettingsError
+from schemas.times import utc_now_ms
 from streams.io.store import open_store
 from streams.listings.causes import CausedListing, current_causes
 
@@ -50,7 +50,7 @@ def list_listings(
     """
     if ctx.invoked_subcommand is not None:
         return
-    now_ms = _now_ms()
+    now_ms = utc_now_ms()
     for each in _found(reached(ctx.obj), since, now_ms):
         if only_open and each.ended_ms is not None:
             continue
@@ -70,7 +70,7 @@ def show(
 
     It is the latest of the resource on the list. Ranked is everybody who used the resource in the 48 hours before.
     """
-    now_ms = _now_ms()
+    now_ms = utc_now_ms()
     found = [each for each in _found(reached(ctx.obj), EVER, now_ms) if (each.resource, each.zone) == (resource, zone)]
     if not found:
         raise SettingsError(
@@ -97,7 +97,3 @@ def _shown(listing: CausedListing, look: LastLook | None) -> ShownListing:
     if look is None:
         return ShownListing(**fields)
     return ShownListing(**fields, looked_ms=look.looked_ms, no_answer=look.no_answer)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

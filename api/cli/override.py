@@ -1,6 +1,5 @@
 """The commands `repmon override ...`: what an operator decides of a customer, by name, with a reason and an end."""
 
-import time
 from typing import Annotated
 
 import msgspec
@@ -13,6 +12,7 @@ from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
 from schemas.settings import SettingsError
+from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.decisions.overrides import StoredOverride
 from streams.decisions.stored_overrides import stored_overrides
@@ -49,7 +49,7 @@ def add(
     policy = policy_in_force(settings, store).policy
     check_known(store, customer, stream)
     found = add_override(
-        store, policy, customer, rule, level, until_ms, stream=stream, by=by, why=why, now_ms=_now_ms()
+        store, policy, customer, rule, level, until_ms, stream=stream, by=by, why=why, now_ms=utc_now_ms()
     )
     store.close()
     print_line(harmless(as_line(found)))
@@ -63,7 +63,7 @@ def list_overrides(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
 ) -> None:
     """Show the overrides in force, oldest first. Those that were ended are in the audit only."""
-    now_ms = _now_ms()
+    now_ms = utc_now_ms()
     store = open_store(reached(ctx.obj).clickhouse)
     found = stored_overrides(store, now_ms, customer)
     store.close()
@@ -81,7 +81,7 @@ def end(
 ) -> None:
     """End an override before its time."""
     store = open_store(reached(ctx.obj).clickhouse)
-    found = end_override(store, which, by=by, why=why, now_ms=_now_ms())
+    found = end_override(store, which, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     print_line(harmless(f"ended {as_line(found)}"))
 
@@ -94,7 +94,3 @@ def as_line(found: StoredOverride) -> str:
         f"{found.id}  {found.customer}{stream} {found.rule}: {level} until {rfc3339(found.until_ms)}, by {found.by} "
         f"at {rfc3339(found.since_ms)}: {found.why}"
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

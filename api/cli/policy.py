@@ -1,8 +1,6 @@
 """The commands `repmon policy ...`: check a policy, put it in force, and tell which were."""
 
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +18,7 @@ from schemas.policy import DEFAULT_FILE, Policy, parse
 from schemas.policy_check import mistakes
 from schemas.policy_metric import PolicyError
 from schemas.settings import Settings, SettingsError
+from schemas.times import utc_now_ms, utc_time
 from schemas.topics import REPUTATION_POLICY
 from streams.decisions.applied_policies import history, named, policy_of
 from streams.io.broker import BrokerError, Publisher
@@ -78,7 +77,7 @@ def apply_file(
     settings = reached(ctx.obj)
     policy, text = checked(file)
     store = open_store(settings.clickhouse)
-    done = apply(store, text, str(file), by.strip(), why.strip(), time.time_ns() // 1_000_000)
+    done = apply(store, text, str(file), by.strip(), why.strip(), utc_now_ms())
     store.close()
     if done.status == "applied":
         print_line(harmless(f"applied {done.policy.version}" + (f", before {done.before}" if done.before else "")))
@@ -170,5 +169,5 @@ def _published(settings: Settings, applied: AppliedPolicy) -> None:
 
 
 def _line(applied: AppliedPolicy) -> str:
-    when = datetime.fromtimestamp(applied.applied_ms / 1000, UTC)
+    when = utc_time(applied.applied_ms)
     return f"{when:%Y-%m-%dT%H:%M:%SZ}  {applied.version}  {applied.applied_by}"

@@ -10,7 +10,7 @@ import typer
 from api.cli import commands
 from api.cli.durations import seconds
 from api.cli.printing import print_line
-from api.cli.scanning import now_ms, open_scanner, scan_once, scan_until_stopped
+from api.cli.scanning import open_scanner, scan_once, scan_until_stopped
 from api.text.harmless import harmless
 from api.text.looks import Line, LookLine, change_line, look_lines, rows, scan_lines
 from api.text.progress import bar
@@ -21,6 +21,7 @@ from jobs.blocklists.used_resources import resources_of
 from jobs.embedded.folder import reached
 from schemas.blocklists import in_force
 from schemas.settings import EveryMinutes, Settings, SettingsError
+from schemas.times import utc_now_ms
 from streams.io.store import open_store
 
 #: An address, or a domain and the domain registered above it.
@@ -79,7 +80,7 @@ def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: b
         if publish:
             with closing(open_store(settings.clickhouse)) as store:
                 scanner = open_scanner(settings, store, commands.open_publisher(settings), progress)
-                found, result = scanner.these(resources, now_ms())
+                found, result = scanner.these(resources, utc_now_ms())
             changes = [change_line(each) for each in result.events]
         else:
             found = ask_about(resources, zones, settings.blocklists, progress)

@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -13,20 +12,16 @@ from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import NEVER_MS, Scanner
 from schemas import topics
 from schemas.settings import Settings
+from schemas.times import MINUTE_MS, utc_now_ms
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
 
 #: Bounces are looked for this far back before the last look: they take a while to come in.
-BOUNCES_LATE_MS = 10 * 60 * 1000
+BOUNCES_LATE_MS = 10 * MINUTE_MS
 #: Zones whose turns are so close together are asked together.
 TOGETHER_S = 1.0
 
 Show = Callable[[ScanResult], object]
-
-
-def now_ms() -> int:
-    """Epoch ms, UTC."""
-    return time.time_ns() // 1_000_000
 
 
 def scan_once(settings: Settings, publisher: Publisher, show: Show, progress: QueryProgress | None = None) -> None:
@@ -38,7 +33,7 @@ def scan_once(settings: Settings, publisher: Publisher, show: Show, progress: Qu
         StoreError, BrokerError: store or broker failed.
     """
     with closing(open_store(settings.clickhouse)) as store:
-        show(open_scanner(settings, store, publisher, progress).everything(now_ms()))
+        show(open_scanner(settings, store, publisher, progress).everything(utc_now_ms()))
 
 
 def scan_until_stopped(
@@ -48,7 +43,7 @@ def scan_until_stopped(
     say: Callable[[str], object],
     show: Show,
     *,
-    clock: Callable[[], int] = now_ms,
+    clock: Callable[[], int] = utc_now_ms,
     chance: Callable[[], float] = random.random,
 ) -> None:
     """Ask each zone in its turn until stopped.

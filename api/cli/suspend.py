@@ -1,6 +1,5 @@
 """`repmon suspend` and `repmon unsuspend`: what was done about a customer, by name and with a reason."""
 
-import time
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from api.cli.printing import print_line
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.suspensions import suspend, unsuspend
+from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.io.store import open_store
 
@@ -24,7 +24,7 @@ def suspend_customer(
     Nothing is stopped by this; that is for your mail servers. It is on record who decided it, when and why.
     """
     store = open_store(reached(ctx.obj).clickhouse)
-    suspend(store, customer, by=by, why=why, now_ms=_now_ms())
+    suspend(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     print_line(harmless(f"{customer} is suspended, by {by}: {why}"))
 
@@ -34,11 +34,7 @@ def unsuspend_customer(
 ) -> None:
     """Say that a customer is suspended no more."""
     store = open_store(reached(ctx.obj).clickhouse)
-    found = unsuspend(store, customer, by=by, why=why, now_ms=_now_ms())
+    found = unsuspend(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     since = f"was since {rfc3339(found.since_ms)}, by {found.by}: {found.why}"
     print_line(harmless(f"{customer} is no longer suspended; it {since}"))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,6 @@
 """`repmon policy try`: what another policy would have done with what is stored."""
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from schemas import providers
 from schemas.alert import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import SettingsError
+from schemas.times import DAY_MS, HOUR_MS, utc_now_ms
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans
 from streams.io.store import open_store
@@ -39,11 +39,11 @@ def try_file(
     """
     if level not in LEVELS[1:]:
         raise SettingsError(f"--level: {level!r} is none of {', '.join(LEVELS[1:])}")
-    settings, now_ms = reached(ctx.obj), time.time_ns() // 1_000_000
+    settings, now_ms = reached(ctx.obj), utc_now_ms()
     ago_ms = round((seconds(since, "--since") or 0) * 1000)
-    if not 3_600_000 <= ago_ms < LONGEST_MS:
+    if not HOUR_MS <= ago_ms < LONGEST_MS:
         raise SettingsError(
-            f"--since: {since!r} is not between 1h and the {LONGEST_MS // 86_400_000}d that counts are kept"
+            f"--since: {since!r} is not between 1h and the {LONGEST_MS // DAY_MS}d that counts are kept"
         )
     tried, _ = checked(file)
     store = open_store(settings.clickhouse)

@@ -1,6 +1,5 @@
 """The customer's HTTP interface: where they stand, and their rates over time."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from api.http.standing import standing
 from schemas import policy as policies
 from schemas import providers
 from schemas.policy import Policy
+from schemas.times import utc_now_ms
 from streams.io.store import Store
 
 ABOUT = """What became of your mail, as numbers: where you stand under the sending policy, and the complaint,
@@ -164,7 +164,7 @@ def create_app(
     in force, by default the built-in one. `stages` are those
     that run in this process, whose numbers `/metrics` shows. `owners` are the customers of dedicated pools.
     """
-    now = clock or (lambda: time.time_ns() // 1_000_000)
+    now = clock or utc_now_ms
     stores, built_in = StorePool(open_store), policies.load_policy()
 
     def look_up(presented: str) -> keys.KeyOwner | None:

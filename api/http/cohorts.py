@@ -1,12 +1,12 @@
 """Complaint rates by the day of sending: each complaint is set against the mail of the day it is about."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from api.http import models
-from api.http.ranges import DAY
 from api.http.rates import Definition
 from schemas.event import COMPLAINT_FEEDBACK
+from schemas.times import DAY_S, utc_time
 from streams.io.store import Store
 
 DAYS = """
@@ -29,12 +29,12 @@ def cohorts(store: Store, customer: str, days: int, definition: Definition, now_
     Raises:
         StoreError: the store failed.
     """
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-    since = now_ms // 1000 // DAY - (days - 1)
+    today = utc_time(now_ms).date()
+    since = now_ms // 1000 // DAY_S - (days - 1)
     asked: dict[str, Any] = {
         "customer": customer,
         "since": since,
-        "begin": since * DAY,
+        "begin": since * DAY_S,
         "complaints": ["", *sorted(COMPLAINT_FEEDBACK)],
         "fbl": list(definition.feedback_loop),
     }

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 
 import msgspec
@@ -18,6 +18,7 @@ import msgspec
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.names import BadNameError, clean_name
+from schemas.times import utc_time
 from streams.io.store import Store
 
 #: The customer of an operator's key.
@@ -82,7 +83,7 @@ def create_key(store: Store, customer: str, label: str, now: int) -> str:
     if len(customer.encode()) > MAX_CUSTOMER_BYTES:
         raise ApiKeyError(f"a customer's name has at most {MAX_CUSTOMER_BYTES} bytes")
     key = f"rmk_{secrets.token_urlsafe(32)}"
-    at = _utc(now)
+    at = utc_time(now)
     _write(
         store,
         StoredKey(key_hash=_hash(key), customer=customer, label=label, created=at, revoked=False, updated=at),
@@ -133,7 +134,7 @@ def revoke(store: Store, which: str, now: int) -> KeyOwner:
     key = found[0]
     if not key.revoked:
         # Of two versions the later `updated` wins, so it must be later even where this clock is behind.
-        updated = max(_utc(now), key.updated + timedelta(microseconds=1))
+        updated = max(utc_time(now), key.updated + timedelta(microseconds=1))
         _write(store, msgspec.structs.replace(key, revoked=True, updated=updated))
     return key.owner
 
@@ -185,10 +186,6 @@ def _clean(customer: str) -> str:
 
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _utc(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _stored(store: Store, start: str) -> list[StoredKey]:

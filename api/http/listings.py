@@ -1,12 +1,11 @@
 """Listings over HTTP: to a customer those that its mail went through, to an operator whom they are to be blamed on."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
 from api.http import models
-from api.http.ranges import DAY
+from schemas.times import DAY_MS, utc_time
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
 from streams.listings.customer_exposure import Exposure, exposures
@@ -26,7 +25,7 @@ def own_listings(
     mail = exposures(store, customer, listings)
     return models.Listings(
         customer=customer,
-        time=_utc(now_ms),
+        time=utc_time(now_ms),
         listings=[_shown(each, mail[each.key], with_causes) for each in listings if each.key in mail],
     )
 
@@ -38,11 +37,13 @@ def all_listings(store: Store, ended_days: int, owners: Mapping[str, str], now_m
         StoreError: the store failed.
     """
     listings = _listings(store, ended_days, owners, now_ms)
-    return models.Listings(customer=None, time=_utc(now_ms), listings=[_shown(each, None, True) for each in listings])
+    return models.Listings(
+        customer=None, time=utc_time(now_ms), listings=[_shown(each, None, True) for each in listings]
+    )
 
 
 def _listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> Sequence[CausedListing]:
-    return current_causes(store, now_ms - ended_days * DAY * 1000, owners)
+    return current_causes(store, now_ms - ended_days * DAY_MS, owners)
 
 
 def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> models.Listing:
@@ -51,8 +52,8 @@ def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> m
         kind=listing.kind,
         zone=listing.zone,
         weight=listing.weight,
-        since=_utc(listing.began_ms),
-        until=None if listing.ended_ms is None else _utc(listing.ended_ms),
+        since=utc_time(listing.began_ms),
+        until=None if listing.ended_ms is None else utc_time(listing.ended_ms),
         confirmed=listing.confirmed,
         sent_before=own.before if own else None,
         exposed=own.exposed if own else None,
@@ -67,7 +68,3 @@ def _causes(listing: CausedListing) -> models.Causes:
         customers=listing.users,
         ranking=[models.Cause.model_validate(msgspec.structs.asdict(each)) for each in listing.causes],
     )
-
-
-def _utc(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from schemas.errors import InvalidInputError
+from schemas.times import DAY_S, HOUR_S, MINUTE_MS, MINUTE_S
 from streams.subjects.totals import SHORT_S
 
-MINUTE = 60
-HOUR = 3_600
-DAY = 86_400
-WINDOW_S = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "15d": 15 * DAY, "30d": 30 * DAY}
+WINDOW_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "15d": 15 * DAY_S, "30d": 30 * DAY_S}
 #: Counts are kept for 400 days; the longest window must still be whole at the first point.
-OLDEST_S = (400 - 30) * DAY
+OLDEST_S = (400 - 30) * DAY_S
 
 # RFC 3339 section 5.6. A "+" that was not escaped reaches us as a space, and can only have meant a "+".
 RFC_3339 = re.compile(
@@ -59,21 +57,21 @@ def span(start: str | None, end: str | None, window_s: int, now_ms: int) -> Span
     if since >= until:
         raise RangeError("from", "must lie before `to`")
     if since < now - OLDEST_S:
-        raise RangeError("from" if start else "to", f"lies more than {OLDEST_S // DAY} days back")
+        raise RangeError("from" if start else "to", f"lies more than {OLDEST_S // DAY_S} days back")
     step = step_for(until - since)
     return Span(since // step * step, -(-until // step) * step, step, now)
 
 
 def step_for(length: int) -> int:
     """The bucket length for a range of `length` seconds: at most 745 buckets."""
-    if length <= 6 * HOUR:
-        return MINUTE
-    return HOUR if length <= 31 * DAY else DAY
+    if length <= 6 * HOUR_S:
+        return MINUTE_S
+    return HOUR_S if length <= 31 * DAY_S else DAY_S
 
 
 def end_of_minute(ms: int) -> int:
     """The end of the minute that `ms` (epoch ms) lies in, epoch seconds: so far a window counts, now."""
-    return (ms // (MINUTE * 1000) + 1) * MINUTE
+    return (ms // (MINUTE_MS) + 1) * MINUTE_S
 
 
 def judged_since(now: int, window_s: int) -> int:
@@ -81,8 +79,8 @@ def judged_since(now: int, window_s: int) -> int:
 
     Its begin is rounded down to a minute, or to an hour where it is longer than a day, as in `streams.windows.current`.
     """
-    grain = MINUTE if window_s <= SHORT_S else HOUR
-    return (now - MINUTE - window_s) // grain * grain
+    grain = MINUTE_S if window_s <= SHORT_S else HOUR_S
+    return (now - MINUTE_S - window_s) // grain * grain
 
 
 def rfc3339(at: int) -> datetime:

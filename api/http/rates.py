@@ -6,9 +6,10 @@ from itertools import accumulate
 from typing import Any, NamedTuple, get_args
 
 from api.http import models
-from api.http.ranges import HOUR, MINUTE, Span, judged_since, rfc3339
+from api.http.ranges import Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
 from schemas.scope import CUSTOMER, STREAM_PREFIX
+from schemas.times import FOREVER_S, HOUR_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store
 from streams.judge.verdict import measured
 from streams.listings.exposure import EXPOSING
@@ -20,7 +21,7 @@ METRICS: tuple[models.Metric, ...] = get_args(models.Metric)
 MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block")
 FIELDS = (*MEASURES, "fbl_delivered", "fbl_complained")
 #: `{at}` is the minute or the hour of a count.
-AT = {MINUTE: "bucket", HOUR: "toStartOfHour(bucket)"}
+AT = {MINUTE_S: "bucket", HOUR_S: "toStartOfHour(bucket)"}
 ASKED = """customer = {customer:String} AND ({whole:Bool} OR stream = {stream:String})
         AND {at} >= toDateTime({start:UInt32}) AND {at} < toDateTime({end:UInt32})"""
 
@@ -50,8 +51,6 @@ FROM counts
 WHERE dimension = 'ip' AND {ASKED}
 GROUP BY slot ORDER BY slot
 """  # noqa: S608 - made of names from this project only
-
-FOREVER = 2**32 - 1
 
 
 class RateBucket(NamedTuple):
@@ -86,14 +85,14 @@ def series(store: Store, asked: RatesQuery, span: Span, definition: Definition) 
     Raises:
         StoreError: the store failed.
     """
-    grain = min(span.step, HOUR)
+    grain = min(span.step, HOUR_S)
     window_s = asked.window_s
     counted = _counted(store, asked, grain, (span.start - window_s, span.end), definition)
     answer = points(counted, span, window_s)
     if answer[-1].end == rfc3339(span.now):
         since = judged_since(span.now, window_s)
-        grain = MINUTE if since % HOUR else HOUR
-        running = _counted(store, asked, grain, (since, FOREVER), definition)
+        grain = MINUTE_S if since % HOUR_S else HOUR_S
+        running = _counted(store, asked, grain, (since, FOREVER_S), definition)
         window = models.Rate.of(sum(each.numerator for each in running), sum(each.denominator for each in running))
         answer[-1] = answer[-1].model_copy(update={"window": window})
     return answer
@@ -147,8 +146,8 @@ def _counted(
         parameters |= {
             "ips": [each.resource for each in listings],
             # A minute counts as exposed from the one in which the listing was first seen.
-            "begins": [each.from_ms // 60_000 * MINUTE for each in listings],
-            "ends": [FOREVER if each.to_ms is None else each.to_ms // 1000 for each in listings],
+            "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listings],
+            "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listings],
         }
         sql, fields = EXPOSURE, ("sent", "exposed")
     else:

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from api.http import models
-from api.http.ranges import DAY, RangeError, instant
+from api.http.ranges import RangeError, instant
 from schemas.standing import stored_standing
+from schemas.times import DAY_S
 from streams.io.store import Store
 
 #: So long scores are kept (clickhouse/0018_scores.sql), and so many days are told if nobody says from when.
@@ -59,6 +60,6 @@ def score_history(store: Store, customer: str, scope: str, first: date, last: da
 
 def _day(parameter: str, at: int) -> date:
     try:
-        return datetime.fromtimestamp(at // DAY * DAY, UTC).date()
+        return datetime.fromtimestamp(at // DAY_S * DAY_S, UTC).date()
     except (ValueError, OverflowError, OSError) as error:
         raise RangeError(parameter, f"is not a time: {error}") from error

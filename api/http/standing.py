@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from api.http import models
-from api.http.ranges import DAY, end_of_minute, judged_since
+from api.http.ranges import end_of_minute, judged_since
 from api.http.rates import Definition, rates_of
 from schemas.alert import AlertEvent
 from schemas.counts import WindowCounts
@@ -16,6 +16,7 @@ from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
 from schemas.standing import Standing as JudgedStanding
 from schemas.standing import stored_standing
+from schemas.times import DAY_MS, DAY_S, utc_time
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
@@ -86,11 +87,10 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
         StoreError: the store failed.
     """
     found = store.records(STANDINGS, {"customer": customer})
-    judged = {
-        each.scope: each
-        for each in (msgspec.convert({**row, "since": _utc(row["since"])}, StandingRow) for row in found)
-    }
-    lengths = {"24h": DAY * 1000} | {name: window_ms(name) for name in policy.windows}
+    # The driver gives times without a zone, so they are read as epoch ms.
+    rows = (msgspec.convert({**row, "since": utc_time(row["since"])}, StandingRow) for row in found)
+    judged = {each.scope: each for each in rows}
+    lengths = {"24h": DAY_MS} | {name: window_ms(name) for name in policy.windows}
     policy = for_plans(policy, plans(store, customer))
     policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
     subjects = window_counts(store, [customer], lengths, definition.feedback_loop, now_ms, policy)
@@ -110,7 +110,7 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
     scopes = sorted({CUSTOMER, *judged, *counts, *alerts}, key=lambda scope: (scope != CUSTOMER, scope))
     return models.Standing(
         customer=customer,
-        time=_utc(now_ms),
+        time=utc_time(now_ms),
         scopes=[
             _scope(
                 scope,
@@ -130,7 +130,7 @@ def _sent(store: Store, customer: str, now_ms: int) -> Callable[[str], int]:
     """How much each scope sent in 24 h. `window_counts` leaves that out where no address was listed: a rule has
     nothing to judge then, but to the customer a rate of 0 says more than none.
     """
-    since = judged_since(end_of_minute(now_ms), DAY)
+    since = judged_since(end_of_minute(now_ms), DAY_S)
     streams = {stream: int(sent) for stream, sent in store.rows(SENT, {"customer": customer, "since": since})}
     return lambda scope: sum(sent for stream, sent in streams.items() if scope in scopes_of(stream))
 
@@ -148,7 +148,7 @@ def _scope(
         scope=scope,
         standing="suspended" if suspended else judged.standing if judged else None,
         judged=judged.standing if judged else None,
-        since=_utc(suspended.since_ms) if suspended else judged.since if judged else None,
+        since=utc_time(suspended.since_ms) if suspended else judged.since if judged else None,
         reasons=judged.reasons if judged else [],
         policy_version=judged.policy_version if judged else None,
         scores=judged.scores if judged else NO_SCORES,
@@ -165,12 +165,7 @@ def _open_alerts(store: Store, customer: str) -> dict[str, list[models.OpenAlert
         alert = msgspec.json.decode(event, type=AlertEvent)
         found[alert.data.scope].append(
             models.OpenAlert.model_validate(
-                {**msgspec.to_builtins(alert.data), "opened": _utc(opened), "changed": alert.time}
+                {**msgspec.to_builtins(alert.data), "opened": utc_time(opened), "changed": alert.time}
             )
         )
     return found
-
-
-def _utc(ms: int) -> datetime:
-    """The driver gives times without a zone, so they are read as epoch ms."""
-    return datetime.fromtimestamp(ms / 1000, UTC)

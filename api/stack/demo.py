@@ -17,6 +17,7 @@ from api.text.console import alert_line, plain, table, worst
 from jobs import simulate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_ALERTS
 from streams.io.broker import Publisher, consumer
 from streams.io.store import open_store
@@ -76,7 +77,7 @@ async def _simulated(
         sent = simulate.run(
             replace(options, live_seconds=-1.0),
             publisher.publish,
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=utc_now_ms,
             stop=stop,
             sleep=time.sleep,
         )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +17,7 @@ from schemas.applied_policy import AppliedPolicy
 from schemas.blocklists import load_zones
 from schemas.policy_metric import PolicyError
 from schemas.settings import FormatMapping, Settings, SettingsError
+from schemas.times import utc_now_ms, utc_time
 from schemas.topics import MAIL_BLOCKLISTINGS, REPUTATION_CHANGES
 from streams.adapt import (
     FORMATS,
@@ -108,7 +109,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
             settings.ingest.hash_key.encode(),
             providers.load_providers(),
             mapping,
-            clock=_now_ms,
+            clock=utc_now_ms,
             lists=_lists(settings),
         )
     except ValueError as error:
@@ -122,10 +123,6 @@ def _lists(settings: Settings) -> Lists:
     weights = {name.lower().rstrip("."): weight for name, weight in own.outside_weights.items()}
     unknown = None if own.outside_weight == "refuse" else own.outside_weight
     return Lists({zone.zone: zone for zone in zones}, weights, unknown)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _zone(format_name: str, name: str) -> tzinfo:
@@ -173,7 +170,7 @@ def policy_in_force(settings: Settings, store: Store) -> InForce:
         return InForce(load_policy(settings), None, f"the file {settings.policy.file}, named by policy.file")
     if (applied := newest(store)) is None:
         return InForce(load_policy(settings), None, "built in")
-    when = datetime.fromtimestamp(applied.applied_ms / 1000, UTC)
+    when = utc_time(applied.applied_ms)
     return InForce(policy_of(applied), applied, f"applied {when:%Y-%m-%dT%H:%M:%SZ} by {applied.applied_by}")
 
 
@@ -229,7 +226,7 @@ class MonitorStage:
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
         # A file that the settings name stays in force whatever is applied.
         applied = None if settings.policy.file else PolicyWatch(self._store, in_force.applied).newer
-        watch = OverrideWatch(self._store, in_force.policy, applied, _now_ms)
+        watch = OverrideWatch(self._store, in_force.policy, applied, utc_now_ms)
         self.judge = BatchJudge(
             self._store,
             watch.newer() or in_force.policy,

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from jobs.blocklists.last_looks import LastLook
+from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from schemas.wording import rfc3339
 from streams.listings.attribution import Cause
 from streams.listings.causes import CausedListing
 
 #: So many causes are named on one line.
 NAMED = 3
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 HEAD = ("customer", "mail", "complaints", "invalid", "blocked", "excess", "share")
 
 

@@ -1,11 +1,11 @@
 """What came of trying a policy, as plain text for a person."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import groupby
 
 from jobs.operator.try_policy import Side, Trial
 from schemas.scope import STREAM_PREFIX
+from schemas.times import utc_time
 from streams.what_if.compare import Difference, Kind, LevelSpan
 
 HEADINGS: dict[Kind, str] = {
@@ -61,4 +61,4 @@ def _spans(found: tuple[LevelSpan, ...], trial: Trial) -> str:
 
 
 def _hour(epoch_ms: int) -> str:
-    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%dT%H:%MZ}"
+    return f"{utc_time(epoch_ms):%Y-%m-%dT%H:%MZ}"

@@ -3,6 +3,7 @@
 import sys
 
 from benchmarks.contenders.marks import FETCH_ON, clock_consumers, mark
+from schemas.times import MINUTE_MS
 
 clock_consumers()
 
@@ -12,7 +13,6 @@ from schemas.settings import Kafka  # noqa: E402
 from streams.io.broker import consumer  # noqa: E402
 
 BATCH = 10_000
-MINUTE_MS = 60_000
 
 
 class Event(msgspec.Struct, gc=False):

@@ -19,10 +19,11 @@ import msgspec
 
 from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from schemas.listing import BlocklistEvent, ListingType, ResourceKind, Weight
+from schemas.times import HOUR_MS, MINUTE_MS
 
 #: A listing is reported again after this long, so that one nobody looks at any more can be told by its age.
-SAY_AGAIN_MS = 6 * 3600 * 1000
-SAME_RESOLVER_MS = 30 * 60 * 1000
+SAY_AGAIN_MS = 6 * HOUR_MS
+SAME_RESOLVER_MS = 30 * MINUTE_MS
 
 Said = Literal["clear"] | Weight
 

@@ -12,8 +12,7 @@ from jobs.blocklists.trusted_lookups import TrustedLookups
 from jobs.blocklists.used_resources import ResourceUsers
 from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.listing import BlocklistEvent
-
-HOUR_MS = 3600 * 1000
+from schemas.times import HOUR_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,13 +36,14 @@ from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
+from schemas.times import MINUTE_MS
 from streams.io.store import Store
 
 #: What was sent from is read again after so long.
-USED_MS = 5 * 60 * 1000
+USED_MS = 5 * MINUTE_MS
 #: What was reported takes a while to come back through the broker: for so long, what this process knows of a listing
 #: goes before what is stored.
-RECENT_MS = 10 * 60 * 1000
+RECENT_MS = 10 * MINUTE_MS
 #: Where no zone is asked, no turn is ever due.
 NEVER_MS = 1 << 53
 

@@ -1,9 +1,9 @@
 """The turns of zones, as they are stored between two scans and over a restart."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from jobs.blocklists.schedule import Turn
+from schemas.times import utc_time
 from streams.io.store import Store
 
 TURNS = """
@@ -37,14 +37,10 @@ def write_turns(store: Store, turns: Mapping[str, Turn], now_ms: int) -> None:
         "blocklist_turns",
         {
             "zone": list(turns),
-            "asked": [_time(each.asked_ms) for each in turns.values()],
+            "asked": [utc_time(each.asked_ms) for each in turns.values()],
             "questions": [each.questions for each in turns.values()],
-            "due": [_time(each.due_ms) for each in turns.values()],
+            "due": [utc_time(each.due_ms) for each in turns.values()],
             "place": [each.place for each in turns.values()],
-            "updated": [_time(now_ms)] * len(turns),
+            "updated": [utc_time(now_ms)] * len(turns),
         },
     )
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

@@ -17,10 +17,9 @@ from zlib import crc32
 
 from schemas.blocklists import Zone
 from schemas.settings import Blocklists
+from schemas.times import DAY_MS, MINUTE_MS
 
 CIRCLE = 1 << 32
-MINUTE_MS = 60_000
-DAY_MS = 24 * 60 * MINUTE_MS
 #: A turn takes about so long, at the zone's rate or as fast as it answers, so that it keeps no other waiting, ...
 TURN_S = 10.0
 #: ... but is about so many resources at least, for a list that lists too many of them is to be noticed, ...

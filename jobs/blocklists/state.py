@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from jobs.blocklists.listing_life import NOTHING, FirstLook, OpenListing, State
 from jobs.blocklists.zone_trust import Untrusted, ZoneFamily
+from schemas.times import utc_time
 from streams.io.store import Store
 
 #: The last event of each listing that has not ended; at the same time `delisted` comes first.
@@ -102,10 +102,10 @@ def write_states(store: Store, before: Mapping[tuple[str, str], State], after: S
             "resource": [resource for resource, _ in changed],
             "zone": [zone for _, zone in changed],
             "said": [first.said if first else "" for first in firsts],
-            "since": [_time(first.since_ms if first else 0) for first in firsts],
+            "since": [utc_time(first.since_ms if first else 0) for first in firsts],
             "resolver": [first.resolver if first else "" for first in firsts],
-            "looked": [_time(state.looked_ms) for state in changed.values()],
-            "updated": [_time(now_ms)] * len(changed),
+            "looked": [utc_time(state.looked_ms) for state in changed.values()],
+            "updated": [utc_time(now_ms)] * len(changed),
         },
     )
 
@@ -142,8 +142,8 @@ def write_trust(
                 "family": held.family,
                 "trusted": not trust.reason,
                 "reason": trust.reason,
-                "since": _time(trust.since_ms),
-                "updated": _time(now_ms),
+                "since": utc_time(trust.since_ms),
+                "updated": utc_time(now_ms),
             }
             for held, trust in changed.items()
         ],
@@ -154,11 +154,11 @@ def write_trust(
         "incidents",
         [
             {
-                "time": _time(now_ms),
+                "time": utc_time(now_ms),
                 "kind": "blocklist_distrusted",
                 "source": held.zone,
                 "lost": 0,
-                "detail": f"{_time(now_ms):%Y-%m-%dT%H:%M:%SZ} {held.zone} ({held.family}): {after[held].reason}",
+                "detail": f"{utc_time(now_ms):%Y-%m-%dT%H:%M:%SZ} {held.zone} ({held.family}): {after[held].reason}",
             }
             for held in fallen
         ],
@@ -174,7 +174,3 @@ def _trust(before: Trust | None, reason: str, now_ms: int) -> Trust:
 def _insert(store: Store, table: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         store.insert(table, {name: [row[name] for row in rows] for name in rows[0]})
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

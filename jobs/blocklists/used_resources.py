@@ -9,9 +9,9 @@ from jobs.blocklists.answer import is_address
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.registered_domain import registered_domain
 from schemas.domains import domain_name
+from schemas.times import DAY_S
 from streams.io.store import Store
 
-DAY_S = 24 * 3600
 #: So many customers of a resource are named, ...
 NAMED = 5
 #: ... and so many of a domain are told apart, to be counted once for the domain registered above several.

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from schemas.customer import Customer
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.names import BadNameError, clean_name
+from schemas.times import utc_time
 from streams.decisions.customers import read_customers
 from streams.io.store import Store
 
@@ -91,7 +91,7 @@ def store_list(store: Store, customers: Sequence[Customer], *, whole: bool, by: 
     _insert(store, [known[name] for name in removed], gone=True, now_ms=now_ms)
     if changed or removed:
         detail = {"changed": len(changed), "removed": len(removed)}
-        note(store, Decision(_time(now_ms), by, IMPORTED, "", "customers", why, detail))
+        note(store, Decision(utc_time(now_ms), by, IMPORTED, "", "customers", why, detail))
     return Imported(len(changed), len(removed))
 
 
@@ -124,7 +124,7 @@ def set_customer(
         "customer",
     )
     _insert(store, [after], gone=False, now_ms=now_ms)
-    note(store, Decision(_time(now_ms), by, CHANGED, name, name, why, msgspec.to_builtins(after)))
+    note(store, Decision(utc_time(now_ms), by, CHANGED, name, name, why, msgspec.to_builtins(after)))
     return after
 
 
@@ -141,7 +141,7 @@ def remove_customer(store: Store, name: str, *, by: str, why: str, now_ms: int) 
     if not known:
         raise CustomersError(f"customer {name!r} is not on the list")
     _insert(store, known, gone=True, now_ms=now_ms)
-    note(store, Decision(_time(now_ms), by, REMOVED, name, name, why, {}))
+    note(store, Decision(utc_time(now_ms), by, REMOVED, name, name, why, {}))
     return known[0]
 
 
@@ -201,10 +201,6 @@ def _insert(store: Store, customers: Sequence[Customer], *, gone: bool, now_ms: 
                 "plan": [each.plan for each in part],
                 "domains": [list(each.domains) for each in part],
                 "gone": [gone] * len(part),
-                "updated": [_time(now_ms)] * len(part),
+                "updated": [utc_time(now_ms)] * len(part),
             },
         )
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

@@ -5,7 +5,6 @@ few seconds (`streams.decisions.stored_overrides`).
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple, TypeVar, get_args
 
@@ -16,7 +15,8 @@ from schemas.alert import AlertData, AlertEvent
 from schemas.errors import InvalidInputError
 from schemas.names import BadNameError, clean_name
 from schemas.policy import Policy
-from schemas.policy_metric import LONGEST_MS, UNIT_MS
+from schemas.policy_metric import LONGEST_MS
+from schemas.times import UNIT_MS, utc_time
 from schemas.wording import rfc3339
 from streams.decisions.overrides import Cap, StoredOverride
 from streams.decisions.stored_overrides import ACKNOWLEDGED, ADDED, ENDED, OverrideDetail, stored_overrides
@@ -85,7 +85,7 @@ def add_override(
         raise DecisionError(f"--until: {rfc3339(until_ms)} is more than {LONGEST_MS // UNIT_MS['d']} days ahead")
     detail = OverrideDetail(rule=rule, stream=stream, at_most=msgspec.convert(at_most, Cap), until_ms=until_ms)
     name = blake2b(msgspec.json.encode((customer, by, why, now_ms, detail)), digest_size=6).hexdigest()
-    note(store, Decision(_time(now_ms), by, ADDED, customer, name, why, msgspec.to_builtins(detail)))
+    note(store, Decision(utc_time(now_ms), by, ADDED, customer, name, why, msgspec.to_builtins(detail)))
     return StoredOverride(id=name, customer=customer, by=by, why=why, since_ms=now_ms, **msgspec.structs.asdict(detail))
 
 
@@ -99,7 +99,7 @@ def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> 
     given("--by", by)
     in_force = [each for each in stored_overrides(store, now_ms) if now_ms < each.until_ms]
     found = _one(name, [(each.id, each) for each in in_force], "override in force")
-    note(store, Decision(_time(now_ms), by, ENDED, found.customer, found.id, why, {"rule": found.rule}))
+    note(store, Decision(utc_time(now_ms), by, ENDED, found.customer, found.id, why, {"rule": found.rule}))
     return found
 
 
@@ -134,7 +134,7 @@ def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> A
     if found.kind == "resolved":
         raise DecisionError(f"alert {found.alert_id} of {found.customer} ({found.rule}) is resolved")
     detail = {"rule": found.rule, "scope": found.scope, "level": found.level}
-    note(store, Decision(_time(now_ms), by, ACKNOWLEDGED, found.customer, found.alert_id, why, detail))
+    note(store, Decision(utc_time(now_ms), by, ACKNOWLEDGED, found.customer, found.alert_id, why, detail))
     return found
 
 
@@ -195,7 +195,3 @@ def given(option: str, text: str) -> None:
     """
     if not text.strip() or len(text) > 256:
         raise DecisionError(f"{option}: {'is empty' if not text.strip() else 'is longer than 256 characters'}")
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

@@ -4,10 +4,9 @@ It is shown as the customer's standing and stays on record. The customer is judg
 when it could be lifted.
 """
 
-from datetime import UTC, datetime
-
 from jobs.operator.audit import Decision, note
 from jobs.operator.decisions import DecisionError, check_known, given, named
+from schemas.times import utc_time
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 from streams.io.store import Store
 
@@ -45,7 +44,7 @@ def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) ->
 
 def _store(store: Store, customer: str, action: str, by: str, why: str, now_ms: int) -> None:
     """First on record, then in force: what is not in force can be repeated."""
-    time = datetime.fromtimestamp(now_ms / 1000, UTC)
+    time = utc_time(now_ms)
     note(store, Decision(time, by, action, customer, customer, why, {}))
     row = {
         "customer": customer,

@@ -7,9 +7,10 @@ import msgspec
 from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.scope import SUB_ACCOUNT
+from schemas.times import HOUR_S
 from streams.io.store import Store
 from streams.subjects.arrays import StreamKey
-from streams.what_if.backtest import HOUR_S, not_replayed, transitions
+from streams.what_if.backtest import not_replayed, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 from streams.what_if.history import Extent, Hourly
 

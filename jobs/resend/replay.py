@@ -6,7 +6,6 @@ next replay. That is harmless: ingest counts an event id once.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Literal, Protocol
 
@@ -16,6 +15,7 @@ from jobs.resend.dead_letters import Letter, payloads
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Ingest
+from schemas.times import utc_time
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
 from streams.adapt.common import plain
@@ -196,7 +196,7 @@ class Replayer:
     def _note(self, sent: Sequence[_Ready]) -> None:
         if not sent:
             return
-        now = datetime.fromtimestamp(self.clock() / 1000, UTC)
+        now = utc_time(self.clock())
         columns: dict[str, Sequence[object]] = {
             "topic": [each.letter.topic for each in sent],
             "source": [each.letter.source for each in sent],

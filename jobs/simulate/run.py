@@ -9,8 +9,9 @@ from jobs.simulate.fleet import build
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.timed import TimedMessage
-from jobs.simulate.traffic import HOUR_MS, Traffic
+from jobs.simulate.traffic import Traffic
 from jobs.simulate.truth import Truth
+from schemas.times import HOUR_MS
 
 #: Pause between two looks at the clock.
 SLICE_S = 0.02

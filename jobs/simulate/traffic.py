@@ -17,9 +17,9 @@ from jobs.simulate.profiles import load_profiles
 from jobs.simulate.timed import NO_SLOT, TimedMessage
 from jobs.simulate.wire import EventTemplate, Lane, event, lanes, prefix
 from schemas.listing import BlocklistEvent
+from schemas.times import HOUR_MS, MINUTE_MS, SECOND_MS
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
 
-SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
 #: How often volumes and profiles are looked at anew.
 STEP_MS = 5 * MINUTE_MS
 #: Part of all events that is sent a second time, and within how long.

@@ -6,9 +6,10 @@ the time now, by more than a day for clocks that are ahead.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from schemas.event import epoch_ms
+from schemas.times import utc_time
 from streams.adapt.base import AdaptError
 
 _MONTHS = {
@@ -74,7 +75,7 @@ def _without_year(month: str, day: str, clock: str, zone: tzinfo, now_ms: int | 
     written = f"{month} {day.strip()} {clock}"
     if now_ms is None:
         raise AdaptError(f"the time {written!r} has no year, and the time now is not known")
-    latest = datetime.fromtimestamp(now_ms / 1000, UTC) + _AHEAD
+    latest = utc_time(now_ms) + _AHEAD
     for year in range(latest.year + 1, latest.year - _YEARS_BACK - 1, -1):
         try:
             start = f"{year}-{_MONTHS[month]:02}-{int(day):02}T{clock}"

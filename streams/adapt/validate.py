@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
+from schemas.times import DAY_MS, HOUR_MS
+
 #: Epoch milliseconds below this are in 1970; nothing that happened now looks like it, epoch seconds do.
 _SECONDS_BELOW_MS = 100_000_000_000
 
@@ -35,8 +35,8 @@ def check_time(event: HasTime, now_ms: int, max_ahead_ms: int, max_behind_ms: in
 
 
 def _span(ms: int) -> str:
-    if ms >= 3 * _DAY_MS:
-        return f"{ms // _DAY_MS:,} days"
-    if ms >= _HOUR_MS:
-        return f"{ms / _HOUR_MS:,.1f} hours"
+    if ms >= 3 * DAY_MS:
+        return f"{ms // DAY_MS:,} days"
+    if ms >= HOUR_MS:
+        return f"{ms / HOUR_MS:,.1f} hours"
     return f"{ms / 1000:,.0f} seconds"

@@ -11,9 +11,10 @@ import msgspec
 from schemas.alert import Cause
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
+from schemas.times import MINUTE_MS
 
 #: Counts that belong so long before the last judgement, and were not there then, came late.
-LATE_MS = 15 * 60_000
+LATE_MS = 15 * MINUTE_MS
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

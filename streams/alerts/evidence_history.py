@@ -6,13 +6,13 @@ from typing import Any
 
 from schemas.alert import Baseline
 from schemas.policy_metric import BURNS, RATES
+from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from streams.io.store import Store
 from streams.subjects.scopes import SCOPES
-from streams.subjects.totals import HOUR_S, MINUTE_S, begin
+from streams.subjects.totals import begin
 
 #: How far back what is usual reaches, before the window.
 BASELINE_DAYS = 30
-DAY_S = 86_400
 #: Windows up to this length are looked at by the minute, longer ones by the hour.
 BY_MINUTE_S = 6 * HOUR_S
 #: The metrics that are made of what `counts` holds by provider, and of which rate.

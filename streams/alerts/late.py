@@ -9,6 +9,7 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import RATES, USE, window_ms
 from schemas.policy_rule import Rule
+from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.alerts.cause import LATE_MS
 from streams.alerts.lifecycle import AlertState
 from streams.alerts.states import SubjectRule
@@ -18,7 +19,7 @@ from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import read_listings
 from streams.subjects.scopes import SCOPES
-from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin
+from streams.subjects.totals import READ, begin
 
 #: What each of the alerts asked about had in the time before its resolution.
 BEFORE = """
@@ -128,7 +129,7 @@ def _listed(store: Store, some: Sequence[LateReopen], now_ms: int) -> dict[str, 
     listed = exposing(read_listings(store, now_ms - longest, WEIGHTS, KINDS))
     return {
         "ips": [each.resource for each in listed],
-        "begins": [each.from_ms // 60_000 * MINUTE_S for each in listed],
+        "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listed],
         "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
     }
 

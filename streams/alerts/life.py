@@ -7,12 +7,13 @@ import msgspec
 
 from schemas.alert import Acknowledgement, OperatorOverride
 from schemas.policy_rule import Rule
+from schemas.times import MINUTE_MS
 from streams.alerts.cause import Basis, cause_of
 from streams.alerts.lifecycle import AlertState, Transition, acknowledged, overridden, step
 from streams.judge.verdict import Verdict
 
 #: By what an open alert was judged is recorded at least so often; a cause is told by what is recorded.
-RECORD_MS = 60_000
+RECORD_MS = MINUTE_MS
 
 
 class JudgementContext(NamedTuple):

@@ -11,11 +11,12 @@ from hashlib import blake2b
 import msgspec
 
 from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride, TransitionKind
+from schemas.times import DAY_MS
 from streams.alerts.cause import Basis
 from streams.judge.verdict import RANK, Verdict
 
 #: An alert that opened again so many times within the period holds so many times as long.
-FLAPS, FLAP_PERIOD_MS, FLAP_HOLD = 3, 24 * 3_600_000, 4
+FLAPS, FLAP_PERIOD_MS, FLAP_HOLD = 3, DAY_MS, 4
 #: Kinds whose ids need more than the level: another kind might have the same number and level.
 NAMED_IN_ID: frozenset[TransitionKind] = frozenset({"reopened", "acknowledged", "overridden", "override-ended"})
 

@@ -6,7 +6,6 @@ customer always do, it is written every `refresh_ms`: who looks at the table see
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import Metric
 from schemas.scope import CUSTOMER
 from schemas.standing import stored_standing
+from schemas.times import utc_time
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.score import SCORES, scores
@@ -174,7 +174,7 @@ class Standings:
         columns = {
             "customer": pa.array([rows.subjects[place][0] for place in places], pa.string()),
             "scope": pa.array([rows.subjects[place][1] for place in places], pa.string()),
-            "updated": pa.array([datetime.fromtimestamp(now_ms / 1000, UTC)] * count, pa.timestamp("us", "UTC")),
+            "updated": pa.array([utc_time(now_ms)] * count, pa.timestamp("us", "UTC")),
             "standing": pa.array([rows.standings[place] for place in places], pa.string()),
             "since": pa.array(writing.since, pa.int64()).cast(pa.timestamp("ms", "UTC")),
             "volume": pa.array(numbers[:, 0].astype(np.uint64)),

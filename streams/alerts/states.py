@@ -1,12 +1,13 @@
 """The alerts and the states of their life, as they are stored."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.alert import Acknowledgement, AlertEvent
+from schemas.times import utc_time
 from streams.alerts.lifecycle import AlertState
 from streams.decisions.stored_overrides import ACKNOWLEDGED
 from streams.io.portions import portions
@@ -98,7 +99,7 @@ def store_decided(
     """
     told = [state for state in states if state.key in unsent]
     # A little earlier than what follows at the same time, which so goes before it.
-    _store(store, told, [unsent[state.key] for state in told], _time(now_ms) - timedelta(microseconds=1))
+    _store(store, told, [unsent[state.key] for state in told], utc_time(now_ms) - timedelta(microseconds=1))
 
 
 def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> None:
@@ -107,7 +108,7 @@ def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> Non
     Raises:
         StoreError: the store failed.
     """
-    _store(store, states, [()] * len(states), _time(now_ms))
+    _store(store, states, [()] * len(states), utc_time(now_ms))
 
 
 def _store(
@@ -141,12 +142,8 @@ def store_alerts(store: Store, alerts: Sequence[AlertEvent], now_ms: int) -> Non
             {
                 **{name: [getattr(each, name) for each in data] for name in ALERT_COLUMNS},
                 "cause": [each.cause or "" for each in data],
-                "time": [_time(now_ms)] * len(alerts),
+                "time": [utc_time(now_ms)] * len(alerts),
                 "id": [alert.id for alert in alerts],
                 "event": [msgspec.json.encode(alert).decode() for alert in alerts],
             },
         )
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

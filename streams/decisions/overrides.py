@@ -5,7 +5,6 @@ its version.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -16,6 +15,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import COUNTED, RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
+from schemas.times import utc_time
 from streams.judge.verdict import RANK
 
 #: The worst level that a rule may give; with `none` it gives none.
@@ -118,7 +118,7 @@ def _override(
         reason=f"{decision.why} ({decision.by})",
         levels=capped(rule, decision.at_most),
         min_volume=None if rule.metric in COUNTED else rule.min_volume,
-        until=datetime.fromtimestamp(decision.until_ms / 1000, UTC),
+        until=utc_time(decision.until_ms),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from schemas.dead_letter import DeadLetter
 from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
+from schemas.times import MINUTE_MS
 from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonical
 from streams.adapt.base import printable
 from streams.adapt.common import plain
@@ -22,7 +23,7 @@ from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake import late_bounces
 from streams.intake.cohorts import Delivered
-from streams.intake.count import MINUTE_MS, Cells, EventTally, count_direct
+from streams.intake.count import Cells, EventTally, count_direct
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Ids, SeenIds
 

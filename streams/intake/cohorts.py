@@ -13,9 +13,9 @@ import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
 from schemas.event import MailEvent, epoch_ms
+from schemas.times import DAY_MS
 from streams.io.store import Store
 
-DAY_MS = 86_400_000
 #: For how many days after it was sent a message's complaint is believed to be about it.
 MOST_DAYS = 45
 #: The last day that the store can tell (2149-06-06).

@@ -25,7 +25,6 @@ from streams.intake.seen import Ids
 CountKey = tuple[str, str, str, int, str, str, str, str, str]
 Cells = NDArray[np.int64]
 
-MINUTE_MS = 60_000
 WIDTH = len(MEASURES)
 INDEX = {name: place for place, name in enumerate(MEASURES)}
 #: Types that are counted as they are, whatever else the event says.

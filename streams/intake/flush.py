@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.times import DAY_S, HOUR_MS, HOUR_S, MINUTE_MS
 from streams.intake import cohorts, count, late_bounces
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition, Unseen
 from streams.intake.records import (
@@ -31,7 +32,6 @@ from streams.intake.refusals import refusal_columns, unwanted_columns
 from streams.io.store import Store, StoreError
 from streams.listings.outside import open_listings_for, reconciled
 
-HOUR_MS = 3_600_000
 SEEN_HOURS = 24
 #: Far less than the store takes to forget a token: 10,000 inserts into a table.
 LEASE_S = 30.0
@@ -103,7 +103,7 @@ def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
     Raises:
         StoreError: the store failed.
     """
-    since = max(0, now_ms // 1000 - SEEN_HOURS * 3600)
+    since = max(0, now_ms // 1000 - SEEN_HOURS * HOUR_S)
     asked = {"topic": source.topic, "partition": source.partition, "since": since}
     for hours, hashes in store.blocks(SEEN, asked):
         for hour in np.unique(hours):
@@ -171,7 +171,7 @@ def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
         cells = [
             cell
             for each in kept
-            for cell in count.cells_of(keys, each.event, each.time_ms // count.MINUTE_MS, each.classified)
+            for cell in count.cells_of(keys, each.event, each.time_ms // MINUTE_MS, each.classified)
         ]
         batch.unseen = Unseen(
             cells=np.concatenate([np.frombuffer(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
@@ -216,7 +216,7 @@ def _new_negatives(store: Store, batches: Sequence[Batch], now_ms: int) -> list[
 def _counted_before(store: Store, batches: Sequence[Batch], hashes: list[int], now_ms: int) -> set[int]:
     if not hashes:
         return set()
-    since = max(0, now_ms // 1000 - NEGATIVE_DAYS * 24 * 3600)
+    since = max(0, now_ms // 1000 - NEGATIVE_DAYS * DAY_S)
     rows = store.rows(KNOWN_NEGATIVES, {"hashes": hashes, "since": since})
     positions = {batch.source.name: batch.position for batch in batches}
     others = sorted({source for _, source, _ in rows} - positions.keys())

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.dead_letter import DeadLetter
+from schemas.times import FOREVER_S
 from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
 from streams.intake.batch import Batch
 from streams.intake.flush import Flushed, flush
@@ -26,7 +27,6 @@ from streams.io.changes import messages
 from streams.io.store import Store, StoreError
 from streams.listings.intervals import USED_WITHIN_S
 from streams.listings.resource_use import customers_of
-from streams.subjects.totals import FOREVER_S
 
 log = logging.getLogger("repmon.flush")
 

@@ -1,8 +1,8 @@
 """Messages that are gone from the broker before they were read: told, never hidden."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from schemas.times import utc_time
 from streams.io.broker import BrokerError
 from streams.io.store import Store
 
@@ -46,7 +46,7 @@ def record(store: Store, found: Gap, now_ms: int) -> None:
         StoreError: the store failed.
     """
     row = {
-        "time": datetime.fromtimestamp(now_ms / 1000, UTC),
+        "time": utc_time(now_ms),
         "kind": "gap",
         "source": found.source,
         "lost": found.lost,

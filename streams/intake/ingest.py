@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
+from schemas.times import DAY_MS, HOUR_MS, utc_now_ms
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.intake import gaps
 from streams.intake.batch import Batch, BatchReader, SourcePartition, TimeBounds, take_listing
@@ -30,7 +31,6 @@ from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.ingest")
 
-HOUR_MS = 3_600_000
 POLL_S = 0.1
 #: How often topic ids are asked for, to see a topic that was deleted and made again.
 IDS_S = 10.0
@@ -60,7 +60,7 @@ class IngestWorker:
         settings: IngestSettings,
         store: Store,
         takes: dict[str, BatchReader],
-        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Callable[[], int] = utc_now_ms,
         refused: Refused | None = None,
     ) -> None:
         self.kafka = kafka
@@ -401,4 +401,4 @@ class IngestWorker:
 
 def bounds(settings: IngestSettings) -> TimeBounds:
     """How far event times may lie from now."""
-    return TimeBounds(int(settings.max_ahead_hours * HOUR_MS), int(settings.max_behind_days * 24 * HOUR_MS))
+    return TimeBounds(int(settings.max_ahead_hours * HOUR_MS), int(settings.max_behind_days * DAY_MS))

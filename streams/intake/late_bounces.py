@@ -10,7 +10,8 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from schemas.event import MailEvent
-from streams.intake.cohorts import DAY_MS, Delivered
+from schemas.times import DAY_MS
+from streams.intake.cohorts import Delivered
 from streams.io.store import Store
 
 #: For how many days after a delivery a bounce is looked for. Hosts that forward mail give up after five (RFC 5321

@@ -1,7 +1,6 @@
 """The rows of what is kept one by one: negative events, listings, dead letters, event ids. Pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from schemas.dead_letter import DeadLetter
 from schemas.listing import BlocklistEvent
+from schemas.times import HOUR_S, utc_time
 from streams.intake.batch import Batch, NegativeEvent
 from streams.intake.count import identity
 
@@ -23,7 +23,7 @@ def detail_columns(details: Iterable[tuple[str, NegativeEvent]], sent_days: Sequ
     events = [each.event for each in kept]
     return {
         "customer": [e.customer for e in events],
-        "time": [_time(each.time_ms) for each in kept],
+        "time": [utc_time(each.time_ms) for each in kept],
         "type": [e.type for e in events],
         "id": [e.id for e in events],
         "stream": [e.stream for e in events],
@@ -56,7 +56,7 @@ def negative_id_columns(details: Iterable[tuple[str, NegativeEvent]], now_ms: in
         "hash": [identity(detail.event) for _, detail in pairs],
         "source": [source for source, _ in pairs],
         "position": [detail.position for _, detail in pairs],
-        "came": [_time(now_ms)] * len(pairs),
+        "came": [utc_time(now_ms)] * len(pairs),
     }
 
 
@@ -68,7 +68,7 @@ def seen_table(batches: Sequence[Batch], hour: int) -> pa.Table:
         {
             "topic": _repeated([batch.source.topic for batch, _ in new], sizes),
             "partition": pa.array(np.repeat([batch.source.partition for batch, _ in new], sizes), pa.uint32()),
-            "came": pa.array(np.full(sum(sizes), hour * 3600), pa.uint32()),
+            "came": pa.array(np.full(sum(sizes), hour * HOUR_S), pa.uint32()),
             "hash": pa.array(np.concatenate([ids for _, ids in new]), pa.uint64()),
             "source": _repeated([batch.source.name for batch, _ in new], sizes),
             "last_offset": pa.array(np.repeat([batch.next_offset - 1 for batch, _ in new], sizes), pa.int64()),
@@ -84,7 +84,7 @@ def listing_columns(listings: Iterable[tuple[str, int, BlocklistEvent]]) -> Colu
         "resource": [e.resource for e in events],
         "kind": [e.kind for e in events],
         "zone": [e.zone for e in events],
-        "time": [_time(e.time_ms) for e in events],
+        "time": [utc_time(e.time_ms) for e in events],
         "type": [e.type for e in events],
         "weight": [e.weight for e in events],
         "codes": [list(e.codes) for e in events],
@@ -104,7 +104,7 @@ def dead_letter_columns(dead: Sequence[DeadLetter]) -> Columns:
         "topic": [d.topic for d in dead],
         "source": [d.source for d in dead],
         "position": [d.offset for d in dead],
-        "time": [_time(d.time_ms) for d in dead],
+        "time": [utc_time(d.time_ms) for d in dead],
         "reason": [d.reason for d in dead],
         "payload": [d.payload for d in dead],
     }
@@ -115,7 +115,3 @@ def _repeated(names: Sequence[str], sizes: Sequence[int]) -> pa.Array:
     codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
     repeated = np.repeat([codes[name] for name in names], sizes)
     return pa.DictionaryArray.from_arrays(pa.array(repeated, pa.int32()), pa.array(list(codes), pa.string()))
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

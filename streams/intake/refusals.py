@@ -10,7 +10,6 @@ enough to matter.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
+from schemas.times import DAY_MS, utc_time
 from streams.io.store import Store
 
-GRACE_MS = 48 * 3_600_000
-DAY_MS = 86_400_000
+GRACE_MS = 2 * DAY_MS
 MOST_DAYS = 365
 #: How often new refusals are read.
 REFRESH_MS = 300_000
@@ -121,8 +120,8 @@ def refusal_columns(events: Iterable[MailEvent], now_ms: int) -> dict[str, list[
             found.append((customer_hash(event), event.time_ms))
     return {
         "hash": [hashed for hashed, _ in found],
-        "time": [_time(time_ms) for _, time_ms in found],
-        "came": [_time(now_ms)] * len(found),
+        "time": [utc_time(time_ms) for _, time_ms in found],
+        "came": [utc_time(now_ms)] * len(found),
     }
 
 
@@ -132,12 +131,12 @@ def unwanted_columns(found: Iterable[tuple[str, Unwanted]]) -> dict[str, list[An
     kept = [each for _, each in pairs]
     return {
         "customer": [each.event.customer for each in kept],
-        "time": [_time(each.time_ms) for each in kept],
+        "time": [utc_time(each.time_ms) for each in kept],
         "stream": [each.event.stream for each in kept],
         "id": [each.event.id for each in kept],
         "message_id": [each.event.message_id for each in kept],
         "recipient_hash": [each.event.recipient_hash for each in kept],
-        "refused": [_time(each.refused_ms) for each in kept],
+        "refused": [utc_time(each.refused_ms) for each in kept],
         "source": [source for source, _ in pairs],
         "position": [each.position for each in kept],
     }
@@ -166,7 +165,3 @@ def _merged(
     hashes, times = hashes[order], times[order]
     first = np.concatenate(([True], hashes[1:] != hashes[:-1])) if hashes.size else np.empty(0, np.bool_)
     return hashes[first], times[first]
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

@@ -14,8 +14,9 @@ from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
+from schemas.times import HOUR_S
 from streams.judge.spikes import exceeds, score
-from streams.judge.verdict import FAILURES, HOUR_S, RATIOS
+from streams.judge.verdict import FAILURES, RATIOS
 from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
 
 

@@ -24,6 +24,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.standing import Standing
+from schemas.times import HOUR_S
 from streams.judge.burn import spending
 from streams.judge.interval import wilson
 from streams.judge.spikes import exceeds, score
@@ -43,7 +44,6 @@ RATIOS: Mapping[Metric, tuple[str, str]] = {
     "sms_gateway": ("gateway", "finished"),
     "unregistered_from": ("from_unregistered", "from_known"),
 }
-HOUR_S = 3600
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

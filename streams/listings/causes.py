@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from schemas.listing import KINDS, WEIGHTS, ResourceKind, Weight
+from schemas.times import DAY_MS, MINUTE_MS, utc_time
 from streams.io.store import Store
 from streams.listings.attribution import Attributed, Attribution, Cause, CustomerUse, attribute
 from streams.listings.exposure import EXPOSING, SENT_MAIL
@@ -16,9 +16,9 @@ from streams.listings.resource_use import used
 
 #: Listings in force this long ago, or later, are looked at. Those that began in this time are counted again, but for
 #: those on informational lists, which accuse nobody and may be as many as there are addresses.
-LOOKED_AT_MS = 7 * 24 * 3600 * 1000
+LOOKED_AT_MS = 7 * DAY_MS
 #: How often: counts of the hours before a listing may come late.
-RECOUNT_MS = 10 * 60 * 1000
+RECOUNT_MS = 10 * MINUTE_MS
 #: So many customers are kept of each listing.
 MOST = 100
 
@@ -334,16 +334,12 @@ def _write(store: Store, listings: Sequence[CausedListing], now_ms: int) -> None
                 name: [getattr(each, name) for each in listings]
                 for name in ("confirmed", "pool", "attributed", "users")
             },
-            "began": [_time(each.began_ms) for each in listings],
-            "ended": [_time(each.ended_ms or 0) for each in listings],
+            "began": [utc_time(each.began_ms) for each in listings],
+            "ended": [utc_time(each.ended_ms or 0) for each in listings],
             **{
                 columns.get(name, name): [[getattr(cause, name) for cause in each.causes] for each in listings]
                 for name in _ARRAYS
             },
-            "updated": [_time(now_ms)] * len(listings),
+            "updated": [utc_time(now_ms)] * len(listings),
         },
     )
-
-
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

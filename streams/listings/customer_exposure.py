@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from schemas.times import FOREVER_S, MINUTE_S
 from streams.io.store import Store
 from streams.listings.causes import COUNTED, CausedListing, ListingKey, runs
 from streams.listings.exposure import SENT_MAIL
 from streams.listings.intervals import USED_WITHIN_S
 from streams.listings.resource_use import used
-from streams.subjects.totals import FOREVER_S, MINUTE_S
 
 #: A minute is exposed from the one in which the listing was first seen.
 MAIL = f"""

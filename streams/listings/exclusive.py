@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from schemas.listing import WEIGHTS, Weight
 from schemas.scope import CUSTOMER
+from schemas.times import FOREVER_S
 from streams.io.store import Store
 from streams.listings.causes import COUNTED, RECOUNT_MS, ListingKey, key_of, read_owners, runs
 from streams.listings.exposure import SENT_MAIL
@@ -18,7 +19,6 @@ from streams.listings.intervals import USED_WITHIN_S, ListingInterval
 from streams.listings.resource_use import NOBODY, Users, used
 from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
 from streams.subjects.scopes import scopes_of
-from streams.subjects.totals import FOREVER_S
 
 #: Two of each are enough to know that there are several.
 SENDERS = f"""

@@ -6,11 +6,12 @@ from functools import lru_cache
 import numpy as np
 
 from schemas.listing import Weight
+from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.listings.intervals import ListingInterval
 from streams.subjects.arrays import PLACE, Totals
-from streams.subjects.totals import FOREVER_S, MINUTE_S, begin, longest_first, sums
+from streams.subjects.totals import begin, longest_first, sums
 
 #: Listings that make mail count as exposed. Informational lists say nothing about abuse.
 EXPOSING: tuple[Weight, ...] = ("critical", "major", "minor")
@@ -66,7 +67,7 @@ def add_exposure(
     )
     asked |= {
         # A minute counts as exposed from the one in which the listing was first seen.
-        "begins": [each.from_ms // 60_000 * MINUTE_S for each in listed],
+        "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listed],
         "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
         **{f"since_{place}": second for place, second in enumerate(since)},
     }

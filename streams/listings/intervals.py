@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.listing import ResourceKind, Weight
+from schemas.times import DAY_S
 from streams.io.store import Store
 
 #: How long before a moment an address counts as used by a customer: the attribution window, DESIGN's 48 h.
-USED_WITHIN_S = 48 * 3600
+USED_WITHIN_S = 2 * DAY_S
 
 EVENTS = """
 SELECT resource, zone, weight, type, toUnixTimestamp64Milli(time) AS time_ms, kind, confirmed

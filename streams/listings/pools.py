@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.counts import WindowCounts
+from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.exclusive import in_force, listed_s
 from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
 from streams.listings.intervals import ListingInterval
-from streams.subjects.totals import FOREVER_S, MINUTE_S, begin
+from streams.subjects.totals import begin
 
 #: So many likely causes are named of a listing.
 NAMED = 3
@@ -94,7 +95,7 @@ def _mail(store: Store, pools: Mapping[str, Sequence[CausedListing]], since_s: i
     asked = {
         "ips": [each.resource for each in exposing],
         # A minute counts as exposed from the one in which the listing was first seen.
-        "begins": [each.began_ms // 60_000 * MINUTE_S for each in exposing],
+        "begins": [each.began_ms // MINUTE_MS * MINUTE_S for each in exposing],
         "ends": [FOREVER_S if each.ended_ms is None else each.ended_ms // 1000 for each in exposing],
         "since": since_s,
     }

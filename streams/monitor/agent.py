@@ -25,6 +25,7 @@ import msgspec
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.settings import Kafka, MonitorSettings
+from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
 from streams.io.broker import BrokerError
 from streams.io.changes import customers_in, partition_of
@@ -131,7 +132,7 @@ class Monitor:
             began = loop.time()
             judged = await self._judged(batch)
             # The times to judge again are of the store's clock, the work list's of one that is never set.
-            apart = _monotonic_ms() - _now_ms()
+            apart = _monotonic_ms() - utc_now_ms()
             self._work.schedule((customer, at_ms + apart) for customer, at_ms in judged.again)
             _tell(judged.alerts)
             took = loop.time() - began
@@ -145,7 +146,7 @@ class Monitor:
         wait = RETRY_S[0]
         while True:
             try:
-                return await self._asked(lambda: self._judge.judge_customers(batch, _now_ms()))
+                return await self._asked(lambda: self._judge.judge_customers(batch, utc_now_ms()))
             except (StoreError, BrokerError) as error:
                 log.warning("%s; trying again in %.1f s", error, wait)
             except Exception:
@@ -168,7 +169,7 @@ class Monitor:
         while True:
             began = time.monotonic()
             if self._is_ours(NOBODY):
-                _tell(await self._asked(lambda: self._judge.judge_pools(_now_ms())))
+                _tell(await self._asked(lambda: self._judge.judge_pools(utc_now_ms())))
             await asyncio.sleep(max(self._settings.sweep_s, POOLS_PART * (time.monotonic() - began)))
 
     async def _everybody(self) -> None:
@@ -179,7 +180,7 @@ class Monitor:
                 await asyncio.wait_for(self._gained.wait(), EVERYBODY_S)
             self._gained.clear()
             try:
-                found = await self._asked(lambda: self._judge.everybody(_now_ms()))
+                found = await self._asked(lambda: self._judge.everybody(utc_now_ms()))
             except BaseException:
                 self._gained.set()
                 raise
@@ -219,7 +220,7 @@ class Monitor:
     async def _causes_kept(self) -> None:
         """Whoever became the likely cause of a listing is judged anew."""
         while (refresh := self._refresh_causes) is not None:
-            found = await self._asked(lambda: refresh(_now_ms()))
+            found = await self._asked(lambda: refresh(utc_now_ms()))
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
             await asyncio.sleep(CAUSES_S)
@@ -266,10 +267,6 @@ def _customers(value: bytes) -> list[str]:
     except msgspec.DecodeError as error:
         log.warning("%s: not a change, skipped: %s", REPUTATION_CHANGES, error)
         return []
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _monotonic_ms() -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from math import inf
 
-SECOND_MS = 1_000
+from schemas.times import SECOND_MS
 
 
 class JudgeQueue:

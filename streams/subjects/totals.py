@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from schemas.counts import MEASURES
+from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.subjects.arrays import FIELDS, Totals
 
-MINUTE_S = 60
-HOUR_S = 3600
-#: Later than any bucket (epoch s).
-FOREVER_S = 2**32 - 1
 #: Windows up to this length (s) begin at a minute.
-SHORT_S = 24 * HOUR_S
+SHORT_S = DAY_S
 
 #: The fields read from the `provider` rows: the first of `FIELDS`.
 READ = (*MEASURES, "fbl_delivered", "fbl_complained")

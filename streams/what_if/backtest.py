@@ -26,6 +26,7 @@ from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, Min
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS, CUSTOMER, SHARED
+from schemas.times import HOUR_S
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.screen import finished, measured
 from streams.judge.spikes import FIRST_H, HOURS, baseline
@@ -33,7 +34,6 @@ from streams.judge.verdict import RANK, judge
 from streams.subjects.arrays import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
 from streams.subjects.scopes import scopes_of
 
-HOUR_S = 3_600
 #: Rates are compared with a little room, since `judge` has the last word on whoever is let through.
 ROOM = 1e-9
 

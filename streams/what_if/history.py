@@ -11,6 +11,7 @@ import numpy as np
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
+from schemas.times import FOREVER_S, HOUR_S, MINUTE_MS, MINUTE_S
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.spikes import FIRST_H
@@ -19,8 +20,7 @@ from streams.listings.exclusive import by_owner, users_before
 from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Layout, StreamKey, layout
-from streams.subjects.totals import FOREVER_S, MINUTE_S
-from streams.what_if.backtest import HOUR_S, AttributedListing, History, OwnListing, hours_of
+from streams.what_if.backtest import AttributedListing, History, OwnListing, hours_of
 from streams.windows.sub_accounts import rows_of_sub_accounts
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.
@@ -190,7 +190,7 @@ class Hourly:
             **self._asked,
             "since_0": self._extent.start_s,
             "ips": [each.resource for each in self._listings],
-            "begins": [each.from_ms // 60_000 * MINUTE_S for each in self._listings],
+            "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in self._listings],
             "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in self._listings],
         }
         exposed = [

@@ -14,14 +14,15 @@ from functools import lru_cache
 import numpy as np
 
 from schemas.policy_metric import Metric
+from schemas.times import DAY_S, FOREVER_S
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.listings.exposure import SENT_MAIL
 from streams.subjects.arrays import PLACE, StreamKey, Totals
-from streams.subjects.totals import FOREVER_S, HOUR_S, begin, longest_first, sums
+from streams.subjects.totals import begin, longest_first, sums
 
 #: Mail from before is looked for so far back.
-NEW_AFTER_S = 60 * 24 * HOUR_S
+NEW_AFTER_S = 60 * DAY_S
 
 UNWANTED = """
 SELECT customer, stream,

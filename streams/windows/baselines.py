@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schemas.counts import VolumeBaseline
+from schemas.times import HOUR_S
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.screen import finished
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects.arrays import Counts, StreamKey, Subjects
 from streams.subjects.scopes import scopes_of
-from streams.subjects.totals import HOUR_S
 
 WINDOW = "1h"
 

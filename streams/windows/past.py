@@ -14,13 +14,14 @@ from schemas.counts import MEASURES, SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.scope import CLASS, SUB_ACCOUNT
+from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store
 from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects.arrays import FIELDS, PLACE, Totals, subjects
-from streams.subjects.totals import FOREVER_S, MINUTE_S, READ, begin, is_long, longest_first, sums
+from streams.subjects.totals import READ, begin, is_long, longest_first, sums
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.classes import CLASSES, with_classes
 from streams.windows.providers import of_subjects
@@ -131,7 +132,7 @@ def _add_exposure(
     parameters = {
         **asked,
         "ips": [each.resource for each in listed],
-        "begins": [each.from_ms // 60_000 * MINUTE_S for each in listed],
+        "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listed],
         "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
         **{f"since_{place}": second for place, second in enumerate(since)},
     }

@@ -13,12 +13,13 @@ from jobs.setup.migrate import migrate
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
+from schemas.times import utc_now_ms
 from streams.io.broker import admin, topic_ids
 from streams.io.store import Store, open_store
 from tests.faults.proxy import StoreProxy
 from tests.faults.workers import Stage, Worker
 from tests.support.store_process import StoreProcess
-from tests.support.truth import Hand, Sender, Sent, Traffic, differences, now_ms, shown, uncounted
+from tests.support.truth import Hand, Sender, Sent, Traffic, differences, shown, uncounted
 
 #: Short, so that the partitions of a lost worker move soon.
 SESSION_TIMEOUT_MS = 2000
@@ -91,7 +92,7 @@ class Deployment:
 
     def send(self, messages: int, *, seed: int, ago_ms: int = 0) -> None:
         """Send simulated mail of six hours up to `ago_ms` before now as fast as it goes; a part of it twice."""
-        load = Traffic(self.sender, self.sent, _options(seed, messages), lambda: now_ms() - ago_ms)
+        load = Traffic(self.sender, self.sent, _options(seed, messages), lambda: utc_now_ms() - ago_ms)
         load.start()
         load.finish()
 

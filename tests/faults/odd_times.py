@@ -3,8 +3,8 @@
 import random
 
 from schemas.event import EventType, MailEvent
+from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 #: Some minutes within what is accepted (schemas/settings.py, `Ingest`), since they are not read at once.
 ACCEPTED = (
     *(-90 * DAY_MS + 20 * MINUTE_MS, -31 * DAY_MS, -8 * DAY_MS, -25 * HOUR_MS, -HOUR_MS, -MINUTE_MS),

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from schemas.event import MailEvent
+from schemas.times import utc_now_ms
 from tests.faults.deployment import Deployment
 from tests.faults.proxy import after
 from tests.support.real_kafka import RealKafka
-from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 ALERTED = "SELECT count() FROM alerts WHERE customer = {customer:String}"
@@ -67,7 +67,7 @@ def test_topics_recreated_under_a_running_worker_count_from_their_beginning(depl
 
 def bad_sender(deployment: Deployment, customer: str) -> None:
     """A customer to whom half of the addresses are unknown."""
-    at = now_ms() - 60_000
+    at = utc_now_ms() - 60_000
     for number in range(500):
         good = MailEvent(id=f"{customer}-d{number}", customer=customer, type="delivered", time=at)
         bad = MailEvent(id=f"{customer}-b{number}", customer=customer, type="bounced", time=at, enhanced_status="5.1.1")

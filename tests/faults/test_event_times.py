@@ -4,11 +4,11 @@ import random
 
 import pytest
 
+from schemas.times import utc_now_ms
 from tests.faults.deployment import Deployment
 from tests.faults.letters import dead_letters
 from tests.faults.odd_times import accepted, refused
 from tests.faults.proxy import COUNTS, after, instead
-from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 
@@ -20,11 +20,11 @@ def test_event_counts_in_the_minute_it_names_or_becomes_a_dead_letter(deployment
     deployment.await_members(1)
     for part, act in enumerate((instead, after)):
         killed = proxy.when(COUNTS, act(lambda _: worker.kill()))
-        good, bad = accepted(chance, f"p{part}", now_ms(), 500), refused(f"p{part}", now_ms())
+        good, bad = accepted(chance, f"p{part}", utc_now_ms(), 500), refused(f"p{part}", utc_now_ms())
         deployment.hand.send_mixed(chance, good, bad)
         deployment.wait(killed.met.is_set, "the worker to be killed")
         worker.start()
-    deployment.hand.send_mixed(chance, accepted(chance, "last", now_ms(), 500), [])
+    deployment.hand.send_mixed(chance, accepted(chance, "last", utc_now_ms(), 500), [])
     deployment.await_counted()
     deployment.assert_exact()
     assert dead_letters(deployment.kafka) == deployment.sent.bad

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from schemas.event import MailEvent
+from schemas.times import utc_now_ms
 from tests.faults.checks import levels, unknown_levels
 from tests.faults.deployment import Deployment
 from tests.faults.letters import alerts
 from tests.faults.proxy import ALERT_STATES, ALERTS, STANDINGS, Act, Exchange, after, instead
-from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 #: So long ago that no window moves over any of the mail while the test runs: the hour is empty, the day has all.
@@ -99,7 +99,7 @@ def test_customer_counted_just_before_the_worker_stops_is_judged_by_what_was_cou
 
 def bounces(deployment: Deployment, part: int, *, of: int, hard: int) -> None:
     """Mail of one customer an hour ago, a part of it to unknown recipients."""
-    at = now_ms() - AGO_MS
+    at = utc_now_ms() - AGO_MS
     for number in range(of):
         name = f"{part}-{number}"
         if number < hard:

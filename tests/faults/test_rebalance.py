@@ -3,9 +3,9 @@
 import pytest
 
 from schemas.event import MailEvent
+from schemas.times import utc_now_ms
 from tests.faults.deployment import Deployment
 from tests.faults.letters import dead_letters
-from tests.support.truth import now_ms
 
 pytestmark = pytest.mark.kafka
 
@@ -35,7 +35,7 @@ def test_dead_letters_of_a_worker_whose_partitions_move_reach_their_topic(deploy
     deployment.worker("first", **rarely)
     deployment.await_members(1)
     for number in range(40):
-        event = MailEvent(id=f"e{number}", type="delivered", time=now_ms(), customer=f"c{number}")
+        event = MailEvent(id=f"e{number}", type="delivered", time=utc_now_ms(), customer=f"c{number}")
         deployment.hand.send(event, "delivered")
         deployment.hand.send_bad(MailEvent(id=f"b{number}", type="delivered", time=1, customer=f"c{number}"))
     deployment.sender.flush()

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from schemas.times import utc_now_ms
 from streams.io.store import StoreError
 from tests.faults.checks import unknown_levels
 from tests.faults.deployment import STORE_TIMEOUT_S, Deployment
@@ -38,7 +39,7 @@ from tests.faults.proxy import (
 )
 from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 from tests.support.store_process import StoreProcess
-from tests.support.truth import Traffic, differences, now_ms, shown
+from tests.support.truth import Traffic, differences, shown
 
 RATE = 800.0
 #: How long a fault waits for the statement at which it is to happen.
@@ -123,7 +124,7 @@ class Torture:
             self._broker.start()
         elif kind == "odd times":
             # A name, and so a seed, of its own: what is sent does not depend on when.
-            chance, now, name = random.Random(fault.number), now_ms(), f"f{fault.number}"
+            chance, now, name = random.Random(fault.number), utc_now_ms(), f"f{fault.number}"
             self._deployment.hand.send_mixed(chance, accepted(chance, name, now, 300), refused(name, now))
         elif kind.endswith("workers"):
             self._resize(fault.workers)

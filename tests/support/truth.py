@@ -22,6 +22,7 @@ from schemas.counts import MEASURES
 from schemas.event import NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Kafka
+from schemas.times import MINUTE_S, utc_now_ms
 from schemas.topics import MAIL_EVENTS
 from streams.io.store import Store
 
@@ -30,7 +31,6 @@ DEDUPLICATED = True
 
 #: Part of the simulated events that is sent a second time, beside the simulator's own repetitions.
 REPEATED = 0.02
-MINUTE_S = 60
 FLUSH_S = 60.0
 #: Lines of a diff that are shown.
 SHOWN = 15
@@ -317,7 +317,7 @@ class Traffic:
     ) -> None:
         self._sender = sender
         self._options = options
-        self._clock = clock or now_ms
+        self._clock = clock or utc_now_ms
         self._repeater = Repeater(REPEATED, options.seed, sender, sent)
         self._book = Book(simulate.open_ledger(options).fleet, sent, self._repeater)
         self._stop = threading.Event()
@@ -406,8 +406,3 @@ def uncounted(sender: Sender, ids: Mapping[str, str], store: Store) -> dict[str,
         if (behind := end - stored.get(source, -1)) > 0:
             found[source] = behind
     return dict(found)
-
-
-def now_ms() -> int:
-    """The time now, epoch ms, UTC."""
-    return time.time_ns() // 1_000_000

@@ -1,6 +1,5 @@
 """What the benchmarks stand on: mail that counts as they say, a check that finds what is wrong, a report of it all."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,12 @@ from benchmarks.verify import ADDRESSED, DEAD, NEGATIVE, ROWS, differences
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
 from schemas.settings import Settings
+from schemas.times import utc_now_ms
 from streams.adapt import adapter
 from streams.bounces.classify import load_bounce_classifier
 
 EVENTS = 5_000
-NOW_MS = time.time_ns() // 1_000_000
+NOW_MS = utc_now_ms()
 MACHINE = Machine(processor="some", cores=2, memory_gib=8.0, system="Linux", python="3.11.0", packages={"chdb": "4.4"})
 
 

@@ -14,8 +14,8 @@ from schemas.policy import Policy, load_policy, parse
 from schemas.policy_metric import PolicyError, window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
+from schemas.times import DAY_MS
 
-DAY_MS = 86_400_000
 RULE = """
 [[rules]]
 name = "complaint"

@@ -8,11 +8,11 @@ from jsonschema import Draft202012Validator
 from schemas import topics
 from schemas.event import MAX_EVENT_BYTES
 from schemas.json_schema import json_schema, text
+from schemas.times import DAY_MS
 from schemas.topics import FieldNote, TopicsError
 
 TOPICS = topics.load_topics()
 PACKAGE = Path(str(topics.folder("topics")))
-DAY_MS = 86_400_000
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import PolicySettings, Settings, SettingsError
+from schemas.times import HOUR_MS
 from streams.io.store import Store
 from streams.judge.allowance import Allowance
 from streams.windows.current import window_counts
@@ -24,7 +25,6 @@ from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.standing_clock import keep_for_ever
 
 POLICY = policy.load_policy()
-HOUR_MS = HOUR * 1000
 
 
 @pytest.fixture

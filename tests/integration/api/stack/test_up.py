@@ -15,6 +15,7 @@ import pytest
 from jobs import simulate
 from jobs.embedded.folder import reached
 from schemas.settings import Embedded, Settings
+from schemas.times import utc_now_ms
 from streams.io.broker import Publisher
 from streams.io.store import open_store
 from tests.support.waiting import wait_for
@@ -60,7 +61,7 @@ def test_all_that_was_acknowledged_is_counted_when_told_to_stop_in_full_flow(tmp
         truth = simulate.run(
             simulate.SimulationOptions(messages=60_000, rate=0),
             publisher.publish,
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=utc_now_ms,
             stop=threading.Event(),
             sleep=time.sleep,
         )

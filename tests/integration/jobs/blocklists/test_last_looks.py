@@ -25,7 +25,7 @@ change = msgspec.structs.replace
 @pytest.fixture(autouse=True)
 def standing_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_for_ever(store)
-    monkeypatch.setattr(listings_cli, "_now_ms", lambda: NOW + 60 * MINUTE)
+    monkeypatch.setattr(listings_cli, "utc_now_ms", lambda: NOW + 60 * MINUTE)
 
 
 def looked(store: Store, resource: str, zone: str, at_ms: int) -> None:

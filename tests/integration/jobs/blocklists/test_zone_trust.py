@@ -1,6 +1,5 @@
 """Blocklists that break, refuse, list the world or lose answers, on a real blocklist server and a real store."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -16,6 +15,7 @@ from jobs.blocklists.result import ScanResult
 from jobs.blocklists.state import open_listings, read_trust
 from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.settings import Blocklists
+from schemas.times import utc_now_ms
 from streams.io.store import Store
 from tests.integration.jobs.blocklists.test_scan import MINUTE, NOW, TEST, said, scan, sent_from
 from tests.support.lossy_dns import Fate, relay
@@ -230,7 +230,7 @@ def bounced(store: Store, address: str, domain: str, diagnostic: str, at_ms: int
 
 
 def test_bounce_that_names_a_list_opens_a_check_at_once(store: Store, settings: Blocklists, tmp_path: Path) -> None:
-    now = time.time_ns() // 1_000_000  # the store keeps bounces for 120 days only
+    now = utc_now_ms()  # the store keeps bounces for 120 days only
     named = tmp_path / "named.toml"
     named.write_text(ZONES.replace('"bl.example"', '"bl.spamcop.net"').replace('"dbl.example"', '"multi.surbl.org"'))
     with running({"bl.spamcop.net": ("ip4set", LISTED), "multi.surbl.org": ("dnset", DOMAINS)}) as real:

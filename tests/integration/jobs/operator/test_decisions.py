@@ -22,6 +22,7 @@ from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.times import HOUR_MS
 from streams.decisions.overrides import StoredOverride, with_stored
 from streams.decisions.stored_overrides import OverrideWatch, stored_overrides
 from streams.io.store import Store
@@ -32,7 +33,6 @@ from tests.support.api_client import MINUTE, NOW, Row, running
 from tests.support.standing_clock import keep_for_ever
 
 POLICY = policy.load_policy()
-HOUR_MS = 3_600_000
 
 
 @pytest.fixture

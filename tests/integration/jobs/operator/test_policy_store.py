@@ -21,6 +21,7 @@ from schemas import settings as setting
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy_metric import PolicyError
 from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_POLICY
 from streams.decisions.applied_policies import PolicyWatch, history, named, newest
 from streams.io.broker import BrokerError, consumer
@@ -163,13 +164,13 @@ def test_file_that_the_settings_name_goes_before_what_is_applied(ground: Ground)
 
 
 def test_policy_is_kept_with_who_when_and_why_audited_and_published(ground: Ground) -> None:
-    before = time.time_ns() // 1_000_000
+    before = utc_now_ms()
     done = ground.apply(STRICT, by=" jane ", why="Warn earlier")
     version = policy.parse(STRICT, "t").version
     assert (done.exit_code, done.stdout) == (0, f"applied {version}\n")
     (kept,) = history(ground.store, 10)
     assert (kept.version, kept.applied_by, kept.why) == (version, "jane", "Warn earlier")
-    assert before <= kept.applied_ms <= time.time_ns() // 1_000_000
+    assert before <= kept.applied_ms <= utc_now_ms()
     whole = newest(ground.store)
     assert whole is not None
     assert whole.text == STRICT

@@ -1,7 +1,6 @@
 """From a bad message to its count: refused by a running ingest worker, mended, replayed, counted exactly once."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from api.stack.stages import ingest_worker
 from jobs.resend.dead_letters import Chosen, newest
 from schemas import topics
 from schemas.settings import ClickHouse, FormatMapping, Ingest, Kafka, Settings
+from schemas.times import utc_now_ms
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher, consumer
 from streams.io.store import Store
@@ -69,12 +69,8 @@ def send(settings: Settings, key: bytes, *payloads: bytes) -> None:
     publisher.flush()
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def event(name: str, **changes: object) -> dict[str, object]:
-    return {"id": name, "type": "delivered", "time": now_ms(), "recipient": f"{name}@yahoo.com", **changes}
+    return {"id": name, "type": "delivered", "time": utc_now_ms(), "recipient": f"{name}@yahoo.com", **changes}
 
 
 def delivered(store: Store) -> int:
@@ -115,7 +111,7 @@ def test_once_the_settings_are_mended_all_letters_are_replayed_as_they_are(setti
     hooks = [
         msgspec.json.encode(
             [
-                {"event": "delivered", "email": f"{name}{n}@yahoo.com", "timestamp": now_ms() // 1000,
+                {"event": "delivered", "email": f"{name}{n}@yahoo.com", "timestamp": utc_now_ms() // 1000,
                  "sg_event_id": f"{name}{n}"}
                 for n in range(2)
             ]
@@ -148,7 +144,7 @@ def test_good_events_beside_a_bad_one_count_once_it_is_mended(settings: Settings
     )
     settings = msgspec.structs.replace(settings, ingest=ingest)
     records: list[dict[str, object]] = [
-        {"event": "delivered", "email": "a@yahoo.com", "timestamp": now_ms() // 1000, "sg_event_id": "a"},
+        {"event": "delivered", "email": "a@yahoo.com", "timestamp": utc_now_ms() // 1000, "sg_event_id": "a"},
         {"event": "delivered", "email": "b@yahoo.com", "sg_event_id": "b"},
     ]
     send(settings, b"", msgspec.json.encode(records))

@@ -15,13 +15,12 @@ from jobs.setup.migrate import migrate, migrations, render
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
+from schemas.times import DAY_MS
 from streams.alerts.lifecycle import alert_id, transition_id
 from streams.io.store import StoreError, open_store
 from streams.monitor.batch import BatchJudge
 from streams.subjects.arrays import PLACE
 from streams.subjects.totals import read_totals
-
-DAY_MS = 86_400_000
 
 
 def test_every_migration_is_applied_once_and_recorded(new_database: Callable[[], ClickHouse]) -> None:

@@ -10,6 +10,7 @@ from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse
+from schemas.times import HOUR_MS, MINUTE_MS
 from streams.alerts.states import read_states
 from streams.io.broker import BrokerError
 from streams.io.store import Store
@@ -18,7 +19,6 @@ from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Groun
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 
 POLICY = policy.load_policy()
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
 @pytest.fixture

@@ -5,16 +5,15 @@ import time
 import pytest
 
 from schemas.event import EventType, MailEvent
+from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, utc_now_ms
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition
-from streams.intake.count import MINUTE_MS, count_direct
+from streams.intake.count import count_direct
 from streams.intake.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
 #: The real time: ids are forgotten by the clock of the store.
-NOW = time.time_ns() // 1_000_000
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+NOW = utc_now_ms()
 NAME = "mail.events:topic-id:0"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from api.stack.stages import takes
 from schemas.settings import Ingest, Settings
+from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import FORMATS, NO_LATE_MARK
 from streams.intake.batch import Batch, SourcePartition
 from streams.intake.flush import flush
@@ -14,8 +15,7 @@ from streams.intake.late_bounces import MOST_DAYS
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
-NOW_MS = time.time_ns() // 1_000_000
-DAY_MS = 86_400_000
+NOW_MS = utc_now_ms()
 COUNTS = """
 SELECT toInt64(sum(delivered)), toInt64(sum(hard)), toInt64(sum(late_hard)) FROM counts WHERE dimension = 'provider'
 """

@@ -9,6 +9,7 @@ import msgspec
 from api.stack.stages import adapt_context
 from schemas.event import MailEvent
 from schemas.settings import Settings
+from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import adapter
 from streams.bounces.classify import Classified
 from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_mail
@@ -17,8 +18,7 @@ from streams.intake.refusals import Refused
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
-NOW_MS = time.time_ns() // 1_000_000
-DAY_MS = 86_400_000
+NOW_MS = utc_now_ms()
 UNWANTED = """
 SELECT customer, stream, message_id, toUnixTimestamp64Milli(refused) FROM unwanted_mail FINAL ORDER BY message_id
 """

@@ -8,6 +8,7 @@ import msgspec
 from jobs.blocklists.state import open_listings
 from schemas.listing import KINDS, WEIGHTS
 from schemas.providers import load_providers
+from schemas.times import HOUR_MS, utc_now_ms
 from streams.adapt import Context, Lists, listing_adapter
 from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_listing, take_outside
 from streams.intake.flush import Flushed, flush
@@ -15,8 +16,7 @@ from streams.intake.seen import SeenIds
 from streams.io.store import Store
 from streams.listings.intervals import read_listings
 
-NOW = time.time_ns() // 1_000_000
-HOUR_MS = 3_600_000
+NOW = utc_now_ms()
 BOUNDS = TimeBounds(HOUR_MS, 90 * 24 * HOUR_MS)
 IP = "192.0.2.17"
 WEIGHTS_OF = {"a.example": "major", "b.example": "minor", "zen.example": "critical"}

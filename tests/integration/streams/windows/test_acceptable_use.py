@@ -9,13 +9,13 @@ from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_metric import USE, Metric
 from schemas.policy_rule import Levels, Rule
+from schemas.times import DAY_MS, HOUR_MS
 from streams.io.store import Store
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from tests.support.standing_clock import keep_for_ever
 
 NOW_MS = 1_790_000_000_000
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 WINDOWS = {"1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
 
 

@@ -11,6 +11,7 @@ from schemas.alert import AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.scope import Scope
+from schemas.times import HOUR_MS
 from streams.decisions.suspensions import SHOWN_STANDINGS
 from streams.io.store import Store
 from streams.monitor.batch import BatchJudge
@@ -19,7 +20,6 @@ from streams.windows.past import counts_at
 from tests.support.standing_clock import keep_for_ever
 
 NOW_MS = 1_790_000_000_000
-HOUR_MS = 3_600_000
 WINDOWS = {"24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS}
 FAILURE = Rule(
     name="failure", metric="failure", windows=("24h", "7d"), min_volume=100, levels=Levels(excessive=0.05, critical=0.3)

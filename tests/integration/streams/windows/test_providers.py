@@ -7,6 +7,7 @@ import pytest
 from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
+from schemas.times import HOUR_MS
 from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.windows.current import Windows
@@ -14,7 +15,6 @@ from streams.windows.past import counts_at
 from tests.support.standing_clock import keep_for_ever
 
 NOW_MS = 1_790_000_000_000
-HOUR_MS = 3_600_000
 WINDOWS = {"24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS}
 GROUP = ("microsoft", "microsoft_365")
 POLICY = Policy(

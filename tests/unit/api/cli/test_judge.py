@@ -14,6 +14,7 @@ from api.cli.judge import judge_lines
 from api.cli.main import app
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import DEFAULT_FILE, load_policy, parse
+from schemas.times import DAY_MS
 from streams.judge.interval import wilson
 from streams.judge.verdict import judge
 
@@ -66,7 +67,6 @@ until = 1970-01-02T00:00:00Z
 """,
     "t",
 )
-DAY_MS = 86_400_000
 
 
 def judged(raw: bytes, now_ms: int = 0) -> tuple[bool, list[dict[str, Any]], list[str]]:

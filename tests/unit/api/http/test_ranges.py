@@ -8,30 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.ranges import (
-    DAY,
-    HOUR,
-    MINUTE,
-    OLDEST_S,
-    WINDOW_S,
-    RangeError,
-    end_of_minute,
-    judged_since,
-    rfc3339,
-    span,
-    step_for,
-)
+from api.http.ranges import OLDEST_S, WINDOW_S, RangeError, end_of_minute, judged_since, rfc3339, span, step_for
 from api.http.rates import RateBucket, points
+from schemas.times import DAY_S, HOUR_S, MINUTE_S
 
 NOW_MS = int(datetime(2026, 3, 12, 12, 34, 56, 789_000, UTC).timestamp() * 1000)
 NOW = NOW_MS // 1000
 RUNNING_ENDS = int(datetime(2026, 3, 12, 12, 35, tzinfo=UTC).timestamp())
 
 lengths = st.sampled_from(sorted(WINDOW_S.values()))
-times = st.integers(NOW - OLDEST_S + DAY, NOW + DAY)
+times = st.integers(NOW - OLDEST_S + DAY_S, NOW + DAY_S)
 
 
-def asked(start: str | None, end: str | None, window_s: int = DAY) -> str:
+def asked(start: str | None, end: str | None, window_s: int = DAY_S) -> str:
     """The span as text: begin, end, step."""
     cut = span(start, end, window_s, NOW_MS)
     return f"{rfc3339(cut.start):%m-%dT%H:%M} {rfc3339(cut.end):%m-%dT%H:%M} {cut.step}"
@@ -81,7 +70,7 @@ def test_range_is_rounded_out_to_whole_buckets(start: str | None, end: str | Non
 )
 def test_wrong_range_names_the_parameter_at_fault(start: str | None, end: str | None, parameter: str) -> None:
     with pytest.raises(RangeError) as refused:
-        span(start, end, DAY, NOW_MS)
+        span(start, end, DAY_S, NOW_MS)
     assert refused.value.parameter == parameter
 
 
@@ -90,7 +79,7 @@ def test_any_text_gives_a_span_or_a_range_error(start: str, end: str) -> None:
     pairs: list[tuple[str | None, str | None]] = [(start, None), (None, end), (start, end)]
     for since, until in pairs:
         try:
-            cut = span(since, until, DAY, NOW_MS)
+            cut = span(since, until, DAY_S, NOW_MS)
         except RangeError as error:
             assert error.parameter in {"from", "to"}
         else:
@@ -123,7 +112,7 @@ def test_one_moment_is_the_same_however_it_is_written(at: int, offset: int) -> N
 
     def cut(text: str) -> object:
         try:
-            return span(text, None, DAY, NOW_MS)
+            return span(text, None, DAY_S, NOW_MS)
         except RangeError as error:
             return str(error)
 
@@ -132,23 +121,23 @@ def test_one_moment_is_the_same_however_it_is_written(at: int, offset: int) -> N
 
 def test_running_minute_counts_as_a_whole() -> None:
     assert end_of_minute(NOW_MS) == RUNNING_ENDS
-    assert end_of_minute(RUNNING_ENDS * 1000) == RUNNING_ENDS + MINUTE
+    assert end_of_minute(RUNNING_ENDS * 1000) == RUNNING_ENDS + MINUTE_S
 
 
-@given(st.integers(NOW, NOW + DAY), lengths)
+@given(st.integers(NOW, NOW + DAY_S), lengths)
 def test_judged_window_has_its_length_and_at_most_a_grain_more(now: int, window_s: int) -> None:
-    grain = MINUTE if window_s <= DAY else HOUR
+    grain = MINUTE_S if window_s <= DAY_S else HOUR_S
     since = judged_since(end_of_minute(now * 1000), window_s)
     assert since % grain == 0
     assert 0 <= now - window_s - since < grain
 
 
 counts = st.lists(
-    st.tuples(st.integers(0, 3 * DAY // MINUTE), st.integers(0, 9), st.integers(-3, 99)), max_size=60
-).map(lambda found: [RateBucket(NOW // MINUTE * MINUTE - at * MINUTE, up, low) for at, up, low in sorted(found)[::-1]])
+    st.tuples(st.integers(0, 3 * DAY_S // MINUTE_S), st.integers(0, 9), st.integers(-3, 99)), max_size=60
+).map(lambda found: [RateBucket((NOW // 60 - at) * MINUTE_S, up, low) for at, up, low in sorted(found)[::-1]])
 
 
-@given(counts, st.integers(1, 5 * HOUR), lengths)
+@given(counts, st.integers(1, 5 * HOUR_S), lengths)
 def test_points_are_plain_sums_over_their_bucket_and_window(
     counted: Sequence[RateBucket], length: int, window_s: int
 ) -> None:

@@ -2,9 +2,9 @@
 
 from api.text.try_policy import lines
 from jobs.operator.try_policy import Side, Trial
+from schemas.times import HOUR_MS
 from streams.what_if.compare import Difference, LevelSpan
 
-HOUR_MS = 3_600_000
 BEGIN = 1_773_316_800_000  # 2026-03-12T12:00Z
 
 

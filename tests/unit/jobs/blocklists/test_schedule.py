@@ -12,7 +12,6 @@ from jobs.blocklists.dnsbl import Question, Resource
 from jobs.blocklists.round_robin import ResourceCircle
 from jobs.blocklists.schedule import (
     CIRCLE,
-    DAY_MS,
     Arc,
     Rhythm,
     Turn,
@@ -28,6 +27,7 @@ from jobs.blocklists.schedule import (
 from schemas.blocklists import Zone
 from schemas.listing import Weight
 from schemas.settings import Blocklists, EveryMinutes
+from schemas.times import DAY_MS
 
 NOW = 1_764_576_000_000
 MINUTE = 60_000

@@ -6,10 +6,10 @@ import pytest
 from jobs.resend.replay import Reader
 from schemas import providers, topics
 from schemas.settings import Ingest
+from schemas.times import DAY_MS
 from streams.adapt import AdaptError, Context, FormatOptions
 
 NOW = 1_795_000_000_000
-DAY_MS = 86_400_000
 EVENT = {"id": "e1", "type": "delivered", "time": NOW, "customer": "acme"}
 LISTING = {
     "id": "l1", "type": "listed", "time": NOW, "kind": "ip", "resource": "192.0.2.1", "zone": "bl.example",

@@ -10,10 +10,10 @@ from jobs.simulate import SimulationError, SimulationOptions, open_ledger, run
 from jobs.simulate.truth import Truth
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent
+from schemas.times import HOUR_MS
 from schemas.topics import MAIL_EVENTS
 
 NOW_MS = 1_790_000_000_000
-HOUR_MS = 3_600_000
 
 
 class World:

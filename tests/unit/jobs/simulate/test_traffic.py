@@ -10,10 +10,11 @@ from jobs.simulate.fleet import Fleet, build
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError, load_profiles
 from jobs.simulate.timed import TimedMessage
-from jobs.simulate.traffic import HOUR_MS, Traffic, generate
+from jobs.simulate.traffic import Traffic, generate
 from jobs.simulate.truth import CustomerTruth, Truth
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent
+from schemas.times import HOUR_MS
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
 from streams.bounces.classify import load_bounce_classifier
 from tests.support.root import ROOT

@@ -12,10 +12,11 @@ from jobs.simulate.fleet import build
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.timed import TimedMessage
-from jobs.simulate.traffic import HOUR_MS, Traffic, generate
+from jobs.simulate.traffic import Traffic, generate
 from jobs.simulate.truth import Counts, DomainTruth, StreamTruth, TrueVerdict, Truth, lower_bound, read, verdict
 from schemas.counts import WindowCounts
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
+from schemas.times import HOUR_MS
 from schemas.topics import MAIL_EVENTS
 
 START_MS = 1_790_000_000_000

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.event import MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load_providers
+from schemas.times import DAY_MS
 from streams.adapt import FORMATS, AdaptError, Context, adapter
 from streams.adapt.common import domain_of, hash_recipient, reply_of, stable_id, time_ms
 from streams.adapt.validate import check_time
@@ -18,7 +19,6 @@ from streams.adapt.validate import check_time
 KEY = b"a key"
 CONTEXT = Context(hash_key=KEY, providers=load_providers())
 BASE: dict[str, Any] = {"id": "e1", "type": "delivered", "time": 1757675281000, "customer": "brightleaf"}
-DAY_MS = 86_400_000
 
 
 def adapt(changes: dict[str, Any]) -> MailEvent:

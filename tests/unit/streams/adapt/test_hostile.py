@@ -14,6 +14,7 @@ from schemas.blocklists import load_zones, not_a_listing
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.providers import load_providers
+from schemas.times import DAY_MS
 from streams.adapt import (
     EVERY_FORMAT,
     FORMATS,
@@ -35,7 +36,6 @@ from tests.support.adapt_bodies import DOCUMENTS, TEXTS, bodies
 from tests.support.mails import report
 
 NOW_MS = 1757675300000
-DAY_MS = 86_400_000
 CONTEXT = Context(
     b"a key",
     load_providers(),

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import load_providers
 from schemas.settings import Blocklists, Settings, load_settings
+from schemas.times import utc_now_ms
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
 from streams.intake.batch import Batch, SourcePartition
 from streams.intake.seen import SeenIds
@@ -351,13 +351,13 @@ def test_topic_of_a_source_is_read_as_listings_without_further_settings(tmp_path
     settings = load_settings(_empty(tmp_path), WATCHED)
     batch = Batch(SourcePartition(f"{TOPIC}:id:0", TOPIC, 0, SeenIds(1_000_000)), 0, 0)
     payloads = [json.dumps(changed(name)).encode() for name in ("b.barracudacentral.org", "bl.nszones.com")]
-    takes(settings)[TOPIC](batch, payloads, [0, 1], time.time_ns() // 1_000_000)
+    takes(settings)[TOPIC](batch, payloads, [0, 1], utc_now_ms())
     assert [(offset, event.type) for offset, event in batch.listings] == [(0, "listed"), (0, "complete")]
     assert ["'bl.nszones.com' is not in the table" in letter.reason for letter in batch.dead] == [True]
 
 
 def test_dead_letter_is_read_again_by_the_settings_then_in_force_and_sent_by_its_resource(tmp_path: Path) -> None:
-    body, now_ms = json.dumps(changed("bl.nszones.com")).encode(), time.time_ns() // 1_000_000
+    body, now_ms = json.dumps(changed("bl.nszones.com")).encode(), utc_now_ms()
     strict = load_settings(_empty(tmp_path), WATCHED)
     with pytest.raises(AdaptError, match="not in the table of zones"):
         Reader(strict.ingest, adapt_context(strict)).key(TOPIC, body, now_ms)

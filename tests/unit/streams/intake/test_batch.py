@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas import providers
 from schemas.counts import MEASURES
+from schemas.times import DAY_MS
 from streams.adapt import Context, canonical
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.batch import SHORT_RUN, Batch, BatchReader, SourcePartition, TimeBounds, take_listing, take_mail
@@ -19,7 +20,6 @@ from streams.intake.count import cells_of, counts_table, identities
 from streams.intake.seen import SeenIds
 
 NOW = 1_795_000_000_000
-DAY_MS = 86_400_000
 CONTEXT = Context(b"key", providers.load_providers())
 BOUNDS = TimeBounds(DAY_MS, 90 * DAY_MS)
 CLASSIFY = load_bounce_classifier()

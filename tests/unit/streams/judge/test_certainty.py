@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.times import HOUR_MS
 from streams.judge import certainty
 from streams.judge.certainty import PERIOD_MS, bar, evidence, lower_bound, reach, reaches, upper_bound
 
 RATES = st.sampled_from([0.0005, 0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.25, 0.5, 0.9])
 BARS = st.floats(0.5, 12)
 COUNTS = st.integers(1, 20_000).flatmap(lambda d: st.tuples(st.integers(0, d), st.just(d)))
-HOUR_MS = 3_600_000
 
 
 @given(COUNTS, RATES, BARS)

@@ -14,11 +14,12 @@ from schemas.policy import Policy, load_policy
 from schemas.policy_metric import RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
+from schemas.times import HOUR_S
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
 from streams.subjects.arrays import FIELDS, PLACE, Counts, StreamKey
-from streams.what_if.backtest import HOUR_S, History, OwnListing, each_rule, hours_of, transitions
+from streams.what_if.backtest import History, OwnListing, each_rule, hours_of, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 
 POLICY = load_policy()
