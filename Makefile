@@ -16,7 +16,7 @@ TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz mutants torture lint format bench bench-quick lock schemas clean
+.PHONY: help demo test fuzz mutants torture lint format bench bench-quick docs lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ schemas: $(RUNTIME) ## write the generated files anew: JSON Schemas and the dash
 	$(BIN)/python -m jobs.setup.topics schemas
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
+
+docs: $(RUNTIME) ## write the pages anew that are made from the code: settings, commands, metrics
+	$(BIN)/python -m docs.generate
 
 # Universal: one file serves every platform and Python version. No index address stands in it.
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

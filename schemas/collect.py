@@ -15,7 +15,7 @@ SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 #: Legal names of Kafka topics (Kafka documentation, "Topic naming").
 TOPIC_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
 
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+Seconds = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "s"})]
 
 
 class CollectError(InvalidInputError):
@@ -23,26 +23,30 @@ class CollectError(InvalidInputError):
 
 
 class Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Whose webhooks are taken, in which format, and how it is proved that they are.
-
-    `topic` is `mail.webhooks.FORMAT` where empty. `secret` is what the provider signs with (a signing key, a webhook's
-    key, an API key), `public_key` what its signature is checked with (PEM, or DER in base64), `topic_arn` the SNS
-    topic, `url` the webhook's address where it is signed too (Mandrill). `user` and `password` are asked for as HTTP
-    basic authentication, `token` as a bearer token. `unsigned` takes webhooks of a format that signs without looking at
-    the signature. `tolerance_s` is how old a signature with a time may be; without it the format's own limit holds.
-    """
+    """Whose webhooks are taken, in which format, and how it is proved that they are (docs/webhooks.md)."""
 
     format: str
+    """The webhook's format."""
     topic: str = ""
+    """Where its bodies go; empty is `mail.webhooks.FORMAT`."""
     secret: str = ""
+    """What the provider signs with: a signing key, a webhook's key, an API key."""
     public_key: str = ""
+    """What its signature is checked with: PEM, or DER in base64."""
     topic_arn: str = ""
+    """The SNS topic (SES)."""
     url: str = ""
+    """The webhook's address, where it is signed too (Mandrill)."""
     user: str = ""
+    """Asked for with `password`, as HTTP basic authentication."""
     password: str = ""
+    """See `user`."""
     token: str = ""
+    """Asked for as a bearer token."""
     unsigned: bool = False
+    """Take webhooks of a format that signs without looking at the signature."""
     tolerance_s: Seconds | None = None
+    """How old a signature with a time may be; without it the format's own limit holds."""
 
     @property
     def into(self) -> str:
@@ -51,21 +55,24 @@ class Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
 
 class Collect(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The webhook collector. `sources` are by name, the last part of a webhook's address.
-
-    A body has at most `max_bytes` and comes within `body_s`. A batch of events may have `batch_bytes`: it is handed on
-    in several messages. All bodies being handled together have at most `max_inflight_bytes`. The broker has
-    `acknowledge_s` to take one.
-    """
+    """The webhook collector (docs/webhooks.md)."""
 
     host: str = "127.0.0.1"
+    """Where it listens."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8090
-    max_bytes: Annotated[int, Meta(ge=1, le=MAX_EVENT_BYTES)] = MAX_EVENT_BYTES
-    batch_bytes: Annotated[int, Meta(ge=1, le=64_000_000)] = 8_000_000
-    max_inflight_bytes: Annotated[int, Meta(ge=MAX_EVENT_BYTES)] = 64_000_000
+    """Its port; 0 is any free one."""
+    max_bytes: Annotated[int, Meta(ge=1, le=MAX_EVENT_BYTES, extra={"unit": "bytes"})] = MAX_EVENT_BYTES
+    """How large a body may be."""
+    batch_bytes: Annotated[int, Meta(ge=1, le=64_000_000, extra={"unit": "bytes"})] = 8_000_000
+    """How large a batch of events may be; it is handed on in several messages."""
+    max_inflight_bytes: Annotated[int, Meta(ge=MAX_EVENT_BYTES, extra={"unit": "bytes"})] = 64_000_000
+    """How large all bodies being handled may be together."""
     body_s: Seconds = 30.0
-    acknowledge_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
+    """How long a body may take to come."""
+    acknowledge_s: Annotated[float, Meta(ge=0.1, le=600, extra={"unit": "s"})] = 10.0
+    """How long the broker may take to acknowledge one."""
     sources: dict[str, Source] = {}
+    """By name, the last part of a webhook's address."""
 
 
 def with_sources(formats: dict[str, str], collect: Collect) -> dict[str, str]:

@@ -29,12 +29,20 @@ SECRET_FIELDS = frozenset({"password", "hash_key", "token", "secret", "sasl_pass
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 #: Bounded, since clocks and clients take no infinite time.
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+Seconds = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "s"})]
+#: As `Seconds`, and 0 is at once.
+Delay = Annotated[float, Meta(ge=0, le=1e9, extra={"unit": "s"})]
+Hours = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "h"})]
+Days = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "d"})]
 Count = Annotated[int, Meta(ge=1)]
+Milliseconds = Annotated[int, Meta(ge=1, extra={"unit": "ms"})]
+WholeDays = Annotated[int, Meta(ge=1, extra={"unit": "d"})]
+Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
+Megabytes = Annotated[int, Meta(ge=1, extra={"unit": "MB"})]
 #: Longer than a year is a mistake.
-Minutes = Annotated[float, Meta(ge=0.01, le=525_600)]
+Minutes = Annotated[float, Meta(ge=0.01, le=525_600, extra={"unit": "min"})]
 #: Questions a second.
-Rate = Annotated[float, Meta(ge=0.001, le=1e6)]
+Rate = Annotated[float, Meta(ge=0.001, le=1e6, extra={"unit": "1/s"})]
 
 
 class SettingsError(InvalidInputError):
@@ -42,233 +50,268 @@ class SettingsError(InvalidInputError):
 
 
 class Kafka(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The broker. `options` are passed to librdkafka as they are (TLS, SASL).
-
-    `static_assignment` makes one worker take every partition without a consumer group: what the embedded
-    broker uses, since there is only one worker.
-    """
+    """The broker."""
 
     bootstrap: str = "127.0.0.1:9092"
+    """The brokers asked first, as HOST:PORT with commas between them."""
     group: str = "repmon"
-    session_timeout_ms: Count = 10_000
+    """What the names of our consumer groups begin with (`repmon-ingest`, `repmon-monitor`). Two installations on one
+    broker need two."""
+    session_timeout_ms: Milliseconds = 10_000
+    """How long a worker may be silent before the broker gives its partitions to others."""
     replication: Count = 1
+    """How many copies of each partition `topics create` asks for."""
     static_assignment: bool = False
+    """One worker takes every partition, without a consumer group: what the embedded broker uses, since there is only
+    one worker."""
     sasl_password: str = ""
+    """The password of `sasl.username` in `options`."""
     options: dict[str, str] = {}
+    """What librdkafka takes besides, by its own names (TLS, SASL): `{"security.protocol" = "SASL_SSL"}`."""
 
 
 class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The store: a server's `url`, or with `path` an embedded chDB in that folder (then `url` is not read).
-
-    With `cluster` set, tables are made ON CLUSTER with Replicated engines.
-    """
+    """The store."""
 
     url: str = "http://127.0.0.1:8123"
+    """The server's HTTP interface, without user and password."""
     user: str = "default"
+    """Who asks it."""
     password: str = ""
+    """The user's password."""
     database: str = "reputation"
+    """Where the tables are; `migrate` makes it."""
     path: str = ""
+    """The folder of an embedded store (chDB); `url` is then not read."""
     cluster: str = ""
+    """With it, tables are made ON CLUSTER with Replicated engines."""
     timeout_s: Seconds = 30.0
+    """How long an answer is waited for."""
 
 
 class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where a format keeps customer, stream, sub-account, IP pool and DKIM domain, in the format's own words; empty is
-    its default.
-
-    `default_customer` is who records belong to that name nobody. `columns` are the fields of lines without a header
-    line, with commas between them; `time_zone` (an IANA name) is that of times without an offset, UTC if empty.
-    """
+    """Where a format keeps customer, stream, sub-account, IP pool and DKIM domain, in the format's own words
+    (docs/formats.md); empty is its default."""
 
     customer: str = ""
+    """The place of the customer's name."""
     default_customer: str = ""
+    """Whose the records are that name nobody."""
     stream: str = ""
+    """The place of the stream's name."""
     sub_account: str = ""
+    """The place of the sub-account's name."""
     pool: str = ""
+    """The place of the IP pool's name."""
     dkim_domain: str = ""
+    """The place of the signing domain."""
     columns: str = ""
+    """The fields of lines without a header line, with commas between them."""
     time_zone: str = ""
+    """That of times without an offset, an IANA name; UTC if empty."""
 
 
 class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How events are taken in. `formats` names the adapter of each source topic (those of the webhook collector's
-    sources are added to it), `mapping` says by format where the customer is found.
-
-    `bounce_rules` is a file of bounce rules that are asked before those of the project; empty is none.
-
-    `hash_key` keys the BLAKE2b hash under which recipient addresses are stored; changing it makes old and
-    new hashes of one address different.
-
-    Messages are taken `batch_events` at a time: as many as stay in the processor's cache with what is made of them
-    (10,000 at a time cost nearly twice as much each).
-
-    With `cohorts` the day of each message delivered at a provider with a feedback loop is kept for 45 days (about ten
-    bytes each), so that complaints can be set against the mail of the day they are about.
-
-    With `late_bounces` each delivery told by a format that does not say which bounces came after the delivery is kept
-    likewise (1 to 2 µs an event more), so that such a recipient counts once, as failed.
-
-    With `refusals` mail delivered to an address more than 48 hours after it unsubscribed or complained is noted, for
-    the metric `unwanted`: 1 to 2 µs an event more, and 16 bytes for each refusal of the last year.
-
-    A worker stops when more than `dead_letter_share` (a ratio) of the last `dead_letter_window` messages of a
-    source partition cannot be read; see `streams.intake.dead_share`. With 1 it never stops for that.
-    """
+    """How events are taken in."""
 
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
+    """The format of each source topic. Those of the webhook collector's sources are added to it."""
     mapping: dict[str, FormatMapping] = {}
+    """By format, where the customer, the stream and the like are found."""
     bounce_rules: str = ""
+    """A file of bounce rules that are asked before those of the project (docs/bounce-classification.md); empty is
+    none."""
     flush_seconds: Seconds = 1.0
+    """How long counts wait at most before they are stored."""
     flush_events: Count = 200_000
+    """They are stored sooner once this many events wait."""
     batch_events: Count = 1_000
+    """How many messages are taken at a time: as many as stay in the processor's cache with what is made of them (10,000
+    at a time cost nearly twice as much each)."""
     hash_key: str = "change-me"
-    max_ahead_hours: Seconds = 24.0
-    max_behind_days: Seconds = 90.0
-    change_debounce_s: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
-    dedup_memory_mb: Count = 128
+    """Keys the BLAKE2b hash under which recipient addresses are stored. Changing it makes old and new hashes of one
+    address different."""
+    max_ahead_hours: Hours = 24.0
+    """Events further ahead of now become dead letters."""
+    max_behind_days: Days = 90.0
+    """Events older than that become dead letters."""
+    change_debounce_s: Delay = 1.0
+    """A customer is announced to the monitor as changed at most once in this time."""
+    dedup_memory_mb: Megabytes = 128
+    """How much memory the ids of events may take, by which one that is sent again is known, in all partitions
+    together."""
     cohorts: bool = True
+    """Keep the day of each message delivered at a provider with a feedback loop for 45 days (about ten bytes each), so
+    that complaints can be set against the mail of the day they are about."""
     late_bounces: bool = True
+    """Keep also each delivery in a format that does not say which bounces came after the delivery (1 to 2 µs an event
+    more), so that such a recipient counts once, as failed."""
     refusals: bool = False
-    dead_letter_share: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    """Record mail delivered to an address more than 48 hours after it unsubscribed or complained, for the metric
+    `unwanted`: 1 to 2 µs an event more, and 16 bytes for each refusal of the last year."""
+    dead_letter_share: Annotated[float, Meta(ge=0, le=1, extra={"unit": "ratio"})] = 0.2
+    """A worker stops when more than this part of the last `dead_letter_window` messages of a source partition cannot be
+    read; with 1 it never stops for that."""
     dead_letter_window: Count = 1_000
+    """How many messages that is a part of."""
 
 
 class MonitorSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How often customers are judged, in seconds.
-
-    A changed customer is judged at once, but never twice within `judge_every_s`, or `cooldown_idle_s` while at most
-    `cooldown_idle_customers` were judged in that time; at most `batch` customers in one go, and a batch begins at least
-    `min_batch_interval_s` after the one before. Windows longer than a day are read at most every
-    `long_windows_every_s` for each customer, and kept for the `customers_kept` last judged: about two kilobytes each.
-    The numbers in the table of standings are at most `standings_every_s` old. A customer with an open alert is
-    judged again on every sweep.
-    """
+    """How often customers are judged."""
 
     batch: Count = 20_000
+    """How many customers are judged in one go, at most."""
     min_batch_interval_s: Seconds = 0.25
+    """A batch begins at least this long after the one before."""
     judge_every_s: Seconds = 5.0
+    """A changed customer is judged at once, but never twice within this time."""
     cooldown_idle_s: Seconds = 2.0
+    """The same while few change: while at most `cooldown_idle_customers` were judged in this time."""
     cooldown_idle_customers: Count = 5_000
+    """How many customers are few."""
     long_windows_every_s: Seconds = 60.0
+    """Windows longer than a day are read for each customer at most once in this time."""
     standings_every_s: Seconds = 15.0
+    """How old the numbers in the table of standings are, at most."""
     customers_kept: Count = 200_000
+    """For how many customers, those judged last, the long windows are kept in memory: about two kilobytes each."""
     sweep_s: Seconds = 15.0
+    """How often a customer with an open alert is judged though nothing changed."""
 
 
 class PolicySettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The policy file, which goes before what was applied; empty is the policy applied last, else the built-in one."""
+    """The policy (docs/policy.md)."""
 
     file: str = ""
+    """The policy file, which takes precedence over what was applied; empty is the policy applied last, else the
+    built-in one."""
 
 
 class Alerts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """`text_file` is the template of `repmon alerts text`; empty is the built-in one (schemas/alert_text.md)."""
+    """What is said of alerts."""
 
     text_file: str = ""
+    """The template of `repmon alerts text`; empty is the built-in one (schemas/alert_text.md)."""
 
 
 class EveryMinutes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How often a zone is asked about everything, in minutes, by the weight of its listings."""
+    """How often a zone is asked about everything, by the weight of its listings."""
 
     critical: Minutes = 10.0
+    """Zones whose listings are critical."""
     major: Minutes = 30.0
+    """Zones whose listings are major."""
     minor: Minutes = 60.0
+    """Zones whose listings are minor."""
     informational: Minutes = 60.0
+    """The others."""
 
 
 class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where blocklists are asked. `resolvers` are addresses, with a port (`192.0.2.53:5353`, `[2001:db8::53]:5353`)
-    where that is not `port`; the second and the others are asked where the first fails, and for second looks.
-
-    `every_minutes` says by weight how often a zone is asked about everything; times vary by `jitter` (a ratio) of that.
-    It is asked about what mail was sent from in the last `lookback_days`, and about `extra_resources`: addresses and
-    domains that do not send yet.
-
-    A zone is asked at most `queries_per_s` questions a second, where the table of zones gives it no rate of its own,
-    and of these `zone_concurrency` may be unanswered; `concurrency` of all zones together. An answer is waited for
-    `timeout_s` times `tries`; in the meantime the question is sent again.
-
-    `keys` are the operator's own of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`);
-    `skip_zones` are zones of the table that are not asked, such as those where the resolvers are not registered.
-
-    A listing begins, where the list is not a critical one, and ends with a second look that says the same,
-    `second_look_s` after the first or later. A zone that lists more than `most_listed_share` (a ratio) of the
-    resources it was asked about, where it was asked about `trust_min_sample` at least, is not believed.
-
-    `dedicated_pools` are the IP pools set up for one customer, by their names, each with its customer: whatever is
-    listed of such a pool is that customer's doing.
-
-    What outside monitors tell of weighs what `outside_weights` say of its list, by name; on lists that are not in the
-    table of zones either `outside_weight`, or with `refuse` the message becomes a dead letter.
-    """
+    """Where and how blocklists are asked (docs/blocklists.md)."""
 
     resolvers: list[str] = []
+    """Addresses of your own resolvers, with a port (`192.0.2.53:5353`, `[2001:db8::53]:5353`) where that is not `port`.
+    The second and the others are asked where the first fails, and for second looks."""
     port: Port = 53
+    """The resolvers' port."""
     zones_file: str = ""
+    """A table of zones in place of the built-in one (schemas/blocklists.toml)."""
     skip_zones: list[str] = []
+    """Zones of the table that are not asked, such as those where the resolvers are not registered."""
     keys: dict[str, str] = {}
+    """Your own keys of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`)."""
     every_minutes: EveryMinutes = EveryMinutes()
-    jitter: Annotated[float, Meta(ge=0, le=0.5)] = 0.1
+    """How often a zone is asked about everything, by the weight of its listings."""
+    jitter: Annotated[float, Meta(ge=0, le=0.5, extra={"unit": "ratio"})] = 0.1
+    """By how much of `every_minutes` times vary."""
     extra_resources: list[str] = []
+    """Addresses and domains that do not send yet, to be asked about too."""
     second_look_s: Seconds = 180.0
-    most_listed_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """A listing begins, where the list is not a critical one, and ends with a second look that says the same, this
+    long after the first or later."""
+    most_listed_share: Annotated[float, Meta(gt=0, le=1, extra={"unit": "ratio"})] = 0.5
+    """A zone that lists more than this of the resources it was asked about is not trusted."""
     trust_min_sample: Count = 20
+    """That holds only where it was asked about this many at least."""
     timeout_s: Seconds = 5.0
+    """How long an answer is waited for, before the question is sent again."""
     tries: Count = 2
+    """How often a question is sent."""
     queries_per_s: Rate = 100.0
+    """How often a zone is asked at most, where the table of zones gives it no rate of its own."""
     zone_concurrency: Count = 20
+    """How many questions to one zone may be unanswered."""
     concurrency: Count = 200
-    lookback_days: Count = 7
+    """How many questions to all zones together may be unanswered."""
+    lookback_days: WholeDays = 7
+    """What mail was sent from in this time is asked about."""
     dedicated_pools: dict[str, str] = {}
+    """The IP pools set up for one customer, by their names, each with its customer: whatever is listed of such a pool
+    is that customer's doing."""
     outside_weights: dict[str, Weight] = {}
+    """What listings told by outside monitors weigh, by the name of the list."""
     outside_weight: Weight | Literal["refuse"] = "informational"
+    """What they weigh on lists that are neither there nor in the table of zones; with `refuse` the message becomes a
+    dead letter."""
 
 
 class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The HTTP interface."""
 
     host: str = "127.0.0.1"
+    """Where it listens."""
     port: Port = 8080
+    """Its port; 0 is any free one."""
 
 
 class MetricsSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where a stage that runs by itself serves `/metrics` (for Prometheus) and `/healthz`; a port of 0 is nowhere.
-
-    In `up` and `api` the HTTP interface serves both.
-    """
+    """Where a stage that runs by itself serves `/metrics` (for Prometheus) and `/healthz`. In `up`, `api` and `collect`
+    their own HTTP interface serves both."""
 
     host: str = "127.0.0.1"
+    """Where it listens."""
     port: Port = 0
+    """Its port; 0 serves nothing."""
 
 
 class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches the store."""
 
     url: str = "http://127.0.0.1:3000"
+    """Its address."""
     token: str = ""
+    """A service account's token; or `user` and `password`."""
     user: str = ""
+    """Who deploys, where there is no token."""
     password: str = ""
+    """The user's password."""
     folder: str = "Sending reputation"
+    """The folder of the dashboard; empty is the top level."""
     datasource: str = "repmon-clickhouse"
+    """The name of the data source that is made for it."""
     clickhouse_host: str = "clickhouse"
+    """The store's host, as Grafana reaches it."""
     clickhouse_port: Port = 8123
+    """The store's HTTP port, as Grafana reaches it."""
 
 
 class Embedded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The embedded broker and store of `up` and `demo`.
-
-    `up` brings each where no other is configured; with `broker` or `store` false it never does (`--kafka` and
-    `--clickhouse` set them so, since what they name may be the default address). A port of 0 takes any free one.
-    After `roll_bytes` of accepted messages the broker's topics are drained and made anew, which gives their memory
-    back.
-    """
+    """The embedded broker and store of `up` and `demo`. `up` brings each where no other is configured."""
 
     data: str = "data"
+    """The folder of everything that is kept."""
     broker: bool = True
+    """With false `up` never brings a broker (`--kafka` sets that, since what it names may be the default address)."""
     store: bool = True
+    """With false `up` never brings a store (`--clickhouse` sets that)."""
     broker_port: Port = 9092
+    """Where the embedded broker listens; 0 is any free port."""
     store_port: Port = 8123
-    roll_bytes: Count = 256_000_000
+    """Where the embedded store listens; 0 is any free port."""
+    roll_bytes: Bytes = 256_000_000
+    """After this much of accepted messages the broker's topics are drained and made again, which gives their memory
+    back."""
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -59,7 +59,7 @@ def _imports(folder: str) -> Iterator[str]:
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]
             tops = {name.split(".")[0] for name in names}
-            yield from tops - sys.stdlib_module_names - {*OURS, "tests", "benchmarks"}
+            yield from tops - sys.stdlib_module_names - {*OURS, "tests", "benchmarks", "docs"}
 
 
 RUNTIME = declared(PROJECT["project"]["dependencies"])

@@ -1,0 +1,45 @@
+"""Pages that are made from the code are as the code would make them now, and every setting has its meaning."""
+
+import pytest
+from msgspec import Struct
+
+from docs.generate import settings
+from docs.generate.__main__ import FOLDER, PAGES
+from schemas.settings import ONE_UNDERSCORE
+
+SECTIONS = dict(settings.sections())
+#: How a name ends, and the unit it is then in; the longest ending counts.
+UNITS = {
+    "_per_s": "1/s",
+    "_s": "s",
+    "_seconds": "s",
+    "_ms": "ms",
+    "_mb": "MB",
+    "_hours": "h",
+    "_days": "d",
+    "_bytes": "bytes",
+    "_share": "ratio",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_what_make_docs_writes(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
+
+
+@pytest.mark.parametrize(("path", "section"), SECTIONS.items(), ids=SECTIONS)
+def test_every_setting_says_what_it_is_for_and_in_which_unit(path: str, section: type[Struct]) -> None:
+    assert section.__doc__
+    for each in settings.settings_of(path, section):
+        assert each.meaning.endswith("."), f"{path}.{each.name} has no sentence below it"
+        wanted = next((unit for ending, unit in UNITS.items() if each.name.endswith(ending)), each.unit)
+        assert each.unit == wanted, f"{path}.{each.name}"
+
+
+def test_every_variable_is_named() -> None:
+    named = [each.variable for path, section in SECTIONS.items() for each in settings.settings_of(path, section)]
+    assert sorted(filter(None, named)) == sorted(ONE_UNDERSCORE.values())
+
+
+def test_tables_within_tables_are_there() -> None:
+    assert {"ingest.mapping.FORMAT", "blocklists.every_minutes", "collect.sources.NAME"} < SECTIONS.keys()
