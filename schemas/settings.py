@@ -154,6 +154,10 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     read; with 1 it never stops for that."""
     dead_letter_window: Count = 1_000
     """How many messages that is a part of."""
+    lease_s: Seconds = 30.0
+    """A worker that read the stored offset of a partition longer ago reads it again before it inserts: it may have been
+    frozen, and another may count there now. It must be far less than the store takes to forget the tokens of 10,000
+    INSERTs."""
 
 
 class MonitorSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -33,7 +33,7 @@ from streams.io.store import Store, StoreError
 from streams.listings.outside import open_listings_for, reconciled
 
 SEEN_HOURS = 24
-#: Far less than the store takes to forget a token: 10,000 inserts into a table.
+#: The default of `ingest.lease_s`: far less than the store takes to forget a token, 10,000 inserts into a table.
 LEASE_S = 30.0
 NEGATIVE_DAYS = 30
 
@@ -111,12 +111,18 @@ def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
 
 
 def flush(
-    store: Store, batches: Sequence[Batch], now_ms: int, before_counts: Callable[[], None] | None = None
+    store: Store,
+    batches: Sequence[Batch],
+    now_ms: int,
+    before_counts: Callable[[], None] | None = None,
+    *,
+    lease_s: float = LEASE_S,
 ) -> list[Flushed]:
     """Store batches, at most one of each source, and say for each whether it was ours to store.
 
     Safe to repeat with the same batches after a failure. `before_counts` runs between evidence and counts (tests
-    stop the worker there).
+    stop the worker there). A batch whose stored offset was read more than `lease_s` ago is not inserted before it is
+    read again.
 
     Raises:
         StoreError: the store failed; whether some counts were taken will show at the next try.
@@ -128,7 +134,7 @@ def flush(
     for batch in batches:
         cells = _unseen(batch).cells
         rows = count.counts_table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1)
-        if not _overtaken(store, batch):
+        if not _overtaken(store, batch, lease_s):
             store.insert_table("counts", rows, {"insert_deduplication_token": batch.token, **ONE_BLOCK})
     began_s = time.monotonic()
     stored = stored_offsets(store, [batch.source.name for batch in batches])
@@ -137,10 +143,10 @@ def flush(
     return [_flushed(store, batch, stored) for batch in batches]
 
 
-def _overtaken(store: Store, batch: Batch) -> bool:
+def _overtaken(store: Store, batch: Batch, lease_s: float) -> bool:
     """Whether the source is counted beyond the beginning of the batch; asked only after the lease is over."""
     began_s = time.monotonic()
-    if began_s - batch.source.verified_s <= LEASE_S:
+    if began_s - batch.source.verified_s <= lease_s:
         return False
     stored = stored_offsets(store, [batch.source.name]).get(batch.source.name, -1)
     batch.source.verified_s = began_s

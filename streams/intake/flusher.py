@@ -77,6 +77,8 @@ class Flusher:
         metrics: IngestMetrics,
         clock: Callable[[], int],
         refused: Refused | None = None,
+        *,
+        lease_s: float,
     ) -> None:
         self._store = store
         self._publisher = publisher
@@ -85,6 +87,7 @@ class Flusher:
         self._metrics = metrics
         self._clock = clock
         self._refused = refused
+        self._lease_s = lease_s
         self._thread = ThreadPoolExecutor(1, "flush")
         self._running: Future[list[Flushed]] | None = None
         self.ending = threading.Event()
@@ -131,7 +134,7 @@ class Flusher:
         dead = [letter for batch in batches for letter in batch.dead]
         if dead:
             self._retried(lambda: self._set_aside(dead))
-        flushed = self._retried(lambda: flush(self._store, batches, now_ms)) if batches else []
+        flushed = self._retried(lambda: flush(self._store, batches, now_ms, lease_s=self._lease_s)) if batches else []
         listed = {(event.kind, event.resource) for batch in batches for _, event in batch.listings}
         for each in flushed:
             self._debounce.pending |= each.batch.customers

@@ -71,7 +71,9 @@ class IngestWorker:
         self.metrics = IngestMetrics()
         self._admin = admin(kafka)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
-        self._flusher = Flusher(store, self._publisher, settings.change_debounce_s, self.metrics, clock, refused)
+        self._flusher = Flusher(
+            store, self._publisher, settings.change_debounce_s, self.metrics, clock, refused, lease_s=settings.lease_s
+        )
         self._topics = TopicIdentity(self._admin, self.takes)
         self._refused = refused
         self._batches: dict[PartitionKey, Batch] = {}

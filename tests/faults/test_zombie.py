@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.intake.flush import LEASE_S
 from tests.faults.deployment import Deployment
-from tests.faults.proxy import COUNTS, INSERTS, Exchange, before, instead
+from tests.faults.proxy import COUNTS, INSERTS, Exchange, after, before, instead
 from tests.faults.workers import Worker
 
 pytestmark = pytest.mark.kafka
+
+#: Shorter than the sleep of a test, longer than a worker goes without reading its offset while it counts.
+LEASE_S = 4.0
+#: How many tokens the store remembers.
+KNOWN_TOKENS = 12
 
 
 def test_worker_stopped_in_mid_air_adds_no_count_when_it_goes_on(deployment: Deployment) -> None:
@@ -34,14 +38,24 @@ def test_worker_stopped_in_mid_air_adds_no_count_when_it_goes_on(deployment: Dep
 def test_worker_that_slept_longer_than_the_store_remembers_adds_no_count(deployment: Deployment) -> None:
     """The store knows the tokens of the last so many INSERTs. A worker asleep for longer is to be kept out as well."""
     with deployment.opened() as store:
-        store.run("ALTER TABLE counts MODIFY SETTING non_replicated_deduplication_window = 12")
-    sleeper, _other = deployment.worker("sleeper"), deployment.worker("other")
+        store.run(f"ALTER TABLE counts MODIFY SETTING non_replicated_deduplication_window = {KNOWN_TOKENS}")
+    held: list[str] = []
+    stored: list[str] = []
+    deployment.proxy("other").when(COUNTS, after(lambda exchange: stored.append(exchange.token)), times=None)
+    sleeper = deployment.worker("sleeper", REPMON_INGEST__LEASE_S=str(LEASE_S))
+    deployment.worker("other")
     deployment.await_members(2)
     load = deployment.load(300, seed=4)
-    asleep = deployment.proxy("sleeper").when(COUNTS, instead(lambda _: sleeper.pause()))
+
+    def fall_asleep(exchange: Exchange) -> None:
+        held.append(exchange.token)
+        sleeper.pause()
+
+    asleep = deployment.proxy("sleeper").when(COUNTS, instead(fall_asleep))
     deployment.wait(asleep.met.is_set, "the worker to fall asleep")
     awake_at = time.monotonic() + LEASE_S + 1
     deployment.await_members(1)
+    deployment.wait(lambda: held[0] in stored[:-KNOWN_TOKENS], "the store to forget the token of the INSERT")
     deployment.wait(lambda: time.monotonic() > awake_at, "the worker's lease to be over")
     sleeper.resume()
     deployment.await_members(2)
