@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from jobs.embedded.broker import EmbeddedBroker
-from jobs.setup.migrate import migrate
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.io.store import Store, open_store
+from tests.support.databases import Databases
 from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 
 _numbers = itertools.count(1)
@@ -30,14 +30,23 @@ def chdb_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     kept.close()
 
 
+@pytest.fixture(scope="session")
+def databases(chdb_path: Path) -> Iterator[Databases]:
+    """The databases that the tests of this process use one after the other."""
+    made = Databases(ClickHouse(path=str(chdb_path)))
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def store_settings(chdb_path: Path) -> Iterator[ClickHouse]:
-    """A migrated, empty database of the test's own, dropped at its end: tables are looked after for as long as they
-    exist, which takes more time with each test."""
-    settings = ClickHouse(path=str(chdb_path), database=f"test_{next(_numbers)}")
-    migrate(settings)
-    yield settings
-    _drop(settings)
+def store_settings(request: pytest.FixtureRequest, databases: Databases) -> ClickHouse:
+    """A migrated, empty database, for the time of the test its own."""
+    return databases.empty(lasting="standing_clock" in request.fixturenames)
+
+
+@pytest.fixture
+def standing_clock() -> None:
+    """For tests whose clock stands still: the tables of their database keep rows of any age."""
 
 
 @pytest.fixture
@@ -48,23 +57,17 @@ def store(store_settings: ClickHouse) -> Iterator[Store]:
 
 
 @pytest.fixture
-def new_database(chdb_path: Path) -> Iterator[Callable[[], ClickHouse]]:
-    """Settings of a database that does not exist yet."""
+def new_database(databases: Databases) -> Iterator[Callable[[], ClickHouse]]:
+    """Settings of a database that does not exist yet; dropped at the end."""
     made: list[ClickHouse] = []
 
     def new() -> ClickHouse:
-        made.append(ClickHouse(path=str(chdb_path), database=f"test_{next(_numbers)}"))
+        made.append(databases.unused())
         return made[-1]
 
     yield new
     for each in made:
-        _drop(each)
-
-
-def _drop(settings: ClickHouse) -> None:
-    store = open_store(settings, database="default")
-    store.run("DROP DATABASE IF EXISTS {database:Identifier} SYNC", {"database": settings.database})
-    store.close()
+        databases.drop(each)
 
 
 @pytest.fixture(scope="session")

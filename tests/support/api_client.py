@@ -19,7 +19,7 @@ from schemas.policy import Policy
 from schemas.settings import ClickHouse
 from streams.alerts.standings import SCORE_COLUMNS
 from streams.io.store import Store, open_store
-from tests.support.standing_clock import keep_for_ever
+from tests.support.databases import WITH_TTL
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 NOW = int(datetime(2026, 3, 12, 12, 34, 56, tzinfo=UTC).timestamp())
@@ -120,8 +120,8 @@ class Api:
 def running(
     store_settings: ClickHouse, store: Store, *, expired_is_failure: bool = True, policy: Policy | None = None
 ) -> Iterator[Api]:
-    """The interface over a migrated, empty store; it ends with the block."""
-    keep_for_ever(store)
+    """The interface over a migrated, empty store; it ends with the block. Its clock stands still (`standing_clock`)."""
+    assert not store.rows(WITH_TTL), "the fixture standing_clock is missing"
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()
     served = msgspec.structs.replace(

@@ -20,6 +20,8 @@ from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 POLICY = policy.load_policy()
 Said = Callable[..., str]
 
@@ -49,7 +51,6 @@ def said(store_settings: ClickHouse, tmp_path: Path) -> Said:
 
 @pytest.fixture
 def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
-    store.run("ALTER TABLE audit REMOVE TTL")
     with running(store_settings, store) as interface:
         yield interface
 

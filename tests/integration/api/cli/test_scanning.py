@@ -21,9 +21,8 @@ from streams.io.store import Store
 from tests.integration.jobs.blocklists.test_scan import DAY, MINUTE, NOW, keep, sent_from
 from tests.support.lossy_dns import relay
 from tests.support.rbldnsd import Rbldnsd, running
-from tests.support.standing_clock import keep_for_ever
 
-pytestmark = pytest.mark.rbldnsd
+pytestmark = [pytest.mark.rbldnsd, pytest.mark.usefixtures("standing_clock")]
 
 HOUR = 60 * MINUTE
 
@@ -65,11 +64,6 @@ class Waits:
         self.asked.append(seconds)
         self.now_ms += round(seconds * 1000)
         return len(self.asked) == self._many
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 @pytest.fixture

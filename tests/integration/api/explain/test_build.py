@@ -22,14 +22,14 @@ from streams.windows.current import window_counts
 from streams.windows.past import counts_at
 from tests.integration.streams.monitor.test_batch import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Ground, traffic
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

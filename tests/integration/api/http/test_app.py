@@ -12,18 +12,19 @@ from httpx import Response
 
 from api.http import keys
 from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S
-from jobs.setup.migrate import migrate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from streams.io.store import Store, open_store
 from tests.support.api_client import DAY, NOW, Api, Row, running
+from tests.support.databases import Databases
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 
 @pytest.fixture(scope="module")
-def api(chdb_path: Path) -> Iterator[Api]:
+def api(databases: Databases) -> Iterator[Api]:
     """One for all tests that write nothing but keys."""
-    settings = ClickHouse(path=str(chdb_path), database="api_refusals")
-    migrate(settings)
+    settings = databases.new(lasting=True)
     store = open_store(settings)
     with running(settings, store) as interface:
         yield interface

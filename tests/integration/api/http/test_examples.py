@@ -13,6 +13,8 @@ from schemas.settings import ClickHouse
 from streams.io.store import Store
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 NOON = NOW // HOUR * HOUR
 PATHS = ("/v1/standing", "/v1/rates", "/v1/scores", "/v1/cohorts", "/v1/listings")
 

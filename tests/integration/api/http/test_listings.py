@@ -21,6 +21,8 @@ from streams.listings.causes import ListingCauses, current_causes, stored_causes
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 SHARED, OWN = "192.0.2.1", "192.0.2.2"
 
 

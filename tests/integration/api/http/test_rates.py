@@ -14,6 +14,8 @@ from streams.judge.verdict import measured
 from streams.windows.current import window_counts
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Api, Row, running
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 METRICS = ("complaint", "failure", "block", "exposure")
 WINDOWS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "15d": 15 * DAY, "30d": 30 * DAY}
 LOOP = providers.load_providers().with_feedback_loop()

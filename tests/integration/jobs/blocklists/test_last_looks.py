@@ -13,7 +13,8 @@ from schemas.listing import BlocklistEvent
 from schemas.settings import ClickHouse, Settings
 from streams.io.store import Store
 from tests.integration.jobs.blocklists.test_scan import MINUTE, NOW, keep
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 LISTED = BlocklistEvent(
     id="1", type="listed", time=NOW, kind="ip", resource="192.0.2.1", zone="bl.example", weight="major"
@@ -23,8 +24,7 @@ change = msgspec.structs.replace
 
 
 @pytest.fixture(autouse=True)
-def standing_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_for_ever(store)
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listings_cli, "utc_now_ms", lambda: NOW + 60 * MINUTE)
 
 

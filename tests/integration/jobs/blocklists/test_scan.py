@@ -21,10 +21,9 @@ from schemas.settings import Blocklists, SettingsError
 from streams.intake.records import listing_columns
 from streams.io.store import Store
 from tests.support.rbldnsd import Rbldnsd, free_port, running
-from tests.support.standing_clock import keep_for_ever
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.rbldnsd
+pytestmark = [pytest.mark.rbldnsd, pytest.mark.usefixtures("standing_clock")]
 
 NOW = 1_764_576_000_000
 MINUTE = 60_000
@@ -88,11 +87,6 @@ def zones_file(tmp_path: Path) -> Path:
     file = tmp_path / "zones.toml"
     file.write_text(ZONES)
     return file
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 def settings_for(port: int, zones_file: Path | None = None) -> Blocklists:

@@ -20,10 +20,9 @@ from schemas.settings import Blocklists
 from streams.io.store import Store
 from tests.integration.jobs.blocklists.test_scan import DAY, MINUTE, NOW, keep, sent_from
 from tests.support.rbldnsd import Rbldnsd, running
-from tests.support.standing_clock import keep_for_ever
 from tests.unit.jobs.blocklists.test_rate_limit import FakeTime
 
-pytestmark = pytest.mark.rbldnsd
+pytestmark = [pytest.mark.rbldnsd, pytest.mark.usefixtures("standing_clock")]
 
 ZONES = """
 [[zone]]
@@ -46,11 +45,6 @@ names = "registered"
 any_code = true
 """
 TESTS = ["2.0.0.127 A 127.0.0.2", f"2.0.0.0.0.0.f.7.f.f.f.f.{'.'.join('0' * 20)} A 127.0.0.2"]
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 @pytest.fixture

@@ -21,14 +21,14 @@ from schemas.settings import ClickHouse
 from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
 from tests.support.api_client import MINUTE, NOW, Row
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=300)
 
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

@@ -12,16 +12,12 @@ from schemas.customer import Customer
 from schemas.settings import ClickHouse
 from streams.decisions.customers import plans, read_customers
 from streams.io.store import Store
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 ACME = Customer(customer="acme", plan="pro", domains=("acme.example",))
 SMALL = Customer(customer="small", plan="free")
 NOW_MS = 1_790_000_000_000
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 def audit(store: Store) -> list[tuple[str, str, str]]:

@@ -30,14 +30,14 @@ from streams.monitor.batch import BatchJudge
 from tests.integration.streams.monitor.test_agent import until
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import MINUTE, NOW, Row, running
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

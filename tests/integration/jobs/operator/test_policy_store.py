@@ -26,7 +26,6 @@ from schemas.topics import REPUTATION_POLICY
 from streams.decisions.applied_policies import PolicyWatch, history, named, newest
 from streams.io.broker import BrokerError, consumer
 from streams.io.store import Store
-from tests.support.standing_clock import keep_for_ever
 
 #: The time in which a running monitor is to judge by a new policy.
 TAKEN_UP_S = 10.0
@@ -276,8 +275,8 @@ def test_policy_applied_last_is_in_force_though_its_clock_is_behind(store: Store
     assert (found.text, found.applied_ms) == (looser, 5_001)
 
 
+@pytest.mark.usefixtures("standing_clock")
 def test_audit_row_that_was_cut_short_is_made_up_for(store: Store) -> None:
-    keep_for_ever(store)
     apply(store, STRICT, "t", "jane", "agreed", 1_000)
     store.run("TRUNCATE TABLE audit")
     assert apply(store, STRICT, "t", "joe", "again", 2_000).status == "unchanged"

@@ -20,20 +20,19 @@ from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 POLICY = policy.load_policy()
 BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=150)
 
 
 @pytest.fixture
 def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts", "audit", "scores"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
     return Ground(store)
 
 
 @pytest.fixture
 def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
-    store.run("ALTER TABLE scores REMOVE TTL")
     with running(store_settings, store) as interface:
         yield interface
 

@@ -20,7 +20,8 @@ from streams.windows.baselines import read_baselines
 from streams.windows.past import counts_at
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground, traffic
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 #: The last full hour.
@@ -29,7 +30,6 @@ NOON = NOW // HOUR * HOUR
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

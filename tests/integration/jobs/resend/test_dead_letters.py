@@ -27,17 +27,13 @@ from schemas.settings import ClickHouse, Ingest, Kafka, Settings, SettingsError
 from streams.adapt import Context
 from streams.io.broker import BrokerError
 from streams.io.store import Store, StoreError
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW = 1_795_000_000_000
 SOURCE = "mail.events:Xk1oQm5pTzeyP0a2bA3kdw:0"
 MISSING = "field `customer` is missing"
 _ticks = itertools.count()
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 def put(store: Store, position: int, payload: bytes = b"{}", **changes: object) -> str:

@@ -15,14 +15,14 @@ from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, WINDOWS, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 ALL = ("acme", "customer")
 NEWS, RECEIPTS = ("acme", "stream:news"), ("acme", "stream:receipts")
 
 
 @pytest.fixture
 def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
     return Ground(store)
 
 

@@ -18,13 +18,13 @@ from streams.monitor.batch import BatchJudge
 from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 POLICY = policy.load_policy()
 
 
 @pytest.fixture
 def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts", "audit"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
     return Ground(store)
 
 

@@ -1,12 +1,15 @@
 """A rule that a new policy does not have leaves no alert open behind it."""
 
 import msgspec
+import pytest
 
 from schemas import policy
 from schemas.policy import Policy
 from streams.alerts.states import read_states
 from tests.integration.streams.monitor.test_batch import NOW_MS, Ground, ground
 from tests.support.api_client import MINUTE, NOW, Row
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 __all__ = ["ground"]
 DEFAULT = policy.load_policy()

@@ -12,6 +12,8 @@ from streams.judge.score import SCORES, score_of
 from tests.integration.streams.monitor.test_batch import CUSTOMERS, NOW_MS, Ground, fresh, traffic
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 POLICY = policy.load_policy()
 STORED = f"SELECT customer, scope, {', '.join(SCORE_COLUMNS)} FROM standings FINAL"  # noqa: S608 - names of this project
 DAYS = "SELECT toString(day), failures_score FROM scores FINAL WHERE scope = 'customer' ORDER BY day"
@@ -19,14 +21,11 @@ DAYS = "SELECT toString(day), failures_score FROM scores FINAL WHERE scope = 'cu
 
 @pytest.fixture
 def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts", "scores"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
     return Ground(store)
 
 
 @pytest.fixture
 def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
-    store.run("ALTER TABLE scores REMOVE TTL")
     with running(store_settings, store) as interface:
         yield interface
 

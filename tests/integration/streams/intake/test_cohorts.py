@@ -16,6 +16,8 @@ from tests.integration.streams.intake import test_ingest
 from tests.support.api_client import DAY, NOW, Api, Row, running
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 TODAY = NOW // DAY * DAY
 
 

@@ -20,16 +20,12 @@ from streams.intake.ingest import IngestWorker, bounds
 from streams.io.broker import BrokerError, Publisher, consumer, topic_ids
 from streams.io.changes import customers_in
 from streams.io.store import Store
-from tests.support.standing_clock import keep_for_ever
 from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW = 1_795_000_000_000
 SETTINGS = Ingest(flush_seconds=0.2)
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 def event(number: int, **changes: object) -> bytes:

@@ -25,7 +25,8 @@ from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, WINDOWS, Ground
 from tests.support.api_client import HOUR, MINUTE, NOW, Row
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 IP = "192.0.2.1"
 _ids = itertools.count()
@@ -33,7 +34,6 @@ _ids = itertools.count()
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

@@ -21,7 +21,8 @@ from tests.integration.streams.listings.test_causes import said
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.integration.streams.windows.test_pools import Sent, put
 from tests.support.api_client import HOUR, MINUTE, NOW, Row
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = msgspec.structs.replace(policy.load_policy(), scopes=("customer", "pool"))
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h", "7d")}
@@ -30,7 +31,6 @@ WEIGHTS = ("critical", "major", "minor", "informational")
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

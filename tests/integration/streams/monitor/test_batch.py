@@ -23,7 +23,8 @@ from streams.monitor.batch import BatchJudge, BatchResult
 from streams.monitor.queue import JudgeQueue
 from streams.windows.current import Windows, window_counts
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW_MS = NOW * 1000
 LOOP = providers.load_providers().with_feedback_loop()
@@ -104,7 +105,6 @@ class Counting(Store):
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    keep_for_ever(store)
     return Ground(store)
 
 

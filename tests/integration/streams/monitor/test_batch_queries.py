@@ -17,7 +17,8 @@ from streams.listings.causes import ListingCauses
 from streams.monitor.batch import BatchJudge
 from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 FEW, MANY = 2, 40
 NAMES = [f"customer{number:02}" for number in range(FEW + MANY)]
@@ -59,7 +60,6 @@ NOTHING_OF_IT = Policy(rules=(Rule(name="other", metric="block", windows=("24h",
 @pytest.fixture
 def ground(store: Store) -> Ground:
     """Everybody fails, is complained of, listed, and sends what it should not, more than ever before."""
-    keep_for_ever(store)
     backs = [MINUTE, *(hours * HOUR for hours in range(25, 265, 24))]
     insert(
         store,

@@ -13,7 +13,8 @@ from schemas.times import DAY_MS, HOUR_MS
 from streams.io.store import Store
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW_MS = 1_790_000_000_000
 WINDOWS = {"1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
@@ -25,11 +26,6 @@ def rule(metric: Metric) -> Rule:
 
 
 POLICY = Policy(windows=tuple(WINDOWS), rules=tuple(rule(metric) for metric in sorted(USE)))
-
-
-@pytest.fixture(autouse=True)
-def standing_clock(store: Store) -> None:
-    keep_for_ever(store)
 
 
 def sent(store: Store, hours_ago: float, dimension: str, value: str, *, stream: str = "news", **counts: int) -> None:

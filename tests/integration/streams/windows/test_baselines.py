@@ -15,14 +15,14 @@ from streams.windows.current import Windows
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 POLICY = policy.load_policy()
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h")}
 
 
 @pytest.fixture
 def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
     return Ground(store)
 
 

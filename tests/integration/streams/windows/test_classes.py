@@ -17,7 +17,8 @@ from streams.io.store import Store
 from streams.monitor.batch import BatchJudge
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW_MS = 1_790_000_000_000
 WINDOWS = {"24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS}
@@ -30,7 +31,6 @@ POLICY = Policy(windows=tuple(WINDOWS), rules=(FAILURE,), scopes=("customer", "c
 @pytest.fixture(autouse=True)
 def mail(store: Store) -> None:
     """`acme` sends both classes, two streams of one of them; `beta` only one."""
-    keep_for_ever(store)
     for customer, stream, stream_class, hours_ago, delivered, hard in (
         ("acme", "news", "bulk", 1, 900, 100),
         ("acme", "offers", "bulk", 30, 500, 0),

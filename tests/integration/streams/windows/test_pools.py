@@ -32,6 +32,8 @@ from streams.windows.pools import NOBODY, Pools, judge_pool
 from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
 
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
 POLICY = msgspec.structs.replace(policy.load_policy(), scopes=("customer", "stream", "pool"))
 LENGTHS = {name: window_ms(name) for name in POLICY.windows}
 _sources = itertools.count()
@@ -73,8 +75,6 @@ def put(store: Store, sent: Iterable[Sent]) -> None:
 
 @pytest.fixture
 def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    for table in ("counts", "events", "listing_events", "alerts"):
-        store.run(f"ALTER TABLE {table} REMOVE TTL")
     return Ground(store)
 
 

@@ -12,7 +12,8 @@ from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW_MS = 1_790_000_000_000
 WINDOWS = {"24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS}
@@ -26,7 +27,6 @@ POLICY = Policy(
 @pytest.fixture(autouse=True)
 def mail(store: Store) -> None:
     """Two customers; one of them has two streams, of which one sends nothing to Microsoft."""
-    keep_for_ever(store)
     for customer, stream, provider, hours_ago, delivered, block in (
         ("acme", "news", "microsoft", 1, 10, 5),
         ("acme", "news", "microsoft_365", 2, 20, 1),

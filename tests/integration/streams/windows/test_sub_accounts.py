@@ -14,7 +14,8 @@ from streams.io.store import Store
 from streams.monitor.batch import BatchJudge
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
-from tests.support.standing_clock import keep_for_ever
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOW_MS = 1_790_000_000_000
 WINDOWS = {"24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS}
@@ -35,7 +36,6 @@ POLICY = Policy(windows=tuple(WINDOWS), rules=(FAILURE, AT_COMCAST), scopes=("cu
 @pytest.fixture(autouse=True)
 def mail(store: Store) -> None:
     """`acme` has two sub-accounts and mail of its own; all mail of `beta` is of one sub-account."""
-    keep_for_ever(store)
     for customer, stream, provider, hours_ago, delivered, hard in (
         ("acme", "eu/news", "yahoo", 1, 900, 0),
         ("acme", "eu/offers", "yahoo", 30, 500, 0),
