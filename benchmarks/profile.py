@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from api.stack.stages import ingest_worker
+from api.stack.reading import ingest_worker
 from benchmarks.broker import BenchmarkError, Committed, kafka
 from benchmarks.throughput import LOGS, filled
 from benchmarks.traffic import FORMS

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from api.cli.printing import print_line
-from api.stack.stages import policy_in_force
+from api.stack.policy import policy_in_force
 from api.text.alert import Told, load_template
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import DecisionError, find_alert

@@ -22,7 +22,9 @@ from api.http.keys import create_key, list_keys, revoke
 from api.http.metrics import StageServer
 from api.stack import running
 from api.stack.demo import run_demo
-from api.stack.stages import MonitorStage, PolicyInForce, adapt_context, ingest_worker, load_policy, policy_in_force
+from api.stack.policy import PolicyInForce, load_policy, policy_in_force
+from api.stack.reading import adapt_context, ingest_worker
+from api.stack.stages import MonitorStage
 from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
 from jobs import simulate as simulation

@@ -15,7 +15,7 @@ import typer
 
 from api.cli.durations import since_ms
 from api.cli.printing import print_line, print_note
-from api.stack.stages import adapt_context
+from api.stack.reading import adapt_context
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.resend.dead_letters import (

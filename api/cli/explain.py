@@ -8,7 +8,7 @@ import typer
 from api.cli.printing import print_line
 from api.explain.build import explain, explain_shared
 from api.http.ranges import RangeError, instant
-from api.stack.stages import load_policy, policy_in_force
+from api.stack.policy import load_policy, policy_in_force
 from api.text.explanation import lines
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached

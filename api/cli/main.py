@@ -36,8 +36,8 @@ from api.cli.judge import judge_counts  # noqa: E402
 from api.cli.scan import scan_blocklists  # noqa: E402
 from api.cli.suspend import suspend_customer, unsuspend_customer  # noqa: E402
 from api.cli.try_policy import try_file  # noqa: E402
+from api.stack.reading import adapt_context, load_classifier  # noqa: E402
 from api.stack.running import exit_process  # noqa: E402
-from api.stack.stages import adapt_context, load_classifier  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402

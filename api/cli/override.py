@@ -7,7 +7,7 @@ import typer
 
 from api.cli.printing import print_line
 from api.http.ranges import RangeError, instant
-from api.stack.stages import policy_in_force
+from api.stack.policy import policy_in_force
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from api.cli.printing import print_line, print_note
-from api.stack.stages import policy_in_force
+from api.stack.policy import policy_in_force
 from api.text.harmless import harmless
 from api.text.policy import described, differences
 from jobs.embedded.folder import reached

@@ -10,7 +10,7 @@ import typer
 from api.cli.durations import seconds
 from api.cli.policy import checked
 from api.cli.printing import print_line
-from api.stack.stages import policy_in_force
+from api.stack.policy import policy_in_force
 from api.text.harmless import harmless
 from api.text.try_policy import lines
 from jobs.embedded.folder import reached

@@ -16,8 +16,9 @@ import uvicorn
 
 from api.http.app import create_app
 from api.http.metrics import Stages
+from api.stack.policy import PolicyInForce
 from api.stack.running import tune_memory
-from api.stack.stages import IngestThread, MonitorStage, PolicyInForce
+from api.stack.stages import IngestThread, MonitorStage
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.folder import DataFolder, Running
 from jobs.embedded.store_server import StoreServer

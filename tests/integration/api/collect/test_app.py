@@ -23,7 +23,7 @@ from api.collect.certificates import Certificates, FetchError
 from api.collect.deliver import Deliverer
 from api.collect.serve import build
 from api.collect.sources import prepare
-from api.stack.stages import takes
+from api.stack.reading import takes
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics

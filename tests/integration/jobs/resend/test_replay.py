@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli.dead_letters import app
-from api.stack.stages import ingest_worker
+from api.stack.reading import ingest_worker
 from jobs.resend.dead_letters import Chosen, newest
 from schemas import topics
 from schemas.settings import ClickHouse, FormatMapping, Ingest, Kafka, Settings

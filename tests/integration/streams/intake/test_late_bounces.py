@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from api.stack.stages import takes
+from api.stack.reading import takes
 from schemas.settings import Ingest, Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import FORMATS, NO_LATE_MARK

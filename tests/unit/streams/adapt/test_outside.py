@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.cli.normalize import normalize
-from api.stack.stages import adapt_context, takes
+from api.stack.reading import adapt_context, takes
 from jobs.resend.ingest_file import read_events, send_file
 from jobs.resend.replay import Reader
 from schemas.blocklists import load_zones
