@@ -131,9 +131,12 @@ def monitor(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(each, over.set)
         running.tune_memory()
         stage = MonitorStage(settings, Path(settings.embedded.data) / "faust")
+        where = (settings.metrics.host, settings.metrics.port)
+        server = StageServer(*where, lambda: {"monitor": stage.judge.metrics}, lambda: "")
         await stage.start()
         await over.wait()
         await stage.stop()
+        server.close()
 
     running.run(run())
 

@@ -35,6 +35,7 @@ from streams.alerts.lifecycle import AlertState, Transition
 from streams.alerts.removed_rules import end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
 from streams.alerts.states import SubjectRule, read_lives, store_alerts, store_decided, store_states
+from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge, measured
@@ -70,10 +71,10 @@ DEFAULTS = MonitorSettings()
 class JudgingTotals:
     """Running totals of one monitor."""
 
-    judged: int = 0
-    batches: int = 0
-    alerts: int = 0
-    last_batch_s: float = 0.0
+    judged: int = counter("Judgements of a customer or another subject.")
+    batches: int = counter("Batches of changed customers judged.")
+    alerts: int = counter("Transitions of alerts sent.")
+    last_batch_seconds: float = gauge("How long the last batch took.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class BatchJudge:
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1
         self.metrics.alerts += len(sent)
-        self.metrics.last_batch_s = time.monotonic() - began
+        self.metrics.last_batch_seconds = time.monotonic() - began
         return BatchResult(sent, again)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:

@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from docs.generate import settings
 from docs.generate.__main__ import FOLDER, PAGES
+from docs.generate.metrics import registries
 from schemas.settings import ONE_UNDERSCORE
 
 SECTIONS = dict(settings.sections())
@@ -43,3 +44,10 @@ def test_every_variable_is_named() -> None:
 
 def test_tables_within_tables_are_there() -> None:
     assert {"ingest.mapping.FORMAT", "blocklists.every_minutes", "collect.sources.NAME"} < SECTIONS.keys()
+
+
+def test_every_metric_says_what_it_counts() -> None:
+    for stage, metrics in registries():
+        for each in metrics.collect():
+            assert each.name.startswith(f"repmon_{stage}_")
+            assert each.documentation.endswith("."), each.name

@@ -1,0 +1,82 @@
+"""docs/metrics.md, from the modules that define metrics: names and kinds as Prometheus sees them."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, get_args
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
+from api.collect.numbers import Numbers, RequestOutcome
+from api.http.metrics import registry
+from jobs.blocklists.metrics import ScanMetrics
+from streams.intake.metrics import IngestMetrics
+from streams.monitor.batch import JudgingTotals
+
+HEAD = """# Metrics
+
+Every metric, from the code that counts (`make docs`). `/metrics` answers in Prometheus' format:
+
+| who | where |
+|---|---|
+| `up` | the HTTP interface, `api.port` |
+| `collect` | its own interface, `collect.port` |
+| `ingest`, `monitor`, `scan-blocklists` | `metrics.port`, where it is set |
+
+`/healthz` is there too: 200, or 503 with what is wrong. Rules for what operators must be told:
+[deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml).
+"""
+#: The stages whose numbers are dataclasses, by the name that their metrics have.
+STAGES: dict[str, type] = {"ingest": IngestMetrics, "monitor": JudgingTotals, "blocklists": ScanMetrics}
+TITLES = {
+    "ingest": "The intake (`ingest`, `up`)",
+    "monitor": "The monitor (`monitor`, `up`)",
+    "blocklists": "The blocklist scan (`scan-blocklists`)",
+    "collect": "The webhook collector (`collect`)",
+}
+UNITS = (("_seconds", "s"), ("_bytes", "bytes"), ("_ms", "ms"))
+
+
+def page() -> str:
+    """The page, Markdown."""
+    return HEAD + "".join(_section(stage, each) for stage, each in registries())
+
+
+def registries() -> Iterator[tuple[str, CollectorRegistry]]:
+    """The metrics of each stage, none of which has counted anything."""
+    for stage, numbers in STAGES.items():
+        yield stage, registry(partial(dict[str, Any], [(stage, numbers())]))
+    collector = Numbers()
+    collector.requests.labels("FORMAT", "OUTCOME")
+    collector.bytes.labels("FORMAT")
+    yield "collect", collector.registry
+
+
+def names(metrics: CollectorRegistry) -> set[str]:
+    """As Prometheus stores them."""
+    return {_name(each) for each in metrics.collect()}
+
+
+def _section(stage: str, metrics: CollectorRegistry) -> str:
+    rows = [f"| {_labelled(each)} | {each.type} | {_unit(each)} | {each.documentation} |" for each in metrics.collect()]
+    text = f"\n## {TITLES[stage]}\n\n| metric | type | unit | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    if stage == "collect":
+        outcomes = ", ".join(f"`{each}`" for each in get_args(RequestOutcome))
+        text += f"\n`outcome` is one of {outcomes}.\n"
+    return text
+
+
+def _name(metric: Metric) -> str:
+    return f"{metric.name}_total" if metric.type == "counter" else metric.name
+
+
+def _labelled(metric: Metric) -> str:
+    labels = sorted({label for sample in metric.samples for label in sample.labels} - {"le"})
+    inside = f" by {', '.join(f'`{each}`' for each in labels)}" if labels else ""
+    return f"`{_name(metric)}`{inside}"
+
+
+def _unit(metric: Metric) -> str:
+    name = re.sub(r"_total$", "", metric.name)
+    return next((unit for ending, unit in UNITS if name.endswith(ending)), "")
