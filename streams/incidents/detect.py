@@ -1,0 +1,168 @@
+"""Whether the customers who sent to one place in one hour failed together: then it is the place, not they. Pure.
+
+Those are asked who can tell: *witnesses*, customers with a good history, whose mail elsewhere is as usual. Each weighs
+how much likelier its counts are under one raised rate, the same for all, than under what is usual for it; but nobody
+weighs more than `MOST`, so that one giant is no fleet, and accounts of one owner weigh as one. It is an incident where
+at least three independent witnesses were struck, the weights together leave no doubt, and those who were spared do not
+outweigh them. So a few failures each are enough in a large fleet, within minutes, and in a fleet of six a few more.
+
+It must not hide the bad. Who has no history is no witness, however many accounts there are. Who fails elsewhere as well
+(a bad list does so everywhere) is none either. And where those who were struck share one pool while others send
+to the place unharmed, it is the pool: refusals (`block`, `expired`) then are an incident of that pool, unknown
+recipients are nobody's fault but the senders'.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import log
+from typing import Literal, NamedTuple
+
+#: What is counted: unknown recipients, refusals, mail given up, complaints.
+Outcome = Literal["hard", "block", "expired", "complained"]
+
+#: The recipients that a customer must have had in its history to be a witness, all places together.
+LEAST_HISTORY = 200
+#: The failing share of its history (a ratio) from which a customer is none: the mildest default threshold of failures.
+BAD_HISTORY = 0.03
+#: What the fleet's usual rate at a place weighs, in recipients, beside what a customer itself had there.
+FLEET_WEIGHS = 50.0
+#: No usual rate is taken to be lower than this (a ratio): the first failure of all is no incident.
+LEAST_USUAL = {"hard": 0.005, "block": 0.005, "expired": 0.005, "complained": 0.0003}
+#: A raised rate is at least so many times the usual one, and by so much more (a ratio).
+TIMES = 3.0
+MORE = {"hard": 0.04, "block": 0.04, "expired": 0.04, "complained": 0.002}
+#: The raised rates that are tried.
+RAISED = (0.003, 0.005, 0.01, 0.02, 0.05, 0.08, 0.12, 0.2, 0.35, 0.6, 0.9)
+#: What one witness weighs at most, and what it must weigh to be struck, as natural logarithms of likelihood ratios:
+#: 3 is twenty times likelier.
+MOST = 3.0
+STRUCK = 1.0
+#: What the struck must weigh together, less what the spared weigh against, and how many of them there must be.
+ENOUGH = 6.0
+LEAST_STRUCK = 3
+#: The share of the weight of all witnesses that the struck must have.
+SHARE = 1 / 3
+#: Mail elsewhere tells from so many recipients on; a customer who fails there at half the rate or more is no witness.
+TELLING_ELSEWHERE = 20
+AS_BAD_ELSEWHERE = 0.5
+#: Outcomes for which a pool alone can be the cause.
+OF_POOLS: frozenset[Outcome] = frozenset({"block", "expired"})
+
+
+class Seen(NamedTuple):
+    """Recipients whose fate is known (for complaints: deliveries), and how many of them failed (complained)."""
+
+    total: int
+    failed: int
+
+    @property
+    def rate(self) -> float:
+        return self.failed / self.total if self.total else 0.0
+
+
+class Account(NamedTuple):
+    """One customer at one place in one hour.
+
+    `owner` is what accounts of one owner have in common (a From domain), the customer where nothing is known; `pool` the
+    pool that most of its mail went through. `usual` is what it had at this place in the weeks before, `elsewhere` what
+    it has in the same hour at all other places, `history` what it had in the weeks before at all places together.
+    """
+
+    customer: str
+    owner: str
+    pool: str
+    here: Seen
+    usual: Seen
+    elsewhere: Seen
+    history: Seen
+
+
+class Finding(NamedTuple):
+    """An incident: of `pool` alone, or (empty) of the whole place. `raised` is the rate (a ratio) of those who were
+    struck; `struck` and `spared` are the witnesses' customers, sorted; `weight` is how sure it is (natural logarithm)."""
+
+    pool: str
+    raised: float
+    struck: tuple[str, ...]
+    spared: tuple[str, ...]
+    weight: float
+
+
+class _Vote(NamedTuple):
+    account: Account
+    weight: float
+
+
+def find(outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, enough: float = ENOUGH) -> Finding | None:
+    """The incident of one place and hour, if there is one. `usual` is what all customers had there in the weeks before.
+
+    `enough` is lower for an hour beside one that is an incident already.
+    """
+    able = [each for each in accounts if _may_tell(each)]
+    if len(able) < LEAST_STRUCK:
+        return None
+    best: Finding | None = None
+    for raised in RAISED:
+        votes = _votes(outcome, able, usual, raised)
+        found = _verdict(votes, "", enough)
+        if found is not None:
+            found = _of_one_pool(outcome, votes, found, enough)
+        if found is not None and (best is None or found.weight > best.weight):
+            best = found
+    return best
+
+
+def _may_tell(account: Account) -> bool:
+    history = account.history
+    if account.here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= BAD_HISTORY:
+        return False
+    elsewhere = account.elsewhere
+    fails_everywhere = elsewhere.total >= TELLING_ELSEWHERE and elsewhere.rate >= max(
+        BAD_HISTORY, account.here.rate * AS_BAD_ELSEWHERE
+    )
+    return not fails_everywhere
+
+
+def _votes(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> list[_Vote]:
+    """One vote for each owner: that of its accounts together, no more than `MOST` either way."""
+    fleet = max(usual.rate, LEAST_USUAL[outcome])
+    weights: dict[str, float] = defaultdict(float)
+    named: dict[str, Account] = {}
+    for each in accounts:
+        own = (each.usual.failed + fleet * FLEET_WEIGHS) / (each.usual.total + FLEET_WEIGHS)
+        own = max(own, LEAST_USUAL[outcome])
+        if raised < max(own * TIMES, own + MORE[outcome]):
+            continue
+        failed = min(each.here.failed, each.here.total)
+        weights[each.owner] += failed * log(raised / own) + (each.here.total - failed) * log((1 - raised) / (1 - own))
+        named.setdefault(each.owner, each)
+    return [_Vote(named[owner], min(MOST, max(-MOST, weight))) for owner, weight in sorted(weights.items())]
+
+
+def _verdict(votes: Sequence[_Vote], pool: str, enough: float) -> Finding | None:
+    struck = [vote for vote in votes if vote.weight >= STRUCK]
+    spared = [vote for vote in votes if vote.weight <= -STRUCK]
+    pro = sum(vote.weight for vote in votes if vote.weight > 0)
+    contra = -sum(vote.weight for vote in votes if vote.weight < 0)
+    if len(struck) < LEAST_STRUCK or pro < enough or pro < SHARE * (pro + contra):
+        return None
+    seen = [vote.account.here for vote in struck]
+    rate = sum(each.failed for each in seen) / sum(each.total for each in seen)
+    return Finding(pool, rate, _customers(struck), _customers(spared), pro - contra)
+
+
+def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enough: float) -> Finding | None:
+    """Of the place as a whole, unless all who were struck share a pool and others send there unharmed."""
+    pools = {vote.account.pool for vote in votes if vote.weight >= STRUCK}
+    others = [vote for vote in votes if vote.account.pool not in pools]
+    unharmed = sum(1 for vote in others if vote.weight <= -STRUCK)
+    if len(pools) != 1 or unharmed < LEAST_STRUCK:
+        return found
+    (pool,) = pools
+    if outcome not in OF_POOLS or not pool:
+        return None
+    return _verdict([vote for vote in votes if vote.account.pool == pool], pool, enough)
+
+
+def _customers(votes: Sequence[_Vote]) -> tuple[str, ...]:
+    return tuple(sorted(vote.account.customer for vote in votes))
