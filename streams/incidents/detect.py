@@ -63,9 +63,9 @@ class Seen(NamedTuple):
 class Account(NamedTuple):
     """One customer at one place in one hour.
 
-    `owner` is what accounts of one owner have in common (a From domain), the customer where nothing is known; `pool` the
-    pool that most of its mail went through. `usual` is what it had at this place in the weeks before, `elsewhere` what
-    it has in the same hour at all other places, `history` what it had in the weeks before at all places together.
+    `owner` is what accounts of one owner have in common (a From domain), the customer where nothing is known; `pool`
+    is that most of its mail went through. `usual` is what it had at this place in the weeks before, `elsewhere` what it
+    has in the same hour at all other places, `history` what it had in the weeks before at all places together.
     """
 
     customer: str
@@ -79,7 +79,8 @@ class Account(NamedTuple):
 
 class Finding(NamedTuple):
     """An incident: of `pool` alone, or (empty) of the whole place. `raised` is the rate (a ratio) of those who were
-    struck; `struck` and `spared` are the witnesses' customers, sorted; `weight` is how sure it is (natural logarithm)."""
+    struck; `struck` and `spared` are the witnesses' customers, sorted; `weight` is how sure it is (natural logarithm).
+    """
 
     pool: str
     raised: float
