@@ -17,6 +17,9 @@ FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/repmon repmon
 COPY --from=build /opt/repmon /opt/repmon
 ENV PATH=/opt/repmon/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Each stage says there how it is; the interfaces of `up`, `api` and `collect` say it themselves. Jobs that end have no health.
+ENV REPMON_METRICS__PORT=9102
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["repmon", "health"]
 USER repmon
 WORKDIR /var/lib/repmon
 CMD ["repmon", "--help"]

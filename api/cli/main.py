@@ -32,6 +32,7 @@ from api.cli.audit import show_audit  # noqa: E402
 from api.cli.classify import classify_lines  # noqa: E402
 from api.cli.durations import seconds  # noqa: E402
 from api.cli.explain import explain_customer  # noqa: E402
+from api.cli.health import show_health  # noqa: E402
 from api.cli.judge import judge_counts  # noqa: E402
 from api.cli.scan import scan_blocklists  # noqa: E402
 from api.cli.suspend import suspend_customer, unsuspend_customer  # noqa: E402
@@ -71,6 +72,7 @@ app.add_typer(override_cli.app, name="override")
 app.command("suspend")(suspend_customer)
 app.command("unsuspend")(unsuspend_customer)
 app.command("audit")(show_audit)
+app.command("health")(show_health)
 app.add_typer(customers_cli.app, name="customers")
 app.add_typer(listings_cli.app, name="listings")
 alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)
