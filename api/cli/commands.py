@@ -17,6 +17,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from api.cli.printing import print_note
 from api.http.app import create_app
 from api.http.keys import create_key, list_keys, revoke
 from api.http.metrics import StageServer
@@ -27,8 +28,10 @@ from api.stack.reading import adapt_context, ingest_worker
 from api.stack.stages import MonitorStage
 from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
+from api.text.harmless import harmless
 from jobs import simulate as simulation
 from jobs.hooks import suspend_hook as hook
+from jobs.operator.decisions import DecisionError, check_known
 from jobs.resend import ingest_file as files
 from jobs.setup import migrate as migration
 from jobs.setup.dashboards import DashboardError, deploy, generate
@@ -283,6 +286,11 @@ def keys_create(settings: Settings, customer: str, *, operator: bool, label: str
         raise SettingsError("give either --customer NAME or --operator")
     store = open_store(settings.clickhouse)
     key = create_key(store, customer, label, utc_now_ms())
+    if customer:
+        try:
+            check_known(store, customer)
+        except DecisionError as error:
+            print_note(harmless(f"{error}; the key is made all the same, and works once there is"))
     store.close()
     out.print(key, markup=False)
 

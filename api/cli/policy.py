@@ -67,7 +67,7 @@ def apply_file(
     by: Annotated[str, typer.Option("--by", help="Who applies it.")],
     why: Annotated[str, typer.Option("--why", help="Why, for those who ask later.")],
 ) -> None:
-    """Put a policy in force: kept with who, when and why; running monitors judge by it within 10 s.
+    """Put a policy in force: kept with who, when and why; running monitors look for a newer one every 2 s.
 
     Nothing is changed by a policy with mistakes, nor by the very text that is in force already.
     """

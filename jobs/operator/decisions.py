@@ -38,6 +38,14 @@ SELECT 1 FROM standings WHERE customer = {customer:String} LIMIT 1
 UNION ALL
 SELECT 1 FROM customers FINAL WHERE customer = {customer:String} AND NOT gone LIMIT 1
 """
+#: The name that is nearest to one of which nothing is stored, and how many letters are other ones.
+NEAREST = """
+SELECT customer, editDistanceUTF8(lowerUTF8(customer), lowerUTF8({customer:String})) AS wrong
+FROM (SELECT DISTINCT customer FROM standings WHERE customer != '')
+ORDER BY wrong, customer LIMIT 1
+"""
+#: One letter in so many may be wrong of a name that was meant.
+LETTERS_A_MISTAKE = 3
 STREAMS = (
     "SELECT DISTINCT stream FROM counts WHERE dimension = 'provider' AND customer = {customer:String} ORDER BY stream"
 )
@@ -156,13 +164,20 @@ def check_known(store: Store, customer: str, stream: str = "") -> None:
     """
     customer, stream = named("CUSTOMER", customer), clean("--stream", stream)
     if not store.rows(KNOWN, {"customer": customer}):
-        raise DecisionError(f"nothing is stored of customer {customer!r}")
+        raise DecisionError(f"nothing is stored of customer {customer!r}{_meant(store, customer)}")
     if not stream:
         return
     streams = [str(name) for (name,) in store.rows(STREAMS, {"customer": customer})]
     if stream not in streams:
         some = ", ".join(filter(None, streams[:STREAMS_TOLD])) or "none"
         raise DecisionError(f"--stream: customer {customer!r} has sent nothing in a stream {stream!r}; it has {some}")
+
+
+def _meant(store: Store, customer: str) -> str:
+    for near, wrong in store.rows(NEAREST, {"customer": customer}):
+        if int(wrong) <= max(1, len(customer) // LETTERS_A_MISTAKE):
+            return f"; did you mean {str(near)!r}?"
+    return ""
 
 
 def named(option: str, name: str) -> str:

@@ -1,10 +1,14 @@
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
+from typer.main import get_command
 
+from api.cli.main import app
 from schemas import topics
 from schemas.event import MAX_EVENT_BYTES
 from schemas.json_schema import json_schema, text
@@ -13,6 +17,8 @@ from schemas.topics import FieldNote, TopicsError
 
 TOPICS = topics.load_topics()
 PACKAGE = Path(str(topics.folder("topics")))
+#: Who writes and reads that is no part of the project.
+OUTSIDE = {"mail servers and providers", "operators", "the operator's own systems"}
 
 
 @pytest.fixture
@@ -141,3 +147,16 @@ def test_source_topic_that_only_the_settings_name_is_made_as_mail_events_is() ->
     assert made["mail.events"] == TOPICS["mail.events"]
     assert made["mail.webhooks.ses"].config == TOPICS["mail.events"].config
     assert made["mail.webhooks.ses"].partitions == TOPICS["mail.events"].partitions
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_who_writes_and_reads_a_topic_is_there(name: str) -> None:
+    for who in (*TOPICS[name].written_by, *TOPICS[name].read_by):
+        if who.startswith("repmon "):
+            command: Any = get_command(app)
+            for word in who.split()[1:]:
+                command = command.commands[word]
+        elif "." in who:
+            assert find_spec(who) is not None, who
+        else:
+            assert who in OUTSIDE

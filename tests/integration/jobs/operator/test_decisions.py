@@ -310,8 +310,8 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
     assert said("override", "end", added.split()[0], "--by", "Ida") == f"ended {added}"
     assert said("override", "list") == ""
     for words, fault in (
-        (("acmee",), "nothing is stored of customer 'acmee'"),
-        (("pool:shared",), "nothing is stored of customer 'pool:shared'"),
+        (("acmee",), "nothing is stored of customer 'acmee'; did you mean 'acme'\\?"),
+        (("pool:shared",), "nothing is stored of customer 'pool:shared'$"),
         (("acme", "--stream", "newz"), "--stream: customer 'acme' has sent nothing in a stream 'newz'; it has news"),
     ):
         with pytest.raises(DecisionError, match=fault):
