@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 # What runs repmon, and on top of it what a contributor needs (requirements-dev.txt).
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
-# Other stream processors, to be measured beside.
+# Other stream processors, to be measured for comparison.
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
-# mutmut, beside what the project needs.
+# mutmut, in addition to what the project needs.
 MUTANTS := .venv-mutants
 MUTANTS_STAMP := $(MUTANTS)/.installed
 DEMO_ARGS ?=
@@ -63,19 +63,19 @@ bench-quick: $(DEVELOPMENT) ## a small trial of the same, without other stream p
 	$(BIN)/python -m benchmarks.memory --trial --customers 5000
 	$(BIN)/python -m benchmarks.report --folder target/bench-quick
 
-schemas: $(RUNTIME) ## write the generated files anew: JSON Schemas and the dashboard
+schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas and the dashboard
 	$(BIN)/python -m jobs.setup.topics schemas
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
 
-docs: $(RUNTIME) ## write the pages anew that are made from the code: settings, commands, metrics
+docs: $(RUNTIME) ## regenerate the pages that are made from the code: settings, commands, metrics
 	$(BIN)/python -m docs.generate
 
 # Universal: one file serves every platform and Python version. No index address stands in it.
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
 
-lock: ## resolve the dependencies anew, hash-locked: what runs repmon, what builds it, what develops it
+lock: ## resolve the dependencies again, hash-locked: what runs repmon, what builds it, what develops it
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
 	$(COMPILE) pyproject.toml --no-emit-package pandas -o requirements.txt

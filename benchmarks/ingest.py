@@ -60,7 +60,7 @@ def measure(kafka: Kafka, job: Job, workers: int = 1, *, served: bool = False) -
 
 @contextmanager
 def _store(folder: str, *, served: bool) -> Iterator[tuple[dict[str, str], Process | None]]:
-    """How `repmon` is told of the store, and the process that serves it, if one does."""
+    """How `repmon` finds the store, and the process that serves it, if one does."""
     if not served:
         yield {"REPMON_CLICKHOUSE__PATH": folder}, None
         return

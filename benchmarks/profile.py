@@ -5,8 +5,8 @@
 The worker runs as it is, against the broker and with the store in its process, but with a clock around each step that
 `STEPS` names. A step's time does not contain that of the steps within it. Two threads work at the same time: one takes
 messages in, the other stores. `wall` contains waiting, `CPU` is the step's own thread alone; what the client library
-and the store use in threads of their own is told as a sum. The clocks cost time themselves, mostly where a step runs
-for each message, so the rate is not the product's.
+and the store use in threads of their own is reported as a sum. The clocks cost time themselves, mostly where a step
+runs for each message, so the rate is not the product's.
 """
 
 import argparse

@@ -80,7 +80,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def save(
     name: str, command: str, runs: list[Run] | None = None, figures: list[Figure] | None = None, *, trial: bool = False
 ) -> Path:
-    """Write a benchmark's file anew; a trial's goes elsewhere, so that it replaces no real one."""
+    """Write a benchmark's file again; a trial's goes elsewhere, so that it replaces no real one."""
     result = Result(
         name=name,
         command=command,

@@ -3,7 +3,7 @@
     python -m benchmarks.scaling --events 1000000
 
 The store is served over HTTP by a process of its own, as a ClickHouse server would be. Broker, store and workers
-share the machine, so the curve ends where its processors do; the store's share of them is told beside it.
+share the machine, so the curve ends where its processors do; the store's share of them is reported next to it.
 """
 
 import argparse

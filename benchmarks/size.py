@@ -4,7 +4,7 @@
 
 Stores are filled with made-up counts of 1,000 to 100,000 customers over 1, 30 and 365 days, and batches of customers
 are judged in each. Then, in the largest, 20,000 customers a second change, and their counts with them: how many are
-judged, and how long does a change wait? Beside that: what judging costs without the store, how fast changed customers
+judged, and how long does a change wait? In addition: what judging costs without the store, how fast changed customers
 are read from the topic, and what is kept in memory.
 
 Processor seconds are those of all threads, the embedded store's among them. They say more than the clock where the
@@ -53,7 +53,7 @@ FLEETS: dict[int, tuple[int, int, int]] = {
 #: Batch sizes; the last is everybody where there are fewer.
 BATCHES = (100, 2_000, 20_000)
 OFFERED_S = 20_000
-#: Long enough for every long window to be read anew once.
+#: Long enough for every long window to be read again once.
 SUSTAINED_S = 75.0
 
 

@@ -18,7 +18,7 @@ PASSWORD = "benchmark"  # noqa: S105 - of a store on loopback that lives for a m
 
 
 def main(folder: str) -> None:
-    """Serve until told to end."""
+    """Serve until asked to end."""
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     migrate(ClickHouse(path=folder))

@@ -1,4 +1,4 @@
-"""How many events a second one process takes in, beside the raw client and other stream processors.
+"""How many events a second one process takes in, next to the raw client and other stream processors.
 
     python -m benchmarks.throughput --events 1000000
 

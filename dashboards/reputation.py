@@ -17,7 +17,7 @@ from schemas.policy import Policy
 #: Stable, so that links and bookmarks keep working.
 UID = "repmon-reputation"
 DATA_SOURCE_UID = "repmon-clickhouse"
-#: The generated file, beside this module.
+#: The generated file, next to this module.
 FILE = Path(__file__).with_name("reputation.json")
 
 

@@ -63,7 +63,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
-    """Who took an alert in hand, when (epoch ms, UTC) and why."""
+    """Who acknowledged an alert, when (epoch ms, UTC) and why."""
 
     by: str
     why: str

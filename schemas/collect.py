@@ -1,4 +1,4 @@
-"""What the webhook collector is told: where it listens, how much it takes, and whose webhooks."""
+"""What the webhook collector is given: where it listens, how much it takes, and whose webhooks."""
 
 import re
 from typing import Annotated

@@ -29,7 +29,7 @@ COMPLAINT_FEEDBACK: frozenset[str] = frozenset({"abuse", "fraud", "virus", "othe
 #: Event types kept row by row in the store: what an alert must be able to show as evidence.
 NEGATIVE_TYPES: frozenset[str] = frozenset({"bounced", "complained", "expired", "unsubscribed"})
 
-#: The stream of mail of which no other is told.
+#: The stream of mail for which no other is given.
 DEFAULT_STREAM = "default"
 MAX_CUSTOMER_BYTES = 256
 MAX_EVENT_BYTES = 1_000_000

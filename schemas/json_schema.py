@@ -1,7 +1,7 @@
 """The JSON Schema of a topic's messages (draft 2020-12), made from the Python type and the topic's notes.
 
 The type says names, types, choices, lengths and defaults; the notes in the topic's YAML file add what types
-cannot say. What a schema accepts, the type accepts, so that whoever validates before sending is not refused
+cannot say. What a schema accepts, the type accepts, so that a producer that validates before sending is not refused
 later. Two exceptions cannot be written in JSON Schema: it takes 1.0 for an integer, and where formats are not
 checked it takes the 30th of February for a date.
 """

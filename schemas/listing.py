@@ -1,4 +1,4 @@
-"""Blocklist events: a listing began, goes on, ended, or could not be checked (topic `mail.blocklistings`)."""
+"""Blocklist events: a listing began, continues, ended, or could not be checked (topic `mail.blocklistings`)."""
 
 from datetime import datetime
 from typing import Annotated, Literal, get_args
@@ -20,7 +20,7 @@ class BlocklistEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `codes` are the A records answered (RFC 5782 section 2.1), `meaning` the zone's own words for them.
     A `check_failed` event carries the error in `reason` and changes no listing. A `complete` event is of no one zone:
-    its `zones` are all on which its `monitor` has the resource, so what else that one told of has ended.
+    its `zones` are all on which its `monitor` has the resource, so what else that one reported has ended.
     """
 
     id: Name

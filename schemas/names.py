@@ -12,7 +12,7 @@ FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 
 
 class BadNameError(InvalidInputError):
-    """A name that cannot be used; the message goes on after the name of the field."""
+    """A name that cannot be used; the message continues after the name of the field."""
 
 
 def clean_name(text: str) -> str:

@@ -29,7 +29,7 @@ class Mistake(NamedTuple):
 def mistakes(text: str) -> list[Mistake]:
     """All mistakes by line; none where the policy can be used.
 
-    Text that is not TOML has one, since nothing can be told of what follows it. What may only follow from another
+    Text that is not TOML has one, since nothing can be said about what follows it. What may only follow from another
     mistake is not said.
     """
     try:
@@ -136,7 +136,7 @@ class _Checked:
         return any(path[: len(each)] == each[: len(path)] for each in self._wrong)
 
     def _cleaned(self, value: Any, kind: Any, path: Path) -> Any:
-        """What of a value can be used, `BAD` where nothing; what cannot is noted."""
+        """What of a value can be used, `BAD` where nothing; what cannot is recorded."""
         known = len(self._wrong)
         for option in _options(kind):
             if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):

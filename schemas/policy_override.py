@@ -18,7 +18,7 @@ class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     """Other numbers for one customer, or all customers of a `plan`: for all of their mail or (with `stream`) one
     stream, for good or `until` a time.
 
-    `levels` and `min_volume` replace those of the rule as a whole. For a stream, its own override goes before
+    `levels` and `min_volume` replace those of the rule as a whole. For a stream, its own override takes precedence over
     the customer's, and that before the plan's. An override of a plan is in force where it was written out for the
     plan's customers (`streams.decisions.overrides.for_plans`).
     """

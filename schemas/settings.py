@@ -254,7 +254,7 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     """The IP pools set up for one customer, by their names, each with its customer: whatever is listed of such a pool
     is that customer's doing."""
     outside_weights: dict[str, Weight] = {}
-    """What listings told by outside monitors weigh, by the name of the list."""
+    """What listings reported by outside monitors weigh, by the name of the list."""
     outside_weight: Weight | Literal["refuse"] = "informational"
     """What they weigh on lists that are neither there nor in the table of zones; with `refuse` the message becomes a
     dead letter."""

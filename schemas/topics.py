@@ -1,4 +1,4 @@
-"""The topics, declared: one YAML file each in `schemas/topics`, beside its JSON Schema and its examples.
+"""The topics, declared: one YAML file each in `schemas/topics`, next to its JSON Schema and its examples.
 
 A file says what flows, who writes and reads it, what the key is, how the topic is made, and in words what
 each field means. `schemas.json_schema` makes the JSON Schema from it, `jobs.setup.topics` makes the topic.

@@ -1,4 +1,4 @@
-"""`repmon alerts ack`: somebody took note of an alert."""
+"""`repmon alerts ack`: somebody acknowledged an alert."""
 
 from typing import Annotated
 
@@ -14,11 +14,11 @@ from streams.io.store import open_store
 
 def acknowledge_alert(
     ctx: typer.Context,
-    alert_id: Annotated[str, typer.Argument(help="The alert's id, or the start of one that means no other.")],
-    by: Annotated[str, typer.Option("--by", help="Who took note of it.")],
+    alert_id: Annotated[str, typer.Argument(help="The alert's id, or a unique prefix of it.")],
+    by: Annotated[str, typer.Option("--by", help="Who acknowledged it.")],
     why: Annotated[str, typer.Option("--why", help="What is being done about it.")] = "",
 ) -> None:
-    """Note who has taken an alert in hand. It is told as a transition of the alert, and holds until the alert rises."""
+    """Record who acknowledged an alert. It is sent as a transition of the alert, and holds until the alert rises."""
     store = open_store(reached(ctx.obj).clickhouse)
     found = acknowledge(store, alert_id, by=by, why=why, now_ms=utc_now_ms())
     store.close()

@@ -6,7 +6,7 @@ import typer
 
 from api.cli.printing import print_line
 from api.stack.policy import policy_in_force
-from api.text.alert import Told, load_template
+from api.text.alert import AlertFacts, load_template
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import DecisionError, find_alert
 from schemas import providers
@@ -25,11 +25,11 @@ from streams.windows.current import window_counts
 
 def tell_alert(
     ctx: typer.Context,
-    alert_id: Annotated[str, typer.Argument(help="The alert's id, or the start of one that means no other.")],
+    alert_id: Annotated[str, typer.Argument(help="The alert's id, or a unique prefix of it.")],
 ) -> None:
     """Print an alert in Markdown, for the customer: what was counted, since when, what is usual, who brought it.
 
-    Who took the alert in hand, and who overrode it and why, is not in it. `alerts.text_file` names a template of your
+    Who acknowledged the alert, and who overrode it and why, is not in it. `alerts.text_file` names a template of your
     own.
     """
     settings = reached(ctx.obj)
@@ -41,8 +41,8 @@ def tell_alert(
         raise DecisionError(f"alert {data.alert_id} is on {data.scope} and of no single customer")
     left = _left(store, policy_in_force(settings, store).policy, data.customer, data.scope, data.rule, data.level)
     store.close()
-    told = Told(data, rfc3339(found.opened_ms), found.last.time, left)
-    for line in template.filled(told).splitlines():
+    facts = AlertFacts(data, rfc3339(found.opened_ms), found.last.time, left)
+    for line in template.filled(facts).splitlines():
         print_line(line)
 
 

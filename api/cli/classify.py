@@ -1,6 +1,6 @@
 """`repmon classify`: bounces as JSON lines in, what each of them means as JSON lines out, in the same order.
 
-The operator's way to try rules of his own, and to see why a bounce counts as it does.
+The operator's way to try rules of their own, and to see why a bounce counts as it does.
 """
 
 from functools import partial

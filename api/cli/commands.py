@@ -98,7 +98,7 @@ def up(settings: Settings, duration: float | None) -> None:
                 f"repmon is up: Kafka at {stack.settings.kafka.bootstrap}, API and its page at {stack.api_url}/docs, "
                 f"data in {stack.folder.path}. Ctrl-C stops it."
             )
-            await run_until_stopped(stack, seconds=duration, beside=lambda _stack, _over: [])
+            await run_until_stopped(stack, seconds=duration, alongside=lambda _stack, _over: [])
         if not stack.drained:
             raise BrokerError("stopped, but not everything that was acknowledged could be counted in time")
         out.print("repmon: stopped; everything acknowledged is counted")

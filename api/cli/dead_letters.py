@@ -42,7 +42,7 @@ MAX_MESSAGE_BYTES = 16_000_000
 
 app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="The letter's id or short id, or the start of one that means no other.")]
+Id = Annotated[str, typer.Argument(help="The letter's id or short id, or a unique prefix of one.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids or short ids, or the starts of them.")]
 Topic = Annotated[str, typer.Option("--topic", help="Only of this topic.")]
 ReasonText = Annotated[
@@ -118,7 +118,7 @@ def replay(
     """Send dead letters to their topic again.
 
     Each is first read as `repmon ingest` would with the settings in force here: mend the settings, start ingest with
-    them, then replay. A letter is sent with its customer as key, and noted as replayed (when, and by whom) once the
+    them, then replay. A letter is sent with its customer as key, and recorded as replayed (when, and by whom) once the
     broker has it. An event that comes twice counts once, as long as ingest knows its id: for 24 hours, and for 30 days
     where it is a bounce, a complaint or other negative event.
     """

@@ -43,7 +43,7 @@ def explain_customer(
 ) -> None:
     """Why a customer stands where it stands: each rule's counts, level, alert and what is left until the next level.
 
-    The counts are read anew for the moment. Where they say something else than was recorded, it is said why: events
+    The counts are read again for the moment. Where they differ from what was recorded, it says why: events
     that come late are counted at the time they happened. The customers of a pool, From domain or plan who are too small
     to be judged are explained together, for now only.
     """

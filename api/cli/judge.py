@@ -76,7 +76,8 @@ def judge_lines(lines: IO[bytes], out: IO[bytes], problems: IO[str], policy: Pol
 def judged(line: bytes, policy: Policy, now_ms: int) -> Judged:
     """The verdict on one line. `now_ms` (epoch ms) says which overrides are in force.
 
-    Of several rules on the metric the one with the worst level speaks; a rule with enough mail goes before one without.
+    Of several rules on the metric the one with the worst level speaks; a rule with enough mail takes precedence over
+    one without.
 
     Raises:
         ValueError: not JSON, a field that is wrong, or no rule judges this metric over this window.

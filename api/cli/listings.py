@@ -1,4 +1,4 @@
-"""The commands `repmon listings ...`: what is or was on blocklists, and whom it is to be blamed on."""
+"""The commands `repmon listings ...`: what is or was on blocklists, and whom it is attributed to."""
 
 from typing import Annotated, Any
 
@@ -39,11 +39,11 @@ class ShownListing(CausedListing, frozen=True, kw_only=True):
 def list_listings(
     ctx: typer.Context,
     only_open: Annotated[bool, typer.Option("--open", help="Only those in force.")] = False,
-    since: Annotated[str, typer.Option("--since", help="Those too that ended in the last, for example, 30d.")] = "30d",
+    since: Annotated[str, typer.Option("--since", help="Also those that ended in the last, for example, 30d.")] = "30d",
     customer: Annotated[str, typer.Option("--customer", help="Only of what this customer sent through.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """What is on blocklists, and whom it is to be blamed on; latest first.
+    """What is on blocklists, and whom it is attributed to; latest first.
 
     Of shared addresses and domains the likeliest causes are named, each with its share. It is evidence, not a verdict:
     no alert comes of it unless the policy has a rule of the metric `attributed_listing`.

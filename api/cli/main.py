@@ -75,7 +75,7 @@ app.command("audit")(show_audit)
 app.command("health")(show_health)
 app.add_typer(customers_cli.app, name="customers")
 app.add_typer(listings_cli.app, name="listings")
-alerts_app = typer.Typer(help="The alerts sent, oldest first; and who took them in hand.", invoke_without_command=True)
+alerts_app = typer.Typer(help="The alerts sent, oldest first; and who acknowledged them.", invoke_without_command=True)
 alerts_app.command("ack")(acknowledge_alert)
 alerts_app.command("text")(tell_alert)
 app.add_typer(alerts_app, name="alerts")
@@ -173,7 +173,7 @@ def simulate(
     messages: Annotated[int, typer.Option(help="Messages in the day.")] = 500_000,
     hours: Annotated[float, typer.Option(help="How long before now the day begins.")] = 24.0,
     rate: Annotated[int, typer.Option(help="Events per second; 0 is flat out.")] = 20_000,
-    live: Annotated[float, typer.Option(help="Then go on in real time for so many seconds; -1 is for ever.")] = 0.0,
+    live: Annotated[float, typer.Option(help="Then continue in real time for so many seconds; -1 is for ever.")] = 0.0,
     live_rate: Annotated[int, typer.Option(help="Events per second while going on.")] = 500,
 ) -> None:
     """Send the traffic of a simulated fleet to the broker."""
@@ -232,11 +232,11 @@ def top(
 @alerts_app.callback()
 def alerts(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new alerts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The CloudEvents as they were sent.")] = False,
     customer: Annotated[str, typer.Option(help="Only this customer's.")] = "",
 ) -> None:
-    """The alerts sent, oldest first; and who took them in hand."""
+    """The alerts sent, oldest first; and who acknowledged them."""
     if ctx.invoked_subcommand is None:
         commands.alerts(reached(ctx.obj), follow=follow, as_json=as_json, customer=customer)
 

@@ -59,7 +59,7 @@ def add(
 def list_overrides(
     ctx: typer.Context,
     customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Those too whose time is over.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also include those whose time is over.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
 ) -> None:
     """Show the overrides in force, oldest first. Those that were ended are in the audit only."""
@@ -75,7 +75,7 @@ def list_overrides(
 @app.command("end")
 def end(
     ctx: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the start of one that means no other.")],
+    which: Annotated[str, typer.Argument(metavar="ID", help="Its id, or a unique prefix of it.")],
     by: By,
     why: Annotated[str, typer.Option("--why", help="The reason.")] = "",
 ) -> None:

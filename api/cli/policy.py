@@ -34,7 +34,7 @@ File = Annotated[Path, typer.Argument(help="The policy, a TOML file.")]
 
 @app.command("check")
 def check_file(file: File) -> None:
-    """Name every mistake of a policy with its line; or show its version and rules."""
+    """Validate a policy: name every mistake with its line, or show its version and rules."""
     for line in described(checked(file)[0]):
         print_line(harmless(line))
 
@@ -89,7 +89,7 @@ def apply_file(
         )
         print_note(said)
     if settings.policy.file:
-        said = f"policy.file names {settings.policy.file}, which goes before: with these settings it is not taken up"
+        said = f"policy.file names {settings.policy.file}, which takes precedence: this policy is not used"
         print_note(harmless(said))
     _published(settings, done.policy)
 

@@ -47,7 +47,7 @@ def scan_blocklists(
     """Ask blocklists about every address and domain that sent lately, and report what is listed or delisted.
 
     Each list is asked as often as its weight says (blocklists.every_minutes). With --ip or --domain only these are
-    asked about, nothing is reported, and the exit code is 1 if a list that is believed lists one of them, 0 if none
+    asked about, nothing is reported, and the exit code is 1 if a trusted list lists one of them, 0 if none
     does, 3 if no list gave an answer about one of them.
     """
     asked = [*named("--ip", "ip", ip or ()), *named("--domain", "domain", domain or ())]

@@ -19,7 +19,7 @@ By = Annotated[str, typer.Option("--by", help="Who decides it.")]
 def suspend_customer(
     ctx: typer.Context, customer: Name, by: By, why: Annotated[str, typer.Option("--why", help="The reason.")]
 ) -> None:
-    """Say that a customer is suspended: it stands so until `unsuspend`, and is judged as before.
+    """Say that a customer is suspended: it stays suspended until `unsuspend`, and is judged as before.
 
     Nothing is stopped by this; that is for your mail servers. It is on record who decided it, when and why.
     """

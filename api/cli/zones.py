@@ -1,4 +1,4 @@
-"""The commands `repmon zones ...`: which blocklists are asked, and whether they are to be believed."""
+"""The commands `repmon zones ...`: which blocklists are asked, and whether they can be trusted."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ def list_zones(ctx: typer.Context) -> None:
 
 @app.command("test")
 def test_zones(ctx: typer.Context) -> None:
-    """Put the self-test of RFC 5782 before every zone that is asked; ends with 1 if one is not to be believed,
+    """Run the self-test of RFC 5782 on every zone that is asked; ends with 1 if one cannot be trusted,
     or not through one of the resolvers."""
     settings: Settings = ctx.obj
     lines, passed = tested(in_force(settings.blocklists), settings.blocklists)

@@ -185,7 +185,7 @@ class Collector:
         now_s = time.monotonic()
         if now_s - self._logged.get(source.name, -LOG_S) >= LOG_S:
             self._logged[source.name] = now_s
-            log.warning("%s: refused: %s (told once a minute)", source.name, error)
+            log.warning("%s: refused: %s (logged once a minute)", source.name, error)
 
 
 def _too_large(detail: str) -> RefusedError:

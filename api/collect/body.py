@@ -16,7 +16,7 @@ class TooSlowError(RepmonError, TimeoutError):
 
 
 class NoRoomError(ExternalError):
-    """The bodies in hand take all the memory there is for them."""
+    """The bodies being handled take all the memory there is for them."""
 
 
 class MemoryBudget:

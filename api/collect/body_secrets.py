@@ -23,7 +23,7 @@ def verify_socketlabs(body: bytes, secret: str) -> None:
     https://help.socketlabs.com/docs/event-webhooks-authentication-and-access ; endpoints of before June 2021 get forms.
 
     Raises:
-        SignatureError: it is another, or is missing.
+        SignatureError: it does not match, or is missing.
     """
     try:
         given = form_fields(body)["SecretKey"][0] if is_form(body) else _json(body)
@@ -42,7 +42,7 @@ def verify_unisender(body: bytes, key: str) -> None:
     https://godocs.unisender.ru/web-api-ref#callback-format . No time is signed.
 
     Raises:
-        SignatureError: it is another, or is missing.
+        SignatureError: it does not match, or is missing.
     """
     found = _AUTH.search(body)
     if found is None:

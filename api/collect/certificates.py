@@ -21,7 +21,7 @@ FETCH_S = 5.0
 MAX_BYTES = 64_000
 #: Certificates kept; SNS has one a region and year.
 MOST_KEPT = 16
-#: Whoever posts an address that SNS does not know makes us ask for it: no more than so often a minute.
+#: Anyone who posts an address that SNS does not know makes us ask for it: no more than so often a minute.
 MOST_A_MINUTE = 20
 
 #: The body of the answer to a GET.

@@ -22,7 +22,7 @@ def verify_basic(headers: Headers, user: str, password: str) -> None:
     except SignatureError as error:
         raise CredentialsError("Basic", str(error)) from error
     if not same(given, f"{user}:{password}".encode()):
-        raise CredentialsError("Basic", "user or password is another")
+        raise CredentialsError("Basic", "user or password does not match")
 
 
 def verify_bearer(headers: Headers, token: str) -> None:
@@ -36,7 +36,7 @@ def verify_bearer(headers: Headers, token: str) -> None:
     except SignatureError as error:
         raise CredentialsError("Bearer", str(error)) from error
     if not same(given, token):
-        raise CredentialsError("Bearer", "the token is another")
+        raise CredentialsError("Bearer", "the token does not match")
 
 
 def _given(headers: Headers, scheme: str) -> str:

@@ -12,7 +12,7 @@ from schemas.settings import Kafka
 from streams.io.broker import REACH_S, BrokerError, client_config, client_log
 
 POLL_S = 0.1
-#: What the client gives up later than it was told to, in s.
+#: How much later than configured the client gives up, in s.
 GRACE_S = 1.0
 #: As the topics have it; room for a body of `collect.max_bytes`, its key and the header of a batch.
 MAX_MESSAGE_BYTES = 1_048_576
@@ -26,7 +26,7 @@ class Deliverer:
     """A producer that waits for nobody: `deliver` is a coroutine, a full queue is an error.
 
     A message that is not acknowledged within `within_s` is given up, so that none is taken long after its sender was
-    told that it was not.
+    answered that it was not.
     """
 
     def __init__(self, kafka: Kafka, within_s: float, max_inflight_bytes: int) -> None:

@@ -21,7 +21,7 @@ Proof = Literal["secret", "public_key", "topic_arn"]
 
 #: Of a time that is new with each try: what the libraries of Standard Webhooks allow.
 TRY_S = 300.0
-#: Of providers that do not say whether a repeated request is signed anew. A day: SendGrid repeats one for so long, and
+#: Of providers that do not say whether a repeated request is signed again. A day: SendGrid repeats one for so long, and
 #: for so long ingest knows every event's id, so that a request that somebody replays counts nothing twice.
 DAY_S = 86_400.0
 

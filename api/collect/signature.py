@@ -46,7 +46,7 @@ def expect(given: str | bytes, wanted: str | bytes, what: str) -> None:
         SignatureError: they differ; `what` is named, neither of them.
     """
     if not same(given, wanted):
-        raise SignatureError(f"{what} is another")
+        raise SignatureError(f"{what} does not match")
 
 
 def unbase64(text: str, what: str) -> bytes:

@@ -76,7 +76,7 @@ def check_certificate_url(url: str) -> None:
     """A certificate is only asked for from SNS itself: HTTPS, its host in some region, the path its certificates have.
 
     Raises:
-        SignatureError: the address is another.
+        SignatureError: the address is not one of SNS.
     """
     parts = _parts(url)
     if parts is None or not _CERTIFICATE.fullmatch(parts.path) or parts.query or parts.fragment:
@@ -114,7 +114,7 @@ def confirmation_url(message: Message) -> str:
     """Where a subscription is confirmed: at SNS itself, and for the message's own topic.
 
     Raises:
-        SignatureError: the address is another.
+        SignatureError: the address is not one of SNS.
     """
     parts = _parts(message.subscribe_url)
     asked = parse_qs(parts.query) if parts is not None else {}

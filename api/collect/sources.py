@@ -62,7 +62,7 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedS
     elif not checks and not source.unsigned:
         raise SettingsError(
             f"{where}: set user and password, or token: {format_name} signs nothing. "
-            "With unsigned = true anybody is believed"
+            "With unsigned = true anybody is trusted"
         )
     return PreparedSource(
         name,
@@ -76,7 +76,7 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedS
 
 
 def _check_use(where: str, source: Source, scheme: Scheme | None) -> None:
-    """Refuse what would not be looked at: its author would believe to be protected by it."""
+    """Refuse what would not be looked at: its author would think they were protected by it."""
     format_name = source.format
     for each in get_args(Proof):
         if getattr(source, each) and (scheme is None or scheme.needs != each):

@@ -1,5 +1,5 @@
 """Why a customer stands, or stood, where it does: every verdict with its counts, recomputed from the store for the
-moment asked about, beside what was recorded of it.
+moment asked about, next to what was recorded of it.
 """
 
 from collections import defaultdict
@@ -10,8 +10,8 @@ import msgspec
 
 from api.explain.explanation import (
     AlertLife,
+    DecisionNote,
     Explanation,
-    Noted,
     OverrideInForce,
     RuleExplained,
     ScopeExplained,
@@ -62,17 +62,17 @@ class RecordedTransition(msgspec.Struct, frozen=True):
 
 
 class Opened(NamedTuple):
-    """An alert that was open: its transitions, its state (which is of now), and who took note of it."""
+    """An alert that was open: its transitions, its state (which is of now), and who acknowledged it."""
 
     sent: list[RecordedTransition]
     state: AlertState | None
-    noted: Acknowledged | None
+    acknowledgement: Acknowledged | None
 
 
-def _opened(sent: list[RecordedTransition], state: AlertState | None, noted: Acknowledged | None) -> Opened:
-    """Who took note of it before it rose, took note of something milder."""
+def _opened(sent: list[RecordedTransition], state: AlertState | None, last: Acknowledged | None) -> Opened:
+    """An acknowledgement from before it rose was of something milder."""
     rose_ms = next((each.time_ms for each in reversed(sent) if _rises(each.data)), sent[0].time_ms)
-    return Opened(sent, state, noted if noted is not None and noted.time_ms > rose_ms else None)
+    return Opened(sent, state, last if last is not None and last.time_ms > rose_ms else None)
 
 
 def explain(
@@ -241,7 +241,9 @@ def _scope(
     return ScopeExplained(
         scope=subject.scope,
         standing=standing,
-        suspended=Noted(by=suspended.by, time=rfc3339(suspended.since_ms), why=suspended.why) if suspended else None,
+        suspended=DecisionNote(by=suspended.by, time=rfc3339(suspended.since_ms), why=suspended.why)
+        if suspended
+        else None,
         scores=score_of(subject, policy),
         recorded=recorded[0] if recorded else None,
         since=rfc3339(recorded[1]) if recorded else None,
@@ -306,7 +308,7 @@ def _window(rule: Rule, window: str, subject: SubjectCounts, policy: Policy, at_
 
 
 def _life(opened: Opened, at_ms: int) -> AlertLife:
-    sent, state, noted = opened
+    sent, state, ack = opened
     last = sent[-1]
     below_since = None
     if state is not None and (state.episode, state.transition) == (last.data.episode, last.data.transition):
@@ -318,7 +320,7 @@ def _life(opened: Opened, at_ms: int) -> AlertLife:
         opened=rfc3339(sent[0].time_ms),
         changed=rfc3339(next((each for each in reversed(sent) if _changes_level(each.data)), sent[0]).time_ms),
         below_since=rfc3339(below_since) if below_since is not None and below_since <= at_ms else None,
-        acknowledged=Noted(by=noted.by, time=rfc3339(noted.time_ms), why=noted.why) if noted else None,
+        acknowledged=DecisionNote(by=ack.by, time=rfc3339(ack.time_ms), why=ack.why) if ack else None,
         override=last.data.override,
         history=tuple(
             Step(
@@ -361,7 +363,7 @@ def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -
 
 
 def _remarks(rule: Rule, verdict: Verdict, life: AlertLife | None, policy: Policy) -> list[str]:
-    """Why the alert's level is another than the verdict's."""
+    """Why the alert's level differs from the verdict's."""
     alert: Level = life.level if life else "good"
     if verdict.level == alert:
         return []

@@ -49,8 +49,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: str
 
 
-class Noted(msgspec.Struct, frozen=True, kw_only=True):
-    """Who took note of an alert, when and why."""
+class DecisionNote(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acknowledged an alert, or suspended a customer, when and why."""
 
     by: str
     time: str
@@ -61,7 +61,7 @@ class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     """An open alert: since when it is open, and since when at its level (`changed`). An override may hold it at good.
 
     `below_since`: since when the level does not hold any more, so that only the hold time keeps it. `acknowledged`: who
-    took note of it last, unless it rose after that. `override`: the operator's that is in force for it.
+    acknowledged it last, unless it rose after that. `override`: the operator's that is in force for it.
     """
 
     alert_id: str
@@ -69,7 +69,7 @@ class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     opened: str
     changed: str
     below_since: str | None
-    acknowledged: Noted | None
+    acknowledged: DecisionNote | None
     override: OperatorOverride | None
     history: tuple[Step, ...]
 
@@ -88,7 +88,7 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     """What one rule says, recomputed from the store; `window` decides.
 
     `allowance` is what is left until the next level opens, `baseline` what a spike is measured against. `remarks` say
-    why the alert's level is another than the verdict's, and what differs from what was recorded. `customers` are, of a
+    why the alert's level differs from the verdict's, and what differs from what was recorded. `customers` are, of a
     pool, the small customers with most of the numerator, `listings` what is listed of it.
     """
 
@@ -120,7 +120,7 @@ class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
 
     scope: str
     standing: str
-    suspended: Noted | None
+    suspended: DecisionNote | None
     scores: dict[str, int | None]
     recorded: str | None
     since: str | None

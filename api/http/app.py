@@ -124,7 +124,7 @@ def get_listings(
 ) -> models.Listings:
     """Addresses and domains on blocklists that your mail went through, and how much of it.
 
-    An operator's key is told whom each listing is to be blamed on, of all listings or of a customer's.
+    An operator's key sees whom each listing is attributed to, of all listings or of a customer's.
     """
     response.headers["Cache-Control"] = "no-store"
     days, now_ms = asked.ended_days, service.clock()

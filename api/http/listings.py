@@ -1,4 +1,4 @@
-"""Listings over HTTP: to a customer those that its mail went through, to an operator whom they are to be blamed on."""
+"""Listings over HTTP: to a customer those that its mail went through, to an operator whom they are attributed to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ def own_listings(
 ) -> models.Listings:
     """The listings of what `customer` sent through, in force at `now_ms` (epoch ms) or ended in the days before.
 
-    Without `with_causes` nothing is told of anybody else.
+    Without `with_causes` nothing is answered about anybody else.
 
     Raises:
         StoreError: the store failed.

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from schemas.settings import SettingsError
 from streams.io.instrument import readings
 
-#: A stage's metrics by the stage's name; a function, since a stage may be made anew.
+#: A stage's metrics by the stage's name; a function, since a stage may be made again.
 Stages = Callable[[], Mapping[str, Any]]
 
 

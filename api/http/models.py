@@ -90,7 +90,7 @@ class ListingsQuery(Query):
     """How far back."""
 
     ended_days: Annotated[
-        int, Field(ge=0, le=400, description="Those too that ended in so many days; 0: only those in force.")
+        int, Field(ge=0, le=400, description="Also include those that ended in so many days; 0: only those in force.")
     ] = 0
 
 
@@ -356,7 +356,7 @@ class Cause(BaseModel):
 
 
 class Causes(BaseModel):
-    """Whom a listing is to be blamed on, likeliest first; `customers` is how many there are, in all.
+    """Whom a listing is attributed to, likeliest first; `customers` is how many there are, in all.
 
     `dedicated`: one customer's. `shared`: several used the address or domain; this is the evidence, and no verdict.
     `unused`: nobody is known to have.

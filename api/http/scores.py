@@ -9,7 +9,7 @@ from schemas.standing import stored_standing
 from schemas.times import DAY_S
 from streams.io.store import Store
 
-#: So long scores are kept (clickhouse/0018_scores.sql), and so many days are told if nobody says from when.
+#: So long scores are kept (clickhouse/0018_scores.sql), and so many days are answered if nobody says from when.
 KEPT_DAYS, SHOWN_DAYS = 400, 30
 
 HISTORY = f"""

@@ -57,7 +57,7 @@ async def run_demo(
             await run_until_stopped(
                 stack,
                 seconds=duration,
-                beside=lambda stack, over: [
+                alongside=lambda stack, over: [
                     asyncio.create_task(_simulated(stack, options, truth, over)),
                     asyncio.create_task(show.alerts(over)),
                     asyncio.create_task(show.table(over)),

@@ -29,7 +29,7 @@ from streams.io.store import Store, open_store
 
 
 def takes(settings: Settings, refused: Refused | None = None) -> dict[str, BatchReader]:
-    """How each configured source topic is read. With `refused` mail is noted that nobody wanted.
+    """How each configured source topic is read. With `refused` mail is recorded that nobody wanted.
 
     Raises:
         SettingsError: an unknown format.
@@ -50,7 +50,7 @@ def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Batch
         find_late = settings.ingest.late_bounces and format_name in NO_LATE_MARK
         found[topic] = take_mail(
             adapt,
-            # Who mail was delivered to is told by the hash of his address.
+            # A recipient is known by the hash of their address.
             replace(context, hash_all=context.hash_all or find_late),
             classify,
             bounds(settings.ingest),
@@ -97,7 +97,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
 
 
 def _lists(settings: Settings) -> Lists:
-    """What listings weigh that outside monitors tell of."""
+    """What listings weigh that outside monitors report."""
     own = settings.blocklists
     zones = load_zones(Path(own.zones_file) if own.zones_file else None)
     weights = {name.lower().rstrip("."): weight for name, weight in own.outside_weights.items()}

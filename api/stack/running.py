@@ -24,7 +24,7 @@ TRIM_S = 1.0
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Like `asyncio.run`, but what does not end by itself is left behind: without their broker, the supervisors
-    of a Faust app start its agents anew as often as they are cancelled, and a query on a thread takes its time.
+    of a Faust app start its agents again as often as they are cancelled, and a query on a thread takes its time.
 
     Raises:
         KeyboardInterrupt: Ctrl-C before `main` had its own handler.
@@ -47,7 +47,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _thread_ended(args: threading.ExceptHookArgs) -> None:
-    """Without its broker, the thread of a Faust consumer ends as cancelled when it is stopped: nothing to be told."""
+    """Without its broker, the thread of a Faust consumer ends as cancelled when it is stopped: no fault."""
     if not issubclass(args.exc_type, asyncio.CancelledError):
         threading.__excepthook__(args)
 

@@ -28,7 +28,7 @@ class MonitorStage:
     """A monitor with its connections. `start` and `stop` belong to one event loop."""
 
     def __init__(self, settings: Settings, data: Path) -> None:
-        load_template(settings.alerts.text_file)  # a mistake in it is told at the start
+        load_template(settings.alerts.text_file)  # a mistake in it is reported at the start
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
         in_force = policy_in_force(settings, self._store)
@@ -55,7 +55,7 @@ class MonitorStage:
         await self._monitor.start()
 
     async def stop(self, patience_s: float | None = None) -> None:
-        """Finish what is in hand, for no longer than `patience_s`."""
+        """Finish what is being handled, for no longer than `patience_s`."""
         idle = await self._monitor.stop(patience_s)
         await asyncio.to_thread(self._publisher.flush, 30.0 if patience_s is None else patience_s)
         if idle:

@@ -41,8 +41,8 @@ WATCH_S = 0.5
 #: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
 #: what a power cut can cost the embedded default.
 BACKLOG = (100_000, 50_000)
-#: The topics whose memory is given back, beside those of `ingest.formats`. Alerts are few and stay; changes are only a
-#: work list.
+#: The topics whose memory is given back, in addition to those of `ingest.formats`. Alerts are few and stay; changes are
+#: only a work list.
 ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS, topics.REPUTATION_CHANGES)
 
 
@@ -223,7 +223,7 @@ class Stack:
                 held = False
 
     async def _roll(self) -> None:
-        """Count everything, make the topics anew, go on. Producers wait for about two seconds, judgement for
+        """Count everything, make the topics again, continue. Producers wait for about two seconds, judgement for
         as long as the monitor takes to join again; it then judges everybody."""
         broker, kafka = self._broker, self.settings.kafka
         rolled = {**dict.fromkeys(ROLLED), **self.settings.ingest.formats}
@@ -306,15 +306,15 @@ class _Server(uvicorn.Server):
 
 
 async def run_until_stopped(
-    stack: Stack, *, seconds: float | None, beside: Callable[[Stack, asyncio.Event], list[asyncio.Task[None]]]
+    stack: Stack, *, seconds: float | None, alongside: Callable[[Stack, asyncio.Event], list[asyncio.Task[None]]]
 ) -> None:
-    """Run until Ctrl-C, SIGTERM, `seconds`, or a stage's failure, which is raised. `beside` starts what shall
-    run along (a console, a simulator) and is told by the event to end."""
+    """Run until Ctrl-C, SIGTERM, `seconds`, or a stage's failure, which is raised. `alongside` starts what shall
+    run along (a console, a simulator) and ends once the event is set."""
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, over.set)
-    tasks = beside(stack, over)
+    tasks = alongside(stack, over)
     ended = asyncio.create_task(over.wait())
     try:
         ends: list[asyncio.Future[Any]] = [ended, stack.failed, *tasks]

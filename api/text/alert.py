@@ -43,7 +43,7 @@ _FIRST = re.compile(r"^(\d+(?=[.)])|(?=[-+]))")
 _LINKS = re.compile(r"(?i)(?<=\bwww)(?=\.)|(?=://)")
 
 
-class Told(NamedTuple):
+class AlertFacts(NamedTuple):
     """What a text is made of: the alert's last transition, when (RFC 3339) it was opened and last changed, and what is
     left until the next level."""
 
@@ -66,9 +66,9 @@ class Template:
             for part in _PARTS.findall(line):
                 _check(part, line, f"{source}:{number}")
 
-    def filled(self, told: Told) -> str:
+    def filled(self, facts: AlertFacts) -> str:
         """The text about one alert."""
-        values, lists = _values(told), _lists(told.data)
+        values, lists = _values(facts), _lists(facts.data)
         paragraphs = [_paragraph(lines, values, lists) for lines in self._paragraphs]
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
 
@@ -134,8 +134,8 @@ def _filled(part: str, values: Mapping[str, str]) -> str:
     return part[0] if part in ("{{", "}}") else values[part[1:-1]]
 
 
-def _values(told: Told) -> dict[str, str]:
-    data = told.data
+def _values(facts: AlertFacts) -> dict[str, str]:
+    data = facts.data
     rates = data.metric in RATES or data.metric in BURNS
     units = next((unit for metric, unit in UNITS.items() if metric == data.metric), (data.metric, data.metric))
     number = f"{data.numerator:,} {escaped(units[data.numerator != 1])}"
@@ -162,10 +162,10 @@ def _values(told: Told) -> dict[str, str]:
         if usual is None or usual.denominator <= 0
         else f"{usual.numerator:,} of {usual.denominator:,}, "
         f"{percent(min(usual.numerator, usual.denominator) / usual.denominator)}",
-        "left": _left(told),
+        "left": _left(facts),
         "alert_id": escaped(data.alert_id),
-        "opened": escaped(told.opened),
-        "changed": escaped(told.changed),
+        "opened": escaped(facts.opened),
+        "changed": escaped(facts.changed),
         "policy": escaped(data.policy_version),
     }
 
@@ -174,9 +174,9 @@ def _usually(data: AlertData) -> str:
     return f" where {data.denominator:,} are usual at this time of day" if data.metric == SPIKE else ""
 
 
-def _left(told: Told) -> str:
+def _left(facts: AlertFacts) -> str:
     """`17 more complaints until excessive (24h)`, of the alert's own rule."""
-    own = next((each for each in told.left if each.rule == told.data.rule), None)
+    own = next((each for each in facts.left if each.rule == facts.data.rule), None)
     return (
         ""
         if own is None

@@ -1,4 +1,4 @@
-"""Listings and whom they are to be blamed on, as lines for a person."""
+"""Listings and whom they are attributed to, as lines for a person."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ def line(listing: CausedListing, looked: str = "") -> str:
     state = "in force" if listing.ended_ms is None else f"ended {rfc3339(listing.ended_ms)}"
     unsure = ("" if listing.confirmed else ", unconfirmed") + (f", {looked}" if looked else "")
     where = f"{listing.resource} on {listing.zone}"
-    return f"{rfc3339(listing.began_ms)}  {listing.weight:<13}  {where}  {state}{unsure}  {_blamed(listing)}"
+    return f"{rfc3339(listing.began_ms)}  {listing.weight:<13}  {where}  {state}{unsure}  {_attributed(listing)}"
 
 
 def lines(listing: CausedListing, looked: str = "") -> Iterator[str]:
@@ -31,7 +31,7 @@ def lines(listing: CausedListing, looked: str = "") -> Iterator[str]:
         yield f"known   {looked}"
     if listing.pool:
         yield f"pool    {listing.pool}"
-    yield f"causes  {_blamed(listing)}"
+    yield f"causes  {_attributed(listing)}"
     if listing.causes:
         yield ""
         yield from table(listing.causes)
@@ -68,7 +68,7 @@ def _row(cause: Cause) -> tuple[str, ...]:
     return (cause.customer, *(f"{each:,}" for each in counts), f"{cause.excess:,.1f}", f"{cause.share:.2f}")
 
 
-def _blamed(listing: CausedListing) -> str:
+def _attributed(listing: CausedListing) -> str:
     match listing.attributed:
         case "unused":
             return "nobody is known to have used it"

@@ -22,7 +22,7 @@ HEAD = ("RESOURCE", "LIST", "OUTCOME", "WEIGHT", "CODES", "BELIEVED", "MEANING")
 class LookLine(msgspec.Struct, kw_only=True, frozen=True, tag_field="line", tag="look"):
     """What one list said about one address or domain. `outcome` is `listed`, `clear`, `failed` (nothing was learned) or
     `not asked` (the list needs a key); `weight` is that of the listing, of a list without one that of the list.
-    `reason` is why nothing was learned, `distrusted` whether that is since the list is not to be believed.
+    `reason` is why nothing was learned, `distrusted` whether that is because the list is not trusted.
 
     `customers` and `messages` say who used it in the lookback, where the store was asked.
     """
@@ -43,7 +43,7 @@ class LookLine(msgspec.Struct, kw_only=True, frozen=True, tag_field="line", tag=
 
 
 class ZoneLine(msgspec.Struct, kw_only=True, frozen=True, tag_field="line", tag="zone"):
-    """What a scan found on one list. `distrusted` is why it is not believed, empty where it is."""
+    """What a scan found on one list. `distrusted` is why it is not trusted, empty where it is."""
 
     zone: str
     looked: int

@@ -12,7 +12,7 @@ from schemas.policy_metric import RATES, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 
-#: What a policy says beside its rules and overrides.
+#: What a policy says in addition to its rules and overrides.
 FIELDS = tuple(name for name in Policy.__struct_fields__ if name not in ("rules", "overrides"))
 
 

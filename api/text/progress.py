@@ -1,4 +1,4 @@
-"""A bar for whoever runs a command by hand and waits."""
+"""A bar for somebody who runs a command by hand and waits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

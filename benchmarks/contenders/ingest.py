@@ -1,4 +1,4 @@
-"""`repmon ingest`, as it is, with a clock on its consumer. It ends when it is told to (SIGTERM)."""
+"""`repmon ingest`, as it is, with a clock on its consumer. It ends when it is asked to (SIGTERM)."""
 
 import sys
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import confluent_kafka
 
-#: By default librdkafka fetches nothing for a second once its queue is full, and whoever empties it faster than that
-#: waits. All contenders get this; the product is measured as it is.
+#: By default librdkafka fetches nothing for a second once its queue is full, and a consumer that empties it faster than
+#: that waits. All contenders get this; the product is measured as it is.
 FETCH_ON = {"fetch.queue.backoff.ms": "20"}
 
 
@@ -54,5 +54,5 @@ def _first() -> None:
 
 
 def clock_consumers() -> None:
-    """Whoever makes a consumer after this makes a clocked one. Call it before the import of what is measured."""
+    """Every consumer made after this is a clocked one. Call it before the import of what is measured."""
     confluent_kafka.Consumer = Clocked  # type: ignore[misc]

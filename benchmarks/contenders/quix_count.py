@@ -1,7 +1,7 @@
 """Quix Streams: events per customer and minute, as its documentation has it (tumbling windows, message time).
 
 Guide: https://quix.io/docs/quix-streams/windowing.html . The key of the messages is the customer, so nothing has
-to be grouped anew. A window closes when a later message of its customer comes: the topic ends with one for each.
+to be grouped again. A window closes when a later message of its customer comes: the topic ends with one for each.
 """
 
 import sys

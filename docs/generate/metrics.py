@@ -24,7 +24,7 @@ Every metric, from the code that counts (`make docs`). `/metrics` answers in Pro
 | `collect` | its own interface, `collect.port` |
 | `ingest`, `monitor`, `scan-blocklists` | `metrics.port`, where it is set |
 
-`/healthz` is there too: 200, or 503 with what is wrong. Rules for what operators must be told:
+`/healthz` is there too: 200, or 503 with what is wrong. Rules for what operators must know:
 [deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml).
 """
 #: The stages whose numbers are dataclasses, by the name that their metrics have.

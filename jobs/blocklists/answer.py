@@ -30,7 +30,7 @@ class Clear:
 @dataclass(frozen=True, slots=True)
 class Failed:
     """Nothing was learned. `distrust` says that the zone did not merely fail: it refused, or answered what no blocklist
-    answers, so that nothing else it says is to be believed."""
+    answers, so that nothing else it says can be trusted."""
 
     reason: str
     distrust: bool = False
@@ -64,7 +64,7 @@ def read_answer(zone: Zone, codes: tuple[str, ...], error: DNSError | None = Non
     - One record outside 127.0.0.0/8 (hijacked or dead zone), or one that is an error code, spoils the answer, and
       the zone with it.
     - A record that the zone's table does not name counts only where the zone says `any_code`, with the zone's
-      weight; beside a named one it is kept as evidence.
+      weight; next to a named one it is kept as evidence.
     """
     if error is not None:
         return Clear() if error.args[0] == ARES_ENOTFOUND else Failed(_reason(error))

@@ -49,7 +49,7 @@ class Question(NamedTuple):
 
 
 class QueryProgress(Protocol):
-    """Is told how far the questions are."""
+    """Receives how far the questions are."""
 
     def expect(self, questions: int) -> object:
         """So many more are to be asked."""
@@ -68,7 +68,7 @@ class NullProgress:
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """How questions are put: by which settings, how fast, and who is told how far they are."""
+    """How questions are put: by which settings, how fast, and where their progress is reported."""
 
     settings: Blocklists
     pacer: Pacer

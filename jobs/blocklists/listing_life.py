@@ -1,13 +1,13 @@
 """The life of a listing: what one more look changes. Pure, with the time passed in.
 
 - A look that failed changes nothing, ever.
-- Whatever a look says for the first time is only noted; a second look that says the same makes it so: a listing begins
-  (`listed`), changes its weight, or ends (`delisted`). The two are `second_look_ms` apart at least, and through
+- Whatever a look says for the first time is only recorded; a second look that says the same makes it so: a listing
+  begins (`listed`), changes its weight, or ends (`delisted`). The two are `second_look_ms` apart at least, and through
   different resolvers where there are several; the same resolver is enough after `SAME_RESOLVER_MS`, for the other may
   be out of order.
 - A listing on a critical list counts at once, marked unconfirmed; the second look confirms it (`still_listed`).
-- A listing whose weight changed ends and begins anew: whoever reads one weight only sees both ends of it.
-- A listing that goes on is reported again when its codes changed, when another than us reported it last, or
+- A listing whose weight changed ends and begins again: a reader of one weight alone sees both ends of it.
+- A listing that continues is reported again when its codes changed, when another than us reported it last, or
   `SAY_AGAIN_MS` after it was last reported.
 """
 
@@ -21,7 +21,7 @@ from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from schemas.listing import BlocklistEvent, ListingType, ResourceKind, Weight
 from schemas.times import HOUR_MS, MINUTE_MS
 
-#: A listing is reported again after this long, so that one nobody looks at any more can be told by its age.
+#: A listing is reported again after this long, so that one nobody looks at any more is recognised by its age.
 SAY_AGAIN_MS = 6 * HOUR_MS
 SAME_RESOLVER_MS = 30 * MINUTE_MS
 

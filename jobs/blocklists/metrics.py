@@ -14,10 +14,10 @@ class ScanMetrics:
     scans: int = counter("Scans in which zones took their turn.")
     rounds: int = counter("Rounds: a zone was asked about all addresses and domains.")
     looks: int = counter("Questions to blocklists.")
-    failed_looks: int = counter("Questions that taught nothing: no answer, a refusal, a zone that is not believed.")
+    failed_looks: int = counter("Questions that taught nothing: no answer, a refusal, a zone that is not trusted.")
     last_scan_ms: int = gauge("When zones last took their turn (epoch ms, UTC).")
     turn_late_seconds: float = gauge("How late the zone was that waited longest for its turn in the last scan.")
-    distrusted_zones: int = gauge("Zones not believed when they were last asked, for one kind of address or all.")
+    distrusted_zones: int = gauge("Zones not trusted when they were last asked, for one kind of address or all.")
     open_listings: int = gauge("Listings in force.")
     unchecked_listings: int = gauge("Listings in force about which the last question got no answer.")
     oldest_answer_seconds: float = gauge("Age of the last answer about the listing that was longest without one.")
@@ -34,7 +34,7 @@ class ScanMetrics:
         self.second_looks_owed = result.waiting
         self._unchecked = (self._unchecked - result.answered | result.unanswered).intersection(listed)
         self.unchecked_listings = len(self._unchecked)
-        # What only an outside monitor told of, on a list that is not asked, is as old as that one's last word.
+        # What only an outside monitor reported, on a list that is not asked, is as old as that one's last word.
         ours = [each.looked_ms for each in result.states.values() if each.listing and not each.listing.monitor]
         self.oldest_answer_seconds = max((result.now_ms - each for each in ours), default=0) / 1000
         self._distrusted = self._distrusted.difference(result.tested).union(result.distrusted)

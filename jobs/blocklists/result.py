@@ -20,7 +20,7 @@ class ZoneResult:
     """What a zone said: how many looks, how many of them found a listing, how many failed, and mostly why.
 
     `began` and `ended` are listings that were reported `listed` and `delisted`; `distrusted` is why nothing was
-    believed of what it said about one family or all, empty if it was.
+    trusted of what it said about one family or all, empty if it was.
     """
 
     zone: str
@@ -39,7 +39,7 @@ class ScanResult:
 
     `listed_looks` are the looks that found a listing, new or old. `answered` and `unanswered` are the listings in force
     (by resource and zone) that were asked about. `tested` are the zones whose trust was looked into, `distrusted` those
-    of them that are not believed, and why. `used` says who used what in the lookback. `invalid` is what the store names
+    of them that are not trusted, and why. `used` says who used what in the lookback. `invalid` is what the store names
     as an address or domain and is none. `keyless` are the zones that lack their key, `spared` those whose limit a day
     is used up; `unasked` counts open listings on zones that are not asked, which stay as they are. `late_ms` is how
     late the turn was that is most overdue, `rounds` how many zones have gone round with this scan.

@@ -1,4 +1,4 @@
-"""The blocklist scan: ask about every address and domain that sent lately, and report what began, goes on or ended."""
+"""The blocklist scan: ask about every address and domain that sent lately, report what began, continues or ended."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ from streams.io.store import Store
 #: What was sent from is read again after so long.
 USED_MS = 5 * MINUTE_MS
 #: What was reported takes a while to come back through the broker: for so long, what this process knows of a listing
-#: goes before what is stored.
+#: takes precedence over what is stored.
 RECENT_MS = 10 * MINUTE_MS
 #: Where no zone is asked, no turn is ever due.
 NEVER_MS = 1 << 53
@@ -91,7 +91,7 @@ class Scanner:
         self._unfit: set[tuple[ZoneFamily, str]] = set()
 
     def take_up(self, now_ms: int) -> None:
-        """Take up the turns of the zones where they were left, perhaps by another process."""
+        """Continue the turns of the zones where they were left, perhaps by another process."""
         self._read_used(now_ms)
         stored = read_turns(self._store)
         self._turns = {
@@ -141,7 +141,7 @@ class Scanner:
 
     def second_looks(self, now_ms: int, bounced_since_ms: int | None = None) -> ScanResult:
         """Ask about what waits for a second look, and what bounces since `bounced_since_ms` (epoch ms) say is listed.
-        Zones that were not believed are still not."""
+        Zones that were not trusted still are not."""
         states, trust = self._states(now_ms), read_trust(self._store)
         named = [] if bounced_since_ms is None else named_in_bounces(self._store, self._table, bounced_since_ms)
         waiting = [
@@ -190,7 +190,7 @@ class Scanner:
         self._recent |= {key: (now_ms, state) for key, state in after.items() if state != states.get(key, NOTHING)}
         trust = read_trust(self._store)
         for held in write_trust(self._store, trust, found.tested, found.distrusted, now_ms):
-            _log.warning("%s (%s) is not believed: %s", held.zone, held.family, found.distrusted[held])
+            _log.warning("%s (%s) is not trusted: %s", held.zone, held.family, found.distrusted[held])
         self._warn_of_resolvers(found)
         write_turns(self._store, turns, now_ms)
         self._turns |= turns
@@ -204,7 +204,7 @@ class Scanner:
         )
 
     def _warn_of_resolvers(self, found: TrustedLookups) -> None:
-        """Say once of each list that is believed through which resolver it is not asked."""
+        """Say once of each trusted list through which resolver it is not asked."""
         failed = {each: why for each, why in found.by_resolver.items() if why and each[0] not in found.distrusted}
         for each in failed.keys() - self._unfit:
             _log.warning("%s (%s) is not asked through %s: %s", *each[0], each[1], failed[each])

@@ -1,4 +1,4 @@
-"""What the blocklist scan knows between two scans, in ClickHouse: listings, first looks, which zones are believed."""
+"""What the blocklist scan knows between two scans, in ClickHouse: listings, first looks, which zones are trusted."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ States = dict[tuple[str, str], State]
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whether a zone is believed, since when (epoch ms, UTC), and why not."""
+    """Whether a zone is trusted, since when (epoch ms, UTC), and why not."""
 
     since_ms: int
     reason: str = ""
@@ -125,7 +125,7 @@ def read_trust(store: Store) -> dict[ZoneFamily, Trust]:
 def write_trust(
     store: Store, before: Mapping[ZoneFamily, Trust], tested: Collection[ZoneFamily], distrusted: Untrusted, now_ms: int
 ) -> list[ZoneFamily]:
-    """Store whether each of `tested` is believed; returns those that are not, and were until now. Each of them is an
+    """Store whether each of `tested` is trusted; returns those that are not, and were until now. Each of them is an
     incident for operators.
 
     Raises:

@@ -15,7 +15,7 @@ from schemas.settings import Blocklists
 
 
 class TrustedLookups(NamedTuple):
-    """The looks, those at zones that are not believed as failures; which zones were tested; which are not believed,
+    """The looks, those at zones that are not trusted as failures; which zones were tested; which are not trusted,
     and why; and why each zone failed its test through each resolver, empty where it passed."""
 
     looks: list[Look]
@@ -35,7 +35,7 @@ async def trusted_lookups(
     """Test the zones, and ask those that passed.
 
     Zones that fail their self-test, and those of `fallen`, are not asked at all; no zone is asked through a resolver
-    through which it fails. With `world` a zone that lists too many is not believed either.
+    through which it fails. With `world` a zone that lists too many is not trusted either.
 
     Raises:
         SettingsError: a resolver is not an IP address.

@@ -14,7 +14,7 @@ from streams.io.store import Store
 
 #: So many customers of a resource are named, ...
 NAMED = 5
-#: ... and so many of a domain are told apart, to be counted once for the domain registered above several.
+#: ... and so many of a domain are distinguished, to be counted once for the domain registered above several.
 TOLD_APART = 100
 
 #: Sending addresses, From and DKIM domains with who used them and for how many messages: those that left, each
@@ -111,7 +111,7 @@ class _Sum:
 
 
 def resources_of(text: str, kind: str = "") -> tuple[Resource, ...]:
-    """An address; or a domain and the domain registered, where that is another; or nothing, where the text is neither,
+    """An address; or a domain and the domain registered, where that differs; or nothing, where the text is neither,
     or not of the kind."""
     if is_address(text):
         return () if kind == "domain" else (Resource("ip", text),)

@@ -61,7 +61,7 @@ class SelfTests:
 
 
 class Tested(NamedTuple):
-    """Why a zone and family is not believed, empty where it is; and where it is, through which resolvers it is not
+    """Why a zone and family is not trusted, empty where it is; and where it is, through which resolvers it is not
     asked, each with why."""
 
     reason: str

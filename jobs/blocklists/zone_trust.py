@@ -1,4 +1,4 @@
-"""Which zones are to be believed: RFC 5782's self-test, and what an answering zone gives away. Pure.
+"""Which zones can be trusted: RFC 5782's self-test, and what an answering zone gives away. Pure.
 
 Trust is by zone and family: a list may hold IPv4 addresses well and IPv6 ones not at all.
 """
@@ -28,7 +28,7 @@ class Probe(NamedTuple):
     listed: bool
 
 
-#: Why each zone and family is not to be believed.
+#: Why each zone and family is not trusted.
 Untrusted = Mapping[ZoneFamily, str]
 
 
@@ -66,7 +66,7 @@ def _wrong(zone: Zone, listed: bool, raw: Raw) -> str:
 
 
 def untrusted(looks: Iterable[Look], settings: Blocklists, *, world: bool = True) -> dict[ZoneFamily, str]:
-    """Zones whose answers are not to be believed, by these answers.
+    """Zones whose answers cannot be trusted, by these answers.
 
     - One refusal, or one answer outside 127.0.0.0/8, spoils the zone.
     - So does a listing of too many of the resources asked about at once. Listings that accuse nobody (weight

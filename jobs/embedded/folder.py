@@ -58,7 +58,7 @@ class DataFolder:
         self._lock = lock
 
     def give_back(self) -> None:
-        """Unlock, and say that nothing runs here. Without the lock nothing is done: what runs is another's."""
+        """Unlock, and say that nothing runs here. Without the lock nothing is done: another process runs it."""
         if self._lock is None:
             return
         with suppress(FileNotFoundError):

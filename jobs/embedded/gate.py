@@ -59,7 +59,7 @@ class Gate:
         self._loop.call_soon_threadsafe(self._open.set)
 
     def forget(self) -> None:
-        """Begin counting `produced_bytes` anew."""
+        """Begin counting `produced_bytes` again from 0."""
         self.produced_bytes = 0
 
     def stop(self) -> None:

@@ -252,7 +252,7 @@ def _commit(client: Consumer, message: Message) -> None:
 
 
 def _note(error: KafkaError) -> None:
-    """librdkafka goes on by itself after an error, unless it is fatal or the broker's last word."""
+    """librdkafka continues by itself after an error, unless it is fatal or the broker's last word."""
     if error.fatal() or error.code() in REFUSALS:
         raise KafkaException(error)
     log.warning("consuming: %s", error.str())

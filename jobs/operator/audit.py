@@ -1,4 +1,4 @@
-"""What people decided, one row each, only ever added (table `audit`); and the verdicts beside it (table `alerts`)."""
+"""What people decided, one row each, only ever added (table `audit`); and the verdicts next to it (table `alerts`)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -45,7 +45,7 @@ class Decision(NamedTuple):
     detail: Mapping[str, Any]
 
 
-def note(store: Store, decision: Decision) -> None:
+def record_decision(store: Store, decision: Decision) -> None:
     """Add the row.
 
     Raises:
@@ -55,7 +55,7 @@ def note(store: Store, decision: Decision) -> None:
     store.insert("audit", {name: [value] for name, value in columns.items()})
 
 
-def is_noted(store: Store, decision: Decision) -> bool:
+def is_recorded(store: Store, decision: Decision) -> bool:
     """Whether its row is there.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.operator.audit import Decision, note
+from jobs.operator.audit import Decision, record_decision
 from schemas.customer import Customer
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
@@ -91,7 +91,7 @@ def store_list(store: Store, customers: Sequence[Customer], *, whole: bool, by: 
     _insert(store, [known[name] for name in removed], gone=True, now_ms=now_ms)
     if changed or removed:
         detail = {"changed": len(changed), "removed": len(removed)}
-        note(store, Decision(utc_time(now_ms), by, IMPORTED, "", "customers", why, detail))
+        record_decision(store, Decision(utc_time(now_ms), by, IMPORTED, "", "customers", why, detail))
     return Imported(len(changed), len(removed))
 
 
@@ -124,7 +124,7 @@ def set_customer(
         "customer",
     )
     _insert(store, [after], gone=False, now_ms=now_ms)
-    note(store, Decision(utc_time(now_ms), by, CHANGED, name, name, why, msgspec.to_builtins(after)))
+    record_decision(store, Decision(utc_time(now_ms), by, CHANGED, name, name, why, msgspec.to_builtins(after)))
     return after
 
 
@@ -141,7 +141,7 @@ def remove_customer(store: Store, name: str, *, by: str, why: str, now_ms: int) 
     if not known:
         raise CustomersError(f"customer {name!r} is not on the list")
     _insert(store, known, gone=True, now_ms=now_ms)
-    note(store, Decision(utc_time(now_ms), by, REMOVED, name, name, why, {}))
+    record_decision(store, Decision(utc_time(now_ms), by, REMOVED, name, name, why, {}))
     return known[0]
 
 

@@ -1,4 +1,4 @@
-"""What operators decide of single customers: overrides of a rule, and that an alert was taken note of.
+"""What operators decide of single customers: overrides of a rule, and that an alert was acknowledged.
 
 Every decision is a row of the table `audit`, with who and why; none is ever changed. Monitors look for overrides every
 few seconds (`streams.decisions.stored_overrides`).
@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar, get_args
 
 import msgspec
 
-from jobs.operator.audit import Decision, note
+from jobs.operator.audit import Decision, record_decision
 from schemas.alert import AlertData, AlertEvent
 from schemas.errors import InvalidInputError
 from schemas.names import BadNameError, clean_name
@@ -93,12 +93,12 @@ def add_override(
         raise DecisionError(f"--until: {rfc3339(until_ms)} is more than {LONGEST_MS // UNIT_MS['d']} days ahead")
     detail = OverrideDetail(rule=rule, stream=stream, at_most=msgspec.convert(at_most, Cap), until_ms=until_ms)
     name = blake2b(msgspec.json.encode((customer, by, why, now_ms, detail)), digest_size=6).hexdigest()
-    note(store, Decision(utc_time(now_ms), by, ADDED, customer, name, why, msgspec.to_builtins(detail)))
+    record_decision(store, Decision(utc_time(now_ms), by, ADDED, customer, name, why, msgspec.to_builtins(detail)))
     return StoredOverride(id=name, customer=customer, by=by, why=why, since_ms=now_ms, **msgspec.structs.asdict(detail))
 
 
 def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> StoredOverride:
-    """End an override before its time. `name` is its id or the start of one that means no other.
+    """End an override before its time. `name` is its id or a unique prefix of it.
 
     Raises:
         DecisionError: there is no such override in force, or several.
@@ -107,7 +107,7 @@ def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> 
     given("--by", by)
     in_force = [each for each in stored_overrides(store, now_ms) if now_ms < each.until_ms]
     found = _one(name, [(each.id, each) for each in in_force], "override in force")
-    note(store, Decision(utc_time(now_ms), by, ENDED, found.customer, found.id, why, {"rule": found.rule}))
+    record_decision(store, Decision(utc_time(now_ms), by, ENDED, found.customer, found.id, why, {"rule": found.rule}))
     return found
 
 
@@ -119,7 +119,7 @@ class FoundAlert(NamedTuple):
 
 
 def find_alert(store: Store, name: str) -> FoundAlert:
-    """The alert that an id, or the start of one that means no other, names.
+    """The alert that an id, or a unique prefix of one, names.
 
     Raises:
         DecisionError: there is no such alert, or several.
@@ -131,7 +131,7 @@ def find_alert(store: Store, name: str) -> FoundAlert:
 
 
 def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> AlertData:
-    """Note that somebody took note of an alert. `name` is the episode's id or the start of one that means no other.
+    """Record that somebody acknowledged an alert. `name` is the episode's id or a unique prefix of it.
 
     Raises:
         DecisionError: there is no such alert, several, or it is resolved.
@@ -142,7 +142,7 @@ def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> A
     if found.kind == "resolved":
         raise DecisionError(f"alert {found.alert_id} of {found.customer} ({found.rule}) is resolved")
     detail = {"rule": found.rule, "scope": found.scope, "level": found.level}
-    note(store, Decision(utc_time(now_ms), by, ACKNOWLEDGED, found.customer, found.alert_id, why, detail))
+    record_decision(store, Decision(utc_time(now_ms), by, ACKNOWLEDGED, found.customer, found.alert_id, why, detail))
     return found
 
 

@@ -1,6 +1,6 @@
-"""Applying a policy: kept in the store with who, when and why, noted in the audit, published for others.
+"""Applying a policy: kept in the store with who, when and why, recorded in the audit, published for others.
 
-Order: stored first, which puts it in force; then the audit row; then the topic. Whoever applies the same text again
+Order: stored first, which puts it in force; then the audit row; then the topic. Applying the same text again
 changes nothing; what was cut short before, row and message, is then made up for.
 """
 
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from jobs.operator.audit import Decision, is_noted, note
+from jobs.operator.audit import Decision, is_recorded, record_decision
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
@@ -43,7 +43,7 @@ def apply(store: Store, text: str, source: str, by: str, why: str, now_ms: int) 
         raise PolicyError(f"{source}: {size:,} bytes are more than the {MAX_TEXT_BYTES:,} that a policy may have")
     former = newest(store)
     if former is not None and former.text == text:
-        _noted(store, former, policy)
+        _recorded(store, former, policy)
         return Application("unchanged", former, former.version)
     # Never before the one it replaces, whatever the clocks of two operators say.
     applied_ms = max(now_ms, former.applied_ms + 1) if former else now_ms
@@ -58,7 +58,7 @@ def apply(store: Store, text: str, source: str, by: str, why: str, now_ms: int) 
             "text": [text],
         },
     )
-    _noted(store, applied, policy)
+    _recorded(store, applied, policy)
     return Application("applied", applied, former.version if former else "")
 
 
@@ -71,7 +71,7 @@ def publish(applied: AppliedPolicy, send: Callable[[str, bytes, bytes], None]) -
     send(REPUTATION_POLICY, KEY, msgspec.json.encode(applied))
 
 
-def _noted(store: Store, applied: AppliedPolicy, policy: Policy) -> None:
+def _recorded(store: Store, applied: AppliedPolicy, policy: Policy) -> None:
     """See to the audit's row."""
     decision = Decision(
         time=EPOCH + timedelta(milliseconds=applied.applied_ms),
@@ -82,5 +82,5 @@ def _noted(store: Store, applied: AppliedPolicy, policy: Policy) -> None:
         why=applied.why,
         detail={"rules": [rule.name for rule in policy.rules], "overrides": len(policy.overrides)},
     )
-    if not is_noted(store, decision):
-        note(store, decision)
+    if not is_recorded(store, decision):
+        record_decision(store, decision)

@@ -4,7 +4,7 @@ It is shown as the customer's standing and stays on record. The customer is judg
 when it could be lifted.
 """
 
-from jobs.operator.audit import Decision, note
+from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecisionError, check_known, given, named
 from schemas.times import utc_time
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
@@ -45,7 +45,7 @@ def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) ->
 def _store(store: Store, customer: str, action: str, by: str, why: str, now_ms: int) -> None:
     """First on record, then in force: what is not in force can be repeated."""
     time = utc_time(now_ms)
-    note(store, Decision(time, by, action, customer, customer, why, {}))
+    record_decision(store, Decision(time, by, action, customer, customer, why, {}))
     row = {
         "customer": customer,
         "suspended": action == SUSPENDED,

@@ -157,7 +157,7 @@ def oldest_first(store: Store, chosen: Chosen, until_ms: int, *, again: bool) ->
 
 
 def named(store: Store, which: str) -> Letter:
-    """The letter that an id, a short id or the start of one of them means.
+    """The letter that an id, a short id or a unique prefix of one of them names.
 
     Raises:
         DeadLetterError: none is meant, or more than one.

@@ -1,7 +1,7 @@
-"""Dead letters sent to their topic again, once they can be read: checked, acknowledged, noted in this order.
+"""Dead letters sent to their topic again, once they can be read: checked, acknowledged, recorded in this order.
 
-Where the process ends between acknowledgement and note, the letter counts as not replayed and is sent once more by the
-next replay. That is harmless: ingest counts an event id once.
+Where the process ends between acknowledgement and record, the letter counts as not replayed and is sent once more by
+the next replay. That is harmless: ingest counts an event id once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ class Sender(Protocol):
         """How many partitions the topic has; BrokerError where there is no such topic."""
 
     def publish(self, topic: str, key: bytes, value: bytes, *, done: Callable[[str], None]) -> None:
-        """Queue a message; `done` is told '' once it is acknowledged, or why it was not taken."""
+        """Queue a message; `done` is called with '' once it is acknowledged, or with why it was not taken."""
 
     def flush(self) -> None:
         """Wait until everything queued is acknowledged or refused."""
@@ -64,7 +64,7 @@ class Reader:
         message says nothing that is counted.
 
         Raises:
-            AdaptError: it cannot be read, or its times cannot be believed at `now_ms` (epoch ms).
+            AdaptError: it cannot be read, or its times are not plausible at `now_ms` (epoch ms).
         """
         events = self._events(topic, payload)
         for event in events:
@@ -126,11 +126,11 @@ class Replayer:
     _topics: dict[str, str] = field(default_factory=dict)
 
     def run(self, letters: Iterable[Letter]) -> Iterator[ReplayOutcome]:
-        """The outcome of each letter in turn; one is sent when the broker has it and the store has the note.
+        """The outcome of each letter in turn; one is sent when the broker has it and the store has recorded it.
 
         Raises:
-            BrokerError: some were not acknowledged in time; what became of the others was told before.
-            StoreError: the store failed; the message says if letters were sent and not noted.
+            BrokerError: some were not acknowledged in time; what became of the others was reported before.
+            StoreError: the store failed; the message says if letters were sent and not recorded.
         """
         for chunk in _chunks(letters):
             yield from self._chunk(chunk)
@@ -209,7 +209,7 @@ class Replayer:
         try:
             self.store.insert("dead_letter_replays", columns)
         except StoreError as error:
-            raise StoreError(f"{len(sent):,} dead letters were sent, but not noted as replayed: {error}") from error
+            raise StoreError(f"{len(sent):,} dead letters were sent, but not recorded as replayed: {error}") from error
 
 
 def _chunks(letters: Iterable[Letter]) -> Iterator[list[Letter]]:

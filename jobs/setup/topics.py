@@ -59,7 +59,7 @@ def create_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
 
 
 def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -> list[CreatedTopic]:
-    """Delete the topics with all their messages and make them anew, each with a new id.
+    """Delete the topics with all their messages and make them again, each with a new id.
 
     Raises:
         BrokerError: the broker cannot be reached, refuses, does not finish deleting within 30 s, or does not know
@@ -73,7 +73,7 @@ def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
         _taken(name, future, KafkaError.UNKNOWN_TOPIC_OR_PART)
     deadline = time.monotonic() + GONE_S
     made = _create(client, kafka, declared)
-    # Deletion goes on after it is acknowledged; until it is done the name is refused as existing.
+    # Deletion continues after it is acknowledged; until it is done the name is refused as existing.
     while missing := [topic for topic in declared if topic.topic not in made]:
         if time.monotonic() > deadline:
             raise BrokerError(f"Kafka at {kafka.bootstrap}: topic {missing[0].topic} is still being deleted")

@@ -37,7 +37,7 @@ _CAMPAIGNS = ("welcome", "weekly", "spring-sale", "win-back", "digest", "launch"
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRates:
-    """One customer's rates as ratios. The meaning of each is told in `profiles.toml`."""
+    """One customer's rates as ratios. The meaning of each is explained in `profiles.toml`."""
 
     hard: float
     soft: float

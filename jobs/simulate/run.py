@@ -1,4 +1,4 @@
-"""Sends the simulated mail: a history at a steady rate, then mail of the present until told to stop."""
+"""Sends the simulated mail: a history at a steady rate, then mail of the present until asked to stop."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class SimulationOptions:
 
 
 def open_ledger(options: SimulationOptions) -> Ledger:
-    """The ledger of a run to come, for whoever wants to look at the truth while `run` goes on.
+    """The ledger of a run to come, to look at the truth while `run` is under way.
 
     Raises:
         SimulationError: the fleet cannot be built.

@@ -20,7 +20,7 @@ from schemas.listing import BlocklistEvent
 from schemas.times import HOUR_MS, MINUTE_MS, SECOND_MS
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS
 
-#: How often volumes and profiles are looked at anew.
+#: How often volumes and profiles are looked at again.
 STEP_MS = 5 * MINUTE_MS
 #: Part of all events that is sent a second time, and within how long.
 DUPLICATES, DUPLICATE_WITHIN_MS = 0.002, 3 * MINUTE_MS
@@ -153,7 +153,7 @@ class Traffic:
         ]
 
     def _weigh(self, time_ms: int) -> None:
-        """Look at volumes and profiles anew, once a step."""
+        """Look at volumes and profiles again, once a step."""
         step = time_ms // STEP_MS
         if step == self._weighed:
             return

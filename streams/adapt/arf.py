@@ -90,7 +90,7 @@ def _base(report: Report, context: Context) -> MailEvent:
         or fields.get("reported-domain").lower(),
         feedback_type=feedback_type(fields.get("feedback-type")),
         campaign=campaign_of(original),
-        # What the host that took the mail in says goes before the date that its sender wrote.
+        # What the host that took the mail in says takes precedence over the date that its sender wrote.
         sent=_first(arrived, date_ms(original.get("date"))) or 0,
     )
     return place_names(event, report, options)

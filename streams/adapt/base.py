@@ -19,7 +19,7 @@ MAX_ESCAPED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What listings weigh that outside monitors tell of: by the table of zones, by the operator's own weights of lists,
+    """What listings weigh that outside monitors report: by the table of zones, by the operator's own weights of lists,
     and on lists that neither knows; without `unknown` such are refused."""
 
     zones: Mapping[str, Zone] = field(default_factory=dict)

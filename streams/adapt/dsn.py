@@ -184,8 +184,8 @@ def _character(found: re.Match[str]) -> str:
 def _codes(status: str, diagnostic: str) -> tuple[int, str]:
     """(reply code, enhanced status). An undefined status (RFC 3463 section 3.1) gives way to the one in the reply."""
     code, said = reply_of(diagnostic)
-    told = _STATUS.search(status[:100])
-    given = told[0] if told else ""
+    found = _STATUS.search(status[:100])
+    given = found[0] if found else ""
     if said and (not given or (_UNDEFINED.fullmatch(given) and said[0] == given[0])):
         return code, said
     return code, given

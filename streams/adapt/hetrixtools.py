@@ -1,8 +1,9 @@
 """HetrixTools' webhooks of blacklist monitors: an array of what changed, each with every list that it is on now.
 
 Format: https://docs.hetrixtools.com/blacklist-monitoring-webhook-notifications/ . Older bodies spell `label` otherwise;
-it is not read. No time is told, so the time is that of reading. What left a list is not named either: it is told by no
-longer being there, which the event `complete` says. The test notification is that of an uptime monitor, and gives none.
+it is not read. No time is given, so the time is that of reading. What left a list is not named either: it is given by
+no longer being there, which the event `complete` says. The test notification is that of an uptime monitor, and gives
+none.
 """
 
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     named = record.blacklisted_on or []
     on = {zone_of(each.rbl, "blacklisted_on.rbl"): each for each in named}
     if (counted := _number(record.blacklisted_now)) != len(named):
-        # Taken as it is, such a record would end listings that go on.
+        # Taken as it is, such a record would end listings that continue.
         raise AdaptError(f"field `blacklisted_on`: {len(named)} lists are named, and {counted} counted")
     time_ms = told_now_ms(context)
     for zone, each in on.items():

@@ -38,7 +38,7 @@ _TYPES: dict[str, EventType] = {
 
 #: Records of mail that came in about a message sent earlier.
 _REPORTS = frozenset({"OOB", "Feedback"})
-#: Records in which the peer is the host that the message was for; in others it is whoever sent mail to us.
+#: Records in which the peer is the host that the message was for; in others it is the one who sent mail to us.
 _SENDING = frozenset({"Delivery", "Bounce", "TransientFailure"})
 
 
@@ -222,7 +222,7 @@ def _arrived(report: _Report) -> int:
 
 
 def _reporter(record: _Record, report: _Report, context: Context) -> str:
-    """The provider that complains for a recipient it does not name: whoever sent the report."""
+    """The provider that complains for a recipient it does not name: the sender of the report."""
     mta = text((report.reporting_mta or {}).get("name"))
     return reporting_provider((mta, domain_of(record.sender or "")), context.providers)
 

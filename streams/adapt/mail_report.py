@@ -30,7 +30,7 @@ _RECEIVED_DATE = re.compile(r";([^;]*)$")
 @dataclass(frozen=True, slots=True)
 class Report:
     """A report by mail: its own header fields, those of its machine-readable part, those of the mail it is about,
-    and the envelope senders of that mail as far as they are told, best first.
+    and the envelope senders of that mail as far as they are given, best first.
     """
 
     headers: Headers

@@ -169,7 +169,7 @@ def _failure(record: _Event) -> EventType:
 
 
 def _read_form(form: Form) -> Iterable[MailEvent]:
-    """A form holds the event's fields and, beside them under names of their own, the sender's variables. Where the
+    """A form holds the event's fields and, next to them under names of their own, the sender's variables. Where the
     two share a name, the value that can be the event's is it.
     """
     name = _value(form, "event", lambda value: value in _FORM_TYPES or value in _FORM_OTHERS)

@@ -94,7 +94,7 @@ def zone_of(text: str, field: str) -> str:
 
 
 def check_codes(lists: Lists, zone: str, codes: Sequence[str]) -> None:
-    """See that the A records told of a list can be a listing: a monitor may take a refusal for one, too.
+    """See that the A records given for a list can be a listing: a monitor may take a refusal for one, too.
 
     Raises:
         AdaptError: one is a refusal, an error, or none that a blocklist gives.

@@ -8,7 +8,7 @@ Paths name fields of the body. Nothing in it names the mail server or organizati
 of the sender unless an option says otherwise. The message id is that of the message header: Postal's own `id` is
 unique only within one of its mail servers.
 
-Not told apart by the event's name, and so read from its `details`: a message that is held because the recipient
+Not distinguished by the event's name, and so read from its `details`: a message that is held because the recipient
 is on the suppression list, and one that failed because its tries were used up.
 """
 
@@ -89,7 +89,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         return
     record = typed(fields, _Event)
     payload = record.payload
-    # A mail that came back is told with the message that it is about, whatever the event is called.
+    # A mail that came back is reported with the message that it is about, whatever the event is called.
     late = payload.original_message is not None
     message = payload.original_message or payload.message
     if message is None:

@@ -4,7 +4,7 @@ Format: https://www.postfix.org/DEBUG_README.html , and the log calls of its del
 `streams.adapt.syslog`. Read are the lines of delivery agents with `to=<...>` and `status=`, and the queue manager's
 `status=expired`, which stands for each recipient that was deferred last. All other lines give no event.
 
-Who sent a message is told by other lines of the same queue id. So send the lines of a message together, or take the
+Who sent a message is in other lines of the same queue id. So send the lines of a message together, or take the
 customer from what each line has. The options `customer`, `stream`, `sub_account` and `pool` name a place:
 
 - `sasl_username`: who logged in to send (line of smtpd).
@@ -55,7 +55,7 @@ _FILTERS = frozenset({"127.0.0.1", "::1"})
 
 @dataclass(slots=True)
 class _Message:
-    """What the lines of one queue id have told so far; whom it could not be delivered to yet."""
+    """What the lines of one queue id have said so far; whom it could not be delivered to yet."""
 
     sender: str = ""
     login: str = ""
@@ -74,7 +74,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 class Journal:
-    """Lines of one log in their order: what earlier ones tell of a message is remembered for later ones."""
+    """Lines of one log in their order: what earlier ones say of a message is remembered for later ones."""
 
     def __init__(self) -> None:
         """Begin without memory."""

@@ -37,7 +37,7 @@ _TYPES: dict[str, EventType] = {
     "rb": "bounced",
     "f": "complained",
 }
-#: What a remote status tells that no record told before.
+#: What a remote status says that no record said before.
 _REMOTE: dict[str, EventType] = {"failed": "bounced", "delayed": "deferred"}
 _LONG_NAMES = {
     "delivery": "d",
@@ -222,5 +222,15 @@ def _time(text: str, zone: tzinfo) -> int:
 
 def _id(name: str, record: Record) -> str:
     """Records have no id; these fields tell any two of one message apart."""
-    told = ("timelogged", "timequeued", "orig", "rcpt", "orcpt", "dsnstatus", "jobid", "envid", "header_message-id")
-    return stable_id(NAME, name, *(record.get(each, "") for each in told))
+    identifying = (
+        "timelogged",
+        "timequeued",
+        "orig",
+        "rcpt",
+        "orcpt",
+        "dsnstatus",
+        "jobid",
+        "envid",
+        "header_message-id",
+    )
+    return stable_id(NAME, name, *(record.get(each, "") for each in identifying))

@@ -1,8 +1,8 @@
 """SendGrid event webhooks: a JSON array of events a message.
 
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event . Custom arguments stand
-beside the format's own fields; the options `customer` (default `customer`), `stream`, `sub_account` and `pool` name the
-argument that holds them, or another field. Without it, the customer is `subuser`.
+next to the format's own fields; the options `customer` (default `customer`), `stream`, `sub_account` and `pool` name
+the argument that holds them, or another field. Without it, the customer is `subuser`.
 
 SendGrid does not mark a bounce that came after a delivery had been reported.
 """

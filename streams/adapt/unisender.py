@@ -4,7 +4,7 @@ Formats: https://godocs.unisender.ru/web-api-ref#callback-format and
 https://docs.unione.io/en/web-api-ref#webhook-callback-format ; the statuses:
 https://godocs.unisender.ru/email-statuses . Times are UTC without an offset.
 
-Paths name fields of the event, beside which `user_id`, `project_id` and `project_name` stand. The customer is
+Paths name fields of the event, next to which `user_id`, `project_id` and `project_name` stand. The customer is
 `metadata.customer`, else the project (`project_id`), else the user (`user_id`). The message id is `job_id`.
 """
 
@@ -77,7 +77,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 def _events(body: Fields) -> Iterator[Fields]:
-    """The events of a body, each with what tells its user beside its own fields."""
+    """The events of a body, each with what names its user in addition to its own fields."""
     if "events_by_user" not in body:
         yield body
         return

@@ -1,4 +1,4 @@
-"""Whether an event's time can be believed. Pure: the time now is passed in."""
+"""Whether an event's time is plausible. Pure: the time now is passed in."""
 
 from typing import Protocol
 

@@ -180,7 +180,7 @@ def moment_ms(value: float | str | None, field: str) -> int:
 
 
 def sent_ms(value: float | str | None) -> int:
-    """When the message of a complaint was sent, for `MailEvent.sent`; 0 where that is not told or cannot be read, so
+    """When the message of a complaint was sent, for `MailEvent.sent`; 0 where that is not given or cannot be read, so
     that its day is found by the message id.
     """
     try:
@@ -205,7 +205,7 @@ def with_bounce_details(
     event: MailEvent, *, code: Text = None, status: Text = None, known: str = "", hard: bool = False
 ) -> MailEvent:
     """The event with what its diagnostic and its vendor say of its type: reply code and enhanced status (see `reply`),
-    of a bounce its class (see `bounce_class`), of a complaint `abuse` where no other type is told.
+    of a bounce its class (see `bounce_class`), of a complaint `abuse` where no other type is given.
     """
     event.smtp_code, event.enhanced_status = reply(event.diagnostic, code, status)
     if event.type == "bounced":

@@ -20,7 +20,7 @@ from streams.subjects.totals import begin
 
 TOP = 5
 SAMPLES = 20
-#: So much of an answer is told.
+#: So much of an answer is shown.
 SAMPLE_LENGTH = 300
 #: Subjects asked for in one query.
 AT_ONCE = 500

@@ -12,7 +12,7 @@ from streams.alerts.cause import Basis, cause_of
 from streams.alerts.lifecycle import AlertState, Transition, acknowledged, overridden, step
 from streams.judge.verdict import Verdict
 
-#: By what an open alert was judged is recorded at least so often; a cause is told by what is recorded.
+#: By what an open alert was judged is recorded at least so often; a cause is found by what is recorded.
 RECORD_MS = MINUTE_MS
 
 
@@ -106,7 +106,7 @@ def _before(known: AlertState | None, shown: Basis | None) -> Basis | None:
 
 
 def _recorded(state: AlertState | None, now: Basis, *, changed: bool) -> AlertState | None:
-    """With what it was judged by. What is not open keeps that of its resolution, beside the overrides of now."""
+    """With what it was judged by. What is not open keeps that of its resolution, with the present overrides."""
     if state is None:
         return None
     if state.is_open or changed or state.basis is None:

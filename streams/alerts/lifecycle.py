@@ -69,7 +69,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether the episode goes on."""
+        """Whether the episode continues."""
         return self.level != "good" or self.suppressed_by_override
 
     @property
@@ -126,7 +126,7 @@ def step(
     """The state after a verdict, and the transition if there is one. `state` is None before any alert.
 
     With `same_episode` what opens is the last episode, however long ago that was resolved. `cause` is what made the
-    verdict another than before. The same inputs give the same outputs; a second step with the same verdict and time
+    verdict differ from before. The same inputs give the same outputs; a second step with the same verdict and time
     changes nothing more.
     """
     if state is None or state.level == "good":
@@ -155,7 +155,7 @@ def step(
 
 
 def ended(state: AlertState, now_ms: int) -> tuple[AlertState, Transition]:
-    """An open alert resolved at `now_ms`, whatever the rate: its rule is gone. What opens after that is another."""
+    """An open alert resolved at `now_ms`, whatever the rate: its rule is gone. What opens after that is a new one."""
     after, transition = _changed(state, "good", now_ms, "policy")
     return msgspec.structs.replace(after, closed_for_good=True), transition
 

@@ -61,7 +61,7 @@ def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, Ale
 
 
 class Lives(NamedTuple):
-    """The states; by alert who took note of it last; by state the alerts that were decided and may not be sent."""
+    """The states; by alert who acknowledged it last; by state the alerts that were decided and may not be sent."""
 
     states: dict[SubjectRule, AlertState]
     acknowledgements: dict[str, Acknowledgement]
@@ -90,20 +90,20 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
 def store_decided(
     store: Store, states: Sequence[AlertState], unsent: Mapping[SubjectRule, Sequence[AlertEvent]], now_ms: int
 ) -> None:
-    """Write the states that `unsent` alerts tell of, with these. `store_states` is to follow once they are sent.
+    """Write the states that `unsent` alerts are about, with these. `store_states` is to follow once they are sent.
 
-    State and alerts are one row, so whoever judges next knows both or neither.
+    State and alerts are one row, so the next to judge knows both or neither.
 
     Raises:
         StoreError: the store failed.
     """
-    told = [state for state in states if state.key in unsent]
-    # A little earlier than what follows at the same time, which so goes before it.
-    _store(store, told, [unsent[state.key] for state in told], utc_time(now_ms) - timedelta(microseconds=1))
+    stored = [state for state in states if state.key in unsent]
+    # A little earlier than what follows at the same time, so that it is not mistaken for the newer.
+    _store(store, stored, [unsent[state.key] for state in stored], utc_time(now_ms) - timedelta(microseconds=1))
 
 
 def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> None:
-    """Write states anew, of which all is sent.
+    """Rewrite states of which everything is sent.
 
     Raises:
         StoreError: the store failed.

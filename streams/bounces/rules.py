@@ -1,7 +1,7 @@
 """The rules by which bounces are classified: their schema, and how a file of them is read.
 
 The rules are data, `schemas/bounce_rules.toml`; that file says in which order they are asked. An operator may have a
-file of his own, whose rules are asked before those.
+file of their own, whose rules are asked before those.
 """
 
 import tomllib

@@ -78,7 +78,7 @@ class PolicyWatch:
         self._text = known.text if known else None
 
     def newer(self) -> Policy | None:
-        """The policy in force, once, if it is another than at the last look.
+        """The policy in force, once, if it differs from that of the last look.
 
         One that cannot be understood is logged, and the policy before stays.
 

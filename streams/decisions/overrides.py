@@ -28,7 +28,7 @@ class StoredOverride(msgspec.Struct, frozen=True, kw_only=True):
     """One decision: `rule` gives this customer no level worse than `at_most`, from `since_ms` until `until_ms`.
 
     With `stream` it is about that stream alone, else about all of the customer's mail. Times are epoch ms, UTC. `id`
-    names it to whoever ends it.
+    names it to the person who ends it.
     """
 
     id: str
@@ -60,8 +60,8 @@ def operators(overrides: Sequence[Override], rule: str) -> OperatorOverride | No
 def for_plans(policy: Policy, plans: Mapping[str, str]) -> Policy:
     """The policy with its overrides of plans written out for the customers that have them: `plans` is by customer.
 
-    Where a customer has an override of its own for a rule, for all of its mail or for that stream, it goes before the
-    plan's.
+    Where a customer has an override of its own for a rule, for all of its mail or for that stream, it takes precedence
+    over the plan's.
     """
     of_plans = [each for each in policy.overrides if each.plan]
     if not of_plans:
@@ -95,7 +95,7 @@ def with_stored(policy: Policy, stored: Sequence[StoredOverride], now_ms: int) -
         if rule is None:
             continue
         streams = {decision.stream}
-        if not decision.stream:  # a stream's own override would go before one of the customer
+        if not decision.stream:  # a stream's own override would take precedence over one of the customer
             streams |= {stream for customer, stream, name in own if (customer, name) == (decision.customer, rule.name)}
         for stream in sorted(streams):
             before = [own.get((decision.customer, each, rule.name)) for each in dict.fromkeys(("", stream))]

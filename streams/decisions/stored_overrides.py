@@ -22,7 +22,7 @@ ORDER BY audit.time
 
 
 class OverrideDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row of an added override says beside who, when and why."""
+    """What a row of an added override says in addition to who, when and why."""
 
     rule: str
     stream: str
@@ -31,7 +31,7 @@ class OverrideDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
-    """Who took note of an alert, when (epoch ms) and why."""
+    """Who acknowledged an alert, when (epoch ms) and why."""
 
     alert_id: str
     by: str
@@ -58,7 +58,7 @@ def stored_overrides(store: Store, at_ms: int, customer: str = "") -> list[Store
 
 
 def acknowledged(store: Store, at_ms: int, customer: str) -> dict[str, Acknowledged]:
-    """By alert, who took note of it last.
+    """By alert, who acknowledged it last.
 
     Raises:
         StoreError: the store failed.
@@ -71,7 +71,7 @@ def acknowledged(store: Store, at_ms: int, customer: str) -> dict[str, Acknowled
 
 class OverrideWatch:
     """Tells of the policy in force with the overrides of plans written out and the stored overrides over it, when any
-    of it is another than before.
+    of it differs from before.
 
     `newer_policy` tells once of another policy; without it `policy` stays. One thread at a time.
     """

@@ -9,7 +9,7 @@ from streams.io.store import Store
 SUSPENDED, UNSUSPENDED = "customer suspended", "customer unsuspended"
 
 #: Standings as people are shown them: who is suspended stands so, whatever is judged meanwhile (`judged`). All that is
-#: judged of a customer is written anew for another policy, so what is left by one before is of a scope that is judged
+#: judged of a customer is rewritten for another policy, so what is left by one before is of a scope that is judged
 #: no more; unless it is not good, since an alert then still ends.
 SHOWN_STANDINGS = f"""(
     SELECT

@@ -24,7 +24,7 @@ Outcome = Literal["hard", "block", "expired", "complained"]
 LEAST_HISTORY = 200
 #: The failing share of its history (a ratio) from which a customer is none: the mildest default threshold of failures.
 BAD_HISTORY = 0.03
-#: What the fleet's usual rate at a place weighs, in recipients, beside what a customer itself had there.
+#: What the fleet's usual rate at a place weighs, in recipients, next to what a customer itself had there.
 FLEET_WEIGHS = 50.0
 #: No usual rate is taken to be lower than this (a ratio): the first failure of all is no incident.
 LEAST_USUAL = {"hard": 0.005, "block": 0.005, "expired": 0.005, "complained": 0.0003}
@@ -97,7 +97,7 @@ class _Vote(NamedTuple):
 def find(outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, enough: float = ENOUGH) -> Finding | None:
     """The incident of one place and hour, if there is one. `usual` is what all customers had there in the weeks before.
 
-    `enough` is lower for an hour beside one that is an incident already.
+    `enough` is lower for an hour next to one that is an incident already.
     """
     able = [each for each in accounts if _may_tell(each)]
     if len(able) < LEAST_STRUCK:

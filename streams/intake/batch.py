@@ -58,7 +58,7 @@ class NegativeEvent:
 class SourcePartition:
     """A partition of a topic that is being read, and which event ids it brought lately.
 
-    `name` is topic, topic id and partition: a topic that was recreated is another source. `verified_s` is when the
+    `name` is topic, topic id and partition: a topic that was recreated is a new source. `verified_s` is when the
     stored offset was last read to be ours (monotonic clock).
     """
 
@@ -102,7 +102,7 @@ class Batch:
         return {key[0] for key in self.tally.keys} | {each.event.customer for each in self.negatives}
 
     def next(self) -> "Batch":
-        """An empty batch that goes on behind this one."""
+        """An empty batch that continues behind this one."""
         return Batch(self.source, self.next_offset, self.next_offset)
 
 
@@ -132,9 +132,9 @@ def take_mail(
     find_late: bool = False,
 ) -> BatchReader:
     """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
-    whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is noted which
-    messages complaints may come of, with `refused` which mail went to people who wanted none, with `find_late` what was
-    delivered, so that bounces are found that came later."""
+    whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is recorded
+    which messages complaints may come of, with `refused` which mail went to people who wanted none, with `find_late`
+    what was delivered, so that bounces are found that came later."""
     at_once = adapt is canonical.adapt
     reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
 

@@ -16,7 +16,7 @@ from schemas.event import MailEvent, epoch_ms
 from schemas.times import DAY_MS
 from streams.io.store import Store
 
-#: For how many days after it was sent a message's complaint is believed to be about it.
+#: For how many days after it was sent a message's complaint is taken to be about it.
 MOST_DAYS = 45
 #: The last day that the store can tell (2149-06-06).
 MOST_DAY = 0xFFFF

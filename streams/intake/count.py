@@ -168,7 +168,7 @@ def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offse
 
 
 def foreign_signer(dkim_domain: str, from_domain: str) -> str:
-    """The DKIM domain, unless the From domain is it or lies below it: whoever is meant by the one is by the other."""
+    """The DKIM domain, unless the From domain is it or lies below it: who is meant by the one is meant by the other."""
     if not dkim_domain:
         return ""
     signer, sender = dkim_domain.lower(), from_domain.lower()

@@ -1,16 +1,16 @@
 """The limit on dead letters: a worker whose topic suddenly cannot be read must stop, not set the topic aside. Pure.
 
-A few bad messages are their senders' fault, and the stream goes on without them. When a large share is bad, the
+A few bad messages are their senders' fault, and the stream continues without them. When a large share is bad, the
 fault is more likely here: the wrong format for the topic, or a release that reads it wrongly.
 
 The share is taken over a sliding window of the last messages of one source partition, in whole calls of `note`: the
 window is the fewest latest calls that together hold `window` messages. Called for each message it is exactly
 the last `window` messages; called for each batch it is at most one batch longer.
 
-Before `window` messages were seen nothing is exceeded, so a quiet topic whose first 50 messages are all bad goes on:
-of so few it cannot be told whether the format or one sender is at fault, every message is kept as a dead letter,
+Before `window` messages were seen nothing is exceeded, so a quiet topic whose first 50 messages are all bad continues:
+of so few it cannot be said whether the format or one sender is at fault, every message is kept as a dead letter,
 and one bad message among the first three must stop nobody. Where that is too late, `ingest.dead_letter_window` is
-to be made smaller.
+to be lowered.
 """
 
 from collections import deque
@@ -62,7 +62,7 @@ class DeadShare:
         return self._messages >= self.window and self._bad > self.share * self._messages
 
     def check(self) -> None:
-        """End the worker if it must not go on.
+        """End the worker if it must not continue.
 
         Raises:
             DeadShareError: the share is exceeded.

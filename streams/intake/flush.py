@@ -1,10 +1,10 @@
-"""A flush: batches of several sources stored, each exactly once, whoever else may be trying.
+"""A flush: batches of several sources stored, each exactly once, even if several workers try.
 
 The order is the argument. Evidence, dead letters and event ids go first and may be repeated harmlessly: their rows are
 known by source and position. The counts go last, one block a source that lands whole or not at all and carries the
 offset, so counts and offset cannot disagree. The block's token is the source and the offset it begins at: of
 two workers that hold the same offsets only the first is taken. Reading the stored offset back tells a worker
-whether that was itself; if not, it forgets its batch and goes on behind the stored offset. The store remembers tokens
+whether that was itself; if not, it forgets its batch and continues behind the stored offset. The store remembers tokens
 for a while only, so a worker that did not read the offset for longer than a lease reads it before it inserts: it may
 have been frozen.
 
@@ -157,7 +157,8 @@ def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:
     last = stored.get(batch.source.name)
     if last is None or last < batch.position:
         # A server notes the token before the part. Killed in between it drops every repeat, of anybody, for ever; so
-        # all who hold this batch go on to the same next token. Replicas note both at once, but may lag: there we wait.
+        # all who hold this batch continue with the same next token. Replicas note both at once, but may lag: there we
+        # wait.
         if not store.settings.cluster:
             batch.lost_tokens += 1
         raise StoreError(f"{store.where}: took the counts of {batch.source.name} but does not show them")
@@ -165,7 +166,7 @@ def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:
 
 
 def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
-    """Set `unseen` of each batch that has none yet. A source's memory takes up each id once, so this is done once."""
+    """Set `unseen` of each batch that has none yet. A source's memory takes each id once, so this is done once."""
     new = [batch for batch in batches if batch.unseen is None]
     _fit_outside(store, new)
     negatives = _new_negatives(store, new, now_ms)

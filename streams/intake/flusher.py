@@ -1,6 +1,6 @@
 """The thread that stores: one flush at a time, tried until the store answers, then the changed customers announced.
 
-The consumer goes on taking messages meanwhile. Everything that asks the store runs on this one thread, so a worker has
+The consumer keeps taking messages meanwhile. Everything that asks the store runs on this one thread, so a worker has
 one connection.
 """
 
@@ -35,7 +35,7 @@ RETRY_S = (0.2, 10.0)
 #: How often a flush is tried once the worker is ending.
 LAST_TRIES = 5
 LAST_WAIT_S = 0.5
-#: How long dead letters may wait for the broker before that is told, and waited for again.
+#: How long dead letters may wait for the broker before that is logged, and waited for again.
 ACKNOWLEDGED_S = 5.0
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Flusher:
         self._thread = ThreadPoolExecutor(1, "flush")
         self._running: Future[list[Flushed]] | None = None
         self.ending = threading.Event()
-        #: Whether the worker is told to stop: questions are then given up, as nobody waits for their answers.
+        #: Whether the worker is asked to stop: questions are then given up, as nobody waits for their answers.
         self.stopped: Callable[[], bool] = self.ending.is_set
 
     @property

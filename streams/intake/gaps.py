@@ -1,4 +1,4 @@
-"""Messages that are gone from the broker before they were read: told, never hidden."""
+"""Messages that are gone from the broker before they were read: reported, never hidden."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ def gap(source: str, wanted: int, low: int, high: int) -> Gap:
     if low <= wanted:
         raise BrokerError(
             f"{source}: counted up to offset {wanted - 1}, but the topic ends at {high}: its log was cut off, as "
-            "after an unclean leader election. Recreate the topic (it then is another source) to go on"
+            "after an unclean leader election. Recreate the topic (it then is a new source) to continue"
         )
     return Gap(source, wanted, low - 1)
 

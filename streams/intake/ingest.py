@@ -288,7 +288,7 @@ class IngestWorker:
             log.debug("offset of %s not committed: %s", where, error)
 
     def _go_to(self, source: Consumer, where: PartitionKey) -> None:
-        """Move a partition to where its batch goes on. A seek is refused while the partition is not being fetched,
+        """Move a partition to where its batch continues. A seek is refused while the partition is not being fetched,
         as right after an assignment or an error; then all partitions are assigned again, each where it is."""
         try:
             source.seek(TopicPartition(*where, self._batches[where].next_offset))
@@ -368,7 +368,7 @@ class IngestWorker:
             self._batches.pop((each.topic, each.partition), None)
 
     def _note(self, source: Consumer, message: Message, error: KafkaError) -> None:
-        """A consumer's error event: librdkafka goes on by itself unless it is fatal."""
+        """A consumer's error event: librdkafka continues by itself unless it is fatal."""
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._out_of_range(source, message)
         elif error.fatal() or error.code() in _REFUSALS:

@@ -2,7 +2,7 @@
 
 The policy: no mail to an address more than 48 hours after it unsubscribed or complained. An unsubscription is about one
 stream, a complaint about all of a customer's bulk mail; transactional mail (receipts, passwords) is never counted. Who
-subscribes again is not seen in mail events, so a refusal is believed for `MOST_DAYS` only.
+subscribes again is not seen in mail events, so a refusal is kept for `MOST_DAYS` only.
 
 A worker holds all refusals in memory, 16 bytes each, and reads new ones every few minutes: long before they are old
 enough to matter.

@@ -1,7 +1,7 @@
 """Event ids seen lately, in bounded memory: whether an event came before. Pure.
 
 An id is a 64-bit hash. A table of buckets of eight slots holds, of each id, its upper 56 bits and the hour in which
-it came. Each id has two buckets, both told by those bits, so that the table can grow without knowing the ids again,
+it came. Each id has two buckets, both given by those bits, so that the table can grow without knowing the ids again,
 and goes into the emptier one, which lets buckets fill evenly. An id is wrongly taken for a seen one only where the
 bits are those of another in one of its buckets: `expected_errors` adds up how often that is to be expected. Where
 both buckets are full, the oldest id in them is forgotten early, and that is counted.

@@ -111,7 +111,8 @@ class Publisher:
         config = {
             "acks": "all",
             "compression.type": "lz4",
-            # The partition that Java's producers choose for a key: a customer's events stay together whoever sends.
+            # The partition that Java's producers choose for a key: a customer's events stay together whichever producer
+            # sends.
             "partitioner": "murmur2_random",
             "linger.ms": 20,
             "queue.buffering.max.messages": 500_000,
@@ -130,8 +131,8 @@ class Publisher:
     ) -> None:
         """Queue one message; waits while the client's queue is full.
 
-        `done` is told, during a later `publish` or `flush`, '' once the message is acknowledged or why it was not
-        taken, which `flush` then does not raise.
+        `done` is called, during a later `publish` or `flush`, with '' once the message is acknowledged or why it was
+        not taken, which `flush` then does not raise.
         """
         on_delivery = self._delivered if done is None else _telling(done)
         while True:
@@ -162,7 +163,7 @@ class Publisher:
         """Wait until everything queued is acknowledged.
 
         Raises:
-            UnacknowledgedError: some still wait. They are not lost: the client goes on trying.
+            UnacknowledgedError: some still wait. They are not lost: the client keeps trying.
             BrokerError: a message was refused, or not taken for five minutes.
         """
         left = self._producer.flush(timeout_s)

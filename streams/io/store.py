@@ -1,6 +1,6 @@
 """The edge to ClickHouse: a server over HTTP or chDB in process, behind one small client.
 
-All SQL lives beside the code that runs it; parameters are always bound.
+All SQL lives next to the code that runs it; parameters are always bound.
 """
 
 import re

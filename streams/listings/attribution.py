@@ -1,4 +1,4 @@
-"""Whom a listing is to be blamed on: who used the resource before it began, and how it fared. Pure.
+"""Whom a listing is attributed to: who used the resource before it began, and how it fared. Pure.
 
 Used by one customer alone, or set up for one: that customer is the cause. Shared, nobody is convicted; the customers
 are ranked by how much of the bad news they brought that their share of the mail does not explain:
@@ -77,7 +77,7 @@ def attribute(uses: Iterable[CustomerUse], owner: str | None = None) -> Attribut
     # Both in units of a complaint's weight and of one mail of all.
     unit = COMPLAINT * sum(use.volume for use in used)
     total = sum(scores.values())
-    told = alone is None and total >= LEAST * unit
+    comparable = alone is None and total >= LEAST * unit
     return Attribution(
         attributed="shared" if alone is None else "dedicated",
         causes=tuple(
@@ -88,7 +88,7 @@ def attribute(uses: Iterable[CustomerUse], owner: str | None = None) -> Attribut
                 invalid=use.invalid,
                 blocked=use.blocked,
                 excess=scores[use.customer] / unit,
-                share=scores[use.customer] / total if told else float(use.customer == alone),
+                share=scores[use.customer] / total if comparable else float(use.customer == alone),
             )
             for use in order
         ),

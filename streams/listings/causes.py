@@ -120,7 +120,7 @@ class ListingCauses:
 
     def refresh(self, now_ms: int) -> set[str]:
         """Write what is new or changed. Returns the customers who, since the last time, became the likeliest cause of
-        a listing or are no longer, whoever wrote it.
+        a listing or are no longer, no matter who wrote it.
 
         Raises:
             StoreError: the store failed; what is not written is written the next time.

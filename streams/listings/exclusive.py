@@ -1,8 +1,8 @@
 """Listings that are one customer's alone: how many, and for how long.
 
 A listing is a customer's own if nobody else sent through the address or domain in the 48 hours before it began, or if
-the address is of a pool that is set up for the customer. Whoever uses it later did not cause the listing, and whoever
-stopped using it still did.
+the address is of a pool that is set up for the customer. A customer that uses it later did not cause the listing, and
+one that stopped using it still did.
 """
 
 from collections import defaultdict

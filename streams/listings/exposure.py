@@ -49,7 +49,7 @@ def add_exposure(
 ) -> None:
     """Fill in `sent` and `exposed` of the totals of customers (sorted), of whom used a listed address.
 
-    Whoever did not keeps zeros in both: there is no exposure to judge.
+    Others keep zeros in both: there is no exposure to judge.
 
     Raises:
         StoreError: the store failed.

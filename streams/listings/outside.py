@@ -1,8 +1,8 @@
-"""What outside monitors say of listings, made to fit what is known: which begin, which go on, which have ended.
+"""What outside monitors say of listings, made to fit what is known: which begin, which continue, which have ended.
 
 They only tell what they see, and have not seen what we have:
 
-- A listing that is in force goes on (`still_listed`), with the weight it has.
+- A listing that is in force continues (`still_listed`), with the weight it has.
 - `complete` ends what its resource was on by outside monitors' word alone and is not any more.
 - Our own scan has the last word on what it saw itself: another's `delisted` is kept, and ends nothing.
 """
@@ -16,7 +16,7 @@ from schemas.listing import BlocklistEvent, Weight
 from streams.adapt.common import stable_id
 from streams.io.store import Store
 
-#: The listings in force: who told of each since it began, and what was last told.
+#: The listings in force: who reported each since it began, and what was reported last.
 IN_FORCE = """
 SELECT resource, zone, groupUniqArray(monitor), argMax(weight, listing_events.time), argMax(codes, listing_events.time)
 FROM listing_events
@@ -37,7 +37,7 @@ OURSELVES = ""
 
 @dataclass(slots=True)
 class OpenListing:
-    """A listing in force: who told of it, and what it weighs."""
+    """A listing in force: who reported it, and what it weighs."""
 
     weight: Weight
     codes: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def open_listings_for(store: Store, events: Iterable[BlocklistEvent]) -> OpenLis
 
 def reconciled(listings: Sequence[tuple[int, BlocklistEvent]], known: OpenListings) -> list[tuple[int, BlocklistEvent]]:
     """The events (each with its offset) as they are to be stored; `known` is brought up to date. Pure but for that."""
-    return [(offset, event) for offset, told in listings for event in _reconciled(told, known)]
+    return [(offset, event) for offset, reported in listings for event in _reconciled(reported, known)]
 
 
 def _reconciled(event: BlocklistEvent, known: OpenListings) -> Iterator[BlocklistEvent]:

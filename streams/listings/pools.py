@@ -20,7 +20,7 @@ from streams.subjects.totals import begin
 #: So many likely causes are named of a listing.
 NAMED = 3
 
-#: All mail of pools, whoever sent it.
+#: All mail of pools, no matter who sent it.
 SENT = f"""
 SELECT value, toInt64(sum({SENT_MAIL}))
 FROM counts
@@ -69,7 +69,7 @@ def pool_windows(
     }
 
 
-def told(listing: CausedListing) -> str:
+def listing_evidence(listing: CausedListing) -> str:
     """A pool's listing as evidence for operators, with its likeliest causes."""
     said = f"{listing.resource} on {listing.zone} ({listing.weight}), shared by {listing.users:,}"
     causes = [f"{each.customer} {each.share:.2f}" for each in listing.causes[:NAMED] if each.share > 0]

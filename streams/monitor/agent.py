@@ -6,7 +6,7 @@ without any event, and everybody now and then.
 
 A change is acknowledged when it is on the work list, not when its customer is judged: waiting for that would hold back
 the changes behind it. So a monitor that dies has acknowledged changes that were never judged. They are not lost:
-whoever is given a partition next, be it this monitor started again, judges everybody who belongs to it, by what is
+the monitor that is given a partition next, be it this one started again, judges everybody who belongs to it, by what is
 stored. Faust keeps no table; all state is in ClickHouse, and a customer judged twice is judged to the same end.
 """
 
@@ -38,7 +38,7 @@ from streams.windows.pools import NOBODY
 log = logging.getLogger("repmon.monitor")
 
 EVERYBODY_S = 600.0
-#: Of everybody, so many are judged beside each batch of those who changed.
+#: Of everybody, so many are judged along with each batch of those who changed.
 BACKFILL_BATCH = 2_000
 RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
@@ -101,9 +101,9 @@ class Monitor:
         self._tasks = [asyncio.create_task(each) for each in (self._judging(), *map(_lasting, timers))]
 
     async def stop(self, patience_s: float | None = None) -> bool:
-        """Leave once the batch in hand is finished, or after `patience_s`. True: nothing is being judged any more.
+        """Leave once the present batch is finished, or after `patience_s`. True: nothing is being judged any more.
 
-        Who still waits is judged by whoever takes the partition next.
+        Those who still wait are judged by the monitor that takes the partition next.
         """
         self._stopping.set()
         self._wake.set()
@@ -203,7 +203,7 @@ class Monitor:
             await asyncio.sleep(LOOK_S)
 
     async def _policy_watched(self) -> None:
-        """Everybody is judged anew when another policy was applied."""
+        """Everybody is judged again when another policy was applied."""
         while self._newer_policy is not None:
             try:
                 policy = await self._asked(self._newer_policy)
@@ -218,7 +218,7 @@ class Monitor:
             await asyncio.sleep(POLICY_S)
 
     async def _causes_kept(self) -> None:
-        """Whoever became the likely cause of a listing is judged anew."""
+        """A customer that became the likely cause of a listing is judged again."""
         while (refresh := self._refresh_causes) is not None:
             found = await self._asked(lambda: refresh(utc_now_ms()))
             self._work.changed(filter(self._is_ours, found))

@@ -234,8 +234,8 @@ class BatchJudge:
     ) -> list[AlertEvent]:
         """Store what changed, and send the alerts, those first that an earlier try left `unsent`; all that was sent.
 
-        An alert is never out without its state: whoever stops in between leaves both to the next try, which may see
-        other counts, and could otherwise not resolve what it does not know of.
+        An alert is never out without its state: a monitor that stops in between leaves both to the next try, which may
+        see other counts, and could otherwise not resolve what it does not know of.
         """
         owed: dict[SubjectRule, list[AlertEvent]] = {key: list(events) for key, events in unsent.items()}
         for alert in alerts:

@@ -1,4 +1,4 @@
-"""What is asked of the store beside a judgement, for those few whose alerts may change by it."""
+"""What is asked of the store in addition to a judgement, for those few whose alerts may change by it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -51,7 +51,7 @@ def load_batch_context(
     feedback_loop: Sequence[str],
     now_ms: int,
 ) -> BatchContext:
-    """Ask for all that beside the acknowledgements given; mostly there is nothing to ask.
+    """Ask for all that in addition to the acknowledgements given; mostly there is nothing to ask.
 
     Raises:
         StoreError: the store failed.

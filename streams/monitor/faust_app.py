@@ -21,7 +21,7 @@ def faust_app(kafka: Kafka, data: Path) -> Any:
         broker_heartbeat_interval=max(0.5, kafka.session_timeout_ms / 4000),
         broker_max_poll_interval=600.0,
         # A broker that is just coming up may not know the topic yet, and the group then shares out nothing. It does
-        # so anew as soon as the topic is seen; by default that is looked for every five minutes.
+        # so again as soon as the topic is seen; by default that is looked for every five minutes.
         consumer_metadata_max_age_ms=METADATA_MS,
         store="memory://",
         stream_wait_empty=False,

@@ -62,7 +62,7 @@ class JudgeQueue:
                 due[customer] = None
 
     def enqueue_low_priority(self, customers: Iterable[str]) -> None:
-        """These may have something new: they are taken a few at a time, beside those that are known to."""
+        """These may have something new: they are taken a few at a time, along with those that are known to."""
         for customer in customers:
             if customer in self._taken:
                 self._changed.add(customer)

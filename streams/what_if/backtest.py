@@ -34,7 +34,7 @@ from streams.judge.verdict import RANK, judge
 from streams.subjects.arrays import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
 from streams.subjects.scopes import scopes_of
 
-#: Rates are compared with a little room, since `judge` has the last word on whoever is let through.
+#: Rates are compared with a little room, since `judge` has the last word on all that are let through.
 ROOM = 1e-9
 
 Steps = NDArray[np.int64]

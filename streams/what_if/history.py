@@ -183,7 +183,7 @@ class Hourly:
         return found
 
     def _add_exposure(self, counts: Counts, who: Layout, keys: Sequence[StreamKey], customers: Sequence[str]) -> None:
-        """`sent` and `exposed` of whoever used an address that was listed."""
+        """`sent` and `exposed` of customers that used an address that was listed."""
         if not self._listings:
             return
         asked = {

@@ -1,6 +1,6 @@
-"""What an acceptable use policy asks beside rates: who the mail went to, and which domains it came from.
+"""What an acceptable use policy asks in addition to rates: who the mail went to, and which domains it came from.
 
-- Mail to people who had refused it more than 48 hours before (`streams.intake.refusals` notes it).
+- Mail to people who had refused it more than 48 hours before (`streams.intake.refusals` records it).
 - Mail to telephones: domains of SMS gateways.
 - Mail from a domain that is not among the customer's registered ones, of customers that have registered any.
 - From domains that the customer never used before.

@@ -23,7 +23,7 @@ from schemas.scope import FROM, PLAN, POOL
 from streams.io.store import Store
 from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.listings.exposure import EXPOSING
-from streams.listings.pools import pool_windows, shared_listings, told
+from streams.listings.pools import listing_evidence, pool_windows, shared_listings
 from streams.subjects.totals import begin, is_long
 
 #: Alerts on a pool are on no customer.
@@ -241,7 +241,7 @@ def pool_evidence(
         chosen = EXPOSING if rule.metric == "exposure" else rule.counted_weights
         if rule.metric == "critical_listing":
             chosen = ("critical",)
-        return Evidence(listings=tuple(told(each) for each in listings if each.weight in chosen)[:TOP])
+        return Evidence(listings=tuple(listing_evidence(each) for each in listings if each.weight in chosen)[:TOP])
     asked = [Asked(rule, window, dict(rule.checks)[window])]
     only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
     sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, only)

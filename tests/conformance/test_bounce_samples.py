@@ -58,7 +58,7 @@ NO_REASON = frozenset({"onhold", "undefined", "vacation"})
 
 #: Where the peer's soft is our hard, and why. RFC 5321 section 4.2.1: a reply of 5yz tells the sender not to repeat
 #: the request; RFC 3463 section 2: so does a status of 5. A host that says in words that nobody has this address, or
-#: that the mailbox was closed, is believed, though it says so after the content (`filtered`), or though the mailbox may
+#: that the mailbox was closed, is trusted, though it says so after the content (`filtered`), or though the mailbox may
 #: come back one day (`suspend`).
 OURS_IS_HARD = {"filtered": ("invalid_recipient", "inactive_mailbox"), "suspend": ("inactive_mailbox",)}
 #: Details that the peer makes up where the reply has no status.
@@ -80,7 +80,7 @@ def verdict(row: dict[str, Any]) -> Classified:
 
 
 ROWS = [(row, verdict(row)) for row in samples()]
-needs_samples = pytest.mark.skipif(not ROWS, reason=f"no {SAMPLES.name} beside the project")
+needs_samples = pytest.mark.skipif(not ROWS, reason=f"no {SAMPLES.name} next to the project")
 
 
 def explained(row: dict[str, Any], said: Classified) -> bool:
@@ -104,17 +104,17 @@ def confusion(rows: list[tuple[dict[str, Any], Classified]]) -> str:
 
 @needs_samples
 def test_hard_and_soft_agree_in_97_of_100() -> None:
-    told = [(row, said) for row, said in ROWS if row["softbounce"] != -1]
-    raw = [(said.kind == "hard") == (row["softbounce"] == 0) for row, said in told]
-    counted = [same for same, (row, said) in zip(raw, told, strict=True) if not explained(row, said)]
+    reported = [(row, said) for row, said in ROWS if row["softbounce"] != -1]
+    raw = [(said.kind == "hard") == (row["softbounce"] == 0) for row, said in reported]
+    counted = [same for same, (row, said) in zip(raw, reported, strict=True) if not explained(row, said)]
     print(f"\nhard or soft: {share(counted):.1%} of {len(counted)}; with the explained: {share(raw):.1%} of {len(raw)}")
     assert share(counted) >= 0.97
 
 
 @needs_samples
 def test_classes_agree_in_93_of_100() -> None:
-    told = [(row, said) for row, said in ROWS if row["reason"] not in NO_REASON]
-    agreeing = [said.bounce_class in AGREED[row["reason"]] for row, said in told]
+    reported = [(row, said) for row, said in ROWS if row["reason"] not in NO_REASON]
+    agreeing = [said.bounce_class in AGREED[row["reason"]] for row, said in reported]
     print(f"\nclass: {share(agreeing):.1%} of {len(agreeing)}\n\n{confusion(ROWS)}")
     assert share(agreeing) >= 0.93
 

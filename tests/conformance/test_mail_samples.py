@@ -33,7 +33,7 @@ DIFFERENCES: list[tuple[str, str, str]] = [
     (
         "time",
         "they take Arrival-Date, when the reporting host took the mail in; it failed at the last attempt or, where that"
-        " is not told, when the notification was written: up to five days later",
+        " is not given, when the notification was written: up to five days later",
         "lhost-office365-05 lhost-office365-07 lhost-office365-09 lhost-office365-11 lhost-postfix-02 lhost-postfix-06"
         " lhost-postfix-08 lhost-postfix-10 lhost-postfix-13 lhost-postfix-15 lhost-postfix-29 lhost-postfix-31"
         " lhost-postfix-35 lhost-postfix-37 lhost-postfix-57 lhost-postfix-65 lhost-postfix-67 lhost-postfix-69"
@@ -77,7 +77,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 ROWS = rows()
-needs_samples = pytest.mark.skipif(not ROWS, reason="no samples of bounce mails beside the project")
+needs_samples = pytest.mark.skipif(not ROWS, reason="no samples of bounce mails next to the project")
 
 
 def name_of(row: dict[str, Any]) -> str:

@@ -121,7 +121,7 @@ def samples() -> list[dict[str, Any]]:
 
 
 ROWS = samples()
-needs_samples = pytest.mark.skipif(not ROWS, reason=f"no samples at {SAMPLES.name} beside the project")
+needs_samples = pytest.mark.skipif(not ROWS, reason=f"no samples at {SAMPLES.name} next to the project")
 
 
 def adapted(row: dict[str, Any]) -> list[MailEvent]:
@@ -154,10 +154,10 @@ def pairs(row: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, str] 
     """(anymail's event, ours), in order; None where we have none."""
     found = iter(adapted(row))
     count = len(adapted(row))
-    told = [each for each in row["expected"] if each["event_type"] not in NO_FATE]
+    reported = [each for each in row["expected"] if each["event_type"] not in NO_FATE]
     # Where all events of a body are ours too, they are the same ones, whatever anymail calls them.
     every = count == len(row["expected"])
-    assert every or count == len(told)
+    assert every or count == len(reported)
     for expected in row["expected"]:
         event = next(found) if every or expected["event_type"] not in NO_FATE else None
         yield theirs(expected), ours(event) if event else None

@@ -1,4 +1,4 @@
-"""One Apache Kafka and one store for all fault tests; each test has topics made anew and a database of its own."""
+"""One Apache Kafka and one store for all fault tests; each test has topics made again and a database of its own."""
 
 import itertools
 import os

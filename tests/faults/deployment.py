@@ -38,7 +38,7 @@ SELECT sum(upto + 1) FROM
 
 
 class Deployment:
-    """Topics made anew, a database of its own, and no worker yet."""
+    """New topics, a database of its own, and no worker yet."""
 
     def __init__(self, kafka: Kafka, store: StoreProcess, name: str, folder: Path) -> None:
         self.kafka = msgspec.structs.replace(kafka, group=name, session_timeout_ms=SESSION_TIMEOUT_MS)
@@ -54,7 +54,7 @@ class Deployment:
         self.remake_topics()
 
     def remake_topics(self) -> None:
-        """Delete the topics with all that is in them, and make them anew under new ids."""
+        """Delete the topics with all that is in them, and make them again under new ids."""
         remake_topics(self.kafka, topics.load_topics())
         self.ids = topic_ids(admin(self.kafka), list(topics.load_topics()))
         self.sender = Sender(self.kafka)
@@ -158,7 +158,9 @@ class Deployment:
             for load in self._loads:
                 load.check()
             if time.monotonic() > end:
-                raise AssertionError(f"waited {deadline_s:g} s in vain for {what} ({self.sender.told()}){self.said}")
+                raise AssertionError(
+                    f"waited {deadline_s:g} s in vain for {what} ({self.sender.reported()}){self.said}"
+                )
             time.sleep(LOOK_S)
 
     def assert_exact(self, after: str = "") -> None:

@@ -316,7 +316,7 @@ class _Reader:
 
 
 class _Upstream:
-    """The connection to the store; made when it is needed, and anew after the store was away."""
+    """The connection to the store; made when it is needed, and again after the store was away."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -69,7 +69,7 @@ def options(seed: int, messages: int, rate: float = 0.0) -> simulate.SimulationO
     return simulate.SimulationOptions(seed=seed, customers=20, messages=messages, span_hours=6, rate=rate)
 
 
-def test_killed_up_keeps_its_counts_and_counts_what_comes_anew(start: Callable[[], tuple[Up, Worker]]) -> None:
+def test_killed_up_keeps_its_counts_and_counts_what_comes_later(start: Callable[[], tuple[Up, Worker]]) -> None:
     up, process = start()
     measures: dict[str, int] = {}
     sent, expected = Sent(measures=measures), Sent()

@@ -68,7 +68,7 @@ def test_alerts_of_a_monitor_killed_again_and_again_are_those_of_an_undisturbed_
 def test_customer_that_gets_worse_while_the_monitor_is_dead_is_known_at_its_level(
     deployment: Deployment, point: str
 ) -> None:
-    """What is judged anew after the crash may be another level. A consumer that drops repeated ids must hear of it."""
+    """After the crash another level may be judged. A consumer that drops repeated ids must hear of it."""
     statement, act = POINTS[point]
     deployment.worker("a")
     monitor, proxy = deployment.monitor("monitor"), deployment.proxy("monitor")
@@ -111,7 +111,7 @@ def bounces(deployment: Deployment, part: int, *, of: int, hard: int) -> None:
 
 
 def await_all_judged(deployment: Deployment) -> None:
-    """Wait until every customer has a standing, and the monitor has nothing in hand."""
+    """Wait until every customer has a standing, and the monitor has nothing left to judge."""
     with deployment.opened() as store:
         wanted = store.rows(CUSTOMERS)[0][0]
         deployment.wait(lambda: store.rows(JUDGED)[0][0] == wanted, f"{wanted} customers to be judged")

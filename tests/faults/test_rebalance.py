@@ -1,4 +1,4 @@
-"""Workers come and go under load: whoever takes a partition up goes on where its counts end."""
+"""Workers come and go under load: the worker that takes over a partition continues where its counts end."""
 
 import pytest
 

@@ -12,7 +12,7 @@ from typing import Literal
 from jobs.embedded.broker import end_with_parent
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
-#: What a stage may take to finish its work when it is told to stop.
+#: What a stage may take to finish its work when it is asked to stop.
 STOP_S = 30.0
 SAID_BYTES = 3000
 

@@ -113,7 +113,7 @@ def kafka(request: pytest.FixtureRequest) -> Kafka:
 
 
 def _emptied(kafka: Kafka) -> Kafka:
-    """The settings with a consumer group that nobody has used; the topics are made anew."""
+    """The settings with a consumer group that nobody has used; the topics are made again."""
     settings = msgspec.structs.replace(kafka, group=f"test{next(_numbers)}")
     remake_topics(settings, list(topics.load_topics().values()))
     return settings

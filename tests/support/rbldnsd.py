@@ -51,7 +51,7 @@ class Rbldnsd:
         self._process.wait(10)
 
     def write(self, zone: str, lines: Iterable[str]) -> None:
-        """Give a zone other entries; the server is told, and takes them in a moment later."""
+        """Give a zone other entries; the server is notified, and takes them in a moment later."""
         write_zone(self._folder, zone, lines)
         self._process.send_signal(signal.SIGHUP)
 

@@ -85,7 +85,7 @@ def _serve(path: str, port: int, password: str) -> None:
 
     from jobs.embedded.store_server import StoreServer
 
-    # The engine ends with its last handle and would be started anew for each statement.
+    # The engine ends with its last handle and would be started again for each statement.
     handle: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
     over = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

@@ -29,7 +29,7 @@ from streams.io.store import Store
 #: Whether an event that is sent again counts once. Where it is off, every copy is expected to count.
 DEDUPLICATED = True
 
-#: Part of the simulated events that is sent a second time, beside the simulator's own repetitions.
+#: Part of the simulated events that is sent a second time, in addition to the simulator's own repetitions.
 REPEATED = 0.02
 FLUSH_S = 60.0
 #: Lines of a diff that are shown.
@@ -242,7 +242,7 @@ class Sender:
         with self._lock:
             return dict(self._ends)
 
-    def told(self) -> str:
+    def reported(self) -> str:
         """How far the broker acknowledged, for a test that waited in vain."""
         with self._lock:
             upto = sum(offset + 1 for offset in self._ends.values())

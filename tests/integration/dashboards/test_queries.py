@@ -273,7 +273,7 @@ def test_customers_are_counted_once_each_by_their_latest_standing(filled: Store)
     ]
 
 
-def test_suspended_customer_is_shown_so_beside_what_it_is_judged(filled: Store) -> None:
+def test_suspended_customer_is_shown_so_with_what_it_is_judged(filled: Store) -> None:
     suspend(filled, "bad'co", by="Ida", why="under review", now_ms=int(FROM.timestamp() * 1000))
     (counted,) = shown(filled, "Customers by standing")
     assert (counted["Suspended"], counted["Excessive"]) == (1, 0)

@@ -95,7 +95,7 @@ def test_demo_runs_in_an_empty_folder_and_leaves_it_empty(installed: Installed, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_up_runs_in_an_empty_folder_until_it_is_told_to_stop(installed: Installed, tmp_path: Path) -> None:
+def test_up_runs_in_an_empty_folder_until_it_is_asked_to_stop(installed: Installed, tmp_path: Path) -> None:
     with installed.run(tmp_path, "up") as up:
         assert up.stdout is not None
         api = next((found[1] for line in up.stdout if (found := re.search(r"(http://\S+)/docs", line))), None)

@@ -84,7 +84,7 @@ def test_stages_start_only_after_setup_is_done() -> None:
     assert OURS["setup"]["depends_on"].keys() == {"kafka", "clickhouse"}
 
 
-def test_whoever_is_waited_for_as_healthy_has_a_health_check() -> None:
+def test_service_that_is_waited_for_as_healthy_has_a_health_check() -> None:
     for service in SERVICES.values():
         for needed, how in service.get("depends_on", {}).items():
             assert needed in SERVICES

@@ -31,7 +31,7 @@ def test_default_places_of_the_customer_are_those_on_the_page(name: str) -> None
     shown = re.findall(r"`([^`]+)`", row)
     paths = PATHS[name]
     assert paths.name == name
-    # A form's own names of the same things are not told apart on the page.
+    # A form's own names of the same things are not distinguished on the page.
     assert shown == [place for place in paths.customer if place not in ("customer", "domain")]
 
 
@@ -40,6 +40,6 @@ def test_webhooks_are_among_them() -> None:
 
 
 def test_formats_that_tell_late_bounces_are_those_that_ingest_finds_none_for() -> None:
-    told = PAGE.partition("**Late bounces**: ")[2].partition(", say that")[0]
+    reported = PAGE.partition("**Late bounces**: ")[2].partition(", say that")[0]
     # Of our own format the producer says it; the others know of complaints only, or of no late bounce.
-    assert set(re.findall(r"`(\w+)`", told)) == set(FORMATS) - NO_LATE_MARK - {"canonical", "arf", "postfix"}
+    assert set(re.findall(r"`(\w+)`", reported)) == set(FORMATS) - NO_LATE_MARK - {"canonical", "arf", "postfix"}

@@ -1,4 +1,4 @@
-"""The examples beside the schemas: a valid one passes JSON Schema and Python type, an invalid one neither.
+"""The examples next to the schemas: a valid one passes JSON Schema and Python type, an invalid one neither.
 
 An invalid file is named `FIELD.WHAT-IS-WRONG.json`, or `message.…` where the message as a whole is wrong.
 """

@@ -64,7 +64,7 @@ def test_google_reports_no_single_complaints_and_unknown_domains_neither() -> No
         ("a." * 200 + "mimecast.com", "mimecast"),
     ],
 )
-def test_mx_host_belongs_to_whoever_has_the_longest_end_of_its_name(host: str, provider: str) -> None:
+def test_mx_host_belongs_to_who_has_the_longest_end_of_its_name(host: str, provider: str) -> None:
     assert TABLE.of_mx(host) == provider
 
 

@@ -74,7 +74,7 @@ def test_text_of_an_alert_has_the_customers_numbers_and_nobody_elses(ground: Gro
     assert said("alerts", "text", own.alert_id, template="{customer}: {left}").startswith("acme: ")
 
 
-def test_alert_that_does_not_exist_and_a_wrong_template_are_told(ground: Ground, said: Said) -> None:
+def test_alert_that_does_not_exist_and_a_wrong_template_are_reported(ground: Ground, said: Said) -> None:
     with pytest.raises(DecisionError, match="there is no alert with the id 'beef'"):
         said("alerts", "text", "beef")
     with pytest.raises(
@@ -136,7 +136,7 @@ def test_interface_goes_by_plans_and_by_rules_about_single_providers(store_setti
     assert found["yahoo"][1] == "warning"
 
 
-def test_customer_with_too_little_mail_is_told_no_allowance_of_rates(api: Api) -> None:
+def test_customer_with_too_little_mail_gets_no_allowance_of_rates(api: Api) -> None:
     api.put([Row(NOW - HOUR, delivered=20, hard=1)])
     assert not {"failure", "complaint", "block"} & left(api).keys()
 

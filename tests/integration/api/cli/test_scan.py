@@ -118,7 +118,7 @@ def test_address_that_is_listed_is_shown_list_by_list_and_ends_with_1(config: Pa
     assert cells(lines)[3] == ["192.0.2.1", "keyed.example", "not", "asked", "(major)", "needs", "key", "mine"]
 
 
-def test_what_no_believed_list_lists_ends_with_0(config: Path) -> None:
+def test_what_no_trusted_list_lists_ends_with_0(config: Path) -> None:
     code, lines = repmon(config, "--ip", "192.0.2.9", "--domain", "good.com")
     assert code == 0
     clear = [line[:3] for line in cells(lines) if "clear" in line]

@@ -284,7 +284,7 @@ def test_body_that_is_cut_off_is_not_kept(running: Running) -> None:
     assert running.metric('repmon_collect_requests_total{format="mailtrap",outcome="taken"}') == 0
 
 
-def test_bodies_in_hand_have_a_limit_together(embedded_kafka: Kafka) -> None:
+def test_bodies_being_handled_have_a_limit_together(embedded_kafka: Kafka) -> None:
     settings = msgspec.structs.replace(COLLECT, max_inflight_bytes=1_000_000, body_s=20.0)
     with serving(with_topics(embedded_kafka), settings) as running:
         with talk(running, b"Content-Length: 900000\r\n\r\n" + b"x" * 800_000):
@@ -350,7 +350,7 @@ def own_broker(folder: Path, port: int = 0) -> Iterator[EmbeddedBroker]:
         broker.stop()
 
 
-def test_without_broker_the_sender_is_told_to_come_again(tmp_path: Path) -> None:
+def test_without_broker_the_sender_is_asked_to_come_again(tmp_path: Path) -> None:
     settings = msgspec.structs.replace(COLLECT, acknowledge_s=1.0)
     with own_broker(tmp_path) as broker:
         port = broker.gate.port
@@ -454,7 +454,7 @@ def test_webhook_is_counted_once_however_often_it_comes(tmp_path: Path, embedded
         thread.join(30)
 
 
-def test_command_answers_what_is_under_way_when_told_to_stop(embedded_kafka: Kafka, tmp_path: Path) -> None:
+def test_command_answers_what_is_under_way_when_asked_to_stop(embedded_kafka: Kafka, tmp_path: Path) -> None:
     kafka = with_topics(embedded_kafka)
     file = tmp_path / "repmon.toml"
     file.write_text(f'[kafka]\nbootstrap = "{kafka.bootstrap}"\n[collect]\nport = 0\n{CONFIG}')

@@ -1,4 +1,4 @@
-"""Why a customer stands where it stands: with the very counts, now and at any moment, beside what was recorded."""
+"""Why a customer stands where it stands: with the very counts, now and at any moment, next to what was recorded."""
 
 from typing import Any
 
@@ -129,7 +129,7 @@ def test_too_little_mail_is_said_with_the_minimum(ground: Ground) -> None:
     assert "30 of 180: too few, judged from 200 on" in text(found)
 
 
-def test_each_stream_is_explained_beside_all_mail(ground: Ground) -> None:
+def test_each_stream_is_explained_next_to_all_mail(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=300), Row(NOW, delivered=9_000, stream="receipts"))
     found = explained(ground)
     assert [each.scope for each in found.scopes] == ["customer", "stream:news", "stream:receipts"]
@@ -156,7 +156,7 @@ def test_moment_of_the_past_shows_what_was_open_and_counted_then(ground: Ground)
     assert explain(ground.store, "acme", POLICY, LOOP, NOW_MS - 4 * HOUR_MS, past=True) is None
 
 
-def test_events_that_came_late_are_told_by_their_numbers(ground: Ground) -> None:
+def test_events_that_came_late_are_reported_by_their_numbers(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=960, hard=70))
     ground.judge().judge_customers(["acme"], NOW_MS - 2 * HOUR_MS)
     assert rule(explained(ground), "failure").remarks == ()
@@ -188,7 +188,7 @@ def test_alert_that_is_only_held_says_by_what(ground: Ground) -> None:
     assert scope(found).standing == scope(found).recorded == "excessive"
 
 
-def test_override_in_force_is_told_and_judged_by(ground: Ground) -> None:
+def test_override_in_force_is_reported_and_judged_by(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=300))
     lenient = Override(customer="acme", rule="failure", reason="agreed", levels=Levels(critical=0.5))
     found = explained(ground, by=msgspec.structs.replace(POLICY, overrides=(lenient,)))
@@ -198,7 +198,7 @@ def test_override_in_force_is_told_and_judged_by(ground: Ground) -> None:
     assert "override of levels in force: agreed" in text(found)
 
 
-def test_alert_of_a_rule_or_window_that_the_policy_has_no_more_is_told(ground: Ground) -> None:
+def test_alert_of_a_rule_or_window_that_the_policy_has_no_more_is_reported(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=900, hard=300))
     ground.judge().judge_customers(["acme"], NOW_MS)
     others = tuple(each for each in POLICY.rules if each.name != "failure")

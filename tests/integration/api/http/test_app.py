@@ -60,12 +60,12 @@ def test_key_shows_its_own_customer_only(fresh: Api) -> None:
     assert fresh.rates(metric="failure", scope="stream:secret")["points"][-1]["window"]["denominator"] == 0
 
 
-def test_scope_that_the_policy_judges_no_more_is_not_told_as_it_stood_when_it_was_judged_last(fresh: Api) -> None:
+def test_scope_that_the_policy_judges_no_more_is_not_reported_as_it_stood_when_it_was_judged_last(fresh: Api) -> None:
     fresh.put([Row(NOW, delivered=7), Row(NOW, delivered=7, stream="receipts")])
     for scope in ("customer", "class:bulk", "sub_account:eu", "stream:news"):
         fresh.judged(scope, "good", NOW)
-    told = {each["scope"]: each["standing"] for each in fresh.get("/v1/standing").json()["scopes"]}
-    assert told == {"customer": "good", "stream:news": "good", "stream:receipts": None}
+    reported = {each["scope"]: each["standing"] for each in fresh.get("/v1/standing").json()["scopes"]}
+    assert reported == {"customer": "good", "stream:news": "good", "stream:receipts": None}
 
 
 def test_alert_that_was_repeated_with_another_level_after_a_crash_is_shown_as_it_was_stored_last(fresh: Api) -> None:
@@ -99,7 +99,7 @@ def test_operator_may_ask_about_everybody_and_must_say_whom(fresh: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/standing", "/v1/rates?metric=failure"])
-def test_request_without_a_key_is_unauthorized_and_told_how_to_send_one(api: Api, path: str) -> None:
+def test_request_without_a_key_is_unauthorized_and_answered_how_to_send_one(api: Api, path: str) -> None:
     answer = api.client.get(path)
     assert "Authorization: Bearer" in problem(answer, 401)["detail"]
     assert answer.headers["www-authenticate"] == 'Bearer realm="repmon"'

@@ -1,4 +1,4 @@
-"""Every example of the reference is what the interface really answers to the request it stands beside."""
+"""Every example of the reference is what the interface really answers to the request next to it."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ PATHS = ("/v1/standing", "/v1/rates", "/v1/scores", "/v1/cohorts", "/v1/listings
 
 @pytest.fixture
 def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
-    """The store that the examples tell of."""
+    """The store that the examples show."""
     with running(store_settings, store) as interface:
         interface.put(
             [

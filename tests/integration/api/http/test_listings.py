@@ -1,4 +1,4 @@
-"""Whom listings are to be blamed on, as it is shown: over HTTP, in an alert's evidence, by explain, on the console."""
+"""Whom listings are attributed to, as it is shown: over HTTP, in an alert's evidence, by explain, on the console."""
 
 import time
 from collections.abc import Iterator

@@ -143,7 +143,7 @@ def test_complaint_from_provider_without_feedback_loop_enters_no_rate(api: Api) 
     assert numbers(api.rates(metric="complaint")["points"][-1]["window"]) == (0, 0)
 
 
-def test_complaint_that_enters_no_rate_is_told_with_the_standing(api: Api) -> None:
+def test_complaint_that_enters_no_rate_is_reported_with_the_standing(api: Api) -> None:
     api.put([Row(NOW, delivered=100, complained=9, provider="gmail"), Row(NOW, delivered=100, complained=2)])
     api.put([Row(NOW, complained=1, provider="other")])
     scopes = {each["scope"]: each for each in api.get("/v1/standing").json()["scopes"]}

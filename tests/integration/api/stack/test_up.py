@@ -1,4 +1,4 @@
-"""`repmon up` as its user runs it: what was acknowledged is counted, whenever it is told to stop."""
+"""`repmon up` as its user runs it: what was acknowledged is counted, whenever it is asked to stop."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from streams.io.store import open_store
 from tests.support.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
-#: Small enough that the broker's topics are made anew several times.
+#: Small enough that the broker's topics are made again several times.
 ROLL_BYTES = 3_000_000
 COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM counts WHERE dimension = 'provider'"
 
@@ -55,7 +55,7 @@ def counted(settings: Settings) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
-def test_all_that_was_acknowledged_is_counted_when_told_to_stop_in_full_flow(tmp_path: Path, signal_: int) -> None:
+def test_all_that_was_acknowledged_is_counted_when_asked_to_stop_in_full_flow(tmp_path: Path, signal_: int) -> None:
     with up(tmp_path) as (settings, process):
         publisher = Publisher(settings.kafka)
         truth = simulate.run(

@@ -89,5 +89,5 @@ def test_command_says_how_old_each_listing_in_force_is(store: Store, store_setti
         (864_000, "10.0 d"),
     ],
 )
-def test_age_is_told_in_the_unit_that_fits(seconds: float, text: str) -> None:
+def test_age_is_reported_in_the_unit_that_fits(seconds: float, text: str) -> None:
     assert age(seconds) == text

@@ -313,7 +313,7 @@ def test_failed_checks_change_no_listing(store: Store, settings: Blocklists, zon
 
 
 @pytest.mark.parametrize("answering", ["192.0.2.3", "192.0.2.4"])
-def test_zone_that_refuses_or_answers_elsewhere_is_not_believed_about_anything(
+def test_zone_that_refuses_or_answers_elsewhere_is_not_trusted_about_anything(
     store: Store, settings: Blocklists, answering: str
 ) -> None:
     sent_from(store, "192.0.2.1", answering, "192.0.2.99")

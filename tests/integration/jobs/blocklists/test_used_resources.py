@@ -243,7 +243,7 @@ def asked_for(settings: Blocklists, per_s: float, count: int, **zone: float) -> 
 
 
 class Counted:
-    """A progress that keeps what it is told."""
+    """A progress that keeps what is reported to it."""
 
     def __init__(self) -> None:
         self.expected = self.answered = 0
@@ -264,7 +264,7 @@ def test_zone_is_asked_no_faster_than_its_rate(
     assert listed == 1
 
 
-def test_whoever_wants_to_know_is_told_how_far_the_questions_are(settings: Blocklists) -> None:
+def test_progress_hears_how_far_the_questions_are(settings: Blocklists) -> None:
     progress = Counted()
     asked = questions([Resource("ip", f"192.0.2.{last}") for last in range(30)], load_zones(Path(settings.zones_file)))
     asyncio.run(look(asked, QueryOptions(settings, Pacer(1e6), progress)))

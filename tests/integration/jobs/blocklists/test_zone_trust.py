@@ -110,7 +110,7 @@ def incidents(store: Store) -> list[tuple[str, str]]:
 
 
 def bl_result(store: Store, settings: Blocklists, minute: int) -> tuple[str, list[tuple[str, str, str]]]:
-    """Why bl.example is not believed, and what was reported of it."""
+    """Why bl.example is not trusted, and what was reported of it."""
     result, events = scan(store, settings, NOW + minute * MINUTE)
     (bl,) = [each for each in result.zones if each.zone == "bl.example"]
     return bl.distrusted, [each for each in said(events) if each[2] == "bl.example"]
@@ -291,7 +291,7 @@ def test_zone_that_passes_its_self_test_and_lists_most_of_us_lists_nobody(
         ("192.0.2.77 :127.0.0.2:spam", "dead or empty"),
     ],
 )
-def test_refusal_hijack_and_emptiness_are_told_once_and_end_nothing(
+def test_refusal_hijack_and_emptiness_are_reported_once_and_end_nothing(
     store: Store, settings: Blocklists, server: Rbldnsd, line: str, words: str
 ) -> None:
     confirmed(store, settings)

@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def held(path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Another process, holding the folder until it is killed or told to end."""
+    """Another process, holding the folder until it is killed or asked to end."""
     command = [sys.executable, "-c", HOLDER, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as other:
         assert other.stdout is not None

@@ -77,7 +77,7 @@ def test_everything_that_is_decided_or_found_is_one_more_entry_and_leaves_the_ot
     assert (latest.action, latest.detail["level"], before) == ("verdict acknowledged", "critical", known)
 
 
-def test_only_the_customer_or_the_time_asked_for_is_told_and_the_newest_where_there_are_too_many(
+def test_only_the_customer_or_the_time_asked_for_is_reported_and_the_newest_where_there_are_too_many(
     ground: Ground,
 ) -> None:
     ground.put(BAD, BAD._replace(customer="beta"))

@@ -83,7 +83,7 @@ def test_monitor_judges_by_an_override_from_the_next_look_on_and_no_more_once_it
     decided(ground)
     merged = watch.newer()
     assert merged is not None
-    assert watch.newer() is None, "told once"
+    assert watch.newer() is None, "reported once"
     judge = ground.judge()
     judge.set_policy(merged)
     assert judge.judge_customers(["acme"], NOW_MS).alerts == []
@@ -97,8 +97,8 @@ def test_monitor_judges_by_an_override_from_the_next_look_on_and_no_more_once_it
 
 def test_watch_puts_overrides_over_a_policy_that_was_applied_meanwhile(ground: Ground) -> None:
     other = msgspec.structs.replace(POLICY, name="other")
-    told: list[Policy | None] = [other]
-    newer: Callable[[], Policy | None] = lambda: told.pop() if told else None  # noqa: E731
+    reported: list[Policy | None] = [other]
+    newer: Callable[[], Policy | None] = lambda: reported.pop() if reported else None  # noqa: E731
     decided(ground)
     watch = OverrideWatch(ground.store, POLICY, newer, lambda: NOW_MS)
     found = watch.newer()
@@ -107,7 +107,7 @@ def test_watch_puts_overrides_over_a_policy_that_was_applied_meanwhile(ground: G
     assert watch.newer() is None
 
 
-def test_watch_writes_overrides_of_a_plan_out_for_whoever_has_it_by_now(ground: Ground) -> None:
+def test_watch_writes_overrides_of_a_plan_out_for_who_has_it_by_now(ground: Ground) -> None:
     of_plan = Override(plan="free", rule="failure", reason="trial", levels=Levels(excessive=0.02))
     policy = POLICY.with_overrides((of_plan,))
     watch = OverrideWatch(ground.store, policy, None, lambda: NOW_MS)
@@ -120,7 +120,7 @@ def test_watch_writes_overrides_of_a_plan_out_for_whoever_has_it_by_now(ground: 
     assert levels() == {}, "nobody has the plan"
     set_customer(ground.store, "acme", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS)
     assert levels() == {"acme": 0.02}
-    assert watch.newer() is None, "told once"
+    assert watch.newer() is None, "reported once"
     set_customer(ground.store, "beta", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS + 1)
     set_customer(ground.store, "acme", plan="pro", domains=None, by="Ida", why="", now_ms=NOW_MS + 2)
     assert levels() == {"beta": 0.02}
@@ -200,17 +200,17 @@ def test_alert_that_an_override_suppressed_ends_although_its_mail_is_gone(ground
     assert [each.kind for each in judged_with_decisions(ground, ground.judge(), NOW_MS + HOUR_MS)] == ["resolved"]
 
 
-def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Ground) -> None:
+def test_acknowledgement_becomes_part_of_the_alert_and_is_sent_once(ground: Ground) -> None:
     warned = Row(NOW - 10 * MINUTE, delivered=900, hard=60)
     ground.put(warned, warned._replace(customer="rival"))
     judge = ground.judge()
     opened = {each.data.customer: each.data for each in judge.judge_customers(["acme", "rival"], NOW_MS).alerts}
     acknowledge(ground.store, opened["acme"].alert_id, by="Ida", why="called them", now_ms=NOW_MS + 1000)
-    (noted,) = judge.judge_customers(["acme", "rival"], NOW_MS + 2000).alerts
-    assert (noted.data.customer, noted.data.kind, noted.data.cause) == ("acme", "acknowledged", "operator")
-    assert (noted.data.level, noted.data.previous_level) == (opened["acme"].level, opened["acme"].level)
-    assert noted.data.acknowledged == Acknowledgement(by="Ida", why="called them", time_ms=NOW_MS + 1000)
-    assert noted.data.explanation.startswith("Acknowledged. 60 failed recipients")
+    (recorded,) = judge.judge_customers(["acme", "rival"], NOW_MS + 2000).alerts
+    assert (recorded.data.customer, recorded.data.kind, recorded.data.cause) == ("acme", "acknowledged", "operator")
+    assert (recorded.data.level, recorded.data.previous_level) == (opened["acme"].level, opened["acme"].level)
+    assert recorded.data.acknowledged == Acknowledgement(by="Ida", why="called them", time_ms=NOW_MS + 1000)
+    assert recorded.data.explanation.startswith("Acknowledged. 60 failed recipients")
     assert ground.judge().judge_customers(["acme", "rival"], NOW_MS + 3000).alerts == []
     ground.put(Row(NOW - 10 * MINUTE, hard=300))
     (escalated,) = judge.judge_customers(["acme"], NOW_MS + 4000).alerts
@@ -223,7 +223,7 @@ def test_acknowledgement_becomes_part_of_the_alert_and_is_told_once(ground: Grou
     assert life.history[1].said == "by Ida: called them"
 
 
-def test_acknowledged_alert_is_told_with_who_and_why(ground: Ground) -> None:
+def test_acknowledged_alert_is_reported_with_who_and_why(ground: Ground) -> None:
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     (alert,) = ground.judge().judge_customers(["acme"], NOW_MS).alerts
     found = acknowledge(ground.store, alert.data.alert_id[:8], by="Ida", why="called them", now_ms=NOW_MS + 1000)
@@ -322,7 +322,7 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
     assert "beginner failure" in said("override", "add", "beginner", *decision)
 
 
-def test_customer_is_told_what_was_decided_and_not_by_whom_nor_why(
+def test_customer_sees_what_was_decided_and_not_by_whom_nor_why(
     store_settings: ClickHouse, store: Store, ground: Ground
 ) -> None:
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))

@@ -141,13 +141,13 @@ def test_running_monitor_judges_by_an_applied_policy_within_seconds_and_so_does_
     asyncio.run(run())
 
 
-def test_file_that_the_settings_name_goes_before_what_is_applied(ground: Ground) -> None:
+def test_file_that_the_settings_name_takes_precedence_over_what_is_applied(ground: Ground) -> None:
     ours = ground.file(STRICT.replace("strict", "ours"), "ours.toml")
     applied = ground.run(
         "policy", "apply", ground.file(STRICT), "--by", "jane", "--why", "agreed", policy={"file": ours}
     )
     assert applied.exit_code == 0
-    assert f"policy.file names {ours}, which goes before" in applied.stderr
+    assert f"policy.file names {ours}, which takes precedence" in applied.stderr
     named_file = msgspec.structs.replace(ground.settings, policy=setting.PolicySettings(file=ours))
 
     async def run() -> list[str]:
@@ -205,7 +205,7 @@ def test_bad_policy_changes_nothing_and_has_all_its_mistakes_named(ground: Groun
         assert (named.exit_code, named.stdout) == (1, bad.stdout)
 
 
-def test_rule_on_what_ingest_does_not_count_is_told(ground: Ground) -> None:
+def test_rule_on_what_ingest_does_not_count_is_reported(ground: Ground) -> None:
     text = STRICT.replace('metric = "failure"', 'metric = "unwanted"')
     done = ground.apply(text)
     assert done.exit_code == 0
@@ -225,7 +225,7 @@ def test_nobody_applies_without_name_and_reason(ground: Ground, option: str) -> 
     assert history(ground.store, 10) == []
 
 
-def test_broker_that_is_away_is_told_and_the_policy_is_in_force_all_the_same(
+def test_broker_that_is_away_is_reported_and_the_policy_is_in_force_all_the_same(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.io.broker.REACH_S", 1.0)

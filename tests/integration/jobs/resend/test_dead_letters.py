@@ -1,4 +1,4 @@
-"""Dead letters in the store: listed, summed up, found by id, sent again once each, and noted only once acknowledged."""
+"""Dead letters in the store: listed, summed up, found by id, sent again once each, recorded once acknowledged."""
 
 import itertools
 from collections.abc import Callable
@@ -185,16 +185,16 @@ def test_replayed_letter_is_no_longer_among_all_unless_asked_for_again(store: St
     assert [each.position for each in oldest_first(store, Chosen(), NOW + 10, again=True)] == [1, 2]
 
 
-def test_letter_is_sent_with_its_bytes_and_its_customer_as_key_and_noted(store: Store) -> None:
+def test_letter_is_sent_with_its_bytes_and_its_customer_as_key_and_recorded(store: Store) -> None:
     letter = named(store, put(store, 1, readable("acme")))
     broker = Recorder()
     assert results(replayer(store, broker), letter) == [("sent", "")]
     assert broker.sent == [(topics.MAIL_EVENTS, b"acme", readable("acme"))]
-    noted = named(store, letter.id)
-    assert noted.replayed_ms >= NOW
-    assert noted.replayed_by == "jane"
+    recorded = named(store, letter.id)
+    assert recorded.replayed_ms >= NOW
+    assert recorded.replayed_by == "jane"
     assert dead_letters.replays(store, letter) == [
-        Replay(time_ms=noted.replayed_ms, by="jane", mended=False, forced=False)
+        Replay(time_ms=recorded.replayed_ms, by="jane", mended=False, forced=False)
     ]
 
 
@@ -225,14 +225,14 @@ def test_replayed_letter_is_passed_over_unless_forced(store: Store) -> None:
     assert len(broker.sent) == len(dead_letters.replays(store, named(store, name))) == 2
 
 
-def test_letter_that_the_broker_refuses_is_not_noted_and_the_others_are(store: Store) -> None:
+def test_letter_that_the_broker_refuses_is_not_recorded_and_the_others_are(store: Store) -> None:
     letters = [named(store, put(store, number, readable(f"c{number}"))) for number in range(3)]
     found = results(replayer(store, Recorder(readable("c1"))), *letters)
     assert found == [("sent", ""), ("refused", "too large"), ("sent", "")]
     assert [named(store, each.id).replayed_ms > 0 for each in letters] == [True, False, True]
 
 
-def test_letter_that_is_not_acknowledged_is_not_noted(store: Store) -> None:
+def test_letter_that_is_not_acknowledged_is_not_recorded(store: Store) -> None:
     letter = named(store, put(store, 1, readable("acme")))
     outcomes = replayer(store, Recorder(silent=True)).run([letter])
     first = next(outcomes)
@@ -245,7 +245,7 @@ def test_letter_that_is_not_acknowledged_is_not_noted(store: Store) -> None:
 def test_store_that_fails_after_the_broker_took_letters_says_so(store: Store) -> None:
     letter = named(store, put(store, 1, readable("acme")))
     store.run("DROP TABLE dead_letter_replays SYNC")
-    with pytest.raises(StoreError, match="1 dead letters were sent, but not noted as replayed"):
+    with pytest.raises(StoreError, match="1 dead letters were sent, but not recorded as replayed"):
         list(replayer(store, Recorder()).run([letter]))
 
 

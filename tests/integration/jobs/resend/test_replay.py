@@ -136,7 +136,9 @@ def test_once_the_settings_are_mended_all_letters_are_replayed_as_they_are(setti
     assert delivered(store) == 6
 
 
-def test_good_events_beside_a_bad_one_count_once_it_is_mended(settings: Settings, store: Store, tmp_path: Path) -> None:
+def test_good_events_next_to_a_bad_one_count_once_it_is_mended(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
     ingest = msgspec.structs.replace(
         settings.ingest,
         formats={topics.MAIL_EVENTS: "sendgrid"},

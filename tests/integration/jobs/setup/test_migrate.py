@@ -95,7 +95,7 @@ def test_alert_from_before_a_migration_goes_on_as_the_same_one(
         ]
 
     name = alert_id("acme", "customer", "failure", 2)
-    assert judged(0) == [], "the level holds, so nothing is told"
+    assert judged(0) == [], "the level holds, so nothing is reported"
     explained = explain(store, "acme", policy.load_policy(), [], now_ms, past=False)
     assert explained is not None
     said = "\n".join(lines(explained))

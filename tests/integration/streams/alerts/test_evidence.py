@@ -53,7 +53,7 @@ def evidence(
     return collect(ground.store, subjects, metric, WINDOWS[window], LOOP, NOW_MS, thresholds, **more)
 
 
-def test_class_is_told_with_the_latest_answer_of_a_host_and_nobodys_name(ground: Ground) -> None:
+def test_class_is_reported_with_the_latest_answer_of_a_host_and_nobodys_name(ground: Ground) -> None:
     bounced(
         ground,
         {"diagnostic": "550 5.1.1 <ann@example.com>: unknown", "back": 60},
@@ -68,7 +68,7 @@ def test_class_is_told_with_the_latest_answer_of_a_host_and_nobodys_name(ground:
     ]
 
 
-def test_campaigns_and_domains_of_the_from_address_are_told(ground: Ground) -> None:
+def test_campaigns_and_domains_of_the_from_address_are_reported(ground: Ground) -> None:
     bounced(
         ground,
         *({"campaign": "spring"} for _ in range(3)),

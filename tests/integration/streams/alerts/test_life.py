@@ -68,7 +68,7 @@ def test_alert_that_was_sent_before_the_monitor_failed_is_known_to_the_next_one_
     assert [kind for (kind,) in rows] == ["opened", "resolved"]
 
 
-def test_alert_that_was_not_sent_goes_before_what_came_of_it(ground: Ground) -> None:
+def test_alert_that_was_not_sent_is_sent_before_what_came_of_it(ground: Ground) -> None:
     def away() -> None:
         raise BrokerError("the broker is away")
 
@@ -182,7 +182,7 @@ def test_few_late_counts_among_many_that_came_in_time_do_not_make_it_the_same_al
     assert (opened.kind, opened.episode) == ("opened", 2)
 
 
-def test_late_counts_to_a_mailbox_provider_are_told_from_those_to_others(ground: Ground) -> None:
+def test_late_counts_to_a_mailbox_provider_are_distinguished_from_those_to_others(ground: Ground) -> None:
     """A rule of one provider opens by mail of after the resolution; all the mail to others of before it is no news."""
     judge = judge_of(ground, short(providers=("yahoo",)))
     over = resolved_at(ground, judge)

@@ -1,4 +1,4 @@
-"""Scores are stored with the standings, the last of each day is kept, and a customer is told its own."""
+"""Scores are stored with the standings, the last of each day is kept, and a customer sees its own."""
 
 from collections.abc import Iterator
 
@@ -65,23 +65,23 @@ def scored(api: Api, days_ago: int, overall: int, scope: str = "customer") -> No
     api.judged(scope, "good", NOW - days_ago * DAY, scores=(overall, 100, overall, 100, 100))
 
 
-def test_history_is_told_day_by_day_and_only_the_days_asked_for(api: Api) -> None:
+def test_history_is_reported_day_by_day_and_only_the_days_asked_for(api: Api) -> None:
     for days_ago, overall in ((40, 50), (20, 60), (1, 70), (0, 80)):
         scored(api, days_ago, overall)
     scored(api, 1, 10, "stream:news")
 
-    def told(query: str = "") -> list[tuple[str, int]]:
+    def reported(query: str = "") -> list[tuple[str, int]]:
         return [(each["day"], each["overall"]) for each in api.get(f"/v1/scores{query}").json()["days"]]
 
-    assert told() == [("2026-02-20", 60), ("2026-03-11", 70), ("2026-03-12", 80)]
-    assert told("?from=2026-03-11T23:00:00Z") == [("2026-03-11", 70), ("2026-03-12", 80)]
-    assert told("?to=2026-03-11T00:00:00Z") == [("2026-02-20", 60), ("2026-03-11", 70)]
-    assert told("?scope=stream:news") == [("2026-03-11", 10)]
+    assert reported() == [("2026-02-20", 60), ("2026-03-11", 70), ("2026-03-12", 80)]
+    assert reported("?from=2026-03-11T23:00:00Z") == [("2026-03-11", 70), ("2026-03-12", 80)]
+    assert reported("?to=2026-03-11T00:00:00Z") == [("2026-02-20", 60), ("2026-03-11", 70)]
+    assert reported("?scope=stream:news") == [("2026-03-11", 10)]
     scored(api, 1, 20, "class:bulk")
-    assert told("?scope=class:bulk") == [("2026-03-11", 20)]
-    assert told("?scope=class:transactional") == []
+    assert reported("?scope=class:bulk") == [("2026-03-11", 20)]
+    assert reported("?scope=class:transactional") == []
     scored(api, 1, 30, "sub_account:eu")
-    assert told("?scope=sub_account:eu") == [("2026-03-11", 30)]
+    assert reported("?scope=sub_account:eu") == [("2026-03-11", 30)]
 
 
 def test_another_customers_scores_are_never_answered(api: Api) -> None:

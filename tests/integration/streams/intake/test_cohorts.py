@@ -1,4 +1,4 @@
-"""Complaints by the day of sending: from events on the broker to what a customer is told."""
+"""Complaints by the day of sending: from events on the broker to what a customer sees."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
         yield interface
 
 
-def told(api: Api, **parameters: Any) -> dict[str, tuple[int, int]]:
+def reported(api: Api, **parameters: Any) -> dict[str, tuple[int, int]]:
     """Numerator and denominator of the days that have any."""
     answer = api.get("/v1/cohorts", **parameters)
     assert answer.status_code == 200, answer.text
@@ -41,7 +41,7 @@ def test_complaint_counts_on_the_day_its_message_was_sent(api: Api) -> None:
     api.put([Row(TODAY - 3 * DAY, 1_000), Row(TODAY, 500)])
     api.complained(NOW, 4, TODAY - 3 * DAY + 60)
     api.complained(NOW, 1, TODAY)
-    assert told(api) == {"2026-03-09": (4, 1_000), "2026-03-12": (1, 500)}
+    assert reported(api) == {"2026-03-09": (4, 1_000), "2026-03-12": (1, 500)}
 
 
 def test_only_complaints_that_rates_are_made_of_count(api: Api) -> None:
@@ -50,16 +50,16 @@ def test_only_complaints_that_rates_are_made_of_count(api: Api) -> None:
     for kind in ("", *get_args(FeedbackType)):
         api.complained(NOW, 1, TODAY, kind=kind)
     counted = sum(kind in count._COMPLAINTS for kind in ("", *get_args(FeedbackType)))
-    assert told(api) == {"2026-03-12": (counted, 1_000)}
+    assert reported(api) == {"2026-03-12": (counted, 1_000)}
 
 
-def test_complaint_that_nobody_can_date_is_in_no_day_and_told(api: Api) -> None:
+def test_complaint_that_nobody_can_date_is_in_no_day_and_reported(api: Api) -> None:
     api.complained(NOW, 2)
     api.complained(NOW - 40 * DAY, 5)
     answer = api.get("/v1/cohorts").json()
     assert answer["undated"] == 2
     assert api.get("/v1/cohorts", days=45).json()["undated"] == 7
-    assert not told(api)
+    assert not reported(api)
 
 
 def test_days_without_mail_are_there_up_to_today(api: Api) -> None:

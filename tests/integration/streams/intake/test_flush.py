@@ -1,4 +1,4 @@
-"""The fenced flush: counts and offset are stored together, once, whoever else tries; each event id counts once."""
+"""The fenced flush: counts and offset are stored together and once, whichever worker tries; an event id counts once."""
 
 import time
 
@@ -93,7 +93,7 @@ def test_zombie_flush_adds_no_counts(store: Store) -> None:
     assert counted(store) == 16
 
 
-def test_worker_overtaken_by_a_zombie_is_told_where_to_go_on(store: Store) -> None:
+def test_worker_overtaken_by_a_zombie_learns_where_to_continue(store: Store) -> None:
     zombie, successor = batch(0, 10), batch(0, 25)
     assert flushed(store, zombie).ours
     outcome = flushed(store, successor)
@@ -126,7 +126,7 @@ def test_repeat_after_the_lease_of_a_flush_that_was_taken_is_still_ours(store: S
 def test_events_behind_what_a_zombie_stored_still_count_after_the_successor_dropped_them(
     store: Store, kind: EventType
 ) -> None:
-    """The successor noted the ids of 25 events, of which 10 are counted: the others must not look like repetitions."""
+    """The successor stored the ids of 25 events, of which 10 are counted: the others must not look repeated."""
     zombie, successor = batch(0, 0), batch(0, 0)
     take(zombie, 10, type=kind)
     take(successor, 25, type=kind)

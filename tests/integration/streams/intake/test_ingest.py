@@ -95,7 +95,7 @@ def test_every_event_is_counted_once(kafka: Kafka, store: Store, producer: Publi
 def test_broker_that_comes_back_and_does_not_answer_at_first_is_asked_again(
     kafka: Kafka, store: Store, producer: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever ran already was reached once; a broker under load may be slow to tell which topics it has."""
+    """A broker that ran already was reached once; a broker under load may be slow to tell which topics it has."""
     answers: list[dict[str, str] | BrokerError] = [{}, BrokerError("topic mail.events: did not answer in time"), {}]
 
     def ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:

@@ -72,7 +72,7 @@ def test_reading_pauses_while_the_store_is_down_and_goes_on_with_exact_counts(
     assert delivered(store) == 8_000
 
 
-def test_messages_deleted_before_they_were_read_are_told_and_the_rest_is_counted(
+def test_messages_deleted_before_they_were_read_are_reported_and_the_rest_is_counted(
     apache_kafka: Kafka, store: Store, store_settings: ClickHouse
 ) -> None:
     one_partition = Publisher(apache_kafka)
@@ -134,7 +134,7 @@ class SilentStore(Store):
         return super().rows(*args, **options)
 
 
-def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
+def test_worker_asked_to_stop_ends_although_the_store_answers_no_question(
     kafka: Kafka, store_settings: ClickHouse
 ) -> None:
     stop, errors = threading.Event(), list[Exception]()
@@ -152,7 +152,7 @@ def test_worker_told_to_stop_ends_although_the_store_answers_no_question(
         thread.start()
         try:
             wait_for(lambda: bool(worker.metrics.last_stored_ms or worker._batches), "the worker to run")
-            # A drained worker takes its topics up anew, and asks the store where to go on.
+            # A drained worker resubscribes, and asks the store where to continue.
             worker.when_drained(SilentStore.away.set)
             wait_for(lambda: worker.metrics.trouble == "the store is away", "a question without an answer")
             stop.set()

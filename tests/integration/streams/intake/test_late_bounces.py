@@ -35,12 +35,12 @@ class Worker:
         self.take(self.batch, [raw], [self.batch.next_offset], NOW_MS)
 
     def delivered(self, days_ago: float, recipient: str = "iris@yahoo.com", **fields: object) -> None:
-        told = {"RecordType": "Delivery", "Recipient": recipient, "DeliveredAt": moment(days_ago)}
-        self.webhook(told | fields)
+        reported = {"RecordType": "Delivery", "Recipient": recipient, "DeliveredAt": moment(days_ago)}
+        self.webhook(reported | fields)
 
     def bounced(self, days_ago: float, number: int, recipient: str = "iris@yahoo.com", **fields: object) -> None:
-        told = {"RecordType": "Bounce", "ID": number, "Type": "HardBounce", "Email": recipient}
-        self.webhook(told | {"Details": "550 5.1.1 unknown", "BouncedAt": moment(days_ago)} | fields)
+        reported = {"RecordType": "Bounce", "ID": number, "Type": "HardBounce", "Email": recipient}
+        self.webhook(reported | {"Details": "550 5.1.1 unknown", "BouncedAt": moment(days_ago)} | fields)
 
     def flush(self) -> None:
         flush(self.store, [self.batch], NOW_MS)
@@ -118,13 +118,13 @@ def test_bounce_of_what_was_not_delivered_is_no_late_one(worker: Worker) -> None
 )
 def test_deliveries_are_kept_of_silent_formats_only_unless_the_settings_say_no(ingest: Ingest, kept: int) -> None:
     at_gmail = {"message_id": "m1", "recipient": "iris@gmail.com"}
-    told = {
+    reported = {
         "postmark": {"RecordType": "Delivery", "DeliveredAt": moment(0), "ServerID": 7, "MessageID": "m1"}
         | {"Recipient": "iris@gmail.com"},
         "canonical": {"id": "e1", "type": "delivered", "time": NOW_MS, "customer": "acme", **at_gmail},
     }
     batch = Batch(SourcePartition("hooks:x:0", "hooks", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
-    raw = json.dumps(told[ingest.formats["hooks"]]).encode()
+    raw = json.dumps(reported[ingest.formats["hooks"]]).encode()
     takes(Settings(ingest=ingest))["hooks"](batch, [raw], [0], NOW_MS)
     assert batch.dead == []
     assert len(batch.delivered.hashes) == len(batch.delivered.times) == kept

@@ -104,7 +104,7 @@ def test_address_of_a_pool_set_up_for_one_customer_is_its_own(ground: Ground) ->
     assert (found.attributed, shares(found)) == ("dedicated", {"acme": 1.0, "rival": 0.0})
 
 
-def test_row_is_written_anew_when_the_listing_is_confirmed_and_when_it_ends(ground: Ground) -> None:
+def test_row_is_rewritten_when_the_listing_is_confirmed_and_when_it_ends(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=9, ip=IP))
     said(ground, "listed", 2 * HOUR, confirmed=False)
     causes = ListingCauses(ground.store, {})
@@ -134,7 +134,7 @@ def test_counts_that_come_late_change_the_causes_at_the_next_recount(ground: Gro
     assert shares(found) == {"late": 1.0, "acme": 0.0}
 
 
-def test_what_another_monitor_wrote_is_told_too(ground: Ground) -> None:
+def test_what_another_monitor_wrote_is_reported_too(ground: Ground) -> None:
     ground.put(Row(NOW - 3 * HOUR, delivered=900, ip=IP))
     mine, other = ListingCauses(ground.store, {}), ListingCauses(ground.store, {})
     said(ground, "listed", 2 * HOUR)
@@ -152,7 +152,7 @@ def test_nothing_is_written_again_without_a_change(ground: Ground) -> None:
     assert int(rows) == 1
 
 
-def test_listed_domain_is_used_by_whoever_sends_from_it_or_from_below_it(ground: Ground) -> None:
+def test_listed_domain_is_used_by_who_sends_from_it_or_from_below_it(ground: Ground) -> None:
     sent_from(ground, "acme.example", "acme", delivered=100)
     sent_from(ground, "news.shared.example", "acme", delivered=100, complained=50)
     sent_from(ground, "shared.example", "rival", delivered=100)
@@ -164,7 +164,7 @@ def test_listed_domain_is_used_by_whoever_sends_from_it_or_from_below_it(ground:
     assert shares(found["shared.example"]) == {"acme": 1.0, "rival": 0.0}
 
 
-def test_listed_domain_is_used_by_whoever_signs_with_it(ground: Ground) -> None:
+def test_listed_domain_is_used_by_who_signs_with_it(ground: Ground) -> None:
     sent_from(ground, "mail.esp.example", "acme", "dkim", delivered=100)
     sent_from(ground, "mail.esp.example", "rival", "dkim", delivered=100, complained=50)
     sent_from(ground, "fine.example", "bystander", delivered=100, complained=50)
@@ -303,7 +303,7 @@ def test_customers_and_streams_have_what_a_naive_count_says(ground: Ground, seed
             expected = naive(mail, listings, each.customer, stream, WINDOWS[name] // 1000)
             fields = ("critical_listings", *(f"{kind}_{of}" for kind in ("listings", "listed_s") for of in WEIGHTS))
             assert {at: getattr(counts, at) for at in fields} == {at: expected[at] for at in fields}
-            # Whoever used nothing that was listed has nothing to judge.
+            # A customer that used nothing that was listed has nothing to judge.
             if counts.sent:
                 assert (counts.sent, counts.exposed) == (expected["sent"], expected["exposed"])
             else:
@@ -317,7 +317,7 @@ def own(ground: Ground, *customers: str, now_ms: int = NOW_MS, windows: Windows 
     return {each.customer: each.windows["24h"].critical_listings for each in found.values() if each.scope == "customer"}
 
 
-def test_whoever_is_given_a_listed_address_later_did_not_cause_it_and_who_left_it_did(ground: Ground) -> None:
+def test_who_is_given_a_listed_address_later_did_not_cause_it_and_who_left_it_did(ground: Ground) -> None:
     ground.put(Row(NOW - 97 * HOUR, delivered=900, complained=90, ip=IP))
     ground.put(Row(NOW - 90 * HOUR, delivered=900, ip=IP, customer="heir"))
     ground.put(Row(NOW - HOUR, delivered=900, ip=IP, customer="heir"))

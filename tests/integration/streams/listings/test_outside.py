@@ -75,7 +75,7 @@ def test_listing_begins_and_ends_with_what_an_outside_monitor_names(store: Store
     assert [((each.to_ms or 0) - each.from_ms) // HOUR_MS for each in found] == [1, 2]
 
 
-def test_two_messages_of_one_flush_are_told_apart(store: Store) -> None:
+def test_two_messages_of_one_flush_are_distinguished(store: Store) -> None:
     feed = Feed(store)
     batch = feed.hetrix("a.example", "b.example")
     feed.batches["mail.webhooks.hetrixtools"] = batch

@@ -27,7 +27,7 @@ PARTITIONS = topics.load_topics()[topics.REPUTATION_CHANGES].partitions
 
 
 class Recorder:
-    """Stands in for the judge: notes who is judged, knows everybody, and fails as often as it is told."""
+    """Stands in for the judge: records who is judged, knows everybody, and fails as often as it is asked to."""
 
     def __init__(self, everybody: Iterable[str] = (), not_good: Iterable[str] = ()) -> None:
         self.judged: list[tuple[float, list[str]]] = []
@@ -181,7 +181,7 @@ def test_customers_who_do_not_stand_well_are_judged_on_every_sweep(kafka: Kafka,
     asyncio.run(run())
 
 
-def test_who_became_the_likely_cause_of_a_listing_is_judged_anew(
+def test_who_became_the_likely_cause_of_a_listing_is_judged_again(
     kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.monitor.agent.CAUSES_S", 0.2)

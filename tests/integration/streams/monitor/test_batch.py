@@ -143,7 +143,7 @@ CUSTOMERS = [f"customer{number}" for number in range(12)]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_kept_windows_are_those_of_a_full_reading_once_they_are_read_anew(ground: Ground, seed: int) -> None:
+def test_kept_windows_are_those_of_a_full_reading_once_they_are_read_again(ground: Ground, seed: int) -> None:
     ground.put(*traffic(seed, 300))
     ground.listed("192.0.2.3", 3 * DAY)
     ground.listed("192.0.2.5", HOUR, "critical")
@@ -160,7 +160,7 @@ def test_kept_windows_are_those_of_a_full_reading_once_they_are_read_anew(ground
     assert read(windows, CUSTOMERS, NOW_MS + 60_000) == fresh(ground, CUSTOMERS, NOW_MS + 60_000)
 
 
-def test_customer_of_whom_nothing_is_kept_is_read_in_full_beside_others_that_are(ground: Ground) -> None:
+def test_customer_of_whom_nothing_is_kept_is_read_in_full_next_to_others_that_are(ground: Ground) -> None:
     ground.put(*traffic(1, 200))
     windows = Windows(ground.store, WINDOWS, LOOP, 60_000, 100)
     for each in CUSTOMERS[:6]:
@@ -172,7 +172,7 @@ def test_customer_of_whom_nothing_is_kept_is_read_in_full_beside_others_that_are
     assert set(found.customers) == set(CUSTOMERS)
 
 
-def test_no_more_customers_are_kept_than_allowed_and_the_others_are_read_anew(ground: Ground) -> None:
+def test_no_more_customers_are_kept_than_allowed_and_the_others_are_read_again(ground: Ground) -> None:
     ground.put(*traffic(1, 200))
     store = Counting(ground.store)
     windows = Windows(store, WINDOWS, LOOP, 60_000, 3)
@@ -182,7 +182,7 @@ def test_no_more_customers_are_kept_than_allowed_and_the_others_are_read_anew(gr
     assert sum("AS hour" in sql for sql in store.asked) == 2
 
 
-def test_customers_read_together_are_read_anew_at_times_of_their_own_neighbours_together(ground: Ground) -> None:
+def test_customers_read_together_are_read_again_at_times_of_their_own_neighbours_together(ground: Ground) -> None:
     """The first reading is of all twelve. Then each has its own second of the minute, in the order of names."""
     ground.put(*traffic(1, 200))
     store = Counting(ground.store)

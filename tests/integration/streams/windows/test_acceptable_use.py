@@ -40,7 +40,7 @@ def sent(store: Store, hours_ago: float, dimension: str, value: str, *, stream: 
 
 
 def read(store: Store) -> SubjectCounts:
-    """All of the customer's mail; the monitor and whoever asks for this moment must read the same."""
+    """All of the customer's mail; the monitor and a reader of this moment must read the same."""
     reading = Windows(store, WINDOWS, ["yahoo"], 0, 0, used=POLICY.used, least_new=POLICY.least_new)
     subjects, _ = reading.read(["acme", "nobody"], NOW_MS)
     found = [subjects.one(place) for place in range(len(subjects))]
@@ -48,7 +48,7 @@ def read(store: Store) -> SubjectCounts:
     return found[0]
 
 
-def told(store: Store, field: str) -> list[int]:
+def reported(store: Store, field: str) -> list[int]:
     return [getattr(read(store).windows[name], field) for name in WINDOWS]
 
 
@@ -56,21 +56,21 @@ def test_mail_to_telephones_is_counted_of_all_that_left(store: Store) -> None:
     sent(store, 0.5, "provider", "sms_gateway", delivered=5, hard=1, deferred=7)
     sent(store, 30, "provider", "sms_gateway", delivered=2)
     sent(store, 0.5, "provider", "gmail", delivered=90)
-    assert told(store, "gateway") == [6, 6, 8]
+    assert reported(store, "gateway") == [6, 6, 8]
 
 
 def test_mail_from_unregistered_domains_is_that_of_no_registered_one_nor_of_one_below(store: Store) -> None:
     set_customer(store, "acme", plan=None, domains=["acme.example"], by="ann", why="", now_ms=NOW_MS)
     for domain in ("acme.example", "news.acme.example", "notacme.example", "acme.example.org"):
         sent(store, 2, "from", domain, delivered=10)
-    assert told(store, "from_known") == [0, 40, 40]
-    assert told(store, "from_unregistered") == [0, 20, 20]
+    assert reported(store, "from_known") == [0, 40, 40]
+    assert reported(store, "from_unregistered") == [0, 20, 20]
 
 
 def test_who_registered_no_domain_has_no_unregistered_mail(store: Store) -> None:
     set_customer(store, "acme", plan="free", domains=None, by="ann", why="", now_ms=NOW_MS)
     sent(store, 2, "from", "acme.example", delivered=10)
-    assert told(store, "from_known") == [0, 0, 0]
+    assert reported(store, "from_known") == [0, 0, 0]
 
 
 def test_domain_never_used_before_is_new_in_windows_that_reach_back_to_its_first_mail(
@@ -81,13 +81,13 @@ def test_domain_never_used_before_is_new_in_windows_that_reach_back_to_its_first
     sent(store, 30, "from", "sudden.example", delivered=60)
     sent(store, 0.5, "from", "sudden.example", delivered=60, stream="receipts")
     sent(store, 0.5, "from", "tiny.example", delivered=99)
-    assert told(store, "new_from_domains") == [0, 0, 1]
+    assert reported(store, "new_from_domains") == [0, 0, 1]
 
 
 def test_domains_of_a_customer_that_is_itself_new_are_not_sudden(store: Store) -> None:
     sent(store, 3, "from", "acme.example", delivered=1_000)
     sent(store, 0.5, "from", "other.example", delivered=1_000)
-    assert told(store, "new_from_domains") == [1, 0, 0], "within the hour it is: the customer was there before"
+    assert reported(store, "new_from_domains") == [1, 0, 0], "within the hour it is: the customer was there before"
 
 
 def test_mail_to_people_who_refused_it_counts_once_a_message(store: Store) -> None:
@@ -97,7 +97,7 @@ def test_mail_to_people_who_refused_it_counts_once_a_message(store: Store) -> No
         at = datetime.fromtimestamp((NOW_MS - hours_ago * HOUR_MS) / 1000, UTC)
         row = {"customer": "acme", "stream": "news", "time": at, "id": message, "position": position}
         store.insert("unwanted_mail", {name: [value] for name, value in row.items()})
-    assert told(store, "unwanted") == [1, 1, 2]
+    assert reported(store, "unwanted") == [1, 1, 2]
 
 
 def test_nothing_of_it_is_read_where_no_rule_asks(store: Store) -> None:

@@ -200,7 +200,7 @@ def test_large_customers_are_no_part_of_the_pool(ground: Ground) -> None:
     assert verdicts(ground)["complaint"] == ("good", "24h", 0, 1_350)
 
 
-def test_who_is_small_is_told_by_all_of_its_mail_not_by_that_in_the_pool(ground: Ground) -> None:
+def test_who_is_small_is_decided_by_all_of_its_mail_not_by_that_in_the_pool(ground: Ground) -> None:
     elsewhere = [each._replace(pool="shared-2", delivered=150, hard=0) for each in SNOWSHOE]
     put(ground.store, [*SNOWSHOE, *elsewhere, Sent("a", delivered=50), Sent("b", delivered=50)])
     # 250 of each are enough for the failure rule; for that on complaints, from 1,000 on, they are still small.
@@ -347,7 +347,7 @@ def test_customers_judged_meanwhile_leave_the_alert_on_the_pool_alone(ground: Gr
 
 
 @pytest.mark.parametrize("scope", ["pool", "from", "plan"])
-def test_nobody_is_suspended_and_no_customer_is_told(ground: Ground, scope: Scope) -> None:
+def test_nobody_is_suspended_and_no_customer_is_notified(ground: Ground, scope: Scope) -> None:
     put(ground.store, [each._replace(from_domain="offers.example") for each in SNOWSHOE])
     put_plans(ground.store, {each.customer: "trial" for each in SNOWSHOE})
     judge_ = judging(ground, of_scopes("customer", scope))

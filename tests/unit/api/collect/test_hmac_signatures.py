@@ -1,4 +1,4 @@
-"""Webhooks signed with a shared secret, and those that carry it: what fits is believed, anything else is not."""
+"""Webhooks signed with a shared secret, and those that carry it: what fits is trusted, anything else is not."""
 
 import json
 from collections.abc import Callable
@@ -62,7 +62,7 @@ BY_HEADER = [each for each in SIGNED if each[1]]
 
 
 @pytest.mark.parametrize(("check", "headers", "body"), SIGNED)
-def test_what_the_provider_signed_is_believed(
+def test_what_the_provider_signed_is_trusted(
     check: Callable[[Headers, bytes], None], headers: Headers, body: bytes
 ) -> None:
     check(headers, body)
@@ -211,10 +211,10 @@ def test_mailersends_test_of_an_address_is_known_by_type_and_public_secret() -> 
 
 
 @pytest.mark.parametrize(
-    ("age_s", "believed"), [(0, True), (300, True), (301, False), (86_400, False), (-300, True), (-301, False)]
+    ("age_s", "trusted"), [(0, True), (300, True), (301, False), (86_400, False), (-300, True), (-301, False)]
 )
-def test_signature_may_be_so_old_and_no_older(age_s: int, believed: bool) -> None:
-    if believed:
+def test_signature_may_be_so_old_and_no_older(age_s: int, trusted: bool) -> None:
+    if trusted:
         check_age(f"{NOW_S - age_s:.0f}", NOW_S, 300)
         return
     with pytest.raises(SignatureError, match=r"ago|future"):

@@ -34,7 +34,7 @@ SIGNED: list[tuple[Callable[[Headers, bytes], None], Headers]] = [
 
 
 @pytest.mark.parametrize(("check", "headers"), SIGNED)
-def test_what_the_provider_signed_is_believed(check: Callable[[Headers, bytes], None], headers: Headers) -> None:
+def test_what_the_provider_signed_is_trusted(check: Callable[[Headers, bytes], None], headers: Headers) -> None:
     check(headers, BODY)
 
 
@@ -117,7 +117,7 @@ def check_sns(body: bytes, tolerance_s: float = 300) -> None:
         {"Type": "UnsubscribeConfirmation"},
     ],
 )
-def test_message_of_sns_is_believed(version: str, changes: dict[str, str]) -> None:
+def test_message_of_sns_is_trusted(version: str, changes: dict[str, str]) -> None:
     check_sns(signing.sns_body(version, **changes))
 
 

@@ -1,4 +1,4 @@
-"""What a source of webhooks must be given, and whom it believes then."""
+"""What a source of webhooks must be given, and whom it trusts then."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ URL = "https://hooks.esp.example/collect/mandrill/shop"
 BODY = b'{"event":"x"}'
 FIELDS = {"mandrill_events": "[]"}
 
-#: By format: settings of a source, headers and body that it believes.
+#: By format: settings of a source, headers and body that it trusts.
 BELIEVED: dict[str, tuple[dict[str, str], Headers, bytes]] = {
     "mailersend": ({"secret": SECRET}, signing.body_hmac(BODY, "signature"), BODY),
     "mailgun": ({"secret": SECRET}, {}, json.dumps({"signature": signing.mailgun()}).encode()),
@@ -62,7 +62,7 @@ def test_every_scheme_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("form", BELIEVED)
-def test_source_believes_its_provider_and_nobody_else(form: str) -> None:
+def test_source_trusts_its_provider_and_nobody_else(form: str) -> None:
     settings, headers, body = BELIEVED[form]
     ready = source(form, **settings)
     assert ready.check(headers, body, NOW_S) == "keep"
@@ -145,7 +145,7 @@ def test_wrong_token_is_refused(given: str) -> None:
         ready.check({"authorization": given}, BODY, NOW_S)
 
 
-def test_credentials_are_asked_for_beside_a_signature() -> None:
+def test_credentials_are_asked_for_next_to_a_signature() -> None:
     settings, headers, body = BELIEVED["resend"]
     ready = source("resend", **settings, user="me", password="pw")
     assert ready.check({**headers, **basic("me", "pw")}, body, NOW_S) == "keep"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from api.text.alert import LISTS, VALUES, Template, Told, escaped, load_template
+from api.text.alert import LISTS, VALUES, AlertFacts, Template, escaped, load_template
 from api.text.explanation import UNITS
 from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share
 from schemas.policy_metric import Metric
@@ -29,7 +29,7 @@ EVIDENCE = Evidence(
 LEFT = RuleAllowance(rule="failure", metric="failure", remaining=17, level="excessive", window="24h")
 
 
-def told(left: bool = True, **changes: Any) -> Told:
+def reported(left: bool = True, **changes: Any) -> AlertFacts:
     data = AlertData(
         alert_id="99e4dd8d7f9417604d77d241ec8f8cf2",
         customer="acme",
@@ -55,12 +55,12 @@ def told(left: bool = True, **changes: Any) -> Told:
         cause="events",
     )
     changed = msgspec.structs.replace(data, **changes)
-    return Told(changed, "2026-03-12T10:00:00.000Z", "2026-03-12T12:00:00.000Z", [LEFT] if left else [])
+    return AlertFacts(changed, "2026-03-12T10:00:00.000Z", "2026-03-12T12:00:00.000Z", [LEFT] if left else [])
 
 
 def text(template: str = "", left: bool = True, **changes: Any) -> str:
     found = Template(template, "own.md") if template else load_template()
-    return found.filled(told(left, **changes))
+    return found.filled(reported(left, **changes))
 
 
 def test_built_in_text_says_what_a_customer_must_know() -> None:
@@ -108,13 +108,13 @@ def test_what_is_not_known_is_left_out_with_its_heading() -> None:
         assert heading not in short
 
 
-def test_number_of_listings_is_told_without_rate_and_interval() -> None:
+def test_number_of_listings_is_reported_without_rate_and_interval() -> None:
     said = text(metric="critical_listing", rule="critical_listing", numerator=2, denominator=1, rate=2, threshold=1)
     assert said.startswith("# acme: critical listing is warning\n")
     assert said.splitlines()[2:5] == ["All mail: 2 listings within 24h.", "The level warning begins at 1.", ""]
 
 
-def test_burn_is_told_by_its_pace_and_a_spike_by_what_is_usual() -> None:
+def test_burn_is_reported_by_its_pace_and_a_spike_by_what_is_usual() -> None:
     burn = text(metric="failure_burn", rule="failure_burn", rate=20.0, lower=17.26, upper=24.0, threshold=14.4)
     assert burn.splitlines()[2:5] == [
         "All mail: 400 failures of 10,000 within 24h.",
@@ -129,14 +129,14 @@ def test_burn_is_told_by_its_pace_and_a_spike_by_what_is_usual() -> None:
     ]
 
 
-def test_stream_resolution_and_override_are_told_as_such() -> None:
+def test_stream_resolution_and_override_are_reported_as_such() -> None:
     assert "Stream news: 400" in text(scope="stream:news")
     assert text(kind="resolved", level="good").startswith("# acme: failure is resolved\n")
     assert "begins at" not in text(kind="resolved", level="good")
     assert text(kind="overridden", level="good").startswith("# acme: failure is overridden\n")
 
 
-def test_what_people_noted_among_themselves_is_not_in_it() -> None:
+def test_what_people_recorded_among_themselves_is_not_in_it() -> None:
     said = text(
         " ".join(f"{{{name}}}" for name in VALUES) + "\n" + "\n".join(f"{{{name}}}" for name in LISTS),
         acknowledged=Acknowledgement(by="Ida", why="difficult customer", time_ms=1),
@@ -150,7 +150,7 @@ def test_what_people_noted_among_themselves_is_not_in_it() -> None:
 def test_operators_own_template_is_used(tmp_path: Path) -> None:
     own = tmp_path / "own.md"
     own.write_text("Dear {customer},\n\nset {{this}} right: {counted}.\n{usual}\n", encoding="utf-8")
-    assert load_template(str(own)).filled(told(evidence=Evidence())) == (
+    assert load_template(str(own)).filled(reported(evidence=Evidence())) == (
         "Dear acme,\n\nset {this} right: 400 failures of 10,000.\n"
     )
 
@@ -262,6 +262,6 @@ def test_hostile_evidence_leaves_the_text_in_its_shape() -> None:
 def test_every_metric_has_a_word_for_what_it_counts(metric: Metric) -> None:
     room = RuleAllowance(rule=metric, metric=metric, remaining=2, level="excessive", window="24h")
     one, several = UNITS[metric]
-    said = load_template().filled(Told(told(rule=metric, metric=metric).data, "then", "now", [room]))
+    said = load_template().filled(AlertFacts(reported(rule=metric, metric=metric).data, "then", "now", [room]))
     assert f"2 more {several} until excessive (24h)." in said
     assert one != several

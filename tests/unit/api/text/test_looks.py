@@ -29,7 +29,7 @@ def lines(*looks: Look, distrusted: tuple[ZoneFamily, ...] = ()) -> list[LookLin
     return look_lines(found, [IP, Resource("ip", "2001:db8::1")], [BL, ZEN, FOUR, DBL])
 
 
-def test_listings_come_first_and_what_was_not_asked_is_told() -> None:
+def test_listings_come_first_and_what_was_not_asked_is_reported() -> None:
     found = lines(Look("192.0.2.1", ZEN, Clear()), Look("192.0.2.1", BL, SPAM), Look("2001:db8::1", BL, Failed("lost")))
     assert [(each.resource, each.zone, each.outcome) for each in found] == [
         ("192.0.2.1", "bl.example", "listed"),
@@ -41,7 +41,7 @@ def test_listings_come_first_and_what_was_not_asked_is_told() -> None:
     assert (found[3].weight, found[3].delisting) == ("critical", "")
 
 
-def test_failure_of_a_list_that_is_not_believed_is_marked() -> None:
+def test_failure_of_a_list_that_is_not_trusted_is_marked() -> None:
     failed, _ = lines(
         Look("192.0.2.1", BL, Failed("distrusted: refuses")), distrusted=(ZoneFamily("bl.example", "ipv4"),)
     )

@@ -89,19 +89,19 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_difference_is_told_rule_by_rule(case: str) -> None:
+def test_difference_is_reported_rule_by_rule(case: str) -> None:
     old, new, said = CHANGES[case]
     assert list(differences(OURS, changed(old, new))) == said
 
 
-def test_rules_in_another_order_are_told() -> None:
+def test_rules_in_another_order_are_reported() -> None:
     first, second = OURS.rules
     other = Policy(name="ours", rules=(second, first), overrides=OURS.overrides)
     assert list(differences(OURS, other)) == ["order of rules: complaint; listed -> listed; complaint"]
 
 
 @pytest.mark.parametrize("case", [case for case in CHANGES if CHANGES[case][2]])
-def test_wherever_versions_differ_a_difference_is_told(case: str) -> None:
+def test_wherever_versions_differ_a_difference_is_reported(case: str) -> None:
     other = changed(*CHANGES[case][:2])
     assert other.version != OURS.version
     assert list(differences(other, OURS))

@@ -261,7 +261,7 @@ def test_unknown_code_is_a_failure_unless_the_zone_takes_any() -> None:
     assert read_answer(PSBL, ("127.0.0.77",)) == Listed("minor", "code 127.0.0.77", ("127.0.0.77",))
 
 
-def test_unknown_code_beside_a_named_one_is_kept_as_evidence() -> None:
+def test_unknown_code_next_to_a_named_one_is_kept_as_evidence() -> None:
     answer = read_answer(ZEN, ("127.0.0.10", "127.0.0.77"))
     assert isinstance(answer, Listed)
     assert answer.codes == ("127.0.0.10", "127.0.0.77")

@@ -64,7 +64,9 @@ def listing(
     )
 
 
-def told(story: Story, rules: SecondLookRules = RULES, state: State = NOTHING) -> tuple[State, list[tuple[int, str]]]:
+def reported(
+    story: Story, rules: SecondLookRules = RULES, state: State = NOTHING
+) -> tuple[State, list[tuple[int, str]]]:
     """The state at the end, and what was reported: at which minute, which type (`?` where unconfirmed)."""
     said: list[tuple[int, str]] = []
     for minute, outcome, resolver in story:
@@ -97,11 +99,11 @@ def told(story: Story, rules: SecondLookRules = RULES, state: State = NOTHING) -
     ],
 )
 def test_listing_begins_with_the_second_look_and_a_critical_one_at_once(story: Story, said: list[object]) -> None:
-    assert told(story)[1] == said
+    assert reported(story)[1] == said
 
 
 def test_one_resolver_is_enough_where_there_is_no_other() -> None:
-    assert told([(0, SPAM, A), (3, SPAM, A)], ALONE)[1] == [(3, "listed")]
+    assert reported([(0, SPAM, A), (3, SPAM, A)], ALONE)[1] == [(3, "listed")]
 
 
 # ---- ending
@@ -123,22 +125,22 @@ HELD = State(listing=listing())
     ],
 )
 def test_listing_ends_with_the_second_clean_look(story: Story, said: list[object]) -> None:
-    assert told(story, state=HELD)[1] == said
+    assert reported(story, state=HELD)[1] == said
 
 
 def test_unconfirmed_critical_listing_ends_with_two_clean_looks_too() -> None:
-    assert told([(0, WORSE, A), (3, CLEAR, B), (6, CLEAR, A)])[1] == [(0, "listed?"), (6, "delisted")]
+    assert reported([(0, WORSE, A), (3, CLEAR, B), (6, CLEAR, A)])[1] == [(0, "listed?"), (6, "delisted")]
 
 
 def test_critical_listing_is_not_made_light_of_at_the_first_look() -> None:
-    state, said = told([(0, LESS, A)], state=State(listing=listing(weight="critical")))
+    state, said = reported([(0, LESS, A)], state=State(listing=listing(weight="critical")))
     assert said == []
     assert state.listing is not None
     assert state.listing.weight == "critical"
     assert owes_second_look(state)
 
 
-def test_ended_and_begun_anew_are_told_in_this_order_with_the_weight_each_had() -> None:
+def test_end_and_new_begin_are_reported_in_this_order_with_the_weight_each_had() -> None:
     _, events = step(HELD, look(WORSE), NOW, RULES)
     ended, began = events
     assert (ended.type, ended.weight, ended.reason) == ("delisted", "major", "now critical")
@@ -161,7 +163,7 @@ def test_other_codes_of_the_same_weight_are_reported_at_once() -> None:
     assert (event.type, event.codes) == ("still_listed", both.codes)
 
 
-def test_what_another_told_of_is_reported_by_us_as_soon_as_we_see_it() -> None:
+def test_what_another_reported_is_reported_by_us_as_soon_as_we_see_it() -> None:
     state, events = step(State(listing=replace(listing(), monitor="hetrixtools")), look(SPAM), NOW, RULES)
     assert [(each.type, each.monitor) for each in events] == [("still_listed", "")]
     assert step(state, look(SPAM), NOW + MINUTE, RULES)[1] == []
@@ -227,8 +229,8 @@ def test_a_listing_ends_only_after_two_answers_in_a_row_that_say_something_else(
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), ANSWERS, st.sampled_from([A, B])), max_size=12))
-def test_the_same_answer_again_and_again_is_believed_in_the_end(steps: Story) -> None:
-    state, _ = told(steps)
+def test_the_same_answer_again_and_again_is_trusted_in_the_end(steps: Story) -> None:
+    state, _ = reported(steps)
     later = NOW + 10**9
     for at in (later, later + SAME_RESOLVER_MS):
         state, _ = step(state, look(LESS), at, RULES)

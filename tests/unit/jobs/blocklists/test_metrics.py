@@ -59,17 +59,17 @@ def test_oldest_answer_is_that_of_the_listing_longest_without_one() -> None:
     assert numbers.oldest_answer_seconds == 20 * 60
 
 
-def test_listing_that_only_an_outside_monitor_told_of_is_no_failure_to_get_an_answer() -> None:
+def test_listing_that_only_an_outside_monitor_reported_is_no_failure_to_get_an_answer() -> None:
     found = turn(ONE, SPAM, 20, NOW + 20 * MINUTE, NOW)
-    told = found.states["192.0.2.1", OTHER.zone].listing
-    assert told is not None
-    outside = State(listing=replace(told, monitor="hetrixtools"), looked_ms=NOW)
+    reported = found.states["192.0.2.1", OTHER.zone].listing
+    assert reported is not None
+    outside = State(listing=replace(reported, monitor="hetrixtools"), looked_ms=NOW)
     numbers = ScanMetrics()
     numbers.note(replace(found, states={**found.states, ("192.0.2.1", OTHER.zone): outside}), second_looks=False)
     assert (numbers.open_listings, numbers.oldest_answer_seconds) == (2, 0)
 
 
-def test_zone_is_not_believed_until_its_next_test_says_otherwise() -> None:
+def test_zone_is_not_trusted_until_its_next_test_says_otherwise() -> None:
     numbers = ScanMetrics()
     numbers.note(turn(ONE, LOST, 0, NOW, NOW, "refuses"), second_looks=False)
     numbers.note(turn(OTHER, SPAM, 1, NOW, NOW), second_looks=False)

@@ -71,7 +71,7 @@ def test_many_resources_are_spread_over_turns_of_ten_seconds_or_so(resources: in
     assert rhythm(ZEN, resources, Blocklists(queries_per_s=per_s)).turns == turns
 
 
-def test_rate_of_a_zone_goes_before_that_of_the_settings() -> None:
+def test_rate_of_a_zone_takes_precedence_over_that_of_the_settings() -> None:
     slow = Zone(zone="bl.example", kind="ip", weight="critical", any_code=True, queries_per_s=10)
     assert rhythm(slow, 1_000, SETTINGS).turns == 10
 

@@ -1,4 +1,4 @@
-"""Which blocklists are believed: the self-test, refusals, and lists that list the world."""
+"""Which blocklists are trusted: the self-test, refusals, and lists that list the world."""
 
 import pytest
 from aiodns.error import ARES_ETIMEOUT, DNSError
@@ -90,7 +90,7 @@ def looks(*outcomes: LookOutcome) -> list[Look]:
         (30, 29, 0, False),
     ],
 )
-def test_zone_that_lists_more_than_its_share_of_enough_resources_is_not_believed(
+def test_zone_that_lists_more_than_its_share_of_enough_resources_is_not_trusted(
     listings: int, clear: int, failed: int, trusted: bool
 ) -> None:
     found = looks(*[listed()] * listings, *[Clear()] * clear, *[Failed("timeout")] * failed)

@@ -327,9 +327,9 @@ def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspen
     steps = [(said, life) for some, life in zip(says, lived, strict=True) for said in some]
     seen, sent, suspended = HookMemory(), list[AlertEvent](), False
     for (minute, level, holding, context), life in sorted(steps, key=lambda each: each[0][0]):
-        told = len(life.said)
+        reported = len(life.said)
         life.at(minute, level, holding, version=chance.choice("ab"), **context)
-        new = [as_sent(each) for each in life.said[told:]]
+        new = [as_sent(each) for each in life.said[reported:]]
         for event in [*new, *chance.sample(sent, min(2, len(sent)))]:
             found = decide(event, seen)
             suspended = {"suspend": True, "lift": False}.get(found.action if found else "", suspended)

@@ -21,7 +21,7 @@ from schemas.topics import MAIL_EVENTS
 
 START_MS = 1_790_000_000_000
 EVENT = msgspec.json.Decoder(MailEvent)
-#: What the reply codes of the simulated servers mean; told by hand, not taken from the code under test.
+#: What the reply codes of the simulated servers mean; written by hand, not taken from the code under test.
 MEANING = {
     (550, "5.1.1"): "hard",
     (550, "5.1.2"): "hard",
@@ -59,7 +59,7 @@ def recount(sent: list[TimedMessage], fbl_domains: frozenset[str]) -> dict[tuple
     return found
 
 
-def told(counts: Counts) -> Sums:
+def reported(counts: Counts) -> Sums:
     return {name: number for name, number in msgspec.to_builtins(counts).items() if number}
 
 
@@ -84,8 +84,8 @@ def test_truth_equals_a_recount_of_the_bytes_sent(
     for customer in truth.customers:
         for stream in customer.streams:
             once, again = counted.pop((customer.name, stream.stream), ({}, {}))
-            assert told(stream.counts) == once
-            assert told(stream.duplicates) == again
+            assert reported(stream.counts) == once
+            assert reported(stream.duplicates) == again
         assert customer.counts == sum((each.counts for each in customer.streams), Counts())
     assert not counted
     mail = [each for each in sent if each.topic == MAIL_EVENTS]
@@ -129,7 +129,7 @@ counts = st.builds(Counts, **{name: st.integers(0, 10**6) for name in Counts.__s
 
 @given(counts)
 def test_finished_follows_the_rule_of_the_product(some: Counts) -> None:
-    assert some.finished == WindowCounts(**told(some)).finished
+    assert some.finished == WindowCounts(**reported(some)).finished
 
 
 @given(counts, counts)

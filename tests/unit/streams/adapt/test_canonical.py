@@ -327,7 +327,7 @@ def test_times_of_all_formats(value: float | str, expected: int) -> None:
     assert time_ms(value) == expected
 
 
-# --- whether a time can be believed ---
+# --- whether a time is plausible ---
 
 NOW_MS = 1757675281000
 BOUNDS = {"max_ahead_ms": DAY_MS, "max_behind_ms": 90 * DAY_MS}

@@ -287,7 +287,7 @@ def test_message_of_one_megabyte_of_one_thing(name: str, unit: bytes) -> None:
 # What would cost time or memory beyond the size of the message.
 
 
-def test_many_recipients_beside_many_tags() -> None:
+def test_many_recipients_next_to_many_tags() -> None:
     tags = [{"name": f"tag{number}", "value": "x"} for number in range(12_000)]
     named = [{"emailAddress": "a@gmail.com"}] * 12_000
     mail = {"messageId": "m", "sendingAccountId": "1", "tags": tags}
@@ -304,14 +304,14 @@ def test_many_events_of_a_user_of_many_fields() -> None:
 
 @pytest.mark.parametrize("name", ["user_id", "project_id", "project_name"])
 def test_json_text_that_all_events_of_a_user_share_is_not_read_for_each_of_them(name: str) -> None:
-    told = {"event_name": "transactional_email_status", "event_data": {"status": "spam", "event_time": 1757675281}}
+    reported = {"event_name": "transactional_email_status", "event_data": {"status": "spam", "event_time": 1757675281}}
     pairs = json.dumps([{"name": f"field{number}", "value": 1} for number in range(3_000)])
-    user = {"user_id": 1, name: pairs, "events": [told] * 6_000}
+    user = {"user_id": 1, name: pairs, "events": [reported] * 6_000}
     with pytest.raises(AdaptError, match=f"field `{name}`: longer than {MAX_NAME} characters"):
         adapter("unisender")(json.dumps({"events_by_user": [user]}).encode(), CONTEXT)
 
 
-def test_many_recipients_beside_many_header_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_recipients_next_to_many_header_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     # Where each recipient costs a pass over all fields, it takes several times as long.
     monkeypatch.setattr(fuzz, "PATIENCE_S", 2.0)
     named = "".join(f"Final-Recipient: rfc822; r{number}@gmail.com\nAction: failed\n\n" for number in range(1_900))
@@ -331,7 +331,7 @@ def test_message_that_expires_again_and_again_gives_its_recipients_once() -> Non
     assert len(events) == len(deferred) + 900 + len(expired) - 1
 
 
-def test_many_failed_recipients_beside_a_long_text() -> None:
+def test_many_failed_recipients_next_to_a_long_text() -> None:
     names = ",".join(f"r{number}@gmail.com" for number in range(100))
     head = f"From: Mailer-Daemon@mx.example\nDate: Mon, 3 Mar 2025 10:11:12 +0100\nX-Failed-Recipients: {names}\n\n"
     events = holds("dsn", head.encode() + b"r0@gmail.com\n  550 gone\n\n" + b" " * 950_000 + b"\nr1@gmail.com\n  no\n")
@@ -373,9 +373,9 @@ def test_error_that_repeats_a_value_is_one_line_that_steers_no_terminal(
     name: str, message: dict[str, Any], steering: str
 ) -> None:
     adapt = listing_adapter(name) if name in LISTING_FORMATS else adapter(name)
-    told = {key: steering if value == "%s" else value for key, value in message.items()}
+    reported = {key: steering if value == "%s" else value for key, value in message.items()}
     with pytest.raises(AdaptError) as error:
-        adapt(json.dumps(told).encode(), Context(b"a key", load_providers()))
+        adapt(json.dumps(reported).encode(), Context(b"a key", load_providers()))
     assert str(error.value).isprintable()
     assert len(str(error.value)) <= MAX_ESCAPED
 

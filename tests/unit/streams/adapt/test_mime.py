@@ -212,11 +212,11 @@ def test_10_000_parts_are_refused() -> None:
 def test_no_more_parts_are_read_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
 
-    def noted(raw: bytes, kind: str = "text/plain") -> MimePart:
+    def recorded(raw: bytes, kind: str = "text/plain") -> MimePart:
         read.append(raw)
         return read_part(raw, kind)
 
-    monkeypatch.setattr(mime, "read_part", noted)
+    monkeypatch.setattr(mime, "read_part", recorded)
     with pytest.raises(AdaptError):
         parts_of(multipart(*[b"\nx"] * 10_000))
     assert len(read) <= MAX_PARTS + 1

@@ -1,4 +1,4 @@
-"""What options say of a format beside the customer: sub-accounts, and domains of signatures."""
+"""What options say of a format in addition to the customer: sub-accounts, and domains of signatures."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_stream_is_named_after_the_sub_account(name: str) -> None:
         assert sub_account(event.stream) == other.stream
 
 
-def test_sub_account_and_stream_may_both_be_told() -> None:
+def test_sub_account_and_stream_may_both_be_given() -> None:
     (event, *_) = read("sendgrid", FormatOptions(default_customer="acme", stream="email", sub_account="event"))
     account, _, stream = event.stream.partition("/")
     assert (account, stream) == tuple(

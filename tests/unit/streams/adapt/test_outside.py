@@ -48,13 +48,13 @@ def ours(*records: dict[str, Any], context: Context = CONTEXT) -> list[Blocklist
     return listing_adapter("listings")(json.dumps(records).encode(), context)
 
 
-def told(events: list[BlocklistEvent]) -> list[tuple[str, str, str, Weight]]:
+def reported(events: list[BlocklistEvent]) -> list[tuple[str, str, str, Weight]]:
     return [(each.type, each.resource, each.zone, each.weight) for each in events]
 
 
 def test_hetrixtools_body_gives_a_listing_for_each_list_and_says_that_these_are_all() -> None:
     found = hetrix(changed("b.barracudacentral.org", "bl.nszones.com"), changed(resource="shop.example."))
-    assert told(found) == [
+    assert reported(found) == [
         ("listed", IP, "b.barracudacentral.org", "major"),
         ("listed", IP, "bl.nszones.com", "informational"),
         ("complete", IP, "*", "informational"),
@@ -97,9 +97,9 @@ def test_bad_record_is_an_error_that_names_what_is_wrong(record: dict[str, Any],
     assert complaint in str(caught.value)
 
 
-def test_list_weighs_as_little_as_any_of_its_codes_where_none_is_told() -> None:
+def test_list_weighs_as_little_as_any_of_its_codes_where_none_is_given() -> None:
     # ZEN may mean the policy list.
-    assert told(hetrix(changed("zen.spamhaus.org")))[0][3] == "informational"
+    assert reported(hetrix(changed("zen.spamhaus.org")))[0][3] == "informational"
     by_code = {
         code: ours({"resource": IP, "zone": "ZEN.spamhaus.org.", "codes": [code]})[0].weight
         for code in ("127.0.0.2", "127.0.0.10", "127.0.0.99")
@@ -107,7 +107,7 @@ def test_list_weighs_as_little_as_any_of_its_codes_where_none_is_told() -> None:
     assert by_code == {"127.0.0.2": "critical", "127.0.0.10": "informational", "127.0.0.99": "informational"}
 
 
-def test_operators_weight_goes_before_the_records_and_that_before_the_table() -> None:
+def test_operators_weight_takes_precedence_over_the_records_and_that_before_the_table() -> None:
     own, given = ours(
         {"resource": IP, "zone": "gold.example", "weight": "minor"},
         {"resource": IP, "zone": "b.barracudacentral.org", "weight": "minor"},
@@ -126,7 +126,7 @@ def test_own_format_says_of_one_list_that_something_is_on_it_or_no_longer() -> N
     on, off = ours(
         {**record, "time": "2026-03-12T12:34:56Z"}, {**record, "status": "delisted", "time": NOW_MS / 1000 + 60}
     )
-    assert told([on, off]) == [
+    assert reported([on, off]) == [
         ("listed", "2001:db8::7", "b.barracudacentral.org", "major"),
         ("delisted", "2001:db8::7", "b.barracudacentral.org", "major"),
     ]
@@ -165,22 +165,27 @@ def test_codes_that_are_sums_of_bits_weigh_as_the_heaviest_bit(codes: list[str],
 
 
 @pytest.mark.parametrize(
-    ("told", "named"),
+    ("reported", "named"),
     [
         ("2001:DB8:0::7", ("ip", "2001:db8::7")),
         ("::ffff:192.0.2.17", ("ip", IP)),
         ("MX.Bücher.example.", ("domain", "mx.xn--bcher-kva.example")),
     ],
 )
-def test_what_is_listed_is_named_as_our_own_scan_names_it(told: str, named: tuple[str, str]) -> None:
-    for (found,) in (ours({"resource": told, "zone": "a.example"}), hetrix(changed("a.example", resource=told))[:1]):
+def test_what_is_listed_is_named_as_our_own_scan_names_it(reported: str, named: tuple[str, str]) -> None:
+    for (found,) in (
+        ours({"resource": reported, "zone": "a.example"}),
+        hetrix(changed("a.example", resource=reported))[:1],
+    ):
         assert (found.kind, found.resource) == named
 
 
-@pytest.mark.parametrize("told", ["192.0.2.256", "192.0.2.010", "192.0.2.0/24", "fe80::1%eth0", "a..example", "a_b"])
-def test_what_no_list_could_be_asked_about_is_refused(told: str) -> None:
+@pytest.mark.parametrize(
+    "reported", ["192.0.2.256", "192.0.2.010", "192.0.2.0/24", "fe80::1%eth0", "a..example", "a_b"]
+)
+def test_what_no_list_could_be_asked_about_is_refused(reported: str) -> None:
     with pytest.raises(AdaptError, match="record 1: "):
-        ours({"resource": told, "zone": "a.example"})
+        ours({"resource": reported, "zone": "a.example"})
 
 
 def test_own_format_says_with_zones_that_these_are_all() -> None:
@@ -262,7 +267,7 @@ def fit(known: OpenListings, *events: BlocklistEvent) -> list[tuple[str, str, We
 
 
 def known(**monitors: tuple[str, ...]) -> OpenListings:
-    """Listings in force on `a.example`, ... by who told of them."""
+    """Listings in force on `a.example`, ... by who reported them."""
     return {(IP, f"{name}.example"): OpenListing("major", ("127.0.0.2",), set(who)) for name, who in monitors.items()}
 
 
@@ -276,7 +281,7 @@ def test_listing_begins_once_and_goes_on_with_the_weight_it_has() -> None:
     assert fit({}, event("still_listed")) == [("listed", "a.example", "minor")]
 
 
-def test_what_is_not_among_all_has_ended_where_only_outsiders_told_of_it() -> None:
+def test_what_is_not_among_all_has_ended_where_only_outsiders_reported_it() -> None:
     seen = known(a=("hetrixtools",), b=("", "hetrixtools"), c=("probe",), d=("",))
     found = fit(seen, event("complete", "*", zones=("a.example",)))
     assert found == [("delisted", "c.example", "major")]

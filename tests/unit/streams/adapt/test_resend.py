@@ -76,7 +76,7 @@ def test_several_recipients_give_an_event_each_with_its_own_id() -> None:
     assert len({event.id for event in both}) == 2
 
 
-def test_id_is_the_same_when_an_event_is_told_again_but_each_delay_counts() -> None:
+def test_id_is_the_same_when_an_event_is_reported_again_but_each_delay_counts() -> None:
     later = "2025-09-12T12:00:00Z"
     assert adapt()[0].id == adapt(created_at=later)[0].id
     assert adapt()[0].id != adapt("complained")[0].id

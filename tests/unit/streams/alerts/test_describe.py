@@ -100,7 +100,7 @@ def burning(kind: TransitionKind, levels: tuple[Level, Level], windows: dict[str
     return event(transition("failure_burn", kind, *levels, "customer"), verdict, judgement, POLICY)
 
 
-def test_burn_is_told_as_the_rate_and_how_fast_that_spends_the_allowance() -> None:
+def test_burn_is_reported_as_the_rate_and_how_fast_that_spends_the_allowance() -> None:
     opened = burning("opened", ("good", "excessive"), BURNING)
     assert opened.data.explanation == (
         "75 failed recipients (hard bounces and expired mail) among 385 finished in 1h: 19.48 %, "
@@ -130,7 +130,7 @@ def spiking(kind: TransitionKind, levels: tuple[Level, Level], volume: int, usua
     return event(transition("volume_spike", kind, *levels, "customer"), verdict, judgement, POLICY)
 
 
-def test_spike_is_told_with_what_is_usual() -> None:
+def test_spike_is_reported_with_what_is_usual() -> None:
     opened = spiking("opened", ("good", "warning"), 12_400, USUAL)
     assert opened.data.explanation == (
         "12,400 recipients finished in 1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
@@ -363,7 +363,7 @@ def test_time_keeps_its_milliseconds() -> None:
     assert rfc3339(1_999) == "1970-01-01T00:00:01.999Z"
 
 
-def test_override_in_force_is_told_without_its_reason_and_others_are_not() -> None:
+def test_override_in_force_is_reported_without_its_reason_and_others_are_not() -> None:
     text = """
         [[rules]]
         name = "complaint"
@@ -398,7 +398,7 @@ def test_override_in_force_is_told_without_its_reason_and_others_are_not() -> No
     assert "Override" not in alert("complaint", COMPLAINTS).data.explanation
 
 
-def test_numbers_of_a_spike_are_told_against_what_is_usual() -> None:
+def test_numbers_of_a_spike_are_reported_against_what_is_usual() -> None:
     assert numbers_of("volume_spike", 9_000, 300) == "9,000, usually 300"
     assert numbers_of("failure", 38, 10_000) == "38 of 10,000"
     assert numbers_of("listed_hours", 26, 1) == "26"

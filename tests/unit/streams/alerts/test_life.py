@@ -156,7 +156,7 @@ def test_acknowledgement_of_something_milder_is_none() -> None:
     assert life.state is not None and life.state.acknowledged is None
 
 
-def test_acknowledgement_and_escalation_of_one_moment_are_told_in_this_order() -> None:
+def test_acknowledgement_and_escalation_of_one_moment_are_reported_in_this_order() -> None:
     life = Life()
     life.at(0, "warning")
     assert life.at(6, "excessive", acknowledgement=acknowledgement(5)) == ["acknowledged", "escalated"]
@@ -172,7 +172,7 @@ def test_acknowledged_alert_stays_so_while_it_goes_down() -> None:
     assert life.said[-1].acknowledged == acknowledgement(0.5)
 
 
-def test_acknowledging_does_not_begin_the_hold_time_anew() -> None:
+def test_acknowledging_does_not_begin_the_hold_time_again() -> None:
     life = Life()
     life.at(0, "warning")
     life.at(1)
@@ -203,7 +203,7 @@ def test_override_that_leaves_a_milder_level_takes_the_alert_down_to_that() -> N
     assert (life.said[-1].previous_level, life.said[-1].level) == ("warning", "critical")
 
 
-def test_override_that_changes_no_level_is_told_too() -> None:
+def test_override_that_changes_no_level_is_reported_too() -> None:
     life = Life()
     life.at(0, "warning")
     assert life.at(1, "warning", override=IDA) == ["overridden"]
@@ -254,7 +254,7 @@ def test_state_of_who_needs_no_more_watching_is_not_watched() -> None:
     assert life.state is not None and not life.state.watched
 
 
-def test_one_override_after_another_is_told() -> None:
+def test_one_override_after_another_is_reported() -> None:
     life = Life()
     life.at(0, "critical")
     life.at(1, override=IDA)

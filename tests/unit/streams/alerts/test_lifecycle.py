@@ -48,7 +48,7 @@ def after(
     return state, found
 
 
-def told(says: list[Say], hold_ms: int = HOLD) -> list[tuple[int, str, Level, Level, int, int]]:
+def reported(says: list[Say], hold_ms: int = HOLD) -> list[tuple[int, str, Level, Level, int, int]]:
     return [
         (each.time_ms // MINUTE, each.kind, each.previous_level, each.level, each.episode, each.transition)
         for each in after(says, hold_ms)[1]
@@ -80,18 +80,18 @@ def test_alert_opens_at_once_at_the_level_of_the_verdict() -> None:
 
 
 def test_watch_is_an_alert_too() -> None:
-    assert told([(0, "watch", "watch")]) == [(0, "opened", "good", "watch", 1, 1)]
+    assert reported([(0, "watch", "watch")]) == [(0, "opened", "good", "watch", 1, 1)]
 
 
 def test_alert_escalates_at_once() -> None:
-    assert told([(0, "warning", "warning"), (1, "critical", "critical")]) == [
+    assert reported([(0, "warning", "warning"), (1, "critical", "critical")]) == [
         (0, "opened", "good", "warning", 1, 1),
         (1, "escalated", "warning", "critical", 1, 2),
     ]
 
 
 def test_open_alert_stays_silent_while_its_level_holds() -> None:
-    assert len(told([(0, "warning", "warning"), (60, "good", "warning"), (120, "warning", "warning")])) == 1
+    assert len(reported([(0, "warning", "warning"), (60, "good", "warning"), (120, "warning", "warning")])) == 1
 
 
 def test_alert_resolves_after_the_level_did_not_hold_for_the_hold_time() -> None:
@@ -101,10 +101,10 @@ def test_alert_resolves_after_the_level_did_not_hold_for_the_hold_time() -> None
         (39, "good", "good"),
         (40, "good", "good"),
     ]
-    assert told(says)[1:] == [(40, "resolved", "warning", "good", 1, 2)]
+    assert reported(says)[1:] == [(40, "resolved", "warning", "good", 1, 2)]
 
 
-def test_level_that_holds_again_starts_the_hold_time_anew() -> None:
+def test_level_that_holds_again_starts_the_hold_time_again() -> None:
     says: list[Say] = [
         (0, "warning", "warning"),
         (10, "good", "good"),
@@ -112,8 +112,8 @@ def test_level_that_holds_again_starts_the_hold_time_anew() -> None:
         (40, "good", "good"),
         (69, "good", "good"),
     ]
-    assert len(told(says)) == 1
-    assert told([*says, (70, "good", "good")])[1:] == [(70, "resolved", "warning", "good", 1, 2)]
+    assert len(reported(says)) == 1
+    assert reported([*says, (70, "good", "good")])[1:] == [(70, "resolved", "warning", "good", 1, 2)]
 
 
 def test_alert_de_escalates_to_the_highest_level_held_meanwhile() -> None:
@@ -124,12 +124,12 @@ def test_alert_de_escalates_to_the_highest_level_held_meanwhile() -> None:
         (30, "good", "warning"),
         (40, "good", "good"),
     ]
-    assert told(says)[1:] == [(40, "de-escalated", "critical", "excessive", 1, 2)]
+    assert reported(says)[1:] == [(40, "de-escalated", "critical", "excessive", 1, 2)]
 
 
 def test_each_step_down_takes_its_own_hold_time() -> None:
     says: list[Say] = [(0, "excessive", "excessive"), (10, "warning", "warning"), (40, "good", "good")]
-    assert told([*says, (69, "good", "good"), (70, "good", "good")])[1:] == [
+    assert reported([*says, (69, "good", "good"), (70, "good", "good")])[1:] == [
         (40, "de-escalated", "excessive", "warning", 1, 2),
         (70, "resolved", "warning", "good", 1, 3),
     ]
@@ -144,7 +144,7 @@ def test_escalation_forgets_that_a_lower_level_was_ending() -> None:
 
 def test_alert_without_hold_time_resolves_at_once() -> None:
     says: list[Say] = [(0, "warning", "warning"), (1, "good", "good")]
-    assert told(says, 0)[1:] == [(1, "resolved", "warning", "good", 1, 2)]
+    assert reported(says, 0)[1:] == [(1, "resolved", "warning", "good", 1, 2)]
 
 
 def test_alert_that_opens_again_is_the_next_episode() -> None:
@@ -154,17 +154,17 @@ def test_alert_that_opens_again_is_the_next_episode() -> None:
         (40, "good", "good"),
         (50, "excessive", "excessive"),
     ]
-    assert told(says)[2:] == [(50, "opened", "good", "excessive", 2, 1)]
+    assert reported(says)[2:] == [(50, "opened", "good", "excessive", 2, 1)]
 
 
 def test_level_that_the_policy_gave_up_ends_like_any_other() -> None:
     says: list[Say] = [(0, "critical", "critical"), (10, "warning", "warning"), (40, "warning", "warning")]
-    assert told(says)[1:] == [(40, "de-escalated", "critical", "warning", 1, 2)]
+    assert reported(says)[1:] == [(40, "de-escalated", "critical", "warning", 1, 2)]
 
 
 def test_clock_that_goes_back_resolves_nothing() -> None:
     says: list[Say] = [(0, "warning", "warning"), (50, "good", "good"), (15, "good", "good")]
-    assert len(told(says)) == 1
+    assert len(reported(says)) == 1
 
 
 def test_ids_are_the_same_everywhere_and_for_ever() -> None:
@@ -290,7 +290,7 @@ def test_law_noise_around_a_threshold_opens_at_most_one_alert_in_a_hold_time(
 
 
 @given(st.integers(0, 400), st.lists(st.integers(0, 600), max_size=30))
-def test_law_the_same_counts_judged_again_and_again_are_told_once(complained: int, minutes_apart: list[int]) -> None:
+def test_law_the_same_counts_judged_again_and_again_are_sent_once(complained: int, minutes_apart: list[int]) -> None:
     rules = policy()
     counts = WindowCounts(fbl_delivered=5_000, fbl_complained=complained)
     subject = SubjectCounts(customer="acme", scope="customer", windows={"24h": counts})

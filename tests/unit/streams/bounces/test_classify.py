@@ -64,9 +64,9 @@ def test_class_given_by_the_source_is_kept(name: str) -> None:
 
 
 def test_class_given_by_the_source_has_its_own_kind_though_the_reply_was_a_temporary_one() -> None:
-    told = {"smtp_code": 450, "enhanced_status": "4.1.1", "diagnostic": "450 4.1.1 User unknown"}
-    assert RULES(bounced(bounce_class="invalid_recipient", **told)).kind == "hard"
-    assert RULES(bounced(**told)).kind == "soft"
+    reported = {"smtp_code": 450, "enhanced_status": "4.1.1", "diagnostic": "450 4.1.1 User unknown"}
+    assert RULES(bounced(bounce_class="invalid_recipient", **reported)).kind == "hard"
+    assert RULES(bounced(**reported)).kind == "soft"
 
 
 def test_unknown_class_given_by_the_source_gives_way_to_the_rules() -> None:

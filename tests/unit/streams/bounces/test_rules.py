@@ -168,5 +168,5 @@ def test_status_is_found_in_text(text: str, status: str) -> None:
     assert status_in(text) == status
 
 
-def test_every_class_can_be_told_by_text() -> None:
+def test_every_class_can_be_recognised_by_text() -> None:
     assert {rule.bounce_class for rule in TEXTS} == set(CLASSES)

@@ -115,7 +115,7 @@ def test_decision_about_a_customer_counts_for_its_streams_and_one_about_a_stream
     ]
 
 
-def test_decision_about_a_customer_goes_before_the_policys_override_of_a_stream() -> None:
+def test_decision_about_a_customer_takes_precedence_over_the_policys_override_of_a_stream() -> None:
     own = Override(customer="acme", stream="news", rule="failure", reason="strict", levels=Levels(critical=0.01))
     policy = msgspec.structs.replace(POLICY, overrides=(own,))
     assert level([], 50, "stream:news", policy=policy) == "critical"
@@ -180,7 +180,7 @@ def test_override_of_a_plan_is_that_of_each_customer_who_has_it() -> None:
     assert policy.version == POLICY.version
 
 
-def test_customers_own_override_goes_before_its_plans() -> None:
+def test_customers_own_override_takes_precedence_over_its_plans() -> None:
     own = plan_override(plan=UNSET, customer="acme", levels=Levels(excessive=0.07))
     for of_plan in (plan_override(), plan_override(stream="news")):
         policy = for_plans(POLICY.with_overrides((of_plan, own)), {"acme": "free"})

@@ -88,7 +88,7 @@ def test_refusals_are_read_now_and_then_only() -> None:
     assert store.asked == 2
 
 
-def test_refusal_of_more_than_a_year_ago_is_not_believed_any_more() -> None:
+def test_refusal_of_more_than_a_year_ago_is_not_trusted_any_more() -> None:
     refused = Refused()
     refused.refresh(Stored(event("complained", time=AT_MS - 366 * 86_400_000)), AT_MS)  # type: ignore[arg-type]
     assert len(refused) == 0

@@ -93,7 +93,7 @@ def test_expected_errors_agree_with_those_found(monkeypatch: pytest.MonkeyPatch)
     for _ in range(60):
         batch = np.unique(rng.integers(0, 2**bits, 5_000, np.uint64))
         batch = batch[[int(each) not in known for each in batch]]
-        # An id that shares its few bits with a known one: told apart in truth by what is cut off.
+        # An id that shares its few bits with a known one: in truth distinguished by what is cut off.
         collides = rng.random(batch.size) < len(known) / 2**bits
         picked = rng.choice(np.fromiter(known, np.uint64, len(known)), collides.sum()) if known else batch[:0]
         offered = np.concatenate([batch[~collides], np.unique(picked)])

@@ -36,6 +36,6 @@ def test_message_of_one_customer_is_as_it_always_was() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"[]", b'{"customer":1}', b'{"customer":"a","stored_ms":1,"others":"b"}'])
-def test_what_is_not_a_change_is_told_from_one(value: bytes) -> None:
+def test_what_is_not_a_change_is_distinguished_from_one(value: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         customers_in(value)

@@ -44,11 +44,11 @@ def test_one_more_failure_never_lowers_the_bound(counts: tuple[int, int], bar: f
 
 
 @given(st.lists(COUNTS, min_size=1, max_size=50), RATES, BARS)
-def test_many_at_once_are_told_as_one_by_one(counts: list[tuple[int, int]], rate: float, bar: float) -> None:
+def test_many_at_once_are_reported_as_one_by_one(counts: list[tuple[int, int]], rate: float, bar: float) -> None:
     found = reach(np.array([n for n, _ in counts], float), np.array([d for _, d in counts], float), rate, bar)
     for (n, d), seen in zip(counts, found.tolist(), strict=True):
         surely = reaches(n, d, rate, bar)
-        # Whoever opens a level is found; who misses it by a hair may be found too, and is then judged.
+        # Everyone who opens a level is found; who misses it by a hair may be found too, and is then judged.
         assert seen or not surely
         assert not seen or surely or evidence(n, d, rate) >= bar - 1e-4 * (1 + bar)
 

@@ -1,4 +1,4 @@
-"""Whom a listing is blamed on: worked cases, and the laws of the formula."""
+"""Whom a listing is attributed to: worked cases, and the laws of the formula."""
 
 import random
 
@@ -76,7 +76,7 @@ def test_too_little_bad_news_convicts_nobody_and_still_ranks() -> None:
     assert shares(more) == {"small": 1.0, "large": 0.0}
 
 
-def test_all_alike_are_told_apart_by_nothing() -> None:
+def test_all_alike_are_distinguished_by_nothing() -> None:
     found = attribute([CustomerUse(name, 1_000, complaints=10, invalid=20, blocked=5) for name in "cab"])
     assert shares(found) == {"a": 0.0, "b": 0.0, "c": 0.0}
     assert named(found) == ["a", "b", "c"]

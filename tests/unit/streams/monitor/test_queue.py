@@ -47,7 +47,7 @@ def test_those_due_longest_go_first_however_often_others_change() -> None:
     assert work.take(1, 2, 0) == ["busy", "later"]
 
 
-def test_spare_customers_are_taken_a_few_at_a_time_beside_all_that_are_due() -> None:
+def test_spare_customers_are_taken_a_few_at_a_time_next_to_all_that_are_due() -> None:
     work = JudgeQueue(EVERY_MS)
     work.enqueue_low_priority(["a", "b", "c"])
     work.changed(["acme"])
@@ -144,8 +144,8 @@ steps = st.lists(
 def test_every_change_is_followed_by_a_judgement_in_time_and_nobody_is_judged_too_often(
     given_steps: list[tuple[int, list[str], int]], most: int, few: int
 ) -> None:
-    """A monitor that always has a batch in hand when somebody is due. Eight customers, `most` at once: a customer waits
-    for its own time, for the batch in hand, and for the batches of those before it."""
+    """A monitor that is always judging a batch when somebody is due. Eight customers, `most` at once: a customer waits
+    for its own time, for the present batch, and for the batches of those before it."""
     work, now, free_at = JudgeQueue(EVERY_MS, SOON_MS, few), 0, 0
     judged: dict[str, int] = {}
     waiting: dict[str, int] = {}

@@ -54,7 +54,7 @@ def history(counts: Counts, first: int = 1, **listings: list[OwnListing]) -> His
     return History(["acme"], ["customer"], BEGIN, first, counts, listings)
 
 
-def told(found: list[Transition]) -> list[tuple[int, str, Level]]:
+def reported(found: list[Transition]) -> list[tuple[int, str, Level]]:
     """Hours after the beginning, kind, level."""
     return [((each.time_ms // 1000 - BEGIN) // HOUR_S, each.kind, each.level) for each in found]
 
@@ -66,12 +66,12 @@ BAD = {"delivered": 300, "hard": 100}
 def test_alert_opens_at_the_end_of_the_hour_and_resolves_when_it_left_every_window() -> None:
     (found,) = transitions(history(hourly(GOOD, GOOD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD)), [SMALL])
     # Bad is the third hour. The 3 h window has it until the end of the fifth; it is left an hour (the hold) after that.
-    assert told(found) == [(3, "opened", "excessive"), (7, "resolved", "good")]
+    assert reported(found) == [(3, "opened", "excessive"), (7, "resolved", "good")]
 
 
 def test_what_was_bad_before_the_first_step_opens_there() -> None:
     (found,) = transitions(history(hourly(GOOD, BAD, GOOD, GOOD), first=3), [SMALL])
-    assert told(found)[0] == (3, "opened", "warning")
+    assert reported(found)[0] == (3, "opened", "warning")
 
 
 def test_second_episode_is_one_of_its_own() -> None:
@@ -87,7 +87,7 @@ def test_second_episode_is_one_of_its_own() -> None:
 
 def test_hours_without_mail_are_hours_too() -> None:
     (found,) = transitions(history(hourly(BAD, *[{}] * 6)), [SMALL])
-    assert told(found) == [(1, "opened", "excessive"), (5, "resolved", "good")]
+    assert reported(found) == [(1, "opened", "excessive"), (5, "resolved", "good")]
 
 
 def test_override_counts_until_it_ends() -> None:
@@ -95,14 +95,14 @@ def test_override_counts_until_it_ends() -> None:
     lenient = Override(customer="acme", rule="failure", reason="agreed", levels=Levels(excessive=0.9), until=until)
     policy = Policy(rules=(rule(),), windows=("1h", "3h"), overrides=(lenient,))
     (found,) = transitions(history(hourly(*[BAD] * 6)), [policy])
-    assert told(found) == [(4, "opened", "excessive")]
+    assert reported(found) == [(4, "opened", "excessive")]
 
 
 def test_override_that_is_stricter_than_the_rule_is_followed() -> None:
     strict = Override(customer="acme", rule="failure", reason="trial", levels=Levels(critical=0.001), min_volume=10)
     policy = Policy(rules=(rule(),), windows=("1h", "3h"), overrides=(strict,))
     (found,) = transitions(history(hourly({"delivered": 95, "hard": 5})), [policy])
-    assert told(found) == [(1, "opened", "critical")]
+    assert reported(found) == [(1, "opened", "critical")]
 
 
 def test_scopes_that_a_policy_does_not_judge_are_left_out() -> None:
@@ -118,7 +118,7 @@ def test_own_critical_listing_counts_while_it_lasts_and_the_window_longer() -> N
     policy = Policy(rules=(listed,), windows=("1h",))
     listing = OwnListing(BEGIN + HOUR_S + 60, BEGIN + 3 * HOUR_S)
     (found,) = transitions(history(hourly(*[GOOD] * 8), acme=[listing]), [policy])
-    assert told(found) == [(2, "opened", "critical"), (5, "resolved", "good")]
+    assert reported(found) == [(2, "opened", "critical"), (5, "resolved", "good")]
     assert transitions(history(hourly(*[GOOD] * 8), rival=[listing]), [policy]) == [[]]
 
 
@@ -236,7 +236,7 @@ def test_burn_over_minutes_is_that_of_the_hour() -> None:
     assert alone.overrides[0].min_volume == {"1h": 300}
     quiet, burning = {"delivered": 200}, {"delivered": 150, "hard": 60}
     (found,) = transitions(history(hourly(*[quiet] * 30, burning, quiet, quiet)), [policy])
-    assert told(found) == [(31, "opened", "excessive"), (33, "resolved", "good")]
+    assert reported(found) == [(31, "opened", "excessive"), (33, "resolved", "good")]
 
 
 SPIKING = Policy(
@@ -255,7 +255,7 @@ SPIKING = Policy(
 
 
 def spikes_each_hour(past: History, policy: Policy) -> Iterator[Transition]:
-    """The plain way: what is usual is found anew at every full hour, from padded counts."""
+    """The plain way: what is usual is found again at every full hour, from padded counts."""
     for place, customer in enumerate(past.customers):
         state: AlertState | None = None
         delivered = past.counts[place, :, PLACE["delivered"]]
@@ -293,7 +293,7 @@ def test_law_nothing_that_judging_volumes_every_hour_says_is_missed(seed: int, v
 def test_spike_resolves_within_the_day_although_the_volume_stays() -> None:
     steady, much = {"delivered": 100}, {"delivered": 5_000}
     (found,) = transitions(history(hourly(*[steady] * 240, *[much] * 60), first=200), [SPIKING])
-    assert told(found) == [(241, "opened", "warning"), (265, "resolved", "good")]
+    assert reported(found) == [(241, "opened", "warning"), (265, "resolved", "good")]
 
 
 def said(kind: str, level: Level, hour: int, rule_name: str = "failure", customer: str = "acme") -> Transition:
