@@ -175,99 +175,86 @@ RATE_COLUMNS = ("Complaints", "Failures", "Blocks", "Exposure")
 
 def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> Group:
     """The row's panels. `feedback_loop` are the providers that report single complaints."""
+    return Group(
+        "Fleet",
+        (
+            *_customers(feedback_loop, dashboard_uid),
+            *_rates(feedback_loop, limits),
+            *_events(feedback_loop),
+            *_listings(feedback_loop),
+        ),
+    )
+
+
+def _customers(feedback_loop: Sequence[str], dashboard_uid: str) -> tuple[Placed, ...]:
+    """How many customers have which standing, and the worst of them."""
     this_customer = Link(
         title="Show this customer",
         url=f"/d/{dashboard_uid}?var-customer=${{__value.raw:percentencode}}&${{__url_time_range}}",
     )
-    return Group(
-        "Fleet",
-        (
-            Placed(
-                stats(
-                    "Customers by standing",
-                    fill(STANDINGS, feedback_loop),
-                    STANDING_COLORS,
-                    "Where the monitor last saw each customer.",
-                ),
-                24,
-                4,
-            ),
-            Placed(
-                table_panel(
-                    "Worst customers",
-                    fill(WORST, feedback_loop),
-                    ratios=RATE_COLUMNS,
-                    levels=("Standing",),
-                    links=(("Customer", this_customer),),
-                    description="By standing, then complaint rate. Rates are of the last 24 hours.",
-                ),
-                24,
-                10,
-            ),
-            Placed(
-                graph(
-                    "Fleet complaint rate",
-                    rate_over_time(COMPLAINED, COMPLAINABLE, EVERYBODY, feedback_loop),
-                    unit=RATIO,
-                    limits=limits.complaint,
-                    description="Complaints per delivered mail, at providers with a feedback loop only.",
-                ),
-                12,
-                8,
-            ),
-            Placed(
-                graph(
-                    "Fleet failure rate",
-                    rate_over_time(FAILED, FINISHED, EVERYBODY, feedback_loop),
-                    unit=RATIO,
-                    limits=limits.failure,
-                    description="Hard bounces and expired mail per recipient whose fate is known.",
-                ),
-                12,
-                8,
-            ),
-            Placed(
-                graph(
-                    "Events per minute by outcome",
-                    fill(OUTCOMES, feedback_loop),
-                    stacked=True,
-                    colors=OUTCOME_COLORS,
-                ),
-                12,
-                8,
-            ),
-            Placed(
-                graph(
-                    "Alerts by level",
-                    fill(ALERTS, feedback_loop),
-                    stacked=True,
-                    colors=ALERT_COLORS,
-                    description="Alerts opened or escalated, by the level they reached.",
-                ),
-                12,
-                8,
-            ),
-            Placed(
-                table_panel(
-                    "Open blocklist listings",
-                    fill(LISTINGS, feedback_loop),
-                    ratios=("Its share",),
-                    ages=(("Age", OLD_S, TOO_OLD_S),),
-                    description="Listings in force, how long ago the list last answered, how many customers used the "
-                    "address or domain in 48 hours, and who of those before it began is the likeliest cause. A list "
-                    "that does not answer ends no listing.",
-                ),
-                24,
-                8,
-            ),
-            Placed(
-                table_panel(
-                    "Listings by pool",
-                    fill(POOLS, feedback_loop),
-                    description="Of addresses; hours are added up over listings.",
-                ),
-                24,
-                6,
-            ),
-        ),
+    standings = stats(
+        "Customers by standing",
+        fill(STANDINGS, feedback_loop),
+        STANDING_COLORS,
+        "Where the monitor last saw each customer.",
     )
+    worst = table_panel(
+        "Worst customers",
+        fill(WORST, feedback_loop),
+        ratios=RATE_COLUMNS,
+        levels=("Standing",),
+        links=(("Customer", this_customer),),
+        description="By standing, then complaint rate. Rates are of the last 24 hours.",
+    )
+    return Placed(standings, 24, 4), Placed(worst, 24, 10)
+
+
+def _rates(feedback_loop: Sequence[str], limits: Limits) -> tuple[Placed, ...]:
+    """The rates of all customers together."""
+    complaints = graph(
+        "Fleet complaint rate",
+        rate_over_time(COMPLAINED, COMPLAINABLE, EVERYBODY, feedback_loop),
+        unit=RATIO,
+        limits=limits.complaint,
+        description="Complaints per delivered mail, at providers with a feedback loop only.",
+    )
+    failures = graph(
+        "Fleet failure rate",
+        rate_over_time(FAILED, FINISHED, EVERYBODY, feedback_loop),
+        unit=RATIO,
+        limits=limits.failure,
+        description="Hard bounces and expired mail per recipient whose fate is known.",
+    )
+    return Placed(complaints, 12, 8), Placed(failures, 12, 8)
+
+
+def _events(feedback_loop: Sequence[str]) -> tuple[Placed, ...]:
+    """What became of messages, and the alerts."""
+    outcomes = graph("Events per minute by outcome", fill(OUTCOMES, feedback_loop), stacked=True, colors=OUTCOME_COLORS)
+    alerts = graph(
+        "Alerts by level",
+        fill(ALERTS, feedback_loop),
+        stacked=True,
+        colors=ALERT_COLORS,
+        description="Alerts opened or escalated, by the level they reached.",
+    )
+    return Placed(outcomes, 12, 8), Placed(alerts, 12, 8)
+
+
+def _listings(feedback_loop: Sequence[str]) -> tuple[Placed, ...]:
+    """What is on blocklists."""
+    open_listings = table_panel(
+        "Open blocklist listings",
+        fill(LISTINGS, feedback_loop),
+        ratios=("Its share",),
+        ages=(("Age", OLD_S, TOO_OLD_S),),
+        description="Listings in force, how long ago the list last answered, how many customers used the "
+        "address or domain in 48 hours, and who of those before it began is the likeliest cause. A list "
+        "that does not answer ends no listing.",
+    )
+    pools = table_panel(
+        "Listings by pool",
+        fill(POOLS, feedback_loop),
+        description="Of addresses; hours are added up over listings.",
+    )
+    return Placed(open_listings, 24, 8), Placed(pools, 24, 6)

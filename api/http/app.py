@@ -9,15 +9,20 @@ from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.http import examples, keys, models, reference
+from api.http import examples, keys, reference
 from api.http.access import Owner, Service, Services, customer_for
 from api.http.cohorts import cohorts
 from api.http.listings import all_listings, own_listings
 from api.http.metrics import Stages, registry
+from api.http.models.listings import Listings
+from api.http.models.parameters import CohortsQuery, CommonQuery, ListingsQuery, RatesQuery, ScoresQuery
+from api.http.models.problems import Health, Problem
+from api.http.models.rates import Cohorts, Series
+from api.http.models.standing import ScoreHistory, Standing
 from api.http.pool import StorePool
 from api.http.problems import MEDIA_TYPE, ApiError, add_handlers
 from api.http.ranges import WINDOW_S, RangeError, rfc3339, span
-from api.http.rates import Definition, RatesQuery, series
+from api.http.rates import Definition, RateRequest, series
 from api.http.scores import days, score_history
 from api.http.standing import standing
 from schemas import policy as policies
@@ -35,16 +40,16 @@ Rates are ratios: 0.003 is 0.3 %. Times are RFC 3339 in UTC. Errors are problem 
 
 
 STORE_DOWN: dict[str, Any] = {
-    "model": models.Problem,
+    "model": Problem,
     "description": "The store does not answer. Try again after `Retry-After` seconds.",
 }
 router = APIRouter()
 v1 = APIRouter(
     prefix="/v1",
     responses={
-        401: {"model": models.Problem, "description": "No key, or one that is not known or was revoked."},
-        403: {"model": models.Problem, "description": "The key speaks for another customer."},
-        422: {"model": models.Problem, "description": "A parameter is missing or wrong; `errors` names it."},
+        401: {"model": Problem, "description": "No key, or one that is not known or was revoked."},
+        403: {"model": Problem, "description": "The key speaks for another customer."},
+        422: {"model": Problem, "description": "A parameter is missing or wrong; `errors` names it."},
         503: STORE_DOWN,
     },
 )
@@ -52,8 +57,8 @@ v1 = APIRouter(
 
 @v1.get("/standing", summary="Where you stand", response_description="Where you stand.")
 def get_standing(
-    asked: Annotated[models.Query, Query()], owner: Owner, service: Services, response: Response
-) -> models.Standing:
+    asked: Annotated[CommonQuery, Query()], owner: Owner, service: Services, response: Response
+) -> Standing:
     """The standing of all your mail and of each stream, with scores, the rates of the last 24 hours, open alerts, and
     what is left of each rule until its next level."""
     customer = customer_for(owner, asked.customer)
@@ -63,9 +68,7 @@ def get_standing(
 
 
 @v1.get("/rates", summary="A rate over time", response_description="The rate, bucket by bucket.")
-def get_rates(
-    asked: Annotated[models.RatesQuery, Query()], owner: Owner, service: Services, response: Response
-) -> models.Series:
+def get_rates(asked: Annotated[RatesQuery, Query()], owner: Owner, service: Services, response: Response) -> Series:
     """One rate in buckets of a minute (ranges up to 6 hours), an hour (up to 31 days) or a day.
 
     Each point has the bucket's own counts and, in `window`, the sliding window that ends with the bucket: the
@@ -80,8 +83,8 @@ def get_rates(
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
     response.headers["Cache-Control"] = "no-store"
     with service.stores.lend() as store:
-        points = series(store, RatesQuery(customer, asked.scope, asked.metric, window_s), cut, service.definition)
-    return models.Series(
+        points = series(store, RateRequest(customer, asked.scope, asked.metric, window_s), cut, service.definition)
+    return Series(
         customer=customer,
         scope=asked.scope,
         metric=asked.metric,
@@ -94,8 +97,8 @@ def get_rates(
 
 @v1.get("/scores", summary="Scores day by day", response_description="The scores, oldest first.")
 def get_scores(
-    asked: Annotated[models.ScoresQuery, Query()], owner: Owner, service: Services, response: Response
-) -> models.ScoreHistory:
+    asked: Annotated[ScoresQuery, Query()], owner: Owner, service: Services, response: Response
+) -> ScoreHistory:
     """Scores from 0 to 100 as they were last said on each day, for up to 400 days."""
     customer = customer_for(owner, asked.customer)
     try:
@@ -109,8 +112,8 @@ def get_scores(
 
 @v1.get("/cohorts", summary="Complaints by the day of sending", response_description="The rate, day by day.")
 def get_cohorts(
-    asked: Annotated[models.CohortsQuery, Query()], owner: Owner, service: Services, response: Response
-) -> models.Cohorts:
+    asked: Annotated[CohortsQuery, Query()], owner: Owner, service: Services, response: Response
+) -> Cohorts:
     """The complaint rate of each day's mail: a complaint counts on the day its message was sent."""
     customer = customer_for(owner, asked.customer)
     response.headers["Cache-Control"] = "no-store"
@@ -120,8 +123,8 @@ def get_cohorts(
 
 @v1.get("/listings", summary="What is on blocklists", response_description="The listings, latest first.")
 def get_listings(
-    asked: Annotated[models.ListingsQuery, Query()], owner: Owner, service: Services, response: Response
-) -> models.Listings:
+    asked: Annotated[ListingsQuery, Query()], owner: Owner, service: Services, response: Response
+) -> Listings:
     """Addresses and domains on blocklists that your mail went through, and how much of it.
 
     An operator's key sees whom each listing is attributed to, of all listings or of a customer's.
@@ -142,11 +145,11 @@ def get_listings(
     response_description="It can.",
     responses={503: STORE_DOWN},
 )
-def get_health(service: Services) -> models.Health:
+def get_health(service: Services) -> Health:
     """Asks the store for an answer. Needs no key."""
     with service.stores.lend() as store:
         store.rows("SELECT 1")
-    return models.Health(status="ok")
+    return Health(status="ok")
 
 
 def create_app(

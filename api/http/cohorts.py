@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from api.http import models
+from api.http.models.rates import Cohort, Cohorts, Rate
 from api.http.rates import Definition
 from schemas.event import COMPLAINT_FEEDBACK
 from schemas.times import DAY_S, utc_time
@@ -23,7 +23,7 @@ WHERE customer = {customer:String} AND time >= toDateTime({begin:UInt32}) AND se
 """
 
 
-def cohorts(store: Store, customer: str, days: int, definition: Definition, now_ms: int) -> models.Cohorts:
+def cohorts(store: Store, customer: str, days: int, definition: Definition, now_ms: int) -> Cohorts:
     """The last `days` days (UTC) until today at `now_ms` (epoch ms), those without mail too.
 
     Raises:
@@ -39,10 +39,10 @@ def cohorts(store: Store, customer: str, days: int, definition: Definition, now_
         "fbl": list(definition.feedback_loop),
     }
     found = {int(day): (int(bad), int(sent)) for day, bad, sent in store.rows(DAYS, asked)}
-    return models.Cohorts(
+    return Cohorts(
         customer=customer,
         days=[
-            models.Cohort(day=today - timedelta(days=days - 1 - place), **_rate(found.get(since + place, (0, 0))))
+            Cohort(day=today - timedelta(days=days - 1 - place), **_rate(found.get(since + place, (0, 0))))
             for place in range(days)
         ],
         undated=int(store.rows(UNDATED, asked)[0][0]),
@@ -50,4 +50,4 @@ def cohorts(store: Store, customer: str, days: int, definition: Definition, now_
 
 
 def _rate(counted: tuple[int, int]) -> dict[str, Any]:
-    return models.Rate.of(*counted).model_dump()
+    return Rate.of(*counted).model_dump()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from api.http import models
+from api.http.models.listings import Cause, Causes, Listing, Listings
 from schemas.times import DAY_MS, utc_time
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
@@ -13,7 +13,7 @@ from streams.listings.customer_exposure import Exposure, exposures
 
 def own_listings(
     store: Store, customer: str, ended_days: int, owners: Mapping[str, str], now_ms: int, *, with_causes: bool
-) -> models.Listings:
+) -> Listings:
     """The listings of what `customer` sent through, in force at `now_ms` (epoch ms) or ended in the days before.
 
     Without `with_causes` nothing is answered about anybody else.
@@ -23,31 +23,29 @@ def own_listings(
     """
     listings = _listings(store, ended_days, owners, now_ms)
     mail = exposures(store, customer, listings)
-    return models.Listings(
+    return Listings(
         customer=customer,
         time=utc_time(now_ms),
         listings=[_shown(each, mail[each.key], with_causes) for each in listings if each.key in mail],
     )
 
 
-def all_listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> models.Listings:
+def all_listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> Listings:
     """Every listing with its causes, as operators see it.
 
     Raises:
         StoreError: the store failed.
     """
     listings = _listings(store, ended_days, owners, now_ms)
-    return models.Listings(
-        customer=None, time=utc_time(now_ms), listings=[_shown(each, None, True) for each in listings]
-    )
+    return Listings(customer=None, time=utc_time(now_ms), listings=[_shown(each, None, True) for each in listings])
 
 
 def _listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> Sequence[CausedListing]:
     return current_causes(store, now_ms - ended_days * DAY_MS, owners)
 
 
-def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> models.Listing:
-    return models.Listing(
+def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> Listing:
+    return Listing(
         resource=listing.resource,
         kind=listing.kind,
         zone=listing.zone,
@@ -61,10 +59,10 @@ def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> m
     )
 
 
-def _causes(listing: CausedListing) -> models.Causes:
-    return models.Causes(
+def _causes(listing: CausedListing) -> Causes:
+    return Causes(
         attributed=listing.attributed,
         pool=listing.pool or None,
         customers=listing.users,
-        ranking=[models.Cause.model_validate(msgspec.structs.asdict(each)) for each in listing.causes],
+        ranking=[Cause.model_validate(msgspec.structs.asdict(each)) for each in listing.causes],
     )

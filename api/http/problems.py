@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.http.models import ParameterProblem, Problem
+from api.http.models.problems import ParameterProblem, Problem
 from schemas.errors import RepmonError
 from streams.io.store import StoreError
 

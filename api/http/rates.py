@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, get_args
 
-from api.http import models
+from api.http.models.parameters import Metric
+from api.http.models.rates import Point, Rate, Rates
 from api.http.ranges import Span, judged_since, rfc3339
 from schemas.counts import WindowCounts
 from schemas.scope import CUSTOMER, STREAM_PREFIX
@@ -15,7 +16,7 @@ from streams.judge.verdict import measured
 from streams.listings.exposure import EXPOSING
 from streams.listings.intervals import read_listings
 
-METRICS: tuple[models.Metric, ...] = get_args(models.Metric)
+METRICS: tuple[Metric, ...] = get_args(Metric)
 
 #: The measures that rates are made of. `complained` is needed of feedback-loop providers only.
 MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block")
@@ -70,16 +71,16 @@ class Definition(NamedTuple):
     expired_is_failure: bool = True
 
 
-class RatesQuery(NamedTuple):
+class RateRequest(NamedTuple):
     """Which rate, of whom: `scope` is `customer` or `stream:NAME`, `window_s` the sliding window's length in s."""
 
     customer: str
     scope: str
-    metric: models.Metric
+    metric: Metric
     window_s: int
 
 
-def series(store: Store, asked: RatesQuery, span: Span, definition: Definition) -> list[models.Point]:
+def series(store: Store, asked: RateRequest, span: Span, definition: Definition) -> list[Point]:
     """The points of a rate over `span`. The window of the running bucket is the one that is judged now.
 
     Raises:
@@ -93,12 +94,12 @@ def series(store: Store, asked: RatesQuery, span: Span, definition: Definition) 
         since = judged_since(span.now, window_s)
         grain = MINUTE_S if since % HOUR_S else HOUR_S
         running = _counted(store, asked, grain, (since, FOREVER_S), definition)
-        window = models.Rate.of(sum(each.numerator for each in running), sum(each.denominator for each in running))
+        window = Rate.of(sum(each.numerator for each in running), sum(each.denominator for each in running))
         answer[-1] = answer[-1].model_copy(update={"window": window})
     return answer
 
 
-def points(counted: Sequence[RateBucket], span: Span, window_s: int) -> list[models.Point]:
+def points(counted: Sequence[RateBucket], span: Span, window_s: int) -> list[Point]:
     """One point a bucket of `span`, empty ones too, each with the sliding window that ends with it. Pure.
 
     `counted` is in order of time and covers the span and one window before it.
@@ -107,12 +108,12 @@ def points(counted: Sequence[RateBucket], span: Span, window_s: int) -> list[mod
     numerators = list(accumulate((each.numerator for each in counted), initial=0))
     denominators = list(accumulate((each.denominator for each in counted), initial=0))
 
-    def between(start: int, end: int) -> models.Rate:
+    def between(start: int, end: int) -> Rate:
         low, high = bisect_left(times, start), bisect_left(times, end)
-        return models.Rate.of(numerators[high] - numerators[low], denominators[high] - denominators[low])
+        return Rate.of(numerators[high] - numerators[low], denominators[high] - denominators[low])
 
     return [
-        models.Point(
+        Point(
             time=rfc3339(start),
             end=rfc3339(end),
             window=between(end - window_s, end),
@@ -122,15 +123,13 @@ def points(counted: Sequence[RateBucket], span: Span, window_s: int) -> list[mod
     ]
 
 
-def rates_of(counts: WindowCounts, definition: Definition) -> models.Rates:
+def rates_of(counts: WindowCounts, definition: Definition) -> Rates:
     """Every rate of some counts. Pure."""
-    return models.Rates(
-        **{metric: models.Rate.of(*measured(metric, counts, definition.expired_is_failure)) for metric in METRICS}
-    )
+    return Rates(**{metric: Rate.of(*measured(metric, counts, definition.expired_is_failure)) for metric in METRICS})
 
 
 def _counted(
-    store: Store, asked: RatesQuery, grain: int, between: tuple[int, int], definition: Definition
+    store: Store, asked: RateRequest, grain: int, between: tuple[int, int], definition: Definition
 ) -> list[RateBucket]:
     start, end = between
     parameters: dict[str, Any] = {

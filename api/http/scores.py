@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from api.http import models
+from api.http.models.standing import DayScores, ScoreHistory
 from api.http.ranges import RangeError, instant
 from schemas.standing import stored_standing
 from schemas.times import DAY_S
@@ -41,7 +41,7 @@ def days(start: str | None, end: str | None, now_ms: int) -> tuple[date, date]:
     return first, last
 
 
-def score_history(store: Store, customer: str, scope: str, first: date, last: date) -> models.ScoreHistory:
+def score_history(store: Store, customer: str, scope: str, first: date, last: date) -> ScoreHistory:
     """The scores of one scope on the days from `first` to `last`.
 
     Raises:
@@ -50,11 +50,11 @@ def score_history(store: Store, customer: str, scope: str, first: date, last: da
     epoch = date(1970, 1, 1)
     asked: dict[str, Any] = {"since": (first - epoch).days, "until": (last - epoch).days}
     rows = store.records(HISTORY, {"customer": customer, "scope": scope, **asked})
-    return models.ScoreHistory(
+    return ScoreHistory(
         customer=customer,
         scope=scope,
         **{"from": first, "to": last},
-        days=[models.DayScores.model_validate(row) for row in rows],
+        days=[DayScores.model_validate(row) for row in rows],
     )
 
 

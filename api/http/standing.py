@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from api.http import models
+from api.http.models.standing import Headroom, OpenAlert, ScopeStanding, Scores, Standing
 from api.http.ranges import end_of_minute, judged_since
 from api.http.rates import Definition, rates_of
 from schemas.alert import AlertEvent
@@ -55,7 +55,7 @@ GROUP BY stream
 """
 
 
-NO_SCORES = models.Scores(overall=None, complaints=None, failures=None, blocks=None, blacklisting=None)
+NO_SCORES = Scores(overall=None, complaints=None, failures=None, blocks=None, blacklisting=None)
 
 
 class StandingRow(msgspec.Struct, frozen=True):
@@ -73,12 +73,12 @@ class StandingRow(msgspec.Struct, frozen=True):
     blacklisting: int | None
 
     @property
-    def scores(self) -> models.Scores:
+    def scores(self) -> Scores:
         """Its scores."""
-        return models.Scores(**{name: getattr(self, name) for name in models.Scores.model_fields})
+        return Scores(**{name: getattr(self, name) for name in Scores.model_fields})
 
 
-def standing(store: Store, customer: str, definition: Definition, policy: Policy, now_ms: int) -> models.Standing:
+def standing(store: Store, customer: str, definition: Definition, policy: Policy, now_ms: int) -> Standing:
     """Where `customer` stands at `now_ms` (epoch ms). One without mail or verdict has the one scope `customer`.
 
     `policy` is the one in force, without what operators decided; that is asked for here.
@@ -108,7 +108,7 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
         scope: row for scope, row in judged.items() if scope.partition(":")[0] in policy.scopes or scope in alerts
     }
     scopes = sorted({CUSTOMER, *judged, *counts, *alerts}, key=lambda scope: (scope != CUSTOMER, scope))
-    return models.Standing(
+    return Standing(
         customer=customer,
         time=utc_time(now_ms),
         scopes=[
@@ -140,11 +140,11 @@ def _scope(
     judged: StandingRow | None,
     counts: WindowCounts,
     definition: Definition,
-    alerts: list[models.OpenAlert],
+    alerts: list[OpenAlert],
     suspended: Suspension | None,
     left: list[RuleAllowance],
-) -> models.ScopeStanding:
-    return models.ScopeStanding(
+) -> ScopeStanding:
+    return ScopeStanding(
         scope=scope,
         standing="suspended" if suspended else judged.standing if judged else None,
         judged=judged.standing if judged else None,
@@ -155,16 +155,16 @@ def _scope(
         rates=rates_of(counts, definition),
         uncounted_complaints=counts.uncounted_complaints,
         open_alerts=alerts,
-        allowances=[models.Headroom.model_validate(msgspec.to_builtins(each)) for each in left],
+        allowances=[Headroom.model_validate(msgspec.to_builtins(each)) for each in left],
     )
 
 
-def _open_alerts(store: Store, customer: str) -> dict[str, list[models.OpenAlert]]:
-    found: dict[str, list[models.OpenAlert]] = defaultdict(list)
+def _open_alerts(store: Store, customer: str) -> dict[str, list[OpenAlert]]:
+    found: dict[str, list[OpenAlert]] = defaultdict(list)
     for event, opened in store.rows(OPEN_ALERTS, {"customer": customer}):
         alert = msgspec.json.decode(event, type=AlertEvent)
         found[alert.data.scope].append(
-            models.OpenAlert.model_validate(
+            OpenAlert.model_validate(
                 {**msgspec.to_builtins(alert.data), "opened": utc_time(opened), "changed": alert.time}
             )
         )
