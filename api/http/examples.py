@@ -12,7 +12,7 @@ STANDING: dict[str, Any] = {
             "judged": "excessive",
             "since": "2026-03-12T11:00:00Z",
             "reasons": ["complaint"],
-            "policy_version": "default-1",
+            "policy_version": "default@80835b0676a2",
             "scores": {"overall": 38, "complaints": 38, "failures": 90, "blocks": 98, "blacklisting": 75},
             "rates": {
                 "complaint": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
@@ -23,7 +23,7 @@ STANDING: dict[str, Any] = {
             "uncounted_complaints": 0,
             "open_alerts": [
                 {
-                    "alert_id": "5d0c8b7f3a4e4d61b0c2f7a9e1d35c48",
+                    "alert_id": "99e4dd8d7f9417604d77d241ec8f8cf2",
                     "rule": "complaint",
                     "metric": "complaint",
                     "level": "excessive",
@@ -32,13 +32,14 @@ STANDING: dict[str, Any] = {
                     "window": "24h",
                     "numerator": 40,
                     "denominator": 9000,
-                    "rate": 0.004444,
-                    "lower": 0.003266,
-                    "upper": 0.006046,
+                    "rate": 0.0044444444444444444,
+                    "lower": 0.0032657344536326993,
+                    "upper": 0.006046008673358735,
                     "confidence": 0.95,
                     "threshold": 0.003,
-                    "policy_version": "default-1",
-                    "explanation": "0.44 % of 9,000 delivered in 24h complained; excessive begins at 0.3 %.",
+                    "policy_version": "default@80835b0676a2",
+                    "explanation": "40 complaints among 9,000 deliveries at providers with feedback loops in 24h: "
+                    "0.44 % (95 % interval 0.33 % to 0.60 %), at or above the excessive threshold of 0.30 %.",
                     "evidence": {
                         "providers": [{"name": "yahoo", "count": 40, "volume": 9000, "sample": ""}],
                         "ips": [{"name": "192.0.2.1", "count": 40, "volume": 9000, "sample": ""}],
@@ -70,7 +71,7 @@ STANDING: dict[str, Any] = {
             "judged": "excessive",
             "since": "2026-03-12T11:00:00Z",
             "reasons": ["complaint"],
-            "policy_version": "default-1",
+            "policy_version": "default@80835b0676a2",
             "scores": {"overall": 38, "complaints": 38, "failures": 89, "blocks": 98, "blacklisting": 84},
             "rates": {
                 "complaint": {"numerator": 47, "denominator": 11200, "rate": 0.0041964285714285714},
@@ -98,7 +99,7 @@ STANDING: dict[str, Any] = {
             "judged": "insufficient_volume",
             "since": "2026-03-12T12:00:00Z",
             "reasons": [],
-            "policy_version": "default-1",
+            "policy_version": "default@80835b0676a2",
             "scores": {"overall": None, "complaints": None, "failures": None, "blocks": None, "blacklisting": None},
             "rates": {
                 "complaint": {"numerator": 0, "denominator": 800, "rate": 0.0},

@@ -101,11 +101,17 @@ class Api:
         self.store.insert("events", columns)
 
     def judged(
-        self, scope: str, standing: str, since: int, reasons: Sequence[str] = (), scores: Sequence[int] = ()
+        self,
+        scope: str,
+        standing: str,
+        since: int,
+        reasons: Sequence[str] = (),
+        scores: Sequence[int] = (),
+        policy_version: str = "default-1",
     ) -> None:
         time = datetime.fromtimestamp(since, UTC)
         row = {"customer": "acme", "scope": scope, "updated": time, "standing": standing, "since": time}
-        row |= {"reasons": list(reasons), "policy_version": "default-1"}
+        row |= {"reasons": list(reasons), "policy_version": policy_version}
         row |= dict(zip(SCORE_COLUMNS, scores, strict=False))
         self.store.insert("standings", {name: [value] for name, value in row.items()})
 

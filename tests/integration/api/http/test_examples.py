@@ -5,17 +5,25 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.http import reference
-from schemas.alert import AlertData, AlertEvent, Baseline, Evidence, Share
+from schemas.alert import AlertEvent, Baseline, Evidence, Share
+from schemas.counts import SubjectCounts, WindowCounts
+from schemas.policy import load_policy
 from schemas.settings import ClickHouse
+from streams.alerts.describe import alert_event
+from streams.alerts.lifecycle import step
 from streams.io.store import Store
+from streams.judge.verdict import judge
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOON = NOW // HOUR * HOUR
+#: As policies are named; a fixed one, so that the examples stay when the built-in policy changes.
+VERSION = "default@80835b0676a2"
 PATHS = ("/v1/standing", "/v1/rates", "/v1/scores", "/v1/cohorts", "/v1/listings")
 
 
@@ -35,47 +43,36 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
         interface.listing("192.0.2.1", NOON, "listed")
         interface.complained(NOON, 1, NOON)
         interface.complained(NOON, 1)
-        interface.judged("customer", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 90, 98, 75))
-        interface.judged("stream:news", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 89, 98, 84))
-        interface.judged("stream:receipts", "insufficient_volume", NOON)
+        interface.judged(
+            "customer", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 90, 98, 75), policy_version=VERSION
+        )
+        interface.judged(
+            "stream:news", "excessive", NOON - HOUR, ["complaint"], scores=(38, 38, 89, 98, 84), policy_version=VERSION
+        )
+        interface.judged("stream:receipts", "insufficient_volume", NOON, policy_version=VERSION)
         interface.alert(complaint_alert())
         yield interface
 
 
 def complaint_alert() -> AlertEvent:
-    data = AlertData(
-        alert_id="5d0c8b7f3a4e4d61b0c2f7a9e1d35c48",
-        customer="acme",
-        scope="customer",
-        rule="complaint",
-        metric="complaint",
-        kind="opened",
-        level="excessive",
-        previous_level="good",
-        episode=1,
-        transition=1,
-        window="24h",
-        numerator=40,
-        denominator=9_000,
-        rate=0.004444,
-        lower=0.003266,
-        upper=0.006046,
-        confidence=0.95,
-        threshold=0.003,
-        policy_version="default-1",
-        explanation="0.44 % of 9,000 delivered in 24h complained; excessive begins at 0.3 %.",
-        evidence=Evidence(
-            providers=(Share(name="yahoo", count=40, volume=9_000),),
-            ips=(Share(name="192.0.2.1", count=40, volume=9_000),),
-            sample_message_ids=("20260312.88@mta1.esp.example",),
-            campaigns=(Share(name="spring", count=40),),
-            began="2026-03-12T10:00:00.000Z",
-            baseline=Baseline(days=30, numerator=120, denominator=200_000),
-        ),
+    """As a monitor sends it for 40 complaints among 9,000 deliveries, at 11:00:07."""
+    policy = load_policy()
+    opened_ms = (NOON - HOUR + 7) * 1000
+    windows = {name: WindowCounts(fbl_complained=40, fbl_delivered=9_000) for name in policy.windows}
+    judgement = judge(SubjectCounts(customer="acme", scope="customer", windows=windows), policy, opened_ms)
+    verdict = next(each for each in judgement.verdicts if each.rule == "complaint")
+    _, transition = step(None, verdict, opened_ms, 0, "acme", "customer")
+    assert transition is not None
+    evidence = Evidence(
+        providers=(Share(name="yahoo", count=40, volume=9_000),),
+        ips=(Share(name="192.0.2.1", count=40, volume=9_000),),
+        sample_message_ids=("20260312.88@mta1.esp.example",),
+        campaigns=(Share(name="spring", count=40),),
+        began="2026-03-12T10:00:00.000Z",
+        baseline=Baseline(days=30, numerator=120, denominator=200_000),
     )
-    return AlertEvent(
-        id="a1", type="org.repmon.alert.opened.v1", subject="acme", time="2026-03-12T11:00:07Z", data=data
-    )
+    named = msgspec.structs.replace(judgement, policy_version=VERSION)
+    return alert_event(transition, verdict, named, evidence, policy)
 
 
 def documented(api: Api, status: str) -> dict[str, Any]:
