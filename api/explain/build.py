@@ -30,7 +30,7 @@ from schemas.wording import rfc3339
 from streams.alerts.describe import decided_by
 from streams.alerts.evidence import LISTED_METRICS
 from streams.alerts.lifecycle import AlertState
-from streams.alerts.states import read_states
+from streams.alerts.record import read_states
 from streams.decisions.stored_overrides import Acknowledged, acknowledged
 from streams.decisions.suspensions import Suspension, suspension, suspension_at
 from streams.io.store import Store

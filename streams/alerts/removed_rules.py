@@ -9,7 +9,7 @@ from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
 from schemas.policy import Policy
 from schemas.wording import rfc3339
 from streams.alerts.lifecycle import AlertState, Transition, ended
-from streams.alerts.states import SubjectRule
+from streams.alerts.record import SubjectRule
 from streams.io.portions import portions
 from streams.io.store import Store
 

@@ -30,11 +30,11 @@ from streams.alerts.cause import Basis, override_key
 from streams.alerts.describe import alert_event
 from streams.alerts.evidence import collect
 from streams.alerts.evidence_history import Subject
-from streams.alerts.life import JudgementContext, advance_alert, worth_storing
 from streams.alerts.lifecycle import AlertState, Transition
+from streams.alerts.outcome import JudgementContext, advance_alert, worth_storing
+from streams.alerts.record import SubjectRule, read_lives, store_alerts, store_decided, store_states
 from streams.alerts.removed_rules import end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Rows, Standings, nothing_shown, shown_numbers
-from streams.alerts.states import SubjectRule, read_lives, store_alerts, store_decided, store_states
 from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen

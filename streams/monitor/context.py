@@ -9,10 +9,10 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from streams.alerts.cause import Basis
 from streams.alerts.late import LateReopen, reopened_late
-from streams.alerts.life import JudgementContext
 from streams.alerts.lifecycle import AlertState
+from streams.alerts.outcome import JudgementContext
+from streams.alerts.record import SubjectRule
 from streams.alerts.standings import LastShown, Standings
-from streams.alerts.states import SubjectRule
 from streams.decisions.overrides import operators
 from streams.io.store import Store
 from streams.judge.verdict import Judgement

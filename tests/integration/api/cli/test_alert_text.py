@@ -15,7 +15,7 @@ from schemas import policy, topics
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from schemas.settings import SettingsError as BadSettings
-from streams.alerts.states import store_alerts
+from streams.alerts.record import store_alerts
 from streams.io.store import Store
 from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running

@@ -11,7 +11,7 @@ from schemas.policy import Policy
 from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse
 from schemas.times import HOUR_MS, MINUTE_MS
-from streams.alerts.states import read_states
+from streams.alerts.record import read_states
 from streams.io.broker import BrokerError
 from streams.io.store import Store
 from streams.monitor.batch import BatchJudge

@@ -5,7 +5,7 @@ import pytest
 
 from schemas import policy
 from schemas.policy import Policy
-from streams.alerts.states import read_states
+from streams.alerts.record import read_states
 from tests.integration.streams.monitor.test_batch import NOW_MS, Ground, ground
 from tests.support.api_client import MINUTE, NOW, Row
 

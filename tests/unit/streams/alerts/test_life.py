@@ -13,8 +13,8 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.cause import Basis
-from streams.alerts.life import RECORD_MS, JudgementContext, advance_alert, worth_storing
 from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Transition, ended
+from streams.alerts.outcome import RECORD_MS, JudgementContext, advance_alert, worth_storing
 from streams.judge.verdict import RANK, Verdict, judge
 from tests.unit.streams.alerts.test_lifecycle import verdict
 
