@@ -1,5 +1,6 @@
 """Saying it: a transition and its verdict as a CloudEvent, with an explanation a person understands. Pure."""
 
+from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
@@ -9,12 +10,24 @@ from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPI
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
-from streams.alerts.lifecycle import Transition
+from streams.alerts.lifecycle import SubjectRule, Transition
+from streams.alerts.outcome import SubjectOutcome
 from streams.decisions.overrides import Decided
 from streams.judge.verdict import RANK, Judgement, Verdict
 
 #: Kinds that say what people decided, not what was counted.
 DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended"})
+
+
+def alert_events(
+    outcomes: Iterable[SubjectOutcome], evidence: Mapping[SubjectRule, Evidence], policy: Policy
+) -> list[AlertEvent]:
+    """The events of all that happened, in order."""
+    return [
+        alert_event(transition, verdict, outcome.judgement, evidence[*outcome.key, verdict.rule], policy)
+        for outcome in outcomes
+        for transition, verdict in outcome.transitions
+    ]
 
 
 def alert_event(

@@ -9,9 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
-from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE
+from schemas.policy import Policy
+from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE, window_ms
 from schemas.wording import rfc3339
-from streams.alerts.evidence_history import WITH_HISTORY, Subject, history
+from streams.alerts.evidence_history import WITH_HISTORY, Past, Subject, history
+from streams.alerts.lifecycle import SubjectRule
+from streams.alerts.outcome import SubjectOutcome
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
 from streams.listings.exposure import EXPOSING
@@ -114,12 +117,54 @@ LIMIT {{samples:UInt8}} BY customer, scope
 
 LISTED_METRICS = COUNTED - {NEW_FROM} | {"exposure"}
 
+#: What evidence is collected of at once: metric, window, mailbox providers.
+_Alike = tuple[str, str, tuple[str, ...]]
+#: By customer, scope, and what it is a share of: a dimension of `CONTRIBUTORS`, or `what` of `EVENTS`.
+Shares = dict[tuple[str, str, str], list[Share]]
+
+
+def alert_evidence(
+    store: Store,
+    outcomes: Sequence[SubjectOutcome],
+    policy: Policy,
+    feedback_loop_providers: Sequence[str],
+    now_ms: int,
+) -> dict[SubjectRule, Evidence]:
+    """The evidence of each alert that changed, by its customer, scope and rule.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    mail_to = {rule.name: rule.mail_to for rule in policy.rules}
+    changed = [(outcome.key, verdict) for outcome in outcomes for _, verdict in outcome.transitions]
+    alike: dict[_Alike, dict[Subject, float]] = defaultdict(dict)
+    for whose, verdict in changed:
+        alike[verdict.metric, verdict.window, mail_to[verdict.rule]][whose] = verdict.threshold
+    collected = {
+        (metric, window, group): collect(
+            store,
+            list(thresholds),
+            metric,
+            window_ms(window),
+            feedback_loop_providers,
+            now_ms,
+            thresholds,
+            expired_is_failure=policy.expired_is_failure,
+            mail_to=group,
+        )
+        for (metric, window, group), thresholds in alike.items()
+    }
+    return {
+        (*whose, verdict.rule): collected[verdict.metric, verdict.window, mail_to[verdict.rule]][whose]
+        for whose, verdict in changed
+    }
+
 
 def collect(
     store: Store,
     subjects: Sequence[Subject],
     metric: str,
-    window_ms: int,
+    length_ms: int,
     feedback_loop_providers: Sequence[str],
     now_ms: int,
     thresholds: Mapping[Subject, float] | None = None,
@@ -127,7 +172,7 @@ def collect(
     expired_is_failure: bool = True,
     mail_to: Sequence[str] = (),
 ) -> dict[Subject, Evidence]:
-    """The evidence of verdicts on one metric over one window, for each subject.
+    """The evidence of verdicts on one metric over one window of `length_ms`, for each subject.
 
     `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one. With
     `mail_to` only mail to these mailbox providers is looked at, of which less is known.
@@ -135,62 +180,80 @@ def collect(
     Raises:
         StoreError: the store failed.
     """
-    found = {}
-    listed = metric in LISTED_METRICS
-    all_mail = listed or metric == SPIKE or metric in USE
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
-    listings = current_causes(store, now_ms - window_ms, {}) if listed else []
+    listings = current_causes(store, now_ms - length_ms, {}) if metric in LISTED_METRICS else []
+    about_metric = _parameters(metric, length_ms, feedback_loop_providers, now_ms, expired_is_failure, mail_to)
+    found = {}
     for start in range(0, len(subjects), AT_ONCE):
         part = subjects[start : start + AT_ONCE]
-        asked: dict[str, Any] = {
-            "customers": [customer for customer, _ in part],
-            "scopes": [scope for _, scope in part],
-            "since": begin(window_ms, now_ms),
-            "fbl": list(feedback_loop_providers),
-            "mail_to": list(mail_to),
-            "complaints": int(metric in ("complaint", "complaint_burn")),
-            "failures": int(metric in ("failure", "failure_burn")),
-            "expired": int(expired_is_failure),
-            "blocks": int(metric == "block"),
-            "unsubscribes": int(metric == "unsubscribe"),
-            "all": int(all_mail),
-            "top": TOP,
-            "samples": SAMPLES,
-        }
-        shares: dict[tuple[str, str, str], list[Share]] = defaultdict(list)
-        for customer, scope, dimension, name, count, size in store.rows(CONTRIBUTORS, asked):
-            shares[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
-        events: dict[tuple[str, str, str], list[Share]] = defaultdict(list)
-        for customer, scope, what, name, count, sample in store.rows(EVENTS, asked):
-            events[customer, scope, what].append(Share(name=name, count=int(count), sample=masked(sample)))
-        if metric == "unwanted":
-            for customer, scope, message_id in store.rows(UNWANTED_IDS, asked):
-                events[customer, scope, "message"].append(Share(name=message_id, count=1))
-        past = (
-            history(
-                store, part, metric, window_ms, feedback_loop_providers, now_ms, thresholds or {}, expired_is_failure
-            )
-            if metric in WITH_HISTORY and not mail_to
-            else {}
-        )
+        whose = {"customers": [customer for customer, _ in part], "scopes": [scope for _, scope in part]}
+        shares = _shares(store, metric, whose | about_metric)
+        past: Mapping[Subject, Past] = {}
+        if metric in WITH_HISTORY and not mail_to:
+            above = thresholds or {}
+            past = history(store, part, metric, length_ms, feedback_loop_providers, now_ms, above, expired_is_failure)
         for subject in part:
-            ips = tuple(shares[*subject, "ip"])
-            names = {each.name for each in ips}
-            concerning = [each for each in listings if _concerns(each, metric, subject[0], names)]
-            listed_ms = min((each.began_ms for each in concerning), default=None)
-            began_ms, baseline = past.get(subject, (listed_ms, None))
-            found[subject] = Evidence(
-                providers=tuple(shares[*subject, "provider"]),
-                ips=ips,
-                bounce_classes=tuple(events[*subject, "class"]),
-                listings=tuple(about(each, subject[0]) for each in concerning),
-                sample_message_ids=tuple(each.name for each in events[*subject, "message"]),
-                from_domains=tuple(shares[*subject, "from"]),
-                campaigns=tuple(events[*subject, "campaign"]),
-                began=None if began_ms is None else rfc3339(began_ms),
-                baseline=baseline,
-            )
+            found[subject] = _evidence(subject, metric, shares, listings, past.get(subject))
     return found
+
+
+def _parameters(
+    metric: str,
+    length_ms: int,
+    feedback_loop_providers: Sequence[str],
+    now_ms: int,
+    expired_is_failure: bool,
+    mail_to: Sequence[str],
+) -> dict[str, Any]:
+    """What is bound besides the subjects: the window, and what of the mail is the metric's numerator."""
+    return {
+        "since": begin(length_ms, now_ms),
+        "fbl": list(feedback_loop_providers),
+        "mail_to": list(mail_to),
+        "complaints": int(metric in ("complaint", "complaint_burn")),
+        "failures": int(metric in ("failure", "failure_burn")),
+        "expired": int(expired_is_failure),
+        "blocks": int(metric == "block"),
+        "unsubscribes": int(metric == "unsubscribe"),
+        "all": int(metric in LISTED_METRICS or metric == SPIKE or metric in USE),
+        "top": TOP,
+        "samples": SAMPLES,
+    }
+
+
+def _shares(store: Store, metric: str, asked: Mapping[str, Any]) -> Shares:
+    """Who contributed, and samples."""
+    found: Shares = defaultdict(list)
+    for customer, scope, dimension, name, count, size in store.rows(CONTRIBUTORS, asked):
+        found[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
+    for customer, scope, what, name, count, sample in store.rows(EVENTS, asked):
+        found[customer, scope, what].append(Share(name=name, count=int(count), sample=masked(sample)))
+    if metric == "unwanted":
+        for customer, scope, message_id in store.rows(UNWANTED_IDS, asked):
+            found[customer, scope, "message"].append(Share(name=message_id, count=1))
+    return found
+
+
+def _evidence(
+    subject: Subject, metric: str, shares: Shares, listings: Sequence[CausedListing], past: Past | None
+) -> Evidence:
+    """What was read, of one subject. Without a `past` it begins with the first listing."""
+    customer, _ = subject
+    ips = tuple(shares[*subject, "ip"])
+    concerning = [each for each in listings if _concerns(each, metric, customer, {ip.name for ip in ips})]
+    listed_ms = min((each.began_ms for each in concerning), default=None)
+    began_ms, baseline = past or (listed_ms, None)
+    return Evidence(
+        providers=tuple(shares[*subject, "provider"]),
+        ips=ips,
+        bounce_classes=tuple(shares[*subject, "class"]),
+        listings=tuple(about(each, customer) for each in concerning),
+        sample_message_ids=tuple(each.name for each in shares[*subject, "message"]),
+        from_domains=tuple(shares[*subject, "from"]),
+        campaigns=tuple(shares[*subject, "campaign"]),
+        began=None if began_ms is None else rfc3339(began_ms),
+        baseline=baseline,
+    )
 
 
 def masked(diagnostic: str) -> str:

@@ -10,9 +10,8 @@ from schemas.policy import Policy
 from schemas.policy_metric import RATES, USE, window_ms
 from schemas.policy_rule import Rule
 from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
-from streams.alerts.cause import LATE_MS
-from streams.alerts.lifecycle import AlertState
-from streams.alerts.record import SubjectRule
+from streams.alerts.lifecycle import AlertState, SubjectRule
+from streams.alerts.outcome import LATE_MS
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, measured, opened
 from streams.listings.causes import runs

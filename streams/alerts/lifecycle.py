@@ -12,13 +12,28 @@ import msgspec
 
 from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride, TransitionKind
 from schemas.times import DAY_MS
-from streams.alerts.cause import Basis
 from streams.judge.verdict import RANK, Verdict
 
 #: An alert that opened again so many times within the period holds so many times as long.
 FLAPS, FLAP_PERIOD_MS, FLAP_HOLD = 3, DAY_MS, 4
 #: Kinds whose ids need more than the level: another kind might have the same number and level.
 NAMED_IN_ID: frozenset[TransitionKind] = frozenset({"reopened", "acknowledged", "overridden", "override-ended"})
+
+
+#: Customer, scope and rule.
+SubjectRule = tuple[str, str, str]
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """By what a subject was judged under one rule at `time_ms` (epoch ms, UTC).
+
+    `overrides` names the overrides in force, `counts` are numerator and denominator of each window.
+    """
+
+    time_ms: int
+    policy_version: str
+    overrides: str = ""
+    counts: dict[str, tuple[int, int]] = {}
 
 
 class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,7 +78,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return alert_id(self.customer, self.scope, self.rule, self.episode)
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> SubjectRule:
         """Customer, scope and rule."""
         return self.customer, self.scope, self.rule
 

@@ -1,19 +1,46 @@
-"""One judgement of one rule, with all that is known besides, and what its alert makes of it. Pure."""
+"""What a judgement makes of the alerts of its subject, by all that is known besides. Pure.
 
-from collections.abc import Mapping
+What made an alert change is told by the judgement before and by this one, and only what those two can prove is said.
+See docs/alerts.md for what each word promises.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
-from schemas.alert import Acknowledgement, OperatorOverride
+from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride
+from schemas.counts import SubjectCounts
+from schemas.policy import Policy
+from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.times import MINUTE_MS
-from streams.alerts.cause import Basis, cause_of
-from streams.alerts.lifecycle import AlertState, Transition, acknowledged, overridden, step
-from streams.judge.verdict import Verdict
+from streams.alerts.lifecycle import AlertState, Basis, SubjectRule, Transition, acknowledged, overridden, step
+from streams.decisions.overrides import operators
+from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, measured
+from streams.subjects.arrays import StreamKey
 
 #: By what an open alert was judged is recorded at least so often; a cause is found by what is recorded.
 RECORD_MS = MINUTE_MS
+#: Counts that belong so long before the last judgement, and were not there then, came late.
+LATE_MS = 15 * MINUTE_MS
+
+
+class LastShown(NamedTuple):
+    """What the table says of the last judgement of a subject, at `time_ms` (epoch ms) or after it to the same numbers.
+
+    `failed` and `blocked` are recipients of the last 24 h, of `volume` finished ones.
+    """
+
+    standing: str
+    since_ms: int
+    time_ms: int
+    policy_version: str
+    volume: int
+    failed: int
+    blocked: int
 
 
 class JudgementContext(NamedTuple):
@@ -29,6 +56,102 @@ class JudgementContext(NamedTuple):
     override: OperatorOverride | None = None
     acknowledgement: Acknowledgement | None = None
     late: bool = False
+
+
+class BatchContext(NamedTuple):
+    """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
+    counts open again. What is asked of the store besides the counts, for those few whose alerts may change by it."""
+
+    shown: Mapping[StreamKey, LastShown]
+    acknowledgements: Mapping[str, Acknowledgement]
+    late: frozenset[SubjectRule]
+
+    def of(
+        self, state: AlertState | None, now: Basis, rule: Rule, whose: StreamKey, overrides: Sequence[Override]
+    ) -> JudgementContext:
+        """What there is to know of one rule's verdict on `whose` mail (customer and scope)."""
+        return JudgementContext(
+            now=now,
+            shown=_as_judged(self.shown.get(whose), rule),
+            override=operators(overrides, rule.name) if overrides else None,
+            acknowledgement=None if state is None else self.acknowledgements.get(state.alert_id),
+            late=(*whose, rule.name) in self.late,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectOutcome:
+    """One subject's judgement and what it changed: `states` are to be stored, `transitions` to be reported, each with
+    the verdict it came of."""
+
+    judgement: Judgement
+    subject: SubjectCounts
+    standing: str
+    states: list[AlertState]
+    transitions: list[tuple[Transition, Verdict]]
+
+    @property
+    def key(self) -> StreamKey:
+        """Customer and scope."""
+        return self.subject.customer, self.subject.scope
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The rules whose verdict is other than good."""
+        return tuple(verdict.rule for verdict in self.judgement.verdicts if verdict.level != "good")
+
+
+def subject_outcome(
+    subject: SubjectCounts,
+    judgement: Judgement,
+    states: Mapping[SubjectRule, AlertState],
+    context: BatchContext,
+    policy: Policy,
+    lengths: Mapping[str, int],
+    by_rule: Mapping[str, SubjectCounts] | None = None,
+) -> SubjectOutcome:
+    """What a judgement makes of the alerts of its subject. `lengths` are those of the windows in ms.
+
+    Of what small customers share each rule has counted others: `by_rule`.
+    """
+    whose = subject.customer, subject.scope
+    changed: list[AlertState] = []
+    open_levels: list[Level] = []
+    transitions: list[tuple[Transition, Verdict]] = []
+    overrides = policy.overrides_for(*whose, judgement.now_ms)
+    rules = {rule.name: rule for rule in policy.rules_for(*whose, judgement.now_ms)}
+    for verdict in judgement.verdicts:
+        known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
+        counts = subject if by_rule is None else by_rule.get(rule.name, subject)
+        now = _basis(rule, counts, judgement, overrides, policy.expired_is_failure, lengths)
+        state, said = advance_alert(
+            known, verdict, rule, context.of(known, now, rule, whose, overrides), whose, lengths
+        )
+        if state is not None and worth_storing(known, state):
+            changed.append(state)
+        transitions += [(each, verdict) for each in said]
+        if state is not None and state.level != "good":
+            open_levels.append(state.level)
+    # An alert that is still held is where the customer stands, though the rate may have fallen by now.
+    standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
+    return SubjectOutcome(judgement, subject, standing, changed, transitions)
+
+
+def with_open_alerts(
+    subjects: Sequence[SubjectCounts], states: Mapping[SubjectRule, AlertState]
+) -> list[SubjectCounts]:
+    """The subjects, and with empty windows those that have an open alert but no mail left in any window.
+
+    Without these the alert of a customer who stopped sending would stay open for ever.
+    """
+    present = {(each.customer, each.scope) for each in subjects}
+    silent = {state[:2] for state, known in states.items() if known.is_open} - present
+    return [*subjects, *(empty(customer, scope) for customer, scope in sorted(silent))]
+
+
+def empty(customer: str, scope: str) -> SubjectCounts:
+    """A subject without mail."""
+    return SubjectCounts(customer=customer, scope=scope, windows={})
 
 
 def advance_alert(
@@ -82,6 +205,65 @@ def worth_storing(known: AlertState | None, after: AlertState | None) -> bool:
     )
 
 
+def cause_of(before: Basis | None, now: Basis, lengths: Mapping[str, int]) -> Cause:
+    """What is new since the judgement before. `lengths` are those of the windows in ms.
+
+    Of which nothing is known, `before` is None; that it was judged at all is then what is new: `events`.
+    """
+    if before is None:
+        return "events"
+    if before.policy_version != now.policy_version:
+        return "policy"
+    if before.overrides != now.overrides:
+        return "override"
+    grown = {
+        window: (counts[0] - before.counts[window][0], counts[1] - before.counts[window][1])
+        for window, counts in now.counts.items()
+        if window in before.counts
+    }
+    if grown and all(n <= 0 and d <= 0 for n, d in grown.values()):
+        return "time"
+    return "late_events" if _came_late(before, now, grown, lengths) else "events"
+
+
+def override_key(overrides: tuple[Override, ...], rule: Rule) -> str:
+    """A short name of those overrides that are about a rule; empty without any."""
+    about = [each for each in overrides if each.rule == rule.name]
+    if not about:
+        return ""
+    return blake2b(msgspec.json.encode(about, order="deterministic"), digest_size=6).hexdigest()
+
+
+def _basis(
+    rule: Rule,
+    subject: SubjectCounts,
+    judgement: Judgement,
+    overrides: tuple[Override, ...],
+    expired_is_failure: bool,
+    windows: Iterable[str],
+) -> Basis:
+    """By what a rule is judged now."""
+    counts = subject.mail_to(rule.mail_to)
+    return Basis(
+        time_ms=judgement.now_ms,
+        policy_version=judgement.policy_version,
+        overrides=override_key(overrides, rule),
+        counts={
+            window: measured(rule.metric, counts.get(window, NOTHING), expired_is_failure, rule.counted_weights)
+            for window in windows
+        },
+    )
+
+
+def _as_judged(shown: LastShown | None, rule: Rule) -> Basis | None:
+    """What was shown, as far as it says by what `rule` judged."""
+    if shown is None:
+        return None
+    top = {"failure": shown.failed, "block": shown.blocked}.get(rule.metric)
+    counts = {} if top is None else {"24h": (top, shown.volume)}
+    return Basis(time_ms=shown.time_ms, policy_version=shown.policy_version, counts=counts)
+
+
 def _never_opened(subject: tuple[str, str], rule: Rule, now_ms: int) -> AlertState:
     customer, scope = subject
     return AlertState(
@@ -112,3 +294,16 @@ def _recorded(state: AlertState | None, now: Basis, *, changed: bool) -> AlertSt
     if state.is_open or changed or state.basis is None:
         return msgspec.structs.replace(state, basis=now)
     return msgspec.structs.replace(state, basis=msgspec.structs.replace(state.basis, overrides=now.overrides))
+
+
+def _came_late(before: Basis, now: Basis, grown: Mapping[str, tuple[int, int]], lengths: Mapping[str, int]) -> bool:
+    """Whether a window gained more than lies in the time since the last judgement and `LATE_MS` before it."""
+    reach = now.time_ms - before.time_ms + LATE_MS
+    recent = min((window for window in now.counts if lengths[window] >= reach), key=lengths.__getitem__, default=None)
+    if recent is None:
+        return False
+    return any(
+        lengths[window] > lengths[recent]
+        and any(more > max(0, lies) for more, lies in zip(gain, now.counts[recent], strict=True))
+        for window, gain in grown.items()
+    )

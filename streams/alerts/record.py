@@ -1,6 +1,11 @@
-"""The alerts and the states of their life, as they are stored."""
+"""The alerts and the states of their life, as they are stored and sent.
 
-from collections.abc import Mapping, Sequence
+A state is stored together with the alerts that follow from it, then these are sent and acknowledged, then they and the
+state are stored as sent. An alert is never out without its state. A monitor that stops in between leaves both to the
+next try, which sends the alerts again under the same ids; consumers drop the repetition.
+"""
+
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -8,7 +13,8 @@ import msgspec
 
 from schemas.alert import Acknowledgement, AlertEvent
 from schemas.times import utc_time
-from streams.alerts.lifecycle import AlertState
+from schemas.topics import REPUTATION_ALERTS
+from streams.alerts.lifecycle import AlertState, SubjectRule
 from streams.decisions.stored_overrides import ACKNOWLEDGED
 from streams.io.portions import portions
 from streams.io.store import Store
@@ -44,7 +50,6 @@ ALERT_COLUMNS = (
 
 DECODE = msgspec.json.Decoder(AlertState).decode
 EVENT = msgspec.json.Decoder(AlertEvent).decode
-SubjectRule = tuple[str, str, str]
 
 
 def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, AlertState]:
@@ -87,28 +92,45 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
     return found
 
 
-def store_decided(
-    store: Store, states: Sequence[AlertState], unsent: Mapping[SubjectRule, Sequence[AlertEvent]], now_ms: int
-) -> None:
-    """Write the states that `unsent` alerts are about, with these. `store_states` is to follow once they are sent.
+class AlertRecorder:
+    """Stores and sends what was decided. `publish` is given topic, key and value; `flush` returns once all that was
+    published is acknowledged."""
 
-    State and alerts are one row, so the next to judge knows both or neither.
+    def __init__(self, store: Store, publish: Callable[[str, bytes, bytes], None], flush: Callable[[], None]) -> None:
+        self._store = store
+        self._publish = publish
+        self._flush = flush
 
-    Raises:
-        StoreError: the store failed.
-    """
-    stored = [state for state in states if state.key in unsent]
-    # A little earlier than what follows at the same time, so that it is not mistaken for the newer.
-    _store(store, stored, [unsent[state.key] for state in stored], utc_time(now_ms) - timedelta(microseconds=1))
+    def record(
+        self, changed: Sequence[AlertState], alerts: Sequence[AlertEvent], before: Lives, now_ms: int
+    ) -> list[AlertEvent]:
+        """Store what changed since `before`, and send the alerts, those first that an earlier try left unsent. Returns
+        all that was sent.
 
+        Raises:
+            StoreError, BrokerError: nothing is lost; the next to judge sends what was not sent.
+        """
+        owed: dict[SubjectRule, list[AlertEvent]] = {key: list(events) for key, events in before.unsent.items()}
+        for alert in alerts:
+            owed.setdefault((alert.data.customer, alert.data.scope, alert.data.rule), []).append(alert)
+        # State and alerts are one row, so the next to judge knows both or neither. It is written a little earlier
+        # than what follows at the same time, so that it is not mistaken for the newer.
+        deciding = [state for state in changed if state.key in owed]
+        earlier = utc_time(now_ms) - timedelta(microseconds=1)
+        _store(self._store, deciding, [owed[state.key] for state in deciding], earlier)
+        sent = [alert for events in owed.values() for alert in events]
+        self._send(sent, now_ms)
+        settled = {state.key for state in changed}
+        states = [*changed, *(before.states[key] for key in before.unsent if key not in settled)]
+        _store(self._store, states, [()] * len(states), utc_time(now_ms))
+        return sent
 
-def store_states(store: Store, states: Sequence[AlertState], now_ms: int) -> None:
-    """Rewrite states of which everything is sent.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    _store(store, states, [()] * len(states), utc_time(now_ms))
+    def _send(self, alerts: Sequence[AlertEvent], now_ms: int) -> None:
+        for alert in alerts:
+            self._publish(REPUTATION_ALERTS, alert.subject.encode(), msgspec.json.encode(alert))
+        if alerts:
+            self._flush()
+            store_alerts(self._store, alerts, now_ms)
 
 
 def _store(

@@ -1,6 +1,6 @@
 """Open alerts of rules that the policy in force does not have: nobody judges them any more, so they are resolved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,8 +8,7 @@ import msgspec
 from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
 from schemas.policy import Policy
 from schemas.wording import rfc3339
-from streams.alerts.lifecycle import AlertState, Transition, ended
-from streams.alerts.record import SubjectRule
+from streams.alerts.lifecycle import AlertState, SubjectRule, Transition, ended
 from streams.io.portions import portions
 from streams.io.store import Store
 
@@ -28,8 +27,8 @@ class Ended(NamedTuple):
     states: list[AlertState]
 
 
-def end_alerts(store: Store, states: Mapping[SubjectRule, AlertState], policy: Policy, now_ms: int) -> Ended:
-    """Resolve the open alerts of rules that are gone, at `now_ms` (epoch ms).
+def end_alerts(store: Store, states: Sequence[AlertState], policy: Policy, now_ms: int) -> Ended:
+    """Resolve open alerts of rules that the policy does not have, at `now_ms` (epoch ms).
 
     The numbers of such an event are those of the transition before it. Where that is no longer stored, only the state
     is brought to its end.
@@ -37,17 +36,14 @@ def end_alerts(store: Store, states: Mapping[SubjectRule, AlertState], policy: P
     Raises:
         StoreError: the store failed.
     """
-    rules = {rule.name for rule in policy.rules}
-    open_states = {key: state for key, state in states.items() if state.is_open and state.rule not in rules}
-    if not open_states:
-        return Ended([], [])
-    last = _last_events(store, sorted({key[0] for key in open_states}), sorted({key[2] for key in open_states}))
+    customers, rules = ({each.customer for each in states}, {each.rule for each in states})
+    last = _last_events(store, sorted(customers), sorted(rules))
     found = Ended([], [])
-    for key, state in open_states.items():
+    for state in states:
         after, transition = ended(state, now_ms)
         found.states.append(after)
-        if key in last:
-            found.alerts.append(_event(last[key], transition, policy))
+        if state.key in last:
+            found.alerts.append(_event(last[state.key], transition, policy))
     return found
 
 

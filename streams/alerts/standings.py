@@ -6,7 +6,6 @@ customer always do, it is written every `refresh_ms`: who looks at the table see
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from schemas.policy_metric import Metric
 from schemas.scope import CUSTOMER
 from schemas.standing import stored_standing
 from schemas.times import utc_time
+from streams.alerts.outcome import LastShown, SubjectOutcome
 from streams.io.portions import portions
 from streams.io.store import Store
 from streams.judge.score import SCORES, scores
@@ -41,21 +41,6 @@ COLUMNS = ("volume", *RATES, *SCORE_COLUMNS)
 
 #: Standing, since when (epoch ms), reasons, when written (epoch ms), and the numbers written.
 LastWritten = tuple[str, int, tuple[str, ...], int, bytes]
-
-
-class LastShown(NamedTuple):
-    """What the table says of the last judgement of a subject, at `time_ms` (epoch ms) or after it to the same numbers.
-
-    `failed` and `blocked` are recipients of the last 24 h, of `volume` finished ones.
-    """
-
-    standing: str
-    since_ms: int
-    time_ms: int
-    policy_version: str
-    volume: int
-    failed: int
-    blocked: int
 
 
 @dataclass(slots=True)
@@ -189,6 +174,28 @@ class Standings:
 def _scores(column: NDArray[np.float64]) -> pa.Array:
     missing = np.isnan(column)
     return pa.array(np.where(missing, 0, column).astype(np.uint8), mask=missing)
+
+
+def rows_of(
+    subjects: Subjects,
+    insufficient_volume: Sequence[bool],
+    places: Sequence[int],
+    outcomes: Sequence[SubjectOutcome],
+    policy: Policy,
+) -> Rows:
+    """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
+    silent = outcomes[len(places) :]
+    rows = Rows(
+        subjects=[*zip(subjects.customers, subjects.scopes, strict=True), *(outcome.key for outcome in silent)],
+        standings=["insufficient_volume" if each else "good" for each in insufficient_volume]
+        + [each.standing for each in silent],
+        reasons=[()] * len(subjects) + [outcome.reasons for outcome in silent],
+        numbers=np.concatenate((shown_numbers(subjects, policy), nothing_shown(len(silent)))),
+    )
+    for place, outcome in zip(places, outcomes, strict=False):
+        rows.standings[place] = outcome.standing
+        rows.reasons[place] = outcome.reasons
+    return rows
 
 
 def nothing_shown(count: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, HookDecision, HookMemor
 from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
-from tests.unit.streams.alerts.test_life import IDA, RULE, Life, acknowledgement
+from tests.unit.streams.alerts.test_outcome import IDA, RULE, Life, acknowledgement
 
 
 def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes: Any) -> AlertEvent:

@@ -12,8 +12,7 @@ from schemas.alert import LEVELS, Acknowledgement, Level, OperatorOverride
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
-from streams.alerts.cause import Basis
-from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Transition, ended
+from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Basis, Transition, ended
 from streams.alerts.outcome import RECORD_MS, JudgementContext, advance_alert, worth_storing
 from streams.judge.verdict import RANK, Verdict, judge
 from tests.unit.streams.alerts.test_lifecycle import verdict

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.counts import SubjectCounts, WindowCounts
 from streams.alerts.lifecycle import AlertState
-from streams.monitor.batch import with_open_alerts
+from streams.alerts.outcome import with_open_alerts
 
 
 def state(customer: str, scope: str, level: Literal["good", "excessive"]) -> AlertState:
