@@ -12,11 +12,14 @@ BENCH_STAMP := $(BENCH)/.installed
 MUTANTS := .venv-mutants
 MUTANTS_STAMP := $(MUTANTS)/.installed
 DEMO_ARGS ?=
+# Two processes; each has a store folder of its own, and one of them has Kafka (tests/conftest.py).
+PYTEST := -n 2 --dist loadgroup --durations=20
+TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz mutants torture lint format bench bench-quick docs lock schemas clean
+.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-quick docs lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,8 +27,11 @@ help: ## show this list
 demo: $(RUNTIME) ## see bad senders being found, with everything in one process
 	@$(BIN)/repmon demo $(DEMO_ARGS)
 
-test: $(DEVELOPMENT) ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(DEVELOPMENT) ## the whole test suite (TEST_ARGS="-n 4" for four processes)
+	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS)
+
+test-fast: $(DEVELOPMENT) ## the tests of the rooms that do no input or output, in less than a minute
+	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS) tests/unit/streams tests/unit/schemas
 
 fuzz: $(DEVELOPMENT) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)

@@ -1,14 +1,53 @@
-"""How examples are drawn in all tests: without a time limit, since a busy machine is no defect.
+"""What all tests share: how examples are drawn, one Apache Kafka, and which tests one process runs after another.
 
-With HYPOTHESIS_PROFILE=quick few examples, always the same: for `make mutants`, which runs the tests hundreds of times.
+Examples are drawn without a time limit, since a busy machine is no defect. With HYPOTHESIS_PROFILE=quick few examples,
+always the same: for `make mutants`, which runs the tests hundreds of times.
 """
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 
 settings.register_profile("usual", deadline=None)
 settings.register_profile(
     "quick", deadline=None, max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n 2 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
+    share a fixture of their module, since each would start its own. Any other test goes to whoever is free.
+
+    The largest groups are begun first, then the tests in the order of their folders; the quick ones of `unit` come
+    last, so that nobody waits for a slow one in the end.
+    """
+    for item in items:
+        group = "kafka" if item.get_closest_marker("kafka") else _module_with_fixtures(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _module_with_fixtures(item: pytest.Item) -> str:
+    """The name of the test's module if some fixture that it uses is made once a module; otherwise empty."""
+    assert isinstance(item, pytest.Function)
+    found = (each for named in item._fixtureinfo.name2fixturedefs.values() for each in named)
+    return item.path.stem if any(each.scope == "module" for each in found) else ""
+
+
+@pytest.fixture(scope="session")
+def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """Apache Kafka. Skips the test where this machine cannot run it; fails it where `CI` is set."""
+    started = RealKafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        started.start()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    yield started
+    started.stop()

@@ -1,31 +1,16 @@
-"""One Apache Kafka and one store for all fault tests; each test has topics made again and a database of its own."""
+"""One store for all fault tests; each test has topics made again and a database of its own."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.deployment import Deployment
-from tests.support.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.real_kafka import RealKafka
 from tests.support.store_process import StoreProcess
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="package")
-def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
-    """Apache Kafka. Skips the test where this machine cannot run it; fails it where `CI` is set."""
-    started = RealKafka(tmp_path_factory.mktemp("kafka"))
-    try:
-        started.start()
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="package")

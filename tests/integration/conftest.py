@@ -1,8 +1,7 @@
-"""One chDB folder, one embedded broker and one real Kafka for all integration tests: a process can open only one
-chDB path, and brokers take seconds to start."""
+"""One chDB folder and one embedded broker for all integration tests: a process can open only one chDB path, and brokers
+take seconds to start."""
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.io.store import Store, open_store
 from tests.support.databases import Databases
-from tests.support.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.real_kafka import RealKafka
 
 _numbers = itertools.count(1)
 
@@ -75,20 +74,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
     """The embedded broker, behind its gate."""
     started = EmbeddedBroker(0, tmp_path_factory.mktemp("broker") / "broker.log")
     started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="session")
-def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
-    """Apache Kafka. Skips the test where this machine cannot run it; fails it where `CI` is set."""
-    started = RealKafka(tmp_path_factory.mktemp("kafka"))
-    try:
-        started.start()
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
     yield started
     started.stop()
 

@@ -20,7 +20,10 @@ PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)((?:.*\\\n)+.*--hash=sha256:[0-9a
 #: chdb asks for it, for results as data frames. Nothing of ours does, and nothing that we call.
 LEFT_OUT = {"pandas"}
 #: Run, not imported.
-TOOLS = {"import-linter", "mypy", "pytest-timeout", "ruff", "setuptools", "types-jsonschema", "types-pyyaml"}
+TOOLS = {
+    *("import-linter", "mypy", "pytest-timeout", "pytest-xdist", "ruff", "setuptools"),
+    *("types-jsonschema", "types-pyyaml"),
+}
 #: In `.venv-bench` alone.
 CONTENDERS = {"bytewax", "quixstreams"}
 OURS = ("schemas", "streams", "jobs", "api", "dashboards")
