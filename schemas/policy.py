@@ -217,9 +217,13 @@ def parse(text: str, source: str) -> Policy:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PolicyError(f"{source}: not valid TOML: {error}") from error
     try:
-        return msgspec.convert(raw, Policy)
+        policy = msgspec.convert(raw, Policy)
     except msgspec.ValidationError as error:
         raise PolicyError(f"{source}: {located(str(error), raw)}") from error
+    for place, override in enumerate(policy.overrides):
+        for (field, *_), said in override.bad_names():
+            raise PolicyError(f"{source}: {located(f'{said} - at `$.overrides[{place}].{field}`', raw)}")
+    return policy
 
 
 def json_schema() -> str:

@@ -98,8 +98,10 @@ class _Checked:
                 # Only a rule that was checked refuses what an override makes of it.
                 rules[place] = Rule(**msgspec.structs.asdict(rule))
         overrides = _made(clean.get("overrides"), _UncheckedOverride, OVERRIDE_STAND_INS)
-        for place in overrides:
+        for place, override in overrides.items():
             whole: Path = ("overrides", place)
+            for path, said in override.bad_names():
+                yield (*whole, *path), self._placed((*whole, *path), said)
             if not self._is_wrong(whole) and (said := _refused(self._raw["overrides"][place], Override)):
                 yield whole, self._placed(whole, said)
         yield from self._between(clean, rules, overrides)

@@ -40,9 +40,13 @@ class Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
             raise ValueError("customer: neither a customer nor a plan is given")
         if self.customer and self.plan:
             raise ValueError("plan: an override is for a customer or for a plan, not for both")
+
+    def bad_names(self) -> Iterator[Contradiction]:
+        """What is wrong with the names that somebody wrote down. An override that is made of what is stored may have
+        such a name, from before they were refused."""
         for field, name in (("customer", self.customer), ("stream", self.stream)):
             if fault := fault_of(name):
-                raise ValueError(f"{field}: {fault}")
+                yield Contradiction((field,), fault)
 
     @property
     def whose(self) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from api.cli.printing import print_line
-from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import acknowledge
 from schemas.times import utc_now_ms
@@ -23,4 +22,4 @@ def acknowledge_alert(
     found = acknowledge(store, alert_id, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     scope = "" if found.scope == "customer" else f" ({found.scope})"
-    print_line(harmless(f"acknowledged {found.alert_id}: {found.customer}{scope} {found.rule} {found.level}, by {by}"))
+    print_line(f"acknowledged {found.alert_id}: {found.customer}{scope} {found.rule} {found.level}, by {by}")

@@ -2,12 +2,10 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from api.cli.durations import seconds
-from api.cli.printing import print_line, print_note
-from api.text.harmless import harmless
+from api.cli.printing import print_json, print_line, print_note
 from jobs.embedded.folder import reached
 from jobs.operator.audit import Entry, entries
 from schemas.times import utc_now_ms
@@ -31,7 +29,10 @@ def show_audit(
     found = entries(store, max(0, now_ms - round(ago_s * 1000)), limit + 1, customer=customer, verdicts=not people)
     store.close()
     for each in found[:limit]:
-        print_line(msgspec.json.encode(each).decode() if as_json else harmless(as_line(each)))
+        if as_json:
+            print_json(each)
+        else:
+            print_line(as_line(each))
     if not found:
         print_note("nothing is on record")
     if len(found) > limit:

@@ -17,7 +17,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from api.cli.printing import print_note
+from api.cli.printing import print_json_text, print_line, print_note
 from api.http.app import create_app
 from api.http.keys import create_key, list_keys, revoke
 from api.http.metrics import StageServer
@@ -28,7 +28,6 @@ from api.stack.reading import adapt_context, ingest_worker
 from api.stack.stages import MonitorStage
 from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
-from api.text.harmless import harmless
 from jobs import simulate as simulation
 from jobs.hooks import suspend_hook as hook
 from jobs.operator.decisions import DecisionError, check_known
@@ -94,14 +93,14 @@ def up(settings: Settings, duration: float | None) -> None:
 
     async def run() -> None:
         async with Stack(settings) as stack:
-            out.print(
+            print_line(
                 f"repmon is up: Kafka at {stack.settings.kafka.bootstrap}, API and its page at {stack.api_url}/docs, "
                 f"data in {stack.folder.path}. Ctrl-C stops it."
             )
             await run_until_stopped(stack, seconds=duration, alongside=lambda _stack, _over: [])
         if not stack.drained:
             raise BrokerError("stopped, but not everything that was acknowledged could be counted in time")
-        out.print("repmon: stopped; everything acknowledged is counted")
+        print_line("repmon: stopped; everything acknowledged is counted")
 
     try:
         running.run(run())
@@ -172,7 +171,7 @@ def collect(settings: Settings) -> None:
     where = f"[{host}]" if ":" in host else host
     where += f":{listening.getsockname()[1]}"
     for name, source in settings.collect.sources.items():
-        out.print(f"http://{where}/collect/{source.format}/{name} -> {source.into}", markup=False)
+        print_line(f"http://{where}/collect/{source.format}/{name} -> {source.into}")
     until_signalled()  # uvicorn, once it has stopped, raises the signal again
     serve(collector, settings, listening)
 
@@ -180,9 +179,9 @@ def collect(settings: Settings) -> None:
 def migrate(settings: Settings) -> None:
     """Bring the tables up."""
     for name in (applied := migration.migrate(settings.clickhouse)):
-        out.print(f"applied {name}")
+        print_line(f"applied {name}")
     if not applied:
-        out.print("nothing to apply")
+        print_line("nothing to apply")
 
 
 def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
@@ -192,7 +191,7 @@ def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
     sent = simulation.run(day.options(), publisher.publish, now_ms=utc_now_ms, stop=stop, sleep=time.sleep)
     publisher.flush()
     sent.write(truth)
-    out.print(f"sent {sent.events:,} events in {time.monotonic() - began:.1f} s; the truth is in {truth}")
+    print_line(f"sent {sent.events:,} events in {time.monotonic() - began:.1f} s; the truth is in {truth}")
 
 
 def ingest_file(settings: Settings, path: str, format_name: str, customer: str, began_ago_s: float | None) -> None:
@@ -207,10 +206,10 @@ def ingest_file(settings: Settings, path: str, format_name: str, customer: str, 
         sent = files.send_file(events, lambda key, value: publisher.publish(topic, key, value))
     publisher.flush()
     for bad in sent.bad:
-        err.print(f"{path}: {bad}", markup=False)
+        print_note(f"{path}: {bad}")
     if more := sent.bad_count - len(sent.bad):
-        err.print(f"{path}: and {more:,} more", markup=False)
-    out.print(f"sent {sent.events:,} events; {sent.bad_count:,} records could not be read")
+        print_note(f"{path}: and {more:,} more")
+    print_line(f"sent {sent.events:,} events; {sent.bad_count:,} records could not be read")
     if sent.bad_count and not sent.events:
         raise typer.Exit(1)
 
@@ -220,7 +219,7 @@ def top(settings: Settings, limit: int, once: bool) -> None:
     store, stop = open_store(settings.clickhouse), until_signalled()
     if once or not out.is_terminal:
         for line in worst(store, limit):
-            out.print(plain(line), markup=False)
+            print_line(plain(line))
         return
     from rich.live import Live
 
@@ -246,8 +245,10 @@ def alerts(settings: Settings, *, follow: bool, as_json: bool, customer: str) ->
     while True:
         for event, time_ms, alert_id in store.rows(ALERTS_SINCE, {"since": since, "last": last, "customer": customer}):
             since, last = int(time_ms), str(alert_id)
-            text = str(event) if as_json else alert_line(msgspec.json.decode(event, type=AlertEvent))
-            out.print(text, markup=False)
+            if as_json:
+                print_json_text(str(event))
+            else:
+                print_line(alert_line(msgspec.json.decode(event, type=AlertEvent)))
         if not follow or stop.wait(REFRESH_S):
             return
 
@@ -256,7 +257,7 @@ def suspend_hook(settings: Settings, *, dry_run: bool, from_beginning: bool) -> 
     """Say whom a suspension hook would act on."""
     hook.run(
         settings.kafka,
-        lambda line: out.print(line, markup=False),
+        print_line,
         until_signalled(),
         dry_run=dry_run,
         from_beginning=from_beginning,
@@ -266,18 +267,18 @@ def suspend_hook(settings: Settings, *, dry_run: bool, from_beginning: bool) -> 
 def topics_create(settings: Settings) -> None:
     """Make missing topics."""
     for each in create(settings.kafka, topics.with_sources(settings.ingest.formats)):
-        out.print(str(each), markup=False)
+        print_line(str(each))
 
 
 def config_show(settings: Settings) -> None:
     """The settings as TOML-like lines."""
     for section, fields in setting.hidden(settings).items():
-        out.print(f"[{section}]", markup=False)
+        print_line(f"[{section}]")
         if section == "policy":
-            out.print(POLICY_ORDER[bool(settings.policy.file)], markup=False)
+            print_line(POLICY_ORDER[bool(settings.policy.file)])
         for name, value in fields.items():
-            out.print(f"{name} = {msgspec.json.encode(value).decode()}", markup=False)
-        out.print()
+            print_json_text(f"{name} = {msgspec.json.encode(value).decode()}")
+        print_line("")
 
 
 def keys_create(settings: Settings, customer: str, *, operator: bool, label: str) -> None:
@@ -290,9 +291,9 @@ def keys_create(settings: Settings, customer: str, *, operator: bool, label: str
         try:
             check_known(store, customer)
         except DecisionError as error:
-            print_note(harmless(f"{error}; the key is made all the same, and works once there is"))
+            print_note(f"{error}; the key is made all the same, and works once there is")
     store.close()
-    out.print(key, markup=False)
+    print_line(key)
 
 
 def keys_list(settings: Settings) -> None:
@@ -300,7 +301,7 @@ def keys_list(settings: Settings) -> None:
     store = open_store(settings.clickhouse)
     for key in list_keys(store):
         owner, state = key.customer or "(operator)", "revoked" if key.revoked else "in use"
-        out.print(f"{key.owner.id}  {state:<7}  {key.created:%Y-%m-%d %H:%M}Z  {owner}  {key.label}", markup=False)
+        print_line(f"{key.owner.id}  {state:<7}  {key.created:%Y-%m-%d %H:%M}Z  {owner}  {key.label}")
     store.close()
 
 
@@ -309,7 +310,7 @@ def keys_revoke(settings: Settings, which: str) -> None:
     store = open_store(settings.clickhouse)
     owner = revoke(store, which, utc_now_ms())
     store.close()
-    out.print(f"revoked key {owner.id} of {owner.customer or 'an operator'}", markup=False)
+    print_line(f"revoked key {owner.id} of {owner.customer or 'an operator'}")
 
 
 def dashboards_deploy(settings: Settings) -> None:
@@ -318,7 +319,7 @@ def dashboards_deploy(settings: Settings) -> None:
     in_force = policy_in_force(settings, store).policy
     store.close()
     for line in deploy(settings.grafana, settings.clickhouse, policy=in_force):
-        out.print(line, markup=False)
+        print_line(line)
 
 
 def dashboards_generate(path: Path) -> None:
@@ -328,7 +329,7 @@ def dashboards_generate(path: Path) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DashboardError(f"{path}: cannot be written: {error.strerror}") from error
-    out.print(f"wrote {path}", markup=False)
+    print_line(f"wrote {path}")
 
 
 def open_publisher(settings: Settings) -> Publisher:

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from api.cli.printing import print_line
-from api.text.harmless import harmless
+from api.cli.printing import print_json, print_line
 from jobs.embedded.folder import reached
 from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer
@@ -58,7 +56,7 @@ def set_one(
     store = open_store(reached(ctx.obj).clickhouse)
     found = set_customer(store, customer, plan=plan, domains=domain, by=by, why=why, now_ms=utc_now_ms())
     store.close()
-    print_line(harmless(as_line(found)))
+    print_line(as_line(found))
 
 
 @app.command("remove")
@@ -67,7 +65,7 @@ def remove(ctx: typer.Context, customer: Name, by: By, why: Why = "") -> None:
     store = open_store(reached(ctx.obj).clickhouse)
     found = remove_customer(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()
-    print_line(harmless(f"removed {as_line(found)}"))
+    print_line(f"removed {as_line(found)}")
 
 
 @app.command("list")
@@ -81,7 +79,10 @@ def list_customers(
     found = read_customers(store, plan=plan)
     store.close()
     for each in found:
-        print_line(msgspec.json.encode(each).decode() if as_json else harmless(as_line(each)))
+        if as_json:
+            print_json(each)
+        else:
+            print_line(as_line(each))
 
 
 def as_line(customer: Customer) -> str:

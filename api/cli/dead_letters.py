@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from api.cli.durations import since_ms
-from api.cli.printing import print_line, print_note
+from api.cli.printing import print_exactly, print_json, print_line, print_note
 from api.stack.reading import adapt_context
 from api.text.harmless import harmless
 from jobs.embedded.folder import reached
@@ -72,7 +71,10 @@ def list_letters(
     found = summary(store, chosen, limit + 1) if by_reason else newest(store, chosen, limit + 1)
     store.close()
     for each in found[:limit]:
-        print_line(msgspec.json.encode(as_object(each)).decode() if as_json else as_line(each))
+        if as_json:
+            print_json(as_object(each))
+        else:
+            print_line(as_line(each))
     if len(found) > limit:
         print_note(f"there are more than these {limit:,}; --limit says how many are shown")
 
@@ -93,8 +95,7 @@ def show(
     if payload is None:
         raise DeadLetterError(f"dead letter {letter.short} is no longer stored")
     if payload_only:
-        sys.stdout.buffer.write(payload)
-        sys.stdout.buffer.flush()
+        print_exactly(payload)
         return
     for line in described(letter, history, payload):
         print_line(line)

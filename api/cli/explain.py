@@ -2,15 +2,13 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
-from api.cli.printing import print_line
+from api.cli.printing import print_json, print_line
 from api.explain.build import explain, explain_shared
 from api.http.ranges import RangeError, instant
 from api.stack.policy import load_policy, policy_in_force
 from api.text.explanation import lines
-from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from schemas import providers
 from schemas.policy import Policy
@@ -52,7 +50,7 @@ def explain_customer(
     at_ms = moment(at, now_ms)
     shared = shared_name(customer)
     if at_ms is not None and shared:
-        raise SettingsError(f"--at: of {harmless(shared)} only the present can be explained")
+        raise SettingsError(f"--at: of {shared} only the present can be explained")
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy if at_ms is None else policy_then(settings, store, at_ms)
     asked_ms = now_ms if at_ms is None else at_ms
@@ -65,14 +63,14 @@ def explain_customer(
         found = explain(store, customer, merged, loop, asked_ms, past=at_ms is not None)
     store.close()
     if found is None and shared:
-        raise SettingsError(f"no two small customers with mail share {harmless(shared)}")
+        raise SettingsError(f"no two small customers with mail share {shared}")
     if found is None:
-        raise SettingsError(f"nothing is stored of customer {harmless(customer)!r} up to {rfc3339(asked_ms)}")
+        raise SettingsError(f"nothing is stored of customer {customer!r} up to {rfc3339(asked_ms)}")
     if as_json:
-        print_line(msgspec.json.encode(found).decode())
+        print_json(found)
         return
     for line in lines(found):
-        print_line(harmless(line))
+        print_line(line)
 
 
 def policy_then(settings: Settings, store: Store, at_ms: int) -> Policy:

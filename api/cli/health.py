@@ -4,7 +4,6 @@ import typer
 
 from api.cli.printing import print_line
 from api.stack.health import ask
-from api.text.harmless import harmless
 
 
 def show_health(ctx: typer.Context) -> None:
@@ -13,6 +12,6 @@ def show_health(ctx: typer.Context) -> None:
     Asked is where the settings have it listen: `metrics.port`, `api.port` or `collect.port`, whichever answers first.
     """
     found = ask(ctx.obj)
-    print_line(harmless(found.said))
+    print_line(found.said)
     if not found.well:
         raise typer.Exit(1)

@@ -6,8 +6,7 @@ import msgspec
 import typer
 
 from api.cli.durations import seconds
-from api.cli.printing import print_line
-from api.text.harmless import harmless
+from api.cli.printing import print_json, print_line
 from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
 from jobs.embedded.folder import reached
@@ -56,7 +55,10 @@ def list_listings(
             continue
         if customer and customer not in {cause.customer for cause in each.causes}:
             continue
-        print_line(msgspec.json.encode(each).decode() if as_json else harmless(line(each, each.looked(now_ms))))
+        if as_json:
+            print_json(each)
+        else:
+            print_line(line(each, each.looked(now_ms)))
 
 
 @app.command("show")
@@ -73,14 +75,12 @@ def show(
     now_ms = utc_now_ms()
     found = [each for each in _found(reached(ctx.obj), EVER, now_ms) if (each.resource, each.zone) == (resource, zone)]
     if not found:
-        raise SettingsError(
-            f"{harmless(resource)} was never seen on {harmless(zone)}; `repmon listings` shows what was"
-        )
+        raise SettingsError(f"{resource} was never seen on {zone}; `repmon listings` shows what was")
     if as_json:
-        print_line(msgspec.json.encode(found[0]).decode())
+        print_json(found[0])
         return
     for each in lines(found[0], found[0].looked(now_ms)):
-        print_line(harmless(each))
+        print_line(each)
 
 
 def _found(settings: Settings, since: str, now_ms: int) -> list[ShownListing]:

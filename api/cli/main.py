@@ -34,11 +34,13 @@ from api.cli.durations import seconds  # noqa: E402
 from api.cli.explain import explain_customer  # noqa: E402
 from api.cli.health import show_health  # noqa: E402
 from api.cli.judge import judge_counts  # noqa: E402
+from api.cli.printing import print_fault  # noqa: E402
 from api.cli.scan import scan_blocklists  # noqa: E402
 from api.cli.suspend import suspend_customer, unsuspend_customer  # noqa: E402
 from api.cli.try_policy import try_file  # noqa: E402
 from api.stack.reading import adapt_context, load_classifier  # noqa: E402
 from api.stack.running import exit_process  # noqa: E402
+from api.text.log_lines import HarmlessFormatter  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
 from schemas import providers  # noqa: E402
 from schemas import settings as setting  # noqa: E402
@@ -93,11 +95,9 @@ def configure(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
 ) -> None:
     """Read the settings once for every command."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(HarmlessFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[lines])
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
     # uvicorn logs why it cannot listen; the error that ends the command says so once.
@@ -342,7 +342,7 @@ def _run() -> int:
 
 
 def _fault(message: str) -> int:
-    commands.err.print(f"repmon: {' '.join(message.split())}", style="red", markup=False)
+    print_fault(f"repmon: {' '.join(message.split())}")
     return 2
 
 

@@ -10,7 +10,7 @@ from typing import IO
 
 import msgspec
 
-from api.text.harmless import harmless
+from api.text.harmless import harmless, harmless_json
 from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, Event, read_events
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
 
@@ -34,13 +34,13 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name:
     for found in _read(source.read(MAX_BODY_BYTES + 1).removeprefix(BOM_UTF8), format_name, context):
         if not isinstance(found, str):
             events += 1
-            out.write(_ENCODER.encode(found) + b"\n")
+            out.write(harmless_json(_ENCODER.encode(found).decode()).encode() + b"\n")
             continue
         bad += 1
         if bad <= SHOWN:
-            print(harmless(found), file=problems)
+            problems.write(f"{harmless(found)}\n")
     if bad > SHOWN:
-        print(f"and {bad - SHOWN:,} more", file=problems)
+        problems.write(f"and {bad - SHOWN:,} more\n")
     out.flush()
     return bool(events) or not bad
 

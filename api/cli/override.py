@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
-from api.cli.printing import print_line
+from api.cli.printing import print_json, print_line
 from api.http.ranges import RangeError, instant
 from api.stack.policy import policy_in_force
-from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
 from schemas.settings import SettingsError
@@ -52,7 +50,7 @@ def add(
         store, policy, customer, rule, level, until_ms, stream=stream, by=by, why=why, now_ms=utc_now_ms()
     )
     store.close()
-    print_line(harmless(as_line(found)))
+    print_line(as_line(found))
 
 
 @app.command("list")
@@ -69,7 +67,10 @@ def list_overrides(
     store.close()
     for each in found:
         if everything or now_ms < each.until_ms:
-            print_line(msgspec.json.encode(each).decode() if as_json else harmless(as_line(each)))
+            if as_json:
+                print_json(each)
+            else:
+                print_line(as_line(each))
 
 
 @app.command("end")
@@ -83,7 +84,7 @@ def end(
     store = open_store(reached(ctx.obj).clickhouse)
     found = end_override(store, which, by=by, why=why, now_ms=utc_now_ms())
     store.close()
-    print_line(harmless(f"ended {as_line(found)}"))
+    print_line(f"ended {as_line(found)}")
 
 
 def as_line(found: StoredOverride) -> str:

@@ -1,15 +1,12 @@
 """The commands `repmon policy ...`: check a policy, put it in force, and tell which were."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from api.cli.printing import print_line, print_note
+from api.cli.printing import print_exactly, print_json, print_line, print_note
 from api.stack.policy import policy_in_force
-from api.text.harmless import harmless
 from api.text.policy import described, differences
 from jobs.embedded.folder import reached
 from jobs.operator.policy_store import apply, publish
@@ -36,7 +33,7 @@ File = Annotated[Path, typer.Argument(help="The policy, a TOML file.")]
 def check_file(file: File) -> None:
     """Validate a policy: name every mistake with its line, or show its version and rules."""
     for line in described(checked(file)[0]):
-        print_line(harmless(line))
+        print_line(line)
 
 
 @app.command("show")
@@ -51,13 +48,13 @@ def show(
     store.close()
     if as_toml:
         named_file = Path(settings.policy.file) if settings.policy.file else DEFAULT_FILE
-        sys.stdout.write(in_force.applied.text if in_force.applied else named_file.read_text(encoding="utf-8"))
+        print_exactly(in_force.applied.text.encode() if in_force.applied else named_file.read_bytes())
         return
-    print_line(harmless(f"source   {in_force.source}"))
+    print_line(f"source   {in_force.source}")
     if in_force.applied:
-        print_line(harmless(f"why      {in_force.applied.why}"))
+        print_line(f"why      {in_force.applied.why}")
     for line in described(in_force.policy):
-        print_line(harmless(line))
+        print_line(line)
 
 
 @app.command("apply")
@@ -80,9 +77,9 @@ def apply_file(
     done = apply(store, text, str(file), by.strip(), why.strip(), utc_now_ms())
     store.close()
     if done.status == "applied":
-        print_line(harmless(f"applied {done.policy.version}" + (f", before {done.before}" if done.before else "")))
+        print_line(f"applied {done.policy.version}" + (f", before {done.before}" if done.before else ""))
     else:
-        print_line(harmless(f"{_line(done.policy)}: the same text is in force already, nothing is changed"))
+        print_line(f"{_line(done.policy)}: the same text is in force already, nothing is changed")
     if "unwanted" in policy.used and not settings.ingest.refusals:
         said = (
             "a rule judges unwanted mail, which is counted only with ingest.refusals = true; these settings say false"
@@ -90,7 +87,7 @@ def apply_file(
         print_note(said)
     if settings.policy.file:
         said = f"policy.file names {settings.policy.file}, which takes precedence: this policy is not used"
-        print_note(harmless(said))
+        print_note(said)
     _published(settings, done.policy)
 
 
@@ -106,10 +103,10 @@ def diff(
     store = open_store(settings.clickhouse)
     before = policy_of(named(store, against)) if against else policy_in_force(settings, store).policy
     store.close()
-    print_line(harmless(f"{before.version} -> {policy.version}"))
+    print_line(f"{before.version} -> {policy.version}")
     changes = list(differences(before, policy))
     for line in changes or ["both say the same"]:
-        print_line(harmless(line))
+        print_line(line)
 
 
 @app.command("history")
@@ -125,7 +122,10 @@ def show_history(
     store.close()
     for each in found[:limit]:
         plain = {name: getattr(each, name) for name in ("version", "applied_ms", "applied_by", "why")}
-        print_line(msgspec.json.encode(plain).decode() if as_json else harmless(f"{_line(each)}: {each.why}"))
+        if as_json:
+            print_json(plain)
+        else:
+            print_line(f"{_line(each)}: {each.why}")
     if not found:
         print_note("no policy was applied yet")
     if len(found) > limit:
@@ -146,11 +146,11 @@ def checked(file: Path) -> tuple[Policy, str]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        print_line(harmless(f"{file}:{line}: not valid TOML: not UTF-8: byte {raw[error.start]:#04x}"))
+        print_line(f"{file}:{line}: not valid TOML: not UTF-8: byte {raw[error.start]:#04x}")
         raise typer.Exit(1) from error
     found = mistakes(text)
     for mistake in found:
-        print_line(harmless(f"{file}:{mistake.line}: {mistake.said}"))
+        print_line(f"{file}:{mistake.line}: {mistake.said}")
     if found:
         raise typer.Exit(1)
     return parse(text, str(file)), text

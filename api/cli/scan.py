@@ -9,9 +9,8 @@ import typer
 
 from api.cli import commands
 from api.cli.durations import seconds
-from api.cli.printing import print_line
+from api.cli.printing import print_json, print_line
 from api.cli.scanning import open_scanner, scan_once, scan_until_stopped
-from api.text.harmless import harmless
 from api.text.looks import Line, LookLine, change_line, look_lines, rows, scan_lines
 from api.text.progress import bar
 from jobs.blocklists.dnsbl import Resource
@@ -86,10 +85,11 @@ def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: b
             found = ask_about(resources, zones, settings.blocklists, progress)
     lines = look_lines(found, resources, zones)
     if as_json:
-        print_json([*lines, *changes])
+        for each in (*lines, *changes):
+            print_json(each)
     else:
         for row in rows(lines):
-            print_line(harmless(row))
+            print_line(row)
         for several in asked:
             if not any((each.kind, each.resource) in several for each in lines):
                 print_line(f"{several[0].name}: no list holds its like")
@@ -121,7 +121,8 @@ def scan(settings: Settings, *, once: bool, as_json: bool) -> None:
             scan_once(settings, publisher, results.append, progress)
         for result in results:
             if as_json:
-                print_json(list(scan_lines(result)))
+                for line in scan_lines(result):
+                    print_json(line)
             else:
                 _print(str(result))
         return
@@ -139,7 +140,7 @@ def named(option: str, kind: str, names: Sequence[str]) -> list[Named]:
         found.append(resources_of(name.strip(), kind))
         if not found[-1]:
             what = "an IP address" if kind == "ip" else "a domain"
-            raise SettingsError(f"{option}: {harmless(name)!r} is not {what}")
+            raise SettingsError(f"{option}: {name!r} is not {what}")
     return found
 
 
@@ -153,12 +154,6 @@ def with_every(settings: Settings, every_s: float | None) -> Settings:
     return msgspec.structs.replace(settings, blocklists=blocklists)
 
 
-def print_json(lines: Sequence[Line]) -> None:
-    """Each as a line of its own."""
-    for each in lines:
-        print_line(msgspec.json.encode(each).decode())
-
-
 def _print(text: str) -> None:
     for line in text.splitlines():
-        print_line(harmless(line))
+        print_line(line)

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from api.cli.printing import print_line
-from api.text.harmless import harmless
 from jobs.embedded.folder import reached
 from jobs.operator.suspensions import suspend, unsuspend
 from schemas.times import utc_now_ms
@@ -26,7 +25,7 @@ def suspend_customer(
     store = open_store(reached(ctx.obj).clickhouse)
     suspend(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()
-    print_line(harmless(f"{customer} is suspended, by {by}: {why}"))
+    print_line(f"{customer} is suspended, by {by}: {why}")
 
 
 def unsuspend_customer(
@@ -37,4 +36,4 @@ def unsuspend_customer(
     found = unsuspend(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     since = f"was since {rfc3339(found.since_ms)}, by {found.by}: {found.why}"
-    print_line(harmless(f"{customer} is no longer suspended; it {since}"))
+    print_line(f"{customer} is no longer suspended; it {since}")

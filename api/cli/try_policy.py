@@ -1,6 +1,5 @@
 """`repmon policy try`: what another policy would have done with what is stored."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,8 @@ import typer
 
 from api.cli.durations import seconds
 from api.cli.policy import checked
-from api.cli.printing import print_line
+from api.cli.printing import print_json, print_line
 from api.stack.policy import policy_in_force
-from api.text.harmless import harmless
 from api.text.try_policy import lines
 from jobs.embedded.folder import reached
 from jobs.operator.try_policy import try_policy
@@ -54,8 +52,7 @@ def try_file(
     found = try_policy(store, tried, in_force, loop, now_ms - ago_ms, now_ms, msgspec.convert(level, Level))
     store.close()
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json(found)
         return
     for line in lines(found):
-        print_line(harmless(line))
+        print_line(line)

@@ -4,6 +4,7 @@ import asyncio
 
 import typer
 
+from api.cli.printing import print_line
 from jobs.blocklists.zone_tests import Tested, self_test
 from jobs.blocklists.zone_trust import to_test
 from schemas.blocklists import Zone, in_force
@@ -17,7 +18,7 @@ def list_zones(ctx: typer.Context) -> None:
     """Every zone: what it holds, what a listing weighs, whether it is asked, and who may ask."""
     settings: Settings = ctx.obj
     for line in described(in_force(settings.blocklists)):
-        typer.echo(line)
+        print_line(line)
 
 
 @app.command("test")
@@ -27,7 +28,7 @@ def test_zones(ctx: typer.Context) -> None:
     settings: Settings = ctx.obj
     lines, passed = tested(in_force(settings.blocklists), settings.blocklists)
     for line in lines:
-        typer.echo(line)
+        print_line(line)
     if not passed:
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
+from api.text.harmless import harmless
 from jobs import simulate
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse, Kafka, Settings
@@ -48,10 +49,10 @@ async def run_demo(
             api=msgspec.structs.replace(settings.api, port=0),
         )
         async with Stack(own, DRAIN_S) as stack:
-            out.print(
+            _say(
+                out,
                 f"A day of {options.customers} made-up customers is being played back; "
                 f"API at {stack.api_url}/docs. Ctrl-C ends it.",
-                markup=False,
             )
             show = _Show(stack, out)
             await run_until_stopped(
@@ -125,27 +126,27 @@ class _Show:
                 with Live(console=self._out, auto_refresh=False, vertical_overflow="crop") as self._live:
                     while not over.is_set():
                         lines = await asyncio.to_thread(worst, store, SHOWN)
-                        recent = [Text(line, overflow="fold") for line in self._recent]
+                        recent = [Text(harmless(line), overflow="fold") for line in self._recent]
                         self._live.update(Group(table(lines, self._title()), *recent), refresh=True)
                         await _pause(over, REFRESH_S)
             else:
                 while not over.is_set():
                     await _pause(over, PRINT_S)
                     lines = await asyncio.to_thread(worst, store, SHOWN)
-                    self._out.print(f"--- {self._title()}", markup=False)
+                    _say(self._out, f"--- {self._title()}")
                     for line in lines:
-                        self._out.print(plain(line), markup=False)
+                        _say(self._out, plain(line))
         finally:
             self._live = None
             await asyncio.to_thread(store.close)
 
     def summary(self) -> None:
         """The last line."""
-        self._out.print(self._title(), markup=False)
+        _say(self._out, self._title())
 
     def _show(self, line: str) -> None:
         if self._live is None:
-            self._out.print(line, markup=False)
+            _say(self._out, line)
         else:
             self._recent = [*self._recent, line][-ALERTS_SHOWN:]
 
@@ -156,6 +157,10 @@ class _Show:
             f"{metrics.messages:,} events taken in after {passed:.0f} s, {metrics.lag:,} waiting, "
             f"{metrics.dead_letters} dead letters, {self._alerts} alerts"
         )
+
+
+def _say(out: Console, line: str) -> None:
+    out.print(Text(harmless(line)))
 
 
 async def _pause(over: asyncio.Event, wait_s: float) -> None:

@@ -5,6 +5,7 @@ from typing import IO, Any
 
 import msgspec
 
+from api.text.harmless import harmless, harmless_json
 from schemas.event import MAX_EVENT_BYTES
 
 #: What is read of a line that is too long, at a time.
@@ -24,8 +25,8 @@ def answer_lines(lines: IO[bytes], out: IO[bytes], problems: IO[str], answer: Ca
         except ValueError as error:
             all_answered = False
             said = {"error": str(error)}
-            print(f"line {number}: {error}", file=problems)
-        out.write(msgspec.json.encode(said) + b"\n")
+            problems.write(f"line {number}: {harmless(str(error))}\n")
+        out.write(harmless_json(msgspec.json.encode(said).decode()).encode() + b"\n")
     out.flush()
     return all_answered
 

@@ -121,7 +121,7 @@ CHANGES: dict[str, tuple[str, str, list[tuple[int, str]]]] = {
     "override for a name that is none": (
         'customer = "acme"\n',
         'customer = "acme"\nstream = "news\\u202e"\n',
-        [(24, "override for acme: stream: contains the control character U+202E")],
+        [(26, "override for acme: stream: contains the control character U+202E")],
     ),
     "override of a plan for no rule": (
         'customer = "acme"\nrule = "complaint"',
