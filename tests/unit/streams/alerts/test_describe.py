@@ -1,6 +1,8 @@
 """What an alert says: the CloudEvent, and sentences a person understands."""
 
-from typing import Any
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -8,9 +10,13 @@ import pytest
 from api.explain.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.event import epoch_ms
 from schemas.policy import Policy, load_policy, parse
+from schemas.policy_metric import Metric
+from schemas.times import HOUR_MS
+from schemas.topics import folder
 from schemas.wording import percent, rfc3339
-from streams.alerts.describe import alert_event, headline
+from streams.alerts.describe import alert_event, explain, headline
 from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import Judgement, Verdict, judge
 
@@ -402,3 +408,31 @@ def test_numbers_of_a_spike_are_reported_against_what_is_usual() -> None:
     assert numbers_of("volume_spike", 9_000, 300) == "9,000, usually 300"
     assert numbers_of("failure", 38, 10_000) == "38 of 10,000"
     assert numbers_of("listed_hours", 26, 1) == "26"
+
+
+EXAMPLES = sorted(Path(str(folder("examples"))).glob("reputation.alerts/valid/*.json"))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_example_of_the_topic_says_what_is_said_of_its_numbers(file: Path) -> None:
+    example = msgspec.json.decode(file.read_bytes(), type=AlertEvent)
+    data, time_ms = example.data, epoch_ms(datetime.fromisoformat(example.time))
+    verdict = Verdict(
+        rule=data.rule,
+        metric=cast(Metric, data.metric),
+        level=data.level,
+        holding_level=data.level,
+        insufficient_volume=False,
+        **{name: getattr(data, name) for name in ("window", "numerator", "denominator", "rate", "lower", "upper")},
+        **{name: getattr(data, name) for name in ("confidence", "threshold")},
+    )
+    changed = Transition(
+        time_ms=time_ms,
+        # Only of what opened again it is said when it opened first: in the example, three hours before.
+        opened_ms=time_ms - 3 * HOUR_MS,
+        override=data.override,
+        **{name: getattr(data, name) for name in ("customer", "scope", "rule", "kind", "level", "previous_level")},
+        **{name: getattr(data, name) for name in ("episode", "transition")},
+    )
+    judgement = judge(SubjectCounts(customer=data.customer, scope=data.scope, windows={}), POLICY, time_ms)
+    assert data.explanation == explain(changed, verdict, judgement, POLICY)
