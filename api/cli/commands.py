@@ -35,10 +35,10 @@ from jobs.resend import ingest_file as files
 from jobs.setup import migrate as migration
 from jobs.setup.dashboards import DashboardError, deploy, generate
 from jobs.setup.topics import create_topics as create
-from schemas import settings as setting
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Settings, SettingsError
+from schemas.settings_file import hidden
 from schemas.times import utc_now_ms
 from streams.adapt import LISTING_FORMATS
 from streams.io.broker import BrokerError, Publisher
@@ -272,7 +272,7 @@ def topics_create(settings: Settings) -> None:
 
 def config_show(settings: Settings) -> None:
     """The settings as TOML-like lines."""
-    for section, fields in setting.hidden(settings).items():
+    for section, fields in hidden(settings).items():
         print_line(f"[{section}]")
         if section == "policy":
             print_line(POLICY_ORDER[bool(settings.policy.file)])

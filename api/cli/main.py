@@ -42,7 +42,11 @@ from api.stack.reading import adapt_context, load_classifier  # noqa: E402
 from api.stack.running import exit_process  # noqa: E402
 from api.text.log_lines import HarmlessFormatter  # noqa: E402
 from jobs.embedded.folder import reached  # noqa: E402
-from schemas import providers  # noqa: E402
+from schemas import (  # noqa: E402
+    providers,
+    settings_check,
+    settings_file,
+)
 from schemas import settings as setting  # noqa: E402
 from schemas.errors import RepmonError  # noqa: E402
 from streams.adapt import EVERY_FORMAT  # noqa: E402
@@ -102,7 +106,7 @@ def configure(
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
     # uvicorn logs why it cannot listen; the error that ends the command says so once.
     logging.getLogger("uvicorn.error").addFilter(lambda record: verbose or not isinstance(record.msg, OSError))
-    ctx.obj = setting.load_settings(config)
+    ctx.obj = settings_file.load_settings(config)
 
 
 @app.command()
@@ -315,7 +319,7 @@ def with_targets(settings: setting.Settings, kafka: str, clickhouse: str, data: 
         embedded = replace(embedded, data=data)
     changes["embedded"] = embedded
     changed = replace(settings, **changes)
-    setting.check(changed)
+    settings_check.check(changed)
     return changed
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from schemas.settings import ENV_PREFIX, Settings
+from schemas.settings import Settings
+from schemas.settings_file import ENV_PREFIX
 
 HEAD = """# Settings
 

@@ -23,7 +23,8 @@ from jobs.blocklists.registered_domain import registered_domain
 from schemas.blocklists import Family, Zone
 from schemas.domains import domain_name
 from schemas.listing import ResourceKind
-from schemas.settings import Blocklists, resolver_address
+from schemas.settings import Blocklists
+from schemas.settings_check import resolver_address
 
 #: One for all: of a large scan nearly every outcome is this.
 CLEAR = Clear()

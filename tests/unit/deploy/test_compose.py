@@ -16,7 +16,7 @@ import yaml
 from api.cli import main as cli
 from dashboards.model import Panel
 from dashboards.reputation import build
-from schemas import settings
+from schemas import settings, settings_file
 from tests.support.root import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -64,18 +64,18 @@ def test_every_command_is_one_the_command_line_knows(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting_and_reaches_it(name: str, no_file: Path) -> None:
-    given = {key: text for key, text in environment(OURS[name]).items() if key.startswith(settings.ENV_PREFIX)}
+    given = {key: text for key, text in environment(OURS[name]).items() if key.startswith(settings_file.ENV_PREFIX)}
     assert given
-    loaded = settings.load_settings(no_file, environ=given)
+    loaded = settings_file.load_settings(no_file, environ=given)
     for key, text in given.items():
-        section, field = key.removeprefix(settings.ENV_PREFIX).lower().split("__")
+        section, field = key.removeprefix(settings_file.ENV_PREFIX).lower().split("__")
         reached = getattr(getattr(loaded, section), field)
         assert str(reached) == text
 
 
 def test_check_of_variables_would_notice_a_misspelt_one(no_file: Path) -> None:
     with pytest.raises(settings.SettingsError, match="REPMON_KAFKA__BOTSTRAP"):
-        settings.load_settings(no_file, environ={"REPMON_KAFKA__BOTSTRAP": "kafka:9092"})
+        settings_file.load_settings(no_file, environ={"REPMON_KAFKA__BOTSTRAP": "kafka:9092"})
 
 
 def test_stages_start_only_after_setup_is_done() -> None:

@@ -8,7 +8,7 @@ import typer.main
 import yaml
 
 from api.cli.main import app
-from schemas import settings
+from schemas import settings_file
 from tests.support.root import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -58,8 +58,8 @@ def test_health_is_asked_with_a_command_that_there_is() -> None:
 def test_its_variables_are_settings_and_let_each_stage_say_how_it_is() -> None:
     given: dict[str, str] = {}
     for line in words(IMAGE, "ENV"):
-        given |= dict(each.split("=", 1) for each in line.split() if each.startswith(settings.ENV_PREFIX))
-    assert settings.load_settings(environ=given).metrics.port > 0
+        given |= dict(each.split("=", 1) for each in line.split() if each.startswith(settings_file.ENV_PREFIX))
+    assert settings_file.load_settings(environ=given).metrics.port > 0
 
 
 def test_services_that_go_on_have_the_images_check_and_the_others_none() -> None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from docs.generate import settings
 from docs.generate.__main__ import FOLDER, PAGES
 from docs.generate.metrics import registries
-from schemas.settings import ONE_UNDERSCORE
+from schemas.settings_file import ONE_UNDERSCORE
 
 SECTIONS = dict(settings.sections())
 #: How a name ends, and the unit it is then in; the longest ending counts.

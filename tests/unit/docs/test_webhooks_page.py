@@ -10,7 +10,7 @@ from api.collect.pieces import BATCHED
 from api.collect.schemes import DAY_S, SCHEMES, TRY_S
 from api.collect.sources import prepare
 from schemas.collect import Collect
-from schemas.settings import load_settings
+from schemas.settings_file import load_settings
 from tests.support.root import ROOT
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.settings import SettingsError, resolver_address
+from schemas.settings import SettingsError
+from schemas.settings_check import resolver_address
 
 
 @pytest.mark.parametrize(

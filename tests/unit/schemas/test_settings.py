@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.settings import ENV_PREFIX, RENAMED, SECRET_FIELDS, Settings, SettingsError, hidden, load_settings
+from schemas.settings import Settings, SettingsError
+from schemas.settings_file import ENV_PREFIX, RENAMED, SECRET_FIELDS, hidden, load_settings
 
 
 def written(folder: Path, text: str) -> Path:

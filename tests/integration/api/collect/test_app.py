@@ -28,7 +28,8 @@ from jobs.embedded.broker import EmbeddedBroker
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.collect import Collect, Source
-from schemas.settings import Kafka, Settings, SettingsError, load_settings
+from schemas.settings import Kafka, Settings, SettingsError
+from schemas.settings_file import load_settings
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import BrokerError, consumer
 from streams.io.store import Store

@@ -17,7 +17,8 @@ from jobs.resend.replay import Reader
 from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import load_providers
-from schemas.settings import Blocklists, Settings, load_settings
+from schemas.settings import Blocklists, Settings
+from schemas.settings_file import load_settings
 from schemas.times import utc_now_ms
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter
 from streams.intake.batch import Batch, SourcePartition

@@ -1,0 +1,81 @@
+"""What types do not say of a setting: addresses, names, and what does not go together."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from schemas.collect import CollectError, with_sources
+from schemas.domains import domain_name
+from schemas.names import fault_of
+from schemas.settings import Settings, SettingsError
+
+
+def check(settings: Settings) -> None:
+    """What types do not say of a setting.
+
+    Raises:
+        SettingsError: naming the setting.
+    """
+    url = settings.clickhouse.url
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"clickhouse.url: {without_user(url)!r} is not an http or https address")
+    if "@" in parts.netloc:
+        # The address is shown in errors and tables, where a password must not be.
+        raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
+    for address in settings.blocklists.resolvers:
+        resolver_address(address, settings.blocklists.port)
+    for each in settings.blocklists.extra_resources:
+        if not _is_address(each) and not domain_name(each):
+            raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
+    for setting, name in _names(settings):
+        if fault := fault_of(name):
+            raise SettingsError(f"{setting}: {name!r} {fault}")
+    try:
+        with_sources(settings.ingest.formats, settings.collect)
+    except CollectError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _names(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The names of customers and pools, each with its setting."""
+    for form, mapping in settings.ingest.mapping.items():
+        yield f"ingest.mapping.{form}.default_customer", mapping.default_customer
+    for pool, customer in settings.blocklists.dedicated_pools.items():
+        yield "blocklists.dedicated_pools", pool
+        yield f"blocklists.dedicated_pools.{pool}", customer
+
+
+def resolver_address(text: str, port: int) -> tuple[str, int]:
+    """Address and port of a resolver: `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`; `port`
+    where none is given.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    host, own = text, str(port)
+    if (bracketed := re.fullmatch(r"\[(.*)\](?::(\d+))?", text)) is not None:
+        host, own = bracketed[1], bracketed[2] or own
+    elif text.count(":") == 1:
+        host, own = text.split(":")
+    if not _is_address(host) or not (own.isascii() and own.isdigit() and 0 < int(own) < 1 << 16):
+        raise SettingsError(f"blocklists.resolvers: {text!r} is not an IP address, with or without a port")
+    return host, int(own)
+
+
+def without_user(url: str) -> str:
+    """An address with `***` for the user and password in it."""
+    return re.sub(r"//[^/]*@", "//***@", url)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

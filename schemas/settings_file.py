@@ -1,0 +1,142 @@
+"""Settings read: from a TOML file, then from the environment.
+
+An environment variable names section and field: `REPMON_KAFKA__BOOTSTRAP=broker:9092` overrides
+`bootstrap` in `[kafka]`. Lists and tables in the environment are JSON (`["a","b"]`).
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.collect import with_sources
+from schemas.settings import Settings, SettingsError
+from schemas.settings_check import check, without_user
+
+ENV_PREFIX = "REPMON_"
+DEFAULT_FILE = "repmon.toml"
+SECRET_FIELDS = frozenset({"password", "hash_key", "token", "secret", "sasl_password"})
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings in force: defaults, then the TOML file, then the environment.
+
+    Without `path`, `repmon.toml` in the working folder is read if it is there.
+
+    Raises:
+        SettingsError: naming the file or variable, and the setting.
+    """
+    file = path if path is not None else Path(DEFAULT_FILE)
+    raw: dict[str, Any] = {}
+    if path is not None or file.exists():
+        raw = _read_toml(file)
+    settings = _converted(raw, str(file), strict=True)
+    for name, value in sorted((os.environ if environ is None else environ).items()):
+        if name.startswith(ENV_PREFIX) and "__" in name:
+            _apply(raw, name, value)
+            settings = _converted(raw, name, strict=False)
+        elif name in ONE_UNDERSCORE and not value.startswith("tcp://"):
+            # Kubernetes sets REPMON_API_PORT=tcp://... by itself where a service is named repmon-api.
+            raise SettingsError(f"{name}: a setting has two underscores, {ONE_UNDERSCORE[name]}")
+    formats = with_sources(settings.ingest.formats, settings.collect)
+    return msgspec.structs.replace(settings, ingest=msgspec.structs.replace(settings.ingest, formats=formats))
+
+
+def hidden(settings: Settings) -> dict[str, Any]:
+    """The settings as plain data with every secret that is set shown as `***`."""
+    plain: dict[str, Any] = msgspec.to_builtins(settings)
+    for section in (*plain.values(), *plain["collect"]["sources"].values()):
+        for field in section:
+            if field in SECRET_FIELDS and section[field]:
+                section[field] = "***"
+        if "url" in section:
+            section["url"] = without_user(section["url"])
+        for option in section.get("options", {}):
+            if "password" in option or "secret" in option or "key" in option:
+                section["options"][option] = "***"
+    keys = plain["blocklists"]["keys"]
+    keys.update((name, "***") for name, key in keys.items() if key)
+    return plain
+
+
+_SECTIONS: dict[str, Any] = {each.name: each.type for each in msgspec.structs.fields(Settings)}
+_FIELDS: dict[str, dict[str, Any]] = {
+    section: {each.name: each.type for each in msgspec.structs.fields(kind)} for section, kind in _SECTIONS.items()
+}
+#: The misspelling of each variable that would otherwise be passed over in silence.
+ONE_UNDERSCORE = {
+    f"{ENV_PREFIX}{section}_{field}".upper(): f"{ENV_PREFIX}{section}__{field}".upper()
+    for section, fields in _FIELDS.items()
+    for field in fields
+}
+
+
+#: Names that settings had before, by section, each with the one it has now.
+RENAMED = {
+    ("ingest", "changes_every_s"): "change_debounce_s",
+    ("monitor", "judge_soon_s"): "cooldown_idle_s",
+    ("monitor", "soon_customers"): "cooldown_idle_customers",
+    ("monitor", "within_s"): "min_batch_interval_s",
+    ("blocklists", "most_listed_of"): "trust_min_sample",
+    ("blocklists", "also"): "extra_resources",
+    ("collect", "most_bytes"): "max_inflight_bytes",
+}
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from error
+
+
+def _converted(raw: dict[str, Any], where: str, *, strict: bool) -> Settings:
+    """The settings, checked; `where` is the file or variable that was read last, to be named if it is wrong."""
+    try:
+        settings = msgspec.convert(raw, Settings, strict=strict)
+        check(settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_field_first(str(error))}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from error
+    return settings
+
+
+def _apply(raw: dict[str, Any], name: str, value: str) -> None:
+    """Set one field from one environment variable."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"{name}: not valid UTF-8") from error
+    section, field = name.removeprefix(ENV_PREFIX).lower().split("__", 1)
+    parsed: Any = value
+    if value[:1] in ("[", "{") and _FIELDS.get(section, {}).get(field) is not str:
+        try:
+            parsed = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise SettingsError(f"{name}: not valid JSON: {error}") from error
+    raw.setdefault(section, {})[field] = parsed
+
+
+def _field_first(message: str) -> str:
+    """`Expected X - at `$.a.b`` as `a.b: Expected X`; a name that is not known with the nearest that is."""
+    located = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
+    said, path = (located[1], located[2]) if located else (message, "")
+    prefix = f"{path}: " if path else ""
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", said, re.DOTALL)
+    if unknown is not None and (not path or path in _FIELDS):
+        if (now := RENAMED.get((path, unknown[1]))) is not None:
+            return f"{prefix}`{unknown[1]}` is called `{now}` now"
+        known, what = (_FIELDS[path], "setting") if path else (_SECTIONS, "section")
+        near = get_close_matches(unknown[1], known, n=1)
+        return f"{prefix}there is no {what} `{unknown[1]}`" + (f"; did you mean `{near[0]}`?" if near else "")
+    if said.startswith(("Expected `array`, got `str`", "Expected `object`, got `str`")):
+        said += ", in the environment written as JSON"
+    return prefix + said
