@@ -308,9 +308,10 @@ def test_line_of_the_last_24_hours_reaches_back_before_the_range(filled: Store) 
     assert row["Last 24 h"] == pytest.approx(20 / 2000)
 
 
-def test_late_bounce_makes_a_failure_of_a_delivery_without_counting_the_recipient_twice(
+def test_late_bounce_makes_a_failure_of_a_delivery(
     filled: Store,
 ) -> None:
+    """Without counting the recipient twice."""
     (row,) = shown(filled, "Failure rate")
     finished = 1000 + 4000 + 60 + 40 + 10 - 10
     assert row["This interval"] == pytest.approx((60 + 10) / finished)
@@ -389,8 +390,9 @@ def test_customer_panels_show_nothing_of_others(filled: Store, title: str) -> No
     assert shown(filled, title, customer="nobody") == []
 
 
-def test_variable_offers_customers_worst_first_without_names_that_would_break_the_quoting(
+def test_variable_offers_customers_worst_first(
     filled: Store,
 ) -> None:
+    """Names that would break the quoting are left out."""
     rows = filled.rows(expanded(VARIABLE.query.raw_sql))
     assert [name for (name,) in rows] == ["bad'co", "good-ltd", "quiet"]

@@ -432,7 +432,8 @@ def test_override_of_a_customer_holds_for_all_its_mail_and_each_stream() -> None
     assert in_force("acme", "stream:receipts") == changed
 
 
-def test_override_of_a_stream_takes_precedence_over_that_of_its_customer_where_both_say_something() -> None:
+def test_override_of_a_stream_takes_precedence_over_that_of_its_customer() -> None:
+    """Where both say something; the rest is its customer's."""
     assert in_force("acme", "stream:news") == {"complaint": (0.006, 500), "failure": (0.05, 1000)}
 
 

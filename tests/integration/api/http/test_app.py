@@ -60,7 +60,8 @@ def test_key_shows_its_own_customer_only(fresh: Api) -> None:
     assert fresh.rates(metric="failure", scope="stream:secret")["points"][-1]["window"]["denominator"] == 0
 
 
-def test_scope_that_the_policy_judges_no_more_is_not_reported_as_it_stood_when_it_was_judged_last(fresh: Api) -> None:
+def test_scope_that_the_policy_judges_no_more_is_not_reported(fresh: Api) -> None:
+    """Not even as it stood when it was judged last."""
     fresh.put([Row(NOW, delivered=7), Row(NOW, delivered=7, stream="receipts")])
     for scope in ("customer", "class:bulk", "sub_account:eu", "stream:news"):
         fresh.judged(scope, "good", NOW)
@@ -68,7 +69,8 @@ def test_scope_that_the_policy_judges_no_more_is_not_reported_as_it_stood_when_i
     assert reported == {"customer": "good", "stream:news": "good", "stream:receipts": None}
 
 
-def test_alert_that_was_repeated_with_another_level_after_a_crash_is_shown_as_it_was_stored_last(fresh: Api) -> None:
+def test_alert_repeated_with_another_level_is_shown_as_it_was_stored_last(fresh: Api) -> None:
+    """After a crash the same transition may be stored again, with another level."""
     example = Path("schemas/examples/reputation.alerts/valid/opened-critical-failure.json").read_bytes()
     critical = msgspec.json.decode(example, type=AlertEvent)
     for event_id, level, time in (("b", "warning", "2026-03-12T12:02:00Z"), ("a", "critical", "2026-03-12T12:01:00Z")):
@@ -217,7 +219,8 @@ def test_unknown_path_or_method_is_a_problem(api: Api, path: str, method: str, s
 
 
 @pytest.mark.parametrize("path", ["/v1/standing", "/v1/rates?metric=failure", "/healthz"])
-def test_store_that_is_down_gives_503_says_when_to_try_again_and_nothing_of_its_address(fresh: Api, path: str) -> None:
+def test_store_that_is_down_gives_503_and_says_when_to_try_again(fresh: Api, path: str) -> None:
+    """Nothing is said of its address."""
     fresh.close_after_each_answer()
     assert fresh.get("/v1/standing").status_code == 200
     fresh.server.stop()

@@ -131,7 +131,8 @@ def test_standing_has_the_rates_of_the_judged_day(api: Api) -> None:
             assert numbers(shown[subject.scope][metric]) == expected
 
 
-def test_flood_to_a_provider_without_feedback_loop_does_not_dilute_the_complaint_rate(api: Api) -> None:
+def test_flood_to_a_provider_without_loop_does_not_dilute_the_complaint_rate(api: Api) -> None:
+    """A provider that runs no feedback loop reports no complaints, so its mail is left out."""
     api.put([Row(NOW, delivered=1_000, complained=5), Row(NOW, delivered=10_000_000, provider="gmail")])
     rate = {"numerator": 5, "denominator": 1_000, "rate": 0.005}
     assert api.rates(metric="complaint")["points"][-1]["window"] == rate

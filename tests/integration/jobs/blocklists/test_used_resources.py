@@ -129,9 +129,10 @@ def test_address_with_many_customers_is_read_with_the_largest_of_them(store: Sto
     }
 
 
-def test_from_domain_and_the_domain_registered_are_asked_each_where_the_list_holds_it(
+def test_from_domain_and_the_registered_one_are_asked_where_the_list_holds_them(
     store: Store, settings: Blocklists
 ) -> None:
+    """Each where the list holds such names."""
     sent_with(store, "news.acme.com", "acme", 1)
     listed, _ = scan(store, settings)
     assert listed == {("news.acme.com", "dbl.example"), ("acme.com", "reg.example")}

@@ -36,9 +36,10 @@ def on_record(ground: Ground, customer: str = "") -> list[Entry]:
     return entries(ground.store, 0, 1_000, customer=customer)
 
 
-def test_everything_that_is_decided_or_found_is_one_more_entry_and_leaves_the_others_as_they_were(
+def test_everything_decided_or_found_is_one_more_entry(
     ground: Ground,
 ) -> None:
+    """And it leaves the other entries as they were."""
     ground.put(BAD)
     judge, store = ground.judge(), ground.store
     (alert,) = judge.judge_customers(["acme"], NOW_MS).alerts
@@ -77,9 +78,10 @@ def test_everything_that_is_decided_or_found_is_one_more_entry_and_leaves_the_ot
     assert (latest.action, latest.detail["level"], before) == ("verdict acknowledged", "critical", known)
 
 
-def test_only_the_customer_or_the_time_asked_for_is_reported_and_the_newest_where_there_are_too_many(
+def test_only_the_customer_or_the_time_asked_for_is_reported(
     ground: Ground,
 ) -> None:
+    """Where there are too many entries, the newest."""
     ground.put(BAD, BAD._replace(customer="beta"))
     ground.judge().judge_customers(["acme", "beta"], NOW_MS)
     suspend(ground.store, "beta", by="Ida", why="list bought", now_ms=NOW_MS + 5)

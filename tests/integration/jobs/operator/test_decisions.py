@@ -75,7 +75,8 @@ def test_override_is_stored_until_it_is_ended_and_both_stay_on_record(ground: Gr
     ]
 
 
-def test_monitor_judges_by_an_override_from_the_next_look_on_and_no_more_once_it_ends(ground: Ground) -> None:
+def test_monitor_judges_by_an_override_from_the_next_look_on(ground: Ground) -> None:
+    """And no more once it ends."""
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     now = [NOW_MS]
     watch = OverrideWatch(ground.store, POLICY, None, lambda: now[0])
@@ -153,7 +154,8 @@ def judged_with_decisions(ground: Ground, judge: BatchJudge, at_ms: int) -> list
     return [each.data for each in judge.judge_customers(["acme"], at_ms).alerts]
 
 
-def test_open_alert_that_is_overridden_goes_down_at_once_and_comes_back_when_that_ends(ground: Ground) -> None:
+def test_open_alert_that_is_overridden_goes_down_at_once(ground: Ground) -> None:
+    """It comes back when the override ends."""
     ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=300))
     judge = ground.judge()
     (opened,) = judge.judge_customers(["acme"], NOW_MS).alerts

@@ -115,7 +115,8 @@ def published(kafka: Kafka) -> list[tuple[bytes | None, AppliedPolicy]]:
     return found
 
 
-def test_running_monitor_judges_by_an_applied_policy_within_seconds_and_so_does_the_next_one(ground: Ground) -> None:
+def test_running_monitor_judges_by_an_applied_policy_within_seconds(ground: Ground) -> None:
+    """So does the next monitor."""
     strict = policy.parse(STRICT, "t").version
     ground.sent(1000, 15)
 

@@ -43,8 +43,9 @@ def judge_of(ground: Ground, by: Policy) -> BatchJudge:
     return BatchJudge(ground.store, by, providers.load_providers(), lambda *_: None, lambda: None)
 
 
-def test_alert_that_was_sent_before_the_monitor_failed_is_known_to_the_next_one_and_resolves(ground: Ground) -> None:
-    """It may be out, and a hook may have acted on it, although by the next try the counts are good again."""
+def test_alert_sent_before_the_monitor_failed_is_known_to_the_next_one(ground: Ground) -> None:
+    """It may be out, and a hook may have acted on it, although by the next try the counts are good again. It
+    resolves then."""
     sent: list[AlertEvent] = []
 
     def publish(_topic: str, _key: bytes, value: bytes) -> None:
@@ -208,7 +209,8 @@ def test_late_counts_of_a_stream_open_its_alert_again(ground: Ground) -> None:
     assert (again.scope, again.kind, again.cause) == ("stream:news", "reopened", "late_events")
 
 
-def test_late_counts_of_another_part_of_a_customers_mail_are_no_late_counts_of_a_sub_account(ground: Ground) -> None:
+def test_late_counts_of_other_mail_of_a_customer_are_not_those_of_a_sub_account(ground: Ground) -> None:
+    """Late counts belong to the part of a customer's mail that they are about."""
     judge = judge_of(ground, msgspec.structs.replace(short(), scopes=("sub_account",)))
     ground.put(Row(NOW - 7 * HOUR, delivered=50_000, stream="receipts"))
     start = NOW_MS - 7 * HOUR_MS
@@ -240,7 +242,8 @@ def test_late_mail_through_a_listed_address_opens_the_same_alert(ground: Ground)
     assert (again.kind, again.cause, again.episode) == ("reopened", "late_events", 1)
 
 
-def test_many_alerts_that_may_open_again_by_late_counts_cost_no_more_queries_than_one(ground: Ground) -> None:
+def test_many_alerts_that_late_counts_may_reopen_cost_no_more_queries_than_one(ground: Ground) -> None:
+    """Alerts that may open again by late counts are looked at together."""
     customers = ["acme", *(f"customer{number}" for number in range(20))]
     judge = judge_of(ground, short())
     start = NOW_MS - 7 * HOUR_MS

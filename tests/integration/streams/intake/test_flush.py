@@ -123,9 +123,7 @@ def test_repeat_after_the_lease_of_a_flush_that_was_taken_is_still_ours(store: S
 
 
 @pytest.mark.parametrize("kind", ["delivered", "bounced"])
-def test_events_behind_what_a_zombie_stored_still_count_after_the_successor_dropped_them(
-    store: Store, kind: EventType
-) -> None:
+def test_events_behind_what_a_zombie_stored_still_count(store: Store, kind: EventType) -> None:
     """The successor stored the ids of 25 events, of which 10 are counted: the others must not look repeated."""
     zombie, successor = batch(0, 0), batch(0, 0)
     take(zombie, 10, type=kind)

@@ -215,9 +215,10 @@ def several_listings(ground: Ground) -> None:
     said(ground, "listed", 6 * HOUR, resource="acme.example", kind="domain", zone="dbl.example")
 
 
-def test_own_listings_are_counted_by_weight_and_added_up_in_hours_and_a_streams_where_it_alone_sent(
+def test_own_listings_are_counted_by_weight_and_added_up_in_hours(
     ground: Ground,
 ) -> None:
+    """Those of a stream are counted where it alone sent."""
     several_listings(ground)
     ListingCauses(ground.store, {}).refresh(NOW_MS)
     windows = Windows(ground.store, WINDOWS, LOOP, 0, 0, attributed_share=0.75)
@@ -335,7 +336,8 @@ def test_complaint_that_comes_when_another_has_the_address_is_no_use_of_it(groun
     assert own(ground, "acme", "before") == {"acme": 1, "before": 0}
 
 
-def test_listing_of_a_pool_set_up_for_one_customer_is_its_own_although_another_sent_there_too(ground: Ground) -> None:
+def test_listing_of_a_pool_set_up_for_one_customer_is_its_own(ground: Ground) -> None:
+    """Although another sent there too."""
     ground.put(Row(NOW - 3 * HOUR, delivered=900, ip=IP), Row(NOW - 3 * HOUR, delivered=9, ip=IP, customer="stray"))
     columns = {"customer": "acme", "time": datetime.fromtimestamp(NOW - 3 * HOUR, UTC), "type": "bounced", "id": "1"}
     columns |= {"sending_ip": IP, "ip_pool": "gold", "source": "s", "position": 1}

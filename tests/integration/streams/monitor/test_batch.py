@@ -182,8 +182,9 @@ def test_no_more_customers_are_kept_than_allowed_and_the_others_are_read_again(g
     assert sum("AS hour" in sql for sql in store.asked) == 2
 
 
-def test_customers_read_together_are_read_again_at_times_of_their_own_neighbours_together(ground: Ground) -> None:
-    """The first reading is of all twelve. Then each has its own second of the minute, in the order of names."""
+def test_customers_read_together_are_read_again_at_times_of_their_own(ground: Ground) -> None:
+    """The first reading is of all twelve. Then each has its own second of the minute, in the order of names, and
+    neighbours are read together."""
     ground.put(*traffic(1, 200))
     store = Counting(ground.store)
     windows = Windows(store, WINDOWS, LOOP, 60_000, 100)
@@ -235,7 +236,8 @@ def judged_at(judge: BatchJudge, work: JudgeQueue, after_ms: int) -> set[tuple[s
     return _levels(judged)
 
 
-def test_standing_is_written_at_once_and_numbers_that_change_every_quarter_of_a_minute(ground: Ground) -> None:
+def test_standing_is_written_at_once_and_its_numbers_now_and_then(ground: Ground) -> None:
+    """Numbers that change are written every quarter of a minute."""
     judge = ground.judge()
     ground.put(Row(NOW, delivered=1_000))
     assert judge.judge_customers(["acme"], NOW_MS).again == []
@@ -299,7 +301,8 @@ def test_batch_that_failed_is_judged_again_to_the_same_end(ground: Ground, where
     assert [tuple(row) for row in levels] == [("acme", "failure", "critical")]
 
 
-def test_batch_costs_as_many_queries_for_many_customers_as_for_few_even_when_all_alarm(ground: Ground) -> None:
+def test_batch_costs_as_many_queries_for_many_customers_as_for_few(ground: Ground) -> None:
+    """Even when all alarm."""
     bad = Row(NOW - 10 * MINUTE, delivered=900, hard=300)
     ground.put(*(bad._replace(customer=f"customer{number}") for number in range(300)))
     asked = []
@@ -350,7 +353,8 @@ def test_only_scopes_of_the_policy_are_judged_and_shown(ground: Ground) -> None:
     assert [tuple(row) for row in rows] == [("stream:news", "critical"), ("stream:receipts", "good")]
 
 
-def test_listing_of_an_address_that_one_customer_uses_is_its_own_and_of_a_shared_one_nobodys(ground: Ground) -> None:
+def test_listing_of_an_address_that_one_customer_uses_is_its_own(ground: Ground) -> None:
+    """That of a shared address is nobody's."""
     sent = NOW - HOUR
     ground.put(Row(sent, delivered=900, ip="192.0.2.1"), Row(sent, delivered=900, ip="192.0.2.2"))
     ground.put(Row(sent, delivered=900, ip="192.0.2.2", customer="other"))

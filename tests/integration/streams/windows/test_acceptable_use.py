@@ -59,7 +59,8 @@ def test_mail_to_telephones_is_counted_of_all_that_left(store: Store) -> None:
     assert reported(store, "gateway") == [6, 6, 8]
 
 
-def test_mail_from_unregistered_domains_is_that_of_no_registered_one_nor_of_one_below(store: Store) -> None:
+def test_mail_from_unregistered_domains_is_that_of_no_registered_one(store: Store) -> None:
+    """Nor of a domain below a registered one."""
     set_customer(store, "acme", plan=None, domains=["acme.example"], by="ann", why="", now_ms=NOW_MS)
     for domain in ("acme.example", "news.acme.example", "notacme.example", "acme.example.org"):
         sent(store, 2, "from", domain, delivered=10)
@@ -73,9 +74,10 @@ def test_who_registered_no_domain_has_no_unregistered_mail(store: Store) -> None
     assert reported(store, "from_known") == [0, 0, 0]
 
 
-def test_domain_never_used_before_is_new_in_windows_that_reach_back_to_its_first_mail(
+def test_domain_never_used_before_is_new_in_windows_back_to_its_first_mail(
     store: Store,
 ) -> None:
+    """In windows that reach back to its first mail."""
     sent(store, 20 * 24, "from", "acme.example", delivered=1)
     sent(store, 0.5, "from", "acme.example", delivered=1_000)
     sent(store, 30, "from", "sudden.example", delivered=60)

@@ -227,7 +227,8 @@ def test_complaints_are_of_all_deliveries_since_a_pool_is_not_split_by_provider(
     assert alert.data.explanation.endswith("Many providers send no complaints, so the true rate is higher.")
 
 
-def test_small_for_complaints_is_who_delivered_little_to_providers_with_a_feedback_loop(ground: Ground) -> None:
+def test_small_for_complaints_is_by_mail_to_providers_with_a_feedback_loop(ground: Ground) -> None:
+    """Small is who delivered little to those."""
     gmail = [Sent(f"shoe-{n}", provider="gmail", delivered=5_000) for n in range(3)]
     put(ground.store, [*gmail, *(Sent(f"shoe-{n}", delivered=900, complained=30) for n in range(3))])
     assert verdicts(ground)["complaint"] == ("excessive", "24h", 90, 17_700)

@@ -261,7 +261,8 @@ def test_failed_look_at_a_listing_is_reported_and_changes_nothing() -> None:
     assert after == before
 
 
-def test_failed_look_at_an_address_not_listed_is_no_event_while_the_zone_answers_others() -> None:
+def test_failed_look_at_an_address_not_listed_is_no_event() -> None:
+    """While the zone answers others."""
     assert transitions({}, [look(TIMEOUT), look(CLEAR, "192.0.2.2")], NOW, RULES)[1] == []
 
 

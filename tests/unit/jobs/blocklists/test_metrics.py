@@ -59,7 +59,8 @@ def test_oldest_answer_is_that_of_the_listing_longest_without_one() -> None:
     assert numbers.oldest_answer_seconds == 20 * 60
 
 
-def test_listing_that_only_an_outside_monitor_reported_is_no_failure_to_get_an_answer() -> None:
+def test_listing_that_only_an_outside_monitor_reported_is_no_missing_answer() -> None:
+    """It is no failure of ours to get an answer."""
     found = turn(ONE, SPAM, 20, NOW + 20 * MINUTE, NOW)
     reported = found.states["192.0.2.1", OTHER.zone].listing
     assert reported is not None

@@ -76,7 +76,8 @@ def test_rate_of_a_zone_takes_precedence_over_that_of_the_settings() -> None:
     assert rhythm(slow, 1_000, SETTINGS).turns == 10
 
 
-def test_list_that_answers_slowly_has_shorter_turns_so_that_no_other_waits_long_for_it() -> None:
+def test_list_that_answers_slowly_has_shorter_turns() -> None:
+    """So that no other waits long for it."""
     assert rhythm(ZEN, 10_000, SETTINGS, per_s=20).turns == 50
     assert rhythm(ZEN, 10_000, SETTINGS, per_s=1).turns == 250, "too few are not asked together"
     assert rhythm(ZEN, 10_000, SETTINGS, per_s=10_000) == rhythm(ZEN, 10_000, SETTINGS)
@@ -134,7 +135,8 @@ def test_turn_that_lies_ahead_is_kept_with_its_place() -> None:
     assert resumed(turn, Rhythm(HOUR, 3, 0.1), NOW, 0.9) == turn
 
 
-def test_turn_lies_no_further_ahead_than_a_round_after_the_interval_was_shortened_or_the_clock_put_back() -> None:
+def test_turn_lies_no_further_ahead_than_a_round() -> None:
+    """Not even after the interval was shortened or the clock put back."""
     going = Rhythm(10 * MINUTE, 1, 0.1)
     assert resumed(Turn(NOW - MINUTE, 5, NOW + 50 * MINUTE, 0), going, NOW, 0.9).due_ms == NOW + 10 * MINUTE
     assert resumed(Turn(NOW + 9 * HOUR, 5, NOW + 10 * HOUR, 0), going, NOW, 0.9).due_ms == NOW + 11 * MINUTE
@@ -160,7 +162,8 @@ def test_out_of_turn_everything_is_asked_or_what_the_list_allows_a_day() -> None
     assert arc_out_of_turn(turn, LIMITED, 10_000).ends_round
 
 
-def test_list_with_a_limit_a_day_rests_as_long_as_the_questions_it_was_asked_should_last() -> None:
+def test_list_with_a_limit_a_day_rests_as_long_as_its_questions_should_last() -> None:
+    """As long as those questions it was asked should last."""
     turn = Turn(NOW, 8_500, NOW + HOUR, 0)
     assert allowed_from_ms(LIMITED, turn) == NOW + DAY_MS
     assert allowed_from_ms(ZEN, turn) == 0
@@ -239,9 +242,8 @@ def asked_at(
 
 
 @given(st.integers(1, 300), st.sampled_from([0.0, 0.1, 0.5]), st.sampled_from([0.5, 2.0, 100.0]), SEEDS)
-def test_nothing_is_asked_more_often_than_its_interval_minus_jitter_nor_waits_longer_than_plus_jitter(
-    count: int, jitter: float, per_s: float, seed: int
-) -> None:
+def test_nothing_is_asked_too_often_or_too_late(count: int, jitter: float, per_s: float, seed: int) -> None:
+    """Not more often than its interval minus jitter, not later than its interval plus jitter."""
     settings = Blocklists(jitter=jitter, queries_per_s=per_s)
     for times in asked_at(ZEN, count, settings, random.Random(seed).random, lambda: 0, 0.1).values():
         gaps = [after - before for before, after in pairwise(times)]

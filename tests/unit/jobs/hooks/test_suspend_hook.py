@@ -319,10 +319,11 @@ def lives() -> st.SearchStrategy[list[tuple[int, Level, Level | None, dict[str, 
 
 
 @given(st.lists(lives(), min_size=1, max_size=2), st.randoms(use_true_random=False))
-def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspend_it_and_not_longer_than_open(
+def test_law_customer_is_suspended_while_an_alert_of_its_whole_mail_would_suspend_it(
     says: list[list[tuple[int, Level, Level | None, dict[str, Any]]]], chance: random.Random
 ) -> None:
-    """Whatever is acknowledged, overridden, reopened or judged by another policy, and though events come twice."""
+    """And not longer than it is open. Whatever is acknowledged, overridden, reopened or judged by another policy, and
+    though events come twice."""
     lived = [Life(msgspec.structs.replace(RULE, name=f"rule_{number}")) for number in range(len(says))]
     steps = [(said, life) for some, life in zip(says, lived, strict=True) for said in some]
     seen, sent, suspended = HookMemory(), list[AlertEvent](), False

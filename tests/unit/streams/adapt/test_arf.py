@@ -59,7 +59,8 @@ def test_type_of_the_report_tells_whether_somebody_complained(given: str, kept: 
     assert (event.feedback_type in COMPLAINT_FEEDBACK) == complaint
 
 
-def test_each_recipient_named_gives_an_event_of_its_own_and_one_named_twice_gives_one() -> None:
+def test_each_recipient_named_gives_an_event_of_its_own() -> None:
+    """One that is named twice gives one."""
     named = ("iris@gmail.com", "juno@yahoo.com", "iris@gmail.com", "<kai@aol.com>")
     events = arf(*(f"Original-Rcpt-To: {each}" for each in named))
     assert [event.recipient_domain for event in events] == ["gmail.com", "yahoo.com", "aol.com"]
@@ -132,9 +133,8 @@ def test_time_is_that_of_the_report_and_only_without_it_that_of_the_mail(
         ((), "From: n@acme.example\n", None),
     ],
 )
-def test_day_of_the_mail_is_when_it_arrived_and_only_without_that_when_it_says_it_was_sent(
-    lines: tuple[str, ...], original: str, expected: datetime | None
-) -> None:
+def test_day_of_the_mail_is_when_it_arrived(lines: tuple[str, ...], original: str, expected: datetime | None) -> None:
+    """Only without that it is the day on which the mail says it was sent."""
     assert arf(*lines, original=original)[0].sent == (ms(expected) if expected else 0)
 
 

@@ -159,9 +159,8 @@ def test_diagnostic_keeps_a_semicolon_of_its_own() -> None:
         ("X-Note: none", None, datetime(2025, 3, 3, 9, 0, 1, tzinfo=UTC)),
     ],
 )
-def test_time_is_that_of_the_last_attempt_then_of_the_notification_then_of_the_arrival(
-    line: str, date: datetime | None, expected: datetime
-) -> None:
+def test_time_is_that_of_the_last_attempt(line: str, date: datetime | None, expected: datetime) -> None:
+    """Without it that of the notification, then that of the arrival."""
     (event,) = dsn((*FAILED, line), Date=date.strftime("%d %b %Y %H:%M:%S +0000") if date else "")
     assert event.time_ms == ms(expected)
 

@@ -108,7 +108,8 @@ def test_list_weighs_as_little_as_any_of_its_codes_where_none_is_given() -> None
     assert by_code == {"127.0.0.2": "critical", "127.0.0.10": "informational", "127.0.0.99": "informational"}
 
 
-def test_operators_weight_takes_precedence_over_the_records_and_that_before_the_table() -> None:
+def test_operators_weight_precedes_that_of_the_record_and_that_the_table() -> None:
+    """The weight of a list is the operator's, else the record's, else the table's."""
     own, given = ours(
         {"resource": IP, "zone": "gold.example", "weight": "minor"},
         {"resource": IP, "zone": "b.barracudacentral.org", "weight": "minor"},
@@ -362,7 +363,8 @@ def test_topic_of_a_source_is_read_as_listings_without_further_settings(tmp_path
     assert ["'bl.nszones.com' is not in the table" in letter.reason for letter in batch.dead] == [True]
 
 
-def test_dead_letter_is_read_again_by_the_settings_then_in_force_and_sent_by_its_resource(tmp_path: Path) -> None:
+def test_dead_letter_is_read_again_by_the_settings_then_in_force(tmp_path: Path) -> None:
+    """It is sent with its resource as the key."""
     body, now_ms = json.dumps(changed("bl.nszones.com")).encode(), utc_now_ms()
     strict = load_settings(_empty(tmp_path), WATCHED)
     with pytest.raises(AdaptError, match="not in the table of zones"):

@@ -217,7 +217,8 @@ def test_records_without_a_header_line_have_the_configured_columns() -> None:
     assert (event.customer, event.recipient_domain) == ("acme", "gmail.com")
 
 
-def test_header_line_takes_precedence_over_the_configuration_and_holds_until_the_next() -> None:
+def test_header_line_takes_precedence_over_the_configuration() -> None:
+    """It holds until the next header line."""
     text = "type,timeLogged,vmta,rcpt\nd,1,a,i@x.example\ntype,rcpt,timeLogged,vmta\nd,i@y.example,1,b\n"
     events = read(text, FormatOptions(columns="type,timeLogged"))
     assert [(event.customer, event.recipient_domain) for event in events] == [("a", "x.example"), ("b", "y.example")]

@@ -179,7 +179,8 @@ def test_acknowledging_does_not_begin_the_hold_time_again() -> None:
     assert life.at(31) == ["resolved"]
 
 
-def test_override_takes_the_level_down_at_once_and_its_end_brings_it_back_to_the_same_alert() -> None:
+def test_override_takes_the_level_down_at_once() -> None:
+    """Its end brings the level back, to the same alert."""
     life = Life()
     life.at(0, "critical")
     assert life.at(1, override=IDA) == ["overridden"]
@@ -210,7 +211,8 @@ def test_override_that_changes_no_level_is_reported_too() -> None:
     assert {each.level for each in life.said} == {"warning"}
 
 
-def test_alert_that_an_override_suppressed_is_resolved_when_that_ends_and_all_is_well() -> None:
+def test_alert_that_an_override_suppressed_is_resolved_when_that_ends() -> None:
+    """If all is well by then."""
     life = Life()
     life.at(0, "critical")
     life.at(1, override=IDA)
@@ -237,7 +239,8 @@ def test_end_of_an_override_that_raises_the_level_ends_the_acknowledgement() -> 
     assert life.said[-1].acknowledged is None
 
 
-def test_override_before_any_alert_is_no_alert_and_what_opens_at_its_end_has_that_cause() -> None:
+def test_override_before_any_alert_is_no_alert() -> None:
+    """What opens at its end has that cause."""
     life = Life()
     assert life.at(0, override=IDA, counts={"24h": (50, 5_000)}) == []
     assert life.state is not None and life.state.watched and not life.state.is_open
@@ -434,8 +437,9 @@ def test_law_noise_around_a_threshold_is_one_alert(noise: list[int], minutes_apa
     assert all(later - earlier > RULE.hold_ms for earlier, later in pairwise(resolved))
 
 
-def test_what_people_decide_has_another_id_than_anything_else_of_the_same_number_and_level() -> None:
-    """Sent before a crash, and after it something else came first: who drops repeated ids must hear of both."""
+def test_what_people_decide_has_an_id_of_its_own() -> None:
+    """Another than anything else of the same number and level: sent before a crash, and after it something
+    else came first: who drops repeated ids must hear of both."""
     ids = set()
     for context in ({"acknowledgement": acknowledgement(0.5)}, {"override": IDA}):
         life = Life()

@@ -63,7 +63,8 @@ def test_class_given_by_the_source_is_kept(name: str) -> None:
     assert (verdict.bounce_class, verdict.kind, verdict.rule) == (name, KINDS[name], "source")
 
 
-def test_class_given_by_the_source_has_its_own_kind_though_the_reply_was_a_temporary_one() -> None:
+def test_class_given_by_the_source_has_its_own_kind() -> None:
+    """Though the reply was a temporary one."""
     reported = {"smtp_code": 450, "enhanced_status": "4.1.1", "diagnostic": "450 4.1.1 User unknown"}
     assert RULES(bounced(bounce_class="invalid_recipient", **reported)).kind == "hard"
     assert RULES(bounced(**reported)).kind == "soft"

@@ -105,7 +105,8 @@ def test_decision_counts_from_when_it_was_made_until_its_time_is_over() -> None:
     assert [level(one, at_ms=at) for at in times] == ["critical", "good", "good", "critical"]
 
 
-def test_decision_about_a_customer_counts_for_its_streams_and_one_about_a_stream_for_that_alone() -> None:
+def test_decision_about_a_customer_counts_for_its_streams() -> None:
+    """One about a stream counts for that stream alone."""
     assert level([decided("none")], scope="stream:news") == "good"
     of_stream = [decided("none", stream="news")]
     assert [level(of_stream, scope=scope) for scope in ("customer", "stream:news", "stream:receipts")] == [
@@ -115,7 +116,8 @@ def test_decision_about_a_customer_counts_for_its_streams_and_one_about_a_stream
     ]
 
 
-def test_decision_about_a_customer_takes_precedence_over_the_policys_override_of_a_stream() -> None:
+def test_decision_about_a_customer_precedes_the_policys_override_of_a_stream() -> None:
+    """What an operator decided takes precedence over what the policy file says, however narrow that is."""
     own = Override(customer="acme", stream="news", rule="failure", reason="strict", levels=Levels(critical=0.01))
     policy = msgspec.structs.replace(POLICY, overrides=(own,))
     assert level([], 50, "stream:news", policy=policy) == "critical"

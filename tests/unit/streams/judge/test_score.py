@@ -65,7 +65,8 @@ def test_listing_counts_even_where_no_rate_has_enough_mail() -> None:
     assert (found["blacklisting"], found["overall"], found["complaints"]) == (15, 15, None)
 
 
-def test_class_has_no_score_of_blacklisting_for_nobody_knows_which_of_them_used_what_is_listed() -> None:
+def test_class_has_no_score_of_blacklisting() -> None:
+    """Nobody knows which class used what is listed."""
     spotless = WindowCounts(delivered=50_000, fbl_delivered=20_000, sent=50_000)
     found = score_of(SubjectCounts(customer="acme", scope="class:bulk", windows={"24h": spotless}), POLICY)
     assert found == {**dict.fromkeys(SCORES, 100), "blacklisting": None}

@@ -345,9 +345,10 @@ def test_law_the_same_burn_of_more_mail_never_turns_bad_into_good(
 
 
 @given(nested_windows, st.sampled_from(["complaint_burn", "failure_burn"]))
-def test_law_a_burn_opens_only_where_it_holds_and_where_every_window_alone_would_open(
+def test_law_a_burn_opens_only_where_every_window_alone_would_open(
     windows: dict[str, WindowCounts], metric: str
 ) -> None:
+    """And only where the burn itself holds."""
     found = burn_of(windows, metric)
     assert RANK[found.level] <= RANK[found.holding_level]
     assert found.lower <= found.rate <= found.upper
@@ -436,9 +437,10 @@ def test_law_bounds_enclose_the_rate(counts: SubjectCounts) -> None:
 
 
 @given(subjects)
-def test_law_level_is_the_highest_that_any_window_with_enough_volume_certainly_reaches(
+def test_law_level_is_the_highest_that_any_window_certainly_reaches(
     counts: SubjectCounts,
 ) -> None:
+    """Of the windows with enough volume."""
     rule = next(each for each in POLICY.rules if each.name == "complaint")
     reached = {
         level
@@ -503,7 +505,8 @@ def test_rule_about_one_provider_judges_the_mail_to_it_alone() -> None:
     assert (said.standing, said.verdicts[0].numerator, said.verdicts[0].denominator) == ("warning", 90, 200)
 
 
-def test_who_sends_a_provider_too_little_is_not_judged_by_it_and_may_be_good_otherwise() -> None:
+def test_who_sends_a_provider_too_little_is_not_judged_by_it() -> None:
+    """And may be good otherwise."""
     general = Rule(name="block", metric="block", windows=("24h",), min_volume=200, levels=Levels(warning=0.1))
     for there in (None, WindowCounts(delivered=1, block=90)):
         said = judge(at_microsoft(there), Policy(rules=(general, BLOCKED)), 0)

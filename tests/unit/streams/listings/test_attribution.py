@@ -49,7 +49,8 @@ def test_who_has_more_complaints_than_its_mail_explains_comes_first() -> None:
     ]
 
 
-def test_share_is_that_of_all_excess_and_a_complaint_weighs_as_much_as_17_invalid_recipients() -> None:
+def test_share_is_that_of_all_excess() -> None:
+    """A complaint weighs as much as 17 invalid recipients."""
     found = attribute(
         [
             CustomerUse("listwasher", 1_000, invalid=300),

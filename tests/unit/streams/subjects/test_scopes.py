@@ -13,7 +13,8 @@ def test_sub_account_is_what_stands_before_the_first_slash(stream: str, account:
     assert sub_account(stream) == account
 
 
-def test_mail_belongs_to_its_customer_its_stream_and_the_sub_account_where_there_is_one() -> None:
+def test_mail_belongs_to_its_customer_its_stream_and_its_sub_account() -> None:
+    """To a sub-account only where there is one."""
     assert scopes_of("eu/news") == ("customer", "stream:eu/news", "sub_account:eu")
     assert scopes_of("news") == ("customer", "stream:news")
     assert scopes_of("/news") == ("customer", "stream:/news")
