@@ -69,8 +69,9 @@ bench-quick: $(DEVELOPMENT) ## a small trial of the same, without other stream p
 	$(BIN)/python -m benchmarks.memory --trial --customers 5000
 	$(BIN)/python -m benchmarks.report --folder target/bench-quick
 
-schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas and the dashboard
+schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables as they stand and the dashboard
 	$(BIN)/python -m jobs.setup.topics schemas
+	$(BIN)/python -m jobs.setup.current_tables
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
 

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from api.http.standing import standing
 from api.text.explanation import lines
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
+from jobs.setup.current_tables import FILE, current_tables
 from jobs.setup.migrate import migrate, migrations, render
 from schemas import policy, providers
 from schemas.counts import MEASURES
@@ -28,6 +30,16 @@ def test_every_migration_is_applied_once_and_recorded(new_database: Callable[[],
     applied = migrate(settings)
     assert applied == [f"{each.number:04}_{each.name}" for each in migrations()]
     assert migrate(settings) == []
+
+
+def test_current_sql_has_every_table_as_it_stands_after_all_migrations(new_database: Callable[[], ClickHouse]) -> None:
+    settings = new_database()
+    migrate(settings)
+    store = open_store(settings)
+    text = current_tables(store)
+    store.close()
+    file = resources.files("schemas").joinpath("clickhouse", FILE)
+    assert file.read_text(encoding="utf-8") == text, "run `make schemas`"
 
 
 def test_counts_table_has_every_measure(store_settings: ClickHouse) -> None:
