@@ -154,7 +154,7 @@ def read(file: Traversable) -> Topic:
     except msgspec.ValidationError as error:
         raise TopicsError(f"{file.name}: {_field_first(str(error))}") from error
     if file.name != f"{topic.topic}.yaml":
-        raise TopicsError(f"{file.name}: topic: it says {topic.topic}, the file name another")
+        raise TopicsError(f"{file.name}: topic: it says {topic.topic}, the file name says otherwise")
     topic.message_type()
     return topic
 

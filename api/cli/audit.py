@@ -18,7 +18,7 @@ def show_audit(
     customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
     since: Annotated[str, typer.Option("--since", help="How far back, for example 30d.")] = "30d",
     people: Annotated[bool, typer.Option("--people", help="Only what people decided, no verdicts.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many, the newest.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most this many, the newest.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
 ) -> None:
     """Show what is on record, newest first: policies applied, overrides, acknowledgements, suspensions, changes of the

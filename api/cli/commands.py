@@ -306,7 +306,7 @@ def keys_list(settings: Settings) -> None:
 
 
 def keys_revoke(settings: Settings, which: str) -> None:
-    """Refuse a key from now on."""
+    """Revoke a key: it is refused from now on."""
     store = open_store(settings.clickhouse)
     owner = revoke(store, which, utc_now_ms())
     store.close()

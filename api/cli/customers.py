@@ -13,7 +13,7 @@ from schemas.times import utc_now_ms
 from streams.decisions.customers import read_customers
 from streams.io.store import open_store
 
-app = typer.Typer(help="What rules may go by: plans, and domains that customers send from.", no_args_is_help=True)
+app = typer.Typer(help="What rules may depend on: plans, and domains that customers send from.", no_args_is_help=True)
 
 By = Annotated[str, typer.Option("--by", help="Who decides it.")]
 Why = Annotated[str, typer.Option("--why", help="The reason.")]
@@ -27,10 +27,10 @@ def import_list(
     by: By,
     why: Why = "",
     whole: Annotated[
-        bool, typer.Option("--whole", help="Take those off the list that the file does not name.")
+        bool, typer.Option("--whole", help="Remove those from the list that the file does not name.")
     ] = False,
 ) -> None:
-    """Take a list of customers over: all of it, or nothing where a line is wrong.
+    """Import a list of customers: all of it, or nothing if a line is wrong.
 
     Several domains of a customer are separated by spaces; domains below them are the customer's too.
     """

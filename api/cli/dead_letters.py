@@ -42,13 +42,13 @@ MAX_MESSAGE_BYTES = 16_000_000
 app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(help="The letter's id or short id, or a unique prefix of one.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids or short ids, or the starts of them.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids or short ids, or unique prefixes of them.")]
 Topic = Annotated[str, typer.Option("--topic", help="Only of this topic.")]
 ReasonText = Annotated[
-    str, typer.Option("--reason", help="Only with this text in the reason, as it is or as --summary has it.")
+    str, typer.Option("--reason", help="Only with this text in the reason, as it is or as --summary shows it.")
 ]
-Since = Annotated[str, typer.Option("--since", help="Only of the last, for example, 24h.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many lines.")]
+Since = Annotated[str, typer.Option("--since", help="Only of this last period, for example 24h.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many lines.")]
 
 
 @app.command("list")
@@ -83,7 +83,7 @@ def list_letters(
 def show(
     ctx: typer.Context,
     which: Id,
-    payload_only: Annotated[bool, typer.Option("--payload", help="Only the original bytes, to be mended.")] = False,
+    payload_only: Annotated[bool, typer.Option("--payload", help="Only the original bytes, to be corrected.")] = False,
 ) -> None:
     """Show one dead letter, with its bytes."""
     settings = reached(ctx.obj)
@@ -110,7 +110,7 @@ def replay(
     reason: ReasonText = "",
     since: Since = "",
     mended: Annotated[
-        str, typer.Option("--with", metavar="FILE", help="Send the mended bytes of FILE (- is standard input).")
+        str, typer.Option("--with", metavar="FILE", help="Send the corrected bytes of FILE (- is standard input).")
     ] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Send what still cannot be read, and what was replayed before.")

@@ -57,7 +57,7 @@ _DECODER = msgspec.json.Decoder(Counted)
 def judge_counts(
     file: Annotated[Path, typer.Option("--policy", help="The policy to judge by.")],
 ) -> None:
-    """Say what a policy makes of counts on standard input, JSON lines: rate, interval and level.
+    """Judge counts on standard input (JSON lines) by a policy: rate, interval and level.
 
     A line has customer, metric, window, numerator and denominator, for a burn period_denominator too; it is judged by
     its window alone. Overrides of the policy that are in force now hold. Rules on the mail to some mailbox providers

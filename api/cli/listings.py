@@ -38,7 +38,9 @@ class ShownListing(CausedListing, frozen=True, kw_only=True):
 def list_listings(
     ctx: typer.Context,
     only_open: Annotated[bool, typer.Option("--open", help="Only those in force.")] = False,
-    since: Annotated[str, typer.Option("--since", help="Also those that ended in the last, for example, 30d.")] = "30d",
+    since: Annotated[
+        str, typer.Option("--since", help="Also those that ended in this last period, for example 30d.")
+    ] = "30d",
     customer: Annotated[str, typer.Option("--customer", help="Only of what this customer sent through.")] = "",
     as_json: AsJson = False,
 ) -> None:

@@ -87,7 +87,7 @@ alerts_app.command("text")(tell_alert)
 app.add_typer(alerts_app, name="alerts")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; repmon.toml if there.")]
-Duration = Annotated[str, typer.Option("--for", help="End by itself after, for example, 60s or 5m.")]
+Duration = Annotated[str, typer.Option("--for", help="Stop after this time, for example 60s or 5m.")]
 FORMAT_HELP = f"One of {', '.join(EVERY_FORMAT)}."
 NOISY = ("faust", "mode", "aiokafka", "kafka", "urllib3", "clickhouse_connect")
 
@@ -96,7 +96,7 @@ NOISY = ("faust", "mode", "aiokafka", "kafka", "urllib3", "clickhouse_connect")
 def configure(
     ctx: typer.Context,
     config: ConfigFile = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is being done.")] = False,
 ) -> None:
     """Read the settings once for every command."""
     lines = logging.StreamHandler(sys.stderr)
@@ -113,7 +113,9 @@ def configure(
 def demo(
     ctx: typer.Context,
     duration: Duration = "",
-    rate: Annotated[int, typer.Option(help="Events per second while a day is played back; 0 is flat out.")] = 20_000,
+    rate: Annotated[
+        int, typer.Option(help="Events per second while a day is played back; 0 is as fast as possible.")
+    ] = 20_000,
     customers: Annotated[int, typer.Option(help="How many customers.")] = 200,
     messages: Annotated[int, typer.Option(help="Messages in the day played back.")] = 500_000,
     seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 1,
@@ -140,7 +142,7 @@ def up(
 
 @app.command()
 def ingest(ctx: typer.Context) -> None:
-    """Take events in from Kafka, and count them in ClickHouse."""
+    """Read events from Kafka, and count them in ClickHouse."""
     commands.ingest(ctx.obj)
 
 
@@ -158,7 +160,7 @@ def api(ctx: typer.Context) -> None:
 
 @app.command()
 def collect(ctx: typer.Context) -> None:
-    """Take providers' webhooks in over HTTP, and hand them to Kafka."""
+    """Receive providers' webhooks over HTTP, and pass them to Kafka."""
     commands.collect(reached(ctx.obj))
 
 
@@ -176,9 +178,9 @@ def simulate(
     customers: Annotated[int, typer.Option(help="How many customers.")] = 200,
     messages: Annotated[int, typer.Option(help="Messages in the day.")] = 500_000,
     hours: Annotated[float, typer.Option(help="How long before now the day begins.")] = 24.0,
-    rate: Annotated[int, typer.Option(help="Events per second; 0 is flat out.")] = 20_000,
+    rate: Annotated[int, typer.Option(help="Events per second; 0 is as fast as possible.")] = 20_000,
     live: Annotated[float, typer.Option(help="Then continue in real time for so many seconds; -1 is for ever.")] = 0.0,
-    live_rate: Annotated[int, typer.Option(help="Events per second while going on.")] = 500,
+    live_rate: Annotated[int, typer.Option(help="Events per second while it continues.")] = 500,
 ) -> None:
     """Send the traffic of a simulated fleet to the broker."""
     day = commands.SimulatedDay(
@@ -202,7 +204,7 @@ def ingest_file(
 
 @app.command()
 def classify(ctx: typer.Context) -> None:
-    """Say of bounces on standard input, JSON lines, what each means: class, kind and rule."""
+    """Classify bounces on standard input (JSON lines): class, kind and rule of each."""
     rules = load_classifier(ctx.obj)
     if not classify_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, rules, providers.load_providers()):
         raise typer.Exit(1)
@@ -248,10 +250,10 @@ def alerts(
 @app.command("suspend-hook")
 def suspend_hook(
     ctx: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whom it would suspend.")] = False,
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Say everything again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print whom it would suspend.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Print everything again.")] = False,
 ) -> None:
-    """Consume alerts and say, once each, whom it would suspend and why."""
+    """Read alerts and print, once each, whom it would suspend and why."""
     commands.suspend_hook(reached(ctx.obj), dry_run=dry_run, from_beginning=from_beginning)
 
 
@@ -272,7 +274,7 @@ def keys_create(
     ctx: typer.Context,
     customer: Annotated[str, typer.Option(help="Whose key it is.")] = "",
     operator: Annotated[bool, typer.Option("--operator", help="A key that may ask for any customer.")] = False,
-    label: Annotated[str, typer.Option(help="A note to tell keys apart.")] = "",
+    label: Annotated[str, typer.Option(help="A note to distinguish keys.")] = "",
 ) -> None:
     """Make a key and show it, once."""
     commands.keys_create(reached(ctx.obj), customer, operator=operator, label=label)
@@ -280,13 +282,13 @@ def keys_create(
 
 @keys_app.command("list")
 def keys_list(ctx: typer.Context) -> None:
-    """Show whose keys there are; the keys themselves are not known."""
+    """List keys by owner; the keys themselves are not stored."""
     commands.keys_list(reached(ctx.obj))
 
 
 @keys_app.command("revoke")
 def keys_revoke(ctx: typer.Context, key: Annotated[str, typer.Argument(help="The key, or its id.")]) -> None:
-    """Refuse a key from now on."""
+    """Revoke a key: it is refused from now on."""
     commands.keys_revoke(reached(ctx.obj), key)
 
 

@@ -112,7 +112,7 @@ def diff(
 @app.command("history")
 def show_history(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many lines.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many lines.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
 ) -> None:
     """Show which policies were applied, newest first: when, by whom, why."""

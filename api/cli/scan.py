@@ -33,7 +33,7 @@ NOTHING_LEARNED = 3
 def scan_blocklists(
     ctx: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="One scan, then end; the next one takes second looks.")] = False,
-    every: Annotated[str, typer.Option(help="Every list, whatever it weighs, after, for example, 10m.")] = "",
+    every: Annotated[str, typer.Option(help="Ask every list this often, whatever it weighs, for example 10m.")] = "",
     ip: Annotated[list[str] | None, typer.Option("--ip", help="Ask about this address alone; may be repeated.")] = None,
     domain: Annotated[
         list[str] | None, typer.Option("--domain", help="Ask about this domain alone; may be repeated.")
@@ -51,13 +51,13 @@ def scan_blocklists(
     """
     asked = [*named("--ip", "ip", ip or ()), *named("--domain", "domain", domain or ())]
     if asked and (once or every):
-        raise SettingsError("--ip and --domain go with neither --once nor --every")
+        raise SettingsError("--ip and --domain exclude --once and --every")
     if once and every:
         raise SettingsError("--once and --every: give one of them")
     if publish and not asked:
-        raise SettingsError("--publish goes with --ip or --domain")
+        raise SettingsError("--publish needs --ip or --domain")
     if as_json and not (asked or once):
-        raise SettingsError("--json goes with --once, --ip or --domain")
+        raise SettingsError("--json needs --once, --ip or --domain")
     if asked:
         settings: Settings = reached(ctx.obj) if publish else ctx.obj
         raise typer.Exit(ask(settings, asked, publish=publish, as_json=as_json))

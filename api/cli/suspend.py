@@ -18,7 +18,7 @@ By = Annotated[str, typer.Option("--by", help="Who decides it.")]
 def suspend_customer(
     ctx: typer.Context, customer: Name, by: By, why: Annotated[str, typer.Option("--why", help="The reason.")]
 ) -> None:
-    """Say that a customer is suspended: it stays suspended until `unsuspend`, and is judged as before.
+    """Record that a customer is suspended: it stays suspended until `unsuspend`, and is judged as before.
 
     Nothing is stopped by this; that is for your mail servers. It is on record who decided it, when and why.
     """
@@ -31,7 +31,7 @@ def suspend_customer(
 def unsuspend_customer(
     ctx: typer.Context, customer: Name, by: By, why: Annotated[str, typer.Option("--why", help="The reason.")] = ""
 ) -> None:
-    """Say that a customer is suspended no more."""
+    """Record that a customer is no longer suspended."""
     store = open_store(reached(ctx.obj).clickhouse)
     found = unsuspend(store, customer, by=by, why=why, now_ms=utc_now_ms())
     store.close()

@@ -27,16 +27,16 @@ def try_file(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="The policy to try.")],
     since: Annotated[str, typer.Option("--since", help="How far back, for example 30d.")] = "30d",
-    level: Annotated[str, typer.Option("--level", help="Flagged is who stands at this level or worse.")] = "watch",
+    level: Annotated[str, typer.Option("--level", help="Flag customers at this level or worse.")] = "watch",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object; times are epoch ms.")] = False,
 ) -> None:
-    """Say whom a policy would have flagged or freed, against the policy in force, and when. Touches nothing.
+    """Show whom a policy would have flagged or freed, compared with the policy in force, and when. Changes nothing.
 
     Both policies go through the stored history in steps of an hour, as the monitor would have judged at each full hour.
     What `repmon override` holds is left out of both.
     """
     if level not in LEVELS[1:]:
-        raise SettingsError(f"--level: {level!r} is none of {', '.join(LEVELS[1:])}")
+        raise SettingsError(f"--level: {level!r} is not one of {', '.join(LEVELS[1:])}")
     settings, now_ms = reached(ctx.obj), utc_now_ms()
     ago_ms = round((seconds(since, "--since") or 0) * 1000)
     if not HOUR_MS <= ago_ms < LONGEST_MS:

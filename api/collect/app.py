@@ -101,7 +101,7 @@ class Collector:
             if verdict == "confirm":
                 await self._confirm(source, body)
             if verdict == "unsubscribed":
-                log.warning("%s: SNS sends no more: the subscription was ended", source.name)
+                log.warning("%s: SNS no longer sends: the subscription was ended", source.name)
             if verdict != "keep":
                 return "answered"
             await self._deliver(source, body)

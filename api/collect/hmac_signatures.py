@@ -51,7 +51,7 @@ def verify_standard(headers: Headers, body: bytes, key: bytes, now_s: float, tol
     unique, time, given = (header(headers, f"{name}-{part}") for part in ("id", "timestamp", "signature"))
     wanted = base64.b64encode(_hmac(key, f"{unique}.{time}.".encode() + body, "sha256"))
     if not any(same(each.removeprefix("v1,"), wanted) for each in given.split() if each.startswith("v1,")):
-        raise SignatureError("no signature fits the body")
+        raise SignatureError("no signature matches the body")
     check_age(time, now_s, tolerance_s)
 
 
@@ -73,13 +73,13 @@ def verify_mailgun(body: bytes, key: str, now_s: float, tolerance_s: float) -> N
     It does not cover the event itself: who sees one request can send another event with its signature.
 
     Raises:
-        SignatureError: it does not fit, is missing, or the time is too far from `now_s` (epoch seconds).
+        SignatureError: it does not match, is missing, or the time is too far from `now_s` (epoch seconds).
     """
     signed = _mailgun_form(body) if is_form(body) else _decoded(body, _Mailgun).signature
     time = str(signed.timestamp)
     wanted = _hmac(key.encode(), f"{time}{signed.token}".encode("utf-8", "surrogatepass"), "sha256").hex()
     if not any(same(each, wanted) for each in (signed.signature, signed.parent_signature)):
-        raise SignatureError("the signature does not fit time and token")
+        raise SignatureError("the signature does not match time and token")
     check_age(time, now_s, tolerance_s)
 
 
@@ -99,7 +99,7 @@ def verify_hex(headers: Headers, body: bytes, name: str, secret: str) -> None:
     https://docs.mailtrap.io/email-api-smtp/advanced/webhooks . No time is signed.
 
     Raises:
-        SignatureError: it does not fit, or is missing.
+        SignatureError: it does not match, or is missing.
     """
     expect(header(headers, name).lower(), _hmac(secret.encode(), body, "sha256").hex(), "the signature of the body")
 
@@ -124,7 +124,7 @@ def verify_mandrill(headers: Headers, body: bytes, key: str, url: str) -> None:
     No time is signed.
 
     Raises:
-        SignatureError: it does not fit, is missing, or the body is no form.
+        SignatureError: it does not match, is missing, or the body is no form.
     """
     fields = _fields(body)
     signed = url + "".join(name + value for name in sorted(fields) for value in fields[name])

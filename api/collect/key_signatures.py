@@ -18,7 +18,7 @@ def elliptic_key(text: str) -> ec.EllipticCurvePublicKey:
     """An ECDSA key on P-256, in PEM or as base64 of its DER form.
 
     Raises:
-        KeyFormatError: it is none.
+        KeyFormatError: it is not such a key.
     """
     key = _public_key(text)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
@@ -30,7 +30,7 @@ def rsa_key(text: str) -> RSAPublicKey:
     """An RSA key, in PEM, as base64 of its DER form, or in a DKIM record (RFC 6376 section 3.6.1).
 
     Raises:
-        KeyFormatError: it is none.
+        KeyFormatError: it is not such a key.
     """
     key = _public_key(text)
     if not isinstance(key, RSAPublicKey):
@@ -57,14 +57,14 @@ def verify_sendgrid(
     https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
 
     Raises:
-        SignatureError: it does not fit, a header is missing, or the time is too far from `now_s` (epoch seconds).
+        SignatureError: it does not match, a header is missing, or the time is too far from `now_s` (epoch seconds).
     """
     given = header(headers, "X-Twilio-Email-Event-Webhook-Signature")
     time = header(headers, "X-Twilio-Email-Event-Webhook-Timestamp")
     try:
         key.verify(unbase64(given, "the signature"), time.encode() + body, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
-        raise SignatureError("the signature does not fit time and body") from error
+        raise SignatureError("the signature does not match time and body") from error
     check_age(time, now_s, tolerance_s)
 
 
@@ -74,7 +74,7 @@ def verify_postal(headers: Headers, body: bytes, key: RSAPublicKey) -> None:
     https://github.com/postalserver/postal/blob/main/lib/postal/http.rb . No time is signed.
 
     Raises:
-        SignatureError: the better of those sent does not fit, or none is sent.
+        SignatureError: the better of those sent does not match, or none is sent.
     """
     better = "X-Postal-Signature-256"
     if better.lower() in headers:
@@ -88,9 +88,9 @@ def check_rsa(key: RSAPublicKey, signature: bytes, signed: bytes, digest: hashes
     """RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
 
     Raises:
-        SignatureError: it does not fit.
+        SignatureError: it does not match.
     """
     try:
         key.verify(signature, signed, padding.PKCS1v15(), digest)
     except InvalidSignature as error:
-        raise SignatureError("the signature does not fit what is signed") from error
+        raise SignatureError("the signature does not match what is signed") from error

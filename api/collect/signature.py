@@ -53,7 +53,7 @@ def unbase64(text: str, what: str) -> bytes:
     """The bytes of base64 text (RFC 4648 section 4).
 
     Raises:
-        SignatureError: it is none; `what` is named.
+        SignatureError: it is not base64; `what` is named.
     """
     try:
         return base64.b64decode(text, validate=True)
@@ -68,7 +68,7 @@ def check_age(seconds: str | float, now_s: float, tolerance_s: float) -> None:
         SignatureError: it is, or the time is no number of seconds since 1970.
     """
     if isinstance(seconds, str) and not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 12):
-        raise SignatureError("the time of the signature is no number of seconds")
+        raise SignatureError("the time of the signature is not a number of seconds")
     age = now_s - float(seconds)
     if age > tolerance_s:
         raise SignatureError(f"signed {age:,.0f} s ago; the limit is {tolerance_s:,.0f}")

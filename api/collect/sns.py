@@ -90,14 +90,14 @@ def check_topic(message: Message, topic_arn: str) -> None:
         SignatureError: the message is of another topic.
     """
     if message.topic_arn != topic_arn:
-        raise SignatureError(f"a message of another topic, {message.topic_arn[:256]!r}")
+        raise SignatureError(f"a message of a different topic, {message.topic_arn[:256]!r}")
 
 
 def verify_sns(message: Message, key: RSAPublicKey, now_s: float, tolerance_s: float) -> None:
     """The signature of a message with the key of the certificate that it names.
 
     Raises:
-        SignatureError: it does not fit, or the message's time is too far from `now_s` (epoch seconds).
+        SignatureError: it does not match, or the message's time is too far from `now_s` (epoch seconds).
     """
     digest = _DIGESTS.get(message.signature_version)
     if digest is None:
@@ -106,7 +106,7 @@ def verify_sns(message: Message, key: RSAPublicKey, now_s: float, tolerance_s: f
     try:
         signed_s = datetime.fromisoformat(message.timestamp).timestamp()
     except (ValueError, OverflowError) as error:
-        raise SignatureError("Timestamp is no time") from error
+        raise SignatureError("Timestamp is not a time") from error
     check_age(signed_s, now_s, tolerance_s)
 
 

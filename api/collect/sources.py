@@ -81,11 +81,11 @@ def _check_use(where: str, source: Source, scheme: Scheme | None) -> None:
     for each in get_args(Proof):
         if getattr(source, each) and (scheme is None or scheme.needs != each):
             use = "signs nothing; use user and password, or token" if scheme is None else f"needs {scheme.needs}"
-            raise SettingsError(f"{where}: {each} is of no use, the format {format_name} {use}")
+            raise SettingsError(f"{where}: {each} is not used: the format {format_name} {use}")
     if source.tolerance_s is not None and (scheme is None or scheme.oldest_s is None):
-        raise SettingsError(f"{where}: tolerance_s is of no use, the format {format_name} signs no time")
+        raise SettingsError(f"{where}: tolerance_s is not used: the format {format_name} signs no time")
     if source.url and format_name != "mandrill":
-        raise SettingsError(f"{where}: url is of no use, the format {format_name} does not sign the address")
+        raise SettingsError(f"{where}: url is not used: the format {format_name} does not sign the address")
 
 
 def _credentials(where: str, source: Source) -> list[Check]:

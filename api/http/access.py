@@ -85,7 +85,7 @@ def customer_for(owner: KeyOwner, customer: str | None) -> str:
             )
         return customer
     if customer is not None and customer != owner.customer:
-        raise ApiError(HTTPStatus.FORBIDDEN, "this key speaks for one customer only")
+        raise ApiError(HTTPStatus.FORBIDDEN, "this key is for one customer only")
     return owner.customer
 
 

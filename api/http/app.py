@@ -48,7 +48,7 @@ v1 = APIRouter(
     prefix="/v1",
     responses={
         401: {"model": Problem, "description": "No key, or one that is not known or was revoked."},
-        403: {"model": Problem, "description": "The key speaks for another customer."},
+        403: {"model": Problem, "description": "The key is for another customer."},
         422: {"model": Problem, "description": "A parameter is missing or wrong; `errors` names it."},
         503: STORE_DOWN,
     },

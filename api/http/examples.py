@@ -213,7 +213,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
         "type": "about:blank",
         "title": "Forbidden",
         "status": 403,
-        "detail": "this key speaks for one customer only",
+        "detail": "this key is for one customer only",
     },
     "422": {
         "type": "about:blank",

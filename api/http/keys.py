@@ -41,7 +41,7 @@ class ApiKeyError(InvalidInputError):
 
 
 class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a key speaks for; `customer` is '' for an operator. `id` names the key and cannot be used as one."""
+    """Whose key it is; `customer` is '' for an operator. `id` names the key and cannot be used as one."""
 
     id: str
     customer: str

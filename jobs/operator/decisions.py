@@ -86,7 +86,7 @@ def add_override(
     if rule not in (names := [each.name for each in policy.rules]):
         raise DecisionError(f"--rule: policy {policy.version} has no rule {rule!r}; it has {', '.join(names)}")
     if at_most not in get_args(Cap):
-        raise DecisionError(f"--level: {at_most!r} is none of {', '.join(get_args(Cap))}")
+        raise DecisionError(f"--level: {at_most!r} is not one of {', '.join(get_args(Cap))}")
     if until_ms <= now_ms:
         raise DecisionError(f"--until: {rfc3339(until_ms)} is over")
     if until_ms > now_ms + LONGEST_MS:

@@ -54,11 +54,11 @@ def adapt(raw: bytes, context: Context) -> list[BlocklistEvent]:
 def _read(fields: Fields, context: Context) -> Iterator[BlocklistEvent]:
     record = typed(fields, _Record)
     if (record.zone is None) == (record.zones is None):
-        raise AdaptError("either `zone` or `zones` is wanted")
+        raise AdaptError("either `zone` or `zones` is needed")
     monitor = named(record.monitor.strip(), "monitor")
     time_ms = told_now_ms(context) if record.time is None else moment_ms(record.time, "time")
     if record.zones is not None and (record.status != "listed" or record.codes or record.weight):
-        raise AdaptError("`status`, `codes` and `weight` are of one `zone`, and not of `zones`")
+        raise AdaptError("`status`, `codes` and `weight` need `zone`, not `zones`")
     field, named_zones = ("zone", [record.zone or ""]) if record.zones is None else ("zones", record.zones)
     zones = list(dict.fromkeys(zone_of(each, field) for each in named_zones))
     for zone in zones:

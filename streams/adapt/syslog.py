@@ -84,4 +84,4 @@ def _without_year(month: str, day: str, clock: str, zone: tzinfo, now_ms: int | 
             continue
         if moment <= latest:
             return epoch_ms(moment)
-    raise AdaptError(f"the time {written!r} is none")
+    raise AdaptError(f"the time {written!r} is not a time")

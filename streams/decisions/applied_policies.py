@@ -56,7 +56,7 @@ def named(store: Store, version: str) -> AppliedPolicy:
     if not found:
         raise PolicyError(f"no policy with version {version!r} was applied; `repmon policy history` shows which were")
     if len(versions) > 1 and version not in versions:
-        raise PolicyError(f"version {version!r} means several: {', '.join(sorted(versions))}")
+        raise PolicyError(f"version {version!r} matches several: {', '.join(sorted(versions))}")
     return next(each for each in found if len(versions) == 1 or each.version == version)
 
 

@@ -261,7 +261,9 @@ class IngestWorker:
             if current is None or current.source is not each.batch.source or source is None:
                 continue
             if not each.ours:
-                log.warning("%s: another worker stored first; going on at %s", each.batch.source.name, each.stored + 1)
+                log.warning(
+                    "%s: another worker stored first; continuing at %s", each.batch.source.name, each.stored + 1
+                )
                 self._start_partitions([where])
                 self._go_to(source, where)
             self._commit(source, TopicPartition(*where, each.stored + 1))

@@ -194,10 +194,10 @@ def test_with_publish_it_is_reported_as_a_scan_does(
         (["--ip", "192.0.2.0/24"], "--ip: '192.0.2.0/24' is not an IP address"),
         (["--domain", "192.0.2.1"], "--domain: '192.0.2.1' is not a domain"),
         (["--domain", "a\x1b[31m"], "--domain: "),
-        (["--ip", "192.0.2.1", "--once"], "--ip and --domain go with neither --once nor --every"),
+        (["--ip", "192.0.2.1", "--once"], "--ip and --domain exclude --once and --every"),
         (["--once", "--every", "5m"], "--once and --every: give one of them"),
-        (["--publish"], "--publish goes with --ip or --domain"),
-        (["--json"], "--json goes with --once, --ip or --domain"),
+        (["--publish"], "--publish needs --ip or --domain"),
+        (["--json"], "--json needs --once, --ip or --domain"),
         (["--every", "soon"], "--every: 'soon' is not a duration"),
     ],
 )

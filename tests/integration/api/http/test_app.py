@@ -84,7 +84,7 @@ def test_alert_repeated_with_another_level_is_shown_as_it_was_stored_last(fresh:
 @pytest.mark.parametrize("other", ["rival", "nobody", "", "ACME", "acme ", "acme' OR '1'='1"])
 def test_customer_who_names_another_is_refused_whether_that_one_exists_or_not(api: Api, path: str, other: str) -> None:
     refused = problem(api.get(path, customer=other, **({"metric": "failure"} if "rates" in path else {})), 403)
-    assert refused["detail"] == "this key speaks for one customer only"
+    assert refused["detail"] == "this key is for one customer only"
 
 
 def test_customer_may_name_itself(api: Api) -> None:

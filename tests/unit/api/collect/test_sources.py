@@ -90,8 +90,8 @@ def test_format_that_signs_nothing_asks_for_credentials(form: str) -> None:
     ("settings", "said"),
     [
         ({"form": "nope", "secret": "x"}, "there is no format 'nope'"),
-        ({"form": "postmark", "secret": "x"}, "secret is of no use, the format postmark signs nothing"),
-        ({"form": "sendgrid", "secret": "x"}, "secret is of no use, the format sendgrid needs public_key"),
+        ({"form": "postmark", "secret": "x"}, "secret is not used: the format postmark signs nothing"),
+        ({"form": "sendgrid", "secret": "x"}, "secret is not used: the format sendgrid needs public_key"),
         ({"form": "sendgrid", "public_key": "x"}, "public_key: neither PEM nor base64"),
         ({"form": "resend", "secret": "whsec_!"}, "secret: not base64"),
         ({"form": "mandrill", "secret": "x"}, "url is missing"),

@@ -204,8 +204,8 @@ def test_own_format_says_with_zones_that_these_are_all() -> None:
 @pytest.mark.parametrize(
     ("record", "complaint"),
     [
-        ({"resource": IP}, "either `zone` or `zones` is wanted"),
-        ({"resource": IP, "zone": "a.example", "zones": []}, "either `zone` or `zones` is wanted"),
+        ({"resource": IP}, "either `zone` or `zones` is needed"),
+        ({"resource": IP, "zone": "a.example", "zones": []}, "either `zone` or `zones` is needed"),
         (
             {"resource": IP, "zones": ["a.example"], "status": "delisted"},
             "`status`, `codes` and `weight` are of one `zone`",
