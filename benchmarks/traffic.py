@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.kumomta import log_record
-from jobs.simulate.fleet import build
+from jobs.simulate.fleet import build_fleet
 from jobs.simulate.timed import SLOTS
 from jobs.simulate.traffic import generate
 from schemas.counts import MEASURES
@@ -91,7 +91,7 @@ def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repe
 
 def _sent(events: int, now_ms: int, format_name: str, repeats: bool) -> Iterator[_Sent]:
     messages = round(events * SPARE) + 100
-    for sent in generate(build(SEED, CUSTOMERS), now_ms - HOUR_MS, now_ms, messages, SEED):
+    for sent in generate(build_fleet(SEED, CUSTOMERS), now_ms - HOUR_MS, now_ms, messages, SEED):
         measure, repeated = divmod(sent.slot % SLOTS, 2)
         if sent.topic != MAIL_EVENTS or (repeated and not repeats):
             continue

@@ -21,7 +21,7 @@ DATA_SOURCE_UID = "repmon-clickhouse"
 FILE = Path(__file__).with_name("reputation.json")
 
 
-def build(
+def build_dashboard(
     feedback_loop: Sequence[str] | None = None,
     policy: Policy | None = None,
     data_source: Current | None = None,

@@ -163,9 +163,9 @@ def api(settings: Settings) -> None:
 
 def collect(settings: Settings) -> None:
     """The webhook collector alone."""
-    from api.collect.serve import build, serve
+    from api.collect.serve import build_collector, serve
 
-    collector = build(settings)
+    collector = build_collector(settings)
     host, port = settings.collect.host, settings.collect.port
     listening = _listen(host, port, "collect")
     where = f"[{host}]" if ":" in host else host

@@ -23,7 +23,7 @@ from jobs.resend.dead_letters import (
     Letter,
     Reason,
     Replay,
-    named,
+    letter_named,
     newest,
     oldest_first,
     payloads,
@@ -88,7 +88,7 @@ def show(
     """Show one dead letter, with its bytes."""
     settings = reached(ctx.obj)
     store = open_store(settings.clickhouse)
-    letter = named(store, which)
+    letter = letter_named(store, which)
     payload = payloads(store, [letter]).get(letter.id)
     history = replays(store, letter)
     store.close()
@@ -143,7 +143,7 @@ def _replayed(
     store = open_store(settings.clickhouse)
     letters: Iterable[Letter]
     if which:
-        letters = {each.id: each for each in (named(store, name) for name in which)}.values()
+        letters = {each.id: each for each in (letter_named(store, name) for name in which)}.values()
     else:
         letters = oldest_first(store, chosen, utc_now_ms(), again=force)
     publisher = Publisher(settings.kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})

@@ -13,11 +13,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from api.collect import sns
-from api.collect.body import MemoryBudget, NoRoomError, TooLargeError, TooSlowError, check_length, read
+from api.collect.body import MemoryBudget, NoRoomError, TooLargeError, TooSlowError, check_length, read_body
 from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
 from api.collect.deliver import Deliverer, NotTakenError
-from api.collect.numbers import UNKNOWN, Numbers, RequestOutcome
+from api.collect.numbers import UNKNOWN, CollectorMetrics, RequestOutcome
 from api.collect.pieces import BATCHED, pieces
 from api.collect.schemes import RequestVerdict
 from api.collect.signature import SignatureError
@@ -56,7 +56,7 @@ class Collector:
         fetch: Fetch,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.numbers = Numbers()
+        self.numbers = CollectorMetrics()
         self.deliverer = deliverer
         self.topics = sorted({each.topic for each in sources.values()})
         self._settings = settings
@@ -117,7 +117,7 @@ class Collector:
             )  # fmt: skip
         try:
             check_length(request.headers, limit)
-            return await read(request.stream(), limit, self._settings.body_s, reserve)
+            return await read_body(request.stream(), limit, self._settings.body_s, reserve)
         except TooLargeError as error:
             raise _too_large(f"the body has more than {limit:,} bytes") from error
         except TooSlowError as error:
@@ -153,7 +153,7 @@ class Collector:
             raise _later("the signature cannot be checked now") from error
 
     async def _confirm(self, source: PreparedSource, body: bytes) -> None:
-        message = sns.read(body)
+        message = sns.read_message(body)
         try:
             await asyncio.to_thread(self._fetch, sns.confirmation_url(message))
         except SignatureError as error:

@@ -58,7 +58,7 @@ def check_length(headers: Mapping[str, str], limit: int) -> None:
         raise TooLargeError
 
 
-async def read(pieces: AsyncIterator[bytes], limit: int, within_s: float, take: Callable[[int], None]) -> bytes:
+async def read_body(pieces: AsyncIterator[bytes], limit: int, within_s: float, take: Callable[[int], None]) -> bytes:
     """The whole body.
 
     Raises:

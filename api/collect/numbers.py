@@ -19,7 +19,7 @@ RequestOutcome = Literal[
 UNKNOWN = "unknown"
 
 
-class Numbers:
+class CollectorMetrics:
     """Counters and times, in a registry of their own."""
 
     def __init__(self) -> None:

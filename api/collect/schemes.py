@@ -85,7 +85,7 @@ def _sendgrid(source: Source, oldest_s: float, _certificates: Certificates) -> C
 
 def _ses(source: Source, oldest_s: float, certificates: Certificates) -> Check:
     def check(_headers: Headers, body: bytes, now_s: float) -> RequestVerdict:
-        message = sns.read(body)
+        message = sns.read_message(body)
         sns.check_topic(message, source.topic_arn)
         sns.verify_sns(message, certificates.key(message.signing_cert_url), now_s, oldest_s)
         match message.type:

@@ -15,7 +15,7 @@ from schemas.settings import Settings, SettingsError
 STOP_S = 2.0
 
 
-def build(settings: Settings) -> Collector:
+def build_collector(settings: Settings) -> Collector:
     """A collector whose broker has answered and whose topics are there.
 
     Raises:

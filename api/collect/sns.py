@@ -37,7 +37,7 @@ class Message(msgspec.Struct, rename="pascal", frozen=True):
     token: str = ""
 
 
-def read(body: bytes) -> Message:
+def read_message(body: bytes) -> Message:
     """The envelope in a body.
 
     Raises:

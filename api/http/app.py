@@ -16,7 +16,7 @@ from api.http.listings import all_listings, own_listings
 from api.http.metrics import Stages, registry
 from api.http.models.listings import Listings
 from api.http.models.parameters import CohortsQuery, CommonQuery, ListingsQuery, RatesQuery, ScoresQuery
-from api.http.models.problems import Health, Problem
+from api.http.models.problems import Problem, StoreHealth
 from api.http.models.rates import Cohorts, Series
 from api.http.models.standing import ScoreHistory, Standing
 from api.http.pool import StorePool
@@ -145,11 +145,11 @@ def get_listings(
     response_description="It can.",
     responses={503: STORE_DOWN},
 )
-def get_health(service: Services) -> Health:
+def get_health(service: Services) -> StoreHealth:
     """Asks the store for an answer. Needs no key."""
     with service.stores.lend() as store:
         store.rows("SELECT 1")
-    return Health(status="ok")
+    return StoreHealth(status="ok")
 
 
 def create_app(

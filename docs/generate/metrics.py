@@ -8,7 +8,7 @@ from typing import Any, get_args
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from api.collect.numbers import Numbers, RequestOutcome
+from api.collect.numbers import CollectorMetrics, RequestOutcome
 from api.http.metrics import registry
 from jobs.blocklists.metrics import ScanMetrics
 from streams.intake.metrics import IngestMetrics
@@ -47,7 +47,7 @@ def registries() -> Iterator[tuple[str, CollectorRegistry]]:
     """The metrics of each stage, none of which has counted anything."""
     for stage, numbers in STAGES.items():
         yield stage, registry(partial(dict[str, Any], [(stage, numbers())]))
-    collector = Numbers()
+    collector = CollectorMetrics()
     collector.requests.labels("FORMAT", "OUTCOME")
     collector.bytes.labels("FORMAT")
     yield "collect", collector.registry

@@ -29,7 +29,7 @@ Said = Literal["clear"] | Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenListing:
+class ReportedListing:
     """A listing in force, as last reported at `said_ms` (epoch ms, UTC), by us or by an outside monitor of a name."""
 
     kind: ResourceKind
@@ -55,7 +55,7 @@ class FirstLook:
 class State:
     """What is known of one resource at one zone. `looked_ms` is the last look that was answered; 0 is never."""
 
-    listing: OpenListing | None = None
+    listing: ReportedListing | None = None
     first: FirstLook | None = None
     looked_ms: int = 0
 
@@ -142,8 +142,8 @@ def _goes_on(
     return replace(state, listing=_open(event, now_ms)), [event]
 
 
-def _open(event: BlocklistEvent, now_ms: int) -> OpenListing:
-    return OpenListing(
+def _open(event: BlocklistEvent, now_ms: int) -> ReportedListing:
+    return ReportedListing(
         kind=event.kind,
         resource=event.resource,
         zone=event.zone,

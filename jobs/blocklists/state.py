@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs.blocklists.listing_life import NOTHING, FirstLook, OpenListing, State
+from jobs.blocklists.listing_life import NOTHING, FirstLook, ReportedListing, State
 from jobs.blocklists.zone_trust import Untrusted, ZoneFamily
 from schemas.times import utc_time
 from streams.io.store import Store
@@ -48,14 +48,14 @@ class Trust:
     reason: str = ""
 
 
-def open_listings(store: Store) -> list[OpenListing]:
+def open_listings(store: Store) -> list[ReportedListing]:
     """Every listing in force, by the events stored.
 
     Raises:
         StoreError: the store failed.
     """
     return [
-        OpenListing(
+        ReportedListing(
             kind=kind,
             resource=resource,
             zone=zone,

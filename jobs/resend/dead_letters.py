@@ -156,7 +156,7 @@ def oldest_first(store: Store, chosen: Chosen, until_ms: int, *, again: bool) ->
         after = {"after_ms": last.time_ms, "after_source": last.source, "after_position": last.position}
 
 
-def named(store: Store, which: str) -> Letter:
+def letter_named(store: Store, which: str) -> Letter:
     """The letter that an id, a short id or a unique prefix of one of them names.
 
     Raises:

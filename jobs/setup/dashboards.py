@@ -23,7 +23,7 @@ from schemas.settings import ClickHouse, Grafana
 FOLDER_UID = "repmon"
 TIMEOUT_S = 10.0
 NOT_FOUND = 404
-Answer = TypeVar("Answer")
+GrafanaAnswer = TypeVar("GrafanaAnswer")
 
 
 class DashboardError(ExternalError):
@@ -58,7 +58,7 @@ class _Saved(msgspec.Struct):
 
 def generate() -> str:
     """The dashboard's JSON as kept in `dashboards/reputation.json`."""
-    return reputation.to_json(reputation.build())
+    return reputation.to_json(reputation.build_dashboard())
 
 
 def deploy(grafana: Grafana, clickhouse: ClickHouse, policy: Policy | None = None) -> list[str]:
@@ -80,7 +80,7 @@ def deploy(grafana: Grafana, clickhouse: ClickHouse, policy: Policy | None = Non
         lines.append(line)
     source_uid, line = _data_source(calls, grafana, clickhouse)
     lines.append(line)
-    board = reputation.build(policy=policy, data_source=Current(text=grafana.datasource, value=source_uid))
+    board = reputation.build_dashboard(policy=policy, data_source=Current(text=grafana.datasource, value=source_uid))
     lines.append(_dashboard(calls, folder_uid, board))
     return lines
 
@@ -92,7 +92,7 @@ class _Calls:
         self.face = face
         self._where = where
 
-    def ask(self, what: str, call: Callable[[], Any], shape: type[Answer]) -> Answer:
+    def ask(self, what: str, call: Callable[[], Any], shape: type[GrafanaAnswer]) -> GrafanaAnswer:
         """The answer of `call`, checked."""
         try:
             return msgspec.convert(call(), shape)
@@ -110,7 +110,7 @@ class _Calls:
             # grafana_api fails with a TypeError where an error's body is JSON but not an object.
             raise DashboardError(f"Grafana at {self._where}: {what}: not an answer of Grafana's: {error}") from error
 
-    def find(self, what: str, call: Callable[[], Any], shape: type[Answer]) -> Answer | None:
+    def find(self, what: str, call: Callable[[], Any], shape: type[GrafanaAnswer]) -> GrafanaAnswer | None:
         """As `ask`; None where Grafana says that there is none."""
         try:
             return self.ask(what, call, shape)

@@ -8,7 +8,7 @@ it shares no mistake with what it tests. Imported by the stack, the command line
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.run import Publish, SimulationOptions, open_ledger, run
-from jobs.simulate.truth import CustomerTruth, Truth, read
+from jobs.simulate.truth import CustomerTruth, Truth, read_truth
 
 __all__ = [
     "CustomerTruth",
@@ -18,6 +18,6 @@ __all__ = [
     "SimulationOptions",
     "Truth",
     "open_ledger",
-    "read",
+    "read_truth",
     "run",
 ]

@@ -118,7 +118,7 @@ class Fleet:
     listings: tuple[PlannedListing, ...]
 
 
-def build(seed: int, customers: int, fbl_domains: frozenset[str] | None = None) -> Fleet:
+def build_fleet(seed: int, customers: int, fbl_domains: frozenset[str] | None = None) -> Fleet:
     """The fleet of a seed. `fbl_domains` replaces the feedback-loop flags of `profiles.toml`.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from jobs.simulate.fleet import build
+from jobs.simulate.fleet import build_fleet
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.timed import TimedMessage
@@ -58,7 +58,7 @@ def open_ledger(options: SimulationOptions) -> Ledger:
     Raises:
         SimulationError: the fleet cannot be built.
     """
-    return Ledger(build(options.seed, options.customers, options.fbl_domains))
+    return Ledger(build_fleet(options.seed, options.customers, options.fbl_domains))
 
 
 def run(

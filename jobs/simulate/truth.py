@@ -147,7 +147,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
             raise SimulationError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def read(path: Path) -> Truth:
+def read_truth(path: Path) -> Truth:
     """What `Truth.write` wrote.
 
     Raises:

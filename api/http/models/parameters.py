@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Metric = Literal["complaint", "failure", "block", "exposure"]
 WindowName = Literal["1h", "24h", "7d", "15d", "30d"]
 
-Customer = Annotated[
+CustomerName = Annotated[
     str | None,
     Field(
         max_length=256,
@@ -40,7 +40,7 @@ class CommonQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer: Customer = None
+    customer: CustomerName = None
 
 
 class RatesQuery(CommonQuery):

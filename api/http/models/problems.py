@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 
-class Health(BaseModel):
+class StoreHealth(BaseModel):
     """The store answers."""
 
     status: Literal["ok"]

@@ -15,7 +15,7 @@ import pytest
 from dashboards.customer import VARIABLE
 from dashboards.model import TIME_SERIES, Panel
 from dashboards.rates import COMPLAINABLE, COMPLAINED, EVERYBODY, rate_over_time
-from dashboards.reputation import build
+from dashboards.reputation import build_dashboard
 from jobs.operator.suspensions import suspend, unsuspend
 from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
@@ -27,7 +27,7 @@ TO = datetime.fromtimestamp(datetime.now(UTC).timestamp() // INTERVAL_S * INTERV
 FROM = TO - timedelta(hours=6)
 EARLIER = FROM - timedelta(hours=1)
 FEEDBACK_LOOP = ("yahoo", "microsoft")
-DASHBOARD = build(FEEDBACK_LOOP)
+DASHBOARD = build_dashboard(FEEDBACK_LOOP)
 PANELS = {f"{panel.title}": panel for panel in DASHBOARD.panels if isinstance(panel, Panel)}
 
 COUNTS: list[dict[str, Any]] = [

@@ -7,11 +7,11 @@ import pytest
 
 from dashboards.limits import Limits, limits_of
 from dashboards.model import PLUGIN, TIME_SERIES, DataSourceRef, GridPos, Panel, Row
-from dashboards.reputation import FILE, UID, build
+from dashboards.reputation import FILE, UID, build_dashboard
 from jobs.setup.dashboards import generate
 from schemas import policy, providers
 
-DASHBOARD = build()
+DASHBOARD = build_dashboard()
 PANELS = {panel.title: panel for panel in DASHBOARD.panels if isinstance(panel, Panel)}
 #: The macros that the plugin documents and these queries use.
 MACROS = {"timeFilter", "timeInterval", "fromTime", "toTime", "interval_s"}
@@ -109,7 +109,7 @@ def test_graph_draws_the_thresholds_of_the_policy() -> None:
     )
     # The rule for failures judges another window than the one drawn.
     assert limits_of(strict) == Limits(complaint=(("watch", 0.0005), ("excessive", 0.002)))
-    (panel,) = (each for each in build(policy=strict).panels if each.title == "Complaint rate")
+    (panel,) = (each for each in build_dashboard(policy=strict).panels if each.title == "Complaint rate")
     assert isinstance(panel, Panel)
     assert panel.field_config.defaults.thresholds is not None
     steps = panel.field_config.defaults.thresholds.steps

@@ -15,7 +15,7 @@ import yaml
 
 from api.cli import main as cli
 from dashboards.model import Panel
-from dashboards.reputation import build
+from dashboards.reputation import build_dashboard
 from schemas import settings, settings_file
 from tests.support.root import ROOT
 
@@ -133,7 +133,9 @@ def test_grafanas_user_may_read_just_the_tables_that_the_dashboard_reads() -> No
     assert user.tag == environment(SERVICES["dashboards"])["REPMON_CLICKHOUSE__USER"]
     database = settings.ClickHouse().database
     granted = {query.text for query in user.iterfind("grants/query")}
-    sql = "\n".join(target.raw_sql for panel in build().panels if isinstance(panel, Panel) for target in panel.targets)
+    sql = "\n".join(
+        target.raw_sql for panel in build_dashboard().panels if isinstance(panel, Panel) for target in panel.targets
+    )
     tables = set(re.findall(r"(?:FROM|JOIN)\s+(\w+)", sql))
     assert granted == {f"GRANT SELECT ON {database}.{table}" for table in tables}
 

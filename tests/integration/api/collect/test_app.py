@@ -21,7 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 from api.collect.app import Collector, create_app
 from api.collect.certificates import Certificates, FetchError
 from api.collect.deliver import Deliverer
-from api.collect.serve import build
+from api.collect.serve import build_collector
 from api.collect.sources import prepare
 from api.stack.reading import takes
 from jobs.embedded.broker import EmbeddedBroker
@@ -409,12 +409,12 @@ def test_held_back_by_the_broker_is_not_acknowledged(tmp_path: Path) -> None:
 
 def test_collector_needs_sources_and_their_topics(embedded_kafka: Kafka) -> None:
     with pytest.raises(SettingsError, match=r"collect\.sources: there is none"):
-        build(Settings(kafka=embedded_kafka))
+        build_collector(Settings(kafka=embedded_kafka))
     missing = Collect(sources={"a": Source(format="postal", topic="mail.nowhere", unsigned=True)})
     with pytest.raises(BrokerError, match=r"there is no topic mail\.nowhere; `repmon topics create` makes it"):
-        build(Settings(kafka=embedded_kafka, collect=missing))
+        build_collector(Settings(kafka=embedded_kafka, collect=missing))
     with pytest.raises(SettingsError, match=r"collect\.sources\.a: secret is missing"):
-        build(Settings(kafka=embedded_kafka, collect=Collect(sources={"a": Source(format="resend")})))
+        build_collector(Settings(kafka=embedded_kafka, collect=Collect(sources={"a": Source(format="resend")})))
 
 
 CONFIG = """

@@ -15,7 +15,7 @@ from jobs.resend.dead_letters import (
     DeadLetterError,
     Letter,
     Replay,
-    named,
+    letter_named,
     newest,
     oldest_first,
     payloads,
@@ -108,11 +108,11 @@ def test_summary_counts_reasons_that_differ_only_in_numbers_together(store: Stor
     for position in range(5):
         put(store, position, reason=f"the message has 1,{position:03},000 bytes; the limit is 1,000,000")
     letters = [put(store, position) for position in (10, 11)]
-    list(replayer(store, Recorder(), force=True).run([named(store, letters[0])]))
+    list(replayer(store, Recorder(), force=True).run([letter_named(store, letters[0])]))
     first, second = summary(store, Chosen(), 10)
     assert (first.reason, first.letters, first.replayed) == ("the message has N bytes; the limit is N", 5, 0)
     assert (second.reason, second.letters, second.replayed, second.last_ms) == (MISSING, 2, 1, NOW + 11)
-    assert second.example == named(store, letters[1]).short
+    assert second.example == letter_named(store, letters[1]).short
 
 
 @pytest.mark.parametrize(
@@ -132,28 +132,28 @@ def test_letter_is_named_by_id_short_id_or_an_unmistakable_start(store: Store) -
     wanted = put(store, 41)
     put(store, 410)
     put(store, 5, source="mail.events:Abcdef:0")
-    letter = named(store, wanted)
+    letter = letter_named(store, wanted)
     assert letter.id == wanted, "the full id, though another id begins with it"
-    assert named(store, letter.short) == named(store, letter.short[:6].upper()) == letter
-    assert named(store, "mail.events:Abc").position == 5
+    assert letter_named(store, letter.short) == letter_named(store, letter.short[:6].upper()) == letter
+    assert letter_named(store, "mail.events:Abc").position == 5
 
 
 def test_name_that_means_none_or_several_letters_is_refused(store: Store) -> None:
     ids = [put(store, position) for position in (41, 42)]
     with pytest.raises(DeadLetterError, match="there is no dead letter beefbeefbeef"):
-        named(store, "beefbeefbeef")
+        letter_named(store, "beefbeefbeef")
     with pytest.raises(DeadLetterError, match="at least 4 characters"):
-        named(store, "")
+        letter_named(store, "")
     with pytest.raises(DeadLetterError, match="more than one") as caught:
-        named(store, "mail.events:Xk")
-    assert all(named(store, each).short in str(caught.value) for each in ids)
+        letter_named(store, "mail.events:Xk")
+    assert all(letter_named(store, each).short in str(caught.value) for each in ids)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff\x00\xfe", bytes(range(256)) * 3, "é".encode(), b"a\r\n\tb\\'\x00"])
 def test_payload_comes_back_byte_by_byte(store: Store, payload: bytes) -> None:
     name = put(store, 1, payload)
     put(store, 2, b"another")
-    assert payloads(store, [named(store, name)]) == {name: payload}
+    assert payloads(store, [letter_named(store, name)]) == {name: payload}
 
 
 def test_payloads_are_those_of_the_letters_asked_for(store: Store) -> None:
@@ -161,7 +161,7 @@ def test_payloads_are_those_of_the_letters_asked_for(store: Store) -> None:
     wanted = {put(store, 1, b"a"): b"a", put(store, 2, b"b", source=other): b"b"}
     put(store, 2, b"c")
     put(store, 1, b"d", source=other)
-    assert payloads(store, [named(store, each) for each in wanted]) == wanted
+    assert payloads(store, [letter_named(store, each) for each in wanted]) == wanted
 
 
 def test_all_letters_come_in_their_order_page_by_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_all_letters_come_in_their_order_page_by_page(store: Store, monkeypatch:
 
 
 def test_replayed_letter_is_no_longer_among_all_unless_asked_for_again(store: Store) -> None:
-    letter = named(store, put(store, 1, readable("a")))
+    letter = letter_named(store, put(store, 1, readable("a")))
     put(store, 2)
     assert results(replayer(store, Recorder()), letter) == [("sent", "")]
     assert [each.position for each in oldest_first(store, Chosen(), NOW + 10, again=False)] == [2]
@@ -186,11 +186,11 @@ def test_replayed_letter_is_no_longer_among_all_unless_asked_for_again(store: St
 
 
 def test_letter_is_sent_with_its_bytes_and_its_customer_as_key_and_recorded(store: Store) -> None:
-    letter = named(store, put(store, 1, readable("acme")))
+    letter = letter_named(store, put(store, 1, readable("acme")))
     broker = Recorder()
     assert results(replayer(store, broker), letter) == [("sent", "")]
     assert broker.sent == [(topics.MAIL_EVENTS, b"acme", readable("acme"))]
-    recorded = named(store, letter.id)
+    recorded = letter_named(store, letter.id)
     assert recorded.replayed_ms >= NOW
     assert recorded.replayed_by == "jane"
     assert dead_letters.replays(store, letter) == [
@@ -199,17 +199,17 @@ def test_letter_is_sent_with_its_bytes_and_its_customer_as_key_and_recorded(stor
 
 
 def test_letter_that_cannot_be_read_is_refused_with_the_reason_unless_forced(store: Store) -> None:
-    letter = named(store, put(store, 1, b"\xff"))
+    letter = letter_named(store, put(store, 1, b"\xff"))
     broker = Recorder()
     assert results(replayer(store, broker), letter) == [("refused", "the message is not UTF-8 text (byte 0)")]
-    assert (broker.sent, named(store, letter.id).replayed_ms) == ([], 0)
+    assert (broker.sent, letter_named(store, letter.id).replayed_ms) == ([], 0)
     assert results(replayer(store, broker, force=True), letter) == [("sent", "")]
     assert broker.sent == [(topics.MAIL_EVENTS, letter.id.encode(), b"\xff")]
     assert dead_letters.replays(store, letter)[0].forced
 
 
 def test_mended_bytes_are_sent_in_place_of_the_letters_own(store: Store) -> None:
-    letter = named(store, put(store, 1, b"\xff"))
+    letter = letter_named(store, put(store, 1, b"\xff"))
     broker = Recorder()
     assert results(replayer(store, broker, mended=b"{}"), letter)[0][0] == "refused"
     assert results(replayer(store, broker, mended=readable("acme")), letter) == [("sent", "")]
@@ -221,41 +221,41 @@ def test_replayed_letter_is_passed_over_unless_forced(store: Store) -> None:
     name = put(store, 1, readable("acme"))
     broker = Recorder()
     for force, wanted in ((False, "sent"), (False, "passed over"), (True, "sent")):
-        assert results(replayer(store, broker, force=force), named(store, name))[0][0] == wanted
-    assert len(broker.sent) == len(dead_letters.replays(store, named(store, name))) == 2
+        assert results(replayer(store, broker, force=force), letter_named(store, name))[0][0] == wanted
+    assert len(broker.sent) == len(dead_letters.replays(store, letter_named(store, name))) == 2
 
 
 def test_letter_that_the_broker_refuses_is_not_recorded_and_the_others_are(store: Store) -> None:
-    letters = [named(store, put(store, number, readable(f"c{number}"))) for number in range(3)]
+    letters = [letter_named(store, put(store, number, readable(f"c{number}"))) for number in range(3)]
     found = results(replayer(store, Recorder(readable("c1"))), *letters)
     assert found == [("sent", ""), ("refused", "too large"), ("sent", "")]
-    assert [named(store, each.id).replayed_ms > 0 for each in letters] == [True, False, True]
+    assert [letter_named(store, each.id).replayed_ms > 0 for each in letters] == [True, False, True]
 
 
 def test_letter_that_is_not_acknowledged_is_not_recorded(store: Store) -> None:
-    letter = named(store, put(store, 1, readable("acme")))
+    letter = letter_named(store, put(store, 1, readable("acme")))
     outcomes = replayer(store, Recorder(silent=True)).run([letter])
     first = next(outcomes)
     assert (first.what, first.why) == ("refused", "it was not acknowledged in time")
     with pytest.raises(BrokerError):
         next(outcomes)
-    assert named(store, letter.id).replayed_ms == 0
+    assert letter_named(store, letter.id).replayed_ms == 0
 
 
 def test_store_that_fails_after_the_broker_took_letters_says_so(store: Store) -> None:
-    letter = named(store, put(store, 1, readable("acme")))
+    letter = letter_named(store, put(store, 1, readable("acme")))
     store.run("DROP TABLE dead_letter_replays SYNC")
     with pytest.raises(StoreError, match="1 dead letters were sent, but not recorded as replayed"):
         list(replayer(store, Recorder()).run([letter]))
 
 
 def test_letter_of_a_topic_that_is_gone_is_refused(store: Store) -> None:
-    letter = named(store, put(store, 1, topic="old", source="old:x:0"))
+    letter = letter_named(store, put(store, 1, topic="old", source="old:x:0"))
     assert results(replayer(store, Recorder(), force=True), letter) == [("refused", "there is no topic old")]
 
 
 def test_letter_that_has_expired_meanwhile_is_refused(store: Store) -> None:
-    letter = named(store, put(store, 1, readable("acme")))
+    letter = letter_named(store, put(store, 1, readable("acme")))
     store.run("TRUNCATE TABLE dead_letters")
     assert results(replayer(store, Recorder()), letter) == [("refused", "it is no longer stored")]
 
@@ -305,7 +305,7 @@ def test_list_shows_lines_objects_and_the_summary(store: Store, cli: Cli) -> Non
     wanted = put(store, 41)
     put(store, 42, reason="the message is empty")
     _, text = cli("list", "--reason", "customer")
-    short = named(store, wanted).short
+    short = letter_named(store, wanted).short
     assert text.decode().split() == [short, "2026-11-18T11:06:40Z", "mail.events", *MISSING.split()]
     _, lines = cli("list", "--json")
     assert [msgspec.json.decode(line)["offset"] for line in lines.splitlines()] == [42, 41]
@@ -318,7 +318,7 @@ def test_show_writes_the_original_bytes_and_nothing_else(store: Store, cli: Cli)
     payload = bytes(range(256))
     name = put(store, 41, payload)
     assert cli("show", name, "--payload") == (0, payload)
-    assert b"not UTF-8" in cli("show", named(store, name).short)[1]
+    assert b"not UTF-8" in cli("show", letter_named(store, name).short)[1]
 
 
 @pytest.mark.parametrize(

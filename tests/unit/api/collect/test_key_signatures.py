@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.collect.certificates import MOST_A_MINUTE, Certificates, FetchError
 from api.collect.key_signatures import elliptic_key, rsa_key, verify_postal, verify_sendgrid
 from api.collect.signature import Headers, KeyFormatError, SignatureError
-from api.collect.sns import check_certificate_url, check_topic, confirmation_url, read, verify_sns
+from api.collect.sns import check_certificate_url, check_topic, confirmation_url, read_message, verify_sns
 from tests.support import signing
 from tests.support.signing import ARN, CERTIFICATE_URL, CURVE, HOST, NOW_S, RSA, SUBSCRIBE_URL
 
@@ -103,7 +103,7 @@ def test_key_of_another_kind_is_refused() -> None:
 
 
 def check_sns(body: bytes, tolerance_s: float = 300) -> None:
-    verify_sns(read(body), RSA.public_key(), NOW_S, tolerance_s)
+    verify_sns(read_message(body), RSA.public_key(), NOW_S, tolerance_s)
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -156,13 +156,13 @@ def test_old_message_of_sns_is_refused() -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff", b"[" * 100_000, b'{"Type":"Other"}'])
 def test_what_is_no_message_of_sns_is_refused(body: bytes) -> None:
     with pytest.raises(SignatureError, match="no message of SNS"):
-        read(body)
+        read_message(body)
 
 
 def test_message_of_another_topic_is_refused() -> None:
-    check_topic(read(signing.sns_body()), ARN)
+    check_topic(read_message(signing.sns_body()), ARN)
     with pytest.raises(SignatureError, match="another topic"):
-        check_topic(read(signing.sns_body(TopicArn=ARN + "x")), ARN)
+        check_topic(read_message(signing.sns_body(TopicArn=ARN + "x")), ARN)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_certificates_are_taken_from_nowhere_else(url: str) -> None:
 
 
 def test_subscription_is_confirmed_at_sns_and_for_its_own_topic_only() -> None:
-    assert confirmation_url(read(signing.sns_body(Type="SubscriptionConfirmation"))) == SUBSCRIBE_URL
+    assert confirmation_url(read_message(signing.sns_body(Type="SubscriptionConfirmation"))) == SUBSCRIBE_URL
     for url in (
         SUBSCRIBE_URL.replace("sns.", "evil."),
         SUBSCRIBE_URL.replace("ConfirmSubscription", "DeleteTopic"),
@@ -214,7 +214,7 @@ def test_subscription_is_confirmed_at_sns_and_for_its_own_topic_only() -> None:
         "",
     ):
         with pytest.raises(SignatureError):
-            confirmation_url(read(signing.sns_body(Type="SubscriptionConfirmation", SubscribeURL=url)))
+            confirmation_url(read_message(signing.sns_body(Type="SubscriptionConfirmation", SubscribeURL=url)))
 
 
 class Amazon:

@@ -12,7 +12,7 @@ from jobs.blocklists.listing_life import (
     SAME_RESOLVER_MS,
     SAY_AGAIN_MS,
     FirstLook,
-    OpenListing,
+    ReportedListing,
     SecondLookRules,
     State,
     owes_second_look,
@@ -52,8 +52,8 @@ def look(outcome: LookOutcome, resource: str = "192.0.2.1", resolver: str = A) -
 
 def listing(
     *, weight: Weight = "major", confirmed: bool = True, said_ms: int = NOW - 5 * MINUTE, resource: str = "192.0.2.1"
-) -> OpenListing:
-    return OpenListing(
+) -> ReportedListing:
+    return ReportedListing(
         kind="ip",
         resource=resource,
         zone="bl.example",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jobs.blocklists.answer import Clear, Failed, Listed, Look
-from jobs.blocklists.listing_life import OpenListing, State
+from jobs.blocklists.listing_life import ReportedListing, State
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult, scan_result
 from jobs.blocklists.trusted_lookups import TrustedLookups
@@ -19,7 +19,7 @@ LOST = Failed("SERVFAIL")
 
 
 def state(zone: Zone, looked_ms: int) -> State:
-    listing = OpenListing(
+    listing = ReportedListing(
         kind="ip",
         resource="192.0.2.1",
         zone=zone.zone,

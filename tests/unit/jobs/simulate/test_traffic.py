@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.simulate.fleet import Fleet, build
+from jobs.simulate.fleet import Fleet, build_fleet
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError, load_profiles
 from jobs.simulate.timed import TimedMessage
@@ -26,7 +26,7 @@ PROFILES = ROOT / "jobs" / "simulate" / "profiles.toml"
 
 @pytest.fixture(scope="module")
 def fleet() -> Fleet:
-    return build(1, 200)
+    return build_fleet(1, 200)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_fleet_has_mostly_good_customers_and_some_of_every_kind(fleet: Fleet) ->
 
 
 def test_names_are_unique_even_in_a_fleet_larger_than_the_words() -> None:
-    names = [each.name for each in build(3, 5_000).customers]
+    names = [each.name for each in build_fleet(3, 5_000).customers]
     assert len(set(names)) == 5_000
 
 
@@ -69,8 +69,8 @@ def test_volume_falls_with_rank_after_zipf(fleet: Fleet) -> None:
 
 
 def test_another_seed_is_another_fleet() -> None:
-    assert build(1, 50) == build(1, 50)
-    assert build(1, 50) != build(2, 50)
+    assert build_fleet(1, 50) == build_fleet(1, 50)
+    assert build_fleet(1, 50) != build_fleet(2, 50)
 
 
 def test_addresses_belong_to_one_pool_and_all_are_set_apart_for_tests(fleet: Fleet) -> None:
@@ -105,11 +105,11 @@ def test_one_snowshoe_pool_has_addresses_of_their_own_and_the_other_shares_all(f
 @pytest.mark.parametrize("customers", [0, -1, 20_001])
 def test_fleet_of_impossible_size_is_refused(customers: int) -> None:
     with pytest.raises(SimulationError, match="1 to 20,000 customers"):
-        build(1, customers)
+        build_fleet(1, customers)
 
 
 def test_given_feedback_loop_domains_replace_the_flags() -> None:
-    assert build(1, 10, frozenset({"gmx.de", "not-written-to.example"})).fbl_domains == {"gmx.de"}
+    assert build_fleet(1, 10, frozenset({"gmx.de", "not-written-to.example"})).fbl_domains == {"gmx.de"}
 
 
 # ---- the data file
@@ -146,13 +146,13 @@ def test_every_answer_is_classified_as_what_it_means() -> None:
 
 
 def test_same_seed_and_start_give_the_same_bytes(fleet: Fleet) -> None:
-    once, again = (list(generate(build(7, 30), START_MS, END_MS, 5_000, seed=7)) for _ in range(2))
+    once, again = (list(generate(build_fleet(7, 30), START_MS, END_MS, 5_000, seed=7)) for _ in range(2))
     assert once == again
 
 
 @pytest.mark.parametrize(("start_ms", "seed"), [(START_MS + 1, 7), (START_MS, 8)])
 def test_another_start_or_seed_shares_no_event_id(start_ms: int, seed: int) -> None:
-    fleet = build(7, 30)
+    fleet = build_fleet(7, 30)
 
     def ids(begin: int, with_seed: int) -> set[str]:
         sent = generate(fleet, begin, begin + HOUR_MS, 500, seed=with_seed)
@@ -273,7 +273,7 @@ def test_deferred_message_gets_its_outcome_later(events: list[tuple[TimedMessage
 
 
 def test_business_hours_bring_more_mail_than_nights() -> None:
-    fleet = build(1, 1)
+    fleet = build_fleet(1, 1)
     phase_ms = fleet.customers[0].phase_h * HOUR_MS
     sent = generate(fleet, START_MS, END_MS, 20_000, seed=1)
     hours = Counter(int((each.time_ms - phase_ms) % (24 * HOUR_MS)) // HOUR_MS for each in sent)
@@ -294,7 +294,7 @@ def test_compromised_customer_is_good_until_its_moment(fleet: Fleet, day: list[T
 
 
 def test_what_comes_late_is_kept_for_the_next_call() -> None:
-    fleet = build(1, 20)
+    fleet = build_fleet(1, 20)
     traffic = Traffic(fleet, 1, START_MS, END_MS)
     first = list(traffic.generate(START_MS, END_MS, 20_000))
     later = list(traffic.generate(END_MS, END_MS + 48 * HOUR_MS, 0))
@@ -307,7 +307,7 @@ def test_what_comes_late_is_kept_for_the_next_call() -> None:
 
 
 def test_hurry_shortens_the_delay_of_complaints() -> None:
-    traffic = Traffic(build(1, 20), 1, START_MS, END_MS)
+    traffic = Traffic(build_fleet(1, 20), 1, START_MS, END_MS)
     minute = traffic.generate(START_MS, START_MS + 60_000, 20_000, hurry=2_000.0)
     assert any(b'"complained"' in each.value for each in minute)
 

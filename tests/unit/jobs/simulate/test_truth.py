@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.simulate.fleet import build
+from jobs.simulate.fleet import build_fleet
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.timed import TimedMessage
 from jobs.simulate.traffic import Traffic, generate
-from jobs.simulate.truth import Counts, DomainTruth, StreamTruth, TrueVerdict, Truth, lower_bound, read, verdict
+from jobs.simulate.truth import Counts, DomainTruth, StreamTruth, TrueVerdict, Truth, lower_bound, read_truth, verdict
 from schemas.counts import WindowCounts
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
 from schemas.times import HOUR_MS
@@ -74,7 +74,7 @@ def reported(counts: Counts) -> Sums:
 def test_truth_equals_a_recount_of_the_bytes_sent(
     seed: int, customers: int, messages: int, hours: int, fbl_domains: frozenset[str] | None
 ) -> None:
-    fleet = build(seed, customers, fbl_domains)
+    fleet = build_fleet(seed, customers, fbl_domains)
     sent = list(generate(fleet, START_MS, START_MS + hours * HOUR_MS, messages, seed))
     ledger = Ledger(fleet)
     for each in sent:
@@ -95,7 +95,7 @@ def test_truth_equals_a_recount_of_the_bytes_sent(
 
 
 def test_domain_split_adds_up_and_names_only_domains_with_a_feedback_loop() -> None:
-    fleet = build(1, 10)
+    fleet = build_fleet(1, 10)
     ledger = Ledger(fleet)
     for each in generate(fleet, START_MS, START_MS + 24 * HOUR_MS, 20_000, 1):
         ledger.record(each)
@@ -113,7 +113,7 @@ def test_domain_split_adds_up_and_names_only_domains_with_a_feedback_loop() -> N
 
 
 def test_complaint_that_comes_after_the_end_is_not_in_the_truth() -> None:
-    fleet = build(1, 20)
+    fleet = build_fleet(1, 20)
     ledger = Ledger(fleet)
     traffic = Traffic(fleet, 1, START_MS, START_MS + HOUR_MS)
     for each in traffic.generate(START_MS, START_MS + HOUR_MS, 20_000):
@@ -176,7 +176,7 @@ def test_lower_bound_is_wilsons(hits: int, total: int, expected: float) -> None:
 
 
 def a_truth() -> Truth:
-    fleet = build(1, 8)
+    fleet = build_fleet(1, 8)
     ledger = Ledger(fleet)
     for each in generate(fleet, START_MS, START_MS + 24 * HOUR_MS, 500, 1):
         ledger.record(each)
@@ -187,7 +187,7 @@ def test_truth_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     truth = a_truth()
     file = tmp_path / "truth.json"
     truth.write(file)
-    assert read(file) == truth
+    assert read_truth(file) == truth
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -195,7 +195,7 @@ def test_writing_again_replaces_the_file(tmp_path: Path) -> None:
     file = tmp_path / "truth.json"
     file.write_text("older")
     a_truth().write(file)
-    assert read(file).events > 0
+    assert read_truth(file).events > 0
 
 
 def test_truth_that_cannot_be_written_or_read_names_the_file(tmp_path: Path) -> None:
@@ -203,11 +203,11 @@ def test_truth_that_cannot_be_written_or_read_names_the_file(tmp_path: Path) -> 
     with pytest.raises(SimulationError, match=r"no-such-folder.*cannot be written"):
         a_truth().write(missing)
     with pytest.raises(SimulationError, match=r"no-such-folder.*cannot be read"):
-        read(missing)
+        read_truth(missing)
     other = tmp_path / "other.json"
     other.write_text('{"seed": "one"}')
     with pytest.raises(SimulationError, match=r"other\.json: not a truth file: .*seed"):
-        read(other)
+        read_truth(other)
 
 
 def test_stream_truth_keeps_duplicates_apart() -> None:

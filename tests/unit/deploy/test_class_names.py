@@ -1,0 +1,22 @@
+"""One name, one thing: no two public classes of the product share a name by accident."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+from tests.support.root import ROOT
+
+PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards")
+#: Classes that are one thing, once as it is sent and once as the HTTP interface answers it.
+MIRRORS = {"Baseline", "Cause", "Evidence"}
+
+
+def test_every_public_class_has_a_name_of_its_own() -> None:
+    defined: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
+                defined[statement.name].append(str(Path(file).relative_to(ROOT)))
+    shared = {name: files for name, files in defined.items() if len(files) > 1 and name not in MIRRORS}
+    assert len(defined) > 200
+    assert not shared
