@@ -286,7 +286,12 @@ class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 
 
 class Embedded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The embedded broker and store of `up` and `demo`. `up` brings each where no other is configured."""
+    """The embedded broker and store of `up` and `demo`.
+
+    `up` starts each where `kafka.bootstrap` and `clickhouse.url` name no other. The other options of those sections
+    hold for the embedded ones too: with `clickhouse.path` the store is kept in that folder, and other programs reach it
+    with `clickhouse.password`.
+    """
 
     data: str = "data"
     """The folder of everything that is kept."""
@@ -318,3 +323,13 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     metrics: MetricsSettings = MetricsSettings()
     grafana: Grafana = Grafana()
     embedded: Embedded = Embedded()
+
+
+def names_broker(settings: Settings) -> bool:
+    """Whether the settings name a broker: by its address alone, whatever else stands in the section."""
+    return settings.kafka.bootstrap != Kafka().bootstrap
+
+
+def names_store(settings: Settings) -> bool:
+    """Whether the settings name a server of the store: by its address alone, and with `path` none is named."""
+    return not settings.clickhouse.path and settings.clickhouse.url != ClickHouse().url

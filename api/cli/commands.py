@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
 import sys
@@ -29,6 +28,7 @@ from api.stack.stages import MonitorStage
 from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
 from jobs import simulate as simulation
+from jobs.embedded.folder import DataFolder
 from jobs.hooks import suspend_hook as hook
 from jobs.operator.decisions import DecisionError, check_known
 from jobs.resend import ingest_file as files
@@ -44,7 +44,6 @@ from streams.adapt import LISTING_FORMATS
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import open_store
 
-CANNOT_LISTEN = frozenset({errno.EADDRINUSE, errno.EACCES})
 REFRESH_S = 1.0
 
 #: Which policy is in force, where the settings name no file and where they do.
@@ -92,7 +91,7 @@ def up(settings: Settings, duration: float | None) -> None:
     load_policy(settings)  # a fault in it ends the command before anything is started
 
     async def run() -> None:
-        async with Stack(settings) as stack:
+        async with Stack(settings, tell=print_line) as stack:
             print_line(
                 f"repmon is up: Kafka at {stack.settings.kafka.bootstrap}, API and its page at {stack.api_url}/docs, "
                 f"data in {stack.folder.path}. Ctrl-C stops it."
@@ -102,13 +101,7 @@ def up(settings: Settings, duration: float | None) -> None:
             raise BrokerError("stopped, but not everything that was acknowledged could be counted in time")
         print_line("repmon: stopped; everything acknowledged is counted")
 
-    try:
-        running.run(run())
-    except OSError as error:
-        if error.errno not in CANNOT_LISTEN:
-            raise
-        port = settings.embedded.store_port
-        raise SettingsError(f"embedded.store_port: {port} cannot be used: {error.strerror}") from error
+    running.run(run())
 
 
 def ingest(settings: Settings) -> None:
@@ -132,7 +125,9 @@ def monitor(settings: Settings) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, over.set)
         running.tune_memory()
-        stage = MonitorStage(settings, Path(settings.embedded.data) / "faust")
+        folder = DataFolder(settings.embedded.data)
+        folder.make()
+        stage = MonitorStage(settings, folder.path / "faust")
         where = (settings.metrics.host, settings.metrics.port)
         server = StageServer(*where, lambda: {"monitor": stage.judge.metrics}, lambda: "")
         await stage.start()

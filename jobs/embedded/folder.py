@@ -5,16 +5,25 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from schemas.settings import ClickHouse, Kafka, Settings, SettingsError
+from schemas.settings import ClickHouse, Kafka, Settings, SettingsError, names_broker, names_store
+from streams.adapt.base import MAX_HASH_KEY_BYTES
 
 RUNNING = "running.json"
 LOCK = "lock"
 HASH_KEY = "hash.key"
 #: The value of `ingest.hash_key` that stands for "not set".
 UNSET_KEY = "change-me"
+KEY_LOST = "it keys the hashes of recipients: bring it back, or remove it to start with a new one"
+
+#: Fields that say where the running broker and store are and what they hold: never taken from a command's own settings.
+_KAFKA_PLACE = ("bootstrap", "static_assignment", "replication")
+_STORE_PLACE = ("url", "user", "password", "database", "path", "cluster")
+
+Section = TypeVar("Section", Kafka, ClickHouse)
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,11 +35,28 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     api: str
 
 
-class DataFolder:
-    """One data folder, held by one process at a time."""
+def real_path(path: str) -> Path:
+    """The one spelling of a data folder, without links, `..` and `~`: to the engine each spelling is another folder.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Raises:
+        SettingsError: it has none, as where the working folder was removed.
+    """
+    try:
+        return Path(path).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"data folder {path}: {reason}") from error
+
+
+class DataFolder:
+    """One data folder, held by one process at a time. `path` is its real path, however it was spelled.
+
+    Raises:
+        SettingsError: it has no real path.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = real_path(str(path))
         self._lock: int | None = None
 
     @property
@@ -38,15 +64,26 @@ class DataFolder:
         """The store's own folder."""
         return self.path / "store"
 
+    def make(self) -> None:
+        """Make the folder if it is missing, without locking it.
+
+        Raises:
+            SettingsError: it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"data folder {self.path}: cannot be written: {error.strerror}") from error
+
     def take(self) -> None:
         """Make and lock the folder.
 
         Raises:
             SettingsError: it cannot be written, or another process holds it.
         """
+        self.make()
         lock = None
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -57,23 +94,38 @@ class DataFolder:
             raise SettingsError(f"data folder {self.path}: {reason}") from error
         self._lock = lock
 
-    def give_back(self) -> None:
-        """Unlock, and say that nothing runs here. Without the lock nothing is done: another process runs it."""
+    def give_back(self, *, unlock: bool = True) -> None:
+        """Say that nothing can be reached here any more, and unlock; without `unlock` the folder stays locked until
+        this process ends. Without the lock nothing is done: another process runs it."""
         if self._lock is None:
             return
         with suppress(FileNotFoundError):
             (self.path / RUNNING).unlink()
+        if not unlock:
+            return
         os.close(self._lock)
         self._lock = None
 
     def hash_key(self, configured: str) -> str:
-        """The configured key of recipient hashes, or one made for this folder once and kept in it."""
+        """The configured key of recipient hashes, or one made for this folder once and kept in it.
+
+        Raises:
+            SettingsError: the kept one cannot be used; the file is named.
+        """
         if configured != UNSET_KEY:
             return configured
         file = self.path / HASH_KEY
-        if not file.exists():
-            _write_private(file, secrets.token_hex(32))
-        return file.read_text().strip()
+        try:
+            if not file.exists():
+                _write_private(file, secrets.token_hex(32))
+            key = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not text"
+            raise SettingsError(f"{file}: {reason}; {KEY_LOST}") from error
+        if not 1 <= len(key.encode()) <= MAX_HASH_KEY_BYTES:
+            found = f"holds {len(key.encode())} bytes in place of 1 to {MAX_HASH_KEY_BYTES}" if key else "is empty"
+            raise SettingsError(f"{file}: {found}; {KEY_LOST}")
+        return key
 
     def announce(self, running: Running) -> None:
         """Let other commands of this user find us."""
@@ -81,23 +133,39 @@ class DataFolder:
 
 
 def reached(settings: Settings) -> Settings:
-    """The settings, with broker and store of what runs in the data folder where neither is configured."""
-    untouched = Settings()
-    if settings.kafka != untouched.kafka or settings.clickhouse != untouched.clickhouse:
+    """The settings, with broker and store of what runs in the data folder, each where no other address is configured.
+
+    Other options of the two sections stay as they are configured.
+
+    Raises:
+        SettingsError: the folder's hash key cannot be used.
+    """
+    own_broker, own_store = names_broker(settings), names_store(settings)
+    if own_broker and own_store:
         return settings
     try:
-        running = msgspec.json.decode((Path(settings.embedded.data) / RUNNING).read_bytes(), type=Running)
+        folder = DataFolder(settings.embedded.data)
+        running = msgspec.json.decode((folder.path / RUNNING).read_bytes(), type=Running)
         os.kill(running.pid, 0)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, SettingsError):
         return settings
-    folder = DataFolder(Path(settings.embedded.data))
     key = folder.hash_key(settings.ingest.hash_key)
     return msgspec.structs.replace(
         settings,
-        kafka=running.kafka,
-        clickhouse=running.clickhouse,
+        kafka=settings.kafka if own_broker else _with_options(running.kafka, settings.kafka, _KAFKA_PLACE),
+        clickhouse=settings.clickhouse
+        if own_store
+        else _with_options(running.clickhouse, settings.clickhouse, _STORE_PLACE),
         ingest=msgspec.structs.replace(settings.ingest, hash_key=key),
     )
+
+
+def _with_options(found: Section, own: Section, place: tuple[str, ...]) -> Section:
+    """`found`, with each option that `own` sets to something else than its default, but for those of its place."""
+    default = type(own)()
+    options = {name for name in own.__struct_fields__ if name not in place}
+    changed = {name: getattr(own, name) for name in options if getattr(own, name) != getattr(default, name)}
+    return msgspec.structs.replace(found, **changed)
 
 
 def _write_private(file: Path, text: str) -> None:

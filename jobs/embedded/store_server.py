@@ -10,6 +10,7 @@ documentation, "HTTP Interface").
 """
 
 import base64
+import contextlib
 import hmac
 import re
 import socket
@@ -26,6 +27,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import cramjam
 
+from jobs.embedded.engine import kill_queries
+
 #: Ends with the line: what follows is data, of which Native may begin with any byte.
 INSERT = re.compile(rb"\s*INSERT\s+INTO\s+(?P<into>.+?)\s+FORMAT\s+(?P<format>\w+)[ \t]*(?:\r?\n|\Z)", re.I | re.S)
 FORMAT_AT_END = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.I)
@@ -41,6 +44,10 @@ TRANSPORT = frozenset(
     }
 )
 MAX_BODY = 1 << 30
+#: How long a stop waits for statements that run, and for those it killed, in s.
+PATIENCE_S = 0.5
+KILLED_S = 2.0
+ENDING = "Code: 236. DB::Exception: the store is being stopped. (ABORTED)"
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     "identity": bytes,
@@ -55,8 +62,11 @@ class StoreServer:
 
     def __init__(self, path: str, port: int, password: str, host: str = "127.0.0.1") -> None:
         self.password = password
-        handler = type("Handler", (_Handler,), {"path_of_store": path, "password": password})
-        self._server = _Server((host, port), handler)
+        # The driver opens the real path, and one process can open no other spelling of it.
+        self._path = str(Path(path).resolve())
+        self._statements = _Statements()
+        own = {"path_of_store": self._path, "password": password, "statements": self._statements}
+        self._server = _Server((host, port), type("Handler", (_Handler,), own))
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="store", daemon=True)
 
@@ -64,11 +74,50 @@ class StoreServer:
         """Begin to answer."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Close the port; what is being answered is finished."""
+    def stop(self, patience_s: float = PATIENCE_S) -> bool:
+        """Close the port. Statements that run are finished within `patience_s`, or killed, all of this process with
+        them; later ones of connections that are open are refused. True: none runs any more."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self._statements.end(patience_s):
+            return True
+        with contextlib.suppress(RuntimeError):
+            kill_queries(self._path)
+        return self._statements.end(KILLED_S)
+
+
+class _Statements:
+    """Counts the statements that run, and lets no more begin once the end has come."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+        self._ended = False
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Around each statement.
+
+        Raises:
+            RuntimeError: no more may begin.
+        """
+        with self._changed:
+            if self._ended:
+                raise RuntimeError(ENDING)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def end(self, patience_s: float) -> bool:
+        """Let no more begin; whether all are over within `patience_s`."""
+        with self._changed:
+            self._ended = True
+            return self._changed.wait_for(lambda: not self._running, patience_s)
 
 
 class _Server(ThreadingHTTPServer):
@@ -86,6 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     path_of_store = ""
     password = ""
+    statements: _Statements
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -121,7 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
                 arguments |= _form(kind, data)
                 data = b""
             statement = arguments.get("query", "").encode()
-            result, form = _run(self.path_of_store, statement + b"\n" * bool(statement and data) + data, arguments)
+            with self.statements.running():
+                result, form = _run(self.path_of_store, statement + b"\n" * bool(statement and data) + data, arguments)
         except KeyError as error:
             self._send(400, f"Code: 36. DB::Exception: unknown Content-Encoding {error}\n".encode(), code="36")
         except Exception as error:  # chdb raises bare RuntimeErrors for whatever the engine says

@@ -148,6 +148,8 @@ class Monitor:
             try:
                 return await self._asked(lambda: self._judge.judge_customers(batch, utc_now_ms()))
             except (StoreError, BrokerError) as error:
+                if self._stopping.is_set():
+                    return BatchResult()
                 log.warning("%s; trying again in %.1f s", error, wait)
             except Exception:
                 # Not expected, and yet a monitor that says so again and again is better than one that judges no more.

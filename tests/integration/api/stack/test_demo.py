@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from tests.support.waiting import wait_for
+
 DEADLINE_S = 240.0
 ALERT = re.compile(r"ALERT \S+ \w+: (?P<customer>\S+) (?:\(.*?\) )?\S+ (?:\w+ to )?(?P<level>\w+)\. ")
 PROGRESS = re.compile(r"--- (?P<events>[\d,]+) events taken in after \d+ s, (?P<waiting>[\d,]+) waiting")
@@ -31,7 +33,10 @@ def test_demo_flags_its_bad_customers_and_none_of_the_good_and_ends_on_ctrl_c(tm
     truth_file = tmp_path / "truth.json"
     command = [str(Path(sys.executable).with_name("repmon")), "demo", "--for", "10m", "--truth", str(truth_file)]
     levels: dict[str, set[str]] = defaultdict(set)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}) as demo:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "NO_COLOR": "1", "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
         assert demo.stdout is not None
         until, alerts, steady = time.monotonic() + DEADLINE_S, -1, False
         while not steady and time.monotonic() < until and (line := demo.stdout.readline()):
@@ -44,6 +49,7 @@ def test_demo_flags_its_bad_customers_and_none_of_the_good_and_ends_on_ctrl_c(tm
         demo.send_signal(signal.SIGINT)
         demo.stdout.read()
         assert demo.wait(60) == 0
+    assert list(temporary.iterdir()) == []
     assert steady, "the demo did not settle before the deadline"
     assert broker, "the embedded broker is a child process"
     assert not any(Path(f"/proc/{pid}").exists() for pid in broker)
@@ -60,3 +66,11 @@ def _children(pid: int) -> list[int]:
     return [
         int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
     ]
+
+
+def test_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("repmon")), "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}) as demo:
+        wait_for(lambda: bool(list(tmp_path.glob("repmon-demo-*/store/store"))), "the store", 60)
+        demo.kill()
+    wait_for(lambda: list(tmp_path.glob("repmon-demo-*")) == [], "the demo's folder to be gone")

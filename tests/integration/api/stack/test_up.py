@@ -18,6 +18,7 @@ from schemas.settings import Embedded, Settings
 from schemas.times import utc_now_ms
 from streams.io.broker import Publisher
 from streams.io.store import open_store
+from tests.support.root import ROOT
 from tests.support.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
@@ -27,18 +28,18 @@ COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM cou
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
-    """The command, running on any free ports."""
+def up(folder: Path, data: str = "") -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
+    """The command, running on any free ports; `data` is how the folder is spelled to it."""
     environment = {
         **os.environ,
-        "REPMON_EMBEDDED__DATA": str(folder),
+        "REPMON_EMBEDDED__DATA": data or str(folder),
         "REPMON_EMBEDDED__BROKER_PORT": "0",
         "REPMON_EMBEDDED__STORE_PORT": "0",
         "REPMON_EMBEDDED__ROLL_BYTES": str(ROLL_BYTES),
         "REPMON_API__PORT": "0",
     }
     with subprocess.Popen(
-        [REPMON, "up"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [REPMON, "up"], env=environment, cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         try:
             wait_for((folder / "running.json").exists, "repmon to be up", 60)
@@ -74,6 +75,70 @@ def test_all_that_was_acknowledged_is_counted_when_asked_to_stop_in_full_flow(tm
             sum(each.delivered + each.deferred for each in wanted),
             sum(each.complained + each.reported for each in wanted),
         )
+
+
+SETTINGS = """
+[kafka]
+group = "mine"
+
+[clickhouse]
+timeout_s = 60.0
+"""
+
+
+def test_each_stage_is_named_as_it_comes_up_and_goes_down_whatever_spelling_the_folder_has(tmp_path: Path) -> None:
+    """One line in `[kafka]` or `[clickhouse]` leaves broker and store embedded, as no address is named."""
+    folder, link = tmp_path / "data", tmp_path / "link"
+    link.symlink_to(folder)
+    (tmp_path / "repmon.toml").write_text(SETTINGS)
+    with up(folder, "link") as (settings, process):
+        for data in (str(link), "elsewhere/../data"):
+            (tmp_path / "elsewhere").mkdir(exist_ok=True)
+            done = subprocess.run(
+                [REPMON, "top", "--once"],
+                cwd=tmp_path,
+                env={**os.environ, "REPMON_EMBEDDED__DATA": data},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+        assert settings.kafka.group == "mine"
+        process.send_signal(signal.SIGINT)
+        said, errors = (each.decode() for each in process.communicate(timeout=60))
+    assert (process.returncode, errors) == (0, "")
+    assert f"repmon: starting, data in {folder}\n" in said
+    assert "kafka.bootstrap names no other" in said
+    assert "clickhouse.url names no other" in said
+    began, ended = said.split("repmon: stopping\n")
+    stages = [line.split()[0] for line in began.splitlines() if line.startswith("  ")]
+    assert stages == ["broker", "store", "tables", "topics", "ingest", "monitor", "API"]
+    ends = [line.split()[0] for line in ended.splitlines() if line.startswith("  ")]
+    assert sorted(ends[:3]) == ["API", "ingest", "monitor"]
+    assert ends[3:] == ["store", "broker"]
+    assert ended.endswith("repmon: stopped; everything acknowledged is counted\n")
+
+
+def test_told_to_stop_while_it_starts_it_takes_down_what_is_up(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    environment = {**os.environ, "REPMON_EMBEDDED__BROKER_PORT": "0", "REPMON_EMBEDDED__STORE_PORT": "0"}
+    with subprocess.Popen([REPMON, "up"], env=environment, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        wait_for((folder / "broker.log").exists, "the broker to be started", 60)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.decode().endswith("  broker   stopped\n")
+    assert not (folder / "running.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are told by their names in /proc")
+def test_stop_ends_the_engine_however_long_a_question_of_the_monitor_takes(tmp_path: Path) -> None:
+    """An engine that goes on merges in the folder that the demo is just removing: `hourly_1.tmp_proj: Directory not
+    empty`."""
+    command = [sys.executable, "-m", "tests.support.judged_for_ever", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["runs: True", "runs: False drained: True"]
 
 
 def test_broker_that_ends_by_itself_ends_the_command_with_one_clear_line(tmp_path: Path) -> None:

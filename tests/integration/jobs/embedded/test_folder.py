@@ -134,11 +134,89 @@ def test_other_commands_reach_what_runs_in_the_folder(path: Path, announced: Dat
     assert stat.S_IMODE((path / RUNNING).stat().st_mode) == 0o600
 
 
+OWN_BROKER = Kafka(bootstrap="broker:9092")
+OWN_STORE = ClickHouse(url="http://store:8123")
+
+
 @pytest.mark.usefixtures("announced")
-@pytest.mark.parametrize("changes", [{"kafka": Kafka(group="mine")}, {"clickhouse": ClickHouse(user="me")}])
-def test_configured_broker_or_store_is_not_replaced(path: Path, changes: dict[str, Kafka | ClickHouse]) -> None:
-    configured = msgspec.structs.replace(settings(path), **changes)
+def test_broker_and_store_are_each_replaced_unless_their_address_is_configured(path: Path) -> None:
+    found = reached(msgspec.structs.replace(settings(path), kafka=OWN_BROKER))
+    assert (found.kafka, found.clickhouse) == (OWN_BROKER, running(0).clickhouse)
+    found = reached(msgspec.structs.replace(settings(path), clickhouse=OWN_STORE))
+    assert (found.kafka, found.clickhouse) == (running(0).kafka, OWN_STORE)
+    configured = msgspec.structs.replace(settings(path), kafka=OWN_BROKER, clickhouse=OWN_STORE)
     assert reached(configured) == configured
+
+
+@pytest.mark.usefixtures("announced")
+def test_other_options_of_the_two_sections_stay_as_they_are_configured(path: Path) -> None:
+    """The names of a user and of a database belong to the store that runs."""
+    found = reached(
+        msgspec.structs.replace(
+            settings(path),
+            kafka=Kafka(group="mine", options={"client.rack": "r1"}),
+            clickhouse=ClickHouse(timeout_s=60.0, user="me", password="mine", database="other"),
+        )
+    )
+    assert found.kafka == msgspec.structs.replace(running(0).kafka, group="mine", options={"client.rack": "r1"})
+    assert found.clickhouse == msgspec.structs.replace(running(0).clickhouse, timeout_s=60.0)
+
+
+@pytest.mark.usefixtures("announced")
+def test_folder_is_found_however_its_path_is_spelled(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, elsewhere = tmp_path / "link", tmp_path / "elsewhere"
+    link.symlink_to(path)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(path.parent))
+    for spelling in (str(link), "../new/data", f"{path}/", f"{path}/../data", "~/data"):
+        assert DataFolder(spelling).path == path
+        assert reached(Settings(embedded=Embedded(data=spelling))).clickhouse == running(0).clickhouse
+
+
+def test_folder_in_a_working_folder_that_is_gone_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingsError, match=r"^data folder data: No such file or directory$"):
+        DataFolder("data")
+    assert reached(Settings()) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"k" * 65, "holds 65 bytes in place of 1 to 64"),
+        (b"\xff", "is not text"),
+    ],
+)
+def test_hash_key_that_cannot_be_used_is_named_with_its_file_and_kept(path: Path, content: bytes, wrong: str) -> None:
+    """Another key in its place would tell every recipient apart from the one before."""
+    folder = DataFolder(path)
+    folder.make()
+    (path / HASH_KEY).write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"^{path / HASH_KEY}: {wrong}; it keys the hashes of recipients: "):
+        folder.hash_key(UNSET_KEY)
+    assert (path / HASH_KEY).read_bytes() == content
+
+
+def test_folder_that_is_given_back_and_not_unlocked_stays_ours_and_can_no_longer_be_reached(path: Path) -> None:
+    folder = DataFolder(path)
+    folder.take()
+    folder.announce(running(os.getpid()))
+    folder.give_back(unlock=False)
+    assert not (path / RUNNING).exists()
+    with pytest.raises(SettingsError, match="another repmon"):
+        DataFolder(path).take()
+    folder.give_back()
+    DataFolder(path).take()
 
 
 def test_what_no_longer_runs_is_not_reached(path: Path, held: "subprocess.Popen[str]") -> None:

@@ -1,8 +1,11 @@
 """The ClickHouse HTTP interface over chDB, through the ordinary clickhouse-connect HTTP driver."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +15,7 @@ from jobs.embedded.store_server import StoreServer
 from jobs.setup.migrate import migrate, migrations
 from schemas.settings import ClickHouse
 from streams.io.store import Store, StoreError, open_store
+from tests.support.root import ROOT
 
 
 @pytest.fixture
@@ -98,3 +102,66 @@ def test_migrations_run_over_http_and_are_seen_in_process(served: ClickHouse, st
     other = msgspec.structs.replace(served, database=served.database + "_http")
     assert len(migrate(other)) == len(migrations())
     assert store.rows(f"SELECT count() FROM {other.database}.schema_migrations")[0][0] == len(migrations())  # noqa: S608
+
+
+def test_store_is_served_whatever_spelling_of_its_path_is_given(
+    store: Store, store_settings: ClickHouse, tmp_path: Path
+) -> None:
+    """The stages of the same process have the real path open, and the engine takes one spelling alone."""
+    link = tmp_path / "link"
+    link.symlink_to(store_settings.path)
+    server = StoreServer(str(link), 0, "secret")
+    server.start()
+    reached = msgspec.structs.replace(store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret")
+    assert open_store(reached).rows("SELECT count() FROM schema_migrations")[0][0] == len(migrations())
+    server.stop()
+    assert store.rows("SELECT 1")[0][0] == 1
+
+
+STOPPED = """
+import sys, threading
+from jobs.embedded.store_server import StoreServer
+from schemas.settings import ClickHouse
+from streams.io.store import StoreError, open_store
+from tests.support.engine import engine_runs
+from tests.support.waiting import wait_for
+
+server = StoreServer(sys.argv[1], 0, "secret")
+server.start()
+served = ClickHouse(url=f"http://127.0.0.1:{server.port}", password="secret", database="default")
+asking, watching = open_store(served), open_store(served)
+watching.run("CREATE TABLE merged (a UInt8) ENGINE = MergeTree ORDER BY a")
+
+def ask():
+    try:
+        asking.rows("SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1")
+    except StoreError as error:
+        print("asked:", error)
+
+asked = threading.Thread(target=ask)
+asked.start()
+wait_for(lambda: watching.rows("SELECT count() FROM system.processes WHERE query LIKE '%numbers(1000%'")[0][0] == 2, "")
+print("runs:", engine_runs())
+stopped = server.stop(0.1)
+asked.join()
+print("stopped:", stopped)
+try:
+    watching.rows("SELECT 1")
+except StoreError as error:
+    print("later:", error)
+print("runs:", engine_runs())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are told by their names in /proc")
+def test_stop_kills_what_runs_too_long_refuses_more_and_ends_the_engine(tmp_path: Path) -> None:
+    """An engine that goes on merges in a folder that may just be removed."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    said = done.stdout.splitlines()
+    assert (said[0], said[-1]) == ("runs: True", "runs: False")
+    assert "stopped: True" in said
+    assert any(line.startswith("asked:") and "QUERY_WAS_CANCELLED" in line for line in said)
+    assert any(line.startswith("later:") for line in said)

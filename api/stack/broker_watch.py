@@ -1,0 +1,121 @@
+"""Keeping the embedded broker small: producers wait while too much is uncounted, and its topics are remade after so
+many bytes, since it gives memory back in no other way."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+
+from api.stack.stages import IngestThread
+from jobs.embedded.broker import EmbeddedBroker
+from jobs.setup.topics import remake_topics
+from schemas import topics
+from schemas.settings import Settings
+from streams.io.broker import BrokerError
+
+log = logging.getLogger("repmon.stack")
+
+WATCH_S = 0.5
+#: How long everything may take to be counted before the topics are remade, in s.
+ROLL_S = 60.0
+#: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
+#: what a power cut can cost the embedded default, and how long a stop takes.
+BACKLOG = (100_000, 50_000)
+#: The topics whose memory is given back, with those of `ingest.formats`. Alerts are few and stay; changes are only a
+#: work list.
+ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS, topics.REPUTATION_CHANGES)
+
+
+class BrokerWatch:
+    """Watches from `start` to `stop`. `failed` is called with what ends the run; the monitor is away between
+    `judging_off` and `judging_on`."""
+
+    def __init__(
+        self,
+        broker: EmbeddedBroker,
+        settings: Settings,
+        ingest: IngestThread,
+        failed: Callable[[BaseException], None],
+        judging_off: Callable[[], Awaitable[None]],
+        judging_on: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._broker = broker
+        self._settings = settings
+        self._ingest = ingest
+        self._failed = failed
+        self._judging_off = judging_off
+        self._judging_on = judging_on
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        #: How often the topics were remade.
+        self.rolls = 0
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._task = asyncio.create_task(self._watching())
+
+    async def stop(self, patience_s: float) -> None:
+        """End, once a remaking under way is through: while it is, nobody may produce, or what is acknowledged then
+        goes with the topics."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=patience_s)
+            self._task.cancel()
+
+    async def _watching(self) -> None:
+        broker, gate = self._broker, self._broker.gate
+        held = False
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), WATCH_S)
+                return
+            if (code := broker.exit_code) is not None:
+                self._failed(BrokerError(f"embedded broker: ended by itself ({code}); see {broker.log_file}"))
+                return
+            metrics = self._ingest.worker.metrics
+            if not held and (metrics.paused or metrics.lag > BACKLOG[0]):
+                held = True
+                await asyncio.to_thread(gate.hold)
+            elif held and not metrics.paused and metrics.lag < BACKLOG[1]:
+                held = False
+                gate.release()
+            if gate.produced_bytes >= self._settings.embedded.roll_bytes:
+                try:
+                    await self._roll()
+                except (BrokerError, TimeoutError) as error:
+                    self._failed(error)
+                    return
+                held = False
+
+    async def _roll(self) -> None:
+        """Count everything, make the topics again, continue. Producers wait for about two seconds, judgement for
+        as long as the monitor takes to join again; it then judges everybody."""
+        gate, kafka = self._broker.gate, self._settings.kafka
+        rolled = {**dict.fromkeys(ROLLED), **self._settings.ingest.formats}
+        log.info("giving back the broker's memory: %d bytes were taken in", gate.produced_bytes)
+        await asyncio.to_thread(gate.hold)
+        try:
+            await self._judging_off()
+            remade = threading.Event()
+            errors: list[BaseException] = []
+
+            def remake() -> None:
+                try:
+                    known = topics.with_sources(rolled)
+                    remake_topics(kafka, [known[name] for name in rolled])
+                except BrokerError as error:
+                    errors.append(error)
+                remade.set()
+
+            self._ingest.worker.when_drained(remake)
+            if not await asyncio.to_thread(remade.wait, ROLL_S):
+                raise TimeoutError(f"the embedded broker could not be drained within {ROLL_S:g} s")
+            if errors:
+                raise errors[0]
+            gate.forget()
+        finally:
+            gate.release()
+        self.rolls += 1
+        if not self._stopping.is_set():
+            await self._judging_on()

@@ -1,0 +1,127 @@
+"""Keeping the embedded broker small, with a broker, a gate and a worker that only take down what is asked of them."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from api.stack import broker_watch
+from api.stack.broker_watch import BACKLOG, BrokerWatch
+from api.stack.stages import IngestThread
+from jobs.embedded.broker import EmbeddedBroker
+from schemas.settings import Embedded, Settings
+from streams.intake.metrics import IngestMetrics
+from streams.io.broker import BrokerError
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once it holds; fail after 30 s."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - of things that know no event
+            await asyncio.sleep(0.005)
+
+
+class Ground:
+    """What the watch sees, and in `done` what it did, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.failure: BaseException | None = None
+        self.metrics = IngestMetrics()
+        self.gate = SimpleNamespace(
+            produced_bytes=0, hold=self._noting("hold"), release=self._noting("release"), forget=self._forget
+        )
+        self.broker = SimpleNamespace(gate=self.gate, exit_code=None, log_file="broker.log")
+        #: What is to run once the worker has counted everything.
+        self.drained: list[Callable[[], None]] = []
+        worker = SimpleNamespace(metrics=self.metrics, when_drained=self.drained.append)
+        monkeypatch.setattr(broker_watch, "WATCH_S", 0.01)
+        monkeypatch.setattr(broker_watch, "remake_topics", lambda *_: self.done.append("remade"))
+        self.watch = BrokerWatch(
+            cast(EmbeddedBroker, self.broker),
+            Settings(embedded=Embedded(roll_bytes=1000)),
+            cast(IngestThread, SimpleNamespace(worker=worker)),
+            self._failed,
+            self._judging("off"),
+            self._judging("on"),
+        )
+
+    async def saw(self, *done: str) -> None:
+        """Wait until exactly this was done."""
+        await eventually(lambda: self.done == list(done))
+
+    def _noting(self, what: str) -> Callable[[], None]:
+        return lambda: self.done.append(what)
+
+    def _forget(self) -> None:
+        self.gate.produced_bytes = 0
+
+    def _judging(self, how: str) -> Any:
+        async def judging() -> None:
+            self.done.append(f"judging {how}")
+
+        return judging
+
+    def _failed(self, error: BaseException) -> None:
+        self.failure = error
+
+
+@pytest.fixture
+def ground(monkeypatch: pytest.MonkeyPatch) -> Ground:
+    return Ground(monkeypatch)
+
+
+def test_producers_wait_while_too_much_is_uncounted(ground: Ground) -> None:
+    async def run() -> None:
+        ground.watch.start()
+        ground.metrics.lag = BACKLOG[0] + 1
+        await ground.saw("hold")
+        ground.metrics.lag = BACKLOG[1] - 1
+        await ground.saw("hold", "release")
+        await ground.watch.stop(30)
+
+    asyncio.run(run())
+
+
+def test_topics_are_remade_once_all_is_counted_while_nobody_produces_or_judges(ground: Ground) -> None:
+    async def run() -> None:
+        ground.watch.start()
+        ground.gate.produced_bytes = 1000
+        await ground.saw("hold", "judging off")
+        ground.drained.pop()()
+        await ground.saw("hold", "judging off", "remade", "release", "judging on")
+        assert ground.watch.rolls == 1
+        await ground.watch.stop(30)
+
+    asyncio.run(run())
+
+
+def test_stop_waits_until_topics_being_remade_are_there_before_anybody_may_produce(ground: Ground) -> None:
+    """What is acknowledged before that would go with the topics."""
+
+    async def run() -> None:
+        ground.watch.start()
+        ground.gate.produced_bytes = 1000
+        await ground.saw("hold", "judging off")
+        stopping = asyncio.create_task(ground.watch.stop(30))
+        await asyncio.sleep(0)
+        assert not stopping.done()
+        assert ground.done == ["hold", "judging off"]
+        ground.drained.pop()()
+        await stopping
+        assert ground.done == ["hold", "judging off", "remade", "release"], "the monitor is not started again"
+
+    asyncio.run(run())
+
+
+def test_broker_that_ended_ends_the_run(ground: Ground) -> None:
+    async def run() -> None:
+        ground.broker.exit_code = -9
+        ground.watch.start()
+        await eventually(lambda: ground.failure is not None)
+
+    asyncio.run(run())
+    assert isinstance(ground.failure, BrokerError)
+    assert str(ground.failure) == "embedded broker: ended by itself (-9); see broker.log"
