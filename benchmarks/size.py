@@ -35,13 +35,12 @@ from schemas import policy, providers
 from schemas.settings import MonitorSettings
 from schemas.times import utc_now_ms
 from streams.alerts.standings import COLUMNS, Rows, Standings
-from streams.io.portions import portions
-from streams.io.store import Store, open_store
+from streams.io.store import Store, open_store, portions
 from streams.monitor.agent import MOST_REST_S
 from streams.monitor.batch import BatchJudge
 from streams.monitor.queue import JudgeQueue
 from streams.subjects.arrays import FIELDS, Totals
-from streams.windows.long import LongWindows
+from streams.windows.cached_totals import LongWindows
 
 #: Days stored, and rows added to get there, for each number of customers. Recent days are denser than old ones.
 DAYS = (range(0, 1), range(1, 30), range(30, 365))

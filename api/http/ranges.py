@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.errors import InvalidInputError
 from schemas.times import DAY_S, HOUR_S, MINUTE_MS, MINUTE_S
-from streams.subjects.totals import SHORT_S
+from streams.subjects.arrays import SHORT_S
 
 WINDOW_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "15d": 15 * DAY_S, "30d": 30 * DAY_S}
 #: Counts are kept for 400 days; the longest window must still be whole at the first point.

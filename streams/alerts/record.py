@@ -16,8 +16,7 @@ from schemas.times import utc_time
 from schemas.topics import REPUTATION_ALERTS
 from streams.alerts.lifecycle import AlertState, SubjectRule
 from streams.decisions.stored_overrides import ACKNOWLEDGED
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 
 STATES = """
 SELECT customer, scope, rule, argMax(state, updated)

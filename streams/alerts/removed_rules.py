@@ -9,8 +9,7 @@ from schemas.alert import ALERT_TYPE, AlertEvent, Evidence
 from schemas.policy import Policy
 from schemas.wording import rfc3339
 from streams.alerts.lifecycle import AlertState, SubjectRule, Transition, ended
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 
 LAST = """
 SELECT customer, scope, rule, argMax(event, (episode, transition, alerts.time))

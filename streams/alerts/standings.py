@@ -17,8 +17,7 @@ from schemas.scope import CUSTOMER
 from schemas.standing import stored_standing
 from schemas.times import utc_time
 from streams.alerts.outcome import LastShown, SubjectOutcome
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 from streams.judge.score import SCORES, scores
 from streams.judge.screen import finished, measured
 from streams.subjects.arrays import StreamKey, Subjects

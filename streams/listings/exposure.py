@@ -7,8 +7,7 @@ import numpy as np
 
 from schemas.listing import Weight
 from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 from streams.listings.intervals import ListingInterval
 from streams.subjects.arrays import PLACE, Totals
 from streams.subjects.totals import begin, longest_first, sums

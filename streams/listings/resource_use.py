@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.listing import ResourceKind
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 
 #: The counts through addresses, and those of domains, as rows with a `resource`. `{{columns}}` are what else is wanted.
 ADDRESSES = """

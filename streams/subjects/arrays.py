@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.listing import WEIGHTS
 from schemas.scope import CUSTOMER, STREAM_PREFIX
+from schemas.times import DAY_S
 
 #: The last axis of every array of counts.
 FIELDS: tuple[str, ...] = WindowCounts.__struct_fields__
@@ -23,6 +24,8 @@ LISTED_S_OF = {weight: PLACE[f"listed_s_{weight}"] for weight in WEIGHTS}
 Counts = NDArray[np.int64]
 #: Customer and stream.
 StreamKey = tuple[str, str]
+#: Windows up to this length (s) begin at a minute.
+SHORT_S = DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +141,8 @@ def subjects(totals: Totals, windows: tuple[str, ...]) -> Subjects:
     customers, scopes, starts, several = layout(totals.keys)
     counts = np.concatenate((np.add.reduceat(totals.counts, starts, axis=0), totals.counts[several]))
     return Subjects(customers, scopes, windows, counts)
+
+
+def is_long(window_ms: int) -> bool:
+    """Whether a window begins at a full hour, so that it is read from the hourly projection."""
+    return window_ms // 1000 > SHORT_S

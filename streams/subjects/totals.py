@@ -7,13 +7,9 @@ from typing import Any
 import numpy as np
 
 from schemas.counts import MEASURES
-from schemas.times import DAY_S, HOUR_S, MINUTE_S
-from streams.io.portions import portions
-from streams.io.store import Store
-from streams.subjects.arrays import FIELDS, Totals
-
-#: Windows up to this length (s) begin at a minute.
-SHORT_S = DAY_S
+from schemas.times import HOUR_S, MINUTE_S
+from streams.io.store import Store, portions
+from streams.subjects.arrays import FIELDS, Totals, is_long
 
 #: The fields read from the `provider` rows: the first of `FIELDS`.
 READ = (*MEASURES, "fbl_delivered", "fbl_complained")
@@ -83,11 +79,6 @@ def read_totals(
         read = np.concatenate(found).reshape(len(keys), len(order), len(READ))
         counts[:, order, : len(READ)] = read
     return Totals(keys, counts)
-
-
-def is_long(window_ms: int) -> bool:
-    """Whether a window begins at a full hour, so that it is read from the hourly projection."""
-    return window_ms // 1000 > SHORT_S
 
 
 def begin(window_ms: int, now_ms: int) -> int:

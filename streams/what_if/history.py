@@ -12,8 +12,7 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
 from schemas.times import FOREVER_S, HOUR_S, MINUTE_MS, MINUTE_S
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 from streams.judge.spikes import FIRST_H
 from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before

@@ -15,8 +15,7 @@ import numpy as np
 
 from schemas.policy_metric import Metric
 from schemas.times import DAY_S, FOREVER_S
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
 from streams.subjects.arrays import PLACE, StreamKey, Totals
 from streams.subjects.totals import begin, longest_first, sums

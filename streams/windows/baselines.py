@@ -9,8 +9,7 @@ import numpy as np
 
 from schemas.counts import VolumeBaseline
 from schemas.times import HOUR_S
-from streams.io.portions import portions
-from streams.io.store import Store
+from streams.io.store import Store, portions
 from streams.judge.screen import finished
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects.arrays import Counts, StreamKey, Subjects

@@ -65,7 +65,10 @@ class Windows:
         self._lengths = list(windows.values())
         self._fbl = feedback_loop
         self._kept = CachedTotals(self._lengths, keep_ms, most)
-        self._by_provider = ProviderWindows(store, sorted(mail_to), self._lengths, feedback_loop, keep_ms, most)
+        groups = sorted(mail_to)
+        self._by_provider = (
+            ProviderWindows(store, groups, self._lengths, feedback_loop, keep_ms, most) if groups else None
+        )
         self._sub_accounts = sub_accounts
         self._classes = ClassWindows(store, self._lengths, feedback_loop, keep_ms, most) if classes else None
         self._own_listings = OwnListings(store, own_weights)
@@ -120,21 +123,24 @@ class Windows:
         # Of mail that bounced late, the delivery may lie before the window.
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
-        add_listings(found, self._lengths, self._own_listings.owned(listings, now_ms), now_ms)
-        if self._share is not None:
+        if listings:
+            add_listings(found, self._lengths, self._own_listings.owned(listings, now_ms), now_ms)
+        if listings and self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
             add_attributed(found, self._lengths, attributed, now_ms)
         if self._classes is not None:
             found = self._classes.added(found, now_ms)
         if self._baselines is not None:
             found = replace(found, baselines=self._baselines.of(found, now_ms))
-        found = replace(found, by_provider=self._by_provider.of(found, now_ms))
+        if self._by_provider is not None:
+            found = replace(found, by_provider=self._by_provider.of(found, now_ms))
         return found, again
 
     def forget(self) -> None:
         """Read everything again from now on."""
         self._kept.clear()
-        self._by_provider.forget()
+        if self._by_provider is not None:
+            self._by_provider.forget()
         if self._classes is not None:
             self._classes.forget()
         if self._baselines is not None:
@@ -145,7 +151,8 @@ class Windows:
     ) -> Totals:
         lengths = [self._lengths[place] for place in places]
         totals = read_totals(self._store, customers, lengths, self._fbl, now_ms)
-        add_exposure(self._store, totals, customers, lengths, listings, now_ms)
+        if listings:
+            add_exposure(self._store, totals, customers, lengths, listings, now_ms)
         if self._used:
             add_acceptable_use(self._store, totals, customers, lengths, self._used, self._least_new, now_ms)
         return totals

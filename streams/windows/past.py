@@ -20,8 +20,8 @@ from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
 from streams.listings.intervals import ListingInterval, read_listings
-from streams.subjects.arrays import FIELDS, PLACE, Totals, subjects
-from streams.subjects.totals import READ, begin, is_long, longest_first, sums
+from streams.subjects.arrays import FIELDS, PLACE, Totals, is_long, subjects
+from streams.subjects.totals import READ, begin, longest_first, sums
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.classes import CLASSES, with_classes
 from streams.windows.providers import of_subjects

@@ -24,7 +24,8 @@ from streams.io.store import Store
 from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.listings.exposure import EXPOSING
 from streams.listings.pools import listing_evidence, pool_windows, shared_listings
-from streams.subjects.totals import begin, is_long
+from streams.subjects.arrays import is_long
+from streams.subjects.totals import begin
 
 #: Alerts on a pool are on no customer.
 NOBODY = ""

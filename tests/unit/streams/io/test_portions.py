@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.settings import ClickHouse
-from streams.io.portions import ADDRESS_BYTES, MOST, ArrayParameter, portions
-from streams.io.store import Store
+from streams.io.store import ADDRESS_BYTES, MOST, ArrayParameter, Store, portions
 
 EMBEDDED = cast(Store, SimpleNamespace(settings=ClickHouse(path="data")))
 SERVER = cast(Store, SimpleNamespace(settings=ClickHouse()))
