@@ -3,10 +3,12 @@
 Every adapter produces it, the topic `mail.events` carries it, and everything downstream reads only it.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
+
+from schemas.times import epoch_ms
 
 EventType = Literal[
     "delivered",
@@ -79,12 +81,3 @@ class MailEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     def time_ms(self) -> int:
         """Epoch milliseconds, UTC. A time without an offset is read as UTC."""
         return epoch_ms(self.time)
-
-
-def epoch_ms(time: int | datetime) -> int:
-    """Epoch milliseconds, UTC, of a wire time."""
-    if isinstance(time, int):
-        return time
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return round(time.timestamp() * 1000)

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from schemas.event import MAX_CUSTOMER_BYTES, Name, epoch_ms
+from schemas.event import MAX_CUSTOMER_BYTES, Name
+from schemas.times import epoch_ms
 
 ListingType = Literal["listed", "still_listed", "delisted", "check_failed", "complete"]
 ResourceKind = Literal["ip", "domain"]

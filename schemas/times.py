@@ -1,7 +1,7 @@
 """Lengths of time, the clock, and epoch times as the store takes them. Everything is UTC."""
 
-import time
 from datetime import UTC, datetime
+from time import time_ns
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -19,9 +19,18 @@ FOREVER_S = 2**32 - 1
 
 def utc_now_ms() -> int:
     """The time now, epoch ms. Only the edges ask for it: what decides has the time passed in."""
-    return time.time_ns() // 1_000_000
+    return time_ns() // 1_000_000
 
 
-def utc_time(epoch_ms: float) -> datetime:
+def utc_time(ms: float) -> datetime:
     """Epoch ms as a time with its zone."""
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def epoch_ms(time: int | datetime) -> int:
+    """Epoch ms of a time as it stands in an event: a number is that already, and a time without an offset is UTC."""
+    if isinstance(time, int):
+        return time
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return round(time.timestamp() * 1000)

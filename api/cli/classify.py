@@ -10,7 +10,8 @@ import msgspec
 
 from api.text.json_lines import answer_lines
 from schemas.providers import Providers
-from streams.adapt.common import MAX_CODE, plain
+from streams.adapt.canonical import MAX_CODE
+from streams.adapt.common import plain
 from streams.bounces.classify import BounceClassifier
 
 

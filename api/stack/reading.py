@@ -22,13 +22,14 @@ from streams.adapt import (
     listing_adapter,
 )
 from streams.bounces.classify import BounceClassifier, load_bounce_classifier
-from streams.intake.batch import BatchReader, take_mail, take_outside
-from streams.intake.ingest import IngestWorker, bounds
+from streams.intake.batch import BatchReader, MailReader, time_bounds
+from streams.intake.ingest import IngestWorker
+from streams.intake.listing_readers import OutsideListingReader
 from streams.intake.refusals import Refused
 from streams.io.store import Store, open_store
 
 
-def takes(settings: Settings, refused: Refused | None = None) -> dict[str, BatchReader]:
+def batch_readers(settings: Settings, refused: Refused | None = None) -> dict[str, BatchReader]:
     """How each configured source topic is read. With `refused` mail is recorded that nobody wanted.
 
     Raises:
@@ -36,24 +37,24 @@ def takes(settings: Settings, refused: Refused | None = None) -> dict[str, Batch
     """
     context = replace(adapt_context(settings), hash_all=refused is not None)
     classify = load_classifier(settings)
-    found = {}
+    found: dict[str, BatchReader] = {}
     for topic, format_name in settings.ingest.formats.items():
         if topic == MAIL_BLOCKLISTINGS:
             raise SettingsError(f"ingest.formats: {topic} has its own format and takes no other")
         if format_name in LISTING_FORMATS:
-            found[topic] = take_outside(listing_adapter(format_name), context, bounds(settings.ingest))
+            found[topic] = OutsideListingReader(listing_adapter(format_name), context, time_bounds(settings.ingest))
             continue
         try:
             adapt = adapter(format_name)
         except AdaptError as error:
             raise SettingsError(f"ingest.formats: {topic}: {error}") from error
         find_late = settings.ingest.late_bounces and format_name in NO_LATE_MARK
-        found[topic] = take_mail(
+        found[topic] = MailReader(
             adapt,
             # A recipient is known by the hash of their address.
             replace(context, hash_all=context.hash_all or find_late),
             classify,
-            bounds(settings.ingest),
+            time_bounds(settings.ingest),
             cohorts=settings.ingest.cohorts,
             refused=refused,
             find_late=find_late,
@@ -129,6 +130,6 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
         SettingsError, BrokerError, StoreError: what is wrong or out of reach.
     """
     refused = Refused() if settings.ingest.refusals else None
-    reads = takes(settings, refused)
+    readers = batch_readers(settings, refused)
     store = open_store(settings.clickhouse)
-    return IngestWorker(settings.kafka, settings.ingest, store, reads, refused=refused), store
+    return IngestWorker(settings.kafka, settings.ingest, store, readers, refused=refused), store

@@ -125,7 +125,7 @@ class Stack:
         loop = asyncio.get_running_loop()
         self._ingest = IngestThread(self.settings, self._failed_in(loop))
         self._ingest.start()
-        self._say("ingest", f"reading {', '.join(sorted(self._ingest.worker.takes))}")
+        self._say("ingest", f"reading {', '.join(sorted(self._ingest.worker.readers))}")
         await self._start_monitor()
         self._say("monitor", f"judging by policy {self.monitor.judge.policy.version}")
         self._api = Interface(self.settings, self.metrics, self.monitor.judge.policy)

@@ -20,7 +20,7 @@ from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
-from streams.intake.ingest import bounds
+from streams.intake.batch import time_bounds
 from streams.io.broker import BrokerError
 from streams.io.store import Store, StoreError
 
@@ -57,7 +57,7 @@ class Reader:
             for topic, format_name in settings.formats.items()
         }
         self._context = context
-        self._bounds = bounds(settings)
+        self._bounds = time_bounds(settings)
 
     def key(self, topic: str, payload: bytes, now_ms: int) -> bytes:
         """The key the message is to be sent with: its customer, or the resource of a listing. Empty where the

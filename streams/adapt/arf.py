@@ -15,7 +15,8 @@ import msgspec
 
 from schemas.event import MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import complete, domain_of, stable_id
+from streams.adapt.canonical import complete, domain_of
+from streams.adapt.common import stable_id
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.mail_report import (
     Report,

@@ -18,7 +18,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import Context
-from streams.adapt.common import domain_of, stable_id, text
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import stable_id, text
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,

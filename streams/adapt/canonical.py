@@ -1,23 +1,25 @@
-"""The project's own format: one canonical event, as JSON. The hot path: one decode and few branches."""
+"""The canonical event: what every adapter's events are made into, and the project's own format, which is that event as
+JSON. The hot path: one decode and few branches. Pure.
+"""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 
 import msgspec
 
-from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
+from schemas.event import DEFAULT_STREAM, MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
+from schemas.names import BadNameError, clean_name
+from schemas.providers import OTHER
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import (
-    ESCAPED_NUL,
-    MAX_CODE,
-    check,
-    check_no_nul,
-    check_numbers,
-    decode,
-    good_customer,
-    good_name,
-    good_stream,
-    hide_recipient,
-)
+from streams.adapt.common import DIGEST_BYTES, MAX_TIME_MS, decode, stable_id
+
+#: How a NUL is written in JSON: an unescaped one is no JSON.
+ESCAPED_NUL = b"\\u0000"
+#: Characters in an id or the name of a stream, as the event type has it.
+MAX_NAME = MAX_CUSTOMER_BYTES
+#: The largest number of three digits: a reply code (RFC 5321 section 4.2).
+MAX_CODE = 999
 
 _DECODER = msgspec.json.Decoder(MailEvent)
 
@@ -100,3 +102,151 @@ def _finish(event: MailEvent, context: Context) -> bool:
     except AdaptError:
         return False
     return True
+
+
+def complete(event: MailEvent, context: Context, *, may_have_nul: bool = True) -> MailEvent:
+    """The event as it leaves an adapter: checked, recipient hashed, domain and provider filled in.
+
+    `may_have_nul` is False where the bytes were looked through for it.
+
+    Raises:
+        AdaptError: see `check` and `check_no_nul`.
+    """
+    if len(event.id) > MAX_NAME:
+        event.id = stable_id(event.id)
+    check(event)
+    if len(event.stream) > MAX_NAME:
+        raise AdaptError(f"field `stream`: longer than {MAX_NAME} characters")
+    if may_have_nul:
+        check_no_nul(event)
+    return hide_recipient(event, context)
+
+
+def hide_recipient(event: MailEvent, context: Context) -> MailEvent:
+    """Replace the recipient by its hash, domain and provider. A provider that the source named stays."""
+    address = event.recipient
+    if address:
+        local, domain = _split(address)
+        if context.hash_all or event.type in NEGATIVE_TYPES:
+            event.recipient_hash = _hash(local, domain, context.hash_key)
+        event.recipient_domain = domain
+        event.recipient = ""
+    elif event.recipient_domain:
+        event.recipient_domain = event.recipient_domain.lower().rstrip(".")
+    if event.provider:
+        event.provider = event.provider.lower()
+    else:
+        found = context.providers.by_domain[event.recipient_domain]
+        if found == OTHER and event.mx_host:
+            found = context.providers.by_mx[event.mx_host]
+        event.provider = found
+    return event
+
+
+def hash_recipient(address: str, key: bytes) -> str:
+    """The keyed BLAKE2b of an address, 32 hex digits; empty for an empty address.
+
+    The domain is lower-cased; the local part is not, since only the receiving host may say what it means
+    (RFC 5321 section 2.4). Angle brackets and space around the address do not count.
+    """
+    return _hash(*_split(address), key)
+
+
+def domain_of(address: str) -> str:
+    """The lower-cased domain of an address, without a final dot; empty if there is none."""
+    return _split(address)[1]
+
+
+def _split(address: str) -> tuple[str, str]:
+    """(local part, domain); an address without `@` has no domain."""
+    bare = address.strip(" \t\r\n<>")
+    local, at, domain = bare.rpartition("@")
+    return (local, domain.lower().rstrip(".")) if at else (bare, "")
+
+
+def _hash(local: str, domain: str, key: bytes) -> str:
+    if not local and not domain:
+        return ""
+    return blake2b(f"{local}@{domain}".encode(), digest_size=DIGEST_BYTES, key=key).hexdigest()
+
+
+def check(event: MailEvent) -> MailEvent:
+    """The event, if it is one that can be counted and stored. Blanks at the ends of its names are gone, and a stream
+    without a name is the default one.
+
+    Raises:
+        AdaptError: see `good_customer`, `good_name` and `check_numbers`.
+    """
+    event.customer, event.stream, event.ip_pool = _good_names(event.customer, event.stream, event.ip_pool)
+    return check_numbers(event)
+
+
+@lru_cache(maxsize=8_192)
+def _good_names(customer: str, stream: str, ip_pool: str) -> tuple[str, str, str]:
+    """Remembered, since the same names come again and again. Errors are not."""
+    return good_customer(customer), good_stream(stream), good_name(ip_pool, "ip_pool")
+
+
+def good_customer(name: str) -> str:
+    """The customer's name without blanks at either end.
+
+    Raises:
+        AdaptError: nothing is left of it, it is too long in bytes, or it holds a control character.
+    """
+    customer = good_name(name, "customer")
+    if not customer:
+        raise AdaptError("field `customer`: must not be empty")
+    # A character takes at most four bytes in UTF-8, so most names need not be encoded to be measured.
+    if len(customer) * 4 > MAX_CUSTOMER_BYTES and len(customer.encode()) > MAX_CUSTOMER_BYTES:
+        size = len(customer.encode())
+        raise AdaptError(f"field `customer`: has {size} bytes in UTF-8; the limit is {MAX_CUSTOMER_BYTES}")
+    return customer
+
+
+def good_stream(name: str) -> str:
+    """The stream's name without blanks at either end; the default one where nothing is left of it.
+
+    Raises:
+        AdaptError: it holds a control character.
+    """
+    return good_name(name, "stream") or DEFAULT_STREAM
+
+
+def good_name(name: str, field: str) -> str:
+    """The name in `field` without blanks at either end.
+
+    Raises:
+        AdaptError: it holds a control character (see `schemas.names`).
+    """
+    # Nearly all names: what can be printed holds no control character, and a space is the only blank that can.
+    if name.isprintable() and name[:1] != " " and name[-1:] != " ":
+        return name
+    try:
+        return clean_name(name)
+    except BadNameError as error:
+        raise AdaptError(f"field `{field}`: {error}") from error
+
+
+def check_numbers(event: MailEvent) -> MailEvent:
+    """The event, if its numbers are in range.
+
+    Raises:
+        AdaptError: naming the field.
+    """
+    if not 0 <= event.smtp_code <= MAX_CODE:
+        raise AdaptError(f"field `smtp_code`: {event.smtp_code} is not a reply code of three digits")
+    if isinstance(event.time, int) and not -MAX_TIME_MS <= event.time <= MAX_TIME_MS:
+        raise AdaptError("field `time`: the number is out of range; expected epoch milliseconds")
+    return event
+
+
+def check_no_nul(event: MailEvent) -> None:
+    """No NUL character in any text: it ends strings in too many programs that read the store.
+
+    Raises:
+        AdaptError: naming the field.
+    """
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, str) and "\0" in value:
+            raise AdaptError(f"field `{name}`: contains a NUL character")

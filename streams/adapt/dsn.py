@@ -19,7 +19,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import complete, domain_of, reply_of, stable_id
+from streams.adapt.canonical import complete, domain_of
+from streams.adapt.common import reply_of, stable_id
 from streams.adapt.loose_bounces import loose
 from streams.adapt.mail_report import (
     Report,

@@ -16,7 +16,8 @@ import msgspec
 from schemas.event import EventType, MailEvent
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.common import ESCAPED_NUL, complete, decode, domain_of, reply_of, stable_id, text, time_ms
+from streams.adapt.canonical import ESCAPED_NUL, complete, domain_of
+from streams.adapt.common import decode, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, FormatOptions, fill
-from streams.adapt.common import domain_of
+from streams.adapt.canonical import domain_of
 from streams.adapt.mime import MAX_VALUE, Headers, MimePart, date_ms, read_headers, read_part, words
 
 SENDER = "sender"

@@ -17,7 +17,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import domain_of, stable_id
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import stable_id
 from streams.adapt.field_paths import find_field
 from streams.adapt.form import Form, form_fields, is_form
 from streams.adapt.webhook import (

@@ -16,7 +16,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import domain_of, stable_id
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import stable_id
 from streams.adapt.form import form_fields, is_form
 from streams.adapt.webhook import (
     FieldPaths,

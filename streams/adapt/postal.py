@@ -19,7 +19,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import domain_of, stable_id
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import stable_id
 from streams.adapt.webhook import (
     FROM_DOMAIN,
     FieldPaths,

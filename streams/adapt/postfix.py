@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.common import complete, domain_of, reply_of, stable_id
+from streams.adapt.canonical import complete, domain_of
+from streams.adapt.common import reply_of, stable_id
 from streams.adapt.syslog import SyslogLine, read_line
 
 NAME = "postfix"

@@ -17,10 +17,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from io import StringIO
 
-from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent, epoch_ms
+from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
+from schemas.times import epoch_ms
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.common import complete, domain_of, reply_of, stable_id, time_ms
+from streams.adapt.canonical import complete, domain_of
+from streams.adapt.common import reply_of, stable_id, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.mime import date_ms
 

@@ -18,7 +18,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import decode, domain_of, stable_id
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import decode, stable_id
 from streams.adapt.feedback import feedback_type
 from streams.adapt.field_paths import find_field
 from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED

@@ -14,7 +14,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.common import domain_of, reply_of, stable_id, text, time_ms
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
 from streams.adapt.webhook import Fields, Text, json_body, read_records, typed
 

@@ -15,7 +15,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import domain_of, stable_id, text
+from streams.adapt.canonical import domain_of
+from streams.adapt.common import stable_id, text
 from streams.adapt.feedback import feedback_type
 from streams.adapt.webhook import (
     FieldPaths,

@@ -8,8 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from schemas.event import epoch_ms
-from schemas.times import utc_time
+from schemas.times import epoch_ms, utc_time
 from streams.adapt.base import AdaptError
 
 _MONTHS = {

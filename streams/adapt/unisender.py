@@ -14,7 +14,8 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.common import MAX_NAME, stable_id, text
+from streams.adapt.canonical import MAX_NAME
+from streams.adapt.common import stable_id, text
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,

@@ -8,7 +8,8 @@ import msgspec
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.common import complete, decode, plain, reply_of, text, time_ms
+from streams.adapt.canonical import complete
+from streams.adapt.common import decode, plain, reply_of, text, time_ms
 from streams.adapt.field_paths import find_field
 
 T = TypeVar("T")

@@ -2,34 +2,38 @@
 
 A message is taken whole or not at all: if one of its events is bad, none of them counts and the message becomes
 a dead letter with its bytes, so that a mended message can be sent again. A batch holds whatever came; which of it was
-seen before is found out when it is stored.
+seen before is found out when it is stored. Where too much of a partition is dead letters, the worker must stop.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import compress
 from typing import TypeVar
 
-import msgspec
-
 from schemas.dead_letter import DeadLetter
-from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent, epoch_ms
+from schemas.errors import ExternalError
+from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
-from schemas.times import MINUTE_MS
-from streams.adapt import Adapter, AdaptError, Context, ListingAdapter, canonical
-from streams.adapt.base import printable
-from streams.adapt.common import plain
+from schemas.settings import Ingest
+from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
+from streams.adapt import Adapter, AdaptError, Context, canonical
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
-from streams.intake import late_bounces
-from streams.intake.cohorts import Delivered
-from streams.intake.count import Cells, EventTally, count_direct
+from streams.intake.count import (
+    NO_DELIVERY,
+    Cells,
+    DeliveredMessages,
+    EventTally,
+    count_direct,
+    earlier_delivery_of,
+)
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Ids, SeenIds
 
 T = TypeVar("T")
 
-LISTING = msgspec.json.Decoder(BlocklistEvent)
 #: Where a run of messages has a bad one, runs of this length are tried before single messages.
 SHORT_RUN = 50
 
@@ -42,6 +46,11 @@ class TimeBounds:
     behind_ms: int
 
 
+def time_bounds(settings: Ingest) -> TimeBounds:
+    """How far event times may lie from now, as the settings have it."""
+    return TimeBounds(int(settings.max_ahead_hours * HOUR_MS), int(settings.max_behind_days * DAY_MS))
+
+
 @dataclass(frozen=True, slots=True)
 class NegativeEvent:
     """A negative event: kept for evidence, and counted if it did not come before. `delivery` is the one that it may
@@ -51,7 +60,7 @@ class NegativeEvent:
     time_ms: int
     event: MailEvent
     classified: Classified | None
-    delivery: int = late_bounces.NONE
+    delivery: int = NO_DELIVERY
 
 
 @dataclass(slots=True)
@@ -82,7 +91,7 @@ class Batch:
     position: int
     next_offset: int
     tally: EventTally = field(default_factory=EventTally)
-    delivered: Delivered = field(default_factory=Delivered)
+    delivered: DeliveredMessages = field(default_factory=DeliveredMessages)
     negatives: list[NegativeEvent] = field(default_factory=list)
     unwanted: list[Unwanted] = field(default_factory=list)
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
@@ -105,6 +114,27 @@ class Batch:
         """An empty batch that continues behind this one."""
         return Batch(self.source, self.next_offset, self.next_offset)
 
+    def note_taken(self, offsets: Sequence[int]) -> None:
+        """The messages at these offsets, in order, are taken."""
+        self.messages += len(offsets)
+        self.next_offset = offsets[-1] + 1
+
+    def set_aside(self, payload: bytes, offset: int, now_ms: int, reason: str) -> None:
+        """A message that cannot be taken goes to the dead-letter topic."""
+        source = self.source
+        self.dead.append(
+            DeadLetter(
+                id=f"{source.name}@{offset}",
+                topic=source.topic,
+                source=source.name,
+                partition=source.partition,
+                offset=offset,
+                time_ms=now_ms,
+                reason=reason,
+                payload=payload,
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
@@ -121,77 +151,84 @@ class Unseen:
 BatchReader = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
 
 
-def take_mail(
-    adapt: Adapter,
-    context: Context,
-    classify: Classifier,
-    bounds: TimeBounds,
-    *,
-    cohorts: bool = True,
-    refused: Refused | None = None,
-    find_late: bool = False,
-) -> BatchReader:
-    """How messages of a topic with mail events are taken: adapt, check, classify, count. Of the canonical format
-    whole runs are adapted at once, which gives the counts that one by one would give. With `cohorts` it is recorded
-    which messages complaints may come of, with `refused` which mail went to people who wanted none, with `find_late`
-    what was delivered, so that bounces are found that came later."""
-    at_once = adapt is canonical.adapt
-    reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
+class MailReader:
+    """A `BatchReader` of a topic with mail events: adapt, check, classify, count. Of the canonical format whole runs
+    are adapted at once, which gives the counts that one by one would give.
 
-    def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
-        batch.messages += len(payloads)
-        batch.next_offset = offsets[-1] + 1
-        if at_once:
-            fast_path(batch, payloads, offsets, now_ms)
-        else:
-            one_by_one(batch, payloads, offsets, now_ms)
+    With `cohorts` it is recorded which messages complaints may come of, with `refused` which mail went to people who
+    wanted none, with `find_late` what was delivered, so that bounces are found that came later.
+    """
 
-    def fast_path(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
-        events = canonical.adapt_all(payloads, context)
-        if events is not None and (times := _believable(events, bounds, now_ms)) is not None:
-            add(batch, events, offsets, times)
+    def __init__(
+        self,
+        adapt: Adapter,
+        context: Context,
+        classify: Classifier,
+        bounds: TimeBounds,
+        *,
+        cohorts: bool = True,
+        refused: Refused | None = None,
+        find_late: bool = False,
+    ) -> None:
+        self._adapt = adapt
+        self._context = context
+        self._classify = classify
+        self._bounds = bounds
+        self._reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
+        self._refused = refused
+        self._find_late = find_late
+        self._take = self._fast_path if adapt is canonical.adapt else self._one_by_one
+
+    def __call__(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        """Take the messages into the batch."""
+        batch.note_taken(offsets)
+        self._take(batch, payloads, offsets, now_ms)
+
+    def _fast_path(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+        """All at once; where one is out of the ordinary, in shorter runs, and these one by one."""
+        events = canonical.adapt_all(payloads, self._context)
+        if events is not None and (times := _times_within(events, self._bounds, now_ms)) is not None:
+            self._add(batch, events, offsets, times)
         elif len(payloads) <= SHORT_RUN:
-            one_by_one(batch, payloads, offsets, now_ms)
+            self._one_by_one(batch, payloads, offsets, now_ms)
         else:
             for start in range(0, len(payloads), SHORT_RUN):
                 part = slice(start, start + SHORT_RUN)
-                fast_path(batch, payloads[part], offsets[part], now_ms)
+                self._fast_path(batch, payloads[part], offsets[part], now_ms)
 
-    def one_by_one(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
+    def _one_by_one(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events: list[MailEvent] = []
         places: list[int] = []
         times: list[int] = []
         for payload, offset in zip(payloads, offsets, strict=True):
             try:
-                found = _adapted(payload, adapt, context)
+                found = _adapted(payload, self._adapt, self._context)
                 moments = [epoch_ms(event.time) for event in found]
-                _check_times(found, moments, bounds, now_ms)
+                _check_times(found, moments, self._bounds, now_ms)
             except AdaptError as error:
-                batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, str(error)))
+                batch.set_aside(payload, offset, now_ms, str(error))
             else:
                 events += found
                 times += moments
                 places += [offset] * len(found)
-        add(batch, events, places, times)
+        self._add(batch, events, places, times)
 
-    def add(batch: Batch, events: list[MailEvent], offsets: Sequence[int], times: list[int]) -> None:
-        if refused is not None:
-            batch.unwanted += refused.unwanted(events, offsets, times)
+    def _add(self, batch: Batch, events: list[MailEvent], offsets: Sequence[int], times: list[int]) -> None:
+        if self._refused is not None:
+            batch.unwanted += self._refused.unwanted(events, offsets, times)
         rare = [at for at, event in enumerate(events) if event.type in NEGATIVE_TYPES]
         for at in rare:
             event = events[at]
-            classified = classify(event) if event.type == "bounced" else None
-            asked = late_bounces.asked_of(event) if find_late else late_bounces.NONE
-            batch.negatives.append(NegativeEvent(offsets[at], times[at], event, classified, asked))
+            classified = self._classify(event) if event.type == "bounced" else None
+            delivery = earlier_delivery_of(event) if self._find_late else NO_DELIVERY
+            batch.negatives.append(NegativeEvent(offsets[at], times[at], event, classified, delivery))
         if rare:
             events, times = _without(events, rare), _without(times, rare)
-        if reporting:
-            batch.delivered.note(events, times, reporting)
-        if find_late:
-            late_bounces.note_deliveries(batch.delivered, events, times)
+        if self._reporting:
+            batch.delivered.note(events, times, self._reporting)
+        if self._find_late:
+            batch.delivered.note_recipients(events, times)
         count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
-
-    return take
 
 
 def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:
@@ -201,7 +238,7 @@ def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:
     return list(compress(items, kept))
 
 
-def _believable(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
+def _times_within(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
     """The times of all events in epoch ms, or None where one lies too far from now."""
     times = [epoch_ms(event.time) for event in events]
     if min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms:
@@ -221,56 +258,76 @@ def _adapted(payload: bytes, adapt: Adapter, context: Context) -> list[MailEvent
     return adapt(payload, context)
 
 
-def take_listing(bounds: TimeBounds) -> BatchReader:
-    """How messages of `mail.blocklistings` are taken."""
-
-    def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
-        batch.messages += len(payloads)
-        batch.next_offset = offsets[-1] + 1
-        for payload, offset in zip(payloads, offsets, strict=True):
-            try:
-                event = LISTING.decode(payload)
-                reason = check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                reason = printable(plain(error))
-            if reason:
-                batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
-            else:
-                batch.listings.append((offset, event))
-
-    return take
+class DeadShareError(ExternalError):
+    """Too large a share of a source partition cannot be read; the message says what to look at."""
 
 
-def take_outside(adapt: ListingAdapter, context: Context, bounds: TimeBounds) -> BatchReader:
-    """How messages of a topic of an outside blocklist monitor are taken: whole, or not at all."""
+class DeadShare:
+    """How much of one source partition became dead letters: a worker whose topic suddenly cannot be read must stop,
+    not set the topic aside.
 
-    def take(batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
-        batch.messages += len(payloads)
-        batch.next_offset = offsets[-1] + 1
-        for payload, offset in zip(payloads, offsets, strict=True):
-            try:
-                events = adapt(payload, context)
-                reasons = [check_time(each, now_ms, bounds.ahead_ms, bounds.behind_ms) for each in events]
-                reason = next(filter(None, reasons), None)
-            except AdaptError as error:
-                reason = str(error)
-            if reason:
-                batch.dead.append(dead_letter(batch.source, payload, offset, now_ms, reason))
-            else:
-                batch.listings += [(offset, each) for each in events]
+    A few bad messages are their senders' fault, and the stream continues without them. When a large share is bad, the
+    fault is more likely here: the wrong format for the topic, or a release that reads it wrongly.
 
-    return take
+    The share is taken over a sliding window of the last messages, in whole calls of `note`: the window is the fewest
+    latest calls that together hold `window` messages. Called for each message it is exactly the last `window`
+    messages; called for each batch it is at most one batch longer.
 
+    Before `window` messages were seen nothing is exceeded, so a quiet topic whose first 50 messages are all bad
+    continues: of so few it cannot be said whether the format or one sender is at fault, every message is kept as a dead
+    letter, and one bad message among the first three must stop nobody. Where that is too late, lower
+    `ingest.dead_letter_window`.
 
-def dead_letter(source: SourcePartition, payload: bytes, offset: int, now_ms: int, reason: str) -> DeadLetter:
-    """The message as it goes to the dead-letter topic."""
-    return DeadLetter(
-        id=f"{source.name}@{offset}",
-        topic=source.topic,
-        source=source.name,
-        partition=source.partition,
-        offset=offset,
-        time_ms=now_ms,
-        reason=reason,
-        payload=payload,
-    )
+    `share` is a ratio (0.2 is 20 %), exceeded only above it: with 1 it never is. `window` is in messages.
+    """
+
+    def __init__(self, topic: str, partition: int, share: float = 0.2, window: int = 1000) -> None:
+        self.topic = topic
+        self.partition = partition
+        # As it is written in the settings: 29 of 100 is not above 0.29, though the float 0.29 * 100 is below 29.
+        self.share = Fraction(str(share))
+        self.window = window
+        self.last_reason = ""
+        self._calls: deque[tuple[int, int]] = deque()
+        self._messages = 0
+        self._bad = 0
+
+    def note(self, good: int, bad: int, last_reason: str = "") -> None:
+        """Messages taken since the last call: how many were read, how many became dead letters, and why the last
+        of those did."""
+        if good + bad == 0:
+            return
+        if last_reason:
+            self.last_reason = last_reason
+        calls = self._calls
+        calls.append((good, bad))
+        self._messages += good + bad
+        self._bad += bad
+        while self._messages - sum(calls[0]) >= self.window:
+            old_good, old_bad = calls.popleft()
+            self._messages -= old_good + old_bad
+            self._bad -= old_bad
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the window is full and more than the share of it is bad."""
+        return self._messages >= self.window and self._bad > self.share * self._messages
+
+    def check(self) -> None:
+        """End the worker if it must not continue.
+
+        Raises:
+            DeadShareError: the share is exceeded.
+        """
+        if self.exceeded:
+            raise DeadShareError(self._text())
+
+    def _text(self) -> str:
+        found, allowed = 100 * self._bad / self._messages, 100 * float(self.share)
+        reason = f"; the last one: {self.last_reason}" if self.last_reason else ""
+        return (
+            f"{self.topic}, partition {self.partition}: {self._bad:,} of the last {self._messages:,} messages "
+            f"({found:.1f} %) could not be read, and ingest.dead_letter_share allows {allowed:g} %{reason}. "
+            "Is ingest.formats right for this topic? `repmon dead-letters list --summary` shows what was set aside; "
+            "with ingest.dead_letter_share = 1 all of it is"
+        )

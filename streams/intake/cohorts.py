@@ -4,22 +4,15 @@ A report may say so itself (`MailEvent.sent`). Else the message is looked for am
 providers with a feedback loop: of these, the day and a hash are kept.
 """
 
-from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-import numpy as np
-import pyarrow as pa
-from xxhash import xxh3_64_intdigest
-
-from schemas.event import MailEvent, epoch_ms
-from schemas.times import DAY_MS
+from schemas.event import MailEvent
+from schemas.times import DAY_MS, epoch_ms
+from streams.intake.count import message_hash
 from streams.io.store import Store
 
 #: For how many days after it was sent a message's complaint is taken to be about it.
 MOST_DAYS = 45
-#: The last day that the store can tell (2149-06-06).
-MOST_DAY = 0xFFFF
 #: 1970-01-01: nobody can say.
 UNKNOWN = 0
 
@@ -28,37 +21,6 @@ SELECT hash, toUInt16(min(day)) FROM sent_messages
 WHERE hash IN {hashes:Array(UInt64)} AND day >= toDate({since:UInt16})
 GROUP BY hash
 """
-
-
-@dataclass(slots=True)
-class Delivered:
-    """Messages delivered since the last flush: a hash and a time (epoch ms) of each."""
-
-    hashes: "array[int]" = field(default_factory=lambda: array("Q"))
-    times: "array[int]" = field(default_factory=lambda: array("q"))
-
-    def note(self, events: Sequence[MailEvent], times: Sequence[int], reporting: frozenset[str]) -> None:
-        """Add those of the events that a complaint may be about, each with its time in epoch ms."""
-        kept = [
-            (event, time)
-            for event, time in zip(events, times, strict=True)
-            if event.provider in reporting and event.message_id and event.type == "delivered"
-        ]
-        self.hashes.extend([message_hash(event) for event, _ in kept])
-        self.times.extend([time for _, time in kept])
-
-
-def message_hash(event: MailEvent) -> int:
-    """What tells messages apart: a hash of customer and message id."""
-    return xxh3_64_intdigest(f"{event.customer}\0{event.message_id}".encode())
-
-
-def sent_messages_table(parts: Iterable[Delivered]) -> pa.Table:
-    """Rows of the `sent_messages` table."""
-    found = list(parts)
-    days = np.concatenate([np.frombuffer(each.times, np.int64) for each in found]) // DAY_MS
-    hashes = np.concatenate([np.frombuffer(each.hashes, np.uint64) for each in found])
-    return pa.table({"day": np.clip(days, 0, MOST_DAY).astype(np.uint16), "hash": hashes})
 
 
 def stated_day(event: MailEvent) -> int:

@@ -1,4 +1,4 @@
-"""Counting: events in, rows of counts out. Pure; the hot path of the product.
+"""Counting: events in, rows of counts and of delivered messages out. Pure; the hot path of the product.
 
 Every event gets one number, its cell: which of the distinct keys it is counted under, times the number of measures,
 plus the measure. So an event costs one dictionary step, and all sums of a flush are one `bincount`. A flush then
@@ -18,6 +18,7 @@ from xxhash import xxh3_64_intdigest
 
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
+from schemas.times import DAY_MS
 from streams.bounces.classify import Classified
 from streams.intake.seen import Ids
 
@@ -36,6 +37,12 @@ _COMPLAINTS = COMPLAINT_FEEDBACK | {""}
 #: Seeds that keep hashes of ids, customers and types apart.
 _CUSTOMER_SEED = 1
 _TYPE_SEED = 2
+#: Keeps hashes of deliveries apart from those of messages.
+_DELIVERY_SEED = 1
+#: No delivery to look for.
+NO_DELIVERY = 0
+#: The last day that the store can tell (2149-06-06).
+MOST_DAY = 0xFFFF
 #: The bucket of rows that carry an offset: all of a source have the same, and it is never too old (2106-01-01).
 OFFSET_BUCKET = 4_291_747_200
 _DIMENSIONS = ("provider", "ip", "pool", "from", "dkim")
@@ -48,6 +55,32 @@ class Keys(dict[CountKey, int]):
     def __missing__(self, key: CountKey) -> int:
         number = self[key] = len(self)
         return number
+
+
+@dataclass(slots=True)
+class DeliveredMessages:
+    """Messages delivered since the last flush, a hash and a time (epoch ms) of each: complaints and late bounces are
+    looked up among them when they come."""
+
+    hashes: "array[int]" = field(default_factory=lambda: array("Q"))
+    times: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def note(self, events: Sequence[MailEvent], times: Sequence[int], reporting: frozenset[str]) -> None:
+        """Add those of the events that a complaint may be about, each with its time in epoch ms."""
+        kept = [
+            (event, time)
+            for event, time in zip(events, times, strict=True)
+            if event.provider in reporting and event.message_id and event.type == "delivered"
+        ]
+        self.hashes.extend([message_hash(event) for event, _ in kept])
+        self.times.extend([time for _, time in kept])
+
+    def note_recipients(self, events: Sequence[MailEvent], times: Sequence[int]) -> None:
+        """Add the deliveries among events that a bounce may come after, each with its time in epoch ms."""
+        pairs = zip(events, times, strict=True)
+        found = [(delivery_hash(event), time) for event, time in pairs if event.type == "delivered"]
+        self.hashes.extend([each for each, _ in found if each != NO_DELIVERY])
+        self.times.extend([time for each, time in found if each != NO_DELIVERY])
 
 
 @dataclass(slots=True)
@@ -128,6 +161,33 @@ def customer_hash(customer: str) -> int:
 def type_hash(name: str) -> int:
     """An event type's part of an identity."""
     return xxh3_64_intdigest(name.encode(), _TYPE_SEED)
+
+
+def message_hash(event: MailEvent) -> int:
+    """What tells messages apart: a hash of customer and message id."""
+    return xxh3_64_intdigest(f"{event.customer}\0{event.message_id}".encode())
+
+
+def delivery_hash(event: MailEvent) -> int:
+    """What a delivery and a later bounce have in common: customer, message, recipient; `NO_DELIVERY` where one is
+    missing."""
+    if not event.message_id or not event.recipient_hash:
+        return NO_DELIVERY
+    return xxh3_64_intdigest(f"{event.customer}\0{event.message_id}\0{event.recipient_hash}".encode(), _DELIVERY_SEED)
+
+
+def earlier_delivery_of(event: MailEvent) -> int:
+    """The delivery that an event may have come after; `NO_DELIVERY` for all but bounces that do not say it
+    themselves."""
+    return delivery_hash(event) if event.type == "bounced" and not event.asynchronous else NO_DELIVERY
+
+
+def sent_messages_table(parts: Iterable[DeliveredMessages]) -> pa.Table:
+    """Rows of the `sent_messages` table."""
+    found = list(parts)
+    days = np.concatenate([np.frombuffer(each.times, np.int64) for each in found]) // DAY_MS
+    hashes = np.concatenate([np.frombuffer(each.hashes, np.uint64) for each in found])
+    return pa.table({"day": np.clip(days, 0, MOST_DAY).astype(np.uint16), "hash": hashes})
 
 
 def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offset: int) -> pa.Table:

@@ -19,18 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.times import DAY_S, HOUR_MS, HOUR_S, MINUTE_MS
-from streams.intake import cohorts, count, late_bounces
+from streams.intake import count, evidence
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition, Unseen
-from streams.intake.records import (
-    dead_letter_columns,
-    detail_columns,
-    listing_columns,
-    negative_id_columns,
-    seen_table,
-)
-from streams.intake.refusals import refusal_columns, unwanted_columns
+from streams.intake.seen import NewIds, seen_table
 from streams.io.store import Store, StoreError
-from streams.listings.outside import open_listings_for, reconciled
 
 SEEN_HOURS = 24
 #: The default of `ingest.lease_s`: far less than the store takes to forget a token, 10,000 inserts into a table.
@@ -128,7 +120,7 @@ def flush(
         StoreError: the store failed; whether some counts were taken will show at the next try.
     """
     _find_unseen(store, batches, now_ms)
-    _store_evidence(store, batches, now_ms)
+    _store_before_counts(store, batches, now_ms)
     if before_counts is not None:
         before_counts()
     for batch in batches:
@@ -168,9 +160,11 @@ def _flushed(store: Store, batch: Batch, stored: dict[str, int]) -> Flushed:
 def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     """Set `unseen` of each batch that has none yet. A source's memory takes each id once, so this is done once."""
     new = [batch for batch in batches if batch.unseen is None]
-    _fit_outside(store, new)
+    if any(batch.listings for batch in new):
+        evidence.reconcile_listings(store, new)
     negatives = _new_negatives(store, new, now_ms)
-    _mark_late(store, new, negatives)
+    if any(negatives):
+        evidence.mark_late(store, new, negatives)
     for batch, kept in zip(new, negatives, strict=True):
         tally, keys = batch.tally, batch.tally.keys
         ids = count.identities(tally)
@@ -187,22 +181,6 @@ def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
             duplicates=int(ids.size - is_new.sum()),
             negative_duplicates=len(batch.negatives) - len(kept),
         )
-
-
-def _mark_late(store: Store, batches: Sequence[Batch], negatives: Sequence[Sequence[NegativeEvent]]) -> None:
-    """Mark bounces whose delivery is known. Doing it again changes nothing."""
-    details = [each for kept in negatives for each in kept if each.delivery != late_bounces.NONE]
-    asked = [(each.delivery, each.time_ms) for each in details]
-    known = late_bounces.known_deliveries(store, asked, (batch.delivered for batch in batches))
-    for each in details:
-        each.event.asynchronous = each.delivery in known
-
-
-def _fit_outside(store: Store, batches: Sequence[Batch]) -> None:
-    """Make what outside monitors say of listings fit what is stored. Doing it again changes nothing."""
-    known = open_listings_for(store, (event for batch in batches for _, event in batch.listings))
-    for batch in batches:
-        batch.listings = reconciled(batch.listings, known)
 
 
 def _new_negatives(store: Store, batches: Sequence[Batch], now_ms: int) -> list[list[NegativeEvent]]:
@@ -240,23 +218,19 @@ def _unseen(batch: Batch) -> Unseen:
     return batch.unseen
 
 
-def _store_evidence(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
-    dead = [letter for batch in batches for letter in batch.dead]
-    negatives = [(batch.source.name, each) for batch in batches for each in _unseen(batch).negatives]
-    listings = [(batch.source.name, *each) for batch in batches for each in batch.listings]
-    if dead:
-        store.insert("dead_letters", dead_letter_columns(dead))
+def _has_evidence(batch: Batch) -> bool:
+    return bool(batch.dead or batch.unwanted or batch.listings or _unseen(batch).negatives)
+
+
+def _store_before_counts(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
+    # Delivered messages come first: complaints of the same flush are looked up among them.
     if any(batch.delivered.hashes for batch in batches):
-        store.insert_table("sent_messages", cohorts.sent_messages_table(batch.delivered for batch in batches))
-    if negatives:
-        days = cohorts.sent_days(store, [each.event for _, each in negatives])
-        store.insert("events", detail_columns(negatives, days))
-        store.insert("negative_ids", negative_id_columns(negatives, now_ms))
-        if (refusals := refusal_columns((each.event for _, each in negatives), now_ms))["hash"]:
-            store.insert("refusals", refusals)
-    if unwanted := [(batch.source.name, each) for batch in batches for each in batch.unwanted]:
-        store.insert("unwanted_mail", unwanted_columns(unwanted))
-    if listings:
-        store.insert("listing_events", listing_columns(listings))
-    if any(_unseen(batch).ids.size for batch in batches):
-        store.insert_table("seen_ids", seen_table(batches, now_ms // HOUR_MS))
+        store.insert_table("sent_messages", count.sent_messages_table(batch.delivered for batch in batches))
+    if some := [batch for batch in batches if _has_evidence(batch)]:
+        evidence.store_evidence(store, [(batch, _unseen(batch).negatives) for batch in some], now_ms)
+    new = [
+        NewIds(each.source.topic, each.source.partition, each.source.name, each.next_offset - 1, _unseen(each).ids)
+        for each in batches
+    ]
+    if any(each.ids.size for each in new):
+        store.insert_table("seen_ids", seen_table(new, now_ms // HOUR_MS))

@@ -1,7 +1,8 @@
 """The thread that stores: one flush at a time, tried until the store answers, then the changed customers announced.
 
 The consumer keeps taking messages meanwhile. Everything that asks the store runs on this one thread, so a worker has
-one connection.
+one connection. What became of a flush goes back to the consumer's thread: only there may offsets be committed and
+partitions moved.
 """
 
 import logging
@@ -10,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -22,8 +22,9 @@ from streams.intake.batch import Batch
 from streams.intake.flush import Flushed, flush
 from streams.intake.metrics import IngestMetrics
 from streams.intake.refusals import Refused
+from streams.intake.stored_refusals import refresh
 from streams.io.broker import BrokerError, Publisher, UnacknowledgedError
-from streams.io.changes import messages
+from streams.io.changes import AnnouncementThrottle, messages
 from streams.io.store import Store, StoreError
 from streams.listings.intervals import USED_WITHIN_S
 from streams.listings.resource_use import customers_of
@@ -39,31 +40,6 @@ LAST_WAIT_S = 0.5
 ACKNOWLEDGED_S = 5.0
 
 T = TypeVar("T")
-
-
-@dataclass
-class AnnouncementThrottle:
-    """Which changed customers are due to be announced: each at most once in `every_ms`, none forgotten."""
-
-    every_ms: int
-    pending: set[str] = field(default_factory=set)
-    _sent: dict[str, int] = field(default_factory=dict)
-
-    def due(self, now_ms: int) -> list[str]:
-        """The customers to announce now."""
-        sent, oldest = self._sent, now_ms - self.every_ms
-        due = [customer for customer in self.pending if sent.get(customer, -1) <= oldest]
-        self.pending.difference_update(due)
-        for customer in due:
-            sent[customer] = now_ms
-        if len(sent) > 2 * len(due) + 10_000:
-            self._sent = {customer: when for customer, when in sent.items() if when > oldest}
-        return due
-
-    def rest(self) -> list[str]:
-        """All that are not announced yet."""
-        rest, self.pending = list(self.pending), set()
-        return rest
 
 
 class Flusher:
@@ -83,7 +59,9 @@ class Flusher:
         self._store = store
         self._publisher = publisher
         self._partitions = publisher.partitions(REPUTATION_CHANGES)
-        self._debounce = AnnouncementThrottle(int(change_debounce_s * 1000))
+        self._changed = AnnouncementThrottle(int(change_debounce_s * 1000))
+        #: Of each source the ids known, the bytes they take, and the errors expected of them.
+        self._seen: dict[str, tuple[int, int, float]] = {}
         self._metrics = metrics
         self._clock = clock
         self._refused = refused
@@ -130,18 +108,18 @@ class Flusher:
         began, now_ms = time.monotonic(), self._clock()
         refused = self._refused
         if refused is not None:
-            self._retried(lambda: refused.refresh(self._store, now_ms))
+            self._retried(lambda: refresh(refused, self._store, now_ms))
         dead = [letter for batch in batches for letter in batch.dead]
         if dead:
             self._retried(lambda: self._set_aside(dead))
         flushed = self._retried(lambda: flush(self._store, batches, now_ms, lease_s=self._lease_s)) if batches else []
         listed = {(event.kind, event.resource) for batch in batches for _, event in batch.listings}
         for each in flushed:
-            self._debounce.pending |= each.batch.customers
-            self._metrics.note(each)
+            self._changed.pending |= each.batch.customers
+            self._note(each)
         if listed:
             now_s = now_ms // 1000
-            self._debounce.pending |= self._retried(
+            self._changed.pending |= self._retried(
                 lambda: customers_of(self._store, listed, now_s - USED_WITHIN_S, FOREVER_S)
             )
         self._announce(now_ms)
@@ -150,6 +128,26 @@ class Flusher:
             self._metrics.flush_seconds = time.monotonic() - began
             self._metrics.flush_seconds_total += self._metrics.flush_seconds
         return flushed
+
+    def _note(self, flushed: Flushed) -> None:
+        """Add what became of one batch to the numbers of the worker."""
+        metrics = self._metrics
+        if not flushed.ours:
+            metrics.fenced += 1
+            return
+        batch, unseen, seen = flushed.batch, flushed.batch.unseen, flushed.batch.source.seen
+        metrics.flushes += 1
+        metrics.flush_messages = batch.messages
+        metrics.stored += batch.messages
+        metrics.dead_letters += len(batch.dead)
+        if unseen is not None:
+            metrics.duplicates += unseen.duplicates
+            metrics.negative_duplicates += unseen.negative_duplicates
+        metrics.forgotten_ids += seen.take_forgotten()
+        self._seen[batch.source.name] = (seen.known, seen.memory_bytes, seen.expected_errors)
+        metrics.known_ids = sum(known for known, _, _ in self._seen.values())
+        metrics.known_ids_bytes = sum(size for _, size, _ in self._seen.values())
+        metrics.expected_errors = sum(errors for _, _, errors in self._seen.values())
 
     def _set_aside(self, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
@@ -170,7 +168,7 @@ class Flusher:
 
     def _announce(self, now_ms: int) -> None:
         # What is not due yet when the worker ends would never be.
-        changed = self._debounce.rest() if self.ending.is_set() else self._debounce.due(now_ms)
+        changed = self._changed.rest() if self.ending.is_set() else self._changed.due(now_ms)
         for each in messages(changed, now_ms, self._partitions):
             self._publisher.publish(REPUTATION_CHANGES, each.key, each.value, each.partition)
 

@@ -1,8 +1,7 @@
 """What one ingest worker says of itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from streams.intake.flush import Flushed
 from streams.io.instrument import counter, gauge
 
 
@@ -33,28 +32,8 @@ class IngestMetrics:
     waiting: bool = gauge("Whether reading is paused now.")
     #: What keeps the worker from storing now; empty when nothing does.
     trouble: str = ""
-    _seen: dict[str, tuple[int, int, float]] = field(default_factory=dict)
 
     @property
     def paused(self) -> bool:
         """Whether storing is stuck or behind."""
         return bool(self.trouble) or self.waiting
-
-    def note(self, flushed: Flushed) -> None:
-        """Add what became of one batch."""
-        if not flushed.ours:
-            self.fenced += 1
-            return
-        batch, unseen, seen = flushed.batch, flushed.batch.unseen, flushed.batch.source.seen
-        self.flushes += 1
-        self.flush_messages = batch.messages
-        self.stored += batch.messages
-        self.dead_letters += len(batch.dead)
-        if unseen is not None:
-            self.duplicates += unseen.duplicates
-            self.negative_duplicates += unseen.negative_duplicates
-        self._seen[batch.source.name] = (seen.known, seen.memory_bytes, seen.expected_errors)
-        self.forgotten_ids += seen.take_forgotten()
-        self.known_ids = sum(known for known, _, _ in self._seen.values())
-        self.known_ids_bytes = sum(size for _, size, _ in self._seen.values())
-        self.expected_errors = sum(errors for _, _, errors in self._seen.values())

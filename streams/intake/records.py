@@ -1,15 +1,12 @@
-"""The rows of what is kept one by one: negative events, listings, dead letters, event ids. Pure."""
+"""The rows of what is kept one by one: negative events, listings, dead letters. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from schemas.dead_letter import DeadLetter
 from schemas.listing import BlocklistEvent
-from schemas.times import HOUR_S, utc_time
-from streams.intake.batch import Batch, NegativeEvent
+from schemas.times import utc_time
+from streams.intake.batch import NegativeEvent
 from streams.intake.count import identity
 
 Columns = dict[str, list[Any]]
@@ -60,22 +57,6 @@ def negative_id_columns(details: Iterable[tuple[str, NegativeEvent]], now_ms: in
     }
 
 
-def seen_table(batches: Sequence[Batch], hour: int) -> pa.Table:
-    """Rows of the `seen_ids` table: the new ids of all batches, which came in `hour` (epoch hours)."""
-    new = [(batch, batch.unseen.ids) for batch in batches if batch.unseen is not None]
-    sizes = [len(ids) for _, ids in new]
-    return pa.table(
-        {
-            "topic": _repeated([batch.source.topic for batch, _ in new], sizes),
-            "partition": pa.array(np.repeat([batch.source.partition for batch, _ in new], sizes), pa.uint32()),
-            "came": pa.array(np.full(sum(sizes), hour * HOUR_S), pa.uint32()),
-            "hash": pa.array(np.concatenate([ids for _, ids in new]), pa.uint64()),
-            "source": _repeated([batch.source.name for batch, _ in new], sizes),
-            "last_offset": pa.array(np.repeat([batch.next_offset - 1 for batch, _ in new], sizes), pa.int64()),
-        }
-    )
-
-
 def listing_columns(listings: Iterable[tuple[str, int, BlocklistEvent]]) -> Columns:
     """Columns of the `listing_events` table, from source, offset and event."""
     rows = list(listings)
@@ -108,10 +89,3 @@ def dead_letter_columns(dead: Sequence[DeadLetter]) -> Columns:
         "reason": [d.reason for d in dead],
         "payload": [d.payload for d in dead],
     }
-
-
-def _repeated(names: Sequence[str], sizes: Sequence[int]) -> pa.Array:
-    """Each name as often as its size says, as codes of a dictionary."""
-    codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
-    repeated = np.repeat([codes[name] for name in names], sizes)
-    return pa.DictionaryArray.from_arrays(pa.array(repeated, pa.int32()), pa.array(list(codes), pa.string()))

@@ -5,7 +5,7 @@ stream, a complaint about all of a customer's bulk mail; transactional mail (rec
 subscribes again is not seen in mail events, so a refusal is kept for `MOST_DAYS` only.
 
 A worker holds all refusals in memory, 16 bytes each, and reads new ones every few minutes: long before they are old
-enough to matter.
+enough to matter (streams/intake/stored_refusals.py). Pure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,6 @@ from xxhash import xxh3_64_intdigest
 
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
 from schemas.times import DAY_MS, utc_time
-from streams.io.store import Store
 
 GRACE_MS = 2 * DAY_MS
 MOST_DAYS = 365
@@ -29,14 +28,8 @@ OVERLAP_S = 600
 #: Refusals held; 160 MB.
 MOST = 10_000_000
 
-REFUSALS = """
-SELECT hash, toInt64(toUnixTimestamp64Milli(min(refusals.time)))
-FROM refusals
-WHERE came >= toDateTime({came:UInt32}) AND refusals.time >= fromUnixTimestamp64Milli({since:Int64})
-GROUP BY hash
-ORDER BY hash
-LIMIT {most:UInt32}
-"""
+#: Hashes of who refused what, and when (epoch ms).
+Refusals = tuple[NDArray[np.uint64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ class Refused:
     """Who refused mail from whom. Read and refreshed by different threads: what is held is replaced as a whole."""
 
     def __init__(self) -> None:
-        self._held: tuple[NDArray[np.uint64], NDArray[np.int64]] = (np.empty(0, np.uint64), np.empty(0, np.int64))
+        self._held: Refusals = (np.empty(0, np.uint64), np.empty(0, np.int64))
         self._read_ms: int | None = None
 
     def __len__(self) -> int:
@@ -80,21 +73,18 @@ class Refused:
         late = np.flatnonzero(since < moments - GRACE_MS).tolist()
         return [Unwanted(offsets[asked[at]], int(moments[at]), int(since[at]), events[asked[at]]) for at in late]
 
-    def refresh(self, store: Store, now_ms: int) -> None:
-        """Read what came since the last time, if that is a while ago; the first time everything.
-
-        Raises:
-            StoreError: the store failed; what is held stays.
-        """
+    def read_from(self, now_ms: int) -> tuple[int, int] | None:
+        """What is to be read at `now_ms`: refusals that came since then (epoch s), about times since then (epoch ms);
+        None while what is held is new enough."""
         if self._read_ms is not None and now_ms - self._read_ms < REFRESH_MS:
-            return
+            return None
         came = 0 if self._read_ms is None else max(0, self._read_ms // 1000 - OVERLAP_S)
-        oldest_ms = max(0, now_ms - MOST_DAYS * DAY_MS)
-        new = []
-        for hashes, times in store.blocks(REFUSALS, {"came": came, "since": oldest_ms, "most": MOST}):
-            new.append((hashes.astype(np.uint64), times.astype(np.int64)))
+        return came, max(0, now_ms - MOST_DAYS * DAY_MS)
+
+    def add(self, new: Sequence[Refusals], now_ms: int) -> None:
+        """Hold what was read at `now_ms` as well, and forget what is too old."""
         if new:
-            self._held = _merged([self._held, *new], oldest_ms)
+            self._held = _merged([self._held, *new], max(0, now_ms - MOST_DAYS * DAY_MS))
         self._read_ms = now_ms
 
 
@@ -150,9 +140,7 @@ def _time_of(hashes: NDArray[np.uint64], times: NDArray[np.int64], asked: Sequen
     return found
 
 
-def _merged(
-    parts: Sequence[tuple[NDArray[np.uint64], NDArray[np.int64]]], oldest_ms: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def _merged(parts: Sequence[Refusals], oldest_ms: int) -> Refusals:
     """The earliest time of each hash that is not too old, ordered by hash; the latest `MOST` refusals."""
     hashes = np.concatenate([part[0] for part in parts])
     times = np.concatenate([part[1] for part in parts])

@@ -7,10 +7,15 @@ bits are those of another in one of its buckets: `expected_errors` adds up how o
 both buckets are full, the oldest id in them is forgotten early, and that is counted.
 """
 
+from collections.abc import Sequence
 from math import log2
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from schemas.times import HOUR_S
 
 Ids = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
@@ -28,6 +33,38 @@ _STIR = np.uint64(0x9E3779B97F4A7C15)
 #: The lowest of the upper 56 bits is always set, so that no entry looks like an empty slot.
 _ALWAYS = np.uint64(0x100)
 _FINGERPRINT_BITS = 55
+
+
+class NewIds(NamedTuple):
+    """Ids that are to be remembered, and where they came from: of `source`, counted up to `last_offset`."""
+
+    topic: str
+    partition: int
+    source: str
+    last_offset: int
+    ids: Ids
+
+
+def seen_table(new: Sequence[NewIds], hour: int) -> pa.Table:
+    """Rows of the `seen_ids` table: ids that came in `hour` (epoch hours)."""
+    sizes = [len(each.ids) for each in new]
+    return pa.table(
+        {
+            "topic": _repeated([each.topic for each in new], sizes),
+            "partition": pa.array(np.repeat([each.partition for each in new], sizes), pa.uint32()),
+            "came": pa.array(np.full(sum(sizes), hour * HOUR_S), pa.uint32()),
+            "hash": pa.array(np.concatenate([each.ids for each in new]), pa.uint64()),
+            "source": _repeated([each.source for each in new], sizes),
+            "last_offset": pa.array(np.repeat([each.last_offset for each in new], sizes), pa.int64()),
+        }
+    )
+
+
+def _repeated(names: Sequence[str], sizes: Sequence[int]) -> pa.Array:
+    """Each name as often as its size says, as codes of a dictionary."""
+    codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    repeated = np.repeat([codes[name] for name in names], sizes)
+    return pa.DictionaryArray.from_arrays(pa.array(repeated, pa.int32()), pa.array(list(codes), pa.string()))
 
 
 class SeenIds:

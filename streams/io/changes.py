@@ -1,10 +1,11 @@
-"""Changed customers as messages, and back. Pure.
+"""Changed customers: which are to be announced, as messages, and back. Pure.
 
 A customer's changes are always in one partition, so that of several monitors one judges it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from zlib import crc32
 
@@ -17,6 +18,31 @@ MOST = 500
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(Change).decode
+
+
+@dataclass
+class AnnouncementThrottle:
+    """Which changed customers are due to be announced: each at most once in `every_ms`, none forgotten."""
+
+    every_ms: int
+    pending: set[str] = field(default_factory=set)
+    _sent: dict[str, int] = field(default_factory=dict)
+
+    def due(self, now_ms: int) -> list[str]:
+        """The customers to announce now."""
+        sent, oldest = self._sent, now_ms - self.every_ms
+        due = [customer for customer in self.pending if sent.get(customer, -1) <= oldest]
+        self.pending.difference_update(due)
+        for customer in due:
+            sent[customer] = now_ms
+        if len(sent) > 2 * len(due) + 10_000:
+            self._sent = {customer: when for customer, when in sent.items() if when > oldest}
+        return due
+
+    def rest(self) -> list[str]:
+        """All that are not announced yet."""
+        rest, self.pending = list(self.pending), set()
+        return rest
 
 
 class ChangeMessage(NamedTuple):

@@ -14,7 +14,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
-from streams.adapt.common import hash_recipient
+from streams.adapt.canonical import hash_recipient
 from tests.support.root import ROOT
 
 SAMPLES = ROOT.parent / "shared" / "samples"

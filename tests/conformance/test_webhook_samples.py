@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from schemas.event import MailEvent, epoch_ms
+from schemas.event import MailEvent
 from schemas.providers import load_providers
+from schemas.times import epoch_ms
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from tests.support.root import ROOT
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from schemas import alert, event, listing, topics
-from schemas.event import MailEvent, epoch_ms
-from streams.adapt.common import check
+from schemas.event import MailEvent
+from schemas.times import epoch_ms
+from streams.adapt.canonical import check
 
 TOPICS = topics.load_topics()
 ROOT = Path(str(topics.folder("examples")))

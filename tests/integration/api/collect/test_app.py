@@ -23,7 +23,7 @@ from api.collect.certificates import Certificates, FetchError
 from api.collect.deliver import Deliverer
 from api.collect.serve import build_collector
 from api.collect.sources import prepare
-from api.stack.reading import takes
+from api.stack.reading import batch_readers
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
@@ -434,7 +434,7 @@ def test_webhook_is_counted_once_however_often_it_comes(tmp_path: Path, embedded
     file.write_text(CONFIG)
     settings = load_settings(file, {})
     kafka = with_topics(embedded_kafka)
-    worker = IngestWorker(kafka, settings.ingest, store, takes(settings), clock=lambda: int(NOW_S * 1000))
+    worker = IngestWorker(kafka, settings.ingest, store, batch_readers(settings), clock=lambda: int(NOW_S * 1000))
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()

@@ -15,8 +15,8 @@ from schemas.settings import Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake import topic_identity
-from streams.intake.batch import take_mail
-from streams.intake.ingest import IngestWorker, bounds
+from streams.intake.batch import MailReader, time_bounds
+from streams.intake.ingest import IngestWorker
 from streams.io.broker import BrokerError, Publisher, consumer, topic_ids
 from streams.io.changes import customers_in
 from streams.io.store import Store
@@ -44,8 +44,8 @@ def producer(kafka: Kafka) -> Publisher:
 @contextmanager
 def running(kafka: Kafka, store: Store, settings: Ingest = SETTINGS) -> Iterator[IngestWorker]:
     context = Context(b"key", providers.load_providers())
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), context, load_bounce_classifier(), bounds(settings))}
-    worker = IngestWorker(kafka, settings, store, takes, clock=lambda: NOW)
+    reader = MailReader(adapter("canonical"), context, load_bounce_classifier(), time_bounds(settings))
+    worker = IngestWorker(kafka, settings, store, {topics.MAIL_EVENTS: reader}, clock=lambda: NOW)
     stop, errors = threading.Event(), []
 
     def run() -> None:

@@ -14,9 +14,8 @@ from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake import ingest
-from streams.intake.batch import take_mail
-from streams.intake.dead_share import DeadShareError
-from streams.intake.ingest import IngestWorker, bounds
+from streams.intake.batch import DeadShareError, MailReader, time_bounds
+from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher, admin
 from streams.io.store import Store, StoreError, open_store
 from tests.integration.streams.intake.test_ingest import NOW, delivered, event, running
@@ -106,9 +105,9 @@ def test_worker_stops_rather_than_setting_a_whole_topic_aside(
     for number in range(2_000):
         publisher.publish(topics.MAIL_EVENTS, b"k", b"no event at all %d" % number, partition=0)
     publisher.flush()
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_bounce_classifier(), bounds(settings))}
+    reader = MailReader(adapter("canonical"), CONTEXT, load_bounce_classifier(), time_bounds(settings))
     with opened(store_settings) as mine, pytest.raises(DeadShareError, match=r"mail\.events, partition 0"):
-        IngestWorker(kafka, settings, mine, takes, clock=lambda: NOW).run(threading.Event())
+        IngestWorker(kafka, settings, mine, {topics.MAIL_EVENTS: reader}, clock=lambda: NOW).run(threading.Event())
     assert store.rows("SELECT count() FROM dead_letters FINAL")[0][0] < 2 * window
     # Once the format is right, what was not set aside is read.
     assert store.rows("SELECT max(last_offset) FROM counts")[0][0] < 2 * window
@@ -138,9 +137,9 @@ def test_worker_asked_to_stop_ends_although_the_store_answers_no_question(
     kafka: Kafka, store_settings: ClickHouse
 ) -> None:
     stop, errors = threading.Event(), list[Exception]()
-    takes = {topics.MAIL_EVENTS: take_mail(adapter("canonical"), CONTEXT, load_bounce_classifier(), bounds(Ingest()))}
+    reader = MailReader(adapter("canonical"), CONTEXT, load_bounce_classifier(), time_bounds(Ingest()))
     with opened(store_settings, SilentStore) as silent:
-        worker = IngestWorker(kafka, Ingest(flush_seconds=0.1), silent, takes, clock=lambda: NOW)
+        worker = IngestWorker(kafka, Ingest(flush_seconds=0.1), silent, {topics.MAIL_EVENTS: reader}, clock=lambda: NOW)
 
         def run() -> None:
             try:
@@ -151,7 +150,7 @@ def test_worker_asked_to_stop_ends_although_the_store_answers_no_question(
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
-            wait_for(lambda: bool(worker.metrics.last_stored_ms or worker._batches), "the worker to run")
+            wait_for(lambda: bool(worker.metrics.last_stored_ms or worker._partitions.batches), "the worker to run")
             # A drained worker resubscribes, and asks the store where to continue.
             worker.when_drained(SilentStore.away.set)
             wait_for(lambda: worker.metrics.trouble == "the store is away", "a question without an answer")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from api.stack.reading import takes
+from api.stack.reading import batch_readers
 from schemas.settings import Ingest, Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import FORMATS, NO_LATE_MARK
@@ -27,7 +27,7 @@ class Worker:
 
     def __init__(self, store: Store, settings: Settings = SETTINGS) -> None:
         self.store = store
-        self.take = takes(settings)["hooks"]
+        self.take = batch_readers(settings)["hooks"]
         self.batch = Batch(SourcePartition("hooks:x:0", "hooks", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
 
     def webhook(self, fields: dict[str, object]) -> None:
@@ -125,7 +125,7 @@ def test_deliveries_are_kept_of_silent_formats_only_unless_the_settings_say_no(i
     }
     batch = Batch(SourcePartition("hooks:x:0", "hooks", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
     raw = json.dumps(reported[ingest.formats["hooks"]]).encode()
-    takes(Settings(ingest=ingest))["hooks"](batch, [raw], [0], NOW_MS)
+    batch_readers(Settings(ingest=ingest))["hooks"](batch, [raw], [0], NOW_MS)
     assert batch.dead == []
     assert len(batch.delivered.hashes) == len(batch.delivered.times) == kept
 

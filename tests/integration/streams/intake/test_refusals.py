@@ -12,10 +12,11 @@ from schemas.settings import Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import adapter
 from streams.bounces.classify import Classified
-from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_mail
+from streams.intake.batch import Batch, MailReader, SourcePartition, TimeBounds
 from streams.intake.flush import flush
 from streams.intake.refusals import Refused
 from streams.intake.seen import SeenIds
+from streams.intake.stored_refusals import refresh
 from streams.io.store import Store
 
 NOW_MS = utc_now_ms()
@@ -28,7 +29,7 @@ def worker(refused: Refused) -> Callable[[Batch, list[MailEvent]], None]:
     """Takes events in as a worker that was given what is known of refusals."""
     context = replace(adapt_context(Settings()), hash_all=True)
     bounds = TimeBounds(DAY_MS, 90 * DAY_MS)
-    take = take_mail(
+    take = MailReader(
         adapter("canonical"), context, lambda _: Classified("other", "soft", "none"), bounds, refused=refused
     )
 
@@ -51,7 +52,7 @@ def test_mail_after_a_refusal_is_kept_with_its_message_id_once(store: Store) -> 
     assert store.rows(UNWANTED) == [], "a worker that knew of no refusal"
 
     refused = Refused()
-    refused.refresh(store, NOW_MS)
+    refresh(refused, store, NOW_MS)
     assert len(refused) == 1
     later = first.next()
     worker(refused)(later, [mail(3, 6), mail(4, 7), mail(5, 3), mail(6, 3, recipient="ann@harbour.example")])

@@ -10,8 +10,9 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.providers import load_providers
 from schemas.times import HOUR_MS, utc_now_ms
 from streams.adapt import Context, Lists, listing_adapter
-from streams.intake.batch import Batch, SourcePartition, TimeBounds, take_listing, take_outside
+from streams.intake.batch import Batch, SourcePartition, TimeBounds
 from streams.intake.flush import Flushed, flush
+from streams.intake.listing_readers import ListingReader, OutsideListingReader
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
 from streams.listings.intervals import read_listings
@@ -50,7 +51,11 @@ class Feed:
         self.now_ms += HOUR_MS
         batch = self.batches[topic]
         adapt = listing_adapter("hetrixtools")
-        take = take_listing(BOUNDS) if topic == "mail.blocklistings" else take_outside(adapt, self.context, BOUNDS)
+        take = (
+            ListingReader(BOUNDS)
+            if topic == "mail.blocklistings"
+            else OutsideListingReader(adapt, self.context, BOUNDS)
+        )
         take(batch, [payload], [batch.next_offset], self.now_ms)
         self.batches[topic] = batch.next()
         return batch
@@ -124,6 +129,6 @@ def test_events_of_a_file_of_an_outside_monitor_come_by_the_topic_of_listings(st
     for event in listing_adapter("listings")(
         json.dumps({"resource": IP, "zones": ["b.example"], "monitor": "hetrixtools"}).encode(), feed.context
     ):
-        take_listing(BOUNDS)(batch, [msgspec.json.encode(event)], [batch.next_offset], feed.now_ms)
+        ListingReader(BOUNDS)(batch, [msgspec.json.encode(event)], [batch.next_offset], feed.now_ms)
     feed.stored(batch)
     assert feed.open() == {("b.example", "minor")}

@@ -15,7 +15,7 @@ from api.cli.normalize import SHOWN, normalize
 from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
-from streams.adapt.common import hash_recipient
+from streams.adapt.canonical import hash_recipient
 from tests.support.mails import ORIGINAL, report
 from tests.support.root import ROOT
 

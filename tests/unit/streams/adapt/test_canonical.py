@@ -13,7 +13,8 @@ from schemas.event import MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load_providers
 from schemas.times import DAY_MS
 from streams.adapt import FORMATS, AdaptError, Context, adapter
-from streams.adapt.common import domain_of, hash_recipient, reply_of, stable_id, time_ms
+from streams.adapt.canonical import domain_of, hash_recipient
+from streams.adapt.common import reply_of, stable_id, time_ms
 from streams.adapt.validate import check_time
 
 KEY = b"a key"

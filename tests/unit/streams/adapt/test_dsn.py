@@ -8,7 +8,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
-from streams.adapt.common import hash_recipient
+from streams.adapt.canonical import hash_recipient
 from tests.support.mails import ORIGINAL, fields, report
 
 PROVIDERS = load_providers()

@@ -27,8 +27,7 @@ from streams.adapt import (
     listing_adapter,
 )
 from streams.adapt.base import MAX_ESCAPED
-from streams.adapt.canonical import decode_canonical
-from streams.adapt.common import MAX_NAME
+from streams.adapt.canonical import MAX_NAME, decode_canonical
 from streams.adapt.outside import ALL_ZONES, resource_of
 from streams.adapt.validate import check_time
 from tests.fuzz import run as fuzz

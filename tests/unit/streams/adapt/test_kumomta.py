@@ -10,7 +10,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
-from streams.adapt.common import hash_recipient
+from streams.adapt.canonical import hash_recipient
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("kumomta.toml").read_text(encoding="utf-8"))[
     "case"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.cli.normalize import normalize
-from api.stack.reading import adapt_context, takes
+from api.stack.reading import adapt_context, batch_readers
 from jobs.resend.ingest_file import read_events, send_file
 from jobs.resend.replay import Reader
 from schemas.blocklists import load_zones
@@ -358,7 +358,7 @@ def test_topic_of_a_source_is_read_as_listings_without_further_settings(tmp_path
     settings = load_settings(_empty(tmp_path), WATCHED)
     batch = Batch(SourcePartition(f"{TOPIC}:id:0", TOPIC, 0, SeenIds(1_000_000)), 0, 0)
     payloads = [json.dumps(changed(name)).encode() for name in ("b.barracudacentral.org", "bl.nszones.com")]
-    takes(settings)[TOPIC](batch, payloads, [0, 1], utc_now_ms())
+    batch_readers(settings)[TOPIC](batch, payloads, [0, 1], utc_now_ms())
     assert [(offset, event.type) for offset, event in batch.listings] == [(0, "listed"), (0, "complete")]
     assert ["'bl.nszones.com' is not in the table" in letter.reason for letter in batch.dead] == [True]
 

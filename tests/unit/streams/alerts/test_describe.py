@@ -10,10 +10,9 @@ import pytest
 from api.explain.explanation import numbers_of
 from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
-from schemas.event import epoch_ms
 from schemas.policy import Policy, load_policy, parse
 from schemas.policy_metric import Metric
-from schemas.times import HOUR_MS
+from schemas.times import HOUR_MS, epoch_ms
 from schemas.topics import folder
 from schemas.wording import percent, rfc3339
 from streams.alerts.describe import alert_event, explain, headline

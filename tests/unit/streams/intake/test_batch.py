@@ -15,8 +15,9 @@ from schemas.counts import MEASURES
 from schemas.times import DAY_MS
 from streams.adapt import Context, canonical
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import SHORT_RUN, Batch, BatchReader, SourcePartition, TimeBounds, take_listing, take_mail
+from streams.intake.batch import SHORT_RUN, Batch, BatchReader, MailReader, SourcePartition, TimeBounds
 from streams.intake.count import cells_of, counts_table, identities
+from streams.intake.listing_readers import ListingReader
 from streams.intake.seen import SeenIds
 
 NOW = 1_795_000_000_000
@@ -24,9 +25,9 @@ CONTEXT = Context(b"key", providers.load_providers())
 BOUNDS = TimeBounds(DAY_MS, 90 * DAY_MS)
 CLASSIFY = load_bounce_classifier()
 
-AT_ONCE = take_mail(canonical.adapt, CONTEXT, CLASSIFY, BOUNDS)
+AT_ONCE = MailReader(canonical.adapt, CONTEXT, CLASSIFY, BOUNDS)
 #: Another callable than the canonical adapter: of such a format nothing is read at once.
-ONE_BY_ONE = take_mail(partial(canonical.adapt), CONTEXT, CLASSIFY, BOUNDS)
+ONE_BY_ONE = MailReader(partial(canonical.adapt), CONTEXT, CLASSIFY, BOUNDS)
 
 
 def event(**changes: object) -> bytes:
@@ -148,6 +149,6 @@ STEERING = b'{"id": "l", "type": "\\u001b[2J"}'
 @pytest.mark.parametrize("payload", [b"", b"{", b'{"id":"\xff"}', b"[" * 100_000, b'"text"', STEERING], ids=range(6))
 def test_bad_listing_is_set_aside(payload: bytes) -> None:
     batch = Batch(SourcePartition("l:id:0", "l", 0, SeenIds(100_000)), 0, 0)
-    take_listing(BOUNDS)(batch, [payload], [0], NOW)
+    ListingReader(BOUNDS)(batch, [payload], [0], NOW)
     assert (len(batch.dead), batch.listings, batch.next_offset) == (1, [], 1)
     assert batch.dead[0].reason.isprintable()

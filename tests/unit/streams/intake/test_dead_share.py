@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.settings import Ingest
-from streams.intake.dead_share import DeadShare, DeadShareError
+from streams.intake.batch import DeadShare, DeadShareError
 
 WINDOWS = st.integers(1, 40)
 HUNDREDTHS = st.integers(0, 100)

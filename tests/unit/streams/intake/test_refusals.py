@@ -5,6 +5,7 @@ import pytest
 
 from schemas.event import MailEvent
 from streams.intake.refusals import GRACE_MS, Refused, refusal_columns
+from streams.intake.stored_refusals import refresh
 
 AT_MS = 1_790_000_000_000
 
@@ -30,7 +31,7 @@ def event(kind: str = "delivered", time: int = AT_MS, **changes: str) -> MailEve
 
 def unwanted(refusal: MailEvent, mail: MailEvent) -> bool:
     refused = Refused()
-    refused.refresh(Stored(refusal), AT_MS)  # type: ignore[arg-type]
+    refresh(refused, Stored(refusal), AT_MS)  # type: ignore[arg-type]
     found = refused.unwanted([event(recipient_hash="other"), mail], [7, 8], [AT_MS, mail.time_ms])
     assert all((each.position, each.event, each.refused_ms) == (8, mail, AT_MS) for each in found)
     return bool(found)
@@ -73,10 +74,10 @@ def test_event_without_a_mailbox_refuses_nothing() -> None:
 def test_the_earliest_refusal_counts_whatever_comes_later() -> None:
     refused = Refused()
     later = event("complained", time=AT_MS + GRACE_MS)
-    refused.refresh(Stored(later), AT_MS)  # type: ignore[arg-type]
+    refresh(refused, Stored(later), AT_MS)  # type: ignore[arg-type]
     mail = event(time=LATE)
     assert refused.unwanted([mail], [8], [LATE]) == []
-    refused.refresh(Stored(event("complained"), later), AT_MS + 600_000)  # type: ignore[arg-type]
+    refresh(refused, Stored(event("complained"), later), AT_MS + 600_000)  # type: ignore[arg-type]
     assert [each.refused_ms for each in refused.unwanted([mail], [8], [LATE])] == [AT_MS]
     assert len(refused) == 1
 
@@ -84,11 +85,11 @@ def test_the_earliest_refusal_counts_whatever_comes_later() -> None:
 def test_refusals_are_read_now_and_then_only() -> None:
     store, refused = Stored(event("complained")), Refused()
     for after_ms in (0, 1_000, 299_999, 300_000):
-        refused.refresh(store, AT_MS + after_ms)  # type: ignore[arg-type]
+        refresh(refused, store, AT_MS + after_ms)  # type: ignore[arg-type]
     assert store.asked == 2
 
 
 def test_refusal_of_more_than_a_year_ago_is_not_trusted_any_more() -> None:
     refused = Refused()
-    refused.refresh(Stored(event("complained", time=AT_MS - 366 * 86_400_000)), AT_MS)  # type: ignore[arg-type]
+    refresh(refused, Stored(event("complained", time=AT_MS - 366 * 86_400_000)), AT_MS)  # type: ignore[arg-type]
     assert len(refused) == 0

@@ -1,0 +1,203 @@
+"""Which partitions a worker reads, and where each continues.
+
+Positions come from the store, never from Kafka: a partition is resumed one behind the last offset stored with the
+counts. All of it belongs to the thread of the consumer.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.settings import Ingest, Kafka
+from streams.intake import gaps
+from streams.intake.batch import Batch, DeadShare, SourcePartition
+from streams.intake.flush import load_seen, stored_offsets
+from streams.intake.metrics import IngestMetrics
+from streams.intake.seen import SeenIds
+from streams.intake.topic_identity import KNOWN_S, TopicIdentity
+from streams.io.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
+from streams.io.store import Store, StoreError
+
+log = logging.getLogger("repmon.ingest")
+
+#: The client's queue: bounded, and filled again soon after it was full (the default is a pause of a second).
+PREFETCH = {"queued.max.messages.kbytes": 8_192, "fetch.queue.backoff.ms": 20}
+_REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+
+T = TypeVar("T")
+#: Topic and partition.
+PartitionKey = tuple[str, int]
+
+
+class Worker(Protocol):
+    """What is asked of the worker whose partitions these are."""
+
+    def ask(self, question: Callable[[Store], T]) -> T:
+        """The store's answer, asked for until it comes. Raises StoreError where the worker is to stop."""
+
+    def store_all(self) -> None:
+        """Store everything taken so far. Raises StoreError, BrokerError."""
+
+    def stopped(self) -> bool:
+        """Whether the worker is asked to stop."""
+
+
+class Partitions:
+    """The consumer, and the unflushed batch of each partition that it was given."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        settings: Ingest,
+        topics: Iterable[str],
+        worker: Worker,
+        clock: Callable[[], int],
+        metrics: IngestMetrics,
+    ) -> None:
+        self.batches: dict[PartitionKey, Batch] = {}
+        self.shares: dict[PartitionKey, DeadShare] = {}
+        self.consumer: Consumer | None = None
+        #: A topic was seen to be another one of the same name: all are reopened once all are there.
+        self.stale = False
+        self._kafka = kafka
+        self._settings = settings
+        self._names = tuple(topics)
+        self._worker = worker
+        self._clock = clock
+        self._metrics = metrics
+        self._admin = admin(kafka)
+        self.topics = TopicIdentity(self._admin, self._names)
+
+    def open(self, publisher: Publisher) -> None:
+        """Open the topics under the ids they have now.
+
+        Raises:
+            BrokerError: the topics are missing, or the broker refuses.
+        """
+        self.topics.read(self._worker.stopped)
+        self.stale = False
+        # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
+        options = {"auto.offset.reset": "error", **PREFETCH, **self._kafka.options}
+        source = self.consumer = consumer(self._kafka, "ingest", **options)
+        if self._kafka.static_assignment:
+            counts = {topic: publisher.partitions(topic) for topic in self._names}
+            self._assigned(source, [TopicPartition(*each) for each in _all_of(counts)])
+        else:
+            source.subscribe(list(self._names), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def close(self) -> None:
+        """Leave the group. The consumer hands its partitions back, and with them what `store_all` can still store."""
+        source, self.consumer = self.consumer, None
+        if source is not None:
+            source.close()
+
+    def continue_behind(self, key: PartitionKey) -> None:
+        """Another worker stored first: forget what was taken of the partition, and continue behind what that one
+        stored."""
+        self._start_partitions([key])
+        self._move(key)
+
+    def all_taken(self) -> bool:
+        """Whether the broker has nothing that is not taken. What the last fetches said is not enough to know: on a
+        busy machine they may be older than the last acknowledged message."""
+        try:
+            found = ends(self._admin, list(self.batches))
+        except BrokerError as error:
+            log.warning("%s", error)
+            return False
+        return all(batch.next_offset >= found[key] for key, batch in self.batches.items())
+
+    def handle_error(self, message: Message, error: KafkaError) -> None:
+        """A consumer's error event: librdkafka continues by itself unless it is fatal.
+
+        Raises:
+            BrokerError: it is, or the log ends before what was counted.
+        """
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._out_of_range(message)
+        elif error.fatal() or error.code() in _REFUSALS:
+            raise BrokerError(f"consuming: {error.str()}")
+        else:
+            log.debug("consuming: %s", error.str())
+
+    def _assigned(self, source: Consumer, partitions: list[TopicPartition]) -> None:
+        self.topics.read(self._worker.stopped)
+        self._start_partitions([(each.topic, each.partition) for each in partitions])
+        for each in partitions:
+            position = self.batches[each.topic, each.partition].position
+            each.offset = position or OFFSET_BEGINNING
+        source.assign(partitions)
+        if self._metrics.waiting:
+            source.pause(partitions)
+
+    def _start_partitions(self, keys: Sequence[PartitionKey]) -> None:
+        """Begin an empty batch behind what is stored of each partition, with what it brought lately in memory."""
+        settings, ask, began_s = self._settings, self._worker.ask, time.monotonic()
+        memory = settings.dedup_memory_mb * 1_000_000 // max(1, len({*self.batches, *keys}))
+        sources = [
+            SourcePartition(f"{topic}:{self.topics.ids[topic]}:{partition}", topic, partition, SeenIds(memory), began_s)
+            for topic, partition in keys
+        ]
+        stored = ask(lambda store: stored_offsets(store, [each.name for each in sources]))
+        for key, each in zip(keys, sources, strict=True):
+            ask(lambda store, each=each: load_seen(store, each, self._clock()))  # type: ignore[misc]
+            position = stored.get(each.name, -1) + 1
+            self.batches[key] = Batch(each, position, position)
+            self.shares[key] = DeadShare(*key, settings.dead_letter_share, settings.dead_letter_window)
+
+    def _revoked(self, source: Consumer, partitions: list[TopicPartition]) -> None:
+        """Store what was taken: what cannot be stored now is for the next owner to take again."""
+        try:
+            self._worker.store_all()
+        except (StoreError, BrokerError) as error:
+            log.warning("left to the next owner: %s", error)
+        self._lost(source, partitions)
+
+    def _lost(self, _source: Consumer, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self.batches.pop((each.topic, each.partition), None)
+
+    def _move(self, key: PartitionKey) -> None:
+        """Move a partition to where its batch continues. A seek is refused while the partition is not being fetched,
+        as right after an assignment or an error; then all partitions are assigned again, each where it is."""
+        source = self.consumer
+        if source is None:
+            return
+        try:
+            source.seek(TopicPartition(*key, self.batches[key].next_offset))
+        except KafkaException:
+            again = [TopicPartition(*each, batch.next_offset) for each, batch in self.batches.items()]
+            source.assign(again)
+            if self._metrics.waiting:
+                source.pause(again)
+
+    def _out_of_range(self, message: Message) -> None:
+        """The broker does not have the position we want to read from: messages were deleted, the log was cut off, or
+        this is another topic of the same name, seen before its id was looked at."""
+        key = (message.topic() or "", message.partition() or 0)
+        batch, source = self.batches.get(key), self.consumer
+        if batch is None or source is None:
+            return
+        try:
+            low, high = source.get_watermark_offsets(TopicPartition(*key), timeout=REACH_S)
+        except KafkaException as error:
+            log.warning("%s: %s; asking again", batch.source.name, error)
+            self._move(key)
+            return
+        if self.topics.was_recreated(key[0], 0.0 if low > batch.next_offset else KNOWN_S):
+            self.stale = True
+            return
+        found = gaps.gap(batch.source.name, batch.next_offset, low, high)
+        log.error("%s: %s", found.source, found)
+        self._metrics.gaps += 1
+        self._metrics.lost_messages += found.lost
+        self._worker.ask(lambda store: gaps.record(store, found, self._clock()))
+        batch.next_offset = low
+        self._move(key)
+
+
+def _all_of(counts: dict[str, int]) -> list[PartitionKey]:
+    return [(topic, partition) for topic, count in counts.items() for partition in range(count)]
