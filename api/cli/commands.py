@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import signal
 import socket
 import sys
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 import msgspec
 import typer
@@ -26,12 +27,14 @@ from api.stack.policy import PolicyInForce, load_policy, policy_in_force
 from api.stack.reading import adapt_context, ingest_worker
 from api.stack.stages import MonitorStage
 from api.stack.up import Stack, run_until_stopped
+from api.text.bad_file import refuse_packed, told
 from api.text.console import alert_line, plain, table, worst
 from jobs import simulate as simulation
 from jobs.embedded.folder import DataFolder
 from jobs.hooks import suspend_hook as hook
 from jobs.operator.decisions import DecisionError, check_known
 from jobs.resend import ingest_file as files
+from jobs.resend.file_kind import KeepsHead
 from jobs.setup import migrate as migration
 from jobs.setup.dashboards import DashboardError, deploy, generate
 from jobs.setup.topics import create_topics as create
@@ -192,7 +195,9 @@ def simulate(settings: Settings, day: SimulatedDay, truth: Path) -> None:
 def ingest_file(settings: Settings, path: str, format_name: str, customer: str, began_ago_s: float | None) -> None:
     """Send a log through its adapter to the topic; with `began_ago_s`, moved in time to begin so long ago."""
     context = adapt_context(settings, customer)
-    with _opened(path) as source:
+    with _opened(path) as opened:
+        refuse_packed(opened.peek(8), path, f"ingest-file --format {format_name} -")
+        source = KeepsHead(opened)
         events = files.read_events(source, format_name, context)
         if began_ago_s is not None:
             events = files.moved_to(events, utc_now_ms() - round(began_ago_s * 1000))
@@ -200,12 +205,13 @@ def ingest_file(settings: Settings, path: str, format_name: str, customer: str, 
         topic = topics.MAIL_BLOCKLISTINGS if format_name in LISTING_FORMATS else topics.MAIL_EVENTS
         sent = files.send_file(events, lambda key, value: publisher.publish(topic, key, value))
     publisher.flush()
-    for bad in sent.bad:
-        print_note(f"{path}: {bad}")
-    if more := sent.bad_count - len(sent.bad):
-        print_note(f"{path}: and {more:,} more")
-    print_line(f"sent {sent.events:,} events; {sent.bad_count:,} records could not be read")
-    if sent.bad_count and not sent.events:
+    if not source.head.strip():
+        print_note(f"{path}: is empty")
+    notes = list(told(sent.events, sent.bad, source.head, format_name, context))
+    for note in notes:
+        print_note(f"{path}: {note}")
+    print_line(f"sent {sent.events:,} events; {sent.bad.count:,} records could not be read")
+    if notes and not sent.events:
         raise typer.Exit(1)
 
 
@@ -354,9 +360,9 @@ def _listen(host: str, port: int, section: str) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
+def _opened(path: str) -> Iterator[io.BufferedReader]:
     if path == "-":
-        yield sys.stdin.buffer
+        yield cast(io.BufferedReader, sys.stdin.buffer)
         return
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - closed below

@@ -10,12 +10,12 @@ from typing import IO
 
 import msgspec
 
+from api.text.bad_file import refuse_packed, told
 from api.text.harmless import harmless, harmless_json
-from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, BadRecord, Event, read_events
+from jobs.resend.bad_records import BadRecord, BadRecords
+from jobs.resend.file_kind import HEAD_BYTES
+from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, Event, read_events
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
-
-#: How many problems are shown; a log of another format has nothing else.
-SHOWN = 20
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -30,23 +30,27 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name:
     """
     if format_name not in LISTING_FORMATS:
         adapter(format_name)
-    events, bad = 0, 0
-    for found in _read(source.read(MAX_BODY_BYTES + 1).removeprefix(BOM_UTF8), format_name, context):
-        if not isinstance(found, str):
+    raw = source.read(MAX_BODY_BYTES + 1)
+    refuse_packed(raw, "standard input", f"normalize --format {format_name}")
+    raw = raw.removeprefix(BOM_UTF8)
+    events, bad, failed = 0, BadRecords(), False
+    for found in _read(raw, format_name, context):
+        if isinstance(found, BadRecord):
+            bad.add(found)
+        elif isinstance(found, str):
+            failed = True
+            problems.write(f"{harmless(found)}\n")
+        else:
             events += 1
             out.write(harmless_json(_ENCODER.encode(found).decode()).encode() + b"\n")
-            continue
-        bad += 1
-        if bad <= SHOWN:
-            problems.write(f"{harmless(found)}\n")
-    if bad > SHOWN:
-        problems.write(f"and {bad - SHOWN:,} more\n")
+    for line in told(events, bad, raw[:HEAD_BYTES], format_name, context):
+        problems.write(f"{harmless(line)}\n")
     out.flush()
-    return bool(events) or not bad
+    return bool(events) or not (bad.count or failed)
 
 
-def _read(raw: bytes, format_name: str, context: Context) -> Iterator[Event | str]:
-    """Events, and in words what could not be read.
+def _read(raw: bytes, format_name: str, context: Context) -> Iterator[Event | BadRecord | str]:
+    """Events, the records that could not be read, and in words what of the whole could not.
 
     As a whole first, as from a topic. Where that fails the records are tried one by one, which tells the line.
     """
@@ -60,7 +64,7 @@ def _read(raw: bytes, format_name: str, context: Context) -> Iterator[Event | st
     except AdaptError as error:
         found = list(read_events(BytesIO(raw), format_name, context))
         if format_name in LOGS or any(not isinstance(each, BadRecord) for each in found):
-            yield from (str(each) if isinstance(each, BadRecord) else each for each in found)
+            yield from found
         else:
             yield str(error)
     else:

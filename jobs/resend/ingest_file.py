@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import IO
+from typing import Protocol
 
 import msgspec
 
+from jobs.resend.bad_records import BadRecord, BadRecords
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
 from streams.adapt import (
@@ -33,8 +34,6 @@ LOGS = frozenset({"canonical", "kumomta", "postfix", "powermta"})
 WEBHOOKS = frozenset(EVERY_FORMAT) - LOGS - MAILS
 #: The largest single body: a file that is one JSON document is held in memory.
 MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
-#: How many bad records are kept to be shown; a file of another format has nothing but bad ones.
-KEPT_BAD = 1_000
 
 _ENCODER = msgspec.json.Encoder()
 _ANY_DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
@@ -47,35 +46,30 @@ AnyAdapter = Adapter | ListingAdapter
 Publish = Callable[[bytes, bytes], None]
 
 
-@dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that could not be read: its line and its place in that line's array, both from 1, and why."""
-
-    line: int
-    record: int
-    reason: str
-
-    def __str__(self) -> str:
-        """For a person to read."""
-        place = f"line {self.line}" if self.record == 1 else f"line {self.line}, record {self.record}"
-        return f"{place}: {self.reason}"
-
-
 #: A line's number, from 1, and its bytes; or why it cannot be read.
 Line = tuple[int, bytes] | BadRecord
 
 
+class Readable(Protocol):
+    """What is read of a file."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """So many bytes, or all."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """A line, or so many bytes of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SentEvents:
-    """Events sent, in all and by type; how many records could not be read, and the first of them."""
+    """Events sent, in all and by type, and the records that could not be read."""
 
     events: int
     by_type: Mapping[str, int]
-    bad_count: int
-    bad: tuple[BadRecord, ...]
+    bad: BadRecords
 
 
-def read_events(stream: IO[bytes], format_name: str, context: Context) -> Iterator[Event | BadRecord]:
+def read_events(stream: Readable, format_name: str, context: Context) -> Iterator[Event | BadRecord]:
     """The events of a file in the order of its records, and in their place the records that are bad.
 
     One record a line for every format; a webhook file may also be a single JSON text over several lines, and a file
@@ -109,18 +103,15 @@ def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Eve
 def send_file(events: Iterable[Event | BadRecord], publish: Publish) -> SentEvents:
     """Publish each event under its customer, or what is listed, as key, so that the events of one keep their order."""
     counts: Counter[str] = Counter()
-    bad: list[BadRecord] = []
-    bad_count = 0
+    bad = BadRecords()
     for event in events:
         if isinstance(event, BadRecord):
-            bad_count += 1
-            if len(bad) < KEPT_BAD:
-                bad.append(event)
+            bad.add(event)
         else:
             key = event.resource if isinstance(event, BlocklistEvent) else event.customer
             publish(key.encode(), _ENCODER.encode(event))
             counts[event.type] += 1
-    return SentEvents(events=counts.total(), by_type=dict(counts), bad_count=bad_count, bad=tuple(bad))
+    return SentEvents(events=counts.total(), by_type=dict(counts), bad=bad)
 
 
 def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
@@ -152,7 +143,7 @@ def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Ite
             yield from _body(line[1], line[0], adapt, context)
 
 
-def _lines(stream: IO[bytes], limit: int) -> Iterator[Line]:
+def _lines(stream: Readable, limit: int) -> Iterator[Line]:
     """Lines that are not blank, without the space around them; one that is too long is passed over."""
     number = 0
     while line := stream.readline(limit + 2):

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from api.cli import main as cli
-from api.cli.normalize import SHOWN, normalize
+from api.cli.normalize import normalize
 from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
@@ -118,8 +118,8 @@ def test_what_cannot_be_read_is_one_line(raw: bytes, format_name: str, problem: 
 def test_log_of_another_format_is_not_answered_line_by_line_for_ever() -> None:
     good, _, problems = run(b"oops\n" * 1_000, "kumomta")
     assert not good
-    assert len(problems) == SHOWN + 1
-    assert problems[-1] == "and 980 more"
+    assert len(problems) == 1
+    assert problems[0].startswith("1,000 records, the first at line 1: the message is not JSON")
 
 
 def test_problem_cannot_steer_a_terminal() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs.resend import ingest_file
-from jobs.resend.ingest_file import BadRecord, Event, moved_to, read_events, send_file
+from jobs.resend.bad_records import BadRecord
+from jobs.resend.ingest_file import Event, moved_to, read_events, send_file
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context
@@ -142,17 +142,11 @@ def test_events_are_sent_under_their_customer_as_canonical_json() -> None:
     messages: list[tuple[bytes, bytes]] = []
     text = b"\n".join([canonical(1, customer="é", recipient="a@gmail.com"), b"oops", canonical(2, type="expired")])
     sent = send_file(read_events(io.BytesIO(text), "canonical", CONTEXT), lambda *pair: messages.append(pair))
-    assert (sent.events, sent.bad_count, dict(sent.by_type)) == (2, 1, {"delivered": 1, "expired": 1})
-    assert [each.line for each in sent.bad] == [2]
+    assert (sent.events, sent.bad.count, dict(sent.by_type)) == (2, 1, {"delivered": 1, "expired": 1})
+    assert [each.first.line for each in sent.bad.reasons] == [2]
     assert [key for key, _ in messages] == ["é".encode(), b"brightleaf"]
     assert b"a@gmail.com" not in messages[0][1]
     assert read(messages[0][1]) == read(canonical(1, customer="é", recipient="a@gmail.com"))
-
-
-def test_only_the_first_bad_records_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_file, "KEPT_BAD", 2)
-    sent = send_file(read(b"a\nb\nc\nd"), lambda _key, _value: None)
-    assert (sent.bad_count, len(sent.bad)) == (4, 2)
 
 
 def test_moving_in_time_keeps_the_distances() -> None:

@@ -332,8 +332,8 @@ def test_file_of_bodies_is_sent_by_resource_and_a_bad_record_costs_only_itself()
     found = send_file(
         read_events(io.BytesIO("\n".join(lines).encode()), "hetrixtools", CONTEXT), lambda *pair: sent.append(pair)
     )
-    assert (found.events, dict(found.by_type), found.bad_count) == (3, {"listed": 1, "complete": 2}, 2)
-    assert [str(each).partition(": ")[0] for each in found.bad] == ["line 1, record 2", "line 2"]
+    assert (found.events, dict(found.by_type), found.bad.count) == (3, {"listed": 1, "complete": 2}, 2)
+    assert [each.first.place for each in found.bad.reasons] == ["line 1, record 2", "line 2"]
     assert [key for key, _ in sent] == [IP.encode()] * 2 + [b"x.example"]
     assert msgspec.json.decode(sent[0][1], type=BlocklistEvent).zone == "a.example"
 
