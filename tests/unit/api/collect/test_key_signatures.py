@@ -161,7 +161,7 @@ def test_what_is_no_message_of_sns_is_refused(body: bytes) -> None:
 
 def test_message_of_another_topic_is_refused() -> None:
     check_topic(read_message(signing.sns_body()), ARN)
-    with pytest.raises(SignatureError, match="another topic"):
+    with pytest.raises(SignatureError, match="a different topic"):
         check_topic(read_message(signing.sns_body(TopicArn=ARN + "x")), ARN)
 
 

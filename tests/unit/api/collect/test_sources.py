@@ -95,8 +95,8 @@ def test_format_that_signs_nothing_asks_for_credentials(form: str) -> None:
         ({"form": "sendgrid", "public_key": "x"}, "public_key: neither PEM nor base64"),
         ({"form": "resend", "secret": "whsec_!"}, "secret: not base64"),
         ({"form": "mandrill", "secret": "x"}, "url is missing"),
-        ({"form": "mailgun", "secret": "x", "url": URL}, "url is of no use"),
-        ({"form": "mailersend", "secret": "x", "tolerance_s": 5.0}, "tolerance_s is of no use"),
+        ({"form": "mailgun", "secret": "x", "url": URL}, "url is not used"),
+        ({"form": "mailersend", "secret": "x", "tolerance_s": 5.0}, "tolerance_s is not used"),
         ({"form": "postmark", "user": "me"}, "user and password belong together"),
         ({"form": "postmark", "password": "pw"}, "user and password belong together"),
         ({"form": "postmark", "user": "me", "password": "pw", "token": "t"}, "either user and password, or token"),
@@ -167,7 +167,7 @@ def test_sns_says_what_a_message_is() -> None:
     assert ready.slow
     assert ready.check({}, signing.sns_body(Type="SubscriptionConfirmation"), NOW_S) == "confirm"
     assert ready.check({}, signing.sns_body(Type="UnsubscribeConfirmation"), NOW_S) == "unsubscribed"
-    with pytest.raises(SignatureError, match="another topic"):
+    with pytest.raises(SignatureError, match="a different topic"):
         ready.check({}, signing.sns_body(TopicArn="arn:aws:sns:eu-central-1:1:theirs"), NOW_S)
 
 
