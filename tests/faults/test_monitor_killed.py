@@ -86,7 +86,7 @@ def test_customer_that_gets_worse_while_the_monitor_is_dead_is_known_at_its_leve
 
 def test_customer_counted_just_before_the_worker_stops_is_judged_by_what_was_counted(deployment: Deployment) -> None:
     """Customers are announced now and then only; what is not announced yet when the worker stops is announced then."""
-    worker = deployment.worker("a", REPMON_INGEST__CHANGES_EVERY_S="60")
+    worker = deployment.worker("a", REPMON_INGEST__CHANGE_DEBOUNCE_S="60")
     deployment.monitor("monitor")
     deployment.await_members(1)
     for part in range(2):

@@ -14,6 +14,7 @@ from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from streams.io.store import Store, open_store
 from tests.support.databases import Databases
+from tests.support.judging import Ground
 from tests.support.real_kafka import RealKafka
 
 _numbers = itertools.count(1)
@@ -53,6 +54,12 @@ def store(store_settings: ClickHouse) -> Iterator[Store]:
     opened = open_store(store_settings)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def ground(store: Store, standing_clock: None) -> Ground:
+    """The store, and judges over it."""
+    return Ground(store)
 
 
 @pytest.fixture

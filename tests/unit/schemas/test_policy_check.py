@@ -12,7 +12,7 @@ from schemas.policy_check import mistakes
 from schemas.policy_metric import PolicyError
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
-from tests.unit.schemas.test_policy import ERRORS
+from tests.support.policies import ERRORS
 
 DEFAULT = policy.DEFAULT_FILE.read_text(encoding="utf-8")
 GOOD = """\

@@ -17,18 +17,13 @@ from schemas.settings import ClickHouse
 from schemas.settings import SettingsError as BadSettings
 from streams.alerts.record import store_alerts
 from streams.io.store import Store
-from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
+from tests.support.judging import NOW_MS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 Said = Callable[..., str]
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from api.text.log_lines import HarmlessFormatter
 from schemas import policy
 from schemas.settings import ClickHouse
 from streams.io.store import Store
-from tests.integration.streams.monitor.test_batch import Ground
 from tests.support.api_client import Row
+from tests.support.judging import Ground
 
 EVIL = "ev\x1b[2J\x9b31m\r\nALERT forged [red]x[/] :cat: \u202eil\u2028\x7f"
 #: How it is shown in full.

@@ -16,9 +16,8 @@ from api.text.progress import bar
 from jobs.blocklists.state import open_listings
 from schemas.settings import SettingsError
 from streams.io.store import Store
-from tests.integration.api.cli.test_scanning import Broker
-from tests.integration.jobs.blocklists.test_scan import TEST, keep, sent_from
 from tests.support.rbldnsd import Rbldnsd, free_port, running
+from tests.support.scans import TEST, Broker, keep, sent_from
 
 pytestmark = pytest.mark.rbldnsd
 

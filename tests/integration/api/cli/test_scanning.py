@@ -14,13 +14,12 @@ from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from jobs.blocklists.scan_slots import read_turns
 from schemas.blocklists import in_force
-from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, EveryMinutes, Settings
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import Store
-from tests.integration.jobs.blocklists.test_scan import DAY, MINUTE, NOW, keep, sent_from
 from tests.support.lossy_dns import relay
 from tests.support.rbldnsd import Rbldnsd, running
+from tests.support.scans import DAY, MINUTE, NOW, Broker, keep, sent_from
 
 pytestmark = [pytest.mark.rbldnsd, pytest.mark.usefixtures("standing_clock")]
 
@@ -34,22 +33,6 @@ families = ["ipv4"]
 weight = "critical"
 any_code = true
 """
-
-
-class Broker:
-    """A publisher that keeps what is sent, and may fail to have it acknowledged."""
-
-    def __init__(self, *, fails: bool = False) -> None:
-        self.sent: list[BlocklistEvent] = []
-        self._fails = fails
-
-    def publish(self, topic: str, key: bytes, value: bytes) -> None:
-        assert topic == "mail.blocklistings"
-        self.sent.append(msgspec.json.decode(value, type=BlocklistEvent))
-
-    def flush(self) -> None:
-        if self._fails:
-            raise BrokerError("nobody acknowledges")
 
 
 class Waits:

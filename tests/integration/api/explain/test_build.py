@@ -16,21 +16,15 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels
 from schemas.settings import PolicySettings, Settings, SettingsError
 from schemas.times import HOUR_MS
-from streams.io.store import Store
 from streams.judge.allowance import Allowance
 from streams.windows.current import window_counts
 from streams.windows.past import counts_at
-from tests.integration.streams.monitor.test_batch import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Ground, traffic
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Ground, traffic
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
 
 
 def explained(

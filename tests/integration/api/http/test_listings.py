@@ -18,8 +18,8 @@ from schemas.settings import Blocklists, ClickHouse, Settings
 from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.listings.causes import ListingCauses, current_causes, stored_causes
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
+from tests.support.judging import LOOP, NOW_MS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

@@ -12,7 +12,7 @@ from jobs.blocklists.last_looks import LastLook, last_looks
 from schemas.listing import BlocklistEvent
 from schemas.settings import ClickHouse, Settings
 from streams.io.store import Store
-from tests.integration.jobs.blocklists.test_scan import MINUTE, NOW, keep
+from tests.support.scans import MINUTE, NOW, keep
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,22 +11,17 @@ import pytest
 from jobs.blocklists.answer import Clear, Failed, Listed, Look, LookOutcome
 from jobs.blocklists.dnsbl import Resource, look, questions
 from jobs.blocklists.listing_life import SAY_AGAIN_MS
-from jobs.blocklists.result import ScanResult
-from jobs.blocklists.scan import Scanner
 from jobs.blocklists.state import open_listings
 from schemas.blocklists import BlocklistsError, Zone, load_zones
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists, SettingsError
-from streams.intake.records import listing_columns
 from streams.io.store import Store
 from tests.support.rbldnsd import Rbldnsd, free_port, running
+from tests.support.scans import DAY, MINUTE, NOW, TEST, keep, said, scan, sent_from
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.rbldnsd, pytest.mark.usefixtures("standing_clock")]
 
-NOW = 1_764_576_000_000
-MINUTE = 60_000
-DAY = 24 * 60 * MINUTE
 
 ZONES = """
 [[zone]]
@@ -54,8 +48,6 @@ weight = "major"
 "127.0.1.2" = { meaning = "spam domain" }
 """
 
-#: The entry of RFC 5782's self-test, which every working list has.
-TEST = "127.0.0.2 :127.0.0.2:test"
 BL = [
     TEST,
     "192.0.2.1 :127.0.0.2:spam",
@@ -216,53 +208,6 @@ def test_looks_work_in_a_thread_without_a_loop(settings: Blocklists, zones_file:
 
 
 # ---- a scan
-
-
-def sent_from(
-    store: Store, *addresses: str, at_ms: int = NOW - MINUTE, customer: str = "acme", delivered: int = 100
-) -> None:
-    many = len(addresses)
-    store.insert(
-        "counts",
-        {
-            "dimension": ["ip"] * many,
-            "customer": [customer] * many,
-            "stream": ["default"] * many,
-            "class": ["bulk"] * many,
-            "bucket": [datetime.fromtimestamp(at_ms // MINUTE * 60, UTC)] * many,
-            "value": list(addresses),
-            "source": ["mail.events/1/0"] * many,
-            "delivered": [delivered] * many,
-        },
-    )
-
-
-def scan(
-    store: Store, settings: Blocklists, now_ms: int, *, second_looks: bool = False, bounced_since_ms: int | None = None
-) -> tuple[ScanResult, list[BlocklistEvent]]:
-    """Scan, and put what was published into the store, as ingest does."""
-    published: list[BlocklistEvent] = []
-
-    def publish(key: bytes, value: bytes) -> None:
-        event = msgspec.json.decode(value, type=BlocklistEvent)
-        assert key == event.resource.encode()
-        published.append(event)
-
-    scanner = Scanner(store, settings, publish)
-    result = scanner.second_looks(now_ms, bounced_since_ms) if second_looks else scanner.everything(now_ms)
-    keep(store, published)
-    return result, published
-
-
-def keep(store: Store, events: Sequence[BlocklistEvent]) -> None:
-    if events:
-        store.insert(
-            "listing_events", listing_columns(("mail.blocklistings/1/0", at, event) for at, event in enumerate(events))
-        )
-
-
-def said(events: Sequence[BlocklistEvent]) -> list[tuple[str, str, str]]:
-    return sorted((each.type, each.resource, each.zone) for each in events)
 
 
 def test_listing_begins_is_confirmed_goes_on_and_ends(

@@ -18,9 +18,9 @@ from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent
 from schemas.settings import Blocklists
 from streams.io.store import Store
-from tests.integration.jobs.blocklists.test_scan import DAY, MINUTE, NOW, keep, sent_from
+from tests.support.fake_time import FakeTime
 from tests.support.rbldnsd import Rbldnsd, running
-from tests.unit.jobs.blocklists.test_rate_limit import FakeTime
+from tests.support.scans import DAY, MINUTE, NOW, keep, sent_from
 
 pytestmark = [pytest.mark.rbldnsd, pytest.mark.usefixtures("standing_clock")]
 

@@ -17,9 +17,9 @@ from jobs.blocklists.zone_trust import ZoneFamily
 from schemas.settings import Blocklists
 from schemas.times import utc_now_ms
 from streams.io.store import Store
-from tests.integration.jobs.blocklists.test_scan import MINUTE, NOW, TEST, said, scan, sent_from
 from tests.support.lossy_dns import Fate, relay
 from tests.support.rbldnsd import Rbldnsd, free_port, running
+from tests.support.scans import MINUTE, NOW, TEST, said, scan, sent_from
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.rbldnsd

@@ -18,18 +18,12 @@ from jobs.operator.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.customer import Customer
 from schemas.settings import ClickHouse
-from streams.io.store import Store
-from tests.integration.streams.monitor.test_batch import NOW_MS, Ground
 from tests.support.api_client import MINUTE, NOW, Row
+from tests.support.judging import NOW_MS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=300)
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
 
 
 def on_record(ground: Ground, customer: str = "") -> list[Entry]:

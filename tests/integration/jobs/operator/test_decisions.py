@@ -27,18 +27,13 @@ from streams.decisions.overrides import StoredOverride, with_stored
 from streams.decisions.stored_overrides import OverrideWatch, stored_overrides
 from streams.io.store import Store
 from streams.monitor.batch import BatchJudge
-from tests.integration.streams.monitor.test_agent import until
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import MINUTE, NOW, Row, running
+from tests.support.judging import LOOP, NOW_MS, Ground
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
 
 
 def decided(ground: Ground, **changes: object) -> StoredOverride:

@@ -17,18 +17,13 @@ from schemas import policy
 from schemas.settings import ClickHouse
 from streams.decisions.suspensions import Suspension, suspension, suspension_at
 from streams.io.store import Store
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
+from tests.support.judging import LOOP, NOW_MS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=150)
-
-
-@pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    return Ground(store)
 
 
 @pytest.fixture

@@ -12,25 +12,19 @@ from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
-from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.what_if.backtest import transitions
 from streams.what_if.history import Extent, Hourly
 from streams.windows.baselines import read_baselines
 from streams.windows.past import counts_at
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground, traffic
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import LOOP, NOW_MS, Ground, traffic
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 #: The last full hour.
 NOON = NOW // HOUR * HOUR
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
 
 
 def with_rule(name: str, **changes: object) -> Policy:

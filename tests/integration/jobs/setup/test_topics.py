@@ -18,8 +18,8 @@ from schemas.alert import AlertEvent
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS, Topic
 from streams.io.broker import BrokerError, Publisher, admin, topic_ids
+from tests.support.alert_life import alert
 from tests.support.waiting import wait_for
-from tests.unit.jobs.hooks.test_suspend_hook import alert
 
 
 @pytest.fixture

@@ -8,22 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import Baseline, Evidence
-from schemas.settings import ClickHouse
 from streams.alerts.evidence import SAMPLE_LENGTH, collect, masked
 from streams.alerts.evidence_history import began
-from streams.io.store import Store
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, WINDOWS, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import LOOP, NOW_MS, WINDOWS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 ALL = ("acme", "customer")
 NEWS, RECEIPTS = ("acme", "stream:news"), ("acme", "stream:receipts")
-
-
-@pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    return Ground(store)
 
 
 def bounced(ground: Ground, *events: dict[str, Any]) -> None:

@@ -9,23 +9,16 @@ from schemas import policy, providers
 from schemas.alert import AlertData, AlertEvent
 from schemas.policy import Policy
 from schemas.policy_rule import Levels
-from schemas.settings import ClickHouse
 from schemas.times import HOUR_MS, MINUTE_MS
 from streams.alerts.record import read_states
 from streams.io.broker import BrokerError
-from streams.io.store import Store
 from streams.monitor.batch import BatchJudge
-from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import NOW_MS, Counting, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
-
-
-@pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    return Ground(store)
 
 
 def judged(judge: BatchJudge, at_ms: int, customer: str = "acme") -> list[AlertData]:

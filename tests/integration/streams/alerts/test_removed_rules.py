@@ -6,12 +6,11 @@ import pytest
 from schemas import policy
 from schemas.policy import Policy
 from streams.alerts.record import read_states
-from tests.integration.streams.monitor.test_batch import NOW_MS, Ground, ground
 from tests.support.api_client import MINUTE, NOW, Row
+from tests.support.judging import NOW_MS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
-__all__ = ["ground"]
 DEFAULT = policy.load_policy()
 LATER_MS = NOW_MS + MINUTE * 1000
 

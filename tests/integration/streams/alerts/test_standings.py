@@ -9,19 +9,14 @@ from schemas.settings import ClickHouse
 from streams.alerts.standings import SCORE_COLUMNS
 from streams.io.store import Store
 from streams.judge.score import SCORES, score_of
-from tests.integration.streams.monitor.test_batch import CUSTOMERS, NOW_MS, Ground, fresh, traffic
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
+from tests.support.judging import CUSTOMERS, NOW_MS, Ground, fresh, traffic
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 STORED = f"SELECT customer, scope, {', '.join(SCORE_COLUMNS)} FROM standings FINAL"  # noqa: S608 - names of this project
 DAYS = "SELECT toString(day), failures_score FROM scores FINAL WHERE scope = 'customer' ORDER BY day"
-
-
-@pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    return Ground(store)
 
 
 @pytest.fixture

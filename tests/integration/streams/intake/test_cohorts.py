@@ -12,7 +12,7 @@ from schemas.settings import ClickHouse, Kafka
 from streams.intake import count
 from streams.io.broker import Publisher
 from streams.io.store import Store
-from tests.integration.streams.intake import test_ingest
+from tests.support import ingesting
 from tests.support.api_client import DAY, NOW, Api, Row, running
 from tests.support.waiting import wait_for
 
@@ -70,11 +70,11 @@ def test_days_without_mail_are_there_up_to_today(api: Api) -> None:
 
 
 def test_day_comes_from_the_report_or_from_the_delivery_of_the_message(kafka: Kafka, store: Store) -> None:
-    now = test_ingest.NOW
+    now = ingesting.NOW
     day_ms = DAY * 1000
     sent = [
-        test_ingest.event(1, id="a", message_id="known", time=now - 2 * day_ms),
-        test_ingest.event(1, id="b", message_id="at-gmail", recipient="r@gmail.com", time=now - 2 * day_ms),
+        ingesting.event(1, id="a", message_id="known", time=now - 2 * day_ms),
+        ingesting.event(1, id="b", message_id="at-gmail", recipient="r@gmail.com", time=now - 2 * day_ms),
     ]
     complaints: dict[str, dict[str, object]] = {
         "stated": {"sent": now - 3 * day_ms, "message_id": "known"},
@@ -89,11 +89,11 @@ def test_day_comes_from_the_report_or_from_the_delivery_of_the_message(kafka: Ka
     for payload in sent:
         publisher.publish(topics.MAIL_EVENTS, b"k", payload)
     publisher.flush()
-    with test_ingest.running(kafka, store):
-        wait_for(lambda: test_ingest.delivered(store) == len(sent), "the deliveries")
+    with ingesting.running(kafka, store):
+        wait_for(lambda: ingesting.delivered(store) == len(sent), "the deliveries")
         for name, changes in complaints.items():
             fields = {"id": name, "type": "complained", "time": now, "stream": name, **changes}
-            publisher.publish(topics.MAIL_EVENTS, b"k", test_ingest.event(1, **fields))
+            publisher.publish(topics.MAIL_EVENTS, b"k", ingesting.event(1, **fields))
         publisher.flush()
         wait_for(lambda: store.rows("SELECT count() FROM events")[0][0] == len(complaints), "the complaints")
     days = store.rows("SELECT stream, toInt32(toUInt16(sent_day)) FROM events FINAL")

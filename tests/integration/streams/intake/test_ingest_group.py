@@ -9,7 +9,7 @@ from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
-from tests.integration.streams.intake.test_ingest import dead_letters, delivered, event, running
+from tests.support.ingesting import dead_letters, delivered, event, running
 from tests.support.real_kafka import RealKafka
 from tests.support.waiting import wait_for
 

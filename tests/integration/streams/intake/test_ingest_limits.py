@@ -18,7 +18,7 @@ from streams.intake.batch import DeadShareError, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher, admin
 from streams.io.store import Store, StoreError, open_store
-from tests.integration.streams.intake.test_ingest import NOW, delivered, event, running
+from tests.support.ingesting import NOW, delivered, event, running
 from tests.support.waiting import wait_for
 
 CONTEXT = Context(b"key", providers.load_providers())

@@ -4,7 +4,6 @@ import itertools
 import random
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +14,6 @@ from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, step
-from streams.io.store import Store
 from streams.judge.verdict import judge
 from streams.listings.causes import RECOUNT_MS, CausedListing, ListingCauses, stored_causes
 from streams.monitor.batch import BatchJudge
@@ -23,25 +21,13 @@ from streams.what_if.backtest import transitions
 from streams.what_if.history import Extent, Hourly
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, WINDOWS, Ground
 from tests.support.api_client import HOUR, MINUTE, NOW, Row
+from tests.support.judging import LOOP, NOW_MS, WINDOWS, Ground
+from tests.support.listing_rows import IP, said
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
-IP = "192.0.2.1"
 _ids = itertools.count()
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
-
-
-def said(ground: Ground, type_: str, back: int, **fields: Any) -> None:
-    """A blocklist event `back` seconds before now."""
-    row = {"resource": IP, "kind": "ip", "zone": "bl.example", "weight": "major", "confirmed": True, **fields}
-    row |= {"time": datetime.fromtimestamp(NOW - back, UTC), "type": type_, "id": f"event{next(_ids)}"}
-    ground.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
 
 def sent_from(ground: Ground, domain: str, customer: str, dimension: str = "from", **counts: int) -> None:

@@ -13,25 +13,19 @@ from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.describe import headline
-from streams.io.store import Store
 from streams.listings.causes import ListingCauses
 from streams.listings.pools import pool_windows
 from streams.monitor.batch import BatchJudge
-from tests.integration.streams.listings.test_causes import said
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Ground
-from tests.integration.streams.windows.test_pools import Sent, put
 from tests.support.api_client import HOUR, MINUTE, NOW, Row
+from tests.support.judging import LOOP, NOW_MS, Ground
+from tests.support.listing_rows import said
+from tests.support.pools import Sent, put
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = msgspec.structs.replace(policy.load_policy(), scopes=("customer", "pool"))
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h", "7d")}
 WEIGHTS = ("critical", "major", "minor", "informational")
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
 
 
 def in_pool(ground: Ground, address: str, pool: str) -> None:

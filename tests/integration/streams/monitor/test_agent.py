@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ from streams.io.store import StoreError
 from streams.monitor.agent import Monitor
 from streams.monitor.batch import BatchJudge, BatchResult
 from streams.windows.pools import NOBODY
+from tests.support.waiting import until
 
 HOUR_S = 3_600.0
 PARTITIONS = topics.load_topics()[topics.REPUTATION_CHANGES].partitions
@@ -74,13 +75,6 @@ async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) 
         yield monitor
     finally:
         assert await monitor.stop(10)
-
-
-async def until(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {deadline_s:g} s in vain for {what}"
-        await asyncio.sleep(0.02)
 
 
 def announce(kafka: Kafka, *customers: str) -> None:

@@ -1,9 +1,6 @@
 """Judging from the store: what is kept between judgements, what is written, and in how few queries."""
 
-import itertools
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,135 +8,23 @@ import msgspec
 import pytest
 
 from schemas import policy, providers
-from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
-from schemas.policy_metric import window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
-from schemas.settings import MonitorSettings
 from streams.alerts.evidence import collect
-from streams.io.store import Store, StoreError
+from streams.io.store import StoreError
 from streams.monitor.batch import BatchJudge, BatchResult
 from streams.monitor.queue import JudgeQueue
-from streams.windows.current import Windows, window_counts
+from streams.windows.current import Windows
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Counting, Ground, fresh, traffic
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
-
-NOW_MS = NOW * 1000
-LOOP = providers.load_providers().with_feedback_loop()
-WINDOWS = {name: window_ms(name) for name in ("1h", "24h", "7d", "30d")}
-SETTINGS = MonitorSettings(judge_every_s=5, long_windows_every_s=60, standings_every_s=15)
-SHOWN = "SELECT customer, standing, volume, toUnixTimestamp64Milli(since) FROM standings FINAL WHERE scope = 'customer'"
-_sources = itertools.count()
-
-
-@dataclass
-class Ground:
-    """A store whose clock stands still, and judges over it."""
-
-    store: Store
-    sent: list[AlertEvent] = field(default_factory=list)
-
-    def put(self, *rows: Row, back: int = 0) -> None:
-        """Count these, `back` seconds before now."""
-        columns: dict[str, list[Any]] = {
-            "dimension": ["provider"] * len(rows) + ["ip"] * len(rows),
-            "value": [row.provider for row in rows] + [row.ip for row in rows],
-            "bucket": [datetime.fromtimestamp((row.at - back) // MINUTE * MINUTE, UTC) for row in rows] * 2,
-            "source": [f"judging{next(_sources)}"] * len(rows) * 2,
-        }
-        names = ("customer", "stream", *Row._fields[1:9])
-        columns |= {name: [getattr(row, name) for row in rows] * 2 for name in names}
-        self.store.insert("counts", columns)
-
-    def listed(self, ip: str, back: int, weight: str = "major") -> None:
-        row = {"resource": ip, "kind": "ip", "zone": "bl.example", "time": datetime.fromtimestamp(NOW - back, UTC)}
-        row |= {"type": "listed", "weight": weight, "id": f"{ip}{back}"}
-        self.store.insert("listing_events", {name: [value] for name, value in row.items()})
-
-    def judge(self, store: Store | None = None, **settings: Any) -> BatchJudge:
-        def publish(_topic: str, _key: bytes, value: bytes) -> None:
-            self.sent.append(msgspec.json.decode(value, type=AlertEvent))
-
-        changed = msgspec.structs.replace(SETTINGS, **settings)
-        return BatchJudge(
-            store or self.store, policy.load_policy(), providers.load_providers(), publish, lambda: None, changed
-        )
-
-    def shown(self) -> dict[str, tuple[str, int, int]]:
-        """Standing, volume, and since when (ms after now) of each customer."""
-        rows = self.store.rows(SHOWN)
-        return {customer: (standing, int(volume), since - NOW_MS) for customer, standing, volume, since in rows}
-
-
-class Counting(Store):
-    """Counts what is asked of a store, and can fail."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store._client, store.settings, store.where)
-        self.asked: list[str] = []
-        self.failing = ""
-
-    def _note(self, sql: str) -> None:
-        self.asked.append(sql)
-        if self.failing and self.failing in sql:
-            raise StoreError("switched off")
-
-    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
-        self._note(sql)
-        return super().rows(sql, parameters)
-
-    def blocks(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[list[Any]]:
-        self._note(sql)
-        return super().blocks(sql, parameters)
-
-    def insert(self, table: str, columns: Any, settings: Mapping[str, Any] | None = None) -> None:
-        self._note(f"INSERT INTO {table}")
-        super().insert(table, columns, settings)
-
-    def insert_table(self, table: str, rows: Any, settings: Mapping[str, Any] | None = None) -> None:
-        self._note(f"INSERT INTO {table}")
-        super().insert_table(table, rows, settings)
-
-
-@pytest.fixture
-def ground(store: Store) -> Ground:
-    return Ground(store)
-
-
-def traffic(seed: int, count: int, back: int = 31 * DAY) -> list[Row]:
-    """Rows of several customers at random times."""
-    chance = random.Random(seed)
-    return [
-        Row(
-            NOW - int(back * chance.random() ** 3),
-            delivered=chance.randrange(200),
-            hard=chance.randrange(9),
-            block=chance.randrange(5),
-            expired=chance.randrange(3),
-            late_hard=chance.randrange(3),
-            complained=chance.randrange(2),
-            provider=chance.choice(["yahoo", "gmail", "other"]),
-            ip=f"192.0.2.{chance.randrange(8)}",
-            stream=chance.choice(["news", "receipts"]),
-            customer=f"customer{chance.randrange(12)}",
-        )
-        for _ in range(count)
-    ]
 
 
 def read(windows: Windows, customers: Sequence[str], now_ms: int) -> list[SubjectCounts]:
     found, _ = windows.read(customers, now_ms)
     return sorted((found.one(place) for place in range(len(found))), key=lambda each: (each.customer, each.scope))
-
-
-def fresh(ground: Ground, customers: Sequence[str], now_ms: int) -> list[SubjectCounts]:
-    found = window_counts(ground.store, customers, WINDOWS, LOOP, now_ms)
-    return sorted(found, key=lambda each: (each.customer, each.scope))
-
-
-CUSTOMERS = [f"customer{number}" for number in range(12)]
 
 
 @pytest.mark.parametrize("seed", range(4))

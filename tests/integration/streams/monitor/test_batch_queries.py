@@ -15,8 +15,8 @@ from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
 from streams.listings.causes import ListingCauses
 from streams.monitor.batch import BatchJudge
-from tests.integration.streams.monitor.test_batch import NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
+from tests.support.judging import NOW_MS, Counting, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

@@ -8,22 +8,15 @@ from api.explain.build import explain
 from api.text.explanation import lines
 from schemas import policy
 from schemas.policy_metric import window_ms
-from schemas.settings import ClickHouse
-from streams.io.store import Store
 from streams.windows.baselines import VOLUMES, Baselines, read_baselines
 from streams.windows.current import Windows
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import LOOP, NOW_MS, Counting, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h")}
-
-
-@pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    return Ground(store)
 
 
 def every_hour(volume: int, days: int = 29, **fields: str) -> list[Row]:

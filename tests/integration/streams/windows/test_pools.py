@@ -1,11 +1,9 @@
 """Small customers of an IP pool, From domain or plan, judged together: what is counted, alerted, and shown to whom."""
 
-import itertools
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -29,53 +27,14 @@ from streams.judge.verdict import judge, measured
 from streams.monitor.batch import BatchJudge
 from streams.windows.current import window_counts
 from streams.windows.pools import NOBODY, Pools, judge_pool
-from tests.integration.streams.monitor.test_batch import LOOP, NOW_MS, Counting, Ground
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
+from tests.support.judging import LOOP, NOW_MS, Counting, Ground
+from tests.support.pools import Sent, put
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = msgspec.structs.replace(policy.load_policy(), scopes=("customer", "stream", "pool"))
 LENGTHS = {name: window_ms(name) for name in POLICY.windows}
-_sources = itertools.count()
-
-
-class Sent(NamedTuple):
-    """What a customer sent in one minute, through one pool to one provider."""
-
-    customer: str
-    back: int = 2 * HOUR
-    pool: str = "shared-1"
-    from_domain: str = ""
-    provider: str = "yahoo"
-    delivered: int = 0
-    hard: int = 0
-    block: int = 0
-    expired: int = 0
-    late_hard: int = 0
-    complained: int = 0
-
-
-MEASURES = Sent._fields[5:]
-
-
-def put(store: Store, sent: Iterable[Sent]) -> None:
-    """Count it, as a flush does, in each dimension."""
-    rows = list(sent)
-    columns = {
-        "dimension": [name for name in ("provider", "pool", "from") for _ in rows],
-        "value": [getattr(each, name) for name in ("provider", "pool", "from_domain") for each in rows],
-        "customer": [each.customer for each in rows] * 3,
-        "stream": ["news"] * len(rows) * 3,
-        "bucket": [datetime.fromtimestamp((NOW - each.back) // MINUTE * MINUTE, UTC) for each in rows] * 3,
-        "source": [f"pools{next(_sources)}" for _ in rows] * 3,
-    }
-    columns |= {name: [getattr(each, name) for each in rows] * 3 for name in MEASURES}
-    store.insert("counts", columns)
-
-
-@pytest.fixture
-def ground(store_settings: ClickHouse, store: Store) -> Ground:
-    return Ground(store)
 
 
 def put_plans(store: Store, plans: Mapping[str, str], *, gone: bool = False) -> None:

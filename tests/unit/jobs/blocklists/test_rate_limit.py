@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.blocklists.rate_limit import ENOUGH, Pacer, Spacing
 from schemas.blocklists import Zone
+from tests.support.fake_time import FakeTime
 
 ONE = Zone(zone="one.example", kind="ip", weight="minor", any_code=True)
 OTHER = Zone(zone="other.example", kind="ip", weight="minor", any_code=True)
@@ -35,21 +36,6 @@ def test_no_two_questions_are_closer_than_the_rate_allows(per_s: float, pauses: 
         moments.append(now + spacing.take(now))
     gaps = [after - before for before, after in pairwise(moments)]
     assert min(gaps) >= 1 / per_s * (1 - 1e-6)
-
-
-class FakeTime:
-    """A clock that goes on only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def clock(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        until = self.now + seconds
-        await asyncio.sleep(0)
-        self.now = max(self.now, until)
 
 
 @pytest.mark.parametrize(

@@ -10,44 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, HookDecision, HookMemory, Latest, decide, run
-from schemas.alert import ALERT_TYPE, LEVELS, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
+from schemas.alert import LEVELS, AlertEvent, Level, OperatorOverride, TransitionKind
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
-from tests.unit.streams.alerts.test_outcome import IDA, RULE, Life, acknowledgement
-
-
-def alert(kind: TransitionKind = "opened", level: Level = "critical", **changes: Any) -> AlertEvent:
-    """An alert on all mail of acme-retail; its id differs for each episode, kind and level."""
-    data = AlertData(
-        alert_id="episode-1",
-        customer="acme-retail",
-        scope="customer",
-        rule="failure",
-        metric="failure",
-        kind=kind,
-        level=level,
-        previous_level="good",
-        episode=1,
-        transition=1,
-        window="24h",
-        numerator=1420,
-        denominator=10_000,
-        rate=0.142,
-        lower=0.135,
-        upper=0.149,
-        confidence=0.95,
-        threshold=0.1,
-        policy_version="default-1",
-        explanation="Most failed at example.net.",
-    )
-    data = msgspec.structs.replace(data, **changes)
-    return AlertEvent(
-        id=f"{data.alert_id}-{data.kind}-{data.level}" + (f"-{data.transition}" if data.transition > 1 else ""),
-        type=ALERT_TYPE.format(kind=kind),
-        subject=data.customer,
-        time="2025-12-01T09:00:15Z",
-        data=data,
-    )
+from tests.support.alert_life import IDA, RULE, Life, acknowledgement, alert
 
 
 def actions(events: Iterable[AlertEvent]) -> list[str | None]:

@@ -11,29 +11,12 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, alert_id, step, transition_id
-from streams.judge.verdict import RANK, Verdict, judge
+from streams.judge.verdict import RANK, judge
+from tests.support.alert_life import verdict
 
 MINUTE = 60_000
 HOLD = 30 * MINUTE
 Say = tuple[int, Level, Level]
-
-
-def verdict(level: Level, holding: Level | None = None) -> Verdict:
-    return Verdict(
-        rule="complaint",
-        metric="complaint",
-        level=level,
-        holding_level=level if holding is None else holding,
-        window="24h",
-        numerator=0,
-        denominator=0,
-        rate=0.0,
-        lower=0.0,
-        upper=1.0,
-        confidence=0.95,
-        threshold=0.001,
-        insufficient_volume=False,
-    )
 
 
 def after(

@@ -8,60 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.alert import LEVELS, Acknowledgement, Level, OperatorOverride
+from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy
-from schemas.policy_rule import Levels, Rule
-from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Basis, Transition, ended
-from streams.alerts.outcome import RECORD_MS, JudgementContext, advance_alert, worth_storing
+from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Basis, ended
+from streams.alerts.outcome import RECORD_MS, worth_storing
 from streams.judge.verdict import RANK, Verdict, judge
-from tests.unit.streams.alerts.test_lifecycle import verdict
+from tests.support.alert_life import IDA, RULE, Life, acknowledgement
 
 MINUTE, HOUR = 60_000, 3_600_000
-LENGTHS = {"1h": HOUR, "24h": 24 * HOUR}
-RULE = Rule(
-    name="complaint",
-    metric="complaint",
-    windows=("24h",),
-    min_volume=1000,
-    levels=Levels(warning=0.001, excessive=0.003, critical=0.01),
-)
-IDA = OperatorOverride(id="0a1b", by="Ida", why="list mended", until_ms=9 * HOUR)
-
-
-class Life:
-    """One alert, judged at minutes of our choice."""
-
-    def __init__(self, rule: Rule = RULE) -> None:
-        self.rule = rule
-        self.state: AlertState | None = None
-        self.said: list[Transition] = []
-
-    def at(self, minute: float, level: Level = "good", holding: Level | None = None, **context: Any) -> list[str]:
-        """Judge; the kinds of what happened."""
-        now_ms = int(minute * MINUTE)
-        now = Basis(
-            time_ms=now_ms,
-            policy_version=context.pop("version", "a"),
-            overrides=context["override"].id if context.get("override") else "",
-            counts=context.pop("counts", {}),
-        )
-        said = msgspec.structs.replace(verdict(level, holding), rule=self.rule.name)
-        self.state, found = advance_alert(
-            self.state, said, self.rule, JudgementContext(now, **context), ("acme", "customer"), LENGTHS
-        )
-        self.said += found
-        return [each.kind for each in found]
-
-    def flap(self, minute: float, level: Level = "warning") -> float:
-        """Open, and resolve after the hold time; the minute of the resolution."""
-        self.at(minute, level)
-        self.at(minute + 1)
-        return next(minute + 1 + more for more in range(10_000) if "resolved" in self.at(minute + 1 + more))
-
-
-def acknowledgement(minute: float) -> Acknowledgement:
-    return Acknowledgement(by="Ida", why="called them", time_ms=int(minute * MINUTE))
 
 
 def test_what_opens_again_within_the_cool_down_is_the_same_alert() -> None:

@@ -25,6 +25,7 @@ from streams.bounces.classify import (
     mask,
 )
 from streams.bounces.rules import read
+from tests.support.patterns import nested_quantifier
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("bounces.toml").read_text(encoding="utf-8"))[
     "case"
@@ -157,24 +158,6 @@ def test_no_pattern_has_a_quantifier_inside_another() -> None:
 @pytest.mark.parametrize("text", [r"(a+)+", r"(?:\w*,){2,}", r"((ab)*c)*"])
 def test_the_check_for_nested_quantifiers_finds_them(text: str) -> None:
     assert nested_quantifier(text)
-
-
-def nested_quantifier(pattern: str) -> bool:
-    """A group that contains an unbounded or counted repetition is itself repeated."""
-    plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
-    stack: list[bool] = [False]
-    for place, char in enumerate(plain):
-        if char == "(":
-            stack.append(False)
-        elif char == ")":
-            inner = stack.pop()
-            repeated = plain[place + 1 : place + 2] in ("*", "+", "{")
-            if inner and repeated:
-                return True
-            stack[-1] = stack[-1] or inner
-        elif char in "*+{":
-            stack[-1] = True
-    return False
 
 
 RULE = '[[text]]\nname = "a"\nclass = "quota"\nany = ["full"]\n[[status]]\nclass = "quota"\nstatus = ["x.2.2"]\n'

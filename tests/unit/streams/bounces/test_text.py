@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.bounces import text as bounce_text
 from streams.bounces.text import MAX_TEXT, _Words, code_in, hosts_in, mask, quoted_in, status_in
-from tests.unit.streams.bounces.test_classify import nested_quantifier
+from tests.support.patterns import nested_quantifier
 
 PATTERNS = {name: each for name, each in vars(bounce_text).items() if isinstance(each, re.Pattern)}
 

@@ -2,46 +2,13 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.counts import MEASURES, WindowCounts
-from schemas.event import EventType, MailEvent
-from streams.bounces.classify import Classified
-from streams.intake.count import Keys, cells_of, counts_table
-
-NOW = 1_790_000_000_000
-HARD = Classified("invalid_recipient", "hard", "test")
-
-
-def event(kind: EventType, **changes: object) -> MailEvent:
-    given_fields = {
-        "id": "e1", "type": kind, "time": NOW, "customer": "acme", "provider": "yahoo", "sending_ip": "192.0.2.1",
-        "ip_pool": "shared", "from_domain": "news.acme.example", **changes,
-    }  # fmt: skip
-    return MailEvent(**given_fields)  # type: ignore[arg-type]
-
-
-def rows(*events: MailEvent, last_offset: int = 9) -> dict[str, list[object]]:
-    """The columns of a flush of these events."""
-    keys = Keys()
-    cells = [
-        cell
-        for each in events
-        for cell in cells_of(keys, each, each.time_ms // 60_000, HARD if each.type == "bounced" else None)
-    ]
-    columns: dict[str, list[object]] = counts_table(keys, np.array(cells, np.int64), "t:x:0", last_offset).to_pydict()
-    return columns
-
-
-def counted(*events: MailEvent) -> dict[str, int]:
-    """Totals of the provider dimension by measure, zeros left out."""
-    columns = rows(*events)
-    places = [i for i, dimension in enumerate(columns["dimension"]) if dimension == "provider"]
-    totals = {name: sum(int(str(columns[name][i])) for i in places) for name in MEASURES}
-    return {name: total for name, total in totals.items() if total}
+from schemas.counts import WindowCounts
+from schemas.event import EventType
+from tests.support.counted import NOW, counted, event, rows
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.judge.interval import wilson
 from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
-from tests.unit.streams.intake.test_count import counted, event
+from tests.support.counted import counted, event
 
 POLICY = load_policy()
 CASES = tomllib.loads(Path(__file__).with_name("verdict.toml").read_text(encoding="utf-8"))["case"]
