@@ -86,8 +86,9 @@ timeout_s = 60.0
 """
 
 
-def test_each_stage_is_named_as_it_comes_up_and_goes_down_whatever_spelling_the_folder_has(tmp_path: Path) -> None:
-    """One line in `[kafka]` or `[clickhouse]` leaves broker and store embedded, as no address is named."""
+def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> None:
+    """Whatever spelling the folder has. One line in `[kafka]` or `[clickhouse]` leaves broker and store embedded, as no
+    address is named."""
     folder, link = tmp_path / "data", tmp_path / "link"
     link.symlink_to(folder)
     (tmp_path / "repmon.toml").write_text(SETTINGS)

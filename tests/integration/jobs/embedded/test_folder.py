@@ -207,7 +207,8 @@ def test_hash_key_that_cannot_be_used_is_named_with_its_file_and_kept(path: Path
     assert (path / HASH_KEY).read_bytes() == content
 
 
-def test_folder_that_is_given_back_and_not_unlocked_stays_ours_and_can_no_longer_be_reached(path: Path) -> None:
+def test_folder_that_is_given_back_and_not_unlocked_stays_ours(path: Path) -> None:
+    """It can no longer be reached."""
     folder = DataFolder(path)
     folder.take()
     folder.announce(running(os.getpid()))

@@ -15,16 +15,16 @@ from schemas import settings as all_settings
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka
-from streams.io.broker import Publisher, consumer
-from streams.io.changes import messages, partition_of
+from streams.io.broker import consumer
+from streams.io.changes import partition_of
 from streams.io.store import StoreError
 from streams.monitor.agent import Monitor
 from streams.monitor.batch import BatchJudge, BatchResult
 from streams.windows.pools import NOBODY
+from tests.support.changes import PARTITIONS, announce
 from tests.support.waiting import until
 
 HOUR_S = 3_600.0
-PARTITIONS = topics.load_topics()[topics.REPUTATION_CHANGES].partitions
 
 
 class Recorder:
@@ -75,13 +75,6 @@ async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) 
         yield monitor
     finally:
         assert await monitor.stop(10)
-
-
-def announce(kafka: Kafka, *customers: str) -> None:
-    publisher = Publisher(kafka)
-    for key, value, partition in messages(customers, 0, PARTITIONS):
-        publisher.publish(topics.REPUTATION_CHANGES, key, value, partition)
-    publisher.flush()
 
 
 async def _changing(kafka: Kafka, customer: str) -> None:

@@ -15,11 +15,12 @@ from streams.io.changes import customers_in
 from streams.io.store import Store
 from streams.monitor.agent import Monitor
 from streams.monitor.batch import BatchJudge
-from tests.integration.streams.monitor.test_agent import announce, until
-from tests.integration.streams.monitor.test_batch import Ground
 from tests.support.api_client import Row
+from tests.support.changes import announce
 from tests.support.files_met import FilesMet
+from tests.support.judging import Ground
 from tests.support.root import ROOT
+from tests.support.waiting import until
 
 SECTION = re.compile(r"^## One alert, from top to bottom\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`((?:\w+/)+\w+\.py)`")

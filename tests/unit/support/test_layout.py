@@ -1,0 +1,59 @@
+"""How the tests are laid out: by the rooms they test, and what several of them use lives in tests/support."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.root import ROOT
+
+FOLDERS = {
+    "tests": {"conformance", "faults", "fuzz", "integration", "mutation", "support", "unit"},
+    "tests/unit": {"api", "benchmarks", "dashboards", "deploy", "docs", "jobs", "schemas", "streams", "support"},
+    "tests/integration": {"api", "dashboards", "deploy", "docs", "jobs", "streams", "support"},
+}
+LONGEST_NAME = 80
+
+
+def packages(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir() if each.is_dir() and any(each.rglob("*.py"))}
+
+
+def files() -> Iterator[tuple[Path, ast.Module]]:
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        yield file.relative_to(ROOT), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def test_folders_of_tests_are_those_of_what_they_test() -> None:
+    for folder, expected in FOLDERS.items():
+        assert packages(ROOT / folder) <= expected, folder
+    for top in ("unit", "integration"):
+        for layer in ("api", "jobs", "streams"):
+            assert packages(ROOT / "tests" / top / layer) <= packages(ROOT / layer), (top, layer)
+
+
+def test_every_folder_of_tests_is_a_package() -> None:
+    """Two files of one name are two modules only then."""
+    folders = {file.parent for file in (ROOT / "tests").rglob("*.py")}
+    assert [each for each in folders if not (each / "__init__.py").exists()] == []
+
+
+def test_no_test_imports_from_another() -> None:
+    found = [
+        f"{file}: {node.module}"
+        for file, tree in files()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.")
+        if any(part.startswith("test_") for part in [*str(node.module).split("."), *(each.name for each in node.names)])
+    ]
+    assert found == []
+
+
+def test_names_of_tests_say_one_thing() -> None:
+    """What more is to be said stands in a docstring."""
+    found = [
+        f"{file}: {node.name}"
+        for file, tree in files()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(node.name) > LONGEST_NAME
+    ]
+    assert found == []
