@@ -28,7 +28,7 @@ from api.stack.reading import adapt_context, ingest_worker
 from api.stack.stages import MonitorStage
 from api.stack.up import Stack, run_until_stopped
 from api.text.bad_file import refuse_packed, told
-from api.text.console import alert_line, plain, table, worst
+from api.text.console import alert_line
 from jobs import simulate as simulation
 from jobs.embedded.folder import DataFolder
 from jobs.hooks import suspend_hook as hook
@@ -213,21 +213,6 @@ def ingest_file(settings: Settings, path: str, format_name: str, customer: str, 
     print_line(f"sent {sent.events:,} events; {sent.bad.count:,} records could not be read")
     if notes and not sent.events:
         raise typer.Exit(1)
-
-
-def top(settings: Settings, limit: int, once: bool) -> None:
-    """The worst customers; live on a terminal."""
-    store, stop = open_store(settings.clickhouse), until_signalled()
-    if once or not out.is_terminal:
-        for line in worst(store, limit):
-            print_line(plain(line))
-        return
-    from rich.live import Live
-
-    with Live(console=out, screen=True, auto_refresh=False) as live:
-        while not stop.is_set():
-            live.update(table(worst(store, limit), f"worst customers at {settings.clickhouse.url}"), refresh=True)
-            stop.wait(REFRESH_S)
 
 
 ALERTS_SINCE = """

@@ -37,6 +37,7 @@ from api.cli.judge import judge_counts  # noqa: E402
 from api.cli.printing import print_fault  # noqa: E402
 from api.cli.scan import scan_blocklists  # noqa: E402
 from api.cli.suspend import suspend_customer, unsuspend_customer  # noqa: E402
+from api.cli.top import show_top  # noqa: E402
 from api.cli.try_policy import try_file  # noqa: E402
 from api.stack.reading import adapt_context, load_classifier  # noqa: E402
 from api.stack.running import exit_process  # noqa: E402
@@ -75,6 +76,7 @@ policy_cli.app.command("try")(try_file)
 app.command("judge")(judge_counts)
 app.command("scan-blocklists")(scan_blocklists)
 app.add_typer(override_cli.app, name="override")
+app.command("top")(show_top)
 app.command("suspend")(suspend_customer)
 app.command("unsuspend")(unsuspend_customer)
 app.command("audit")(show_audit)
@@ -223,16 +225,6 @@ def normalize(
     context = adapt_context(ctx.obj, customer)
     if not normalize_cli.normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, format_name, context):
         raise typer.Exit(1)
-
-
-@app.command()
-def top(
-    ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many lines.")] = 20,
-    once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
-) -> None:
-    """The worst customers, live."""
-    commands.top(reached(ctx.obj), limit, once)
 
 
 @alerts_app.callback()

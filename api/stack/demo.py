@@ -3,17 +3,21 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from api.stack.up import Stack, run_until_stopped
-from api.text.console import alert_line, plain, table, worst
+from api.stack.worst_now import WorstNow
+from api.text.console import alert_line
 from api.text.harmless import harmless
+from api.text.top import AROUND, plain, table
 from jobs import simulate
 from jobs.embedded.scratch import scratch_folder
 from schemas.alert import AlertEvent
@@ -125,20 +129,24 @@ class _Show:
         """The table, every second on a terminal, now and then in a pipe."""
         store = await asyncio.to_thread(open_store, self._stack.settings.clickhouse)
         try:
+            reader = await asyncio.to_thread(WorstNow, self._stack.settings, store)
             if self._out.is_terminal:
                 with Live(console=self._out, auto_refresh=False, vertical_overflow="crop") as self._live:
                     while not over.is_set():
-                        lines = await asyncio.to_thread(worst, store, SHOWN)
-                        recent = [Text(harmless(line), overflow="fold") for line in self._recent]
-                        self._live.update(Group(table(lines, self._title()), *recent), refresh=True)
+                        # Half of the terminal is for the alerts.
+                        shown = min(SHOWN, max(1, self._out.height // 2 - AROUND))
+                        lines = await asyncio.to_thread(reader.read, shown)
+                        drawn = table(lines, self._title(), utc_now_ms(), self._out.width)
+                        room = self._out.height - 1 - AROUND - len(lines)
+                        self._live.update(Group(drawn, *_fitting(self._recent, self._out.width, room)), refresh=True)
                         await _pause(over, REFRESH_S)
             else:
                 while not over.is_set():
                     await _pause(over, PRINT_S)
-                    lines = await asyncio.to_thread(worst, store, SHOWN)
+                    lines = await asyncio.to_thread(reader.read, SHOWN)
                     _say(self._out, f"--- {self._title()}")
                     for line in lines:
-                        _say(self._out, plain(line))
+                        _say(self._out, plain(line, utc_now_ms()))
         finally:
             self._live = None
             await asyncio.to_thread(store.close)
@@ -160,6 +168,18 @@ class _Show:
             f"{metrics.messages:,} events taken in after {passed:.0f} s, {metrics.lag:,} waiting, "
             f"{metrics.dead_letters} dead letters, {self._alerts} alerts"
         )
+
+
+def _fitting(lines: Sequence[str], width: int, height: int) -> list[Text]:
+    """The last of the lines, each folded, that fit into so many cells and lines."""
+    kept: list[Text] = []
+    for each in reversed(lines):
+        shown = harmless(each)
+        height -= -(-cell_len(shown) // width)
+        if height < 0:
+            break
+        kept.insert(0, Text(shown, overflow="fold"))
+    return kept
 
 
 def _say(out: Console, line: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from schemas.applied_policy import AppliedPolicy
 from schemas.policy_metric import PolicyError
 from schemas.settings import Settings
 from schemas.times import utc_time
-from streams.decisions.applied_policies import newest, policy_of
+from streams.decisions.applied_policies import PolicyWatch, newest, policy_of
+from streams.decisions.stored_overrides import OverrideWatch
 from streams.io.store import Store
 
 log = logging.getLogger("repmon.stages")
@@ -50,6 +52,13 @@ def policy_in_force(settings: Settings, store: Store) -> InForce:
         return InForce(load_policy(settings), None, "built in")
     when = utc_time(applied.applied_ms)
     return InForce(policy_of(applied), applied, f"applied {when:%Y-%m-%dT%H:%M:%SZ} by {applied.applied_by}")
+
+
+def with_decisions(settings: Settings, store: Store, in_force: InForce, clock: Callable[[], int]) -> OverrideWatch:
+    """Tells when what is judged by changes: the policy, what operators decided, or who has a plan. `clock` is epoch ms.
+    A file that the settings name stays in force whatever is applied."""
+    applied = None if settings.policy.file else PolicyWatch(store, in_force.applied).newer
+    return OverrideWatch(store, in_force.policy, applied, clock)
 
 
 class PolicyInForce:

@@ -6,15 +6,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from api.stack.policy import policy_in_force
+from api.stack.policy import policy_in_force, with_decisions
 from api.stack.reading import ingest_worker
 from api.text.alert import load_template
 from schemas import providers
 from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
-from streams.decisions.applied_policies import PolicyWatch
-from streams.decisions.stored_overrides import OverrideWatch
 from streams.io.broker import Publisher
 from streams.io.store import open_store
 from streams.listings.causes import ListingCauses
@@ -33,9 +31,7 @@ class MonitorStage:
         self._store = open_store(settings.clickhouse)
         in_force = policy_in_force(settings, self._store)
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
-        # A file that the settings name stays in force whatever is applied.
-        applied = None if settings.policy.file else PolicyWatch(self._store, in_force.applied).newer
-        watch = OverrideWatch(self._store, in_force.policy, applied, utc_now_ms)
+        watch = with_decisions(settings, self._store, in_force, utc_now_ms)
         self.judge = BatchJudge(
             self._store,
             watch.newer() or in_force.policy,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.explain.build import explain
-from api.text.console import worst
+from api.explain.worst import worst
 from api.text.explanation import lines
 from jobs.operator.decisions import DecisionError
 from jobs.operator.suspensions import suspend, unsuspend
@@ -40,7 +40,7 @@ def test_suspended_customer_is_judged_as_before_and_shown_as_suspended(ground: G
     (alert,) = judge.judge_customers(["acme"], NOW_MS).alerts
     assert alert.data.level == "critical"
     assert ground.shown()["acme"][0] == "critical"
-    (line,) = worst(ground.store, 10)
+    (line,) = worst(ground.store, POLICY, LOOP, 10, NOW_MS)
     assert (line.customer, line.standing, line.score) == ("acme", "suspended", 12)
     explained = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + 1, past=False)
     assert explained is not None
@@ -109,10 +109,10 @@ def test_commands_suspend_and_lift(ground: Ground, store_settings: ClickHouse, t
     ground.put(Row(now - 600, delivered=900, hard=300))
     ground.judge().judge_customers(["acme"], now * 1000)
     assert said("suspend", "acme", "--by", "Ida", "--why", "list bought") == "acme is suspended, by Ida: list bought\n"
-    assert said("top", "--once").startswith("suspended  acme")
+    assert said("top", "--once").split()[:2] == ["suspended", "acme"]
     assert "suspended since" in said("explain", "acme")
     assert said("unsuspend", "acme", "--by", "Ida").startswith("acme is no longer suspended; it was since 20")
-    assert said("top", "--once").startswith("critical   acme")
+    assert said("top", "--once").split()[:2] == ["critical", "acme"]
 
 
 def test_interface_answers_suspended_and_what_is_judged(api: Api) -> None:

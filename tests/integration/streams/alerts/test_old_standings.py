@@ -5,12 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from api.text.console import worst
+from api.explain.worst import worst
+from schemas import policy
 from schemas.settings import ClickHouse
 from streams.alerts.standings import COLUMNS, Rows, Standings
 from streams.io.store import Store
 from streams.monitor.batch import NOT_GOOD
 from tests.support.api_client import HOUR, NOW, Api, Row, running
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
 
 WRITTEN = "SELECT scope, standing, toUnixTimestamp(since) FROM standings FINAL ORDER BY scope"
 
@@ -31,7 +34,8 @@ def test_old_standing_is_answered_by_its_new_name(api: Api) -> None:
 
 
 def test_old_standing_is_printed_by_its_new_name_and_its_streams_are_no_bad_ones(api: Api) -> None:
-    assert [(line.stream, line.standing) for line in worst(api.store, 10)] == [("all", "insufficient_volume")]
+    lines = worst(api.store, policy.load_policy(), (), 10, NOW * 1000)
+    assert [(line.scope, line.standing) for line in lines] == [("customer", "insufficient_volume")]
     assert api.store.rows(NOT_GOOD) == []
 
 

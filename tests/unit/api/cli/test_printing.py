@@ -17,6 +17,7 @@ from tests.support.root import ROOT
 #: Where text reaches standard output or error without `api.cli.printing`, and why that is safe.
 ELSEWHERE = {
     "api/cli/printing.py": "it is the way",
+    "api/cli/top.py": "the table is drawn on a terminal; names in it go through `harmless`",
     "api/stack/demo.py": "on a terminal the table is drawn in place; each line goes through `harmless`",
     "api/stack/running.py": "it flushes, and writes nothing",
     "api/cli/main.py": "standard input and output are handed to commands that answer lines; log lines have a formatter",

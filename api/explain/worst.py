@@ -1,0 +1,142 @@
+"""The worst customers now, with what must be known to read a line of them: how many each rate is of, whether that is
+enough to judge by, which rule decides, since when, and whether an override holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.alert import LEVELS, Level
+from schemas.counts import WindowCounts
+from schemas.policy import Policy
+from schemas.policy_metric import Metric, Window
+from schemas.policy_rule import Rule
+from streams.decisions.suspensions import SHOWN_STANDINGS
+from streams.io.store import Store
+from streams.judge.verdict import measured
+from streams.windows.current import window_counts
+
+WINDOW: Window = "24h"
+WINDOW_MS = 24 * 3_600_000
+#: The rates of a line, in its order.
+METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
+
+#: The worst first: by level, then by how far the worst rate is above what is usual for it.
+WORST = f"""
+SELECT customer, scope, standing, judged, toUnixTimestamp64Milli(since) AS since_ms, reasons, volume,
+    complaint_rate, failure_rate, block_rate, exposure_rate, overall_score
+FROM {SHOWN_STANDINGS}
+WHERE scope = 'customer' OR standing NOT IN ('good', 'insufficient_volume')
+ORDER BY
+    transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) DESC,
+    greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) DESC,
+    volume DESC, customer, scope
+LIMIT {{limit:UInt32}}
+"""  # noqa: S608 - made of texts of this project only
+
+OPEN_RULES = """
+SELECT customer, scope, rule, level FROM alert_states FINAL
+WHERE customer IN {customers:Array(String)} AND level != 'good'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate over 24 h. `counts` are its numerator and denominator, where they are known; without `enough` the
+    denominator is below the minimum volume of every rule that judges the rate over 24 h."""
+
+    ratio: float
+    counts: tuple[int, int] | None = None
+    enough: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WorstLine:
+    """One subject.
+
+    `since_ms` (epoch ms, UTC) is when it came to stand so, `rule` the one that decides, empty where none does.
+    `overridden` says that an override of a rule holds for it now. `volume` are finished recipients over 24 h; a score
+    is from 0 to 100, and 100 is best.
+    """
+
+    customer: str
+    scope: str
+    standing: str
+    since_ms: int
+    rule: str
+    overridden: bool
+    volume: int
+    complaint: Rate
+    failure: Rate
+    block: Rate
+    exposure: Rate
+    score: int | None
+
+
+def worst(
+    store: Store, policy: Policy, feedback_loop_providers: Sequence[str], limit: int, now_ms: int
+) -> list[WorstLine]:
+    """The worst subjects now. `policy` is the one in force, with what operators decided.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    ranks = list(range(1, len(LEVELS) + 1))
+    rows = store.rows(WORST, {"levels": list(LEVELS), "ranks": ranks, "limit": limit})
+    customers = sorted({str(row[0]) for row in rows if row[0]})
+    counted = {
+        (each.customer, each.scope): each.windows[WINDOW]
+        for each in window_counts(store, customers, {WINDOW: WINDOW_MS}, feedback_loop_providers, now_ms)
+    }
+    open_rules: dict[tuple[str, str], dict[str, Level]] = {}
+    for customer, scope, rule, level in store.rows(OPEN_RULES, {"customers": [*customers, ""]}) if rows else ():
+        open_rules.setdefault((customer, scope), {})[rule] = level
+    lines = []
+    for customer, scope, standing, judged, since_ms, reasons, volume, *rates, score in rows:
+        rules = policy.rules_for(customer, scope, now_ms)
+        counts = counted.get((customer, scope))
+        complaint, failure, block, exposure = (
+            rate_of(metric, rules, counts, ratio, expired_is_failure=policy.expired_is_failure)
+            for metric, ratio in zip(METRICS, rates, strict=True)
+        )
+        lines.append(
+            WorstLine(
+                customer=customer,
+                scope=scope,
+                standing=standing,
+                since_ms=since_ms,
+                rule=deciding(judged, reasons, open_rules.get((customer, scope), {})),
+                overridden=bool(policy.overrides_for(customer, scope, now_ms)),
+                volume=volume if counts is None else counts.finished,
+                complaint=complaint,
+                failure=failure,
+                block=block,
+                exposure=exposure,
+                score=score,
+            )
+        )
+    return lines
+
+
+def rate_of(
+    metric: Metric, rules: Sequence[Rule], counts: WindowCounts | None, stored: float, *, expired_is_failure: bool
+) -> Rate:
+    """The rate over 24 h, and whether it is of enough to be judged by one of the rules. Where nothing was counted now,
+    the `stored` ratio."""
+    if counts is None:
+        return Rate(stored)
+    numerator, denominator = measured(metric, counts, expired_is_failure)
+    least = [dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)]
+    ratio = min(numerator, denominator) / denominator if denominator > 0 else 0.0
+    return Rate(ratio, (numerator, denominator), denominator >= min(least, default=1))
+
+
+def judges(rule: Rule, metric: Metric) -> bool:
+    """Whether a rule judges this rate of all mail over 24 h."""
+    return rule.metric == metric and not rule.mail_to and WINDOW in rule.windows
+
+
+def deciding(judged: str, reasons: Sequence[str], open_rules: Mapping[str, Level]) -> str:
+    """The rule that a standing is owed to: one whose alert is open at that level, a present reason before one that only
+    holds still; else the first reason."""
+    at_level = [rule for rule, level in open_rules.items() if level == judged]
+    return next(iter([*(rule for rule in reasons if rule in at_level), *at_level, *reasons]), "")

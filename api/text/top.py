@@ -1,0 +1,162 @@
+"""The worst customers as a table that fits the terminal, and as plain lines for a pipe. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.text import Text
+
+from api.explain.worst import Rate, WorstLine
+from api.text.columns import GAP, Column, cell, fitted, line, padded, shortened
+from api.text.harmless import harmless
+from api.text.listings import age
+from schemas.scope import CUSTOMER, STREAM_PREFIX
+from schemas.wording import shared_name
+
+STYLES = {
+    "suspended": "magenta",
+    "critical": "bold red",
+    "excessive": "red",
+    "warning": "yellow",
+    "watch": "cyan",
+    "good": "green",
+    "insufficient_volume": "dim",
+}
+#: What a standing is called here, where that is shorter.
+NAMES = {"insufficient_volume": "too few"}
+OVERRIDDEN = " *"
+LEGEND = "over 24 h; n of m: too few to judge by; *: an override holds"
+#: Lines of a table besides those of its customers: title, headings, legend.
+AROUND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column, what is in it of a customer at a moment (epoch ms) on so many cells, and in which style."""
+
+    column: Column
+    text: Callable[[WorstLine, int, int], str]
+    style: Callable[[WorstLine], str] = lambda _: ""
+
+
+def table(lines: Sequence[WorstLine], title: str, now_ms: int, width: int) -> Group:
+    """The table on a terminal so many cells wide, at a moment (epoch ms). No line of it is wider."""
+    placed = fitted([each.column for each in COLUMNS], width)
+    shown = {each.column: each for each in COLUMNS}
+    rows = []
+    for customer in lines:
+        row = Text()
+        for each in placed:
+            row.append(" " * GAP if row else "")
+            what = shown[each.column]
+            row.append(cell(what.text(customer, now_ms, each.width), each), what.style(customer))
+        row.rstrip()
+        rows.append(row)
+    return Group(
+        Text(shortened(_in_cell(title), width)),
+        Text(line([each.column.heading for each in placed], placed), "bold"),
+        *rows,
+        Text(shortened(LEGEND, width), "dim"),
+    )
+
+
+def plain(customer: WorstLine, now_ms: int) -> str:
+    """One line of text for a pipe, with names in full, at a moment (epoch ms)."""
+    rates = {
+        "complaints": customer.complaint,
+        "failures": customer.failure,
+        "blocks": customer.block,
+        "exposure": customer.exposure,
+    }
+    score = "-" if customer.score is None else customer.score
+    return "  ".join(
+        [
+            f"{_standing(customer):<11}",
+            padded(_in_cell(_whose(customer)), 28),
+            padded(_in_cell(_part(customer) or "all"), 16),
+            f"{customer.volume:>9,}",
+            *(f"{name} {_in_full(rate):>8}" for name, rate in rates.items()),
+            f"score {score:>3}",
+            f"for {_age(customer, now_ms):>7}",
+            *([f"rule {_in_cell(customer.rule)}"] if customer.rule else []),
+        ]
+    )
+
+
+def percent(ratio: float) -> str:
+    """A ratio as percent, two decimals."""
+    return f"{ratio * 100:.2f} %"
+
+
+def _in_cell(text: str) -> str:
+    """Without tabs, whose width depends on where they stand."""
+    return harmless(text).replace("\t", "\\t")
+
+
+def _whose(customer: WorstLine) -> str:
+    return customer.customer or shared_name(customer.scope)
+
+
+def _part(customer: WorstLine) -> str:
+    """Which of the customer's mail; empty where it is all of it, or of no single customer."""
+    if customer.scope == CUSTOMER or not customer.customer:
+        return ""
+    return customer.scope.removeprefix(STREAM_PREFIX)
+
+
+def _name(customer: WorstLine, _: int, width: int) -> str:
+    """The customer, and in brackets the stream; each keeps its beginning and its end."""
+    whose, part = _in_cell(_whose(customer)), _in_cell(_part(customer))
+    if not part:
+        return whose
+    room = width - len(" []")
+    part = shortened(part, max(room - cell_len(whose), room // 2))
+    return f"{shortened(whose, room - cell_len(part))} [{part}]"
+
+
+def _standing(customer: WorstLine) -> str:
+    return NAMES.get(customer.standing, customer.standing) + (OVERRIDDEN if customer.overridden else "")
+
+
+def _age(customer: WorstLine, now_ms: int) -> str:
+    return age(max(0, now_ms - customer.since_ms) / 1000)
+
+
+def _rate(which: Callable[[WorstLine], Rate], customer: WorstLine, _: int, width: int) -> str:
+    """The rate; where it is of too few, how many of how many."""
+    rate = which(customer)
+    if rate.enough or rate.counts is None:
+        return percent(rate.ratio)
+    numerator, denominator = rate.counts
+    said = f"{numerator:,} of {denominator:,}" if denominator else "-"
+    return said if len(said) <= width else f"{numerator}/{denominator}"
+
+
+def _in_full(rate: Rate) -> str:
+    if rate.enough or rate.counts is None:
+        return percent(rate.ratio)
+    numerator, denominator = rate.counts
+    return f"{percent(rate.ratio)} ({numerator:,} of {denominator:,}, too few)" if denominator else "-"
+
+
+def _of_rate(heading: str, importance: int, which: Callable[[WorstLine], Rate]) -> Shown:
+    column = Column(heading, 10, 13, importance, right=True)
+    return Shown(column, partial(_rate, which), lambda each: "" if which(each).enough else "dim")
+
+
+COLUMNS = (
+    Shown(Column("customer", 22, 64, 10), _name),
+    Shown(
+        Column("standing", 11, 11, 9), lambda each, _, __: _standing(each), lambda each: STYLES.get(each.standing, "")
+    ),
+    Shown(Column("for", 7, 7, 5, right=True), lambda each, now_ms, _: _age(each, now_ms)),
+    Shown(Column("rule", 10, 24, 6), lambda each, _, __: _in_cell(each.rule)),
+    Shown(Column("mail", 10, 14, 4, right=True), lambda each, _, __: f"{each.volume:,}"),
+    _of_rate("complaints", 8, lambda each: each.complaint),
+    _of_rate("failures", 7, lambda each: each.failure),
+    _of_rate("blocks", 3, lambda each: each.block),
+    _of_rate("exposure", 2, lambda each: each.exposure),
+    Shown(Column("score", 5, 5, 1, right=True), lambda each, _, __: "" if each.score is None else str(each.score)),
+)

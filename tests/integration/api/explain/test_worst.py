@@ -1,0 +1,130 @@
+"""The worst customers with what their lines need: of how many a rate is, which rule decides, and since when."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from api.explain.worst import Rate, WorstLine, worst
+from api.stack.worst_now import WorstNow
+from jobs.operator.decisions import add_override, end_override
+from jobs.operator.suspensions import suspend
+from schemas import policy
+from schemas.policy import Policy
+from schemas.settings import ClickHouse, PolicySettings, Settings
+from streams.io.store import Store
+from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import LOOP, NOW_MS, Ground
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
+POLICY = policy.load_policy()
+#: Enough for the failure rule, and too few for the complaint rule.
+FEW = Row(NOW - 10 * MINUTE, delivered=545, complained=7)
+BAD = Row(NOW - 10 * MINUTE, delivered=900, hard=150, block=50, customer="bad")
+
+
+@pytest.fixture
+def ground(store: Store) -> Ground:
+    return Ground(store)
+
+
+def shown(ground: Ground, rules: Policy = POLICY, now_ms: int = NOW_MS) -> dict[str, WorstLine]:
+    return {f"{each.customer} {each.scope}": each for each in worst(ground.store, rules, LOOP, 10, now_ms)}
+
+
+def test_rate_of_too_few_says_so_and_a_rate_of_enough_does_not(ground: Ground) -> None:
+    ground.put(FEW, BAD)
+    ground.judge().judge_customers(["acme", "bad"], NOW_MS)
+    found = shown(ground)
+    assert list(found) == ["bad customer", "acme customer"]
+    acme = found["acme customer"]
+    assert (acme.standing, acme.volume, acme.rule) == ("good", 545, "")
+    assert acme.complaint == Rate(7 / 545, (7, 545), enough=False)
+    assert acme.failure == Rate(0.0, (0, 545), enough=True)
+    bad = found["bad customer"]
+    assert (bad.standing, bad.rule, bad.since_ms) == ("critical", "failure", NOW_MS)
+    assert bad.block == Rate(50 / 1_100, (50, 1_100), enough=True)
+    assert bad.complaint == Rate(0.0, (0, 900), enough=False)
+
+
+def test_what_is_enough_is_what_the_policy_says(ground: Ground) -> None:
+    ground.put(FEW)
+    ground.judge().judge_customers(["acme"], NOW_MS)
+    rules = tuple(
+        msgspec.structs.replace(rule, min_volume=545) if rule.metric == "complaint" else rule for rule in POLICY.rules
+    )
+    assert shown(ground, msgspec.structs.replace(POLICY, rules=rules))["acme customer"].complaint.enough
+    without = msgspec.structs.replace(POLICY, rules=tuple(each for each in rules if each.metric == "failure"))
+    assert shown(ground, without)["acme customer"].complaint.enough, "nothing is judged, so nothing is too little"
+
+
+def test_stream_that_stands_badly_has_its_own_line(ground: Ground) -> None:
+    ground.put(BAD, Row(NOW - 10 * MINUTE, delivered=100_000, customer="bad", stream="receipts"))
+    ground.judge().judge_customers(["bad"], NOW_MS)
+    found = shown(ground)
+    assert set(found) == {"bad customer", "bad stream:news"}
+    assert found["bad stream:news"].failure == Rate(150 / 1_100, (150, 1_100), enough=True)
+    assert found["bad customer"].volume == 101_100
+
+
+def test_standing_goes_on_since_it_began(ground: Ground) -> None:
+    ground.put(BAD)
+    judge = ground.judge()
+    judge.judge_customers(["bad"], NOW_MS)
+    judge.judge_customers(["bad"], NOW_MS + 60_000)
+    assert shown(ground, now_ms=NOW_MS + 60_000)["bad customer"].since_ms == NOW_MS
+
+
+def test_customer_without_mail_in_the_last_day_has_no_rates_of_few(ground: Ground) -> None:
+    ground.put(BAD._replace(at=NOW - 3 * DAY))
+    ground.judge().judge_customers(["bad"], NOW_MS)
+    bad = shown(ground)["bad customer"]
+    assert (bad.standing, bad.volume) == ("critical", 0)
+    assert bad.failure.ratio == 0.0
+
+
+def test_override_is_marked_while_it_holds_and_suspended_is_shown_with_its_rule(
+    ground: Ground, store_settings: ClickHouse
+) -> None:
+    ground.put(BAD, FEW)
+    judge = ground.judge()
+    judge.judge_customers(["acme", "bad"], NOW_MS)
+    now = [NOW_MS]
+    reader = WorstNow(Settings(clickhouse=store_settings), ground.store, lambda: now[0])
+
+    def marked() -> dict[str, bool]:
+        return {each.customer: each.overridden for each in reader.read(10)}
+
+    assert marked() == {"bad": False, "acme": False}
+    decision = add_override(
+        ground.store, POLICY, "bad", "failure", "watch", NOW_MS + HOUR * 1000, stream="", by="Ida", why="agreed",
+        now_ms=NOW_MS,
+    )  # fmt: skip
+    assert marked() == {"bad": True, "acme": False}
+    now[0] = NOW_MS + HOUR * 1000
+    assert marked() == {"bad": False, "acme": False}, "its time is over"
+    now[0] = NOW_MS + 1
+    assert marked()["bad"]
+    end_override(ground.store, decision.id, by="Ida", why="", now_ms=NOW_MS + 2)
+    now[0] = NOW_MS + 3
+    assert not marked()["bad"]
+    suspend(ground.store, "bad", by="Ida", why="list bought", now_ms=NOW_MS + 4)
+    line = reader.read(1)[0]
+    assert (line.customer, line.standing, line.rule) == ("bad", "suspended", "failure")
+
+
+def test_override_of_the_policy_itself_is_marked_too(
+    ground: Ground, store_settings: ClickHouse, tmp_path: Path
+) -> None:
+    ground.put(BAD)
+    ground.judge().judge_customers(["bad"], NOW_MS)
+    until = datetime.fromtimestamp(NOW + HOUR, UTC).isoformat()
+    override = (
+        f'[[overrides]]\ncustomer = "bad"\nrule = "failure"\nreason = "agreed"\nmin_volume = 9\nuntil = {until}\n'
+    )
+    file = tmp_path / "policy.toml"
+    file.write_text(f"{policy.DEFAULT_FILE.read_text(encoding='utf-8')}\n{override}", encoding="utf-8")
+    settings = Settings(clickhouse=store_settings, policy=PolicySettings(file=str(file)))
+    assert [each.overridden for each in WorstNow(settings, ground.store, lambda: NOW_MS).read(10)] == [True]
