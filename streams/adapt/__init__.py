@@ -1,6 +1,9 @@
 """Formats: how the messages of each kind of sender become canonical events. Pure.
 
-One module a format, each with a function `adapt`; `adapter` finds it by the format's name.
+In come the bytes of one message, line or record, and what the settings say of the format; out go events (or listings)
+that are checked, with the recipient hashed, or an `AdaptError` that names the field. One module a format, each with a
+function `adapt`, which `adapter` finds by the format's name; all end in `canonical.complete`. It uses no other room.
+Intake and listings may import it, and jobs and api, which read files and webhooks.
 """
 
 from collections.abc import Callable
