@@ -6,13 +6,11 @@ Columns shown have names with a capital, so that none hides a column of the tabl
 
 from collections.abc import Sequence
 
+from schemas.counts import finished_sql
 from streams.decisions.suspensions import SHOWN_STANDINGS
 
-#: Recipients whose fate is known, each once: a late bounce was counted as delivered before.
-FINISHED = (
-    "(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)"
-    " - sum(late_hard) - sum(late_soft) - sum(late_block))"
-)
+#: Recipients whose fate is known.
+FINISHED = f"({finished_sql('sum({})')})"
 FAILED = "(sum(hard) + sum(expired))"
 BLOCKED = "sum(block)"
 #: Only providers with a feedback loop enter the complaint rate, on both sides of it.

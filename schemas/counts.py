@@ -1,6 +1,7 @@
 """What was counted for one customer in one window: the input of every judgement."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -22,6 +23,27 @@ MEASURES: tuple[str, ...] = (
     "rejected",
     "reported",
 )
+
+#: What each measure adds to the recipients whose fate is known: delivered, bounced or expired, each once. A late bounce
+#: follows a delivery that was counted already, so it adds nothing. Everywhere *finished* is this sum, and so is *sent*,
+#: which is the same of mail whose address or domain is known.
+FINISHED: Mapping[str, int] = {
+    "delivered": 1,
+    "hard": 1,
+    "soft": 1,
+    "block": 1,
+    "expired": 1,
+    "late_hard": -1,
+    "late_soft": -1,
+    "late_block": -1,
+}
+_ADDED, _TAKEN = (attrgetter(*(name for name, sign in FINISHED.items() if sign == each)) for each in (1, -1))
+
+
+def finished_sql(column: str = "{}") -> str:
+    """The sum as SQL, over columns with the names of the measures; `column` is what stands for each: `sum({})`."""
+    terms = (f"{'+' if sign > 0 else '-'} {column.format(name)}" for name, sign in FINISHED.items())
+    return " ".join(terms).removeprefix("+ ")
 
 
 class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +97,9 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finished(self) -> int:
-        """Recipients whose fate is known: delivered, bounced or expired, each once.
-
-        A late bounce follows a delivery that was counted already, so it adds nothing here.
-        """
-        bounced = self.hard + self.soft + self.block
-        late = self.late_hard + self.late_soft + self.late_block
-        return self.delivered + bounced - late + self.expired
+        """Recipients whose fate is known: see `FINISHED`."""
+        added, taken = sum(_ADDED(self)), sum(_TAKEN(self))
+        return int(added - taken)
 
     @property
     def uncounted_complaints(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 from api.http.models.parameters import Metric
 from api.http.models.rates import Point, Rate, Rates
 from api.http.ranges import Span, judged_since, rfc3339
-from schemas.counts import WindowCounts
+from schemas.counts import FINISHED, WindowCounts, finished_sql
 from schemas.scope import CUSTOMER, STREAM_PREFIX
 from schemas.times import FOREVER_S, HOUR_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store
@@ -19,7 +19,7 @@ from streams.listings.intervals import read_listings
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 #: The measures that rates are made of. `complained` is needed of feedback-loop providers only.
-MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block")
+MEASURES = tuple(FINISHED)
 FIELDS = (*MEASURES, "fbl_delivered", "fbl_complained")
 #: `{at}` is the minute or the hour of a count.
 AT = {MINUTE_S: "bucket", HOUR_S: "toStartOfHour(bucket)"}
@@ -43,7 +43,7 @@ GROUP BY slot ORDER BY slot
 
 #: Whether mail was exposed is decided minute by minute: a listing begins and ends inside an hour.
 EXPOSURE = f"""
-WITH delivered + hard + soft + block + expired - late_hard - late_soft - late_block AS n_sent
+WITH {finished_sql()} AS n_sent
 SELECT toUnixTimestamp({{at}}) AS slot, sum(n_sent),
     sumIf(n_sent, arrayExists(
         (ip, begins, ends) -> ip = value AND bucket >= toDateTime(begins) AND bucket < toDateTime(ends),

@@ -10,7 +10,7 @@ from api.http.models.standing import Headroom, OpenAlert, ScopeStanding, Scores,
 from api.http.ranges import end_of_minute, judged_since
 from api.http.rates import Definition, rates_of
 from schemas.alert import AlertEvent
-from schemas.counts import WindowCounts
+from schemas.counts import WindowCounts, finished_sql
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
@@ -48,11 +48,11 @@ SELECT event, toUnixTimestamp64Milli(opened) FROM
 WHERE kind != 'resolved' AND JSONExtractString(event, 'data', 'level') != 'good' ORDER BY opened, rule
 """
 
-SENT = """
-SELECT stream, sum(delivered + hard + soft + block + expired - late_hard - late_soft - late_block) FROM counts
-WHERE dimension = 'ip' AND customer = {customer:String} AND bucket >= toDateTime({since:UInt32})
+SENT = f"""
+SELECT stream, sum({finished_sql()}) FROM counts
+WHERE dimension = 'ip' AND customer = {{customer:String}} AND bucket >= toDateTime({{since:UInt32}})
 GROUP BY stream
-"""
+"""  # noqa: S608 - made of names from this project only
 
 
 NO_SCORES = Scores(overall=None, complaints=None, failures=None, blocks=None, blacklisting=None)

@@ -8,6 +8,7 @@ from typing import Any
 from jobs.blocklists.answer import is_address
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.registered_domain import registered_domain
+from schemas.counts import finished_sql
 from schemas.domains import domain_name
 from schemas.times import DAY_S
 from streams.io.store import Store
@@ -20,26 +21,25 @@ TOLD_APART = 100
 #: Sending addresses, From and DKIM domains with who used them and for how many messages: those that left, each
 #: recipient once, and those that were never sent; the largest customers with theirs. Whole hours are read, since counts
 #: are kept in hours too.
-USED = """
+USED = f"""
 SELECT toString(dimension), value,
     arraySlice(
         arraySort(each -> (-each.2, each.1), groupArray((customer, messages))),
-        1, if(dimension = 'ip', {named:UInt32}, {told_apart:UInt32})
+        1, if(dimension = 'ip', {{named:UInt32}}, {{told_apart:UInt32}})
     ),
     count(), sum(messages)
 FROM
 (
     SELECT dimension, value, customer,
-        toInt64(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) + sum(suppressed) + sum(rejected))
-            - toInt64(sum(late_hard) + sum(late_soft) + sum(late_block)) AS messages
+        toInt64({finished_sql("sum({})")} + sum(suppressed) + sum(rejected)) AS messages
     FROM counts
     WHERE dimension IN ('ip', 'from', 'dkim')
-        AND toStartOfHour(bucket) >= toStartOfHour(toDateTime({since:UInt32}, 'UTC'))
+        AND toStartOfHour(bucket) >= toStartOfHour(toDateTime({{since:UInt32}}, 'UTC'))
     GROUP BY dimension, value, customer
 )
 GROUP BY dimension, value
 ORDER BY dimension, value
-"""
+"""  # noqa: S608 - made of names from this project only
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Evidence, Share
+from schemas.counts import finished_sql
 from schemas.policy import Policy
 from schemas.policy_metric import COUNTED, NEW_FROM, SPIKE, USE, window_ms
 from schemas.wording import rfc3339
@@ -34,10 +35,12 @@ ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 _SCOPES = f"""ARRAY JOIN {SCOPES} AS scope
 WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})"""
 
+_FINISHED = finished_sql("sum({})")
+
 #: How much each provider, address and From domain has of a metric's numerator. `{complaints}` and its like say which
 #: that is.
 CONTRIBUTORS = f"""
-SELECT customer, scope, dimension, value, toInt64(sum(part)) AS count, toInt64(sum(mail)) AS size
+SELECT customer, scope, dimension, value, toInt64(sum(part)) AS count, greatest(toInt64(sum(mail)), 0) AS size
 FROM
 (
     SELECT customer, stream, class, dimension, value,
@@ -45,8 +48,8 @@ FROM
             + (sum(hard) + sum(expired) * {{expired:UInt8}}) * {{failures:UInt8}}
             + sum(block) * {{blocks:UInt8}}
             + sum(unsubscribed) * {{unsubscribes:UInt8}}
-            + (sum(delivered) + sum(hard) + sum(soft) + sum(block)) * {{all:UInt8}} AS part,
-        sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) AS mail
+            + ({_FINISHED}) * {{all:UInt8}} AS part,
+        {_FINISHED} AS mail
     FROM counts
     WHERE dimension IN ('provider', 'ip', 'from') AND customer IN {{customers:Array(String)}}
         AND bucket >= toDateTime({{since:UInt32}})

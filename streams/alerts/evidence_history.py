@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.alert import Baseline
+from schemas.counts import finished_sql
 from schemas.policy_metric import BURNS, RATES
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from streams.io.store import Store
@@ -23,9 +24,8 @@ Subject = tuple[str, str]
 #: Since when (epoch ms), and what was usual.
 Past = tuple[int | None, Baseline | None]
 
-_FINISHED = "delivered + hard + soft + block + expired - late_hard - late_soft - late_block"
 TOP = {"complaint": "complained", "failure": "hard + expired * {expired:UInt8}", "block": "block"}
-BOTTOM = {"complaint": "delivered", "failure": _FINISHED, "block": _FINISHED}
+BOTTOM = {"complaint": "delivered", "failure": finished_sql(), "block": finished_sql()}
 
 #: What was usual (at 0), from the hourly projection, and then the window bucket by bucket.
 SERIES = """

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.counts import FINISHED
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
@@ -111,12 +112,10 @@ def measured(
 
 
 def finished(counts: Counts) -> Counts:
-    """Recipients whose fate is known, each once, as in `WindowCounts.finished`."""
-    total = _field(counts, "delivered").copy()
-    for name in ("hard", "soft", "block", "expired"):
-        total += _field(counts, name)
-    for name in ("late_hard", "late_soft", "late_block"):
-        total -= _field(counts, name)
+    """Recipients whose fate is known: see `schemas.counts.FINISHED`."""
+    total = np.zeros_like(_field(counts, "delivered"))
+    for name, sign in FINISHED.items():
+        total += sign * _field(counts, name)
     return total
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from schemas.counts import FINISHED
 from schemas.listing import KINDS, WEIGHTS, ResourceKind, Weight
 from schemas.times import DAY_MS, MINUTE_MS, utc_time
 from streams.io.store import Store
@@ -57,7 +58,7 @@ LIMIT {limit:UInt32}
 """
 EVERYTHING = 2**32 - 1
 #: What of `counts` is asked for.
-COUNTED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
+COUNTED = (*FINISHED, "complained")
 #: Listings asked for in one query: of a server they must fit the address of a request, names and times twice over.
 AT_ONCE, AT_ONCE_EMBEDDED = 200, 2_000
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from schemas.counts import finished_sql
 from schemas.listing import Weight
 from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store, portions
@@ -15,8 +16,8 @@ from streams.subjects.totals import begin, longest_first, sums
 #: Listings that make mail count as exposed. Informational lists say nothing about abuse.
 EXPOSING: tuple[Weight, ...] = ("critical", "major", "minor")
 
-#: Mail that left: delivered, bounced or expired, each recipient once (a late bounce was delivered before).
-SENT_MAIL = "delivered + hard + soft + block + expired - late_hard - late_soft - late_block"
+#: Mail that left.
+SENT_MAIL = finished_sql()
 THROUGH_LISTED = """value IN {ips:Array(String)} AND arrayExists(
     (ip, begins, ends) -> ip = value AND bucket >= toDateTime(begins) AND bucket < toDateTime(ends),
     {ips:Array(String)}, {begins:Array(UInt32)}, {ends:Array(UInt32)})"""

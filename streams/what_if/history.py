@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.counts import FINISHED
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
@@ -28,7 +29,7 @@ PORTION_BYTES = 32_000_000
 BYTES_AN_HOUR = 8 * len(FIELDS)
 
 #: The measures that rates are made of.
-MEASURED = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "unsubscribed")
+MEASURED = (*FINISHED, "unsubscribed")
 READ = (*MEASURED, "fbl_delivered", "fbl_complained")
 _SUMMED = (
     *(f"sum(n_{name})" for name in MEASURED),

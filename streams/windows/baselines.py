@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.counts import VolumeBaseline
+from schemas.counts import VolumeBaseline, finished_sql
 from schemas.times import HOUR_S
 from streams.io.store import Store, portions
 from streams.judge.screen import finished
@@ -18,7 +18,7 @@ from streams.subjects.scopes import scopes_of
 WINDOW = "1h"
 
 #: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
-VOLUMES = """
+VOLUMES = f"""
 SELECT customer, stream, groupArray(toUInt32(hour)), groupArray(mail)
 FROM
 (
@@ -26,18 +26,17 @@ FROM
     FROM
     (
         SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
-            sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired)
-                - sum(late_hard) - sum(late_soft) - sum(late_block) AS n
+            {finished_sql("sum({})")} AS n
         FROM counts
-        WHERE dimension = 'provider' AND customer IN {customers:Array(String)}
-            AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
-            AND toStartOfHour(bucket) < toDateTime({until:UInt32})
+        WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
+            AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+            AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
         GROUP BY customer, stream, hour, value
     )
     GROUP BY customer, stream, hour
 )
 GROUP BY customer, stream
-"""
+"""  # noqa: S608 - made of names from this project only
 
 #: By customer and scope; those without enough history are absent.
 Found = dict[StreamKey, VolumeBaseline]

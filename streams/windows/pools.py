@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.alert import Evidence, Level, Share
-from schemas.counts import SubjectCounts, WindowCounts
+from schemas.counts import FINISHED, SubjectCounts, WindowCounts, finished_sql
 from schemas.policy import Policy
 from schemas.policy_metric import OF_POOLS, Metric, window_ms
 from schemas.policy_rule import Rule
@@ -93,8 +93,8 @@ LIMIT {{most:UInt8}}
 #: What counts of a complaint rate only at providers with a feedback loop.
 LOOPED = ("complained", "delivered")
 #: The measures that pools are judged by.
-MEASURES = ("delivered", "hard", "soft", "block", "expired", "late_hard", "late_soft", "late_block", "complained")
-FINISHED = "{n}delivered + {n}hard + {n}soft + {n}block + {n}expired - {n}late_hard - {n}late_soft - {n}late_block"
+MEASURES = (*FINISHED, "complained")
+FINISHED_MAIL = finished_sql("{{n}}{}")
 
 
 class Asked(NamedTuple):
@@ -304,9 +304,9 @@ def _measured(metric: Metric, expired_is_failure: bool, *, by_provider: bool) ->
             complained, delivered = (f"if(value IN {{fbl:Array(String)}}, {{n}}{name}, 0)" for name in LOOPED)
             return (complained, delivered, delivered) if by_provider else ("{n}complained", "{n}delivered", delivered)
         case "failure":
-            return "{n}hard + {n}expired" if expired_is_failure else "{n}hard", FINISHED, FINISHED
+            return "{n}hard + {n}expired" if expired_is_failure else "{n}hard", FINISHED_MAIL, FINISHED_MAIL
         case _:
-            return "{n}block", FINISHED, FINISHED
+            return "{n}block", FINISHED_MAIL, FINISHED_MAIL
 
 
 def _counts(metric: Metric, top: int, bottom: int) -> WindowCounts:

@@ -87,6 +87,19 @@ def test_campaigns_and_domains_of_the_from_address_are_reported(ground: Ground) 
     ]
 
 
+def test_recipient_that_bounced_after_its_delivery_counts_once_in_a_volume(ground: Ground) -> None:
+    at = datetime.fromtimestamp(NOW // MINUTE * MINUTE, UTC)
+    ground.store.insert(
+        "counts",
+        {
+            "dimension": ["ip"], "customer": ["acme"], "stream": ["news"], "value": ["192.0.2.1"], "bucket": [at],
+            "source": ["f"], "delivered": [100], "hard": [9], "late_hard": [4], "expired": [5],
+        },
+    )  # fmt: skip
+    assert [(each.count, each.volume) for each in evidence(ground)[ALL].ips] == [(14, 110)]
+    assert [(each.count, each.volume) for each in evidence(ground, metric="volume_spike")[ALL].ips] == [(110, 110)]
+
+
 def test_twenty_latest_messages_are_named_once_each(ground: Ground) -> None:
     bounced(ground, *({"message_id": f"m{number:02}", "back": number} for number in range(30) for _ in "ab"))
     assert evidence(ground)[ALL].sample_message_ids == tuple(f"m{number:02}" for number in range(20))
