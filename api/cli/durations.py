@@ -32,3 +32,19 @@ def since_ms(text: str, option: str, now_ms: int) -> int:
     """
     ago_s = seconds(text, option)
     return 0 if ago_s is None else max(0, now_ms - round(ago_s * 1000))
+
+
+def until_ms(text: str, option: str, now_ms: int) -> int:
+    """The moment (epoch ms, UTC) that `text` says: so long after `now_ms` (`14d`), or a time (RFC 3339, or epoch ms).
+
+    Raises:
+        SettingsError: it is neither; `option` is named.
+    """
+    from api.http.ranges import RangeError, instant
+
+    if text.strip()[-1:] in UNITS:
+        return now_ms + round((seconds(text, option) or 0) * 1000)
+    try:
+        return instant(option, text) * 1000
+    except RangeError as error:
+        raise SettingsError(f"{option}: {text!r} {error}, or a duration such as 14d") from error

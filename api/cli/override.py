@@ -4,12 +4,11 @@ from typing import Annotated
 
 import typer
 
+from api.cli.durations import until_ms
 from api.cli.printing import print_json, print_line
-from api.http.ranges import RangeError, instant
 from api.stack.policy import policy_in_force
 from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
-from schemas.settings import SettingsError
 from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.decisions.overrides import StoredOverride
@@ -27,7 +26,7 @@ def add(
     customer: Annotated[str, typer.Argument(help="The customer's name.")],
     rule: Annotated[str, typer.Option("--rule", help="The rule of the policy.")],
     level: Annotated[str, typer.Option("--level", help="The worst level it may give: none, watch, warning, ...")],
-    until: Annotated[str, typer.Option("--until", help="Its end, RFC 3339 with an offset or epoch ms.")],
+    until: Annotated[str, typer.Option("--until", help="Its end: 14d from now, or a time (RFC 3339).")],
     by: By,
     why: Annotated[str, typer.Option("--why", help="The reason.")],
     stream: Annotated[str, typer.Option("--stream", help="Only for this stream.")] = "",
@@ -38,17 +37,13 @@ def add(
     back at what the counts say when the override ends. Of a customer that sent nothing yet, `repmon customers set` must
     have said that there is one.
     """
-    try:
-        until_ms = instant("--until", until) * 1000
-    except RangeError as error:
-        raise SettingsError(f"--until: {until!r} {error}") from error
+    now_ms = utc_now_ms()
+    end_ms = until_ms(until, "--until", now_ms)
     settings = reached(ctx.obj)
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy
     check_known(store, customer, stream)
-    found = add_override(
-        store, policy, customer, rule, level, until_ms, stream=stream, by=by, why=why, now_ms=utc_now_ms()
-    )
+    found = add_override(store, policy, customer, rule, level, end_ms, stream=stream, by=by, why=why, now_ms=now_ms)
     store.close()
     print_line(as_line(found))
 
