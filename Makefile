@@ -75,7 +75,7 @@ schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables 
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
 
-docs: $(RUNTIME) ## regenerate the pages that are made from the code: settings, commands, metrics
+docs: $(RUNTIME) ## regenerate the pages that are made from the code: settings, commands, metrics, the live table
 	$(BIN)/python -m docs.generate
 
 # Universal: one file serves every platform and Python version. No index address stands in it.

@@ -125,6 +125,8 @@ def rate_of(
     if counts is None:
         return Rate(stored)
     numerator, denominator = measured(metric, counts, expired_is_failure)
+    if metric == "exposure" and not denominator:
+        return Rate(stored)  # mail by address is read only where an address is listed
     least = [dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)]
     ratio = min(numerator, denominator) / denominator if denominator > 0 else 0.0
     return Rate(ratio, (numerator, denominator), denominator >= min(least, default=1))

@@ -3,12 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -137,8 +135,9 @@ class _Show:
                         shown = min(SHOWN, max(1, self._out.height // 2 - AROUND))
                         lines = await asyncio.to_thread(reader.read, shown)
                         drawn = table(lines, self._title(), utc_now_ms(), self._out.width)
-                        room = self._out.height - 1 - AROUND - len(lines)
-                        self._live.update(Group(drawn, *_fitting(self._recent, self._out.width, room)), refresh=True)
+                        room = max(1, self._out.height - 1 - AROUND - len(lines))
+                        recent = [_cut(line, self._out.width) for line in self._recent[-room:]]
+                        self._live.update(Group(drawn, *recent), refresh=True)
                         await _pause(over, REFRESH_S)
             else:
                 while not over.is_set():
@@ -170,16 +169,11 @@ class _Show:
         )
 
 
-def _fitting(lines: Sequence[str], width: int, height: int) -> list[Text]:
-    """The last of the lines, each folded, that fit into so many cells and lines."""
-    kept: list[Text] = []
-    for each in reversed(lines):
-        shown = harmless(each)
-        height -= -(-cell_len(shown) // width)
-        if height < 0:
-            break
-        kept.insert(0, Text(shown, overflow="fold"))
-    return kept
+def _cut(line: str, width: int) -> Text:
+    """As much of a line as fits; the alert is in the topic and in the store."""
+    shown = Text(harmless(line))
+    shown.truncate(width, overflow="ellipsis")
+    return shown
 
 
 def _say(out: Console, line: str) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import metrics, settings
+from docs.generate import metrics, settings, top
 
 FOLDER = Path(__file__).parents[1]
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings.page, "metrics.md": metrics.page}
+PAGES: dict[str, Callable[[], str]] = {"settings.md": settings.page, "metrics.md": metrics.page, "top.md": top.page}
 
 
 def main() -> None:
