@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from schemas.alert import AlertData
 from schemas.policy_metric import BURNS, COUNTED, SPIKE
 from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 
@@ -48,3 +49,12 @@ def shared_name(scope: str) -> str:
     customer's."""
     shared = shared_by(scope)
     return "" if shared is None else f"{SHARED[shared[0]]} {shared[1]}"
+
+
+def decided_by(data: AlertData) -> str:
+    """Who decided what the alert's last transition tells, and why; empty where nobody did. Not for the customer."""
+    if data.kind == "acknowledged" and data.acknowledged is not None:
+        return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
+    if data.kind == "overridden" and data.override is not None:
+        return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
+    return ""

@@ -1,25 +1,29 @@
 """`repmon alerts ack`: somebody acknowledged an alert."""
 
-from typing import Annotated
+import click
 
-import typer
-
+from api.cli.lazy import command
+from api.cli.options import an_id, with_reached
 from api.cli.printing import print_line
-from jobs.embedded.folder import reached
 from jobs.operator.decisions import acknowledge
+from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from streams.io.store import open_store
 
 
-def acknowledge_alert(
-    ctx: typer.Context,
-    alert_id: Annotated[str, typer.Argument(help="The alert's id, or a unique prefix of it.")],
-    by: Annotated[str, typer.Option("--by", help="Who acknowledged it.")],
-    why: Annotated[str, typer.Option("--why", help="What is being done about it.")] = "",
-) -> None:
-    """Record who acknowledged an alert. It is sent as a transition of the alert, and holds until the alert rises."""
-    store = open_store(reached(ctx.obj).clickhouse)
-    found = acknowledge(store, alert_id, by=by, why=why, now_ms=utc_now_ms())
+@command('repmon alerts ack 4ad262bb --by Ida --why "called them"', name="ack")
+@an_id
+@click.option("--by", required=True, help="Who acknowledged it.")
+@click.option("--why", default="", help="What is being done about it.")
+@with_reached
+def acknowledge_alert(settings: Settings, which: str, by: str, why: str) -> None:
+    """Acknowledge an alert.
+
+    ID is the alert's id as `repmon alerts` shows it, or a unique prefix of it. It is reported as a transition of the
+    alert, and holds until the alert rises.
+    """
+    store = open_store(settings.clickhouse)
+    found = acknowledge(store, which, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     scope = "" if found.scope == "customer" else f" ({found.scope})"
     print_line(f"acknowledged {found.alert_id}: {found.customer}{scope} {found.rule} {found.level}, by {by}")

@@ -1,18 +1,16 @@
 """`repmon alerts text`: an alert as a text that can be sent to the customer."""
 
-from typing import Annotated
-
-import typer
-
+from api.cli.lazy import command
+from api.cli.options import an_id, with_reached
 from api.cli.printing import print_line
 from api.stack.policy import policy_in_force
 from api.text.alert import AlertFacts, load_template
-from jobs.embedded.folder import reached
 from jobs.operator.decisions import DecisionError, find_alert
 from schemas import providers
 from schemas.alert import Level
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
+from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.decisions.customers import plans
@@ -23,19 +21,19 @@ from streams.judge.allowance import RuleAllowance, allowances
 from streams.windows.current import window_counts
 
 
-def tell_alert(
-    ctx: typer.Context,
-    alert_id: Annotated[str, typer.Argument(help="The alert's id, or a unique prefix of it.")],
-) -> None:
-    """Print an alert in Markdown, for the customer: what was counted, since when, what is usual, who brought it.
+@command("repmon alerts text 4ad262bb > mail.md", name="text")
+@an_id
+@with_reached
+def alert_text(settings: Settings, which: str) -> None:
+    """Print an alert in Markdown, for the customer.
 
-    Who acknowledged the alert, and who overrode it and why, is not in it. `alerts.text_file` names a template of your
-    own.
+    ID is the alert's id as `repmon alerts` shows it, or a unique prefix of it. It says what was counted, since when,
+    what is usual and who brought it; not who acknowledged the alert, nor who overrode it and why. `alerts.text_file`
+    names a template of your own.
     """
-    settings = reached(ctx.obj)
     template = load_template(settings.alerts.text_file)
     store = open_store(settings.clickhouse)
-    found = find_alert(store, alert_id)
+    found = find_alert(store, which)
     data = found.last.data
     if not data.customer:
         raise DecisionError(f"alert {data.alert_id} is on {data.scope} and of no single customer")

@@ -1,32 +1,36 @@
 """`repmon audit`: who decided what, and what was found of whom, as it is on record."""
 
-from typing import Annotated
+import click
 
-import typer
-
-from api.cli.durations import seconds
+from api.cli.durations import since_ms
+from api.cli.lazy import command
+from api.cli.options import json_lines, only_customer, with_reached
 from api.cli.printing import print_json, print_line, print_note
-from jobs.embedded.folder import reached
 from jobs.operator.audit import Entry, entries
+from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.io.store import open_store
 
 
-def show_audit(
-    ctx: typer.Context,
-    customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
-    since: Annotated[str, typer.Option("--since", help="How far back, for example 30d.")] = "30d",
-    people: Annotated[bool, typer.Option("--people", help="Only what people decided, no verdicts.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most this many, the newest.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
-) -> None:
-    """Show what is on record, newest first: policies applied, overrides, acknowledgements, suspensions, changes of the
-    customers' list, each with who and why; and every change of an alert, as the monitor's verdict."""
-    ago_s = seconds(since, "--since") or 0.0
-    now_ms = utc_now_ms()
-    store = open_store(reached(ctx.obj).clickhouse)
-    found = entries(store, max(0, now_ms - round(ago_s * 1000)), limit + 1, customer=customer, verdicts=not people)
+@command("repmon audit --customer acme --since 90d", "repmon audit --people --json", name="audit")
+@only_customer
+@click.option("--since", default="30d", show_default=True, help="How far back, for example 30d.")
+@click.option("--people", is_flag=True, help="Only what people decided, no verdicts.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="At most this many, the newest."
+)
+@json_lines
+@with_reached
+def show_audit(settings: Settings, customer: str, since: str, people: bool, limit: int, as_json: bool) -> None:
+    """Show who decided what, and what was found.
+
+    Newest first: policies applied, overrides, acknowledgements, suspensions, changes of the customers' list, each with
+    who and why; and every change of an alert, as the monitor's verdict.
+    """
+    from_ms = since_ms(since, "--since", utc_now_ms())
+    store = open_store(settings.clickhouse)
+    found = entries(store, from_ms, limit + 1, customer=customer, verdicts=not people)
     store.close()
     for each in found[:limit]:
         if as_json:

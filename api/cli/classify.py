@@ -3,13 +3,19 @@
 The operator's way to try rules of their own, and to see why a bounce counts as it does.
 """
 
+import sys
 from functools import partial
 from typing import IO
 
+import click
 import msgspec
 
+from api.cli.lazy import command
+from api.cli.options import with_settings
+from api.stack.adapting import load_classifier
 from api.text.json_lines import answer_lines
-from schemas.providers import Providers
+from schemas.providers import Providers, load_providers
+from schemas.settings import Settings
 from streams.adapt.canonical import MAX_CODE
 from streams.adapt.common import plain
 from streams.bounces.classify import BounceClassifier
@@ -33,6 +39,19 @@ class Answer(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(Bounce)
+
+
+@command("repmon classify < docs/examples/bounces.jsonl", name="classify")
+@with_settings
+def classify(settings: Settings) -> None:
+    """Classify bounces on standard input.
+
+    JSON lines in (smtp_code, enhanced_status, diagnostic, mx_host), and out in the same order: class, kind and rule.
+    The exit code is 1 if a line cannot be read.
+    """
+    rules = load_classifier(settings)
+    if not classify_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, rules, load_providers()):
+        raise click.exceptions.Exit(1)
 
 
 def classify_lines(

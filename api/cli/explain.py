@@ -1,15 +1,14 @@
 """`repmon explain`: why a customer stands where it stands, or stood at a moment."""
 
-from typing import Annotated
+import click
 
-import typer
-
+from api.cli.lazy import command
+from api.cli.options import with_reached
 from api.cli.printing import print_json, print_line
 from api.explain.build import explain, explain_shared
 from api.http.ranges import RangeError, instant
 from api.stack.policy import load_policy, policy_in_force
 from api.text.explanation import lines
-from jobs.embedded.folder import reached
 from schemas import providers
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS
@@ -26,26 +25,21 @@ from streams.io.store import Store, open_store
 MOST_POLICIES = 100_000
 
 
-def explain_customer(
-    ctx: typer.Context,
-    customer: Annotated[
-        str,
-        typer.Argument(
-            help="The customer's name, or pool:NAME, from:DOMAIN or plan:NAME for the small ones that share it."
-        ),
-    ],
-    at: Annotated[
-        str, typer.Option("--at", help="The moment, RFC 3339 with an offset or epoch ms; now if left out.")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Why a customer stands where it stands: each rule's counts, level, alert and what is left until the next level.
+@command("repmon explain acme", "repmon explain acme --at 2026-03-12T12:00:00Z", name="explain")
+@click.argument("customer")
+@click.option("--at", default="", help="The moment, RFC 3339 with an offset or epoch ms; now if left out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@with_reached
+def explain_customer(settings: Settings, customer: str, at: str, as_json: bool) -> None:
+    """Explain why a customer stands where it stands.
 
-    The counts are read again for the moment. Where they differ from what was recorded, it says why: events
-    that come late are counted at the time they happened. The customers of a pool, From domain or plan who are too small
+    Each rule's counts, level, alert and what is left until the next level. CUSTOMER is its name, or pool:NAME,
+    from:DOMAIN or plan:NAME for the small ones that share it.
+
+    The counts are read again for the moment. Where they differ from what was recorded, it says why: events that
+    come late are counted at the time they happened. The customers of a pool, From domain or plan who are too small
     to be judged are explained together, for now only.
     """
-    settings = reached(ctx.obj)
     now_ms = utc_now_ms()
     at_ms = moment(at, now_ms)
     shared = shared_name(customer)

@@ -1,17 +1,23 @@
 """`repmon health`: for a container's health check, or a probe."""
 
-import typer
+import click
 
+from api.cli.lazy import command
+from api.cli.options import with_settings
 from api.cli.printing import print_line
 from api.stack.health import ask
+from schemas.settings import Settings
 
 
-def show_health(ctx: typer.Context) -> None:
-    """Whether the stage on this machine is well: asks its /healthz, and ends with 1 if it is not.
+@command("repmon health", name="health")
+@with_settings
+def show_health(settings: Settings) -> None:
+    """Tell whether the stage on this machine is well.
 
-    Asked is where the settings have it listen: `metrics.port`, `api.port` or `collect.port`, whichever answers first.
+    Asked is its /healthz, where the settings have it listen: `metrics.port`, `api.port` or `collect.port`, whichever
+    answers first. The exit code is 1 if it is not well.
     """
-    found = ask(ctx.obj)
+    found = ask(settings)
     print_line(found.said)
     if not found.well:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)

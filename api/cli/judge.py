@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Annotated
 
+import click
 import msgspec
-import typer
 from msgspec import Meta
 
+from api.cli.lazy import command
 from api.text.json_lines import answer_lines
 from schemas import policy as policies
 from schemas.policy import Policy
@@ -54,18 +55,19 @@ class Judged(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(Counted)
 
 
-def judge_counts(
-    file: Annotated[Path, typer.Option("--policy", help="The policy to judge by.")],
-) -> None:
-    """Judge counts on standard input (JSON lines) by a policy: rate, interval and level.
+@command("repmon judge --policy stricter.toml < counts.jsonl", name="judge")
+@click.option("--policy", "file", required=True, type=click.Path(path_type=Path), help="The policy to judge by.")
+def judge_counts(file: Path) -> None:
+    """Judge counts on standard input by a policy.
 
-    A line has customer, metric, window, numerator and denominator, for a burn period_denominator too; it is judged by
-    its window alone. Overrides of the policy that are in force now hold. Rules on the mail to some mailbox providers
-    alone are left out, since a line is about all mail.
+    JSON lines in, and out in the same order: rate, interval and level. A line has customer, metric, window, numerator
+    and denominator, for a burn period_denominator too; it is judged by its window alone. Overrides of the policy that
+    are in force now hold. Rules on the mail to some mailbox providers alone are left out, since a line is about all
+    mail.
     """
     policy = policies.load_policy(file)
     if not judge_lines(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, policy, utc_now_ms()):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def judge_lines(lines: IO[bytes], out: IO[bytes], problems: IO[str], policy: Policy, now_ms: int) -> bool:

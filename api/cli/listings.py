@@ -1,23 +1,22 @@
 """The commands `repmon listings ...`: what is or was on blocklists, and whom it is attributed to."""
 
-from typing import Annotated, Any
+from typing import Any
 
+import click
 import msgspec
-import typer
 
-from api.cli.durations import seconds
+from api.cli.durations import since_ms
+from api.cli.lazy import command, group
+from api.cli.options import json_lines, with_reached
 from api.cli.printing import print_json, print_line
+from api.cli.table import LISTINGS
 from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
-from jobs.embedded.folder import reached
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.io.store import open_store
 from streams.listings.causes import CausedListing, current_causes
 
-app = typer.Typer(invoke_without_command=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line: all numbers, times in epoch ms.")]
 #: Everything that is kept.
 EVER = "400d"
 
@@ -34,25 +33,25 @@ class ShownListing(CausedListing, frozen=True, kw_only=True):
         return "" if self.looked_ms is None else looked_at(LastLook(self.looked_ms, self.no_answer), now_ms)
 
 
-@app.callback()
-def list_listings(
-    ctx: typer.Context,
-    only_open: Annotated[bool, typer.Option("--open", help="Only those in force.")] = False,
-    since: Annotated[
-        str, typer.Option("--since", help="Also those that ended in this last period, for example 30d.")
-    ] = "30d",
-    customer: Annotated[str, typer.Option("--customer", help="Only of what this customer sent through.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """What is on blocklists, and whom it is attributed to; latest first.
+@group("repmon listings --open", "repmon listings --customer acme --since 90d", name="listings", commands=LISTINGS)
+@click.option("--open", "only_open", is_flag=True, help="Only those in force.")
+@click.option(
+    "--since",
+    default="30d",
+    show_default=True,
+    help="Also those that ended in this last period, for example 30d.",
+)
+@click.option("--customer", default="", help="Only of what this customer sent through.")
+@json_lines
+@with_reached
+def list_listings(settings: Settings, only_open: bool, since: str, customer: str, as_json: bool) -> None:
+    """Show what is on blocklists, and whom it is attributed to.
 
-    Of shared addresses and domains the likeliest causes are named, each with its share. It is evidence, not a verdict:
-    no alert comes of it unless the policy has a rule of the metric `attributed_listing`.
+    Latest first. Of shared addresses and domains the likeliest causes are named, each with its share. It is evidence,
+    not a verdict: no alert comes of it unless the policy has a rule of the metric `attributed_listing`.
     """
-    if ctx.invoked_subcommand is not None:
-        return
     now_ms = utc_now_ms()
-    for each in _found(reached(ctx.obj), since, now_ms):
+    for each in _found(settings, since, now_ms):
         if only_open and each.ended_ms is not None:
             continue
         if customer and customer not in {cause.customer for cause in each.causes}:
@@ -63,19 +62,19 @@ def list_listings(
             print_line(line(each, each.looked(now_ms)))
 
 
-@app.command("show")
-def show(
-    ctx: typer.Context,
-    resource: Annotated[str, typer.Argument(help="The address or domain.")],
-    zone: Annotated[str, typer.Argument(help="The blocklist's name.")],
-    as_json: AsJson = False,
-) -> None:
-    """One listing with its ranking.
+@command("repmon listings show 192.0.2.1 zen.spamhaus.org", name="show")
+@click.argument("resource")
+@click.argument("zone")
+@json_lines
+@with_reached
+def show(settings: Settings, resource: str, zone: str, as_json: bool) -> None:
+    """Show one listing with its likeliest causes.
 
-    It is the latest of the resource on the list. Ranked is everybody who used the resource in the 48 hours before.
+    RESOURCE is the address or domain, ZONE the blocklist's name. It is the latest of the resource on the list. Ranked
+    is everybody who used the resource in the 48 hours before.
     """
     now_ms = utc_now_ms()
-    found = [each for each in _found(reached(ctx.obj), EVER, now_ms) if (each.resource, each.zone) == (resource, zone)]
+    found = [each for each in _found(settings, EVER, now_ms) if (each.resource, each.zone) == (resource, zone)]
     if not found:
         raise SettingsError(f"{resource} was never seen on {zone}; `repmon listings` shows what was")
     if as_json:
@@ -86,9 +85,8 @@ def show(
 
 
 def _found(settings: Settings, since: str, now_ms: int) -> list[ShownListing]:
-    ago_s = seconds(since, "--since") or 0.0
     store = open_store(settings.clickhouse)
-    found = current_causes(store, now_ms - round(ago_s * 1000), settings.blocklists.dedicated_pools)
+    found = current_causes(store, since_ms(since, "--since", now_ms), settings.blocklists.dedicated_pools)
     looks = last_looks(store)
     store.close()
     return [_shown(each, looks.get((each.resource, each.zone)) if each.ended_ms is None else None) for each in found]

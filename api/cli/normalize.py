@@ -3,21 +3,43 @@
 The operator's way to try a mapping: what it prints is what a topic of this format would have counted.
 """
 
+import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import IO
 
+import click
 import msgspec
 
+from api.cli.lazy import command
+from api.cli.options import with_settings
+from api.cli.reading import default_customer, format_option
+from api.stack.adapting import adapt_context
 from api.text.bad_file import refuse_packed, told
 from api.text.harmless import harmless, harmless_json
 from jobs.resend.bad_records import BadRecord, BadRecords
 from jobs.resend.file_kind import HEAD_BYTES
 from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, Event, read_events
+from schemas.settings import Settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
 
 _ENCODER = msgspec.json.Encoder()
+
+
+@command("repmon normalize --format arf < docs/examples/complaint.eml", name="normalize")
+@format_option
+@default_customer
+@with_settings
+def normalize_input(settings: Settings, format_name: str, customer: str) -> None:
+    """Print the events of one raw body, log or mail.
+
+    It is read from standard input, and the canonical events are printed as JSON lines. Of the formats of outside
+    blocklist monitors these are blocklist events. The exit code is 1 if nothing can be read.
+    """
+    context = adapt_context(settings, customer)
+    if not normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, format_name, context):
+        raise click.exceptions.Exit(1)
 
 
 def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name: str, context: Context) -> bool:

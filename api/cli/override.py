@@ -1,45 +1,42 @@
 """The commands `repmon override ...`: what an operator decides of a customer, by name, with a reason and an end."""
 
-from typing import Annotated
-
-import typer
+import click
 
 from api.cli.durations import until_ms
+from api.cli.lazy import command
+from api.cli.options import an_id, by, json_lines, needed_why, only_customer, why, with_reached
 from api.cli.printing import print_json, print_line
 from api.stack.policy import policy_in_force
-from jobs.embedded.folder import reached
 from jobs.operator.decisions import add_override, check_known, end_override
+from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.decisions.overrides import StoredOverride
 from streams.decisions.stored_overrides import stored_overrides
 from streams.io.store import open_store
 
-app = typer.Typer(help="Levels that an operator set for a customer, until a time.", no_args_is_help=True)
 
-By = Annotated[str, typer.Option("--by", help="Who decides it.")]
+@command(
+    'repmon override add acme --rule failure --level warning --until 14d --by Ida --why "list mended"',
+    name="add",
+)
+@click.argument("customer")
+@click.option("--rule", required=True, help="The rule of the policy.")
+@click.option("--level", required=True, help="The worst level it may give: none, watch, warning, ...")
+@click.option("--until", required=True, help="Its end: 14d from now, or a time (RFC 3339).")
+@by
+@needed_why
+@click.option("--stream", default="", help="Only for this stream.")
+@with_reached
+def add(settings: Settings, customer: str, rule: str, level: str, until: str, by: str, why: str, stream: str) -> None:
+    """Let a rule give a customer no level worse than one.
 
-
-@app.command("add")
-def add(
-    ctx: typer.Context,
-    customer: Annotated[str, typer.Argument(help="The customer's name.")],
-    rule: Annotated[str, typer.Option("--rule", help="The rule of the policy.")],
-    level: Annotated[str, typer.Option("--level", help="The worst level it may give: none, watch, warning, ...")],
-    until: Annotated[str, typer.Option("--until", help="Its end: 14d from now, or a time (RFC 3339).")],
-    by: By,
-    why: Annotated[str, typer.Option("--why", help="The reason.")],
-    stream: Annotated[str, typer.Option("--stream", help="Only for this stream.")] = "",
-) -> None:
-    """Let a rule give a customer no level worse than one, until a time.
-
-    Running monitors judge by it within seconds. An open alert that is worse goes down at once (`overridden`), and is
-    back at what the counts say when the override ends. Of a customer that sent nothing yet, `repmon customers set` must
-    have said that there is one.
+    It holds until a time. Running monitors judge by it within seconds. An open alert that is worse goes down at once
+    (`overridden`), and is back at what the counts say when the override ends. Of a customer that sent nothing yet,
+    `repmon customers set` must have said that there is one.
     """
     now_ms = utc_now_ms()
     end_ms = until_ms(until, "--until", now_ms)
-    settings = reached(ctx.obj)
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy
     check_known(store, customer, stream)
@@ -48,35 +45,40 @@ def add(
     print_line(as_line(found))
 
 
-@app.command("list")
-def list_overrides(
-    ctx: typer.Context,
-    customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Also include those whose time is over.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
-) -> None:
-    """Show the overrides in force, oldest first. Those that were ended are in the audit only."""
+@command("repmon override list --customer acme", name="list")
+@only_customer
+@click.option("--all", "everything", is_flag=True, help="Also include those whose time is over.")
+@json_lines
+@with_reached
+def list_overrides(settings: Settings, customer: str, everything: bool, as_json: bool) -> None:
+    """Show the overrides in force.
+
+    Oldest first. Those that were ended are in the audit only.
+    """
     now_ms = utc_now_ms()
-    store = open_store(reached(ctx.obj).clickhouse)
+    store = open_store(settings.clickhouse)
     found = stored_overrides(store, now_ms, customer)
     store.close()
     for each in found:
-        if everything or now_ms < each.until_ms:
-            if as_json:
-                print_json(each)
-            else:
-                print_line(as_line(each))
+        if not everything and each.until_ms <= now_ms:
+            continue
+        if as_json:
+            print_json(each)
+        else:
+            print_line(as_line(each))
 
 
-@app.command("end")
-def end(
-    ctx: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="ID", help="Its id, or a unique prefix of it.")],
-    by: By,
-    why: Annotated[str, typer.Option("--why", help="The reason.")] = "",
-) -> None:
-    """End an override before its time."""
-    store = open_store(reached(ctx.obj).clickhouse)
+@command("repmon override end 81d03cfa --by Ida", name="end")
+@an_id
+@by
+@why
+@with_reached
+def end(settings: Settings, which: str, by: str, why: str) -> None:
+    """End an override before its time.
+
+    ID is the override's id, or a unique prefix of it.
+    """
+    store = open_store(settings.clickhouse)
     found = end_override(store, which, by=by, why=why, now_ms=utc_now_ms())
     store.close()
     print_line(f"ended {as_line(found)}")

@@ -1,19 +1,18 @@
 """The commands `repmon policy ...`: check a policy, put it in force, and tell which were."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
+from api.cli.lazy import command
+from api.cli.options import json_lines, limit, with_reached
+from api.cli.policy_check import checked, policy_file
 from api.cli.printing import print_exactly, print_json, print_line, print_note
 from api.stack.policy import policy_in_force
 from api.text.policy import described, differences
-from jobs.embedded.folder import reached
 from jobs.operator.policy_store import apply, publish
 from schemas.applied_policy import AppliedPolicy
-from schemas.policy import DEFAULT_FILE, Policy, parse
-from schemas.policy_check import mistakes
-from schemas.policy_metric import PolicyError
+from schemas.policy import DEFAULT_FILE
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms, utc_time
 from schemas.topics import REPUTATION_POLICY
@@ -24,25 +23,12 @@ from streams.io.store import open_store
 #: As large as the topic takes (schemas/topics/reputation.policy.yaml).
 MAX_MESSAGE_BYTES = 8_388_608
 
-app = typer.Typer(help="The policy.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="The policy, a TOML file.")]
-
-
-@app.command("check")
-def check_file(file: File) -> None:
-    """Validate a policy: name every mistake with its line, or show its version and rules."""
-    for line in described(checked(file)[0]):
-        print_line(line)
-
-
-@app.command("show")
-def show(
-    ctx: typer.Context,
-    as_toml: Annotated[bool, typer.Option("--toml", help="Only the file, as it was applied.")] = False,
-) -> None:
+@command("repmon policy show", "repmon policy show --toml > in-force.toml", name="show")
+@click.option("--toml", "as_toml", is_flag=True, help="Only the file, as it was applied.")
+@with_reached
+def show(settings: Settings, as_toml: bool) -> None:
     """Show the policy in force, and where it is from."""
-    settings = reached(ctx.obj)
     store = open_store(settings.clickhouse)
     in_force = policy_in_force(settings, store)
     store.close()
@@ -57,21 +43,20 @@ def show(
         print_line(line)
 
 
-@app.command("apply")
-def apply_file(
-    ctx: typer.Context,
-    file: File,
-    by: Annotated[str, typer.Option("--by", help="Who applies it.")],
-    why: Annotated[str, typer.Option("--why", help="Why, for those who ask later.")],
-) -> None:
-    """Put a policy in force: kept with who, when and why; running monitors look for a newer one every 2 s.
+@command('repmon policy apply stricter.toml --by Ida --why "complaints doubled since May"', name="apply")
+@policy_file
+@click.option("--by", required=True, help="Who applies it.")
+@click.option("--why", required=True, help="Why, for those who ask later.")
+@with_reached
+def apply_file(settings: Settings, file: Path, by: str, why: str) -> None:
+    """Put a policy in force.
 
-    Nothing is changed by a policy with mistakes, nor by the very text that is in force already.
+    It is kept with who, when and why; running monitors look for a newer one every 2 s. Nothing is changed by a policy
+    with mistakes, nor by the very text that is in force already.
     """
     for option, value in (("--by", by), ("--why", why)):
         if not value.strip():
             raise SettingsError(f"{option}: must not be empty")
-    settings = reached(ctx.obj)
     policy, text = checked(file)
     store = open_store(settings.clickhouse)
     done = apply(store, text, str(file), by.strip(), why.strip(), utc_now_ms())
@@ -91,14 +76,15 @@ def apply_file(
     _published(settings, done.policy)
 
 
-@app.command("diff")
-def diff(
-    ctx: typer.Context,
-    file: File,
-    against: Annotated[str, typer.Option("--against", help="An applied version; what is in force if left out.")] = "",
-) -> None:
-    """Show what a policy would change, rule by rule, against the one in force."""
-    settings = reached(ctx.obj)
+@command("repmon policy diff stricter.toml", name="diff")
+@policy_file
+@click.option("--against", default="", help="An applied version; what is in force if left out.")
+@with_reached
+def diff(settings: Settings, file: Path, against: str) -> None:
+    """Show what a policy would change.
+
+    Rule by rule, against the one in force.
+    """
     policy, _ = checked(file)
     store = open_store(settings.clickhouse)
     before = policy_of(named(store, against)) if against else policy_in_force(settings, store).policy
@@ -109,14 +95,15 @@ def diff(
         print_line(line)
 
 
-@app.command("history")
-def show_history(
-    ctx: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many lines.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; times are epoch ms.")] = False,
-) -> None:
-    """Show which policies were applied, newest first: when, by whom, why."""
-    settings = reached(ctx.obj)
+@command("repmon policy history --limit 5", name="history")
+@limit(50)
+@json_lines
+@with_reached
+def show_history(settings: Settings, limit: int, as_json: bool) -> None:
+    """Show which policies were applied.
+
+    Newest first: when, by whom, why.
+    """
     store = open_store(settings.clickhouse)
     found = history(store, limit + 1)
     store.close()
@@ -130,30 +117,6 @@ def show_history(
         print_note("no policy was applied yet")
     if len(found) > limit:
         print_note(f"there are more than these {limit:,}; --limit says how many are shown")
-
-
-def checked(file: Path) -> tuple[Policy, str]:
-    """The policy of a file and its text. One with mistakes ends the command, with all of them as lines.
-
-    Raises:
-        PolicyError: the file cannot be read.
-    """
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise PolicyError(f"{file}: cannot be read: {error.strerror}") from error
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        print_line(f"{file}:{line}: not valid TOML: not UTF-8: byte {raw[error.start]:#04x}")
-        raise typer.Exit(1) from error
-    found = mistakes(text)
-    for mistake in found:
-        print_line(f"{file}:{mistake.line}: {mistake.said}")
-    if found:
-        raise typer.Exit(1)
-    return parse(text, str(file)), text
 
 
 def _published(settings: Settings, applied: AppliedPolicy) -> None:

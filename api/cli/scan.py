@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Annotated
 
+import click
 import msgspec
-import typer
 
-from api.cli import commands
 from api.cli.durations import seconds
+from api.cli.lazy import command
+from api.cli.options import with_settings
 from api.cli.printing import print_json, print_line
+from api.cli.publishing import open_publisher
 from api.cli.scanning import open_scanner, scan_once, scan_until_stopped
+from api.cli.stopping import until_signalled
+from api.text.consoles import err, out
 from api.text.looks import Line, LookLine, change_line, look_lines, rows, scan_lines
 from api.text.progress import bar
 from jobs.blocklists.dnsbl import Resource
@@ -30,26 +33,35 @@ LISTED = 1
 NOTHING_LEARNED = 3
 
 
+@command(
+    "repmon scan-blocklists",
+    "repmon scan-blocklists --ip 192.0.2.1 --domain acme.com",
+    name="scan-blocklists",
+)
+@click.option("--once", is_flag=True, help="One scan, then end; the next one takes second looks.")
+@click.option("--every", default="", help="Ask every list this often, whatever it weighs, for example 10m.")
+@click.option("--ip", multiple=True, help="Ask about this address alone; may be repeated.")
+@click.option("--domain", multiple=True, help="Ask about this domain alone; may be repeated.")
+@click.option("--publish", is_flag=True, help="With --ip, --domain: report what is found, as a scan does.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines; with --once, --ip or --domain.")
+@with_settings
 def scan_blocklists(
-    ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="One scan, then end; the next one takes second looks.")] = False,
-    every: Annotated[str, typer.Option(help="Ask every list this often, whatever it weighs, for example 10m.")] = "",
-    ip: Annotated[list[str] | None, typer.Option("--ip", help="Ask about this address alone; may be repeated.")] = None,
-    domain: Annotated[
-        list[str] | None, typer.Option("--domain", help="Ask about this domain alone; may be repeated.")
-    ] = None,
-    publish: Annotated[
-        bool, typer.Option("--publish", help="With --ip, --domain: report what is found, as a scan does.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines; with --once, --ip or --domain.")] = False,
+    written: Settings,
+    once: bool,
+    every: str,
+    ip: tuple[str, ...],
+    domain: tuple[str, ...],
+    publish: bool,
+    as_json: bool,
 ) -> None:
-    """Ask blocklists about every address and domain that sent lately, and report what is listed or delisted.
+    """Ask blocklists about addresses and domains in use.
 
-    Each list is asked as often as its weight says (blocklists.every_minutes). With --ip or --domain only these are
-    asked about, nothing is reported, and the exit code is 1 if a trusted list lists one of them, 0 if none
-    does, 3 if no list gave an answer about one of them.
+    Those that sent lately are asked about, and what is listed or delisted is reported. Each list is asked as often as
+    its weight says (blocklists.every_minutes). With --ip or --domain only these are asked about, nothing is reported,
+    and the exit code is 1 if a list that is trusted lists one of them, 0 if none does, 3 if no list gave an answer
+    about one of them.
     """
-    asked = [*named("--ip", "ip", ip or ()), *named("--domain", "domain", domain or ())]
+    asked = [*named("--ip", "ip", ip), *named("--domain", "domain", domain)]
     if asked and (once or every):
         raise SettingsError("--ip and --domain exclude --once and --every")
     if once and every:
@@ -59,9 +71,9 @@ def scan_blocklists(
     if as_json and not (asked or once):
         raise SettingsError("--json needs --once, --ip or --domain")
     if asked:
-        settings: Settings = reached(ctx.obj) if publish else ctx.obj
-        raise typer.Exit(ask(settings, asked, publish=publish, as_json=as_json))
-    scan(with_every(reached(ctx.obj), seconds(every, "--every")), once=once, as_json=as_json)
+        settings = reached(written) if publish else written
+        raise click.exceptions.Exit(ask(settings, asked, publish=publish, as_json=as_json))
+    scan(with_every(reached(written), seconds(every, "--every")), once=once, as_json=as_json)
 
 
 def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: bool) -> int:
@@ -75,18 +87,17 @@ def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: b
     zones = in_force(settings.blocklists)
     resources = list(dict.fromkeys(each for several in asked for each in several))
     changes: list[Line] = []
-    with bar("asking", commands.out, commands.err) as progress:
+    with bar("asking", out, err) as progress:
         if publish:
             with closing(open_store(settings.clickhouse)) as store:
-                scanner = open_scanner(settings, store, commands.open_publisher(settings), progress)
+                scanner = open_scanner(settings, store, open_publisher(settings), progress)
                 found, result = scanner.these(resources, utc_now_ms())
             changes = [change_line(each) for each in result.events]
         else:
             found = ask_about(resources, zones, settings.blocklists, progress)
     lines = look_lines(found, resources, zones)
     if as_json:
-        for each in (*lines, *changes):
-            print_json(each)
+        print_all([*lines, *changes])
     else:
         for row in rows(lines):
             print_line(row)
@@ -114,19 +125,18 @@ def scan(settings: Settings, *, once: bool, as_json: bool) -> None:
         SettingsError: a resolver is not an IP address, or the port of the metrics cannot be used.
         StoreError, BrokerError: store or broker failed.
     """
-    publisher = commands.open_publisher(settings)
+    publisher = open_publisher(settings)
     if once:
         results: list[ScanResult] = []
-        with bar("asking", commands.out, commands.err) as progress:
+        with bar("asking", out, err) as progress:
             scan_once(settings, publisher, results.append, progress)
         for result in results:
             if as_json:
-                for line in scan_lines(result):
-                    print_json(line)
+                print_all(list(scan_lines(result)))
             else:
                 _print(str(result))
         return
-    scan_until_stopped(settings, publisher, commands.until_signalled(), _print, lambda result: _print(str(result)))
+    scan_until_stopped(settings, publisher, until_signalled(), _print, lambda result: _print(str(result)))
 
 
 def named(option: str, kind: str, names: Sequence[str]) -> list[Named]:
@@ -152,6 +162,12 @@ def with_every(settings: Settings, every_s: float | None) -> Settings:
     every = EveryMinutes(critical=minutes, major=minutes, minor=minutes, informational=minutes)
     blocklists = msgspec.structs.replace(settings.blocklists, every_minutes=every)
     return msgspec.structs.replace(settings, blocklists=blocklists)
+
+
+def print_all(lines: Sequence[Line]) -> None:
+    """Each as a line of its own."""
+    for each in lines:
+        print_json(each)
 
 
 def _print(text: str) -> None:

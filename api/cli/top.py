@@ -1,33 +1,34 @@
 """`repmon top`: the worst customers, live, or once."""
 
-from typing import Annotated
+import click
 
-import typer
-
-from api.cli import commands
+from api.cli.lazy import command
+from api.cli.options import with_reached
 from api.cli.printing import print_json, print_line
+from api.cli.stopping import until_signalled
 from api.stack.worst_now import WorstNow
+from api.text.consoles import out
 from api.text.top import AROUND, plain, table
-from jobs.embedded.folder import reached
+from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from streams.io.store import open_store
 
 REFRESH_S = 1.0
 
 
-def show_top(
-    ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many lines.")] = 20,
-    once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Once, one JSON object a line; rates are ratios.")] = False,
-) -> None:
-    """The worst customers, live: where each stands, for how long, by which rule, and the rates over 24 h.
+@command("repmon top", "repmon top --once --limit 5", name="top")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many lines.")
+@click.option("--once", is_flag=True, help="Print once and end.")
+@click.option("--json", "as_json", is_flag=True, help="Once, one JSON object a line; rates are ratios.")
+@with_reached
+def show_top(settings: Settings, limit: int, once: bool, as_json: bool) -> None:
+    """Show the worst customers, live.
 
-    A rate of too few to be judged by is shown as how many of how many, and `*` marks whom an override holds for.
-    `repmon explain` says more of each. In a pipe it is printed once, with names in full.
+    Where each stands, for how long, by which rule, and the rates over 24 h. A rate of too few to be judged by is shown
+    as how many of how many, and `*` marks whom an override holds for. `repmon explain` says more of each. In a pipe it
+    is printed once, with names in full.
     """
-    settings, stop, out = reached(ctx.obj), commands.until_signalled(), commands.out
-    store = open_store(settings.clickhouse)
+    store, stop = open_store(settings.clickhouse), until_signalled()
     reader, title = WorstNow(settings, store), f"worst customers at {settings.clickhouse.url}"
     if as_json or not out.is_terminal:
         for each in reader.read(limit):

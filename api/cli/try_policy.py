@@ -1,43 +1,44 @@
 """`repmon policy try`: what another policy would have done with what is stored."""
 
 from pathlib import Path
-from typing import Annotated
 
+import click
 import msgspec
-import typer
 
 from api.cli.durations import seconds
-from api.cli.policy import checked
+from api.cli.lazy import command
+from api.cli.options import with_reached
+from api.cli.policy_check import checked, policy_file
 from api.cli.printing import print_json, print_line
 from api.stack.policy import policy_in_force
 from api.text.try_policy import lines
-from jobs.embedded.folder import reached
 from jobs.operator.try_policy import try_policy
 from schemas import providers
 from schemas.alert import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS
-from schemas.settings import SettingsError
+from schemas.settings import Settings, SettingsError
 from schemas.times import DAY_MS, HOUR_MS, utc_now_ms
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans
 from streams.io.store import open_store
 
 
-def try_file(
-    ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The policy to try.")],
-    since: Annotated[str, typer.Option("--since", help="How far back, for example 30d.")] = "30d",
-    level: Annotated[str, typer.Option("--level", help="Flag customers at this level or worse.")] = "watch",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; times are epoch ms.")] = False,
-) -> None:
-    """Show whom a policy would have flagged or freed, compared with the policy in force, and when. Changes nothing.
+@command("repmon policy try stricter.toml --since 30d --level excessive", name="try")
+@policy_file
+@click.option("--since", default="30d", show_default=True, help="How far back, for example 30d.")
+@click.option("--level", default="watch", show_default=True, help="Flag customers at this level or worse.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object; times are epoch ms.")
+@with_reached
+def try_file(settings: Settings, file: Path, since: str, level: str, as_json: bool) -> None:
+    """Show whom a policy would have flagged or freed.
 
-    Both policies go through the stored history in steps of an hour, as the monitor would have judged at each full hour.
-    What `repmon override` holds is left out of both.
+    Compared with the policy in force, and when. Nothing is changed. Both policies go through the stored history in
+    steps of an hour, as the monitor would have judged at each full hour. What `repmon override` holds is left out of
+    both.
     """
     if level not in LEVELS[1:]:
         raise SettingsError(f"--level: {level!r} is not one of {', '.join(LEVELS[1:])}")
-    settings, now_ms = reached(ctx.obj), utc_now_ms()
+    now_ms = utc_now_ms()
     ago_ms = round((seconds(since, "--since") or 0) * 1000)
     if not HOUR_MS <= ago_ms < LONGEST_MS:
         raise SettingsError(

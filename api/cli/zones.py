@@ -2,35 +2,67 @@
 
 import asyncio
 
-import typer
+import click
 
-from api.cli.printing import print_line
+from api.cli.lazy import command
+from api.cli.options import as_json, with_settings
+from api.cli.printing import print_json, print_line
 from jobs.blocklists.zone_tests import Tested, self_test
-from jobs.blocklists.zone_trust import to_test
+from jobs.blocklists.zone_trust import ZoneFamily, to_test
 from schemas.blocklists import Zone, in_force
 from schemas.settings import Blocklists, Settings
 
-app = typer.Typer(help="The blocklists that are asked.", no_args_is_help=True)
 
+@command("repmon zones list", name="list")
+@as_json
+@with_settings
+def list_zones(settings: Settings, as_json: bool) -> None:
+    """Show every list, and whether it is asked.
 
-@app.command("list")
-def list_zones(ctx: typer.Context) -> None:
-    """Every zone: what it holds, what a listing weighs, whether it is asked, and who may ask."""
-    settings: Settings = ctx.obj
-    for line in described(in_force(settings.blocklists)):
+    With what it holds, what a listing on it weighs, and who may ask it.
+    """
+    zones = in_force(settings.blocklists)
+    if as_json:
+        for zone in zones:
+            print_json(as_object(zone))
+        return
+    for line in described(zones):
         print_line(line)
 
 
-@app.command("test")
-def test_zones(ctx: typer.Context) -> None:
-    """Run the self-test of RFC 5782 on every zone that is asked; ends with 1 if one cannot be trusted,
-    or not through one of the resolvers."""
-    settings: Settings = ctx.obj
-    lines, passed = tested(in_force(settings.blocklists), settings.blocklists)
-    for line in lines:
-        print_line(line)
-    if not passed:
-        raise typer.Exit(1)
+@command("repmon zones test", name="test")
+@as_json
+@with_settings
+def test_zones(settings: Settings, as_json: bool) -> None:
+    """Test whether the lists can be trusted.
+
+    The self-test of RFC 5782 is made of every list that is asked, through each resolver. The exit code is 1 if one
+    fails.
+    """
+    zones = in_force(settings.blocklists)
+    found = self_tested(zones, settings.blocklists)
+    if as_json:
+        for held, result in found.items():
+            print_json(
+                {"zone": held.zone, "holds": held.family, "distrusted": result.reason or None, "unfit": result.unfit}
+            )
+    else:
+        for line in tested(zones, found):
+            print_line(line)
+    if any(result.reason or result.unfit for result in found.values()):
+        raise click.exceptions.Exit(1)
+
+
+def as_object(zone: Zone) -> dict[str, object]:
+    """A zone for a program. Its key is not shown."""
+    return {
+        "zone": zone.zone,
+        "holds": zone.holds,
+        "weight": zone.weight,
+        "asked": bool(zone.asked_at),
+        "key": zone.key or None,
+        "policy": zone.policy,
+    }
 
 
 def described(zones: tuple[Zone, ...]) -> list[str]:
@@ -42,17 +74,21 @@ def described(zones: tuple[Zone, ...]) -> list[str]:
     ]
 
 
-def tested(zones: tuple[Zone, ...], settings: Blocklists) -> tuple[list[str], bool]:
-    """A line for each zone and family, and whether all that are asked passed through every resolver.
+def self_tested(zones: tuple[Zone, ...], settings: Blocklists) -> dict[ZoneFamily, Tested]:
+    """What the self-test says of each zone that is asked and family it holds.
 
     Raises:
         SettingsError: a resolver is not an IP address.
     """
-    found = asyncio.run(self_test(to_test(zones, ("ipv4", "ipv6", "domain")), settings))
+    return asyncio.run(self_test(to_test(zones, ("ipv4", "ipv6", "domain")), settings))
+
+
+def tested(zones: tuple[Zone, ...], found: dict[ZoneFamily, Tested]) -> list[str]:
+    """A line for each zone and family."""
     wide = _wide(zones)
     lines = [f"{held.zone:<{wide}}  {held.family:<6}  {_said(tested)}" for held, tested in found.items()]
     lines += [f"{zone.zone:<{wide}}  {_access(zone)}" for zone in zones if not zone.asked_at]
-    return lines, not any(tested.reason or tested.unfit for tested in found.values())
+    return lines
 
 
 def _said(tested: Tested) -> str:

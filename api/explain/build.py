@@ -26,8 +26,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
-from schemas.wording import rfc3339
-from streams.alerts.describe import decided_by
+from schemas.wording import decided_by, rfc3339
 from streams.alerts.evidence import LISTED_METRICS
 from streams.alerts.lifecycle import AlertState
 from streams.alerts.record import read_states

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from api.stack.up import Stack, run_until_stopped
 from api.stack.worst_now import WorstNow
-from api.text.console import alert_line
+from api.text.alert_line import alert_line
 from api.text.harmless import harmless
 from api.text.top import AROUND, plain, table
 from jobs import simulate

@@ -3,7 +3,6 @@
 import asyncio
 import ctypes
 import gc
-import os
 import signal
 import sys
 import threading
@@ -84,18 +83,3 @@ def _trim(malloc_trim: Callable[[int], int]) -> None:
     while True:
         time.sleep(TRIM_S)
         malloc_trim(0)
-
-
-def exit_process(code: int) -> None:
-    """End the process at once, whatever threads still hold it: taking the engines' memory apart, as the interpreter
-    does, takes half a second more, and there is nothing in it to be saved."""
-    deadline = time.monotonic() + LEAVE_S
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join(max(0.0, deadline - time.monotonic()))
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        code = code or UNFLUSHED
-    os._exit(code)

@@ -21,8 +21,7 @@ from schemas.alert import AlertData, AlertEvent, TransitionKind
 from schemas.scope import shared_by
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
-from schemas.wording import amount
-from streams.alerts.describe import decided_by
+from schemas.wording import amount, decided_by
 from streams.io.broker import REACH_S, BrokerError, admin, consumer
 
 SUSPENDING = frozenset({"excessive", "critical"})

@@ -128,15 +128,6 @@ def _is_of_all_providers(scope: str) -> bool:
     return shared is not None and shared[0] != PLAN
 
 
-def decided_by(data: AlertData) -> str:
-    """Who decided what the alert's last transition tells, and why; empty where nobody did. Not for the customer."""
-    if data.kind == "acknowledged" and data.acknowledged is not None:
-        return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
-    if data.kind == "overridden" and data.override is not None:
-        return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
-    return ""
-
-
 def _decided(transition: Transition) -> str:
     """What people decided of the alert, and what that makes of its level."""
     if transition.kind == "acknowledged":

@@ -6,16 +6,18 @@ All SQL lives next to the code that runs it; parameters are always bound, many n
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import clickhouse_connect
-import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.errors import ExternalError
 from schemas.settings import ClickHouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # takes a quarter of a second, and most commands have no use for it
 
 #: Names bound to one query. The engine reads a bound array of 50,000 for minutes, one of 10,000 in milliseconds.
 MOST = 10_000
@@ -98,7 +100,7 @@ class Store:
         except (ClickHouseError, OSError) as error:
             raise StoreError(f"{self.where}: {first_line(error)}") from error
 
-    def insert_table(self, table: str, rows: pa.Table, settings: Mapping[str, Any] | None = None) -> None:
+    def insert_table(self, table: str, rows: "pa.Table", settings: Mapping[str, Any] | None = None) -> None:
         """Insert an Arrow table as one block. Much faster than `insert` where there are many rows.
 
         Raises:

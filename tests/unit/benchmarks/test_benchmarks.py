@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.stack.reading import adapt_context
+from api.stack.adapting import adapt_context
 from benchmarks import report, results
 from benchmarks.others import closing
 from benchmarks.results import Figure, Machine, Result, Run

@@ -10,13 +10,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-import typer.main
 import yaml
 
-from api.cli import main as cli
 from dashboards.model import Panel
 from dashboards.reputation import build_dashboard
 from schemas import settings, settings_file
+from tests.support.command_line import parsed
 from tests.support.root import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -54,12 +53,7 @@ def no_file(tmp_path: Path) -> Path:
 def test_every_command_is_one_the_command_line_knows(name: str) -> None:
     for program, *words in commands(OURS[name]):
         assert program == "repmon"
-        command: Any = typer.main.get_command(cli.app)
-        while hasattr(command, "commands"):
-            assert words, f"{name}: a command is missing"
-            command = command.commands[words.pop(0)]
-        # Parsing refuses an option that is not there; nothing is run.
-        command.make_context(name, list(words))
+        parsed(words)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -1,19 +1,17 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
-from typer.main import get_command
 
-from api.cli.main import app
 from schemas import topics
 from schemas.event import MAX_EVENT_BYTES
 from schemas.json_schema import json_schema, text
 from schemas.times import DAY_MS
 from schemas.topics import FieldNote, TopicsError
+from tests.support.command_line import every_command
 
 TOPICS = topics.load_topics()
 PACKAGE = Path(str(topics.folder("topics")))
@@ -153,9 +151,7 @@ def test_source_topic_that_only_the_settings_name_is_made_as_mail_events_is() ->
 def test_who_writes_and_reads_a_topic_is_there(name: str) -> None:
     for who in (*TOPICS[name].written_by, *TOPICS[name].read_by):
         if who.startswith("repmon "):
-            command: Any = get_command(app)
-            for word in who.split()[1:]:
-                command = command.commands[word]
+            assert who.split()[1:] in [words for words, _ in every_command()]
         elif "." in who:
             assert find_spec(who) is not None, who
         else:

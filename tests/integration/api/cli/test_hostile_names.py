@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from api.cli.main import app
 from api.text.log_lines import HarmlessFormatter
@@ -21,6 +21,7 @@ from schemas import policy
 from schemas.settings import ClickHouse
 from streams.io.store import Store
 from tests.support.api_client import Row
+from tests.support.command_line import every_command
 from tests.support.judging import Ground
 
 EVIL = "ev\x1b[2J\x9b31m\r\nALERT forged [red]x[/] :cat: \u202eil\u2028\x7f"
@@ -38,7 +39,7 @@ NAMELESS = {
     "suspend-hook": "its lines are made one line where they are made", "topics create": "", "config show": "",
     "keys create": "prints the key", "zones list": "", "zones test": "", "dashboards deploy": "",
     "dashboards generate": "", "policy check": "", "policy apply": "", "ingest-file": "",
-    "dead-letters replay": "", "health": "", "customers import": "prints counts",
+    "dead-letters replay": "", "health": "", "completion": "", "customers import": "prints counts",
     "suspend": "refuses such a name", "override add": "refuses such a name", "customers set": "refuses such a name",
 }  # fmt: skip
 
@@ -96,15 +97,13 @@ def ground(store: Store) -> Ground:
     return found
 
 
-def commands(group: Any, before: tuple[str, ...] = ()) -> list[str]:
+def commands() -> set[str]:
     """Every command, by the words that are typed."""
-    found, context = [], typer.Context(group)
-    for name in group.list_commands(context):
-        each, words = group.get_command(context, name), (*before, name)
-        is_group = hasattr(each, "list_commands")
-        found += commands(each, words) if is_group else []
-        found += [" ".join(words)] if not is_group or each.invoke_without_command else []
-    return found
+    return {
+        " ".join(words)
+        for words, each in every_command()
+        if not isinstance(each, click.Group) or each.invoke_without_command
+    }
 
 
 def harmless_output(output: str) -> None:
@@ -119,11 +118,11 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
     tried.write_text(POLICY.replace('name = "default"', 'name = "tried"'))
     letter = said("dead-letters", "list").split()[0]
     asked: dict[str, list[tuple[str, ...]]] = {
-        "alerts": [(), ("--json",)],
+        "alerts": [(), ("--json",), ("--open",)],
         "alerts ack": [(alert, "--by", EVIL, "--why", EVIL)],
         "alerts text": [(alert,)],
-        "top": [("--once",)],
-        "keys list": [()],
+        "top": [("--once",), ("--json",)],
+        "keys list": [(), ("--json",)],
         "keys revoke": [("ab" * 8,)],
         "customers list": [(), ("--json",)],
         "override list": [(), ("--json",)],
@@ -155,7 +154,7 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
     for words in (("alerts",), ("keys list",), ("customers list",), ("explain", EVIL), ("audit",), ("override list",)):
         assert SHOWN in outputs[words], words
     assert json.loads(outputs["customers list", "--json"])["customer"] == EVIL, "as JSON it is what it was"
-    assert {words[0] for words in outputs} | NAMELESS.keys() == set(commands(typer.main.get_command(app)))
+    assert {words[0] for words in outputs} | NAMELESS.keys() == commands()
 
 
 def test_log_line_that_repeats_a_name_is_one_harmless_line() -> None:

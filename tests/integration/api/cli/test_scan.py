@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
-from typer.testing import CliRunner
 
-from api.cli import commands
+from api.cli import scan
 from api.cli.main import app
 from api.text.progress import bar
 from jobs.blocklists.state import open_listings
@@ -168,7 +168,7 @@ def test_nothing_is_published_or_stored_unless_asked(
     def nobody(_: Any) -> Any:
         raise AssertionError("no broker is needed")
 
-    monkeypatch.setattr(commands, "open_publisher", nobody)
+    monkeypatch.setattr(scan, "open_publisher", nobody)
     repmon(config, "--ip", "192.0.2.1")
     assert store.rows("SELECT count() FROM blocklist_looks")[0][0] == 0
 
@@ -177,7 +177,7 @@ def test_with_publish_it_is_reported_as_a_scan_does(
     config: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker = Broker()
-    monkeypatch.setattr(commands, "open_publisher", lambda _: broker)
+    monkeypatch.setattr(scan, "open_publisher", lambda _: broker)
     code, lines = repmon(config, "--ip", "192.0.2.1", "--publish")
     keep(store, broker.sent)
     assert code == 1
@@ -212,7 +212,7 @@ def test_what_makes_no_sense_is_named(config: Path, words: list[str], said: str)
 
 def test_one_scan_as_json_lines(config: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     sent_from(store, "192.0.2.1", "192.0.2.9", "mx1.example")
-    monkeypatch.setattr(commands, "open_publisher", lambda _: Broker())
+    monkeypatch.setattr(scan, "open_publisher", lambda _: Broker())
     code, lines = repmon(config, "--once", "--json")
     found = [json.loads(line) for line in lines]
     by_line = {each["line"]: each for each in found}

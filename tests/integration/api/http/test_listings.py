@@ -1,12 +1,11 @@
 """Whom listings are attributed to, as it is shown: over HTTP, in an alert's evidence, by explain, on the console."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from api.cli import listings as listings_cli
 from api.explain.build import explain
@@ -132,11 +131,11 @@ def test_explanation_has_the_listings_of_what_the_customer_used(api: Api, store:
 
 def command(store_settings: ClickHouse, *words: str) -> Any:
     settings = Settings(clickhouse=store_settings, blocklists=Blocklists())
-    return CliRunner().invoke(listings_cli.app, list(words), obj=settings)
+    return CliRunner().invoke(listings_cli.list_listings, list(words), obj=lambda: settings)
 
 
 def test_command_lists_and_shows(api: Api, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "time_ns", lambda: NOW_MS * 1_000_000)
+    monkeypatch.setattr(listings_cli, "utc_now_ms", lambda: NOW_MS)
     found = command(store_settings)
     assert [each.split("  ")[-3].strip() for each in found.stdout.splitlines()] == [
         "192.0.2.1 on bl.example",

@@ -14,7 +14,7 @@ import msgspec
 from tests.support.waiting import wait_for
 
 DEADLINE_S = 240.0
-ALERT = re.compile(r"ALERT \S+ \w+: (?P<customer>\S+) (?:\(.*?\) )?\S+ (?:\w+ to )?(?P<level>\w+)\. ")
+ALERT = re.compile(r"ALERT \S+ [0-9a-f]{12} \w+: (?P<customer>\S+) (?:\(.*?\) )?\S+ (?:\w+ to )?(?P<level>\w+)\. ")
 PROGRESS = re.compile(r"--- (?P<events>[\d,]+) events taken in after \d+ s, (?P<waiting>[\d,]+) waiting")
 SUSPENDING = {"excessive", "critical"}
 

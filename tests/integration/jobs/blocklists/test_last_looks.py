@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from api.cli import listings as listings_cli
 from api.text.listings import age
@@ -58,7 +58,7 @@ def test_listing_that_ended_or_never_began_has_no_age(store: Store) -> None:
 
 
 def repmon(store_settings: ClickHouse, *words: str) -> list[str]:
-    found = CliRunner().invoke(listings_cli.app, list(words), obj=Settings(clickhouse=store_settings))
+    found = CliRunner().invoke(listings_cli.list_listings, list(words), obj=lambda: Settings(clickhouse=store_settings))
     assert found.exit_code == 0, found.output
     return found.stdout.splitlines()
 

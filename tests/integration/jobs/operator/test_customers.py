@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from api.cli.main import app
 from jobs.operator.customers import CustomersError, Imported, remove_customer, set_customer, store_list

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner, Result
 from confluent_kafka import TopicPartition
-from typer.testing import CliRunner, Result
 
 from api.cli.main import app
 from api.stack.stages import MonitorStage

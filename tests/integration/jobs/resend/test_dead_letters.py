@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from api.cli.dead_letters import app, os_user
+from api.cli.dead_letters import os_user
+from api.cli.main import app
 from jobs.resend import dead_letters
 from jobs.resend.dead_letters import (
     Chosen,
@@ -288,7 +289,7 @@ def cli_of(settings: Settings) -> Cli:
     """Runs `repmon dead-letters ...`; exit code and standard output."""
 
     def run(*words: str) -> tuple[int, bytes]:
-        result = CliRunner().invoke(app, list(words), obj=settings)
+        result = CliRunner().invoke(app, ["dead-letters", *words], obj=lambda: settings)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.stdout_bytes

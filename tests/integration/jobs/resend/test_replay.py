@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from api.cli.dead_letters import app
+from api.cli.main import app
 from api.stack.reading import ingest_worker
 from jobs.resend.dead_letters import Chosen, newest
 from schemas import topics
@@ -55,7 +55,7 @@ def ingesting(settings: Settings) -> Iterator[IngestWorker]:
 
 def repmon(settings: Settings, *words: str, exit_code: int = 0) -> bytes:
     """What `repmon dead-letters ...` writes to standard output."""
-    result = CliRunner().invoke(app, list(words), obj=settings)
+    result = CliRunner().invoke(app, ["dead-letters", *words], obj=lambda: settings)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == exit_code, result.output

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from api.stack.reading import adapt_context
+from api.stack.adapting import adapt_context
 from schemas.event import MailEvent
 from schemas.settings import Settings
 from schemas.times import DAY_MS, utc_now_ms

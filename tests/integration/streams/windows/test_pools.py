@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from api.cli.main import app
 from api.explain.build import explain_shared
 from api.http.standing import STANDINGS
-from api.text.console import alert_line
+from api.text.alert_line import alert_line
 from api.text.explanation import lines
 from jobs.hooks.suspend_hook import HookMemory, decide
 from jobs.operator.decisions import DecisionError, acknowledge

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from api.cli.dead_letters import as_line, as_object, described, outcome_line
+from api.text.dead_letters import as_line, as_object, described, outcome_line
 from api.text.harmless import harmless
 from jobs.resend.dead_letters import Letter, Reason, Replay
 from jobs.resend.replay import ReplayOutcome

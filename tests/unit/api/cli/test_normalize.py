@@ -142,7 +142,7 @@ def command(monkeypatch: pytest.MonkeyPatch, folder: Path, raw: bytes, *words: s
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["repmon", "normalize", *words])
     monkeypatch.setattr(sys, "stdin", _Standard(raw))
-    return cli._run()
+    return cli.run()
 
 
 MAIL = report("feedback-report", "Feedback-Type: abuse\n")

@@ -19,9 +19,11 @@ ELSEWHERE = {
     "api/cli/printing.py": "it is the way",
     "api/cli/top.py": "the table is drawn on a terminal; names in it go through `harmless`",
     "api/stack/demo.py": "on a terminal the table is drawn in place; each line goes through `harmless`",
-    "api/stack/running.py": "it flushes, and writes nothing",
-    "api/cli/main.py": "standard input and output are handed to commands that answer lines; log lines have a formatter",
+    "api/cli/leaving.py": "it flushes, and writes nothing",
+    "api/cli/options.py": "log lines have a formatter",
+    "api/cli/classify.py": "standard input and output are handed to `answer_lines`",
     "api/cli/judge.py": "standard input and output are handed to `answer_lines`",
+    "api/cli/normalize.py": "lines are made harmless before they are written",
     "jobs/setup/current_tables.py": "it writes a generated file while repmon is developed",
     "jobs/setup/topics.py": "it writes schemas while repmon is developed",
 }

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.cli.normalize import normalize
-from api.stack.reading import adapt_context, batch_readers
+from api.stack.adapting import adapt_context
+from api.stack.reading import batch_readers
 from jobs.resend.ingest_file import read_events, send_file
 from jobs.resend.replay import Reader
 from schemas.blocklists import load_zones

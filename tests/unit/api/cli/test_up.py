@@ -1,6 +1,6 @@
 """What the command line says of broker, store and folder."""
 
-from api.cli.main import with_targets
+from api.cli.up import with_targets
 from schemas.settings import ClickHouse, Embedded, Kafka, Settings
 
 

@@ -1,0 +1,31 @@
+"""`repmon api`: the HTTP interface alone."""
+
+import contextlib
+
+import uvicorn
+
+from api.cli.lazy import command
+from api.cli.listening import listen
+from api.cli.options import with_settings
+from api.http.app import create_app
+from api.stack.policy import PolicyInForce, policy_in_force
+from schemas.settings import Settings
+from streams.io.store import open_store
+
+
+@command("repmon -c repmon.toml api")
+@with_settings
+def api(settings: Settings) -> None:
+    """Serve the HTTP interface."""
+    listening = listen(settings.api.host, settings.api.port, "api")
+    store = open_store(settings.clickhouse)
+    in_force = policy_in_force(settings, store).policy
+    store.close()
+    app = create_app(
+        lambda: open_store(settings.clickhouse),
+        expired_is_failure=in_force.expired_is_failure,
+        policy=PolicyInForce(settings, in_force),
+        owners=settings.blocklists.dedicated_pools,
+    )
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

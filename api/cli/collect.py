@@ -1,0 +1,24 @@
+"""`repmon collect`: the webhook collector alone."""
+
+from api.cli.lazy import command
+from api.cli.listening import listen
+from api.cli.options import with_reached
+from api.cli.printing import print_line
+from api.cli.stopping import until_signalled
+from api.collect.serve import build_collector, serve
+from schemas.settings import Settings
+
+
+@command("repmon collect")
+@with_reached
+def collect(settings: Settings) -> None:
+    """Receive providers' webhooks over HTTP, and pass them to Kafka."""
+    collector = build_collector(settings)
+    host, port = settings.collect.host, settings.collect.port
+    listening = listen(host, port, "collect")
+    where = f"[{host}]" if ":" in host else host
+    where += f":{listening.getsockname()[1]}"
+    for name, source in settings.collect.sources.items():
+        print_line(f"http://{where}/collect/{source.format}/{name} -> {source.into}")
+    until_signalled()  # uvicorn, once it has stopped, raises the signal again
+    serve(collector, settings, listening)

@@ -1,0 +1,24 @@
+"""`repmon ingest`: the ingest stage alone."""
+
+from api.cli.lazy import command
+from api.cli.options import with_settings
+from api.cli.stopping import until_signalled
+from api.http.metrics import StageServer
+from api.stack import running
+from api.stack.reading import ingest_worker
+from schemas.settings import Settings
+
+
+@command("repmon -c repmon.toml ingest")
+@with_settings
+def ingest(settings: Settings) -> None:
+    """Read events from Kafka, and count them in ClickHouse."""
+    running.tune_memory()
+    worker, store = ingest_worker(settings)
+    where = (settings.metrics.host, settings.metrics.port)
+    server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
+    try:
+        worker.run(until_signalled())
+    finally:
+        server.close()
+        store.close()

@@ -1,0 +1,99 @@
+"""What several commands have in common: their options, and how they get at the settings."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+#: What a context holds: the settings are read by commands that need them, and not before.
+Read = Callable[[], "Settings"]
+
+NOISY = ("faust", "mode", "aiokafka", "kafka", "urllib3", "clickhouse_connect")
+
+by = click.option("--by", required=True, help="Who decides it.")
+why = click.option("--why", default="", help="The reason.")
+needed_why = click.option("--why", required=True, help="The reason.")
+only_customer = click.option("--customer", default="", help="Only this customer's.")
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+json_lines = click.option("--json", "as_json", is_flag=True, help="One JSON object a line; times are epoch ms.")
+duration = click.option("--for", "duration", default="", help="Stop after this time, for example 60s or 5m.")
+an_id = click.argument("which", metavar="ID")
+
+
+def limit(default: int) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """At most so many lines."""
+    return click.option(
+        "--limit", type=click.IntRange(1), default=default, show_default=True, help="At most this many lines."
+    )
+
+
+def read_settings(config: str | None, data: str, *, verbose: bool) -> "Settings":
+    """The settings of this call; from now on it is logged as it says.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
+    from pathlib import Path
+
+    import msgspec
+
+    from schemas.settings_file import load_settings
+
+    log_to_stderr(verbose=verbose)
+    settings = load_settings(None if config is None else Path(config))
+    if data:
+        settings = msgspec.structs.replace(settings, embedded=msgspec.structs.replace(settings.embedded, data=data))
+    return settings
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Log warnings, or with `verbose` what is being done."""
+    import logging
+
+    from api.text.log_lines import HarmlessFormatter
+
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(HarmlessFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[lines])
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    # uvicorn logs why it cannot listen; the error that ends the command says so once.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: verbose or not isinstance(record.msg, OSError))
+
+
+def with_settings(run: "Callable[Concatenate[Settings, Arguments], None]") -> Callable[Arguments, None]:
+    """Give a command the settings as its first argument, as they are written."""
+
+    @wraps(run)
+    def called(*args: Arguments.args, **named: Arguments.kwargs) -> None:
+        run(_read(), *args, **named)
+
+    return called
+
+
+def with_reached(run: "Callable[Concatenate[Settings, Arguments], None]") -> Callable[Arguments, None]:
+    """Give a command the settings as its first argument, with broker and store of a `repmon up` that runs.
+
+    A group does nothing where one of its commands follows.
+    """
+
+    @wraps(run)
+    def called(*args: Arguments.args, **named: Arguments.kwargs) -> None:
+        from jobs.embedded.folder import reached
+
+        if click.get_current_context().invoked_subcommand is None:
+            run(reached(_read()), *args, **named)
+
+    return called
+
+
+def _read() -> "Settings":
+    read: Read = click.get_current_context().obj
+    return read()

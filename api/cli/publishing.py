@@ -1,0 +1,16 @@
+"""A publisher for commands that send events."""
+
+from schemas.settings import Settings
+from schemas.topics import MAIL_EVENTS
+from streams.io.broker import Publisher
+
+
+def open_publisher(settings: Settings) -> Publisher:
+    """A publisher to topics that exist.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or has not got them.
+    """
+    publisher = Publisher(settings.kafka)
+    publisher.partitions(MAIL_EVENTS)
+    return publisher

@@ -1,0 +1,137 @@
+"""Every command of `repmon`: its name, one line about it, and where it is defined. Nothing is imported here.
+
+The order and the headings are those of `repmon --help`. The line is also how the command's own help begins.
+"""
+
+from api.cli.lazy import CommandEntry, Sections, Subgroup
+
+ALERTS = {
+    "ack": CommandEntry("Acknowledge an alert", "api.cli.ack:acknowledge_alert"),
+    "text": CommandEntry("Print an alert in Markdown, for the customer", "api.cli.alert_text:alert_text"),
+}
+LISTINGS = {"show": CommandEntry("Show one listing with its likeliest causes", "api.cli.listings:show")}
+
+SECTIONS: Sections = {
+    "Operate: run the stages, and what they need": {
+        "up": CommandEntry("Run everything in one process, until stopped", "api.cli.up:up"),
+        "collect": CommandEntry(
+            "Receive providers' webhooks over HTTP, and pass them to Kafka", "api.cli.collect:collect"
+        ),
+        "ingest": CommandEntry("Read events from Kafka, and count them in ClickHouse", "api.cli.ingest:ingest"),
+        "monitor": CommandEntry("Judge changed customers, and send alerts", "api.cli.monitor:monitor"),
+        "api": CommandEntry("Serve the HTTP interface", "api.cli.api:api"),
+        "scan-blocklists": CommandEntry(
+            "Ask blocklists about addresses and domains in use", "api.cli.scan:scan_blocklists"
+        ),
+        "suspend-hook": CommandEntry(
+            "Print whom the alerts would suspend, and why", "api.cli.suspend_hook:suspend_hook"
+        ),
+        "migrate": CommandEntry("Bring the tables to the current version", "api.cli.migrate:migrate"),
+        "topics": Subgroup(
+            "Create the Kafka topics",
+            {"create": CommandEntry("Create the topics that are missing", "api.cli.topics:create")},
+            "repmon topics create",
+        ),
+        "dashboards": Subgroup(
+            "Deploy the Grafana dashboard",
+            {
+                "deploy": CommandEntry(
+                    "Create or update folder, data source and dashboard", "api.cli.dashboards:deploy"
+                ),
+                "generate": CommandEntry("Write the dashboard's JSON", "api.cli.dashboards:generate"),
+            },
+            "repmon dashboards deploy",
+        ),
+        "keys": Subgroup(
+            "Create, list and revoke keys of the HTTP interface",
+            {
+                "create": CommandEntry("Create a key and show it, once", "api.cli.keys:create"),
+                "list": CommandEntry("Show whose keys there are", "api.cli.keys:list_keys"),
+                "revoke": CommandEntry("Revoke a key: it is refused from now on", "api.cli.keys:revoke"),
+            },
+            "repmon keys create --customer acme",
+        ),
+        "dead-letters": Subgroup(
+            "Show messages that could not be read, and send them again",
+            {
+                "list": CommandEntry("Show dead letters, newest first", "api.cli.dead_letters:list_letters"),
+                "show": CommandEntry("Show one dead letter, with its bytes", "api.cli.dead_letters:show"),
+                "replay": CommandEntry("Send dead letters to their topic again", "api.cli.dead_letters:replay"),
+            },
+            "repmon dead-letters list --summary --since 24h",
+        ),
+        "zones": Subgroup(
+            "Show and test the blocklists that are asked",
+            {
+                "list": CommandEntry("Show every list, and whether it is asked", "api.cli.zones:list_zones"),
+                "test": CommandEntry("Test whether the lists can be trusted", "api.cli.zones:test_zones"),
+            },
+            "repmon zones test",
+        ),
+        "health": CommandEntry("Tell whether the stage on this machine is well", "api.cli.health:show_health"),
+        "config": Subgroup(
+            "Show the settings",
+            {"show": CommandEntry("Print the settings in force, secrets hidden", "api.cli.config:show")},
+            "repmon config show",
+        ),
+        "completion": CommandEntry(
+            "Print the script that completes commands in a shell", "api.cli.completion:completion"
+        ),
+    },
+    "Decide: what is usual, and what is done about a customer": {
+        "policy": Subgroup(
+            "Check, try and apply the policy that is judged by",
+            {
+                "check": CommandEntry(
+                    "Show every mistake of a policy, or its rules", "api.cli.policy_check:check_file"
+                ),
+                "diff": CommandEntry("Show what a policy would change", "api.cli.policy:diff"),
+                "try": CommandEntry("Show whom a policy would have flagged or freed", "api.cli.try_policy:try_file"),
+                "apply": CommandEntry("Put a policy in force", "api.cli.policy:apply_file"),
+                "show": CommandEntry("Show the policy in force, and where it is from", "api.cli.policy:show"),
+                "history": CommandEntry("Show which policies were applied", "api.cli.policy:show_history"),
+            },
+            "repmon policy check stricter.toml",
+        ),
+        "override": Subgroup(
+            "Limit the level that a rule gives a customer, until a time",
+            {
+                "add": CommandEntry("Let a rule give a customer no level worse than one", "api.cli.override:add"),
+                "list": CommandEntry("Show the overrides in force", "api.cli.override:list_overrides"),
+                "end": CommandEntry("End an override before its time", "api.cli.override:end"),
+            },
+            "repmon override list --customer acme",
+        ),
+        "suspend": CommandEntry("Record that a customer is suspended", "api.cli.suspend:suspend_customer"),
+        "unsuspend": CommandEntry(
+            "Record that a customer is no longer suspended", "api.cli.suspend:unsuspend_customer"
+        ),
+        "customers": Subgroup(
+            "Keep the list of customers: plans, and domains they send from",
+            {
+                "import": CommandEntry("Import a list of customers", "api.cli.customers:import_list"),
+                "set": CommandEntry("Add a customer, or change its plan or domains", "api.cli.customers:set_one"),
+                "remove": CommandEntry("Remove a customer from the list", "api.cli.customers:remove"),
+                "list": CommandEntry("Show the list, by name", "api.cli.customers:list_customers"),
+            },
+            "repmon customers list --plan free",
+        ),
+    },
+    "Ask: who stands where, and why": {
+        "top": CommandEntry("Show the worst customers, live", "api.cli.top:show_top"),
+        "alerts": CommandEntry("Show the alerts sent, oldest first", "api.cli.alerts:alerts"),
+        "explain": CommandEntry("Explain why a customer stands where it stands", "api.cli.explain:explain_customer"),
+        "listings": CommandEntry(
+            "Show what is on blocklists, and whom it is attributed to", "api.cli.listings:list_listings"
+        ),
+        "audit": CommandEntry("Show who decided what, and what was found", "api.cli.audit:show_audit"),
+    },
+    "Try: with made-up mail, or with your own": {
+        "demo": CommandEntry("Watch bad customers of a simulated fleet be found", "api.cli.demo:demo"),
+        "simulate": CommandEntry("Send the traffic of a simulated fleet to the broker", "api.cli.simulate:simulate"),
+        "ingest-file": CommandEntry("Send a real log to the broker", "api.cli.ingest_file:ingest_file"),
+        "normalize": CommandEntry("Print the events of one raw body, log or mail", "api.cli.normalize:normalize_input"),
+        "classify": CommandEntry("Classify bounces on standard input", "api.cli.classify:classify"),
+        "judge": CommandEntry("Judge counts on standard input by a policy", "api.cli.judge:judge_counts"),
+    },
+}
