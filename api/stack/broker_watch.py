@@ -16,12 +16,12 @@ from streams.io.broker import BrokerError
 
 log = logging.getLogger("repmon.stack")
 
-WATCH_S = 0.5
+WATCH_S = 0.1
 #: How long everything may take to be counted before the topics are remade, in s.
 ROLL_S = 60.0
 #: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
 #: what a power cut can cost the embedded default, and how long a stop takes.
-BACKLOG = (100_000, 50_000)
+BACKLOG = (50_000, 25_000)
 #: The topics whose memory is given back, with those of `ingest.formats`. Alerts are few and stay; changes are only a
 #: work list.
 ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS, topics.REPUTATION_CHANGES)
@@ -57,11 +57,13 @@ class BrokerWatch:
 
     async def stop(self, patience_s: float) -> None:
         """End, once a remaking under way is through: while it is, nobody may produce, or what is acknowledged then
-        goes with the topics."""
+        goes with the topics. Afterwards nobody waits."""
         self._stopping.set()
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=patience_s)
+            _, remaking = await asyncio.wait({self._task}, timeout=patience_s)
             self._task.cancel()
+            if not remaking:
+                self._broker.gate.release()
 
     async def _watching(self) -> None:
         broker, gate = self._broker, self._broker.gate

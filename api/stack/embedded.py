@@ -52,9 +52,10 @@ class Embedded:
         embedded, why = why_broker(self.settings)
         if embedded:
             port, log_file = self.settings.embedded.broker_port, self._folder.path / "broker.log"
-            self.broker = EmbeddedBroker(port, log_file, self.settings.kafka)
-            self.broker.start()
-            self.settings = msgspec.structs.replace(self.settings, kafka=self.broker.kafka)
+            broker = EmbeddedBroker(port, log_file, self.settings.kafka)
+            broker.start()
+            self.broker = broker
+            self.settings = msgspec.structs.replace(self.settings, kafka=broker.kafka)
         return f"{'embedded, at' if embedded else 'Kafka at'} {self.settings.kafka.bootstrap} ({self._why or why})"
 
     def start_store(self) -> str:

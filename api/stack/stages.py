@@ -77,6 +77,11 @@ class IngestThread:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def abandon(self) -> None:
+        """Stop without storing what is taken; see `IngestWorker.abandon`."""
+        self.stop.set()
+        self.worker.abandon()
+
     def drained(self, timeout_s: float) -> bool:
         """Wait until nothing more comes and everything is stored; then stop."""
         self.worker.when_drained(self.stop.set)

@@ -154,7 +154,7 @@ class Stack:
         """Count what was acknowledged, for no longer than was set, then end everything."""
         if self._ingest is not None:
             self._tell("repmon: stopping")
-        await self._done("watch", self._stop_watch())
+        await self.let_producers_end()
         judged = asyncio.create_task(self._monitor.stop()) if self._monitor is not None else None
         interface = asyncio.create_task(self._done("API", self._stop_api()))
         counted = await self._done("ingest", self._stop_ingest())
@@ -169,10 +169,10 @@ class Stack:
         # What still has the store open keeps the folder to itself until this process is gone.
         self.folder.give_back(unlock=all(ended))
 
-    async def _stop_watch(self) -> bool:
+    async def let_producers_end(self) -> None:
+        """Nobody who produces is made to wait any more: those who run along are told to end, and have little left."""
         if self._watch is not None:
             await self._watch.stop(self._drain_s if self._can_drain() else 0.0)
-        return True
 
     def _can_drain(self) -> bool:
         broker = self._embedded.broker
@@ -187,8 +187,13 @@ class Stack:
             if waiting := ingest.worker.metrics.lag:
                 self._say("ingest", f"counting what is acknowledged, some {waiting:,} events")
             self.drained = self._can_drain() and await asyncio.to_thread(ingest.drained, self._drain_s)
-        ended = await asyncio.to_thread(ingest.end, JOIN_S)
-        self._say("ingest", "stopped" if ended else "does not stop in time")
+        if self.drained and await asyncio.to_thread(ingest.end, JOIN_S):
+            self._say("ingest", "stopped")
+            return True
+        ingest.abandon()
+        await self._kill_queries()
+        ended = await asyncio.to_thread(ingest.end, KILLED_S)
+        self._say("ingest", "stopped before all was counted" if ended else "does not stop in time")
         return ended
 
     async def _stop_judging(self, judged: "asyncio.Task[None] | None") -> bool:
@@ -196,13 +201,17 @@ class Stack:
         if judged is None:
             return True
         await asyncio.wait({judged}, timeout=JUDGED_S)
-        if not judged.done() and self._embedded.store is not None:
-            await asyncio.to_thread(kill_queries, self.settings.clickhouse.path)
+        if not judged.done():
+            await self._kill_queries()
         await asyncio.wait({judged}, timeout=KILLED_S)
         judged.cancel()
         ended = judged.done() and judged.exception() is None
         self._say("monitor", "stopped" if ended else "does not stop in time")
         return ended
+
+    async def _kill_queries(self) -> None:
+        if self._embedded.store is not None:
+            await asyncio.to_thread(kill_queries, self.settings.clickhouse.path)
 
     async def _stop_api(self) -> bool:
         if self._api is not None:
@@ -257,6 +266,7 @@ async def run_until_stopped(
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
+        await stack.let_producers_end()
         await asyncio.gather(*tasks, return_exceptions=True)
     if stack.failed.done():
         raise stack.failed.result()

@@ -110,6 +110,7 @@ class EmbeddedBroker:
                     preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no locks
                 )
         except (TansuBinaryNotFound, OSError) as error:
+            self.stop()
             raise BrokerError(f"embedded broker: {error}") from error
         self._await_answer()
 

@@ -69,6 +69,8 @@ class Flusher:
         self._thread = ThreadPoolExecutor(1, "flush")
         self._running: Future[list[Flushed]] | None = None
         self.ending = threading.Event()
+        #: What fails then is not tried again.
+        self.abandoned = threading.Event()
         #: Whether the worker is asked to stop: questions are then given up, as nobody waits for their answers.
         self.stopped: Callable[[], bool] = self.ending.is_set
 
@@ -183,7 +185,7 @@ class Flusher:
                 tries += 1
                 self._metrics.store_failures += 1
                 self._metrics.trouble = str(error)
-                if over() and tries >= LAST_TRIES:
+                if over() and (tries >= LAST_TRIES or self.abandoned.is_set()):
                     raise
                 log.warning("%s; trying again in at most %.1f s", error, longest)
                 pause = random.uniform(0, longest)

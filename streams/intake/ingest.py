@@ -39,7 +39,7 @@ QUIET_S = 0.25
 LAST_FLUSH_S = 20.0
 #: Reading is paused when storing is behind for so long; before that it only waits.
 PATIENCE_S = 1.0
-LAG_S = 0.5
+LAG_S = 0.1
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
 MOST_KEYS = 30_000
 MAX_DEAD_LETTER_BYTES = 16_000_000
@@ -85,6 +85,9 @@ class IngestWorker:
             self._open()
             self._loop(stop)
             self._flusher.ending.set()
+            if self._flusher.abandoned.is_set():
+                self._partitions.batches.clear()
+                return
             self.store_all()
             self._flusher.begin([])  # announces who is not announced yet
             self._flusher.finished(LAST_FLUSH_S)
@@ -97,6 +100,12 @@ class IngestWorker:
             self._flusher.ending.set()
             self._partitions.close()
             self._flusher.close()
+
+    def abandon(self) -> None:
+        """Once told to stop, end as soon as the flush under way has: what is taken and not stored is left to whoever
+        takes it next."""
+        self._flusher.ending.set()
+        self._flusher.abandoned.set()
 
     def when_drained(self, action: Callable[[], None]) -> None:
         """Once nothing more comes and all is stored, run `action` on the worker's thread, then open the
@@ -125,7 +134,7 @@ class IngestWorker:
         while True:
             if not self._settle(max(0.0, deadline - time.monotonic())):
                 raise StoreError(f"{LAST_FLUSH_S:g} s were not enough to store what was taken")
-            if not self._waiting():
+            if not self._waiting() or self._flusher.abandoned.is_set():
                 return
             self._begin_flush()
 
@@ -270,6 +279,8 @@ class IngestWorker:
         """
         action, self._drained = self._drained, None
         while self._waiting() or self._flusher.busy:
+            if self._flusher.abandoned.is_set():
+                return  # what is not stored must stay in the topics: they are not to be remade
             self._settle(POLL_S)
             if not self._flusher.busy and self._waiting():
                 self._begin_flush()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -69,6 +69,41 @@ def test_reading_pauses_while_the_store_is_down_and_goes_on_with_exact_counts(
         assert worker.metrics.pauses >= 1
         assert worker.metrics.store_failures >= 1
     assert delivered(store) == 8_000
+
+
+def test_worker_that_is_abandoned_ends_at_once_and_leaves_to_the_next_what_is_not_stored(
+    kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    """Topics that were to be remade once all is stored are not."""
+    remade = threading.Event()
+    reader = MailReader(adapter("canonical"), CONTEXT, load_bounce_classifier(), time_bounds(Ingest()))
+    stop = threading.Event()
+    with opened(store_settings, FailingStore) as failing:
+        worker = IngestWorker(
+            kafka, Ingest(flush_seconds=0.1), failing, {topics.MAIL_EVENTS: reader}, clock=lambda: NOW
+        )
+
+        def run() -> None:
+            with suppress(StoreError):  # of the flush under way
+                worker.run(stop)
+
+        thread = threading.Thread(target=run)
+        FailingStore.down.set()
+        try:
+            thread.start()
+            produce(kafka, range(1_000))
+            wait_for(lambda: worker.metrics.trouble == "the store is down", "a flush to fail")
+            worker.when_drained(remade.set)
+            stop.set()
+            worker.abandon()
+            thread.join(30)
+            assert not thread.is_alive()
+        finally:
+            FailingStore.down.clear()
+    assert not remade.is_set()
+    assert delivered(store) == 0
+    with opened(store_settings) as mine, running(kafka, mine):
+        wait_for(lambda: delivered(store) == 1_000, "1,000 deliveries")
 
 
 def test_messages_deleted_before_they_were_read_are_reported_and_the_rest_is_counted(
