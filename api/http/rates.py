@@ -10,10 +10,10 @@ from api.http.models.rates import Point, Rate, Rates
 from api.http.ranges import Span, judged_since, rfc3339
 from schemas.counts import FINISHED, WindowCounts, finished_sql
 from schemas.scope import CUSTOMER, STREAM_PREFIX
-from schemas.times import FOREVER_S, HOUR_S, MINUTE_MS, MINUTE_S
+from schemas.times import FOREVER_S, HOUR_S, MINUTE_S
 from streams.io.store import Store
 from streams.judge.verdict import measured
-from streams.listings.exposure import EXPOSING
+from streams.listings.exposure import EXPOSING, THROUGH_LISTED, listed_parameters
 from streams.listings.intervals import read_listings
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -45,9 +45,7 @@ GROUP BY slot ORDER BY slot
 EXPOSURE = f"""
 WITH {finished_sql()} AS n_sent
 SELECT toUnixTimestamp({{at}}) AS slot, sum(n_sent),
-    sumIf(n_sent, arrayExists(
-        (ip, begins, ends) -> ip = value AND bucket >= toDateTime(begins) AND bucket < toDateTime(ends),
-        {{ips:Array(String)}}, {{begins:Array(UInt32)}}, {{ends:Array(UInt32)}}))
+    sumIf(n_sent, {THROUGH_LISTED})
 FROM counts
 WHERE dimension = 'ip' AND {ASKED}
 GROUP BY slot ORDER BY slot
@@ -142,12 +140,7 @@ def _counted(
     fields: tuple[str, ...]
     if asked.metric == "exposure":
         listings = read_listings(store, start * 1000, EXPOSING)
-        parameters |= {
-            "ips": [each.resource for each in listings],
-            # A minute counts as exposed from the one in which the listing was first seen.
-            "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listings],
-            "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listings],
-        }
+        parameters |= listed_parameters(listings)
         sql, fields = EXPOSURE, ("sent", "exposed")
     else:
         parameters["fbl"] = list(definition.feedback_loop)

@@ -9,13 +9,13 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import RATES, USE, window_ms
 from schemas.policy_rule import Rule
-from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
+from schemas.times import MINUTE_S
 from streams.alerts.lifecycle import AlertState, SubjectRule
 from streams.alerts.outcome import LATE_MS
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, measured, opened
 from streams.listings.causes import runs
-from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import read_listings
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import READ, begin
@@ -126,11 +126,7 @@ def _asked(part: Sequence[LateReopen], now_ms: int) -> dict[str, Any]:
 def _listed(store: Store, some: Sequence[LateReopen], now_ms: int) -> dict[str, Any]:
     longest = max(window_ms(each.verdict.window) for each in some)
     listed = exposing(read_listings(store, now_ms - longest, WEIGHTS, KINDS))
-    return {
-        "ips": [each.resource for each in listed],
-        "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listed],
-        "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
-    }
+    return listed_parameters(listed)
 
 
 def _late(each: LateReopen, counts: WindowCounts, policy: Policy) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ EXPOSED = """
 SELECT DISTINCT customer
 FROM counts
 WHERE dimension = 'ip' AND customer IN {customers:Array(String)} AND value IN {ips:Array(String)}
-    AND bucket >= toDateTime({since_0:UInt32})
+    AND bucket >= toDateTime({since_0:UInt32}) AND bucket < toDateTime({until:UInt32})
 """
 
 EXPOSURE = """
@@ -35,6 +36,7 @@ SELECT customer, stream,
     {sums}
 FROM counts
 WHERE dimension = 'ip' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since_0:UInt32}})
+    AND bucket < toDateTime({{until:UInt32}})
 GROUP BY customer, stream
 """
 
@@ -46,40 +48,54 @@ def add_exposure(
     windows_ms: Sequence[int],
     listings: Sequence[ListingInterval],
     now_ms: int,
+    *,
+    places: Sequence[int] | None = None,
+    until_s: int = FOREVER_S,
 ) -> None:
     """Fill in `sent` and `exposed` of the totals of customers (sorted), of whom used a listed address.
 
-    Others keep zeros in both: there is no exposure to judge.
+    Others keep zeros in both: there is no exposure to judge. `places` are those of the windows among the totals', by
+    default they are all of them. What lies at or behind `until_s` (epoch s) is left out.
 
     Raises:
         StoreError: the store failed.
     """
-    order = longest_first(windows_ms)
-    since = [begin(windows_ms[window], now_ms) for window in order]
+    by_length = longest_first(windows_ms)
+    order = by_length if places is None else [places[window] for window in by_length]
+    since = [begin(windows_ms[window], now_ms) for window in by_length]
     listed = [each for each in exposing(listings) if each.to_ms is None or each.to_ms > since[0] * 1000]
     if not listed or not totals.keys:
         return
-    asked = {"ips": [each.resource for each in listed], "since_0": since[0]}
+    asked = {
+        **listed_parameters(listed),
+        "until": until_s,
+        **{f"since_{place}": second for place, second in enumerate(since)},
+    }
     exposed = sorted(
         str(customer)
         for part in portions(store, customers)
         for (customer,) in store.rows(EXPOSED, {"customers": part, **asked})
     )
-    asked |= {
-        # A minute counts as exposed from the one in which the listing was first seen.
-        "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in listed],
-        "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in listed],
-        **{f"since_{place}": second for place, second in enumerate(since)},
-    }
     rows = {key: row for row, key in enumerate(totals.keys)}
-    places = [PLACE["sent"], PLACE["exposed"]]
+    fields = [PLACE["sent"], PLACE["exposed"]]
     for part in portions(store, exposed):
         for block in store.blocks(_sql(len(order)), {"customers": part, **asked}):
-            numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(order), len(places))
+            numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(order), len(fields))
             for customer, stream, found in zip(block[0], block[1], numbers, strict=True):
                 row = rows.get((customer, stream))
                 if row is not None:
-                    totals.counts[row][np.ix_(order, places)] = found
+                    totals.counts[row][np.ix_(order, fields)] = found
+
+
+def listed_parameters(listings: Iterable[ListingInterval]) -> dict[str, Any]:
+    """What is bound to `THROUGH_LISTED`. A minute counts as exposed from the one in which the listing was first
+    seen."""
+    some = list(listings)
+    return {
+        "ips": [each.resource for each in some],
+        "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in some],
+        "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in some],
+    }
 
 
 def exposing(listings: Iterable[ListingInterval]) -> list[ListingInterval]:
@@ -89,7 +105,7 @@ def exposing(listings: Iterable[ListingInterval]) -> list[ListingInterval]:
 
 @lru_cache(maxsize=32)
 def _sql(windows: int) -> str:
-    # The order of the fields is that of `places` above.
+    # The order of the fields is that of `fields` above.
     return EXPOSURE.format(
         sums=sums({"sent": SENT_MAIL, "exposed": f"{SENT_MAIL} if {THROUGH_LISTED}"}, windows, "bucket")
     )

@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.counts import WindowCounts
-from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
+from schemas.times import FOREVER_S
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.exclusive import in_force, listed_s
-from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED
+from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED, listed_parameters
 from streams.listings.intervals import ListingInterval
 from streams.subjects.totals import begin
 
@@ -79,8 +79,7 @@ def listing_evidence(listing: CausedListing) -> str:
 def _listed(listings: Sequence[CausedListing], length_ms: int, now_ms: int) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
     for each in listings:
-        known = ListingInterval(each.resource, each.zone, each.weight, each.began_ms, each.ended_ms)
-        if in_force(known, length_ms, now_ms):
+        if in_force(_interval(each), length_ms, now_ms):
             found[f"listings_{each.weight}"] += 1
             found["critical_listings"] += each.weight == "critical"
         to_s = FOREVER_S if each.ended_ms is None else each.ended_ms // 1000
@@ -88,15 +87,16 @@ def _listed(listings: Sequence[CausedListing], length_ms: int, now_ms: int) -> d
     return found
 
 
+def _interval(listing: CausedListing) -> ListingInterval:
+    return ListingInterval(listing.resource, listing.zone, listing.weight, listing.began_ms, listing.ended_ms)
+
+
 def _mail(store: Store, pools: Mapping[str, Sequence[CausedListing]], since_s: int) -> dict[str, dict[str, int]]:
     """`sent` and `exposed` of each pool since `since_s` (epoch s)."""
     exposing = [each for listings in pools.values() for each in listings if each.weight in EXPOSING]
     sent = {pool: max(0, int(many)) for pool, many in store.rows(SENT, {"pools": sorted(pools), "since": since_s})}
     asked = {
-        "ips": [each.resource for each in exposing],
-        # A minute counts as exposed from the one in which the listing was first seen.
-        "begins": [each.began_ms // MINUTE_MS * MINUTE_S for each in exposing],
-        "ends": [FOREVER_S if each.ended_ms is None else each.ended_ms // 1000 for each in exposing],
+        **listed_parameters(map(_interval, exposing)),
         "since": since_s,
     }
     of = {each.resource: each.pool for each in exposing}

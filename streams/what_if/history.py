@@ -12,12 +12,12 @@ from schemas.counts import FINISHED
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
-from schemas.times import FOREVER_S, HOUR_S, MINUTE_MS, MINUTE_S
+from schemas.times import FOREVER_S, HOUR_S
 from streams.io.store import Store, portions
 from streams.judge.spikes import FIRST_H
 from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before
-from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing
+from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects.arrays import FIELDS, PLACE, Counts, Layout, StreamKey, layout
 from streams.what_if.backtest import AttributedListing, History, OwnListing, hours_of
@@ -189,9 +189,8 @@ class Hourly:
         asked = {
             **self._asked,
             "since_0": self._extent.start_s,
-            "ips": [each.resource for each in self._listings],
-            "begins": [each.from_ms // MINUTE_MS * MINUTE_S for each in self._listings],
-            "ends": [FOREVER_S if each.to_ms is None else each.to_ms // 1000 for each in self._listings],
+            "until": FOREVER_S,
+            **listed_parameters(self._listings),
         }
         exposed = [
             str(customer)
