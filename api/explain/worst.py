@@ -13,7 +13,8 @@ from schemas.policy_rule import Rule
 from streams.decisions.suspensions import SHOWN_STANDINGS
 from streams.io.store import Store
 from streams.judge.verdict import measured
-from streams.windows.current import window_counts
+from streams.subjects.arrays import subjects
+from streams.subjects.totals import read_totals
 
 WINDOW: Window = "24h"
 WINDOW_MS = 24 * 3_600_000
@@ -83,10 +84,7 @@ def worst(
     ranks = list(range(1, len(LEVELS) + 1))
     rows = store.rows(WORST, {"levels": list(LEVELS), "ranks": ranks, "limit": limit})
     customers = sorted({str(row[0]) for row in rows if row[0]})
-    counted = {
-        (each.customer, each.scope): each.windows[WINDOW]
-        for each in window_counts(store, customers, {WINDOW: WINDOW_MS}, feedback_loop_providers, now_ms)
-    }
+    counted = read_counts(store, customers, feedback_loop_providers, now_ms) if customers else {}
     open_rules: dict[tuple[str, str], dict[str, Level]] = {}
     for customer, scope, rule, level in store.rows(OPEN_RULES, {"customers": [*customers, ""]}) if rows else ():
         open_rules.setdefault((customer, scope), {})[rule] = level
@@ -117,16 +115,31 @@ def worst(
     return lines
 
 
+def read_counts(
+    store: Store, customers: Sequence[str], feedback_loop_providers: Sequence[str], now_ms: int
+) -> dict[tuple[str, str], WindowCounts]:
+    """What was counted of customers (sorted) and their streams over 24 h, by customer and scope. One query, since it is
+    asked every second: what listings and addresses bring is not in it.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = subjects(read_totals(store, customers, [WINDOW_MS], feedback_loop_providers, now_ms), (WINDOW,))
+    each = (found.one(place) for place in range(len(found)))
+    return {(subject.customer, subject.scope): subject.windows[WINDOW] for subject in each}
+
+
 def rate_of(
     metric: Metric, rules: Sequence[Rule], counts: WindowCounts | None, stored: float, *, expired_is_failure: bool
 ) -> Rate:
-    """The rate over 24 h, and whether it is of enough to be judged by one of the rules. Where nothing was counted now,
-    the `stored` ratio."""
-    if counts is None:
+    """The rate over 24 h, and whether it is of enough to be judged by one of the rules.
+
+    It is the `stored` ratio where nothing was counted now, and of exposure: mail through listed addresses takes long to
+    read.
+    """
+    if counts is None or metric == "exposure":
         return Rate(stored)
     numerator, denominator = measured(metric, counts, expired_is_failure)
-    if metric == "exposure" and not denominator:
-        return Rate(stored)  # mail by address is read only where an address is listed
     least = [dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)]
     ratio = min(numerator, denominator) / denominator if denominator > 0 else 0.0
     return Rate(ratio, (numerator, denominator), denominator >= min(least, default=1))

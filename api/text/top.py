@@ -147,12 +147,12 @@ def _of_rate(heading: str, importance: int, which: Callable[[WorstLine], Rate]) 
 
 
 COLUMNS = (
-    Shown(Column("customer", 22, 64, 10), _name),
+    Shown(Column("customer", 20, 64, 10), _name),
     Shown(
         Column("standing", 11, 11, 9), lambda each, _, __: _standing(each), lambda each: STYLES.get(each.standing, "")
     ),
     Shown(Column("for", 7, 7, 5, right=True), lambda each, now_ms, _: _age(each, now_ms)),
-    Shown(Column("rule", 10, 24, 6), lambda each, _, __: _in_cell(each.rule)),
+    Shown(Column("rule", 12, 24, 6), lambda each, _, __: _in_cell(each.rule)),
     Shown(Column("mail", 10, 14, 4, right=True), lambda each, _, __: f"{each.volume:,}"),
     _of_rate("complaints", 8, lambda each: each.complaint),
     _of_rate("failures", 7, lambda each: each.failure),

@@ -86,8 +86,8 @@ def test_every_heading_that_is_shown_is_whole_and_the_least_important_go_first(w
 def test_names_are_shortened_in_the_middle_and_the_stream_stays_to_be_seen() -> None:
     lines = [replace(LINE, customer=UUID), replace(LINE, customer=UUID, scope="stream:newsletter-weekly")]
     assert [line.split("  ")[0] for line in shown(lines, 80)[2:4]] == [
-        "3f2504e0-4f…05e82c3301",
-        "3f250…3301 [news…ekly]",
+        "3f2504e0-4…5e82c3301",
+        "3f25…3301 [news…kly]",
     ]
     assert [line.split("  ")[0] for line in shown(lines, 200)[2:4]] == [UUID, f"{UUID} [newsletter-weekly]"]
 
