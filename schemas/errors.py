@@ -49,4 +49,11 @@ class InvalidInputError(RepmonError, ValueError):
 
 
 class ExternalError(RepmonError, RuntimeError):
-    """What runs elsewhere failed or cannot be reached; the message names it and why."""
+    """What runs elsewhere failed or cannot be reached; the message names it and why.
+
+    `unreachable` is the section of the settings, `kafka` or `clickhouse`, whose server did not answer at all.
+    """
+
+    def __init__(self, message: str = "", *, unreachable: str = "") -> None:
+        super().__init__(message)
+        self.unreachable = unreachable

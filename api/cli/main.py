@@ -1,10 +1,11 @@
 """The command `repmon`: every stage and job, with settings from a file and the environment.
 
 Whatever the operator can mend (a wrong setting, an unreachable broker or store, a folder that cannot be written)
-ends with one line on stderr and exit code 2.
+ends with one line on stderr and exit code 2; where a server was looked for follows.
 """
 
 import errno
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import click
 from api.cli.lazy import LazyGroup
 from api.cli.leaving import exit_process
 from api.cli.options import read_settings
-from api.cli.printing import print_fault
+from api.cli.printing import print_fault, print_note
 from api.cli.table import SECTIONS
 from schemas.errors import RepmonError
 from schemas.version import VERSION
@@ -67,7 +68,7 @@ def run() -> int:
     except click.Abort:
         return 130
     except RepmonError as error:
-        return _fault(str(error))
+        return _fault(str(error), getattr(error, "__notes__", ()))
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # no path that somebody gave: the fault is ours, and its traceback is wanted
@@ -77,8 +78,10 @@ def run() -> int:
     return found if isinstance(found, int) else 0
 
 
-def _fault(message: str) -> int:
+def _fault(message: str, notes: Iterable[str] = ()) -> int:
     print_fault(f"repmon: {' '.join(message.split())}")
+    for note in notes:
+        print_note(f"repmon: {note}")
     return 2
 
 

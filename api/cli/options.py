@@ -1,11 +1,14 @@
 """What several commands have in common: their options, and how they get at the settings."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
+
+from schemas.errors import ExternalError
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
@@ -81,17 +84,34 @@ def with_settings(run: "Callable[Concatenate[Settings, Arguments], None]") -> Ca
 def with_reached(run: "Callable[Concatenate[Settings, Arguments], None]") -> Callable[Arguments, None]:
     """Give a command the settings as its first argument, with broker and store of a `repmon up` that runs.
 
-    A group does nothing where one of its commands follows.
+    Where they cannot be reached, the error is followed by where they were looked for. A group does nothing where one of
+    its commands follows.
     """
 
     @wraps(run)
     def called(*args: Arguments.args, **named: Arguments.kwargs) -> None:
-        from jobs.embedded.folder import reached
-
-        if click.get_current_context().invoked_subcommand is None:
-            run(reached(_read()), *args, **named)
+        if click.get_current_context().invoked_subcommand is not None:
+            return
+        written = _read()
+        with told_where(written) as settings:
+            run(settings, *args, **named)
 
     return called
+
+
+@contextmanager
+def told_where(written: "Settings") -> "Iterator[Settings]":
+    """The settings with broker and store of a `repmon up` that runs; an error that they cannot be reached is noted
+    with where they were looked for."""
+    from jobs.embedded.reach import reached, where_from
+
+    try:
+        yield reached(written)
+    except ExternalError as error:
+        if error.unreachable:
+            for line in where_from(written, error.unreachable):
+                error.add_note(line)
+        raise
 
 
 def _read() -> "Settings":

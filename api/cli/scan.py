@@ -8,7 +8,7 @@ import msgspec
 
 from api.cli.durations import seconds
 from api.cli.lazy import command
-from api.cli.options import with_settings
+from api.cli.options import told_where, with_settings
 from api.cli.printing import print_json, print_line
 from api.cli.publishing import open_publisher
 from api.cli.scanning import open_scanner, scan_once, scan_until_stopped
@@ -20,7 +20,6 @@ from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import ask_about
 from jobs.blocklists.used_resources import resources_of
-from jobs.embedded.folder import reached
 from schemas.blocklists import in_force
 from schemas.settings import EveryMinutes, Settings, SettingsError
 from schemas.times import utc_now_ms
@@ -70,10 +69,12 @@ def scan_blocklists(
         raise SettingsError("--publish needs --ip or --domain")
     if as_json and not (asked or once):
         raise SettingsError("--json needs --once, --ip or --domain")
-    if asked:
-        settings = reached(written) if publish else written
-        raise click.exceptions.Exit(ask(settings, asked, publish=publish, as_json=as_json))
-    scan(with_every(reached(written), seconds(every, "--every")), once=once, as_json=as_json)
+    if asked and not publish:
+        raise click.exceptions.Exit(ask(written, asked, publish=False, as_json=as_json))
+    with told_where(written) as settings:
+        if asked:
+            raise click.exceptions.Exit(ask(settings, asked, publish=True, as_json=as_json))
+        scan(with_every(settings, seconds(every, "--every")), once=once, as_json=as_json)
 
 
 def ask(settings: Settings, asked: Sequence[Named], *, publish: bool, as_json: bool) -> int:

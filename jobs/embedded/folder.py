@@ -1,15 +1,14 @@
-"""The data folder of the embedded default: its lock, its secrets, and how other commands reach what runs in it."""
+"""The data folder of the embedded default: its lock, its secrets, and where what runs in it can be reached."""
 
 import fcntl
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
-from schemas.settings import ClickHouse, Kafka, Settings, SettingsError, names_broker, names_store
+from schemas.settings import ClickHouse, Kafka, SettingsError
 from streams.adapt.base import MAX_HASH_KEY_BYTES
 
 RUNNING = "running.json"
@@ -18,12 +17,6 @@ HASH_KEY = "hash.key"
 #: The value of `ingest.hash_key` that stands for "not set".
 UNSET_KEY = "change-me"
 KEY_LOST = "it keys the hashes of recipients: bring it back, or remove it to start with a new one"
-
-#: Fields that say where the running broker and store are and what they hold: never taken from a command's own settings.
-_KAFKA_PLACE = ("bootstrap", "static_assignment", "replication")
-_STORE_PLACE = ("url", "user", "password", "database", "path", "cluster")
-
-Section = TypeVar("Section", Kafka, ClickHouse)
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,42 +123,6 @@ class DataFolder:
     def announce(self, running: Running) -> None:
         """Let other commands of this user find us."""
         _write_private(self.path / RUNNING, msgspec.json.encode(running).decode())
-
-
-def reached(settings: Settings) -> Settings:
-    """The settings, with broker and store of what runs in the data folder, each where no other address is configured.
-
-    Other options of the two sections stay as they are configured.
-
-    Raises:
-        SettingsError: the folder's hash key cannot be used.
-    """
-    own_broker, own_store = names_broker(settings), names_store(settings)
-    if own_broker and own_store:
-        return settings
-    try:
-        folder = DataFolder(settings.embedded.data)
-        running = msgspec.json.decode((folder.path / RUNNING).read_bytes(), type=Running)
-        os.kill(running.pid, 0)
-    except (OSError, msgspec.DecodeError, SettingsError):
-        return settings
-    key = folder.hash_key(settings.ingest.hash_key)
-    return msgspec.structs.replace(
-        settings,
-        kafka=settings.kafka if own_broker else _with_options(running.kafka, settings.kafka, _KAFKA_PLACE),
-        clickhouse=settings.clickhouse
-        if own_store
-        else _with_options(running.clickhouse, settings.clickhouse, _STORE_PLACE),
-        ingest=msgspec.structs.replace(settings.ingest, hash_key=key),
-    )
-
-
-def _with_options(found: Section, own: Section, place: tuple[str, ...]) -> Section:
-    """`found`, with each option that `own` sets to something else than its default, but for those of its place."""
-    default = type(own)()
-    options = {name for name in own.__struct_fields__ if name not in place}
-    changed = {name: getattr(own, name) for name in options if getattr(own, name) != getattr(default, name)}
-    return msgspec.structs.replace(found, **changed)
 
 
 def _write_private(file: Path, text: str) -> None:

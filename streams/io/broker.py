@@ -46,7 +46,7 @@ def admin(kafka: Kafka, timeout_s: float = REACH_S) -> AdminClient:
         client = AdminClient(client_config(kafka), logger=client_log)
         client.list_topics(timeout=timeout_s)
     except (KafkaException, ValueError, TypeError) as error:
-        raise BrokerError(f"Kafka at {kafka.bootstrap}: {_reason(error)}") from error
+        raise _failed(f"Kafka at {kafka.bootstrap}", error) from error
     return client
 
 
@@ -101,7 +101,7 @@ def consumer(kafka: Kafka, group: str, **options: Any) -> Consumer:
     try:
         return Consumer(config, logger=client_log)
     except (KafkaException, ValueError, TypeError) as error:
-        raise BrokerError(f"Kafka at {kafka.bootstrap}: {_reason(error)}") from error
+        raise _failed(f"Kafka at {kafka.bootstrap}", error) from error
 
 
 class Publisher:
@@ -124,7 +124,7 @@ class Publisher:
         try:
             self._producer = Producer(config, logger=client_log)
         except (KafkaException, ValueError, TypeError) as error:
-            raise BrokerError(f"{self.where}: {_reason(error)}") from error
+            raise _failed(self.where, error) from error
 
     def publish(
         self, topic: str, key: bytes, value: bytes, partition: int = -1, done: Callable[[str], None] | None = None
@@ -142,7 +142,7 @@ class Publisher:
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as error:
-                raise BrokerError(f"{self.where}: {_reason(error)}") from error
+                raise _failed(self.where, error) from error
         self._producer.poll(0)
 
     def partitions(self, topic: str) -> int:
@@ -154,7 +154,7 @@ class Publisher:
         try:
             found = self._producer.list_topics(topic, timeout=REACH_S).topics.get(topic)
         except KafkaException as error:
-            raise BrokerError(f"{self.where}: {_reason(error)}") from error
+            raise _failed(self.where, error) from error
         if found is None or found.error is not None or not found.partitions:
             raise BrokerError(f"{self.where}: there is no topic {topic}; `repmon topics create` makes it")
         return len(found.partitions)
@@ -180,6 +180,12 @@ class Publisher:
 
 def _telling(done: Callable[[str], None]) -> Callable[[KafkaError | None, Message], None]:
     return lambda error, _message: done("" if error is None else error.str())
+
+
+def _failed(where: str, error: BaseException) -> BrokerError:
+    cause = error.args[0] if error.args else error
+    silent = isinstance(cause, KafkaError) and cause.code() in _REASONS
+    return BrokerError(f"{where}: {_reason(error)}", unreachable="kafka" if silent else "")
 
 
 def _reason(error: BaseException) -> str:

@@ -154,12 +154,15 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
                 autogenerate_session_id=False,
             )
     except (ClickHouseError, OSError, ImportError) as error:
-        raise StoreError(f"{where}: {first_line(error)}") from error
+        said = first_line(error)
+        unreachable = "clickhouse" if said.startswith(UNREACHABLE) else ""
+        raise StoreError(f"{where}: {said}", unreachable=unreachable) from error
     return Store(client, settings, where)
 
 
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")
 _NO_DATABASE = "(UNKNOWN_DATABASE)"
+UNREACHABLE = "cannot be reached"
 
 
 def first_line(error: BaseException) -> str:
@@ -168,8 +171,8 @@ def first_line(error: BaseException) -> str:
     if "Max retries exceeded" not in said and "HTTPConnection" not in said:
         return said[:500] + ("; `repmon migrate` makes it" if _NO_DATABASE in said else "")
     if cause := _ERRNO.search(said):
-        return f"cannot be reached: {cause[1].lower()}"
-    return "cannot be reached: no answer in time" if "time" in said else said[:500]
+        return f"{UNREACHABLE}: {cause[1].lower()}"
+    return f"{UNREACHABLE}: no answer in time" if "time" in said else said[:500]
 
 
 class ArrayParameter:

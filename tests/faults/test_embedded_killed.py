@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Message
 
 from jobs import simulate
-from jobs.embedded.folder import reached
+from jobs.embedded.reach import reached
 from schemas import topics
 from schemas.settings import Embedded, Settings
 from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS

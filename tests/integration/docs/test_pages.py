@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.embedded.folder import reached
+from jobs.embedded.reach import reached
 from schemas.settings import Embedded, Settings
 from schemas.topics import MAIL_EVENTS
 from streams.io.broker import Publisher

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobs import simulate
-from jobs.embedded.folder import reached
+from jobs.embedded.reach import reached
 from schemas.settings import Embedded, Settings
 from schemas.times import utc_now_ms
 from streams.io.broker import Publisher

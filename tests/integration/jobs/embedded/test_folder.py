@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.embedded.folder import HASH_KEY, RUNNING, UNSET_KEY, DataFolder, Running, reached
+from jobs.embedded.folder import HASH_KEY, RUNNING, UNSET_KEY, DataFolder, Running
+from jobs.embedded.reach import reached
 from schemas.settings import ClickHouse, Embedded, Kafka, Settings, SettingsError
 from tests.support.root import ROOT
 

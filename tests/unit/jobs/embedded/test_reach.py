@@ -1,0 +1,67 @@
+"""Where a running `repmon up` is looked for, and what is said where there is none."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jobs.embedded.folder import RUNNING, Running
+from jobs.embedded.reach import look, reached, where_from
+from schemas.settings import ClickHouse, Embedded, Kafka, Settings
+
+ELSEWHERE = ClickHouse(url="http://127.0.0.1:18123")
+
+
+def told(folder: Path, section: str = "clickhouse") -> list[str]:
+    return where_from(Settings(embedded=Embedded(data=str(folder))), section)
+
+
+def announce(folder: Path, pid: int) -> None:
+    running = Running(pid=pid, kafka=Kafka(bootstrap="127.0.0.1:19092"), clickhouse=ELSEWHERE, api="")
+    (folder / RUNNING).write_bytes(msgspec.json.encode(running))
+
+
+def ended() -> int:
+    """The id of a process that has ended."""
+    if (pid := os.fork()) == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+def test_folder_that_is_not_there_is_named_with_its_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = told(Path("data"))
+    assert first == f"a running `repmon up` was looked for in {tmp_path / 'data'}: there is no such folder"
+    for way in ("--data FOLDER", "-c FILE", "REPMON_EMBEDDED__DATA", "REPMON_CLICKHOUSE__URL"):
+        assert way in second
+
+
+def test_folder_in_which_nothing_runs_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
+    assert told(tmp_path)[0].endswith(f"{tmp_path}: nothing runs in it (running.json is missing)")
+
+
+def test_one_that_was_killed_is_named_by_its_process(tmp_path: Path) -> None:
+    announce(tmp_path, pid := ended())
+    assert told(tmp_path)[0].endswith(f"the one that ran in it, process {pid}, has ended")
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / RUNNING).write_text("{")
+    assert f"{RUNNING}: Input data was truncated" in told(tmp_path)[0]
+
+
+def test_one_that_runs_gives_its_addresses_and_is_named_where_they_do_not_answer(tmp_path: Path) -> None:
+    announce(tmp_path, os.getpid())
+    settings = Settings(embedded=Embedded(data=str(tmp_path)))
+    assert reached(settings).clickhouse == ELSEWHERE
+    assert look(settings).running is not None
+    assert told(tmp_path) == [f"`repmon up`, process {os.getpid()}, runs in {tmp_path}, and gave this address"]
+
+
+def test_address_that_is_set_is_named_as_the_reason(tmp_path: Path) -> None:
+    settings = Settings(clickhouse=ELSEWHERE, embedded=Embedded(data=str(tmp_path)))
+    (line,) = where_from(settings, "clickhouse")
+    assert line.startswith("this address is set in [clickhouse] or REPMON_CLICKHOUSE__URL")
+    assert len(where_from(settings, "kafka")) == 2, "of the broker nothing is set"
