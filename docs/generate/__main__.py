@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import metrics, settings, top
+from docs.generate import commands, metrics, settings, top
 
 FOLDER = Path(__file__).parents[1]
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings.page, "metrics.md": metrics.page, "top.md": top.page}
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands.page,
+    "settings.md": settings.page,
+    "metrics.md": metrics.page,
+    "top.md": top.page,
+}
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
 """Pages that are made from the code are as the code would make them now, and every setting has its meaning."""
 
+import click
 import pytest
 from msgspec import Struct
 
-from docs.generate import settings
+from api.cli.lazy import LazyGroup
+from api.cli.main import app
+from docs.generate import commands, settings
 from docs.generate.__main__ import FOLDER, PAGES
 from docs.generate.metrics import registries
 from schemas.settings_file import ONE_UNDERSCORE
@@ -51,3 +54,13 @@ def test_every_metric_says_what_it_counts() -> None:
         for each in metrics.collect():
             assert each.name.startswith(f"repmon_{stage}_")
             assert each.documentation.endswith("."), each.name
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    assert isinstance(app, LazyGroup)
+    found = dict(commands.commands(app))
+    assert {("up",), ("policy", "apply"), ("alerts", "ack")} < found.keys()
+    for words, command in found.items():
+        assert command.help, words
+        for option in command.params:
+            assert not isinstance(option, click.Option) or option.help, (words, option.name)
