@@ -13,6 +13,7 @@ from benchmarks.results import Figure
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.setup.topics import remake_topics
 from schemas import topics
+from schemas.alert import AlertEvent
 from schemas.change import Change
 from schemas.settings import Kafka, MonitorSettings
 from streams.io.broker import Publisher
@@ -39,6 +40,9 @@ class Idle:
 
     def not_good(self) -> set[str]:
         return set()
+
+    def judge_pools(self, _now_ms: int) -> list[AlertEvent]:
+        return []
 
     def forget(self) -> None:
         """Nothing is kept."""
