@@ -250,7 +250,7 @@ def test_resolved_alert_cannot_be_acknowledged(ground: Ground) -> None:
     ("changes", "fault"),
     [
         ({"rule": "speed"}, "--rule: .* has no rule 'speed'; it has complaint, failure"),
-        ({"at_most": "dreadful"}, "--level: 'dreadful' is none of none, watch"),
+        ({"at_most": "dreadful"}, "--level: 'dreadful' is not one of none, watch"),
         ({"until_ms": NOW_MS}, "--until: .* is over"),
         ({"until_ms": NOW_MS + 401 * 24 * HOUR_MS}, "--until: .* more than 400 days ahead"),
         ({"by": " "}, "--by: is empty"),
