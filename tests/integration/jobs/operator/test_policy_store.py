@@ -261,7 +261,7 @@ def test_version_that_is_none_or_several_is_refused(store: Store) -> None:
         apply(store, text, "t", "jane", "agreed", number)
     with pytest.raises(PolicyError, match="no policy with version 'other' was applied"):
         named(store, "other")
-    with pytest.raises(PolicyError, match="version 'strict@' means several: strict@"):
+    with pytest.raises(PolicyError, match="version 'strict@' matches several: strict@"):
         named(store, "strict@")
     with pytest.raises(PolicyError, match="no policy with version ''"):
         named(store, "")
