@@ -17,12 +17,12 @@ from dashboards.model import (
     GraphStyle,
     GridPos,
     Link,
+    MappedValue,
     Matcher,
     Mode,
     Panel,
     Property,
     Row,
-    Shown,
     StatOptions,
     TableOptions,
     TableStyle,
@@ -52,7 +52,7 @@ DURATION = "s"
 NO_THRESHOLDS = Thresholds(steps=(ThresholdStep(color="transparent"),))
 
 
-class Placed(NamedTuple):
+class PlacedPanel(NamedTuple):
     """A panel and the room it takes, on a grid 24 wide."""
 
     panel: Panel
@@ -64,7 +64,7 @@ class Group(NamedTuple):
     """A row's heading and its panels, left to right and then down."""
 
     title: str
-    panels: tuple[Placed, ...]
+    panels: tuple[PlacedPanel, ...]
 
 
 def stats(title: str, sql: str, colors: dict[str, str], description: str = "") -> Panel:
@@ -181,7 +181,7 @@ def _override(column: str, *properties: Property) -> FieldOverride:
 
 
 def _level_properties() -> tuple[Property, Property]:
-    shown = {level: Shown(color=color, index=i) for i, (level, color) in enumerate(LEVEL_COLORS.items())}
+    shown = {level: MappedValue(color=color, index=i) for i, (level, color) in enumerate(LEVEL_COLORS.items())}
     return (
         Property(id="custom.cellOptions", value=CellOptions(type="color-text")),
         Property(id="mappings", value=(ValueMapping(options=shown),)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dashboards.build import RATIO, Group, Placed, graph, table_panel
+from dashboards.build import RATIO, Group, PlacedPanel, graph, table_panel
 from dashboards.fleet import RATE_COLUMNS
 from dashboards.limits import Drawn, Limits
 from dashboards.model import QueryVariable, VariableQuery
@@ -166,23 +166,23 @@ def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
             complainable=COMPLAINABLE,
         )
 
-    def over_time(title: str, numerator: str, denominator: str, drawn: Drawn) -> Placed:
+    def over_time(title: str, numerator: str, denominator: str, drawn: Drawn) -> PlacedPanel:
         sql = rate_over_time(numerator, denominator, THIS_CUSTOMER, feedback_loop)
-        return Placed(graph(title, sql, unit=RATIO, limits=drawn), 8, 8)
+        return PlacedPanel(graph(title, sql, unit=RATIO, limits=drawn), 8, 8)
 
     ratios = RATE_COLUMNS
     return Group(
         "Customer: $customer",
         (
-            Placed(table_panel("Standing", filled(STANDING), ratios=ratios, levels=("Standing", "Judged")), 24, 5),
-            Placed(graph("Scores, day by day", filled(SCORES), unit="none"), 24, 6),
+            PlacedPanel(table_panel("Standing", filled(STANDING), ratios=ratios, levels=("Standing", "Judged")), 24, 5),
+            PlacedPanel(graph("Scores, day by day", filled(SCORES), unit="none"), 24, 6),
             over_time("Complaint rate", COMPLAINED, COMPLAINABLE, limits.complaint),
             over_time("Failure rate", FAILED, FINISHED, limits.failure),
             over_time("Block rate", BLOCKED, FINISHED, limits.block),
-            Placed(table_panel("Outcomes by provider", filled(PROVIDERS), ratios=ratios), 14, 8),
-            Placed(table_panel("Addresses it sends from", filled(IPS), ratios=ratios), 10, 8),
-            Placed(table_panel("Bounce classes", filled(BOUNCES)), 24, 8),
-            Placed(
+            PlacedPanel(table_panel("Outcomes by provider", filled(PROVIDERS), ratios=ratios), 14, 8),
+            PlacedPanel(table_panel("Addresses it sends from", filled(IPS), ratios=ratios), 10, 8),
+            PlacedPanel(table_panel("Bounce classes", filled(BOUNCES)), 24, 8),
+            PlacedPanel(
                 table_panel(
                     "Alerts",
                     filled(ALERTS),

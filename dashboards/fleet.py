@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dashboards.build import LEVEL_COLORS, RATIO, Group, Placed, graph, stats, table_panel
+from dashboards.build import LEVEL_COLORS, RATIO, Group, PlacedPanel, graph, stats, table_panel
 from dashboards.limits import Limits
 from dashboards.model import Link
 from dashboards.rates import (
@@ -186,7 +186,7 @@ def fleet(feedback_loop: Sequence[str], limits: Limits, dashboard_uid: str) -> G
     )
 
 
-def _customers(feedback_loop: Sequence[str], dashboard_uid: str) -> tuple[Placed, ...]:
+def _customers(feedback_loop: Sequence[str], dashboard_uid: str) -> tuple[PlacedPanel, ...]:
     """How many customers have which standing, and the worst of them."""
     this_customer = Link(
         title="Show this customer",
@@ -206,10 +206,10 @@ def _customers(feedback_loop: Sequence[str], dashboard_uid: str) -> tuple[Placed
         links=(("Customer", this_customer),),
         description="By standing, then complaint rate. Rates are of the last 24 hours.",
     )
-    return Placed(standings, 24, 4), Placed(worst, 24, 10)
+    return PlacedPanel(standings, 24, 4), PlacedPanel(worst, 24, 10)
 
 
-def _rates(feedback_loop: Sequence[str], limits: Limits) -> tuple[Placed, ...]:
+def _rates(feedback_loop: Sequence[str], limits: Limits) -> tuple[PlacedPanel, ...]:
     """The rates of all customers together."""
     complaints = graph(
         "Fleet complaint rate",
@@ -225,10 +225,10 @@ def _rates(feedback_loop: Sequence[str], limits: Limits) -> tuple[Placed, ...]:
         limits=limits.failure,
         description="Hard bounces and expired mail per recipient whose fate is known.",
     )
-    return Placed(complaints, 12, 8), Placed(failures, 12, 8)
+    return PlacedPanel(complaints, 12, 8), PlacedPanel(failures, 12, 8)
 
 
-def _events(feedback_loop: Sequence[str]) -> tuple[Placed, ...]:
+def _events(feedback_loop: Sequence[str]) -> tuple[PlacedPanel, ...]:
     """What became of messages, and the alerts."""
     outcomes = graph("Events per minute by outcome", fill(OUTCOMES, feedback_loop), stacked=True, colors=OUTCOME_COLORS)
     alerts = graph(
@@ -238,10 +238,10 @@ def _events(feedback_loop: Sequence[str]) -> tuple[Placed, ...]:
         colors=ALERT_COLORS,
         description="Alerts opened or escalated, by the level they reached.",
     )
-    return Placed(outcomes, 12, 8), Placed(alerts, 12, 8)
+    return PlacedPanel(outcomes, 12, 8), PlacedPanel(alerts, 12, 8)
 
 
-def _listings(feedback_loop: Sequence[str]) -> tuple[Placed, ...]:
+def _listings(feedback_loop: Sequence[str]) -> tuple[PlacedPanel, ...]:
     """What is on blocklists."""
     open_listings = table_panel(
         "Open blocklist listings",
@@ -257,4 +257,4 @@ def _listings(feedback_loop: Sequence[str]) -> tuple[Placed, ...]:
         fill(POOLS, feedback_loop),
         description="Of addresses; hours are added up over listings.",
     )
-    return Placed(open_listings, 24, 8), Placed(pools, 24, 6)
+    return PlacedPanel(open_listings, 24, 8), PlacedPanel(pools, 24, 6)

@@ -70,7 +70,7 @@ class Color(Part, frozen=True, kw_only=True, omit_defaults=True):
     fixed_color: str = ""
 
 
-class Shown(Part, frozen=True, kw_only=True):
+class MappedValue(Part, frozen=True, kw_only=True):
     """How a value that is a word is shown."""
 
     color: str
@@ -80,7 +80,7 @@ class Shown(Part, frozen=True, kw_only=True):
 class ValueMapping(Part, frozen=True, kw_only=True, tag_field="type", tag="value"):
     """Colours for words."""
 
-    options: dict[str, Shown]
+    options: dict[str, MappedValue]
 
 
 class Link(Part, frozen=True, kw_only=True):

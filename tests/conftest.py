@@ -21,7 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n 2 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
-    share a fixture of their module, since each would start its own. Any other test goes to whoever is free.
+    share a fixture of their module, since each would start its own. Any other test goes to the process that is free.
 
     The largest groups are begun first, then the tests in the order of their folders; the quick ones of `unit` come
     last, so that nobody waits for a slow one in the end.

@@ -19,7 +19,7 @@ from jobs.resend.dead_letters import (
     Chosen,
     DeadLetterError,
     Letter,
-    Reason,
+    LetterReason,
     letter_named,
     newest,
     oldest_first,
@@ -60,7 +60,7 @@ def list_letters(
     """
     chosen = _chosen(topic, reason, since)
     store = open_store(settings.clickhouse)
-    found: list[Letter] | list[Reason]
+    found: list[Letter] | list[LetterReason]
     found = summary(store, chosen, limit + 1) if by_reason else newest(store, chosen, limit + 1)
     store.close()
     for each in found[:limit]:

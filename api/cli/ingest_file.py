@@ -16,7 +16,7 @@ from api.cli.printing import print_line, print_note
 from api.cli.publishing import open_publisher
 from api.cli.reading import default_customer, format_option
 from api.stack.adapting import adapt_context
-from api.text.bad_file import refuse_packed, told
+from api.text.bad_file import refuse_packed, unread_notes
 from jobs.resend.file_kind import KeepsHead
 from jobs.resend.ingest_file import moved_to, read_events, send_file
 from schemas.settings import Settings, SettingsError
@@ -51,7 +51,7 @@ def ingest_file(settings: Settings, path: str, format_name: str, customer: str, 
     publisher.flush()
     if not source.head.strip():
         print_note(f"{path}: is empty")
-    notes = list(told(sent.events, sent.bad, source.head, format_name, context))
+    notes = list(unread_notes(sent.events, sent.bad, source.head, format_name, context))
     for note in notes:
         print_note(f"{path}: {note}")
     print_line(f"sent {sent.events:,} events; {sent.bad.count:,} records could not be read")

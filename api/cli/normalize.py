@@ -16,7 +16,7 @@ from api.cli.lazy import command
 from api.cli.options import with_settings
 from api.cli.reading import default_customer, format_option
 from api.stack.adapting import adapt_context
-from api.text.bad_file import refuse_packed, told
+from api.text.bad_file import refuse_packed, unread_notes
 from api.text.harmless import harmless, harmless_json
 from jobs.resend.bad_records import BadRecord, BadRecords
 from jobs.resend.file_kind import HEAD_BYTES
@@ -65,7 +65,7 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name:
         else:
             events += 1
             out.write(harmless_json(_ENCODER.encode(found).decode()).encode() + b"\n")
-    for line in told(events, bad, raw[:HEAD_BYTES], format_name, context):
+    for line in unread_notes(events, bad, raw[:HEAD_BYTES], format_name, context):
         problems.write(f"{harmless(line)}\n")
     out.flush()
     return bool(events) or not (bad.count or failed)

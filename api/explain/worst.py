@@ -41,7 +41,7 @@ WHERE customer IN {customers:Array(String)} AND level != 'good'
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class WorstRate:
     """A rate over 24 h. `counts` are its numerator and denominator, where they are known; without `enough` the
     denominator is below the minimum volume of every rule that judges the rate over 24 h."""
 
@@ -66,10 +66,10 @@ class WorstLine:
     rule: str
     overridden: bool
     volume: int
-    complaint: Rate
-    failure: Rate
-    block: Rate
-    exposure: Rate
+    complaint: WorstRate
+    failure: WorstRate
+    block: WorstRate
+    exposure: WorstRate
     score: int | None
 
 
@@ -131,18 +131,18 @@ def read_counts(
 
 def rate_of(
     metric: Metric, rules: Sequence[Rule], counts: WindowCounts | None, stored: float, *, expired_is_failure: bool
-) -> Rate:
+) -> WorstRate:
     """The rate over 24 h, and whether it is of enough to be judged by one of the rules.
 
     It is the `stored` ratio where nothing was counted now, and of exposure: mail through listed addresses takes long to
     read.
     """
     if counts is None or metric == "exposure":
-        return Rate(stored)
+        return WorstRate(stored)
     numerator, denominator = measured(metric, counts, expired_is_failure)
     least = [dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)]
     ratio = min(numerator, denominator) / denominator if denominator > 0 else 0.0
-    return Rate(ratio, (numerator, denominator), denominator >= min(least, default=1))
+    return WorstRate(ratio, (numerator, denominator), denominator >= min(least, default=1))
 
 
 def judges(rule: Rule, metric: Metric) -> bool:

@@ -30,10 +30,10 @@ def why_store(settings: Settings) -> tuple[bool, str]:
     return True, "clickhouse.path" if settings.clickhouse.path else "clickhouse.url names no other"
 
 
-class Embedded:
+class EmbeddedParts:
     """The broker and the store that a stack brings with it; each is None where it uses another.
 
-    `why` replaces the reason that is told, where it is none of the settings.
+    `why` replaces the reason that is shown, where it is not one of the settings.
     """
 
     def __init__(self, settings: Settings, folder: DataFolder, why: str = "") -> None:

@@ -33,10 +33,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     threading.excepthook = _thread_ended
     loop = asyncio.new_event_loop()
     task = loop.create_task(main)
-    told = iter((task.cancel,))
+    cancels = iter((task.cancel,))
 
     def interrupted() -> None:
-        for cancel in told:  # only once: what is being stopped is not to be interrupted in that
+        for cancel in cancels:  # only once: what is being stopped is not to be interrupted in that
             cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):

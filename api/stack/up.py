@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from api.stack.broker_watch import BrokerWatch
-from api.stack.embedded import Embedded
+from api.stack.embedded import EmbeddedParts
 from api.stack.interface import Interface
 from api.stack.running import tune_memory
 from api.stack.stages import IngestThread, MonitorStage
@@ -26,7 +26,7 @@ log = logging.getLogger("repmon.stack")
 
 #: How long a stop may count on what was acknowledged, in s. At 30,000 events/s the largest backlog takes 5.
 DRAIN_S = 30.0
-#: How long a stage may take to end once it is told to and nothing is left to count, in s.
+#: How long a stage may take to end once it is asked to and nothing is left to count, in s.
 JOIN_S = 1.5
 #: How long what is judged may take to end once ingest has ended, and once its queries are killed, in s. What is not
 #: judged is judged at the next start, when everybody is.
@@ -43,7 +43,8 @@ class Stack:
     """All stages of one process. Use as `async with`; `failed` is set with an error that ends the run.
 
     Broker and store are embedded, each where the settings name no other. `tell` is given a line for each stage as it
-    comes up and as it goes down, and `why` is the reason told for broker and store, where it is none of the settings.
+    comes up and as it goes down, and `why` is the reason shown for broker and store, where it is not one of the
+    settings.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Stack:
         #: After a stop: whether everything acknowledged to a producer is counted.
         self.drained = True
         self.folder = DataFolder(settings.embedded.data)
-        self._embedded = Embedded(settings, self.folder, why)
+        self._embedded = EmbeddedParts(settings, self.folder, why)
         self._ingest: IngestThread | None = None
         #: None too while the broker's topics are remade; its judge stays until there is another.
         self._monitor: MonitorStage | None = None
@@ -170,7 +171,7 @@ class Stack:
         self.folder.give_back(unlock=all(ended))
 
     async def let_producers_end(self) -> None:
-        """Nobody who produces is made to wait any more: those who run along are told to end, and have little left."""
+        """No producer is made to wait any more: those who run along are asked to end, and have little left."""
         if self._watch is not None:
             await self._watch.stop(self._drain_s if self._can_drain() else 0.0)
 

@@ -1,4 +1,4 @@
-"""What is told of a file of which some or all could not be read."""
+"""What is said of a file of which some or all could not be read."""
 
 import shlex
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def refuse_packed(head: bytes, path: str, command: str) -> None:
     raise AdaptError(f"{path}: is {kind}; make text of it first: {line}")
 
 
-def told(events: int, bad: BadRecords, head: bytes, format_name: str, context: Context) -> Iterator[str]:
+def unread_notes(events: int, bad: BadRecords, head: bytes, format_name: str, context: Context) -> Iterator[str]:
     """A line for each reason why records are bad, and, where not most of the file was understood, one for the format
     that it more likely is of."""
     yield from bad.lines()

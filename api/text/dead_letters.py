@@ -4,13 +4,13 @@ from base64 import b64encode
 from datetime import UTC, datetime
 
 from api.text.harmless import harmless
-from jobs.resend.dead_letters import Letter, Reason, Replay
+from jobs.resend.dead_letters import Letter, LetterReason, Replay
 from jobs.resend.replay import ReplayOutcome
 
 
-def as_line(found: Letter | Reason) -> str:
+def as_line(found: Letter | LetterReason) -> str:
     """A letter, or how often a reason was given, as one line of text."""
-    if isinstance(found, Reason):
+    if isinstance(found, LetterReason):
         replayed = f", {found.replayed:,} replayed" if found.replayed else ""
         last = f"last {utc(found.last_ms)} {found.example}"
         return f"{found.letters:>9,} x {harmless(found.reason)}  ({harmless(found.topic)}, {last}{replayed})"
@@ -18,9 +18,9 @@ def as_line(found: Letter | Reason) -> str:
     return f"{found.short}  {utc(found.time_ms)}  {harmless(found.topic)}  {harmless(found.reason)}{replayed}"
 
 
-def as_object(found: Letter | Reason) -> dict[str, object]:
+def as_object(found: Letter | LetterReason) -> dict[str, object]:
     """The same for a program. Times are RFC 3339, or null."""
-    if isinstance(found, Reason):
+    if isinstance(found, LetterReason):
         return {
             "topic": found.topic,
             "reason": found.reason,

@@ -75,8 +75,8 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
     judged = f"{_standing(scope.standing)}{since}"
     if scope.suspended:
-        noted = scope.suspended
-        yield f"{name}: suspended since {noted.time} by {noted.by}: {noted.why}; judged {judged}"
+        by_whom = scope.suspended
+        yield f"{name}: suspended since {by_whom.time} by {by_whom.by}: {by_whom.why}; judged {judged}"
     else:
         yield f"{name}: {judged}"
     if (overall := scope.scores["overall"]) is not None:

@@ -8,7 +8,7 @@ def harmless(text: str) -> str:
     """Text that is one line and cannot steer a terminal: what is not printed as itself is escaped (`\\x1b`, `\\n`).
 
     Tabs and the blanks of other scripts are kept. What has a meaning for `rich` (markup, emoji codes) is left alone: it
-    is for whoever prints to take it as text.
+    is for the printer to take it as text.
     """
     return text if text.isprintable() else "".join(map(_escaped, text))
 

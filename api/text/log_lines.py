@@ -15,5 +15,5 @@ class HarmlessFormatter(logging.Formatter):
         return harmless(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
-        """A traceback, over several lines, each of which can be told from a record by the blanks before it."""
+        """A traceback, over several lines, each distinguished from a record by the blanks before it."""
         return indent(harmless_lines(super().formatException(ei)), "  ")

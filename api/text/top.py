@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from api.explain.worst import Rate, WorstLine
+from api.explain.worst import WorstLine, WorstRate
 from api.text.columns import GAP, Column, cell, fitted, line, padded, shortened
 from api.text.harmless import harmless
 from api.text.listings import age
@@ -124,7 +124,7 @@ def _age(customer: WorstLine, now_ms: int) -> str:
     return age(max(0, now_ms - customer.since_ms) / 1000)
 
 
-def _rate(which: Callable[[WorstLine], Rate], customer: WorstLine, _: int, width: int) -> str:
+def _rate(which: Callable[[WorstLine], WorstRate], customer: WorstLine, _: int, width: int) -> str:
     """The rate; where it is of too few, how many of how many."""
     rate = which(customer)
     if rate.enough or rate.counts is None:
@@ -134,14 +134,14 @@ def _rate(which: Callable[[WorstLine], Rate], customer: WorstLine, _: int, width
     return said if len(said) <= width else f"{numerator}/{denominator}"
 
 
-def _in_full(rate: Rate) -> str:
+def _in_full(rate: WorstRate) -> str:
     if rate.enough or rate.counts is None:
         return percent(rate.ratio)
     numerator, denominator = rate.counts
     return f"{percent(rate.ratio)} ({numerator:,} of {denominator:,}, too few)" if denominator else "-"
 
 
-def _of_rate(heading: str, importance: int, which: Callable[[WorstLine], Rate]) -> Shown:
+def _of_rate(heading: str, importance: int, which: Callable[[WorstLine], WorstRate]) -> Shown:
     column = Column(heading, 10, 13, importance, right=True)
     return Shown(column, partial(_rate, which), lambda each: "" if which(each).enough else "dim")
 

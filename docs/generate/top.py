@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from api.explain.worst import Rate, WorstLine
+from api.explain.worst import WorstLine, WorstRate
 from api.text.top import COLUMNS, plain, table
 
 HEAD = """# The live table
@@ -52,7 +52,7 @@ characters are shown escaped (`\\x1b`).
 """
 NOW_MS = 1_764_547_200_000
 MINUTE_MS = 60_000
-NOTHING = Rate(0.0)
+NOTHING = WorstRate(0.0)
 
 
 def _line(
@@ -68,9 +68,9 @@ def _line(
         rule=rule,
         overridden=overridden,
         volume=volume,
-        complaint=Rate(complained[0] / of_loop if of_loop else 0.0, complained, of_loop >= 1_000),
-        failure=Rate(failed / volume, (failed, volume), volume >= least),
-        block=Rate(blocked / volume, (blocked, volume), volume >= least),
+        complaint=WorstRate(complained[0] / of_loop if of_loop else 0.0, complained, of_loop >= 1_000),
+        failure=WorstRate(failed / volume, (failed, volume), volume >= least),
+        block=WorstRate(blocked / volume, (blocked, volume), volume >= least),
         exposure=NOTHING,
         score=score,
     )

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: How many reasons are told apart. A reason that names what a record says is another in every record.
+#: How many reasons are distinguished. A reason that names what a record says differs in every record.
 MOST_REASONS = 1_000
-#: How many reasons are told.
+#: How many reasons are shown.
 SHOWN = 10
 #: Numbers, and what is quoted from a record, differ where the reason is the same.
 VARYING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\d+""")
@@ -31,7 +31,7 @@ class BadRecord:
 
 
 @dataclass(slots=True)
-class Reason:
+class BadReason:
     """One reason: the first record that has it, and how many have."""
 
     first: BadRecord
@@ -47,7 +47,7 @@ class BadRecords:
 
     def __init__(self) -> None:
         self.count = 0
-        self._reasons: dict[str, Reason] = {}
+        self._reasons: dict[str, BadReason] = {}
 
     def add(self, bad: BadRecord) -> None:
         """Count one."""
@@ -56,10 +56,10 @@ class BadRecords:
         if (known := self._reasons.get(key)) is not None:
             known.count += 1
         elif len(self._reasons) < MOST_REASONS:
-            self._reasons[key] = Reason(bad)
+            self._reasons[key] = BadReason(bad)
 
     @property
-    def reasons(self) -> list[Reason]:
+    def reasons(self) -> list[BadReason]:
         """The reasons, the most frequent first; of those as frequent, the one met first."""
         return sorted(self._reasons.values(), key=lambda each: -each.count)
 

@@ -90,7 +90,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     masked: str
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
+class LetterReason(msgspec.Struct, frozen=True, kw_only=True):
     """How many letters of a topic have one reason; numbers in it are N. `example` is the last one's short id."""
 
     topic: str
@@ -132,14 +132,14 @@ def newest(store: Store, chosen: Chosen, limit: int) -> list[Letter]:
     return _letters(store, NEWEST, chosen, limit=limit)
 
 
-def summary(store: Store, chosen: Chosen, limit: int) -> list[Reason]:
+def summary(store: Store, chosen: Chosen, limit: int) -> list[LetterReason]:
     """The reasons by their number of letters, the most frequent first.
 
     Raises:
         StoreError: the store failed.
     """
     rows = store.rows(SUMMARY, {**_parameters(chosen), "limit": limit})
-    return [msgspec.convert(dict(zip(Reason.__struct_fields__, row, strict=True)), Reason) for row in rows]
+    return [msgspec.convert(dict(zip(LetterReason.__struct_fields__, row, strict=True)), LetterReason) for row in rows]
 
 
 def oldest_first(store: Store, chosen: Chosen, until_ms: int, *, again: bool) -> Iterator[Letter]:

@@ -1,6 +1,6 @@
 """What a judgement makes of the alerts of its subject, by all that is known besides. Pure.
 
-What made an alert change is told by the judgement before and by this one, and only what those two can prove is said.
+What made an alert change is found from the judgement before and this one, and only what those two can prove is said.
 See docs/alerts.md for what each word promises.
 """
 

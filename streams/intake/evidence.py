@@ -1,4 +1,4 @@
-"""What is kept one by one, beside the counts: negative events, listings, dead letters, mail nobody wanted.
+"""What is kept one by one, next to the counts: negative events, listings, dead letters, mail nobody wanted.
 
 Hardly an event in a hundred is one of these. All of it may be stored again harmlessly: rows are known by source and
 position.

@@ -102,8 +102,8 @@ class IngestWorker:
             self._flusher.close()
 
     def abandon(self) -> None:
-        """Once told to stop, end as soon as the flush under way has: what is taken and not stored is left to whoever
-        takes it next."""
+        """Once asked to stop, end as soon as the flush under way has. What is taken and not stored is left to the next
+        worker."""
         self._flusher.ending.set()
         self._flusher.abandoned.set()
 

@@ -1,4 +1,4 @@
-"""Whether the chDB engine of this process runs, as told by the names of its threads (Linux)."""
+"""Whether the chDB engine of this process runs, as the names of its threads show (Linux)."""
 
 from pathlib import Path
 

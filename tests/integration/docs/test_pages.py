@@ -40,7 +40,7 @@ NOT_RUN = {
     r"docker compose": "needs Docker; tests/unit/deploy holds its files against the project",
     r"repmon (zones test|scan-blocklists)\b": "asks blocklists through the reader's own resolvers",
 }
-#: What goes on until it is told to stop.
+#: What runs until it is asked to stop.
 GOES_ON = r"repmon (up|collect)\b"
 #: What changes nothing, so that it may be asked again.
 ASKS = (

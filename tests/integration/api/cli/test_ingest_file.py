@@ -31,7 +31,7 @@ def run(kafka: Kafka, folder: Path, content: bytes, *words: str) -> tuple[int, s
 
 
 @pytest.mark.parametrize("source", ["log", "-"])
-def test_file_of_another_format_is_told_in_two_lines_with_its_likely_format(
+def test_file_of_another_format_is_reported_in_two_lines_with_its_likely_format(
     embedded_kafka: Kafka, tmp_path: Path, source: str
 ) -> None:
     code, said, errors = run(embedded_kafka, tmp_path, KUMOMTA * 10, "--format", "postfix", source)
@@ -42,7 +42,7 @@ def test_file_of_another_format_is_told_in_two_lines_with_its_likely_format(
     assert errors[1] == f"{source}: looks like KumoMTA: --format kumomta"
 
 
-def test_file_of_which_nothing_was_understood_and_nothing_was_bad_is_told_too(
+def test_file_of_which_nothing_was_understood_and_nothing_was_bad_is_reported_too(
     embedded_kafka: Kafka, tmp_path: Path
 ) -> None:
     """Many formats pass over events that they do not count."""
@@ -74,7 +74,9 @@ def test_empty_file_is_said_to_be_empty(embedded_kafka: Kafka, tmp_path: Path) -
     assert (code, said, errors) == (0, "sent 0 events; 0 records could not be read\n", ["log: is empty"])
 
 
-def test_few_bad_lines_are_told_with_their_places_and_no_other_format(embedded_kafka: Kafka, tmp_path: Path) -> None:
+def test_few_bad_lines_are_reported_with_their_places_and_no_other_format(
+    embedded_kafka: Kafka, tmp_path: Path
+) -> None:
     code, _, errors = run(embedded_kafka, tmp_path, KUMOMTA + b"oops\n", "--format", "kumomta", "log")
     assert code == 0
     assert len(errors) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.explain.worst import Rate, WorstLine, worst
+from api.explain.worst import WorstLine, WorstRate, worst
 from api.stack.worst_now import WorstNow
 from jobs.operator.decisions import add_override, end_override
 from jobs.operator.suspensions import suspend
@@ -41,12 +41,12 @@ def test_rate_of_too_few_says_so_and_a_rate_of_enough_does_not(ground: Ground) -
     assert list(found) == ["bad customer", "acme customer"]
     acme = found["acme customer"]
     assert (acme.standing, acme.volume, acme.rule) == ("good", 545, "")
-    assert acme.complaint == Rate(7 / 545, (7, 545), enough=False)
-    assert acme.failure == Rate(0.0, (0, 545), enough=True)
+    assert acme.complaint == WorstRate(7 / 545, (7, 545), enough=False)
+    assert acme.failure == WorstRate(0.0, (0, 545), enough=True)
     bad = found["bad customer"]
     assert (bad.standing, bad.rule, bad.since_ms) == ("critical", "failure", NOW_MS)
-    assert bad.block == Rate(50 / 1_100, (50, 1_100), enough=True)
-    assert bad.complaint == Rate(0.0, (0, 900), enough=False)
+    assert bad.block == WorstRate(50 / 1_100, (50, 1_100), enough=True)
+    assert bad.complaint == WorstRate(0.0, (0, 900), enough=False)
 
 
 def test_what_is_enough_is_what_the_policy_says(ground: Ground) -> None:
@@ -65,7 +65,7 @@ def test_stream_that_stands_badly_has_its_own_line(ground: Ground) -> None:
     ground.judge().judge_customers(["bad"], NOW_MS)
     found = shown(ground)
     assert set(found) == {"bad customer", "bad stream:news"}
-    assert found["bad stream:news"].failure == Rate(150 / 1_100, (150, 1_100), enough=True)
+    assert found["bad stream:news"].failure == WorstRate(150 / 1_100, (150, 1_100), enough=True)
     assert found["bad customer"].volume == 101_100
 
 

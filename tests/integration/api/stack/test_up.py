@@ -120,7 +120,7 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
     assert ended.endswith("repmon: stopped; everything acknowledged is counted\n")
 
 
-def test_told_to_stop_while_it_starts_it_takes_down_what_is_up(tmp_path: Path) -> None:
+def test_asked_to_stop_while_it_starts_it_takes_down_what_is_up(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     environment = {**os.environ, "REPMON_EMBEDDED__BROKER_PORT": "0", "REPMON_EMBEDDED__STORE_PORT": "0"}
     with subprocess.Popen([REPMON, "up"], env=environment, cwd=tmp_path, stdout=subprocess.PIPE) as process:
@@ -132,7 +132,7 @@ def test_told_to_stop_while_it_starts_it_takes_down_what_is_up(tmp_path: Path) -
     assert not (folder / "running.json").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="threads are told by their names in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are found by their names in /proc")
 def test_stop_ends_the_engine_however_long_a_question_of_the_monitor_takes(tmp_path: Path) -> None:
     """An engine that goes on merges in the folder that the demo is just removing: `hourly_1.tmp_proj: Directory not
     empty`."""

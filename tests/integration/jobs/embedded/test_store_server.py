@@ -153,7 +153,7 @@ print("runs:", engine_runs())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="threads are told by their names in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are found by their names in /proc")
 def test_stop_kills_what_runs_too_long_refuses_more_and_ends_the_engine(tmp_path: Path) -> None:
     """An engine that goes on merges in a folder that may just be removed."""
     done = subprocess.run(

@@ -31,7 +31,7 @@ def files_named(heading: str) -> list[str]:
 
 def path_of_an_event(command: Callable[[], object]) -> list[str]:
     """The files that the first event passes which `command` takes in, until its customer is announced. Then the
-    command is told to end."""
+    command is asked to end."""
     met = FilesMet(IngestWorker._take, Publisher.publish)
     met.armed = True
     over = threading.Event()

@@ -5,7 +5,7 @@ import pytest
 
 from api.text.dead_letters import as_line, as_object, described, outcome_line
 from api.text.harmless import harmless
-from jobs.resend.dead_letters import Letter, Reason, Replay
+from jobs.resend.dead_letters import Letter, LetterReason, Replay
 from jobs.resend.replay import ReplayOutcome
 
 AT = 1_795_000_000_000
@@ -22,7 +22,7 @@ def test_line_of_a_letter_says_whether_it_was_replayed() -> None:
 
 
 def test_line_of_a_reason_counts() -> None:
-    reason = Reason(topic="t", reason="byte N", letters=12_034, replayed=3, last_ms=AT, example="0fa39c7108a7")
+    reason = LetterReason(topic="t", reason="byte N", letters=12_034, replayed=3, last_ms=AT, example="0fa39c7108a7")
     assert as_line(reason) == "   12,034 x byte N  (t, last 2026-11-18T11:06:40Z 0fa39c7108a7, 3 replayed)"
 
 

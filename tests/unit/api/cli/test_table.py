@@ -53,10 +53,10 @@ def test_help_of_a_command_has_an_example_that_can_be_typed(name: str) -> None:
     command = EVERY[name]
     assert isinstance(command, (Command, LazyGroup))
     assert command.examples
-    told = CliRunner().invoke(app, [*name.split(), "--help"])
-    assert told.exit_code == 0
+    shown = CliRunner().invoke(app, [*name.split(), "--help"])
+    assert shown.exit_code == 0
     for example in command.examples:
-        assert f"  {example}\n" in told.output
+        assert f"  {example}\n" in shown.output
         context = parsed(typed(example))
         if not isinstance(command, LazyGroup):
             assert context.command.name == command.name
@@ -80,14 +80,14 @@ def test_nothing_lists_without_being_named_here() -> None:
 
 
 def test_help_shows_every_command_under_who_uses_it() -> None:
-    told = CliRunner().invoke(app, ["--help"]).output
-    places = [told.index(f"{title}:") for title in SECTIONS]
+    shown = CliRunner().invoke(app, ["--help"]).output
+    places = [shown.index(f"{title}:") for title in SECTIONS]
     assert places == sorted(places)
     assert [title.split(":")[0] for title in SECTIONS] == ["Operate", "Decide", "Ask", "Try"]
     for table in SECTIONS.values():
         for name in table:
-            assert f"\n  {name} " in told
-    assert "source <(repmon completion bash)" in told
+            assert f"\n  {name} " in shown
+    assert "source <(repmon completion bash)" in shown
 
 
 def test_version_is_that_of_the_package() -> None:
@@ -106,8 +106,8 @@ def test_completion_script_asks_as_repmon_answers(shell: str) -> None:
 @pytest.mark.skipif(which("bash") is None, reason="needs bash")
 def test_completion_script_is_one_that_bash_takes() -> None:
     script = CliRunner().invoke(app, ["completion", "bash"]).output
-    told = run(["bash", "-c", f"{script}\ncomplete -p repmon"], capture_output=True, text=True, check=True)
-    assert (told.stdout.split()[-1], told.stderr) == ("repmon", "")
+    shown = run(["bash", "-c", f"{script}\ncomplete -p repmon"], capture_output=True, text=True, check=True)
+    assert (shown.stdout.split()[-1], shown.stderr) == ("repmon", "")
 
 
 @pytest.mark.parametrize(

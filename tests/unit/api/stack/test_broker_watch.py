@@ -86,7 +86,7 @@ def test_producers_wait_while_too_much_is_uncounted(ground: Ground) -> None:
 
 
 def test_stop_lets_those_go_on_who_are_made_to_wait(ground: Ground) -> None:
-    """A simulator that is told to end has a few messages left to be rid of."""
+    """A simulator that is asked to end has a few messages left to be rid of."""
 
     async def run() -> None:
         ground.watch.start()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.stack.embedded import Embedded, why_broker, why_store
+from api.stack.embedded import EmbeddedParts, why_broker, why_store
 from jobs.embedded.broker import SESSION_TIMEOUT_MS, EmbeddedBroker
 from jobs.embedded.folder import DataFolder
 from jobs.embedded.gate import INSIDE
@@ -75,7 +75,7 @@ def test_embedded_broker_refuses_encryption_and_logins_by_name(tmp_path: Path, o
 def test_options_of_the_section_hold_for_the_embedded_store_too(tmp_path: Path) -> None:
     own = ClickHouse(timeout_s=60.0, user="me", password="mine", database="mail")
     settings = Settings(clickhouse=own, embedded=EmbeddedSettings(store_port=0))
-    embedded = Embedded(settings, DataFolder(tmp_path))
+    embedded = EmbeddedParts(settings, DataFolder(tmp_path))
     said = embedded.start_store()
     assert embedded.store is not None
     port = embedded.store.port
@@ -95,7 +95,7 @@ def test_path_of_the_settings_is_where_the_embedded_store_is_kept(tmp_path: Path
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "kept")
     settings = Settings(clickhouse=ClickHouse(path=str(link)), embedded=EmbeddedSettings(store_port=0))
-    embedded = Embedded(settings, DataFolder(tmp_path / "data"))
+    embedded = EmbeddedParts(settings, DataFolder(tmp_path / "data"))
     embedded.start_store()
     assert embedded.store is not None
     embedded.store.stop()
@@ -103,13 +103,13 @@ def test_path_of_the_settings_is_where_the_embedded_store_is_kept(tmp_path: Path
 
 
 def test_cluster_without_a_server_is_refused_by_name(tmp_path: Path) -> None:
-    embedded = Embedded(Settings(clickhouse=ClickHouse(cluster="main")), DataFolder(tmp_path))
+    embedded = EmbeddedParts(Settings(clickhouse=ClickHouse(cluster="main")), DataFolder(tmp_path))
     with pytest.raises(SettingsError, match=r"^clickhouse\.cluster: "):
         embedded.start_store()
 
 
-def test_others_are_told_with_their_address_and_why(tmp_path: Path) -> None:
-    embedded = Embedded(Settings(kafka=ANOTHER_BROKER, clickhouse=ANOTHER_STORE), DataFolder(tmp_path))
+def test_others_are_reported_with_their_address_and_why(tmp_path: Path) -> None:
+    embedded = EmbeddedParts(Settings(kafka=ANOTHER_BROKER, clickhouse=ANOTHER_STORE), DataFolder(tmp_path))
     assert embedded.start_broker() == "Kafka at broker:9092 (named by kafka.bootstrap)"
     assert embedded.start_store() == "ClickHouse at http://store:8123 (named by clickhouse.url)"
     assert (embedded.broker, embedded.store) == (None, None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from api.explain.worst import Rate, WorstLine
+from api.explain.worst import WorstLine, WorstRate
 from api.text.top import AROUND, LEGEND, plain, table
 
 NOW_MS = 1_757_675_281_000
@@ -28,8 +28,9 @@ NAMES = {
 }
 LINE = WorstLine(
     customer="acme", scope="customer", standing="critical", since_ms=NOW_MS - 5 * 3_600_000, rule="failure",
-    overridden=False, volume=12_345, complaint=Rate(0.0012, (12, 10_000)), failure=Rate(0.151, (1_864, 12_345)),
-    block=Rate(0.02, (247, 12_345)), exposure=Rate(0.0, (0, 12_345)), score=12,
+    overridden=False, volume=12_345,
+    complaint=WorstRate(0.0012, (12, 10_000)), failure=WorstRate(0.151, (1_864, 12_345)),
+    block=WorstRate(0.02, (247, 12_345)), exposure=WorstRate(0.0, (0, 12_345)), score=12,
 )  # fmt: skip
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -94,7 +95,10 @@ def test_names_are_shortened_in_the_middle_and_the_stream_stays_to_be_seen() -> 
 
 def test_rate_of_too_few_is_shown_as_how_many_of_how_many() -> None:
     few = replace(
-        LINE, standing="good", complaint=Rate(7 / 545, (7, 545), enough=False), failure=Rate(0.0, (0, 0), False)
+        LINE,
+        standing="good",
+        complaint=WorstRate(7 / 545, (7, 545), enough=False),
+        failure=WorstRate(0.0, (0, 0), False),
     )
     line = shown([few], 120)[2]
     assert "    7 of 545           -" in line
@@ -104,9 +108,9 @@ def test_rate_of_too_few_is_shown_as_how_many_of_how_many() -> None:
 
 
 def test_counts_that_do_not_fit_in_words_are_written_short() -> None:
-    (line,) = shown([replace(LINE, complaint=Rate(0.1, (123_456, 999_999), enough=False))], 200)[2:3]
+    (line,) = shown([replace(LINE, complaint=WorstRate(0.1, (123_456, 999_999), enough=False))], 200)[2:3]
     assert "123456/999999" in line
-    (line,) = shown([replace(LINE, complaint=Rate(0.1, (1_234, 9_999), enough=False))], 80)[2:3]
+    (line,) = shown([replace(LINE, complaint=WorstRate(0.1, (1_234, 9_999), enough=False))], 80)[2:3]
     assert "1234/9999" in line
 
 

@@ -1,4 +1,4 @@
-"""A data folder that is gone afterwards: whoever still writes into it, and however its process ends."""
+"""A data folder that is gone afterwards, whatever still writes into it and however its process ends."""
 
 import errno
 import os

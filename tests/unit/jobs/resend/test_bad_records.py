@@ -6,7 +6,7 @@ from jobs.resend import bad_records
 from jobs.resend.bad_records import BadRecord, BadRecords
 
 
-def told(*reasons: str) -> list[str]:
+def shown(*reasons: str) -> list[str]:
     bad = BadRecords()
     for line, reason in enumerate(reasons, start=1):
         bad.add(BadRecord(line, 1, reason))
@@ -15,17 +15,17 @@ def told(*reasons: str) -> list[str]:
 
 
 def test_thousand_equal_ones_are_one_line() -> None:
-    assert told(*["no JSON"] * 1_000) == ["1,000 records, the first at line 1: no JSON"]
+    assert shown(*["no JSON"] * 1_000) == ["1,000 records, the first at line 1: no JSON"]
 
 
 def test_numbers_and_quoted_texts_of_records_make_no_reason_of_their_own() -> None:
-    assert told("byte 1: '{' is none", "byte 22: 'it\\'s' is none", 'byte 3: "it\'s" is none') == [
+    assert shown("byte 1: '{' is none", "byte 22: 'it\\'s' is none", 'byte 3: "it\'s" is none') == [
         "3 records, the first at line 1: byte 1: '{' is none"
     ]
 
 
 def test_names_of_fields_tell_reasons_apart_and_the_most_frequent_comes_first() -> None:
-    assert told("field `a` is missing", "field `b` is missing", "field `b` is missing") == [
+    assert shown("field `a` is missing", "field `b` is missing", "field `b` is missing") == [
         "2 records, the first at line 2: field `b` is missing",
         "line 1: field `a` is missing",
     ]
@@ -39,4 +39,4 @@ def test_reasons_that_all_differ_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(bad_records, "MOST_REASONS", 3)
     monkeypatch.setattr(bad_records, "SHOWN", 2)
     names = ["ant", "bee", "cat", "dog", "elk"]
-    assert told(*names) == ["line 1: ant", "line 2: bee", "3 more for other reasons"]
+    assert shown(*names) == ["line 1: ant", "line 2: bee", "3 more for other reasons"]
