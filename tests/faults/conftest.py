@@ -1,16 +1,14 @@
 """One store for all fault tests; each test has topics made again and a database of its own."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.deployment import Deployment
+from tests.support.databases import Databases
 from tests.support.real_kafka import RealKafka
 from tests.support.store_process import StoreProcess
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="package")
@@ -22,9 +20,17 @@ def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorePro
     started.kill()
 
 
+@pytest.fixture(scope="package")
+def databases(store_process: StoreProcess) -> Databases:
+    """Each test has a new one: what a killed worker sent last may reach the store when the test is over."""
+    return Databases(store_process.settings, "faults")
+
+
 @pytest.fixture
-def deployment(real_kafka: RealKafka, store_process: StoreProcess, tmp_path: Path) -> Iterator[Deployment]:
+def deployment(
+    real_kafka: RealKafka, store_process: StoreProcess, databases: Databases, tmp_path: Path
+) -> Iterator[Deployment]:
     """Broker and store with nothing in them, and no worker yet."""
-    made = Deployment(real_kafka.settings, store_process, f"faults_{next(_numbers)}", tmp_path)
+    made = Deployment(real_kafka.settings, store_process, databases.new(lasting=False), tmp_path)
     yield made
     made.close()

@@ -9,7 +9,6 @@ import msgspec
 from confluent_kafka import ConsumerGroupState, KafkaException
 
 from jobs import simulate
-from jobs.setup.migrate import migrate
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
@@ -40,17 +39,16 @@ SELECT sum(upto + 1) FROM
 class Deployment:
     """New topics, a database of its own, and no worker yet."""
 
-    def __init__(self, kafka: Kafka, store: StoreProcess, name: str, folder: Path) -> None:
-        self.kafka = msgspec.structs.replace(kafka, group=name, session_timeout_ms=SESSION_TIMEOUT_MS)
+    def __init__(self, kafka: Kafka, store: StoreProcess, database: ClickHouse, folder: Path) -> None:
+        self.kafka = msgspec.structs.replace(kafka, group=database.database, session_timeout_ms=SESSION_TIMEOUT_MS)
         self.store_process = store
-        self.clickhouse: ClickHouse = msgspec.structs.replace(store.settings, database=name)
+        self.clickhouse = database
         self.workers: dict[str, Worker] = {}
         self.proxies: dict[str, StoreProxy] = {}
         self.sent = Sent()
         self._folder = folder
         (folder / "data").mkdir()
         self._loads: list[Traffic] = []
-        migrate(self.clickhouse)
         self.remake_topics()
 
     def remake_topics(self) -> None:

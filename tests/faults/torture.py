@@ -37,6 +37,7 @@ from tests.faults.proxy import (
     late,
     lost_answer,
 )
+from tests.support.databases import Databases
 from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 from tests.support.store_process import StoreProcess
 from tests.support.truth import Traffic, differences, shown
@@ -243,7 +244,9 @@ def torture(seed: int, faults: int, minutes: float, say: Callable[[str], None]) 
         try:
             broker.start()
             store.start()
-            deployment = Deployment(broker.settings, store, "torture", folders[2])
+            deployment = Deployment(
+                broker.settings, store, Databases(store.settings, "torture").new(lasting=False), folders[2]
+            )
             return _run(deployment, broker, plan(seed, faults), minutes, say)
         finally:
             if deployment is not None:
