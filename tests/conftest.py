@@ -19,6 +19,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n 2 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
     share a fixture of their module, since each would start its own. Any other test goes to the process that is free.
@@ -30,6 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = "kafka" if item.get_closest_marker("kafka") else _module_with_fixtures(item)
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run where pytest-xdist does not see the groups: each process would start its own Kafka."""
+    if session.config.getoption("loadgroup", default=False):
+        for item in session.items:
+            mark = item.get_closest_marker("xdist_group")
+            if mark and not item.nodeid.endswith(f"@{mark.args[0]}"):
+                raise pytest.UsageError(f"this pytest-xdist does not group the tests of this pytest: {item.nodeid}")
 
 
 def _module_with_fixtures(item: pytest.Item) -> str:
