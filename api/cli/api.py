@@ -5,9 +5,9 @@ import contextlib
 import uvicorn
 
 from api.cli.lazy import command
-from api.cli.listening import listen
 from api.cli.options import with_settings
 from api.http.app import create_app
+from api.http.listening import listen
 from api.stack.policy import PolicyInForce, policy_in_force
 from schemas.settings import Settings
 from streams.io.store import open_store

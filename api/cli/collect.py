@@ -1,11 +1,11 @@
 """`repmon collect`: the webhook collector alone."""
 
 from api.cli.lazy import command
-from api.cli.listening import listen
 from api.cli.options import with_reached
 from api.cli.printing import print_line
 from api.cli.stopping import until_signalled
 from api.collect.serve import build_collector, serve
+from api.http.listening import listen
 from schemas.settings import Settings
 
 

@@ -5,11 +5,9 @@ from pathlib import Path
 import click
 
 from api.cli.durations import seconds
-from api.cli.lazy import command
+from api.cli.lazy import command, ended_by_interrupt
 from api.cli.options import duration, with_settings
-from api.stack import running
-from api.stack.demo import run_demo
-from api.text.consoles import out
+from api.cli.printing import print_line
 from jobs.simulate import SimulationOptions
 from schemas.settings import Settings
 
@@ -36,6 +34,12 @@ def demo(
     Everything runs in one process, in a folder that is gone afterwards. A day is played back, then it goes on in real
     time.
     """
+    print_line("repmon: starting the demo")
+    with ended_by_interrupt():  # only now: somebody waits at the terminal for the first line
+        from api.stack import running
+        from api.stack.demo import run_demo
+        from api.text.consoles import out
+
     day = SimulationOptions(
         seed=seed, customers=customers, messages=messages, rate=rate, live_rate=500, span_hours=24.0, live_seconds=0
     )

@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
                 no_args_is_help=True,
             )
         module, _, name = found.where.partition(":")
-        with _ended_by_interrupt():
+        with ended_by_interrupt():
             command = getattr(import_module(module), name)
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours, and tested
         return command
@@ -120,7 +120,7 @@ def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> 
 
 
 @contextmanager
-def _ended_by_interrupt() -> Iterator[None]:
+def ended_by_interrupt() -> Iterator[None]:
     """The engines take a while to import: until that is done, Ctrl-C ends the process without a traceback."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

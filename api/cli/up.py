@@ -6,15 +6,12 @@ import click
 import msgspec
 
 from api.cli.durations import seconds
-from api.cli.lazy import command
+from api.cli.lazy import command, ended_by_interrupt
 from api.cli.options import duration, with_settings
 from api.cli.printing import print_line
-from api.stack import running
-from api.stack.policy import load_policy
-from api.stack.up import Stack, run_until_stopped
+from jobs.embedded.folder import real_path
 from schemas.settings import Settings
 from schemas.settings_check import check
-from streams.io.broker import BrokerError
 
 
 @command("repmon up", "repmon up --kafka broker:9092 --clickhouse http://clickhouse:8123")
@@ -56,6 +53,13 @@ def with_targets(settings: Settings, kafka: str, clickhouse: str, data: str) -> 
 
 
 def _run(settings: Settings, duration: float | None) -> None:
+    print_line(f"repmon: starting, data in {real_path(settings.embedded.data)}")
+    with ended_by_interrupt():  # only now: somebody waits at the terminal for the first line
+        from api.stack import running
+        from api.stack.policy import load_policy
+        from api.stack.up import Stack, run_until_stopped
+        from streams.io.broker import BrokerError
+
     load_policy(settings)  # a fault in it ends the command before anything is started
 
     async def run() -> None:

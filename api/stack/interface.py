@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator
 
 import uvicorn
@@ -11,7 +12,6 @@ from api.http.metrics import Stages
 from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
 from schemas.settings import Settings
-from streams.io.broker import BrokerError
 from streams.io.store import open_store
 
 #: How long a stop waits for requests that are being answered, in s.
@@ -19,9 +19,9 @@ GRACE_S = 1
 
 
 class Interface:
-    """Serves on the address of the settings, from `start` to `stop`."""
+    """Serves on a socket, which it closes, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, stages: Stages, in_force: Policy) -> None:
+    def __init__(self, settings: Settings, listening: socket.socket, stages: Stages, in_force: Policy) -> None:
         self._app = create_app(
             lambda: open_store(settings.clickhouse),
             expired_is_failure=in_force.expired_is_failure,
@@ -29,36 +29,26 @@ class Interface:
             stages=stages,
             owners=settings.blocklists.dedicated_pools,
         )
-        config = uvicorn.Config(
-            self._app,
-            host=settings.api.host,
-            port=settings.api.port,
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=GRACE_S,
-        )
+        config = uvicorn.Config(self._app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S)
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
+        self._listening = listening
         self._host = settings.api.host
-        self.port = settings.api.port
+        self.port = int(listening.getsockname()[1])
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{self._host}:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            BrokerError: the port is taken.
-        """
-        self._task = asyncio.create_task(self._serve())
+        """Begin to answer."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listening]))
         while not self._server.started:
             if self._task.done():
-                raise BrokerError(f"api: port {self.port} cannot be used")
+                self._task.result()
             await asyncio.sleep(0.01)
-        self.port = int(self._server.servers[0].sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Close the port, and the connections to the store."""
@@ -66,10 +56,6 @@ class Interface:
         if self._task is not None:
             await self._task
         self._app.state.service.stores.close()
-
-    async def _serve(self) -> None:
-        with contextlib.suppress(SystemExit):
-            await self._server.serve()
 
 
 class _Server(uvicorn.Server):

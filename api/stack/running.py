@@ -15,8 +15,6 @@ import pyarrow as pa
 
 #: How long tasks and threads that should be over may take to end, in s.
 LEAVE_S = 0.5
-#: The exit code, as Python's own, where what was printed could not be written.
-UNFLUSHED = 120
 #: mallopt(3)
 M_ARENA_MAX = -8
 ARENAS = 2

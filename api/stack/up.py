@@ -4,11 +4,13 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from api.http.listening import listen
 from api.stack.broker_watch import BrokerWatch
 from api.stack.embedded import EmbeddedParts
 from api.stack.interface import Interface
@@ -62,6 +64,7 @@ class Stack:
         self._monitor: MonitorStage | None = None
         self._judge: BatchJudge | None = None
         self._api: Interface | None = None
+        self._listening: socket.socket | None = None
         self._watch: BrokerWatch | None = None
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -107,9 +110,10 @@ class Stack:
         await self.stop()
 
     async def _start(self) -> None:
-        self._tell(f"repmon: starting, data in {self.folder.path}")
         tune_memory()
         self.folder.take()
+        # Asked for first, since all the rest takes seconds.
+        self._listening = listen(self.settings.api.host, self.settings.api.port, "api")
         replace = msgspec.structs.replace
         key = self.folder.hash_key(self.settings.ingest.hash_key)
         self._say("broker", self._embedded.start_broker())
@@ -129,7 +133,7 @@ class Stack:
         self._say("ingest", f"reading {', '.join(sorted(self._ingest.worker.readers))}")
         await self._start_monitor()
         self._say("monitor", f"judging by policy {self.monitor.judge.policy.version}")
-        self._api = Interface(self.settings, self.metrics, self.monitor.judge.policy)
+        self._api = Interface(self.settings, self._listening, self.metrics, self.monitor.judge.policy)
         await self._api.start()
         self._say("API", self.api_url)
         self.folder.announce(
@@ -167,6 +171,8 @@ class Stack:
         if (broker := self._embedded.broker) is not None:
             await asyncio.to_thread(broker.stop)
             self._say("broker", "stopped")
+        if self._listening is not None:
+            self._listening.close()
         # What still has the store open keeps the folder to itself until this process is gone.
         self.folder.give_back(unlock=all(ended))
 

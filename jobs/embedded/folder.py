@@ -4,18 +4,20 @@ import fcntl
 import os
 import secrets
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from schemas.settings import ClickHouse, Kafka, SettingsError
-from streams.adapt.base import MAX_HASH_KEY_BYTES
 
 RUNNING = "running.json"
 LOCK = "lock"
 HASH_KEY = "hash.key"
 #: The value of `ingest.hash_key` that stands for "not set".
 UNSET_KEY = "change-me"
+#: What keys hashes of recipients (streams/adapt/base.py).
+MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
 KEY_LOST = "it keys the hashes of recipients: bring it back, or remove it to start with a new one"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -118,6 +119,37 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
     assert sorted(ends[:3]) == ["API", "ingest", "monitor"]
     assert ends[3:] == ["store", "broker"]
     assert ended.endswith("repmon: stopped; everything acknowledged is counted\n")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("API__PORT", "repmon: api.host, api.port: 127.0.0.1:{port} cannot be used: Address already in use\n"),
+        (
+            "EMBEDDED__BROKER_PORT",
+            "repmon: embedded broker: port {port}: address already in use. If a Kafka broker runs",
+        ),
+        (
+            "EMBEDDED__STORE_PORT",
+            "repmon: embedded.store_port: {port} cannot be used: Address already in use. If Click",
+        ),
+    ],
+)
+def test_port_that_is_taken_is_named_with_its_setting(tmp_path: Path, setting: str, said: str) -> None:
+    ports = {f"REPMON_{each}": "0" for each in ("API__PORT", "EMBEDDED__BROKER_PORT", "EMBEDDED__STORE_PORT")}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = subprocess.run(
+            [REPMON, "up"],
+            cwd=tmp_path,
+            env={**os.environ, **ports, f"REPMON_{setting}": str(port)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(said.format(port=port))
+    assert "  tables" not in done.stdout, "it was asked for before what takes long"
 
 
 def test_asked_to_stop_while_it_starts_it_takes_down_what_is_up(tmp_path: Path) -> None:

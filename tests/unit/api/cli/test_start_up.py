@@ -82,4 +82,10 @@ def test_commands_at_a_prompt_import_what_they_run(tmp_path: Path, words: tuple[
 
 def test_a_command_that_runs_a_stage_imports_it(tmp_path: Path) -> None:
     """What is looked for above is found where it is imported."""
-    assert {"faust", "fastapi", "pyarrow", "confluent_kafka"} <= packages(imported(tmp_path, "up", "--help"))
+    assert {"faust", "pyarrow", "confluent_kafka"} <= packages(imported(tmp_path, "monitor", "--help"))
+    assert {"fastapi", "clickhouse_connect"} <= packages(imported(tmp_path, "api", "--help"))
+
+
+@pytest.mark.parametrize("word", ["up", "demo"])
+def test_what_runs_all_stages_says_so_before_it_imports_them(tmp_path: Path, word: str) -> None:
+    assert not packages(imported(tmp_path, word, "--help")) & (HEAVY - {"numpy", "yaml", "xxhash"})
