@@ -5,6 +5,7 @@ A group knows no more than that, and imports one module: that of the command tha
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -122,6 +123,9 @@ def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> 
 @contextmanager
 def ended_by_interrupt() -> Iterator[None]:
     """The engines take a while to import: until that is done, Ctrl-C ends the process without a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield

@@ -22,34 +22,34 @@ ADDRESS = {"clickhouse": "REPMON_CLICKHOUSE__URL", "kafka": "REPMON_KAFKA__BOOTS
 Section = TypeVar("Section", Kafka, ClickHouse)
 
 
-class Look(NamedTuple):
+class ReachedStack(NamedTuple):
     """What was found where a `repmon up` was looked for: one that runs, or None; and where, with why there is none."""
 
     running: Running | None
     said: str
 
 
-def look(settings: Settings) -> Look:
+def look(settings: Settings) -> ReachedStack:
     """Look in the data folder that the settings name."""
     try:
         folder = DataFolder(settings.embedded.data)
     except SettingsError as error:
-        return Look(None, str(error))
+        return ReachedStack(None, str(error))
     where = f"a running `repmon up` was looked for in {folder.path}"
     try:
         running = msgspec.json.decode((folder.path / RUNNING).read_bytes(), type=Running)
     except FileNotFoundError:
         missing = f"nothing runs in it ({RUNNING} is missing)" if folder.path.is_dir() else "there is no such folder"
-        return Look(None, f"{where}: {missing}")
+        return ReachedStack(None, f"{where}: {missing}")
     except (OSError, msgspec.DecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        return Look(None, f"{where}: {RUNNING}: {reason}")
+        return ReachedStack(None, f"{where}: {RUNNING}: {reason}")
     try:
         os.kill(running.pid, 0)
     except OSError as error:
         reason = "has ended" if isinstance(error, ProcessLookupError) else f"is another user's: {error.strerror}"
-        return Look(None, f"{where}: the one that ran in it, process {running.pid}, {reason}")
-    return Look(running, f"`repmon up`, process {running.pid}, runs in {folder.path}, and gave this address")
+        return ReachedStack(None, f"{where}: the one that ran in it, process {running.pid}, {reason}")
+    return ReachedStack(running, f"`repmon up`, process {running.pid}, runs in {folder.path}, and gave this address")
 
 
 def reached(settings: Settings) -> Settings:
