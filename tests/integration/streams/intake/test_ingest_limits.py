@@ -72,7 +72,7 @@ def test_reading_pauses_while_the_store_is_down_and_goes_on_with_exact_counts(
 
 
 def test_worker_that_is_abandoned_ends_at_once(kafka: Kafka, store: Store, store_settings: ClickHouse) -> None:
-    """Topics that were to be remade once all is stored are not."""
+    """It leaves to the next what is not stored, and topics that were to be remade once all is stored are not."""
     remade = threading.Event()
     reader = MailReader(adapter("canonical"), CONTEXT, load_bounce_classifier(), time_bounds(Ingest()))
     stop = threading.Event()
