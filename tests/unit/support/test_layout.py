@@ -1,6 +1,7 @@
 """How the tests are laid out: by the rooms they test, and what several of them use lives in tests/support."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,9 @@ def test_names_of_tests_say_one_thing() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(node.name) > LONGEST_NAME
     ]
     assert found == []
+
+
+def test_files_that_are_mutated_and_their_tests_are_there() -> None:
+    mutmut = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    named = [*mutmut["paths_to_mutate"], *mutmut["tests_dir"], *mutmut["also_copy"]]
+    assert [each for each in named if not (ROOT / each).exists()] == []
