@@ -1,4 +1,5 @@
-"""An alert as a short text in Markdown that can be sent to the customer it is about. Pure, but for the template's file.
+"""An alert as a short text in Markdown that can be sent to the customer it is about. It reads the template's
+file, and nothing else.
 
 The template is a file: text with placeholders in braces, `{{` and `}}` for braces themselves. A line with a placeholder
 that has nothing to say is left out, and so is a paragraph in which none has. What comes from outside (names, answers of

@@ -1,4 +1,4 @@
-"""The worst customers as a table that fits the terminal, and as plain lines for a pipe. Pure."""
+"""The worst customers as a table that fits the terminal, and as plain lines for a pipe. Text in, text out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
