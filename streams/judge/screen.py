@@ -18,7 +18,7 @@ from schemas.policy_rule import Rule
 from schemas.times import HOUR_S
 from streams.judge.spikes import exceeds, score
 from streams.judge.verdict import FAILURES, RATIOS
-from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Counts, Subjects
+from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Counts, Subjects
 
 
 class Screened(NamedTuple):
@@ -143,5 +143,5 @@ def _named(counts: Counts, name: str) -> Counts:
 
 
 def _field(counts: Counts, name: str) -> Counts:
-    found: Counts = counts[..., PLACE[name]]
+    found: Counts = counts[..., FIELD_INDEX[name]]
     return found

@@ -17,7 +17,7 @@ from streams.listings.causes import COUNTED, RECOUNT_MS, ListingKey, key_of, rea
 from streams.listings.exposure import SENT_MAIL
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval
 from streams.listings.resource_use import NOBODY, Users, used
-from streams.subjects.arrays import LISTED_S_OF, LISTINGS_OF, PLACE, Subjects
+from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Subjects
 from streams.subjects.scopes import scopes_of
 
 #: Two of each are enough to know that there are several.
@@ -130,7 +130,7 @@ def add_attributed(
     for row, (customer, scope) in enumerate(zip(found.customers, found.scopes, strict=True)):
         if scope == CUSTOMER:
             for each in attributed.get(customer, ()):
-                found.counts[row, :, PLACE["attributed_listings"]] += [
+                found.counts[row, :, FIELD_INDEX["attributed_listings"]] += [
                     in_force(each, length, now_ms) for length in windows_ms
                 ]
 
@@ -151,6 +151,6 @@ def _add(found: Subjects, row: int, listing: ListingInterval, windows_ms: Sequen
     for place, length in enumerate(windows_ms):
         if in_force(listing, length, now_ms):
             found.counts[row, place, LISTINGS_OF[listing.weight]] += 1
-            found.counts[row, place, PLACE["critical_listings"]] += of_customer
+            found.counts[row, place, FIELD_INDEX["critical_listings"]] += of_customer
         seconds = listed_s(listing.from_ms // 1000, to_s, length // 1000, now_ms // 1000)
         found.counts[row, place, LISTED_S_OF[listing.weight]] += seconds

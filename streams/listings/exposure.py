@@ -11,7 +11,7 @@ from schemas.listing import Weight
 from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store, portions
 from streams.listings.intervals import ListingInterval
-from streams.subjects.arrays import PLACE, Totals
+from streams.subjects.arrays import FIELD_INDEX, Totals
 from streams.subjects.totals import begin, longest_first, sums
 
 #: Listings that make mail count as exposed. Informational lists say nothing about abuse.
@@ -77,7 +77,7 @@ def add_exposure(
         for (customer,) in store.rows(EXPOSED, {"customers": part, **asked})
     )
     rows = {key: row for row, key in enumerate(totals.keys)}
-    fields = [PLACE["sent"], PLACE["exposed"]]
+    fields = [FIELD_INDEX["sent"], FIELD_INDEX["exposed"]]
     for part in portions(store, exposed):
         for block in store.blocks(_sql(len(order)), {"customers": part, **asked}):
             numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(order), len(fields))

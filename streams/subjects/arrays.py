@@ -16,10 +16,10 @@ from schemas.times import DAY_S
 
 #: The last axis of every array of counts.
 FIELDS: tuple[str, ...] = WindowCounts.__struct_fields__
-PLACE = {name: place for place, name in enumerate(FIELDS)}
+FIELD_INDEX = {name: place for place, name in enumerate(FIELDS)}
 #: The fields of a customer's own listings, by the weight of the list: how many, and for how many seconds.
-LISTINGS_OF = {weight: PLACE[f"listings_{weight}"] for weight in WEIGHTS}
-LISTED_S_OF = {weight: PLACE[f"listed_s_{weight}"] for weight in WEIGHTS}
+LISTINGS_OF = {weight: FIELD_INDEX[f"listings_{weight}"] for weight in WEIGHTS}
+LISTED_S_OF = {weight: FIELD_INDEX[f"listed_s_{weight}"] for weight in WEIGHTS}
 
 Counts = NDArray[np.int64]
 #: Customer and stream.

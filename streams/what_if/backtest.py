@@ -31,7 +31,7 @@ from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.screen import finished, measured
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import RANK, judge
-from streams.subjects.arrays import FIELDS, LISTED_S_OF, LISTINGS_OF, PLACE, Counts
+from streams.subjects.arrays import FIELD_INDEX, FIELDS, LISTED_S_OF, LISTINGS_OF, Counts
 from streams.subjects.scopes import scopes_of
 
 #: Rates are compared with a little room, since `judge` has the last word on all that are let through.
@@ -318,7 +318,7 @@ def _windows(history: History, place: int, rule: Rule) -> Counts:
     steps = history.steps
     found = np.stack([total[steps] - total[np.maximum(steps - hours_of(each), 0)] for each in rule.reads], axis=1)
     for name in ("sent", "exposed"):  # as in `windows`: the delivery of a late bounce may lie before the window
-        np.maximum(found[..., PLACE[name]], 0, out=found[..., PLACE[name]])
+        np.maximum(found[..., FIELD_INDEX[name]], 0, out=found[..., FIELD_INDEX[name]])
     if rule.metric in COUNTED:
         _add_listings(found, history, place, rule)
     return found
@@ -335,14 +335,14 @@ def _add_listings(found: Counts, history: History, place: int, rule: Rule) -> No
             counted = _in_force(each, times, length)
             found[:, column, LISTINGS_OF[each.weight]] += counted
             if scope == CUSTOMER and each.weight == "critical":
-                found[:, column, PLACE["critical_listings"]] += counted
+                found[:, column, FIELD_INDEX["critical_listings"]] += counted
             lasted = np.minimum(np.floor(each.to_s), times) - np.maximum(each.from_s, times - length)
             found[:, column, LISTED_S_OF[each.weight]] += np.maximum(lasted, 0).astype(np.int64)
     if scope == CUSTOMER:
         for caused in history.attributed.get(customer, ()):
             if caused.share >= rule.least_share:
                 for column, length in windows:
-                    found[:, column, PLACE["attributed_listings"]] += _in_force(caused, times, length)
+                    found[:, column, FIELD_INDEX["attributed_listings"]] += _in_force(caused, times, length)
 
 
 def _in_force(listing: OwnListing | AttributedListing, times: Steps, length_s: int) -> NDArray[np.bool_]:

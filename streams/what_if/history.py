@@ -19,7 +19,7 @@ from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before
 from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import ListingInterval, read_listings
-from streams.subjects.arrays import FIELDS, PLACE, Counts, Layout, StreamKey, layout
+from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Layout, StreamKey, layout
 from streams.what_if.backtest import AttributedListing, History, OwnListing, hours_of
 from streams.windows.sub_accounts import rows_of_sub_accounts
 
@@ -156,7 +156,7 @@ class Hourly:
             self._add_exposure(counts, who, keys, customers)
         for place, its in enumerate(accounts.values(), len(who.customers)):
             for name in (*READ, "sent", "exposed"):
-                counts[place, :, PLACE[name]] = counts[its, :, PLACE[name]].sum(axis=0)
+                counts[place, :, FIELD_INDEX[name]] = counts[its, :, FIELD_INDEX[name]].sum(axis=0)
         return History(
             [*who.customers, *(customer for customer, _ in accounts)],
             [*who.scopes, *(scope for _, scope in accounts)],
@@ -175,8 +175,8 @@ class Hourly:
         for name, numbers in values.items():
             of_streams = np.zeros((streams, self._extent.hours), np.int64)
             of_streams[at] = numbers
-            counts[:customers, :, PLACE[name]] = np.add.reduceat(of_streams, who.starts, axis=0)
-            counts[customers : len(who.customers), :, PLACE[name]] = of_streams[who.several]
+            counts[:customers, :, FIELD_INDEX[name]] = np.add.reduceat(of_streams, who.starts, axis=0)
+            counts[customers : len(who.customers), :, FIELD_INDEX[name]] = of_streams[who.several]
 
     def _place(self, hours: Any) -> Counts:
         found: Counts = (hours.astype(np.int64) - self._extent.start_s) // HOUR_S

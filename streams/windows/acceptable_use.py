@@ -17,7 +17,7 @@ from schemas.policy_metric import Metric
 from schemas.times import DAY_S, FOREVER_S
 from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
-from streams.subjects.arrays import PLACE, StreamKey, Totals
+from streams.subjects.arrays import FIELD_INDEX, StreamKey, Totals
 from streams.subjects.totals import begin, longest_first, sums
 
 #: Mail from before is looked for so far back.
@@ -134,7 +134,7 @@ class _Windows:
         wanted = tuple(fields.items())
         query = sql.format(sums=summed(wanted, len(self._order)))
         asked = {f"since_{place}": second for place, second in enumerate(self._since)} | {"until": self._until}
-        places = [PLACE[name] for name in fields]
+        places = [FIELD_INDEX[name] for name in fields]
         for part in portions(self._store, self._customers):
             for block in self._store.blocks(query, {"customers": part, **asked}):
                 numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(self._order), len(places))
@@ -146,7 +146,7 @@ class _Windows:
     def fill_new_domains(self, least: int) -> None:
         """Count the domains whose first mail lies in a window, while the customer's own first mail lies before it."""
         since = max(0, self._since[0] - NEW_AFTER_S)
-        place = PLACE["new_from_domains"]
+        place = FIELD_INDEX["new_from_domains"]
         for part in portions(self._store, self._customers):
             for customer, stream, first, mail, began in self._store.rows(
                 FROM_DOMAINS, {"customers": part, "since": since, "until": self._until}

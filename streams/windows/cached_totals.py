@@ -16,12 +16,12 @@ from itertools import groupby
 
 import numpy as np
 
-from streams.subjects.arrays import FIELDS, PLACE, Totals, is_long, merged
+from streams.subjects.arrays import FIELD_INDEX, FIELDS, Totals, is_long, merged
 
 #: Reads the totals of customers (sorted) over the windows at some places, all of them short or all of them long.
 Read = Callable[[Sequence[str], Sequence[int]], Totals]
 #: The fields that are kept: those of mail. Listings, which come behind them, are filled in later.
-KEPT = PLACE["critical_listings"]
+KEPT = FIELD_INDEX["critical_listings"]
 
 #: When it was read, until when it is good (epoch ms), the streams, and their counts.
 Entry = tuple[int, int, tuple[str, ...], bytes]

@@ -19,7 +19,7 @@ from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import ListingInterval, read_listings
-from streams.subjects.arrays import PLACE, Subjects, Totals, subjects
+from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
 from streams.subjects.totals import read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
@@ -122,7 +122,7 @@ class Windows:
             found = with_sub_accounts(found)
         # Of mail that bounced late, the delivery may lie before the window.
         for field in ("sent", "exposed"):
-            np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
+            np.maximum(found.counts[..., FIELD_INDEX[field]], 0, out=found.counts[..., FIELD_INDEX[field]])
         if listings:
             add_listings(found, self._lengths, self._own_listings.owned(listings, now_ms), now_ms)
         if listings and self._share is not None:

@@ -20,7 +20,7 @@ from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import read_listings
-from streams.subjects.arrays import PLACE, is_long, subjects
+from streams.subjects.arrays import FIELD_INDEX, is_long, subjects
 from streams.subjects.totals import read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.classes import CLASSES, with_classes
@@ -65,7 +65,7 @@ def counts_at(
     if policy is not None and SUB_ACCOUNT in policy.scopes:
         found = with_sub_accounts(found)
     for field in ("sent", "exposed"):
-        np.maximum(found.counts[..., PLACE[field]], 0, out=found.counts[..., PLACE[field]])
+        np.maximum(found.counts[..., FIELD_INDEX[field]], 0, out=found.counts[..., FIELD_INDEX[field]])
     own = [each for each in known if policy is None or each.weight in policy.listed_weights]
     add_listings(found, lengths, by_owner(own, users_before(store, own), read_owners(store, own)), at_ms)
     if policy is not None and (share := policy.attributed_share) is not None:

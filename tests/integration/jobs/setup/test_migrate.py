@@ -21,7 +21,7 @@ from schemas.times import DAY_MS
 from streams.alerts.lifecycle import alert_id, transition_id
 from streams.io.store import StoreError, open_store
 from streams.monitor.batch import BatchJudge
-from streams.subjects.arrays import PLACE
+from streams.subjects.arrays import FIELD_INDEX
 from streams.subjects.totals import read_totals
 
 
@@ -81,7 +81,7 @@ def test_counts_from_before_a_migration_stay_as_they_were(
     store.insert("counts", {"dimension": ["from"], **row, "delivered": [5]})
     month = read_totals(store, ["acme"], [30 * DAY_MS], ["yahoo"], int(at.timestamp() * 1000) + 1)
     store.close()
-    assert month.counts[0, 0, PLACE["delivered"]] == 12
+    assert month.counts[0, 0, FIELD_INDEX["delivered"]] == 12
 
 
 def test_alert_from_before_a_migration_goes_on_as_the_same_one(

@@ -18,7 +18,7 @@ from schemas.times import HOUR_S
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
-from streams.subjects.arrays import FIELDS, PLACE, Counts, StreamKey
+from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, StreamKey
 from streams.what_if.backtest import History, OwnListing, each_rule, hours_of, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 
@@ -46,7 +46,7 @@ def hourly(*hours: dict[str, int]) -> Counts:
     found = np.zeros((1, len(hours), len(FIELDS)), np.int64)
     for place, counted in enumerate(hours):
         for name, number in counted.items():
-            found[0, place, PLACE[name]] = number
+            found[0, place, FIELD_INDEX[name]] = number
     return found
 
 
@@ -184,7 +184,7 @@ def test_law_nothing_that_judging_every_hour_says_is_missed(seed: int, volume: i
     for name in COUNTED_HOURLY:
         share = 1.0 if name in ("delivered", "fbl_delivered", "sent") else chance.choice([0.001, 0.01, 0.1])
         mean = volume * share * (chance.random((3, 30)) < 0.6)
-        counts[..., PLACE[name]] = chance.poisson(mean)
+        counts[..., FIELD_INDEX[name]] = chance.poisson(mean)
     past = History(["acme", "acme", "rival"], ["customer", "stream:news", "customer"], BEGIN, first, counts)
 
     def key(each: Transition) -> tuple[str, str, str, int]:
@@ -215,8 +215,8 @@ BURNING = Policy(
 def test_law_nothing_that_judging_a_burn_every_hour_says_is_missed(seed: int, volume: int, first: int) -> None:
     chance = np.random.default_rng(seed)
     counts = np.zeros((2, 40, len(FIELDS)), np.int64)
-    counts[..., PLACE["delivered"]] = chance.poisson(volume * (chance.random((2, 40)) < 0.6))
-    counts[..., PLACE["hard"]] = chance.poisson(volume * chance.choice([0.0, 0.01, 0.1], (2, 40)))
+    counts[..., FIELD_INDEX["delivered"]] = chance.poisson(volume * (chance.random((2, 40)) < 0.6))
+    counts[..., FIELD_INDEX["hard"]] = chance.poisson(volume * chance.choice([0.0, 0.01, 0.1], (2, 40)))
     past = History(["acme", "rival"], ["customer", "customer"], BEGIN, first, counts)
 
     def key(each: Transition) -> tuple[str, str, int]:
@@ -258,7 +258,7 @@ def spikes_each_hour(past: History, policy: Policy) -> Iterator[Transition]:
     """The plain way: what is usual is found again at every full hour, from padded counts."""
     for place, customer in enumerate(past.customers):
         state: AlertState | None = None
-        delivered = past.counts[place, :, PLACE["delivered"]]
+        delivered = past.counts[place, :, FIELD_INDEX["delivered"]]
         padded = np.concatenate((np.zeros(FIRST_H, np.int64), delivered))
         for hour in range(past.first, len(delivered) + 1):
             subject = SubjectCounts(
@@ -280,7 +280,7 @@ def test_law_nothing_that_judging_volumes_every_hour_says_is_missed(seed: int, v
     chance = np.random.default_rng(seed)
     counts = np.zeros((2, 720, len(FIELDS)), np.int64)
     spikes = np.where(chance.random((2, 720)) < 0.01, chance.integers(2, 12), 1)
-    counts[..., PLACE["delivered"]] = chance.poisson(volume * spikes * (chance.random((2, 720)) < 0.8))
+    counts[..., FIELD_INDEX["delivered"]] = chance.poisson(volume * spikes * (chance.random((2, 720)) < 0.8))
     past = History(["acme", "rival"], ["customer", "customer"], BEGIN, first, counts)
 
     def key(each: Transition) -> tuple[str, int]:
