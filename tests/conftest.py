@@ -19,6 +19,13 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that nobody can read are named by their argument: those of a packed file differ from one process to the
+    next by the time in it, and processes that share tests must have the same names for them."""
+    unreadable = isinstance(val, bytes) and not (val.isascii() and val.decode("ascii").isprintable())
+    return argname if unreadable else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n 2 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
