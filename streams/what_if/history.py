@@ -12,7 +12,7 @@ from schemas.counts import FINISHED
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE
-from schemas.times import FOREVER_S, HOUR_S
+from schemas.times import HOUR_S
 from streams.io.store import Store, portions
 from streams.judge.spikes import FIRST_H
 from streams.listings.causes import read_attributed_shares, read_owners
@@ -189,7 +189,6 @@ class Hourly:
         asked = {
             **self._asked,
             "since_0": self._extent.start_s,
-            "until": FOREVER_S,
             **listed_parameters(self._listings),
         }
         exposed = [

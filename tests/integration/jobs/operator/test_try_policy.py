@@ -65,6 +65,8 @@ def test_each_hour_is_judged_as_the_monitor_would_have(ground: Ground) -> None:
     ground.put(*rows, *bad)
     ground.put(Row(NOW - 30 * HOUR, delivered=500, ip="198.51.100.7", customer="customer3"))
     ground.put(Row(NOON - 10 * HOUR + MINUTE, delivered=2_000, ip="192.0.2.3", customer="customer4"))
+    # The hour that is not over yet is not judged, whatever went through what is listed.
+    ground.put(Row(NOW - MINUTE, delivered=5_000, ip="192.0.2.3", customer="customer4"))
     ground.listed("192.0.2.3", 20 * HOUR)
     ground.listed("198.51.100.7", 26 * HOUR, "critical")
     customers = sorted({row.customer for row in rows})[3:7]
