@@ -1,18 +1,20 @@
 """`repmon ingest`: the ingest stage alone."""
 
+import click
+
 from api.cli.lazy import command
-from api.cli.options import with_settings
+from api.cli.options import Read
 from api.cli.stopping import until_signalled
 from api.http.metrics import StageServer
 from api.stack import running
 from api.stack.reading import ingest_worker
-from schemas.settings import Settings
 
 
 @command("repmon -c repmon.toml ingest")
-@with_settings
-def ingest(settings: Settings) -> None:
+@click.pass_obj
+def ingest(read: Read) -> None:
     """Read events from Kafka, and count them in ClickHouse."""
+    settings = read()
     running.tune_memory()
     worker, store = ingest_worker(settings)
     where = (settings.metrics.host, settings.metrics.port)

@@ -4,12 +4,13 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from api.cli.main import app
+from api.cli import main
 from schemas.settings import ClickHouse, Kafka
 from schemas.times import utc_now_ms
 from schemas.topics import MAIL_EVENTS
@@ -80,7 +81,8 @@ def test_page_names_the_files_that_one_delivered_event_passes(
         monkeypatch.setenv(f"REPMON_{name}", value)
     # What is asked every few seconds is no part of an event's way, however busy the machine.
     monkeypatch.setattr(ingest, "IDS_S", 3_600.0)
-    passed = path_of_an_event(lambda: app(["ingest"], standalone_mode=False))
+    monkeypatch.setattr(sys, "argv", ["repmon", "ingest"])
+    passed = path_of_an_event(main.run)
     assert store.rows("SELECT sum(delivered) FROM counts WHERE dimension = 'provider'")[0][0] == 1
     assert passed == files_named("One event")
     assert len(passed) <= 14
