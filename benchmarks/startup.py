@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from benchmarks import results
 from benchmarks.measure import cores
 from benchmarks.results import Figure
@@ -35,6 +37,19 @@ ROOT = Path(__file__).parents[1]
 ALERTS = 10
 #: How long `up` may take to be reached, and to send them, in s.
 UP_S = 180.0
+
+
+#: Runs a command and prints what it took. A process counts the memory of the one that started it as its own, so that
+#: one is as small as can be.
+LAUNCH = """
+import json, os, sys, time
+nothing = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+began = time.perf_counter()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=nothing)
+_, status, used = os.wait4(pid, 0)
+took = time.perf_counter() - began
+print(json.dumps([took, used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitstatus_to_exitcode(status)]))
+"""
 
 
 class Took(NamedTuple):
@@ -78,15 +93,12 @@ def once(words: Sequence[str], folder: Path) -> Took:
     Raises:
         RuntimeError: it did not end well.
     """
-    with Path(os.devnull).open("wb") as nothing:
-        began = time.perf_counter()
-        process = subprocess.Popen(words, cwd=folder, stdout=nothing)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)} ended with {process.returncode}")
-    return Took(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    launch = [sys.executable, "-I", "-S", "-c", LAUNCH, *words]
+    done = subprocess.run(launch, cwd=folder, capture_output=True, text=True, check=True)
+    seconds, cpu_seconds, kilobytes, code = msgspec.json.decode(done.stdout, type=tuple[float, float, int, int])
+    if code != 0:
+        raise RuntimeError(f"{' '.join(words)} ended with {code}: {done.stderr}")
+    return Took(seconds, cpu_seconds, kilobytes * 1024)
 
 
 @contextmanager

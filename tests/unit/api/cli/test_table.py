@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from shutil import which
 from subprocess import run
 
@@ -133,3 +134,10 @@ def test_misspelt_command_is_refused_in_one_way() -> None:
     assert "No such command 'alrets'" in refused.output
     with pytest.raises(click.UsageError):
         parsed(["alerts", "--nosuch"])
+
+
+def test_command_may_be_called_on_any_thread() -> None:
+    """Its import keeps Ctrl-C from a traceback, which only the main thread can."""
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(CliRunner().invoke, app, ["zones", "list"]).result()
+    assert told.exit_code == 0, told.exception
