@@ -4,7 +4,6 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 `policy.toml` is the default.
 """
 
-import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -36,6 +35,11 @@ from schemas.policy_override import Override, override_name
 from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
 from schemas.times import UNIT_MS
+
+try:
+    from _blake2 import blake2b  # what hashlib has, without OpenSSL, whose loading takes a tenth of `policy check`
+except ImportError:  # another Python than CPython
+    from hashlib import blake2b
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 
@@ -146,7 +150,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         Comments, layout and written-out defaults do not change it.
         """
         content = msgspec.json.encode(self, order="deterministic")
-        digest = hashlib.blake2b(content, digest_size=6).hexdigest()
+        digest = blake2b(content, digest_size=6).hexdigest()
         return f"{self.name}@{digest}" if self.name else digest
 
     def with_overrides(self, overrides: tuple[Override, ...]) -> "Policy":
@@ -216,6 +220,15 @@ def parse(text: str, source: str) -> Policy:
         raw = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PolicyError(f"{source}: not valid TOML: {error}") from error
+    return policy_from(raw, source)
+
+
+def policy_from(raw: dict[str, Any], source: str) -> Policy:
+    """The policy in what `tomllib` read; `source` names it in errors.
+
+    Raises:
+        PolicyError: naming source, rule and field.
+    """
     try:
         policy = msgspec.convert(raw, Policy)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Every mistake in a policy's text, each with its line. `schemas.policy.parse` names the first, and no line."""
+"""Every mistake in a policy's text, each with its line. `schemas.policy.parse` names the first alone, and no line."""
 
 import contextlib
 import re
@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 import msgspec
 
-from schemas.policy import Policy, located, parse
+from schemas.policy import Policy, located, policy_from
 from schemas.policy_metric import PolicyError
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
@@ -27,23 +27,34 @@ class Mistake(NamedTuple):
 
 
 def mistakes(text: str) -> list[Mistake]:
-    """All mistakes by line; none where the policy can be used.
+    """All mistakes by line; none where the policy can be used. See `checked`."""
+    return checked(text).mistakes
+
+
+class Checked(NamedTuple):
+    """What a text comes to: a policy, or else its mistakes."""
+
+    policy: Policy | None
+    mistakes: list[Mistake]
+
+
+def checked(text: str) -> Checked:
+    """The policy in a text, or all of its mistakes by line.
 
     Text that is not TOML has one, since nothing can be said about what follows it. What may only follow from another
     mistake is not said.
     """
     try:
         raw = tomllib.loads(text)
+        faults = list(_Reading(raw).faults())
+        if not faults:
+            return Checked(policy_from(raw, "policy"), [])
         known = lines(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        return [Mistake(_syntax_line(str(error), text), f"not valid TOML: {error}")]
-    found = {Mistake(line_of(path, known), said) for path, said in _Checked(raw).faults()}
-    if not found:
-        try:
-            parse(text, "policy")
-        except PolicyError as error:
-            found.add(Mistake(1, str(error).removeprefix("policy: ")))
-    return sorted(found)
+        return Checked(None, [Mistake(_syntax_line(str(error), text), f"not valid TOML: {error}")])
+    except PolicyError as error:
+        return Checked(None, [Mistake(1, str(error).removeprefix("policy: "))])
+    return Checked(None, sorted({Mistake(line_of(path, known), said) for path, said in faults}))
 
 
 class _UncheckedRule(Rule, frozen=True, kw_only=True):
@@ -75,7 +86,7 @@ POLICY_STAND_INS: Mapping[str, Any] = {"rules": [{**RULE_STAND_INS, "metric": "f
 BAD = object()
 
 
-class _Checked:
+class _Reading:
     """One policy as plain data: first field by field, then what does not fit together among what could be read."""
 
     def __init__(self, raw: dict[str, Any]) -> None:

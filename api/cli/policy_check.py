@@ -7,8 +7,8 @@ import click
 from api.cli.lazy import command
 from api.cli.printing import print_line
 from api.text.policy import described
-from schemas.policy import Policy, parse
-from schemas.policy_check import mistakes
+from schemas import policy_check
+from schemas.policy import Policy
 from schemas.policy_metric import PolicyError
 
 policy_file = click.argument("file", type=click.Path(path_type=Path))
@@ -41,9 +41,9 @@ def checked(file: Path) -> tuple[Policy, str]:
         line = raw.count(b"\n", 0, error.start) + 1
         print_line(f"{file}:{line}: not valid TOML: not UTF-8: byte {raw[error.start]:#04x}")
         raise click.exceptions.Exit(1) from error
-    found = mistakes(text)
-    for mistake in found:
+    found = policy_check.checked(text)
+    for mistake in found.mistakes:
         print_line(f"{file}:{mistake.line}: {mistake.said}")
-    if found:
+    if found.policy is None:
         raise click.exceptions.Exit(1)
-    return parse(text, str(file)), text
+    return found.policy, text
