@@ -12,6 +12,7 @@ environment of its own with the wheel installed: without the finder that an edit
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -150,8 +151,10 @@ def wheel_installed() -> Iterator[Path]:
     """The scripts of an environment with a wheel of the project, which uses the packages that are installed here."""
     with tempfile.TemporaryDirectory(prefix="repmon-startup-") as folder:
         here = Path(folder)
+        source = here / "source"  # a build leaves files among what it builds from, and takes those of another in
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "target", "tests", "*.egg-info"))
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, str(ROOT)]
+        build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, str(source)]
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         (wheel,) = here.glob("*.whl")
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(here / "venv")], check=True)

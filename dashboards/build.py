@@ -31,7 +31,7 @@ from dashboards.model import (
     ThresholdStep,
     ValueMapping,
 )
-from schemas.alert import Level
+from schemas.levels import Level
 
 GRID_WIDTH = 24
 #: Ratios are shown as percent.

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from schemas.alert import Level
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
 

@@ -8,9 +8,8 @@ from typing import Literal
 
 import msgspec
 
-#: Standing and alert levels, best first. `insufficient_volume` is not a level but the absence of one.
-Level = Literal["good", "watch", "warning", "excessive", "critical"]
-LEVELS: tuple[Level, ...] = ("good", "watch", "warning", "excessive", "critical")
+from schemas.levels import Level
+
 #: What can happen to an episode; drawn and explained in docs/alerts.md.
 TransitionKind = Literal[
     "opened", "reopened", "escalated", "de-escalated", "acknowledged", "overridden", "override-ended", "resolved"

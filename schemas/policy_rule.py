@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from schemas.alert import Level
+from schemas.levels import Level
 from schemas.listing import Weight
 from schemas.policy_metric import (
     BURNS,

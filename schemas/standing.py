@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from schemas.alert import Level
+from schemas.levels import Level
 
 #: The worst level of any rule, or that there is too little mail to judge any rate.
 Standing = Level | Literal["insufficient_volume"]

@@ -7,7 +7,7 @@ from api.stack.policy import policy_in_force
 from api.text.alert import AlertFacts, load_template
 from jobs.operator.decisions import DecisionError, find_alert
 from schemas import providers
-from schemas.alert import Level
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.settings import Settings

@@ -10,7 +10,8 @@ from api.cli.printing import print_json_text, print_line
 from api.cli.stopping import until_signalled
 from api.cli.table import ALERTS
 from api.text.alert_line import alert_line
-from schemas.alert import LEVELS, AlertEvent
+from schemas.alert import AlertEvent
+from schemas.levels import LEVELS
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.alerts.sent import AlertFilter, SentAlert, open_alerts, sent_alerts

@@ -4,6 +4,7 @@ The command line is drawn in `api.cli.table`: what each command is called, one l
 A group knows no more than that, and imports one module: that of the command that was asked for.
 """
 
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,6 +81,7 @@ class LazyGroup(click.Group):
         module, _, name = found.where.partition(":")
         with ended_by_interrupt():
             command = getattr(import_module(module), name)
+        gc.enable()
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours, and tested
         return command
 

@@ -14,7 +14,7 @@ from api.stack.policy import policy_in_force
 from api.text.try_policy import lines
 from jobs.operator.try_policy import try_policy
 from schemas import providers
-from schemas.alert import LEVELS, Level
+from schemas.levels import LEVELS, Level
 from schemas.policy_metric import LONGEST_MS
 from schemas.settings import Settings, SettingsError
 from schemas.times import DAY_MS, HOUR_MS, utc_now_ms

@@ -20,8 +20,9 @@ from api.explain.explanation import (
     numbers_of,
 )
 from api.http.standing import STANDINGS
-from schemas.alert import AlertData, AlertEvent, Level
+from schemas.alert import AlertData, AlertEvent
 from schemas.counts import SubjectCounts
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule

@@ -5,8 +5,9 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 
 import msgspec
 
-from schemas.alert import Cause, Level, OperatorOverride, Share, TransitionKind
+from schemas.alert import Cause, OperatorOverride, Share, TransitionKind
 from schemas.counts import VolumeBaseline
+from schemas.levels import Level
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
 from schemas.policy_rule import Levels
 from streams.judge.allowance import Allowance

@@ -5,8 +5,8 @@ enough to judge by, which rule decides, since when, and whether an override hold
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.alert import LEVELS, Level
 from schemas.counts import WindowCounts
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
 from schemas.policy_metric import Metric, Window
 from schemas.policy_rule import Rule

@@ -12,7 +12,8 @@ from api.explain.explanation import (
     numbers_of,
 )
 from api.text.listings import line as listing_line
-from schemas.alert import Cause, Level
+from schemas.alert import Cause
+from schemas.levels import Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.wording import amount, percent, scope_name, shared_name
 from streams.alerts.describe import usually

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.alert import Level
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.scope import SUB_ACCOUNT
 from schemas.times import HOUR_S

@@ -10,7 +10,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride, TransitionKind
+from schemas.alert import Acknowledgement, Cause, OperatorOverride, TransitionKind
+from schemas.levels import Level
 from schemas.times import DAY_MS
 from streams.judge.verdict import RANK, Verdict
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.alert import Acknowledgement, Cause, Level, OperatorOverride
+from schemas.alert import Acknowledgement, Cause, OperatorOverride
 from schemas.counts import SubjectCounts
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule

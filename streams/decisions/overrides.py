@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from schemas.alert import LEVELS, Level, OperatorOverride
+from schemas.alert import OperatorOverride
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
 from schemas.policy_metric import COUNTED, RATES
 from schemas.policy_override import Override

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_rule import Rule, Rung

@@ -9,8 +9,8 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.alert import Level
 from schemas.counts import SubjectCounts
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import COUNTED
 from schemas.policy_rule import Rule

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.levels import LEVELS, Level
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric

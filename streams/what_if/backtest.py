@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.alert import Level
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.levels import Level
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, MinVolume, window_ms

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.alert import Level
+from schemas.levels import Level
 from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import RANK
 from streams.subjects.arrays import StreamKey

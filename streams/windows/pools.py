@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.alert import Evidence, Level, Share
+from schemas.alert import Evidence, Share
 from schemas.counts import FINISHED, SubjectCounts, WindowCounts, finished_sql
+from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import OF_POOLS, Metric, window_ms
 from schemas.policy_rule import Rule

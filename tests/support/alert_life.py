@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from schemas.alert import ALERT_TYPE, Acknowledgement, AlertData, AlertEvent, Level, OperatorOverride, TransitionKind
+from schemas.alert import ALERT_TYPE, Acknowledgement, AlertData, AlertEvent, OperatorOverride, TransitionKind
+from schemas.levels import Level
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Basis, Transition
 from streams.alerts.outcome import JudgementContext, advance_alert

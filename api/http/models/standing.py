@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.models.rates import Rates
-from schemas.alert import Level
+from schemas.levels import Level
 from schemas.standing import Standing as JudgedStanding
 
 StandingLevel = JudgedStanding | Literal["suspended"]

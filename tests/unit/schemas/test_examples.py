@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from schemas import alert, event, listing, topics
+from schemas import alert, event, levels, listing, topics
 from schemas.event import MailEvent
 from schemas.times import epoch_ms
 from streams.adapt.canonical import check
@@ -127,7 +127,7 @@ def test_every_topic_has_valid_and_invalid_examples_and_no_other_folder_is_there
         (topics.MAIL_BLOCKLISTINGS, ("kind",), get_args(listing.ResourceKind)),
         (topics.MAIL_BLOCKLISTINGS, ("weight",), get_args(listing.Weight)),
         (topics.REPUTATION_ALERTS, ("data", "kind"), get_args(alert.TransitionKind)),
-        (topics.REPUTATION_ALERTS, ("data", "level"), alert.LEVELS),
+        (topics.REPUTATION_ALERTS, ("data", "level"), levels.LEVELS),
         (topics.REPUTATION_ALERTS, ("data", "cause"), get_args(alert.Cause)),
     ],
 )

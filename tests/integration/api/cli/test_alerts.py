@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 
 from api.cli import alerts
 from api.cli.main import app
-from schemas.alert import AlertData, AlertEvent, Evidence, Level, TransitionKind
+from schemas.alert import AlertData, AlertEvent, Evidence, TransitionKind
+from schemas.levels import Level
 from schemas.settings import ClickHouse
 from schemas.times import DAY_MS, HOUR_MS
 from schemas.wording import rfc3339

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, HookDecision, HookMemory, Latest, decide, run
-from schemas.alert import LEVELS, AlertEvent, Level, OperatorOverride, TransitionKind
+from schemas.alert import AlertEvent, OperatorOverride, TransitionKind
+from schemas.levels import LEVELS, Level
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
 from tests.support.alert_life import IDA, RULE, Life, acknowledgement, alert

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from api.explain.explanation import numbers_of
-from schemas.alert import AlertEvent, Evidence, Level, Share, TransitionKind
+from schemas.alert import AlertEvent, Evidence, Share, TransitionKind
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.levels import Level
 from schemas.policy import Policy, load_policy, parse
 from schemas.policy_metric import Metric
 from schemas.times import HOUR_MS, epoch_ms

@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.lifecycle import AlertState, Transition, alert_id, step, transition_id

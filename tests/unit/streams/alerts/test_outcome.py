@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
 from streams.alerts.lifecycle import FLAP_HOLD, FLAPS, AlertState, Basis, ended
 from streams.alerts.outcome import RECORD_MS, worth_storing

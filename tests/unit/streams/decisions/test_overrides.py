@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from schemas.alert import LEVELS, Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy, load_policy
 from schemas.policy_rule import Levels, Rule
 from streams.judge.allowance import Allowance, allowance

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.alert import LEVELS
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.event import EventType, MailEvent
+from schemas.levels import LEVELS
 from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule

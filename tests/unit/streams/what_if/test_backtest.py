@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.alert import Level
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.levels import Level
 from schemas.policy import Policy, load_policy
 from schemas.policy_metric import RATES
 from schemas.policy_override import Override
