@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -35,23 +36,22 @@ from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
 from schemas.times import UNIT_MS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 try:
     from _blake2 import blake2b  # what hashlib has, without OpenSSL, whose loading takes a tenth of `policy check`
 except ImportError:  # another Python than CPython
     from hashlib import blake2b
 
+DEFAULT_FILE = Path(__file__).with_name("policy.toml")
+
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
     """The rules in force.
 
-    `windows` are all windows that are counted, each rule judges some of them. `confidence` is that of the
-    two-sided interval of a rate. With `expired_is_failure` mail that was given up counts as failed; deferred
-    mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are several, bulk
-    and transactional mail by themselves where a customer sends both, each sub-account (streams named `NAME/...`), and
-    of each IP pool, From domain or plan that of all customers together who are too small to be judged.
+    `windows` are all windows that are counted, each rule judges some of them. `confidence` is how sure a rate must be
+    to open a level, over all looks of 30 days. With `expired_is_failure` mail that was given up counts as failed;
+    deferred mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are
+    several, bulk and transactional mail by themselves where a customer sends both, each sub-account (streams named
+    `NAME/...`), and of each IP pool, From domain or plan that of all customers together who are too small to be judged.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
@@ -60,7 +60,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     rules: Annotated[tuple[Rule, ...], Meta(min_length=1)]
     name: Annotated[str, Meta(max_length=64)] = ""
     windows: Annotated[tuple[Window, ...], Meta(min_length=1)] = ("1h", "24h", "7d", "15d", "30d")
-    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
+    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.85
     expired_is_failure: bool = True
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)] = (
         "customer",
@@ -194,20 +194,13 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
 
 
-def default_file() -> "Path":
-    """The built-in policy's file."""
-    from pathlib import Path
-
-    return Path(__file__).with_name("policy.toml")
-
-
-def load_policy(path: "Path | None" = None) -> Policy:
+def load_policy(path: Path | None = None) -> Policy:
     """The policy of a TOML file; without `path` the default policy.
 
     Raises:
         PolicyError: naming file, rule and field.
     """
-    file = default_file() if path is None else path
+    file = DEFAULT_FILE if path is None else path
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -282,4 +275,4 @@ def _place(path: str, raw: dict[str, Any]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    default_file().with_name("json").joinpath("policy.schema.json").write_text(json_schema(), encoding="utf-8")
+    Path(__file__).with_name("json").joinpath("policy.schema.json").write_text(json_schema(), encoding="utf-8")

@@ -15,7 +15,7 @@ STANDING: dict[str, Any] = {
             "policy_version": "default@80835b0676a2",
             "scores": {"overall": 38, "complaints": 38, "failures": 90, "blocks": 98, "blacklisting": 75},
             "rates": {
-                "complaint": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
+                "complaint": {"numerator": 67, "denominator": 12000, "rate": 0.005583333333333333},
                 "failure": {"numerator": 62, "denominator": 24092, "rate": 0.0025734683712435665},
                 "block": {"numerator": 30, "denominator": 24092, "rate": 0.001245226631246887},
                 "exposure": {"numerator": 2002, "denominator": 24092, "rate": 0.08309812385854226},
@@ -30,32 +30,32 @@ STANDING: dict[str, Any] = {
                     "opened": "2026-03-12T11:00:07Z",
                     "changed": "2026-03-12T11:00:07Z",
                     "window": "24h",
-                    "numerator": 40,
+                    "numerator": 60,
                     "denominator": 9000,
-                    "rate": 0.0044444444444444444,
-                    "lower": 0.0032657344536326993,
-                    "upper": 0.006046008673358735,
-                    "confidence": 0.95,
+                    "rate": 0.006666666666666667,
+                    "lower": 0.004099476525270377,
+                    "upper": 0.010147334440241131,
+                    "confidence": 0.9901,
                     "threshold": 0.003,
                     "policy_version": "default@80835b0676a2",
-                    "explanation": "40 complaints among 9,000 deliveries at providers with feedback loops in 24h: "
-                    "0.44 % (95 % interval 0.33 % to 0.60 %), at or above the excessive threshold of 0.30 %.",
+                    "explanation": "60 complaints among 9,000 deliveries at providers with feedback loops in 24h: "
+                    "0.67 % (99.01 % interval 0.41 % to 1.01 %), at or above the excessive threshold of 0.30 %.",
                     "evidence": {
-                        "providers": [{"name": "yahoo", "count": 40, "volume": 9000, "sample": ""}],
-                        "ips": [{"name": "192.0.2.1", "count": 40, "volume": 9000, "sample": ""}],
+                        "providers": [{"name": "yahoo", "count": 60, "volume": 9000, "sample": ""}],
+                        "ips": [{"name": "192.0.2.1", "count": 60, "volume": 9000, "sample": ""}],
                         "bounce_classes": [],
                         "listings": [],
                         "sample_message_ids": ["20260312.88@mta1.esp.example"],
                         "from_domains": [],
-                        "campaigns": [{"name": "spring", "count": 40, "volume": 0, "sample": ""}],
+                        "campaigns": [{"name": "spring", "count": 60, "volume": 0, "sample": ""}],
                         "began": "2026-03-12T10:00:00Z",
                         "baseline": {"days": 30, "numerator": 120, "denominator": 200000},
                     },
                 }
             ],
             "allowances": [
-                {"rule": "failure", "metric": "failure", "remaining": 107, "level": "warning", "window": "1h"},
-                {"rule": "block", "metric": "block", "remaining": 333, "level": "warning", "window": "1h"},
+                {"rule": "failure", "metric": "failure", "remaining": 131, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "remaining": 377, "level": "warning", "window": "1h"},
                 {
                     "rule": "critical_listing",
                     "metric": "critical_listing",
@@ -74,7 +74,7 @@ STANDING: dict[str, Any] = {
             "policy_version": "default@80835b0676a2",
             "scores": {"overall": 38, "complaints": 38, "failures": 89, "blocks": 98, "blacklisting": 84},
             "rates": {
-                "complaint": {"numerator": 47, "denominator": 11200, "rate": 0.0041964285714285714},
+                "complaint": {"numerator": 67, "denominator": 11200, "rate": 0.005982142857142857},
                 "failure": {"numerator": 62, "denominator": 23292, "rate": 0.0026618581487205905},
                 "block": {"numerator": 30, "denominator": 23292, "rate": 0.001287995878413189},
                 "exposure": {"numerator": 1202, "denominator": 23292, "rate": 0.051605701528421775},
@@ -82,8 +82,8 @@ STANDING: dict[str, Any] = {
             "uncounted_complaints": 0,
             "open_alerts": [],
             "allowances": [
-                {"rule": "failure", "metric": "failure", "remaining": 80, "level": "warning", "window": "1h"},
-                {"rule": "block", "metric": "block", "remaining": 248, "level": "warning", "window": "1h"},
+                {"rule": "failure", "metric": "failure", "remaining": 101, "level": "warning", "window": "1h"},
+                {"rule": "block", "metric": "block", "remaining": 285, "level": "warning", "window": "1h"},
                 {
                     "rule": "critical_listing",
                     "metric": "critical_listing",
@@ -110,8 +110,9 @@ STANDING: dict[str, Any] = {
             "uncounted_complaints": 0,
             "open_alerts": [],
             "allowances": [
-                {"rule": "failure", "metric": "failure", "remaining": 34, "level": "warning", "window": "1h"},
-                {"rule": "block", "metric": "block", "remaining": 97, "level": "warning", "window": "1h"},
+                {"rule": "complaint", "metric": "complaint", "remaining": 4, "level": "warning", "window": "30d"},
+                {"rule": "failure", "metric": "failure", "remaining": 38, "level": "warning", "window": "30d"},
+                {"rule": "block", "metric": "block", "remaining": 109, "level": "warning", "window": "7d"},
                 {
                     "rule": "critical_listing",
                     "metric": "critical_listing",
@@ -138,7 +139,7 @@ RATES: dict[str, Any] = {
             "numerator": 4,
             "denominator": 2000,
             "rate": 0.002,
-            "window": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
+            "window": {"numerator": 67, "denominator": 12000, "rate": 0.005583333333333333},
         },
         {
             "time": "2026-03-12T12:01:00Z",
@@ -146,7 +147,7 @@ RATES: dict[str, Any] = {
             "numerator": 0,
             "denominator": 0,
             "rate": None,
-            "window": {"numerator": 47, "denominator": 12000, "rate": 0.003916666666666666},
+            "window": {"numerator": 67, "denominator": 12000, "rate": 0.005583333333333333},
         },
     ],
 }

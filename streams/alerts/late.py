@@ -17,7 +17,6 @@ from streams.judge.verdict import Verdict, measured, opened
 from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import read_listings
-from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import READ, begin
 
@@ -34,7 +33,7 @@ INNER JOIN
 ) AS asked USING customer
 WHERE dimension = '{dimension}' AND customer IN {{customers:Array(String)}}
     AND bucket >= toDateTime({{first:UInt32}}) AND bucket >= toDateTime(since) AND bucket < toDateTime(until)
-    AND has({scopes}, scope) {mail_to} {judged}
+    AND has({scopes}, scope) {mail_to}
 GROUP BY place
 """
 _EXPOSED = f"sumIf({SENT_MAIL}, {THROUGH_LISTED})"
@@ -104,7 +103,6 @@ def reopened_late(
             dimension=dimension,
             scopes=SCOPES,
             mail_to="AND value IN {mail_to:Array(String)}" if mail_to else "",
-            judged="" if exposure else f"AND {NOT_LEFT_OUT}",
         )
         for part in runs(store, several):
             for place, *numbers in store.rows(sql, bound | _asked(part, now_ms)):

@@ -11,7 +11,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_rule import Rule, Rung
 from streams.judge.burn import spending
-from streams.judge.interval import wilson
+from streams.judge.certainty import bar_of, reaches
 from streams.judge.verdict import NOTHING, RANK, judge, measured
 
 
@@ -57,7 +57,7 @@ def allowance(
         )
         if denominator < least:
             continue
-        wanted = _opening(rule.metric, denominator, rung.threshold, confidence)
+        wanted = _opening(rule.metric, denominator, rung.threshold, bar_of(window, confidence))
         if wanted is not None:
             found.append((max(0, wanted - numerator), window))
     if not found:
@@ -110,10 +110,10 @@ def _until_burning(
     return Allowance(remaining=remaining, level=rung.level, window=window)
 
 
-def _opening(metric: Metric, denominator: int, threshold: float, confidence: float) -> int | None:
+def _opening(metric: Metric, denominator: int, threshold: float, bar: float) -> int | None:
     """The smallest numerator that reaches a threshold, if any does."""
     if metric in COUNTED:
         return int(threshold)  # a whole number, as the policy makes sure
-    # The bound rises with the numerator, so the first that reaches the threshold is found by halving.
-    first = bisect_left(range(denominator + 1), threshold, key=lambda n: wilson(n, denominator, confidence)[0])
+    # Certainty rises with the numerator, so the first that reaches the threshold is found by halving.
+    first = bisect_left(range(denominator + 1), True, key=lambda n: reaches(n, denominator, threshold, bar))
     return first if first <= denominator else None

@@ -13,23 +13,21 @@ says that it matters, the short one that it still goes on.
 from typing import NamedTuple
 
 from schemas.policy_rule import Rule
-from streams.judge.interval import wilson
+from streams.judge.certainty import bar_of, lower_bound, reaches, upper_bound
 
 
 class Spending(NamedTuple):
     """One window.
 
-    `burn`, with the bounds that follow from those of the window's own rate, is how many times faster than evenly the
-    allowance is spent. `enough` says that the window has the rule's minimum volume, `counts` that its rate is certainly
-    at or above the allowance as well, `holds` that the rate is not far below it.
+    `burn` is how many times faster than evenly the allowance is spent. `enough` says that the window has the rule's
+    minimum volume, `counts` that its rate is certainly at or above the allowance as well, `holds` that the rate is not
+    far below it.
     """
 
     window: str
     numerator: int
     denominator: int
     burn: float
-    lower: float
-    upper: float
     enough: bool
     counts: bool
     holds: bool
@@ -45,20 +43,28 @@ def spending(rule: Rule, window: str, counted: tuple[int, int], period: int, con
     whole = max(period, denominator)
     enough = denominator >= dict(rule.checks)[window]
     if whole <= 0:
-        return Spending(window, numerator, denominator, 0.0, 0.0, 0.0, enough, False, False)
+        return Spending(window, numerator, denominator, 0.0, enough, False, False)
     pace, allowance = rule.paces[window], rule.allowed
     # The division first: the same counts of so many times the mail then give the very same burn.
     burn = min(numerator, denominator) / whole * pace
-    lower, upper = wilson(numerator, denominator, confidence)
-    mail = denominator / whole * pace
     return Spending(
         window,
         numerator,
         denominator,
         burn,
-        min(lower * mail, burn),
-        max(upper * mail, burn),
         enough,
-        enough and lower >= allowance,
+        enough and reaches(numerator, denominator, allowance, bar_of(window, confidence)),
         enough and min(numerator, denominator) / denominator >= allowance * rule.resolve_ratio,
     )
+
+
+def bounds(rule: Rule, spent: Spending, period: int, confidence: float) -> tuple[float, float]:
+    """The lower and the upper bound of a burn, as they follow from those of the window's own rate."""
+    whole = max(period, spent.denominator)
+    if whole <= 0:
+        return 0.0, 0.0
+    bar = bar_of(spent.window, confidence)
+    mail = spent.denominator / whole * rule.paces[spent.window]
+    lower = lower_bound(spent.numerator, spent.denominator, bar) * mail
+    upper = upper_bound(spent.numerator, spent.denominator, bar) * mail
+    return min(lower, spent.burn), max(upper, spent.burn)

@@ -15,7 +15,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import COUNTED
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
-from streams.judge.interval import z_of
+from streams.judge.certainty import about_lower, bar_of, reach
 from streams.judge.screen import measured, screen
 from streams.subjects.arrays import FIELDS, Subjects
 
@@ -37,6 +37,9 @@ COMPONENT_OF: dict[str, str] = {
 COMPONENTS = ("complaints", "failures", "blocks", "blacklisting")
 #: The columns of what `scores` gives.
 SCORES = ("overall", *COMPONENTS)
+
+#: So much above a mark is rounded up to the next whole score.
+JUST_ABOVE = 1e-6
 
 Scores = NDArray[np.float64]
 
@@ -104,19 +107,18 @@ def _by_rule(
             said = np.interp(n, rates, marks)
             said[insufficient_volume & (n == 0)] = np.nan
         else:
-            said = np.interp(lower_bounds(n, d, policy.confidence), rates, marks)
+            said = _of_rate(n, d, rates, marks, bar_of(window, policy.confidence))
             said[d < least] = np.nan
         worst = np.fmin(worst, said)
     return worst
 
 
-def lower_bounds(top: NDArray[np.int64], bottom: NDArray[np.int64], confidence: float) -> Scores:
-    """The lower bounds of `interval.wilson`, of many rates at once."""
-    found = np.zeros(len(top))
-    some = np.flatnonzero((top > 0) & (bottom > 0))
-    n, d = np.minimum(top[some], bottom[some]).astype(np.float64), bottom[some].astype(np.float64)
-    rate, z = n / d, z_of(confidence)
-    share = z * z / d
-    margin = z * np.sqrt(rate * (1 - rate) / d + share / (4 * d))
-    found[some] = np.clip((rate + share / 2 - margin) / (1 + share), 0.0, rate)
-    return found
+def _of_rate(
+    top: NDArray[np.int64], bottom: NDArray[np.int64], rates: list[float], marks: list[float], bar: float
+) -> Scores:
+    """By about the lower bound, but on that side of each mark on which the level is: so a score says a level."""
+    said = np.interp(about_lower(top, bottom, bar), rates, marks)
+    for rate, mark in zip(rates[1:-1], marks[1:-1], strict=True):
+        surely = reach(top, bottom, rate, bar)
+        said = np.where(surely, np.minimum(said, mark), np.maximum(said, mark + JUST_ABOVE))
+    return said

@@ -16,6 +16,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.times import HOUR_S
+from streams.judge.certainty import bar_of, reach
 from streams.judge.spikes import exceeds, score
 from streams.judge.verdict import FAILURES, RATIOS
 from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Counts, Subjects
@@ -41,7 +42,7 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             remarkable[_spiking(rule, subjects)] = True
             continue
         # A window that is not there is empty, so it has too little mail.
-        checks = [(place_of[window], least) for window, least in rule.checks if window in place_of]
+        checks = [(window, place_of[window], least) for window, least in rule.checks if window in place_of]
         counts = subjects.mail_to(rule.mail_to)
         top, bottom = measured(rule.metric, counts, policy.expired_is_failure, rule.counted_weights)
         if rule.metric in BURNS:
@@ -50,14 +51,14 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
             if rule.telling:
                 insufficient_volume &= ~enough
             continue
-        for place, least in checks:
+        for window, place, least in checks:
             if rule.metric in COUNTED:
                 remarkable |= top[:, place] >= rule.thresholds[0]
                 continue
             n, d = top[:, place], bottom[:, place]
             enough = d >= least
-            # The same division as in `judge`, so that both see the same rate.
-            remarkable |= enough & (np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0])
+            surely = reach(n, d, rule.thresholds[0], bar_of(window, policy.confidence))
+            remarkable |= enough & surely
             if rule.telling:
                 insufficient_volume &= ~enough
     if not any(rule.telling for rule in policy.rules):

@@ -1,8 +1,8 @@
 """Judging: the counts of one subject and the policy in, a verdict for each rule out. Pure.
 
-A level opens when the lower bound of the rate's Wilson interval is at least the level's threshold. It holds
-while the rate itself is at least threshold * resolve_ratio. Either needs only one window, and that window
-needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
+A level opens when the lower bound of the rate, which holds over all looks (`streams.judge.certainty`), is at least the
+level's threshold. It holds while the rate itself is at least threshold * resolve_ratio. Either needs only one window,
+and that window needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
 
 A burn (`streams.judge.burn`) opens a level when it is at least the threshold in every window. It holds by the longest
 window alone, the steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance *
@@ -25,8 +25,9 @@ from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.standing import Standing
 from schemas.times import HOUR_S
-from streams.judge.burn import spending
-from streams.judge.interval import wilson
+from streams.judge.burn import bounds, spending
+from streams.judge.certainty import bar_of, confidence_of, lower_bound, upper_bound
+from streams.judge.certainty import opened as surely_at
 from streams.judge.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
@@ -49,10 +50,11 @@ RATIOS: Mapping[Metric, tuple[str, str]] = {
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one rule says.
 
-    `window` decided: of those at the highest level the one with the largest lower bound; where all are good,
-    the one with the largest volume. The counts, and the ratios `rate`, `lower`, `upper`, are of that window.
+    `window` decided: of those at the highest level the one with the highest rate, the first of equals; where all are
+    good, the one with the largest volume. The counts, and the ratios `rate`, `lower`, `upper`, are of that window.
     A `numerator` above the `denominator` is shown as counted, and judged as a rate of 1. `threshold` is that
-    of `level`; for `good` it is the mildest level's. `insufficient_volume` says that no window has the minimum volume;
+    of `level`; for `good` it is the mildest level's. `confidence` is how sure the bounds of this window are over all
+    looks. `insufficient_volume` says that no window has the minimum volume;
     `level` is then `good`.
 
     Of a burn, `window` is the one with the smallest burn; `rate` is that burn, `lower` and `upper` are what the bounds
@@ -125,14 +127,16 @@ def opened(
         spent = spending(rule, window, (numerator, denominator), period, confidence)
         place = bisect_right(rule.thresholds, spent.burn) - 1 if spent.counts else -1
         level: Level = rule.ladder[place].level if place >= 0 else "good"
-        return spent.burn, spent.lower, spent.upper, level if spent.enough else "insufficient_volume"
+        lower, upper = bounds(rule, spent, period, confidence)
+        return spent.burn, lower, upper, level if spent.enough else "insufficient_volume"
     least = dict(rule.checks)[window]
     counted = rule.metric in COUNTED
-    lower, upper = _interval(rule.metric, numerator, denominator, confidence)
+    bar = bar_of(window, confidence)
+    lower, upper = _interval(rule.metric, numerator, denominator, bar)
     rate = _rate(rule.metric, numerator, denominator)
     if not counted and denominator < least:
         return rate, lower, upper, "insufficient_volume"
-    place = bisect_right(rule.thresholds, lower) - 1
+    place = _opened(rule, numerator, denominator, bar)
     return rate, lower, upper, rule.ladder[place].level if place >= 0 else "good"
 
 
@@ -175,10 +179,17 @@ def _rate(metric: Metric, numerator: int, denominator: int) -> float:
     return min(numerator, denominator) / denominator if denominator > 0 else 0.0
 
 
-def _interval(metric: Metric, numerator: int, denominator: int, confidence: float) -> tuple[float, float]:
+def _interval(metric: Metric, numerator: int, denominator: int, bar: float) -> tuple[float, float]:
     if metric in COUNTED:
         return float(numerator), float(numerator)
-    return wilson(numerator, denominator, confidence)
+    return lower_bound(numerator, denominator, bar), upper_bound(numerator, denominator, bar)
+
+
+def _opened(rule: Rule, numerator: int, denominator: int, bar: float) -> int:
+    """The place in the ladder that opens; -1 is good."""
+    if rule.metric in COUNTED:
+        return bisect_right(rule.thresholds, float(numerator)) - 1
+    return surely_at(numerator, denominator, rule.thresholds, bar)
 
 
 def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_failure: bool) -> Verdict:
@@ -190,7 +201,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
     metric, ladder, thresholds, resolve_marks = rule.metric, rule.ladder, rule.thresholds, rule.resolve_marks
     # Positions in the ladder; -1 is good.
     opened = held = -1
-    highest_lower = 0.0
+    highest_rate = 0.0
     enough, volume = False, -1
     chosen = (rule.windows[0], 0, 0)
     for window, least in rule.checks:
@@ -205,12 +216,13 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         held = max(held, bisect_right(resolve_marks, rate) - 1)
         if rate < thresholds[0]:
             continue  # the lower bound is lower still
-        lower, _ = _interval(metric, numerator, denominator, confidence)
-        reached = bisect_right(thresholds, lower) - 1
-        if reached >= 0 and (reached, lower) > (opened, highest_lower):
-            opened, highest_lower, chosen = reached, lower, (window, numerator, denominator)
+        bar = bar_of(window, confidence)
+        reached = _opened(rule, numerator, denominator, bar)
+        if reached >= 0 and (reached, rate) > (opened, highest_rate):
+            opened, highest_rate, chosen = reached, rate, (window, numerator, denominator)
     window, numerator, denominator = chosen
-    lower, upper = _interval(metric, numerator, denominator, confidence)
+    bar = bar_of(window, confidence)
+    lower, upper = _interval(metric, numerator, denominator, bar)
     return Verdict(
         rule=rule.name,
         metric=metric,
@@ -222,7 +234,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         rate=_rate(metric, numerator, denominator),
         lower=lower,
         upper=upper,
-        confidence=1.0 if metric in COUNTED else confidence,
+        confidence=1.0 if metric in COUNTED else confidence_of(bar),
         threshold=thresholds[max(opened, 0)],
         insufficient_volume=not enough,
     )
@@ -236,6 +248,7 @@ def _burn_verdict(
     spent = {name: spending(rule, name, counted[name], period, confidence) for name in rule.windows}
     slowest, longest = min(spent.values(), key=lambda each: each.burn), spent[rule.longest]
     counts = all(each.counts for each in spent.values())
+    lower, upper = bounds(rule, slowest, period, confidence)
     opened = bisect_right(rule.thresholds, slowest.burn) - 1 if counts else -1
     held = bisect_right(rule.resolve_marks, longest.burn) - 1 if longest.holds else -1
     return Verdict(
@@ -247,9 +260,9 @@ def _burn_verdict(
         numerator=slowest.numerator,
         denominator=slowest.denominator,
         rate=slowest.burn,
-        lower=slowest.lower,
-        upper=slowest.upper,
-        confidence=confidence,
+        lower=lower,
+        upper=upper,
+        confidence=confidence_of(bar_of(slowest.window, confidence)),
         threshold=rule.thresholds[max(opened, 0)],
         insufficient_volume=not all(each.enough for each in spent.values()),
     )

@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -28,6 +27,7 @@ from schemas.policy_rule import Rule
 from schemas.scope import CLASS, CUSTOMER, SHARED
 from schemas.times import HOUR_S
 from streams.alerts.lifecycle import AlertState, Transition, step
+from streams.judge.certainty import bar_of, reach
 from streams.judge.screen import finished, measured
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import RANK, judge
@@ -208,7 +208,7 @@ def _may_open(history: History, rates: "_Rates", rule: Rule, alone: Policy) -> N
         return found
     for window, least in rule.checks:
         n, d = _within(top, history.first, window), _within(bottom, history.first, window)
-        found[some] |= _may_reach(rule.thresholds[0], n, d, least, alone.confidence)
+        found[some] |= (d >= least) & reach(n, d, rule.thresholds[0], bar_of(window, alone.confidence))
     return found
 
 
@@ -245,19 +245,6 @@ def _may_spike(history: History, place: int, rule: Rule) -> NDArray[np.bool_]:
         pairs = known[:-1] + known[1:]
         busiest = np.lib.stride_tricks.sliding_window_view(pairs, HOURS - 1).max(axis=1)
         found &= volumes[history.first - 1 :] > rule.times * busiest[history.first : history.first + len(found)]
-    return found
-
-
-def _may_reach(threshold: float, top: Counts, bottom: Counts, least: int, confidence: float) -> NDArray[np.bool_]:
-    """Whether the lower bound of the rate may be at least `threshold`.
-
-    Wilson's lower bound reaches a threshold t just where the rate is at least t + z * sqrt(t * (1 - t) / n), since the
-    interval is the score test turned round (E. B. Wilson 1927, see `interval.wilson`).
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    volume = np.maximum(bottom, 1)
-    needed = threshold + z * np.sqrt(threshold * (1 - threshold) / volume) - ROOM
-    found: NDArray[np.bool_] = (bottom >= least) & (np.minimum(top, bottom) / volume >= needed)
     return found
 
 
@@ -302,11 +289,11 @@ def _may_change(level: Level, counts: Counts, rule: Rule, alone: Policy) -> list
     mark = next(rung.resolve_at for rung in rule.ladder if rung.level == level)
     worse = next((rung.threshold for rung in rule.ladder if RANK[rung.level] > RANK[level]), None)
     held, rising = np.zeros((2, len(counts)), np.bool_)
-    for column, (_, least) in enumerate(rule.checks):
+    for column, (window, least) in enumerate(rule.checks):
         n, d = top[:, column], bottom[:, column]
         held |= (d >= least) & (np.minimum(n, d) / np.maximum(d, 1) >= mark + ROOM)
         if worse is not None:
-            rising |= _may_reach(worse, n, d, least, alone.confidence)
+            rising |= (d >= least) & reach(n, d, worse, bar_of(window, alone.confidence))
     found: list[int] = np.flatnonzero(~held | rising).tolist()
     return found
 

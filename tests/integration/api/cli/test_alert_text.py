@@ -87,9 +87,9 @@ def test_interface_says_what_is_left_until_the_next_level(api: Api) -> None:
     api.put([Row(NOW - 2 * HOUR, delivered=9_900, hard=100)])
     found = left(api)
     more, level, window = found["failure"]
-    assert (level, window) == ("warning", "24h")
+    assert (level, window) == ("warning", "30d")
     api.put([Row(NOW - 2 * HOUR, hard=more - 1, late_hard=more - 1)])
-    assert left(api)["failure"] == (1, "warning", "24h")
+    assert left(api)["failure"] == (1, "warning", "30d")
     api.put([Row(NOW - 2 * HOUR, hard=1, late_hard=1)])
     above = left(api)["failure"]
     assert above[0] > 1
@@ -122,7 +122,7 @@ reason = "trial accounts"
 
 
 def test_interface_goes_by_plans_and_by_rules_about_single_providers(store_settings: ClickHouse, store: Store) -> None:
-    ours = policy.parse(policy.default_file().read_text() + OF_PLANS, "ours")
+    ours = policy.parse(policy.DEFAULT_FILE.read_text() + OF_PLANS, "ours")
     set_customer(store, "acme", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS)
     with running(store_settings, store, policy=ours) as api:
         api.put([Row(NOW - 2 * HOUR, delivered=9_900, hard=100)])

@@ -91,7 +91,7 @@ def test_verdict_is_explained_with_its_counts_and_what_is_left(ground: Ground) -
     assert [(each.numerator, each.denominator, each.level) for each in complaint.windows] == [
         (38, 10_000, "warning")
     ] * 3
-    assert complaint.allowance == Allowance(remaining=3, level="excessive", window="24h")
+    assert complaint.allowance == Allowance(remaining=8, level="excessive", window="30d")
     assert complaint.remarks == ()
     assert complaint.alert is not None
     assert [(each.kind, each.numerator, each.policy_version) for each in complaint.alert.history] == [
@@ -99,8 +99,8 @@ def test_verdict_is_explained_with_its_counts_and_what_is_left(ground: Ground) -
     ]
     said = text(found)
     assert "all mail: warning since 2026-03-12T12:34:56.000Z" in said
-    assert ">  24h  38 of 10,000: 0.38 % (95 % interval 0.28 % to 0.52 %), warning from 0.10 % on" in said
-    assert "3 more complaints until excessive (24h)" in said
+    assert ">  24h  38 of 10,000: 0.38 % (99.01 % interval 0.21 % to 0.63 %), warning from 0.10 % on" in said
+    assert "8 more complaints until excessive (30d)" in said
 
 
 def test_so_many_more_complaints_as_are_left_open_the_next_level(ground: Ground) -> None:
@@ -114,13 +114,13 @@ def test_so_many_more_complaints_as_are_left_open_the_next_level(ground: Ground)
 
 
 def test_too_little_mail_is_said_with_the_minimum(ground: Ground) -> None:
-    ground.put(Row(NOW - HOUR, delivered=150, hard=30))
+    ground.put(Row(NOW - HOUR, delivered=60, hard=30))
     found = explained(ground)
     assert scope(found).standing == "insufficient_volume"
     assert rule(found, "failure").insufficient_volume
     assert rule(found, "failure").allowance is None
     assert "all mail: too small to judge" in text(found)
-    assert "30 of 180: too few, judged from 200 on" in text(found)
+    assert "30 of 90: too few, judged from 100 on" in text(found)
 
 
 def test_each_stream_is_explained_next_to_all_mail(ground: Ground) -> None:
@@ -134,7 +134,7 @@ def test_each_stream_is_explained_next_to_all_mail(ground: Ground) -> None:
 
 def test_moment_of_the_past_shows_what_was_open_and_counted_then(ground: Ground) -> None:
     judge = ground.judge()
-    ground.put(Row(NOW - 3 * HOUR, delivered=960, hard=70))
+    ground.put(Row(NOW - 3 * HOUR, delivered=940, hard=90))
     judge.judge_customers(["acme"], NOW_MS - 3 * HOUR_MS)
     ground.put(Row(NOW - HOUR, hard=300))
     judge.judge_customers(["acme"], NOW_MS - HOUR_MS)
@@ -143,7 +143,7 @@ def test_moment_of_the_past_shows_what_was_open_and_counted_then(ground: Ground)
     assert (scope(then).standing, failure.level) == ("excessive", "excessive")
     assert failure.alert is not None
     assert [each.kind for each in failure.alert.history] == ["opened"]
-    assert {(each.numerator, each.denominator) for each in failure.windows[1:]} == {(70, 1_030)}
+    assert {(each.numerator, each.denominator) for each in failure.windows[1:]} == {(90, 1_030)}
     now = rule(explained(ground), "failure")
     assert now.alert is not None
     assert [each.kind for each in now.alert.history] == ["opened", "escalated"]
@@ -151,7 +151,7 @@ def test_moment_of_the_past_shows_what_was_open_and_counted_then(ground: Ground)
 
 
 def test_events_that_came_late_are_reported_by_their_numbers(ground: Ground) -> None:
-    ground.put(Row(NOW - 3 * HOUR, delivered=960, hard=70))
+    ground.put(Row(NOW - 3 * HOUR, delivered=940, hard=90))
     ground.judge().judge_customers(["acme"], NOW_MS - 2 * HOUR_MS)
     assert rule(explained(ground), "failure").remarks == ()
     ground.put(Row(NOW - 3 * HOUR, delivered=5, hard=200))
@@ -160,7 +160,7 @@ def test_events_that_came_late_are_reported_by_their_numbers(ground: Ground) -> 
     reached, recorded = failure.remarks
     assert reached.startswith("the counts now stored reach critical, recorded was excessive: events came late")
     assert (
-        "recorded were 70 of 1,030 in 1h at 2026-03-12T10:34:56.000Z; counted for that moment are now 270 of 1,235"
+        "recorded were 90 of 1,030 in 1h at 2026-03-12T10:34:56.000Z; counted for that moment are now 290 of 1,235"
         in (recorded)
     )
     assert f"! {recorded}" in text(explained(ground))
@@ -168,9 +168,9 @@ def test_events_that_came_late_are_reported_by_their_numbers(ground: Ground) -> 
 
 def test_alert_that_is_only_held_says_by_what(ground: Ground) -> None:
     judge = ground.judge()
-    ground.put(Row(NOW, delivered=960, hard=70))
+    ground.put(Row(NOW, delivered=940, hard=90))
     judge.judge_customers(["acme"], NOW_MS)
-    ground.put(Row(NOW, delivered=500))
+    ground.put(Row(NOW, delivered=600))
     judge.judge_customers(["acme"], NOW_MS)
     held = rule(explained(ground), "failure").remarks
     assert held[0] == "excessive is held: it resolves when the rate has stayed below 0.04 in every window"
@@ -233,7 +233,7 @@ def test_moment_is_a_time_with_an_offset_or_now() -> None:
 
 
 def test_moment_is_judged_by_the_policy_that_was_in_force_then(ground: Ground) -> None:
-    default = policy.default_file().read_text(encoding="utf-8")
+    default = policy.DEFAULT_FILE.read_text(encoding="utf-8")
     second, third = (default.replace('name = "default"', f'name = "{name}"') for name in ("second", "third"))
     for text, at_ms in ((second, NOW_MS - 2 * HOUR_MS), (third, NOW_MS - HOUR_MS)):
         apply(ground.store, text, "test", "Ida", "", at_ms)
@@ -243,5 +243,5 @@ def test_moment_is_judged_by_the_policy_that_was_in_force_then(ground: Ground) -
 
     names = [name_at(ago, Settings()) for ago in (2 * HOUR_MS + 1, 2 * HOUR_MS, HOUR_MS + 1, HOUR_MS, 0)]
     assert names == ["default", "second", "second", "third", "third"]
-    named = Settings(policy=PolicySettings(file=str(policy.default_file())))
+    named = Settings(policy=PolicySettings(file=str(policy.DEFAULT_FILE)))
     assert name_at(0, named) == "default", "a file that the settings name stays in force"

@@ -33,7 +33,7 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
     with running(store_settings, store) as interface:
         interface.put(
             [
-                Row(NOON - 2 * HOUR, 9_000, hard=20, block=30, complained=40),
+                Row(NOON - 2 * HOUR, 9_000, hard=20, block=30, complained=60),
                 Row(NOON - 2 * HOUR, 12_000, hard=40, provider="gmail"),
                 Row(NOON - MINUTE, 1_000, complained=3),
                 Row(NOON, 1_200, hard=2, complained=4),
@@ -55,19 +55,19 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
 
 
 def complaint_alert() -> AlertEvent:
-    """As a monitor sends it for 40 complaints among 9,000 deliveries, at 11:00:07."""
+    """As a monitor sends it for 60 complaints among 9,000 deliveries, at 11:00:07."""
     policy = load_policy()
     opened_ms = (NOON - HOUR + 7) * 1000
-    windows = {name: WindowCounts(fbl_complained=40, fbl_delivered=9_000) for name in policy.windows}
+    windows = {name: WindowCounts(fbl_complained=60, fbl_delivered=9_000) for name in policy.windows}
     judgement = judge(SubjectCounts(customer="acme", scope="customer", windows=windows), policy, opened_ms)
     verdict = next(each for each in judgement.verdicts if each.rule == "complaint")
     _, transition = step(None, verdict, opened_ms, 0, "acme", "customer")
     assert transition is not None
     evidence = Evidence(
-        providers=(Share(name="yahoo", count=40, volume=9_000),),
-        ips=(Share(name="192.0.2.1", count=40, volume=9_000),),
+        providers=(Share(name="yahoo", count=60, volume=9_000),),
+        ips=(Share(name="192.0.2.1", count=60, volume=9_000),),
         sample_message_ids=("20260312.88@mta1.esp.example",),
-        campaigns=(Share(name="spring", count=40),),
+        campaigns=(Share(name="spring", count=60),),
         began="2026-03-12T10:00:00.000Z",
         baseline=Baseline(days=30, numerator=120, denominator=200_000),
     )

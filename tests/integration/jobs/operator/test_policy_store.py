@@ -118,7 +118,7 @@ def published(kafka: Kafka) -> list[tuple[bytes | None, AppliedPolicy]]:
 def test_running_monitor_judges_by_an_applied_policy_within_seconds(ground: Ground) -> None:
     """So does the next monitor."""
     strict = policy.parse(STRICT, "t").version
-    ground.sent(1000, 15)
+    ground.sent(1000, 30)
 
     async def run() -> None:
         stage = MonitorStage(ground.settings, ground.folder / "a")

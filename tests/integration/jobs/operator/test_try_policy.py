@@ -161,13 +161,13 @@ def test_stricter_policy_flags_and_a_milder_one_frees(ground: Ground) -> None:
     assert (difference.customer, difference.kind) == ("acme", "flagged")
     assert difference.tried[0].from_ms == (NOON - 9 * HOUR) * 1000
     assert difference.tried[0].to_ms is None
-    ground.put(Row(NOON - 5 * HOUR, hard=150))
-    milder = tried(ground, with_rule("failure", levels=Levels(warning=0.5)))
+    ground.put(Row(NOON - 5 * HOUR, delivered=40, hard=150))
+    milder = tried(ground, with_rule("failure", levels=Levels(warning=0.95)))
     assert [(each.customer, each.kind) for each in milder.differences] == [("acme", "freed")]
     assert milder.differences[0].in_force[0].from_ms == (NOON - 4 * HOUR) * 1000
     said = "\n".join(lines(milder))
     assert "freed: 1" in said
-    assert "acme: failure excessive 2026-03-12T08:00Z and still" in said
+    assert "acme: failure critical 2026-03-12T08:00Z and still" in said
     assert "judged at each full hour" in said
 
 

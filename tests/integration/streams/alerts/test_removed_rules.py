@@ -26,7 +26,7 @@ def stored(ground: Ground) -> dict[str, tuple[str, int, int]]:
 
 
 def test_open_alert_of_a_rule_that_is_gone_is_resolved_at_once(ground: Ground) -> None:
-    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200, complained=30))
+    ground.put(Row(NOW - 10 * MINUTE, delivered=900, hard=200, complained=0))
     judge = ground.judge()
     opened = {
         each.data.rule: each for each in judge.judge_customers(["acme"], NOW_MS).alerts if "str" not in each.data.scope

@@ -59,8 +59,7 @@ NOTHING_OF_IT = Policy(rules=(Rule(name="other", metric="block", windows=("24h",
 
 @pytest.fixture
 def ground(store: Store) -> Ground:
-    """Everybody fails, is complained of, listed, and sends what it should not, more than ever before. Nobody has enough
-    history to be believed that it is an incident."""
+    """Everybody fails, is complained of, listed, and sends what it should not, more than ever before."""
     backs = [MINUTE, *(hours * HOUR for hours in range(25, 265, 24))]
     insert(
         store,
@@ -75,7 +74,7 @@ def ground(store: Store) -> Ground:
                 "bucket": at(back // MINUTE * MINUTE),
                 "source": "batch",
                 **dict.fromkeys(("hard", "block", "complained", "unsubscribed"), 0 if back > DAY else 40),
-                "delivered": 4 if back > DAY else 400,
+                "delivered": 5 if back > DAY else 400,
             }
             for number, name in enumerate(NAMES)
             for stream, stream_class in (("eu/news", "bulk"), ("receipts", "transactional"))
@@ -98,7 +97,10 @@ def ground(store: Store) -> Ground:
         ],
     )
     unwanted = {"stream": "eu/news", "time": at(2 * MINUTE)}
-    insert(store, "unwanted_mail", [{"customer": name, "id": name, "message_id": name, **unwanted} for name in NAMES])
+    mails = [
+        {"customer": name, "id": f"{name}{nth}", "message_id": name, **unwanted} for name in NAMES for nth in range(9)
+    ]
+    insert(store, "unwanted_mail", mails)
     registered = [Customer(customer=name, plan="", domains=("elsewhere.example",)) for name in NAMES]
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=NOW_MS)
     ListingCauses(store, {}).refresh(NOW_MS)

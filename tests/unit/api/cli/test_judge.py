@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from api.cli.judge import judge_lines
 from api.cli.main import app
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import default_file, load_policy, parse
+from schemas.policy import DEFAULT_FILE, load_policy, parse
 from schemas.times import DAY_MS
-from streams.judge.interval import wilson
+from streams.judge.certainty import bar_of, lower_bound, upper_bound
 from streams.judge.verdict import judge
 
 POLICY = parse(
@@ -94,9 +94,9 @@ def level(raw: bytes, now_ms: int = 0) -> str:
         (99, 99, "insufficient_volume"),
         (0, 100, "good"),
         (10, 1000, "good"),
-        (18, 1000, "watch"),
-        (50, 1000, "warning"),
-        (66, 1000, "excessive"),
+        (23, 1000, "watch"),
+        (51, 1000, "warning"),
+        (77, 1000, "excessive"),
         (250, 1000, "critical"),
         (2000, 1000, "critical"),
     ],
@@ -110,7 +110,8 @@ def test_answer_repeats_whose_it_is_and_has_rate_and_interval() -> None:
     assert (whole, problems) == (True, [])
     assert list(found) == ["customer", "metric", "window", "rate", "lower", "upper", "level"]
     assert [found[name] for name in ("customer", "metric", "window", "rate")] == ["acme", "failure", "24h", 0.05]
-    assert (found["lower"], found["upper"]) == wilson(50, 1000, 0.95)
+    bar = bar_of("24h", 0.85)
+    assert (found["lower"], found["upper"]) == (lower_bound(50, 1000, bar), upper_bound(50, 1000, bar))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_monitor_says_the_same_of_the_same_counts(hard: int, delivered: int, win
 
 def test_command_ends_with_1_where_a_line_could_not_be_judged(tmp_path: Path) -> None:
     (tmp_path / "repmon.toml").write_text("")
-    command = ["--config", str(tmp_path / "repmon.toml"), "judge", "--policy", str(default_file())]
+    command = ["--config", str(tmp_path / "repmon.toml"), "judge", "--policy", str(DEFAULT_FILE)]
     good = CliRunner().invoke(app, command, input=line(0, 1000))
     assert (good.exit_code, json.loads(good.stdout)["level"]) == (0, "good")
     bad = CliRunner().invoke(app, command, input=line(0, 1000) + b"{}\n")

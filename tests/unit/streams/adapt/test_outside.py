@@ -209,7 +209,7 @@ def test_own_format_says_with_zones_that_these_are_all() -> None:
         ({"resource": IP, "zone": "a.example", "zones": []}, "either `zone` or `zones` is needed"),
         (
             {"resource": IP, "zones": ["a.example"], "status": "delisted"},
-            "`status`, `codes` and `weight` are of one `zone`",
+            "`status`, `codes` and `weight` need `zone`, not `zones`",
         ),
         ({"resource": IP, "zone": "a.example", "state": "on"}, "unknown field `state`"),
         ({"resource": IP, "zone": "a.example", "status": "on"}, "'on'"),

@@ -307,8 +307,8 @@ def test_times_without_an_offset_are_of_the_configured_zone() -> None:
     [
         ("", "the message is empty"),
         ("hello", "'hello' does not begin like a line of a system log"),
-        ("Foo  3 10:11:12 mx1 postfix/smtp[8]: x", "the time 'Foo 3 10:11:12' is none"),
-        ("Feb 30 10:11:12 mx1 postfix/smtp[8]: x", "the time 'Feb 30 10:11:12' is none"),
+        ("Foo  3 10:11:12 mx1 postfix/smtp[8]: x", "the time 'Foo 3 10:11:12' is not a time"),
+        ("Feb 30 10:11:12 mx1 postfix/smtp[8]: x", "the time 'Feb 30 10:11:12' is not a time"),
         ("2025-13-03T10:11:12Z mx1 postfix/smtp[8]: x", "the time '2025-13-03T10:11:12Z' is not RFC 3339"),
         ("<22>1 - mx1 postfix/smtp 811 - - x", "the time '-' is not RFC 3339"),
         (f"{DELIVERY}\nhello", "line 2: 'hello' does not begin"),

@@ -57,32 +57,32 @@ def transition(rule: str, kind: TransitionKind, previous: Level, level: Level, s
 
 
 def event(changed: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> AlertEvent:
-    evidence = Evidence(providers=(Share(name="yahoo", count=42, volume=9800),))
+    evidence = Evidence(providers=(Share(name="yahoo", count=58, volume=9800),))
     return alert_event(changed, verdict, judgement, evidence, policy)
 
 
-COMPLAINTS = {"fbl_complained": 42, "fbl_delivered": 9800}
+COMPLAINTS = {"fbl_complained": 58, "fbl_delivered": 9800}
 
 OPENED = {
     "complaint": (
         COMPLAINTS,
-        "42 complaints among 9,800 deliveries at providers with feedback loops in 24h: 0.43 % "
-        "(95 % interval 0.32 % to 0.58 %), at or above the excessive threshold of 0.30 %.",
+        "58 complaints among 9,800 deliveries at providers with feedback loops in 24h: 0.59 % "
+        "(99.01 % interval 0.36 % to 0.91 %), at or above the excessive threshold of 0.30 %.",
     ),
     "failure": (
-        {"hard": 1100, "expired": 101, "delivered": 8799},
-        "1,201 failed recipients (hard bounces and expired mail) among 10,000 finished in 1h: 12.01 % "
-        "(95 % interval 11.39 % to 12.66 %), at or above the critical threshold of 10.00 %.",
+        {"hard": 1100, "expired": 201, "delivered": 8699},
+        "1,301 failed recipients (hard bounces and expired mail) among 10,000 finished in 1h: 13.01 % "
+        "(99.92 % interval 11.50 % to 14.64 %), at or above the critical threshold of 10.00 %.",
     ),
     "block": (
-        {"block": 150, "delivered": 850},
-        "150 recipients refused for policy, spam or reputation among 1,000 finished in 1h: 15.00 % "
-        "(95 % interval 12.92 % to 17.35 %), at or above the warning threshold of 10.00 %.",
+        {"block": 190, "delivered": 810},
+        "190 recipients refused for policy, spam or reputation among 1,000 finished in 1h: 19.00 % "
+        "(99.92 % interval 14.00 % to 24.80 %), at or above the warning threshold of 10.00 %.",
     ),
     "exposure": (
         {"exposed": 600, "sent": 1000},
         "600 of 1,000 messages sent through an address on a blocklist in 1h: 60.00 % "
-        "(95 % interval 56.93 % to 62.99 %), at or above the warning threshold of 25.00 %. "
+        "(99.92 % interval 52.45 % to 67.12 %), at or above the warning threshold of 25.00 %. "
         "A shared address may be listed because of another customer.",
     ),
     "critical_listing": (
@@ -175,8 +175,8 @@ def test_escalated_alert_says_from_where() -> None:
 def test_de_escalated_alert_says_below_what_the_rate_stayed() -> None:
     counts = {"fbl_complained": 20, "fbl_delivered": 10000}
     assert alert("complaint", counts, "de-escalated", ("excessive", "warning")).data.explanation == (
-        "20 complaints among 10,000 deliveries at providers with feedback loops in 24h: 0.20 % "
-        "(95 % interval 0.13 % to 0.31 %), below 0.24 % in every window for 30 minutes; "
+        "20 complaints among 10,000 deliveries at providers with feedback loops in 30d: 0.20 % "
+        "(85 % interval 0.11 % to 0.33 %), below 0.24 % in every window for 30 minutes; "
         "down to warning from excessive."
     )
 
@@ -185,7 +185,7 @@ def test_resolved_alert_says_below_what_the_rate_stayed() -> None:
     counts = {"fbl_complained": 1, "fbl_delivered": 10000}
     assert alert("complaint", counts, "resolved", ("excessive", "good")).data.explanation == (
         "1 complaint among 10,000 deliveries at providers with feedback loops in 24h: 0.01 % "
-        "(95 % interval 0.0018 % to 0.057 %), below 0.08 % in every window for 30 minutes; "
+        "(99.01 % interval 0.00 % to 0.091 %), below 0.08 % in every window for 30 minutes; "
         "resolved from excessive."
     )
 
@@ -194,14 +194,14 @@ def test_alert_resolved_for_want_of_mail_says_so() -> None:
     counts = {"fbl_complained": 1, "fbl_delivered": 12}
     assert alert("complaint", counts, "resolved", ("warning", "good")).data.explanation == (
         "1 complaint among 12 deliveries at providers with feedback loops in 24h: 8.33 % "
-        "(95 % interval 1.49 % to 35.39 %), too little to judge (at least 1,000); resolved from warning."
+        "(99.01 % interval 0.00 % to 53.41 %), too little to judge (at least 500); resolved from warning."
     )
 
 
 def test_alert_resolved_without_any_mail_shows_no_rate() -> None:
     assert alert("complaint", {}, "resolved", ("warning", "good")).data.explanation == (
         "0 complaints among 0 deliveries at providers with feedback loops in 24h, "
-        "too little to judge (at least 1,000); resolved from warning."
+        "too little to judge (at least 500); resolved from warning."
     )
 
 
@@ -279,8 +279,8 @@ def test_mail_given_up_is_not_named_where_it_is_no_failure() -> None:
 
 def test_stream_is_named() -> None:
     said = alert("complaint", COMPLAINTS, scope="stream:news")
-    assert said.data.explanation.startswith("Stream news: 42 complaints among")
-    assert headline(said) == "acme [news]: complaint is excessive (0.43 % in 24h)"
+    assert said.data.explanation.startswith("Stream news: 58 complaints among")
+    assert headline(said) == "acme [news]: complaint is excessive (0.59 % in 24h)"
 
 
 def test_override_in_force_gives_the_marks_of_the_text() -> None:
@@ -305,7 +305,7 @@ def test_override_in_force_gives_the_marks_of_the_text() -> None:
 
 
 def test_headline_tells_who_what_and_how_much() -> None:
-    assert headline(alert("complaint", COMPLAINTS)) == "acme: complaint is excessive (0.43 % in 24h)"
+    assert headline(alert("complaint", COMPLAINTS)) == "acme: complaint is excessive (0.59 % in 24h)"
     assert headline(alert("critical_listing", {"critical_listings": 2})) == (
         "acme: critical_listing is critical (2 in 1h)"
     )
@@ -333,12 +333,12 @@ def test_event_carries_the_verdict_and_its_evidence() -> None:
     )
     assert (data.kind, data.previous_level, data.level) == ("escalated", "warning", "excessive")
     assert (data.episode, data.transition) == (2, 3)
-    assert (data.window, data.numerator, data.denominator) == ("24h", 42, 9800)
-    assert data.rate == pytest.approx(42 / 9800)
+    assert (data.window, data.numerator, data.denominator) == ("24h", 58, 9800)
+    assert data.rate == pytest.approx(58 / 9800)
     assert data.lower < data.rate < data.upper
-    assert (data.confidence, data.threshold) == (0.95, 0.003)
+    assert (data.confidence, data.threshold) == (0.9901, 0.003)
     assert data.policy_version == POLICY.version
-    assert data.evidence.providers == (Share(name="yahoo", count=42, volume=9800),)
+    assert data.evidence.providers == (Share(name="yahoo", count=58, volume=9800),)
 
 
 def test_event_survives_the_wire() -> None:

@@ -310,11 +310,11 @@ def test_law_two_steps_down_are_a_hold_time_apart(says: list[Say]) -> None:
 
 @given(st.lists(st.integers(9, 40), min_size=1, max_size=200), st.integers(1, 60))
 def test_law_noise_above_the_resolve_mark_never_ends_an_alert(noise: list[int], minutes_apart: int) -> None:
-    """9 of 10,000 is over the mark of a warning (0.08 %), 17 open it, and 41 would be excessive."""
+    """9 of 10,000 is over the mark of a warning (0.08 %), 23 open it, and 51 would be excessive."""
     rules = policy()
     state: AlertState | None = None
     found = []
-    for index, complained in enumerate([17, *noise]):
+    for index, complained in enumerate([23, *noise]):
         counts = WindowCounts(fbl_delivered=10_000, fbl_complained=complained)
         subject = SubjectCounts(customer="acme", scope="customer", windows={"24h": counts})
         now_ms = index * minutes_apart * MINUTE

@@ -59,7 +59,7 @@ def level(
         ("warning", 500, "warning"),
         ("excessive", 500, "excessive"),
         ("critical", 500, "critical"),
-        ("excessive", 45, "warning"),
+        ("excessive", 60, "warning"),
         ("excessive", 10, "good"),
     ],
 )

@@ -1,6 +1,8 @@
 """A bound that holds however often one looks."""
 
+import csv
 from math import lgamma, log1p
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from schemas.times import HOUR_MS
 from streams.judge import certainty
 from streams.judge.certainty import PERIOD_MS, bar, evidence, lower_bound, reach, reaches, upper_bound
 
+GRID = Path(__file__).with_name("evidence.csv")
 RATES = st.sampled_from([0.0005, 0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.25, 0.5, 0.9])
 BARS = st.floats(0.5, 12)
 COUNTS = st.integers(1, 20_000).flatmap(lambda d: st.tuples(st.integers(0, d), st.just(d)))
@@ -45,12 +48,20 @@ def test_one_more_failure_never_lowers_the_bound(counts: tuple[int, int], bar: f
 
 @given(st.lists(COUNTS, min_size=1, max_size=50), RATES, BARS)
 def test_many_at_once_are_reported_as_one_by_one(counts: list[tuple[int, int]], rate: float, bar: float) -> None:
-    found = reach(np.array([n for n, _ in counts], float), np.array([d for _, d in counts], float), rate, bar)
+    found = reach(np.array([n for n, _ in counts]), np.array([d for _, d in counts]), rate, bar)
     for (n, d), seen in zip(counts, found.tolist(), strict=True):
         surely = reaches(n, d, rate, bar)
         # Everyone who opens a level is found; who misses it by a hair may be found too, and is then judged.
         assert seen or not surely
         assert not seen or surely or evidence(n, d, rate) >= bar - 1e-4 * (1 + bar)
+
+
+def test_evidence_is_that_of_another_library_at_forty_digits() -> None:
+    rows = list(csv.DictReader(line for line in GRID.read_text(encoding="utf-8").splitlines() if line[0] != "#"))
+    assert len(rows) > 400
+    for row in rows:
+        found = evidence(int(row["numerator"]), int(row["denominator"]), float(row["rate"]))
+        assert found == pytest.approx(float(row["evidence"]), rel=1e-7, abs=1e-7), row
 
 
 @given(st.floats(0.01, 1e6))
@@ -90,9 +101,9 @@ def test_at_any_of_20000_looks_the_bound_of_a_growing_window_is_rarely_wrong(rat
     """Seeded, so always the same runs: at confidence 0.95 at most 5 % of them may ever pass their own true rate."""
     random = np.random.default_rng(7)
     wrong, runs = 0, 200
-    sizes = np.arange(1, 20_001, dtype=float)
+    sizes = np.arange(1, 20_001)
     for _ in range(runs):
-        seen = np.cumsum(random.random(20_000) < rate).astype(float)
+        seen = np.cumsum((random.random(20_000) < rate).astype(np.int64))
         wrong += bool(reach(seen, sizes, rate, bar(PERIOD_MS, 0.95)).any())
     assert wrong / runs <= 0.05
 

@@ -10,8 +10,8 @@ from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from streams.judge.interval import wilson
-from streams.judge.score import AT_THRESHOLD, COMPONENT_OF, COMPONENTS, SCORES, ladder, lower_bounds, score_of
+from streams.judge.certainty import about_lower, bar_of
+from streams.judge.score import AT_THRESHOLD, COMPONENT_OF, COMPONENTS, SCORES, ladder, score_of
 from streams.judge.verdict import RANK, judge
 
 POLICY = load_policy()
@@ -96,8 +96,8 @@ def test_score_runs_along_the_thresholds_in_straight_lines(
 def test_scores_are_the_documented_ones() -> None:
     """The example of docs/score.md."""
     found = said(delivered=24_000, fbl_delivered=12_000, fbl_complained=30, hard=500)
-    assert found == {"overall": 59, "complaints": 59, "failures": 82, "blocks": 100, "blacklisting": 100}
-    lower = wilson(30, 12_000, 0.95)[0]
+    assert found == {"overall": 65, "complaints": 65, "failures": 83, "blocks": 100, "blacklisting": 100}
+    lower = float(about_lower(np.array([30]), np.array([12_000]), bar_of("24h", POLICY.confidence))[0])
     assert found["complaints"] == int(np.ceil(70 - 30 * (lower - 0.001) / 0.002))
 
 
@@ -159,9 +159,3 @@ def test_law_a_score_says_the_level_that_the_judge_opens(counts: WindowCounts, w
                 assert (RANK[verdict.level] >= RANK[level]) == (said_by_rule <= mark)
     if judge(one, POLICY, 0).standing == "insufficient_volume":
         assert found["overall"] is None
-
-
-@given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)), min_size=1))
-def test_lower_bounds_are_those_of_the_judge(pairs: list[tuple[int, int]]) -> None:
-    top, bottom = np.array(pairs, np.int64).T
-    assert lower_bounds(top, bottom, 0.95) == pytest.approx([wilson(n, d, 0.95)[0] for n, d in pairs], abs=1e-12)

@@ -101,7 +101,7 @@ def test_override_counts_until_it_ends() -> None:
 def test_override_that_is_stricter_than_the_rule_is_followed() -> None:
     strict = Override(customer="acme", rule="failure", reason="trial", levels=Levels(critical=0.001), min_volume=10)
     policy = Policy(rules=(rule(),), windows=("1h", "3h"), overrides=(strict,))
-    (found,) = transitions(history(hourly({"delivered": 95, "hard": 5})), [policy])
+    (found,) = transitions(history(hourly({"delivered": 92, "hard": 8})), [policy])
     assert reported(found) == [(1, "opened", "critical")]
 
 
