@@ -19,9 +19,12 @@ log = logging.getLogger("repmon.stack")
 WATCH_S = 0.1
 #: How long everything may take to be counted before the topics are remade, in s.
 ROLL_S = 60.0
-#: Acknowledged messages not yet counted: producers wait above the first, until the second is reached. This bounds
-#: what a power cut can cost the embedded default, and how long a stop takes.
-BACKLOG = (50_000, 25_000)
+#: Acknowledged messages not yet taken: producers wait above the first, until the second is reached. This bounds, with
+#: the two flushes of `up.MOST_EVENTS` that are taken and not stored, what a power cut can cost the embedded default and
+#: how long a stop takes.
+BACKLOG = (30_000, 15_000)
+#: What a message takes at least on its way, in bytes, packed with others.
+LEAST_BYTES = 50.0
 #: The topics whose memory is given back, with those of `ingest.formats`. Alerts are few and stay; changes are only a
 #: work list.
 ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS, topics.REPUTATION_CHANGES)
@@ -57,13 +60,11 @@ class BrokerWatch:
 
     async def stop(self, patience_s: float) -> None:
         """End, once a remaking under way is through: while it is, nobody may produce, or what is acknowledged then
-        goes with the topics. Afterwards nobody waits."""
+        goes with the topics. Those who wait wait on."""
         self._stopping.set()
         if self._task is not None:
-            _, remaking = await asyncio.wait({self._task}, timeout=patience_s)
+            await asyncio.wait({self._task}, timeout=patience_s)
             self._task.cancel()
-            if not remaking:
-                self._broker.gate.release()
 
     async def _watching(self) -> None:
         broker, gate = self._broker, self._broker.gate
@@ -75,13 +76,13 @@ class BrokerWatch:
             if (code := broker.exit_code) is not None:
                 self._failed(BrokerError(f"embedded broker: ended by itself ({code}); see {broker.log_file}"))
                 return
-            metrics = self._ingest.worker.metrics
-            if not held and (metrics.paused or metrics.lag > BACKLOG[0]):
+            paused, behind = self._ingest.worker.metrics.paused, await self._behind()
+            if not held and (paused or behind > BACKLOG[0]):
                 held = True
                 await asyncio.to_thread(gate.hold)
-            elif held and not metrics.paused and metrics.lag < BACKLOG[1]:
+            elif not paused and behind < (BACKLOG[1] if held else BACKLOG[0]):
                 held = False
-                gate.release()
+                gate.release((BACKLOG[0] - behind) * self._bytes_each(behind))
             if gate.produced_bytes >= self._settings.embedded.roll_bytes:
                 try:
                     await self._roll()
@@ -89,6 +90,19 @@ class BrokerWatch:
                     self._failed(error)
                     return
                 held = False
+
+    def _bytes_each(self, behind: int) -> float:
+        """About how many bytes a message takes on its way, as those did that came so far."""
+        came = self._ingest.worker.metrics.messages + behind
+        return max(LEAST_BYTES, self._broker.gate.outside_bytes / max(1, came))
+
+    async def _behind(self) -> int:
+        worker = self._ingest.worker
+        try:
+            return await asyncio.to_thread(worker.behind)
+        except BrokerError as error:
+            log.info("%s", error)
+            return worker.metrics.lag
 
     async def _roll(self) -> None:
         """Count everything, make the topics again, continue. Producers wait for about two seconds, judgement for
@@ -117,7 +131,7 @@ class BrokerWatch:
                 raise errors[0]
             gate.forget()
         finally:
-            gate.release()
+            gate.release(BACKLOG[0] * self._bytes_each(0))
         self.rolls += 1
         if not self._stopping.is_set():
             await self._judging_on()

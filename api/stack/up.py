@@ -22,6 +22,7 @@ from jobs.setup.migrate import migrate
 from jobs.setup.topics import create_topics
 from schemas import topics
 from schemas.settings import Settings
+from streams.io.broker import BrokerError
 from streams.monitor.batch import BatchJudge
 
 log = logging.getLogger("repmon.stack")
@@ -159,7 +160,7 @@ class Stack:
         """Count what was acknowledged, for no longer than was set, then end everything."""
         if self._ingest is not None:
             self._tell("repmon: stopping")
-        await self.let_producers_end()
+        await self._stop_watch()
         judged = asyncio.create_task(self._monitor.stop()) if self._monitor is not None else None
         interface = asyncio.create_task(self._done("API", self._stop_api()))
         counted = await self._done("ingest", self._stop_ingest())
@@ -178,6 +179,11 @@ class Stack:
 
     async def let_producers_end(self) -> None:
         """No producer is made to wait any more: those who run along are asked to end, and have little left."""
+        await self._stop_watch()
+        if self._embedded.broker is not None:
+            self._embedded.broker.gate.release()
+
+    async def _stop_watch(self) -> None:
         if self._watch is not None:
             await self._watch.stop(self._drain_s if self._can_drain() else 0.0)
 
@@ -191,8 +197,8 @@ class Stack:
             return True
         if broker is not None:
             await asyncio.to_thread(broker.gate.hold)
-            if waiting := ingest.worker.metrics.lag:
-                self._say("ingest", f"counting what is acknowledged, some {waiting:,} events")
+            if waiting := await self._uncounted(ingest):
+                self._say("ingest", f"counting what is acknowledged, {waiting:,} events")
             self.drained = self._can_drain() and await asyncio.to_thread(ingest.drained, self._drain_s)
         if self.drained and await asyncio.to_thread(ingest.end, JOIN_S):
             self._say("ingest", "stopped")
@@ -215,6 +221,15 @@ class Stack:
         ended = judged.done() and judged.exception() is None
         self._say("monitor", "stopped" if ended else "does not stop in time")
         return ended
+
+    async def _uncounted(self, ingest: IngestThread) -> int:
+        metrics = ingest.worker.metrics
+        try:
+            behind = await asyncio.to_thread(ingest.worker.behind)
+        except BrokerError as error:
+            log.info("%s", error)
+            behind = metrics.lag
+        return behind + max(0, metrics.messages - metrics.stored)
 
     async def _kill_queries(self) -> None:
         if self._embedded.store is not None:
@@ -273,7 +288,8 @@ async def run_until_stopped(
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
-        await stack.let_producers_end()
+        if tasks:
+            await stack.let_producers_end()
         await asyncio.gather(*tasks, return_exceptions=True)
     if stack.failed.done():
         raise stack.failed.result()

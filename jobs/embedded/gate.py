@@ -12,6 +12,7 @@ what they have to say about the last messages must get through while the others 
 
 import asyncio
 import contextlib
+import math
 import threading
 from asyncio import StreamReader, StreamWriter
 
@@ -40,6 +41,10 @@ class Gate:
         self._server: asyncio.Server | None = None
         #: Bytes of Produce requests let through since the last `forget`.
         self.produced_bytes = 0
+        #: Those of others than our own stages, from the beginning.
+        self.outside_bytes = 0
+        #: So many more may be let through of others before the gate closes by itself.
+        self._allowed = math.inf
 
     def start(self) -> None:
         """Listen.
@@ -54,9 +59,14 @@ class Gate:
         """Let no further Produce request through, and wait until those let through are answered."""
         asyncio.run_coroutine_threadsafe(self._hold(), self._loop).result()
 
-    def release(self) -> None:
-        """Let Produce requests through again."""
-        self._loop.call_soon_threadsafe(self._open.set)
+    def release(self, allowed_bytes: float = math.inf) -> None:
+        """Let Produce requests through again, until they come to so many bytes: a producer that waited has many ready,
+        and they pass within no time."""
+        self._loop.call_soon_threadsafe(self._release, allowed_bytes)
+
+    def _release(self, allowed_bytes: float) -> None:
+        self._allowed = allowed_bytes
+        self._open.set()
 
     def forget(self) -> None:
         """Begin counting `produced_bytes` again from 0."""
@@ -117,7 +127,12 @@ class Gate:
                 named = int.from_bytes(head[12:14], "big", signed=True)
                 client = await source.readexactly(named) if named > 0 else b""
                 if client != _INSIDE:
-                    await self._open.wait()
+                    while not self._open.is_set():  # others that waited too may have used up what was allowed
+                        await self._open.wait()
+                    self.outside_bytes += length
+                    self._allowed -= length
+                    if self._allowed <= 0:
+                        self._open.clear()
                     self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
                 self.produced_bytes += length
                 head += client

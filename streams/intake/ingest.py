@@ -39,7 +39,7 @@ QUIET_S = 0.25
 LAST_FLUSH_S = 20.0
 #: Reading is paused when storing is behind for so long; before that it only waits.
 PATIENCE_S = 1.0
-LAG_S = 0.1
+LAG_S = 0.5
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
 MOST_KEYS = 30_000
 MAX_DEAD_LETTER_BYTES = 16_000_000
@@ -100,6 +100,15 @@ class IngestWorker:
             self._flusher.ending.set()
             self._partitions.close()
             self._flusher.close()
+
+    def behind(self) -> int:
+        """How many messages the broker has that are not taken, as it says now: `metrics.lag` is what the last fetches
+        said, and much may be produced until the next. Any thread may ask.
+
+        Raises:
+            BrokerError: it does not answer.
+        """
+        return self._partitions.behind()
 
     def abandon(self) -> None:
         """Once asked to stop, end as soon as the flush under way has. What is taken and not stored is left to the next

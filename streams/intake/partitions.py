@@ -110,6 +110,16 @@ class Partitions:
             return False
         return all(batch.next_offset >= found[key] for key, batch in self.batches.items())
 
+    def behind(self) -> int:
+        """How many messages the broker has that are not taken, as it says now. Any thread may ask.
+
+        Raises:
+            BrokerError: it does not answer.
+        """
+        taken = {key: batch.next_offset for key, batch in self.batches.copy().items()}
+        found = ends(self._admin, list(taken))
+        return sum(max(0, end - taken[key]) for key, end in found.items())
+
     def handle_error(self, message: Message, error: KafkaError) -> None:
         """A consumer's error event: librdkafka continues by itself unless it is fatal.
 

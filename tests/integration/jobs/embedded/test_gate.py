@@ -41,6 +41,29 @@ def test_held_producer_is_acknowledged_only_after_release(broker: EmbeddedBroker
     producer.flush(10)
 
 
+def test_gate_closes_by_itself_when_as_much_has_passed_as_is_allowed(broker: EmbeddedBroker, kafka: Kafka) -> None:
+    """However many connections waited: each message goes its own way here, in a request of its own."""
+    producers = [outsider(kafka) for _ in range(5)]
+    for each in producers:
+        each.partitions(TOPIC)
+    broker.gate.hold()
+    before = broker.gate.outside_bytes
+    for each in producers:
+        each.publish(TOPIC, b"k", b"v" * 1_000)
+    broker.gate.release(allowed_bytes=1)
+    wait_for(lambda: broker.gate.outside_bytes > before, "one to pass")
+    refused = 0
+    for each in producers:
+        try:
+            each.flush(0.5)
+        except BrokerError:
+            refused += 1
+    assert refused == 4
+    broker.gate.release()
+    for each in producers:
+        each.flush(10)
+
+
 def test_our_own_stages_pass_a_held_gate(broker: EmbeddedBroker, kafka: Kafka) -> None:
     inside = Publisher(kafka)
     broker.gate.hold()
