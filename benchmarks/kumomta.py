@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas.event import MailEvent
+from schemas.times import epoch_ms
 
 _TYPES = {
     "delivered": "Delivery",
@@ -64,7 +65,7 @@ def _record(event: MailEvent, kind: str) -> dict[str, Any]:
         "peer_address": {"name": f"mx.{domain}.", "addr": "198.51.100.25"},
         "timestamp": seconds,
         "event_time": f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}{number % 500_000:06d}Z",
-        "created": seconds - 4,
+        "created": (epoch_ms(event.sent) or event.time_ms) // 1000,
         "num_attempts": int(event.type == "deferred"),
         "bounce_classification": "Uncategorized",
         "egress_pool": event.ip_pool,

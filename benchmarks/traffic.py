@@ -26,6 +26,13 @@ _NEGATIVE = tuple(b'"type":"%b"' % each.encode() for each in NEGATIVE_TYPES)
 _UNSUBSCRIBED = MEASURES.index("unsubscribed")
 #: A late bounce is counted as late, and as what it is.
 _ALSO = {MEASURES.index(f"late_{kind}"): MEASURES.index(kind) for kind in ("hard", "soft", "block")}
+#: What comes late and is of mail of an unknown time is counted as that too.
+_UNDATED = {MEASURES.index(f"late_{kind}"): MEASURES.index(f"undated_{kind}") for kind in ("hard", "block")} | {
+    MEASURES.index(kind): MEASURES.index(f"undated_{kind}") for kind in ("expired", "complained", "unsubscribed")
+}
+_REPORTED = frozenset(
+    MEASURES.index(name) for name in ("complained", "reported", "late_hard", "late_soft", "late_block")
+)
 
 #: Customer, minute (epoch minutes, UTC), then the measures in their order: what the store must say.
 Row = tuple[str, int, tuple[int, ...]]
@@ -58,11 +65,13 @@ class Expected(msgspec.Struct):
 
 
 class _Sent(NamedTuple):
-    """An event, and where it counts: the place of its measure, and whether it came before."""
+    """An event, and where it counts: the place of its measure, whether it came before, and when its mail was sent
+    (epoch ms; 0 with the event, or not known)."""
 
     message: Message
     measure: int
     repeated: bool
+    sent_ms: int
 
 
 def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repeats: bool = True) -> Iterator[Message]:
@@ -70,7 +79,7 @@ def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repe
     when the last has been taken. Without `repeats` no event comes twice."""
     render = FORMS[format_name]
     sums: dict[tuple[str, int], list[int]] = {}
-    for (key, value, time_ms), measure, repeated in itertools.islice(
+    for (key, value, time_ms), measure, repeated, sent_ms in itertools.islice(
         _sent(events, now_ms, format_name, repeats), events
     ):
         message = render(value)
@@ -80,8 +89,10 @@ def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repe
         if repeated:
             expected.repeated += 1
             continue
-        counts = sums.setdefault((key.decode(), time_ms // MINUTE_MS), [0] * len(MEASURES))
+        counts = sums.setdefault((key.decode(), (sent_ms or time_ms) // MINUTE_MS), [0] * len(MEASURES))
         counts[measure] += 1
+        if not sent_ms and (undated := _UNDATED.get(measure)) is not None:
+            counts[undated] += 1
         if (also := _ALSO.get(measure)) is not None:
             counts[also] += 1
         expected.negative += any(each in value for each in _NEGATIVE)
@@ -95,5 +106,7 @@ def _sent(events: int, now_ms: int, format_name: str, repeats: bool) -> Iterator
         measure, repeated = divmod(sent.slot % SLOTS, 2)
         if sent.topic != MAIL_EVENTS or (repeated and not repeats):
             continue
+        # Reports and bounce mails in KumoMTA's log do not name the message.
+        known_ms = 0 if format_name == "kumomta" and measure in _REPORTED else sent.sent_ms
         if format_name != "kumomta" or measure != _UNSUBSCRIBED:  # KumoMTA logs no unsubscriptions
-            yield _Sent(Message(sent.key, sent.value, sent.time_ms), measure, bool(repeated))
+            yield _Sent(Message(sent.key, sent.value, sent.time_ms), measure, bool(repeated), known_ms)

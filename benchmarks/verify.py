@@ -27,7 +27,7 @@ SELECT customer, intDiv(toUnixTimestamp(bucket), 60), {_SUMS}
 FROM counts WHERE dimension = 'provider' GROUP BY customer, bucket ORDER BY customer, bucket
 """  # noqa: S608 - the names of measures
 #: Late bounces are counted twice, as late and as bounces.
-_ONCE = " + ".join(name for name in MEASURES if not name.startswith("late_"))
+_ONCE = " + ".join(name for name in MEASURES if not name.startswith(("late_", "undated_")))
 ADDRESSED = f"SELECT sum({_ONCE}) FROM counts WHERE dimension = 'ip'"  # noqa: S608 - the names of measures
 NEGATIVE = "SELECT uniqExact(id) FROM events"
 DEAD = "SELECT count() FROM dead_letters FINAL"

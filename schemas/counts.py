@@ -6,7 +6,9 @@ from operator import attrgetter
 import msgspec
 
 #: The counted measures, in the order of the columns of the `counts` table. `late_*` are bounces that came after
-#: the message was reported delivered; they are also counted in `hard`, `soft` or `block`.
+#: the message was reported delivered; they are also counted in `hard`, `soft` or `block`. `undated_*` are outcomes that
+#: come long after the mail and of which it is not known when that was sent: they are counted, in the measure they are
+#: named after too, when they come, and the mail they are of may lie in another window (`streams.subjects.undated`).
 MEASURES: tuple[str, ...] = (
     "delivered",
     "hard",
@@ -22,11 +24,17 @@ MEASURES: tuple[str, ...] = (
     "suppressed",
     "rejected",
     "reported",
+    "undated_hard",
+    "undated_block",
+    "undated_expired",
+    "undated_complained",
+    "undated_unsubscribed",
 )
 
 #: What each measure adds to the recipients whose fate is known: delivered, bounced or expired, each once. A late bounce
-#: follows a delivery that was counted already, so it adds nothing. Everywhere *finished* is this sum, and so is *sent*,
-#: which is the same of mail whose address or domain is known.
+#: follows a delivery that was counted already, so it adds nothing, and what expired adds nothing where it is not known
+#: when it was sent: else a window without mail would have only failures. Everywhere *finished* is this sum, and so is
+#: *sent*, which is the same of mail whose address or domain is known.
 FINISHED: Mapping[str, int] = {
     "delivered": 1,
     "hard": 1,
@@ -36,6 +44,7 @@ FINISHED: Mapping[str, int] = {
     "late_hard": -1,
     "late_soft": -1,
     "late_block": -1,
+    "undated_expired": -1,
 }
 _ADDED, _TAKEN = (attrgetter(*(name for name, sign in FINISHED.items() if sign == each)) for each in (1, -1))
 
@@ -48,6 +57,10 @@ def finished_sql(column: str = "{}") -> str:
 
 class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Totals over one window. All are numbers of recipients, but for the last ones: listings, and seconds.
+
+    Outcomes are those of the mail in the window, as far as that is known. Of the `undated_*`, which came in the window,
+    the `outside_*` are most likely of mail that is not in it: they are in no other field any more (complaints, at
+    providers with a feedback loop only), so what came altogether is the sum (`streams.subjects.undated`).
 
     `fbl_delivered` and `fbl_complained` count only mailbox providers that run a per-message feedback loop.
     `exposed` is the mail sent through a listed address while it was listed, `sent` all mail with a known
@@ -75,8 +88,14 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: int = 0
     rejected: int = 0
     reported: int = 0
+    undated_hard: int = 0
+    undated_block: int = 0
+    undated_expired: int = 0
+    undated_complained: int = 0
+    undated_unsubscribed: int = 0
     fbl_delivered: int = 0
     fbl_complained: int = 0
+    fbl_undated_complained: int = 0
     exposed: int = 0
     sent: int = 0
     gateway: int = 0
@@ -94,6 +113,11 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     listed_s_minor: int = 0
     listed_s_informational: int = 0
     attributed_listings: int = 0
+    outside_hard: int = 0
+    outside_block: int = 0
+    outside_expired: int = 0
+    outside_complained: int = 0
+    outside_unsubscribed: int = 0
 
     @property
     def finished(self) -> int:

@@ -108,7 +108,7 @@ def _stream_truth(stream: MailStream, sums: list[int], fleet: Fleet) -> StreamTr
 
 def _measures(sums: list[int]) -> dict[str, int]:
     """By name, with each late bounce, which has one slot, in both its measures."""
-    found = dict(zip(MEASURES, sums, strict=True))
+    found = {name: number for name, number in zip(MEASURES, sums, strict=True) if not name.startswith("undated_")}
     for kind in ("hard", "soft", "block"):
         found[kind] += found[f"late_{kind}"]
     return found

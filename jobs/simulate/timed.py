@@ -11,13 +11,18 @@ SLOTS = 2 * len(MEASURES)
 
 
 class TimedMessage(NamedTuple):
-    """One message to send at `time_ms` (epoch ms, UTC). `slot` is `NO_SLOT` for a blocklist event."""
+    """One message to send at `time_ms` (epoch ms, UTC). `slot` is `NO_SLOT` for a blocklist event.
+
+    `sent_ms` is when the mail of an outcome that comes later was sent, so far as a monitor can know: the event says it,
+    or the delivery did and complaints of that provider's recipients are reported. 0 for all others.
+    """
 
     time_ms: int
     key: bytes
     value: bytes
     topic: str
     slot: int
+    sent_ms: int = 0
 
 
 def first_slot(stream: int, domain: int, domains: int) -> int:

@@ -48,6 +48,9 @@ class _Rest(NamedTuple):
     lane: Lane
     behaviour: OutcomeChances
     outcomes: tuple[EventTemplate, ...]
+    #: When the message was first tried (epoch ms), and whether its later outcomes say so.
+    sent_ms: int = 0
+    stated: bool = False
 
 
 class _Listing(NamedTuple):
@@ -187,10 +190,21 @@ class Traffic:
         if others:
             low, high = EXPIRY_MS if others[0] is self._outcomes.expired else RETRY_MS
             delay = self._rng.uniform(low, high) / self._hurry
-            self._later(time_ms + int(delay), rest._replace(outcomes=tuple(others)))
-        return self._emit(time_ms, rest.number, rest.lane, rest.behaviour, first)
+            sent_ms = rest.sent_ms or time_ms
+            self._later(time_ms + int(delay), rest._replace(outcomes=tuple(others), sent_ms=sent_ms, stated=True))
+        return self._emit(time_ms, rest.number, rest.lane, rest.behaviour, first, rest.sent_ms, stated=rest.stated)
 
-    def _emit(self, time_ms: int, number: int, lane: Lane, now: OutcomeChances, what: EventTemplate) -> TimedMessage:
+    def _emit(
+        self,
+        time_ms: int,
+        number: int,
+        lane: Lane,
+        now: OutcomeChances,
+        what: EventTemplate,
+        sent_ms: int = 0,
+        *,
+        stated: bool = False,
+    ) -> TimedMessage:
         draw = self._rng.random
         if what.delivered:
             afterwards = now.afterwards_plain
@@ -198,17 +212,18 @@ class Traffic:
                 afterwards = now.afterwards
                 now.complaints.owed += now.complaint
             chance = draw()
+            known_ms = (sent_ms or time_ms) if lane.feedback_loop else 0
             if now.complaints.owed >= 1 and lane.feedback_loop:
                 now.complaints.owed -= 1
-                self._complain(time_ms, _Rest(number, lane, now, ()))
+                self._complain(time_ms, _Rest(number, lane, now, (), known_ms))
             elif chance < afterwards[-1]:
-                self._follow(time_ms, _Rest(number, lane, now, ()), bisect_right(afterwards, chance))
+                self._follow(time_ms, _Rest(number, lane, now, (), known_ms), bisect_right(afterwards, chance))
         slot = lane.slot + what.place
-        value = event(self._prefix, number, time_ms, lane, what)
+        value = event(self._prefix, number, time_ms, lane, what, sent_ms if stated else 0)
         if draw() < DUPLICATES:
             again = time_ms + 1 + int(draw() * DUPLICATE_WITHIN_MS / self._hurry)
-            self._later(again, TimedMessage(again, lane.key, value, MAIL_EVENTS, slot + 1))
-        return TimedMessage(time_ms, lane.key, value, MAIL_EVENTS, slot)
+            self._later(again, TimedMessage(again, lane.key, value, MAIL_EVENTS, slot + 1, sent_ms))
+        return TimedMessage(time_ms, lane.key, value, MAIL_EVENTS, slot, sent_ms)
 
     def _complain(self, time_ms: int, rest: _Rest) -> None:
         self._after(time_ms, rest, self._rng.choice(self._outcomes.complained), COMPLAINT_DELAY)

@@ -109,8 +109,8 @@ def prefix(seed: int, start_ms: int) -> bytes:
     return f'{{"id":"{seed:x}-{start_ms:x}-'.encode()
 
 
-def event(begin: bytes, number: int, time_ms: int, lane: Lane, what: EventTemplate) -> bytes:
-    """The event of message `number`. `begin` is from `prefix`."""
+def event(begin: bytes, number: int, time_ms: int, lane: Lane, what: EventTemplate, sent_ms: int = 0) -> bytes:
+    """The event of message `number`. `begin` is from `prefix`. `sent_ms` (epoch ms) is stated where it is given."""
     return _EVENT % (
         begin,
         number,
@@ -122,7 +122,7 @@ def event(begin: bytes, number: int, time_ms: int, lane: Lane, what: EventTempla
         number * _SPREAD & _MASK,
         lane.address_unsent if what.unsent else lane.address,
         what.body,
-        lane.ending,
+        lane.ending if not sent_ms else b'%b,"sent":%d}' % (lane.ending[:-1], sent_ms),
     )
 
 

@@ -184,6 +184,11 @@ CREATE TABLE reputation.counts
     `suppressed` SimpleAggregateFunction(sum, UInt64),
     `rejected` SimpleAggregateFunction(sum, UInt64),
     `reported` SimpleAggregateFunction(sum, UInt64),
+    `undated_hard` SimpleAggregateFunction(sum, UInt64),
+    `undated_block` SimpleAggregateFunction(sum, UInt64),
+    `undated_expired` SimpleAggregateFunction(sum, UInt64),
+    `undated_complained` SimpleAggregateFunction(sum, UInt64),
+    `undated_unsubscribed` SimpleAggregateFunction(sum, UInt64),
     `last_offset` SimpleAggregateFunction(max, Int64),
     PROJECTION hourly
     (
@@ -207,7 +212,12 @@ CREATE TABLE reputation.counts
             sum(deferred),
             sum(suppressed),
             sum(rejected),
-            sum(reported)
+            sum(reported),
+            sum(undated_hard),
+            sum(undated_block),
+            sum(undated_expired),
+            sum(undated_complained),
+            sum(undated_unsubscribed)
         GROUP BY
             dimension,
             customer,
@@ -288,7 +298,8 @@ CREATE TABLE reputation.events
     `asynchronous` Bool,
     `source` LowCardinality(String),
     `position` Int64,
-    `sent_day` Date DEFAULT toDate(0)
+    `sent_day` Date DEFAULT toDate(0),
+    `sent` DateTime('UTC') DEFAULT toDateTime(0, 'UTC')
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (customer, time, source, position, id)
@@ -464,7 +475,8 @@ SETTINGS ttl_only_drop_parts = 1, index_granularity = 8192;
 CREATE TABLE reputation.sent_messages
 (
     `day` Date,
-    `hash` UInt64 CODEC(NONE)
+    `hash` UInt64 CODEC(NONE),
+    `minute` UInt16 DEFAULT 720
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY day

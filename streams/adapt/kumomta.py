@@ -89,6 +89,7 @@ class _Record(msgspec.Struct):
     response: _Response | None = None
     timestamp: int | float | None = None
     event_time: datetime | None = None
+    created: int | float | None = None
     num_attempts: int | None = None
     bounce_classification: str | None = None
     egress_pool: str | None = None
@@ -183,7 +184,7 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
         bounce_class=known,
         feedback_type=feedback_type(report.feedback_type or "") if report else "",
         asynchronous=record.type == "OOB",
-        sent=_arrived(report) if report else 0,
+        sent=_arrived(report) if report else _created(record),
         mx_host=(record.peer_address.name or "") if record.peer_address and record.type in _SENDING else "",
     )
 
@@ -212,6 +213,11 @@ def _reported(report: _Report | None) -> list[str]:
         if named:
             return named
     return []
+
+
+def _created(record: _Record) -> int:
+    """When the message came in here (epoch ms); 0 where it does not say. A bounce mail itself came in later."""
+    return int(record.created * 1000) if record.created and record.type not in _REPORTS else 0
 
 
 def _arrived(report: _Report) -> int:

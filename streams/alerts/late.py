@@ -17,6 +17,7 @@ from streams.judge.verdict import Verdict, measured, opened
 from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import read_listings
+from streams.subjects import undated
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import READ, begin
 
@@ -84,7 +85,8 @@ def reopened_late(
     """Those whose verdict would be good without what came for the time before the resolution, after it.
 
     That is what is counted now for the part of the window that lies before the resolution, less all that was counted
-    then (`state.basis`). However many there are, a few queries tell.
+    then (`state.basis`). Of late outcomes only those count whose mail is known to be of that time. However many there
+    are, a few queries tell.
 
     Raises:
         StoreError: the store failed.
@@ -107,7 +109,7 @@ def reopened_late(
         for part in runs(store, several):
             for place, *numbers in store.rows(sql, bound | _asked(part, now_ms)):
                 found = part[int(place) - 1]
-                counts = WindowCounts(**dict(zip(fields, map(int, numbers), strict=True)))
+                counts = undated.without(WindowCounts(**dict(zip(fields, map(int, numbers), strict=True))))
                 if _late(found, counts, policy):
                     yield found.key
 

@@ -31,6 +31,7 @@ from streams.intake.count import (
 )
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Ids, SeenIds
+from streams.intake.stated import stated_ms
 
 T = TypeVar("T")
 
@@ -54,13 +55,18 @@ def time_bounds(settings: Ingest) -> TimeBounds:
 @dataclass(frozen=True, slots=True)
 class NegativeEvent:
     """A negative event: kept for evidence, and counted if it did not come before. `delivery` is the one that it may
-    have come after (see `streams.intake.late_bounces`)."""
+    have come after (see `streams.intake.sent`). `sent` of the event is only given where it is believed."""
 
     position: int
     time_ms: int
     event: MailEvent
     classified: Classified | None
     delivery: int = NO_DELIVERY
+
+    @property
+    def minute(self) -> int:
+        """The minute (epoch minutes, UTC) in which it is counted: that of sending, where that is known."""
+        return (epoch_ms(self.event.sent) or self.time_ms) // MINUTE_MS
 
 
 @dataclass(slots=True)
@@ -219,16 +225,19 @@ class MailReader:
         rare = [at for at, event in enumerate(events) if event.type in NEGATIVE_TYPES]
         for at in rare:
             event = events[at]
+            event.sent = stated_ms(event, times[at])
             classified = self._classify(event) if event.type == "bounced" else None
             delivery = earlier_delivery_of(event) if self._find_late else NO_DELIVERY
             batch.negatives.append(NegativeEvent(offsets[at], times[at], event, classified, delivery))
         if rare:
             events, times = _without(events, rare), _without(times, rare)
+        # Counted by the time of sending where that is known, so that what comes of the same mail is counted there too.
+        counted = [(stated_ms(e, time) or time) if e.sent else time for e, time in zip(events, times, strict=True)]
         if self._reporting:
-            batch.delivered.note(events, times, self._reporting)
+            batch.delivered.note(events, counted, self._reporting)
         if self._find_late:
-            batch.delivered.note_recipients(events, times)
-        count_direct(batch.tally, events, [time // MINUTE_MS for time in times])
+            batch.delivered.note_recipients(events, counted)
+        count_direct(batch.tally, events, [time // MINUTE_MS for time in counted])
 
 
 def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:

@@ -18,7 +18,7 @@ from xxhash import xxh3_64_intdigest
 
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, MailEvent
-from schemas.times import DAY_MS
+from schemas.times import DAY_MS, MINUTE_MS
 from streams.bounces.classify import Classified
 from streams.intake.seen import Ids
 
@@ -30,6 +30,8 @@ WIDTH = len(MEASURES)
 INDEX = {name: place for place, name in enumerate(MEASURES)}
 #: Types that are counted as they are, whatever else the event says.
 DIRECT = {name: INDEX[name] for name in ("delivered", "deferred", "suppressed", "rejected", "unsubscribed", "expired")}
+#: Types of events that may come long after their mail; a bounce does where it is asynchronous.
+LATE_TYPES = frozenset({"bounced", "complained", "expired", "unsubscribed"})
 _COMPLAINED = INDEX["complained"]
 _REPORTED = INDEX["reported"]
 #: A complaint without a stated type is one: that is what the provider's webhook means by it.
@@ -59,8 +61,8 @@ class Keys(dict[CountKey, int]):
 
 @dataclass(slots=True)
 class DeliveredMessages:
-    """Messages delivered since the last flush, a hash and a time (epoch ms) of each: complaints and late bounces are
-    looked up among them when they come."""
+    """Messages delivered since the last flush, a hash of each and the time (epoch ms) by which it is counted:
+    complaints and late bounces are looked up among them when they come."""
 
     hashes: "array[int]" = field(default_factory=lambda: array("Q"))
     times: "array[int]" = field(default_factory=lambda: array("q"))
@@ -118,7 +120,8 @@ def count_direct(tally: EventTally, events: Sequence[MailEvent], minutes: Sequen
 
 
 def cells_of(keys: Keys, event: MailEvent, minute: int, classified: Classified | None) -> list[int]:
-    """The cells of one event of any type. `classified` is given for bounces: `hard`, `soft` or `block`."""
+    """The cells of one event of any type. `classified` is given for bounces: `hard`, `soft` or `block`. `minute` is
+    that of `event.sent`, where it is given."""
     e = event
     names = e.provider, e.sending_ip, e.ip_pool, e.from_domain, e.dkim_domain
     first = keys[e.customer, e.stream, e.stream_class, minute, *names] * WIDTH
@@ -129,13 +132,21 @@ def places_of(event: MailEvent, classified: Classified | None) -> list[int]:
     """The measures that an event adds to."""
     place = DIRECT.get(event.type)
     if place is not None:
-        return [place]
-    if classified is None:
-        return [_COMPLAINED if event.feedback_type in _COMPLAINTS else _REPORTED]
-    places = [INDEX[classified.kind]]
-    if event.asynchronous:
-        places.append(INDEX["late_" + classified.kind])
+        places = [place]
+    elif classified is None:
+        places = [_COMPLAINED if event.feedback_type in _COMPLAINTS else _REPORTED]
+    else:
+        places = [INDEX[classified.kind]]
+        if event.asynchronous:
+            places.append(INDEX["late_" + classified.kind])
+    if not event.sent and is_late(event) and (undated := INDEX.get(f"undated_{MEASURES[places[0]]}")) is not None:
+        places.append(undated)
     return places
+
+
+def is_late(event: MailEvent) -> bool:
+    """Whether an event comes long after its mail: not in the minutes of the delivery."""
+    return event.asynchronous if event.type == "bounced" else event.type in LATE_TYPES
 
 
 def identities(tally: EventTally) -> Ids:
@@ -185,9 +196,11 @@ def earlier_delivery_of(event: MailEvent) -> int:
 def sent_messages_table(parts: Iterable[DeliveredMessages]) -> pa.Table:
     """Rows of the `sent_messages` table."""
     found = list(parts)
-    days = np.concatenate([np.frombuffer(each.times, np.int64) for each in found]) // DAY_MS
+    minutes = np.concatenate([np.frombuffer(each.times, np.int64) for each in found]) // MINUTE_MS
     hashes = np.concatenate([np.frombuffer(each.hashes, np.uint64) for each in found])
-    return pa.table({"day": np.clip(days, 0, MOST_DAY).astype(np.uint16), "hash": hashes})
+    days, minutes = np.divmod(minutes, DAY_MS // MINUTE_MS)
+    days = np.clip(days, 0, MOST_DAY)
+    return pa.table({"day": days.astype(np.uint16), "minute": minutes.astype(np.uint16), "hash": hashes})
 
 
 def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offset: int) -> pa.Table:

@@ -6,9 +6,7 @@ position.
 
 from collections.abc import Sequence
 
-from streams.intake import cohorts, late_bounces
 from streams.intake.batch import Batch, NegativeEvent
-from streams.intake.count import NO_DELIVERY
 from streams.intake.records import dead_letter_columns, detail_columns, listing_columns, negative_id_columns
 from streams.intake.refusals import refusal_columns, unwanted_columns
 from streams.io.store import Store
@@ -26,19 +24,6 @@ def reconcile_listings(store: Store, batches: Sequence[Batch]) -> None:
         batch.listings = reconciled(batch.listings, known)
 
 
-def mark_late(store: Store, batches: Sequence[Batch], negatives: Sequence[Sequence[NegativeEvent]]) -> None:
-    """Mark bounces whose delivery is known. Doing it again changes nothing.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    bounces = [each for some in negatives for each in some if each.delivery != NO_DELIVERY]
-    asked = [(each.delivery, each.time_ms) for each in bounces]
-    known = late_bounces.known_deliveries(store, asked, (batch.delivered for batch in batches))
-    for each in bounces:
-        each.event.asynchronous = each.delivery in known
-
-
 def store_evidence(store: Store, found: Sequence[tuple[Batch, Sequence[NegativeEvent]]], now_ms: int) -> None:
     """Insert it, of each batch with those of its negative events that did not come before.
 
@@ -50,8 +35,7 @@ def store_evidence(store: Store, found: Sequence[tuple[Batch, Sequence[NegativeE
     if dead := [letter for batch in batches for letter in batch.dead]:
         store.insert("dead_letters", dead_letter_columns(dead))
     if negatives:
-        days = cohorts.sent_days(store, [each.event for _, each in negatives])
-        store.insert("events", detail_columns(negatives, days))
+        store.insert("events", detail_columns(negatives))
         store.insert("negative_ids", negative_id_columns(negatives, now_ms))
         if (refusals := refusal_columns((each.event for _, each in negatives), now_ms))["hash"]:
             store.insert("refusals", refusals)

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.times import DAY_S, HOUR_MS, HOUR_S, MINUTE_MS
+from schemas.times import DAY_S, HOUR_MS, HOUR_S
 from streams.intake import count, evidence
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition, Unseen
 from streams.intake.seen import NewIds, seen_table
+from streams.intake.sent import find_sent
 from streams.io.store import Store, StoreError
 
 SEEN_HOURS = 24
@@ -164,16 +165,12 @@ def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
         evidence.reconcile_listings(store, new)
     negatives = _new_negatives(store, new, now_ms)
     if any(negatives):
-        evidence.mark_late(store, new, negatives)
+        find_sent(store, new, negatives)
     for batch, kept in zip(new, negatives, strict=True):
         tally, keys = batch.tally, batch.tally.keys
         ids = count.identities(tally)
         is_new = batch.source.seen.add(ids, now_ms // HOUR_MS)
-        cells = [
-            cell
-            for each in kept
-            for cell in count.cells_of(keys, each.event, each.time_ms // MINUTE_MS, each.classified)
-        ]
+        cells = [cell for each in kept for cell in count.cells_of(keys, each.event, each.minute, each.classified)]
         batch.unseen = Unseen(
             cells=np.concatenate([np.frombuffer(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
             ids=ids[is_new],
@@ -223,7 +220,6 @@ def _has_evidence(batch: Batch) -> bool:
 
 
 def _store_before_counts(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
-    # Delivered messages come first: complaints of the same flush are looked up among them.
     if any(batch.delivered.hashes for batch in batches):
         store.insert_table("sent_messages", count.sent_messages_table(batch.delivered for batch in batches))
     if some := [batch for batch in batches if _has_evidence(batch)]:

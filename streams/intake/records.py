@@ -5,16 +5,16 @@ from typing import Any
 
 from schemas.dead_letter import DeadLetter
 from schemas.listing import BlocklistEvent
-from schemas.times import utc_time
+from schemas.times import epoch_ms, utc_time
 from streams.intake.batch import NegativeEvent
 from streams.intake.count import identity
+from streams.intake.stated import sent_day
 
 Columns = dict[str, list[Any]]
 
 
-def detail_columns(details: Iterable[tuple[str, NegativeEvent]], sent_days: Sequence[int]) -> Columns:
-    """Columns of the `events` table, from pairs of source and event, and the day (epoch days, UTC) on which the
-    message of each was sent."""
+def detail_columns(details: Iterable[tuple[str, NegativeEvent]]) -> Columns:
+    """Columns of the `events` table, from pairs of source and event."""
     pairs = list(details)
     kept = [detail for _, detail in pairs]
     events = [each.event for each in kept]
@@ -40,7 +40,8 @@ def detail_columns(details: Iterable[tuple[str, NegativeEvent]], sent_days: Sequ
         "bounce_kind": [each.classified.kind if each.classified else "" for each in kept],
         "feedback_type": [e.feedback_type for e in events],
         "asynchronous": [e.asynchronous for e in events],
-        "sent_day": list(sent_days),
+        "sent_day": [sent_day(e) for e in events],
+        "sent": [utc_time(epoch_ms(e.sent)) for e in events],
         "source": [source for source, _ in pairs],
         "position": [each.position for each in kept],
     }

@@ -12,7 +12,9 @@ from streams.io.store import Store, portions
 from streams.subjects.arrays import FIELDS, Totals, is_long
 
 #: The fields read from the `provider` rows: the first of `FIELDS`.
-READ = (*MEASURES, "fbl_delivered", "fbl_complained")
+#: Measures that are also read of the mailbox providers with a feedback loop alone.
+OF_FBL = ("delivered", "complained", "undated_complained")
+READ = (*MEASURES, *(f"fbl_{name}" for name in OF_FBL))
 _MAIL_TO = "AND value IN {mail_to:Array(String)}"
 _OF_CLASS = "AND class = {class:String}"
 _UNTIL = "AND bucket < toDateTime({until:UInt32})"
@@ -117,6 +119,6 @@ def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
 def _sql(windows: int, long: bool, only: str) -> str:
     prefix = "n_" if long else ""
     expressions = {name: prefix + name for name in MEASURES}
-    expressions |= {f"fbl_{name}": f"{prefix}{name} if {_FBL}" for name in ("delivered", "complained")}
+    expressions |= {f"fbl_{name}": f"{prefix}{name} if {_FBL}" for name in OF_FBL}
     template, time = (LONG_TOTALS, "hour") if long else (SHORT_TOTALS, "bucket")
     return template.format(sums=sums(expressions, windows, time), only=only)

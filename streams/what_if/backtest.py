@@ -25,12 +25,13 @@ from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE, USE, Metric, Min
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS, CUSTOMER, SHARED
-from schemas.times import HOUR_S
+from schemas.times import HOUR_MS, HOUR_S
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.certainty import bar_of, reach
 from streams.judge.screen import finished, measured
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import RANK, judge
+from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, LISTED_S_OF, LISTINGS_OF, Counts
 from streams.subjects.scopes import scopes_of
 
@@ -129,7 +130,7 @@ def each_rule(policy: Policy) -> list[Policy]:
             policy,
             name="",
             rules=(hourly,),
-            windows=hourly.reads,
+            windows=tuple(dict.fromkeys((*hourly.reads, *_spreading(policy.windows)))),
             overrides=tuple(_hourly_override(each, hourly) for each in policy.overrides if each.rule == rule.name),
         )
         for rule in policy.rules
@@ -174,6 +175,17 @@ def _an_hour_or_more(window: str) -> str:
 def hours_of(window: str) -> int:
     """The whole hours of a window, at least one."""
     return ceil(window_ms(window) / 1000 / HOUR_S)
+
+
+def _spreading(windows: Sequence[str]) -> Iterator[str]:
+    """The windows that say how undated outcomes are spread over those of a rule."""
+    longest = max(windows, key=window_ms)
+    return (each for each in windows if window_ms(each) >= undated.LAG_MS or each == longest)
+
+
+def lengths_of(policy: Policy) -> list[int]:
+    """The lengths in ms of what is read for a policy's windows."""
+    return list(undated.to_read({name: window_ms(name) for name in policy.windows}).values())
 
 
 def _replay_rule(history: History, rates: "_Rates", alone: Policy) -> Iterator[Transition]:
@@ -257,7 +269,7 @@ def _replay_alert(
     `watched` all are.
     """
     customer, scope = history.customers[place], history.scopes[place]
-    counts = _windows(history, place, rule)
+    counts = _windows(history, place, rule, lengths_of(alone))
     times_ms = (history.times_s * 1000).tolist()
     every = watched is None or rule.metric not in RATES
     volumes = finished(history.counts[place]) if rule.metric == SPIKE else None
@@ -298,12 +310,16 @@ def _may_change(level: Level, counts: Counts, rule: Rule, alone: Policy) -> list
     return found
 
 
-def _windows(history: History, place: int, rule: Rule) -> Counts:
-    """The counts of one subject, with the axes step, window of the rule, field."""
+def _windows(history: History, place: int, rule: Rule, lengths_ms: Sequence[int]) -> Counts:
+    """The counts of one subject, with the axes step, window of the rule, field. `lengths_ms` are all that are read."""
     total = np.zeros((history.counts.shape[1] + 1, len(FIELDS)), np.int64)
     np.cumsum(history.counts[place], axis=0, out=total[1:])
     steps = history.steps
-    found = np.stack([total[steps] - total[np.maximum(steps - hours_of(each), 0)] for each in rule.reads], axis=1)
+    own = [window_ms(each) for each in rule.reads]
+    every = own if undated.none_in(total[-1]) else own + [undated.longer(each, lengths_ms) for each in own]
+    back = [ceil(each / HOUR_MS) for each in every]
+    found = np.stack([total[steps] - total[np.maximum(steps - each, 0)] for each in back], axis=1)
+    found = undated.spread(found, every, len(own))
     for name in ("sent", "exposed"):  # as in `windows`: the delivery of a late bounce may lie before the window
         np.maximum(found[..., FIELD_INDEX[name]], 0, out=found[..., FIELD_INDEX[name]])
     if rule.metric in COUNTED:

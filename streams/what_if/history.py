@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,18 @@ import numpy as np
 from schemas.counts import FINISHED
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
-from schemas.policy_metric import SPIKE
-from schemas.times import HOUR_S
+from schemas.policy_metric import SPIKE, window_ms
+from schemas.times import HOUR_MS, HOUR_S
 from streams.io.store import Store, portions
 from streams.judge.spikes import FIRST_H
 from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before
 from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import ListingInterval, read_listings
+from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Layout, StreamKey, layout
-from streams.what_if.backtest import AttributedListing, History, OwnListing, hours_of
+from streams.subjects.totals import OF_FBL
+from streams.what_if.backtest import AttributedListing, History, OwnListing, lengths_of
 from streams.windows.sub_accounts import rows_of_sub_accounts
 
 #: What is held of one portion of customers, in bytes: a few times this is needed at once.
@@ -29,11 +31,11 @@ PORTION_BYTES = 32_000_000
 BYTES_AN_HOUR = 8 * len(FIELDS)
 
 #: The measures that rates are made of.
-MEASURED = (*FINISHED, "unsubscribed")
-READ = (*MEASURED, "fbl_delivered", "fbl_complained")
+MEASURED = (*FINISHED, "unsubscribed", "undated_hard", "undated_block", "undated_unsubscribed")
+READ = (*MEASURED, *(f"fbl_{name}" for name in OF_FBL))
 _SUMMED = (
     *(f"sum(n_{name})" for name in MEASURED),
-    *(f"sumIf(n_{name}, value IN {{fbl:Array(String)}})" for name in ("delivered", "complained")),
+    *(f"sumIf(n_{name}, value IN {{fbl:Array(String)}})" for name in OF_FBL),
 )
 
 CUSTOMERS = """
@@ -52,7 +54,7 @@ FROM
     FROM
     (
         SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
-            {", ".join(f"sum({name}) AS n_{name}" for name in (*MEASURED, "complained"))}
+            {", ".join(f"sum({name}) AS n_{name}" for name in dict.fromkeys((*MEASURED, *OF_FBL)))}
         FROM counts
         WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
             AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
@@ -86,9 +88,13 @@ class Extent:
     @classmethod
     def of(cls, policies: Sequence[Policy], since_ms: int, now_ms: int) -> "Extent":
         """From the first full hour at or after `since_ms` to the last one by `now_ms`, with the windows before it."""
-        rules = [rule for policy in policies for rule in policy.rules]
-        longest = max(hours_of(window) for rule in rules for window in rule.reads)
-        if any(rule.metric == SPIKE for rule in rules):
+        longest = max(
+            ceil(undated.longer(window_ms(window), lengths_of(policy)) / HOUR_MS)
+            for policy in policies
+            for rule in policy.rules
+            for window in rule.reads
+        )
+        if any(rule.metric == SPIKE for policy in policies for rule in policy.rules):
             longest = max(longest, FIRST_H)
         end = now_ms // 1000 // HOUR_S * HOUR_S
         begin = min(-(-since_ms // 1000 // HOUR_S) * HOUR_S, end)

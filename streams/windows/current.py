@@ -19,6 +19,7 @@ from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import ListingInterval, read_listings
+from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
 from streams.subjects.totals import read_totals
 from streams.windows.acceptable_use import add_acceptable_use
@@ -61,8 +62,10 @@ class Windows:
         self._used = used
         self._least_new = least_new
         self._share = attributed_share
-        self._names = tuple(windows)
-        self._lengths = list(windows.values())
+        self._windows = len(windows)
+        every = undated.to_read(windows)
+        self._names = tuple(every)
+        self._lengths = list(every.values())
         self._fbl = feedback_loop
         self._kept = CachedTotals(self._lengths, keep_ms, most)
         groups = sorted(mail_to)
@@ -111,7 +114,7 @@ class Windows:
             StoreError: the store failed.
         """
         asked = sorted(set(customers))
-        listings = read_listings(self._store, now_ms - max(self._lengths, default=0), WEIGHTS, KINDS)
+        listings = read_listings(self._store, now_ms - max(self._lengths[: self._windows], default=0), WEIGHTS, KINDS)
 
         def read(some: Sequence[str], places: Sequence[int]) -> Totals:
             return self._totals(some, places, listings, now_ms)
@@ -134,7 +137,7 @@ class Windows:
             found = replace(found, baselines=self._baselines.of(found, now_ms))
         if self._by_provider is not None:
             found = replace(found, by_provider=self._by_provider.of(found, now_ms))
-        return found, again
+        return undated.judged(found, self._lengths, self._windows), again
 
     def forget(self) -> None:
         """Read everything again from now on."""

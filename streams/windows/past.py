@@ -20,6 +20,7 @@ from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import read_listings
+from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, is_long, subjects
 from streams.subjects.totals import read_totals
 from streams.windows.acceptable_use import add_acceptable_use
@@ -47,13 +48,16 @@ def counts_at(
     Raises:
         StoreError: the store failed.
     """
-    lengths = list(windows.values())
+    every = undated.to_read(windows)
+    lengths = list(every.values())
     until = FOREVER_S if include_later else (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S
     # One customer's rows are few enough to be read by the minute, however long the window.
     read = partial(read_totals, store, [customer], lengths, feedback_loop, at_ms, until_s=until)
     totals = read()
     # What was listed later was not listed then.
-    known = [each for each in read_listings(store, at_ms - max(lengths), WEIGHTS, KINDS) if each.from_ms <= at_ms]
+    known = [
+        each for each in read_listings(store, at_ms - max(windows.values()), WEIGHTS, KINDS) if each.from_ms <= at_ms
+    ]
     for long in (False, True):
         places = [place for place, length in enumerate(lengths) if is_long(length) == long]
         if places:
@@ -61,7 +65,7 @@ def counts_at(
             add_exposure(store, totals, [customer], some, known, at_ms, places=places, until_s=until)
     if policy is not None and policy.used:
         add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until)
-    found = subjects(totals, tuple(windows))
+    found = subjects(totals, tuple(every))
     if policy is not None and SUB_ACCOUNT in policy.scopes:
         found = with_sub_accounts(found)
     for field in ("sent", "exposed"):
@@ -76,4 +80,5 @@ def counts_at(
     if policy is not None:
         by_provider = {group: of_subjects(read(mail_to=group), found) for group in policy.mail_to}
         found = replace(found, by_provider=by_provider)
+    found = undated.judged(found, lengths, len(windows))
     return [found.one(place) for place in range(len(found))]

@@ -92,9 +92,10 @@ LIMIT {{most:UInt8}}
 """
 
 #: What counts of a complaint rate only at providers with a feedback loop.
-LOOPED = ("complained", "delivered")
+DATED_COMPLAINTS = "{n}complained - {n}undated_complained"
+LOOPED = (DATED_COMPLAINTS, "{n}delivered")
 #: The measures that pools are judged by.
-MEASURES = (*FINISHED, "complained")
+MEASURES = (*FINISHED, "complained", "undated_hard", "undated_block", "undated_complained")
 FINISHED_MAIL = finished_sql("{{n}}{}")
 
 
@@ -299,15 +300,20 @@ def _question(
 
 
 def _measured(metric: Metric, expired_is_failure: bool, *, by_provider: bool) -> tuple[str, str, str]:
-    """Numerator and denominator of what is shared, and what tells whether a customer is small: its own denominator."""
+    """Numerator and denominator of what is shared, and what tells whether a customer is small: its own denominator.
+
+    Only outcomes count of which it is known when their mail was sent: a pool has no longer window to spread others
+    over.
+    """
     match metric:
         case "complaint":
-            complained, delivered = (f"if(value IN {{fbl:Array(String)}}, {{n}}{name}, 0)" for name in LOOPED)
-            return (complained, delivered, delivered) if by_provider else ("{n}complained", "{n}delivered", delivered)
+            complained, delivered = (f"if(value IN {{fbl:Array(String)}}, {name}, 0)" for name in LOOPED)
+            return (complained, delivered, delivered) if by_provider else (DATED_COMPLAINTS, "{n}delivered", delivered)
         case "failure":
-            return "{n}hard + {n}expired" if expired_is_failure else "{n}hard", FINISHED_MAIL, FINISHED_MAIL
+            hard, expired = "{n}hard - {n}undated_hard", " + {n}expired - {n}undated_expired"
+            return hard + expired if expired_is_failure else hard, FINISHED_MAIL, FINISHED_MAIL
         case _:
-            return "{n}block", FINISHED_MAIL, FINISHED_MAIL
+            return "{n}block - {n}undated_block", FINISHED_MAIL, FINISHED_MAIL
 
 
 def _counts(metric: Metric, top: int, bottom: int) -> WindowCounts:

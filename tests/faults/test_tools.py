@@ -49,8 +49,8 @@ def sent() -> Sent:
 def exact() -> Answers:
     """A store that says just that."""
     made = Answers()
-    made.count("provider", "", delivered=2, hard=1, late_hard=1)
-    made.count("ip", "192.0.2.1", delivered=2, hard=1, late_hard=1)
+    made.count("provider", "", delivered=2, hard=1, late_hard=1, undated_hard=1)
+    made.count("ip", "192.0.2.1", delivered=2, hard=1, late_hard=1, undated_hard=1)
     made.by_query |= {EVIDENCE: [("b", 1)], LISTINGS: [("l", 1)], DEAD_LETTERS: [("bad", 1)]}
     return made
 
@@ -77,7 +77,7 @@ def test_every_other_number_is_found(sent: Sent, exact: Answers, dimension: int,
 
 def test_counts_at_another_address_are_found(sent: Sent, exact: Answers) -> None:
     exact.by_query[COUNTED].pop()
-    exact.count("ip", "192.0.2.2", delivered=2, hard=1, late_hard=1)
+    exact.count("ip", "192.0.2.2", delivered=2, hard=1, late_hard=1, undated_hard=1)
     assert len(wrong(sent, exact)) == 3, "the two addresses, and a line that says how many"
 
 

@@ -21,8 +21,9 @@ from jobs.simulate.timed import NO_SLOT, SLOTS, TimedMessage
 from schemas.counts import MEASURES
 from schemas.event import NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
+from schemas.providers import load_providers
 from schemas.settings import Kafka
-from schemas.times import MINUTE_S, utc_now_ms
+from schemas.times import DAY_S, MINUTE_S, epoch_ms, utc_now_ms
 from schemas.topics import MAIL_EVENTS
 from streams.io.store import Store
 
@@ -37,6 +38,15 @@ SHOWN = 15
 INDEX = {name: place for place, name in enumerate(MEASURES)}
 #: A late bounce stands in one place of the ledger and in two measures.
 _ALSO = {INDEX[f"late_{kind}"]: INDEX[kind] for kind in ("hard", "soft", "block")}
+#: The measure of what comes late and is of mail of an unknown time.
+_UNDATED = {INDEX[f"late_{kind}"]: INDEX[f"undated_{kind}"] for kind in ("hard", "block")} | {
+    INDEX[kind]: INDEX[f"undated_{kind}"] for kind in ("expired", "complained", "unsubscribed")
+}
+_LATE = frozenset(_UNDATED) | {INDEX["late_soft"], INDEX["reported"]}
+#: How long after the delivery a bounce, and a complaint or unsubscription, is taken to be of it, in days.
+_BOUNCE_DAYS, _ANSWER_DAYS = 7, 45
+_PROVIDERS = load_providers()
+_REPORTING = frozenset(_PROVIDERS.with_feedback_loop())
 
 #: Brokers are lost on purpose; that the client cannot reach one is no news.
 _quiet = logging.getLogger("tests.faults.librdkafka")
@@ -88,6 +98,8 @@ class Sent:
     repeats: int = 0
     #: The measure of each event by its id, where that is wanted.
     measures: dict[str, int] | None = None
+    #: The first minute (epoch s) in which a message was delivered where complaints are reported, by customer and id.
+    delivered: dict[tuple[str, str], int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, event: MailEvent, measure: int, *, repeat: bool) -> None:
@@ -100,7 +112,8 @@ class Sent:
     def _add(self, event: MailEvent, measure: int, counts: Counts) -> None:
         if self.measures is not None:
             self.measures[event.id] = measure
-        minute = event.time_ms // 60_000 * MINUTE_S
+        sent = self._sent(event, measure)
+        minute = sent or event.time_ms // 60_000 * MINUTE_S
         values = ("", event.sending_ip, event.ip_pool, event.from_domain.lower())
         for dimension, value in zip(DIMENSIONS, values, strict=True):
             if value or dimension == "provider":
@@ -109,8 +122,23 @@ class Sent:
                 sums[measure] += 1
                 if (other := _ALSO.get(measure)) is not None:
                     sums[other] += 1
+                if not sent and (undated := _UNDATED.get(measure)) is not None:
+                    sums[undated] += 1
         if event.type in NEGATIVE_TYPES:
             self.negative[event.id] += 1
+
+    def _sent(self, event: MailEvent, measure: int) -> int:
+        """The minute (epoch s) in which the message was sent, as the event says or the delivery of what came late; else
+        0. Deliveries are noted."""
+        key, minute = (event.customer, event.message_id), (epoch_ms(event.sent) or event.time_ms) // 60_000 * MINUTE_S
+        if measure == INDEX["delivered"] and event.message_id:
+            if _PROVIDERS.of(event.recipient_domain) in _REPORTING:
+                self.delivered[key] = min(minute, self.delivered.get(key, minute))
+        elif measure in _LATE and not event.sent and (found := self.delivered.get(key)) is not None:
+            days = minute // DAY_S - found // DAY_S
+            if 0 <= days <= (_BOUNCE_DAYS if event.type == "bounced" else _ANSWER_DAYS):
+                return min(found, minute)
+        return minute if event.sent else 0
 
     def expected(self) -> Counts:
         """What the store must say."""

@@ -16,7 +16,7 @@ from benchmarks.verify import ADDRESSED, DEAD, NEGATIVE, ROWS, differences
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
 from schemas.settings import Settings
-from schemas.times import utc_now_ms
+from schemas.times import epoch_ms, utc_now_ms
 from streams.adapt import adapter
 from streams.bounces.classify import load_bounce_classifier
 
@@ -41,7 +41,24 @@ def test_mail_counts_as_the_benchmark_expects(form: str) -> None:
     assert expected.negative == sum(each.type in NEGATIVE_TYPES for each in events.values())
     assert expected.addressed == sum(bool(each.sending_ip) for each in events.values())
 
+    delivered = {
+        e.message_id: e.sent or e.time
+        for e in events.values()
+        if e.type == "delivered" and e.provider in context.providers.with_feedback_loop()
+    }
+
+    def sent(event: MailEvent) -> int:
+        is_late = event.asynchronous or event.type in ("complained", "unsubscribed")
+        return epoch_ms(event.sent or (delivered.get(event.message_id, 0) if is_late else 0))
+
     def measures(event: MailEvent) -> Iterator[str]:
+        if not sent(event):
+            if event.type in ("expired", "unsubscribed"):
+                yield f"undated_{event.type}"
+            if event.type == "complained" and event.feedback_type in COMPLAINT_FEEDBACK:
+                yield "undated_complained"
+            if event.asynchronous and (kind := classify(event).kind) != "soft":
+                yield f"undated_{kind}"
         if event.type == "bounced":
             yield (kind := classify(event).kind)
             if event.asynchronous:
@@ -51,7 +68,9 @@ def test_mail_counts_as_the_benchmark_expects(form: str) -> None:
         else:
             yield event.type
 
-    counted = Counter((e.customer, e.time_ms // 60_000, name) for e in events.values() for name in measures(e))
+    counted = Counter(
+        (e.customer, (sent(e) or e.time_ms) // 60_000, name) for e in events.values() for name in measures(e)
+    )
     stated = {
         (customer, minute, name): count
         for customer, minute, counts in expected.rows

@@ -11,8 +11,8 @@ from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import FORMATS, NO_LATE_MARK
 from streams.intake.batch import Batch, SourcePartition
 from streams.intake.flush import flush
-from streams.intake.late_bounces import MOST_DAYS
 from streams.intake.seen import SeenIds
+from streams.intake.sent import BOUNCE_DAYS
 from streams.io.store import Store
 
 NOW_MS = utc_now_ms()
@@ -96,7 +96,7 @@ def test_bounce_counts_as_late_after_a_try_that_stored_no_counts(worker: Worker)
 
 def test_bounce_of_what_was_not_delivered_is_no_late_one(worker: Worker) -> None:
     worker.delivered(1)
-    worker.delivered(MOST_DAYS + 1, "long@ago.example")
+    worker.delivered(BOUNCE_DAYS + 1, "long@ago.example")
     worker.delivered(1, "", MessageID="m9")
     worker.bounced(0, 1, "ann@yahoo.com")
     worker.bounced(0, 2, MessageID="m2")

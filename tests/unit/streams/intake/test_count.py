@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.counts import WindowCounts
-from schemas.event import EventType
+from schemas.event import EventType, MailEvent
 from tests.support.counted import NOW, counted, event, rows
 
 
@@ -33,7 +33,31 @@ def test_signature_counts_where_the_from_domain_does_not_stand_for_it(signer: st
 
 @pytest.mark.parametrize("kind", ["delivered", "deferred", "unsubscribed", "expired", "suppressed", "rejected"])
 def test_event_counts_under_its_own_name(kind: EventType) -> None:
-    assert counted(event(kind)) == {kind: 1}
+    assert counted(event(kind, sent=NOW)) == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    ("late", "measures"),
+    [
+        (event("unsubscribed"), ("unsubscribed", "undated_unsubscribed")),
+        (event("expired"), ("expired", "undated_expired")),
+        (event("complained"), ("complained", "undated_complained")),
+        (event("complained", feedback_type="not-spam"), ("reported",)),
+        (event("bounced", asynchronous=True), ("hard", "late_hard", "undated_hard")),
+        (event("bounced"), ("hard",)),
+        (event("deferred"), ("deferred",)),
+    ],
+    ids=lambda each: each.type if isinstance(each, MailEvent) else "",
+)
+def test_late_outcome_of_mail_of_an_unknown_time_counts_as_undated_too(
+    late: MailEvent, measures: tuple[str, ...]
+) -> None:
+    assert counted(late) == dict.fromkeys(measures, 1)
+
+
+def test_undated_expiry_is_not_its_own_denominator() -> None:
+    assert WindowCounts(**counted(event("expired"))).finished == 0
+    assert WindowCounts(**counted(event("expired", sent=NOW))).finished == 1
 
 
 def test_bounce_counts_by_kind() -> None:
@@ -41,14 +65,14 @@ def test_bounce_counts_by_kind() -> None:
 
 
 def test_late_bounce_is_marked_so_that_the_recipient_finishes_once() -> None:
-    totals = counted(event("delivered"), event("bounced", asynchronous=True))
+    totals = counted(event("delivered"), event("bounced", asynchronous=True, sent=NOW))
     assert totals == {"delivered": 1, "hard": 1, "late_hard": 1}
     assert WindowCounts(**totals).finished == 1
 
 
 @pytest.mark.parametrize("feedback", ["abuse", "fraud", "virus", "other", "opt-out", ""])
 def test_abuse_report_is_a_complaint(feedback: str) -> None:
-    assert counted(event("complained", feedback_type=feedback)) == {"complained": 1}
+    assert counted(event("complained", feedback_type=feedback, sent=NOW)) == {"complained": 1}
 
 
 @pytest.mark.parametrize("feedback", ["not-spam", "auth-failure", "dmarc"])
