@@ -61,6 +61,7 @@ bench: $(DEVELOPMENT) $(BENCH_STAMP) ## measure everything and write benchmarks/
 	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.classify
 	$(BIN)/python -m benchmarks.scan
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.report
 
 bench-quick: $(DEVELOPMENT) ## a small trial of the same, without other stream processors

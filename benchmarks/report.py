@@ -151,6 +151,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "scaling": ("Several processes", scaling),
     "memory": ("Memory with very many customers", memory),
     "reach": ("Everything in one process, and how late an alert is", figures),
+    "startup": ("How long commands take to start", figures),
 }
 
 

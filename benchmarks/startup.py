@@ -29,7 +29,7 @@ from benchmarks import results
 from benchmarks.measure import cores
 from benchmarks.results import Figure
 from jobs.embedded.folder import RUNNING
-from schemas.policy import DEFAULT_FILE
+from schemas.policy import default_file
 
 ROUNDS = 20
 BARE = "python -c pass"
@@ -68,7 +68,7 @@ def commands(scripts: Path, data: Path) -> dict[str, list[str]]:
         BARE: [str(scripts / "python"), "-c", "pass"],
         "repmon --help": [repmon, "--help"],
         "repmon --version": [repmon, "--version"],
-        "repmon policy check": [repmon, "policy", "check", str(DEFAULT_FILE)],
+        "repmon policy check": [repmon, "policy", "check", str(default_file())],
         "repmon alerts": [repmon, "--data", str(data), "alerts", "--limit", str(ALERTS)],
     }
 

@@ -9,8 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from inspect import cleandoc
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -36,12 +35,13 @@ from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
 from schemas.times import UNIT_MS
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 try:
     from _blake2 import blake2b  # what hashlib has, without OpenSSL, whose loading takes a tenth of `policy check`
 except ImportError:  # another Python than CPython
     from hashlib import blake2b
-
-DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
@@ -194,13 +194,20 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
 
 
-def load_policy(path: Path | None = None) -> Policy:
+def default_file() -> "Path":
+    """The built-in policy's file."""
+    from pathlib import Path
+
+    return Path(__file__).with_name("policy.toml")
+
+
+def load_policy(path: "Path | None" = None) -> Policy:
     """The policy of a TOML file; without `path` the default policy.
 
     Raises:
         PolicyError: naming file, rule and field.
     """
-    file = DEFAULT_FILE if path is None else path
+    file = default_file() if path is None else path
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -275,4 +282,4 @@ def _place(path: str, raw: dict[str, Any]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("json").joinpath("policy.schema.json").write_text(json_schema(), encoding="utf-8")
+    default_file().with_name("json").joinpath("policy.schema.json").write_text(json_schema(), encoding="utf-8")

@@ -4,7 +4,6 @@ import contextlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -177,6 +176,8 @@ class _Reading:
     def _cleaned_struct(self, value: dict[str, Any], kind: type[msgspec.Struct], path: Path) -> dict[str, Any]:
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         for name in value.keys() - fields.keys():
+            from difflib import get_close_matches  # for who mistyped
+
             near = get_close_matches(name, fields, n=1)
             self._wrong[*path, name] = "there is no such field" + (f"; did you mean `{near[0]}`?" if near else "")
         for name, field in fields.items():

@@ -7,7 +7,6 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from schemas import providers
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
 from schemas.times import UNIT_MS
@@ -84,6 +83,8 @@ class Contradiction(NamedTuple):
 @cache
 def provider_names() -> tuple[str, ...]:
     """The mailbox providers that a rule may name."""
+    from schemas import providers  # few policies name any, and the table is long
+
     return (*(each.name for each in providers.load_providers().all), providers.OTHER)
 
 

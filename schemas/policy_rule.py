@@ -1,7 +1,6 @@
 """A rule of the policy: one metric, its windows and its thresholds."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 from math import inf, isinf
@@ -158,6 +157,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
             yield Contradiction(("providers",), said)
         for place, name in enumerate(self.providers):
             if name not in (known := provider_names()):
+                from difflib import get_close_matches  # for who mistyped
+
                 close = get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
                 yield Contradiction(("providers", place), f"providers: there is no mailbox provider {name}{hint}")

@@ -12,7 +12,7 @@ from api.stack.policy import policy_in_force
 from api.text.policy import described, differences
 from jobs.operator.policy_store import apply, publish
 from schemas.applied_policy import AppliedPolicy
-from schemas.policy import DEFAULT_FILE
+from schemas.policy import default_file
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms, utc_time
 from schemas.topics import REPUTATION_POLICY
@@ -33,7 +33,7 @@ def show(settings: Settings, as_toml: bool) -> None:
     in_force = policy_in_force(settings, store)
     store.close()
     if as_toml:
-        named_file = Path(settings.policy.file) if settings.policy.file else DEFAULT_FILE
+        named_file = Path(settings.policy.file) if settings.policy.file else default_file()
         print_exactly(in_force.applied.text.encode() if in_force.applied else named_file.read_bytes())
         return
     print_line(f"source   {in_force.source}")
@@ -48,7 +48,7 @@ def show(settings: Settings, as_toml: bool) -> None:
 @click.option("--by", required=True, help="Who applies it.")
 @click.option("--why", required=True, help="Why, for those who ask later.")
 @with_reached
-def apply_file(settings: Settings, file: Path, by: str, why: str) -> None:
+def apply_file(settings: Settings, file: str, by: str, why: str) -> None:
     """Put a policy in force.
 
     It is kept with who, when and why; running monitors look for a newer one every 2 s. Nothing is changed by a policy
@@ -59,7 +59,7 @@ def apply_file(settings: Settings, file: Path, by: str, why: str) -> None:
             raise SettingsError(f"{option}: must not be empty")
     policy, text = checked(file)
     store = open_store(settings.clickhouse)
-    done = apply(store, text, str(file), by.strip(), why.strip(), utc_now_ms())
+    done = apply(store, text, file, by.strip(), why.strip(), utc_now_ms())
     store.close()
     if done.status == "applied":
         print_line(f"applied {done.policy.version}" + (f", before {done.before}" if done.before else ""))
@@ -80,7 +80,7 @@ def apply_file(settings: Settings, file: Path, by: str, why: str) -> None:
 @policy_file
 @click.option("--against", default="", help="An applied version; what is in force if left out.")
 @with_reached
-def diff(settings: Settings, file: Path, against: str) -> None:
+def diff(settings: Settings, file: str, against: str) -> None:
     """Show what a policy would change.
 
     Rule by rule, against the one in force.

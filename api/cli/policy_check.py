@@ -1,7 +1,5 @@
 """`repmon policy check`: the mistakes of a policy, without asking anybody for anything."""
 
-from pathlib import Path
-
 import click
 
 from api.cli.lazy import command
@@ -11,12 +9,13 @@ from schemas import policy_check
 from schemas.policy import Policy
 from schemas.policy_metric import PolicyError
 
-policy_file = click.argument("file", type=click.Path(path_type=Path))
+#: Text, since `pathlib` takes a twentieth of the time in which a policy is checked.
+policy_file = click.argument("file", type=click.Path())
 
 
 @command("repmon policy check stricter.toml", name="check")
 @policy_file
-def check_file(file: Path) -> None:
+def check_file(file: str) -> None:
     """Show every mistake of a policy, or its rules.
 
     Each mistake is shown with its line, and the exit code is then 1.
@@ -25,14 +24,15 @@ def check_file(file: Path) -> None:
         print_line(line)
 
 
-def checked(file: Path) -> tuple[Policy, str]:
+def checked(file: str) -> tuple[Policy, str]:
     """The policy of a file and its text. One with mistakes ends the command, with all of them as lines.
 
     Raises:
         PolicyError: the file cannot be read.
     """
     try:
-        raw = file.read_bytes()
+        with open(file, "rb") as opened:  # noqa: PTH123
+            raw = opened.read()
     except OSError as error:
         raise PolicyError(f"{file}: cannot be read: {error.strerror}") from error
     try:

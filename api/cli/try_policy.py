@@ -1,7 +1,5 @@
 """`repmon policy try`: what another policy would have done with what is stored."""
 
-from pathlib import Path
-
 import click
 import msgspec
 
@@ -29,7 +27,7 @@ from streams.io.store import open_store
 @click.option("--level", default="watch", show_default=True, help="Flag customers at this level or worse.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; times are epoch ms.")
 @with_reached
-def try_file(settings: Settings, file: Path, since: str, level: str, as_json: bool) -> None:
+def try_file(settings: Settings, file: str, since: str, level: str, as_json: bool) -> None:
     """Show whom a policy would have flagged or freed.
 
     Compared with the policy in force, and when. Nothing is changed. Both policies go through the stored history in

@@ -35,6 +35,7 @@ CAUSES: dict[Cause, str] = {
     "policy": "another policy",
     "override": "a decision of the operator",
     "operator": "a decision of the operator",
+    "incident": "an incident that hit many senders",
 }
 _PARTS = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 #: What begins something in Markdown, wherever it stands.

@@ -46,6 +46,7 @@ CAUSES: dict[Cause | None, str] = {
     "time": "windows that slid",
     "policy": "another policy",
     "override": "an override that began or ended",
+    "incident": "an incident that hit many senders",
 }
 
 

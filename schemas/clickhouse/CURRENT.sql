@@ -306,6 +306,25 @@ ORDER BY (customer, time, source, position, id)
 TTL toDateTime(time) + toIntervalDay(120)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.fleet_incidents
+(
+    `id` String,
+    `decided` Bool,
+    `dimension` LowCardinality(String),
+    `value` String,
+    `outcome` LowCardinality(String),
+    `state` LowCardinality(String),
+    `leaves_out` Bool,
+    `open` Bool,
+    `hours` Array(DateTime('UTC')),
+    `detail` String CODEC(ZSTD(1)),
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY (id, decided)
+TTL toDateTime(updated) + toIntervalDay(400)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.incidents
 (
     `time` DateTime64(3, 'UTC'),
@@ -318,6 +337,23 @@ ENGINE = ReplacingMergeTree
 ORDER BY (kind, source, detail)
 TTL toDateTime(time) + toIntervalDay(400)
 SETTINGS index_granularity = 8192;
+
+CREATE VIEW reputation.left_out
+(
+    `provider` String,
+    `hour` DateTime('UTC')
+)
+AS SELECT DISTINCT
+    value AS provider,
+    arrayJoin(hours) AS hour
+FROM reputation.fleet_incidents
+FINAL
+WHERE leaves_out AND (id NOT IN (
+    SELECT id
+    FROM reputation.fleet_incidents
+    FINAL
+    WHERE decided AND (NOT leaves_out)
+));
 
 CREATE TABLE reputation.listing_causes
 (

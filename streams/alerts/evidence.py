@@ -19,6 +19,7 @@ from streams.alerts.outcome import SubjectOutcome
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
 from streams.listings.exposure import EXPOSING
+from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import begin
 
@@ -55,6 +56,7 @@ FROM
         AND bucket >= toDateTime({{since:UInt32}})
         AND (empty({{mail_to:Array(String)}}) OR (dimension = 'provider' AND value IN {{mail_to:Array(String)}}))
         AND (dimension != 'provider' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
+        AND if(dimension = 'provider', {NOT_LEFT_OUT}, true)
     GROUP BY customer, stream, class, dimension, value
 )
 {_SCOPES}

@@ -9,6 +9,7 @@ from schemas.counts import finished_sql
 from schemas.policy_metric import BURNS, RATES
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from streams.io.store import Store
+from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import begin
 
@@ -41,6 +42,7 @@ FROM
         WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
             AND toStartOfHour(bucket) >= toDateTime({{before:UInt32}})
             AND toStartOfHour(bucket) < toDateTime({{hour:UInt32}})
+            AND {judged}
         GROUP BY customer, stream, class, hour, value
     )
     WHERE {whose}
@@ -51,6 +53,7 @@ FROM
     FROM counts
     WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
         AND bucket >= toDateTime({{since:UInt32}}) AND {whose}
+        AND {judged}
     GROUP BY customer, stream, class, at
 )
 ARRAY JOIN {scopes} AS scope
@@ -123,6 +126,7 @@ def began(series: Sequence[tuple[int, int, int]], threshold: float) -> int | Non
 def _sql(metric: str, window_ms: int) -> str:
     return SERIES.format(
         scopes=SCOPES,
+        judged=NOT_LEFT_OUT,
         summed_top=_summed(TOP[metric]),
         summed_bottom=_summed(BOTTOM[metric]),
         whose="value IN {fbl:Array(String)}" if metric == "complaint" else "1",

@@ -18,6 +18,7 @@ from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import read_listings
 from streams.subjects import undated
+from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import READ, begin
 
@@ -34,7 +35,7 @@ INNER JOIN
 ) AS asked USING customer
 WHERE dimension = '{dimension}' AND customer IN {{customers:Array(String)}}
     AND bucket >= toDateTime({{first:UInt32}}) AND bucket >= toDateTime(since) AND bucket < toDateTime(until)
-    AND has({scopes}, scope) {mail_to}
+    AND has({scopes}, scope) {mail_to} {judged}
 GROUP BY place
 """
 _EXPOSED = f"sumIf({SENT_MAIL}, {THROUGH_LISTED})"
@@ -105,6 +106,7 @@ def reopened_late(
             dimension=dimension,
             scopes=SCOPES,
             mail_to="AND value IN {mail_to:Array(String)}" if mail_to else "",
+            judged="" if exposure else f"AND {NOT_LEFT_OUT}",
         )
         for part in runs(store, several):
             for place, *numbers in store.rows(sql, bound | _asked(part, now_ms)):

@@ -28,12 +28,14 @@ SubjectRule = tuple[str, str, str]
 class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By what a subject was judged under one rule at `time_ms` (epoch ms, UTC).
 
-    `overrides` names the overrides in force, `counts` are numerator and denominator of each window.
+    `overrides` names the overrides in force, `counts` are numerator and denominator of each window, `left_out`
+    names what was left out of them as mail of incidents.
     """
 
     time_ms: int
     policy_version: str
     overrides: str = ""
+    left_out: str = ""
     counts: dict[str, tuple[int, int]] = {}
 
 

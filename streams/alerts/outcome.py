@@ -49,7 +49,7 @@ class JudgementContext(NamedTuple):
 
     `now` is what this judgement is made by. `shown` is what the table of standings says of the last one, `override` the
     operator's in force, `acknowledgement` the last one of the episode. `late` says that only counts older than the
-    resolution open the alert again.
+    resolution open the alert again, `released` that only mail of an incident, left out since, held its level up.
     """
 
     now: Basis
@@ -57,15 +57,19 @@ class JudgementContext(NamedTuple):
     override: OperatorOverride | None = None
     acknowledgement: Acknowledgement | None = None
     late: bool = False
+    released: bool = False
 
 
 class BatchContext(NamedTuple):
     """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
-    counts open again. What is asked of the store besides the counts, for those few whose alerts may change by it."""
+    counts open again. What is asked of the store besides the counts, for those few whose alerts may change by it.
+    `left_out` names the mail that is left out as that of incidents, `released` are alerts that only it held up."""
 
     shown: Mapping[StreamKey, LastShown]
     acknowledgements: Mapping[str, Acknowledgement]
     late: frozenset[SubjectRule]
+    left_out: str = ""
+    released: frozenset[SubjectRule] = frozenset()
 
     def of(
         self, state: AlertState | None, now: Basis, rule: Rule, whose: StreamKey, overrides: Sequence[Override]
@@ -77,6 +81,7 @@ class BatchContext(NamedTuple):
             override=operators(overrides, rule.name) if overrides else None,
             acknowledgement=None if state is None else self.acknowledgements.get(state.alert_id),
             late=(*whose, rule.name) in self.late,
+            released=(*whose, rule.name) in self.released,
         )
 
 
@@ -125,6 +130,7 @@ def subject_outcome(
         known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
         counts = subject if by_rule is None else by_rule.get(rule.name, subject)
         now = _basis(rule, counts, judgement, overrides, policy.expired_is_failure, lengths)
+        now = msgspec.structs.replace(now, left_out=context.left_out)
         state, said = advance_alert(
             known, verdict, rule, context.of(known, now, rule, whose, overrides), whose, lengths
         )
@@ -177,12 +183,16 @@ def advance_alert(
     if state is not None:
         state, said = overridden(state, context.override, verdict, now_ms)
         found.append(said)
-    cause = "late_events" if context.late else cause_of(_before(known, context.shown), context.now, lengths)
+    cause: Cause = "late_events" if context.late else cause_of(_before(known, context.shown), context.now, lengths)
+    if context.released and state is not None:
+        # It was never this customer's: there is nothing to wait for.
+        cause = "incident"
+        state = msgspec.structs.replace(state, below_since_ms=None, below_level="good")
     state, said = step(
         state,
         verdict,
         now_ms,
-        rule.hold_ms,
+        0 if context.released else rule.hold_ms,
         *subject,
         cool_down_ms=rule.cool_down_ms,
         cause=cause,
@@ -190,6 +200,14 @@ def advance_alert(
     )
     transitions = [each for each in (*found, said) if each is not None]
     return _recorded(state, context.now, changed=bool(transitions)), transitions
+
+
+def may_be_released(state: AlertState | None, verdict: Verdict, left_out: str) -> bool:
+    """Whether to ask if only mail of incidents held the level up: it does not hold, and since the last judgement other
+    mail is left out."""
+    if state is None or state.basis is None or state.basis.left_out == left_out:
+        return False
+    return RANK[verdict.holding_level] < RANK[state.level]
 
 
 def worth_storing(known: AlertState | None, after: AlertState | None) -> bool:
@@ -201,7 +219,8 @@ def worth_storing(known: AlertState | None, after: AlertState | None) -> bool:
     before, now = known.basis, after.basis
     return (
         msgspec.structs.replace(after, basis=before) != known
-        or (before.policy_version, before.overrides) != (now.policy_version, now.overrides)
+        or (before.policy_version, before.overrides, before.left_out)
+        != (now.policy_version, now.overrides, now.left_out)
         or not before.time_ms <= now.time_ms < before.time_ms + RECORD_MS
     )
 

@@ -1,4 +1,7 @@
-"""What hits the fleet: a provider's outage, a refused pool, a batch of old complaints. Counts of all customers by the
-hour come in, incidents go out: which mail is left out of every judged rate, because its failures say nothing of its
-senders. Imported by the rooms that read windows, judge or replay, and by what tells operators.
+"""Incidents: what hits many customers together is found, stored, and left out of what customers are judged by.
+
+In come the counts; out go the provider-hours that are left out (the view `left_out`, which `subjects` reads) and the
+incidents for operators. `detect` decides by numbers alone, `hours` makes incidents of what it finds, both pure; `cells`
+reads, `stored` keeps, `watch` is what the monitor holds. It uses `io` and `subjects`; monitor, jobs and api may import
+it.
 """

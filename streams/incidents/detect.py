@@ -22,8 +22,9 @@ Outcome = Literal["hard", "block", "expired", "complained"]
 
 #: The recipients that a customer must have had in its history to be a witness, all places together.
 LEAST_HISTORY = 200
-#: The failing share of its history (a ratio) from which a customer is none: the mildest default threshold of failures.
-BAD_HISTORY = 0.03
+#: The failing (complaining) share of its history (a ratio) from which a customer is none: the mildest default
+#: thresholds.
+BAD_HISTORY = {"hard": 0.03, "block": 0.03, "expired": 0.03, "complained": 0.001}
 #: What the fleet's usual rate at a place weighs, in recipients, next to what a customer itself had there.
 FLEET_WEIGHS = 50.0
 #: No usual rate is taken to be lower than this (a ratio): the first failure of all is no incident.
@@ -94,18 +95,21 @@ class _Vote(NamedTuple):
     weight: float
 
 
-def find(outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, enough: float = ENOUGH) -> Finding | None:
+def find(
+    outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, enough: float = ENOUGH, share: float = SHARE
+) -> Finding | None:
     """The incident of one place and hour, if there is one. `usual` is what all customers had there in the weeks before.
 
-    `enough` is lower for an hour next to one that is an incident already.
+    `enough` is lower for an hour next to one that is an incident already, `share` higher for mail to all places
+    together.
     """
-    able = [each for each in accounts if _may_tell(each)]
+    able = [each for each in accounts if _may_tell(outcome, each)]
     if len(able) < LEAST_STRUCK:
         return None
     best: Finding | None = None
     for raised in RAISED:
         votes = _votes(outcome, able, usual, raised)
-        found = _verdict(votes, "", enough)
+        found = _verdict(votes, "", enough, share)
         if found is not None:
             found = _of_one_pool(outcome, votes, found, enough)
         if found is not None and (best is None or found.weight > best.weight):
@@ -113,13 +117,22 @@ def find(outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, enough: 
     return best
 
 
-def _may_tell(account: Account) -> bool:
+def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> bool:
+    """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio)."""
+    able = [each for each in accounts if _may_tell(outcome, each)]
+    votes = _votes(outcome, able, usual, min(max(raised, RAISED[0]), RAISED[-1]))
+    pro = sum(vote.weight for vote in votes if vote.weight > 0)
+    contra = -sum(vote.weight for vote in votes if vote.weight < 0)
+    return contra >= ENOUGH and pro < SHARE * (pro + contra)
+
+
+def _may_tell(outcome: Outcome, account: Account) -> bool:
     history = account.history
-    if account.here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= BAD_HISTORY:
+    if account.here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= BAD_HISTORY[outcome]:
         return False
     elsewhere = account.elsewhere
     fails_everywhere = elsewhere.total >= TELLING_ELSEWHERE and elsewhere.rate >= max(
-        BAD_HISTORY, account.here.rate * AS_BAD_ELSEWHERE
+        BAD_HISTORY[outcome], account.here.rate * AS_BAD_ELSEWHERE
     )
     return not fails_everywhere
 
@@ -140,12 +153,12 @@ def _votes(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: f
     return [_Vote(named[owner], min(MOST, max(-MOST, weight))) for owner, weight in sorted(weights.items())]
 
 
-def _verdict(votes: Sequence[_Vote], pool: str, enough: float) -> Finding | None:
+def _verdict(votes: Sequence[_Vote], pool: str, enough: float, share: float = SHARE) -> Finding | None:
     struck = [vote for vote in votes if vote.weight >= STRUCK]
     spared = [vote for vote in votes if vote.weight <= -STRUCK]
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
-    if len(struck) < LEAST_STRUCK or pro < enough or pro < SHARE * (pro + contra):
+    if len(struck) < LEAST_STRUCK or pro < enough or pro < share * (pro + contra):
         return None
     seen = [vote.account.here for vote in struck]
     rate = sum(each.failed for each in seen) / sum(each.total for each in seen)

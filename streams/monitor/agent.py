@@ -50,6 +50,8 @@ LOOK_S = 0.5
 POLICY_S = 2.0
 #: How often it is looked for listings that began, were confirmed or ended.
 CAUSES_S = 5.0
+#: How often it is looked for incidents while nobody alarms, if that takes little of the time: one part of so many.
+INCIDENTS_S, INCIDENTS_PART = 10.0, 20
 
 T = TypeVar("T")
 
@@ -93,7 +95,7 @@ class Monitor:
     async def start(self) -> None:
         """Join the group and begin to judge. Returns once the app runs."""
         await self.app.maybe_start()
-        timers = [self._partitions_watched, self._everybody, self._sweep, self._pools]
+        timers = [self._partitions_watched, self._everybody, self._sweep, self._pools, self._incidents_watched]
         if self._newer_policy is not None:
             timers.append(self._policy_watched)
         if self._refresh_causes is not None:
@@ -133,7 +135,9 @@ class Monitor:
             judged = await self._judged(batch)
             # The times to judge again are of the store's clock, the work list's of one that is never set.
             apart = _monotonic_ms() - utc_now_ms()
-            self._work.schedule((customer, at_ms + apart) for customer, at_ms in judged.again)
+            self._work.schedule(
+                (customer, at_ms + apart) for customer, at_ms in judged.again if self._is_ours(customer)
+            )
             _tell(judged.alerts)
             took = loop.time() - began
             # Unless more wait than a batch holds, some time is left to others. What comes meanwhile makes the next
@@ -226,6 +230,15 @@ class Monitor:
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
             await asyncio.sleep(CAUSES_S)
+
+    async def _incidents_watched(self) -> None:
+        """Who has mail in an incident that begins, goes on or turns out to be none is judged again."""
+        while True:
+            began = time.monotonic()
+            found = await self._asked(lambda: self._judge.refresh_incidents(utc_now_ms()))
+            self._work.changed(filter(self._is_ours, found))
+            self._wake.set()
+            await asyncio.sleep(max(INCIDENTS_S, INCIDENTS_PART * (time.monotonic() - began)))
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours

@@ -10,6 +10,7 @@ open alert, hence nearly everybody, is not judged one by one (`streams.judge.scr
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,14 +25,23 @@ from streams.alerts.describe import alert_events
 from streams.alerts.evidence import alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
 from streams.alerts.lifecycle import SubjectRule
-from streams.alerts.outcome import BatchContext, SubjectOutcome, empty, subject_outcome, with_open_alerts
+from streams.alerts.outcome import (
+    BatchContext,
+    SubjectOutcome,
+    empty,
+    may_be_released,
+    subject_outcome,
+    with_open_alerts,
+)
 from streams.alerts.record import AlertRecorder, Lives, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Standings, rows_of
+from streams.incidents.watch import IncidentWatch
 from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
-from streams.judge.verdict import Judgement, judge
+from streams.judge.verdict import RANK, Judgement, judge
+from streams.subjects.arrays import Subjects
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 
@@ -78,6 +88,17 @@ class BatchResult:
     again: list[tuple[str, int]] = field(default_factory=list)
 
 
+class _Decided(NamedTuple):
+    """What judging makes of a batch: `closely` are the places of the subjects that were judged one by one."""
+
+    subjects: Subjects
+    insufficient_volume: list[bool]
+    closely: list[int]
+    outcomes: list[SubjectOutcome]
+    lives: Lives
+    again: list[tuple[str, int]]
+
+
 class BatchJudge:
     """Judges customers and records it. `publish` and `acknowledged` are those of `AlertRecorder`. One thread at a
     time."""
@@ -95,6 +116,7 @@ class BatchJudge:
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
+        self._incidents = IncidentWatch(store)
         self.metrics = JudgingTotals()
         self.set_policy(policy)
 
@@ -114,6 +136,7 @@ class BatchJudge:
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
+        self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, everything=True)
         self._pools = [
             Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
         ]
@@ -131,6 +154,42 @@ class BatchJudge:
         wanted = sorted(set(customers))
         if not wanted:
             return BatchResult()
+        found = self._decided(wanted, now_ms)
+        changed: set[str] = set()
+        if any(map(_alarms, found.outcomes)):
+            # Is it they, or does it hit everybody? Then nobody is told.
+            changed = self.refresh_incidents(now_ms)
+            if changed:
+                found = self._decided(wanted, now_ms)
+        outcomes, lives = found.outcomes, found.lives
+        evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms)
+        sent = self._record(outcomes, evidence, lives, now_ms)
+        rows = rows_of(found.subjects, found.insufficient_volume, found.closely, outcomes, self.policy)
+        again = [*found.again, *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
+        again += self._standings.show(rows, now_ms)
+        self.metrics.judged += len(wanted)
+        self.metrics.batches += 1
+        self.metrics.alerts += len(sent)
+        self.metrics.last_batch_seconds = time.monotonic() - began
+        return BatchResult(sent, again)
+
+    def refresh_incidents(self, now_ms: int) -> set[str]:
+        """Look for incidents. Returns who is to be judged again: customers with mail that is left out since, or not any
+        more.
+
+        Raises:
+            StoreError: the store failed; look again later.
+        """
+        changed = self._incidents.refresh(now_ms)
+        if not changed:
+            return set()
+        self._windows.forget()
+        for pools in self._pools:
+            pools.forget()
+        return self._incidents.affected(changed)
+
+    def _decided(self, wanted: Sequence[str], now_ms: int) -> "_Decided":
+        """What judging makes of customers (sorted); nothing is stored."""
         counted, again = self._windows.read(wanted, now_ms)
         subjects = counted.of_scopes(self.policy.scopes)
         lives = read_lives(self._store, wanted, now_ms)
@@ -147,15 +206,7 @@ class BatchJudge:
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
             for subject, judgement in judged
         ]
-        evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms)
-        sent = self._record(outcomes, evidence, lives, now_ms)
-        rows = rows_of(subjects, screened.insufficient_volume.tolist(), places, outcomes, self.policy)
-        again += self._standings.show(rows, now_ms)
-        self.metrics.judged += len(wanted)
-        self.metrics.batches += 1
-        self.metrics.alerts += len(sent)
-        self.metrics.last_batch_seconds = time.monotonic() - began
-        return BatchResult(sent, again)
+        return _Decided(subjects, screened.insufficient_volume.tolist(), places, outcomes, lives, again)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.
@@ -219,7 +270,34 @@ class BatchJudge:
                     rules = {rule.name: rule for rule in self.policy.rules_for(customer, scope, now_ms)}
                     reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
         late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms) if reopening else ()
-        return BatchContext(self._standings.last_shown(opening, wanted), lives.acknowledgements, frozenset(late))
+        return BatchContext(
+            self._standings.last_shown(opening, wanted),
+            lives.acknowledgements,
+            frozenset(late),
+            self._incidents.name,
+            self._released(judgements, lives, now_ms),
+        )
+
+    def _released(self, judgements: Sequence[Judgement], lives: Lives, now_ms: int) -> frozenset[SubjectRule]:
+        """The alerts whose level would hold with the mail that is left out since they were last judged."""
+        sinking = {
+            (each.customer, each.scope, verdict.rule): state
+            for each in judgements
+            for verdict in each.verdicts
+            if (state := lives.states.get((each.customer, each.scope, verdict.rule))) is not None
+            and may_be_released(state, verdict, self._incidents.name)
+        }
+        if not sinking:
+            return frozenset()
+        found, _ = self._everything.read({customer for customer, _, _ in sinking}, now_ms)
+        subjects = found.of_scopes(self.policy.scopes)
+        return frozenset(
+            key
+            for judgement in (judge(subjects.one(place), self.policy, now_ms) for place in range(len(subjects)))
+            for verdict in judgement.verdicts
+            if (state := sinking.get(key := (judgement.customer, judgement.scope, verdict.rule))) is not None
+            and RANK[verdict.holding_level] >= RANK[state.level]
+        )
 
     def _record(
         self,
@@ -251,3 +329,11 @@ class BatchJudge:
             for outcome in outcomes
             for _, verdict in outcome.transitions
         }
+
+
+def _alarms(outcome: SubjectOutcome) -> bool:
+    """Whether a customer newly reaches a level at which somebody may act."""
+    return any(
+        RANK[each.level] >= RANK["excessive"] and RANK[each.level] > RANK[each.previous_level]
+        for each, _ in outcome.transitions
+    )

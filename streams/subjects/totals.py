@@ -10,6 +10,7 @@ from schemas.counts import MEASURES
 from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
 from streams.subjects.arrays import FIELDS, Totals, is_long
+from streams.subjects.left_out import NOT_LEFT_OUT
 
 #: The fields read from the `provider` rows: the first of `FIELDS`.
 #: Measures that are also read of the mailbox providers with a feedback loop alone.
@@ -17,6 +18,7 @@ OF_FBL = ("delivered", "complained", "undated_complained")
 READ = (*MEASURES, *(f"fbl_{name}" for name in OF_FBL))
 _MAIL_TO = "AND value IN {mail_to:Array(String)}"
 _OF_CLASS = "AND class = {class:String}"
+_JUDGED = f"AND {NOT_LEFT_OUT}"
 _UNTIL = "AND bucket < toDateTime({until:UInt32})"
 _FBL = "value IN {fbl:Array(String)}"
 
@@ -58,20 +60,22 @@ def read_totals(
     mail_to: Sequence[str] = (),
     stream_class: str = "",
     until_s: int | None = None,
+    *,
+    everything: bool = False,
 ) -> Totals:
     """The totals of customers (sorted) over windows that end now, all of them short or all of them long.
 
     With `mail_to` only mail to these mailbox providers counts, with `stream_class` only that of one class. With
     `until_s` (epoch s) what lies at or behind it is left out; then minutes are read, which is for few customers, and
-    windows may be of any length. A stream without any count is absent. The keys come out sorted: the engine sorts text
-    as Python does.
+    windows may be of any length. Mail of incidents is left out, unless `everything` is asked for. A stream without any
+    count is absent. The keys come out sorted: the engine sorts text as Python does.
 
     Raises:
         StoreError: the store failed.
     """
     order = longest_first(windows_ms)
     since = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
-    wanted = ((_MAIL_TO, mail_to), (_OF_CLASS, stream_class), (_UNTIL, until_s is not None))
+    wanted = ((_MAIL_TO, mail_to), (_OF_CLASS, stream_class), (_UNTIL, until_s is not None), (_JUDGED, not everything))
     only = " ".join(part for part, given in wanted if given)
     sql = _sql(len(order), until_s is None and is_long(windows_ms[0]), only)
     asked = {"fbl": list(fbl), "mail_to": list(mail_to), "class": stream_class, "until": until_s or 0, **since}

@@ -21,6 +21,7 @@ from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposi
 from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Layout, StreamKey, layout
+from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.totals import OF_FBL
 from streams.what_if.backtest import AttributedListing, History, OwnListing, lengths_of
 from streams.windows.sub_accounts import rows_of_sub_accounts
@@ -59,6 +60,7 @@ FROM
         WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
             AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
             AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+            AND {NOT_LEFT_OUT}
         GROUP BY customer, stream, hour, value
     )
     GROUP BY customer, stream, hour

@@ -13,6 +13,7 @@ from streams.io.store import Store, portions
 from streams.judge.screen import finished
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects.arrays import Counts, StreamKey, Subjects
+from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import scopes_of
 
 WINDOW = "1h"
@@ -31,6 +32,7 @@ FROM
         WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
             AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
             AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+            AND {NOT_LEFT_OUT}
         GROUP BY customer, stream, hour, value
     )
     GROUP BY customer, stream, hour

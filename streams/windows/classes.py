@@ -23,9 +23,17 @@ class ClassWindows:
     """Reads them. One thread at a time."""
 
     def __init__(
-        self, store: Store, lengths_ms: Sequence[int], feedback_loop: Sequence[str], keep_ms: int, most: int
+        self,
+        store: Store,
+        lengths_ms: Sequence[int],
+        feedback_loop: Sequence[str],
+        keep_ms: int,
+        most: int,
+        *,
+        everything: bool = False,
     ) -> None:
         self._store = store
+        self._everything = everything
         self._lengths = lengths_ms
         self._fbl = feedback_loop
         self._kept = {name: CachedTotals(lengths_ms, keep_ms, most) for name in CLASSES}
@@ -48,7 +56,9 @@ class ClassWindows:
     def _of_class(self, name: str, kept: CachedTotals, found: Subjects, now_ms: int) -> Totals:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
-            return read_totals(self._store, customers, lengths, self._fbl, now_ms, stream_class=name)
+            return read_totals(
+                self._store, customers, lengths, self._fbl, now_ms, stream_class=name, everything=self._everything
+            )
 
         totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)
         return totals

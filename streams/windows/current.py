@@ -53,12 +53,15 @@ class Windows:
         mail_to: Collection[Group] = (),
         classes: bool = False,
         sub_accounts: bool = False,
+        everything: bool = False,
     ) -> None:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
         `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on.
         Mail to each group of mailbox providers in `mail_to` is read by itself, with `classes` bulk and transactional
-        mail too; with `sub_accounts` the streams of each are added up."""
+        mail too; with `sub_accounts` the streams of each are added up. With `everything` mail of
+        incidents is not left out."""
         self._store = store
+        self._everything = everything
         self._used = used
         self._least_new = least_new
         self._share = attributed_share
@@ -70,10 +73,14 @@ class Windows:
         self._kept = CachedTotals(self._lengths, keep_ms, most)
         groups = sorted(mail_to)
         self._by_provider = (
-            ProviderWindows(store, groups, self._lengths, feedback_loop, keep_ms, most) if groups else None
+            ProviderWindows(store, groups, self._lengths, feedback_loop, keep_ms, most, everything=everything)
+            if groups
+            else None
         )
         self._sub_accounts = sub_accounts
-        self._classes = ClassWindows(store, self._lengths, feedback_loop, keep_ms, most) if classes else None
+        self._classes = (
+            ClassWindows(store, self._lengths, feedback_loop, keep_ms, most, everything=everything) if classes else None
+        )
         self._own_listings = OwnListings(store, own_weights)
         self._baselines = None if spike_from is None else Baselines(store, spike_from)
 
@@ -86,6 +93,8 @@ class Windows:
         feedback_loop: Sequence[str],
         keep_ms: int,
         most: int,
+        *,
+        everything: bool = False,
     ) -> "Windows":
         """Windows with all that the rules of a policy ask for."""
         return cls(
@@ -102,6 +111,7 @@ class Windows:
             mail_to=policy.mail_to,
             classes=CLASS in policy.scopes,
             sub_accounts=SUB_ACCOUNT in policy.scopes,
+            everything=everything,
         )
 
     def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
@@ -153,7 +163,7 @@ class Windows:
         self, customers: Sequence[str], places: Sequence[int], listings: Sequence[ListingInterval], now_ms: int
     ) -> Totals:
         lengths = [self._lengths[place] for place in places]
-        totals = read_totals(self._store, customers, lengths, self._fbl, now_ms)
+        totals = read_totals(self._store, customers, lengths, self._fbl, now_ms, everything=self._everything)
         if listings:
             add_exposure(self._store, totals, customers, lengths, listings, now_ms)
         if self._used:

@@ -26,6 +26,7 @@ from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.listings.exposure import EXPOSING
 from streams.listings.pools import listing_evidence, pool_windows, shared_listings
 from streams.subjects.arrays import is_long
+from streams.subjects.left_out import HOUR_NOT_LEFT_OUT, NOT_LEFT_OUT
 from streams.subjects.totals import begin
 
 #: Alerts on a pool are on no customer.
@@ -43,7 +44,7 @@ SHORT_PARTS = """
     SELECT customer, dimension AS kind, if(dimension = 'provider', '', value) AS shared,
         {sums}
     FROM counts
-    WHERE dimension IN ('provider', '{dimension}') AND bucket >= toDateTime({{since_0:UInt32}}) {only}
+    WHERE dimension IN ('provider', '{dimension}') AND bucket >= toDateTime({{since_0:UInt32}}) {judged} {only}
     GROUP BY customer, kind, shared
 """
 #: The inner query has the shape of the hourly projection.
@@ -55,7 +56,7 @@ LONG_PARTS = """
         SELECT customer, dimension AS kind, value, toStartOfHour(bucket) AS hour, {measures}
         FROM counts
         WHERE dimension IN ('provider', '{dimension}')
-            AND toStartOfHour(bucket) >= toDateTime({{since_0:UInt32}}) {only}
+            AND toStartOfHour(bucket) >= toDateTime({{since_0:UInt32}}) {judged} {only}
         GROUP BY customer, kind, value, hour
     )
     GROUP BY customer, kind, shared
@@ -65,6 +66,9 @@ ONLY_ITS = """AND customer IN (
         SELECT customer FROM counts
         WHERE dimension = '{dimension}' AND value = {{shared:String}} AND bucket >= toDateTime({{since_0:UInt32}})
     )"""
+#: Mail of incidents is left out; of a pool or domain it is not known which provider it went to, so the whole hour is.
+JUDGED = f"""AND if(dimension = 'provider', {NOT_LEFT_OUT},
+        {HOUR_NOT_LEFT_OUT})"""
 ONLY_OF_PLAN = "AND customer IN (SELECT customer FROM customers FINAL WHERE NOT gone AND plan = {shared:String})"
 #: `whole` is what the customer has altogether.
 MEMBERS = """
@@ -291,7 +295,7 @@ def _question(
         ]
         parameters[f"least_{place}"] = each.least
     measures = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
-    names = {"dimension": dimension, "only": only, "measures": measures}
+    names = {"dimension": dimension, "only": only, "judged": JUDGED, "measures": measures}
     inner = parts.format(sums=",\n        ".join(sums), **names)
     members = MEMBERS.format(wholes=", ".join(wholes), parts=inner)
     if kind == PLAN:

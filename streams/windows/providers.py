@@ -25,8 +25,11 @@ class ProviderWindows:
         feedback_loop: Sequence[str],
         keep_ms: int,
         most: int,
+        *,
+        everything: bool = False,
     ) -> None:
         self._store = store
+        self._everything = everything
         self._lengths = lengths_ms
         self._fbl = feedback_loop
         self._kept = {group: CachedTotals(lengths_ms, keep_ms, most) for group in groups}
@@ -47,7 +50,7 @@ class ProviderWindows:
     def _of_group(self, group: Group, kept: CachedTotals, found: Subjects, now_ms: int) -> Counts:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
-            return read_totals(self._store, customers, lengths, self._fbl, now_ms, group)
+            return read_totals(self._store, customers, lengths, self._fbl, now_ms, group, everything=self._everything)
 
         totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)
         return of_subjects(totals, found)

@@ -227,7 +227,7 @@ def test_json_schema_file_is_current() -> None:
 
 def test_json_schema_accepts_the_default_policy_and_refuses_unknown_keys() -> None:
     checker = jsonschema.Draft202012Validator(msgspec.json.decode(policy.json_schema()))
-    default = tomllib.loads(policy.DEFAULT_FILE.read_text(encoding="utf-8"))
+    default = tomllib.loads(policy.default_file().read_text(encoding="utf-8"))
     checker.validate(default)
     assert not checker.is_valid({**default, "colour": 1})
 

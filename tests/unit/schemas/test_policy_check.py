@@ -14,7 +14,7 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from tests.support.policies import ERRORS
 
-DEFAULT = policy.DEFAULT_FILE.read_text(encoding="utf-8")
+DEFAULT = policy.default_file().read_text(encoding="utf-8")
 GOOD = """\
 name = "ours"
 windows = ["24h", "7d"]

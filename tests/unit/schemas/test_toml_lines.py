@@ -67,7 +67,7 @@ def paths(value: Any, path: Path = ()) -> set[Path]:
 
 
 def test_default_policy_is_read_in_full() -> None:
-    text = policy.DEFAULT_FILE.read_text(encoding="utf-8")
+    text = policy.default_file().read_text(encoding="utf-8")
     found = lines(text)
     assert set(found) == paths(tomllib.loads(text))
     assert all(str(path[-1]) in text.split("\n")[line - 1] for path, line in found.items() if isinstance(path[-1], str))

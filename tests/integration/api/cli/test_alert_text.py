@@ -122,7 +122,7 @@ reason = "trial accounts"
 
 
 def test_interface_goes_by_plans_and_by_rules_about_single_providers(store_settings: ClickHouse, store: Store) -> None:
-    ours = policy.parse(policy.DEFAULT_FILE.read_text() + OF_PLANS, "ours")
+    ours = policy.parse(policy.default_file().read_text() + OF_PLANS, "ours")
     set_customer(store, "acme", plan="free", domains=None, by="Ida", why="", now_ms=NOW_MS)
     with running(store_settings, store, policy=ours) as api:
         api.put([Row(NOW - 2 * HOUR, delivered=9_900, hard=100)])

@@ -28,7 +28,7 @@ EVIL = "ev\x1b[2J\x9b31m\r\nALERT forged [red]x[/] :cat: \u202eil\u2028\x7f"
 #: How it is shown in full.
 SHOWN = r"ev\x1b[2J\x9b31m\r\nALERT forged [red]x[/] :cat: \u202eil\u2028\x7f"
 UNTIL = "2099-01-01T00:00:00Z"
-POLICY = policy.DEFAULT_FILE.read_text(encoding="utf-8")
+POLICY = policy.default_file().read_text(encoding="utf-8")
 
 #: Commands that are not run here, since they print no name that comes in with events or decisions: they start stages,
 #: make or send something, or print what stands in a file or the settings.
@@ -144,7 +144,7 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
     event = json.dumps({"id": EVIL, "type": "delivered", "time": 1764547200123, "customer": "acme", "campaign": EVIL})
     outputs["normalize",] = said("normalize", "--format", "canonical", stdin=event)
     counted = {"customer": EVIL, "metric": "failure", "window": "24h", "numerator": 1, "denominator": 1_000}
-    outputs["judge",] = said("judge", "--policy", str(policy.DEFAULT_FILE), stdin=json.dumps(counted))
+    outputs["judge",] = said("judge", "--policy", str(policy.default_file()), stdin=json.dumps(counted))
     outputs["classify",] = said("classify", stdin=json.dumps({"smtp_code": 550, "diagnostic": EVIL}))
     for words, output in outputs.items():
         assert output.strip(), words

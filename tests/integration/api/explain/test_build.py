@@ -233,7 +233,7 @@ def test_moment_is_a_time_with_an_offset_or_now() -> None:
 
 
 def test_moment_is_judged_by_the_policy_that_was_in_force_then(ground: Ground) -> None:
-    default = policy.DEFAULT_FILE.read_text(encoding="utf-8")
+    default = policy.default_file().read_text(encoding="utf-8")
     second, third = (default.replace('name = "default"', f'name = "{name}"') for name in ("second", "third"))
     for text, at_ms in ((second, NOW_MS - 2 * HOUR_MS), (third, NOW_MS - HOUR_MS)):
         apply(ground.store, text, "test", "Ida", "", at_ms)
@@ -243,5 +243,5 @@ def test_moment_is_judged_by_the_policy_that_was_in_force_then(ground: Ground) -
 
     names = [name_at(ago, Settings()) for ago in (2 * HOUR_MS + 1, 2 * HOUR_MS, HOUR_MS + 1, HOUR_MS, 0)]
     assert names == ["default", "second", "second", "third", "third"]
-    named = Settings(policy=PolicySettings(file=str(policy.DEFAULT_FILE)))
+    named = Settings(policy=PolicySettings(file=str(policy.default_file())))
     assert name_at(0, named) == "default", "a file that the settings name stays in force"

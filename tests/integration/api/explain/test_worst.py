@@ -125,6 +125,6 @@ def test_override_of_the_policy_itself_is_marked_too(
         f'[[overrides]]\ncustomer = "bad"\nrule = "failure"\nreason = "agreed"\nmin_volume = 9\nuntil = {until}\n'
     )
     file = tmp_path / "policy.toml"
-    file.write_text(f"{policy.DEFAULT_FILE.read_text(encoding='utf-8')}\n{override}", encoding="utf-8")
+    file.write_text(f"{policy.default_file().read_text(encoding='utf-8')}\n{override}", encoding="utf-8")
     settings = Settings(clickhouse=store_settings, policy=PolicySettings(file=str(file)))
     assert [each.overridden for each in WorstNow(settings, ground.store, lambda: NOW_MS).read(10)] == [True]

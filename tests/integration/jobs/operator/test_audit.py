@@ -49,7 +49,10 @@ def test_everything_decided_or_found_is_one_more_entry(
 
     listed = [Customer(customer="beta", plan="free", domains=())]
     for action, decide in (
-        ("policy applied", lambda: apply(store, policy.DEFAULT_FILE.read_text(encoding="utf-8"), "t", *by().values())),
+        (
+            "policy applied",
+            lambda: apply(store, policy.default_file().read_text(encoding="utf-8"), "t", *by().values()),
+        ),
         ("alert acknowledged", lambda: acknowledge(store, alert.data.alert_id, **by())),
         ("override added", override),
         ("override ended", lambda: end_override(store, on_record(ground)[0].subject, **by())),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from api.cli.judge import judge_lines
 from api.cli.main import app
 from schemas.counts import SubjectCounts, WindowCounts
-from schemas.policy import DEFAULT_FILE, load_policy, parse
+from schemas.policy import default_file, load_policy, parse
 from schemas.times import DAY_MS
 from streams.judge.certainty import bar_of, lower_bound, upper_bound
 from streams.judge.verdict import judge
@@ -198,7 +198,7 @@ def test_monitor_says_the_same_of_the_same_counts(hard: int, delivered: int, win
 
 def test_command_ends_with_1_where_a_line_could_not_be_judged(tmp_path: Path) -> None:
     (tmp_path / "repmon.toml").write_text("")
-    command = ["--config", str(tmp_path / "repmon.toml"), "judge", "--policy", str(DEFAULT_FILE)]
+    command = ["--config", str(tmp_path / "repmon.toml"), "judge", "--policy", str(default_file())]
     good = CliRunner().invoke(app, command, input=line(0, 1000))
     assert (good.exit_code, json.loads(good.stdout)["level"]) == (0, "good")
     bad = CliRunner().invoke(app, command, input=line(0, 1000) + b"{}\n")

@@ -1,0 +1,79 @@
+"""Incidents: what hit many customers together, so that it says nothing about any of them."""
+
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from schemas.times import HOUR_S
+
+#: A mailbox provider, everything that was sent (the platform's own network), or one IP pool.
+Dimension = Literal["provider", "all", "pool"]
+#: Of `detected` and `declared` ones the mail is left out of what customers are judged by, of `suspected` and
+#: `dismissed` ones it is not.
+State = Literal["detected", "declared", "suspected", "dismissed"]
+LEAVING_OUT: frozenset[State] = frozenset({"detected", "declared"})
+#: The provider that stands for all of them.
+EVERYWHERE = "*"
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer who was struck: how many of its recipients there failed (for complaints: complained), and an answer of
+    a receiving host that is typical, in which addresses are masked."""
+
+    customer: str
+    failed: int
+    total: int
+    sample: str = ""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One incident: `outcome` is what many recipients met at `value` in `hours` (epoch s of their beginnings, UTC,
+    ascending; never empty). `value` is a provider, a pool (`pool@provider`), or `*` for everything.
+
+    `confirmed` are the hours whose mail shows it; an open one also covers the hour that has begun since. `rate` and
+    `usual` are ratios: of those who were struck, and of the fleet in the weeks before. `struck` and `spared` count
+    customers with a good history. `detected_ms` and `closed_ms` are epoch ms, UTC.
+    """
+
+    id: str
+    dimension: Dimension
+    value: str
+    outcome: str
+    state: State
+    hours: tuple[int, ...]
+    confirmed: tuple[int, ...] = ()
+    open: bool = False
+    rate: float = 0.0
+    usual: float = 0.0
+    struck: int = 0
+    spared: int = 0
+    examples: tuple[Example, ...] = ()
+    detected_ms: int = 0
+    closed_ms: int | None = None
+    by: str = ""
+    why: str = ""
+
+    @property
+    def from_s(self) -> int:
+        """The beginning of its first hour (epoch s)."""
+        return self.hours[0]
+
+    @property
+    def until_s(self) -> int:
+        """The end of its last hour (epoch s)."""
+        return self.hours[-1] + HOUR_S
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether its mail is left out of what customers are judged by."""
+        return self.state in LEAVING_OUT
+
+
+def incident_id(dimension: Dimension, value: str, outcome: str, first_hour: int) -> str:
+    """The id of an incident that begins in this hour (epoch s): 16 hex digits. Who finds it again finds the same id."""
+    digest = blake2b(digest_size=8)
+    for part in (dimension, value, outcome, str(first_hour)):
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return digest.hexdigest()

@@ -1,0 +1,286 @@
+"""What customers met at each mailbox provider in each hour, read from the counts.
+
+First, by one query over all customers, the provider-hours in which some fail together; nearly always there is none.
+Only of those the customers are read, with what they had in the weeks before.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, get_args
+from zlib import crc32
+
+from schemas.counts import finished_sql
+from schemas.incident import EVERYWHERE
+from schemas.providers import OTHER
+from schemas.times import DAY_S, HOUR_S
+from streams.incidents.detect import LEAST_USUAL, MORE, Account, Outcome, Seen
+from streams.incidents.stored import ProviderHour
+from streams.io.store import Store, portions
+from streams.subjects.left_out import NOT_LEFT_OUT
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+#: What is usual is read of so many days before the day of the hour.
+HISTORY_S = 28 * DAY_S
+#: So many customers of a provider-hour are asked at most; a sample by their names tells as well as all.
+MOST_ASKED = 2_000
+#: Raised rates (ratios) by which provider-hours are chosen, and what must speak for one: less than `detect` asks for.
+TRIED = (0.003, 0.01, 0.05, 0.1, 0.3, 0.8)
+LEAST_FAILING, LEAST_WEIGHT, LEAST_SHARE = 3, 2.5, 0.15
+
+_FAILED = "sum(hard) AS n_hard, sum(block) AS n_block, sum(expired) AS n_expired, sum(complained) AS n_complained"
+_TOTALS = f"toInt64({finished_sql('sum({})')}) AS n_finished, sum(delivered) AS n_delivered"
+_CELLS = f"""
+    SELECT customer, value, toStartOfHour(bucket) AS hour, {_FAILED}, {_TOTALS}
+    FROM counts
+    WHERE dimension = 'provider' AND {{where}}
+    GROUP BY customer, value, hour
+"""  # noqa: S608 - made of texts of this project only
+
+#: What all customers had at each provider, and at all.
+USUAL = f"""
+SELECT value, sum(hard), sum(block), sum(expired), sum(complained), toInt64({finished_sql("sum({})")}), sum(delivered)
+FROM counts
+WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+    AND toStartOfHour(bucket) < toDateTime({{until:UInt32}}) AND {NOT_LEFT_OUT}
+GROUP BY value
+"""  # noqa: S608 - made of texts of this project only
+
+#: `detect`'s weights with the fleet's usual rate for everybody: where they are low, nothing would be found.
+CANDIDATES = """
+SELECT DISTINCT place, toUnixTimestamp(hour)
+FROM
+(
+    SELECT place, hour, tried.1 AS outcome, raised,
+        greatest(-3, least(3, tried.2 * log(raised / tried.4)
+            + greatest(0, tried.3 - tried.2) * log((1 - raised) / (1 - tried.4)))) AS weight
+    FROM
+    (
+        SELECT customer, place, hour, sum(n_hard) AS hard, sum(n_block) AS block, sum(n_expired) AS expired,
+            sum(n_complained) AS complained, sum(n_finished) AS finished, sum(n_delivered) AS delivered
+        FROM ({cells})
+        ARRAY JOIN [value, '*'] AS place
+        WHERE place != {{other:String}}
+        GROUP BY customer, place, hour
+    )
+    ARRAY JOIN [{tried}] AS tried
+    ARRAY JOIN {{raised:Array(Float64)}} AS raised
+    WHERE tried.3 > 0 AND raised >= tried.4 + tried.5
+)
+GROUP BY place, hour, outcome, raised
+HAVING countIf(weight >= 1) >= {{failing:UInt8}} AND sumIf(weight, weight > 0) >= {{least:Float64}}
+    AND sumIf(weight, weight > 0) >= {{share:Float64}} * sum(abs(weight))
+"""
+_TRIED = ", ".join(
+    f"('{each}', toFloat64({each}), toFloat64({'delivered' if each == 'complained' else 'finished'}),"
+    f" transform(place, {{{{names:Array(String)}}}}, {{{{usual_{each}:Array(Float64)}}}}, {LEAST_USUAL[each]}),"
+    f" {MORE[each]})"
+    for each in OUTCOMES
+)
+
+#: Of customers, by the hour and provider.
+CELLS = f"SELECT customer, value, toUnixTimestamp(hour), * EXCEPT (customer, value, hour) FROM ({_CELLS})"  # noqa: S608
+#: Of customers, by provider, all hours together.
+HISTORY = f"""
+SELECT customer, value, sum(hard), sum(block), sum(expired), sum(complained), toInt64({finished_sql("sum({})")}),
+    sum(delivered)
+FROM counts
+WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
+    AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+    AND toStartOfHour(bucket) < toDateTime({{until:UInt32}}) AND {NOT_LEFT_OUT}
+GROUP BY customer, value
+"""  # noqa: S608 - made of texts of this project only
+#: The pool and From domain that most of a customer's mail has.
+COMPANY = f"""
+SELECT customer, dimension, argMax(value, n)
+FROM
+(
+    SELECT customer, dimension, value, toInt64({finished_sql("sum({})")}) AS n
+    FROM counts
+    WHERE dimension IN ('pool', 'from') AND customer IN {{customers:Array(String)}} AND value != ''
+        AND toStartOfHour(bucket) IN {{hours:Array(DateTime('UTC'))}}
+    GROUP BY customer, dimension, value
+)
+GROUP BY customer, dimension
+"""  # noqa: S608 - made of texts of this project only
+
+
+class Counted(NamedTuple):
+    """Recipients: failed ones by outcome, those whose fate is known, and deliveries."""
+
+    hard: int = 0
+    block: int = 0
+    expired: int = 0
+    complained: int = 0
+    finished: int = 0
+    delivered: int = 0
+
+    def plus(self, other: "Counted") -> "Counted":
+        """Both together."""
+        return Counted(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def seen(self, outcome: Outcome) -> Seen:
+        """Of one outcome."""
+        total = self.delivered if outcome == "complained" else self.finished
+        return Seen(max(total, 0), max(getattr(self, outcome), 0))
+
+    def failures(self, outcome: Outcome) -> Seen:
+        """What tells whether the history is a good one: failures, or complaints where the outcome is that."""
+        if outcome == "complained":
+            return self.seen(outcome)
+        return Seen(max(self.finished, 0), max(self.hard + self.expired, 0))
+
+
+NOTHING = Counted()
+#: By customer and provider.
+ByProvider = dict[str, dict[str, Counted]]
+
+
+def read_usual(store: Store, until_s: int) -> dict[str, Counted]:
+    """What all customers had by provider in the weeks before `until_s` (epoch s), and at `*` all together.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    rows = store.rows(USUAL, {"since": max(0, until_s - HISTORY_S), "until": until_s})
+    found = {str(value): Counted(*map(int, numbers)) for value, *numbers in rows}
+    everywhere = NOTHING
+    for each in found.values():
+        everywhere = everywhere.plus(each)
+    return found | {EVERYWHERE: everywhere}
+
+
+def candidates(store: Store, since_s: int, until_s: int, usual: Mapping[str, Counted]) -> set[ProviderHour]:
+    """The provider-hours from `since_s` on and before `until_s` (epoch s) in which customers fail together, by a rough
+    look at all of them; `*` stands for all mail.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    where = "toStartOfHour(bucket) >= toDateTime({since:UInt32}) AND toStartOfHour(bucket) < toDateTime({until:UInt32})"
+    cells = _CELLS.format(where=where)
+    names = sorted(usual)
+    asked = {
+        **{"since": max(0, since_s), "until": until_s, "other": OTHER, "raised": list(TRIED)},
+        **{"failing": LEAST_FAILING, "least": LEAST_WEIGHT, "share": LEAST_SHARE, "names": names},
+    }
+    for each in OUTCOMES:
+        rates = (usual[name].seen(each).rate for name in names)
+        asked[f"usual_{each}"] = [min(0.5, max(rate, LEAST_USUAL[each])) for rate in rates]
+    sql = CANDIDATES.format(cells=cells, tried=_TRIED).replace("{{", "{").replace("}}", "}")
+    return {(str(place), int(hour)) for place, hour in store.rows(sql, asked)}
+
+
+class Cells:
+    """Reads what customers had in chosen hours, and keeps what is usual for them. One thread at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        #: By the midnight that it ends with.
+        self._history: dict[int, ByProvider] = {}
+        self._usual: dict[int, dict[str, Counted]] = {}
+
+    def forget(self) -> None:
+        """Read everything again from now on."""
+        self._history.clear()
+        self._usual.clear()
+
+    def usual(self, hour: int) -> dict[str, Counted]:
+        """What the fleet had in the weeks before the day of an hour (epoch s).
+
+        Raises:
+            StoreError: the store failed.
+        """
+        midnight = hour // DAY_S * DAY_S
+        if midnight not in self._usual:
+            self._usual = {day: each for day, each in self._usual.items() if day > midnight - 9 * DAY_S}
+            self._usual[midnight] = read_usual(self._store, midnight)
+        return self._usual[midnight]
+
+    def read(self, places: Collection[ProviderHour]) -> "Accounts":
+        """All that `detect` asks for of some provider-hours (`*` for all mail).
+
+        Raises:
+            StoreError: the store failed.
+        """
+        hours = sorted({hour for _, hour in places})
+        by_hour: dict[int, ByProvider] = {hour: defaultdict(dict) for hour in hours}
+        if hours:
+            where = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
+            for customer, value, hour, *numbers in self._store.rows(CELLS.format(where=where), {"hours": hours}):
+                by_hour[int(hour)][str(customer)][str(value)] = Counted(*map(int, numbers))
+        asked: dict[ProviderHour, list[str]] = {}
+        for place, hour in places:
+            there = by_hour[hour]
+            who = [each for each, cells in there.items() if place == EVERYWHERE or place in cells]
+            asked[place, hour] = sorted(who, key=_shuffled)[:MOST_ASKED]
+        everybody = sorted({each for who in asked.values() for each in who})
+        company = self._company(everybody, hours)
+        histories = {}
+        for (_, hour), who in asked.items():
+            histories[hour // DAY_S * DAY_S] = self._histories(hour // DAY_S * DAY_S, who)
+        return Accounts(by_hour, asked, company, histories)
+
+    def _company(self, customers: Sequence[str], hours: Sequence[int]) -> dict[tuple[str, str], str]:
+        found = {}
+        for part in portions(self._store, customers):
+            for customer, dimension, value in self._store.rows(COMPANY, {"customers": part, "hours": list(hours)}):
+                found[str(customer), str(dimension)] = str(value)
+        return found
+
+    def _histories(self, midnight: int, customers: Iterable[str]) -> ByProvider:
+        if midnight not in self._history:
+            self._history = {day: each for day, each in self._history.items() if day > midnight - 9 * DAY_S}
+        kept = self._history.setdefault(midnight, {})
+        unread = sorted({each for each in customers if each not in kept})
+        kept.update((each, {}) for each in unread)
+        for part in portions(self._store, unread):
+            asked = {"customers": part, "since": max(0, midnight - HISTORY_S), "until": midnight}
+            for customer, value, *numbers in self._store.rows(HISTORY, asked):
+                kept[str(customer)][str(value)] = Counted(*map(int, numbers))
+        return kept
+
+
+class Accounts(NamedTuple):
+    """What was read of some provider-hours."""
+
+    by_hour: Mapping[int, ByProvider]
+    asked: Mapping[ProviderHour, Sequence[str]]
+    company: Mapping[tuple[str, str], str]
+    histories: Mapping[int, ByProvider]
+
+    def of(self, place: str, hour: int, outcome: Outcome, without: Collection[ProviderHour]) -> list[Account]:
+        """The customers of one provider-hour; elsewhere, and all mail of `*`, is without the provider-hours that are
+        incidents themselves."""
+        history = self.histories.get(hour // DAY_S * DAY_S, {})
+        found = []
+        for customer in self.asked.get((place, hour), ()):
+            cells = self.by_hour[hour][customer]
+            before = history.get(customer, {})
+            all_before, rest = NOTHING, NOTHING
+            for each in before.values():
+                all_before = all_before.plus(each)
+            for value, each in cells.items():
+                if value != place and (value, hour) not in without:
+                    rest = rest.plus(each)
+            everywhere = place == EVERYWHERE
+            found.append(
+                Account(
+                    customer=customer,
+                    owner=self.company.get((customer, "from"), customer),
+                    pool=self.company.get((customer, "pool"), ""),
+                    here=(rest if everywhere else cells[place]).seen(outcome),
+                    usual=(all_before if everywhere else before.get(place, NOTHING)).seen(outcome),
+                    elsewhere=(NOTHING if everywhere else rest).seen(outcome),
+                    history=all_before.failures(outcome),
+                )
+            )
+        return found
+
+
+def _shuffled(customer: str) -> tuple[int, str]:
+    return crc32(customer.encode()), customer
+
+
+def hours_before(now_s: int, count: int) -> int:
+    """The beginning (epoch s) of the earliest of the last `count` hours, the one that runs included."""
+    return max(0, (now_s // HOUR_S - count + 1) * HOUR_S)

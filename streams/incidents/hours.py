@@ -1,0 +1,150 @@
+"""Incidents out of the hours in which something was found: those that follow each other at one place are one. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.incident import Dimension, Example, Incident, State, incident_id
+from schemas.times import HOUR_S
+
+#: Dimension and value.
+Place = tuple[Dimension, str]
+
+
+class FoundHour(NamedTuple):
+    """What was found at one place in one hour (epoch s); rates are ratios."""
+
+    place: Place
+    hour: int
+    outcome: str
+    rate: float
+    usual: float
+    struck: int
+    spared: int
+    weight: float
+    examples: tuple[Example, ...] = ()
+
+
+class Looked(NamedTuple):
+    """One look: what was found in hours from `since_s` on, and at which places and hours those who sent were clearly
+    spared."""
+
+    since_s: int
+    found: Sequence[FoundHour]
+    over: Collection[tuple[Place, int]]
+
+
+def updated(known: Mapping[str, Incident], looked: Looked, now_ms: int) -> list[Incident]:
+    """The incidents that are new or changed after a look at `now_ms` (epoch ms), by what monitors know of them.
+
+    An hour that was found stays, unless those who sent then are seen to have been spared after all. An open incident
+    covers the hour that runs, as long as those who send in it are not seen to be spared.
+    """
+    current = now_ms // 1000 // HOUR_S * HOUR_S
+    by_place: dict[Place, list[Incident]] = {}
+    for each in known.values():
+        by_place.setdefault((each.dimension, each.value), []).append(each)
+    touched = dict(known)
+    for place, found in _by_place(looked.found).items():
+        for group in _neighbours(found):
+            hours = {each.hour for each in group}
+            near = [each for each in by_place.get(place, []) if _is_near(each, hours)]
+            worst = max(group, key=lambda each: each.weight)
+            if near:
+                earlier = touched[min(near, key=lambda each: each.hours).id]
+                touched[earlier.id] = _with(earlier, worst, hours)
+            else:
+                begun = _begun(place, worst, hours, now_ms)
+                touched[begun.id] = begun
+                by_place.setdefault(place, []).append(begun)
+    changed = []
+    for each in touched.values():
+        after = _settled(each, looked, current, now_ms)
+        if after != known.get(each.id):
+            changed.append(after)
+    return changed
+
+
+def _by_place(found: Iterable[FoundHour]) -> dict[Place, list[FoundHour]]:
+    by_place: dict[Place, list[FoundHour]] = {}
+    for each in sorted(found, key=lambda each: (each.place, each.hour)):
+        by_place.setdefault(each.place, []).append(each)
+    return by_place
+
+
+def _neighbours(found: Sequence[FoundHour]) -> Iterable[list[FoundHour]]:
+    """Hours (sorted) between which there is no other."""
+    group: list[FoundHour] = []
+    for each in found:
+        if group and each.hour > group[-1].hour + HOUR_S:
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+def _is_near(incident: Incident, hours: Collection[int]) -> bool:
+    return any(incident.from_s - HOUR_S <= hour <= incident.until_s for hour in hours)
+
+
+def _begun(place: Place, worst: FoundHour, hours: Collection[int], now_ms: int) -> Incident:
+    dimension, value = place
+    ordered = tuple(sorted(hours))
+    return Incident(
+        id=incident_id(dimension, value, worst.outcome, ordered[0]),
+        dimension=dimension,
+        value=value,
+        outcome=worst.outcome,
+        state=_state(dimension),
+        hours=ordered,
+        confirmed=ordered,
+        rate=worst.rate,
+        usual=worst.usual,
+        struck=worst.struck,
+        spared=worst.spared,
+        examples=worst.examples,
+        detected_ms=now_ms,
+    )
+
+
+def _state(dimension: Dimension) -> State:
+    return "suspected" if dimension == "pool" else "detected"
+
+
+def _with(incident: Incident, worst: FoundHour, hours: Collection[int]) -> Incident:
+    """With more hours; the numbers are those of the hour that struck most."""
+    confirmed = tuple(sorted({*incident.confirmed, *hours}))
+    incident = msgspec.structs.replace(incident, confirmed=confirmed, hours=tuple(sorted({*incident.hours, *hours})))
+    if incident.state == "dismissed":
+        incident = msgspec.structs.replace(incident, state=_state(incident.dimension), why="")
+    if worst.struck <= incident.struck:
+        return incident
+    return msgspec.structs.replace(
+        incident,
+        rate=worst.rate,
+        usual=worst.usual,
+        struck=worst.struck,
+        spared=worst.spared,
+        examples=worst.examples,
+    )
+
+
+def _settled(incident: Incident, looked: Looked, current: int, now_ms: int) -> Incident:
+    """With the hours that it covers now, and whether it goes on."""
+    place: Place = (incident.dimension, incident.value)
+    again = {each.hour for each in looked.found if each.place == place}
+    wrong = {hour for hour in incident.confirmed if (place, hour) in looked.over and hour not in again}
+    confirmed = tuple(hour for hour in incident.confirmed if hour not in wrong)
+    goes_on = bool(confirmed) and (
+        confirmed[-1] == current or (confirmed[-1] == current - HOUR_S and (place, current) not in looked.over)
+    )
+    hours = (*confirmed, current) if goes_on and confirmed[-1] < current else confirmed
+    if not hours:
+        # Nothing is left of it: it was none.
+        return msgspec.structs.replace(
+            incident, confirmed=(), open=False, state="dismissed", closed_ms=now_ms, why="those who sent were spared"
+        )
+    closed_ms = None if goes_on else incident.closed_ms or now_ms
+    return msgspec.structs.replace(incident, confirmed=confirmed, hours=hours, open=goes_on, closed_ms=closed_ms)

@@ -1,0 +1,216 @@
+"""The watch for incidents: looks at the last hours again and again, stores what it finds, and knows what is left out.
+
+Several monitors may each hold one: they find the same incidents under the same ids, and read what others and people
+stored.
+"""
+
+from collections.abc import Collection
+from hashlib import blake2b
+
+from schemas.incident import EVERYWHERE, Example, Incident
+from schemas.times import DAY_S, HOUR_S
+from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, hours_before
+from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
+from streams.incidents.hours import FoundHour, Looked, Place, updated
+from streams.incidents.stored import ProviderHour, hours_left_out, read_incidents, store_incidents
+from streams.io.store import Store
+
+#: A look at the last hours, and the rarer one at all days of which something may still come in.
+RECENT_H, ALL_H = 3, 7 * 24
+ALL_EVERY_MS = 600_000
+#: Looked at no more often.
+LEAST_APART_MS = 2_000
+#: Beside an hour that is an incident already, so much is enough.
+ENOUGH_BESIDE = ENOUGH / 2
+#: The share of the witnesses who must have been struck for it to be everybody's mail.
+SHARE_OF_ALL = 2 / 3
+EXAMPLES = 5
+#: What was left out longer ago is in no window.
+FORGOTTEN_S = 60 * DAY_S
+
+AFFECTED = """
+SELECT DISTINCT customer FROM counts
+WHERE dimension = 'provider' AND toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}
+    AND ({everywhere:Bool} OR (value, toUnixTimestamp(toStartOfHour(bucket)))
+        IN arrayZip({values:Array(String)}, {at:Array(UInt32)}))
+"""
+
+
+class IncidentWatch:
+    """Finds incidents. One thread at a time. All times are passed in."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cells = Cells(store)
+        self._looked_ms = self._looked_all_ms = 0
+        self._loaded = False
+        #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
+        self.excluded: frozenset[ProviderHour] = frozenset()
+        #: A short name of that; empty where nothing is left out.
+        self.name = ""
+
+    def refresh(self, now_ms: int) -> frozenset[ProviderHour]:
+        """Look again, unless it was looked a moment ago; returns the provider-hours that are left out since, and those
+        that are not any more.
+
+        Raises:
+            StoreError: the store failed; look again later.
+        """
+        if self._loaded and 0 <= now_ms - self._looked_ms < LEAST_APART_MS:
+            return frozenset()
+        if not self._loaded:
+            self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
+        # Looked at in the future means that the clock was set back since.
+        wide = not self._loaded or not 0 <= now_ms - self._looked_all_ms < ALL_EVERY_MS
+        self._look(now_ms, ALL_H if wide else RECENT_H)
+        self._looked_ms = now_ms
+        if wide:
+            self._looked_all_ms = now_ms
+        before = self.excluded
+        self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
+        changed = before ^ self.excluded
+        self._loaded = True
+        self.name = _name(self.excluded)
+        if changed:
+            self._cells.forget()
+        return changed
+
+    def affected(self, changed: Collection[ProviderHour]) -> set[str]:
+        """Who has mail in any of these provider-hours.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if not changed:
+            return set()
+        some = sorted(changed)
+        found: set[str] = set()
+        everywhere = [hour for value, hour in some if value == EVERYWHERE]
+        if everywhere:
+            found |= self._with_mail(everywhere, (), everywhere=True)
+        places = [each for each in some if each[0] != EVERYWHERE]
+        if places:
+            found |= self._with_mail(sorted({hour for _, hour in places}), places)
+        return found
+
+    def _with_mail(
+        self, hours: Collection[int], places: Collection[ProviderHour], *, everywhere: bool = False
+    ) -> set[str]:
+        asked = {
+            "hours": list(hours),
+            "everywhere": everywhere,
+            "values": [value for value, _ in places],
+            "at": [hour for _, hour in places],
+        }
+        return {str(customer) for (customer,) in self._store.rows(AFFECTED, asked)}
+
+    def _look(self, now_ms: int, hours: int) -> None:
+        now_s = now_ms // 1000
+        current = now_s // HOUR_S * HOUR_S
+        since = hours_before(now_s, hours)
+        known = read_incidents(self._store, since - DAY_S).found
+        chosen = candidates(self._store, since, current + HOUR_S, self._cells.usual(current))
+        # Hours of known incidents are looked at again, and those that an open one may still cover.
+        for each in known.values():
+            if each.dimension != "pool":
+                again = {*each.confirmed, current} if each.open else set(each.confirmed)
+                chosen |= {(each.value, hour) for hour in again if hour >= since}
+        if not chosen:
+            return
+        found, over = self._found(chosen, known.values())
+        changed = updated({each.id: each for each in known.values()}, Looked(since, found, over), now_ms)
+        store_incidents(self._store, changed, now_ms)
+
+    def _found(
+        self, chosen: Collection[ProviderHour], known: Collection[Incident]
+    ) -> tuple[list[FoundHour], set[tuple[Place, int]]]:
+        accounts = self._cells.read(chosen)
+        hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
+        found: list[FoundHour] = []
+        over: set[tuple[Place, int]] = set()
+        # Everywhere comes last: it is asked of mail to providers that are not incidents themselves.
+        for place, hour in sorted(chosen, key=lambda each: (each[0] == EVERYWHERE, each[1], each[0])):
+            beside = any((place, hour + step) in hit for step in (-HOUR_S, HOUR_S))
+            several = [
+                (outcome, some, finding)
+                for outcome in OUTCOMES
+                for some in [accounts.of(place, hour, outcome, hit - {(place, hour)})]
+                for finding in [self._asked(outcome, some, place, hour, beside=beside)]
+                if finding is not None
+            ]
+            found += [self._found_hour(place, hour, *each) for each in several]
+            if any(not finding.pool for _, _, finding in several):
+                hit.add((place, hour))
+            elif not several:
+                over |= self._over(accounts, place, hour, known, hit)
+        return found, over
+
+    def _asked(
+        self, outcome: Outcome, accounts: list[Account], place: str, hour: int, *, beside: bool
+    ) -> Finding | None:
+        usual = self._cells.usual(hour)
+        if place not in usual:
+            usual = {place: usual[EVERYWHERE]}
+        everywhere = place == EVERYWHERE
+        return find(
+            outcome,
+            accounts,
+            usual[place].seen(outcome),
+            enough=ENOUGH_BESIDE if beside and not everywhere else ENOUGH,
+            share=SHARE_OF_ALL if everywhere else SHARE,
+        )
+
+    def _found_hour(
+        self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
+    ) -> FoundHour:
+        struck = {each.customer: each for each in accounts if each.customer in set(finding.struck)}
+        most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
+        usual = self._cells.usual(hour)
+        dimension: Place = ("provider", place)
+        if place == EVERYWHERE:
+            dimension = ("all", place)
+        elif finding.pool:
+            dimension = ("pool", f"{finding.pool}@{place}")
+        return FoundHour(
+            dimension,
+            hour,
+            outcome,
+            finding.raised,
+            usual.get(place, usual[EVERYWHERE]).seen(outcome).rate,
+            len(finding.struck),
+            len(finding.spared),
+            finding.weight,
+            tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most),
+        )
+
+    def _over(
+        self,
+        accounts: Accounts,
+        place: str,
+        hour: int,
+        known: Collection[Incident],
+        hit: Collection[ProviderHour],
+    ) -> set[tuple[Place, int]]:
+        """The place and hour, where it is clear that those who sent were spared of an incident that is known."""
+        without = set(hit) - {(place, hour)}
+        usual = self._cells.usual(hour)
+        return {
+            ((each.dimension, each.value), hour)
+            for each in known
+            if each.value == place
+            for outcome in OUTCOMES
+            if outcome == each.outcome
+            and is_over(
+                outcome,
+                accounts.of(place, hour, outcome, without),
+                usual.get(place, usual[EVERYWHERE]).seen(outcome),
+                each.rate,
+            )
+        }
+
+
+def _name(excluded: Collection[ProviderHour]) -> str:
+    if not excluded:
+        return ""
+    text = "\n".join(f"{value} {hour}" for value, hour in sorted(excluded))
+    return blake2b(text.encode(), digest_size=6).hexdigest()

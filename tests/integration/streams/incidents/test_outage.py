@@ -1,0 +1,131 @@
+"""A provider refuses everybody for an hour: nobody who sends there is accused, and bought lists are still found."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from streams.incidents.stored import hours_left_out, read_incidents
+from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.judging import Ground
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
+#: The hour of the outage is the whole one before `NOW` (12:34:56): its first minute, epoch s.
+HOUR_11 = NOW // HOUR * HOUR - HOUR
+SHARES = {"gmail": 0.46, "yahoo": 0.16, "outlook": 0.16, "icloud": 0.07, "other": 0.15}
+GOOD = [f"good{number:02}" for number in range(40)]
+BOUGHT = [f"bought{number}" for number in range(5)]
+
+
+def mail(customer: str, at: int, count: int, hard: float, chance: random.Random, failing: str = "") -> Iterator[Row]:
+    """So much mail of one minute, of which a share is hard; all of it at a provider that is failing."""
+    for provider, share in SHARES.items():
+        sent = round(count * share)
+        if sent:
+            bad = sent if provider == failing else sum(chance.random() < hard for _ in range(sent))
+            yield Row(at, delivered=sent - bad, hard=bad, provider=provider, customer=customer, stream="news")
+
+
+def history(chance: random.Random) -> list[Row]:
+    return [
+        row
+        for customer in GOOD
+        for day in range(1, 8)
+        for row in mail(customer, HOUR_11 - day * DAY, 600, 0.005, chance)
+    ]
+
+
+def minutes(first: int, last: int, chance: random.Random, failing: str = "gmail") -> list[Row]:
+    """Every good customer sends 70 in every fifth minute, and the bought lists 200."""
+    return [
+        row
+        for minute in range(first, last, 5)
+        for who, count, hard in (*((each, 70, 0.005) for each in GOOD), *((each, 200, 0.12) for each in BOUGHT))
+        for row in mail(who, HOUR_11 + minute * MINUTE, count, hard, chance, failing if who in GOOD else "")
+    ]
+
+
+def accused(ground: Ground) -> set[str]:
+    """Who was ever told to be excessive or worse."""
+    return {each.data.customer for each in ground.sent if each.data.level in ("excessive", "critical")}
+
+
+def open_now(ground: Ground) -> set[str]:
+    last = {(each.data.customer, each.data.scope, each.data.rule): each.data.level for each in ground.sent}
+    return {customer for (customer, _, _), level in last.items() if level in ("excessive", "critical")}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_outage_accuses_nobody_who_sends_there_and_hides_no_bought_list(ground: Ground, seed: int) -> None:
+    chance = random.Random(seed)
+    ground.put(*history(chance))
+    judge = ground.judge()
+    everybody = [*GOOD, *BOUGHT]
+    judge.judge_customers(everybody, (HOUR_11 - MINUTE) * 1000)
+    assert accused(ground) == set()
+    for first in range(0, 50, 5):
+        ground.put(*minutes(first, first + 5, chance))
+        judge.judge_customers(everybody, (HOUR_11 + (first + 5) * MINUTE) * 1000)
+    assert accused(ground) == set(BOUGHT)
+    assert hours_left_out(ground.store) == {("gmail", HOUR_11)}
+    # Days later it still is nobody's.
+    for later in (2 * HOUR, DAY, 6 * DAY):
+        judge.refresh_incidents((HOUR_11 + later) * 1000)
+        judge.judge_customers(everybody, (HOUR_11 + later) * 1000)
+    assert accused(ground) == set(BOUGHT)
+    (incident,) = read_incidents(ground.store).in_force()
+    assert (incident.dimension, incident.value, incident.outcome) == ("provider", "gmail", "hard")
+    assert (incident.hours, incident.open, incident.state) == ((HOUR_11,), False, "detected")
+    assert incident.struck > 30
+
+
+def test_who_was_accused_before_it_was_known_is_released_at_once(ground: Ground) -> None:
+    """The first of them alarms alone, before others send."""
+    chance = random.Random(3)
+    ground.put(*history(chance))
+    judge = ground.judge()
+    alone = [row for row in minutes(0, 30, chance) if row.customer == GOOD[0]]
+    ground.put(*alone)
+    judge.judge_customers([*GOOD, *BOUGHT], (HOUR_11 + 30 * MINUTE) * 1000)
+    assert accused(ground) == {GOOD[0]}
+    ground.put(*(row for row in minutes(0, 30, chance) if row.customer != GOOD[0]))
+    # The others are judged, without the first; what comes of it is that the first is judged again.
+    result = judge.judge_customers([*GOOD[1:], *BOUGHT], (HOUR_11 + 31 * MINUTE) * 1000)
+    assert accused(ground) == {GOOD[0], *BOUGHT}
+    again = [customer for customer, _ in result.again]
+    assert GOOD[0] in again
+    judge.judge_customers(again, (HOUR_11 + 31 * MINUTE) * 1000)
+    released = [each.data for each in ground.sent if each.data.customer == GOOD[0]][-1]
+    assert (released.kind, released.cause, released.level) == ("resolved", "incident", "good")
+    assert open_now(ground) == set(BOUGHT)
+
+
+def test_other_monitor_reads_what_the_first_one_found(ground: Ground) -> None:
+    chance = random.Random(4)
+    ground.put(*history(chance), *minutes(0, 50, chance))
+    now_ms = (HOUR_11 + 51 * MINUTE) * 1000
+    ground.judge().refresh_incidents(now_ms)
+    first = read_incidents(ground.store).found
+    ground.judge().refresh_incidents(now_ms + 5_000)
+    assert read_incidents(ground.store).found == first
+
+
+def _sent(ground: Ground, customers: Sequence[str]) -> set[str]:
+    return {each.data.customer for each in ground.sent} & set(customers)
+
+
+def test_mail_after_the_outage_counts_again(ground: Ground) -> None:
+    chance = random.Random(5)
+    ground.put(*history(chance), *minutes(0, 50, chance))
+    judge = ground.judge()
+    judge.judge_customers(GOOD, (HOUR_11 + 51 * MINUTE) * 1000)
+    assert hours_left_out(ground.store) == {("gmail", HOUR_11)}
+    judge.refresh_incidents((HOUR_11 + 61 * MINUTE) * 1000)
+    assert hours_left_out(ground.store) == {("gmail", HOUR_11), ("gmail", HOUR_11 + HOUR)}, "it may go on"
+    ground.put(*minutes(60, 75, chance, failing=""))
+    judge.refresh_incidents((HOUR_11 + 76 * MINUTE) * 1000)
+    assert hours_left_out(ground.store) == {("gmail", HOUR_11)}, "those who send now are spared"
+    assert not {(each.data.rule, each.data.explanation) for each in ground.sent}
+    (incident,) = read_incidents(ground.store).in_force()
+    assert incident.closed_ms == (HOUR_11 + 76 * MINUTE) * 1000
