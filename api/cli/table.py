@@ -93,6 +93,18 @@ SECTIONS: Sections = {
             },
             "repmon policy check stricter.toml",
         ),
+        "incidents": Subgroup(
+            "What hit many customers together and is left out of verdicts",
+            {
+                "list": CommandEntry("Show incidents", "api.cli.incidents:list_incidents"),
+                "show": CommandEntry("Show one incident", "api.cli.incidents:show_incident"),
+                "declare": CommandEntry(
+                    "Leave mail to a provider out of what customers are judged by", "api.cli.incidents:declare"
+                ),
+                "dismiss": CommandEntry("Count the mail of an incident again", "api.cli.incidents:dismiss"),
+            },
+            "repmon incidents list --since 7d",
+        ),
         "override": Subgroup(
             "Limit the level that a rule gives a customer, until a time",
             {

@@ -104,7 +104,7 @@ GROUP BY customer, dimension
 """  # noqa: S608 - made of texts of this project only
 
 
-class Counted(NamedTuple):
+class CellCounts(NamedTuple):
     """Recipients: failed ones by outcome, those whose fate is known, and deliveries."""
 
     hard: int = 0
@@ -114,9 +114,9 @@ class Counted(NamedTuple):
     finished: int = 0
     delivered: int = 0
 
-    def plus(self, other: "Counted") -> "Counted":
+    def plus(self, other: "CellCounts") -> "CellCounts":
         """Both together."""
-        return Counted(*(a + b for a, b in zip(self, other, strict=True)))
+        return CellCounts(*(a + b for a, b in zip(self, other, strict=True)))
 
     def seen(self, outcome: Outcome) -> Seen:
         """Of one outcome."""
@@ -130,26 +130,26 @@ class Counted(NamedTuple):
         return Seen(max(self.finished, 0), max(self.hard + self.expired, 0))
 
 
-NOTHING = Counted()
+NOTHING = CellCounts()
 #: By customer and provider.
-ByProvider = dict[str, dict[str, Counted]]
+ByProvider = dict[str, dict[str, CellCounts]]
 
 
-def read_usual(store: Store, until_s: int) -> dict[str, Counted]:
+def read_usual(store: Store, until_s: int) -> dict[str, CellCounts]:
     """What all customers had by provider in the weeks before `until_s` (epoch s), and at `*` all together.
 
     Raises:
         StoreError: the store failed.
     """
     rows = store.rows(USUAL, {"since": max(0, until_s - HISTORY_S), "until": until_s})
-    found = {str(value): Counted(*map(int, numbers)) for value, *numbers in rows}
+    found = {str(value): CellCounts(*map(int, numbers)) for value, *numbers in rows}
     everywhere = NOTHING
     for each in found.values():
         everywhere = everywhere.plus(each)
     return found | {EVERYWHERE: everywhere}
 
 
-def candidates(store: Store, since_s: int, until_s: int, usual: Mapping[str, Counted]) -> set[ProviderHour]:
+def candidates(store: Store, since_s: int, until_s: int, usual: Mapping[str, CellCounts]) -> set[ProviderHour]:
     """The provider-hours from `since_s` on and before `until_s` (epoch s) in which customers fail together, by a rough
     look at all of them; `*` stands for all mail.
 
@@ -177,14 +177,14 @@ class Cells:
         self._store = store
         #: By the midnight that it ends with.
         self._history: dict[int, ByProvider] = {}
-        self._usual: dict[int, dict[str, Counted]] = {}
+        self._usual: dict[int, dict[str, CellCounts]] = {}
 
     def forget(self) -> None:
         """Read everything again from now on."""
         self._history.clear()
         self._usual.clear()
 
-    def usual(self, hour: int) -> dict[str, Counted]:
+    def usual(self, hour: int) -> dict[str, CellCounts]:
         """What the fleet had in the weeks before the day of an hour (epoch s).
 
         Raises:
@@ -207,7 +207,7 @@ class Cells:
         if hours:
             where = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
             for customer, value, hour, *numbers in self._store.rows(CELLS.format(where=where), {"hours": hours}):
-                by_hour[int(hour)][str(customer)][str(value)] = Counted(*map(int, numbers))
+                by_hour[int(hour)][str(customer)][str(value)] = CellCounts(*map(int, numbers))
         asked: dict[ProviderHour, list[str]] = {}
         for place, hour in places:
             there = by_hour[hour]
@@ -236,7 +236,7 @@ class Cells:
         for part in portions(self._store, unread):
             asked = {"customers": part, "since": max(0, midnight - HISTORY_S), "until": midnight}
             for customer, value, *numbers in self._store.rows(HISTORY, asked):
-                kept[str(customer)][str(value)] = Counted(*map(int, numbers))
+                kept[str(customer)][str(value)] = CellCounts(*map(int, numbers))
         return kept
 
 

@@ -4,6 +4,7 @@ Several monitors may each hold one: they find the same incidents under the same 
 stored.
 """
 
+import time
 from collections.abc import Collection
 from hashlib import blake2b
 
@@ -18,8 +19,8 @@ from streams.io.store import Store
 #: A look at the last hours, and the rarer one at all days of which something may still come in.
 RECENT_H, ALL_H = 3, 7 * 24
 ALL_EVERY_MS = 600_000
-#: Looked at no more often.
-LEAST_APART_MS = 2_000
+#: Looked at no more often, and for at most one part of so many of the time.
+LEAST_APART_MS, PART = 2_000, 10
 #: Beside an hour that is an incident already, so much is enough.
 ENOUGH_BESIDE = ENOUGH / 2
 #: The share of the witnesses who must have been struck for it to be everybody's mail.
@@ -44,6 +45,7 @@ class IncidentWatch:
         self._cells = Cells(store)
         self._looked_ms = self._looked_all_ms = 0
         self._loaded = False
+        self._took_ms = 0
         #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
         self.excluded: frozenset[ProviderHour] = frozenset()
         #: A short name of that; empty where nothing is left out.
@@ -56,16 +58,19 @@ class IncidentWatch:
         Raises:
             StoreError: the store failed; look again later.
         """
-        if self._loaded and 0 <= now_ms - self._looked_ms < LEAST_APART_MS:
+        if self._loaded and 0 <= now_ms - self._looked_ms < max(LEAST_APART_MS, PART * self._took_ms):
             return frozenset()
         if not self._loaded:
             self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
         # Looked at in the future means that the clock was set back since.
         wide = not self._loaded or not 0 <= now_ms - self._looked_all_ms < ALL_EVERY_MS
+        began = time.monotonic()
         self._look(now_ms, ALL_H if wide else RECENT_H)
         self._looked_ms = now_ms
         if wide:
             self._looked_all_ms = now_ms
+        else:
+            self._took_ms = round((time.monotonic() - began) * 1000)
         before = self.excluded
         self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
         changed = before ^ self.excluded
@@ -74,6 +79,11 @@ class IncidentWatch:
         if changed:
             self._cells.forget()
         return changed
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether anything is left out, as far as is known."""
+        return not self._loaded or bool(self.excluded)
 
     def affected(self, changed: Collection[ProviderHour]) -> set[str]:
         """Who has mail in any of these provider-hours.

@@ -18,7 +18,9 @@ from click.testing import CliRunner
 from api.cli.main import app
 from api.text.log_lines import HarmlessFormatter
 from schemas import policy
+from schemas.incident import Example, Incident
 from schemas.settings import ClickHouse
+from streams.incidents.stored import store_incidents
 from streams.io.store import Store
 from tests.support.api_client import Row
 from tests.support.command_line import every_command
@@ -42,6 +44,21 @@ NAMELESS = {
     "dead-letters replay": "", "health": "", "completion": "", "customers import": "prints counts",
     "suspend": "refuses such a name", "override add": "refuses such a name", "customers set": "refuses such a name",
 }  # fmt: skip
+
+
+#: What a provider or a pool is called comes in with events.
+INCIDENT = Incident(
+    id="cafe02",
+    dimension="pool",
+    value=EVIL,
+    outcome="block",
+    state="suspected",
+    hours=(1_772_712_000,),
+    struck=3,
+    examples=(Example(customer=EVIL, failed=3, total=9),),
+    by=EVIL,
+    why=EVIL,
+)
 
 
 @pytest.fixture
@@ -94,6 +111,7 @@ def ground(store: Store) -> Ground:
     }  # fmt: skip
     for table, row in rows.items():
         store.insert(table, {name: [value] for name, value in row.items()})
+    store_incidents(store, [INCIDENT], now * 1000)
     return found
 
 
@@ -126,6 +144,12 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
         "keys revoke": [("ab" * 8,)],
         "customers list": [(), ("--json",)],
         "override list": [(), ("--json",)],
+        "incidents list": [("--since", "10000d"), ("--since", "10000d", "--json")],
+        "incidents show": [("cafe02",), ("cafe02", "--json")],
+        "incidents declare": [
+            ("gmail", "--from", "2026-03-12T10:00:00Z", "--until", "2026-03-12T12:00:00Z", "--by", EVIL, "--why", EVIL)
+        ],
+        "incidents dismiss": [("cafe02", "--by", EVIL, "--why", EVIL)],
         "explain": [(EVIL,), (EVIL, "--json")],
         "listings": [(), ("--json",)],
         "listings show": [("192.0.2.1", EVIL), ("192.0.2.1", EVIL, "--json")],

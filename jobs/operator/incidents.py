@@ -1,0 +1,106 @@
+"""What operators decide of incidents: that there is one which was not found, or that what was found is none.
+
+Monitors judge by it within seconds. Every decision is on record in `audit`.
+"""
+
+from collections.abc import Collection
+
+import msgspec
+
+from jobs.operator.audit import Decision, record_decision
+from jobs.operator.decisions import DecisionError, given
+from schemas.incident import EVERYWHERE, Incident, incident_id
+from schemas.times import DAY_S, HOUR_S, utc_time
+from schemas.wording import rfc3339
+from streams.incidents.stored import read_incidents, store_incidents
+from streams.io.store import Store
+
+DECLARED, DISMISSED = "incident declared", "incident dismissed"
+#: An incident that is declared lasts no longer.
+MOST_DAYS = 14
+
+
+def find_incident(store: Store, name: str) -> Incident:
+    """The incident that an id, or a unique prefix of one, names, as it counts now.
+
+    Raises:
+        DecisionError: there is no such incident, or several.
+        StoreError: the store failed.
+    """
+    found = [each for each in read_incidents(store).in_force() if name and each.id.startswith(name)]
+    if not found:
+        raise DecisionError(f"there is no incident with the id {name!r}")
+    if len(found) > 1:
+        raise DecisionError(f"more than one incident has an id that starts with {name!r}")
+    return found[0]
+
+
+def declare_incident(
+    store: Store,
+    provider: str,
+    from_ms: int,
+    until_ms: int,
+    *,
+    providers: Collection[str],
+    by: str,
+    why: str,
+    now_ms: int,
+) -> Incident:
+    """From now on mail to a provider (`*` for all) in the hours from `from_ms` to `until_ms` (epoch ms; the hours that
+    these lie in included) says nothing about those who sent it. `providers` are the names that there are.
+
+    Raises:
+        DecisionError: naming what cannot be used.
+        StoreError: the store failed.
+    """
+    given("--by", by)
+    given("--why", why)
+    if provider != EVERYWHERE and provider not in providers:
+        raise DecisionError(f"PROVIDER: {provider!r} is not one of {', '.join(sorted(providers))}, or '*' for all")
+    first, last = (ms // 1000 // HOUR_S * HOUR_S for ms in (from_ms, max(from_ms, until_ms - 1)))
+    if until_ms <= from_ms:
+        raise DecisionError(f"--until: {rfc3339(until_ms)} is not after {rfc3339(from_ms)}")
+    if last - first >= MOST_DAYS * DAY_S:
+        raise DecisionError(f"--until: an incident lasts at most {MOST_DAYS} days; declare several")
+    incident = Incident(
+        id=incident_id("all" if provider == EVERYWHERE else "provider", provider, "declared", first),
+        dimension="all" if provider == EVERYWHERE else "provider",
+        value=provider,
+        outcome="declared",
+        state="declared",
+        hours=tuple(range(first, last + 1, HOUR_S)),
+        detected_ms=now_ms,
+        by=by,
+        why=why,
+    )
+    _decide(store, incident, DECLARED, now_ms)
+    return incident
+
+
+def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int) -> Incident:
+    """From now on the mail of an incident counts again. `name` is its id or a unique prefix of it.
+
+    Raises:
+        DecisionError: there is no such incident, several, or it is dismissed already.
+        StoreError: the store failed.
+    """
+    given("--by", by)
+    given("--why", why)
+    found = find_incident(store, name)
+    if found.state == "dismissed":
+        raise DecisionError(f"incident {found.id} is dismissed already{', by ' + found.by if found.by else ''}")
+    after = msgspec.structs.replace(found, state="dismissed", by=by, why=why)
+    _decide(store, after, DISMISSED, now_ms)
+    return after
+
+
+def _decide(store: Store, incident: Incident, action: str, now_ms: int) -> None:
+    """First on record, then in force: what is not in force can be repeated."""
+    detail = {
+        "dimension": incident.dimension,
+        "value": incident.value,
+        "from": rfc3339(incident.from_s * 1000),
+        "until": rfc3339(incident.until_s * 1000),
+    }
+    record_decision(store, Decision(utc_time(now_ms), incident.by, action, "", incident.id, incident.why, detail))
+    store_incidents(store, [incident], now_ms, decided=True)

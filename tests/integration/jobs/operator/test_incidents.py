@@ -1,0 +1,102 @@
+"""What operators decide of incidents: what is left out, and what is on record."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from jobs.operator.decisions import DecisionError
+from jobs.operator.incidents import declare_incident, dismiss_incident, find_incident
+from schemas.incident import Incident
+from streams.incidents.stored import hours_left_out, read_incidents, store_incidents
+from streams.io.store import Store
+from streams.subjects.totals import read_totals
+from tests.support.api_client import HOUR, NOW, Row
+from tests.support.judging import NOW_MS, Ground
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
+HOUR_10 = NOW // HOUR * HOUR - 2 * HOUR
+FOUND = Incident(
+    id="3f9c",
+    dimension="provider",
+    value="gmail",
+    outcome="hard",
+    state="detected",
+    hours=(HOUR_10,),
+    confirmed=(HOUR_10,),
+)
+
+
+def declared(store: Store, provider: str = "gmail", hours: float = 2, by: str = "Ida") -> Incident:
+    until_ms = HOUR_10 * 1000 + int(hours * HOUR * 1000)
+    return declare_incident(
+        store, provider, HOUR_10 * 1000, until_ms, providers={"gmail"}, by=by, why="outage", now_ms=NOW_MS
+    )
+
+
+def audit(store: Store) -> list[tuple[str, ...]]:
+    return [tuple(row) for row in store.rows("SELECT action, who, subject, why FROM audit ORDER BY time, action")]
+
+
+@pytest.mark.parametrize(
+    ("provider", "hours", "mail"),
+    [("gmail", 2, 40), ("gmail", 1.5, 40), ("gmail", 1, 140), ("*", 2, 30), ("*", 1, 130)],
+)
+def test_mail_of_a_declared_incident_is_left_out_hour_by_hour(
+    ground: Ground, provider: str, hours: float, mail: int
+) -> None:
+    """The hours that it begins and ends in belong to it."""
+    ground.put(
+        Row(HOUR_10 + 100, delivered=60, provider="gmail"),
+        Row(HOUR_10 + HOUR + 100, delivered=100, provider="gmail"),
+        Row(HOUR_10 + 100, delivered=10, provider="yahoo"),
+        Row(HOUR_10 + 2 * HOUR + 100, delivered=30, provider="gmail"),
+    )
+    found = declared(ground.store, provider, hours)
+    for windows in ([24 * HOUR * 1000], [30 * 24 * HOUR * 1000]):
+        totals = read_totals(ground.store, ["acme"], windows, [], NOW_MS)
+        assert totals.counts[0, 0, 0] == mail
+        everything = read_totals(ground.store, ["acme"], windows, [], NOW_MS, everything=True)
+        assert everything.counts[0, 0, 0] == 200
+    assert audit(ground.store) == [("incident declared", "Ida", found.id, "outage")]
+
+
+def test_dismissed_incident_counts_again_and_stays_so_although_monitors_find_more_hours_of_it(store: Store) -> None:
+    store_incidents(store, [FOUND], NOW_MS)
+    assert hours_left_out(store) == {("gmail", HOUR_10)}
+    dismiss_incident(store, "3f", by="Ida", why="shared list", now_ms=NOW_MS)
+    assert hours_left_out(store) == set()
+    store_incidents(store, [replace(FOUND, hours=(HOUR_10, HOUR_10 + HOUR))], NOW_MS + 1)
+    assert hours_left_out(store) == set()
+    found = find_incident(store, "3f9c")
+    assert (found.state, found.by, found.why, len(found.hours)) == ("dismissed", "Ida", "shared list", 2)
+    assert audit(store) == [("incident dismissed", "Ida", "3f9c", "shared list")]
+
+
+def test_declared_incident_can_be_dismissed(store: Store) -> None:
+    found = declared(store)
+    dismiss_incident(store, found.id, by="Bo", why="it was another day", now_ms=NOW_MS + 1)
+    assert hours_left_out(store) == set()
+    (after,) = read_incidents(store).in_force()
+    assert (after.id, after.state, after.by) == (found.id, "dismissed", "Bo")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda store: declared(store, "gmial"), "PROVIDER: 'gmial' is not one of gmail, or '*' for all"),
+        (
+            lambda store: declared(store, hours=-1),
+            "--until: 2026-03-12T09:00:00.000Z is not after 2026-03-12T10:00:00.000Z",
+        ),
+        (lambda store: declared(store, hours=24 * 14 + 1), "--until: an incident lasts at most 14 days"),
+        (lambda store: declared(store, by=" "), "--by: is empty"),
+        (lambda store: dismiss_incident(store, "ab", by="Ida", why="x", now_ms=1), "no incident with the id 'ab'"),
+        (lambda store: dismiss_incident(store, "", by="Ida", why="x", now_ms=1), "no incident with the id ''"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused(store: Store, wrong: Callable[[Store], object], message: str) -> None:
+    with pytest.raises(DecisionError, match=message.replace("*", r"\*")):
+        wrong(store)
+    assert audit(store) == []
