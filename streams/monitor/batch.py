@@ -190,6 +190,7 @@ class BatchJudge:
 
     def _decided(self, wanted: Sequence[str], now_ms: int) -> "_Decided":
         """What judging makes of customers (sorted); nothing is stored."""
+        self._windows.leave_out(self._incidents.leaves_out)
         counted, again = self._windows.read(wanted, now_ms)
         subjects = counted.of_scopes(self.policy.scopes)
         lives = read_lives(self._store, wanted, now_ms)

@@ -48,6 +48,10 @@ class ClassWindows:
             found, {name: self._of_class(name, kept, found, now_ms) for name, kept in self._kept.items()}
         )
 
+    def leave_out(self, wanted: bool) -> None:
+        """Whether mail of incidents is left out from now on."""
+        self._everything = not wanted
+
     def forget(self) -> None:
         """Read everything again from now on."""
         for kept in self._kept.values():

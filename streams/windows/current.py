@@ -149,6 +149,13 @@ class Windows:
             found = replace(found, by_provider=self._by_provider.of(found, now_ms))
         return undated.judged(found, self._lengths, self._windows), again
 
+    def leave_out(self, wanted: bool) -> None:
+        """Whether mail of incidents is left out from now on; where there is none, reading is faster without asking."""
+        self._everything = not wanted
+        for part in (self._by_provider, self._classes):
+            if part is not None:
+                part.leave_out(wanted)
+
     def forget(self) -> None:
         """Read everything again from now on."""
         self._kept.clear()

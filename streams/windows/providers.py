@@ -42,6 +42,10 @@ class ProviderWindows:
         """
         return {group: self._of_group(group, kept, found, now_ms) for group, kept in self._kept.items()}
 
+    def leave_out(self, wanted: bool) -> None:
+        """Whether mail of incidents is left out from now on."""
+        self._everything = not wanted
+
     def forget(self) -> None:
         """Read everything again from now on."""
         for kept in self._kept.values():

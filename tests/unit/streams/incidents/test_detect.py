@@ -1,0 +1,73 @@
+"""What is an incident, and what hides behind one: the cases of `detect.toml`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.incidents.detect import LEAST_STRUCK, Account, Seen, find, is_over
+
+CASES = tomllib.loads(Path(__file__).with_name("detect.toml").read_text(encoding="utf-8"))["case"]
+USUAL = {"complained": Seen(100_000, 30)}
+FAILING = Seen(100_000, 700)
+
+
+def seen(pair: list[int] | None) -> Seen:
+    failed, total = pair or (0, 0)
+    return Seen(total, failed)
+
+
+def accounts(groups: list[dict[str, Any]]) -> list[Account]:
+    return [
+        Account(
+            customer=f"c{place}-{number}",
+            owner=group.get("owner", f"c{place}-{number}"),
+            pool=group.get("pool", ""),
+            here=seen(group["here"]),
+            usual=seen(group.get("usual", group["history"])),
+            elsewhere=seen(group.get("elsewhere")),
+            history=seen(group["history"]),
+        )
+        for place, group in enumerate(groups)
+        for number in range(group["count"])
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_case(case: dict[str, Any]) -> None:
+    outcome = case.get("outcome", "hard")
+    found = find(outcome, accounts(case["group"]), USUAL.get(outcome, FAILING))
+    said = "nothing" if found is None else "pool" if found.pool else "everybody"
+    assert said == case["found"], found
+
+
+def test_hour_beside_an_incident_needs_less() -> None:
+    few = accounts([{"count": 4, "here": [1, 3], "history": [10, 2000]}])
+    assert find("hard", few, FAILING, enough=20) is None
+    assert find("hard", few, FAILING, enough=3) is not None
+
+
+def test_it_is_over_when_those_who_send_are_spared_and_not_while_nobody_sends() -> None:
+    spared = accounts([{"count": 10, "here": [0, 30], "history": [10, 2000]}])
+    struck = accounts([{"count": 10, "here": [20, 30], "history": [10, 2000]}])
+    assert is_over("hard", spared, FAILING, 0.9)
+    assert not is_over("hard", struck, FAILING, 0.9)
+    assert not is_over("hard", [], FAILING, 0.9)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 150), st.integers(0, 40)), max_size=12)
+)
+def test_customers_without_history_never_make_an_incident_and_never_hide_one(
+    others: list[tuple[int, int, int, int]],
+) -> None:
+    new = [
+        Account(f"n{place}", f"n{place}", "", Seen(failed + more, failed), Seen(0, 0), Seen(0, 0), Seen(total, bad))
+        for place, (failed, more, total, bad) in enumerate(others)
+    ]
+    good = accounts([{"count": LEAST_STRUCK, "here": [20, 20], "history": [10, 2000]}])
+    assert find("hard", new, FAILING) is None
+    assert find("hard", [*good, *new], FAILING) == find("hard", good, FAILING) is not None
