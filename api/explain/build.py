@@ -27,12 +27,14 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
+from schemas.times import FOREVER_S
 from schemas.wording import decided_by, rfc3339
 from streams.alerts.evidence import LISTED_METRICS
 from streams.alerts.lifecycle import AlertState
 from streams.alerts.record import read_states
 from streams.decisions.stored_overrides import Acknowledged, acknowledged
 from streams.decisions.suspensions import Suspension, suspension, suspension_at
+from streams.incidents.of_customer import left_out_of
 from streams.io.store import Store
 from streams.judge.allowance import allowance
 from streams.judge.score import SCORES, score_of
@@ -125,6 +127,9 @@ def explain(
             for scope in scopes
         ),
         listings=_listings(store, customer, policy, at_ms),
+        left_out=left_out_of(
+            store, customer, (at_ms - max(lengths.values())) // 1000, at_ms // 1000 + 1 if past else FOREVER_S
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from schemas.counts import VolumeBaseline
 from schemas.levels import Level
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
 from schemas.policy_rule import Levels
+from streams.incidents.of_customer import LeftOutMail
 from streams.judge.allowance import Allowance
 from streams.listings.causes import CausedListing
 
@@ -133,6 +134,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Where `customer` stood at `time`, by which policy, and why.
 
     `listings` are those of what it sent through that were in force in a window that a rule judges, latest first.
+    `left_out` is its mail in the longest window that no rule judges, since an incident hit many senders.
     """
 
     customer: str
@@ -140,3 +142,4 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: str
     scopes: tuple[ScopeExplained, ...]
     listings: tuple[CausedListing, ...] = ()
+    left_out: tuple[LeftOutMail, ...] = ()

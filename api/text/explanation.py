@@ -15,8 +15,9 @@ from api.text.listings import line as listing_line
 from schemas.alert import Cause
 from schemas.levels import Level
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
-from schemas.wording import amount, percent, scope_name, shared_name
+from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
 from streams.alerts.describe import usually
+from streams.incidents.of_customer import LeftOutMail
 from streams.judge.allowance import Allowance
 
 #: One and several of what a rule counts.
@@ -54,6 +55,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     """The whole answer, line by line."""
     whose = explanation.customer or explanation.scopes[0].scope
     yield f"{whose} at {explanation.time}, judged by policy {explanation.policy_version}"
+    yield from (left_out_line(each) for each in explanation.left_out)
     for scope in explanation.scopes:
         yield ""
         yield from _scope(scope)
@@ -61,6 +63,15 @@ def lines(explanation: Explanation) -> Iterator[str]:
         yield ""
         yield "on blocklists:"
         yield from (f"  {listing_line(each)}" for each in explanation.listings)
+
+
+def left_out_line(mail: LeftOutMail) -> str:
+    """`left out: 325 of 325 failed at gmail from ... to ..., incident 3f9c`."""
+    met = {"hard": "failed", "block": "were refused", "expired": "expired", "complained": "complained"}
+    return (
+        f"left out: {mail.failed:,} of {mail.total:,} {met.get(mail.outcome, 'failed')} at {mail.provider} from "
+        f"{rfc3339(mail.from_s * 1000)} to {rfc3339(mail.until_s * 1000)}, incident {mail.incident}"
+    )
 
 
 def left(metric: Metric, allowance: Allowance) -> str:

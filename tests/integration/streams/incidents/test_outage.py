@@ -5,9 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from api.explain.build import explain
+from api.text.explanation import lines
+from schemas import policy
 from streams.incidents.stored import hours_left_out, read_incidents
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.support.judging import Ground
+from tests.support.judging import LOOP, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
@@ -129,3 +132,23 @@ def test_mail_after_the_outage_counts_again(ground: Ground) -> None:
     assert not {(each.data.rule, each.data.explanation) for each in ground.sent}
     (incident,) = read_incidents(ground.store).in_force()
     assert incident.closed_ms == (HOUR_11 + 76 * MINUTE) * 1000
+
+
+def test_explanation_says_what_is_left_out(ground: Ground) -> None:
+    chance = random.Random(6)
+    ground.put(*history(chance), *minutes(0, 50, chance))
+    judge = ground.judge()
+    now_ms = (HOUR_11 + 51 * MINUTE) * 1000
+    judge.judge_customers([*GOOD, *BOUGHT], now_ms)
+    (incident,) = read_incidents(ground.store).in_force()
+    found = explain(ground.store, GOOD[0], policy.load_policy(), LOOP, now_ms, past=False)
+    assert found is not None
+    said = list(lines(found))
+    assert said[1] == (
+        "left out: 320 of 320 failed at gmail from 2026-03-12T11:00:00.000Z to 2026-03-12T12:00:00.000Z, "
+        f"incident {incident.id}"
+    )
+    assert found.scopes[0].standing == "good"
+    before = explain(ground.store, GOOD[0], policy.load_policy(), LOOP, (HOUR_11 - HOUR) * 1000, past=True)
+    assert before is not None
+    assert before.left_out == ()
