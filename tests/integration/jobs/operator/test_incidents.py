@@ -62,7 +62,8 @@ def test_mail_of_a_declared_incident_is_left_out_hour_by_hour(
     assert audit(ground.store) == [("incident declared", "Ida", found.id, "outage")]
 
 
-def test_dismissed_incident_counts_again_and_stays_so_although_monitors_find_more_hours_of_it(store: Store) -> None:
+def test_dismissed_incident_counts_again_and_stays_so(store: Store) -> None:
+    """Although monitors find more hours of it."""
     store_incidents(store, [FOUND], NOW_MS)
     assert hours_left_out(store) == {("gmail", HOUR_10)}
     dismiss_incident(store, "3f", by="Ida", why="shared list", now_ms=NOW_MS)

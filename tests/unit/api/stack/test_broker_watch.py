@@ -96,8 +96,9 @@ def test_producers_wait_while_too_much_is_uncounted(ground: Ground) -> None:
     asyncio.run(run())
 
 
-def test_no_more_passes_between_two_looks_than_may_wait_as_large_as_messages_were_so_far(ground: Ground) -> None:
-    """A producer that waited has many messages ready: all of them would come before the next look."""
+def test_no_more_passes_between_two_looks_than_may_wait(ground: Ground) -> None:
+    """By the size that messages had so far. A producer that waited has many messages ready: all of them would come
+    before the next look."""
 
     async def run() -> None:
         ground.metrics.messages, ground.behind, ground.gate.outside_bytes = 4_000, 1_000, 5_000 * 200
