@@ -99,6 +99,6 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         from_domain=domain_of(record.sender_email or ""),
         diagnostic=(record.reason or "").strip(),
         campaign=first_text(record.tags) or first_text(record.tag) or text(record.camp_id),
-        sent=sent_ms(record.ts_sent) if kind == "complained" else 0,
+        sent=sent_ms(record.ts_sent),
     )
     yield with_bounce_details(event, hard=name in _HARD)

@@ -111,6 +111,8 @@ def _base(report: Report, context: Context) -> MailEvent:
         message_id=message_id(original) or _answered(report.headers),
         from_domain=from_domain(original) or next(filter(None, map(domain_of, report.senders)), ""),
         campaign=campaign_of(original),
+        # What the host that took the mail in says takes precedence over the date that its sender wrote.
+        sent=date_ms(report.fields.get("arrival-date")) or date_ms(original.get("date")) or 0,
     )
     return place_names(event, report, options)
 

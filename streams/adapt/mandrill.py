@@ -125,7 +125,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         from_domain=domain_of(message.sender or ""),
         diagnostic=message.diag or last.diag or refused or "",
         campaign=first_text(message.tags) or message.template or "",
-        sent=sent_ms(message.ts) if kind == "complained" else 0,
+        sent=sent_ms(message.ts),
     )
     yield with_bounce_details(
         event, known=_CLASSES.get(message.bounce_description or "", ""), hard=record.event == "hard_bounce"

@@ -31,6 +31,7 @@ from streams.adapt.webhook import (
     kind_of,
     moment_ms,
     read_owned,
+    sent_ms,
     typed,
     with_bounce_details,
 )
@@ -57,6 +58,7 @@ class _Message(msgspec.Struct):
     from_: str | None = msgspec.field(default=None, name="from")
     tag: str | None = None
     direction: str | None = None
+    timestamp: int | float | str | None = None
 
 
 class _Payload(msgspec.Struct):
@@ -113,6 +115,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         from_domain=domain_of(message.from_ or ""),
         diagnostic=(payload.output or details).strip(),
         asynchronous=late,
+        sent=sent_ms(message.timestamp),
         campaign=message.tag or "",
         mx_host=host[1] if host else "",
     )

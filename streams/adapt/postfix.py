@@ -47,6 +47,8 @@ _QUEUE_ID = re.compile(r"([0-9A-F]{5,16}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,
 _RECIPIENT = re.compile(r"to=<([^>]*)>, (?:orig_to=<([^>]*)>, )?")
 _RELAY = re.compile(r"\brelay=([^\s,\[]+)(?:\[([^\]]*)\])?")
 _DSN = re.compile(r"\bdsn=([245]\.\d{1,3}\.\d{1,3})\b")
+#: Seconds since the message came in (postconf(5), `delay_logging_resolution_limit`).
+_DELAY = re.compile(r"\bdelay=(\d{1,9}(?:\.\d{1,6})?)\b")
 _SENDER = re.compile(r"(?:uid=\d+ )?from=<([^>]*)>")
 _LOGIN = re.compile(r"client=.*?\bsasl_username=([^\s,]+)")
 _MESSAGE_ID = re.compile(r"(?:resent-)?message-id=<?([^>]*)>?")
@@ -56,11 +58,13 @@ _FILTERS = frozenset({"127.0.0.1", "::1"})
 
 @dataclass(slots=True)
 class _Message:
-    """What the lines of one queue id have said so far; whom it could not be delivered to yet."""
+    """What the lines of one queue id have said so far: when it came in (epoch ms), whom it could not be delivered to
+    yet."""
 
     sender: str = ""
     login: str = ""
     message_id: str = ""
+    queued_ms: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     deferred: dict[str, None] = field(default_factory=dict)
 
@@ -175,6 +179,9 @@ def _delivery(entry: _Entry, address: str, said: str) -> Iterator[MailEvent]:
     host, ip = (relay[1], relay[2] or "") if relay else ("", "")
     if kind is None or (kind == "delivered" and _goes_on(entry.service, ip, text)):
         return
+    # Once for all: rounding must not put outcomes of one message into two minutes.
+    if not entry.message.queued_ms and (delay := _DELAY.search(fields)):
+        entry.message.queued_ms = entry.line.time_ms - round(float(delay[1]) * 1000)
     deferred = entry.message.deferred
     if kind != "deferred":
         deferred.pop(address, None)
@@ -214,6 +221,7 @@ def _event(entry: _Entry, kind: EventType, address: str) -> MailEvent:
         message_id=message.message_id or entry.queue_id,
         recipient=address,
         from_domain=domain_of(message.sender),
+        sent=message.queued_ms,
     )
     return fill(event, options, lambda place: _find(place, entry))
 

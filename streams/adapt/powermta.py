@@ -41,6 +41,8 @@ _TYPES: dict[str, EventType] = {
 }
 #: What a remote status says that no record said before.
 _REMOTE: dict[str, EventType] = {"failed": "bounced", "delayed": "deferred"}
+#: Records of what came in about a message that was sent earlier.
+_REPORTS = frozenset({"rb", "rs", "f"})
 _LONG_NAMES = {
     "delivery": "d",
     "bounce": "b",
@@ -170,6 +172,7 @@ def _adapt_one(record: Record, options: FormatOptions, context: Context) -> Mail
         asynchronous=kind == "bounced" and name != "b",
         campaign=record.get("jobid", "") or record.get("header_x-job", ""),
         mx_host=record.get("dsnmta", "").partition(" ")[0],
+        sent=_sent(name, record, options.time_zone),
     )
     fill(event, options, lambda place: _find(place, record))
     if kind == "complained":
@@ -187,7 +190,6 @@ def _recipient(name: str, record: Record) -> str:
 def _report(event: MailEvent, record: Record, context: Context) -> None:
     """What only a feedback loop record has. Of a recipient that is not named the reporter tells the provider."""
     event.feedback_type = feedback_type(record.get("feedbacktype", ""))
-    event.sent = date_ms(record.get("header_date", "")) or 0
     if not domain_of(event.recipient):
         event.recipient = ""
         reporter = record.get("reportingmta", "").rpartition(";")[2].strip()
@@ -220,6 +222,17 @@ def _time(text: str, zone: tzinfo) -> int:
         return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError) as error:
         raise AdaptError(f"field `timeLogged`: {text[:40]!r} is neither epoch seconds nor a date and time") from error
+
+
+def _sent(name: str, record: Record, zone: tzinfo) -> int:
+    """When the message came in here (epoch ms); of reports, which came in themselves, the date of what they are about.
+    0 where that is not said."""
+    if name in _REPORTS:
+        return date_ms(record.get("header_date", "")) or 0
+    try:
+        return _time(record.get("timequeued", ""), zone)
+    except AdaptError:
+        return 0
 
 
 def _id(name: str, record: Record) -> str:

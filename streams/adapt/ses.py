@@ -162,7 +162,7 @@ def _base(record: Fields, event: _Event, kind: EventType, time: str | None, iden
         sending_ip=find_field("ses:outgoing-ip", tags),
         from_domain=domain_of(event.mail.source or "") or find_field("ses:from-domain", tags).lower(),
         campaign=find_field("campaign", tags),
-        sent=sent_ms(event.mail.timestamp) if kind == "complained" else 0,
+        sent=sent_ms(event.mail.timestamp),
     )
 
 

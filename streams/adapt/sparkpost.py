@@ -138,7 +138,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         feedback_type=feedback_type(record.fbtype or "") if kind == "complained" else "",
         asynchronous=record.type == "out_of_band",
         campaign=text(record.campaign_id) or first_text(record.rcpt_tags),
-        sent=sent_ms(record.injection_time) if kind == "complained" else 0,
+        sent=sent_ms(record.injection_time),
     )
     yield with_bounce_details(event, code=record.error_code, known=_CLASSES.get(text(record.bounce_class), ""))
 

@@ -181,8 +181,8 @@ def moment_ms(value: float | str | None, field: str) -> int:
 
 
 def sent_ms(value: float | str | None) -> int:
-    """When the message of a complaint was sent, for `MailEvent.sent`; 0 where that is not given or cannot be read, so
-    that its day is found by the message id.
+    """When the message was sent, for `MailEvent.sent`; 0 where that is not given or cannot be read, so that it is found
+    by the message id.
     """
     try:
         return moment_ms(value, "sent")

@@ -101,12 +101,12 @@ def test_bounce_carries_its_reply(changes: dict[str, Any], code: int, status: st
     assert load_bounce_classifier()(event).kind == kind
 
 
-def test_complaint_about_a_campaign_says_when_that_was_sent() -> None:
+def test_outcome_of_a_campaign_says_when_that_was_sent() -> None:
     campaign = {"ts_epoch": None, "message-id": None, "date_sent": "2025-09-11 10:00:00", "ts_sent": 1757577600}
     (event,) = adapt({"event": "spam", "camp_id": 17} | campaign)
     assert (event.type, event.time_ms, event.sent) == ("complained", 1757682481000, 1757577600000)
     assert adapt({"event": "spam"})[0].sent == 0
-    assert adapt({"event": "delivered"} | campaign)[0].sent == 0
+    assert adapt({"event": "delivered"} | campaign)[0].sent == 1757577600000
 
 
 def test_ids_do_not_come_from_the_webhook_whose_number_is_in_each_event() -> None:

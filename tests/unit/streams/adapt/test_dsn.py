@@ -328,3 +328,11 @@ def test_first_megabyte_of_a_larger_report_is_enough() -> None:
     with pytest.raises(AdaptError, match="the limit is 1,000,000"):
         read(whole)
     assert read(whole[:1_000_000]) == dsn(FAILED)
+
+
+def test_message_was_sent_when_the_host_took_it_in_else_on_its_date() -> None:
+    arrived = ms(datetime(2025, 3, 3, 9, 0, 1, tzinfo=UTC))
+    assert dsn(FAILED)[0].sent == arrived
+    dated = "Date: Mon, 3 Mar 2025 08:59:00 +0000\n" + ORIGINAL
+    (event,) = read(report("delivery-status", fields(*ABOUT[:1]) + "\n" + fields(*FAILED), dated))
+    assert event.sent == ms(datetime(2025, 3, 3, 8, 59, tzinfo=UTC))

@@ -132,3 +132,13 @@ def test_complaint_says_when_its_message_came_in(arrival_date: str | None, sent:
     report = {"feedback_type": "abuse", "original_rcpto_to": ["r@yahoo.com"], "arrival_date": arrival_date}
     (event,) = adapt({"type": "Feedback", "feedback_report": report})
     assert (event.type, event.sent) == ("complained", sent)
+
+
+@pytest.mark.parametrize("kind", ["Delivery", "Bounce", "TransientFailure", "Expiration", "Rejection"])
+def test_message_was_sent_when_it_came_in_here(kind: str) -> None:
+    assert adapt({"type": kind, "created": 1757671200})[0].sent == 1757671200_000
+    assert adapt({"type": kind})[0].sent == 0
+
+
+def test_bounce_mail_came_in_later_than_what_it_is_about() -> None:
+    assert adapt({"type": "OOB", "created": 1757671200})[0].sent == 0

@@ -78,11 +78,11 @@ def test_event_types(event: dict[str, Any], kind: str) -> None:
     assert found.feedback_type == ("abuse" if kind == "complained" else "")
 
 
-def test_complaint_says_when_its_message_was_sent() -> None:
+def test_every_outcome_says_when_its_message_was_sent() -> None:
     assert adapt(record("spam"))[0].sent == MESSAGE["ts"] * 1000
     for unreadable in (None, "", "soon", -1e300):
         assert adapt(record("spam", ts=unreadable))[0].sent == 0
-    assert adapt(record("delivered"))[0].sent == 0
+    assert adapt(record("delivered"))[0].sent == MESSAGE["ts"] * 1000
 
 
 @pytest.mark.parametrize(

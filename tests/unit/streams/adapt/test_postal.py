@@ -147,3 +147,8 @@ def test_customer_is_the_senders_domain_or_where_the_option_says() -> None:
 def test_bad_body_is_a_clear_error(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(AdaptError, match=f"^{complaint}"):
         adapt(**changes)
+
+
+def test_every_outcome_says_when_its_message_was_sent() -> None:
+    assert [adapt()[0].sent, adapt("MessageBounced", BOUNCE)[0].sent] == [1757675278100] * 2
+    assert adapt(payload=PAYLOAD | {"message": MESSAGE | {"timestamp": None}})[0].sent == 0

@@ -326,3 +326,18 @@ def test_time_without_a_year_needs_the_time_now() -> None:
 
 def test_line_that_comes_twice_has_the_same_id() -> None:
     assert read(DELIVERY)[0].id == read(DELIVERY)[0].id != said(SENT.replace("iris", "juno"))[0].id
+
+
+def test_message_was_sent_when_it_came_in_whatever_became_of_it() -> None:
+    """All outcomes of a queue id have the very same time, though each delay is rounded."""
+
+    def to(address: str, delay: str, status: str, at: str) -> str:
+        return line(f"{ID}: to=<{address}>, {GOOGLE}, delay={delay}, {status}", at=at)
+
+    events = read(
+        to("iris@gmail.com", "2.5", "dsn=2.0.0, status=sent (250 ok)", "2025-03-03T10:11:12.5+01:00"),
+        to("kai@y.example", "3.1", "dsn=4.2.2, status=deferred (452 4.2.2 full)", "2025-03-03T10:11:13.2+01:00"),
+        EXPIRED,
+    )
+    assert {event.sent for event in events} == {ms(datetime(2025, 3, 3, 9, 11, 10, tzinfo=UTC))}
+    assert [event.type for event in events] == ["delivered", "deferred", "expired"]

@@ -150,10 +150,10 @@ def test_report_of_a_feedback_loop() -> None:
         ("f", "Mon, 03 Mar 2025 09:00:00 +0000", 1_740_992_400_000),
         ("f", "some day", 0),
         ("f", "", 0),
-        ("d", "Mon, 03 Mar 2025 09:00:00 +0000", 0),
+        ("d", "Mon, 03 Mar 2025 09:00:00 +0000", 1_740_993_070_000),
     ],
 )
-def test_complaint_says_when_its_message_was_sent(kind: str, written: str, sent: int) -> None:
+def test_message_was_sent_when_it_was_queued_and_a_report_has_its_date(kind: str, written: str, sent: int) -> None:
     columns = f"{MORE},header_Date"
     (event,) = read(f"{columns}\n" + row(kind, columns, **{"header_Date": written}))
     assert event.sent == sent

@@ -270,7 +270,7 @@ def test_bad_message_is_a_clear_error(body: object, complaint: str) -> None:
         adapt(body)
 
 
-def test_complaint_says_when_its_message_was_sent_and_a_bounce_need_not() -> None:
+def test_every_outcome_says_when_its_message_was_sent() -> None:
     (event,) = adapt(COMPLAINT)
     assert event.sent == moment_ms(MAIL["timestamp"], "timestamp")
-    assert adapt(BOUNCE)[0].sent == 0
+    assert adapt(BOUNCE)[0].sent == event.sent

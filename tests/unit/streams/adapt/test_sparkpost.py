@@ -136,11 +136,11 @@ def test_complaint_keeps_its_feedback_type(given: str | None, kept: str) -> None
     assert event.feedback_type == kept
 
 
-def test_complaint_says_when_its_message_was_injected() -> None:
+def test_every_outcome_says_when_its_message_was_injected() -> None:
     injected = {"injection_time": "2025-09-11T08:00:00.000Z"}
     assert adapt({"type": "spam_complaint"} | injected)[0].sent == 1757577600000
     assert adapt({"type": "spam_complaint"})[0].sent == 0
-    assert adapt(injected)[0].sent == 0
+    assert adapt(injected)[0].sent == 1757577600000
 
 
 def test_event_without_id_gets_a_stable_one() -> None:
