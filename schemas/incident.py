@@ -16,6 +16,9 @@ LEAVING_OUT: frozenset[State] = frozenset({"detected", "declared"})
 #: The provider that stands for all of them.
 EVERYWHERE = "*"
 
+INCIDENT_SOURCE = "/repmon/incidents"
+INCIDENT_TYPE = "org.repmon.incident.{kind}.v1"
+
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A customer who was struck: how many of its recipients there failed (for complaints: complained), and an answer of
@@ -27,7 +30,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     sample: str = ""
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident: `outcome` is what many recipients met at `value` in `hours` (epoch s of their beginnings, UTC,
     ascending; never empty). `value` is a provider, a pool (`pool@provider`), or `*` for everything.
 
@@ -77,3 +80,29 @@ def incident_id(dimension: Dimension, value: str, outcome: str, first_hour: int)
         raw = part.encode()
         digest.update(len(raw).to_bytes(8, "big") + raw)
     return digest.hexdigest()
+
+
+class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The CloudEvent that operators get when an incident begins, and when it is over (`type` says which). A repeat has
+    the same id, and a consumer drops it. `time` is RFC 3339, UTC."""
+
+    id: str
+    type: str
+    subject: str
+    time: str
+    data: Incident
+    specversion: Literal["1.0"] = "1.0"
+    source: str = INCIDENT_SOURCE
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+def incident_event(incident: Incident, kind: Literal["began", "ended"], time: str) -> IncidentEvent:
+    """The event of its begin or end; one that goes on after its end has another end."""
+    end = f"-{incident.until_s}" if kind == "ended" else ""
+    return IncidentEvent(
+        id=f"{incident.id}-{kind}{end}",
+        type=INCIDENT_TYPE.format(kind=kind),
+        subject=incident.value,
+        time=time,
+        data=incident,
+    )

@@ -21,6 +21,7 @@ MAIL_EVENTS = "mail.events"
 MAIL_BLOCKLISTINGS = "mail.blocklistings"
 REPUTATION_CHANGES = "reputation.changes"
 REPUTATION_ALERTS = "reputation.alerts"
+REPUTATION_INCIDENTS = "reputation.incidents"
 REPUTATION_POLICY = "reputation.policy"
 DEAD_LETTERS = "mail.dead-letters"
 NAMES: tuple[str, ...] = (
@@ -28,6 +29,7 @@ NAMES: tuple[str, ...] = (
     MAIL_BLOCKLISTINGS,
     REPUTATION_CHANGES,
     REPUTATION_ALERTS,
+    REPUTATION_INCIDENTS,
     REPUTATION_POLICY,
     DEAD_LETTERS,
 )

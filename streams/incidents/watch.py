@@ -5,11 +5,12 @@ stored.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import blake2b
 
-from schemas.incident import EVERYWHERE, Example, Incident
+from schemas.incident import EVERYWHERE, Example, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
+from schemas.wording import rfc3339
 from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, hours_before
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.hours import FoundHour, Looked, Place, updated
@@ -40,8 +41,10 @@ WHERE dimension = 'provider' AND toStartOfHour(bucket) IN {hours:Array(DateTime(
 class IncidentWatch:
     """Finds incidents. One thread at a time. All times are passed in."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, announce: Callable[[Sequence[IncidentEvent]], None] | None = None) -> None:
+        """`announce` is given the events of incidents that began or are over, before that is stored."""
         self._store = store
+        self._announce = announce
         self._cells = Cells(store)
         self._looked_ms = self._looked_all_ms = 0
         self._loaded = False
@@ -129,6 +132,9 @@ class IncidentWatch:
             return
         found, over = self._found(chosen, known.values())
         changed = updated({each.id: each for each in known.values()}, Looked(since, found, over), now_ms)
+        events = [each for after in changed for each in _events(known.get(after.id), after, now_ms)]
+        if events and self._announce is not None:
+            self._announce(events)
         store_incidents(self._store, changed, now_ms)
 
     def _found(
@@ -224,3 +230,11 @@ def _name(excluded: Collection[ProviderHour]) -> str:
         return ""
     text = "\n".join(f"{value} {hour}" for value, hour in sorted(excluded))
     return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _events(before: Incident | None, after: Incident, now_ms: int) -> Iterator[IncidentEvent]:
+    """Of a begin and of an end; both, where it is found when it is over already."""
+    if before is None:
+        yield incident_event(after, "began", rfc3339(now_ms))
+    if not after.open and (before is None or before.open):
+        yield incident_event(after, "ended", rfc3339(now_ms))

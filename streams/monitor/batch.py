@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from schemas.alert import AlertEvent, Evidence
+from schemas.incident import IncidentEvent
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.providers import Providers
 from schemas.scope import SHARED
 from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
+from schemas.topics import REPUTATION_INCIDENTS
 from streams.alerts.describe import alert_events
 from streams.alerts.evidence import alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
@@ -116,7 +119,8 @@ class BatchJudge:
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
-        self._incidents = IncidentWatch(store)
+        self._incidents = IncidentWatch(store, self._announce)
+        self._publish, self._acknowledged = publish, acknowledged
         self.metrics = JudgingTotals()
         self.set_policy(policy)
 
@@ -237,6 +241,11 @@ class BatchJudge:
         sent = self._record(outcomes, self._pool_evidence(outcomes, now_ms), lives, now_ms)
         self.metrics.alerts += len(sent)
         return sent
+
+    def _announce(self, events: Sequence[IncidentEvent]) -> None:
+        for event in events:
+            self._publish(REPUTATION_INCIDENTS, event.subject.encode(), msgspec.json.encode(event))
+        self._acknowledged()
 
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""

@@ -14,6 +14,7 @@ from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
 from schemas.policy_metric import window_ms
 from schemas.settings import MonitorSettings
+from schemas.topics import REPUTATION_ALERTS
 from streams.io.store import Store, StoreError
 from streams.monitor.batch import BatchJudge
 from streams.windows.current import window_counts
@@ -52,8 +53,9 @@ class Ground:
         self.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
     def judge(self, store: Store | None = None, **settings: Any) -> BatchJudge:
-        def publish(_topic: str, _key: bytes, value: bytes) -> None:
-            self.sent.append(msgspec.json.decode(value, type=AlertEvent))
+        def publish(topic: str, _key: bytes, value: bytes) -> None:
+            if topic == REPUTATION_ALERTS:
+                self.sent.append(msgspec.json.decode(value, type=AlertEvent))
 
         changed = msgspec.structs.replace(SETTINGS, **settings)
         return BatchJudge(

@@ -8,7 +8,9 @@ import pytest
 from api.explain.build import explain
 from api.text.explanation import lines
 from schemas import policy
+from schemas.incident import IncidentEvent
 from streams.incidents.stored import hours_left_out, read_incidents
+from streams.incidents.watch import IncidentWatch
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import LOOP, Ground
 
@@ -152,3 +154,18 @@ def test_explanation_says_what_is_left_out(ground: Ground) -> None:
     before = explain(ground.store, GOOD[0], policy.load_policy(), LOOP, (HOUR_11 - HOUR) * 1000, past=True)
     assert before is not None
     assert before.left_out == ()
+
+
+def test_operators_are_told_once_when_it_begins_and_once_when_it_is_over(ground: Ground) -> None:
+    told: list[IncidentEvent] = []
+    chance = random.Random(7)
+    ground.put(*history(chance), *minutes(0, 50, chance))
+    watch = IncidentWatch(ground.store, told.extend)
+    for minute in (51, 55, 61, 130, 140):
+        watch.refresh((HOUR_11 + minute * MINUTE) * 1000)
+    assert [(each.type, each.subject, each.data.open) for each in told] == [
+        ("org.repmon.incident.began.v1", "gmail", True),
+        ("org.repmon.incident.ended.v1", "gmail", False),
+    ]
+    assert len({each.id for each in told}) == 2
+    assert told[0].data.examples[0].failed > 0
