@@ -37,10 +37,16 @@ class Sender:
         self._batch = Batch(SourcePartition("events:x:0", "events", 0, SeenIds(1_000_000), time.monotonic()), 0, 0)
         self._ids = count()
 
-    def events(self, kind: str, times_ms: Iterable[int], domain: str = "yahoo.com", **fields: object) -> None:
+    def events(self, kind: str, times_ms: Iterable[int], **fields: object) -> None:
         for time_ms in times_ms:
             number = next(self._ids)
-            event = {"id": f"e{number}", "type": kind, "time": time_ms, "customer": "acme", "recipient_domain": domain}
+            event = {
+                "id": f"e{number}",
+                "type": kind,
+                "time": time_ms,
+                "customer": "acme",
+                "recipient_domain": "yahoo.com",
+            }
             self._take(self._batch, [json.dumps(event | fields).encode()], [number], time_ms)
 
     def store_all(self, now_ms: int) -> None:
