@@ -109,7 +109,8 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
         return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}."
     if transition.kind in ("resolved", "de-escalated"):
-        return f"{stream}{what}{_figures(verdict, rule)}{_below(transition, verdict, rule)}.{overridden}"
+        below = _below(transition, verdict, rule)
+        return f"{stream}{what}{_figures(verdict, rule)}{below}.{_outside(verdict)}{overridden}"
     mark = amount(verdict.metric, verdict.threshold)
     above = f"at or above the {verdict.level} threshold of {mark}"
     said = f"{stream}{what}{_figures(verdict, rule)}, {above}."
@@ -119,7 +120,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
         said += f" It was at {transition.previous_level} before."
     if verdict.metric == "complaint" and all_mail:
         said += " Many providers send no complaints, so the true rate is higher."
-    return said + _remark(verdict) + overridden
+    return said + _remark(verdict) + _outside(verdict) + overridden
 
 
 def _is_of_all_providers(scope: str) -> bool:
@@ -252,6 +253,16 @@ def _remark(verdict: Verdict) -> str:
     if verdict.metric in (*RATES, *BURNS) and verdict.numerator > verdict.denominator:
         return " More than the mail of the window, because reports come later than the mail; judged as 100 %."
     return ""
+
+
+def _outside(verdict: Verdict) -> str:
+    """What came in the window and does not count there."""
+    if not verdict.outside:
+        return ""
+    return (
+        f" {verdict.outside:,} more came in {verdict.window}, about mail of an unknown time: most likely sent before, "
+        "so not counted."
+    )
 
 
 def _many(number: int, one: str, several: str = "") -> str:

@@ -54,8 +54,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     good, the one with the largest volume. The counts, and the ratios `rate`, `lower`, `upper`, are of that window.
     A `numerator` above the `denominator` is shown as counted, and judged as a rate of 1. `threshold` is that
     of `level`; for `good` it is the mildest level's. `confidence` is how sure the bounds of this window are over all
-    looks. `insufficient_volume` says that no window has the minimum volume;
-    `level` is then `good`.
+    looks. `insufficient_volume` says that no window has the minimum volume; `level` is then `good`. `outside` are
+    outcomes that came in the window and are most likely of mail that is not in it: the numerator is without them.
 
     Of a burn, `window` is the one with the smallest burn; `rate` is that burn, `lower` and `upper` are what the bounds
     of the window's own rate make of it. `insufficient_volume` says that not every window has the minimum volume.
@@ -78,6 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     threshold: float
     insufficient_volume: bool
     baseline: VolumeBaseline | None = None
+    outside: int = 0
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +156,21 @@ def measured(
     return _number(metric, counts, weights), 1
 
 
+def outside_of(metric: Metric, counts: WindowCounts, expired_is_failure: bool) -> int:
+    """What of a metric came in a window and is most likely of other mail (`streams.subjects.undated`)."""
+    match metric:
+        case "complaint" | "complaint_burn":
+            return counts.outside_complained
+        case "failure" | "failure_burn":
+            return counts.outside_hard + (counts.outside_expired if expired_is_failure else 0)
+        case "block":
+            return counts.outside_block
+        case "unsubscribe":
+            return counts.outside_unsubscribed
+        case _:
+            return 0
+
+
 def _number(metric: Metric, counts: WindowCounts, weights: Sequence[Weight]) -> int:
     match metric:
         case "listing_count":
@@ -222,6 +238,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
             opened, highest_rate, chosen = reached, rate, (window, numerator, denominator)
     window, numerator, denominator = chosen
     bar = bar_of(window, confidence)
+    outside = outside_of(metric, windows.get(window, NOTHING), expired_is_failure)
     lower, upper = _interval(metric, numerator, denominator, bar)
     return Verdict(
         rule=rule.name,
@@ -237,6 +254,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         confidence=1.0 if metric in COUNTED else confidence_of(bar),
         threshold=thresholds[max(opened, 0)],
         insufficient_volume=not enough,
+        outside=outside,
     )
 
 
@@ -264,6 +282,7 @@ def _burn_verdict(
         upper=upper,
         confidence=confidence_of(bar_of(slowest.window, confidence)),
         threshold=rule.thresholds[max(opened, 0)],
+        outside=outside_of(rule.metric, windows.get(slowest.window, NOTHING), expired_is_failure),
         insufficient_volume=not all(each.enough for each in spent.values()),
     )
 

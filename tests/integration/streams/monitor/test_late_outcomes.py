@@ -62,7 +62,7 @@ class Sender:
         """The levels of the rules on complaints, failures and refusals."""
         found = window_counts(self.store, ["acme"], WINDOWS, LOOP, now_ms, POLICY)
         said = [each for subject in found for each in judge(subject, POLICY, now_ms).verdicts]
-        return {each.level for each in said if each.metric != "volume_spike"} - {"good"}
+        return {str(each.level) for each in said if each.metric != "volume_spike"} - {"good"}
 
 
 def evenly(number: int, begin_ms: int, length_ms: int) -> Iterator[int]:

@@ -271,6 +271,21 @@ def test_more_complaints_than_deliveries_are_explained() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "counts"),
+    [
+        ("complaint", {"fbl_complained": 100, "fbl_delivered": 10_000, "outside_complained": 17}),
+        ("failure", {"hard": 2_000, "delivered": 8_000, "outside_hard": 10, "outside_expired": 7}),
+        ("block", {"block": 9_000, "delivered": 1_000, "outside_block": 17}),
+    ],
+)
+def test_late_outcomes_of_other_mail_are_told_though_they_do_not_count(rule: str, counts: dict[str, int]) -> None:
+    said = alert(rule, counts).data.explanation
+    assert " 17 more came in 1h, about mail of an unknown time: most likely sent before, so not counted." in said
+    fewer = {name: number for name, number in counts.items() if not name.startswith("outside")}
+    assert "more came" not in alert(rule, fewer).data.explanation
+
+
 def test_mail_given_up_is_not_named_where_it_is_no_failure() -> None:
     policy = msgspec.structs.replace(POLICY, expired_is_failure=False)
     said = alert("failure", {"hard": 1000, "delivered": 9000}, policy=policy).data.explanation
