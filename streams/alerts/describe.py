@@ -227,6 +227,8 @@ def spent(metric: str, burn: float, numerator: int, denominator: int, rule: Rule
 def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
     """Why an alert could go down: what it stayed below, or that there is hardly any mail left."""
     after = "resolved" if transition.kind == "resolved" else f"down to {transition.level}"
+    if transition.cause == "incident":
+        return f", without the mail of an incident that hit many senders; {after} from {transition.previous_level}"
     if verdict.insufficient_volume:
         least = next(volume for window, volume in rule.checks if window == verdict.window)
         if verdict.metric == SPIKE and verdict.numerator >= least:

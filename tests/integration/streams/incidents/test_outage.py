@@ -103,6 +103,9 @@ def test_who_was_accused_before_it_was_known_is_released_at_once(ground: Ground)
     judge.judge_customers(again, (HOUR_11 + 31 * MINUTE) * 1000)
     released = [each.data for each in ground.sent if each.data.customer == GOOD[0]][-1]
     assert (released.kind, released.cause, released.level) == ("resolved", "incident", "good")
+    assert released.explanation.endswith(
+        ", without the mail of an incident that hit many senders; resolved from critical."
+    )
     assert open_now(ground) == set(BOUGHT)
 
 
