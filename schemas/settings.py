@@ -126,8 +126,8 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     """How much memory the ids of events may take, by which one that is sent again is known, in all partitions
     together."""
     cohorts: bool = True
-    """Keep the day of each message delivered at a provider with a feedback loop for 45 days (about ten bytes each), so
-    that complaints can be set against the mail of the day they are about."""
+    """Keep the minute of each message delivered at a provider with a feedback loop for 45 days (about 12 bytes each),
+    so that complaints and other late outcomes are counted with the mail they are about."""
     late_bounces: bool = True
     """Keep also each delivery in a format that does not say which bounces came after the delivery (1 to 2 µs an event
     more), so that such a recipient counts once, as failed."""

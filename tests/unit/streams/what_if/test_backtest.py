@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import ceil
 
 import numpy as np
 import pytest
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.levels import Level
 from schemas.policy import Policy, load_policy
-from schemas.policy_metric import RATES
+from schemas.policy_metric import RATES, window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from schemas.times import HOUR_S
+from schemas.times import HOUR_MS, HOUR_S
 from streams.alerts.lifecycle import AlertState, Transition, step
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import judge
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, StreamKey
+from streams.subjects.undated import KINDS, spread, to_read
 from streams.what_if.backtest import History, OwnListing, each_rule, hours_of, transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 
@@ -139,17 +141,12 @@ def judged_each_hour(past: History, policy: Policy) -> Iterator[Transition]:
     for place, (customer, scope) in enumerate(zip(past.customers, past.scopes, strict=True)):
         states: dict[str, AlertState | None] = {}
         for hour in range(past.first, past.counts.shape[1] + 1):
+            lengths = list(to_read({window: window_ms(window) for window in policy.windows}).values())
+            totals = [past.counts[place, max(0, hour - ceil(each / HOUR_MS)) : hour].sum(axis=0) for each in lengths]
+            found = spread(np.array(totals), lengths, len(policy.windows)).tolist()
             windows = {
-                window: WindowCounts(
-                    **dict(
-                        zip(
-                            FIELDS,
-                            past.counts[place, max(0, hour - hours_of(window)) : hour].sum(axis=0).tolist(),
-                            strict=True,
-                        )
-                    )
-                )
-                for window in policy.windows
+                window: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
+                for window, row in zip(policy.windows, found, strict=True)
             }
             now_ms = (past.start_s + hour * HOUR_S) * 1000
             for verdict in judge(
@@ -178,14 +175,21 @@ DAILY = Policy(
 )
 
 
-@given(st.integers(0, 2**32), st.sampled_from([20, 300, 5_000]), st.integers(1, 10))
-def test_law_nothing_that_judging_every_hour_says_is_missed(seed: int, volume: int, first: int) -> None:
+@given(st.integers(0, 2**32), st.sampled_from([20, 300, 5_000]), st.integers(1, 10), st.booleans())
+def test_law_nothing_that_judging_every_hour_says_is_missed(seed: int, volume: int, first: int, undated: bool) -> None:
     chance = np.random.default_rng(seed)
     counts = np.zeros((3, 30, len(FIELDS)), np.int64)
     for name in COUNTED_HOURLY:
         share = 1.0 if name in ("delivered", "fbl_delivered", "sent") else chance.choice([0.001, 0.01, 0.1])
         mean = volume * share * (chance.random((3, 30)) < 0.6)
         counts[..., FIELD_INDEX[name]] = chance.poisson(mean)
+    if undated:  # all that came late is of mail of an unknown time, in some hours
+        some = chance.random((3, 30)) < 0.5
+        for kind in KINDS:
+            its = counts[..., FIELD_INDEX["fbl_complained" if kind.mail == "fbl_delivered" else kind.fields[0]]]
+            for name in kind.fields:
+                if name == kind.undated or name.startswith("late_"):
+                    counts[..., FIELD_INDEX[name]] = some * its
     past = History(["acme", "acme", "rival"], ["customer", "stream:news", "customer"], BEGIN, first, counts)
 
     def key(each: Transition) -> tuple[str, str, str, int]:
