@@ -1,0 +1,76 @@
+"""Half an outage, a fleet of six, an abuser with more accounts than there are good customers: judged from the store."""
+
+import random
+from typing import NamedTuple
+
+import pytest
+
+from streams.incidents.stored import hours_left_out
+from tests.integration.streams.incidents.test_outage import HOUR_11, accused, mail
+from tests.support.api_client import DAY, HOUR, MINUTE, Row
+from tests.support.judging import Ground
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
+
+class Group(NamedTuple):
+    """So many customers; the failing share at gmail in the hour, and elsewhere; and whether they sent before."""
+
+    name: str
+    many: int
+    gmail: float
+    elsewhere: float
+    old: bool
+
+
+CASES = {
+    "half an outage": ([Group("good", 20, 0.5, 0.005, old=True), Group("bought", 3, 0.12, 0.12, old=False)], True),
+    "every eighth is refused": ([Group("good", 30, 0.13, 0.005, old=True)], True),
+    "a fleet of six": ([Group("good", 6, 1.0, 0.005, old=True)], True),
+    "an abuser with more accounts than there are good customers": (
+        [Group("good", 10, 0.005, 0.005, old=True), Group("bought", 60, 0.2, 0.2, old=False)],
+        False,
+    ),
+    "bought lists of good customers of long standing": (
+        [Group("good", 20, 0.005, 0.005, old=True), Group("bought", 6, 0.15, 0.15, old=True)],
+        False,
+    ),
+}
+
+
+def sent(who: str, at: int, count: int, gmail: float, elsewhere: float, chance: random.Random) -> list[Row]:
+    rows = []
+    for row in mail(who, at, count, 0, chance):
+        share = gmail if row.provider == "gmail" else elsewhere
+        bad = sum(chance.random() < share for _ in range(row.delivered))
+        rows.append(row._replace(delivered=row.delivered - bad, hard=bad))
+    return rows
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_good_ones_are_spared_and_bad_ones_found(ground: Ground, name: str) -> None:
+    groups, is_incident = CASES[name]
+    chance = random.Random(name)
+    who = {f"{group.name}{number:02}": group for group in groups for number in range(group.many)}
+    ground.put(
+        *(
+            row
+            for customer, group in who.items()
+            if group.old
+            for day in range(1, 6)
+            for row in sent(customer, HOUR_11 - day * DAY, 500, 0.005, 0.005, chance)
+        )
+    )
+    judge = ground.judge()
+    for minute in range(0, 50, 10):
+        ground.put(
+            *(
+                row
+                for customer, group in who.items()
+                for row in sent(customer, HOUR_11 + minute * MINUTE, 200, group.gmail, group.elsewhere, chance)
+            )
+        )
+        judge.judge_customers(who, (HOUR_11 + (minute + 10) * MINUTE) * 1000)
+    judge.refresh_incidents((HOUR_11 + 2 * HOUR + MINUTE) * 1000)
+    assert accused(ground) == {customer for customer in who if customer.startswith("bought")}
+    assert hours_left_out(ground.store) == ({("gmail", HOUR_11)} if is_incident else set())
