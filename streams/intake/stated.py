@@ -8,6 +8,7 @@ ANSWER_DAYS = 45
 #: For how many days after it was sent a message may still be delivered or given up. Senders try for five at most as a
 #: rule (RFC 5321 section 4.5.4.1), some for a week, and each host that forwards it anew.
 TRANSPORT_DAYS = 14
+_ALWAYS_MS = min(ANSWER_DAYS, TRANSPORT_DAYS) * DAY_MS
 _ANSWERS = frozenset({"complained", "unsubscribed"})
 
 
@@ -22,6 +23,8 @@ def stated_ms(event: MailEvent, time_ms: int) -> int:
     if not event.sent:
         return 0
     sent = epoch_ms(event.sent)
+    if 0 <= time_ms - sent <= _ALWAYS_MS and sent > 0:  # nearly all, and asked of every event that says it
+        return sent
     believed = sent > 0 and sent // MINUTE_MS <= time_ms // MINUTE_MS and time_ms - sent <= most_days(event) * DAY_MS
     return min(sent, time_ms) if believed else 0
 
