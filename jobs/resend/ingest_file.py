@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from jobs.resend.bad_records import BadRecord, BadRecords
-from schemas.event import MAX_EVENT_BYTES, MailEvent
+from schemas.event import MAX_EVENT_BYTES, MailEvent, epoch_ms
 from schemas.listing import BlocklistEvent
 from streams.adapt import (
     EVERY_FORMAT,
@@ -89,7 +89,8 @@ def read_events(stream: Readable, format_name: str, context: Context) -> Iterato
 def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Event | BadRecord]:
     """The same events, all moved in time by one span, so that the first is at `first_ms` (epoch ms, UTC).
 
-    For trying out old logs, such as the examples: ingest takes no events of long ago.
+    For trying out old logs, such as the examples: ingest takes no events of long ago. When mail was sent moves along,
+    since its outcomes are counted then.
     """
     shift: int | None = None
     for event in events:
@@ -97,6 +98,8 @@ def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Eve
             if shift is None:
                 shift = first_ms - event.time_ms
             event.time = event.time_ms + shift
+            if isinstance(event, MailEvent) and event.sent:
+                event.sent = epoch_ms(event.sent) + shift
         yield event
 
 

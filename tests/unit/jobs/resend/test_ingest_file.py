@@ -159,6 +159,16 @@ def test_moving_in_time_keeps_the_distances() -> None:
 # --- the examples ---
 
 
+def test_when_mail_was_sent_moves_with_its_outcomes() -> None:
+    """Else they would be counted where the old log has them."""
+    (given,) = read(canonical(0))
+    assert isinstance(given, MailEvent)
+    given.sent = given.time_ms - 60_000
+    (found,) = moved_to([given], 500_000)
+    assert isinstance(found, MailEvent)
+    assert (found.time_ms, found.sent) == (500_000, 440_000)
+
+
 def example(name: str) -> list[MailEvent]:
     (file,) = EXAMPLES.glob(f"{name}.*")
     with file.open("rb") as source:
