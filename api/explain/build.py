@@ -308,6 +308,7 @@ def _window(rule: Rule, window: str, subject: SubjectCounts, policy: Policy, at_
         rate=said.rate,
         lower=said.lower,
         upper=said.upper,
+        confidence=said.confidence,
         level=said.level,
     )
 

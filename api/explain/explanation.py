@@ -23,7 +23,8 @@ def numbers_of(metric: str, numerator: int, denominator: int) -> str:
 
 
 class WindowNumbers(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of a rule: what was counted, and the level that it opens by itself. `enough`: it has `min_volume`."""
+    """One window of a rule: what was counted, and the level that it opens by itself. `enough`: it has `min_volume`.
+    `confidence` (a ratio) is how sure the bounds are over all looks, which differs by the window's length."""
 
     window: str
     numerator: int
@@ -33,6 +34,7 @@ class WindowNumbers(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     lower: float
     upper: float
+    confidence: float
     level: Level
 
 

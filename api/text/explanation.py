@@ -134,7 +134,7 @@ def _window(rule: RuleExplained, window: WindowNumbers) -> str:
         uncertain = window.level == "good" and window.rate >= rule.threshold
         level = "good, since the rate is not certain to be above what is allowed" if uncertain else ""
         return f"{counted}: {own}, {amount(rule.metric, window.rate)}, {level or _level(window.level, rule)}"
-    interval = f"{rule.confidence * 100:g} % interval {percent(window.lower)} to {percent(window.upper)}"
+    interval = f"{window.confidence * 100:g} % interval {percent(window.lower)} to {percent(window.upper)}"
     return f"{counted}: {percent(window.rate)} ({interval}), {_level(window.level, rule)}"
 
 

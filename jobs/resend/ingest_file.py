@@ -14,8 +14,9 @@ from typing import Protocol
 import msgspec
 
 from jobs.resend.bad_records import BadRecord, BadRecords
-from schemas.event import MAX_EVENT_BYTES, MailEvent, epoch_ms
+from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
+from schemas.times import epoch_ms
 from streams.adapt import (
     EVERY_FORMAT,
     LISTING_FORMATS,
