@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pytest
 
 from streams.incidents.stored import hours_left_out
-from tests.integration.streams.incidents.test_outage import HOUR_11, accused, mail
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
+from tests.support.fleet import HOUR_11, accused, mail
 from tests.support.judging import Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")

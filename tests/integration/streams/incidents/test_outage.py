@@ -1,7 +1,7 @@
 """A provider refuses everybody for an hour: nobody who sends there is accused, and bought lists are still found."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,25 +11,14 @@ from schemas import policy
 from schemas.incident import IncidentEvent
 from streams.incidents.stored import hours_left_out, read_incidents
 from streams.incidents.watch import IncidentWatch
-from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.api_client import DAY, HOUR, MINUTE, Row
+from tests.support.fleet import HOUR_11, accused, mail
 from tests.support.judging import LOOP, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
-#: The hour of the outage is the whole one before `NOW` (12:34:56): its first minute, epoch s.
-HOUR_11 = NOW // HOUR * HOUR - HOUR
-SHARES = {"gmail": 0.46, "yahoo": 0.16, "outlook": 0.16, "icloud": 0.07, "other": 0.15}
 GOOD = [f"good{number:02}" for number in range(40)]
 BOUGHT = [f"bought{number}" for number in range(5)]
-
-
-def mail(customer: str, at: int, count: int, hard: float, chance: random.Random, failing: str = "") -> Iterator[Row]:
-    """So much mail of one minute, of which a share is hard; all of it at a provider that is failing."""
-    for provider, share in SHARES.items():
-        sent = round(count * share)
-        if sent:
-            bad = sent if provider == failing else sum(chance.random() < hard for _ in range(sent))
-            yield Row(at, delivered=sent - bad, hard=bad, provider=provider, customer=customer, stream="news")
 
 
 def history(chance: random.Random) -> list[Row]:
@@ -49,11 +38,6 @@ def minutes(first: int, last: int, chance: random.Random, failing: str = "gmail"
         for who, count, hard in (*((each, 70, 0.005) for each in GOOD), *((each, 200, 0.12) for each in BOUGHT))
         for row in mail(who, HOUR_11 + minute * MINUTE, count, hard, chance, failing if who in GOOD else "")
     ]
-
-
-def accused(ground: Ground) -> set[str]:
-    """Who was ever told to be excessive or worse."""
-    return {each.data.customer for each in ground.sent if each.data.level in ("excessive", "critical")}
 
 
 def open_now(ground: Ground) -> set[str]:

@@ -75,9 +75,7 @@ def sender(store: Store) -> Sender:
 
 
 @pytest.mark.parametrize("stated", [True, False], ids=["with sent", "without"])
-def test_newsletter_whose_last_recipients_are_given_up_after_three_days_accuses_nobody(
-    sender: Sender, stated: bool
-) -> None:
+def test_newsletter_given_up_in_part_after_three_days_accuses_nobody(sender: Sender, stated: bool) -> None:
     sender.events("delivered", evenly(39_600, START_MS, HOUR_MS))
     sender.events("bounced", evenly(160, START_MS, HOUR_MS), smtp_code=550, enhanced_status="5.1.1")
     sender.store_all(START_MS + HOUR_MS)

@@ -34,8 +34,11 @@ def opened(ground: Ground, at_ms: int = NOW_MS, *customers: str) -> list[tuple[s
 def test_stolen_account_is_seen_within_minutes_although_its_month_is_fine(ground: Ground) -> None:
     ground.put(*every_hour(100), *every_hour(100, customer="fine"))
     ground.put(Row(NOW - 2 * MINUTE, delivered=100, hard=70))
-    assert opened(ground, NOW_MS, "acme", "fine") == [("acme", "failure_burn", "warning")]
-    (alert,) = ground.sent
+    assert opened(ground, NOW_MS, "acme", "fine") == [
+        ("acme", "failure", "critical"),
+        ("acme", "failure_burn", "warning"),
+    ]
+    (alert,) = (each for each in ground.sent if each.data.rule == "failure_burn")
     assert (alert.data.window, alert.data.numerator) == ("1h", 70)
     assert "times the allowed pace" in alert.data.explanation
     assert [share.name for share in alert.data.evidence.providers] == ["yahoo"]
