@@ -161,11 +161,11 @@ class Deployment:
                 )
             time.sleep(LOOK_S)
 
-    def assert_exact(self, after: str = "") -> None:
+    def assert_exact(self, after: str = "", *, dated: bool = True) -> None:
         """Every count, the evidence, the dead letters and the listings are exactly what was sent. `after` says what
-        was done before."""
+        was done before; without `dated` in which minute late outcomes are counted does not matter."""
         with self.opened() as store:
-            wrong = differences(self.sent, store)
+            wrong = differences(self.sent, store, dated=dated)
         assert not wrong, f"{after}{': ' * bool(after)}{len(wrong):,} differences:\n{shown(wrong)}{self.said}"
 
     @contextlib.contextmanager

@@ -151,8 +151,10 @@ class Sent:
         return Counter(dict.fromkeys(self.negative, 1)) if DEDUPLICATED else self.negative
 
 
-def differences(sent: Sent, store: Store) -> list[str]:
+def differences(sent: Sent, store: Store, *, dated: bool = True) -> list[str]:
     """Every way in which counts, evidence, dead letters and listings differ from what was sent; empty: exact.
+
+    Without `dated` the minutes are added up: where late outcomes may be read before the delivery that dates them.
 
     Raises:
         StoreError: the store failed.
@@ -162,7 +164,7 @@ def differences(sent: Sent, store: Store) -> list[str]:
         found[dimension][customer, stream, class_, int(minute), value] = [int(each) for each in sums]
     wrong: list[str] = []
     for dimension, expected in sent.expected().items():
-        wrong += _differing(dimension, expected, found[dimension])
+        wrong += _differing(dimension, *(each if dated else _added_up(each) for each in (expected, found[dimension])))
     wrong += _wrong_ids("evidence", sent.evidence(), store.rows(EVIDENCE))
     bad = Counter({payload.decode(errors="replace"): number for payload, number in sent.bad.items()})
     wrong += _wrong_ids("dead letters", bad, store.rows(DEAD_LETTERS))
@@ -196,6 +198,16 @@ def _differing(dimension: str, expected: Sums, found: Sums) -> list[str]:
         sums = ", ".join(f"{name} {number:+,}" for name, number in zip(MEASURES, net, strict=True) if number)
         wrong.insert(0, f"{dimension}: {len(wrong):,} minutes differ; in sum {sums or 'nothing'}")
     return wrong
+
+
+def _added_up(sums: Sums) -> Sums:
+    """Without minutes, and without what is undated, which says that a minute is that of the outcome."""
+    total: Sums = {}
+    for (customer, stream, class_, _, value), numbers in sums.items():
+        known = total.setdefault((customer, stream, class_, 0, value), [0] * len(MEASURES))
+        for place, (name, number) in enumerate(zip(MEASURES, numbers, strict=True)):
+            known[place] += 0 if name.startswith("undated_") else number
+    return total
 
 
 def _wrong_ids(what: str, expected: Counter[str], rows: Iterable[Iterable[object]]) -> list[str]:
