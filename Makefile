@@ -13,7 +13,7 @@ MUTANTS := .venv-mutants
 MUTANTS_STAMP := $(MUTANTS)/.installed
 DEMO_ARGS ?=
 # Two processes; each has a store folder of its own, and one of them has Kafka (tests/conftest.py).
-PYTEST := -n 2 --dist loadgroup --durations=20
+PYTEST := -n 3 --dist loadgroup --durations=20
 TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60

@@ -40,7 +40,7 @@ from streams.monitor.agent import MOST_REST_S
 from streams.monitor.batch import BatchJudge
 from streams.monitor.queue import JudgeQueue
 from streams.subjects.arrays import FIELDS, Totals
-from streams.windows.cached_totals import LongWindows
+from streams.subjects.totals import LongWindows
 
 #: Days stored, and rows added to get there, for each number of customers. Recent days are denser than old ones.
 DAYS = (range(0, 1), range(1, 30), range(30, 365))

@@ -1,11 +1,17 @@
 """How figures, times and scopes are written for people. Pure."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from schemas.alert import AlertData
 from schemas.policy_metric import BURNS, COUNTED, SPIKE
 from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+
+#: So much of an answer is shown.
+SAMPLE_LENGTH = 300
+#: What stands before the domain of an address.
+ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 
 
 def percent(ratio: float) -> str:
@@ -58,3 +64,9 @@ def decided_by(data: AlertData) -> str:
     if data.kind == "overridden" and data.override is not None:
         return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
     return ""
+
+
+def masked(diagnostic: str) -> str:
+    """An answer of a receiving host in one line, shortened, and without the names of the addresses in it."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in diagnostic).split())
+    return ADDRESS.sub("*@", line)[:SAMPLE_LENGTH]

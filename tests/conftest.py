@@ -28,7 +28,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n 2 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
+    """With several processes (`-n 3 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
     share a fixture of their module, since each would start its own. Any other test goes to the process that is free.
 
     The largest groups are begun first, then the tests in the order of their folders; the quick ones of `unit` come

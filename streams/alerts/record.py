@@ -1,4 +1,4 @@
-"""The alerts and the states of their life, as they are stored and sent.
+"""The alerts and the states of their life, as they are stored and sent; and how customers were last shown.
 
 A state is stored together with the alerts that follow from it, then these are sent and acknowledged, then they and the
 state are stored as sent. An alert is never out without its state. A monitor that stops in between leaves both to the
@@ -12,11 +12,14 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Acknowledgement, AlertEvent
+from schemas.standing import stored_standing
 from schemas.times import utc_time
 from schemas.topics import REPUTATION_ALERTS
 from streams.alerts.lifecycle import AlertState, SubjectRule
+from streams.alerts.outcome import LastShown
 from streams.decisions.stored_overrides import ACKNOWLEDGED
 from streams.io.store import Store, portions
+from streams.subjects.arrays import StreamKey
 
 STATES = """
 SELECT customer, scope, rule, argMax(state, updated)
@@ -40,6 +43,17 @@ WHERE action = {acknowledged:String} AND customer IN {customers:Array(String)}
     AND audit.time <= fromUnixTimestamp64Milli({at:Int64})
 GROUP BY customer, subject
 """
+
+#: What the table of standings says of customers.
+STANDINGS = f"""
+SELECT customer, scope, {stored_standing("argMax(standing, standings.updated)")},
+    toUnixTimestamp64Milli(argMax(since, standings.updated)),
+    toUnixTimestamp64Milli(max(standings.updated)), argMax(policy_version, standings.updated),
+    argMax(volume, standings.updated), argMax(failure_rate, standings.updated), argMax(block_rate, standings.updated)
+FROM standings
+WHERE customer IN {{customers:Array(String)}}
+GROUP BY customer, scope
+"""  # noqa: S608 - made of texts of this project only
 
 #: The columns of `alerts` that are fields of the alert's data.
 ALERT_COLUMNS = (
@@ -89,6 +103,29 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
             else:
                 found.acknowledgements[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
     return found
+
+
+def last_shown(store: Store, customers: Sequence[str]) -> dict[StreamKey, LastShown]:
+    """How all subjects of customers were last shown.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {
+        (customer, scope): LastShown(
+            str(standing),
+            int(since),
+            int(time_ms),
+            str(version),
+            int(volume),
+            round(failures * volume),
+            round(blocks * volume),
+        )
+        for part in portions(store, customers)
+        for customer, scope, standing, since, time_ms, version, volume, failures, blocks in store.rows(
+            STANDINGS, {"customers": part}
+        )
+    }
 
 
 class AlertRecorder:

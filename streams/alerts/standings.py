@@ -4,7 +4,7 @@ A row is written at once when the standing or its reasons change. When only the 
 customer always do, it is written every `refresh_ms`: who looks at the table sees numbers that are at most so old.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,24 +13,13 @@ from numpy.typing import NDArray
 
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
-from schemas.scope import CUSTOMER
-from schemas.standing import stored_standing
 from schemas.times import utc_time
-from streams.alerts.outcome import LastShown, SubjectOutcome
-from streams.io.store import Store, portions
+from streams.alerts.outcome import SubjectOutcome
+from streams.alerts.record import last_shown
+from streams.io.store import Store
 from streams.judge.score import SCORES, scores
 from streams.judge.screen import finished, measured
 from streams.subjects.arrays import StreamKey, Subjects
-
-STANDINGS = f"""
-SELECT customer, scope, {stored_standing("argMax(standing, standings.updated)")},
-    toUnixTimestamp64Milli(argMax(since, standings.updated)),
-    toUnixTimestamp64Milli(max(standings.updated)), argMax(policy_version, standings.updated),
-    argMax(volume, standings.updated), argMax(failure_rate, standings.updated), argMax(block_rate, standings.updated)
-FROM standings
-WHERE customer IN {{customers:Array(String)}}
-GROUP BY customer, scope
-"""  # noqa: S608 - made of texts of this project only
 
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
@@ -69,8 +58,6 @@ class Standings:
         self._refresh_ms = refresh_ms
         self._most = most
         self._known: dict[StreamKey, LastWritten] = {}
-        self._read: dict[StreamKey, LastShown] = {}
-        self._read_of: frozenset[str] = frozenset()
 
     def show(self, rows: Rows, now_ms: int) -> list[tuple[str, int]]:
         """Write what is due. Returns the customers whose numbers are not written yet, each with the time (epoch ms)
@@ -82,9 +69,8 @@ class Standings:
         known = self._known
         numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
         befores = list(map(known.get, rows.subjects))
-        stored = self._stored(
-            sorted({key[0] for key, before in zip(rows.subjects, befores, strict=True) if before is None})
-        )
+        new = sorted({key[0] for key, before in zip(rows.subjects, befores, strict=True) if before is None})
+        stored = {} if not new else last_shown(self._store, new)
         writing, owed = _Writing(), []
         for place, (key, before, standing, reasons, shown) in enumerate(
             zip(rows.subjects, befores, rows.standings, rows.reasons, numbers, strict=True)
@@ -102,7 +88,6 @@ class Standings:
                     writing.since.append(before[1])
                 else:
                     owed.append((key[0], before[3] + self._refresh_ms))
-        self._read, self._read_of = {}, frozenset()
         if writing.places:
             self._write(rows, writing, now_ms)
             for place, since_ms in zip(writing.places, writing.since, strict=True):
@@ -117,40 +102,6 @@ class Standings:
     def forget(self) -> None:
         """Another monitor may have written since."""
         self._known.clear()
-
-    def last_shown(self, customers: Collection[str], batch: Sequence[str]) -> dict[StreamKey, LastShown]:
-        """What the table says of all subjects of these customers, which are some of a batch that is shown next.
-
-        It is asked once for them and for all others that `show` will have to ask for.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        known = self._known
-        new = {customer for customer in batch if (customer, CUSTOMER) not in known} if customers else set()
-        return self._asked(sorted(new.union(customers)))
-
-    def _stored(self, customers: Sequence[str]) -> dict[StreamKey, LastShown]:
-        return self._read if self._read_of.issuperset(customers) else self._asked(customers)
-
-    def _asked(self, customers: Sequence[str]) -> dict[StreamKey, LastShown]:
-        self._read = {
-            (customer, scope): LastShown(
-                str(standing),
-                int(since),
-                int(time_ms),
-                str(version),
-                int(volume),
-                round(failures * volume),
-                round(blocks * volume),
-            )
-            for part in portions(self._store, customers)
-            for customer, scope, standing, since, time_ms, version, volume, failures, blocks in self._store.rows(
-                STANDINGS, {"customers": part}
-            )
-        }
-        self._read_of = frozenset(customers)
-        return self._read
 
     def _write(self, rows: Rows, writing: _Writing, now_ms: int) -> None:
         places, count = writing.places, len(writing.places)

@@ -10,9 +10,8 @@ from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_rule import Rule, Rung
-from streams.judge.burn import spending
 from streams.judge.certainty import bar_of, reaches
-from streams.judge.verdict import NOTHING, RANK, judge, measured
+from streams.judge.verdict import NOTHING, RANK, judge, measured, spending
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

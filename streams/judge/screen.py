@@ -93,7 +93,7 @@ def _burning(
         n, d = top[:, place_of[window]], bottom[:, place_of[window]]
         enough &= d >= least
         reached &= np.minimum(n, d) / np.maximum(d, 1) >= rule.allowed
-        # The same arithmetic as in `burn.spending`.
+        # The same arithmetic as in `verdict.spending`.
         reached &= np.minimum(n, d) / np.maximum(np.maximum(period, d), 1) * rule.paces[window] >= rule.thresholds[0]
     return reached & enough, enough
 

@@ -344,3 +344,17 @@ def _write(store: Store, listings: Sequence[CausedListing], now_ms: int) -> None
             "updated": [utc_time(now_ms)] * len(listings),
         },
     )
+
+
+def about(listing: CausedListing, customer: str) -> str:
+    """A listing as evidence against `customer`, who may read it: its own part in it, and nobody else's name."""
+    said = f"{listing.resource} on {listing.zone} ({listing.weight})"
+    own = next((each for each in listing.causes if each.customer == customer), None)
+    if own is None:
+        return said
+    if listing.attributed == "dedicated":
+        return f"{said}: used by this customer alone" if own.share else said
+    return (
+        f"{said}: shared by {listing.users:,}, this customer's share of the causes {own.share:.2f} ({own.complaints:,} "
+        f"complaints, {own.invalid:,} invalid recipients, {own.blocked:,} refusals of {own.volume:,} mails in 48 h)"
+    )

@@ -36,7 +36,7 @@ from streams.alerts.outcome import (
     subject_outcome,
     with_open_alerts,
 )
-from streams.alerts.record import AlertRecorder, Lives, read_lives
+from streams.alerts.record import AlertRecorder, Lives, last_shown, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Standings, rows_of
 from streams.incidents.watch import IncidentWatch
@@ -140,6 +140,7 @@ class BatchJudge:
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
+        self._windows.leave_out(self._incidents.leaves_out)
         self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, everything=True)
         self._pools = [
             Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
@@ -185,6 +186,7 @@ class BatchJudge:
             StoreError: the store failed; look again later.
         """
         changed = self._incidents.refresh(now_ms)
+        self._windows.leave_out(self._incidents.leaves_out)
         if not changed:
             return set()
         self._windows.forget()
@@ -194,7 +196,6 @@ class BatchJudge:
 
     def _decided(self, wanted: Sequence[str], now_ms: int) -> "_Decided":
         """What judging makes of customers (sorted); nothing is stored."""
-        self._windows.leave_out(self._incidents.leaves_out)
         counted, again = self._windows.read(wanted, now_ms)
         subjects = counted.of_scopes(self.policy.scopes)
         lives = read_lives(self._store, wanted, now_ms)
@@ -281,7 +282,7 @@ class BatchJudge:
                     reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
         late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms) if reopening else ()
         return BatchContext(
-            self._standings.last_shown(opening, wanted),
+            last_shown(self._store, sorted(opening)),
             lives.acknowledgements,
             frozenset(late),
             self._incidents.name,

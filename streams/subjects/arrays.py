@@ -1,7 +1,7 @@
 """Subjects as arrays: what was counted for many customers and streams over several windows. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import ne
 from typing import NamedTuple
@@ -20,6 +20,9 @@ FIELD_INDEX = {name: place for place, name in enumerate(FIELDS)}
 #: The fields of a customer's own listings, by the weight of the list: how many, and for how many seconds.
 LISTINGS_OF = {weight: FIELD_INDEX[f"listings_{weight}"] for weight in WEIGHTS}
 LISTED_S_OF = {weight: FIELD_INDEX[f"listed_s_{weight}"] for weight in WEIGHTS}
+
+#: Outcomes of mail of an unknown time.
+_UNDATED = [place for name, place in FIELD_INDEX.items() if name.startswith(("undated_", "fbl_undated_"))]
 
 Counts = NDArray[np.int64]
 #: Customer and stream.
@@ -66,6 +69,20 @@ class Subjects:
             self.counts[rows],
             {place: self.baselines[row] for place, row in enumerate(rows) if row in self.baselines},
             {group: counts[rows] for group, counts in self.by_provider.items()},
+        )
+
+    @property
+    def undated(self) -> bool:
+        """Whether any outcome is of mail of an unknown time."""
+        return any(counts[..., _UNDATED].any() for counts in (self.counts, *self.by_provider.values()))
+
+    def first(self, windows: int) -> "Subjects":
+        """With so many of their windows only."""
+        return replace(
+            self,
+            windows=self.windows[:windows],
+            counts=self.counts[:, :windows],
+            by_provider={group: counts[:, :windows] for group, counts in self.by_provider.items()},
         )
 
     def one(self, place: int) -> SubjectCounts:

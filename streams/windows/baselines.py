@@ -10,13 +10,10 @@ import numpy as np
 from schemas.counts import VolumeBaseline, finished_sql
 from schemas.times import HOUR_S
 from streams.io.store import Store, portions
-from streams.judge.screen import finished
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects.arrays import Counts, StreamKey, Subjects
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import scopes_of
-
-WINDOW = "1h"
 
 #: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
 VOLUMES = f"""
@@ -47,16 +44,14 @@ Found = dict[StreamKey, VolumeBaseline]
 class Baselines:
     """Reads and keeps them. One thread at a time."""
 
-    def __init__(self, store: Store, least: int) -> None:
-        """`least`: from so many recipients in the last hour on somebody is judged by it."""
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._least = least
         self._hour = 0
         self._read: set[str] = set()
         self._found: Found = {}
 
-    def of(self, subjects: Subjects, now_ms: int) -> Mapping[int, VolumeBaseline]:
-        """By the places of subjects; of those only whose last hour is large enough and who have a history.
+    def of(self, subjects: Subjects, rows: Sequence[int], now_ms: int) -> Mapping[int, VolumeBaseline]:
+        """By the places of subjects, of those at `rows` who have a history.
 
         Raises:
             StoreError: the store failed.
@@ -65,8 +60,6 @@ class Baselines:
         if hour != self._hour:
             self.forget()
             self._hour = hour
-        volumes = finished(subjects.counts[:, subjects.windows.index(WINDOW)])
-        rows = np.flatnonzero(volumes >= self._least).tolist()
         unread = {subjects.customers[row] for row in rows} - self._read
         if unread:
             self._found |= read_baselines(self._store, sorted(unread), now_ms)

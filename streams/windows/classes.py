@@ -13,8 +13,7 @@ from schemas.event import StreamClass
 from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
-from streams.subjects.totals import read_totals
-from streams.windows.cached_totals import CachedTotals
+from streams.subjects.totals import CachedTotals, read_totals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
 

@@ -15,19 +15,22 @@ from schemas.policy import Policy
 from schemas.policy_metric import DEFAULT_LEAST_MAIL, Metric
 from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.io.store import Store
+from streams.judge.screen import finished
 from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import ListingInterval, read_listings
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
-from streams.subjects.totals import read_totals
+from streams.subjects.totals import CachedTotals, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
-from streams.windows.cached_totals import CachedTotals
 from streams.windows.classes import ClassWindows
 from streams.windows.providers import Group, ProviderWindows
 from streams.windows.sub_accounts import with_sub_accounts
+
+#: The window of which what is usual at this time of day is known.
+SPIKE_WINDOW = "1h"
 
 
 class Windows:
@@ -82,7 +85,8 @@ class Windows:
             ClassWindows(store, self._lengths, feedback_loop, keep_ms, most, everything=everything) if classes else None
         )
         self._own_listings = OwnListings(store, own_weights)
-        self._baselines = None if spike_from is None else Baselines(store, spike_from)
+        self._spike_from = spike_from
+        self._baselines = None if spike_from is None else Baselines(store)
 
     @classmethod
     def for_policy(
@@ -143,11 +147,12 @@ class Windows:
             add_attributed(found, self._lengths, attributed, now_ms)
         if self._classes is not None:
             found = self._classes.added(found, now_ms)
-        if self._baselines is not None:
-            found = replace(found, baselines=self._baselines.of(found, now_ms))
+        if self._baselines is not None and (rows := self._large_now(found)):
+            found = replace(found, baselines=self._baselines.of(found, rows, now_ms))
         if self._by_provider is not None:
             found = replace(found, by_provider=self._by_provider.of(found, now_ms))
-        return undated.judged(found, self._lengths, self._windows), again
+        found = undated.judged(found, self._lengths, self._windows) if found.undated else found.first(self._windows)
+        return found, again
 
     def leave_out(self, wanted: bool) -> None:
         """Whether mail of incidents is left out from now on; where there is none, reading is faster without asking."""
@@ -165,6 +170,13 @@ class Windows:
             self._classes.forget()
         if self._baselines is not None:
             self._baselines.forget()
+
+    def _large_now(self, found: Subjects) -> list[int]:
+        """The places of those whose last hour is large enough to be a spike; mostly there is none."""
+        if self._spike_from is None or not len(found):
+            return []
+        volumes = finished(found.counts[:, found.windows.index(SPIKE_WINDOW)])
+        return np.flatnonzero(volumes >= self._spike_from).tolist()
 
     def _totals(
         self, customers: Sequence[str], places: Sequence[int], listings: Sequence[ListingInterval], now_ms: int

@@ -7,8 +7,7 @@ import numpy as np
 from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
 from streams.subjects.scopes import scopes_of
-from streams.subjects.totals import read_totals
-from streams.windows.cached_totals import CachedTotals
+from streams.subjects.totals import CachedTotals, read_totals
 
 #: Names of mailbox providers.
 Group = tuple[str, ...]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import Baseline, Evidence
-from streams.alerts.evidence import SAMPLE_LENGTH, collect, masked
-from streams.alerts.evidence_history import began
+from schemas.wording import SAMPLE_LENGTH, masked
+from streams.alerts.evidence import began, collect
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import LOOP, NOW_MS, WINDOWS, Ground
 

@@ -8,7 +8,7 @@ from api.explain.build import explain
 from api.text.explanation import lines
 from schemas import policy
 from schemas.policy_metric import window_ms
-from streams.windows.baselines import VOLUMES, Baselines, read_baselines
+from streams.windows.baselines import VOLUMES, read_baselines
 from streams.windows.current import Windows
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import LOOP, NOW_MS, Counting, Ground
@@ -116,9 +116,9 @@ def test_what_is_read_is_what_was_counted(ground: Ground, seed: int) -> None:
 
 def test_small_hours_are_not_measured(ground: Ground) -> None:
     ground.put(*every_hour(300))
-    subjects, _ = Windows(ground.store, LENGTHS, LOOP, 0, 0).read(["acme"], NOW_MS)
-    assert Baselines(ground.store, 1_000).of(subjects, NOW_MS) == {}
-    assert set(Baselines(ground.store, 100).of(subjects, NOW_MS)) == {0}
+    for least, measured in ((1_000, set()), (100, {0})):
+        subjects, _ = Windows(ground.store, LENGTHS, LOOP, 0, 0, spike_from=least).read(["acme"], NOW_MS)
+        assert set(subjects.baselines) == measured
 
 
 def test_explanation_tells_what_is_usual_and_what_burns(ground: Ground) -> None:
