@@ -17,9 +17,10 @@ PYTEST := -n 3 --dist loadgroup --durations=20
 TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
+VERDICTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-quick docs lock schemas clean
+.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-quick verdicts docs lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -69,6 +70,10 @@ bench-quick: $(DEVELOPMENT) ## a small trial of the same, without other stream p
 	$(BIN)/python -m benchmarks.scaling --trial --events 100000 --repeats 1
 	$(BIN)/python -m benchmarks.memory --trial --customers 5000
 	$(BIN)/python -m benchmarks.report --folder target/bench-quick
+
+verdicts: $(DEVELOPMENT) ## whom verdicts accuse and miss, on made-up fleets, and benchmarks/RESULTS.md again (a quarter of an hour)
+	$(BIN)/python -m benchmarks.verdicts $(VERDICTS_ARGS)
+	$(BIN)/python -m benchmarks.report
 
 schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables as they stand and the dashboard
 	$(BIN)/python -m jobs.setup.topics schemas

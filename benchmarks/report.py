@@ -144,6 +144,20 @@ def figures(result: Result, _folder: Path) -> Iterator[str]:
     )
 
 
+def verdicts(result: Result, _folder: Path) -> Iterator[str]:
+    """Whether verdicts may be believed: a table for each question."""
+    yield (
+        "Made-up fleets whose truth is known, judged by the built-in policy through the product's own functions "
+        "(`benchmarks/verdicts/`, with the sources of its parameters; `make verdicts` repeats it). Good senders: 60 "
+        "days, looked at every 5 minutes, every true rate at most half of the mildest threshold, as many of each size "
+        "as of the others; each is two months. Bad ones: looked at every minute; found is excessive or worse, unless "
+        "it says otherwise."
+    )
+    for heading, some in groupby(result.figures, lambda figure: figure.name.partition(": ")[0]):
+        rows = [(each.name.partition(": ")[2], f"**{number(each.value)}** {each.unit}", each.note) for each in some]
+        yield table((heading, "", ""), rows)
+
+
 Section = Callable[[Result, Path], Iterator[str]]
 #: Heading and section of each benchmark, in the order of the report.
 SECTIONS: dict[str, tuple[str, Section]] = {
@@ -151,6 +165,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "scaling": ("Several processes", scaling),
     "memory": ("Memory with very many customers", memory),
     "reach": ("Everything in one process, and how late an alert is", figures),
+    "verdicts": ("Verdicts", verdicts),
     "startup": ("How long commands take to start", figures),
 }
 

@@ -1,0 +1,98 @@
+"""What was found, as the report keeps it: a name that begins with its table's, a value, in words what is behind it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from math import exp, isfinite, isnan, lgamma, log
+
+from benchmarks.results import Figure
+from benchmarks.verdicts import parameters as p
+from benchmarks.verdicts.bad import Seen, Table
+from benchmarks.verdicts.good import Found, Tally
+from benchmarks.verdicts.steady import Flagged, Until
+
+PER = 10_000
+MONTHS = "a month, per 10,000"
+
+
+def of_good(found: Found) -> Iterator[Figure]:
+    """Good senders who were flagged, by size and sending, and by what."""
+    yield from _tallied("good senders", "all", found.of())
+    yield from _tallied("good senders", "those above 100,000 recipients", found.of(p.LARGE))
+    for (size, sending), tally in found.ours.items():
+        yield from _tallied("good senders by size and sending", f"{size}, {sending}", tally, both=False)
+    for (rule, window, level), number in Counter(
+        (flag.rule, flag.window, flag.level) for *_, flag in found.flags
+    ).most_common():
+        yield Figure(name=f"good senders: flagged by {rule} ({window})", value=number, unit=f"months, {level}")
+    for name, tally in found.others.items():
+        yield from _tallied("good senders, others", name, tally)
+        yield from _tallied("good senders, others", f"{name}, above 100,000", found.others_large[name])
+
+
+def of_bad(table: Table, snowshoe: Seen) -> Iterator[Figure]:
+    """How many were found within the hour, and what was sent until then."""
+    for kind, by_judge in table.items():
+        ours = by_judge["ours"]
+        others = "; ".join(f"{name} {_said(seen)}" for name, seen in by_judge.items() if name != "ours")
+        yield Figure(name=f"bad senders: {kind}", value=ours.volume, unit="recipients until", note=_said(ours))
+        yield Figure(name=f"bad senders, others: {kind}", value=ours.of, unit="each", note=others)
+    yield Figure(
+        name="bad senders: snowshoe, 30 accounts of 45 a day on one pool or From domain, 12 % unknown",
+        value=snowshoe.volume,
+        unit="recipients until",
+        note=_said(snowshoe),
+    )
+
+
+def of_steady(flagged: Iterable[Flagged], until: Iterable[Until]) -> Iterator[Figure]:
+    """Who is flagged near a threshold, and how soon above it."""
+    for each in flagged:
+        yield Figure(
+            name=f"steady senders below a threshold: {each.threshold.metric} {each.threshold.rate:.1%}, "
+            f"{each.a_day:,} a day, at {each.times:g} of it",
+            value=100 * each.ours / each.senders,
+            unit="% flagged in 30 days",
+            note=f"of {each.senders}; as at 1006786 {each.formerly / each.senders:.0%}",
+        )
+    for one in until:
+        compared = one.ours / one.formerly if isfinite(one.ours) and isfinite(one.formerly) else float("nan")
+        yield Figure(
+            name=f"steady senders above a threshold: {one.threshold.metric} {one.threshold.rate:.1%}, "
+            f"{one.a_day:,} a day, at {one.times:g} times, {'after a good month' if one.turned else 'from the start'}",
+            value=one.ours if isfinite(one.ours) else -1,
+            unit="recipients until" if isfinite(one.ours) else "(most not within 30 days)",
+            note=f"as at 1006786 {one.formerly:,.0f}" + ("" if isnan(compared) else f": {compared:.1f} times"),
+        )
+
+
+def highest_rate(seen: int, of: int, confidence: float = 0.95) -> float:
+    """The highest rate (a ratio) that goes with so few, with this confidence: 3 / n for none (the rule of three)."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        rate = (low + high) / 2
+        if _at_most(seen, of * rate) > 1 - confidence:
+            low = rate
+        else:
+            high = rate
+    return high
+
+
+def _at_most(seen: int, expected: float) -> float:
+    """The chance of at most so many where so many are expected (Poisson)."""
+    return sum(exp(n * log(expected) - expected - lgamma(n + 1)) for n in range(seen + 1)) if expected > 0 else 1.0
+
+
+def _tallied(table: str, what: str, tally: Tally, *, both: bool = True) -> Iterator[Figure]:
+    for name, number in (("suspended", tally.suspended), ("any level", tally.flagged)):
+        if number or both:
+            note = f"{number} of {tally.months:,} months; at most {PER * highest_rate(number, tally.months):.1f} (95 %)"
+            yield Figure(
+                name=f"{table}: {what}, {name}", value=PER * number / max(tally.months, 1), unit=MONTHS, note=note
+            )
+
+
+def _said(seen: Seen) -> str:
+    if not seen.found:
+        return f"0 of {seen.of}"
+    after = f"{seen.minutes:,.0f} min" if seen.minutes < 600 else f"{seen.minutes / 1440:.1f} days"
+    return f"{seen.found} of {seen.of}, {seen.within_hour} within the hour, median {seen.volume:,.0f} in {after}"
