@@ -1,25 +1,26 @@
 """How long commands take to start, beside a bare `python -c pass`, and what memory they take.
 
     python -m benchmarks.startup
+    python -m benchmarks.startup --before COMMIT
 
 Each command is run in its turn, round after round, so that whatever else the machine does meets all of them. The
-smallest time counts: it is the one with the least of that in it. `repmon alerts` asks a `repmon up` in which a few
-customers were simulated.
+smallest time counts: it is the one with the least of that in it. `repmon alerts` asks a `repmon up` of its own, to
+which the mail of a few customers was sent.
 
 Beside the interpreter that runs this, in which the project may be installed for editing, it is measured in an
-environment of its own with the wheel installed: without the finder that an editable install loads at each start.
+environment of its own with the wheel installed: without the finder that an editable install loads at each start. With
+`--before` an earlier commit is measured too, as a wheel, in the same rounds.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,13 +29,12 @@ import msgspec
 from benchmarks import results
 from benchmarks.measure import cores
 from benchmarks.results import Figure
-from jobs.embedded.folder import RUNNING
 from schemas.policy import default_file
 
 ROUNDS = 20
 BARE = "python -c pass"
 ROOT = Path(__file__).parents[1]
-#: So many alerts are printed.
+#: So many alerts there are at least before they are asked for.
 ALERTS = 10
 #: How long `up` may take to be reached, and to send them, in s.
 UP_S = 180.0
@@ -53,6 +53,18 @@ print(json.dumps([took, used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitst
 """
 
 
+class Install(NamedTuple):
+    """One installed version: the folder of its `python` and `repmon`, and that of its running `up`."""
+
+    name: str
+    scripts: Path
+    data: Path
+
+    def command(self, *words: str) -> list[str]:
+        """A command of it, on its data folder."""
+        return ["/usr/bin/env", f"REPMON_EMBEDDED__DATA={self.data}", str(self.scripts / "repmon"), *words]
+
+
 class Took(NamedTuple):
     """The least that one command took: seconds on the clock, seconds of processor time, bytes of resident memory."""
 
@@ -61,26 +73,29 @@ class Took(NamedTuple):
     peak_bytes: int
 
 
-def commands(scripts: Path, data: Path) -> dict[str, list[str]]:
-    """What is measured, each as its arguments; `scripts` is the folder of the interpreter and of `repmon`."""
-    repmon = str(scripts / "repmon")
+#: By install and command.
+Least = dict[tuple[str, str], Took]
+
+
+def commands(install: Install) -> dict[str, list[str]]:
+    """What is measured, each as its arguments. The bare interpreter too is begun by `env`."""
     return {
-        BARE: [str(scripts / "python"), "-c", "pass"],
-        "repmon --help": [repmon, "--help"],
-        "repmon --version": [repmon, "--version"],
-        "repmon policy check": [repmon, "policy", "check", str(default_file())],
-        "repmon alerts": [repmon, "--data", str(data), "alerts", "--limit", str(ALERTS)],
+        BARE: ["/usr/bin/env", f"REPMON_EMBEDDED__DATA={install.data}", str(install.scripts / "python"), "-c", "pass"],
+        "repmon --help": install.command("--help"),
+        "repmon policy check": install.command("policy", "check", str(default_file())),
+        "repmon alerts": install.command("alerts"),
     }
 
 
-def measured(asked: dict[str, list[str]], rounds: int, folder: Path) -> dict[str, Took]:
-    """The least that each took in so many rounds, run in `folder`."""
-    least: dict[str, Took] = {}
+def measured(installs: Sequence[Install], rounds: int, folder: Path) -> Least:
+    """The least that each command of each install took in so many rounds, run in `folder`."""
+    least: Least = {}
+    asked = {(each.name, name): words for each in installs for name, words in commands(each).items()}
     for _ in range(rounds + 1):  # the first fills the caches of the file system, and of compiled modules
-        for name, words in asked.items():
+        for which, words in asked.items():
             took = once(words, folder)
-            known = least.get(name, took)
-            least[name] = Took(
+            known = least.get(which, took)
+            least[which] = Took(
                 min(known.seconds, took.seconds),
                 min(known.cpu_seconds, took.cpu_seconds),
                 min(known.peak_bytes, took.peak_bytes),
@@ -103,8 +118,8 @@ def once(words: Sequence[str], folder: Path) -> Took:
 
 
 @contextmanager
-def running(scripts: Path, data: Path) -> Iterator[None]:
-    """A `repmon up` on this data folder, with alerts in it.
+def running(install: Install) -> Iterator[None]:
+    """A `repmon up` of it, with alerts.
 
     Raises:
         RuntimeError: it does not start, or ends.
@@ -114,90 +129,95 @@ def running(scripts: Path, data: Path) -> Iterator[None]:
         "REPMON_EMBEDDED__STORE_PORT": "0",
         "REPMON_API__PORT": "0",
     }
-    words = [str(scripts / "repmon"), "up", "--data", str(data)]
-    up = subprocess.Popen(words, cwd=data.parent, env=environment, stdout=subprocess.DEVNULL)
+    folder = install.data.parent
+    up = subprocess.Popen(install.command("up"), cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     try:
-        wait_for(up, data / RUNNING)
-        simulate = ["--data", str(data), "simulate", "--customers", "200", "--messages", "100000", "--rate", "0"]
-        subprocess.run([words[0], *simulate], cwd=data.parent, check=True, stdout=subprocess.DEVNULL)
-        wait_for_alerts(words[0], data)
+        wait_for_alerts(up, install, 0)
+        simulate = ["simulate", "--customers", "200", "--messages", "100000", "--rate", "0"]
+        subprocess.run(install.command(*simulate), cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        wait_for_alerts(up, install, ALERTS)
         yield
     finally:
         up.terminate()
         up.wait(60)
 
 
-def wait_for(up: "subprocess.Popen[bytes]", file: Path) -> None:
-    """Wait until `up` says where it can be reached."""
-    deadline = time.monotonic() + UP_S
-    while not file.exists():
-        if up.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("repmon up did not start")
-        time.sleep(0.1)
+def wait_for_alerts(up: "subprocess.Popen[bytes]", install: Install, wanted: int) -> None:
+    """Wait until there are so many to be printed.
 
-
-def wait_for_alerts(repmon: str, data: Path) -> None:
-    """Wait until there is something to be printed."""
+    Raises:
+        RuntimeError: there never are.
+    """
     deadline = time.monotonic() + UP_S
     while time.monotonic() < deadline:
-        told = subprocess.run([repmon, "--data", str(data), "alerts"], capture_output=True, check=True).stdout
-        if told.count(b"\n") >= ALERTS:
+        if up.poll() is not None:
+            raise RuntimeError("repmon up did not start")
+        told = subprocess.run(install.command("alerts"), capture_output=True, cwd=install.data.parent, check=False)
+        if told.returncode == 0 and told.stdout.count(b"\n") >= wanted:
             return
-    raise RuntimeError(f"no {ALERTS} alerts were sent")
+        time.sleep(0.2)
+    raise RuntimeError(f"no {wanted} alerts were sent")
 
 
-@contextmanager
-def wheel_installed() -> Iterator[Path]:
-    """The scripts of an environment with a wheel of the project, which uses the packages that are installed here."""
-    with tempfile.TemporaryDirectory(prefix="repmon-startup-") as folder:
-        here = Path(folder)
-        source = here / "source"  # a build leaves files among what it builds from, and takes those of another in
-        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "target", "tests", "*.egg-info"))
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, str(source)]
-        subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
-        (wheel,) = here.glob("*.whl")
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(here / "venv")], check=True)
-        python = here / "venv" / "bin" / "python"
-        subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
-        packages = here / "venv" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-        (packages / "packages-of-the-project.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-        yield python.parent
+def wheel_installed(folder: Path, commit: str) -> Path:
+    """The scripts of an environment with a wheel of the project at a commit, which uses the packages that are installed
+    here."""
+    source = folder / "source"
+    source.mkdir(parents=True)
+    archive = folder / "source.tar"
+    subprocess.run(["git", "archive", "--output", str(archive), commit], cwd=ROOT, check=True)
+    subprocess.run(["tar", "-xf", str(archive), "-C", str(source)], check=True)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
+    packages = folder / "venv" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (packages / "packages-of-the-project.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return python.parent
 
 
-def figures(least: dict[str, Took], how: str) -> Iterator[Figure]:
+def figures(least: Least) -> Iterator[Figure]:
     """What is kept of it."""
-    bare = least[BARE]
-    for name, took in least.items():
+    for (how, name), took in least.items():
         note = f"{took.peak_bytes / 1e6:.0f} MB, {took.cpu_seconds * 1000:.0f} ms of processor time; {how}"
         yield Figure(name=name, value=took.seconds * 1000, unit="ms", note=note)
         if name != BARE:
-            yield Figure(name=f"{name} / {BARE}", value=took.seconds / bare.seconds, unit="times", note=how)
+            times = took.seconds / least[how, BARE].seconds
+            yield Figure(name=f"{name} / {BARE}", value=times, unit="times", note=how)
 
 
-def measure(rounds: int) -> list[Figure]:
-    """Both installs, one after the other."""
-    scripts = Path(sys.executable).parent
-    with tempfile.TemporaryDirectory(prefix="repmon-startup-") as folder:
-        data = Path(folder) / "data"
-        with running(scripts, data):
-            found = list(figures(measured(commands(scripts, data), rounds, data.parent), "installed here"))
-            with wheel_installed() as wheel:
-                found += figures(measured(commands(wheel, data), rounds, data.parent), "installed from a wheel")
-    return found
+def measure(rounds: int, before: str) -> list[Figure]:
+    """All installs, in the same rounds."""
+    with tempfile.TemporaryDirectory(prefix="repmon-startup-") as name, ExitStack() as stack:
+        folder = Path(name)
+        installs = [
+            Install("installed here", Path(sys.executable).parent, folder / "data-here"),
+            Install("installed from a wheel", wheel_installed(folder / "wheel", "HEAD"), folder / "data-wheel"),
+        ]
+        if before:
+            scripts = wheel_installed(folder / "before", before)
+            installs.append(Install(f"a wheel of {before}", scripts, folder / "data-before"))
+        for each in installs:
+            stack.enter_context(running(each))
+        return list(figures(measured(installs, rounds, folder)))
 
 
 def main() -> None:
     """Measure, print and save."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=ROUNDS)
+    options.add_argument("--before", default="", metavar="COMMIT", help="measure this commit too")
     options.add_argument("--trial", action="store_true", help="leave no file among the results")
     given = options.parse_args()
-    found = measure(given.rounds)
-    results.save("startup", "python -m benchmarks.startup", figures=found, trial=given.trial)
+    found = measure(given.rounds, given.before)
+    command = "python -m benchmarks.startup" + (f" --before {given.before}" if given.before else "")
+    results.save("startup", command, figures=found, trial=given.trial)
     print(f"start-up, the least of {given.rounds} rounds, {cores()}")
     for each in found:
-        print(f"  {each.name:<40} {each.value:>8,.1f} {each.unit:<6} {each.note}")
+        print(f"  {each.name:<38} {each.value:>8,.1f} {each.unit:<6} {each.note}")
 
 
 if __name__ == "__main__":

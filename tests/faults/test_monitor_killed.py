@@ -2,10 +2,11 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
+from schemas.alert import AlertEvent
 from schemas.event import MailEvent
 from schemas.times import utc_now_ms
 from tests.faults.checks import levels, unknown_levels
@@ -57,10 +58,9 @@ def test_alerts_of_a_monitor_killed_again_and_again_are_those_of_an_undisturbed_
     await_all_judged(deployment)
 
     sent = alerts(deployment.kafka)[len(undisturbed) :]
-    ids = {each.id for each in undisturbed}
-    assert {each.id for each in sent} == ids
+    assert said(sent) == said(undisturbed)
     with deployment.opened() as store:
-        assert {str(id_) for (id_,) in store.rows(STORED_IDS)} == ids
+        assert {str(id_) for (id_,) in store.rows(STORED_IDS)} == {each.id for each in undisturbed}
     assert not unknown_levels(deployment)
 
 
@@ -95,6 +95,14 @@ def test_customer_counted_just_before_the_worker_stops_is_judged_by_what_was_cou
         if part:
             assert worker.stop() == 0, deployment.said
         await_volume(deployment, 300 * (part + 1))
+
+
+def said(alerts_sent: Iterable[AlertEvent]) -> dict[str, tuple[object, ...]]:
+    """What each alert says, by its id."""
+    return {
+        each.id: (each.type, each.data.customer, each.data.scope, each.data.rule, each.data.level, each.data.window)
+        for each in alerts_sent
+    }
 
 
 def bounces(deployment: Deployment, part: int, *, of: int, hard: int) -> None:
