@@ -54,14 +54,16 @@ class IncidentWatch:
         #: A short name of that; empty where nothing is left out.
         self.name = ""
 
-    def refresh(self, now_ms: int) -> frozenset[ProviderHour]:
+    def refresh(self, now_ms: int, *, alarmed: bool = False) -> frozenset[ProviderHour]:
         """Look again, unless it was looked a moment ago; returns the provider-hours that are left out since, and those
-        that are not any more.
+        that are not any more. Where somebody is `alarmed`, it must be known now: the last look may be older than what
+        they are judged by.
 
         Raises:
             StoreError: the store failed; look again later.
         """
-        if self._loaded and 0 <= now_ms - self._looked_ms < max(LEAST_APART_MS, PART * self._took_ms):
+        apart_ms = 1 if alarmed else max(LEAST_APART_MS, PART * self._took_ms)
+        if self._loaded and 0 <= now_ms - self._looked_ms < apart_ms:
             return frozenset()
         if not self._loaded:
             self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)

@@ -163,7 +163,7 @@ class BatchJudge:
         changed: set[str] = set()
         if any(map(_alarms, found.outcomes)):
             # Is it they, or does it hit everybody? Then nobody is told.
-            changed = self.refresh_incidents(now_ms)
+            changed = self.refresh_incidents(now_ms, alarmed=True)
             if changed:
                 found = self._decided(wanted, now_ms)
         outcomes, lives = found.outcomes, found.lives
@@ -178,14 +178,14 @@ class BatchJudge:
         self.metrics.last_batch_seconds = time.monotonic() - began
         return BatchResult(sent, again)
 
-    def refresh_incidents(self, now_ms: int) -> set[str]:
-        """Look for incidents. Returns who is to be judged again: customers with mail that is left out since, or not any
-        more.
+    def refresh_incidents(self, now_ms: int, *, alarmed: bool = False) -> set[str]:
+        """Look for incidents, in any case where somebody is `alarmed`. Returns who is to be judged again: customers
+        with mail that is left out since, or not any more.
 
         Raises:
             StoreError: the store failed; look again later.
         """
-        changed = self._incidents.refresh(now_ms)
+        changed = self._incidents.refresh(now_ms, alarmed=alarmed)
         self._windows.leave_out(self._incidents.leaves_out)
         if not changed:
             return set()

@@ -93,6 +93,18 @@ def test_who_was_accused_before_it_was_known_is_released_at_once(ground: Ground)
     assert open_now(ground) == set(BOUGHT)
 
 
+def test_first_alert_is_right_however_lately_it_was_looked(ground: Ground) -> None:
+    """One of them alarms, and a moment later all of them do."""
+    chance = random.Random(6)
+    ground.put(*history(chance))
+    judge = ground.judge()
+    now_ms = (HOUR_11 + 30 * MINUTE) * 1000
+    judge.refresh_incidents(now_ms)
+    ground.put(*minutes(0, 30, chance))
+    judge.judge_customers([*GOOD, *BOUGHT], now_ms + 100)
+    assert accused(ground) == set(BOUGHT)
+
+
 def test_other_monitor_reads_what_the_first_one_found(ground: Ground) -> None:
     chance = random.Random(4)
     ground.put(*history(chance), *minutes(0, 50, chance))
