@@ -28,8 +28,9 @@ FULL = 0.65
 #: Hours are kept modulo this, plus one: a stamp of 0 marks an empty slot.
 CYCLE = 255
 _STAMP = np.uint64(0xFF)
-#: 2^64 divided by the golden ratio: multiplying by it stirs the bits for the second bucket.
-_STIR = np.uint64(0x9E3779B97F4A7C15)
+#: Multiplying by these stirs the bits for the two buckets, since ids that are read back come sorted: unstirred, those
+#: of a block have neighbouring buckets. 2^64 divided by the golden ratio, and by the plastic number.
+_STIRS = np.array([0x9E3779B97F4A7C15, 0xC13FA9A902A6328F], np.uint64)
 #: The lowest of the upper 56 bits is always set, so that no entry looks like an empty slot.
 _ALWAYS = np.uint64(0x100)
 _FINGERPRINT_BITS = 55
@@ -118,8 +119,8 @@ class SeenIds:
     def _buckets(self, ids: Ids) -> NDArray[np.intp]:
         """The two buckets of each id, one row an id."""
         shift = np.uint64(64 - int(log2(len(self._slots))))
-        stirred = (ids | _STAMP) * _STIR
-        return np.stack([ids >> shift, stirred >> shift], axis=1).astype(np.intp)
+        stirred = (ids | _STAMP)[:, None] * _STIRS
+        return np.asarray(stirred >> shift).astype(np.intp)
 
     def _find(self, ids: Ids) -> Flags:
         there = self._slots[self._buckets(ids)]
@@ -139,6 +140,9 @@ class SeenIds:
             bucket, slot = buckets[rows, which], empty[rows, which].argmax(axis=1)
             full = ~free.any(axis=1)
             if full.any():
+                if len(self._slots) < self._most_buckets:  # never forget where there is room
+                    self._grow()
+                    continue
                 bucket[full], slot[full] = self._oldest(buckets[full])
             self._slots[bucket, slot] = entries
             # Of several that chose the same slot one has it now; the others choose again.

@@ -66,6 +66,27 @@ def test_growing_forgets_nothing() -> None:
     assert (seen.known, seen.forgotten) == (200_000, 0)
 
 
+@pytest.mark.parametrize("block", [8_192, 65_409])
+def test_ids_that_come_sorted_as_they_are_read_back_are_not_forgotten(block: int) -> None:
+    """At less than a half of the room. A block of sorted ids has the same upper bits throughout."""
+    seen, known = SeenIds(8_000_000), np.sort(random_ids(200_000))
+    for start in range(0, known.size, block):
+        seen.add(known[start : start + block], HOUR)
+    assert (seen.known, seen.forgotten) == (200_000, 0)
+    assert not seen.add(known, HOUR).any()
+
+
+@given(st.integers(0, 48), st.integers(0, 2**64 - 1), st.integers(1, 3_000))
+def test_law_nothing_is_forgotten_while_there_is_room_however_alike_the_ids_are(
+    shift: int, first: int, count: int
+) -> None:
+    seen = SeenIds(ROOMY)
+    alike = np.unique((np.uint64(first) + (np.arange(count, dtype=np.uint64) << np.uint64(shift + 8))) | np.uint64(256))
+    seen.add(alike, HOUR)
+    assert (seen.known, seen.forgotten) == (alike.size, 0)
+    assert not seen.add(alike, HOUR).any()
+
+
 def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> None:
     seen = SeenIds(100_000)
     for later in range(4):
