@@ -2,11 +2,13 @@
 
 import socket
 from pathlib import Path
+from unittest.mock import Mock
 
+import pyarrow as pa
 import pytest
 
 from schemas.settings import ClickHouse
-from streams.io.store import StoreError, first_line, open_store
+from streams.io.store import Store, StoreError, first_line, open_store
 
 
 def closed_port() -> int:
@@ -39,3 +41,15 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_missing_database_says_what_makes_it() -> None:
     error = RuntimeError("Code: 81. DB::Exception: Database x does not exist. (UNKNOWN_DATABASE)\n stack trace")
     assert first_line(error).endswith("(UNKNOWN_DATABASE); `repmon migrate` makes it")
+
+
+def test_every_insert_is_taken_at_once_whatever_the_server_does_by_default() -> None:
+    client = Mock()
+    store = Store(client, ClickHouse(), "here")
+    store.insert("events", {"id": ["a"]})
+    store.insert_table("counts", pa.table({"n": [1]}), {"insert_deduplication_token": "t:x:0@0"})
+    assert client.insert.call_args.kwargs["settings"] == {"async_insert": 0}
+    assert client.insert_arrow.call_args.kwargs["settings"] == {
+        "async_insert": 0,
+        "insert_deduplication_token": "t:x:0@0",
+    }
