@@ -45,6 +45,7 @@ LEVEL_COLORS = {
     "excessive": "orange",
     "critical": "red",
     "suspended": "purple",
+    "reinstated": "super-light-green",
 }
 RATIO_PROPERTIES = (Property(id="unit", value=RATIO), Property(id="decimals", value=3))
 #: Seconds, shown as minutes, hours or days.

@@ -24,7 +24,8 @@ SELECT
     countIf(standing = 'watch') AS "Watch",
     countIf(standing = 'good') AS "Good",
     countIf(standing = 'insufficient_volume') AS "Too little mail",
-    countIf(standing = 'suspended') AS "Suspended"
+    countIf(standing = 'suspended') AS "Suspended",
+    countIf(standing = 'reinstated') AS "Reinstated"
 FROM {shown_standings}
 WHERE scope = 'customer'
 """
@@ -165,6 +166,7 @@ STANDING_COLORS = {
     "Good": LEVEL_COLORS["good"],
     "Too little mail": LEVEL_COLORS["insufficient_volume"],
     "Suspended": LEVEL_COLORS["suspended"],
+    "Reinstated": LEVEL_COLORS["reinstated"],
 }
 #: An answer about a listing is old once even lists that are asked hourly should have given another, and too old when
 #: Prometheus alerts.

@@ -15,7 +15,7 @@ TransitionKind = Literal[
     "opened", "reopened", "escalated", "de-escalated", "acknowledged", "overridden", "override-ended", "resolved"
 ]
 #: What made it happen, as far as what is stored can tell (streams/alerts/outcome.py, docs/alerts.md).
-Cause = Literal["events", "late_events", "time", "policy", "override", "operator", "incident"]
+Cause = Literal["events", "late_events", "time", "policy", "override", "operator", "incident", "fresh-start"]
 
 ALERT_SOURCE = "/repmon/monitor"
 ALERT_TYPE = "org.repmon.alert.{kind}.v1"

@@ -62,6 +62,9 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     the `outside_*` are most likely of mail that is not in it: they are in no other field any more (complaints, at
     providers with a feedback loop only), so what came altogether is the sum (`streams.subjects.undated`).
 
+    The `before_*` are mail of before a fresh start (`streams.subjects.fresh_starts`): nobody is judged by it, but
+    undated outcomes may be of it.
+
     `fbl_delivered` and `fbl_complained` count only mailbox providers that run a per-message feedback loop.
     `exposed` is the mail sent through a listed address while it was listed, `sent` all mail with a known
     sending address. `critical_listings` are listings on critical lists of addresses and domains only this customer
@@ -96,6 +99,9 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     fbl_delivered: int = 0
     fbl_complained: int = 0
     fbl_undated_complained: int = 0
+    before_finished: int = 0
+    before_delivered: int = 0
+    before_fbl_delivered: int = 0
     exposed: int = 0
     sent: int = 0
     gateway: int = 0

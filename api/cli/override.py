@@ -3,12 +3,14 @@
 import click
 
 from api.cli.durations import until_ms
+from api.cli.fresh_start import fresh_start, fresh_start_line
 from api.cli.lazy import command
 from api.cli.options import an_id, by, json_lines, needed_why, only_customer, why, with_reached
 from api.cli.printing import print_json, print_line
 from api.stack.policy import policy_in_force
 from jobs.operator.decisions import add_override, check_known, end_override
-from schemas.settings import Settings
+from jobs.operator.fresh_starts import give_fresh_start
+from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
 from streams.decisions.overrides import StoredOverride
@@ -27,22 +29,39 @@ from streams.io.store import open_store
 @by
 @needed_why
 @click.option("--stream", default="", help="Only for this stream.")
+@fresh_start
 @with_reached
-def add(settings: Settings, customer: str, rule: str, level: str, until: str, by: str, why: str, stream: str) -> None:
+def add(
+    settings: Settings,
+    customer: str,
+    rule: str,
+    level: str,
+    until: str,
+    by: str,
+    why: str,
+    stream: str,
+    fresh_start: bool,
+) -> None:
     """Let a rule give a customer no level worse than one.
 
     It holds until a time. Running monitors judge by it within seconds. An open alert that is worse goes down at once
     (`overridden`), and is back at what the counts say when the override ends. Of a customer that sent nothing yet,
     `repmon customers set` must have said that there is one.
     """
+    if fresh_start and stream:
+        raise SettingsError("--fresh-start: is for all mail of a customer, so it does not go with --stream")
     now_ms = utc_now_ms()
     end_ms = until_ms(until, "--until", now_ms)
     store = open_store(settings.clickhouse)
     policy = policy_in_force(settings, store).policy
     check_known(store, customer, stream)
     found = add_override(store, policy, customer, rule, level, end_ms, stream=stream, by=by, why=why, now_ms=now_ms)
+    if fresh_start:
+        give_fresh_start(store, found.customer, by=by, why=why, now_ms=now_ms)
     store.close()
     print_line(as_line(found))
+    if fresh_start:
+        print_line(fresh_start_line(customer, now_ms))
 
 
 @command("repmon override list --customer acme", name="list")

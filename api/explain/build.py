@@ -4,42 +4,42 @@ moment asked about, next to what was recorded of it.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
+from api.explain.alert_life import Opened, RecordedTransition, life_of, opened_alert, recorded_otherwise, remarks_on
 from api.explain.explanation import (
-    AlertLife,
     DecisionNote,
     Explanation,
+    FreshStartNote,
     OverrideInForce,
     RuleExplained,
     ScopeExplained,
-    Step,
     WindowNumbers,
-    numbers_of,
 )
 from api.http.standing import STANDINGS
-from schemas.alert import AlertData, AlertEvent
+from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, SPIKE, window_ms
+from schemas.policy_metric import COUNTED, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from schemas.times import FOREVER_S
-from schemas.wording import decided_by, rfc3339
+from schemas.wording import rfc3339
 from streams.alerts.evidence import LISTED_METRICS
-from streams.alerts.lifecycle import AlertState
 from streams.alerts.record import read_states
-from streams.decisions.stored_overrides import Acknowledged, acknowledged
-from streams.decisions.suspensions import Suspension, suspension, suspension_at
+from streams.decisions.stored_overrides import acknowledged
+from streams.decisions.suspensions import Reinstatement, Suspension, account, account_at
 from streams.incidents.of_customer import left_out_of
 from streams.io.store import Store
 from streams.judge.allowance import allowance
 from streams.judge.score import SCORES, score_of
-from streams.judge.verdict import NOTHING, RANK, Verdict, judge, measured
+from streams.judge.verdict import RANK, Verdict, judge
 from streams.listings.causes import CausedListing, stored_causes
+from streams.subjects.fresh_starts import FreshStart
+from streams.subjects.stored_fresh_starts import fresh_starts
+from streams.subjects.totals import begin
 from streams.windows.baselines import read_baselines
 from streams.windows.past import counts_at
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
@@ -54,27 +54,6 @@ ORDER BY episode, transition, alerts.time
 """
 
 ScopeRule = tuple[str, str]
-
-
-class RecordedTransition(msgspec.Struct, frozen=True):
-    """A transition that was recorded at `time_ms` (epoch ms)."""
-
-    data: AlertData
-    time_ms: int
-
-
-class Opened(NamedTuple):
-    """An alert that was open: its transitions, its state (which is of now), and who acknowledged it."""
-
-    sent: list[RecordedTransition]
-    state: AlertState | None
-    acknowledgement: Acknowledged | None
-
-
-def _opened(sent: list[RecordedTransition], state: AlertState | None, last: Acknowledged | None) -> Opened:
-    """An acknowledgement from before it rose was of something milder."""
-    rose_ms = next((each.time_ms for each in reversed(sent) if _rises(each.data)), sent[0].time_ms)
-    return Opened(sent, state, last if last is not None and last.time_ms > rose_ms else None)
 
 
 def explain(
@@ -101,7 +80,8 @@ def explain(
     if not counted and not alerts and not recorded:
         return None
     notes = acknowledged(store, at_ms, customer)
-    suspended = suspension_at(store, customer, at_ms) if past else suspension(store, customer)
+    state = account_at(store, customer, at_ms) if past else account(store, customer, at_ms)
+    anew = fresh_starts(store, at_ms, begin(max(lengths.values()), at_ms), customer).get(customer)
     states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
     recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], policy)
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
@@ -116,13 +96,13 @@ def explain(
                 policy,
                 at_ms,
                 {
-                    rule: _opened(sent, states.get((scope, rule)), notes.get(sent[-1].data.alert_id))
+                    rule: opened_alert(sent, states.get((scope, rule)), notes.get(sent[-1].data.alert_id))
                     for (of, rule), sent in alerts.items()
                     if of == scope
                 },
                 recounts,
                 recorded.get(scope),
-                suspended if scope == CUSTOMER else None,
+                state if scope == CUSTOMER else None,
             )
             for scope in scopes
         ),
@@ -130,6 +110,7 @@ def explain(
         left_out=left_out_of(
             store, customer, (at_ms - max(lengths.values())) // 1000, at_ms // 1000 + 1 if past else FOREVER_S
         ),
+        fresh_start=_fresh_start(anew[-1]) if anew else None,
     )
 
 
@@ -159,7 +140,9 @@ def explain_shared(
     for verdict in judgement.verdicts:
         rule, sent = rules[verdict.rule], alerts.get(verdict.rule)
         opened = (
-            _opened(sent, states.get((NOBODY, scope, rule.name)), notes.get(sent[-1].data.alert_id)) if sent else None
+            opened_alert(sent, states.get((NOBODY, scope, rule.name)), notes.get(sent[-1].data.alert_id))
+            if sent
+            else None
         )
         subject = pooled.by_rule.get(rule.name, nothing)
         said = _rule(rule, verdict, subject, policy, now_ms, opened, None)
@@ -175,6 +158,7 @@ def explain_shared(
                 scope=scope,
                 standing=max(open_levels, key=RANK.__getitem__, default=judgement.standing),
                 suspended=None,
+                reinstated=None,
                 scores=dict.fromkeys(SCORES),
                 recorded=None,
                 since=None,
@@ -231,7 +215,7 @@ def _scope(
     alerts: Mapping[str, Opened],
     recounts: Mapping[int, Mapping[str, SubjectCounts]],
     recorded: tuple[str, int] | None,
-    suspended: Suspension | None,
+    state: Suspension | Reinstatement | None,
 ) -> ScopeExplained:
     judgement = judge(subject, policy, at_ms)
     open_levels = [each.sent[-1].data.level for each in alerts.values() if each.sent[-1].data.level != "good"]
@@ -243,12 +227,12 @@ def _scope(
     ]
     if recorded is not None and recorded[0] != standing:
         remarks.append(f"recorded as {recorded[0]} since {rfc3339(recorded[1])}; the counts now stored say {standing}")
+    reinstated = isinstance(state, Reinstatement)
     return ScopeExplained(
         scope=subject.scope,
         standing=standing,
-        suspended=DecisionNote(by=suspended.by, time=rfc3339(suspended.since_ms), why=suspended.why)
-        if suspended
-        else None,
+        suspended=None if state is None or reinstated else _note(state),
+        reinstated=_note(state) if state is not None and reinstated else None,
         scores=score_of(subject, policy),
         recorded=recorded[0] if recorded else None,
         since=rfc3339(recorded[1]) if recorded else None,
@@ -260,6 +244,15 @@ def _scope(
     )
 
 
+def _note(state: Suspension | Reinstatement) -> DecisionNote:
+    return DecisionNote(by=state.by, time=rfc3339(state.since_ms), why=state.why)
+
+
+def _fresh_start(fresh: FreshStart) -> FreshStartNote:
+    time, since = rfc3339(fresh.decided_ms), rfc3339(fresh.since_s * 1000)
+    return FreshStartNote(by=fresh.by, time=time, why=fresh.why, since=since)
+
+
 def _rule(
     rule: Rule,
     verdict: Verdict,
@@ -269,7 +262,7 @@ def _rule(
     opened: Opened | None,
     recounts: Mapping[int, Mapping[str, SubjectCounts]] | None,
 ) -> RuleExplained:
-    life = _life(opened, at_ms) if opened else None
+    life = life_of(opened, at_ms) if opened else None
     stands: Level = max(verdict.level, life.level if life else "good", key=RANK.__getitem__)
     return RuleExplained(
         rule=rule.name,
@@ -285,8 +278,8 @@ def _rule(
         overrides=_overrides(rule, subject, policy, at_ms),
         alert=life,
         remarks=(
-            *_remarks(rule, verdict, life, policy),
-            *(_recorded_otherwise(opened.sent[-1], rule, recounts, policy) if opened and recounts is not None else ()),
+            *remarks_on(rule, verdict, life, policy),
+            *(recorded_otherwise(opened.sent[-1], rule, recounts, policy) if opened and recounts is not None else ()),
         ),
         baseline=verdict.baseline,
     )
@@ -313,47 +306,6 @@ def _window(rule: Rule, window: str, subject: SubjectCounts, policy: Policy, at_
     )
 
 
-def _life(opened: Opened, at_ms: int) -> AlertLife:
-    sent, state, ack = opened
-    last = sent[-1]
-    below_since = None
-    if state is not None and (state.episode, state.transition) == (last.data.episode, last.data.transition):
-        # The state is the latest one; what began before the moment and still lasts, lasted then.
-        below_since = state.below_since_ms
-    return AlertLife(
-        alert_id=last.data.alert_id,
-        level=last.data.level,
-        opened=rfc3339(sent[0].time_ms),
-        changed=rfc3339(next((each for each in reversed(sent) if _changes_level(each.data)), sent[0]).time_ms),
-        below_since=rfc3339(below_since) if below_since is not None and below_since <= at_ms else None,
-        acknowledged=DecisionNote(by=ack.by, time=rfc3339(ack.time_ms), why=ack.why) if ack else None,
-        override=last.data.override,
-        history=tuple(
-            Step(
-                time=rfc3339(each.time_ms),
-                kind=each.data.kind,
-                cause=each.data.cause,
-                said=decided_by(each.data),
-                previous_level=each.data.previous_level,
-                level=each.data.level,
-                window=each.data.window,
-                numerator=each.data.numerator,
-                denominator=each.data.denominator,
-                policy_version=each.data.policy_version,
-            )
-            for each in sent
-        ),
-    )
-
-
-def _changes_level(data: AlertData) -> bool:
-    return data.kind == "opened" or data.level != data.previous_level
-
-
-def _rises(data: AlertData) -> bool:
-    return data.kind == "opened" or RANK[data.level] > RANK[data.previous_level]
-
-
 def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -> tuple[OverrideInForce, ...]:
     return tuple(
         OverrideInForce(
@@ -366,44 +318,3 @@ def _overrides(rule: Rule, subject: SubjectCounts, policy: Policy, at_ms: int) -
         for each in policy.overrides_for(subject.customer, subject.scope, at_ms)
         if each.rule == rule.name
     )
-
-
-def _remarks(rule: Rule, verdict: Verdict, life: AlertLife | None, policy: Policy) -> list[str]:
-    """Why the alert's level differs from the verdict's."""
-    alert: Level = life.level if life else "good"
-    if verdict.level == alert:
-        return []
-    if RANK[verdict.level] > RANK[alert]:
-        said = f"the counts now stored reach {verdict.level}, recorded was {alert}"
-        if life and (before := life.history[-1].policy_version) != policy.version:
-            return [f"{said}: that was judged by policy {before}"]
-        return [f"{said}: events came late, another policy was in force, or it was not judged again yet"]
-    if RANK[verdict.holding_level] >= RANK[alert]:
-        mark = next(rung.resolve_at for rung in rule.ladder if RANK[rung.level] >= RANK[alert])
-        what, where = ("burn", f"over {rule.longest}") if rule.metric in BURNS else ("rate", "in every window")
-        if rule.metric == SPIKE:
-            what, where = "score", "or the hour is no longer far above the busiest ones"
-        return [f"{alert} is held: it resolves when the {what} has stayed below {mark:.3g} {where}"]
-    since = f" since {life.below_since}" if life and life.below_since else ""
-    return [f"below {alert}{since}: left when it has been for {rule.hold_minutes:g} minutes"]
-
-
-def _recorded_otherwise(
-    last: RecordedTransition, rule: Rule, recounts: Mapping[int, Mapping[str, SubjectCounts]], policy: Policy
-) -> list[str]:
-    """Whether what is now counted for the alert's last change is what was recorded with it."""
-    data, when = last.data, rfc3339(last.time_ms)
-    if data.window not in policy.windows:
-        return [f"recorded over {data.window}, which this policy does not count"]
-    subject = recounts[last.time_ms].get(data.scope)
-    windows = subject.mail_to(rule.mail_to) if subject else {}
-    counted = windows.get(data.window, NOTHING)
-    now = measured(rule.metric, counted, policy.expired_is_failure, rule.counted_weights)
-    if rule.metric == SPIKE:  # the denominator is what is usual, which is not counted
-        now = now[0], data.denominator
-    if now == (data.numerator, data.denominator):
-        return []
-    return [
-        f"recorded were {numbers_of(rule.metric, data.numerator, data.denominator)} in {data.window} at {when}; "
-        f"counted for that moment are now {numbers_of(rule.metric, *now)}: events came after it was judged"
-    ]

@@ -61,6 +61,12 @@ class DecisionNote(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class FreshStartNote(DecisionNote, frozen=True, kw_only=True):
+    """Who gave a customer a fresh start, when and why, and since when its mail counts."""
+
+    since: str
+
+
 class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     """An open alert: since when it is open, and since when at its level (`changed`). An override may hold it at good.
 
@@ -117,7 +123,8 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
 class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
     """One scope.
 
-    `standing` follows from the counts and the open alerts. `suspended`: who suspended the customer, whatever is judged.
+    `standing` follows from the counts and the open alerts. `suspended`: who suspended the customer, whatever is judged;
+    `reinstated`: who lifted that in the last 30 days.
     `scores` follow from the counts (docs/score.md); null where there is too little mail. `recorded` and `since` are
     what the table of standings says; null where the standing of the moment asked about is no longer in it.
     """
@@ -125,6 +132,7 @@ class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     standing: str
     suspended: DecisionNote | None
+    reinstated: DecisionNote | None
     scores: dict[str, int | None]
     recorded: str | None
     since: str | None
@@ -136,7 +144,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Where `customer` stood at `time`, by which policy, and why.
 
     `listings` are those of what it sent through that were in force in a window that a rule judges, latest first.
-    `left_out` is its mail in the longest window that no rule judges, since an incident hit many senders.
+    `left_out` is its mail in the longest window that no rule judges, since an incident hit many senders; `fresh_start`
+    the one that lies in that window: mail from before it counts nowhere.
     """
 
     customer: str
@@ -145,3 +154,4 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[ScopeExplained, ...]
     listings: tuple[CausedListing, ...] = ()
     left_out: tuple[LeftOutMail, ...] = ()
+    fresh_start: FreshStartNote | None = None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from api.http.models.standing import Headroom, OpenAlert, ScopeStanding, Scores, Standing
+from api.http.models.standing import Headroom, OpenAlert, ScopeStanding, Scores, Standing, StandingLevel
 from api.http.ranges import end_of_minute, judged_since
 from api.http.rates import Definition, rates_of
 from schemas.alert import AlertEvent
@@ -20,10 +20,12 @@ from schemas.times import DAY_MS, DAY_S, utc_time
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
-from streams.decisions.suspensions import Suspension, suspension
+from streams.decisions.suspensions import WELL, Reinstatement, Suspension, account
 from streams.io.store import Store
 from streams.judge.allowance import RuleAllowance, allowances
 from streams.subjects.scopes import scopes_of
+from streams.subjects.stored_fresh_starts import read_since
+from streams.subjects.totals import begin
 from streams.windows.current import window_counts
 
 STANDINGS = f"""
@@ -94,10 +96,11 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
     policy = for_plans(policy, plans(store, customer))
     policy = with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
     subjects = window_counts(store, [customer], lengths, definition.feedback_loop, now_ms, policy)
-    sent = _sent(store, customer, now_ms)
+    anew = read_since(store, now_ms, begin(max(lengths.values()), now_ms), customer).get(customer)
+    sent = _sent(store, customer, now_ms, anew)
     counts = {each.scope: msgspec.structs.replace(each.windows["24h"], sent=sent(each.scope)) for each in subjects}
     alerts = _open_alerts(store, customer)
-    suspended = suspension(store, customer)
+    state = account(store, customer, now_ms)
     left = {
         each.scope: allowances(each, policy, now_ms, {one.rule: one.level for one in alerts.get(each.scope, [])})
         for each in subjects
@@ -118,7 +121,8 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
                 counts.get(scope, WindowCounts()),
                 definition,
                 alerts.get(scope, []),
-                suspended if scope == CUSTOMER else None,
+                state if scope == CUSTOMER else None,
+                anew,
                 left.get(scope, []),
             )
             for scope in scopes
@@ -126,11 +130,11 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
     )
 
 
-def _sent(store: Store, customer: str, now_ms: int) -> Callable[[str], int]:
-    """How much each scope sent in 24 h. `window_counts` leaves that out where no address was listed: a rule has
-    nothing to judge then, but to the customer a rate of 0 says more than none.
+def _sent(store: Store, customer: str, now_ms: int, anew: int | None) -> Callable[[str], int]:
+    """How much each scope sent in 24 h, after a fresh start (epoch s). `window_counts` leaves that out where no
+    address was listed: a rule has nothing to judge then, but to the customer a rate of 0 says more than none.
     """
-    since = judged_since(end_of_minute(now_ms), DAY_S)
+    since = max(judged_since(end_of_minute(now_ms), DAY_S), anew or 0)
     streams = {stream: int(sent) for stream, sent in store.rows(SENT, {"customer": customer, "since": since})}
     return lambda scope: sum(sent for stream, sent in streams.items() if scope in scopes_of(stream))
 
@@ -141,14 +145,23 @@ def _scope(
     counts: WindowCounts,
     definition: Definition,
     alerts: list[OpenAlert],
-    suspended: Suspension | None,
+    state: Suspension | Reinstatement | None,
+    anew: int | None,
     left: list[RuleAllowance],
 ) -> ScopeStanding:
+    shown: StandingLevel | None = judged.standing if judged else None
+    since = judged.since if judged else None
+    if isinstance(state, Reinstatement):
+        if shown is None or shown in WELL:
+            shown, since = "reinstated", utc_time(state.since_ms)
+    elif state is not None:
+        shown, since = "suspended", utc_time(state.since_ms)
     return ScopeStanding(
         scope=scope,
-        standing="suspended" if suspended else judged.standing if judged else None,
+        standing=shown,
         judged=judged.standing if judged else None,
-        since=utc_time(suspended.since_ms) if suspended else judged.since if judged else None,
+        fresh_start=None if anew is None else utc_time(anew * 1000),
+        since=since,
         reasons=judged.reasons if judged else [],
         policy_version=judged.policy_version if judged else None,
         scores=judged.scores if judged else NO_SCORES,

@@ -36,6 +36,7 @@ CAUSES: dict[Cause, str] = {
     "override": "a decision of the operator",
     "operator": "a decision of the operator",
     "incident": "an incident that hit many senders",
+    "fresh-start": "a fresh start",
 }
 _PARTS = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 #: What begins something in Markdown, wherever it stands.

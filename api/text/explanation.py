@@ -48,6 +48,7 @@ CAUSES: dict[Cause | None, str] = {
     "policy": "another policy",
     "override": "an override that began or ended",
     "incident": "an incident that hit many senders",
+    "fresh-start": "a fresh start",
 }
 
 
@@ -55,6 +56,9 @@ def lines(explanation: Explanation) -> Iterator[str]:
     """The whole answer, line by line."""
     whose = explanation.customer or explanation.scopes[0].scope
     yield f"{whose} at {explanation.time}, judged by policy {explanation.policy_version}"
+    if explanation.fresh_start:
+        fresh = explanation.fresh_start
+        yield f"counted since {fresh.since} (fresh start by {fresh.by}{f': {fresh.why}' if fresh.why else ''})"
     yield from (left_out_line(each) for each in explanation.left_out)
     for scope in explanation.scopes:
         yield ""
@@ -90,6 +94,10 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     if scope.suspended:
         by_whom = scope.suspended
         yield f"{name}: suspended since {by_whom.time} by {by_whom.by}: {by_whom.why}; judged {judged}"
+    elif scope.reinstated:
+        by_whom = scope.reinstated
+        why = f": {by_whom.why}" if by_whom.why else ""
+        yield f"{name}: reinstated since {by_whom.time} by {by_whom.by}{why}; judged {judged}"
     else:
         yield f"{name}: {judged}"
     if (overall := scope.scores["overall"]) is not None:

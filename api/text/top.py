@@ -17,6 +17,7 @@ from schemas.wording import shared_name
 
 STYLES = {
     "suspended": "magenta",
+    "reinstated": "green",
     "critical": "bold red",
     "excessive": "red",
     "warning": "yellow",

@@ -6,6 +6,7 @@ when it could be lifted.
 
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecisionError, check_known, given, named
+from jobs.operator.fresh_starts import give_fresh_start
 from schemas.times import utc_time
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
 from streams.io.store import Store
@@ -27,8 +28,9 @@ def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> N
     _store(store, customer, SUSPENDED, by, why, now_ms)
 
 
-def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> Suspension:
-    """Note that a suspension is lifted. Returns what it was.
+def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int, fresh_start: bool = False) -> Suspension:
+    """Note that a suspension is lifted, and with `fresh_start` that the customer's windows begin anew from then on.
+    Returns what it was.
 
     Raises:
         DecisionError: the customer is not suspended, or nobody is named.
@@ -38,6 +40,8 @@ def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) ->
     found = suspension(store, customer)
     if found is None:
         raise DecisionError(f"customer {customer!r} is not suspended")
+    if fresh_start:
+        give_fresh_start(store, customer, by=by, why=why, now_ms=now_ms)
     _store(store, customer, UNSUSPENDED, by, why, now_ms)
     return found
 

@@ -325,6 +325,19 @@ ORDER BY (id, decided)
 TTL toDateTime(updated) + toIntervalDay(400)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.fresh_starts
+(
+    `customer` String,
+    `decided` DateTime64(3, 'UTC'),
+    `since` DateTime('UTC'),
+    `who` String,
+    `why` String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (customer, decided)
+TTL since + toIntervalDay(800)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.incidents
 (
     `time` DateTime64(3, 'UTC'),

@@ -6,7 +6,7 @@ from math import isfinite
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE
+from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
@@ -14,26 +14,40 @@ from streams.alerts.lifecycle import SubjectRule, Transition
 from streams.alerts.outcome import SubjectOutcome
 from streams.decisions.overrides import Decided
 from streams.judge.verdict import RANK, Judgement, Verdict
+from streams.subjects.fresh_starts import Since
 
 #: Kinds that say what people decided, not what was counted.
 DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended"})
 
 
 def alert_events(
-    outcomes: Iterable[SubjectOutcome], evidence: Mapping[SubjectRule, Evidence], policy: Policy
+    outcomes: Iterable[SubjectOutcome], evidence: Mapping[SubjectRule, Evidence], policy: Policy, since: Since
 ) -> list[AlertEvent]:
-    """The events of all that happened, in order."""
+    """The events of all that happened, in order. `since` are the fresh starts of customers."""
     return [
-        alert_event(transition, verdict, outcome.judgement, evidence[*outcome.key, verdict.rule], policy)
+        alert_event(
+            transition,
+            verdict,
+            outcome.judgement,
+            evidence[*outcome.key, verdict.rule],
+            policy,
+            since.get(transition.customer, 0),
+        )
         for outcome in outcomes
         for transition, verdict in outcome.transitions
     ]
 
 
 def alert_event(
-    transition: Transition, verdict: Verdict, judgement: Judgement, evidence: Evidence, policy: Policy
+    transition: Transition,
+    verdict: Verdict,
+    judgement: Judgement,
+    evidence: Evidence,
+    policy: Policy,
+    since_s: int = 0,
 ) -> AlertEvent:
-    """The event of one transition. Its `time` is the judgement's `now_ms`."""
+    """The event of one transition. Its `time` is the judgement's `now_ms`, `since_s` (epoch s) the customer's fresh
+    start."""
     return AlertEvent(
         id=transition.id,
         type=ALERT_TYPE.format(kind=transition.kind),
@@ -59,7 +73,7 @@ def alert_event(
             confidence=verdict.confidence,
             threshold=verdict.threshold,
             policy_version=judgement.policy_version,
-            explanation=explain(transition, verdict, judgement, policy),
+            explanation=explain(transition, verdict, judgement, policy, since_s),
             evidence=evidence,
             cause=transition.cause,
             acknowledged=transition.acknowledged,
@@ -86,7 +100,7 @@ def headline(alert: AlertEvent) -> str:
     return f"{whose}{stream}: {data.rule} is {state} ({figure} in {data.window})"
 
 
-def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> str:
+def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy, since_s: int = 0) -> str:
     """What happened and by which numbers, in a few sentences. The customer may read them: they neither name an operator
     nor say why there is an override."""
     subject = judgement.customer, judgement.scope, judgement.now_ms
@@ -95,6 +109,8 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     # Whose it is, and not why: a reason is the operator's own business, and may name people.
     whose = dict.fromkeys("by the operator" if isinstance(each, Decided) else "by the policy" for each in about)
     overridden = f" Override in force: {' and '.join(whose)}." if whose else ""
+    if since_s * 1000 > judgement.now_ms - window_ms(verdict.window):
+        overridden += f" Counted since {rfc3339(since_s * 1000)}, a fresh start given by the operator."
     stream = ""
     if judgement.scope.startswith(PARTS):
         stream = f"{scope_name(judgement.scope)}: "
@@ -229,6 +245,8 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
     after = "resolved" if transition.kind == "resolved" else f"down to {transition.level}"
     if transition.cause == "incident":
         return f", without the mail of an incident that hit many senders; {after} from {transition.previous_level}"
+    if transition.cause == "fresh-start":
+        return f", since mail from before no longer counts; {after} from {transition.previous_level}"
     if verdict.insufficient_volume:
         least = next(volume for window, volume in rule.checks if window == verdict.window)
         if verdict.metric == SPIKE and verdict.numerator >= least:

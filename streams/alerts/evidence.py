@@ -13,13 +13,17 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, RATES, SPIKE, USE, window_ms
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from schemas.wording import masked, rfc3339
+from streams.alerts.evidence_queries import CONTRIBUTORS, EVENTS, SERIES, UNWANTED_IDS
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import SubjectOutcome
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, about, current_causes
 from streams.listings.exposure import EXPOSING
+from streams.subjects import fresh_starts
+from streams.subjects.fresh_starts import Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
+from streams.subjects.stored_fresh_starts import read_since
 from streams.subjects.totals import begin
 
 TOP = 5
@@ -39,129 +43,8 @@ Subject = tuple[str, str]
 #: Since when (epoch ms), and what was usual.
 Past = tuple[int | None, Baseline | None]
 
-_SCOPES = f"""ARRAY JOIN {SCOPES} AS scope
-WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})"""
-
-_FINISHED = finished_sql("sum({})")
-
-#: How much each provider, address and From domain has of a metric's numerator. `{complaints}` and its like say which
-#: that is.
-CONTRIBUTORS = f"""
-SELECT customer, scope, dimension, value, toInt64(sum(part)) AS count, greatest(toInt64(sum(mail)), 0) AS size
-FROM
-(
-    SELECT customer, stream, class, dimension, value,
-        sum(complained) * {{complaints:UInt8}}
-            + (sum(hard) + sum(expired) * {{expired:UInt8}}) * {{failures:UInt8}}
-            + sum(block) * {{blocks:UInt8}}
-            + sum(unsubscribed) * {{unsubscribes:UInt8}}
-            + ({_FINISHED}) * {{all:UInt8}} AS part,
-        {_FINISHED} AS mail
-    FROM counts
-    WHERE dimension IN ('provider', 'ip', 'from') AND customer IN {{customers:Array(String)}}
-        AND bucket >= toDateTime({{since:UInt32}})
-        AND (empty({{mail_to:Array(String)}}) OR (dimension = 'provider' AND value IN {{mail_to:Array(String)}}))
-        AND (dimension != 'provider' OR NOT {{complaints:UInt8}} OR value IN {{fbl:Array(String)}})
-        AND if(dimension = 'provider', {NOT_LEFT_OUT}, true)
-    GROUP BY customer, stream, class, dimension, value
-)
-{_SCOPES}
-GROUP BY customer, scope, dimension, value
-HAVING count > 0
-ORDER BY customer, scope, dimension, count DESC, value
-LIMIT {{top:UInt8}} BY customer, scope, dimension
-"""  # noqa: S608 - made of names from this project only
-
-_EVENTS = f"""
-FROM
-(
-    SELECT customer, stream, class, time, message_id, diagnostic, campaign,
-        if(bounce_class = '', type, bounce_class) AS name
-    FROM events FINAL
-    WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
-        AND (empty({{mail_to:Array(String)}}) OR provider IN {{mail_to:Array(String)}})
-        AND ((type = 'complained' AND {{complaints:UInt8}} AND provider IN {{fbl:Array(String)}})
-            OR (type = 'expired' AND {{failures:UInt8}} AND {{expired:UInt8}})
-            OR (type = 'unsubscribed' AND {{unsubscribes:UInt8}})
-            OR (type = 'bounced' AND bounce_kind = 'hard' AND {{failures:UInt8}})
-            OR (type = 'bounced' AND bounce_kind = 'block' AND {{blocks:UInt8}}))
-)
-{_SCOPES}
-"""  # noqa: S608 - made of names from this project only
-
-#: Three answers in one: classes (`name`, count, the latest answer of a host), campaigns, and latest messages (`name`).
-EVENTS = f"""
-SELECT customer, scope, 'class' AS what, name, count() AS n, argMaxIf(diagnostic, time, diagnostic != '') AS sample
-{_EVENTS}
-GROUP BY customer, scope, name
-ORDER BY customer, scope, n DESC, name
-LIMIT {{top:UInt8}} BY customer, scope
-UNION ALL
-SELECT customer, scope, 'campaign' AS what, campaign AS name, count() AS n, '' AS sample
-{_EVENTS}
-    AND campaign != ''
-GROUP BY customer, scope, campaign
-ORDER BY customer, scope, n DESC, campaign
-LIMIT {{top:UInt8}} BY customer, scope
-UNION ALL
-SELECT customer, scope, 'message' AS what, message_id AS name, count() AS n, '' AS sample
-{_EVENTS}
-    AND message_id != ''
-GROUP BY customer, scope, message_id
-ORDER BY customer, scope, max(time) DESC, message_id
-LIMIT {{samples:UInt8}} BY customer, scope
-"""
-
-UNWANTED_IDS = f"""
-SELECT customer, scope, message_id
-FROM
-(
-    SELECT customer, stream, 'bulk' AS class, unwanted_mail.time AS time, message_id
-    FROM unwanted_mail FINAL
-    WHERE customer IN {{customers:Array(String)}} AND unwanted_mail.time >= toDateTime({{since:UInt32}})
-)
-{_SCOPES}
-    AND message_id != ''
-ORDER BY customer, scope, time DESC, message_id
-LIMIT {{samples:UInt8}} BY customer, scope
-"""  # noqa: S608 - made of names from this project only
-
 NUMERATOR = {"complaint": "complained", "failure": "hard + expired * {expired:UInt8}", "block": "block"}
 DENOMINATOR = {"complaint": "delivered", "failure": finished_sql(), "block": finished_sql()}
-
-#: What was usual (at 0), from the hourly projection, and then the window bucket by bucket.
-SERIES = """
-SELECT customer, scope, toUnixTimestamp(at) AS second, sum(n) AS top, sum(d) AS bottom
-FROM
-(
-    SELECT customer, stream, class, toDateTime(0) AS at, toInt64(sum(summed_top)) AS n, toInt64(sum(summed_bottom)) AS d
-    FROM
-    (
-        SELECT customer, stream, class, toStartOfHour(bucket) AS hour, value,
-            {summed_top} AS summed_top, {summed_bottom} AS summed_bottom
-        FROM counts
-        WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
-            AND toStartOfHour(bucket) >= toDateTime({{before:UInt32}})
-            AND toStartOfHour(bucket) < toDateTime({{hour:UInt32}})
-            AND {judged}
-        GROUP BY customer, stream, class, hour, value
-    )
-    WHERE {whose}
-    GROUP BY customer, stream, class
-    UNION ALL
-    SELECT customer, stream, class, toStartOfInterval(bucket, INTERVAL {grain} SECOND) AS at,
-        toInt64({summed_top}) AS n, toInt64({summed_bottom}) AS d
-    FROM counts
-    WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
-        AND bucket >= toDateTime({{since:UInt32}}) AND {whose}
-        AND {judged}
-    GROUP BY customer, stream, class, at
-)
-ARRAY JOIN {scopes} AS scope
-WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})
-GROUP BY customer, scope, second
-ORDER BY customer, scope, second
-"""
 
 LISTED_METRICS = COUNTED - {NEW_FROM} | {"exposure"}
 
@@ -177,8 +60,9 @@ def alert_evidence(
     policy: Policy,
     feedback_loop_providers: Sequence[str],
     now_ms: int,
+    since: Since,
 ) -> dict[SubjectRule, Evidence]:
-    """The evidence of each alert that changed, by its customer, scope and rule.
+    """The evidence of each alert that changed, by its customer, scope and rule. `since` are fresh starts.
 
     Raises:
         StoreError: the store failed.
@@ -199,6 +83,7 @@ def alert_evidence(
             thresholds,
             expired_is_failure=policy.expired_is_failure,
             mail_to=group,
+            since=since,
         )
         for (metric, window, group), thresholds in alike.items()
     }
@@ -219,11 +104,13 @@ def collect(
     *,
     expired_is_failure: bool = True,
     mail_to: Sequence[str] = (),
+    since: Since | None = None,
 ) -> dict[Subject, Evidence]:
     """The evidence of verdicts on one metric over one window of `length_ms`, for each subject.
 
     `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one. With
-    `mail_to` only mail to these mailbox providers is looked at, of which less is known.
+    `mail_to` only mail to these mailbox providers is looked at, of which less is known. `since` are the fresh starts of
+    customers; without it they are looked for.
 
     Raises:
         StoreError: the store failed.
@@ -231,15 +118,17 @@ def collect(
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
     listings = current_causes(store, now_ms - length_ms, {}) if metric in LISTED_METRICS else []
     about_metric = _parameters(metric, length_ms, feedback_loop_providers, now_ms, expired_is_failure, mail_to)
+    since = read_since(store, now_ms) if since is None else since
     found = {}
     for start in range(0, len(subjects), AT_ONCE):
         part = subjects[start : start + AT_ONCE]
         whose = {"customers": [customer for customer, _ in part], "scopes": [scope for _, scope in part]}
-        shares = _shares(store, metric, whose | about_metric)
+        shares = _shares(store, metric, whose | about_metric, since)
         past: Mapping[Subject, Past] = {}
         if metric in WITH_HISTORY and not mail_to:
             above = thresholds or {}
-            past = history(store, part, metric, length_ms, feedback_loop_providers, now_ms, above, expired_is_failure)
+            loop = feedback_loop_providers
+            past = history(store, part, metric, length_ms, loop, now_ms, above, expired_is_failure, since)
         for subject in part:
             found[subject] = _evidence(subject, metric, shares, listings, past.get(subject))
     return found
@@ -269,15 +158,20 @@ def _parameters(
     }
 
 
-def _shares(store: Store, metric: str, asked: Mapping[str, Any]) -> Shares:
+def _rows(store: Store, sql: str, asked: Mapping[str, Any], since: Since) -> Sequence[Sequence[Any]]:
+    """What a query says; of customers with a fresh start, of mail since."""
+    return store.rows(*fresh_starts.cut_off(sql, asked, since)) if since else store.rows(sql, asked)
+
+
+def _shares(store: Store, metric: str, asked: Mapping[str, Any], since: Since) -> Shares:
     """Who contributed, and samples."""
     found: Shares = defaultdict(list)
-    for customer, scope, dimension, name, count, size in store.rows(CONTRIBUTORS, asked):
+    for customer, scope, dimension, name, count, size in _rows(store, CONTRIBUTORS, asked, since):
         found[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
-    for customer, scope, what, name, count, sample in store.rows(EVENTS, asked):
+    for customer, scope, what, name, count, sample in _rows(store, EVENTS, asked, since):
         found[customer, scope, what].append(Share(name=name, count=int(count), sample=masked(sample)))
     if metric == "unwanted":
-        for customer, scope, message_id in store.rows(UNWANTED_IDS, asked):
+        for customer, scope, message_id in _rows(store, UNWANTED_IDS, asked, since):
             found[customer, scope, "message"].append(Share(name=message_id, count=1))
     return found
 
@@ -291,6 +185,7 @@ def history(
     now_ms: int,
     thresholds: Mapping[Subject, float],
     expired_is_failure: bool,
+    since: Since,
 ) -> dict[Subject, Past]:
     """Since when each subject is above its threshold within the window, and what was usual before it.
 
@@ -299,20 +194,21 @@ def history(
     Raises:
         StoreError: the store failed.
     """
-    since = begin(window_ms, now_ms)
-    hour = since // HOUR_S * HOUR_S
+    first = begin(window_ms, now_ms)
+    hour = first // HOUR_S * HOUR_S
     asked: dict[str, Any] = {
         "customers": [customer for customer, _ in subjects],
         "scopes": [scope for _, scope in subjects],
         "fbl": list(feedback_loop_providers),
         "expired": int(expired_is_failure),
-        "since": since,
+        "since": first,
         "hour": hour,
         "before": max(0, hour - BASELINE_DAYS * DAY_S),
     }
     usual: dict[Subject, Baseline] = {}
     series: dict[Subject, list[tuple[int, int, int]]] = defaultdict(list)
-    for customer, scope, second, top, bottom in store.rows(_sql(WITH_HISTORY[metric], window_ms), asked):
+    sql = _sql(WITH_HISTORY[metric], window_ms)
+    for customer, scope, second, top, bottom in _rows(store, sql, asked, since):
         if int(second) == 0:
             if bottom > 0:
                 usual[customer, scope] = Baseline(days=BASELINE_DAYS, numerator=int(top), denominator=int(bottom))

@@ -17,7 +17,8 @@ from streams.judge.verdict import Verdict, measured, opened
 from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.intervals import read_listings
-from streams.subjects import undated
+from streams.subjects import fresh_starts, undated
+from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import READ, begin
@@ -35,7 +36,7 @@ INNER JOIN
 ) AS asked USING customer
 WHERE dimension = '{dimension}' AND customer IN {{customers:Array(String)}}
     AND bucket >= toDateTime({{first:UInt32}}) AND bucket >= toDateTime(since) AND bucket < toDateTime(until)
-    AND has({scopes}, scope) {mail_to} {judged}
+    AND has({scopes}, scope) {mail_to} {judged} {not_before}
 GROUP BY place
 """
 _EXPOSED = f"sumIf({SENT_MAIL}, {THROUGH_LISTED})"
@@ -81,13 +82,18 @@ def may_be_late(each: LateReopen, now_ms: int) -> bool:
 
 
 def reopened_late(
-    store: Store, some: Iterable[LateReopen], policy: Policy, feedback_loop: Sequence[str], now_ms: int
+    store: Store,
+    some: Iterable[LateReopen],
+    policy: Policy,
+    feedback_loop: Sequence[str],
+    now_ms: int,
+    since: Since,
 ) -> Iterator[SubjectRule]:
     """Those whose verdict would be good without what came for the time before the resolution, after it.
 
     That is what is counted now for the part of the window that lies before the resolution, less all that was counted
-    then (`state.basis`). Of late outcomes only those count whose mail is known to be of that time. However many there
-    are, a few queries tell.
+    then (`state.basis`). Of late outcomes only those count whose mail is known to be of that time, and of customers
+    with a fresh start (`since`) only mail since. However many there are, a few queries tell.
 
     Raises:
         StoreError: the store failed.
@@ -100,6 +106,9 @@ def reopened_late(
         bound = _listed(store, several, now_ms) if exposure else {"fbl": list(feedback_loop)}
         if mail_to:
             bound["mail_to"] = list(mail_to)
+        anew = fresh_starts.among(since, [each.state.customer for each in several]) if since else {}
+        if anew:
+            bound |= fresh_starts.parameters(anew)
         fields, dimension = (EXPOSURE, "ip") if exposure else (COUNTED, "provider")
         sql = BEFORE.format(
             sums=",\n    ".join(f"toInt64({expression}) AS n_{name}" for name, expression in fields.items()),
@@ -107,6 +116,7 @@ def reopened_late(
             scopes=SCOPES,
             mail_to="AND value IN {mail_to:Array(String)}" if mail_to else "",
             judged="" if exposure else f"AND {NOT_LEFT_OUT}",
+            not_before=NOT_BEFORE if anew else "",
         )
         for part in runs(store, several):
             for place, *numbers in store.rows(sql, bound | _asked(part, now_ms)):

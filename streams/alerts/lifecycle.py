@@ -29,13 +29,14 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By what a subject was judged under one rule at `time_ms` (epoch ms, UTC).
 
     `overrides` names the overrides in force, `counts` are numerator and denominator of each window, `left_out`
-    names what was left out of them as mail of incidents.
+    names what was left out of them as mail of incidents, `fresh_ms` is when its customer was last given a fresh start.
     """
 
     time_ms: int
     policy_version: str
     overrides: str = ""
     left_out: str = ""
+    fresh_ms: int = 0
     counts: dict[str, tuple[int, int]] = {}
 
 
@@ -170,6 +171,13 @@ def step(
         return msgspec.structs.replace(state, below_since_ms=None, below_level="good", below_cause="events"), None
     held_ms = hold_ms * FLAP_HOLD if state.flaps(now_ms) else hold_ms
     return _below(state, verdict.holding_level, now_ms, held_ms, cause)
+
+
+def begun_anew(state: AlertState) -> AlertState:
+    """A state once its customer has a fresh start: what lies below its level is left without hold time, and what is
+    resolved, or was, does not open again; what opens next is another episode."""
+    after = msgspec.structs.replace(state, below_since_ms=None, below_level="good", below_cause="events")
+    return after if state.is_open else msgspec.structs.replace(after, closed_for_good=True, reopened_ms=())
 
 
 def ended(state: AlertState, now_ms: int) -> tuple[AlertState, Transition]:

@@ -18,10 +18,20 @@ from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.times import MINUTE_MS
-from streams.alerts.lifecycle import AlertState, Basis, SubjectRule, Transition, acknowledged, overridden, step
+from streams.alerts.lifecycle import (
+    AlertState,
+    Basis,
+    SubjectRule,
+    Transition,
+    acknowledged,
+    begun_anew,
+    overridden,
+    step,
+)
 from streams.decisions.overrides import operators
 from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, measured
 from streams.subjects.arrays import StreamKey
+from streams.subjects.fresh_starts import FreshStart
 
 #: By what an open alert was judged is recorded at least so often; a cause is found by what is recorded.
 RECORD_MS = MINUTE_MS
@@ -63,13 +73,15 @@ class JudgementContext(NamedTuple):
 class BatchContext(NamedTuple):
     """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
     counts open again. What is asked of the store besides the counts, for those few whose alerts may change by it.
-    `left_out` names the mail that is left out as that of incidents, `released` are alerts that only it held up."""
+    `left_out` names the mail that is left out as that of incidents, `released` are alerts that only it held up.
+    `fresh_starts` are the last ones of customers."""
 
     shown: Mapping[StreamKey, LastShown]
     acknowledgements: Mapping[str, Acknowledgement]
     late: frozenset[SubjectRule]
     left_out: str = ""
     released: frozenset[SubjectRule] = frozenset()
+    fresh_starts: Mapping[str, FreshStart] = {}
 
     def of(
         self, state: AlertState | None, now: Basis, rule: Rule, whose: StreamKey, overrides: Sequence[Override]
@@ -130,7 +142,8 @@ def subject_outcome(
         known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
         counts = subject if by_rule is None else by_rule.get(rule.name, subject)
         now = _basis(rule, counts, judgement, overrides, policy.expired_is_failure, lengths)
-        now = msgspec.structs.replace(now, left_out=context.left_out)
+        fresh = context.fresh_starts.get(subject.customer)
+        now = msgspec.structs.replace(now, left_out=context.left_out, fresh_ms=fresh.decided_ms if fresh else 0)
         state, said = advance_alert(
             known, verdict, rule, context.of(known, now, rule, whose, overrides), whose, lengths
         )
@@ -188,16 +201,23 @@ def advance_alert(
         # It was never this customer's: there is nothing to wait for.
         cause = "incident"
         state = msgspec.structs.replace(state, below_since_ms=None, below_level="good")
+    anew = state is not None and context.now.fresh_ms > (state.basis.fresh_ms if state.basis else 0)
+    if state is not None and anew:
+        if RANK[verdict.holding_level] < RANK[state.level]:
+            cause = "fresh-start"
+        state = begun_anew(state)
     state, said = step(
         state,
         verdict,
         now_ms,
-        0 if context.released else rule.hold_ms,
+        0 if context.released or anew else rule.hold_ms,
         *subject,
         cool_down_ms=rule.cool_down_ms,
         cause=cause,
         same_episode=context.late,
     )
+    if state is not None and anew and not state.is_open:
+        state = begun_anew(state)
     transitions = [each for each in (*found, said) if each is not None]
     return _recorded(state, context.now, changed=bool(transitions)), transitions
 
@@ -219,8 +239,8 @@ def worth_storing(known: AlertState | None, after: AlertState | None) -> bool:
     before, now = known.basis, after.basis
     return (
         msgspec.structs.replace(after, basis=before) != known
-        or (before.policy_version, before.overrides, before.left_out)
-        != (now.policy_version, now.overrides, now.left_out)
+        or (before.policy_version, before.overrides, before.left_out, before.fresh_ms)
+        != (now.policy_version, now.overrides, now.left_out, now.fresh_ms)
         or not before.time_ms <= now.time_ms < before.time_ms + RECORD_MS
     )
 
@@ -308,12 +328,14 @@ def _before(known: AlertState | None, shown: Basis | None) -> Basis | None:
 
 
 def _recorded(state: AlertState | None, now: Basis, *, changed: bool) -> AlertState | None:
-    """With what it was judged by. What is not open keeps that of its resolution, with the present overrides."""
+    """With what it was judged by. What is not open keeps that of its resolution, with the present overrides and fresh
+    start."""
     if state is None:
         return None
     if state.is_open or changed or state.basis is None:
         return msgspec.structs.replace(state, basis=now)
-    return msgspec.structs.replace(state, basis=msgspec.structs.replace(state.basis, overrides=now.overrides))
+    basis = msgspec.structs.replace(state.basis, overrides=now.overrides, fresh_ms=now.fresh_ms)
+    return msgspec.structs.replace(state, basis=basis)
 
 
 def _came_late(before: Basis, now: Basis, grown: Mapping[str, tuple[int, int]], lengths: Mapping[str, int]) -> bool:

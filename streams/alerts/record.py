@@ -20,6 +20,7 @@ from streams.alerts.outcome import LastShown
 from streams.decisions.stored_overrides import ACKNOWLEDGED
 from streams.io.store import Store, portions
 from streams.subjects.arrays import StreamKey
+from streams.subjects.fresh_starts import FreshStart, Since
 
 STATES = """
 SELECT customer, scope, rule, argMax(state, updated)
@@ -29,7 +30,7 @@ GROUP BY customer, scope, rule
 """
 
 #: The states with the alerts that may not have been sent, and in the same answer, without a rule, who acknowledged
-#: which alert last.
+#: which alert last, and without the id of an alert, who gave which customer a fresh start last.
 LIVES = """
 SELECT customer, scope, rule, argMax(state, updated), argMax(unsent, updated)
 FROM alert_states
@@ -42,6 +43,13 @@ FROM audit
 WHERE action = {acknowledged:String} AND customer IN {customers:Array(String)}
     AND audit.time <= fromUnixTimestamp64Milli({at:Int64})
 GROUP BY customer, subject
+UNION ALL
+SELECT customer, '', '', toJSONString(argMax(map('by', who, 'why', why,
+    'since_s', toString(toUnixTimestamp(since)), 'decided_ms', toString(toUnixTimestamp64Milli(decided))), decided)),
+    emptyArrayString()
+FROM fresh_starts
+WHERE customer IN {customers:Array(String)} AND decided <= fromUnixTimestamp64Milli({at:Int64})
+GROUP BY customer
 """
 
 #: What the table of standings says of customers.
@@ -79,11 +87,18 @@ def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, Ale
 
 
 class Lives(NamedTuple):
-    """The states; by alert who acknowledged it last; by state the alerts that were decided and may not be sent."""
+    """The states; by alert who acknowledged it last; by state the alerts that were decided and may not be sent; by
+    customer the last fresh start."""
 
     states: dict[SubjectRule, AlertState]
     acknowledgements: dict[str, Acknowledgement]
     unsent: dict[SubjectRule, list[AlertEvent]]
+    fresh_starts: dict[str, FreshStart]
+
+    @property
+    def since(self) -> Since:
+        """Since when mail of customers counts, where it does not always."""
+        return {customer: each.since_s for customer, each in self.fresh_starts.items()}
 
 
 def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
@@ -92,7 +107,7 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
     Raises:
         StoreError: the store failed.
     """
-    found = Lives({}, {}, {})
+    found = Lives({}, {}, {}, {})
     asked = {"acknowledged": ACKNOWLEDGED, "at": at_ms}
     for part in portions(store, customers):
         for customer, name, rule, text, unsent in store.rows(LIVES, {"customers": part, **asked}):
@@ -100,6 +115,8 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
                 found.states[customer, name, rule] = DECODE(text)
                 if unsent:
                     found.unsent[customer, name, rule] = [EVENT(each) for each in unsent]
+            elif not name:
+                found.fresh_starts[customer] = msgspec.json.decode(text, type=FreshStart, strict=False)
             else:
                 found.acknowledgements[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
     return found

@@ -18,6 +18,7 @@ from streams.listings.exposure import SENT_MAIL
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval
 from streams.listings.resource_use import NOBODY, Users, used
 from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Subjects
+from streams.subjects.fresh_starts import Since
 from streams.subjects.scopes import scopes_of
 
 #: Two of each are enough to know that there are several.
@@ -106,33 +107,56 @@ def by_owner(
 
 
 def add_listings(
-    found: Subjects, windows_ms: Sequence[int], owned: Mapping[str, Sequence[ExclusiveListing]], now_ms: int
+    found: Subjects,
+    windows_ms: Sequence[int],
+    owned: Mapping[str, Sequence[ExclusiveListing]],
+    now_ms: int,
+    since: Since,
 ) -> None:
     """Fill in how many listings of each weight were in force in each window, and for how long.
 
     A stream has those of resources that it alone used, and so has the sub-account that it belongs to. Critical listings
     are the whole customer's in `critical_listings`, which a rule judges of customers only.
+
+    What is listed is a fact of today: after a fresh start (`since`) a listing from before counts while it is in force,
+    one that ended before does not, and hours count from then on.
     """
     if not owned:
         return
     for row, (customer, scope) in enumerate(zip(found.customers, found.scopes, strict=True)):
         for own in owned.get(customer, ()):
             if scope == CUSTOMER or (own.stream is not None and scope in scopes_of(own.stream)):
-                _add(found, row, own.listing, windows_ms, now_ms)
+                _add(found, row, own.listing, _cut(windows_ms, now_ms, since.get(customer)), now_ms)
 
 
 def add_attributed(
-    found: Subjects, windows_ms: Sequence[int], attributed: Mapping[str, Sequence[ListingInterval]], now_ms: int
+    found: Subjects,
+    windows_ms: Sequence[int],
+    attributed: Mapping[str, Sequence[ListingInterval]],
+    now_ms: int,
+    since: Since,
 ) -> None:
-    """Fill in of how many listings, in force in each window, each customer is the likely cause."""
+    """Fill in of how many listings, in force in each window, each customer is the likely cause.
+
+    That is said by the mail of before the listing began, so after a fresh start (`since`) only those count that began
+    since.
+    """
     if not attributed:
         return
     for row, (customer, scope) in enumerate(zip(found.customers, found.scopes, strict=True)):
         if scope == CUSTOMER:
+            anew_ms = since.get(customer, 0) * 1000
             for each in attributed.get(customer, ()):
+                if each.from_ms < anew_ms:
+                    continue
                 found.counts[row, :, FIELD_INDEX["attributed_listings"]] += [
                     in_force(each, length, now_ms) for length in windows_ms
                 ]
+
+
+def _cut(windows_ms: Sequence[int], now_ms: int, since_s: int | None) -> Sequence[int]:
+    """The lengths of windows that end now and begin no earlier than a fresh start."""
+    return windows_ms if since_s is None else [min(each, max(0, now_ms - since_s * 1000)) for each in windows_ms]
 
 
 def in_force(listing: ListingInterval, window_ms: int, now_ms: int) -> bool:

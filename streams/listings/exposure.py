@@ -11,7 +11,9 @@ from schemas.listing import Weight
 from schemas.times import FOREVER_S, MINUTE_MS, MINUTE_S
 from streams.io.store import Store, portions
 from streams.listings.intervals import ListingInterval
+from streams.subjects import fresh_starts
 from streams.subjects.arrays import FIELD_INDEX, Totals
+from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.totals import begin, longest_first, sums
 
 #: Listings that make mail count as exposed. Informational lists say nothing about abuse.
@@ -36,7 +38,7 @@ SELECT customer, stream,
     {sums}
 FROM counts
 WHERE dimension = 'ip' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since_0:UInt32}})
-    AND bucket < toDateTime({{until:UInt32}})
+    AND bucket < toDateTime({{until:UInt32}}) {not_before}
 GROUP BY customer, stream
 """
 
@@ -51,25 +53,27 @@ def add_exposure(
     *,
     places: Sequence[int] | None = None,
     until_s: int = FOREVER_S,
+    since: Since,
 ) -> None:
     """Fill in `sent` and `exposed` of the totals of customers (sorted), of whom used a listed address.
 
     Others keep zeros in both: there is no exposure to judge. `places` are those of the windows among the totals', by
-    default they are all of them. What lies at or behind `until_s` (epoch s) is left out.
+    default they are all of them. What lies at or behind `until_s` (epoch s) is left out, and so is what lies before the
+    fresh start of a customer (`since`).
 
     Raises:
         StoreError: the store failed.
     """
     by_length = longest_first(windows_ms)
     order = by_length if places is None else [places[window] for window in by_length]
-    since = [begin(windows_ms[window], now_ms) for window in by_length]
-    listed = [each for each in exposing(listings) if each.to_ms is None or each.to_ms > since[0] * 1000]
+    begins = [begin(windows_ms[window], now_ms) for window in by_length]
+    listed = [each for each in exposing(listings) if each.to_ms is None or each.to_ms > begins[0] * 1000]
     if not listed or not totals.keys:
         return
     asked = {
         **listed_parameters(listed),
         "until": until_s,
-        **{f"since_{place}": second for place, second in enumerate(since)},
+        **{f"since_{place}": second for place, second in enumerate(begins)},
     }
     exposed = sorted(
         str(customer)
@@ -78,8 +82,11 @@ def add_exposure(
     )
     rows = {key: row for row, key in enumerate(totals.keys)}
     fields = [FIELD_INDEX["sent"], FIELD_INDEX["exposed"]]
+    anew = fresh_starts.among(since, exposed) if since else {}
+    if anew:
+        asked |= fresh_starts.parameters(anew)
     for part in portions(store, exposed):
-        for block in store.blocks(_sql(len(order)), {"customers": part, **asked}):
+        for block in store.blocks(_sql(len(order), anew=bool(anew)), {"customers": part, **asked}):
             numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(order), len(fields))
             for customer, stream, found in zip(block[0], block[1], numbers, strict=True):
                 row = rows.get((customer, stream))
@@ -104,8 +111,9 @@ def exposing(listings: Iterable[ListingInterval]) -> list[ListingInterval]:
 
 
 @lru_cache(maxsize=32)
-def _sql(windows: int) -> str:
+def _sql(windows: int, *, anew: bool) -> str:
     # The order of the fields is that of `fields` above.
     return EXPOSURE.format(
-        sums=sums({"sent": SENT_MAIL, "exposed": f"{SENT_MAIL} if {THROUGH_LISTED}"}, windows, "bucket")
+        not_before=NOT_BEFORE if anew else "",
+        sums=sums({"sent": SENT_MAIL, "exposed": f"{SENT_MAIL} if {THROUGH_LISTED}"}, windows, "bucket"),
     )

@@ -48,6 +48,8 @@ POOLS_PART = 20
 LOOK_S = 0.5
 #: How often it is looked whether another policy was applied.
 POLICY_S = 2.0
+#: How often it is looked whether a customer was given a fresh start.
+FRESH_STARTS_S = 2.0
 #: How often it is looked for listings that began, were confirmed or ended.
 CAUSES_S = 5.0
 #: How often it is looked for incidents while nobody alarms, if that takes little of the time: one part of so many.
@@ -96,6 +98,7 @@ class Monitor:
         """Join the group and begin to judge. Returns once the app runs."""
         await self.app.maybe_start()
         timers = [self._partitions_watched, self._everybody, self._sweep, self._pools, self._incidents_watched]
+        timers.append(self._fresh_starts_watched)
         if self._newer_policy is not None:
             timers.append(self._policy_watched)
         if self._refresh_causes is not None:
@@ -239,6 +242,14 @@ class Monitor:
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
             await asyncio.sleep(max(INCIDENTS_S, INCIDENTS_PART * (time.monotonic() - began)))
+
+    async def _fresh_starts_watched(self) -> None:
+        """Whose windows begin anew is judged again at once."""
+        while True:
+            found = await self._asked(lambda: self._judge.refresh_fresh_starts(utc_now_ms()))
+            self._work.changed(filter(self._is_ours, found))
+            self._wake.set()
+            await asyncio.sleep(FRESH_STARTS_S)
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours

@@ -45,6 +45,7 @@ from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
 from streams.subjects.arrays import Subjects
+from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 
@@ -120,6 +121,7 @@ class BatchJudge:
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
         self._incidents = IncidentWatch(store, self._announce)
+        self._fresh_starts = FreshStartWatch(store)
         self._publish, self._acknowledged = publish, acknowledged
         self.metrics = JudgingTotals()
         self.set_policy(policy)
@@ -167,7 +169,7 @@ class BatchJudge:
             if changed:
                 found = self._decided(wanted, now_ms)
         outcomes, lives = found.outcomes, found.lives
-        evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms)
+        evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms, lives.since)
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.insufficient_volume, found.closely, outcomes, self.policy)
         again = [*found.again, *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
@@ -194,11 +196,23 @@ class BatchJudge:
             pools.forget()
         return self._incidents.affected(changed)
 
+    def refresh_fresh_starts(self, now_ms: int) -> set[str]:
+        """Look for fresh starts. Returns who is to be judged again.
+
+        Raises:
+            StoreError: the store failed; look again later.
+        """
+        found = self._fresh_starts.refresh(now_ms)
+        if found:
+            for pools in self._pools:
+                pools.forget()
+        return found
+
     def _decided(self, wanted: Sequence[str], now_ms: int) -> "_Decided":
         """What judging makes of customers (sorted); nothing is stored."""
-        counted, again = self._windows.read(wanted, now_ms)
-        subjects = counted.of_scopes(self.policy.scopes)
         lives = read_lives(self._store, wanted, now_ms)
+        counted, again = self._windows.read(wanted, now_ms, lives.since)
+        subjects = counted.of_scopes(self.policy.scopes)
         screened = screen(subjects, self.policy)
         closely = self._with_overrides | {state.customer for state in lives.states.values() if state.watched}
         singly = screened.remarkable | np.array(list(map(closely.__contains__, subjects.customers)), np.bool_)
@@ -280,13 +294,14 @@ class BatchJudge:
                 if state is not None:
                     rules = {rule.name: rule for rule in self.policy.rules_for(customer, scope, now_ms)}
                     reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
-        late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms) if reopening else ()
+        late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms, lives.since) if reopening else ()
         return BatchContext(
             last_shown(self._store, sorted(opening)),
             lives.acknowledgements,
             frozenset(late),
             self._incidents.name,
             self._released(judgements, lives, now_ms),
+            lives.fresh_starts,
         )
 
     def _released(self, judgements: Sequence[Judgement], lives: Lives, now_ms: int) -> frozenset[SubjectRule]:
@@ -300,7 +315,7 @@ class BatchJudge:
         }
         if not sinking:
             return frozenset()
-        found, _ = self._everything.read({customer for customer, _, _ in sinking}, now_ms)
+        found, _ = self._everything.read({customer for customer, _, _ in sinking}, now_ms, lives.since)
         subjects = found.of_scopes(self.policy.scopes)
         return frozenset(
             key
@@ -322,7 +337,7 @@ class BatchJudge:
         removed = [state for state in lives.states.values() if state.is_open and state.rule not in rules]
         done = end_alerts(self._store, removed, self.policy, now_ms) if removed else Ended([], [])
         changed = [state for outcome in outcomes for state in outcome.states]
-        alerts = alert_events(outcomes, evidence, self.policy)
+        alerts = alert_events(outcomes, evidence, self.policy, lives.since)
         return self._recorder.record([*done.states, *changed], [*done.alerts, *alerts], lives, now_ms)
 
     def _pool_evidence(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> dict[SubjectRule, Evidence]:

@@ -21,6 +21,8 @@ FIELD_INDEX = {name: place for place, name in enumerate(FIELDS)}
 LISTINGS_OF = {weight: FIELD_INDEX[f"listings_{weight}"] for weight in WEIGHTS}
 LISTED_S_OF = {weight: FIELD_INDEX[f"listed_s_{weight}"] for weight in WEIGHTS}
 
+#: Mail of before a fresh start.
+BEFORE = ("before_finished", "before_delivered", "before_fbl_delivered")
 #: Outcomes of mail of an unknown time.
 _UNDATED = [place for name, place in FIELD_INDEX.items() if name.startswith(("undated_", "fbl_undated_"))]
 

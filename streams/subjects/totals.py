@@ -13,19 +13,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from schemas.counts import MEASURES
+from schemas.counts import MEASURES, finished_sql
 from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
-from streams.subjects.arrays import FIELD_INDEX, FIELDS, Totals, is_long, merged
+from streams.subjects import fresh_starts
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Totals, is_long, merged
+from streams.subjects.fresh_starts import FRESH_SINCE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
+from streams.subjects.stored_fresh_starts import read_since
 
-#: The fields read from the `provider` rows: the first of `FIELDS`.
 #: Measures that are also read of the mailbox providers with a feedback loop alone.
 OF_FBL = ("delivered", "complained", "undated_complained")
+#: The fields read from the `provider` rows: the first of `FIELDS`.
 READ = (*MEASURES, *(f"fbl_{name}" for name in OF_FBL))
 _MAIL_TO = "AND value IN {mail_to:Array(String)}"
 _OF_CLASS = "AND class = {class:String}"
@@ -42,6 +45,8 @@ WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}} AND buc
 GROUP BY customer, stream
 ORDER BY customer, stream
 """
+#: The same of customers with a fresh start, for windows of any length.
+ANEW_TOTALS = f"WITH {FRESH_SINCE.replace('{', '{{').replace('}', '}}')} AS fresh_at{SHORT_TOTALS}"
 
 #: The inner query has the shape of the hourly projection, so ClickHouse reads that instead of the minutes.
 LONG_TOTALS = f"""
@@ -73,23 +78,59 @@ def read_totals(
     until_s: int | None = None,
     *,
     everything: bool = False,
+    since: Since | None = None,
 ) -> Totals:
     """The totals of customers (sorted) over windows that end now, all of them short or all of them long.
 
     With `mail_to` only mail to these mailbox providers counts, with `stream_class` only that of one class. With
     `until_s` (epoch s) what lies at or behind it is left out; then minutes are read, which is for few customers, and
-    windows may be of any length. Mail of incidents is left out, unless `everything` is asked for. A stream without any
-    count is absent. The keys come out sorted: the engine sorts text as Python does.
+    windows may be of any length. Mail of incidents is left out, unless `everything` is asked for. `since` are the fresh
+    starts of customers; without it they are looked for. A stream without any count is absent. The keys come out sorted:
+    the engine sorts text as Python does.
 
     Raises:
         StoreError: the store failed.
     """
     order = longest_first(windows_ms)
-    since = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
+    begins = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
     wanted = ((_MAIL_TO, mail_to), (_OF_CLASS, stream_class), (_UNTIL, until_s is not None), (_JUDGED, not everything))
     only = " ".join(part for part, given in wanted if given)
-    sql = _sql(len(order), until_s is None and is_long(windows_ms[0]), only)
-    asked = {"fbl": list(fbl), "mail_to": list(mail_to), "class": stream_class, "until": until_s or 0, **since}
+    asked = {"fbl": list(fbl), "mail_to": list(mail_to), "class": stream_class, "until": until_s or 0, **begins}
+    if since is None:
+        since = read_since(store, now_ms, begins["since_0"])
+    if since and (anew := fresh_starts.among(since, customers)):
+        others = [each for each in customers if each not in anew]
+        asked |= fresh_starts.parameters(anew)
+        sql = _sql(len(order), "anew", only)
+        parts = [_read(store, sql, sorted(anew), order, asked, (*READ, *BEFORE))]
+        if others:
+            parts.append(
+                read_totals(
+                    store,
+                    others,
+                    windows_ms,
+                    fbl,
+                    now_ms,
+                    mail_to,
+                    stream_class,
+                    until_s,
+                    everything=everything,
+                    since={},
+                )
+            )
+        return merged(parts, [range(len(order))] * len(parts), len(order))
+    sql = _sql(len(order), "long" if until_s is None and is_long(windows_ms[0]) else "short", only)
+    return _read(store, sql, customers, order, asked, READ)
+
+
+def _read(
+    store: Store,
+    sql: str,
+    customers: Sequence[str],
+    order: Sequence[int],
+    asked: Mapping[str, Any],
+    fields: Sequence[str],
+) -> Totals:
     keys: list[tuple[str, str]] = []
     found: list[Any] = []
     for part in portions(store, customers):
@@ -98,8 +139,7 @@ def read_totals(
             found.append(np.stack(block[2:], axis=1).astype(np.int64))
     counts = np.zeros((len(keys), len(order), len(FIELDS)), np.int64)
     if found:
-        read = np.concatenate(found).reshape(len(keys), len(order), len(READ))
-        counts[:, order, : len(READ)] = read
+        counts[:, order, : len(fields)] = np.concatenate(found).reshape(len(keys), len(order), len(fields))
     return Totals(keys, counts)
 
 
@@ -131,12 +171,21 @@ def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _sql(windows: int, long: bool, only: str) -> str:
-    prefix = "n_" if long else ""
+def _sql(windows: int, kind: Literal["short", "long", "anew"], only: str) -> str:
+    prefix = "n_" if kind == "long" else ""
     expressions = {name: prefix + name for name in MEASURES}
     expressions |= {f"fbl_{name}": f"{prefix}{name} if {_FBL}" for name in OF_FBL}
-    template, time = (LONG_TOTALS, "hour") if long else (SHORT_TOTALS, "bucket")
-    return template.format(sums=sums(expressions, windows, time), only=only)
+    if kind == "anew":
+        expressions = {name: _and(each, "bucket >= fresh_at") for name, each in expressions.items()}
+        before = (finished_sql(), "delivered", f"delivered if {_FBL}")
+        expressions |= {name: _and(each, "bucket < fresh_at") for name, each in zip(BEFORE, before, strict=True)}
+    template = {"short": SHORT_TOTALS, "long": LONG_TOTALS, "anew": ANEW_TOTALS}[kind]
+    return template.format(sums=sums(expressions, windows, "hour" if kind == "long" else "bucket"), only=only)
+
+
+def _and(expression: str, condition: str) -> str:
+    """A measure under one condition more: see `sums`."""
+    return f"{expression} AND {condition}" if " if " in expression else f"{expression} if {condition}"
 
 
 #: Reads the totals of customers (sorted) over the windows at some places, all of them short or all of them long.
@@ -200,6 +249,11 @@ class LongWindows:
         entries = self._entries
         return [(each, known[1]) for each in customers if (known := entries[each])[0] < now_ms]
 
+    def forget(self, customers: Iterable[str]) -> None:
+        """Read these again."""
+        for each in customers:
+            self._entries.pop(each, None)
+
     def trim(self) -> None:
         """Forget those longest unused, down to as many as may be held."""
         while len(self._entries) > self._most:
@@ -245,6 +299,10 @@ class CachedTotals:
             again = self._kept.due_again(customers, now_ms)
             self._kept.trim()
         return merged(parts, places, self._windows), again
+
+    def forget(self, customers: Iterable[str]) -> None:
+        """Read these again: of whom a fresh start is known, nothing is kept."""
+        self._kept.forget(customers)
 
     def clear(self) -> None:
         """Read everything again from now on."""

@@ -10,6 +10,9 @@ undated outcomes u_w, at most u_x * n_w / n_x, rounded down: x is the shortest w
 longer, n are the denominators. Five days is how long mail is tried (RFC 5321 section 4.5.4.1). Whoever sends evenly
 keeps all of them; a mailing that has left a window accuses nobody there. A window that is not in one longer keeps its
 own.
+
+After a fresh start what came since is spread over all mail of the longest window read, that of before included: what is
+most likely of mail that does not count any more accuses nobody.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +25,7 @@ import numpy as np
 from schemas.counts import FINISHED, WindowCounts
 from schemas.policy_metric import LONGEST_MS
 from schemas.times import DAY_MS
-from streams.subjects.arrays import FIELD_INDEX, Counts, Subjects
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, Subjects
 
 #: How much longer the window must be that a window's undated outcomes are spread over.
 LAG_MS = 5 * DAY_MS
@@ -41,6 +44,11 @@ class Kind(NamedTuple):
     fields: tuple[str, ...]
     outside: str
 
+    @property
+    def before(self) -> int:
+        """The field with the mail of before a fresh start."""
+        return FIELD_INDEX[f"before_{self.mail}"]
+
 
 KINDS = (
     Kind("undated_hard", "finished", ("hard", "late_hard", "undated_hard"), "outside_hard"),
@@ -55,6 +63,7 @@ KINDS = (
     Kind("undated_unsubscribed", "delivered", ("unsubscribed", "undated_unsubscribed"), "outside_unsubscribed"),
 )
 _UNDATED = [FIELD_INDEX[each.undated] for each in KINDS]
+_BEFORE = [FIELD_INDEX[name] for name in BEFORE]
 
 
 def to_read(windows: Mapping[str, int]) -> dict[str, int]:
@@ -79,9 +88,15 @@ def spread(counts: Counts, lengths_ms: Sequence[int], kept: int) -> Counts:
         return judged
     judged = judged.copy()
     over = [lengths_ms.index(longer(length, lengths_ms)) for length in lengths_ms[:kept]]
+    longest = max(range(len(lengths_ms)), key=lengths_ms.__getitem__)
+    anew = counts[..., longest, :][..., _BEFORE].any(axis=-1)
     for kind in KINDS:
         undated, mail = counts[..., FIELD_INDEX[kind.undated]], _mail(counts, kind.mail)
-        outside = outside_of(undated[..., :kept], mail[..., :kept], undated[..., over], mail[..., over])
+        all_undated, all_mail = undated[..., over], mail[..., over]
+        if anew.any():
+            all_undated[anew] = undated[anew][:, [longest]]
+            all_mail[anew] = (mail[anew] + counts[anew][..., kind.before])[:, [longest]]
+        outside = outside_of(undated[..., :kept], mail[..., :kept], all_undated, all_mail)
         for name in kind.fields:
             judged[..., FIELD_INDEX[name]] -= outside
         judged[..., FIELD_INDEX[kind.outside]] = outside

@@ -10,6 +10,7 @@ Each is read only where a rule of the policy asks for it.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from schemas.policy_metric import Metric
 from schemas.times import DAY_S, FOREVER_S
 from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
+from streams.subjects import fresh_starts
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Totals
+from streams.subjects.fresh_starts import FRESH_SINCE, Since
 from streams.subjects.totals import begin, longest_first, sums
 
 #: Mail from before is looked for so far back.
@@ -28,7 +31,7 @@ SELECT customer, stream,
     {sums}
 FROM unwanted_mail
 WHERE customer IN {{customers:Array(String)}} AND unwanted_mail.time >= toDateTime({{since_0:UInt32}})
-    AND unwanted_mail.time < toDateTime({{until:UInt32}})
+    AND unwanted_mail.time < toDateTime({{until:UInt32}}) {not_before}
 GROUP BY customer, stream
 """
 
@@ -37,7 +40,7 @@ SELECT customer, stream,
     {sums}
 FROM counts
 WHERE dimension = 'provider' AND value = 'sms_gateway' AND customer IN {{customers:Array(String)}}
-    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}}) {not_before}
 GROUP BY customer, stream
 """
 
@@ -53,7 +56,7 @@ INNER JOIN
     WHERE customer IN {{customers:Array(String)}} AND NOT gone AND notEmpty(domains)
 ) AS registered USING customer
 WHERE dimension = 'from' AND customer IN {{customers:Array(String)}}
-    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}}) {not_before}
 GROUP BY customer, stream
 """
 
@@ -86,16 +89,19 @@ def add_acceptable_use(
     least_new: int,
     now_ms: int,
     until_s: int = FOREVER_S,
+    *,
+    since: Since,
 ) -> None:
     """Fill in what `metrics` ask for in the totals of customers (sorted). A new From domain counts once it has sent to
-    `least_new` recipients. Mail from `until_s` (epoch s) on is left out.
+    `least_new` recipients. Mail from `until_s` (epoch s) on is left out, and so is that of before the fresh start of a
+    customer (`since`); but a domain that was used before is not new.
 
     Raises:
         StoreError: the store failed.
     """
     if not totals.keys:
         return
-    windows = _Windows(store, totals, customers, windows_ms, now_ms, until_s)
+    windows = _Windows(store, totals, customers, windows_ms, now_ms, until_s, since)
     if "unwanted" in metrics:
         windows.fill(UNWANTED, {"unwanted": "count"}, _distinct)
     if "sms_gateway" in metrics:
@@ -118,11 +124,13 @@ class _Windows:
         windows_ms: Sequence[int],
         now_ms: int,
         until_s: int,
+        since: Since,
     ) -> None:
         self._store = store
         self._totals = totals
         self._customers = customers
         self._until = until_s
+        self._anew = fresh_starts.among(since, customers) if since else {}
         self._order = longest_first(windows_ms)
         self._since = [begin(windows_ms[window], now_ms) for window in self._order]
         self._rows: dict[StreamKey, int] = {key: row for row, key in enumerate(totals.keys)}
@@ -132,8 +140,11 @@ class _Windows:
     ) -> None:
         """Fill in `fields`, each by its expression, from a query with a row a stream."""
         wanted = tuple(fields.items())
-        query = sql.format(sums=summed(wanted, len(self._order)))
-        asked = {f"since_{place}": second for place, second in enumerate(self._since)} | {"until": self._until}
+        column = "unwanted_mail.time" if sql is UNWANTED else "bucket"
+        not_before = f"AND {column} >= {FRESH_SINCE}" if self._anew else ""
+        query = sql.format(sums=summed(wanted, len(self._order)), not_before=not_before)
+        asked: dict[str, Any] = {f"since_{place}": second for place, second in enumerate(self._since)}
+        asked |= {"until": self._until, **(fresh_starts.parameters(self._anew) if self._anew else {})}
         places = [FIELD_INDEX[name] for name in fields]
         for part in portions(self._store, self._customers):
             for block in self._store.blocks(query, {"customers": part, **asked}):
@@ -154,8 +165,9 @@ class _Windows:
                 row = self._rows.get((customer, stream))
                 if row is None or mail < least:
                     continue
+                anew = self._anew.get(customer, 0)
                 for window, start in zip(self._order, self._since, strict=True):
-                    self._totals.counts[row, window, place] += began < start <= first
+                    self._totals.counts[row, window, place] += began < max(start, anew) <= first
 
 
 @lru_cache(maxsize=32)

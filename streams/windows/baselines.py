@@ -3,7 +3,7 @@
 It is read only of those whose last hour is large enough to be judged by it, which in a large fleet are few.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from schemas.counts import VolumeBaseline, finished_sql
 from schemas.times import HOUR_S
 from streams.io.store import Store, portions
 from streams.judge.spikes import FIRST_H, HOURS, baseline
+from streams.subjects import fresh_starts
 from streams.subjects.arrays import Counts, StreamKey, Subjects
+from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import scopes_of
+from streams.subjects.stored_fresh_starts import read_since
 
 #: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
 VOLUMES = f"""
@@ -36,6 +39,8 @@ FROM
 )
 GROUP BY customer, stream
 """  # noqa: S608 - made of names from this project only
+#: Of customers with a fresh start, by the minute: mail from before it is not usual any more.
+VOLUMES_ANEW = VOLUMES.replace(NOT_LEFT_OUT, f"{NOT_LEFT_OUT} {NOT_BEFORE}")
 
 #: By customer and scope; those without enough history are absent.
 Found = dict[StreamKey, VolumeBaseline]
@@ -50,8 +55,8 @@ class Baselines:
         self._read: set[str] = set()
         self._found: Found = {}
 
-    def of(self, subjects: Subjects, rows: Sequence[int], now_ms: int) -> Mapping[int, VolumeBaseline]:
-        """By the places of subjects, of those at `rows` who have a history.
+    def of(self, subjects: Subjects, rows: Sequence[int], now_ms: int, since: Since) -> Mapping[int, VolumeBaseline]:
+        """By the places of subjects, of those at `rows` who have a history. `since` are fresh starts.
 
         Raises:
             StoreError: the store failed.
@@ -62,10 +67,15 @@ class Baselines:
             self._hour = hour
         unread = {subjects.customers[row] for row in rows} - self._read
         if unread:
-            self._found |= read_baselines(self._store, sorted(unread), now_ms)
+            self._found |= read_baselines(self._store, sorted(unread), now_ms, since)
             self._read |= unread
         usual = {row: self._found.get((subjects.customers[row], subjects.scopes[row])) for row in rows}
         return {row: each for row, each in usual.items() if each is not None}
+
+    def forget_some(self, customers: Iterable[str]) -> None:
+        """Read these again."""
+        self._read.difference_update(customers)
+        self._found = {key: each for key, each in self._found.items() if key[0] in self._read}
 
     def forget(self) -> None:
         """Read everything again from now on."""
@@ -73,21 +83,29 @@ class Baselines:
         self._found.clear()
 
 
-def read_baselines(store: Store, customers: Sequence[str], now_ms: int) -> Found:
+def read_baselines(store: Store, customers: Sequence[str], now_ms: int, since: Since | None = None) -> Found:
     """The baselines of customers (sorted) and of each of their streams, for the hour that `now_ms` lies in.
+
+    `since` are the fresh starts of customers; without it they are looked for.
 
     Raises:
         StoreError: the store failed.
     """
-    since = max(0, (now_ms // 1000 // HOUR_S - FIRST_H) * HOUR_S)
+    first = max(0, (now_ms // 1000 // HOUR_S - FIRST_H) * HOUR_S)
+    if since is None:
+        since = read_since(store, now_ms, first)
+    anew = fresh_starts.among(since, customers) if since else {}
     volumes: dict[StreamKey, Counts] = {}
-    for part in portions(store, customers):
-        asked = {"customers": part, "since": since, "until": since + HOURS * HOUR_S}
-        for block in store.blocks(VOLUMES, asked):
-            for customer, stream, hours, mail in zip(*block, strict=True):
-                places = (hours.astype(np.int64) - since) // HOUR_S
-                for scope in scopes_of(stream):
-                    found = volumes.setdefault((customer, scope), np.zeros(HOURS, np.int64))
-                    found[places] += mail.astype(np.int64)
+    for sql, some in ((VOLUMES, [each for each in customers if each not in anew]), (VOLUMES_ANEW, sorted(anew))):
+        asked = {"since": first, "until": first + HOURS * HOUR_S}
+        if sql is VOLUMES_ANEW:
+            asked |= fresh_starts.parameters(anew)
+        for part in portions(store, some):
+            for block in store.blocks(sql, {"customers": part, **asked}):
+                for customer, stream, hours, mail in zip(*block, strict=True):
+                    places = (hours.astype(np.int64) - first) // HOUR_S
+                    for scope in scopes_of(stream):
+                        found = volumes.setdefault((customer, scope), np.zeros(HOURS, np.int64))
+                        found[places] += mail.astype(np.int64)
     usual = {key: baseline(each) for key, each in volumes.items()}
     return {key: each for key, each in usual.items() if each is not None}

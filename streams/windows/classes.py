@@ -3,7 +3,7 @@
 Only what is counted by mailbox provider is known of a class: neither exposure nor listings, nor what `policy.USE` asks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -13,6 +13,7 @@ from schemas.event import StreamClass
 from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
+from streams.subjects.fresh_starts import Since
 from streams.subjects.totals import CachedTotals, read_totals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
@@ -37,30 +38,42 @@ class ClassWindows:
         self._fbl = feedback_loop
         self._kept = {name: CachedTotals(lengths_ms, keep_ms, most) for name in CLASSES}
 
-    def added(self, found: Subjects, now_ms: int) -> Subjects:
+    def added(self, found: Subjects, now_ms: int, since: Since) -> Subjects:
         """The subjects, and behind them the classes of those customers that send mail of both.
 
         Raises:
             StoreError: the store failed.
         """
         return with_classes(
-            found, {name: self._of_class(name, kept, found, now_ms) for name, kept in self._kept.items()}
+            found, {name: self._of_class(name, kept, found, now_ms, since) for name, kept in self._kept.items()}
         )
 
     def leave_out(self, wanted: bool) -> None:
         """Whether mail of incidents is left out from now on."""
         self._everything = not wanted
 
+    def forget_some(self, customers: Iterable[str]) -> None:
+        """Read these again."""
+        for kept in self._kept.values():
+            kept.forget(customers)
+
     def forget(self) -> None:
         """Read everything again from now on."""
         for kept in self._kept.values():
             kept.clear()
 
-    def _of_class(self, name: str, kept: CachedTotals, found: Subjects, now_ms: int) -> Totals:
+    def _of_class(self, name: str, kept: CachedTotals, found: Subjects, now_ms: int, since: Since) -> Totals:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
             return read_totals(
-                self._store, customers, lengths, self._fbl, now_ms, stream_class=name, everything=self._everything
+                self._store,
+                customers,
+                lengths,
+                self._fbl,
+                now_ms,
+                stream_class=name,
+                everything=self._everything,
+                since=since,
             )
 
         totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)

@@ -20,9 +20,11 @@ from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import ListingInterval, read_listings
-from streams.subjects import undated
+from streams.subjects import fresh_starts, undated
 from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
-from streams.subjects.totals import CachedTotals, read_totals
+from streams.subjects.fresh_starts import Since
+from streams.subjects.stored_fresh_starts import read_since
+from streams.subjects.totals import CachedTotals, begin, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
 from streams.windows.classes import ClassWindows
@@ -118,20 +120,27 @@ class Windows:
             everything=everything,
         )
 
-    def read(self, customers: Iterable[str], now_ms: int) -> tuple[Subjects, list[tuple[str, int]]]:
+    def read(
+        self, customers: Iterable[str], now_ms: int, since: Since | None = None
+    ) -> tuple[Subjects, list[tuple[str, int]]]:
         """The subjects of customers that have any count, and who is to be read again when.
 
         Those are the customers whose long windows were read a while ago, each with the time (epoch ms) from
-        which on they are read again.
+        which on they are read again. `since` are the fresh starts of these customers; without it they are looked for.
 
         Raises:
             StoreError: the store failed.
         """
         asked = sorted(set(customers))
+        if since is None:
+            since = read_since(self._store, now_ms)
+        if since:
+            since = fresh_starts.after(since, begin(max(self._lengths, default=0), now_ms))
+            self._forget(since)
         listings = read_listings(self._store, now_ms - max(self._lengths[: self._windows], default=0), WEIGHTS, KINDS)
 
         def read(some: Sequence[str], places: Sequence[int]) -> Totals:
-            return self._totals(some, places, listings, now_ms)
+            return self._totals(some, places, listings, now_ms, since)
 
         totals, again = self._kept.of(asked, now_ms, read)
         found = subjects(totals, self._names)
@@ -141,16 +150,16 @@ class Windows:
         for field in ("sent", "exposed"):
             np.maximum(found.counts[..., FIELD_INDEX[field]], 0, out=found.counts[..., FIELD_INDEX[field]])
         if listings:
-            add_listings(found, self._lengths, self._own_listings.owned(listings, now_ms), now_ms)
+            add_listings(found, self._lengths, self._own_listings.owned(listings, now_ms), now_ms, since)
         if listings and self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
-            add_attributed(found, self._lengths, attributed, now_ms)
+            add_attributed(found, self._lengths, attributed, now_ms, since)
         if self._classes is not None:
-            found = self._classes.added(found, now_ms)
+            found = self._classes.added(found, now_ms, since)
         if self._baselines is not None and (rows := self._large_now(found)):
-            found = replace(found, baselines=self._baselines.of(found, rows, now_ms))
+            found = replace(found, baselines=self._baselines.of(found, rows, now_ms, since))
         if self._by_provider is not None:
-            found = replace(found, by_provider=self._by_provider.of(found, now_ms))
+            found = replace(found, by_provider=self._by_provider.of(found, now_ms, since))
         found = undated.judged(found, self._lengths, self._windows) if found.undated else found.first(self._windows)
         return found, again
 
@@ -160,6 +169,12 @@ class Windows:
         for part in (self._by_provider, self._classes):
             if part is not None:
                 part.leave_out(wanted)
+
+    def _forget(self, customers: Iterable[str]) -> None:
+        self._kept.forget(customers)
+        for part in (self._by_provider, self._classes, self._baselines):
+            if part is not None:
+                part.forget_some(customers)
 
     def forget(self) -> None:
         """Read everything again from now on."""
@@ -179,14 +194,23 @@ class Windows:
         return np.flatnonzero(volumes >= self._spike_from).tolist()
 
     def _totals(
-        self, customers: Sequence[str], places: Sequence[int], listings: Sequence[ListingInterval], now_ms: int
+        self,
+        customers: Sequence[str],
+        places: Sequence[int],
+        listings: Sequence[ListingInterval],
+        now_ms: int,
+        since: Since,
     ) -> Totals:
         lengths = [self._lengths[place] for place in places]
-        totals = read_totals(self._store, customers, lengths, self._fbl, now_ms, everything=self._everything)
+        totals = read_totals(
+            self._store, customers, lengths, self._fbl, now_ms, everything=self._everything, since=since
+        )
         if listings:
-            add_exposure(self._store, totals, customers, lengths, listings, now_ms)
+            add_exposure(self._store, totals, customers, lengths, listings, now_ms, since=since)
         if self._used:
-            add_acceptable_use(self._store, totals, customers, lengths, self._used, self._least_new, now_ms)
+            add_acceptable_use(
+                self._store, totals, customers, lengths, self._used, self._least_new, now_ms, since=since
+            )
         return totals
 
 

@@ -22,7 +22,8 @@ from streams.listings.exposure import add_exposure
 from streams.listings.intervals import read_listings
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, is_long, subjects
-from streams.subjects.totals import read_totals
+from streams.subjects.stored_fresh_starts import read_since
+from streams.subjects.totals import begin, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.classes import CLASSES, with_classes
 from streams.windows.providers import of_subjects
@@ -51,8 +52,10 @@ def counts_at(
     every = undated.to_read(windows)
     lengths = list(every.values())
     until = FOREVER_S if include_later else (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S
+    # One that is older than all windows cuts nothing off.
+    since = read_since(store, at_ms, begin(max(lengths, default=0), at_ms), customer)
     # One customer's rows are few enough to be read by the minute, however long the window.
-    read = partial(read_totals, store, [customer], lengths, feedback_loop, at_ms, until_s=until)
+    read = partial(read_totals, store, [customer], lengths, feedback_loop, at_ms, until_s=until, since=since)
     totals = read()
     # What was listed later was not listed then.
     known = [
@@ -62,18 +65,18 @@ def counts_at(
         places = [place for place, length in enumerate(lengths) if is_long(length) == long]
         if places:
             some = [lengths[place] for place in places]
-            add_exposure(store, totals, [customer], some, known, at_ms, places=places, until_s=until)
+            add_exposure(store, totals, [customer], some, known, at_ms, places=places, until_s=until, since=since)
     if policy is not None and policy.used:
-        add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until)
+        add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until, since=since)
     found = subjects(totals, tuple(every))
     if policy is not None and SUB_ACCOUNT in policy.scopes:
         found = with_sub_accounts(found)
     for field in ("sent", "exposed"):
         np.maximum(found.counts[..., FIELD_INDEX[field]], 0, out=found.counts[..., FIELD_INDEX[field]])
     own = [each for each in known if policy is None or each.weight in policy.listed_weights]
-    add_listings(found, lengths, by_owner(own, users_before(store, own), read_owners(store, own)), at_ms)
+    add_listings(found, lengths, by_owner(own, users_before(store, own), read_owners(store, own)), at_ms, since)
     if policy is not None and (share := policy.attributed_share) is not None:
-        add_attributed(found, lengths, read_attributed(store, known, share), at_ms)
+        add_attributed(found, lengths, read_attributed(store, known, share), at_ms, since)
     if policy is not None and CLASS in policy.scopes:
         of_class = {name: read(stream_class=name) for name in CLASSES}
         found = with_classes(found, of_class)

@@ -25,8 +25,11 @@ from streams.io.store import Store
 from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.listings.exposure import EXPOSING
 from streams.listings.pools import listing_evidence, pool_windows, shared_listings
+from streams.subjects import fresh_starts
 from streams.subjects.arrays import is_long
+from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import HOUR_NOT_LEFT_OUT, NOT_LEFT_OUT
+from streams.subjects.stored_fresh_starts import read_since
 from streams.subjects.totals import begin
 
 #: Alerts on a pool are on no customer.
@@ -51,16 +54,18 @@ SHORT_PARTS = """
 LONG_PARTS = """
     SELECT customer, kind, if(kind = 'provider', '', value) AS shared,
         {sums}
-    FROM
-    (
+    FROM ({hours})
+    GROUP BY customer, kind, shared
+"""
+HOURS = """
         SELECT customer, dimension AS kind, value, toStartOfHour(bucket) AS hour, {measures}
         FROM counts
         WHERE dimension IN ('provider', '{dimension}')
             AND toStartOfHour(bucket) >= toDateTime({{since_0:UInt32}}) {judged} {only}
         GROUP BY customer, kind, value, hour
-    )
-    GROUP BY customer, kind, shared
 """
+#: Customers with a fresh start are read by the minute, the others as ever.
+OTHERS, ANEW = "AND customer NOT IN {fresh:Array(String)}", f"AND customer IN {{fresh:Array(String)}} {NOT_BEFORE}"
 #: Who uses one pool or domain: evidence is asked for those alone.
 ONLY_ITS = """AND customer IN (
         SELECT customer FROM counts
@@ -141,6 +146,7 @@ class Pools:
         self._fbl = feedback_loop
         self._keep_ms = keep_ms
         self._kind = kind
+        self._since: Since = {}
         self._kept: list[_Part] = []
         self._read_ms = 0
 
@@ -150,6 +156,7 @@ class Pools:
         Raises:
             StoreError: the store failed.
         """
+        self._since = read_since(self._store, now_ms)
         every = [Asked(rule, window, least) for rule in pooled_rules(self._policy) for window, least in rule.checks]
         long = [each for each in every if is_long(window_ms(each.window))]
         # Read in the future means that the clock was set back since.
@@ -188,7 +195,7 @@ class Pools:
     def _parts(self, asked: Sequence[Asked], now_ms: int) -> list["_Part"]:
         if not asked:
             return []
-        sql, parameters = _question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind)
+        sql, parameters = _question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind, self._since)
         found = []
         for name, *numbers in self._store.rows(sql, parameters):
             for place, each in enumerate(asked):
@@ -251,7 +258,8 @@ def pool_evidence(
         return Evidence(listings=tuple(listing_evidence(each) for each in listings if each.weight in chosen)[:TOP])
     asked = [Asked(rule, window, dict(rule.checks)[window])]
     only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
-    sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, only)
+    since = read_since(store, now_ms)
+    sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, since, only)
     rows = store.rows(sql, {**parameters, "shared": name, "most": TOP})
     return Evidence(
         customers=tuple(
@@ -267,6 +275,7 @@ def _question(
     feedback_loop: Sequence[str],
     now_ms: int,
     kind: str,
+    since: Since,
     only: str = "",
 ) -> tuple[str, dict[str, Any]]:
     dimension = DIMENSIONS[kind]
@@ -274,6 +283,9 @@ def _question(
     long = is_long(window_ms(windows[0]))
     parts, time, prefix = (LONG_PARTS, "hour", "n_") if long else (SHORT_PARTS, "bucket", "")
     parameters: dict[str, Any] = {"fbl": list(feedback_loop)}
+    since = fresh_starts.after(since, begin(window_ms(windows[0]), now_ms))
+    if since:
+        parameters |= fresh_starts.parameters(since)
     for place, window in enumerate(windows):
         parameters[f"since_{place}"] = begin(window_ms(window), now_ms)
     sums, wholes, chosen = [], [], []
@@ -295,8 +307,12 @@ def _question(
         ]
         parameters[f"least_{place}"] = each.least
     measures = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
-    names = {"dimension": dimension, "only": only, "judged": JUDGED, "measures": measures}
-    inner = parts.format(sums=",\n        ".join(sums), **names)
+    names = {"dimension": dimension, "measures": measures}
+    hours = " UNION ALL ".join(
+        HOURS.format(judged=JUDGED, only=f"{only} {each}", **names) for each in ((OTHERS, ANEW) if since else ("",))
+    )
+    only = f"{only} {NOT_BEFORE}" if since else only
+    inner = parts.format(sums=",\n        ".join(sums), judged=JUDGED, only=only, hours=hours, **names)
     members = MEMBERS.format(wholes=", ".join(wholes), parts=inner)
     if kind == PLAN:
         members = OF_PLANS.format(members=members)

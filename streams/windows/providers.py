@@ -1,11 +1,12 @@
 """The windows of mail to some mailbox providers alone, for rules that judge it by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
+from streams.subjects.fresh_starts import Since
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import CachedTotals, read_totals
 
@@ -33,27 +34,34 @@ class ProviderWindows:
         self._fbl = feedback_loop
         self._kept = {group: CachedTotals(lengths_ms, keep_ms, most) for group in groups}
 
-    def of(self, found: Subjects, now_ms: int) -> Mapping[Group, Counts]:
+    def of(self, found: Subjects, now_ms: int, since: Since) -> Mapping[Group, Counts]:
         """By group the counts of the same subjects, with the same axes.
 
         Raises:
             StoreError: the store failed.
         """
-        return {group: self._of_group(group, kept, found, now_ms) for group, kept in self._kept.items()}
+        return {group: self._of_group(group, kept, found, now_ms, since) for group, kept in self._kept.items()}
 
     def leave_out(self, wanted: bool) -> None:
         """Whether mail of incidents is left out from now on."""
         self._everything = not wanted
+
+    def forget_some(self, customers: Iterable[str]) -> None:
+        """Read these again."""
+        for kept in self._kept.values():
+            kept.forget(customers)
 
     def forget(self) -> None:
         """Read everything again from now on."""
         for kept in self._kept.values():
             kept.clear()
 
-    def _of_group(self, group: Group, kept: CachedTotals, found: Subjects, now_ms: int) -> Counts:
+    def _of_group(self, group: Group, kept: CachedTotals, found: Subjects, now_ms: int, since: Since) -> Counts:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
-            return read_totals(self._store, customers, lengths, self._fbl, now_ms, group, everything=self._everything)
+            return read_totals(
+                self._store, customers, lengths, self._fbl, now_ms, group, everything=self._everything, since=since
+            )
 
         totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)
         return of_subjects(totals, found)

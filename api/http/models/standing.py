@@ -9,7 +9,7 @@ from api.http.models.rates import Rates
 from schemas.levels import Level
 from schemas.standing import Standing as JudgedStanding
 
-StandingLevel = JudgedStanding | Literal["suspended"]
+StandingLevel = JudgedStanding | Literal["suspended", "reinstated"]
 
 
 class Contributor(BaseModel):
@@ -108,10 +108,15 @@ class ScopeStanding(BaseModel):
     scope: str
     standing: StandingLevel | None = Field(
         description="The worst level of any rule; `insufficient_volume` where there is too little mail to judge any "
-        "rate; `suspended` where the operator suspended the customer."
+        "rate; `suspended` where the operator suspended the customer, and `reinstated` for 30 days after that was "
+        "lifted, in the place of `good` or `insufficient_volume`."
     )
     judged: JudgedStanding | None = Field(
         description="The standing by the rules alone: what `standing` is without a suspension."
+    )
+    fresh_start: datetime | None = Field(
+        description="Since when mail counts, where the operator gave the customer a fresh start: that from before is "
+        "in no window any more. Null without one, or once all windows lie behind it."
     )
     since: datetime | None
     reasons: list[str]
