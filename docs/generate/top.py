@@ -23,8 +23,9 @@ RATES = (
 MEANINGS = {
     "customer": "Whose mail; in brackets the stream, where one stands badly by itself. `pool NAME` and the like are "
     "the small customers who share it.",
-    "standing": "The worst level of any rule. `suspended` is what [people decided](score.md), `too few` that there is "
-    "too little mail to judge by any rule. `*` marks for whom an override holds, of the policy or `repmon override`.",
+    "standing": "The worst level of any rule. `suspended` and `reinstated` are what [people decided](score.md), "
+    "`too few` that there is too little mail to judge by any rule. `*` marks for whom an override holds, of the policy "
+    "or `repmon override`.",
     "for": "For how long it has stood so.",
     "rule": "The rule of the policy that decides.",
     "mail": "Recipients whose fate became known in the last 24 hours.",
