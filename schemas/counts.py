@@ -143,13 +143,27 @@ class VolumeBaseline(msgspec.Struct, frozen=True, kw_only=True):
     """What a subject usually sends at this time of day, in recipients (`streams.judge.spikes` says how it is found).
 
     `median` and `mad` (the median absolute deviation from it) are over `days` days; `largest` is the most that was sent
-    in two neighbouring hours.
+    in two neighbouring hours, `burst` the most that was likely sent within 60 minutes. `fleet` is how many times its
+    usual the whole fleet sends now, at least 1: so many times the customer's own usual is usual now. What the fleet
+    sent more on the days before is not in the numbers.
     """
 
     median: float
     mad: float
     largest: int
     days: int
+    burst: int = 0
+    fleet: float = 1.0
+
+    @property
+    def expected(self) -> float:
+        """The median, scaled by what the fleet does."""
+        return self.median * self.fleet
+
+    @property
+    def busiest(self) -> float:
+        """The most that is to be expected within 60 minutes at any time."""
+        return max(float(self.largest), self.burst * self.fleet)
 
 
 class SubjectCounts(msgspec.Struct, frozen=True, kw_only=True):

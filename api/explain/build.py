@@ -34,6 +34,7 @@ from streams.decisions.suspensions import Reinstatement, Suspension, account, ac
 from streams.incidents.of_customer import left_out_of
 from streams.io.store import Store
 from streams.judge.allowance import allowance
+from streams.judge.fleet import AS_USUAL
 from streams.judge.score import SCORES, score_of
 from streams.judge.verdict import RANK, Verdict, judge
 from streams.listings.causes import CausedListing, stored_causes
@@ -41,6 +42,8 @@ from streams.subjects.fresh_starts import FreshStart
 from streams.subjects.stored_fresh_starts import fresh_starts
 from streams.subjects.totals import begin
 from streams.windows.baselines import read_baselines
+from streams.windows.current import SPIKE_WINDOW
+from streams.windows.fleet import read_fleet_volume
 from streams.windows.past import counts_at
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 
@@ -69,7 +72,8 @@ def explain(
     lengths = {name: window_ms(name) for name in policy.windows}
     counted = counts_at(store, customer, lengths, feedback_loop, at_ms, include_later=not past, policy=policy)
     if policy.spikes_from is not None:
-        usual = read_baselines(store, [customer], at_ms)
+        large = any(each.windows.get(SPIKE_WINDOW, NOTHING).finished >= policy.spikes_from for each in counted)
+        usual = read_baselines(store, [customer], at_ms, fleet=read_fleet_volume(store, at_ms) if large else AS_USUAL)
         counted = [msgspec.structs.replace(each, baseline=usual.get((customer, each.scope))) for each in counted]
     alerts = _episodes(store, customer, at_ms)
     recorded = {

@@ -50,6 +50,7 @@ STANDING: dict[str, Any] = {
                         "campaigns": [{"name": "spring", "count": 60, "volume": 0, "sample": ""}],
                         "began": "2026-03-12T10:00:00Z",
                         "baseline": {"days": 30, "numerator": 120, "denominator": 200000},
+                        "fleet_times": None,
                     },
                 }
             ],

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from math import isfinite
 
+import msgspec
+
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
@@ -74,7 +76,9 @@ def alert_event(
             threshold=verdict.threshold,
             policy_version=judgement.policy_version,
             explanation=explain(transition, verdict, judgement, policy, since_s),
-            evidence=evidence,
+            evidence=evidence
+            if verdict.baseline is None
+            else msgspec.structs.replace(evidence, fleet_times=verdict.baseline.fleet),
             cause=transition.cause,
             acknowledged=transition.acknowledged,
             override=transition.override,
@@ -217,10 +221,11 @@ def _listings(number: int) -> str:
 
 def usually(usual: VolumeBaseline) -> str:
     """What a spike is measured against."""
-    return (
+    said = (
         f"usual at this time of day are {usual.median:,.0f} (median of {usual.days} days), "
         f"and at most {usual.largest:,} in two hours at any time"
     )
+    return f"{said}; the whole fleet sends {usual.fleet:.1f} times its usual" if usual.fleet >= 1.05 else said
 
 
 def _figures(verdict: Verdict, rule: Rule) -> str:

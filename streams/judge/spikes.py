@@ -13,11 +13,15 @@ least, and nobody's business is steady within a fifth.
 A newsletter at another hour than usual is no spike, so the hour must also exceed the rule's `factor` times the busiest
 two neighbouring hours of those days. The last day is left out of both, so a spike is not measured by its own beginning,
 and yet becomes the customer's usual within a day: it does not stay open for weeks where a customer has grown.
+
+All of it is scaled by what the whole fleet does (`streams.judge.fleet`): four times the usual is nothing unusual on a
+day on which everybody sends four times the usual.
 """
 
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.counts import VolumeBaseline
 from schemas.policy_rule import Rule
@@ -36,9 +40,12 @@ NORMAL = 1.4826
 SHARE = 0.2
 
 
-def baseline(volumes: Counts) -> VolumeBaseline | None:
-    """What is usual, from `HOURS` hours, oldest first; None without mail for `LEAST_DAYS` days."""
-    mail = np.maximum(volumes, 0)
+def baseline(volumes: Counts, fleet: NDArray[np.float64] | float = 1.0) -> VolumeBaseline | None:
+    """What is usual, from `HOURS` hours, oldest first; None without mail for `LEAST_DAYS` days.
+
+    `fleet` says of each hour how many times its usual the whole fleet sent in it: that part of the mail is left out.
+    """
+    mail = np.maximum(volumes, 0) / fleet
     sent = np.flatnonzero(mail)
     if not len(sent):
         return None
@@ -49,17 +56,29 @@ def baseline(volumes: Counts) -> VolumeBaseline | None:
     pairs = mail[:-1] + mail[1:]
     usual = pairs[last - DAY_H * np.arange(days)]
     median = float(np.median(usual))
+    # What two hours have more than goes on around them is what lies within 60 minutes, even beside their border.
+    beside = np.pad(mail, 1, constant_values=np.inf)
+    around = np.minimum.reduce((beside[:-3], mail[:-1], mail[1:], beside[3:]))
     return VolumeBaseline(
-        median=median, mad=float(np.median(np.abs(usual - median))), largest=int(pairs.max()), days=int(days)
+        median=median,
+        mad=float(np.median(np.abs(usual - median))),
+        largest=round(float(pairs.max())),
+        days=int(days),
+        burst=round(float((pairs - around).max())),
     )
 
 
 def score(volume: int, usual: VolumeBaseline) -> float:
     """How unusual a volume (recipients in an hour) is; 0 where it is not above the median."""
-    scale = max(NORMAL * usual.mad, sqrt(usual.median), SHARE * usual.median, 1.0)
-    return max(0.0, (volume - usual.median) / scale)
+    median, mad = usual.median * usual.fleet, usual.mad * usual.fleet
+    scale = max(NORMAL * mad, sqrt(median), SHARE * median, 1.0)
+    return max(0.0, (volume - median) / scale)
 
 
 def exceeds(volume: int, usual: VolumeBaseline, rule: Rule, ratio: float = 1.0) -> bool:
-    """Whether the hour is larger than `factor` times the busiest time, or `ratio` of that."""
-    return volume > rule.times * ratio * usual.largest
+    """Whether the hour is larger than `factor` times the busiest time, or `ratio` of that.
+
+    Where the fleet sends more than usual the busiest 60 minutes are scaled by that: a sale brings mailings that are so
+    many times larger, and hardly both hours of a pair at once.
+    """
+    return volume > rule.times * ratio * usual.busiest

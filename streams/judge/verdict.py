@@ -69,8 +69,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Of a burn, `window` is the one with the smallest burn; `rate` is that burn, `lower` and `upper` are what the bounds
     of the window's own rate make of it. `insufficient_volume` says that not every window has the minimum volume.
 
-    Of a spike, `numerator` is the hour's volume, `denominator` what is usual (the median), `rate` and both bounds are
-    the score. `insufficient_volume` says that there is too little mail or history, and then there may be no `baseline`.
+    Of a spike, `numerator` is the hour's volume, `denominator` what is usual (the median, scaled by what the fleet
+    does), `rate` and both bounds are the score. `insufficient_volume` says that there is too little mail or history,
+    and then there may be no `baseline`.
     """
 
     rule: str
@@ -313,7 +314,7 @@ def _spike_verdict(rule: Rule, volume: int, usual: VolumeBaseline | None) -> Ver
         holding_level=rule.ladder[held].level if held >= 0 else "good",
         window=window,
         numerator=max(volume, 0),
-        denominator=0 if usual is None else round(usual.median),
+        denominator=0 if usual is None else round(usual.expected),
         rate=found,
         lower=found,
         upper=found,

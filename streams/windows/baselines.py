@@ -1,15 +1,18 @@
 """What is usual for customers at this time of day, read from the hourly projection and kept for the hour.
 
-It is read only of those whose last hour is large enough to be judged by it, which in a large fleet are few.
+It is read only of those whose last hour is large enough to be judged by it, which in a large fleet are few; and then
+too what the whole fleet sends, which is asked again every ten minutes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from schemas.counts import VolumeBaseline, finished_sql
 from schemas.times import HOUR_S
 from streams.io.store import Store, portions
+from streams.judge.fleet import AS_USUAL, FleetVolume
 from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import Counts, StreamKey, Subjects
@@ -17,6 +20,10 @@ from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import scopes_of
 from streams.subjects.stored_fresh_starts import read_since
+from streams.windows.fleet import read_fleet_volume
+
+#: So long it is taken for granted what the fleet sends.
+FLEET_MS = 600_000
 
 #: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
 VOLUMES = f"""
@@ -54,6 +61,8 @@ class Baselines:
         self._hour = 0
         self._read: set[str] = set()
         self._found: Found = {}
+        self._fleet = AS_USUAL
+        self._fleet_ms: int | None = None
 
     def of(self, subjects: Subjects, rows: Sequence[int], now_ms: int, since: Since) -> Mapping[int, VolumeBaseline]:
         """By the places of subjects, of those at `rows` who have a history. `since` are fresh starts.
@@ -65,12 +74,15 @@ class Baselines:
         if hour != self._hour:
             self.forget()
             self._hour = hour
+        if self._fleet_ms is None or not self._fleet_ms <= now_ms < self._fleet_ms + FLEET_MS:
+            self._fleet, self._fleet_ms = read_fleet_volume(self._store, now_ms), now_ms
         unread = {subjects.customers[row] for row in rows} - self._read
         if unread:
-            self._found |= read_baselines(self._store, sorted(unread), now_ms, since)
+            self._found |= read_baselines(self._store, sorted(unread), now_ms, since, self._fleet)
             self._read |= unread
         usual = {row: self._found.get((subjects.customers[row], subjects.scopes[row])) for row in rows}
-        return {row: each for row, each in usual.items() if each is not None}
+        fleet = self._fleet.now
+        return {row: msgspec.structs.replace(each, fleet=fleet) for row, each in usual.items() if each is not None}
 
     def forget_some(self, customers: Iterable[str]) -> None:
         """Read these again."""
@@ -81,10 +93,18 @@ class Baselines:
         """Read everything again from now on."""
         self._read.clear()
         self._found.clear()
+        self._fleet_ms = None
 
 
-def read_baselines(store: Store, customers: Sequence[str], now_ms: int, since: Since | None = None) -> Found:
-    """The baselines of customers (sorted) and of each of their streams, for the hour that `now_ms` lies in.
+def read_baselines(
+    store: Store,
+    customers: Sequence[str],
+    now_ms: int,
+    since: Since | None = None,
+    fleet: FleetVolume = AS_USUAL,
+) -> Found:
+    """The baselines of customers (sorted) and of each of their streams, for the hour that `now_ms` lies in, scaled by
+    what the fleet does.
 
     `since` are the fresh starts of customers; without it they are looked for.
 
@@ -107,5 +127,5 @@ def read_baselines(store: Store, customers: Sequence[str], now_ms: int, since: S
                     for scope in scopes_of(stream):
                         found = volumes.setdefault((customer, scope), np.zeros(HOURS, np.int64))
                         found[places] += mail.astype(np.int64)
-    usual = {key: baseline(each) for key, each in volumes.items()}
-    return {key: each for key, each in usual.items() if each is not None}
+    usual = {key: baseline(each, fleet.before) for key, each in volumes.items()}
+    return {key: msgspec.structs.replace(each, fleet=fleet.now) for key, each in usual.items() if each is not None}

@@ -47,6 +47,10 @@ class Evidence(BaseModel):
     campaigns: list[Contributor]
     began: datetime | None
     baseline: Baseline | None
+    fleet_times: float | None = Field(
+        default=None,
+        description="Of an hour of unusual volume: how many times its usual the whole fleet sends.",
+    )
 
 
 class OpenAlert(BaseModel):

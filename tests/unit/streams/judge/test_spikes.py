@@ -56,9 +56,9 @@ def said(volume: int, usual: VolumeBaseline | None, rule: Rule = SPIKE.rules[0])
 
 def test_usual_is_what_was_sent_in_the_two_clock_hours_of_each_day() -> None:
     steady = baseline(hours(all=1000))
-    assert steady == VolumeBaseline(median=2000, mad=0, largest=2000, days=28)
+    assert steady == VolumeBaseline(median=2000, mad=0, largest=2000, days=28, burst=1000)
     at_begin, at_end = daily(BEGIN, *[500] * 28), daily(BEGIN + 1, *[700] * 28)
-    assert baseline(at_begin + at_end) == VolumeBaseline(median=1200, mad=0, largest=1200, days=28)
+    assert baseline(at_begin + at_end) == VolumeBaseline(median=1200, mad=0, largest=1200, days=28, burst=1200)
     elsewhere = baseline(daily(BEGIN - 5, *[500] * 27))
     assert elsewhere is not None and (elsewhere.median, elsewhere.largest) == (0, 500)
 
@@ -94,7 +94,7 @@ def test_a_week_of_mail_before_the_last_day_is_needed(days: int, known: bool) ->
 
 def test_days_before_the_first_mail_are_no_days_without_mail() -> None:
     usual = baseline(daily(BEGIN, *[1000] * 8))
-    assert usual == VolumeBaseline(median=1000, mad=0, largest=1000, days=8)
+    assert usual == VolumeBaseline(median=1000, mad=0, largest=1000, days=8, burst=1000)
 
 
 def test_more_bounces_than_mail_in_an_hour_is_no_mail() -> None:
@@ -131,6 +131,23 @@ def test_verdict_tells_volume_what_is_usual_and_score() -> None:
     assert (found.confidence, found.baseline) == (1.0, STEADY)
 
 
+def test_usual_is_scaled_by_what_the_fleet_does() -> None:
+    mailings = VolumeBaseline(median=200, mad=50, largest=300, days=28, burst=300, fleet=4.0)
+    assert (said(1_200, mailings).level, said(1_200, mailings).denominator) == ("good", 800)
+    assert said(2_400, mailings).level == "good"  # not more than 2 * 4 * 300
+    assert said(2_401, mailings).rate == pytest.approx((2_401 - 800) / (1.4826 * 4 * 50))
+    assert said(2_401, mailings).level == "watch"
+    around_the_clock = msgspec.structs.replace(mailings, burst=150)
+    assert said(1_201, around_the_clock).level == "good"
+    assert said(2_000, around_the_clock).level == "watch"
+
+
+def test_what_the_fleet_sent_more_is_no_part_of_what_is_usual() -> None:
+    sale = np.ones(HOURS)
+    sale[-96:] = 4.0
+    assert baseline(hours(all=1000) * sale.astype(np.int64), sale) == baseline(hours(all=1000))
+
+
 def test_spike_exceeds_the_busiest_hours_by_the_factor() -> None:
     assert said(600, STEADY).level == "good"
     assert said(601, STEADY).level == "warning"
@@ -165,6 +182,8 @@ usuals = st.builds(
     mad=st.floats(0, 50_000),
     largest=st.integers(0, 200_000),
     days=st.integers(7, 28),
+    burst=st.integers(0, 200_000),
+    fleet=st.floats(1, 50),
 )
 
 
@@ -173,6 +192,14 @@ def test_law_more_volume_never_improves_a_verdict(usual: VolumeBaseline, volume:
     before, after = said(volume, usual), said(volume + more, usual)
     assert RANK[after.level] >= RANK[before.level]
     assert RANK[after.holding_level] >= RANK[before.holding_level]
+
+
+@given(usuals, st.integers(0, 1_000_000), st.floats(1, 50))
+def test_law_more_mail_of_the_fleet_never_makes_a_verdict_worse(
+    usual: VolumeBaseline, volume: int, fleet: float
+) -> None:
+    more = msgspec.structs.replace(usual, fleet=usual.fleet * fleet)
+    assert RANK[said(volume, more).level] <= RANK[said(volume, usual).level]
 
 
 @given(usuals, st.integers(0, 1_000_000))
@@ -187,7 +214,12 @@ def test_law_so_many_times_the_business_never_turns_a_spike_into_none(
 ) -> None:
     """Where everything is larger, the floor of one recipient and the root of the median weigh less."""
     larger = VolumeBaseline(
-        median=usual.median * factor, mad=usual.mad * factor, largest=usual.largest * factor, days=usual.days
+        median=usual.median * factor,
+        mad=usual.mad * factor,
+        largest=usual.largest * factor,
+        days=usual.days,
+        burst=usual.burst * factor,
+        fleet=usual.fleet,
     )
     before, after = said(volume, usual), said(volume * factor, larger)
     assert after.rate >= before.rate * (1 - 1e-9)
