@@ -36,7 +36,7 @@ from streams.io.store import Store
 from streams.judge.allowance import allowance
 from streams.judge.fleet import AS_USUAL
 from streams.judge.score import SCORES, score_of
-from streams.judge.verdict import RANK, Verdict, judge
+from streams.judge.verdict import NOTHING, RANK, Verdict, judge
 from streams.listings.causes import CausedListing, stored_causes
 from streams.subjects.fresh_starts import FreshStart
 from streams.subjects.stored_fresh_starts import fresh_starts
