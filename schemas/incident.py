@@ -7,10 +7,10 @@ import msgspec
 
 from schemas.times import HOUR_S
 
-#: A mailbox provider, everything that was sent (the platform's own network), or one IP pool.
-Dimension = Literal["provider", "all", "pool"]
-#: Of `detected` and `declared` ones the mail is left out of what customers are judged by, of `suspected` and
-#: `dismissed` ones it is not.
+#: A mailbox provider, everything that was sent (the platform's own network), one IP pool, or a blocklist.
+Dimension = Literal["provider", "all", "pool", "listing"]
+#: Of `detected` and `declared` ones the mail (the listings) is left out of what customers are judged by, of `suspected`
+#: and `dismissed` ones it is not.
 State = Literal["detected", "declared", "suspected", "dismissed"]
 LEAVING_OUT: frozenset[State] = frozenset({"detected", "declared"})
 #: The provider that stands for all of them.
@@ -22,7 +22,8 @@ INCIDENT_TYPE = "org.repmon.incident.{kind}.v1"
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A customer who was struck: how many of its recipients there failed (for complaints: complained), and an answer of
-    a receiving host that is typical, in which addresses are masked."""
+    a receiving host that is typical, in which addresses are masked. Of a mass listing: how many of its addresses or
+    domains began to be listed, of how many it has, and one of them."""
 
     customer: str
     failed: int
@@ -32,7 +33,8 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident: `outcome` is what many recipients met at `value` in `hours` (epoch s of their beginnings, UTC,
-    ascending; never empty). `value` is a provider, a pool (`pool@provider`), or `*` for everything.
+    ascending; never empty). `value` is a provider, a pool (`pool@provider`), `*` for everything, a blocklist
+    (`zen.spamhaus.org`), or one network on a blocklist (`192.0.2.0/24@zen.spamhaus.org`).
 
     `confirmed` are the hours whose mail shows it; an open one also covers the hour that has begun since. `rate` and
     `usual` are ratios: of those who were struck, and of the fleet in the weeks before. `struck` and `spared` count
@@ -69,7 +71,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def leaves_out(self) -> bool:
-        """Whether its mail is left out of what customers are judged by."""
+        """Whether its mail, or what began to be listed, is left out of what customers are judged by."""
         return self.state in LEAVING_OUT
 
 

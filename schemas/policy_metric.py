@@ -37,6 +37,8 @@ NEW_FROM: Metric = "new_from_domain"
 COUNTED: frozenset[Metric] = frozenset(
     {"critical_listing", "listing_count", "listed_hours", "attributed_listing", NEW_FROM}
 )
+#: What is made of blocklistings.
+LISTED_METRICS: frozenset[Metric] = COUNTED - {NEW_FROM} | {"exposure"}
 #: What an IP pool is judged by of all its mail, besides what its small customers have together.
 OF_POOLS: frozenset[Metric] = frozenset({"exposure", "critical_listing", "listing_count", "listed_hours"})
 #: What is read only where a rule asks for it (`streams.windows.acceptable_use`), and is not replayed.

@@ -24,6 +24,7 @@ OUTCOMES = {
     "expired": "let mail expire",
     "complained": "complained",
     "declared": "declared by an operator",
+    "listed": "names many together",
 }
 
 
@@ -69,23 +70,24 @@ def show_incident(settings: Settings, which: str, as_json: bool) -> None:
     'repmon incidents declare gmail --from 2026-03-12T10:00:00Z --until 2026-03-12T12:00:00Z --by Ida --why "outage"',
     name="declare",
 )
-@click.argument("provider")
+@click.argument("place")
 @click.option("--from", "begin", required=True, help="Its begin: a time (RFC 3339), or 2h ago as 2h. The whole hour.")
 @click.option("--until", required=True, help="Its end: a time (RFC 3339), or 2h from now as 2h. The whole hour.")
 @by
 @needed_why
 @with_reached
-def declare(settings: Settings, provider: str, begin: str, until: str, by: str, why: str) -> None:
-    """Leave mail to a provider out of what customers are judged by.
+def declare(settings: Settings, place: str, begin: str, until: str, by: str, why: str) -> None:
+    """Leave mail to a provider, or listings of a blocklist, out of what customers are judged by.
 
-    PROVIDER is one of the mailbox providers, or '*' for all mail. Running monitors judge by it within seconds, and who
-    was flagged by that mail alone is released at once.
+    PLACE is one of the mailbox providers, '*' for all mail, a blocklist, or a network on one
+    (192.0.2.0/24@zen.spamhaus.org): then what began to be listed in that time is held against nobody. Running monitors
+    judge by it within seconds, and who was flagged by that alone is released at once.
     """
     now_ms = utc_now_ms()
     store = open_store(settings.clickhouse)
     found = declare_incident(
         store,
-        provider,
+        place,
         _begin_ms(begin, now_ms),
         until_ms(until, "--until", now_ms),
         providers={OTHER, *(each.name for each in load_providers().all)},
@@ -131,13 +133,20 @@ def as_line(found: Incident) -> str:
 def as_lines(found: Incident) -> Iterator[str]:
     """All that is known of one incident, line by line."""
     yield as_line(found)
-    if found.struck:
+    if found.struck and found.dimension == "listing":
+        yield (
+            f"  {percent(found.rate)} of those who can tell, in an usual hour {percent(found.usual)}; "
+            f"found {rfc3339(found.detected_ms)}"
+        )
+    elif found.struck:
         yield (
             f"  rate of those who were struck {percent(found.rate)}, usual there {percent(found.usual)}; "
             f"found {rfc3339(found.detected_ms)}"
         )
     hours = ", ".join(rfc3339(hour * 1000)[:16] for hour in found.hours)
-    left = "left out of what customers are judged by" if found.leaves_out else "counted"
+    nobody = "held against nobody" if found.dimension == "listing" else "left out of what customers are judged by"
+    left = nobody if found.leaves_out else "counted"
     yield f"  {len(found.hours) * HOUR_S // 3600} h, {left}: {hours}"
     for each in found.examples:
-        yield f"  {each.customer}: {each.failed} of {each.total}"
+        sample = f", {each.sample}" if each.sample else ""
+        yield f"  {each.customer}: {each.failed} of {each.total}{sample}"

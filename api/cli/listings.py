@@ -16,6 +16,7 @@ from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.io.store import open_store
 from streams.listings.causes import CausedListing, current_causes
+from streams.listings.left_out import with_incidents
 
 #: Everything that is kept.
 EVER = "400d"
@@ -87,6 +88,7 @@ def show(settings: Settings, resource: str, zone: str, as_json: bool) -> None:
 def _found(settings: Settings, since: str, now_ms: int) -> list[ShownListing]:
     store = open_store(settings.clickhouse)
     found = current_causes(store, since_ms(since, "--since", now_ms), settings.blocklists.dedicated_pools)
+    found = with_incidents(store, found)
     looks = last_looks(store)
     store.close()
     return [_shown(each, looks.get((each.resource, each.zone)) if each.ended_ms is None else None) for each in found]

@@ -22,12 +22,11 @@ from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import COUNTED, window_ms
+from schemas.policy_metric import COUNTED, LISTED_METRICS, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from schemas.times import FOREVER_S
 from schemas.wording import rfc3339
-from streams.alerts.evidence import LISTED_METRICS
 from streams.alerts.record import read_states
 from streams.decisions.stored_overrides import acknowledged
 from streams.decisions.suspensions import Reinstatement, Suspension, account, account_at
@@ -38,6 +37,7 @@ from streams.judge.fleet import AS_USUAL
 from streams.judge.score import SCORES, score_of
 from streams.judge.verdict import NOTHING, RANK, Verdict, judge
 from streams.listings.causes import CausedListing, stored_causes
+from streams.listings.left_out import with_incidents
 from streams.subjects.fresh_starts import FreshStart
 from streams.subjects.stored_fresh_starts import fresh_starts
 from streams.subjects.totals import begin
@@ -178,7 +178,8 @@ def _listings(store: Store, customer: str, policy: Policy, at_ms: int) -> tuple[
     rules = [rule for rule in policy.rules if rule.metric in LISTED_METRICS]
     longest = max((window_ms(window) for rule in rules for window in rule.windows), default=0)
     since_ms = at_ms - longest
-    return tuple(each for each in stored_causes(store, since_ms, customer=customer) if each.began_ms <= at_ms)
+    known = [each for each in stored_causes(store, since_ms, customer=customer) if each.began_ms <= at_ms]
+    return tuple(with_incidents(store, known))
 
 
 def _episodes(store: Store, customer: str, at_ms: int) -> dict[ScopeRule, list[RecordedTransition]]:

@@ -17,7 +17,7 @@ def line(listing: CausedListing, looked: str = "") -> str:
     """One listing with its likeliest causes: `... in force  shared by 2: acme 0.82, rival 0.18`. `looked` is how old
     that knowledge is."""
     state = "in force" if listing.ended_ms is None else f"ended {rfc3339(listing.ended_ms)}"
-    unsure = ("" if listing.confirmed else ", unconfirmed") + (f", {looked}" if looked else "")
+    unsure = ("" if listing.confirmed else ", unconfirmed") + (f", {looked}" if looked else "") + _nobodys(listing)
     where = f"{listing.resource} on {listing.zone}"
     return f"{rfc3339(listing.began_ms)}  {listing.weight:<13}  {where}  {state}{unsure}  {_attributed(listing)}"
 
@@ -31,7 +31,7 @@ def lines(listing: CausedListing, looked: str = "") -> Iterator[str]:
         yield f"known   {looked}"
     if listing.pool:
         yield f"pool    {listing.pool}"
-    yield f"causes  {_attributed(listing)}"
+    yield f"causes  {_attributed(listing)}{_nobodys(listing)}"
     if listing.causes:
         yield ""
         yield from table(listing.causes)
@@ -66,6 +66,10 @@ def table(causes: Sequence[Cause]) -> Iterator[str]:
 def _row(cause: Cause) -> tuple[str, ...]:
     counts = (cause.volume, cause.complaints, cause.invalid, cause.blocked)
     return (cause.customer, *(f"{each:,}" for each in counts), f"{cause.excess:,.1f}", f"{cause.share:.2f}")
+
+
+def _nobodys(listing: CausedListing) -> str:
+    return f", held against nobody: incident {listing.incident}" if listing.incident else ""
 
 
 def _attributed(listing: CausedListing) -> str:

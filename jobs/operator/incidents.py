@@ -9,12 +9,15 @@ import msgspec
 
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecisionError, given
-from schemas.incident import EVERYWHERE, Incident, incident_id
+from schemas.incident import EVERYWHERE, Dimension, Incident, incident_id
 from schemas.times import DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
 from streams.incidents.stored import read_incidents, store_incidents
 from streams.io.store import Store
+from streams.listings.neighbours import places_of
 
+#: Whether a list is known to have listed anything.
+KNOWN_ZONE = "SELECT 1 FROM listing_events WHERE zone = {zone:String} LIMIT 1"
 DECLARED, DISMISSED = "incident declared", "incident dismissed"
 #: An incident that is declared lasts no longer.
 MOST_DAYS = 14
@@ -37,7 +40,7 @@ def find_incident(store: Store, name: str) -> Incident:
 
 def declare_incident(
     store: Store,
-    provider: str,
+    place: str,
     from_ms: int,
     until_ms: int,
     *,
@@ -47,7 +50,8 @@ def declare_incident(
     now_ms: int,
 ) -> Incident:
     """From now on mail to a provider (`*` for all) in the hours from `from_ms` to `until_ms` (epoch ms; the hours that
-    these lie in included) says nothing about those who sent it. `providers` are the names that there are.
+    these lie in included) says nothing about those who sent it. `providers` are the names that there are. Of a list,
+    or a network on a list (`192.0.2.0/24@zen.spamhaus.org`), it is what began to be listed in these hours.
 
     Raises:
         DecisionError: naming what cannot be used.
@@ -55,17 +59,16 @@ def declare_incident(
     """
     given("--by", by)
     given("--why", why)
-    if provider != EVERYWHERE and provider not in providers:
-        raise DecisionError(f"PROVIDER: {provider!r} is not one of {', '.join(sorted(providers))}, or '*' for all")
+    dimension = _dimension(store, place, providers)
     first, last = (ms // 1000 // HOUR_S * HOUR_S for ms in (from_ms, max(from_ms, until_ms - 1)))
     if until_ms <= from_ms:
         raise DecisionError(f"--until: {rfc3339(until_ms)} is not after {rfc3339(from_ms)}")
     if last - first >= MOST_DAYS * DAY_S:
         raise DecisionError(f"--until: an incident lasts at most {MOST_DAYS} days; declare several")
     incident = Incident(
-        id=incident_id("all" if provider == EVERYWHERE else "provider", provider, "declared", first),
-        dimension="all" if provider == EVERYWHERE else "provider",
-        value=provider,
+        id=incident_id(dimension, place, "declared", first),
+        dimension=dimension,
+        value=place,
         outcome="declared",
         state="declared",
         hours=tuple(range(first, last + 1, HOUR_S)),
@@ -75,6 +78,22 @@ def declare_incident(
     )
     _decide(store, incident, DECLARED, now_ms)
     return incident
+
+
+def _dimension(store: Store, place: str, providers: Collection[str]) -> Dimension:
+    if place == EVERYWHERE:
+        return "all"
+    if place in providers:
+        return "provider"
+    network, _, zone = place.rpartition("@")
+    if "." not in zone:
+        names = ", ".join(sorted(providers))
+        raise DecisionError(f"PLACE: {place!r} is not one of {names}, '*' for all, or a blocklist")
+    if not store.rows(KNOWN_ZONE, {"zone": zone}):
+        raise DecisionError(f"PLACE: nothing was ever reported of the blocklist {zone!r}; see `repmon zones list`")
+    if network and place not in places_of(network.partition("/")[0], zone):
+        raise DecisionError(f"PLACE: {network!r} is not an IPv4 network of length /24, or an IPv6 one of /48 or /64")
+    return "listing"
 
 
 def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int) -> Incident:

@@ -361,12 +361,41 @@ AS SELECT DISTINCT
     arrayJoin(hours) AS hour
 FROM reputation.fleet_incidents
 FINAL
-WHERE leaves_out AND (id NOT IN (
+WHERE leaves_out AND (dimension != 'listing') AND (id NOT IN (
     SELECT id
     FROM reputation.fleet_incidents
     FINAL
     WHERE decided AND (NOT leaves_out)
 ));
+
+CREATE VIEW reputation.left_out_listings
+(
+    `incident` String,
+    `place` String,
+    `hour` DateTime('UTC')
+)
+AS SELECT
+    min(id) AS incident,
+    value AS place,
+    hour
+FROM
+(
+    SELECT
+        id,
+        value,
+        arrayJoin(hours) AS hour
+    FROM reputation.fleet_incidents
+    FINAL
+    WHERE leaves_out AND (dimension = 'listing') AND (id NOT IN (
+        SELECT id
+        FROM reputation.fleet_incidents
+        FINAL
+        WHERE decided AND (NOT leaves_out)
+    ))
+)
+GROUP BY
+    place,
+    hour;
 
 CREATE TABLE reputation.listing_causes
 (

@@ -8,7 +8,7 @@ import msgspec
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
 from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, OF_POOLS, RATES, SPIKE, window_ms
+from schemas.policy_metric import BURNS, COUNTED, LISTED_METRICS, NEW_FROM, OF_POOLS, RATES, SPIKE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
@@ -249,7 +249,8 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
     """Why an alert could go down: what it stayed below, or that there is hardly any mail left."""
     after = "resolved" if transition.kind == "resolved" else f"down to {transition.level}"
     if transition.cause == "incident":
-        return f", without the mail of an incident that hit many senders; {after} from {transition.previous_level}"
+        what = "listings" if verdict.metric in LISTED_METRICS else "mail"
+        return f", without the {what} of an incident that hit many senders; {after} from {transition.previous_level}"
     if transition.cause == "fresh-start":
         return f", since mail from before no longer counts; {after} from {transition.previous_level}"
     if verdict.insufficient_volume:

@@ -10,7 +10,7 @@ from typing import Any
 from schemas.alert import Baseline, Evidence, Share
 from schemas.counts import finished_sql
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, RATES, SPIKE, USE, window_ms
+from schemas.policy_metric import BURNS, LISTED_METRICS, RATES, SPIKE, USE, window_ms
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from schemas.wording import masked, rfc3339
 from streams.alerts.evidence_queries import CONTRIBUTORS, EVENTS, SERIES, UNWANTED_IDS
@@ -19,6 +19,7 @@ from streams.alerts.outcome import SubjectOutcome
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, about, current_causes
 from streams.listings.exposure import EXPOSING
+from streams.listings.left_out import without_left_out
 from streams.subjects import fresh_starts
 from streams.subjects.fresh_starts import Since
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -46,7 +47,6 @@ Past = tuple[int | None, Baseline | None]
 NUMERATOR = {"complaint": "complained", "failure": "hard + expired * {expired:UInt8}", "block": "block"}
 DENOMINATOR = {"complaint": "delivered", "failure": finished_sql(), "block": finished_sql()}
 
-LISTED_METRICS = COUNTED - {NEW_FROM} | {"exposure"}
 
 #: What evidence is collected of at once: metric, window, mailbox providers.
 _Alike = tuple[str, str, tuple[str, ...]]
@@ -116,7 +116,9 @@ def collect(
         StoreError: the store failed.
     """
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
-    listings = current_causes(store, now_ms - length_ms, {}) if metric in LISTED_METRICS else []
+    listings = (
+        without_left_out(store, current_causes(store, now_ms - length_ms, {})) if metric in LISTED_METRICS else []
+    )
     about_metric = _parameters(metric, length_ms, feedback_loop_providers, now_ms, expired_is_failure, mail_to)
     since = read_since(store, now_ms) if since is None else since
     found = {}

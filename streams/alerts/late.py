@@ -16,7 +16,7 @@ from streams.io.store import Store
 from streams.judge.verdict import Verdict, measured, opened
 from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
-from streams.listings.intervals import read_listings
+from streams.listings.left_out import read_judged
 from streams.subjects import fresh_starts, undated
 from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -139,7 +139,7 @@ def _asked(part: Sequence[LateReopen], now_ms: int) -> dict[str, Any]:
 
 def _listed(store: Store, some: Sequence[LateReopen], now_ms: int) -> dict[str, Any]:
     longest = max(window_ms(each.verdict.window) for each in some)
-    listed = exposing(read_listings(store, now_ms - longest, WEIGHTS, KINDS))
+    listed = exposing(read_judged(store, now_ms - longest, WEIGHTS, KINDS))
     return listed_parameters(listed)
 
 

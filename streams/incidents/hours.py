@@ -137,9 +137,9 @@ def _settled(incident: Incident, looked: Looked, current: int, now_ms: int) -> I
     again = {each.hour for each in looked.found if each.place == place}
     wrong = {hour for hour in incident.confirmed if (place, hour) in looked.over and hour not in again}
     confirmed = tuple(hour for hour in incident.confirmed if hour not in wrong)
-    goes_on = bool(confirmed) and (
-        confirmed[-1] == current or (confirmed[-1] == current - HOUR_S and (place, current) not in looked.over)
-    )
+    # Listings that begin later are seen to belong to it, or do not: nobody else's mail speaks for them.
+    follows = incident.dimension != "listing" and (place, current) not in looked.over
+    goes_on = bool(confirmed) and (confirmed[-1] == current or (confirmed[-1] == current - HOUR_S and follows))
     hours = (*confirmed, current) if goes_on and confirmed[-1] < current else confirmed
     if not hours:
         # Nothing is left of it: it was none.

@@ -7,6 +7,7 @@ stored.
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Example, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
@@ -14,8 +15,10 @@ from schemas.wording import rfc3339
 from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, hours_before
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.hours import FoundHour, Looked, Place, updated
+from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.stored import ProviderHour, hours_left_out, read_incidents, store_incidents
 from streams.io.store import Store
+from streams.listings.left_out import ListingHour, read_left_out
 
 #: A look at the last hours, and the rarer one at all days of which something may still come in.
 RECENT_H, ALL_H = 3, 7 * 24
@@ -38,6 +41,20 @@ WHERE dimension = 'provider' AND toStartOfHour(bucket) IN {hours:Array(DateTime(
 """
 
 
+class Changed(NamedTuple):
+    """The mail, by provider and hour, and the listings, by list or network and hour, that are left out since, and those
+    that are not any more."""
+
+    mail: frozenset[ProviderHour] = frozenset()
+    listings: frozenset[ListingHour] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.mail or self.listings)
+
+
+NOTHING_CHANGED = Changed()
+
+
 class IncidentWatch:
     """Finds incidents. One thread at a time. All times are passed in."""
 
@@ -46,27 +63,29 @@ class IncidentWatch:
         self._store = store
         self._announce = announce
         self._cells = Cells(store)
+        self._listings = ListingLook(store)
         self._looked_ms = self._looked_all_ms = 0
         self._loaded = False
         self._took_ms = 0
         #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
         self.excluded: frozenset[ProviderHour] = frozenset()
-        #: A short name of that; empty where nothing is left out.
+        #: The listings that are held against nobody: their list, or network on a list, and the hour (epoch s).
+        self.listings: frozenset[ListingHour] = frozenset()
+        #: A short name of both; empty where nothing is left out.
         self.name = ""
 
-    def refresh(self, now_ms: int, *, alarmed: bool = False) -> frozenset[ProviderHour]:
-        """Look again, unless it was looked a moment ago; returns the provider-hours that are left out since, and those
-        that are not any more. Where somebody is `alarmed`, it must be known now: the last look may be older than what
-        they are judged by.
+    def refresh(self, now_ms: int, *, alarmed: bool = False) -> Changed:
+        """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more.
+        Where somebody is `alarmed`, it must be known now: the last look may be older than what they are judged by.
 
         Raises:
             StoreError: the store failed; look again later.
         """
         apart_ms = 1 if alarmed else max(LEAST_APART_MS, PART * self._took_ms)
         if self._loaded and 0 <= now_ms - self._looked_ms < apart_ms:
-            return frozenset()
+            return NOTHING_CHANGED
         if not self._loaded:
-            self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
+            self._read(now_ms)
         # Looked at in the future means that the clock was set back since.
         wide = not self._loaded or not 0 <= now_ms - self._looked_all_ms < ALL_EVERY_MS
         began = time.monotonic()
@@ -76,26 +95,34 @@ class IncidentWatch:
             self._looked_all_ms = now_ms
         else:
             self._took_ms = round((time.monotonic() - began) * 1000)
-        before = self.excluded
-        self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
-        changed = before ^ self.excluded
+        changed = self._read(now_ms)
         self._loaded = True
-        self.name = _name(self.excluded)
-        if changed:
+        self.name = _name(self.excluded, self.listings)
+        if changed.mail:
             self._cells.forget()
         return changed
+
+    def _read(self, now_ms: int) -> Changed:
+        """What is left out now, by all monitors and people."""
+        before = self.excluded, self.listings
+        self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
+        self.listings = frozenset(read_left_out(self._store))
+        return Changed(before[0] ^ self.excluded, before[1] ^ self.listings)
 
     @property
     def leaves_out(self) -> bool:
         """Whether anything is left out, as far as is known."""
         return not self._loaded or bool(self.excluded)
 
-    def affected(self, changed: Collection[ProviderHour]) -> set[str]:
-        """Who has mail in any of these provider-hours.
+    def affected(self, changed: Changed, now_ms: int) -> set[str]:
+        """Who has mail in any of these provider-hours, or used what began to be listed.
 
         Raises:
             StoreError: the store failed.
         """
+        return self._with_mail_in(changed.mail) | customers_listed(self._store, changed.listings, now_ms)
+
+    def _with_mail_in(self, changed: Collection[ProviderHour]) -> set[str]:
         if not changed:
             return set()
         some = sorted(changed)
@@ -127,12 +154,16 @@ class IncidentWatch:
         chosen = candidates(self._store, since, current + HOUR_S, self._cells.usual(current))
         # Hours of known incidents are looked at again, and those that an open one may still cover.
         for each in known.values():
-            if each.dimension != "pool":
+            if each.dimension not in ("pool", "listing"):
                 again = {*each.confirmed, current} if each.open else set(each.confirmed)
                 chosen |= {(each.value, hour) for hour in again if hour >= since}
-        if not chosen:
+        if hours == ALL_H:
+            self._listings.forget()
+        listed = self._listings.found(since, now_ms)
+        if not chosen and not listed and not any(each.open for each in known.values()):
             return
-        found, over = self._found(chosen, known.values())
+        found, over = self._found(chosen, known.values()) if chosen else ([], set())
+        found += listed
         changed = updated({each.id: each for each in known.values()}, Looked(since, found, over), now_ms)
         events = [each for after in changed for each in _events(known.get(after.id), after, now_ms)]
         if events and self._announce is not None:
@@ -227,10 +258,10 @@ class IncidentWatch:
         }
 
 
-def _name(excluded: Collection[ProviderHour]) -> str:
-    if not excluded:
+def _name(*excluded: Collection[tuple[str, int]]) -> str:
+    if not any(excluded):
         return ""
-    text = "\n".join(f"{value} {hour}" for value, hour in sorted(excluded))
+    text = "\n".join(f"{value} {hour}" for some in excluded for value, hour in sorted(some))
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 

@@ -84,7 +84,8 @@ ListingKey = tuple[str, str, int]
 class CausedListing(msgspec.Struct, frozen=True, kw_only=True):
     """A listing with its likely causes. Times are epoch ms, UTC; `ended_ms` is None while it lasts.
 
-    `users` is how many customers used the resource, of whom `causes` has the first.
+    `users` is how many customers used the resource, of whom `causes` has the first. `incident` is the id of the
+    incident because of which it is held against nobody, where that was asked for (`streams.listings.left_out`).
     """
 
     resource: str
@@ -98,6 +99,7 @@ class CausedListing(msgspec.Struct, frozen=True, kw_only=True):
     attributed: Attributed
     users: int
     causes: tuple[Cause, ...]
+    incident: str = ""
 
     @property
     def key(self) -> ListingKey:

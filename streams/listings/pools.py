@@ -15,6 +15,7 @@ from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.exclusive import in_force, listed_s
 from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED, listed_parameters
 from streams.listings.intervals import ListingInterval
+from streams.listings.left_out import without_left_out
 from streams.subjects.totals import begin
 
 #: So many likely causes are named of a listing.
@@ -42,7 +43,7 @@ def shared_listings(store: Store, since_ms: int, now_ms: int, pool: str = "") ->
         StoreError: the store failed.
     """
     found: dict[str, list[CausedListing]] = defaultdict(list)
-    for each in stored_causes(store, since_ms):
+    for each in without_left_out(store, stored_causes(store, since_ms)):
         if each.attributed == "shared" and each.pool and pool in ("", each.pool) and each.began_ms <= now_ms:
             found[each.pool].append(each)
     return found

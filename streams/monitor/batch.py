@@ -194,7 +194,7 @@ class BatchJudge:
         self._windows.forget()
         for pools in self._pools:
             pools.forget()
-        return self._incidents.affected(changed)
+        return self._incidents.affected(changed, now_ms)
 
     def refresh_fresh_starts(self, now_ms: int) -> set[str]:
         """Look for fresh starts. Returns who is to be judged again.

@@ -18,7 +18,8 @@ from streams.judge.spikes import FIRST_H
 from streams.listings.causes import read_attributed_shares, read_owners
 from streams.listings.exclusive import by_owner, users_before
 from streams.listings.exposure import EXPOSED, SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
-from streams.listings.intervals import ListingInterval, read_listings
+from streams.listings.intervals import ListingInterval
+from streams.listings.left_out import read_judged
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Layout, StreamKey, layout
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -121,7 +122,7 @@ class Hourly:
         self._extent = extent
         self._asked = {"fbl": list(feedback_loop), "since": extent.start_s, "until": extent.end_s}
         begin_ms, end_ms = extent.start_s * 1000, extent.end_s * 1000
-        self._known = [each for each in read_listings(store, begin_ms, WEIGHTS, KINDS) if each.from_ms < end_ms]
+        self._known = [each for each in read_judged(store, begin_ms, WEIGHTS, KINDS) if each.from_ms < end_ms]
         self._listings = exposing(self._known)
         self._owned: Mapping[str, Sequence[OwnListing]] | None = None
         self._attributed: Mapping[str, Sequence[AttributedListing]] | None = None

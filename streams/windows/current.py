@@ -20,6 +20,7 @@ from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import ListingInterval, read_listings
+from streams.listings.left_out import read_judged
 from streams.subjects import fresh_starts, undated
 from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
 from streams.subjects.fresh_starts import Since
@@ -63,10 +64,11 @@ class Windows:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
         `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on.
         Mail to each group of mailbox providers in `mail_to` is read by itself, with `classes` bulk and transactional
-        mail too; with `sub_accounts` the streams of each are added up. With `everything` mail of
-        incidents is not left out."""
+        mail too; with `sub_accounts` the streams of each are added up. With `everything` mail and
+        listings of incidents are not left out."""
         self._store = store
         self._everything = everything
+        self._read_listings = read_listings if everything else read_judged
         self._used = used
         self._least_new = least_new
         self._share = attributed_share
@@ -137,7 +139,8 @@ class Windows:
         if since:
             since = fresh_starts.after(since, begin(max(self._lengths, default=0), now_ms))
             self._forget(since)
-        listings = read_listings(self._store, now_ms - max(self._lengths[: self._windows], default=0), WEIGHTS, KINDS)
+        since_ms = now_ms - max(self._lengths[: self._windows], default=0)
+        listings = self._read_listings(self._store, since_ms, WEIGHTS, KINDS)
 
         def read(some: Sequence[str], places: Sequence[int]) -> Totals:
             return self._totals(some, places, listings, now_ms, since)

@@ -19,7 +19,7 @@ from streams.io.store import Store
 from streams.listings.causes import read_attributed, read_owners
 from streams.listings.exclusive import add_attributed, add_listings, by_owner, users_before
 from streams.listings.exposure import add_exposure
-from streams.listings.intervals import read_listings
+from streams.listings.left_out import read_judged
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, is_long, subjects
 from streams.subjects.stored_fresh_starts import read_since
@@ -59,7 +59,7 @@ def counts_at(
     totals = read()
     # What was listed later was not listed then.
     known = [
-        each for each in read_listings(store, at_ms - max(windows.values()), WEIGHTS, KINDS) if each.from_ms <= at_ms
+        each for each in read_judged(store, at_ms - max(windows.values()), WEIGHTS, KINDS) if each.from_ms <= at_ms
     ]
     for long in (False, True):
         places = [place for place, length in enumerate(lengths) if is_long(length) == long]

@@ -10,6 +10,7 @@ from jobs.operator.incidents import declare_incident, dismiss_incident, find_inc
 from schemas.incident import Incident
 from streams.incidents.stored import hours_left_out, read_incidents, store_incidents
 from streams.io.store import Store
+from streams.listings.left_out import read_judged
 from streams.subjects.totals import read_totals
 from tests.support.api_client import HOUR, NOW, Row
 from tests.support.judging import NOW_MS, Ground
@@ -86,7 +87,7 @@ def test_declared_incident_can_be_dismissed(store: Store) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda store: declared(store, "gmial"), "PROVIDER: 'gmial' is not one of gmail, or '*' for all"),
+        (lambda store: declared(store, "gmial"), "PLACE: 'gmial' is not one of gmail, '*' for all, or a blocklist"),
         (
             lambda store: declared(store, hours=-1),
             "--until: 2026-03-12T09:00:00.000Z is not after 2026-03-12T10:00:00.000Z",
@@ -101,3 +102,19 @@ def test_what_cannot_be_decided_is_refused(store: Store, wrong: Callable[[Store]
     with pytest.raises(DecisionError, match=message.replace("*", r"\*")):
         wrong(store)
     assert audit(store) == []
+
+
+@pytest.mark.parametrize("place", ["bl.example", "192.0.2.0/24@bl.example"])
+def test_listings_of_a_declared_incident_are_held_against_nobody(ground: Ground, place: str) -> None:
+    ground.listed("192.0.2.1", HOUR + 100)
+    ground.listed("198.51.100.1", 3 * HOUR)
+    declared(ground.store, place)
+    assert {each.resource for each in read_judged(ground.store, 0, ["major"])} == {"198.51.100.1"}
+    assert hours_left_out(ground.store) == frozenset(), "no mail is left out"
+
+
+@pytest.mark.parametrize("place", ["gmial", "never.example", "192.0.2.0/25@bl.example", "192.0.2.7/24@bl.example"])
+def test_place_that_is_none_is_named(ground: Ground, place: str) -> None:
+    ground.listed("192.0.2.1", HOUR + 100)
+    with pytest.raises(DecisionError, match=r"^PLACE: "):
+        declared(ground.store, place)
