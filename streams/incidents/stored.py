@@ -9,6 +9,7 @@ import msgspec
 from schemas.incident import Incident
 from schemas.times import utc_time
 from streams.io.store import Store
+from streams.listings.left_out import LeftOut
 
 #: Those whose last hour is not older than a time.
 INCIDENTS = """
@@ -16,6 +17,12 @@ SELECT id, decided, detail
 FROM fleet_incidents FINAL
 WHERE hours[-1] >= toDateTime({since:UInt32})
 ORDER BY hours[1], id, decided
+"""
+#: Both views at once: of mail since a time, and of listings.
+ALL_LEFT_OUT = """
+SELECT provider, toUnixTimestamp(hour), '' FROM left_out WHERE hour >= toDateTime({since:UInt32})
+UNION ALL
+SELECT place, toUnixTimestamp(hour), incident FROM left_out_listings
 """
 HOURS_LEFT_OUT = "SELECT provider, toUnixTimestamp(hour) FROM left_out WHERE hour >= toDateTime({since:UInt32})"
 
@@ -68,6 +75,17 @@ def hours_left_out(store: Store, since_s: int = 0) -> frozenset[ProviderHour]:
     """
     rows = store.rows(HOURS_LEFT_OUT, {"since": max(0, since_s)})
     return frozenset((str(provider), int(hour)) for provider, hour in rows)
+
+
+def read_all_left_out(store: Store, since_s: int) -> tuple[frozenset[ProviderHour], LeftOut]:
+    """What is left out of what customers are judged by: mail since `since_s` (epoch s), and listings.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    rows = [(str(place), int(hour), str(name)) for place, hour, name in store.rows(ALL_LEFT_OUT, {"since": since_s})]
+    mail = frozenset((place, hour) for place, hour, name in rows if not name)
+    return mail, {(place, hour): name for place, hour, name in rows if name}
 
 
 def store_incidents(store: Store, some: Iterable[Incident], now_ms: int, *, decided: bool = False) -> None:

@@ -16,9 +16,9 @@ from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, hours
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.hours import FoundHour, Looked, Place, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
-from streams.incidents.stored import ProviderHour, hours_left_out, read_incidents, store_incidents
+from streams.incidents.stored import ProviderHour, read_all_left_out, read_incidents, store_incidents
 from streams.io.store import Store
-from streams.listings.left_out import ListingHour, read_left_out
+from streams.listings.left_out import LeftOut, ListingHour
 
 #: A look at the last hours, and the rarer one at all days of which something may still come in.
 RECENT_H, ALL_H = 3, 7 * 24
@@ -69,14 +69,15 @@ class IncidentWatch:
         self._took_ms = 0
         #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
         self.excluded: frozenset[ProviderHour] = frozenset()
-        #: The listings that are held against nobody: their list, or network on a list, and the hour (epoch s).
-        self.listings: frozenset[ListingHour] = frozenset()
+        #: The listings that are held against nobody; None before the first look.
+        self.listings: LeftOut | None = None
         #: A short name of both; empty where nothing is left out.
         self.name = ""
 
     def refresh(self, now_ms: int, *, alarmed: bool = False) -> Changed:
-        """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more.
-        Where somebody is `alarmed`, it must be known now: the last look may be older than what they are judged by.
+        """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more; the
+        first look all that is left out. Where somebody is `alarmed`, it must be known now: the last look may be older
+        than what they are judged by.
 
         Raises:
             StoreError: the store failed; look again later.
@@ -84,8 +85,6 @@ class IncidentWatch:
         apart_ms = 1 if alarmed else max(LEAST_APART_MS, PART * self._took_ms)
         if self._loaded and 0 <= now_ms - self._looked_ms < apart_ms:
             return NOTHING_CHANGED
-        if not self._loaded:
-            self._read(now_ms)
         # Looked at in the future means that the clock was set back since.
         wide = not self._loaded or not 0 <= now_ms - self._looked_all_ms < ALL_EVERY_MS
         began = time.monotonic()
@@ -97,17 +96,16 @@ class IncidentWatch:
             self._took_ms = round((time.monotonic() - began) * 1000)
         changed = self._read(now_ms)
         self._loaded = True
-        self.name = _name(self.excluded, self.listings)
+        self.name = _name(self.excluded, self.listings or ())
         if changed.mail:
             self._cells.forget()
         return changed
 
     def _read(self, now_ms: int) -> Changed:
         """What is left out now, by all monitors and people."""
-        before = self.excluded, self.listings
-        self.excluded = hours_left_out(self._store, now_ms // 1000 - FORGOTTEN_S)
-        self.listings = frozenset(read_left_out(self._store))
-        return Changed(before[0] ^ self.excluded, before[1] ^ self.listings)
+        mail, listings = self.excluded, frozenset(self.listings or ())
+        self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
+        return Changed(mail ^ self.excluded, listings ^ self.listings.keys())
 
     @property
     def leaves_out(self) -> bool:

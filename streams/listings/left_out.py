@@ -38,6 +38,11 @@ def incident_of(left_out: LeftOut, resource: str, zone: str, began_ms: int) -> s
     return next((left_out[place, hour] for place in places_of(resource, zone) if (place, hour) in left_out), "")
 
 
+def judged(left_out: LeftOut, listings: Iterable[ListingInterval]) -> list[ListingInterval]:
+    """The listings without those that are held against nobody."""
+    return [each for each in listings if not incident_of(left_out, each.resource, each.zone, each.from_ms)]
+
+
 def read_judged(
     store: Store, since_ms: int, weights: Sequence[Weight], kinds: Sequence[ResourceKind] = ("ip",)
 ) -> list[ListingInterval]:
@@ -47,10 +52,7 @@ def read_judged(
         StoreError: the store failed.
     """
     found = read_listings(store, since_ms, weights, kinds)
-    left_out = read_left_out(store) if found else {}
-    if not left_out:
-        return found
-    return [each for each in found if not incident_of(left_out, each.resource, each.zone, each.from_ms)]
+    return judged(read_left_out(store), found) if found else []
 
 
 def with_incidents(store: Store, some: Iterable[CausedListing]) -> list[CausedListing]:

@@ -142,7 +142,7 @@ class BatchJudge:
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
-        self._windows.leave_out(self._incidents.leaves_out)
+        self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
         self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, everything=True)
         self._pools = [
             Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
@@ -188,7 +188,7 @@ class BatchJudge:
             StoreError: the store failed; look again later.
         """
         changed = self._incidents.refresh(now_ms, alarmed=alarmed)
-        self._windows.leave_out(self._incidents.leaves_out)
+        self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
         if not changed:
             return set()
         self._windows.forget()

@@ -20,7 +20,7 @@ from streams.listings.causes import read_attributed
 from streams.listings.exclusive import OwnListings, add_attributed, add_listings
 from streams.listings.exposure import add_exposure
 from streams.listings.intervals import ListingInterval, read_listings
-from streams.listings.left_out import read_judged
+from streams.listings.left_out import LeftOut, judged, read_left_out
 from streams.subjects import fresh_starts, undated
 from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
 from streams.subjects.fresh_starts import Since
@@ -68,7 +68,8 @@ class Windows:
         listings of incidents are not left out."""
         self._store = store
         self._everything = everything
-        self._read_listings = read_listings if everything else read_judged
+        #: The listings that are held against nobody, where that is known; else it is asked.
+        self._left_out: LeftOut | None = {} if everything else None
         self._used = used
         self._least_new = least_new
         self._share = attributed_share
@@ -140,7 +141,10 @@ class Windows:
             since = fresh_starts.after(since, begin(max(self._lengths, default=0), now_ms))
             self._forget(since)
         since_ms = now_ms - max(self._lengths[: self._windows], default=0)
-        listings = self._read_listings(self._store, since_ms, WEIGHTS, KINDS)
+        listings = read_listings(self._store, since_ms, WEIGHTS, KINDS)
+        if listings and self._left_out != {}:
+            left_out = self._left_out if self._left_out is not None else read_left_out(self._store)
+            listings = judged(left_out, listings)
 
         def read(some: Sequence[str], places: Sequence[int]) -> Totals:
             return self._totals(some, places, listings, now_ms, since)
@@ -166,9 +170,10 @@ class Windows:
         found = undated.judged(found, self._lengths, self._windows) if found.undated else found.first(self._windows)
         return found, again
 
-    def leave_out(self, wanted: bool) -> None:
-        """Whether mail of incidents is left out from now on; where there is none, reading is faster without asking."""
-        self._everything = not wanted
+    def leave_out(self, wanted: bool, listings: LeftOut | None) -> None:
+        """Whether mail of incidents is left out from now on; where there is none, reading is faster without asking. And
+        the listings that are, where it is known."""
+        self._everything, self._left_out = not wanted, listings
         for part in (self._by_provider, self._classes):
             if part is not None:
                 part.leave_out(wanted)

@@ -197,7 +197,7 @@ def test_cluster_setting_gives_replicated_engines_on_cluster() -> None:
     statements = [render(s, settings) for each in migrations() for s in each.statements]
     assert all("ON CLUSTER main" in s for s in statements)
     assert all("ENGINE = Replicated" in s for s in statements if s.startswith("CREATE TABLE"))
-    kinds = ("CREATE TABLE", "ALTER TABLE", "CREATE VIEW", "CREATE MATERIALIZED VIEW")
+    kinds = ("CREATE TABLE", "ALTER TABLE", "CREATE VIEW", "CREATE OR REPLACE VIEW", "CREATE MATERIALIZED VIEW")
     assert all(s.startswith(kinds) for s in statements)
     assert all("non_replicated" not in s for s in statements)
     assert not any("{aggregating}" in s or "{on_cluster}" in s for s in statements)
