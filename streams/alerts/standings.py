@@ -4,7 +4,7 @@ A row is written at once when the standing or its reasons change. When only the 
 customer always do, it is written every `refresh_ms`: who looks at the table sees numbers that are at most so old.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
 from schemas.times import utc_time
-from streams.alerts.outcome import SubjectOutcome
+from streams.alerts.outcome import LastShown, SubjectOutcome
 from streams.alerts.record import last_shown
 from streams.io.store import Store
 from streams.judge.score import SCORES, scores
@@ -59,35 +59,37 @@ class Standings:
         self._most = most
         self._known: dict[StreamKey, LastWritten] = {}
 
-    def show(self, rows: Rows, now_ms: int) -> list[tuple[str, int]]:
+    def show(
+        self, rows: Rows, now_ms: int, before: Mapping[StreamKey, LastShown] | None = None
+    ) -> list[tuple[str, int]]:
         """Write what is due. Returns the customers whose numbers are not written yet, each with the time (epoch ms)
-        from which on they are.
+        from which on they are. How all of them were shown `before` need not be asked for where it is given.
 
         Raises:
             StoreError: the store failed; the same rows are due again.
         """
         known = self._known
         numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
-        befores = list(map(known.get, rows.subjects))
-        new = sorted({key[0] for key, before in zip(rows.subjects, befores, strict=True) if before is None})
-        stored = {} if not new else last_shown(self._store, new)
+        written = list(map(known.get, rows.subjects))
+        new = sorted({key[0] for key, each in zip(rows.subjects, written, strict=True) if each is None})
+        stored = before if before is not None else last_shown(self._store, new) if new else {}
         writing, owed = _Writing(), []
-        for place, (key, before, standing, reasons, shown) in enumerate(
-            zip(rows.subjects, befores, rows.standings, rows.reasons, numbers, strict=True)
+        for place, (key, last_row, standing, reasons, shown) in enumerate(
+            zip(rows.subjects, written, rows.standings, rows.reasons, numbers, strict=True)
         ):
-            if before is None:
+            if last_row is None:
                 last = stored.get(key)
                 writing.places.append(place)
                 writing.since.append(last.since_ms if last is not None and last.standing == standing else now_ms)
-            elif before[0] != standing or before[2] != reasons:
+            elif last_row[0] != standing or last_row[2] != reasons:
                 writing.places.append(place)
-                writing.since.append(before[1] if before[0] == standing else now_ms)
-            elif before[4] != shown:
-                if not before[3] <= now_ms < before[3] + self._refresh_ms:
+                writing.since.append(last_row[1] if last_row[0] == standing else now_ms)
+            elif last_row[4] != shown:
+                if not last_row[3] <= now_ms < last_row[3] + self._refresh_ms:
                     writing.places.append(place)
-                    writing.since.append(before[1])
+                    writing.since.append(last_row[1])
                 else:
-                    owed.append((key[0], before[3] + self._refresh_ms))
+                    owed.append((key[0], last_row[3] + self._refresh_ms))
         if writing.places:
             self._write(rows, writing, now_ms)
             for place, since_ms in zip(writing.places, writing.since, strict=True):

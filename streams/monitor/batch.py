@@ -10,6 +10,7 @@ open alert, hence nearly everybody, is not judged one by one (`streams.judge.scr
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +31,7 @@ from streams.alerts.late import LateReopen, reopened_late
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import (
     BatchContext,
+    LastShown,
     SubjectOutcome,
     empty,
     may_be_released,
@@ -44,7 +46,7 @@ from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
-from streams.subjects.arrays import Subjects
+from streams.subjects.arrays import StreamKey, Subjects
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
@@ -67,6 +69,9 @@ WHERE customer != '' AND JSONExtractBool(last, 'lifted')
 
 #: What pools have over more than a day is so old at most: to read it, a month of all customers is summed up.
 LONG_POOLS_MS = 600_000
+
+#: How customers were last shown is asked for only where an alert may open.
+NOT_ASKED: Mapping[StreamKey, LastShown] = MappingProxyType({})
 
 DEFAULTS = MonitorSettings()
 
@@ -101,6 +106,7 @@ class _Decided(NamedTuple):
     outcomes: list[SubjectOutcome]
     lives: Lives
     again: list[tuple[str, int]]
+    shown: Mapping[StreamKey, LastShown]
 
 
 class BatchJudge:
@@ -173,7 +179,7 @@ class BatchJudge:
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.insufficient_volume, found.closely, outcomes, self.policy)
         again = [*found.again, *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
-        again += self._standings.show(rows, now_ms)
+        again += self._standings.show(rows, now_ms, None if found.shown is NOT_ASKED else found.shown)
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1
         self.metrics.alerts += len(sent)
@@ -226,7 +232,7 @@ class BatchJudge:
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
             for subject, judgement in judged
         ]
-        return _Decided(subjects, screened.insufficient_volume.tolist(), places, outcomes, lives, again)
+        return _Decided(subjects, screened.insufficient_volume.tolist(), places, outcomes, lives, again, context.shown)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.
@@ -296,7 +302,8 @@ class BatchJudge:
                     reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
         late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms, lives.since) if reopening else ()
         return BatchContext(
-            last_shown(self._store, sorted(opening)),
+            # Of all, so that showing them does not have to ask again.
+            last_shown(self._store, wanted) if opening else NOT_ASKED,
             lives.acknowledgements,
             frozenset(late),
             self._incidents.name,
