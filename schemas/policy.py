@@ -12,11 +12,12 @@ from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from schemas.listing import Weight
 from schemas.policy_metric import (
     DEFAULT_LEAST_MAIL,
+    DEFAULT_MIN_OBSERVABLE,
     LONGEST_MS,
     NEW_FROM,
     SPIKE,
@@ -53,6 +54,10 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     several, bulk and transactional mail by themselves where a customer sends both, each sub-account (streams named
     `NAME/...`), and of each IP pool, From domain or plan that of all customers together who are too small to be judged.
 
+    A rate that is seen at a part of the mail only is called good where that is at least `min_observable` of it (a
+    ratio; 0.05 if not given). A customer or stream without mail for `inactive_after`, one of the windows, is inactive
+    (24h if not given).
+
     Raises:
         ValueError: fields contradict each other; the message begins with the field.
     """
@@ -66,6 +71,9 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         "customer",
         "stream",
     )
+    # Not given they are not in the policy's version, which so stays what it was before there were any.
+    min_observable: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    inactive_after: Window | UnsetType = UNSET
     overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,6 +97,9 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             if rule.period is not UNSET and rule.period not in self.windows:
                 said = f"rule {rule.name}: period: {rule.period} is not among the policy's windows"
                 yield Contradiction(("rules", place, "period"), said)
+        if self.inactive_after is not UNSET and self.inactive_after not in self.windows:
+            said = f"inactive_after: {self.inactive_after} is not among the policy's windows"
+            yield Contradiction(("inactive_after",), said)
         yield from self._differing("attributed_listing", "min_share", lambda rule: rule.least_share)
         yield from self._differing(NEW_FROM, "least_mail", lambda rule: rule.least_new)
         yield from repeated("overrides", [override_name(each) for each in self.overrides])
@@ -113,6 +124,19 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     def attributed_share(self) -> float | None:
         """The share from which a listing is somebody's; None where no rule asks for causes."""
         return next((rule.least_share for rule in self.rules if rule.metric == "attributed_listing"), None)
+
+    @property
+    def least_observable(self) -> float:
+        """The `min_observable`."""
+        return DEFAULT_MIN_OBSERVABLE if self.min_observable is UNSET else self.min_observable
+
+    @property
+    def inactive_window(self) -> Window:
+        """The `inactive_after`; not given, the window that is a day, or else the shortest longer one."""
+        if self.inactive_after is not UNSET:
+            return self.inactive_after
+        long = [window for window in self.windows if window_ms(window) >= UNIT_MS["d"]]
+        return min(long, key=window_ms) if long else max(self.windows, key=window_ms)
 
     @property
     def spikes_from(self) -> int | None:

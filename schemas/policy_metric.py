@@ -50,6 +50,8 @@ WEIGHED: frozenset[Metric] = frozenset({"listing_count", "listed_hours"})
 DEFAULT_WEIGHTS: tuple[Weight, ...] = ("critical", "major")
 #: The share from which a customer is the cause of a listing, where a rule does not say.
 DEFAULT_MIN_SHARE = 0.5
+#: The part of the mail at which a rate must be seen to call anybody good by it, where a policy does not say.
+DEFAULT_MIN_OBSERVABLE = 0.05
 RATES: frozenset[Metric] = frozenset(
     {"complaint", "failure", "block", "exposure", "unsubscribe", "unwanted", "sms_gateway", "unregistered_from"}
 )

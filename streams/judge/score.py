@@ -2,6 +2,12 @@
 
 100 is best. The formula is in docs/score.md: along the thresholds of the policy's rules, by the lower bound of the
 rate's interval, as `judge` opens levels; so a score says a level. Overrides excuse from levels and change no score.
+
+Who is not surely bad is not good by that: it must be shown by mail. So the rate of the longest window is taken together
+with one more event in as much mail as has one at the mildest threshold (the posterior mean under a gamma prior of that
+weight). Without mail it is at the threshold, and with more of the same it goes to the true rate: up for who is better
+than the threshold, and never up for who is worse. What is not seen at all counts so in the overall score, else nobody
+would be better than who sends where nothing is reported.
 """
 
 from math import isnan
@@ -12,7 +18,7 @@ from numpy.typing import NDArray
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import COUNTED
+from schemas.policy_metric import COUNTED, Metric, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
 from streams.judge.certainty import about_lower, bar_of, reach
@@ -34,6 +40,8 @@ COMPONENT_OF: dict[str, str] = {
     "listed_hours": "blacklisting",
     "attributed_listing": "blacklisting",
 }
+#: The rates that must be shown to be good by enough mail.
+SHOWN_BY_MAIL: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
 COMPONENTS = ("complaints", "failures", "blocks", "blacklisting")
 #: The columns of what `scores` gives.
 SCORES = ("overall", *COMPONENTS)
@@ -47,21 +55,28 @@ Scores = NDArray[np.float64]
 def scores(subjects: Subjects, policy: Policy) -> Scores:
     """Whole numbers from 0 to 100, a row a subject and a column for each of `SCORES`; nan where there is none.
 
-    There is none where no rule of a component has enough mail in any window. That nothing is listed counts only where
+    There is none where no rule of a component has enough mail in any window, or where too little of it is observable;
+    in the overall score of who has any that counts as little as is shown. That nothing is listed counts only where
     any rate has enough, and is not known of bulk and transactional mail by themselves.
     """
     found = np.full((len(subjects), len(SCORES)), np.nan)
+    unproven = np.full(len(subjects), np.nan)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
-    insufficient_volume = screen(subjects, policy).insufficient_volume
+    screened = screen(subjects, policy)
     for rule in policy.rules:
         if rule.metric in COMPONENT_OF and not rule.mail_to:
             column = SCORES.index(COMPONENT_OF[rule.metric])
-            found[:, column] = np.fmin(
-                found[:, column], _by_rule(rule, subjects, policy, place_of, insufficient_volume)
-            )
+            said = _by_rule(rule, subjects, policy, place_of, screened.insufficient_volume)
+            if rule.metric in SHOWN_BY_MAIL:
+                hidden = screened.unobservable.get(rule.name, np.zeros(len(subjects), np.bool_))
+                said[hidden] = np.nan
+                least = _shown(rule, subjects, policy, place_of, hidden)
+                unproven = np.where(np.isnan(said), np.fmin(unproven, least), unproven)
+            found[:, column] = np.fmin(found[:, column], said)
     classes = [row for row, scope in enumerate(subjects.scopes) if scope.startswith(CLASS_PREFIX)]
     found[classes, SCORES.index("blacklisting")] = np.nan
     np.fmin.reduce(found[:, 1:], axis=1, out=found[:, 0])
+    found[:, 0] = np.where(np.isnan(found[:, 0]), np.nan, np.fmin(found[:, 0], unproven))
     # Rounded up, so that the number says the level as well: above 40 is above 40. Marks are hit but for rounding.
     return np.ceil(found - 1e-9)
 
@@ -95,11 +110,12 @@ def ladder(rule: Rule) -> tuple[list[float], list[float]]:
 def _by_rule(
     rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], insufficient_volume: NDArray[np.bool_]
 ) -> Scores:
-    """What one rule says: of its windows with enough mail the worst."""
+    """What one rule says: of its windows with enough mail the worst, and what the longest of them shows."""
     rates, marks = ladder(rule)
     worst, nothing = np.full(len(subjects), np.nan), np.zeros(len(subjects), np.int64)
+    shown = np.full(len(subjects), np.nan)
     top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
-    for window, least in rule.checks:
+    for window, least in sorted(rule.checks, key=lambda check: window_ms(check[0])):
         # A window that is not there is empty.
         place = place_of.get(window)
         n, d = (nothing, nothing) if place is None else (top[:, place], bottom[:, place])
@@ -109,8 +125,30 @@ def _by_rule(
         else:
             said = _of_rate(n, d, rates, marks, bar_of(window, policy.confidence))
             said[d < least] = np.nan
+            shown = np.where(d < least, shown, _of_mail(n, d, rates, marks))
         worst = np.fmin(worst, said)
-    return worst
+    found: Scores = np.fmin(worst, shown)
+    return found
+
+
+def _shown(
+    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], hidden: NDArray[np.bool_]
+) -> Scores:
+    """What the mail of a rule's longest window shows, however little it is; `hidden` is none."""
+    rates, marks = ladder(rule)
+    top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
+    place = place_of.get(rule.longest)
+    nothing = np.zeros(len(subjects), np.int64)
+    n, d = (nothing, nothing) if place is None else (top[:, place], np.maximum(bottom[:, place], 0))
+    return _of_mail(np.where(hidden, 0, n), np.where(hidden, 0, d), rates, marks)
+
+
+def _of_mail(top: NDArray[np.int64], bottom: NDArray[np.int64], rates: list[float], marks: list[float]) -> Scores:
+    """How good the mail shows a rate to be, above the mildest threshold's score."""
+    mildest = rates[1]
+    likely = (np.clip(top, 0, bottom) + 1.0) / (bottom + 1.0 / mildest)
+    found: Scores = np.maximum(np.interp(likely, rates, marks), marks[1] + JUST_ABOVE)
+    return found
 
 
 def _of_rate(

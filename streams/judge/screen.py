@@ -17,16 +17,21 @@ from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.times import HOUR_S
 from streams.judge.certainty import bar_of, reach
+from streams.judge.observed import SEEN_OF, unseen_rows
 from streams.judge.spikes import exceeds, score
 from streams.judge.verdict import FAILURES, RATIOS
 from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Counts, Subjects
 
 
 class Screened(NamedTuple):
-    """One entry a subject: whether a rate reaches a threshold, and whether every rate had too little mail."""
+    """One entry a subject: whether a rate reaches a threshold, and whether every rate had too little mail.
+
+    `unobservable` are by the names of rules those of whom too little is seen, where there are any.
+    """
 
     remarkable: NDArray[np.bool_]
     insufficient_volume: NDArray[np.bool_]
+    unobservable: Mapping[str, NDArray[np.bool_]]
 
 
 def screen(subjects: Subjects, policy: Policy) -> Screened:
@@ -63,7 +68,18 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
                 insufficient_volume &= ~enough
     if not any(rule.telling for rule in policy.rules):
         insufficient_volume[:] = False
-    return Screened(remarkable, insufficient_volume)
+    return Screened(remarkable, insufficient_volume, unobservable(subjects, policy))
+
+
+def unobservable(subjects: Subjects, policy: Policy) -> dict[str, NDArray[np.bool_]]:
+    """By the names of rules, of whom too little is seen; rules of which that is nobody are left out."""
+    place_of = {name: place for place, name in enumerate(subjects.windows)}
+    found = {
+        rule.name: unseen_rows(rule, place_of, subjects.mail_to(rule.mail_to), policy.least_observable)
+        for rule in policy.rules
+        if rule.metric in SEEN_OF
+    }
+    return {name: rows for name, rows in found.items() if rows.any()}
 
 
 def _spiking(rule: Rule, subjects: Subjects) -> list[int]:

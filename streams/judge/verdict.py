@@ -37,6 +37,7 @@ from schemas.standing import Standing
 from schemas.times import HOUR_S
 from streams.judge.certainty import bar_of, confidence_of, lower_bound, reaches, upper_bound
 from streams.judge.certainty import opened as surely_at
+from streams.judge.observed import SEEN_OF, Observed, observed, unseen
 from streams.judge.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
@@ -66,6 +67,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     looks. `insufficient_volume` says that no window has the minimum volume; `level` is then `good`. `outside` are
     outcomes that came in the window and are most likely of mail that is not in it: the numerator is without them.
 
+    `observed` says of how much of the window's mail a rate is seen, where that is not all. `unobservable` says that it
+    is too little to call anybody good by the rule (`level` is `good` all the same); `observed` is then of the window
+    with most mail.
+
     Of a burn, `window` is the one with the smallest burn; `rate` is that burn, `lower` and `upper` are what the bounds
     of the window's own rate make of it. `insufficient_volume` says that not every window has the minimum volume.
 
@@ -89,6 +94,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     insufficient_volume: bool
     baseline: VolumeBaseline | None = None
     outside: int = 0
+    observed: Observed | None = None
+    unobservable: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +120,17 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
     force.
     """
     rules = policy.rules_for(subject.customer, subject.scope, now_ms)
-    verdicts = tuple([_verdict(rule, subject, policy.confidence, policy.expired_is_failure) for rule in rules])
+    verdicts = tuple(
+        [
+            _observed(
+                rule,
+                subject.mail_to(rule.mail_to),
+                _verdict(rule, subject, policy.confidence, policy.expired_is_failure),
+                policy.least_observable,
+            )
+            for rule in rules
+        ]
+    )
     return Judgement(
         customer=subject.customer,
         scope=subject.scope,
@@ -323,6 +340,15 @@ def _spike_verdict(rule: Rule, volume: int, usual: VolumeBaseline | None) -> Ver
         insufficient_volume=not enough,
         baseline=usual,
     )
+
+
+def _observed(rule: Rule, windows: Mapping[str, WindowCounts], verdict: Verdict, least_share: float) -> Verdict:
+    """The verdict with what the rule sees of the mail."""
+    if rule.metric not in SEEN_OF:
+        return verdict
+    missing = unseen(rule, windows, least_share) if verdict.level == "good" else None
+    found = missing or observed(rule, verdict.window, windows.get(verdict.window, NOTHING))
+    return msgspec.structs.replace(verdict, observed=found, unobservable=missing is not None)
 
 
 def _standing(rules: Sequence[Rule], verdicts: tuple[Verdict, ...]) -> Standing:

@@ -156,10 +156,14 @@ def test_unremarkable_subject_is_good_by_every_rule_and_as_often_too_small(
     by_provider: dict[tuple[str, ...], dict[str, dict[str, int]]],
 ) -> None:
     subjects = table(windows, usual, by_provider)
-    ((remarkable,), (insufficient_volume,)) = screen(subjects, policy)
+    (remarkable,), (insufficient_volume,), unobservable = screen(subjects, policy)
     judgement = judge(subjects.one(0), policy, 0)
     assert remarkable or {verdict.level for verdict in judgement.verdicts} == {"good"}
     assert remarkable or judgement.standing == ("insufficient_volume" if insufficient_volume else "good")
+    hidden = {name for name, (row,) in unobservable.items() if row}
+    marked = {verdict.rule for verdict in judgement.verdicts if verdict.unobservable}
+    assert remarkable or hidden == marked
+    assert marked <= hidden
 
 
 @given(fields)

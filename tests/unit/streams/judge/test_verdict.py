@@ -17,6 +17,7 @@ from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.judge.certainty import bar_of, lower_bound, reaches, upper_bound
+from streams.judge.observed import Observed
 from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
 from tests.support.counted import counted, event
 
@@ -30,6 +31,8 @@ CASE_FIELDS = {
         "standing",
         "expect",
         "insufficient_volume",
+        "unobservable",
+        "min_observable",
         "window",
         "expired_is_failure",
         "also",
@@ -71,12 +74,21 @@ def test_worked_case(case: dict[str, Any]) -> None:
     policy = msgspec.structs.replace(
         POLICY, expired_is_failure=case.get("expired_is_failure", True), rules=POLICY.rules + also
     )
+    if "min_observable" in case:
+        policy = msgspec.structs.replace(policy, min_observable=case["min_observable"])
     usual = msgspec.convert(case.get("baseline"), VolumeBaseline | None)
     judgement = judge(msgspec.structs.replace(subject(windows), baseline=usual), policy, 0)
     verdicts = by_rule(judgement)
     good = dict.fromkeys(verdicts, "good")
     assert {rule: verdict.level for rule, verdict in verdicts.items()} == good | case.get("expect", {})
     assert judgement.standing == case["standing"]
+    if "unobservable" in case:
+        seen = {
+            verdict.rule: [verdict.observed.window, verdict.observed.seen, verdict.observed.mail]
+            for verdict in judgement.verdicts
+            if verdict.unobservable and verdict.observed is not None
+        }
+        assert seen == case["unobservable"]
     if "insufficient_volume" in case:
         assert [rule for rule, verdict in verdicts.items() if verdict.insufficient_volume] == case[
             "insufficient_volume"
@@ -109,6 +121,7 @@ def test_verdict_tells_the_numbers_it_was_judged_by() -> None:
         confidence=0.9901,
         threshold=0.01,
         insufficient_volume=False,
+        observed=Observed(window="24h", seen=4000, mail=0),
     )
 
 
