@@ -12,10 +12,22 @@ from schemas.levels import Level
 
 #: What can happen to an episode; drawn and explained in docs/alerts.md.
 TransitionKind = Literal[
-    "opened", "reopened", "escalated", "de-escalated", "acknowledged", "overridden", "override-ended", "resolved"
+    "opened",
+    "reopened",
+    "escalated",
+    "de-escalated",
+    "acknowledged",
+    "overridden",
+    "override-ended",
+    "held",
+    "confirmed",
+    "resolved",
 ]
 #: What made it happen, as far as what is stored can tell (streams/alerts/outcome.py, docs/alerts.md).
-Cause = Literal["events", "late_events", "time", "policy", "override", "operator", "incident", "fresh-start"]
+Cause = Literal["events", "late_events", "time", "policy", "override", "operator", "incident", "fresh-start", "brake"]
+#: Why an alert is held: more customers newly reached `excessive` than the policy's brake allows, or an incident is
+#: suspected that struck this customer.
+HoldReason = Literal["brake", "incident"]
 
 ALERT_SOURCE = "/repmon/monitor"
 ALERT_TYPE = "org.repmon.alert.{kind}.v1"
@@ -80,10 +92,20 @@ class OperatorOverride(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody is to act on the alert until an operator has decided: the hold's id, its reason, since when it lasts
+    (epoch ms, UTC), and how many customers it is about."""
+
+    id: str
+    reason: HoldReason
+    since_ms: int
+    customers: int
+
+
 class AlertData(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict. Rates, bounds and threshold are ratios (0.003 is 0.3 %), `lower` and `upper` the bounds of
     the rate's confidence interval. `alert_id` is the episode: all transitions of one episode share it. `cause` is
-    null in what was recorded before causes were.
+    null in what was recorded before causes were. `decided` is who confirmed or released what was held.
     """
 
     alert_id: str
@@ -110,6 +132,8 @@ class AlertData(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause | None = None
     acknowledged: Acknowledgement | None = None
     override: OperatorOverride | None = None
+    held: Held | None = None
+    decided: Acknowledgement | None = None
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ from schemas.policy_metric import (
 from schemas.policy_override import Override, override_name
 from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
-from schemas.times import UNIT_MS
+from schemas.times import MINUTE_MS, UNIT_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,14 +45,29 @@ except ImportError:  # another Python than CPython
     from hashlib import blake2b
 
 
+class Brake(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """When more customers than `customers` and than `share` (a ratio) of those who sent in the last 24 h newly reach
+    `excessive` or worse within `minutes`, their alerts are held until an operator decides. With a share of 1 never."""
+
+    customers: Annotated[int, Meta(ge=1)] = 20
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    minutes: Annotated[float, Meta(gt=0, le=1440)] = 10
+
+    @property
+    def period_ms(self) -> int:
+        """`minutes` in ms."""
+        return max(1, round(self.minutes * MINUTE_MS))
+
+
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
     """The rules in force.
 
-    `windows` are all windows that are counted, each rule judges some of them. `confidence` is how sure a rate must be
-    to open a level, over all looks of 30 days. With `expired_is_failure` mail that was given up counts as failed;
-    deferred mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where there are
-    several, bulk and transactional mail by themselves where a customer sends both, each sub-account (streams named
-    `NAME/...`), and of each IP pool, From domain or plan that of all customers together who are too small to be judged.
+    `windows` are all windows that are counted, each rule judges some of them. `confidence` is how sure a rate must
+    be to open a level, over all looks of 30 days. With `expired_is_failure` mail that was given up counts as
+    failed; deferred mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where
+    there are several, bulk and transactional mail by themselves where a customer sends both, each sub-account
+    (streams named `NAME/...`), and of each IP pool, From domain or plan that of all customers together who are too
+    small to be judged. `brake` says when so many are flagged at once that a person looks first.
 
     A rate that is seen at a part of the mail only is called good where that is at least `min_observable` of it (a
     ratio; 0.05 if not given). A customer or stream without mail for `inactive_after`, one of the windows, is inactive
@@ -75,6 +90,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     min_observable: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
     inactive_after: Window | UnsetType = UNSET
     overrides: tuple[Override, ...] = ()
+    brake: Brake | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         raise_first(self.contradictions())
@@ -119,6 +135,11 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             if value(rule) != value(first := of_metric[0][1]):
                 said = f"rule {rule.name}: {field}: {value(rule):g}, rule {first.name} has {value(first):g}"
                 yield Contradiction(("rules", place, field), f"{said}; a policy has one")
+
+    @property
+    def braking(self) -> Brake:
+        """The brake in force."""
+        return Brake() if self.brake is UNSET else self.brake
 
     @property
     def attributed_share(self) -> float | None:
@@ -173,7 +194,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
 
         Comments, layout and written-out defaults do not change it.
         """
-        content = msgspec.json.encode(self, order="deterministic")
+        plain = self if self.brake is UNSET or self.brake != Brake() else msgspec.structs.replace(self, brake=UNSET)
+        content = msgspec.json.encode(plain, order="deterministic")
         digest = blake2b(content, digest_size=6).hexdigest()
         return f"{self.name}@{digest}" if self.name else digest
 

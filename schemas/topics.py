@@ -22,6 +22,7 @@ MAIL_BLOCKLISTINGS = "mail.blocklistings"
 REPUTATION_CHANGES = "reputation.changes"
 REPUTATION_ALERTS = "reputation.alerts"
 REPUTATION_INCIDENTS = "reputation.incidents"
+REPUTATION_HOLDS = "reputation.holds"
 REPUTATION_POLICY = "reputation.policy"
 DEAD_LETTERS = "mail.dead-letters"
 NAMES: tuple[str, ...] = (
@@ -30,6 +31,7 @@ NAMES: tuple[str, ...] = (
     REPUTATION_CHANGES,
     REPUTATION_ALERTS,
     REPUTATION_INCIDENTS,
+    REPUTATION_HOLDS,
     REPUTATION_POLICY,
     DEAD_LETTERS,
 )

@@ -63,7 +63,20 @@ def decided_by(data: AlertData) -> str:
         return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
     if data.kind == "overridden" and data.override is not None:
         return f"by {data.override.by} until {rfc3339(data.override.until_ms)}: {data.override.why}"
+    if data.decided is not None:
+        verb = "released " if data.kind == "resolved" else ""
+        return f"{verb}by {data.decided.by}" + (f": {data.decided.why}" if data.decided.why else "")
     return ""
+
+
+def held_by(data: AlertData) -> str:
+    """`held (hold 3f9c, since 23 customers rose at once)`; empty where the alert is not held. Not for the customer."""
+    if data.held is None:
+        return ""
+    why = f"{data.held.customers:,} customers rose at once"
+    if data.held.reason == "incident":
+        why = "an incident of its pool is suspected"
+    return f"held (hold {data.held.id}, since {why})"
 
 
 def masked(diagnostic: str) -> str:

@@ -105,6 +105,15 @@ SECTIONS: Sections = {
             },
             "repmon incidents list --since 7d",
         ),
+        "holds": Subgroup(
+            "Alerts that wait for a decision, as many customers rose at once",
+            {
+                "list": CommandEntry("Show holds", "api.cli.holds:list_holds"),
+                "confirm": CommandEntry("Send held alerts again, as right", "api.cli.holds:confirm"),
+                "release": CommandEntry("Resolve held alerts, as nobody's fault", "api.cli.holds:release"),
+            },
+            "repmon holds list",
+        ),
         "override": Subgroup(
             "Limit the level that a rule gives a customer, until a time",
             {

@@ -54,6 +54,7 @@ def life_of(opened: Opened, at_ms: int) -> AlertLife:
         below_since=rfc3339(below_since) if below_since is not None and below_since <= at_ms else None,
         acknowledged=DecisionNote(by=ack.by, time=rfc3339(ack.time_ms), why=ack.why) if ack else None,
         override=last.data.override,
+        held=last.data.held,
         history=tuple(
             Step(
                 time=rfc3339(each.time_ms),
@@ -95,7 +96,7 @@ def remarks_on(rule: Rule, verdict: Verdict, life: AlertLife | None, policy: Pol
         what, where = ("burn", f"over {rule.longest}") if rule.metric in BURNS else ("rate", "in every window")
         if rule.metric == SPIKE:
             what, where = "score", "or the hour is no longer far above the busiest ones"
-        return [f"{alert} is held: it resolves when the {what} has stayed below {mark:.3g} {where}"]
+        return [f"{alert} stays: it resolves when the {what} has stayed below {mark:.3g} {where}"]
     since = f" since {life.below_since}" if life and life.below_since else ""
     return [f"below {alert}{since}: left when it has been for {rule.hold_minutes:g} minutes"]
 

@@ -27,7 +27,10 @@ from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from schemas.times import FOREVER_S
 from schemas.wording import rfc3339
+from streams.alerts.lifecycle import AlertState
+from streams.alerts.outcome import empty
 from streams.alerts.record import read_states
+from streams.alerts.release import in_force
 from streams.decisions.stored_overrides import acknowledged
 from streams.decisions.suspensions import Reinstatement, Suspension, account, account_at
 from streams.incidents.of_customer import left_out_of
@@ -35,9 +38,10 @@ from streams.io.store import Store
 from streams.judge.allowance import allowance
 from streams.judge.fleet import AS_USUAL
 from streams.judge.score import SCORES, score_of
-from streams.judge.verdict import NOTHING, RANK, Verdict, judge
+from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge
 from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.left_out import with_incidents
+from streams.monitor.released import judged_since_releases
 from streams.subjects.fresh_starts import FreshStart
 from streams.subjects.stored_fresh_starts import fresh_starts
 from streams.subjects.totals import begin
@@ -86,17 +90,25 @@ def explain(
     notes = acknowledged(store, at_ms, customer)
     state = account_at(store, customer, at_ms) if past else account(store, customer, at_ms)
     anew = fresh_starts(store, at_ms, begin(max(lengths.values()), at_ms), customer).get(customer)
-    states = {(scope, rule): state for (_, scope, rule), state in read_states(store, [customer]).items()}
+    stored = read_states(store, [customer])
+    states = {(scope, rule): state for (_, scope, rule), state in stored.items()}
     recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], policy)
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
     scopes = sorted({CUSTOMER, *subjects, *(scope for scope, _ in alerts)}, key=lambda each: (each != CUSTOMER, each))
+    judged = [
+        (subject, judge(subject, policy, at_ms))
+        for subject in (subjects.get(scope, empty(customer, scope)) for scope in scopes)
+    ]
+    if not past and any(each.released for each in stored.values()):
+        judged = judged_since_releases(store, policy, lengths, feedback_loop, judged, stored, at_ms)
     return Explanation(
         customer=customer,
         time=rfc3339(at_ms),
         policy_version=policy.version,
         scopes=tuple(
             _scope(
-                subjects.get(scope, SubjectCounts(customer=customer, scope=scope, windows={})),
+                subject,
+                judgement,
                 policy,
                 at_ms,
                 {
@@ -107,8 +119,9 @@ def explain(
                 recounts,
                 recorded.get(scope),
                 state if scope == CUSTOMER else None,
+                {} if past else {rule: each for (of, rule), each in states.items() if of == scope},
             )
-            for scope in scopes
+            for scope, (subject, judgement) in zip(scopes, judged, strict=True)
         ),
         listings=_listings(store, customer, policy, at_ms),
         left_out=left_out_of(
@@ -215,20 +228,26 @@ def _recounted(
 
 def _scope(
     subject: SubjectCounts,
+    judgement: Judgement,
     policy: Policy,
     at_ms: int,
     alerts: Mapping[str, Opened],
     recounts: Mapping[int, Mapping[str, SubjectCounts]],
     recorded: tuple[str, int] | None,
     state: Suspension | Reinstatement | None,
+    states: Mapping[str, AlertState],
 ) -> ScopeExplained:
-    judgement = judge(subject, policy, at_ms)
     open_levels = [each.sent[-1].data.level for each in alerts.values() if each.sent[-1].data.level != "good"]
     standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
     rules = {rule.name: rule for rule in policy.rules_for(subject.customer, subject.scope, at_ms)}
     remarks = [
         f"an alert of rule {name} is open, which this policy does not have"
         for name in sorted(alerts.keys() - rules.keys())
+    ]
+    remarks += [
+        f"rule {name} was released by an operator: it judges mail sent since {rfc3339(each.released.time_ms)} alone"
+        for name, each in sorted(states.items())
+        if name in rules and each.released and in_force(each.released, rules[name], at_ms)
     ]
     if recorded is not None and recorded[0] != standing:
         remarks.append(f"recorded as {recorded[0]} since {rfc3339(recorded[1])}; the counts now stored say {standing}")

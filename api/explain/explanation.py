@@ -5,7 +5,7 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 
 import msgspec
 
-from schemas.alert import Cause, OperatorOverride, Share, TransitionKind
+from schemas.alert import Cause, Held, OperatorOverride, Share, TransitionKind
 from schemas.counts import VolumeBaseline
 from schemas.levels import Level
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
@@ -70,8 +70,9 @@ class FreshStartNote(DecisionNote, frozen=True, kw_only=True):
 class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     """An open alert: since when it is open, and since when at its level (`changed`). An override may hold it at good.
 
-    `below_since`: since when the level does not hold any more, so that only the hold time keeps it. `acknowledged`: who
-    acknowledged it last, unless it rose after that. `override`: the operator's that is in force for it.
+    `held`: nobody is to act on it until an operator has decided. `below_since`: since when the level does not hold
+    any more, so that only the hold time keeps it. `acknowledged`: who acknowledged it last, unless it rose after
+    that. `override`: the operator's that is in force for it.
     """
 
     alert_id: str
@@ -82,6 +83,7 @@ class AlertLife(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: DecisionNote | None
     override: OperatorOverride | None
     history: tuple[Step, ...]
+    held: Held | None = None
 
 
 class OverrideInForce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -35,7 +35,7 @@ LIMIT {{limit:UInt32}}
 """  # noqa: S608 - made of texts of this project only
 
 OPEN_RULES = """
-SELECT customer, scope, rule, level FROM alert_states FINAL
+SELECT customer, scope, rule, level, JSONHas(state, 'held') FROM alert_states FINAL
 WHERE customer IN {customers:Array(String)} AND level != 'good'
 """
 
@@ -55,8 +55,8 @@ class WorstLine:
     """One subject.
 
     `since_ms` (epoch ms, UTC) is when it came to stand so, `rule` the one that decides, empty where none does.
-    `overridden` says that an override of a rule holds for it now. `volume` are finished recipients over 24 h; a score
-    is from 0 to 100, and 100 is best.
+    `overridden` says that an override of a rule holds for it now, `held` that nobody is to act on an alert of it
+    yet. `volume` are finished recipients over 24 h; a score is from 0 to 100, and 100 is best.
     """
 
     customer: str
@@ -71,6 +71,7 @@ class WorstLine:
     block: WorstRate
     exposure: WorstRate
     score: int | None
+    held: bool = False
 
 
 def worst(
@@ -86,8 +87,12 @@ def worst(
     customers = sorted({str(row[0]) for row in rows if row[0]})
     counted = read_counts(store, customers, feedback_loop_providers, now_ms) if customers else {}
     open_rules: dict[tuple[str, str], dict[str, Level]] = {}
-    for customer, scope, rule, level in store.rows(OPEN_RULES, {"customers": [*customers, ""]}) if rows else ():
+    held: set[tuple[str, str]] = set()
+    found = store.rows(OPEN_RULES, {"customers": [*customers, ""]}) if rows else ()
+    for customer, scope, rule, level, is_held in found:
         open_rules.setdefault((customer, scope), {})[rule] = level
+        if is_held:
+            held.add((customer, scope))
     lines = []
     for customer, scope, standing, judged, since_ms, reasons, volume, *rates, score in rows:
         rules = policy.rules_for(customer, scope, now_ms)
@@ -104,6 +109,7 @@ def worst(
                 since_ms=since_ms,
                 rule=deciding(judged, reasons, open_rules.get((customer, scope), {})),
                 overridden=bool(policy.overrides_for(customer, scope, now_ms)),
+                held=(customer, scope) in held,
                 volume=volume if counts is None else counts.finished,
                 complaint=complaint,
                 failure=failure,

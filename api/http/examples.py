@@ -52,6 +52,7 @@ STANDING: dict[str, Any] = {
                         "baseline": {"days": 30, "numerator": 120, "denominator": 200000},
                         "fleet_times": None,
                     },
+                    "held_since": None,
                 }
             ],
             "allowances": [

@@ -176,9 +176,8 @@ def _open_alerts(store: Store, customer: str) -> dict[str, list[OpenAlert]]:
     found: dict[str, list[OpenAlert]] = defaultdict(list)
     for event, opened in store.rows(OPEN_ALERTS, {"customer": customer}):
         alert = msgspec.json.decode(event, type=AlertEvent)
-        found[alert.data.scope].append(
-            OpenAlert.model_validate(
-                {**msgspec.to_builtins(alert.data), "opened": utc_time(opened), "changed": alert.time}
-            )
-        )
+        said = {"opened": utc_time(opened), "changed": alert.time, "held_since": None}
+        if (held := alert.data.held) is not None:
+            said["held_since"] = utc_time(held.since_ms)
+        found[alert.data.scope].append(OpenAlert.model_validate({**msgspec.to_builtins(alert.data), **said}))
     return found

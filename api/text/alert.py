@@ -19,13 +19,14 @@ from schemas.alert import AlertData, Cause, Share
 from schemas.policy_metric import BURNS, RATES, SPIKE
 from schemas.settings import SettingsError
 from schemas.wording import amount, percent, scope_name
+from streams.alerts.describe import HELD_BECAUSE
 from streams.judge.allowance import RuleAllowance
 
 BUILT_IN = Path(schemas.__file__).parent / "alert_text.md"
 #: Placeholders of one value, and of lists, which stand alone on their line and become list items.
 VALUES = (
     *("customer", "scope", "rule", "state", "level", "previous_level", "cause", "window", "counted", "rate", "lower"),
-    *("upper", "confidence", "threshold", "began", "usual", "left", "alert_id", "opened", "changed", "policy"),
+    *("upper", "confidence", "threshold", "began", "usual", "left", "held", "alert_id", "opened", "changed", "policy"),
 )
 LISTS = ("providers", "ips", "from_domains", "campaigns", "bounces", "listings", "messages")
 CAUSES: dict[Cause, str] = {
@@ -37,6 +38,7 @@ CAUSES: dict[Cause, str] = {
     "operator": "a decision of the operator",
     "incident": "an incident that hit many senders",
     "fresh-start": "a fresh start",
+    "brake": "many customers that rose at once",
 }
 _PARTS = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 #: What begins something in Markdown, wherever it stands.
@@ -166,6 +168,7 @@ def _values(facts: AlertFacts) -> dict[str, str]:
         else f"{usual.numerator:,} of {usual.denominator:,}, "
         f"{percent(min(usual.numerator, usual.denominator) / usual.denominator)}",
         "left": _left(facts),
+        "held": HELD_BECAUSE[data.held.reason] if data.held else "",
         "alert_id": escaped(data.alert_id),
         "opened": escaped(facts.opened),
         "changed": escaped(facts.changed),

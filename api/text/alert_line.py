@@ -2,7 +2,7 @@
 
 from schemas.alert import AlertEvent
 from schemas.scope import CUSTOMER, STREAM_PREFIX
-from schemas.wording import decided_by
+from schemas.wording import decided_by, held_by
 
 #: So many digits of an alert's id are shown. Every command that wants an id takes a unique prefix of it.
 ID_SHOWN = 12
@@ -16,7 +16,8 @@ def alert_line(alert: AlertEvent) -> str:
     changed = data.kind != "opened" and data.previous_level != data.level
     level = f"{data.previous_level} to {data.level}" if changed else data.level
     who = f" {said}" if (said := decided_by(data)) else ""
+    held = f", {said}" if (said := held_by(data)) else ""
     return (
-        f"ALERT {alert.time} {data.alert_id[:ID_SHOWN]} {data.kind}{who}: {whose} {data.rule} {level}. "
+        f"ALERT {alert.time} {data.alert_id[:ID_SHOWN]} {data.kind}{who}: {whose} {data.rule} {level}{held}. "
         f"{data.explanation}"
     )

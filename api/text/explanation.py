@@ -49,6 +49,7 @@ CAUSES: dict[Cause | None, str] = {
     "override": "an override that began or ended",
     "incident": "an incident that hit many senders",
     "fresh-start": "a fresh start",
+    "brake": "the brake",
 }
 
 
@@ -176,6 +177,10 @@ def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
     if alert.acknowledged:
         why = f": {alert.acknowledged.why}" if alert.acknowledged.why else ""
         yield f"      {alert.acknowledged.time}  acknowledged by {alert.acknowledged.by}{why}"
+    if alert.held:
+        rose = f"{alert.held.customers:,} customers rose at once"
+        why = rose if alert.held.reason == "brake" else "an incident of its pool is suspected"
+        yield f"      held since {rfc3339(alert.held.since_ms)}, since {why}: hold {alert.held.id}"
     for each in alert.history:
         numbers = f"{numbers_of(metric, each.numerator, each.denominator)} in {each.window}"
         change = f"{each.previous_level} to {each.level}"

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from schemas.policy import Policy
+from schemas.policy import Brake, Policy
 from schemas.policy_metric import RATES, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
+from schemas.wording import percent
 
 #: What a policy says in addition to its rules and overrides.
 FIELDS = tuple(name for name in Policy.__struct_fields__ if name not in ("rules", "overrides"))
@@ -34,7 +35,7 @@ def described(policy: Policy) -> Iterator[str]:
 def differences(before: Policy, after: Policy) -> Iterator[str]:
     """What changes from one policy to another, rule by rule; nothing where both say the same."""
     for field in FIELDS:
-        old, new = getattr(before, field), getattr(after, field)
+        old, new = (policy.braking if field == "brake" else getattr(policy, field) for policy in (before, after))
         if old != new:
             yield f"{field}: {_value(old)} -> {_value(new)}"
     metrics = {rule.name: rule.metric for rule in (*before.rules, *after.rules)}
@@ -108,6 +109,8 @@ def _value(value: Any, metric: Metric = "failure") -> str:
             said = "none"
         case Levels():
             said = ", ".join(f"{level} {_threshold(at, metric)}" for level, at in value.given())
+        case Brake():
+            said = f"{value.customers:,} customers or {percent(value.share)} within {value.minutes:g} minutes"
         case datetime():
             said = f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         case dict():

@@ -27,8 +27,8 @@ STYLES = {
 }
 #: What a standing is called here, where that is shorter.
 NAMES = {"insufficient_volume": "too few"}
-OVERRIDDEN = " *"
-LEGEND = "over 24 h; n of m: too few to judge by; *: an override holds"
+OVERRIDDEN, HELD = " *", " ?"
+LEGEND = "over 24 h; n of m: too few to judge by; *: an override holds; ?: held"
 #: Lines of a table besides those of its customers: title, headings, legend.
 AROUND = 3
 
@@ -118,7 +118,8 @@ def _name(customer: WorstLine, _: int, width: int) -> str:
 
 
 def _standing(customer: WorstLine) -> str:
-    return NAMES.get(customer.standing, customer.standing) + (OVERRIDDEN if customer.overridden else "")
+    mark = HELD if customer.held else OVERRIDDEN if customer.overridden else ""
+    return NAMES.get(customer.standing, customer.standing) + mark
 
 
 def _age(customer: WorstLine, now_ms: int) -> str:

@@ -21,12 +21,12 @@ from schemas.alert import AlertData, AlertEvent, TransitionKind
 from schemas.scope import shared_by
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
-from schemas.wording import amount, decided_by
+from schemas.wording import amount, decided_by, held_by
 from streams.io.broker import REACH_S, BrokerError, admin, consumer
 
 SUSPENDING = frozenset({"excessive", "critical"})
 #: Kinds of transitions by which a level may have risen.
-RISING: frozenset[TransitionKind] = frozenset({"opened", "reopened", "escalated", "override-ended"})
+RISING: frozenset[TransitionKind] = frozenset({"opened", "reopened", "escalated", "override-ended", "confirmed"})
 CUSTOMER_SCOPE = "customer"
 #: How many ids of events and how many episodes are remembered, the latest.
 REMEMBERED = 100_000
@@ -51,7 +51,7 @@ NO_COORDINATOR = (
 COORDINATOR_S = 60.0
 log = logging.getLogger("repmon.suspend_hook")
 
-Action = Literal["suspend", "already suspended", "stream only", "shared only", "lift", "keep suspended"]
+Action = Literal["suspend", "already suspended", "stream only", "shared only", "held", "lift", "keep suspended"]
 ALERT = msgspec.json.Decoder(AlertEvent)
 K = TypeVar("K")
 V = TypeVar("V")
@@ -123,10 +123,11 @@ class HookDecision:
             "already suspended": f"would not suspend {data.customer} again (same episode)",
             "stream only": f"{data.scope.partition(':')[0]} only, would not suspend {data.customer}",
             "shared only": f"{data.scope}: small customers together, would suspend nobody",
+            "held": f"held, would not suspend {data.customer}",
             "lift": f"would lift the suspension of {data.customer}",
             "keep suspended": f"would keep {data.customer} suspended",
         }[self.action]
-        remarks = [each for each in (self.remark, decided_by(data)) if each]
+        remarks = [each for each in (self.remark, held_by(data), decided_by(data)) if each]
         remark = f" ({'; '.join(remarks)})" if remarks else ""
         return _one_line(f"{what}{remark}: {_verdict(data)}, alert {self.event.id}: {data.explanation}")
 
@@ -136,13 +137,15 @@ def decide(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
 
     Each event id counts once; an episode suspends once, however often it escalates. A resolved episode lifts
     its suspension unless another open episode of the same customer holds it, and so does one that an operator's
-    override took below what suspends. Either may suspend again under the same `alert_id`. A later episode of a rule
-    says that earlier ones are over.
+    override took below what suspends, and one that is held: nobody is to be suspended by it until it is confirmed. Each
+    may suspend again under the same `alert_id`. A later episode of a rule says that earlier ones are over.
     """
     if event.id in seen.events:
         return None
     seen.events.put(event.id, None)
     data = event.data
+    if data.held is not None:
+        return _waiting(event, seen)
     if data.kind == "resolved" or (data.kind == "overridden" and data.level not in SUSPENDING):
         return _over(event, seen) if data.scope == CUSTOMER_SCOPE else None
     if data.scope != CUSTOMER_SCOPE:
@@ -152,13 +155,19 @@ def decide(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
         if data.kind in RISING and data.alert_id not in seen.episodes:
             seen.episodes.put(data.alert_id, False)
         return None
+    return _suspended(event, seen)
+
+
+def _suspended(event: AlertEvent, seen: HookMemory) -> HookDecision:
+    """An episode that suspends its customer."""
+    data = event.data
     acted = seen.episodes.get(data.alert_id)
     seen.episodes.put(data.alert_id, True)
     if acted:
         return HookDecision("already suspended", event)
     holding = seen.suspended.get(data.customer) or frozenset()
     earlier = {each for each in holding if each.rule == data.rule and each.episode < data.episode}
-    seen.suspended.put(data.customer, holding - earlier | {_held(data)})
+    seen.suspended.put(data.customer, holding - earlier | {_suspending(data)})
     return HookDecision("suspend", event)
 
 
@@ -276,7 +285,7 @@ def _over(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
         seen.episodes.put(data.alert_id, False)
     if acted is False:
         return None
-    holding = (seen.suspended.get(data.customer) or frozenset()) - {_held(data)}
+    holding = (seen.suspended.get(data.customer) or frozenset()) - {_suspending(data)}
     if holding:
         seen.suspended.put(data.customer, holding)
         return HookDecision("keep suspended", event, f"other open alerts: {len(holding)}")
@@ -285,7 +294,17 @@ def _over(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
     return HookDecision("lift", event, "" if acted else "if this alert had suspended it")
 
 
-def _held(data: AlertData) -> SuspendingEpisode:
+def _waiting(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
+    """An alert that is held: nothing is done, and what was done before is undone."""
+    data = event.data
+    if data.scope == CUSTOMER_SCOPE:
+        if seen.episodes.get(data.alert_id):
+            return _over(event, seen)
+        seen.episodes.put(data.alert_id, False)
+    return HookDecision("held", event) if data.kind in RISING or data.kind == "held" else None
+
+
+def _suspending(data: AlertData) -> SuspendingEpisode:
     return SuspendingEpisode(data.rule, data.episode, data.alert_id)
 
 

@@ -1,6 +1,6 @@
 """What people decided, one row each, only ever added (table `audit`); and the verdicts next to it (table `alerts`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -51,8 +51,18 @@ def record_decision(store: Store, decision: Decision) -> None:
     Raises:
         StoreError: the store failed.
     """
-    columns = decision._asdict() | {"detail": msgspec.json.encode(decision.detail).decode()}
-    store.insert("audit", {name: [value] for name, value in columns.items()})
+    record_decisions(store, [decision])
+
+
+def record_decisions(store: Store, decisions: Sequence[Decision]) -> None:
+    """Add a row for each, at once.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    columns = {name: [getattr(each, name) for each in decisions] for name in Decision._fields if name != "detail"}
+    columns["detail"] = [msgspec.json.encode(each.detail).decode() for each in decisions]
+    store.insert("audit", columns)
 
 
 def is_recorded(store: Store, decision: Decision) -> bool:

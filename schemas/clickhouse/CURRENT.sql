@@ -338,6 +338,19 @@ ORDER BY (customer, decided)
 TTL since + toIntervalDay(800)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.holds
+(
+    `id` String,
+    `reason` LowCardinality(String),
+    `until` DateTime64(3, 'UTC'),
+    `detail` String,
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY id
+TTL toDateTime(updated) + toIntervalDay(400)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.incidents
 (
     `time` DateTime64(3, 'UTC'),
@@ -456,6 +469,16 @@ ENGINE = ReplacingMergeTree
 ORDER BY (hash, source, position)
 TTL came + toIntervalDay(31)
 SETTINGS index_granularity = 512;
+
+CREATE TABLE reputation.newly_excessive
+(
+    `customer` String,
+    `time` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (time, customer)
+TTL toDateTime(time) + toIntervalDay(30)
+SETTINGS index_granularity = 8192;
 
 CREATE TABLE reputation.policies
 (

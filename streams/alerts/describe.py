@@ -5,7 +5,7 @@ from math import isfinite
 
 import msgspec
 
-from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Evidence, TransitionKind
+from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Cause, Evidence, HoldReason, TransitionKind
 from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, LISTED_METRICS, NEW_FROM, OF_POOLS, RATES, SPIKE, window_ms
@@ -14,12 +14,25 @@ from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX,
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
 from streams.alerts.lifecycle import SubjectRule, Transition
 from streams.alerts.outcome import SubjectOutcome
+from streams.alerts.release import IN_FORCE, in_force
 from streams.decisions.overrides import Decided
 from streams.judge.verdict import RANK, Judgement, Verdict
 from streams.subjects.fresh_starts import Since
 
 #: Kinds that say what people decided, not what was counted.
-DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended"})
+DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "override-ended", "held", "confirmed"})
+#: Why an alert is held, for the customer too: how many others there are is not theirs to know.
+HELD_BECAUSE: Mapping[HoldReason, str] = {
+    "brake": "Many customers rose at once, so an operator looks at it first.",
+    "incident": "An incident is suspected that hit many senders, so an operator looks at it first.",
+}
+
+#: What ended or eased an alert that the counts would not have; of an operator, what was held.
+ENDED_BY: Mapping[Cause, str] = {
+    "incident": "without the {what} of an incident that hit many senders",
+    "fresh-start": "since mail from before no longer counts",
+    "operator": "released by the operator",
+}
 
 
 def alert_events(
@@ -82,6 +95,8 @@ def alert_event(
             cause=transition.cause,
             acknowledged=transition.acknowledged,
             override=transition.override,
+            held=transition.held,
+            decided=transition.decided,
         ),
     )
 
@@ -127,7 +142,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
         verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops", judgement.scope
     )
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
-        return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}."
+        return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}.{_fresh(transition, rule)}"
     if transition.kind in ("resolved", "de-escalated"):
         below = _below(transition, verdict, rule)
         return f"{stream}{what}{_figures(verdict, rule)}{below}.{_outside(verdict)}{overridden}"
@@ -140,7 +155,18 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
         said += f" It was at {transition.previous_level} before."
     if verdict.metric == "complaint" and all_mail:
         said += " Many providers send no complaints, so the true rate is higher."
-    return said + _remark(verdict) + _outside(verdict) + overridden
+    held = f" {HELD_BECAUSE[transition.held.reason]}" if transition.held else ""
+    return said + _fresh(transition, rule) + _remark(verdict) + _outside(verdict) + held + overridden
+
+
+def _fresh(transition: Transition, rule: Rule) -> str:
+    """Which mail was judged after an operator had released an alert."""
+    release = transition.released
+    if release is None or transition.cause == "operator" or not in_force(release, rule, transition.time_ms):
+        return ""
+    if rule.metric in IN_FORCE:
+        return f" More than when it was released at {rfc3339(release.time_ms)}."
+    return f" Of mail sent since {rfc3339(release.time_ms)} alone, when it was released."
 
 
 def _is_of_all_providers(scope: str) -> bool:
@@ -153,6 +179,10 @@ def _decided(transition: Transition) -> str:
     """What people decided of the alert, and what that makes of its level."""
     if transition.kind == "acknowledged":
         return "Acknowledged."
+    if transition.kind == "confirmed":
+        return f"Confirmed by the operator. The level stays {transition.level}."
+    if transition.kind == "held" and transition.held is not None:
+        return f"Held. {HELD_BECAUSE[transition.held.reason]}"
     level = f"The level stays {transition.level}"
     if transition.level != transition.previous_level:
         level = f"From {transition.previous_level} to {transition.level}"
@@ -248,11 +278,9 @@ def spent(metric: str, burn: float, numerator: int, denominator: int, rule: Rule
 def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
     """Why an alert could go down: what it stayed below, or that there is hardly any mail left."""
     after = "resolved" if transition.kind == "resolved" else f"down to {transition.level}"
-    if transition.cause == "incident":
+    if said := ENDED_BY.get(transition.cause):
         what = "listings" if verdict.metric in LISTED_METRICS else "mail"
-        return f", without the {what} of an incident that hit many senders; {after} from {transition.previous_level}"
-    if transition.cause == "fresh-start":
-        return f", since mail from before no longer counts; {after} from {transition.previous_level}"
+        return f", {said.format(what=what)}; {after} from {transition.previous_level}"
     if verdict.insufficient_volume:
         least = next(volume for window, volume in rule.checks if window == verdict.window)
         if verdict.metric == SPIKE and verdict.numerator >= least:

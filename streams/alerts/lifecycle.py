@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from schemas.alert import Acknowledgement, Cause, OperatorOverride, TransitionKind
+from schemas.alert import Acknowledgement, Cause, Held, OperatorOverride, TransitionKind
 from schemas.levels import Level
 from schemas.times import DAY_MS
 from streams.judge.verdict import RANK, Verdict
@@ -18,7 +18,13 @@ from streams.judge.verdict import RANK, Verdict
 #: An alert that opened again so many times within the period holds so many times as long.
 FLAPS, FLAP_PERIOD_MS, FLAP_HOLD = 3, DAY_MS, 4
 #: Kinds whose ids need more than the level: another kind might have the same number and level.
-NAMED_IN_ID: frozenset[TransitionKind] = frozenset({"reopened", "acknowledged", "overridden", "override-ended"})
+NAMED_IN_ID: frozenset[TransitionKind] = frozenset(
+    {"reopened", "acknowledged", "overridden", "override-ended", "held", "confirmed"}
+)
+#: Kinds that say something of the alert and leave its level and hold time alone.
+SAID_OF_IT: frozenset[TransitionKind] = frozenset({"acknowledged", "held", "confirmed"})
+#: From this level on somebody may act on an alert.
+ACTED_ON = RANK["excessive"]
 
 
 #: Customer, scope and rule.
@@ -40,6 +46,14 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[str, tuple[int, int]] = {}
 
 
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator released what was held, at `time_ms` (epoch ms, UTC): the rule judges mail sent since. What is no
+    rate of mail must exceed `number`, what it was then."""
+
+    time_ms: int
+    number: int = 0
+
+
 class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the alert of one (customer, scope, rule) stands; stored as JSON. Times are epoch ms, UTC.
 
@@ -52,6 +66,9 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rose after the opening, `reopened_ms` are the last times it opened again. `acknowledged_ms` is the time of the last
     acknowledgement that was applied, also where it does not hold any more. `override` is the operator's that is in
     force. `basis` is by what it was judged when that was last recorded.
+
+    `excessive_ms` is when the level last rose to `excessive` or worse from below. `held` says that nobody is to act on
+    it; `confirmed` names the hold that an operator ended so, `released` is the last release.
 
     Three fields have another name where they are stored, since states of earlier versions must be read.
     """
@@ -75,6 +92,10 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     acknowledged_ms: int = msgspec.field(default=0, name="noted_ms")
     override: OperatorOverride | None = None
     basis: Basis | None = None
+    excessive_ms: int = 0
+    held: Held | None = None
+    confirmed: str = ""
+    released: Release | None = None
 
     @property
     def alert_id(self) -> str:
@@ -118,6 +139,9 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause = "events"
     acknowledged: Acknowledgement | None = None
     override: OperatorOverride | None = None
+    held: Held | None = None
+    decided: Acknowledgement | None = None
+    released: Release | None = None
 
     @property
     def alert_id(self) -> str:
@@ -163,6 +187,9 @@ def step(
             opened_ms=now_ms,
             changed_ms=now_ms,
             override=None if state is None else state.override,
+            excessive_ms=now_ms if RANK[verdict.level] >= ACTED_ON else 0,
+            confirmed="" if state is None else state.confirmed,
+            released=None if state is None else state.released,
         )
         return opened, _transition(opened, "opened", "good", cause)
     if RANK[verdict.level] > RANK[state.level]:
@@ -227,6 +254,28 @@ def overridden(
     level = max(state.level, verdict.level, key=RANK.__getitem__)
     kind: TransitionKind = "resolved" if level == "good" else "override-ended"
     return _next_transition(state, kind, level, now_ms, "override", override=None, suppressed_by_override=False)
+
+
+def held_back(state: AlertState, held: Held, now_ms: int) -> tuple[AlertState, Transition]:
+    """The state of an alert that was sent and is held from now on."""
+    cause: Cause = "brake" if held.reason == "brake" else "incident"
+    return _next_transition(state, "held", state.level, now_ms, cause, held=held)
+
+
+def confirmed(state: AlertState, by: Acknowledgement, now_ms: int) -> tuple[AlertState, Transition]:
+    """The state of a held alert once an operator confirmed it: it is sent again, not held."""
+    name = state.held.id if state.held else ""
+    after, said = _next_transition(state, "confirmed", state.level, now_ms, "operator", held=None, confirmed=name)
+    return after, msgspec.structs.replace(said, decided=by)
+
+
+def released(state: AlertState, by: Acknowledgement, number: int, now_ms: int) -> tuple[AlertState, Transition]:
+    """The state of a held alert once an operator released it: resolved, whatever the rate. `number` is what is counted
+    now of what is no rate."""
+    release = Release(time_ms=by.time_ms, number=number)
+    after, said = _next_transition(state, "resolved", "good", now_ms, "operator", released=release)
+    after = msgspec.structs.replace(after, closed_for_good=True, suppressed_by_override=False)
+    return after, msgspec.structs.replace(said, decided=by)
 
 
 def alert_id(customer: str, scope: str, rule: str, episode: int) -> str:
@@ -294,10 +343,14 @@ def _next_transition(
     state: AlertState, kind: TransitionKind, level: Level, now_ms: int, cause: Cause, **changes: object
 ) -> tuple[AlertState, Transition]:
     """The next transition of the episode. A level that rises ends the acknowledgement, and so does the resolution."""
-    if kind != "acknowledged":
+    if kind not in SAID_OF_IT:
         changes |= {"below_since_ms": None, "below_level": "good", "below_cause": "events"}
     if RANK[level] > RANK[state.level]:
         changes["raised_ms"] = now_ms
+    if RANK[level] >= ACTED_ON > RANK[state.level]:
+        changes["excessive_ms"] = now_ms
+    if RANK[level] < ACTED_ON:
+        changes["held"] = None
     if RANK[level] > RANK[state.level] or kind == "resolved":
         changes["acknowledged"] = None
     after = msgspec.structs.replace(state, level=level, transition=state.transition + 1, changed_ms=now_ms, **changes)
@@ -319,6 +372,8 @@ def _transition(after: AlertState, kind: TransitionKind, previous: Level, cause:
         cause=cause,
         acknowledged=after.acknowledged,
         override=after.override,
+        held=after.held,
+        released=after.released,
     )
 
 

@@ -25,7 +25,9 @@ from streams.alerts.lifecycle import (
     Transition,
     acknowledged,
     begun_anew,
+    confirmed,
     overridden,
+    released,
     step,
 )
 from streams.decisions.overrides import operators
@@ -54,12 +56,20 @@ class LastShown(NamedTuple):
     blocked: int
 
 
+class HoldDecision(NamedTuple):
+    """What an operator decided of a customer's held alerts: they are confirmed, or else released."""
+
+    is_confirmed: bool
+    said: Acknowledgement
+
+
 class JudgementContext(NamedTuple):
     """What there is to know besides the verdict.
 
-    `now` is what this judgement is made by. `shown` is what the table of standings says of the last one, `override` the
-    operator's in force, `acknowledgement` the last one of the episode. `late` says that only counts older than the
-    resolution open the alert again, `released` that only mail of an incident, left out since, held its level up.
+    `now` is what this judgement is made by. `shown` is what the table of standings says of the last one, `override`
+    the operator's in force, `acknowledgement` the last one of the episode. `late` says that only counts older than
+    the resolution open the alert again, `released` that only mail of an incident, left out since, held its level
+    up. `decision` is the last one of the hold that the alert is in.
     """
 
     now: Basis
@@ -68,13 +78,15 @@ class JudgementContext(NamedTuple):
     acknowledgement: Acknowledgement | None = None
     late: bool = False
     released: bool = False
+    decision: HoldDecision | None = None
 
 
 class BatchContext(NamedTuple):
     """Of a batch: what was last shown of subjects whose alerts open, acknowledgements by alert, and which alerts late
     counts open again. What is asked of the store besides the counts, for those few whose alerts may change by it.
     `left_out` names the mail that is left out as that of incidents, `released` are alerts that only it held up.
-    `fresh_starts` are the last ones of customers."""
+    `fresh_starts` are the last ones of customers, `decisions` those of operators of what is held, by customer and
+    hold."""
 
     shown: Mapping[StreamKey, LastShown]
     acknowledgements: Mapping[str, Acknowledgement]
@@ -82,6 +94,7 @@ class BatchContext(NamedTuple):
     left_out: str = ""
     released: frozenset[SubjectRule] = frozenset()
     fresh_starts: Mapping[str, FreshStart] = {}
+    decisions: Mapping[tuple[str, str], HoldDecision] = {}
 
     def of(
         self, state: AlertState | None, now: Basis, rule: Rule, whose: StreamKey, overrides: Sequence[Override]
@@ -94,6 +107,9 @@ class BatchContext(NamedTuple):
             acknowledgement=None if state is None else self.acknowledgements.get(state.alert_id),
             late=(*whose, rule.name) in self.late,
             released=(*whose, rule.name) in self.released,
+            decision=None
+            if state is None or state.held is None
+            else self.decisions.get((state.customer, state.held.id)),
         )
 
 
@@ -195,6 +211,14 @@ def advance_alert(
         found.append(said)
     if state is not None:
         state, said = overridden(state, context.override, verdict, now_ms)
+        found.append(said)
+    # A decision that is older than the alert was of others.
+    if (decision := context.decision) and state and state.held and state.excessive_ms <= decision.said.time_ms:
+        if not decision.is_confirmed:
+            # What the counts say of mail sent since is asked with the next judgement.
+            state, end = released(state, decision.said, verdict.numerator, now_ms)
+            return _recorded(state, context.now, changed=True), [each for each in (*found, end) if each is not None]
+        state, said = confirmed(state, decision.said, now_ms)
         found.append(said)
     cause: Cause = "late_events" if context.late else cause_of(_before(known, context.shown), context.now, lengths)
     if context.released and state is not None:

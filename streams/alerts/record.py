@@ -16,8 +16,8 @@ from schemas.standing import stored_standing
 from schemas.times import utc_time
 from schemas.topics import REPUTATION_ALERTS
 from streams.alerts.lifecycle import AlertState, SubjectRule
-from streams.alerts.outcome import LastShown
-from streams.decisions.stored_overrides import ACKNOWLEDGED
+from streams.alerts.outcome import HoldDecision, LastShown
+from streams.decisions.stored_overrides import ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_RELEASED
 from streams.io.store import Store, portions
 from streams.subjects.arrays import StreamKey
 from streams.subjects.fresh_starts import FreshStart, Since
@@ -30,7 +30,8 @@ GROUP BY customer, scope, rule
 """
 
 #: The states with the alerts that may not have been sent, and in the same answer, without a rule, who acknowledged
-#: which alert last, and without the id of an alert, who gave which customer a fresh start last.
+#: which alert, or decided of which hold, last; and without the id of an alert, who gave which customer a fresh start
+#: last.
 LIVES = """
 SELECT customer, scope, rule, argMax(state, updated), argMax(unsent, updated)
 FROM alert_states
@@ -38,9 +39,10 @@ WHERE customer IN {customers:Array(String)}
 GROUP BY customer, scope, rule
 UNION ALL
 SELECT customer, subject, '', toJSONString(argMax(map(
-    'by', who, 'why', why, 'time_ms', toString(toUnixTimestamp64Milli(audit.time))), audit.time)), emptyArrayString()
+    'by', who, 'why', why, 'time_ms', toString(toUnixTimestamp64Milli(audit.time)), 'action', action), audit.time)),
+    emptyArrayString()
 FROM audit
-WHERE action = {acknowledged:String} AND customer IN {customers:Array(String)}
+WHERE action IN {actions:Array(String)} AND customer IN {customers:Array(String)}
     AND audit.time <= fromUnixTimestamp64Milli({at:Int64})
 GROUP BY customer, subject
 UNION ALL
@@ -86,19 +88,34 @@ def read_states(store: Store, customers: Sequence[str]) -> dict[SubjectRule, Ale
     }
 
 
+class _Said(Acknowledgement, frozen=True, kw_only=True):
+    """A row of `audit`."""
+
+    action: str
+
+
 class Lives(NamedTuple):
     """The states; by alert who acknowledged it last; by state the alerts that were decided and may not be sent; by
-    customer the last fresh start."""
+    customer the last fresh start; by customer and hold what was decided of it last."""
 
     states: dict[SubjectRule, AlertState]
     acknowledgements: dict[str, Acknowledgement]
     unsent: dict[SubjectRule, list[AlertEvent]]
     fresh_starts: dict[str, FreshStart]
+    decisions: dict[tuple[str, str], HoldDecision]
 
     @property
     def since(self) -> Since:
         """Since when mail of customers counts, where it does not always."""
         return {customer: each.since_s for customer, each in self.fresh_starts.items()}
+
+    @property
+    def by_customer(self) -> dict[str, list[AlertState]]:
+        """The states of each customer."""
+        found: dict[str, list[AlertState]] = {}
+        for state in self.states.values():
+            found.setdefault(state.customer, []).append(state)
+        return found
 
 
 def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
@@ -107,8 +124,8 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
     Raises:
         StoreError: the store failed.
     """
-    found = Lives({}, {}, {}, {})
-    asked = {"acknowledged": ACKNOWLEDGED, "at": at_ms}
+    found = Lives({}, {}, {}, {}, {})
+    asked = {"actions": [ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_RELEASED], "at": at_ms}
     for part in portions(store, customers):
         for customer, name, rule, text, unsent in store.rows(LIVES, {"customers": part, **asked}):
             if rule:
@@ -118,7 +135,12 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
             elif not name:
                 found.fresh_starts[customer] = msgspec.json.decode(text, type=FreshStart, strict=False)
             else:
-                found.acknowledgements[name] = msgspec.json.decode(text, type=Acknowledgement, strict=False)
+                said = msgspec.json.decode(text, type=_Said, strict=False)
+                by = Acknowledgement(by=said.by, why=said.why, time_ms=said.time_ms)
+                if said.action == ACKNOWLEDGED:
+                    found.acknowledgements[name] = by
+                else:
+                    found.decisions[customer, name] = HoldDecision(said.action == HOLD_CONFIRMED, by)
     return found
 
 

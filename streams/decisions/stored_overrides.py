@@ -11,6 +11,8 @@ from streams.decisions.overrides import Cap, StoredOverride, for_plans, with_sto
 from streams.io.store import Store
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
+#: Of a customer in a hold, whose id is the subject.
+HOLD_CONFIRMED, HOLD_RELEASED = "hold confirmed", "hold released"
 
 DECISIONS = """
 SELECT action, customer, subject, who, why, detail, toUnixTimestamp64Milli(audit.time) AS time_ms

@@ -141,6 +141,12 @@ def judge(subject: SubjectCounts, policy: Policy, now_ms: int) -> Judgement:
     )
 
 
+def with_verdicts(judgement: Judgement, verdicts: tuple[Verdict, ...], policy: Policy) -> Judgement:
+    """The judgement with other verdicts, one for each rule."""
+    rules = policy.rules_for(judgement.customer, judgement.scope, judgement.now_ms)
+    return msgspec.structs.replace(judgement, verdicts=verdicts, standing=_standing(rules, verdicts))
+
+
 def opened(
     rule: Rule, window: str, numerator: int, denominator: int, confidence: float, period: int = 0
 ) -> tuple[float, float, float, Standing]:

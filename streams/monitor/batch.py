@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from schemas.alert import AlertEvent, Evidence
+from schemas.hold import HoldEvent
 from schemas.incident import IncidentEvent
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
@@ -24,11 +25,11 @@ from schemas.providers import Providers
 from schemas.scope import SHARED
 from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
-from schemas.topics import REPUTATION_INCIDENTS
+from schemas.topics import REPUTATION_HOLDS, REPUTATION_INCIDENTS
 from streams.alerts.describe import alert_events
 from streams.alerts.evidence import alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
-from streams.alerts.lifecycle import SubjectRule
+from streams.alerts.lifecycle import ACTED_ON, SubjectRule
 from streams.alerts.outcome import (
     BatchContext,
     LastShown,
@@ -46,6 +47,8 @@ from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
+from streams.monitor.holds import HoldWatch
+from streams.monitor.released import judged_since_releases
 from streams.subjects.arrays import StreamKey, Subjects
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
@@ -128,6 +131,7 @@ class BatchJudge:
         self._recorder = AlertRecorder(store, publish, acknowledged)
         self._incidents = IncidentWatch(store, self._announce)
         self._fresh_starts = FreshStartWatch(store)
+        self._holds = HoldWatch(store, self._announce_holds)
         self._publish, self._acknowledged = publish, acknowledged
         self.metrics = JudgingTotals()
         self.set_policy(policy)
@@ -171,10 +175,14 @@ class BatchJudge:
         changed: set[str] = set()
         if any(map(_alarms, found.outcomes)):
             # Is it they, or does it hit everybody? Then nobody is told.
-            changed = self.refresh_incidents(now_ms, alarmed=True)
+            changed = self._left_out_anew(now_ms, alarmed=True)
             if changed:
                 found = self._decided(wanted, now_ms)
         outcomes, lives = found.outcomes, found.lives
+        if self._holds.known or any(map(_alarms, outcomes)):
+            # Are there so many that a person looks first?
+            outcomes, others = self._holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
+            changed |= others
         evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms, lives.since)
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.insufficient_volume, found.closely, outcomes, self.policy)
@@ -186,13 +194,18 @@ class BatchJudge:
         self.metrics.last_batch_seconds = time.monotonic() - began
         return BatchResult(sent, again)
 
-    def refresh_incidents(self, now_ms: int, *, alarmed: bool = False) -> set[str]:
-        """Look for incidents, in any case where somebody is `alarmed`. Returns who is to be judged again: customers
-        with mail that is left out since, or not any more.
+    def refresh_incidents(self, now_ms: int) -> set[str]:
+        """Look for incidents, and for holds. Returns who is to be judged again: customers with mail that is left out
+        since, or not any more, and who belongs to a hold since.
 
         Raises:
             StoreError: the store failed; look again later.
         """
+        return self._holds.refresh(now_ms) | self._left_out_anew(now_ms)
+
+    def _left_out_anew(self, now_ms: int, *, alarmed: bool = False) -> set[str]:
+        """Look for incidents, in any case where somebody is `alarmed`; who has mail that is left out since, or not any
+        more."""
         changed = self._incidents.refresh(now_ms, alarmed=alarmed)
         self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
         if not changed:
@@ -227,6 +240,10 @@ class BatchJudge:
             (subject, judge(subject, self.policy, now_ms))
             for subject in with_open_alerts([subjects.one(place) for place in places], lives.states)
         ]
+        if any(state.released for state in lives.states.values()):
+            judged = judged_since_releases(
+                self._store, self.policy, self._counted, self._fbl, judged, lives.states, now_ms
+            )
         context = self._context(wanted, [judgement for _, judgement in judged], lives, now_ms)
         outcomes = [
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
@@ -266,6 +283,11 @@ class BatchJudge:
     def _announce(self, events: Sequence[IncidentEvent]) -> None:
         for event in events:
             self._publish(REPUTATION_INCIDENTS, event.subject.encode(), msgspec.json.encode(event))
+        self._acknowledged()
+
+    def _announce_holds(self, events: Sequence[HoldEvent]) -> None:
+        for event in events:
+            self._publish(REPUTATION_HOLDS, event.subject.encode(), msgspec.json.encode(event))
         self._acknowledged()
 
     def forget(self) -> None:
@@ -309,6 +331,7 @@ class BatchJudge:
             self._incidents.name,
             self._released(judgements, lives, now_ms),
             lives.fresh_starts,
+            lives.decisions,
         )
 
     def _released(self, judgements: Sequence[Judgement], lives: Lives, now_ms: int) -> frozenset[SubjectRule]:
@@ -367,6 +390,5 @@ class BatchJudge:
 def _alarms(outcome: SubjectOutcome) -> bool:
     """Whether a customer newly reaches a level at which somebody may act."""
     return any(
-        RANK[each.level] >= RANK["excessive"] and RANK[each.level] > RANK[each.previous_level]
-        for each, _ in outcome.transitions
+        RANK[each.level] >= ACTED_ON and RANK[each.level] > RANK[each.previous_level] for each, _ in outcome.transitions
     )

@@ -12,9 +12,10 @@ import msgspec
 from schemas import policy, providers
 from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
+from schemas.hold import HoldEvent
 from schemas.policy_metric import window_ms
 from schemas.settings import MonitorSettings
-from schemas.topics import REPUTATION_ALERTS
+from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS
 from streams.io.store import Store, StoreError
 from streams.monitor.batch import BatchJudge
 from streams.windows.current import window_counts
@@ -34,6 +35,7 @@ class Ground:
 
     store: Store
     sent: list[AlertEvent] = field(default_factory=list)
+    holds: list[HoldEvent] = field(default_factory=list)
 
     def put(self, *rows: Row, back: int = 0) -> None:
         """Count these, `back` seconds before now."""
@@ -54,6 +56,8 @@ class Ground:
 
     def judge(self, store: Store | None = None, **settings: Any) -> BatchJudge:
         def publish(topic: str, _key: bytes, value: bytes) -> None:
+            if topic == REPUTATION_HOLDS:
+                self.holds.append(msgspec.json.decode(value, type=HoldEvent))
             if topic == REPUTATION_ALERTS:
                 self.sent.append(msgspec.json.decode(value, type=AlertEvent))
 

@@ -73,6 +73,9 @@ class OpenAlert(BaseModel):
     policy_version: str
     explanation: str
     evidence: Evidence
+    held_since: datetime | None = Field(
+        description="Since when an operator is to look at it first, as many customers rose at once; else null."
+    )
 
 
 class Scores(BaseModel):

@@ -34,7 +34,7 @@ def changed(tmp_path: Path) -> Callable[[str, str, str], Path]:
     return change
 
 
-def test_the_seven_topics_are_declared_and_no_other() -> None:
+def test_every_topic_is_declared_and_no_other() -> None:
     assert set(TOPICS) == set(topics.NAMES)
 
 
@@ -46,6 +46,7 @@ def test_the_seven_topics_are_declared_and_no_other() -> None:
         (topics.REPUTATION_CHANGES, "customer", 1, "delete"),
         (topics.REPUTATION_ALERTS, "customer", 30, "delete"),
         (topics.REPUTATION_INCIDENTS, "provider", 30, "delete"),
+        (topics.REPUTATION_HOLDS, "hold", 30, "delete"),
         (topics.REPUTATION_POLICY, "word", 30, "compact"),
         (topics.DEAD_LETTERS, "topic", 30, "delete"),
     ],

@@ -173,7 +173,7 @@ def test_alert_that_is_only_held_says_by_what(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=600))
     judge.judge_customers(["acme"], NOW_MS)
     held = rule(explained(ground), "failure").remarks
-    assert held[0] == "excessive is held: it resolves when the rate has stayed below 0.04 in every window"
+    assert held[0] == "excessive stays: it resolves when the rate has stayed below 0.04 in every window"
     ground.put(Row(NOW, delivered=9_000))
     judge.judge_customers(["acme"], NOW_MS + 60_000)
     found = explained(ground, at_ms=NOW_MS + 60_000)

@@ -8,7 +8,7 @@ import pytest
 from jobs.operator.customers import store_list
 from schemas import providers
 from schemas.customer import Customer
-from schemas.policy import Policy
+from schemas.policy import Brake, Policy
 from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
@@ -49,6 +49,7 @@ EVERYTHING = Policy(
     ),
     windows=("5m", "1h", "24h", "7d", "30d"),
     scopes=("customer", "stream", "sub_account", "class"),
+    brake=Brake(customers=1_000),  # holding costs some more, once
     overrides=tuple(
         Override(customer=name, stream="eu/news", rule="block", reason="agreed", levels=Levels(watch=0.0005))
         for name in NAMES

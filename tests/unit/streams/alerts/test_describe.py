@@ -447,6 +447,8 @@ def test_example_of_the_topic_says_what_is_said_of_its_numbers(file: Path) -> No
         # Only of what opened again it is said when it opened first: in the example, three hours before.
         opened_ms=time_ms - 3 * HOUR_MS,
         override=data.override,
+        held=data.held,
+        cause=data.cause or "events",
         **{name: getattr(data, name) for name in ("customer", "scope", "rule", "kind", "level", "previous_level")},
         **{name: getattr(data, name) for name in ("episode", "transition")},
     )

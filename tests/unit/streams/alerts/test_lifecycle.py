@@ -57,6 +57,7 @@ def test_alert_opens_at_once_at_the_level_of_the_verdict() -> None:
         transition=1,
         opened_ms=7 * MINUTE,
         changed_ms=7 * MINUTE,
+        excessive_ms=7 * MINUTE,
     )
     assert (opened.kind, opened.previous_level, opened.level) == ("opened", "good", "excessive")
     assert (opened.time_ms, opened.opened_ms) == (7 * MINUTE, 7 * MINUTE)

@@ -1,0 +1,108 @@
+"""What operators decide of alerts that are held: they are right and go out again, or they are resolved.
+
+Monitors act on it with the next judgement of each customer, within seconds. Every decision is on record in `audit`, one
+row a customer.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from jobs.operator.audit import Decision, record_decisions
+from jobs.operator.decisions import DecisionError, given
+from schemas.hold import Hold
+from schemas.times import utc_time
+from streams.decisions.holds import decided_of, held_alerts, read_holds
+from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_RELEASED
+from streams.io.store import Store
+
+
+class HeldCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer of whom alerts are held: of which rules, and how bad the worst is."""
+
+    customer: str
+    rules: tuple[str, ...]
+    level: str
+
+
+class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold with who is held in it, and of how many customers it was decided how."""
+
+    hold: Hold
+    held: tuple[HeldCustomer, ...]
+    confirmed: int
+    released: int
+
+
+def shown_holds(store: Store, since_ms: int = 0, customer: str = "") -> list[HoldShown]:
+    """Holds that were in force at or after `since_ms` (epoch ms), and all of which something is held still, oldest
+    first; with `customer` those in which that one is or was.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    held: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for each in held_alerts(store, customer):
+        held.setdefault(each.hold, {}).setdefault(each.customer, []).append((each.rule, each.level))
+    decided = decided_of(store, customer)
+    found = []
+    for hold in read_holds(store):
+        waiting, over = held.get(hold.id, {}), decided.get(hold.id, {})
+        if not (waiting or (hold.until_ms >= since_ms and (over or not customer))):
+            continue
+        found.append(
+            HoldShown(
+                hold=hold,
+                held=tuple(
+                    HeldCustomer(
+                        customer=name,
+                        rules=tuple(dict.fromkeys(rule for rule, _ in alerts)),
+                        level="critical" if any(level == "critical" for _, level in alerts) else "excessive",
+                    )
+                    for name, alerts in waiting.items()
+                ),
+                confirmed=_count(over, HOLD_CONFIRMED, waiting),
+                released=_count(over, HOLD_RELEASED, waiting),
+            )
+        )
+    return found
+
+
+def decide_hold(
+    store: Store, name: str, *, confirm: bool, customer: str = "", by: str, why: str, now_ms: int
+) -> tuple[Hold, list[str]]:
+    """Confirm what is held in a hold, or else release it; with `customer` only that one's. `name` is the hold's id or a
+    unique prefix of it; empty where only one hold has anything to decide. Returns the hold and the customers concerned.
+
+    Raises:
+        DecisionError: there is no such hold, several, or nothing is held in it.
+        StoreError: the store failed.
+    """
+    given("--by", by)
+    given("--why", why)
+    waiting = [each for each in shown_holds(store) if each.held]
+    found = _one(name, waiting, [each.id for each in read_holds(store)])
+    members = [each.customer for each in found.held if customer in ("", each.customer)]
+    if not members:
+        raise DecisionError(f"--customer: nothing of {customer!r} is held in hold {found.hold.id}")
+    action = HOLD_CONFIRMED if confirm else HOLD_RELEASED
+    time = utc_time(now_ms)
+    detail = {"reason": found.hold.reason}
+    record_decisions(store, [Decision(time, by, action, each, found.hold.id, why, detail) for each in members])
+    return found.hold, members
+
+
+def _one(name: str, waiting: Sequence[HoldShown], every: Sequence[str]) -> HoldShown:
+    found = [each for each in waiting if each.hold.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(each.hold.id for each in found)
+        raise DecisionError(f"ID: more than one hold has something to decide: {names}")
+    if name and any(each.startswith(name) for each in every):
+        raise DecisionError(f"nothing is held any more in the hold with the id {name!r}")
+    raise DecisionError(f"there is no hold with the id {name!r}" if name else "nothing is held")
+
+
+def _count(decided: dict[str, str], action: str, waiting: dict[str, list[tuple[str, str]]]) -> int:
+    return sum(each == action for customer, each in decided.items() if customer not in waiting)

@@ -1,0 +1,90 @@
+"""Holds as they are stored, what is held in each, and what was decided of it."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.hold import Hold
+from schemas.times import utc_time
+from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_RELEASED
+from streams.io.store import Store
+
+#: The alerts that are held, by hold.
+HELD = """
+SELECT JSONExtractString(last, 'held', 'id') AS hold, customer, scope, rule, level
+FROM (
+    SELECT customer, scope, rule, argMax(state, updated) AS last, argMax(level, updated) AS level
+    FROM alert_states
+    WHERE {customer:String} = '' OR customer = {customer:String}
+    GROUP BY customer, scope, rule
+)
+WHERE hold != '' AND customer != ''
+ORDER BY hold, customer, scope, rule
+"""
+#: What was decided last of each customer in each hold.
+DECIDED = """
+SELECT subject, customer, argMax(action, audit.time) FROM audit
+WHERE action IN {actions:Array(String)} AND ({customer:String} = '' OR customer = {customer:String})
+GROUP BY subject, customer
+"""
+#: Those that were in force at or after a time.
+HOLDS = "SELECT detail FROM holds FINAL WHERE until >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY until, id"
+
+_decode = msgspec.json.Decoder(Hold).decode
+
+
+class HeldAlert(NamedTuple):
+    """An alert that is held, in the hold of this id."""
+
+    hold: str
+    customer: str
+    scope: str
+    rule: str
+    level: str
+
+
+def held_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
+    """The alerts that are held, by hold; with `customer` only that one's.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return [HeldAlert(*map(str, row)) for row in store.rows(HELD, {"customer": customer})]
+
+
+def decided_of(store: Store, customer: str = "") -> dict[str, dict[str, str]]:
+    """What was decided last (`HOLD_CONFIRMED`, `HOLD_RELEASED`), by hold and customer.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, dict[str, str]] = {}
+    asked = {"actions": [HOLD_CONFIRMED, HOLD_RELEASED], "customer": customer}
+    for hold, whose, action in store.rows(DECIDED, asked):
+        found.setdefault(str(hold), {})[str(whose)] = str(action)
+    return found
+
+
+def read_holds(store: Store, since_ms: int = 0) -> list[Hold]:
+    """The holds that were in force at or after `since_ms` (epoch ms), oldest first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return [_decode(detail) for (detail,) in store.rows(HOLDS, {"since": max(0, since_ms)})]
+
+
+def store_hold(store: Store, hold: Hold, now_ms: int) -> None:
+    """Write a hold as it is now.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    row = {
+        "id": hold.id,
+        "reason": hold.reason,
+        "until": utc_time(hold.until_ms),
+        "detail": msgspec.json.encode(hold).decode(),
+        "updated": utc_time(now_ms),
+    }
+    store.insert("holds", {name: [value] for name, value in row.items()})

@@ -1,0 +1,191 @@
+"""Holds as a monitor keeps them: who rises is counted in the store, so that several monitors count together.
+
+The store is asked only when somebody newly reaches `excessive` or worse, and for holds that other monitors began every
+few seconds. Who rose is stored before the state of its alert is, so a batch that fails halfway counts the same customer
+again and not another; operators are told before the hold is stored, so they may be told twice, under the same id.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.alert import Held
+from schemas.hold import Hold, HoldEvent, hold_event
+from schemas.incident import Incident
+from schemas.policy import Brake
+from schemas.policy_metric import Metric
+from schemas.times import DAY_MS, DAY_S, HOUR_S, utc_time
+from schemas.wording import rfc3339
+from streams.alerts.brake import as_held, covers, limit_of, newly_risen, next_hold, rises, with_held
+from streams.alerts.lifecycle import AlertState, SubjectRule
+from streams.alerts.outcome import SubjectOutcome
+from streams.decisions.holds import read_holds, store_hold
+from streams.incidents.stored import read_incidents
+from streams.io.store import Store
+
+RISEN = """
+SELECT uniqExact(customer) FROM newly_excessive
+WHERE time > fromUnixTimestamp64Milli({since:Int64}) AND time <= fromUnixTimestamp64Milli({until:Int64})
+"""
+WHO_ROSE = RISEN.replace("uniqExact(customer)", "DISTINCT customer")
+#: Customers with mail since then.
+ACTIVE = """
+SELECT uniqExact(customer) FROM counts
+WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
+"""
+#: Of some customers those who sent through a pool, and had the outcome at a provider, in some hours.
+STRUCK = """
+SELECT customer FROM counts
+WHERE dimension IN ('pool', 'provider') AND customer IN {customers:Array(String)}
+    AND toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}
+GROUP BY customer
+HAVING countIf(dimension = 'pool' AND value = {pool:String}) > 0
+    AND sumIf(block + expired, dimension = 'provider' AND value = {provider:String}) > 0
+"""
+#: What an incident of a pool, which is only suspected, may have caused.
+OF_A_POOL: frozenset[Metric] = frozenset({"block", "failure", "failure_burn"})
+#: Holds that ended longer ago cover nothing that is not held yet.
+REMEMBERED_MS = DAY_MS
+#: Clocks of monitors may differ by so much.
+AHEAD_MS = 60_000
+
+
+class Applied(NamedTuple):
+    """The outcomes with what is held, and who else belongs to a hold that began: judge these again."""
+
+    outcomes: list[SubjectOutcome]
+    again: set[str]
+
+
+class HoldWatch:
+    """Holds alerts. One thread at a time; all times are passed in. `announce` is given the event of a hold that begins,
+    before that is stored."""
+
+    def __init__(self, store: Store, announce: Callable[[Sequence[HoldEvent]], None]) -> None:
+        self._store = store
+        self._announce = announce
+        #: Of late, by id: what rose meanwhile may be held.
+        self.known: dict[str, Hold] = {}
+
+    def refresh(self, now_ms: int) -> set[str]:
+        """Learn of holds that others began or continued. Returns who rose meanwhile, to be judged again.
+
+        Raises:
+            StoreError: the store failed; ask again later.
+        """
+        found = {each.id: each for each in read_holds(self._store, now_ms - REMEMBERED_MS)}
+        again: set[str] = set()
+        for hold in found.values():
+            again |= self._who_rose(self.known.get(hold.id), hold)
+        self.known = found
+        return again
+
+    def apply(
+        self,
+        outcomes: Sequence[SubjectOutcome],
+        states: Mapping[str, Sequence[AlertState]],
+        brake: Brake,
+        now_ms: int,
+    ) -> Applied:
+        """Hold what is to be held of a batch; `states` are all alerts of its customers before, by customer.
+
+        Raises:
+            StoreError, BrokerError: what is stored by then may be repeated.
+        """
+        suspected = self._suspected(outcomes, now_ms)
+        newly = newly_risen(outcomes, states, suspected.keys(), now_ms)
+        again = self._counted(newly, brake, now_ms) if newly else set()
+        if not suspected and not self.known and not any(each.held for some in states.values() for each in some):
+            return Applied(list(outcomes), again)
+        known = {each.key: each for some in states.values() for each in some}
+        after = {**known, **{each.key: each for outcome in outcomes for each in outcome.states}}
+        together: dict[str, list[AlertState]] = {}
+        for each in after.values():
+            together.setdefault(each.customer, []).append(each)
+
+        def held_for(state: AlertState, metric: Metric) -> Held | None:
+            mine = [each for each in together[state.customer] if each.key != state.key]
+            for each in mine:
+                # What rises of a customer that is held waits for the same decision.
+                if each.held and each.held.reason == "brake" and each.excessive_ms < state.excessive_ms:
+                    return each.held
+            covering = (as_held(hold) for hold in self.known.values() if covers(hold, state, mine))
+            return suspected.get(state.key) or next(covering, None)
+
+        held = [with_held(each, known, held_for, now_ms) if each.subject.customer else each for each in outcomes]
+        return Applied(held, again)
+
+    def _counted(self, newly: set[str], brake: Brake, now_ms: int) -> set[str]:
+        """Count who rose; who else belongs to the hold that this makes."""
+        who = sorted(newly)
+        self._store.insert("newly_excessive", {"customer": who, "time": [utc_time(now_ms)] * len(who)})
+        asked = {"since": now_ms - brake.period_ms, "until": now_ms + AHEAD_MS}
+        ((risen,),) = self._store.rows(RISEN, asked)
+        if int(risen) <= brake.customers:
+            return set()
+        ((active,),) = self._store.rows(ACTIVE, {"since": max(0, now_ms // 1000 - DAY_S)})
+        before = dict(self.known)
+        again = self.refresh(now_ms)
+        last = max((each for each in self.known.values() if each.reason == "brake"), key=_until, default=None)
+        hold = next_hold(last, int(risen), limit_of(brake, int(active)), brake, now_ms)
+        if hold is None:
+            return again
+        if hold.id not in self.known:
+            self._announce([hold_event(hold, rfc3339(now_ms))])
+        store_hold(self._store, hold, now_ms)
+        self.known[hold.id] = hold
+        return (again | self._who_rose(before.get(hold.id), hold)) - newly
+
+    def _who_rose(self, before: Hold | None, hold: Hold) -> set[str]:
+        since_ms = hold.from_ms if before is None else before.until_ms
+        if hold.reason != "brake" or hold.until_ms <= since_ms:
+            return set()
+        asked = {"since": since_ms, "until": hold.until_ms}
+        return {str(customer) for (customer,) in self._store.rows(WHO_ROSE, asked)}
+
+    def _suspected(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> dict[SubjectRule, Held]:
+        """The alerts that rise now and may be owed to an incident of a pool that is suspected and goes on."""
+        rising = {
+            (each.customer, each.scope, each.rule)
+            for outcome in outcomes
+            for each, verdict in rises(outcome)
+            if verdict.metric in OF_A_POOL
+        }
+        if not rising:
+            return {}
+        found: dict[SubjectRule, Held] = {}
+        for incident in read_incidents(self._store, now_ms // 1000 - DAY_S).in_force():
+            if incident.state != "suspected" or not incident.open or incident.dimension != "pool":
+                continue
+            struck = self._struck(incident, sorted({customer for customer, _, _ in rising}))
+            keys = {key for key in rising if key[0] in struck}
+            if keys:
+                held = as_held(self._hold_of(incident, now_ms))
+                found |= dict.fromkeys(keys, held)
+        return found
+
+    def _struck(self, incident: Incident, customers: Sequence[str]) -> set[str]:
+        pool, _, provider = incident.value.rpartition("@")
+        hours = [utc_time(hour * 1000) for hour in (*incident.hours, incident.until_s, incident.until_s + HOUR_S)]
+        asked = {"customers": list(customers), "hours": hours, "pool": pool, "provider": provider}
+        return {str(customer) for (customer,) in self._store.rows(STRUCK, asked)}
+
+    def _hold_of(self, incident: Incident, now_ms: int) -> Hold:
+        """The hold under the incident's id. Operators were told of that by its own event."""
+        hold = self.known.get(incident.id) or Hold(
+            id=incident.id,
+            reason="incident",
+            began_ms=now_ms,
+            from_ms=incident.from_s * 1000,
+            until_ms=now_ms,
+            customers=incident.struck,
+        )
+        hold = msgspec.structs.replace(hold, until_ms=max(hold.until_ms, now_ms), customers=incident.struck)
+        store_hold(self._store, hold, now_ms)
+        self.known[hold.id] = hold
+        return hold
+
+
+def _until(hold: Hold) -> int:
+    return hold.until_ms
