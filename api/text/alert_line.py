@@ -16,7 +16,7 @@ def alert_line(alert: AlertEvent) -> str:
     changed = data.kind != "opened" and data.previous_level != data.level
     level = f"{data.previous_level} to {data.level}" if changed else data.level
     who = f" {said}" if (said := decided_by(data)) else ""
-    held = f", {said}" if (said := held_by(data)) else ""
+    held = f", held ({said})" if (said := held_by(data)) else ""
     return (
         f"ALERT {alert.time} {data.alert_id[:ID_SHOWN]} {data.kind}{who}: {whose} {data.rule} {level}{held}. "
         f"{data.explanation}"

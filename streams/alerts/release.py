@@ -33,10 +33,13 @@ def since(length_ms: int, release_ms: int, now_ms: int) -> int:
     Windows begin at a full minute, or hour where they are long: so up to a minute (hour) after the release is left out.
     """
     now_s, release_s = now_ms // 1000, -(-release_ms // 1000)
+    grain = HOUR_S if is_long(length_ms) else MINUTE_S
+    if (now_s - length_ms // 1000) // grain * grain >= release_s:
+        return length_ms
     found = now_s - -(-release_s // MINUTE_S) * MINUTE_S
     if is_long(found * 1000):
         found = now_s - -(-release_s // HOUR_S) * HOUR_S
-    return min(length_ms, found * 1000)
+    return found * 1000
 
 
 def judged_since(

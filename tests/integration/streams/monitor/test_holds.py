@@ -10,10 +10,11 @@ import pytest
 from jobs.hooks.suspend_hook import HookMemory, decide
 from jobs.operator.holds import decide_hold
 from schemas.alert import AlertEvent
-from schemas.times import MINUTE_MS
+from schemas.times import MINUTE_MS, utc_time
+from streams.incidents.stored import read_incidents
 from streams.io.store import StoreError
 from streams.monitor.batch import BatchJudge
-from tests.support.api_client import MINUTE, NOW, Row
+from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import NOW_MS, Counting, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
@@ -114,3 +115,71 @@ def test_scenario(ground: Ground, scenario: dict[str, Any]) -> None:
         fleet.step(step)
         told = {each.id for each in ground.holds}
         assert (len(fleet.held), len(fleet.hear()), len(told)) == (step["held"], step["suspended"], step["told"]), step
+
+
+def with_pools(ground: Ground, pools: dict[str, str], at: int) -> None:
+    """Who sent through which pool in this minute."""
+    columns: dict[str, list[Any]] = {
+        "customer": list(pools),
+        "stream": ["news"] * len(pools),
+        "dimension": ["pool"] * len(pools),
+        "value": list(pools.values()),
+        "bucket": [utc_time(at // MINUTE * MINUTE * 1000)] * len(pools),
+        "source": ["pools"] * len(pools),
+        "delivered": [500] * len(pools),
+    }
+    ground.store.insert("counts", columns)
+
+
+def test_alerts_of_a_suspected_pool_are_held_under_the_incident_and_others_are_not(ground: Ground) -> None:
+    pools = {f"{pool}{number}": pool for pool in ("struck", "spared") for number in range(8)} | {"bad": "spared"}
+    hour = NOW // HOUR * HOUR - HOUR
+    for day in range(1, 6):
+        for each in pools:
+            ground.put(*(Row(hour - day * DAY, delivered=250, provider=at, customer=each) for at in ("gmail", "yahoo")))
+    judge = ground.judge()
+    for each, pool in pools.items():
+        expired = 80 if pool == "struck" else 0
+        ground.put(
+            Row(hour + 1800, delivered=200 - expired, expired=expired, provider="gmail", customer=each),
+            Row(hour + 1800, delivered=100, hard=60 if each == "bad" else 0, provider="yahoo", customer=each),
+        )
+    with_pools(ground, pools, hour + 1800)
+    judge.judge_customers(pools, (hour + 2400) * 1000)
+    (incident,) = read_incidents(ground.store).in_force()
+    assert (incident.state, incident.value) == ("suspected", "struck@gmail")
+    held = {each.data.customer: each.data.held for each in ground.sent if each.data.held is not None}
+    assert held.keys() == {f"struck{number}" for number in range(8)}
+    assert {(each.id, each.reason) for each in held.values()} == {(incident.id, "incident")}
+    assert {each.data.metric for each in ground.sent if each.data.held} <= {"failure", "failure_burn"}
+    assert {each.data.customer for each in ground.sent if not each.data.held} == {"bad"}
+    assert not ground.holds, "the incident's own event told operators"
+    hold, members = decide_hold(ground.store, "", confirm=True, by="Ida", why="spam", now_ms=(hour + 2500) * 1000)
+    assert (hold.id, len(members)) == (incident.id, 8)
+    judge.judge_customers(pools, (hour + 2500) * 1000)
+    assert {each.data.customer for each in ground.sent if each.data.kind == "confirmed"} == held.keys()
+
+
+def test_alerts_of_a_held_customer_that_rise_later_wait_for_the_same_decision(ground: Ground) -> None:
+    fleet = Fleet(ground)
+    (first, *_) = fleet.rise(0, 21)
+    fleet.judge(0)
+    fleet.judge(60)
+    ground.put(Row(NOW + 69 * MINUTE, delivered=3_000, complained=90, customer=first))
+    fleet.judge(70)
+    holds = {each.data.rule: each.data.held for each in fleet.open.values() if each.data.customer == first}
+    assert {"failure", "complaint"} <= holds.keys()
+    assert len({each.id for each in holds.values() if each is not None}) == 1
+    assert None not in holds.values()
+    assert len(ground.holds) == 1
+    fleet.decide(71, confirm=True, only=1)
+    fleet.judge(71)
+    assert first not in fleet.held
+
+
+def test_event_to_operators_says_how_many_of_how_many(ground: Ground) -> None:
+    fleet = Fleet(ground)
+    fleet.judge(0, fleet.rise(0, 23))
+    (told,) = ground.holds
+    assert (told.data.reason, told.data.customers, told.data.limit, told.data.minutes) == ("brake", 23, 20, 10)
+    assert told.subject == told.data.id == next(iter(fleet.open.values())).data.held.id  # type: ignore[union-attr]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, HookDecision, HookMemory, Latest, decide, run
-from schemas.alert import AlertEvent, OperatorOverride, TransitionKind
+from schemas.alert import AlertEvent, Held, OperatorOverride, TransitionKind
 from schemas.levels import LEVELS, Level
 from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
@@ -143,6 +143,52 @@ def test_override_that_still_suspends_lifts_nothing() -> None:
 
 def test_acknowledgement_neither_suspends_nor_lifts() -> None:
     assert actions([alert(), alert("acknowledged", transition=2)]) == ["suspend", None]
+
+
+HELD = Held(id="3f9c", reason="brake", since_ms=1_764_579_600_000, customers=23)
+
+
+@pytest.mark.parametrize("kind", ["opened", "escalated", "reopened", "override-ended"])
+@pytest.mark.parametrize("level", ["excessive", "critical"])
+def test_held_alert_suspends_nobody(kind: TransitionKind, level: Level) -> None:
+    assert actions([alert(kind, level, held=HELD)]) == ["held"]
+
+
+def test_held_alert_suspends_once_it_is_confirmed() -> None:
+    events = [
+        alert(held=HELD),
+        alert("acknowledged", held=HELD, transition=2),
+        alert("confirmed", transition=3),
+        alert("escalated", transition=4),
+        alert("resolved", "good", transition=5),
+    ]
+    assert actions(events) == ["held", None, "suspend", "already suspended", "lift"]
+
+
+def test_held_alert_that_is_released_lifts_nothing() -> None:
+    events = [alert(held=HELD), alert("escalated", held=HELD, transition=2), alert("resolved", "good", transition=3)]
+    assert actions(events) == ["held", "held", None]
+
+
+def test_what_was_suspended_before_it_was_held_is_lifted() -> None:
+    events = [alert(), alert("held", held=HELD, transition=2), alert("confirmed", transition=3)]
+    assert actions(events) == ["suspend", "lift", "suspend"]
+
+
+def test_customer_stays_suspended_by_another_alert_that_is_not_held() -> None:
+    events = [alert(alert_id="a"), alert(alert_id="b"), alert("held", alert_id="b", held=HELD)]
+    assert actions(events) == ["suspend", "suspend", "keep suspended"]
+
+
+def test_held_alert_on_a_stream_is_not_acted_on_either() -> None:
+    assert actions([alert(scope="stream:newsletter", held=HELD)]) == ["held"]
+
+
+def test_line_of_a_held_alert_says_so() -> None:
+    line = str(decide(alert(held=HELD), HookMemory()))
+    assert line.startswith(
+        "held, would not suspend acme-retail (hold 3f9c, since 23 customers rose at once): critical failure"
+    )
 
 
 def test_line_says_that_an_operator_decided_otherwise() -> None:
