@@ -350,7 +350,8 @@ def test_pool_is_explained_with_its_alert_and_who_is_behind_it(ground: Ground) -
     assert "most of it: worst (30 of 180), shoe-0 (10 of 100)" in said
     assert "opened, good to excessive: 330 of 3,180 in 24h" in said
     assert explain_shared(ground.store, "pool:nowhere", POLICY, LOOP, NOW_MS) is None
-    unjudged = explain_shared(ground.store, "pool:shared-1", policy.load_policy(), LOOP, NOW_MS)
+    alone = msgspec.structs.replace(policy.load_policy(), scopes=("customer",))
+    unjudged = explain_shared(ground.store, "pool:shared-1", alone, LOOP, NOW_MS)
     assert unjudged is not None and unjudged.scopes[0].remarks == ("this policy does not judge a pool",)
 
 
