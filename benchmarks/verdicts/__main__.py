@@ -10,13 +10,15 @@ from secrets import randbelow
 
 from benchmarks import results
 from benchmarks.results import Figure
-from benchmarks.verdicts import bad, good, parameters, product, steady
-from benchmarks.verdicts.figures import of_bad, of_good, of_steady
+from benchmarks.verdicts import bad, good, incidents, parameters, product, steady
+from benchmarks.verdicts.figures import of_bad, of_good, of_incidents, of_steady
 
 CELLS = len(parameters.SIZES) * len(parameters.SENDINGS)
 
 
-def measured(customers: int, bad_each: int, steady_each: int, seed: int, jitter: float) -> Iterator[Figure]:
+def measured(
+    customers: int, bad_each: int, steady_each: int, seed: int, jitter: float, *, through_store: bool = True
+) -> Iterator[Figure]:
     """All figures, as they are found. Equal arguments give equal figures."""
     ours = product.default()
     each = max(1, customers // CELLS)
@@ -27,6 +29,10 @@ def measured(customers: int, bad_each: int, steady_each: int, seed: int, jitter:
         yield Figure(name=f"CUSUM, tuned to as few false alarms: {metric}", value=limit, unit="log likelihood ratio")
     yield from of_bad(bad.measure(ours, bad.kinds(), bad_each, seed, limits), bad.snowshoe(ours, bad_each, seed))
     yield from of_steady(steady.shares(ours, steady_each, seed), steady.volumes(ours, max(1, steady_each // 2), seed))
+    if not through_store:
+        return
+    snowshoes = (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in (True, False))
+    yield from of_incidents(incidents.measure(ours, seed), snowshoes)
 
 
 def main() -> None:

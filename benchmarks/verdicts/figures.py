@@ -8,6 +8,7 @@ from benchmarks.results import Figure
 from benchmarks.verdicts import parameters as p
 from benchmarks.verdicts.bad import Seen, Table
 from benchmarks.verdicts.good import Found, Tally
+from benchmarks.verdicts.incidents import Compared, Snowshoe
 from benchmarks.verdicts.steady import Flagged, Until
 
 PER = 10_000
@@ -62,6 +63,29 @@ def of_steady(flagged: Iterable[Flagged], until: Iterable[Until]) -> Iterator[Fi
             value=one.ours if isfinite(one.ours) else -1,
             unit="recipients until" if isfinite(one.ours) else "(most not within 30 days)",
             note=f"as at 1006786 {one.formerly:,.0f}" + ("" if isnan(compared) else f": {compared:.1f} times"),
+        )
+
+
+def of_incidents(compared: Iterable[Compared], snowshoes: Iterable[Snowshoe]) -> Iterator[Figure]:
+    """What hit many customers together, through the product with its store."""
+    for each in compared:
+        ours, guard, without = each.ours, each.guard, each.without
+        yield Figure(
+            name=f"incidents: {each.name}",
+            value=ours.suspended,
+            unit=f"of {ours.good} good ones suspended",
+            note=(f"{ours.held} held; " if ours.held else "")
+            + f"bad ones found {ours.found} of {ours.bad}, {ours.within_hour} within the hour; "
+            f"guard of twelve lines: {guard.suspended} suspended, {guard.found} found; without either: "
+            f"{without.suspended} suspended",
+        )
+    for one in snowshoes:
+        yield Figure(
+            name="incidents: snowshoe, 30 accounts of 45 a day on one pool, "
+            + ("one From domain" if one.one_domain else "From domains of their own"),
+            value=one.suspended,
+            unit=f"of {one.good} good ones suspended",
+            note=f"what they share is excessive after {one.hours:.1f} h",
         )
 
 

@@ -18,7 +18,7 @@ from schemas.policy_metric import SPIKE, window_ms
 from schemas.policy_rule import Levels, Rule
 from streams.alerts.standings import SHOWN_WINDOW
 from streams.judge.screen import screen
-from streams.judge.spikes import DAY_H, FIRST_H, HOURS, baseline
+from streams.judge.spikes import DAY_H, FIRST_H, HOURS, baseline, exceeds
 from streams.judge.verdict import RANK, Verdict, judge
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Subjects
@@ -57,7 +57,7 @@ class Product:
 
     def first(self, looks: Looks, level: Level, since: int = 0, until: int | None = None) -> Flag | None:
         """The first look from `since` on and before `until` (steps) at which this level or a worse one is reached."""
-        policy = _from(self.policy, level)
+        policy = from_level(self.policy, level)
         steps = np.flatnonzero(self._possible(looks, policy)[since:until]) + since
         usual = _baselines(looks, policy, since, until)
         if usual:
@@ -99,7 +99,7 @@ def _flag(step: int, verdict: Verdict) -> Flag:
 _FROM: dict[tuple[str, Level], Policy] = {}
 
 
-def _from(policy: Policy, level: Level) -> Policy:
+def from_level(policy: Policy, level: Level) -> Policy:
     """The policy without the levels milder than one, and the rules that have none then."""
     key = (policy.version, level)
     if key not in _FROM:
@@ -161,7 +161,7 @@ def _baselines(looks: Looks, policy: Policy, since: int, until: int | None) -> d
         if hour not in known:
             known[hour] = _baseline(by_hour, hour)
         usual = known[hour]
-        if usual is not None and volume[step] > rule.times * usual.largest:
+        if usual is not None and exceeds(int(volume[step]), usual, rule):
             found[step] = usual
     return found
 

@@ -1,0 +1,307 @@
+"""What hits many customers together, with bought lists in the very hour: who is suspended for it, who is found.
+
+Each scenario runs through the product with its store and a clock that is passed in, and through the same rules without
+incidents, and with a guard of twelve lines: a provider-hour in which more than half of the customers with 20 or more
+recipients there fail or are refused at 15 % or more is left out.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import time
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.stored import settings_in
+from benchmarks.verdicts.fleet import (
+    DAY,
+    HOUR,
+    LOOPED,
+    MEASURES,
+    PROVIDERS,
+    Events,
+    Fleet,
+    Judged,
+    Rates,
+    evenly,
+    history,
+    judged,
+)
+from benchmarks.verdicts.mail import Ints, Numbers
+from benchmarks.verdicts.product import Product, from_level
+from jobs.setup.migrate import migrate
+from schemas.settings import ClickHouse
+from streams.io.store import open_store
+from streams.judge.screen import screen
+from streams.judge.verdict import judge
+from streams.subjects.arrays import FIELD_INDEX, FIELDS, Subjects
+
+HISTORY_DAYS = 14
+#: The hour of it begins at 10:00 of the first day.
+BEGIN = 10 * HOUR
+#: The store's clock: so many days ago, since it forgets what is too old.
+AGO_DAYS = 12
+LOOKS = (
+    *range(BEGIN + 60, BEGIN + 10 * 60, 60),
+    *range(BEGIN + 10 * 60, BEGIN + 65 * 60, 300),
+    *(BEGIN + minutes * 60 for minutes in (75, 90, 120, 180, 300, 420, 720)),
+    *(BEGIN + hours * HOUR for hours in (24, 36, 48, 71)),
+    *(BEGIN + 72 * HOUR + minutes * 60 for minutes in (5, 15, 30, 45, 60, 90, 120, 180, 240, 300)),
+    *(BEGIN + days * DAY for days in (4, 5, 7)),
+)
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A fleet and who of it is good, and bad; bad ones begin to send in the hour that begins at `BEGIN`."""
+
+    fleet: Fleet
+    good: Ints
+    bad: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of the good ones those whom a hook would suspend, and those who were accused but held; of the bad ones those who
+    were found at all (held or not), and within the hour."""
+
+    good: int
+    suspended: int
+    held: int
+    bad: int
+    found: int
+    within_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One scenario by the product, by the guard, and by the same rules without either."""
+
+    name: str
+    ours: Outcome
+    guard: Outcome
+    without: Outcome
+
+
+def measure(ours: Product, seed: int, chosen: Sequence[str] = ()) -> list[Compared]:
+    """Every scenario, or those chosen."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="repmon-verdicts-") as folder:
+        for place, (name, make) in enumerate(SCENARIOS.items()):
+            if chosen and name not in chosen:
+                continue
+            rng = np.random.default_rng([seed, crc32(name.encode())])
+            scenario = make(rng)
+            through = _through(settings_in(folder, f"verdicts{place}"), scenario)
+            by_rules = [_judged(ours, scenario, guard=each) for each in (True, False)]
+            guard, without = (_outcome(scenario, each, each) for each in by_rules)
+            found.append(Compared(name, through, guard, without))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Snowshoe:
+    """Of small accounts on one pool that others use too, under From domains of their own or under one: after how many
+    hours what they share was told to be excessive (nan if never), and how many of the good ones ever were."""
+
+    one_domain: bool
+    hours: float
+    good: int
+    suspended: int
+
+
+def snowshoe(seed: int, *, one_domain: bool) -> Snowshoe:
+    """30 accounts of 45 recipients a day, 12 % unknown, through the product with its store: looked at every half hour
+    for two days. 20 good customers share the pool where the accounts share a domain."""
+    fleet = Fleet(np.random.default_rng([seed, crc32(b"snowshoe"), one_domain]))
+    good = fleet.add("good", 20, pool="theirs" if one_domain else "shared")
+    a_day = np.exp(fleet.rng.uniform(np.log(50), np.log(5_000), 20))
+    history(fleet, good, a_day, HISTORY_DAYS)
+    history(fleet, good, a_day, 3, until=3 * DAY)
+    bad = fleet.add("snow", 30, pool="theirs", domain="snow.example" if one_domain else "")
+    evenly(fleet, bad, np.full(30, 45 / 24), 0, 2 * DAY, Rates(hard=0.12, block=0.05))
+    with tempfile.TemporaryDirectory(prefix="repmon-verdicts-") as folder:
+        found = _run(settings_in(folder, "snowshoe"), fleet, range(1_800, 2 * DAY, 1_800))
+    names = {fleet.names[each] for each in good.tolist()}
+    first = [at for at, each in found.alerts if not each.customer and each.level in ("excessive", "critical")]
+    hours = min(first) / HOUR if first else float("nan")
+    return Snowshoe(one_domain, hours, len(good), len(names & found.suspended().keys()))
+
+
+def _through(settings: ClickHouse, scenario: Scenario) -> Outcome:
+    found = _run(settings, scenario.fleet, LOOKS)
+    number = {name: place for place, name in enumerate(scenario.fleet.names)}
+    accused, suspended = (
+        {number[name]: at for name, at in some.items() if name} for some in (found.accused(), found.suspended())
+    )
+    return _outcome(scenario, accused, suspended)
+
+
+def _run(settings: ClickHouse, fleet: Fleet, looks: Sequence[int]) -> Judged:
+    migrate(settings)
+    store = open_store(settings)
+    try:
+        return judged(store, fleet, (int(time()) // DAY - AGO_DAYS) * DAY, looks)
+    finally:
+        store.close()
+
+
+def _outcome(scenario: Scenario, accused: Mapping[int, int], suspended: Mapping[int, int]) -> Outcome:
+    bad = [accused[each] for each in scenario.bad.tolist() if each in accused]
+    good = scenario.good.tolist()
+    return Outcome(
+        good=len(good),
+        suspended=sum(each in suspended for each in good),
+        held=sum(each in accused and each not in suspended for each in good),
+        bad=len(scenario.bad),
+        found=len(bad),
+        within_hour=sum(at <= BEGIN + HOUR for at in bad),
+    )
+
+
+def _judged(ours: Product, scenario: Scenario, *, guard: bool) -> dict[int, int]:
+    """Who is suspended by the same rules at the same looks, without the product's incidents, and when first."""
+    policy = from_level(ours.policy, "excessive")
+    events, names = scenario.fleet.events(), scenario.fleet.names
+    found: dict[int, int] = {}
+    for at in LOOKS:
+        known = events.rows(events.known <= at)
+        if guard:
+            known = known.rows(~_left_out(known, len(names)))
+        counts = np.zeros((len(names), len(ours.windows), len(FIELDS)), np.int64)
+        for place, length in enumerate(ours.windows.values()):
+            within = known.rows(known.sent >= at - length // 1000)
+            looped = within.rows(np.array(LOOPED)[within.provider])
+            for prefix, some in (("", within), ("fbl_", looped)):
+                for number, measure in enumerate(MEASURES):
+                    if f"{prefix}{measure}" in FIELD_INDEX:
+                        summed = np.bincount(some.customer, some.counts[:, number], len(names))
+                        counts[:, place, FIELD_INDEX[f"{prefix}{measure}"]] = summed
+        subjects = Subjects(list(names), ["customer"] * len(names), tuple(ours.windows), counts)
+        for row in np.flatnonzero(screen(subjects, policy).remarkable).tolist():
+            if row not in found and any(v.level != "good" for v in judge(subjects.one(row), policy, 0).verdicts):
+                found[row] = at
+    return found
+
+
+def _left_out(events: Events, customers: int) -> Bools:
+    """The guard: by what is known."""
+    hour = events.sent // HOUR
+    first = int(hour.min())
+    shape = (int(hour.max()) - first + 1, len(PROVIDERS), customers)
+    place = (hour - first, events.provider, events.customer)
+    flat = np.ravel_multi_index(place, shape)
+    total = np.bincount(flat, events.counts[:, :4].sum(axis=1), np.prod(shape)).reshape(shape)
+    failed = np.bincount(flat, events.counts[:, 1:4].sum(axis=1), np.prod(shape)).reshape(shape)
+    asked = total >= 20
+    bad = asked & (failed >= 0.15 * total)
+    hit = bad.sum(axis=2) * 2 > asked.sum(axis=2)
+    return np.asarray(hit[place[0], place[1]])
+
+
+def _good(rng: np.random.Generator, number: int) -> tuple[Fleet, Ints, Numbers]:
+    """A fleet with two weeks of history, of 300 to 20,000 a day each."""
+    fleet = Fleet(rng)
+    good = fleet.add("good", number)
+    a_day = np.exp(rng.uniform(np.log(300), np.log(20_000), number))
+    history(fleet, good, a_day, HISTORY_DAYS)
+    return fleet, good, a_day
+
+
+def _bought(fleet: Fleet, number: int, rates: Rates | None = None) -> Ints:
+    """Bought lists in the hour: 2,000 recipients within 45 minutes, 12 % unknown."""
+    bad = fleet.add("bought", number)
+    begin = BEGIN + int(fleet.rng.integers(0, 10)) * 60
+    evenly(fleet, bad, np.full(number, 2_000 * 60 / 45), begin, begin + 45 * 60, rates or Rates(hard=0.12, block=0.03))
+    return bad
+
+
+def _day(fleet: Fleet, good: Ints, a_day: Numbers, hours: int, struck: Rates, *, usual: Rates | None = None) -> None:
+    """The day of it: so many hours are struck; a quarter sends a day's mail as a mailing in the first. The next days
+    are as before."""
+    usual = usual or Rates()
+    evenly(fleet, good, a_day / 12, 8 * HOUR, BEGIN, usual)
+    mailing = np.where(fleet.rng.random(len(good)) < 0.25, a_day, 0.0)
+    evenly(fleet, good, a_day / 12 + mailing, BEGIN, BEGIN + HOUR, struck)
+    if hours > 1:
+        evenly(fleet, good, a_day / 12, BEGIN + HOUR, BEGIN + hours * HOUR, struck)
+    evenly(fleet, good, a_day / 12, BEGIN + hours * HOUR, BEGIN + (hours + 3) * HOUR, usual)
+    history(fleet, good, a_day, 7, until=8 * DAY)
+
+
+def at_provider(provider: str, rate: float, usual: float) -> Numbers:
+    """A rate at one provider, and the usual one elsewhere."""
+    return np.where(np.array(PROVIDERS) == provider, rate, usual)
+
+
+def _refused(rate: float, good: int, bought: int, rng: np.random.Generator) -> Scenario:
+    fleet, who, a_day = _good(rng, good)
+    _day(fleet, who, a_day, 1, Rates(hard=at_provider("gmail", rate, 0.004)))
+    return Scenario(fleet, who, _bought(fleet, bought, Rates(hard=at_provider("gmail", max(rate, 0.12), 0.12))))
+
+
+def _slow(rng: np.random.Generator) -> Scenario:
+    """For six hours half of what is sent to one provider is deferred, and given up together three days later."""
+    fleet, who, a_day = _good(rng, 60)
+    _day(fleet, who, a_day, 6, Rates(expired=at_provider("gmail", 0.5, 0.001)))
+    return Scenario(fleet, who, _bought(fleet, 20))
+
+
+def _blocks(rng: np.random.Generator) -> Scenario:
+    """For two hours one provider refuses everybody's mail as spam."""
+    fleet, who, a_day = _good(rng, 60)
+    _day(fleet, who, a_day, 2, Rates(block=at_provider("gmail", 1.0, 0.002)))
+    return Scenario(fleet, who, _bought(fleet, 20))
+
+
+def _complaints(rng: np.random.Generator) -> Scenario:
+    """One provider reports the complaints about three days, with old ones again, within a moment: 1 % of them."""
+    fleet, who, a_day = _good(rng, 60)
+    _day(fleet, who, a_day, 1, Rates())
+    share = np.array([fleet.mixes[each][PROVIDERS.index("yahoo")] for each in who.tolist()])
+    for day in range(1, 4):
+        at = np.full(len(who), -day * DAY + 14 * HOUR + 600)
+        fleet.complain(who, at, "yahoo", rng.poisson(a_day * share * 0.01), BEGIN + 30 * 60)
+    return Scenario(fleet, who, _bought(fleet, 20))
+
+
+def _abuser(provider: str, rng: np.random.Generator, *, aged: bool = False) -> Scenario:
+    """60 accounts of one abuser in a fleet of 20, to all providers or to one; with a history or without."""
+    fleet, who, a_day = _good(rng, 20)
+    _day(fleet, who, a_day, 1, Rates())
+    bad = fleet.add("abuser", 60, pool="theirs")
+    if provider:
+        fleet.only(bad, provider)
+    if aged:
+        history(fleet, bad, np.full(60, 100.0), HISTORY_DAYS)
+    evenly(fleet, bad, np.full(60, 1_500.0), BEGIN, BEGIN + 40 * 60, Rates(hard=0.25, block=0.05))
+    return Scenario(fleet, who, bad)
+
+
+def _giant(rng: np.random.Generator) -> Scenario:
+    """One customer sends most of all mail, and has bought a list of one provider's addresses."""
+    fleet, who, a_day = _good(rng, 20)
+    _day(fleet, who, a_day, 1, Rates())
+    giant = fleet.add("giant", 1)
+    history(fleet, giant, np.array([500_000.0]), HISTORY_DAYS)
+    rates = Rates(hard=at_provider("gmail", 0.4, 0.004))
+    evenly(fleet, giant, np.array([500_000.0]), BEGIN, BEGIN + HOUR, rates)
+    return Scenario(fleet, who, giant)
+
+
+Make = Callable[[np.random.Generator], Scenario]
+SCENARIOS: dict[str, Make] = {
+    "a provider refuses everybody for an hour, 5.1.1": lambda rng: _refused(1.0, 60, 20, rng),
+    "half an outage: a third is refused": lambda rng: _refused(0.35, 60, 20, rng),
+    "a slow one of six hours, given up after three days": _slow,
+    "a provider blocks everybody for two hours": _blocks,
+    "complaints of three days at once": _complaints,
+    "a fleet of six, one hour refused": lambda rng: _refused(1.0, 6, 2, rng),
+    "an abuser of 60 new accounts in a fleet of 20": lambda rng: _abuser("", rng),
+    "the same, to one provider alone": lambda rng: _abuser("gmail", rng),
+    "the same, aged, on a pool of their own": lambda rng: _abuser("gmail", rng, aged=True),
+    "one giant with a list of one provider": _giant,
+}
