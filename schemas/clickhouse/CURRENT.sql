@@ -592,6 +592,7 @@ CREATE TABLE reputation.standings
     `updated` DateTime64(6, 'UTC'),
     `standing` LowCardinality(String),
     `since` DateTime64(3, 'UTC'),
+    `inactive_since` DateTime64(3, 'UTC'),
     `volume` UInt64,
     `complaint_rate` Float64,
     `failure_rate` Float64,
@@ -603,6 +604,9 @@ CREATE TABLE reputation.standings
     `blocks_score` Nullable(UInt8),
     `blacklisting_score` Nullable(UInt8),
     `reasons` Array(String),
+    `unobservable` Array(LowCardinality(String)),
+    `observable_mail` UInt64,
+    `all_mail` UInt64,
     `policy_version` String
 )
 ENGINE = ReplacingMergeTree(updated)

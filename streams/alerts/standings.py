@@ -2,8 +2,12 @@
 
 A row is written at once when the standing or its reasons change. When only the numbers do, and those of an active
 customer always do, it is written every `refresh_ms`: who looks at the table sees numbers that are at most so old.
+
+Beside the standing are two marks: since when there is no mail, and of which rules too little is observable. Everybody
+with mail in the longest window is judged now and then, so silence is seen without anything coming in.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,33 +16,49 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.policy import Policy
-from schemas.policy_metric import Metric
+from schemas.policy_metric import Metric, window_ms
 from schemas.times import utc_time
+from streams.alerts.last_mail import last_mail, silent_in
 from streams.alerts.outcome import LastShown, SubjectOutcome
 from streams.alerts.record import last_shown
 from streams.io.store import Store
+from streams.judge.observed import SEEN_OF
 from streams.judge.score import SCORES, scores
-from streams.judge.screen import finished, measured
-from streams.subjects.arrays import StreamKey, Subjects
+from streams.judge.screen import Screened, finished, measured
+from streams.subjects.arrays import FIELD_INDEX, StreamKey, Subjects
+from streams.subjects.totals import begin
 
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
 RATES = tuple(f"{metric}_rate" for metric in SHOWN_METRICS)
 SCORE_COLUMNS = tuple(f"{name}_score" for name in SCORES)
-COLUMNS = ("volume", *RATES, *SCORE_COLUMNS)
+#: Deliveries of which complaints could come, and all, in the longest window of a rule on complaints.
+OBSERVED = ("observable_mail", "all_mail")
+COLUMNS = ("volume", *RATES, *SCORE_COLUMNS, *OBSERVED)
+_SCORES = slice(COLUMNS.index(SCORE_COLUMNS[0]), COLUMNS.index(SCORE_COLUMNS[-1]) + 1)
 
-#: Standing, since when (epoch ms), reasons, when written (epoch ms), and the numbers written.
-LastWritten = tuple[str, int, tuple[str, ...], int, bytes]
+#: The rules that are unobservable, and since when there is no mail (epoch ms; 0 where there is).
+Marks = tuple[tuple[str, ...], int]
+NO_MARKS: Marks = ((), 0)
+#: Standing, since when (epoch ms), reasons, when written (epoch ms), the numbers and the marks written.
+LastWritten = tuple[str, int, tuple[str, ...], int, bytes, Marks]
 
 
 @dataclass(slots=True)
 class Rows:
-    """What is to be shown; one entry a subject. `numbers` has a column for each of `COLUMNS`."""
+    """What is to be shown; one entry a subject. `numbers` has a column for each of `COLUMNS`.
+
+    By the places of subjects: `unobservable` are the rules that are, `silent` those without mail for the policy's
+    `inactive_after`, which begins at `silent_from_ms` (epoch ms).
+    """
 
     subjects: list[StreamKey]
     standings: list[str]
     reasons: list[tuple[str, ...]]
     numbers: NDArray[np.float64]
+    unobservable: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    silent: Sequence[int] = ()
+    silent_from_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -73,15 +93,16 @@ class Standings:
         written = list(map(known.get, rows.subjects))
         new = sorted({key[0] for key, each in zip(rows.subjects, written, strict=True) if each is None})
         stored = before if before is not None else last_shown(self._store, new) if new else {}
+        marks = self._marks(rows, written, now_ms)
         writing, owed = _Writing(), []
-        for place, (key, last_row, standing, reasons, shown) in enumerate(
-            zip(rows.subjects, written, rows.standings, rows.reasons, numbers, strict=True)
+        for place, (key, last_row, standing, reasons, shown, mark) in enumerate(
+            zip(rows.subjects, written, rows.standings, rows.reasons, numbers, marks, strict=True)
         ):
             if last_row is None:
                 last = stored.get(key)
                 writing.places.append(place)
                 writing.since.append(last.since_ms if last is not None and last.standing == standing else now_ms)
-            elif last_row[0] != standing or last_row[2] != reasons:
+            elif last_row[0] != standing or last_row[2] != reasons or last_row[5] != mark:
                 writing.places.append(place)
                 writing.since.append(last_row[1] if last_row[0] == standing else now_ms)
             elif last_row[4] != shown:
@@ -91,12 +112,19 @@ class Standings:
                 else:
                     owed.append((key[0], last_row[3] + self._refresh_ms))
         if writing.places:
-            self._write(rows, writing, now_ms)
+            self._write(rows, writing, marks, now_ms)
             for place, since_ms in zip(writing.places, writing.since, strict=True):
                 key = rows.subjects[place]
                 # Put last, so that those longest unwritten are first.
                 known.pop(key, None)
-                known[key] = (rows.standings[place], since_ms, rows.reasons[place], now_ms, numbers[place])
+                known[key] = (
+                    rows.standings[place],
+                    since_ms,
+                    rows.reasons[place],
+                    now_ms,
+                    numbers[place],
+                    marks[place],
+                )
             for key in list(known)[: max(0, len(known) - self._most)]:
                 del known[key]
         return owed
@@ -105,7 +133,21 @@ class Standings:
         """Another monitor may have written since."""
         self._known.clear()
 
-    def _write(self, rows: Rows, writing: _Writing, now_ms: int) -> None:
+    def _marks(self, rows: Rows, written: Sequence[LastWritten | None], now_ms: int) -> list[Marks]:
+        """Of each subject. When it sent last is asked of those of whom that is not known yet."""
+        marks = [NO_MARKS] * len(rows.subjects)
+        since = {place: 0 if (row := written[place]) is None else row[5][1] for place in rows.silent}
+        unknown = sorted({rows.subjects[place][0] for place, known in since.items() if not known})
+        last = last_mail(self._store, unknown, now_ms) if unknown else {}
+        for place, known in since.items():
+            found = known or last.get(rows.subjects[place], 0)
+            # Mail of an incident is left out of the counts, and is mail all the same.
+            marks[place] = ((), found if found < rows.silent_from_ms else 0)
+        for place, rules in rows.unobservable.items():
+            marks[place] = (rules, marks[place][1])
+        return marks
+
+    def _write(self, rows: Rows, writing: _Writing, marks: Sequence[Marks], now_ms: int) -> None:
         places, count = writing.places, len(writing.places)
         numbers = rows.numbers[places]
         columns = {
@@ -114,6 +156,11 @@ class Standings:
             "updated": pa.array([utc_time(now_ms)] * count, pa.timestamp("us", "UTC")),
             "standing": pa.array([rows.standings[place] for place in places], pa.string()),
             "since": pa.array(writing.since, pa.int64()).cast(pa.timestamp("ms", "UTC")),
+            "inactive_since": pa.array([marks[place][1] for place in places], pa.int64()).cast(
+                pa.timestamp("ms", "UTC")
+            ),
+            "unobservable": pa.array([marks[place][0] for place in places], pa.list_(pa.string())),
+            **{name: pa.array(numbers[:, COLUMNS.index(name)].astype(np.uint64)) for name in OBSERVED},
             "volume": pa.array(numbers[:, 0].astype(np.uint64)),
             **{name: pa.array(numbers[:, COLUMNS.index(name)]) for name in RATES},
             **{name: _scores(numbers[:, COLUMNS.index(name)]) for name in SCORE_COLUMNS},
@@ -130,37 +177,63 @@ def _scores(column: NDArray[np.float64]) -> pa.Array:
 
 def rows_of(
     subjects: Subjects,
-    insufficient_volume: Sequence[bool],
+    screened: Screened,
     places: Sequence[int],
     outcomes: Sequence[SubjectOutcome],
     policy: Policy,
+    now_ms: int,
 ) -> Rows:
     """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
     silent = outcomes[len(places) :]
+    unobservable: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    for name, hidden in screened.unobservable.items():
+        for place in hidden.nonzero()[0].tolist():
+            unobservable[place] += (name,)
     rows = Rows(
         subjects=[*zip(subjects.customers, subjects.scopes, strict=True), *(outcome.key for outcome in silent)],
-        standings=["insufficient_volume" if each else "good" for each in insufficient_volume]
+        standings=["insufficient_volume" if each else "good" for each in screened.insufficient_volume.tolist()]
         + [each.standing for each in silent],
         reasons=[()] * len(subjects) + [outcome.reasons for outcome in silent],
         numbers=np.concatenate((shown_numbers(subjects, policy), nothing_shown(len(silent)))),
+        unobservable=unobservable,
+        silent=[*_silent(subjects, policy), *range(len(subjects), len(subjects) + len(silent))],
+        silent_from_ms=begin(window_ms(policy.inactive_window), now_ms) * 1000,
     )
     for place, outcome in zip(places, outcomes, strict=False):
         rows.standings[place] = outcome.standing
         rows.reasons[place] = outcome.reasons
+        hidden_of = tuple(verdict.rule for verdict in outcome.judgement.verdicts if verdict.unobservable)
+        if hidden_of or place in unobservable:
+            unobservable[place] = hidden_of
     return rows
+
+
+def _silent(subjects: Subjects, policy: Policy) -> list[int]:
+    """The places of those without mail for the policy's `inactive_after`."""
+    if policy.inactive_window not in subjects.windows:
+        return []
+    counts = subjects.counts[:, subjects.windows.index(policy.inactive_window)]
+    found: list[int] = silent_in(counts).nonzero()[0].tolist()
+    return found
 
 
 def nothing_shown(count: int) -> NDArray[np.float64]:
     """What a table shows of so many subjects without any mail."""
     numbers = np.zeros((count, len(COLUMNS)))
-    numbers[:, 1 + len(RATES) :] = np.nan
+    numbers[:, _SCORES] = np.nan
     return numbers
 
 
 def shown_numbers(subjects: Subjects, policy: Policy) -> NDArray[np.float64]:
-    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h; scores."""
+    """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h; scores; and
+    of how many deliveries complaints could come."""
     numbers = nothing_shown(len(subjects))
-    numbers[:, 1 + len(RATES) :] = scores(subjects, policy)
+    numbers[:, _SCORES] = scores(subjects, policy)
+    longest = max((rule.longest for rule in policy.rules if rule.metric == "complaint"), key=window_ms, default="")
+    if longest in subjects.windows:
+        over = subjects.counts[:, subjects.windows.index(longest)]
+        for name, of in zip(OBSERVED, SEEN_OF["complaint"], strict=True):
+            numbers[:, COLUMNS.index(name)] = np.maximum(over[:, FIELD_INDEX[of]], 0)
     if SHOWN_WINDOW not in subjects.windows:
         return numbers
     counts = subjects.counts[:, subjects.windows.index(SHOWN_WINDOW)]

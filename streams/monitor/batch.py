@@ -45,7 +45,7 @@ from streams.alerts.standings import SHOWN_WINDOW, Standings, rows_of
 from streams.incidents.watch import IncidentWatch
 from streams.io.instrument import counter, gauge
 from streams.io.store import Store
-from streams.judge.screen import screen
+from streams.judge.screen import Screened, screen
 from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.holds import HoldWatch
 from streams.monitor.released import judged_since_releases
@@ -104,7 +104,7 @@ class _Decided(NamedTuple):
     """What judging makes of a batch: `closely` are the places of the subjects that were judged one by one."""
 
     subjects: Subjects
-    insufficient_volume: list[bool]
+    screened: Screened
     closely: list[int]
     outcomes: list[SubjectOutcome]
     lives: Lives
@@ -142,7 +142,7 @@ class BatchJudge:
         settings = self._settings
         self._lengths = {name: window_ms(name) for name in policy.windows}
         self._with_overrides = {each.customer for each in policy.overrides}
-        used = {SHOWN_WINDOW, *(window for rule in policy.rules for window in rule.reads)}
+        used = {SHOWN_WINDOW, policy.inactive_window, *(window for rule in policy.rules for window in rule.reads)}
         self._counted = {name: length for name, length in self._lengths.items() if name in used}
         self._windows = Windows.for_policy(
             self._store,
@@ -185,7 +185,7 @@ class BatchJudge:
             changed |= others
         evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms, lives.since)
         sent = self._record(outcomes, evidence, lives, now_ms)
-        rows = rows_of(found.subjects, found.insufficient_volume, found.closely, outcomes, self.policy)
+        rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy, now_ms)
         again = [*found.again, *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
         again += self._standings.show(rows, now_ms, None if found.shown is NOT_ASKED else found.shown)
         self.metrics.judged += len(wanted)
@@ -249,7 +249,7 @@ class BatchJudge:
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
             for subject, judgement in judged
         ]
-        return _Decided(subjects, screened.insufficient_volume.tolist(), places, outcomes, lives, again, context.shown)
+        return _Decided(subjects, screened, places, outcomes, lives, again, context.shown)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.
