@@ -139,6 +139,35 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return self.complained - self.fbl_complained
 
 
+#: Metrics whose denominator is a part of the mail, and what that is a part of: a mailbox provider without a feedback
+#: loop never complains, and nobody knows whether anybody minds. Of failures and refusals all mail is seen.
+SEEN_OF: Mapping[str, tuple[str, str]] = {
+    "complaint": ("fbl_delivered", "delivered"),
+    "complaint_burn": ("fbl_delivered", "delivered"),
+}
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many recipients of all the `mail` of a window a rate is `seen` of."""
+
+    window: str
+    seen: int
+    mail: int
+
+    @property
+    def share(self) -> float:
+        """The part that is seen, a ratio; 1 without mail, of which nothing is unseen."""
+        return min(1.0, self.seen / self.mail) if self.mail > 0 else 1.0
+
+
+def observed(metric: str, window: str, counts: WindowCounts) -> Observed | None:
+    """What a metric sees of one window; None where it sees all mail."""
+    if metric not in SEEN_OF:
+        return None
+    seen, mail = SEEN_OF[metric]
+    return Observed(window=window, seen=getattr(counts, seen), mail=getattr(counts, mail))
+
+
 class VolumeBaseline(msgspec.Struct, frozen=True, kw_only=True):
     """What a subject usually sends at this time of day, in recipients (`streams.judge.spikes` says how it is found).
 

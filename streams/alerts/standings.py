@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.counts import SEEN_OF
 from schemas.policy import Policy
 from schemas.policy_metric import Metric, window_ms
 from schemas.times import utc_time
@@ -22,7 +23,6 @@ from streams.alerts.last_mail import last_mail, silent_in
 from streams.alerts.outcome import LastShown, SubjectOutcome
 from streams.alerts.record import last_shown
 from streams.io.store import Store
-from streams.judge.observed import SEEN_OF
 from streams.judge.score import SCORES, scores
 from streams.judge.screen import Screened, finished, measured
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Subjects

@@ -10,14 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.counts import FINISHED
+from schemas.counts import FINISHED, SEEN_OF
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.times import HOUR_S
 from streams.judge.certainty import bar_of, reach
-from streams.judge.observed import SEEN_OF, unseen_rows
 from streams.judge.spikes import exceeds, score
 from streams.judge.verdict import FAILURES, RATIOS
 from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Counts, Subjects
@@ -75,11 +74,23 @@ def unobservable(subjects: Subjects, policy: Policy) -> dict[str, NDArray[np.boo
     """By the names of rules, of whom too little is seen; rules of which that is nobody are left out."""
     place_of = {name: place for place, name in enumerate(subjects.windows)}
     found = {
-        rule.name: unseen_rows(rule, place_of, subjects.mail_to(rule.mail_to), policy.least_observable)
+        rule.name: _unseen(rule, place_of, subjects.mail_to(rule.mail_to), policy.least_observable)
         for rule in policy.rules
         if rule.metric in SEEN_OF
     }
     return {name: rows for name, rows in found.items() if rows.any()}
+
+
+def _unseen(rule: Rule, place_of: Mapping[str, int], counts: Counts, least_share: float) -> NDArray[np.bool_]:
+    """`judge.unseen` of many subjects at once."""
+    asks, sees = np.zeros((2, len(counts)), np.bool_)
+    seen, mail = (FIELD_INDEX[name] for name in SEEN_OF[rule.metric])
+    for window, least in rule.checks:
+        if window in place_of:
+            at = counts[:, place_of[window]]
+            asks |= at[:, mail] >= least
+            sees |= (at[:, seen] >= least) & (at[:, seen] >= least_share * at[:, mail])
+    return asks & ~sees
 
 
 def _spiking(rule: Rule, subjects: Subjects) -> list[int]:

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.counts import SEEN_OF, Observed, SubjectCounts, VolumeBaseline, WindowCounts, observed
 from schemas.levels import LEVELS, Level
 from schemas.listing import Weight
 from schemas.policy import Policy
@@ -37,7 +37,6 @@ from schemas.standing import Standing
 from schemas.times import HOUR_S
 from streams.judge.certainty import bar_of, confidence_of, lower_bound, reaches, upper_bound
 from streams.judge.certainty import opened as surely_at
-from streams.judge.observed import SEEN_OF, Observed, observed, unseen
 from streams.judge.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
@@ -353,8 +352,25 @@ def _observed(rule: Rule, windows: Mapping[str, WindowCounts], verdict: Verdict,
     if rule.metric not in SEEN_OF:
         return verdict
     missing = unseen(rule, windows, least_share) if verdict.level == "good" else None
-    found = missing or observed(rule, verdict.window, windows.get(verdict.window, NOTHING))
+    found = missing or observed(rule.metric, verdict.window, windows.get(verdict.window, NOTHING))
     return msgspec.structs.replace(verdict, observed=found, unobservable=missing is not None)
+
+
+def unseen(rule: Rule, windows: Mapping[str, WindowCounts], least_share: float) -> Observed | None:
+    """What a rule sees, in the window with most mail, if that is too little to call anybody good; else None.
+
+    It is too little where no window has the rule's minimum volume that is seen, and of all mail at least `least_share`
+    (a ratio), while one would have it if all mail were seen.
+    """
+    found = [
+        (each, least)
+        for window, least in rule.checks
+        if (each := observed(rule.metric, window, windows.get(window, NOTHING))) is not None
+    ]
+    asks = any(each.mail >= least for each, least in found)
+    if not asks or any(each.seen >= max(least, least_share * each.mail) for each, least in found):
+        return None
+    return max((each for each, _ in found), key=lambda each: each.mail)
 
 
 def _standing(rules: Sequence[Rule], verdicts: tuple[Verdict, ...]) -> Standing:

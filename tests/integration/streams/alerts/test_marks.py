@@ -14,6 +14,7 @@ MARKS = """
 SELECT customer, scope, standing, toUnixTimestamp(inactive_since), unobservable, observable_mail, all_mail
 FROM standings FINAL ORDER BY customer, scope
 """
+SCORES = "SELECT customer, overall_score FROM standings FINAL"
 
 
 def marks(ground: Ground) -> dict[tuple[str, str], tuple[str, int]]:
@@ -98,7 +99,7 @@ def test_what_is_hardly_seen_is_marked(ground: Ground) -> None:
         "proven": ([], 60_000, 60_000),
         "small": ([], 0, 300),
     }
-    scores = dict(ground.store.rows("SELECT customer, overall_score FROM standings FINAL"))
+    scores = {str(customer): int(score) for customer, score in ground.store.rows(SCORES)}
     assert scores["acme"] == 71 < scores["proven"]
 
 

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
+from schemas.counts import Observed, SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.event import EventType, MailEvent
 from schemas.levels import LEVELS
 from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.judge.certainty import bar_of, lower_bound, reaches, upper_bound
-from streams.judge.observed import Observed
 from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
 from tests.support.counted import counted, event
 
