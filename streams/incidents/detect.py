@@ -118,9 +118,12 @@ def find(
 
 
 def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> bool:
-    """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio)."""
+    """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio); or it is
+    seen to be of one pool alone, however many send through that."""
     able = [each for each in accounts if _may_tell(outcome, each)]
     votes = _votes(outcome, able, usual, min(max(raised, RAISED[0]), RAISED[-1]))
+    if _pool_alone(votes) is not None:
+        return True
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
     return contra >= ENOUGH and pro < SHARE * (pro + contra)
@@ -167,15 +170,19 @@ def _verdict(votes: Sequence[_Vote], pool: str, enough: float, share: float = SH
 
 def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enough: float) -> Finding | None:
     """Of the place as a whole, unless all who were struck share a pool and others send there unharmed."""
-    pools = {vote.account.pool for vote in votes if vote.weight >= STRUCK}
-    others = [vote for vote in votes if vote.account.pool not in pools]
-    unharmed = sum(1 for vote in others if vote.weight <= -STRUCK)
-    if len(pools) != 1 or unharmed < LEAST_STRUCK:
+    pool = _pool_alone(votes)
+    if pool is None:
         return found
-    (pool,) = pools
     if outcome not in OF_POOLS or not pool:
         return None
     return _verdict([vote for vote in votes if vote.account.pool == pool], pool, enough)
+
+
+def _pool_alone(votes: Sequence[_Vote]) -> str | None:
+    """The pool (empty where none is known) that all who were struck share, while others send to the place unharmed."""
+    pools = {vote.account.pool for vote in votes if vote.weight >= STRUCK}
+    unharmed = sum(1 for vote in votes if vote.weight <= -STRUCK and vote.account.pool not in pools)
+    return pools.pop() if len(pools) == 1 and unharmed >= LEAST_STRUCK else None
 
 
 def _customers(votes: Sequence[_Vote]) -> tuple[str, ...]:

@@ -188,7 +188,7 @@ class IncidentWatch:
             found += [self._found_hour(place, hour, *each) for each in several]
             if any(not finding.pool for _, _, finding in several):
                 hit.add((place, hour))
-            elif not several:
+            else:
                 over |= self._over(accounts, place, hour, known, hit)
         return found, over
 

@@ -58,6 +58,16 @@ def test_it_is_over_when_those_who_send_are_spared_and_not_while_nobody_sends() 
     assert not is_over("hard", [], FAILING, 0.9)
 
 
+@pytest.mark.parametrize(("outcome", "spared", "over"), [("hard", 3, True), ("block", 3, True), ("hard", 2, False)])
+def test_it_is_over_when_it_is_seen_to_be_of_one_pool_however_many_send_through_that(
+    outcome: Any, spared: int, over: bool
+) -> None:
+    """60 accounts of one abuser began before the others did: their weight would hold the incident up."""
+    abuser = {"count": 60, "pool": "theirs", "here": [20, 60], "history": [10, 2000]}
+    others = {"count": spared, "pool": "shared", "here": [0, 60], "history": [10, 2000]}
+    assert is_over(outcome, accounts([abuser, others]), FAILING, 0.35) == over
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 150), st.integers(0, 40)), max_size=12)
 )
