@@ -268,11 +268,12 @@ def _complaints(rng: np.random.Generator) -> Scenario:
     return Scenario(fleet, who, _bought(fleet, 20))
 
 
-def _abuser(provider: str, rng: np.random.Generator, *, aged: bool = False) -> Scenario:
-    """60 accounts of one abuser in a fleet of 20, to all providers or to one; with a history or without."""
+def _abuser(provider: str, rng: np.random.Generator, *, aged: bool = False, domain: str = "") -> Scenario:
+    """60 accounts of one abuser in a fleet of 20, to all providers or to one; with a history or without; on a pool of
+    their own, or on everybody's under one From domain."""
     fleet, who, a_day = _good(rng, 20)
     _day(fleet, who, a_day, 1, Rates())
-    bad = fleet.add("abuser", 60, pool="theirs")
+    bad = fleet.add("abuser", 60, pool="shared" if domain else "theirs", domain=domain)
     if provider:
         fleet.only(bad, provider)
     if aged:
@@ -303,5 +304,6 @@ SCENARIOS: dict[str, Make] = {
     "an abuser of 60 new accounts in a fleet of 20": lambda rng: _abuser("", rng),
     "the same, to one provider alone": lambda rng: _abuser("gmail", rng),
     "the same, aged, on a pool of their own": lambda rng: _abuser("gmail", rng, aged=True),
+    "the same, aged, under one From domain": lambda rng: _abuser("gmail", rng, aged=True, domain="abuser.example"),
     "one giant with a list of one provider": _giant,
 }
