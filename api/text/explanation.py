@@ -89,7 +89,7 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     name = scope_name(scope.scope)
     name = name[0].lower() + name[1:]
     if shared := shared_name(scope.scope):
-        name = f"customers of {shared} too small to be judged, together"
+        name = f"customers of {shared} too small or new to be judged alone, together"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
     judged = f"{_standing(scope.standing)}{since}"
     if scope.suspended:

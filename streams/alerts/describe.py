@@ -136,7 +136,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     if shared_by(judgement.scope) and verdict.metric in OF_POOLS:
         stream = f"All of {shared_name(judgement.scope)}: "
     elif shared_by(judgement.scope):
-        stream = f"Customers of {shared_name(judgement.scope)} too small to be judged, together: "
+        stream = f"Customers of {shared_name(judgement.scope)} too small or new to be judged alone, together: "
     all_mail = _is_of_all_providers(judgement.scope)
     what = _counted(
         verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops", judgement.scope

@@ -126,6 +126,17 @@ def reach(numerators: Counts, denominators: Counts, rate: float, bar: float) -> 
     return found
 
 
+def reach_sql(numerator: str, denominator: str, rate: float, bar: float) -> str:
+    """`reaches` as a condition of ClickHouse, over two columns (numbers of recipients; a rate between 0 and 1)."""
+    mean = _mean_above(rate)
+    a, b = WEIGHT, WEIGHT * (1 - mean) / mean
+    n, d = f"least({numerator}, {denominator})", denominator
+    constant = lgamma(a) + lgamma(b) - lgamma(a + b)
+    gained = f"lgamma({a!r} + {n}) + lgamma({b!r} + {d} - {n}) - lgamma({a + b!r} + {d}) - ({constant!r})"
+    gained += f" - {n} * {log(rate)!r} - ({d} - {n}) * {log1p(-rate)!r}"
+    return f"({d} > 0 AND {n} > 0 AND {n} >= {rate!r} * {d} AND {gained} >= {bar!r})"
+
+
 def _about(n: int, d: int, bar: float, side: int) -> float:
     """About where a bound lies: below (-1) the rate or above (1) it."""
     rate, spread = n / d, 2 * (bar + _MIXING) / d

@@ -2,125 +2,55 @@
 spreads its mail over many of them.
 
 In each window only those customers count who, over all of their mail, have less than the rule's minimum volume there,
-so nobody is judged twice. One such customer alone is not judged in this disguise; two are the least.
+so nobody is judged twice. Those of them that have no good history are judged together once more, and up to ten times
+the minimum volume: else good ones who share the pool would hide them. One customer alone is not judged in this
+disguise: two are the least, and a level opens only if it does so without the one with most of the numerator.
 
 Who shares a pool or a From domain is in a dimension of the counts, plans are in the list of customers. Complaints are
 not counted by pool and provider, so of a pool or domain they are divided by all deliveries: lower than the true rate,
 since many providers run no feedback loop.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.alert import Evidence, Share
-from schemas.counts import FINISHED, SubjectCounts, WindowCounts, finished_sql
+from schemas.counts import SubjectCounts, WindowCounts
 from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import OF_POOLS, Metric, window_ms
 from schemas.policy_rule import Rule
-from schemas.scope import FROM, PLAN, POOL
+from schemas.scope import PLAN, POOL
+from schemas.times import DAY_MS
 from streams.io.store import Store
+from streams.judge.certainty import bar_of, reaches
 from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.listings.exposure import EXPOSING
 from streams.listings.pools import listing_evidence, pool_windows, shared_listings
-from streams.subjects import fresh_starts
 from streams.subjects.arrays import is_long
-from streams.subjects.fresh_starts import NOT_BEFORE, Since
-from streams.subjects.left_out import HOUR_NOT_LEFT_OUT, NOT_LEFT_OUT
+from streams.subjects.fresh_starts import Since
 from streams.subjects.stored_fresh_starts import read_since
-from streams.subjects.totals import begin
+from streams.windows.pool_queries import CULPRITS, DIMENSIONS, ONLY_ITS, ONLY_OF_PLAN, POOLS, Asked, question
 
 #: Alerts on a pool are on no customer.
 NOBODY = ""
 #: What a pool is judged by. The others need what is not counted by pool, or a customer's own history.
 POOLED: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
-#: The dimension of the counts with the mail of a thing of this kind; a plan's is all mail of its customers.
-DIMENSIONS: Mapping[str, str] = {POOL: "pool", FROM: "from", PLAN: "provider"}
 LEAST_MEMBERS = 2
 #: Small customers that evidence names.
 TOP = 10
 
-#: Of each customer and shared thing, and of each customer altogether (where the dimension is `provider`).
-SHORT_PARTS = """
-    SELECT customer, dimension AS kind, if(dimension = 'provider', '', value) AS shared,
-        {sums}
-    FROM counts
-    WHERE dimension IN ('provider', '{dimension}') AND bucket >= toDateTime({{since_0:UInt32}}) {judged} {only}
-    GROUP BY customer, kind, shared
-"""
-#: The inner query has the shape of the hourly projection.
-LONG_PARTS = """
-    SELECT customer, kind, if(kind = 'provider', '', value) AS shared,
-        {sums}
-    FROM ({hours})
-    GROUP BY customer, kind, shared
-"""
-HOURS = """
-        SELECT customer, dimension AS kind, value, toStartOfHour(bucket) AS hour, {measures}
-        FROM counts
-        WHERE dimension IN ('provider', '{dimension}')
-            AND toStartOfHour(bucket) >= toDateTime({{since_0:UInt32}}) {judged} {only}
-        GROUP BY customer, kind, value, hour
-"""
-#: Customers with a fresh start are read by the minute, the others as ever.
-OTHERS, ANEW = "AND customer NOT IN {fresh:Array(String)}", f"AND customer IN {{fresh:Array(String)}} {NOT_BEFORE}"
-#: Who uses one pool or domain: evidence is asked for those alone.
-ONLY_ITS = """AND customer IN (
-        SELECT customer FROM counts
-        WHERE dimension = '{dimension}' AND value = {{shared:String}} AND bucket >= toDateTime({{since_0:UInt32}})
-    )"""
-#: Mail of incidents is left out; of a pool or domain it is not known which provider it went to, so the whole hour is.
-JUDGED = f"""AND if(dimension = 'provider', {NOT_LEFT_OUT},
-        {HOUR_NOT_LEFT_OUT})"""
-ONLY_OF_PLAN = "AND customer IN (SELECT customer FROM customers FINAL WHERE NOT gone AND plan = {shared:String})"
-#: `whole` is what the customer has altogether.
-MEMBERS = """
-    SELECT *, {wholes}
-    FROM ({parts})
-"""
-OF_PLANS = """
-    SELECT members.* EXCEPT shared, plans.plan AS shared
-    FROM ({members}) AS members
-    INNER JOIN (SELECT customer, plan FROM customers FINAL WHERE NOT gone) AS plans USING customer
-"""
-POOLS = """
-SELECT shared, {chosen}
-FROM ({members})
-WHERE kind = '{dimension}' AND shared != ''
-GROUP BY shared
-ORDER BY shared
-"""
-CULPRITS = """
-SELECT customer, top_0, bottom_0
-FROM ({members})
-WHERE kind = '{dimension}' AND shared = {{shared:String}} AND whole_0 < {{least_0:UInt32}} AND top_0 > 0
-ORDER BY top_0 DESC, bottom_0, customer
-LIMIT {{most:UInt8}}
-"""
-
-#: What counts of a complaint rate only at providers with a feedback loop.
-DATED_COMPLAINTS = "{n}complained - {n}undated_complained"
-LOOPED = (DATED_COMPLAINTS, "{n}delivered")
-#: The measures that pools are judged by.
-MEASURES = (*FINISHED, "complained", "undated_hard", "undated_block", "undated_complained")
-FINISHED_MAIL = finished_sql("{{n}}{}")
-
-
-class Asked(NamedTuple):
-    """One window of one rule."""
-
-    rule: Rule
-    window: str
-    least: int
-
 
 class Pooled(NamedTuple):
-    """What small customers that share something have together, by rule: each has its own minimum volume."""
+    """What small customers that share something have together, by rule: each has its own minimum volume; `new` is of
+    those without a good history. `lone` are the rules and windows in which it is all of one of them."""
 
     scope: str
     by_rule: Mapping[str, SubjectCounts]
+    new: Mapping[str, SubjectCounts] = {}
+    lone: frozenset[tuple[str, str]] = frozenset()
 
 
 def pooled_rules(policy: Policy, kind: str = "") -> list[Rule]:
@@ -148,6 +78,7 @@ class Pools:
         self._kind = kind
         self._since: Since = {}
         self._kept: list[_Part] = []
+        self._new: list[_Part] = []
         self._read_ms = 0
 
     def read(self, now_ms: int) -> list[Pooled]:
@@ -161,22 +92,21 @@ class Pools:
         long = [each for each in every if is_long(window_ms(each.window))]
         # Read in the future means that the clock was set back since.
         if not self._read_ms <= now_ms < self._read_ms + self._keep_ms:
-            self._kept, self._read_ms = self._parts(long, now_ms), now_ms
+            of_new = [each for each in every if window_ms(each.window) >= DAY_MS]
+            self._kept, self._new = self._parts(long, now_ms), self._parts(of_new, now_ms, new=True)
+            self._read_ms = now_ms
         parts = self._parts([each for each in every if each not in long], now_ms) + self._kept
-        found: dict[str, dict[str, dict[str, WindowCounts]]] = {}
-        for each in parts:
-            found.setdefault(each.scope, {}).setdefault(each.rule, {})[each.window] = each.counts
+        found, new = _by_scope(parts), _by_scope(each for each in self._new if not each.lone)
         if self._kind == POOL:
             self._add_listings(found, now_ms)
         return [
             Pooled(
                 scope,
-                {
-                    rule: SubjectCounts(customer=NOBODY, scope=scope, windows=windows)
-                    for rule, windows in sorted(by_rule.items())
-                },
+                _subjects(scope, found.get(scope, {})),
+                _subjects(scope, new.get(scope, {})),
+                frozenset((each.rule, each.window) for each in parts if each.scope == scope and each.lone),
             )
-            for scope, by_rule in sorted(found.items())
+            for scope in sorted(found.keys() | new.keys())
         ]
 
     def forget(self) -> None:
@@ -192,27 +122,50 @@ class Pools:
             for rule in rules:
                 of_pool[rule.name] = {name: counts[name] for name in rule.windows}
 
-    def _parts(self, asked: Sequence[Asked], now_ms: int) -> list["_Part"]:
+    def _parts(self, asked: Sequence[Asked], now_ms: int, *, new: bool = False) -> list["_Part"]:
         if not asked:
             return []
-        sql, parameters = _question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind, self._since)
+        sql, parameters = question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind, self._since, new=new)
         found = []
         for name, *numbers in self._store.rows(sql, parameters):
             for place, each in enumerate(asked):
-                top, bottom, members = map(int, numbers[3 * place : 3 * place + 3])
+                top, bottom, members, *worst = map(int, numbers[5 * place : 5 * place + 5])
                 if members >= LEAST_MEMBERS:
                     counts = _counts(each.rule.metric, top, bottom)
-                    found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts))
+                    lone = self._reaches(each, top, bottom) and not self._reaches(
+                        each, top - worst[0], bottom - worst[1]
+                    )
+                    found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts, lone))
         return found
+
+    def _reaches(self, asked: Asked, top: int, bottom: int) -> bool:
+        return reaches(top, bottom, asked.rule.thresholds[0], bar_of(asked.window, self._policy.confidence))
 
 
 class _Part(NamedTuple):
-    """What the small customers of a pool have in one window of one rule."""
+    """What the small customers of a pool have in one window of one rule; `lone`: but for one of them it would be
+    good."""
 
     scope: str
     rule: str
     window: str
     counts: WindowCounts
+    lone: bool
+
+
+def _by_scope(parts: Iterable[_Part]) -> dict[str, dict[str, dict[str, WindowCounts]]]:
+    """By scope, rule and window."""
+    found: dict[str, dict[str, dict[str, WindowCounts]]] = {}
+    for each in parts:
+        found.setdefault(each.scope, {}).setdefault(each.rule, {})[each.window] = each.counts
+    return found
+
+
+def _subjects(scope: str, by_rule: Mapping[str, Mapping[str, WindowCounts]]) -> dict[str, SubjectCounts]:
+    return {
+        rule: SubjectCounts(customer=NOBODY, scope=scope, windows=dict(windows))
+        for rule, windows in sorted(by_rule.items())
+    }
 
 
 def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
@@ -221,11 +174,20 @@ def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
     A window without enough small customers has too little mail. Of a pool, listings and the mail that was exposed are
     everybody's, not of small customers alone.
     """
-    nothing = SubjectCounts(customer=NOBODY, scope=pool.scope, windows={})
     verdicts: list[Verdict] = []
     for rule in pooled_rules(policy, pool.scope.partition(":")[0]):
         alone = msgspec.structs.replace(policy, rules=(rule,), overrides=())
-        verdicts += judge(pool.by_rule.get(rule.name, nothing), alone, now_ms).verdicts
+        verdicts.append(
+            max(
+                (
+                    verdict
+                    for each in (_by_several(pool, rule), pool.new.get(rule.name))
+                    if each is not None
+                    for verdict in judge(each, alone, now_ms).verdicts
+                ),
+                key=lambda verdict: (RANK[verdict.level], RANK[verdict.holding_level]),
+            )
+        )
     worst: Level = max((each.level for each in verdicts), key=RANK.__getitem__, default="good")
     insufficient_volume = worst == "good" and all(
         each.insufficient_volume for each in verdicts if each.metric in POOLED
@@ -238,6 +200,13 @@ def judge_pool(pool: Pooled, policy: Policy, now_ms: int) -> Judgement:
         verdicts=tuple(verdicts),
         standing="insufficient_volume" if insufficient_volume else worst,
     )
+
+
+def _by_several(pool: Pooled, rule: Rule) -> SubjectCounts:
+    """What a rule judges of small customers: windows that are all of one of them are left out."""
+    counts = pool.by_rule.get(rule.name, SubjectCounts(customer=NOBODY, scope=pool.scope, windows={}))
+    windows = {name: each for name, each in counts.windows.items() if (rule.name, name) not in pool.lone}
+    return msgspec.structs.replace(counts, windows=windows)
 
 
 def pool_evidence(
@@ -259,81 +228,14 @@ def pool_evidence(
     asked = [Asked(rule, window, dict(rule.checks)[window])]
     only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
     since = read_since(store, now_ms)
-    sql, parameters = _question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, since, only)
+    new = window_ms(window) >= DAY_MS
+    sql, parameters = question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, since, only, new=new)
     rows = store.rows(sql, {**parameters, "shared": name, "most": TOP})
     return Evidence(
         customers=tuple(
             Share(name=str(customer), count=int(top), volume=max(0, int(bottom))) for customer, top, bottom in rows
         )
     )
-
-
-def _question(
-    template: str,
-    asked: Sequence[Asked],
-    policy: Policy,
-    feedback_loop: Sequence[str],
-    now_ms: int,
-    kind: str,
-    since: Since,
-    only: str = "",
-) -> tuple[str, dict[str, Any]]:
-    dimension = DIMENSIONS[kind]
-    windows = sorted({each.window for each in asked}, key=window_ms, reverse=True)
-    long = is_long(window_ms(windows[0]))
-    parts, time, prefix = (LONG_PARTS, "hour", "n_") if long else (SHORT_PARTS, "bucket", "")
-    parameters: dict[str, Any] = {"fbl": list(feedback_loop)}
-    since = fresh_starts.after(since, begin(window_ms(windows[0]), now_ms))
-    if since:
-        parameters |= fresh_starts.parameters(since)
-    for place, window in enumerate(windows):
-        parameters[f"since_{place}"] = begin(window_ms(window), now_ms)
-    sums, wholes, chosen = [], [], []
-    for place, each in enumerate(asked):
-        within = f"{time} >= toDateTime({{since_{windows.index(each.window)}:UInt32}})"
-        measured = _measured(each.rule.metric, policy.expired_is_failure, by_provider=kind == PLAN)
-        top, bottom, whole = (expression.replace("{n}", prefix) for expression in measured)
-        sums += [
-            f"toInt64(sumIf({top}, {within})) AS top_{place}",
-            f"toInt64(sumIf({bottom}, {within})) AS bottom_{place}",
-            f"toInt64(sumIf({whole}, {within} AND kind = 'provider')) AS alone_{place}",
-        ]
-        wholes.append(f"sum(alone_{place}) OVER (PARTITION BY customer) AS whole_{place}")
-        small = f"whole_{place} < {{least_{place}:UInt32}}"
-        chosen += [
-            f"sumIf(top_{place}, {small})",
-            f"sumIf(bottom_{place}, {small})",
-            f"countIf({small} AND bottom_{place} > 0)",
-        ]
-        parameters[f"least_{place}"] = each.least
-    measures = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
-    names = {"dimension": dimension, "measures": measures}
-    hours = " UNION ALL ".join(
-        HOURS.format(judged=JUDGED, only=f"{only} {each}", **names) for each in ((OTHERS, ANEW) if since else ("",))
-    )
-    only = f"{only} {NOT_BEFORE}" if since else only
-    inner = parts.format(sums=",\n        ".join(sums), judged=JUDGED, only=only, hours=hours, **names)
-    members = MEMBERS.format(wholes=", ".join(wholes), parts=inner)
-    if kind == PLAN:
-        members = OF_PLANS.format(members=members)
-    return template.format(chosen=", ".join(chosen), members=members, dimension=dimension), parameters
-
-
-def _measured(metric: Metric, expired_is_failure: bool, *, by_provider: bool) -> tuple[str, str, str]:
-    """Numerator and denominator of what is shared, and what tells whether a customer is small: its own denominator.
-
-    Only outcomes count of which it is known when their mail was sent: a pool has no longer window to spread others
-    over.
-    """
-    match metric:
-        case "complaint":
-            complained, delivered = (f"if(value IN {{fbl:Array(String)}}, {name}, 0)" for name in LOOPED)
-            return (complained, delivered, delivered) if by_provider else (DATED_COMPLAINTS, "{n}delivered", delivered)
-        case "failure":
-            hard, expired = "{n}hard - {n}undated_hard", " + {n}expired - {n}undated_expired"
-            return hard + expired if expired_is_failure else hard, FINISHED_MAIL, FINISHED_MAIL
-        case _:
-            return "{n}block - {n}undated_block", FINISHED_MAIL, FINISHED_MAIL
 
 
 def _counts(metric: Metric, top: int, bottom: int) -> WindowCounts:
