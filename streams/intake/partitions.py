@@ -23,6 +23,9 @@ from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.ingest")
 
+#: Partitions that are added to a topic are read after so long; by default after up to five minutes, in which a topic
+#: that is deleted takes what was sent to them along.
+METADATA = {"topic.metadata.refresh.interval.ms": 5_000}
 #: The client's queue: bounded, and filled again soon after it was full (the default is a pause of a second).
 PREFETCH = {"queued.max.messages.kbytes": 8_192, "fetch.queue.backoff.ms": 20}
 _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
@@ -80,7 +83,7 @@ class Partitions:
         self.topics.read(self._worker.stopped)
         self.stale = False
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
-        options = {"auto.offset.reset": "error", **PREFETCH, **self._kafka.options}
+        options = {"auto.offset.reset": "error", **METADATA, **PREFETCH, **self._kafka.options}
         source = self.consumer = consumer(self._kafka, "ingest", **options)
         if self._kafka.static_assignment:
             counts = {topic: publisher.partitions(topic) for topic in self._names}

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewPartitions
 
 from schemas import topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.intake.ingest import IngestWorker
-from streams.io.broker import Publisher
+from streams.io.broker import Publisher, admin
 from streams.io.store import Store, open_store
 from tests.support.ingesting import dead_letters, delivered, event, running
 from tests.support.real_kafka import RealKafka
@@ -105,3 +107,19 @@ def test_broker_that_is_killed_and_comes_back_costs_no_event(
         wait_for(lambda: delivered(store) >= 180, "all events")
     assert delivered(store) == 180
     assert bad_of(kafka, 20) == bad_in(range(200))
+
+
+def test_partition_that_is_added_is_read_soon(kafka: Kafka, store: Store, send: Callable[[range], None]) -> None:
+    before = Publisher(kafka).partitions(topics.MAIL_EVENTS)
+    with running(kafka, store):
+        send(range(100))
+        wait_for(lambda: delivered(store) == 90, "what was sent before")
+        client = admin(kafka)
+        (grown,) = client.create_partitions([NewPartitions(topics.MAIL_EVENTS, before + 1)]).values()
+        grown.result(30)
+        wait_for(lambda: Publisher(kafka).partitions(topics.MAIL_EVENTS) > before, "the partition to be known")
+        sender = Producer({"bootstrap.servers": kafka.bootstrap})
+        for number in range(100, 150):
+            sender.produce(topics.MAIL_EVENTS, event(number), partition=before)
+        assert sender.flush(30) == 0
+        wait_for(lambda: delivered(store) == 140, "what was sent to the new partition", deadline_s=60)
