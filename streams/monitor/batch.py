@@ -47,7 +47,7 @@ from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import Screened, screen
 from streams.judge.verdict import RANK, Judgement, judge
-from streams.monitor.holds import HoldWatch
+from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.released import judged_since_releases
 from streams.subjects.arrays import StreamKey, Subjects
 from streams.subjects.stored_fresh_starts import FreshStartWatch
@@ -188,6 +188,9 @@ class BatchJudge:
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy, now_ms)
         again = [*found.again, *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
         again += self._standings.show(rows, now_ms, None if found.shown is NOT_ASKED else found.shown)
+        if lives.decisions:
+            # What was released stands by mail sent since, which the next judgement counts.
+            again += [(customer, now_ms) for customer in released_now(outcomes)]
         self.metrics.judged += len(wanted)
         self.metrics.batches += 1
         self.metrics.alerts += len(sent)

@@ -187,5 +187,15 @@ class HoldWatch:
         return hold
 
 
+def released_now(outcomes: Sequence[SubjectOutcome]) -> set[str]:
+    """The customers of whom something that was held is resolved now, as an operator decided."""
+    return {
+        each.customer
+        for outcome in outcomes
+        for each, _ in outcome.transitions
+        if each.decided is not None and each.kind == "resolved"
+    }
+
+
 def _until(hold: Hold) -> int:
     return hold.until_ms

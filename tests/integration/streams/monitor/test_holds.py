@@ -177,6 +177,26 @@ def test_alerts_of_a_held_customer_that_rise_later_wait_for_the_same_decision(gr
     assert first not in fleet.held
 
 
+def test_released_customer_is_judged_again_at_once_and_stands_well(ground: Ground) -> None:
+    fleet = Fleet(ground)
+    who = fleet.rise(0, 21)
+    fleet.judge(0)
+    fleet.decide(1, confirm=False)
+    released = fleet.monitors["a"].judge_customers(who, NOW_MS + MINUTE_MS)
+    assert {customer for customer, at_ms in released.again if at_ms == NOW_MS + MINUTE_MS} == set(who)
+    fleet.monitors["a"].judge_customers(who, NOW_MS + MINUTE_MS)
+    assert {standing for standing, _, _ in ground.shown().values()} == {"good"}
+
+
+def test_customer_with_many_bad_streams_is_one(ground: Ground) -> None:
+    ground.put(
+        *(Row(NOW - 600, delivered=700, hard=300, customer="acme", stream=f"stream{number}") for number in range(30))
+    )
+    ground.judge().judge_customers(["acme"], NOW_MS)
+    assert len({each.data.scope for each in ground.sent}) == 31
+    assert not [each for each in ground.sent if each.data.held]
+
+
 def test_event_to_operators_says_how_many_of_how_many(ground: Ground) -> None:
     fleet = Fleet(ground)
     fleet.judge(0, fleet.rise(0, 23))
