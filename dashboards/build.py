@@ -46,6 +46,7 @@ LEVEL_COLORS = {
     "critical": "red",
     "suspended": "purple",
     "reinstated": "super-light-green",
+    "inactive": "light-blue",
 }
 RATIO_PROPERTIES = (Property(id="unit", value=RATIO), Property(id="decimals", value=3))
 #: Seconds, shown as minutes, hours or days.

@@ -34,11 +34,14 @@ SELECT
     since AS "Since",
     volume AS "Volume, 24 h",
     complaint_rate AS "Complaints",
+    observable_mail / nullIf(all_mail, 0) AS "Observable",
     failure_rate AS "Failures",
     block_rate AS "Blocks",
     exposure_rate AS "Exposure",
     overall_score AS "Score",
     arrayStringConcat(reasons, ', ') AS "Rules",
+    arrayStringConcat(unobservable, ', ') AS "Not observable",
+    if(toUnixTimestamp64Milli(inactive_since) > 0, inactive_since, NULL) AS "No mail since",
     policy_version AS "Policy"
 FROM {shown_standings}
 WHERE {this_customer}
@@ -174,7 +177,13 @@ def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
     return Group(
         "Customer: $customer",
         (
-            PlacedPanel(table_panel("Standing", filled(STANDING), ratios=ratios, levels=("Standing", "Judged")), 24, 5),
+            PlacedPanel(
+                table_panel(
+                    "Standing", filled(STANDING), ratios=(*ratios, "Observable"), levels=("Standing", "Judged")
+                ),
+                24,
+                5,
+            ),
             PlacedPanel(graph("Scores, day by day", filled(SCORES), unit="none"), 24, 6),
             over_time("Complaint rate", COMPLAINED, COMPLAINABLE, limits.complaint),
             over_time("Failure rate", FAILED, FINISHED, limits.failure),

@@ -24,6 +24,7 @@ SELECT
     countIf(standing = 'watch') AS "Watch",
     countIf(standing = 'good') AS "Good",
     countIf(standing = 'insufficient_volume') AS "Too little mail",
+    countIf(standing = 'inactive') AS "Inactive",
     countIf(standing = 'suspended') AS "Suspended",
     countIf(standing = 'reinstated') AS "Reinstated"
 FROM {shown_standings}
@@ -37,11 +38,13 @@ SELECT
     since AS "Since",
     volume AS "Volume, 24 h",
     complaint_rate AS "Complaints",
+    observable_mail / nullIf(all_mail, 0) AS "Observable",
     failure_rate AS "Failures",
     block_rate AS "Blocks",
     exposure_rate AS "Exposure",
     overall_score AS "Score",
-    arrayStringConcat(reasons, ', ') AS "Rules"
+    arrayStringConcat(reasons, ', ') AS "Rules",
+    arrayStringConcat(unobservable, ', ') AS "Not observable"
 FROM {shown_standings}
 WHERE scope = 'customer'
 ORDER BY indexOf(['good', 'watch', 'warning', 'excessive', 'critical'], judged) DESC,
@@ -165,6 +168,7 @@ STANDING_COLORS = {
     **ALERT_COLORS,
     "Good": LEVEL_COLORS["good"],
     "Too little mail": LEVEL_COLORS["insufficient_volume"],
+    "Inactive": LEVEL_COLORS["inactive"],
     "Suspended": LEVEL_COLORS["suspended"],
     "Reinstated": LEVEL_COLORS["reinstated"],
 }
@@ -203,10 +207,11 @@ def _customers(feedback_loop: Sequence[str], dashboard_uid: str) -> tuple[Placed
     worst = table_panel(
         "Worst customers",
         fill(WORST, feedback_loop),
-        ratios=RATE_COLUMNS,
+        ratios=(*RATE_COLUMNS, "Observable"),
         levels=("Standing",),
         links=(("Customer", this_customer),),
-        description="By standing, then complaint rate. Rates are of the last 24 hours.",
+        description="By standing, then complaint rate. Rates are of the last 24 hours. `Observable`: the part of the "
+        "deliveries of 30 days that went to providers with a feedback loop, so that complaints could come.",
     )
     return PlacedPanel(standings, 24, 4), PlacedPanel(worst, 24, 10)
 

@@ -27,6 +27,7 @@ from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from schemas.times import FOREVER_S
 from schemas.wording import rfc3339
+from streams.alerts.last_mail import silent_since
 from streams.alerts.lifecycle import AlertState
 from streams.alerts.outcome import empty
 from streams.alerts.record import read_states
@@ -101,6 +102,7 @@ def explain(
     ]
     if not past and any(each.released for each in stored.values()):
         judged = judged_since_releases(store, policy, lengths, feedback_loop, judged, stored, at_ms)
+    silent = silent_since(store, customer, policy, at_ms, past=past)
     return Explanation(
         customer=customer,
         time=rfc3339(at_ms),
@@ -120,6 +122,7 @@ def explain(
                 recorded.get(scope),
                 state if scope == CUSTOMER else None,
                 {} if past else {rule: each for (of, rule), each in states.items() if of == scope},
+                silent.get(scope),
             )
             for scope, (subject, judgement) in zip(scopes, judged, strict=True)
         ),
@@ -236,6 +239,7 @@ def _scope(
     recorded: tuple[str, int] | None,
     state: Suspension | Reinstatement | None,
     states: Mapping[str, AlertState],
+    inactive_ms: int | None,
 ) -> ScopeExplained:
     open_levels = [each.sent[-1].data.level for each in alerts.values() if each.sent[-1].data.level != "good"]
     standing = max(open_levels, key=RANK.__getitem__, default=judgement.standing)
@@ -265,6 +269,7 @@ def _scope(
             for verdict in judgement.verdicts
         ),
         remarks=tuple(remarks),
+        inactive_since=None if inactive_ms is None else rfc3339(inactive_ms),
     )
 
 
@@ -306,6 +311,8 @@ def _rule(
             *(recorded_otherwise(opened.sent[-1], rule, recounts, policy) if opened and recounts is not None else ()),
         ),
         baseline=verdict.baseline,
+        observed=verdict.observed,
+        unobservable=verdict.unobservable,
     )
 
 

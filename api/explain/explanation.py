@@ -6,7 +6,7 @@ Rates, bounds and thresholds are ratios (or numbers of listings), times RFC 3339
 import msgspec
 
 from schemas.alert import Cause, Held, OperatorOverride, Share, TransitionKind
-from schemas.counts import VolumeBaseline
+from schemas.counts import Observed, VolumeBaseline
 from schemas.levels import Level
 from schemas.policy_metric import COUNTED, SPIKE, Metric, MinVolume
 from schemas.policy_rule import Levels
@@ -99,6 +99,7 @@ class OverrideInForce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     """What one rule says, recomputed from the store; `window` decides.
 
+    `observed` says how much of the mail the rate is seen of, `unobservable` that it is too little to call anybody good.
     `allowance` is what is left until the next level opens, `baseline` what a spike is measured against. `remarks` say
     why the alert's level differs from the verdict's, and what differs from what was recorded. `customers` are, of a
     pool, the small customers with most of the numerator, `listings` what is listed of it.
@@ -118,6 +119,8 @@ class RuleExplained(msgspec.Struct, frozen=True, kw_only=True):
     alert: AlertLife | None
     remarks: tuple[str, ...]
     baseline: VolumeBaseline | None = None
+    observed: Observed | None = None
+    unobservable: bool = False
     customers: tuple[Share, ...] = ()
     listings: tuple[str, ...] = ()
 
@@ -126,7 +129,8 @@ class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
     """One scope.
 
     `standing` follows from the counts and the open alerts. `suspended`: who suspended the customer, whatever is judged;
-    `reinstated`: who lifted that in the last 30 days.
+    `reinstated`: who lifted that in the last 30 days. `inactive_since`: the last mail, where there was none since for
+    the policy's `inactive_after`.
     `scores` follow from the counts (docs/score.md); null where there is too little mail. `recorded` and `since` are
     what the table of standings says; null where the standing of the moment asked about is no longer in it.
     """
@@ -140,6 +144,7 @@ class ScopeExplained(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
     rules: tuple[RuleExplained, ...]
     remarks: tuple[str, ...]
+    inactive_since: str | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@ enough to judge by, which rule decides, since when, and whether an override hold
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.counts import WindowCounts
 from schemas.levels import LEVELS, Level
@@ -24,9 +24,9 @@ METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
 #: The worst first: by level, then by how far the worst rate is above what is usual for it.
 WORST = f"""
 SELECT customer, scope, standing, judged, toUnixTimestamp64Milli(since) AS since_ms, reasons, volume,
-    complaint_rate, failure_rate, block_rate, exposure_rate, overall_score
+    unobservable, observable_mail, all_mail, complaint_rate, failure_rate, block_rate, exposure_rate, overall_score
 FROM {SHOWN_STANDINGS}
-WHERE scope = 'customer' OR standing NOT IN ('good', 'insufficient_volume')
+WHERE scope = 'customer' OR standing NOT IN ('good', 'insufficient_volume', 'inactive')
 ORDER BY
     transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) DESC,
     greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) DESC,
@@ -43,11 +43,13 @@ WHERE customer IN {customers:Array(String)} AND level != 'good'
 @dataclass(frozen=True, slots=True)
 class WorstRate:
     """A rate over 24 h. `counts` are its numerator and denominator, where they are known; without `enough` the
-    denominator is below the minimum volume of every rule that judges the rate over 24 h."""
+    denominator is below the minimum volume of every rule that judges the rate over 24 h. `unseen` are the recipients
+    of whom it is known, and all, over the longest window of a rule, where that is too little to call anybody good."""
 
     ratio: float
     counts: tuple[int, int] | None = None
     enough: bool = True
+    unseen: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,15 @@ def worst(
         if is_held:
             held.add((customer, scope))
     lines = []
-    for customer, scope, standing, judged, since_ms, reasons, volume, *rates, score in rows:
+    for customer, scope, standing, judged, since_ms, reasons, volume, hidden, seen, mail, *rates, score in rows:
         rules = policy.rules_for(customer, scope, now_ms)
         counts = counted.get((customer, scope))
         complaint, failure, block, exposure = (
             rate_of(metric, rules, counts, ratio, expired_is_failure=policy.expired_is_failure)
             for metric, ratio in zip(METRICS, rates, strict=True)
         )
+        if any(rule.metric == "complaint" and not rule.mail_to and rule.name in hidden for rule in rules):
+            complaint = replace(complaint, unseen=(seen, mail))
         lines.append(
             WorstLine(
                 customer=customer,

@@ -10,8 +10,11 @@ STANDING: dict[str, Any] = {
             "scope": "customer",
             "standing": "excessive",
             "judged": "excessive",
+            "fresh_start": None,
             "since": "2026-03-12T11:00:00Z",
+            "inactive_since": None,
             "reasons": ["complaint"],
+            "unobservable": [],
             "policy_version": "default@80835b0676a2",
             "scores": {"overall": 38, "complaints": 38, "failures": 90, "blocks": 98, "blacklisting": 75},
             "rates": {
@@ -20,6 +23,7 @@ STANDING: dict[str, Any] = {
                 "block": {"numerator": 30, "denominator": 24092, "rate": 0.001245226631246887},
                 "exposure": {"numerator": 2002, "denominator": 24092, "rate": 0.08309812385854226},
             },
+            "observable": {"complaint": 0.5, "failure": 1.0, "block": 1.0, "exposure": 1.0},
             "uncounted_complaints": 0,
             "open_alerts": [
                 {
@@ -71,8 +75,11 @@ STANDING: dict[str, Any] = {
             "scope": "stream:news",
             "standing": "excessive",
             "judged": "excessive",
+            "fresh_start": None,
             "since": "2026-03-12T11:00:00Z",
+            "inactive_since": None,
             "reasons": ["complaint"],
+            "unobservable": [],
             "policy_version": "default@80835b0676a2",
             "scores": {"overall": 38, "complaints": 38, "failures": 89, "blocks": 98, "blacklisting": 84},
             "rates": {
@@ -81,6 +88,7 @@ STANDING: dict[str, Any] = {
                 "block": {"numerator": 30, "denominator": 23292, "rate": 0.001287995878413189},
                 "exposure": {"numerator": 1202, "denominator": 23292, "rate": 0.051605701528421775},
             },
+            "observable": {"complaint": 0.4827586206896552, "failure": 1.0, "block": 1.0, "exposure": 1.0},
             "uncounted_complaints": 0,
             "open_alerts": [],
             "allowances": [
@@ -99,8 +107,11 @@ STANDING: dict[str, Any] = {
             "scope": "stream:receipts",
             "standing": "insufficient_volume",
             "judged": "insufficient_volume",
+            "fresh_start": None,
             "since": "2026-03-12T12:00:00Z",
+            "inactive_since": None,
             "reasons": [],
+            "unobservable": [],
             "policy_version": "default@80835b0676a2",
             "scores": {"overall": None, "complaints": None, "failures": None, "blocks": None, "blacklisting": None},
             "rates": {
@@ -109,6 +120,7 @@ STANDING: dict[str, Any] = {
                 "block": {"numerator": 0, "denominator": 800, "rate": 0.0},
                 "exposure": {"numerator": 800, "denominator": 800, "rate": 1.0},
             },
+            "observable": {"complaint": 1.0, "failure": 1.0, "block": 1.0, "exposure": 1.0},
             "uncounted_complaints": 0,
             "open_alerts": [],
             "allowances": [

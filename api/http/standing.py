@@ -6,11 +6,20 @@ from datetime import datetime
 
 import msgspec
 
-from api.http.models.standing import Headroom, OpenAlert, ScopeStanding, Scores, Standing, StandingLevel
+from api.http.models.standing import (
+    Headroom,
+    ObservableShares,
+    OpenAlert,
+    ScopeStanding,
+    Scores,
+    Standing,
+    StandingLevel,
+    Unobservable,
+)
 from api.http.ranges import end_of_minute, judged_since
 from api.http.rates import Definition, rates_of
 from schemas.alert import AlertEvent
-from schemas.counts import WindowCounts, finished_sql
+from schemas.counts import SubjectCounts, WindowCounts, finished_sql
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
@@ -23,6 +32,7 @@ from streams.decisions.stored_overrides import stored_overrides
 from streams.decisions.suspensions import WELL, Reinstatement, Suspension, account
 from streams.io.store import Store
 from streams.judge.allowance import RuleAllowance, allowances
+from streams.judge.verdict import judge
 from streams.subjects.scopes import scopes_of
 from streams.subjects.stored_fresh_starts import read_since
 from streams.subjects.totals import begin
@@ -30,7 +40,8 @@ from streams.windows.current import window_counts
 
 STANDINGS = f"""
 SELECT scope, {stored_standing("standings.standing")} AS standing,
-    toUnixTimestamp64Milli(since) AS since, reasons, policy_version,
+    toUnixTimestamp64Milli(since) AS since, toUnixTimestamp64Milli(inactive_since) AS inactive_ms,
+    reasons, policy_version,
     overall_score AS overall, complaints_score AS complaints, failures_score AS failures, blocks_score AS blocks,
     blacklisting_score AS blacklisting
 FROM standings FINAL
@@ -66,6 +77,7 @@ class StandingRow(msgspec.Struct, frozen=True):
     scope: str
     standing: JudgedStanding
     since: datetime
+    inactive_ms: int
     reasons: list[str]
     policy_version: str
     overall: int | None
@@ -106,6 +118,7 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
         for each in subjects
         if each.scope.partition(":")[0] in policy.scopes
     }
+    hidden = {each.scope: _unobservable(each, policy, now_ms) for each in subjects if each.scope in left}
     # A scope that the policy judges no more keeps the row of its last judgement, which says nothing of today.
     judged = {
         scope: row for scope, row in judged.items() if scope.partition(":")[0] in policy.scopes or scope in alerts
@@ -124,6 +137,7 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
                 state if scope == CUSTOMER else None,
                 anew,
                 left.get(scope, []),
+                hidden.get(scope, []),
             )
             for scope in scopes
         ],
@@ -139,6 +153,33 @@ def _sent(store: Store, customer: str, now_ms: int, anew: int | None) -> Callabl
     return lambda scope: sum(sent for stream, sent in streams.items() if scope in scopes_of(stream))
 
 
+def _unobservable(subject: SubjectCounts, policy: Policy, now_ms: int) -> list[Unobservable]:
+    return [
+        Unobservable(
+            rule=verdict.rule,
+            metric=verdict.metric,
+            window=verdict.observed.window,
+            observable=verdict.observed.seen,
+            mail=verdict.observed.mail,
+        )
+        for verdict in judge(subject, policy, now_ms).verdicts
+        if verdict.unobservable and verdict.observed is not None
+    ]
+
+
+def _observable(counts: WindowCounts) -> ObservableShares:
+    def share(seen: int, mail: int) -> float | None:
+        return max(0.0, min(1.0, seen / mail)) if mail > 0 else None
+
+    finished = counts.finished
+    return ObservableShares(
+        complaint=share(counts.fbl_delivered, counts.delivered),
+        failure=share(finished, finished),
+        block=share(finished, finished),
+        exposure=share(counts.sent, finished),
+    )
+
+
 def _scope(
     scope: str,
     judged: StandingRow | None,
@@ -148,6 +189,7 @@ def _scope(
     state: Suspension | Reinstatement | None,
     anew: int | None,
     left: list[RuleAllowance],
+    unobservable: list[Unobservable],
 ) -> ScopeStanding:
     shown: StandingLevel | None = judged.standing if judged else None
     since = judged.since if judged else None
@@ -156,16 +198,22 @@ def _scope(
             shown, since = "reinstated", utc_time(state.since_ms)
     elif state is not None:
         shown, since = "suspended", utc_time(state.since_ms)
+    inactive = utc_time(judged.inactive_ms) if judged and judged.inactive_ms else None
+    if inactive is not None and shown in WELL:
+        shown, since = "inactive", inactive
     return ScopeStanding(
         scope=scope,
         standing=shown,
         judged=judged.standing if judged else None,
         fresh_start=None if anew is None else utc_time(anew * 1000),
         since=since,
+        inactive_since=inactive,
+        unobservable=unobservable,
         reasons=judged.reasons if judged else [],
         policy_version=judged.policy_version if judged else None,
         scores=judged.scores if judged else NO_SCORES,
         rates=rates_of(counts, definition),
+        observable=_observable(counts),
         uncounted_complaints=counts.uncounted_complaints,
         open_alerts=alerts,
         allowances=[Headroom.model_validate(msgspec.to_builtins(each)) for each in left],

@@ -91,7 +91,7 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     if shared := shared_name(scope.scope):
         name = f"customers of {shared} too small or new to be judged alone, together"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
-    judged = f"{_standing(scope.standing)}{since}"
+    judged = f"{_standing(scope.standing)}{since}{''.join(map(_unobservable, scope.rules))}"
     if scope.suspended:
         by_whom = scope.suspended
         yield f"{name}: suspended since {by_whom.time} by {by_whom.by}: {by_whom.why}; judged {judged}"
@@ -99,6 +99,8 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
         by_whom = scope.reinstated
         why = f": {by_whom.why}" if by_whom.why else ""
         yield f"{name}: reinstated since {by_whom.time} by {by_whom.by}{why}; judged {judged}"
+    elif scope.inactive_since:
+        yield f"{name}: inactive, no mail since {scope.inactive_since}; judged {judged}"
     else:
         yield f"{name}: {judged}"
     if (overall := scope.scores["overall"]) is not None:
@@ -110,8 +112,18 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
         yield from _rule(rule)
 
 
+def _unobservable(rule: RuleExplained) -> str:
+    """`; complaint not observable: 0 of 60,000 in 30d`."""
+    if not rule.unobservable or rule.observed is None:
+        return ""
+    return f"; {rule.rule} not observable: {rule.observed.seen:,} of {rule.observed.mail:,} in {rule.observed.window}"
+
+
 def _rule(rule: RuleExplained) -> Iterator[str]:
-    said = "too little mail to judge" if rule.insufficient_volume else rule.level
+    said: str = "too little mail to judge" if rule.insufficient_volume else rule.level
+    if rule.unobservable and rule.observed is not None:
+        share = f"{rule.observed.seen:,} of {rule.observed.mail:,} deliveries in {rule.observed.window}"
+        said = f"not observable: {share} went to providers with feedback loops"
     yield f"  {rule.rule}: {said}"
     for window in rule.windows:
         yield f"  {'>' if window.window == rule.window else ' '} {window.window:>4}  {_window(rule, window)}"

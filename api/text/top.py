@@ -24,11 +24,13 @@ STYLES = {
     "watch": "cyan",
     "good": "green",
     "insufficient_volume": "dim",
+    "inactive": "dim",
 }
 #: What a standing is called here, where that is shorter.
 NAMES = {"insufficient_volume": "too few"}
 OVERRIDDEN, HELD = " *", " ?"
-LEGEND = "over 24 h; n of m: too few to judge by; *: an override holds; ?: held"
+UNSEEN = "not seen"
+LEGEND = "over 24 h; n of m: too few; not seen: no feedback loop; *: override; ?: held"
 #: Lines of a table besides those of its customers: title, headings, legend.
 AROUND = 3
 
@@ -127,8 +129,10 @@ def _age(customer: WorstLine, now_ms: int) -> str:
 
 
 def _rate(which: Callable[[WorstLine], WorstRate], customer: WorstLine, _: int, width: int) -> str:
-    """The rate; where it is of too few, how many of how many."""
+    """The rate; where it is of too few, how many of how many; nothing where hardly any of the mail could be seen."""
     rate = which(customer)
+    if rate.unseen:
+        return UNSEEN
     if rate.enough or rate.counts is None:
         return percent(rate.ratio)
     numerator, denominator = rate.counts
@@ -137,6 +141,8 @@ def _rate(which: Callable[[WorstLine], WorstRate], customer: WorstLine, _: int, 
 
 
 def _in_full(rate: WorstRate) -> str:
+    if rate.unseen:
+        return "not observable ({:,} of {:,})".format(*rate.unseen)
     if rate.enough or rate.counts is None:
         return percent(rate.ratio)
     numerator, denominator = rate.counts
@@ -145,7 +151,9 @@ def _in_full(rate: WorstRate) -> str:
 
 def _of_rate(heading: str, importance: int, which: Callable[[WorstLine], WorstRate]) -> Shown:
     column = Column(heading, 10, 13, importance, right=True)
-    return Shown(column, partial(_rate, which), lambda each: "" if which(each).enough else "dim")
+    return Shown(
+        column, partial(_rate, which), lambda each: "dim" if which(each).unseen or not which(each).enough else ""
+    )
 
 
 COLUMNS = (

@@ -25,11 +25,12 @@ MEANINGS = {
     "the small customers who share it.",
     "standing": "The worst level of any rule. `suspended` and `reinstated` are what [people decided](score.md), "
     "`too few` that there is too little mail to judge by any rule. `*` marks for whom an override holds, of the policy "
-    "or `repmon override`.",
+    "or `repmon override`. `inactive` is who is judged well and sent nothing for the policy's `inactive_after`.",
     "for": "For how long it has stood so.",
     "rule": "The rule of the policy that decides.",
     "mail": "Recipients whose fate became known in the last 24 hours.",
-    "complaints": RATES,
+    "complaints": RATES + " `not seen`: hardly any of the mail went to providers with a feedback loop, so nobody knows "
+    "who minds it ([policy.md](policy.md#what-cannot-be-seen)); in a pipe with how much, over the longest window.",
     "failures": "Likewise.",
     "blocks": "Likewise.",
     "exposure": "Likewise.",
@@ -59,6 +60,7 @@ NOTHING = WorstRate(0.0)
 def _line(
     customer: str, standing: str, minutes: int, rule: str, failed: int, volume: int, complained: tuple[int, int],
     *, scope: str = "customer", overridden: bool = False, blocked: int = 0, score: int | None = None, least: int = 200,
+    unseen: tuple[int, int] | None = None,
 ) -> WorstLine:  # fmt: skip
     of_loop = complained[1]
     return WorstLine(
@@ -69,7 +71,7 @@ def _line(
         rule=rule,
         overridden=overridden,
         volume=volume,
-        complaint=WorstRate(complained[0] / of_loop if of_loop else 0.0, complained, of_loop >= 1_000),
+        complaint=WorstRate(complained[0] / of_loop if of_loop else 0.0, complained, of_loop >= 1_000, unseen),
         failure=WorstRate(failed / volume, (failed, volume), volume >= least),
         block=WorstRate(blocked / volume, (blocked, volume), volume >= least),
         exposure=NOTHING,
@@ -92,6 +94,7 @@ LINES = (
         (9, 15_800), overridden=True, score=58,
     ),
     _line("acme-retail", "good", 20_160, "", 12, 1_204, (7, 545), score=97),
+    _line("b2b-mailings", "good", 20_160, "", 210, 60_000, (0, 0), score=71, unseen=(0, 60_000)),
     _line("a", "insufficient_volume", 55, "", 3, 61, (0, 22)),
 )  # fmt: skip
 

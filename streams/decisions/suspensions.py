@@ -3,7 +3,8 @@
 Three states are told apart, as Amazon SES tells ENABLED, DISABLED and REINSTATED, "sending is allowed even with active
 reputation findings" (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_StatusRecord.html): in good standing,
 suspended, and reinstated. Reinstated is whose suspension was lifted in the last 30 days, the longest window of the
-default policy, and who is judged well since; a level counts for more.
+default policy, and who is judged well since; a level counts for more. And who sends nothing any more is inactive, in
+the place of being good: nobody knows how it would send today.
 """
 
 import msgspec
@@ -21,9 +22,9 @@ WELL = ("good", "insufficient_volume")
 REINSTATED_DAYS = 30
 
 #: Standings as people are shown them: who is suspended stands so, whatever is judged meanwhile (`judged`), and whose
-#: suspension was lifted is reinstated while it is judged well. All that is judged of a customer is rewritten for
-#: another policy, so what is left by one before is of a scope that is judged no more; unless it is not good, since an
-#: alert then still ends.
+#: suspension was lifted is reinstated while it is judged well; else who is judged well and sends nothing is inactive.
+#: All that is judged of a customer is rewritten for another policy, so what is left by one before is of a scope that is
+#: judged no more; unless it is not good, since an alert then still ends.
 SHOWN_STANDINGS = f"""(
     SELECT
         standings.* EXCEPT (standing, since),
@@ -31,8 +32,10 @@ SHOWN_STANDINGS = f"""(
         {stored_standing("standings.standing")} AS judged,
         suspended.customer != '' AND scope = 'customer' AND NOT suspended.suspended AND judged IN {WELL}
             AND suspended.since > standings.updated - INTERVAL {REINSTATED_DAYS} DAY AS is_reinstated,
-        multiIf(is_suspended, 'suspended', is_reinstated, 'reinstated', judged) AS standing,
-        if(is_suspended OR is_reinstated, suspended.since, standings.since) AS since
+        NOT is_suspended AND NOT is_reinstated AND judged IN {WELL} AND toUnixTimestamp64Milli(inactive_since) > 0
+            AS is_inactive,
+        multiIf(is_suspended, 'suspended', is_reinstated, 'reinstated', is_inactive, 'inactive', judged) AS standing,
+        multiIf(is_suspended OR is_reinstated, suspended.since, is_inactive, inactive_since, standings.since) AS since
     FROM (
         SELECT * FROM standings FINAL
         WHERE {stored_standing("standing")} NOT IN {WELL} OR (customer, policy_version) IN (

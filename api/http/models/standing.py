@@ -9,7 +9,7 @@ from api.http.models.rates import Rates
 from schemas.levels import Level
 from schemas.standing import Standing as JudgedStanding
 
-StandingLevel = JudgedStanding | Literal["suspended", "reinstated"]
+StandingLevel = JudgedStanding | Literal["suspended", "reinstated", "inactive"]
 
 
 class Contributor(BaseModel):
@@ -104,6 +104,29 @@ class Headroom(BaseModel):
     window: str
 
 
+class Unobservable(BaseModel):
+    """A rule whose rate is seen at too little of the mail: of `observable` recipients out of `mail`, in the `window`
+    that has most mail. Its level is good, and means nothing."""
+
+    rule: str
+    metric: str
+    window: str
+    observable: int
+    mail: int
+
+
+class ObservableShares(BaseModel):
+    """Of which part of the mail each rate would be known, from 0 to 1; null without mail.
+
+    Complaints at providers with a feedback loop alone, exposure of mail with a known sending address.
+    """
+
+    complaint: float | None
+    failure: float | None
+    block: float | None
+    exposure: float | None
+
+
 class ScopeStanding(BaseModel):
     """Where one scope stands: `customer` is all mail, `stream:NAME` one stream; `sub_account:NAME`, `class:bulk` and
     `class:transactional` are there where the policy judges them by themselves.
@@ -116,7 +139,8 @@ class ScopeStanding(BaseModel):
     standing: StandingLevel | None = Field(
         description="The worst level of any rule; `insufficient_volume` where there is too little mail to judge any "
         "rate; `suspended` where the operator suspended the customer, and `reinstated` for 30 days after that was "
-        "lifted, in the place of `good` or `insufficient_volume`."
+        "lifted, in the place of `good` or `insufficient_volume`; else `inactive` in their place where there is no "
+        "mail."
     )
     judged: JudgedStanding | None = Field(
         description="The standing by the rules alone: what `standing` is without a suspension."
@@ -126,10 +150,17 @@ class ScopeStanding(BaseModel):
         "in no window any more. Null without one, or once all windows lie behind it."
     )
     since: datetime | None
+    inactive_since: datetime | None = Field(
+        description="The last mail, where there was none since for the policy's `inactive_after`; else null."
+    )
     reasons: list[str]
+    unobservable: list[Unobservable] = Field(
+        description="The rules by which nobody can be called good, since too little of the mail could be seen."
+    )
     policy_version: str | None
     scores: Scores
     rates: Rates = Field(description="The last 24 hours.")
+    observable: ObservableShares = Field(description="The last 24 hours.")
     uncounted_complaints: int = Field(
         description="Complaints of the last 24 hours from providers without a feedback loop (forwarded mail): "
         "they enter no rate."

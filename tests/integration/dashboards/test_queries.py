@@ -263,14 +263,14 @@ def test_fleet_without_any_feedback_loop_has_no_complaint_rate(filled: Store) ->
 def test_every_column_that_a_panel_formats_is_one_its_query_returns(filled: Store, title: str) -> None:
     named = {override.matcher.options for override in PANELS[title].field_config.overrides}
     columns = set(shown(filled, title)[0])
-    ratio_columns = {"Complaints", "Failures", "Blocks", "Exposure"}
+    ratio_columns = {"Complaints", "Observable", "Failures", "Blocks", "Exposure"}
     assert named - columns <= ratio_columns
 
 
 def test_customers_are_counted_once_each_by_their_latest_standing(filled: Store) -> None:
-    assert shown(filled, "Customers by standing") == [
-        {"Critical": 1, "Excessive": 1, "Warning": 0, "Watch": 0, "Good": 1, "Too little mail": 1, "Suspended": 0}
-    ]
+    counted = {"Critical": 1, "Excessive": 1, "Warning": 0, "Watch": 0, "Good": 1, "Too little mail": 1}
+    counted |= {"Inactive": 0, "Suspended": 0, "Reinstated": 0}
+    assert shown(filled, "Customers by standing") == [counted]
 
 
 def test_suspended_customer_is_shown_so_with_what_it_is_judged(filled: Store) -> None:
