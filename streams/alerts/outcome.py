@@ -4,7 +4,7 @@ What made an alert change is found from the judgement before and this one, and o
 See docs/alerts.md for what each word promises.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -15,10 +15,12 @@ from schemas.alert import Acknowledgement, Cause, OperatorOverride
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
+from schemas.policy_metric import LISTED_METRICS
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.times import MINUTE_MS
 from streams.alerts.lifecycle import (
+    ACTED_ON,
     AlertState,
     Basis,
     SubjectRule,
@@ -133,6 +135,27 @@ class SubjectOutcome:
     def reasons(self) -> tuple[str, ...]:
         """The rules whose verdict is other than good."""
         return tuple(verdict.rule for verdict in self.judgement.verdicts if verdict.level != "good")
+
+
+def alarming(outcome: SubjectOutcome) -> Iterator[Verdict]:
+    """What newly reaches a level at which somebody may act."""
+    for each, verdict in outcome.transitions:
+        if RANK[each.level] >= ACTED_ON and RANK[each.level] > RANK[each.previous_level]:
+            yield verdict
+
+
+def alarms(outcome: SubjectOutcome) -> bool:
+    """Whether a customer newly reaches such a level."""
+    return any(True for _ in alarming(outcome))
+
+
+def alarmed_by_listings(outcomes: Iterable[SubjectOutcome]) -> set[str]:
+    """The customers who newly reach such a level because of what is listed."""
+    return {
+        outcome.subject.customer
+        for outcome in outcomes
+        if any(verdict.metric in LISTED_METRICS for verdict in alarming(outcome))
+    }
 
 
 def subject_outcome(

@@ -29,11 +29,13 @@ from schemas.topics import REPUTATION_HOLDS, REPUTATION_INCIDENTS
 from streams.alerts.describe import alert_events
 from streams.alerts.evidence import alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
-from streams.alerts.lifecycle import ACTED_ON, SubjectRule
+from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import (
     BatchContext,
     LastShown,
     SubjectOutcome,
+    alarmed_by_listings,
+    alarms,
     empty,
     may_be_released,
     subject_outcome,
@@ -42,6 +44,7 @@ from streams.alerts.outcome import (
 from streams.alerts.record import AlertRecorder, Lives, last_shown, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Standings, rows_of
+from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
 from streams.io.instrument import counter, gauge
 from streams.io.store import Store
@@ -129,7 +132,7 @@ class BatchJudge:
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
-        self._incidents = IncidentWatch(store, self._announce)
+        self._incidents, self._settling = IncidentWatch(store, self._announce), Settling(store)
         self._fresh_starts = FreshStartWatch(store)
         self._holds = HoldWatch(store, self._announce_holds)
         self._publish, self._acknowledged = publish, acknowledged
@@ -173,20 +176,24 @@ class BatchJudge:
             return BatchResult()
         found = self._decided(wanted, now_ms)
         changed: set[str] = set()
-        if any(map(_alarms, found.outcomes)):
+        later: dict[str, int] = {}
+        if any(map(alarms, found.outcomes)):
             # Is it they, or does it hit everybody? Then nobody is told.
             changed = self._left_out_anew(now_ms, alarmed=True)
             if changed:
                 found = self._decided(wanted, now_ms)
+            later = self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
+            if later:
+                found = self._decided([each for each in wanted if each not in later], now_ms)
         outcomes, lives = found.outcomes, found.lives
-        if self._holds.known or any(map(_alarms, outcomes)):
+        if self._holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
             outcomes, others = self._holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
             changed |= others
         evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms, lives.since)
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy, now_ms)
-        again = [*found.again, *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
+        again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
         again += self._standings.show(rows, now_ms, None if found.shown is NOT_ASKED else found.shown)
         if lives.decisions:
             # What was released stands by mail sent since, which the next judgement counts.
@@ -388,10 +395,3 @@ class BatchJudge:
             for outcome in outcomes
             for _, verdict in outcome.transitions
         }
-
-
-def _alarms(outcome: SubjectOutcome) -> bool:
-    """Whether a customer newly reaches a level at which somebody may act."""
-    return any(
-        RANK[each.level] >= ACTED_ON and RANK[each.level] > RANK[each.previous_level] for each, _ in outcome.transitions
-    )
