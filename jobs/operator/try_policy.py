@@ -6,11 +6,10 @@ import msgspec
 
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.scope import SUB_ACCOUNT
 from schemas.times import HOUR_S
 from streams.io.store import Store
 from streams.subjects.arrays import StreamKey
-from streams.what_if.backtest import not_replayed, transitions
+from streams.what_if.backtest import transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 from streams.what_if.history import Extent, Hourly
 
@@ -60,8 +59,7 @@ def try_policy(
         StoreError: the store failed.
     """
     extent = Extent.of((tried, in_force), since_ms, now_ms)
-    accounts = any(SUB_ACCOUNT in policy.scopes for policy in (tried, in_force))
-    hourly = Hourly(store, extent, feedback_loop, sub_accounts=accounts)
+    hourly = Hourly(store, extent, feedback_loop, policies=(tried, in_force))
     customers = hourly.customers()
     found: tuple[dict[StreamKey, tuple[LevelSpan, ...]], dict[StreamKey, tuple[LevelSpan, ...]]] = ({}, {})
     subjects = 0
@@ -79,7 +77,7 @@ def try_policy(
         tried=_side(tried, found[0]),
         in_force=_side(in_force, found[1]),
         differences=differences(*found),
-        not_replayed=tuple(not_replayed((tried, in_force))),
+        not_replayed=(),
     )
 
 

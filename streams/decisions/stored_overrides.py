@@ -1,7 +1,8 @@
 """Overrides and acknowledgements as the table `audit` has them: rows that were only ever added."""
 
 from collections.abc import Callable
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -52,11 +53,37 @@ def stored_overrides(store: Store, at_ms: int, customer: str = "") -> list[Store
         if action == ENDED:
             found.pop(name, None)
             continue
-        said = msgspec.json.decode(detail, type=OverrideDetail)
-        found[name] = StoredOverride(
-            id=name, customer=whose, by=who, why=why, since_ms=int(time_ms), **msgspec.structs.asdict(said)
-        )
+        found[name] = _stored(whose, name, who, why, detail, time_ms)
     return list(found.values())
+
+
+class PastOverride(NamedTuple):
+    """An override, and when (epoch ms) it was ended before its time; never is infinite."""
+
+    override: StoredOverride
+    ended_ms: float
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether it was in force at a moment (epoch ms)."""
+        return self.override.since_ms <= at_ms < min(self.override.until_ms, self.ended_ms)
+
+
+def override_history(store: Store, until_ms: int) -> dict[str, list[PastOverride]]:
+    """All overrides that were added by `until_ms` (epoch ms), ended ones too, by customer.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, PastOverride] = {}
+    for action, whose, name, who, why, detail, time_ms in _rows(store, until_ms, "", ADDED, ENDED):
+        if action == ADDED:
+            found[name] = PastOverride(_stored(whose, name, who, why, detail, time_ms), inf)
+        elif name in found:
+            found[name] = found[name]._replace(ended_ms=int(time_ms))
+    by_customer: dict[str, list[PastOverride]] = {}
+    for each in found.values():
+        by_customer.setdefault(each.override.customer, []).append(each)
+    return by_customer
 
 
 def acknowledged(store: Store, at_ms: int, customer: str) -> dict[str, Acknowledged]:
@@ -108,6 +135,13 @@ class OverrideWatch:
             return None
         self._reported = merged
         return merged
+
+
+def _stored(whose: str, name: str, who: str, why: str, detail: str, time_ms: int) -> StoredOverride:
+    said = msgspec.json.decode(detail, type=OverrideDetail)
+    return StoredOverride(
+        id=name, customer=whose, by=who, why=why, since_ms=int(time_ms), **msgspec.structs.asdict(said)
+    )
 
 
 def _rows(store: Store, at_ms: int, customer: str, *actions: str) -> list[tuple[Any, ...]]:

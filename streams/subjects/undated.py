@@ -91,7 +91,7 @@ def spread(counts: Counts, lengths_ms: Sequence[int], kept: int) -> Counts:
     longest = max(range(len(lengths_ms)), key=lengths_ms.__getitem__)
     anew = counts[..., longest, :][..., _BEFORE].any(axis=-1)
     for kind in KINDS:
-        undated, mail = counts[..., FIELD_INDEX[kind.undated]], _mail(counts, kind.mail)
+        undated, mail = counts[..., FIELD_INDEX[kind.undated]], mail_of(counts, kind.mail)
         all_undated, all_mail = undated[..., over], mail[..., over]
         if anew.any():
             all_undated[anew] = undated[anew][:, [longest]]
@@ -135,7 +135,8 @@ def outside_of(undated: Counts, mail: Counts, all_undated: Counts, all_mail: Cou
     return undated - np.minimum(undated, share)
 
 
-def _mail(counts: Counts, name: str) -> Counts:
+def mail_of(counts: Counts, name: str) -> Counts:
+    """The mail that outcomes are divided by: a field, or `finished`."""
     if name != "finished":
         found: Counts = counts[..., FIELD_INDEX[name]]
         return found

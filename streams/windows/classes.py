@@ -12,11 +12,13 @@ import numpy as np
 from schemas.event import StreamClass
 from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
-from streams.subjects.arrays import Counts, Subjects, Totals
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, Subjects, Totals
 from streams.subjects.fresh_starts import Since
 from streams.subjects.totals import CachedTotals, read_totals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
+#: Mail of before a fresh start makes nobody a sender of both.
+_JUDGED = [place for name, place in FIELD_INDEX.items() if name not in BEFORE]
 
 
 class ClassWindows:
@@ -90,7 +92,7 @@ def with_classes(found: Subjects, by_class: Mapping[str, Totals]) -> Subjects:
     several = {
         customer: parts
         for customer, parts in sorted(sums.items())
-        if len(parts) == len(by_class) and all(counts.any() for counts in parts.values())
+        if len(parts) == len(by_class) and all(counts[..., _JUDGED].any() for counts in parts.values())
     }
     if not several:
         return found
