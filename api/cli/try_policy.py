@@ -31,7 +31,7 @@ def try_file(settings: Settings, file: str, since: str, level: str, as_json: boo
     """Show whom a policy would have flagged or freed.
 
     Compared with the policy in force, and when. Nothing is changed. Both policies go through the stored history in
-    steps of an hour, as the monitor would have judged at each full hour. What `repmon override` holds is left out of
+    steps of an hour, as the monitor would have judged at each full hour. Overrides, fresh starts and incidents hold in
     both.
     """
     if level not in LEVELS[1:]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from jobs.operator.try_policy import Side, Trial
-from schemas.scope import STREAM_PREFIX
+from schemas.scope import CUSTOMER
 from schemas.times import utc_time
+from schemas.wording import shared_name
 from streams.what_if.compare import Difference, Kind, LevelSpan
 
 HEADINGS: dict[Kind, str] = {
@@ -43,11 +44,11 @@ def _side(side: Side) -> str:
 
 
 def _difference(found: Difference, trial: Trial) -> str:
-    stream = f" [{found.scope.removeprefix(STREAM_PREFIX)}]" if found.scope.startswith(STREAM_PREFIX) else ""
+    stream = f" [{found.scope.partition(':')[2]}]" if found.customer and found.scope != CUSTOMER else ""
     sides = [("in force", found.in_force), ("tried", found.tried)]
     said = [(name, _spans(spans, trial)) for name, spans in sides if spans]
     text = said[0][1] if len(said) == 1 else "; ".join(f"{name} {spans}" for name, spans in said)
-    return f"{found.customer}{stream}: {text}"
+    return f"{found.customer or shared_name(found.scope)}{stream}: {text}"
 
 
 def _spans(found: tuple[LevelSpan, ...], trial: Trial) -> str:

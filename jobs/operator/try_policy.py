@@ -1,17 +1,19 @@
 """What another policy would have done with the stored history. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from schemas.levels import Level
 from schemas.policy import Policy
+from schemas.scope import PLAN
 from schemas.times import HOUR_S
 from streams.io.store import Store
 from streams.subjects.arrays import StreamKey
 from streams.what_if.backtest import transitions
 from streams.what_if.compare import Difference, LevelSpan, differences, spans
 from streams.what_if.history import Extent, Hourly
+from streams.what_if.pools import PoolReplay
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +28,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """Both policies over the same hours, and whom they treat differently.
 
     Judged is at each full hour from `from_ms` to `to_ms` (epoch ms, UTC). Flagged is who stands at `level` or worse.
-    `not_replayed` says what of the policies is judged otherwise than by the monitor, or not at all.
+    What small customers have together is among the differences, without a customer. `not_replayed` says what of the
+    past is not known, so that what is known now stands for it.
     """
 
     from_ms: int
@@ -67,6 +70,9 @@ def try_policy(
         subjects += len(history.customers)
         for into, said in zip(found, transitions(history, (tried, in_force)), strict=True):
             into.update(spans(said, level))
+    replay = PoolReplay(store, extent, (tried, in_force), feedback_loop)
+    for into, said in zip(found, replay.transitions(), strict=True):
+        into.update(spans(said, level))
     return Trial(
         from_ms=(extent.start_s + extent.first * HOUR_S) * 1000,
         to_ms=extent.end_s * 1000,
@@ -77,8 +83,18 @@ def try_policy(
         tried=_side(tried, found[0]),
         in_force=_side(in_force, found[1]),
         differences=differences(*found),
-        not_replayed=(),
+        not_replayed=tuple(_not_known((tried, in_force))),
     )
+
+
+def _not_known(policies: Sequence[Policy]) -> Iterator[str]:
+    rules = dict.fromkeys(
+        rule.name for policy in policies for rule in policy.rules if rule.metric == "attributed_listing"
+    )
+    for name in rules:
+        yield f"rule {name}: listings are attributed by the causes that are stored now"
+    if any(PLAN in policy.scopes for policy in policies):
+        yield "the customers of a plan are those of today"
 
 
 def _side(policy: Policy, found: dict[StreamKey, tuple[LevelSpan, ...]]) -> Side:

@@ -105,7 +105,8 @@ def _days_before(volumes: Counts, hour: int) -> Counts:
 class Life:
     """One subject under the one rule of a policy, at steps with times (epoch ms) and counts (step, window, field).
 
-    `usual` says what is usual at a step. `overrides` and `cuts` are what people decided of the customer.
+    `usual` says what is usual at a step. `overrides` and `cuts` are what people decided of the customer. `other` are other
+    counts of the same subject: the worse of the two verdicts is the verdict.
     """
 
     customer: str
@@ -116,6 +117,7 @@ class Life:
     usual: Callable[[int], VolumeBaseline | None] | None = None
     overrides: Sequence[PastOverride] = ()
     cuts: Sequence[Cut] = ()
+    other: Counts | None = None
 
     def replay(self, watched: Sequence[int] | None) -> Iterator[Transition]:
         """What happens to its alert.
@@ -124,7 +126,7 @@ class Life:
         Without `watched` all are.
         """
         (rule,) = self.alone.rules
-        every = watched is None or rule.metric not in RATES - USE
+        every = watched is None or self.other is not None or rule.metric not in RATES - USE
         looked_at: dict[Level, Sequence[int]] = {"good": range(len(self.times_ms)) if watched is None else watched}
         state: AlertState | None = None
         at = 0
@@ -145,7 +147,10 @@ class Life:
         (rule,), now_ms = self.alone.rules, self.times_ms[at]
         held = [each.override for each in self.overrides if each.holds(now_ms)]
         policy = with_stored(self.alone, held, now_ms) if held else self.alone
-        verdict = judge(self._subject(rule, at), policy, now_ms).verdicts[0]
+        verdict = judge(self._subject(rule, self.counts, at), policy, now_ms).verdicts[0]
+        if self.other is not None:
+            another = judge(self._subject(rule, self.other, at), policy, now_ms).verdicts[0]
+            verdict = max(verdict, another, key=lambda each: (RANK[each.level], RANK[each.holding_level]))
         if not self.overrides and not self.cuts:
             whose = self.customer, self.scope
             state, said = step(state, verdict, now_ms, rule.hold_ms, *whose, cool_down_ms=rule.cool_down_ms)
@@ -162,10 +167,10 @@ class Life:
         )
         return advance_alert(state, verdict, rule, context, (self.customer, self.scope), {})
 
-    def _subject(self, rule: Rule, at: int) -> SubjectCounts:
+    def _subject(self, rule: Rule, counts: Counts, at: int) -> SubjectCounts:
         windows = {
             name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
-            for name, row in zip(rule.reads, self.counts[at].tolist(), strict=True)
+            for name, row in zip(rule.reads, counts[at].tolist(), strict=True)
         }
         return SubjectCounts(
             customer=self.customer,

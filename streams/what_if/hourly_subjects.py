@@ -10,13 +10,14 @@ import numpy as np
 from schemas.counts import FINISHED
 from schemas.policy import Policy
 from schemas.policy_metric import SPIKE, window_ms
-from schemas.scope import CLASS_PREFIX
+from schemas.scope import CLASS_PREFIX, SHARED
 from schemas.times import HOUR_MS, HOUR_S
 from streams.judge.spikes import FIRST_H
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Layout, StreamKey
 from streams.subjects.totals import OF_FBL
 from streams.what_if.each_rule import lengths_of
+from streams.windows.pool_queries import HISTORY
 
 #: The measures that rates are made of.
 MEASURED = (*FINISHED, "unsubscribed", "undated_hard", "undated_block", "undated_unsubscribed")
@@ -42,6 +43,8 @@ class Extent:
         )
         if any(rule.metric == SPIKE for policy in policies for rule in policy.rules):
             longest = max(longest, FIRST_H)
+        if any(kind in policy.scopes for policy in policies for kind in SHARED):
+            longest = max(longest, window_ms(HISTORY) // HOUR_MS)
         end = now_ms // 1000 // HOUR_S * HOUR_S
         begin = min(-(-since_ms // 1000 // HOUR_S) * HOUR_S, end)
         start = max(0, begin - longest * HOUR_S)

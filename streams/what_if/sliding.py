@@ -34,7 +34,8 @@ def windows_of(history: History, place: int, rule: Rule, lengths_ms: Sequence[in
             if window_ms(window) < HOUR_MS:
                 found[:, column] = totals.tail(window)
     if totals.cuts and len(every) > len(own):
-        found[:, -1, _BEFORE] = totals.before(-(-every[-1] // HOUR_MS))
+        longest = max(range(len(every)), key=every.__getitem__)
+        found[:, longest, _BEFORE] = totals.before(-(-every[longest] // HOUR_MS))
     found = undated.spread(found, every, len(own))
     for name in ("sent", "exposed"):  # as in `windows`: the delivery of a late bounce may lie before the window
         np.maximum(found[..., FIELD_INDEX[name]], 0, out=found[..., FIELD_INDEX[name]])

@@ -95,8 +95,8 @@ class History:
     than an hour, those of the last so many minutes of each hour, of customers for whom they may matter; None where they
     were not read, and the hour stands for them. `seen` are the rows of each subject in each hour: who has none in any
     window is not judged, and None says that all are. `cuts` are the fresh starts of customers, oldest first,
-    `overrides` what operators decided, `unwanted` and `domains` what acceptable use is judged by, `fleet` what the whole
-    fleet sent.
+    `overrides` what operators decided, `unwanted` and `domains` what acceptable use is judged by, `fleet` what the
+    whole fleet sent.
     """
 
     customers: Sequence[str]

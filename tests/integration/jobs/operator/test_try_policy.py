@@ -178,11 +178,12 @@ def test_same_policy_judges_nobody_otherwise(ground: Ground) -> None:
     assert list(lines(same))[-1] == "nobody is judged otherwise"
 
 
-def test_what_is_not_replayed_is_said(ground: Ground) -> None:
-    pools = msgspec.structs.replace(POLICY, scopes=("customer", "pool"))
-    assert list(lines(tried(ground, pools)))[2:4] == [
-        "rule failure_burn: its windows of less than an hour are judged as the hour",
-        "small customers of a pool are not replayed together",
+def test_what_is_not_known_of_the_past_is_said(ground: Ground) -> None:
+    attributed = Rule(name="caused", metric="attributed_listing", windows=("24h",), levels=Levels(watch=1))
+    plans = msgspec.structs.replace(POLICY, rules=(*POLICY.rules, attributed), scopes=("customer", "plan"))
+    assert list(lines(tried(ground, plans)))[2:4] == [
+        "rule caused: listings are attributed by the causes that are stored now",
+        "the customers of a plan are those of today",
     ]
     only = msgspec.structs.replace(POLICY, rules=POLICY.rules[:2], scopes=("customer", "stream"))
     assert try_policy(ground.store, only, only, LOOP, NOW_MS - DAY * 1000, NOW_MS).not_replayed == ()
