@@ -105,8 +105,8 @@ def _days_before(volumes: Counts, hour: int) -> Counts:
 class Life:
     """One subject under the one rule of a policy, at steps with times (epoch ms) and counts (step, window, field).
 
-    `usual` says what is usual at a step. `overrides` and `cuts` are what people decided of the customer. `other` are other
-    counts of the same subject: the worse of the two verdicts is the verdict.
+    `usual` says what is usual at a step. `overrides` and `cuts` are what people decided of the customer. `other` are
+    other counts of the same subject: the worse of the two verdicts is the verdict.
     """
 
     customer: str

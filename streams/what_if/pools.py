@@ -126,7 +126,8 @@ class _Together:
     @classmethod
     def nothing(cls, shape: tuple[int, int]) -> "_Together":
         """Of nobody."""
-        return cls(*(np.zeros(shape, np.int64) for _ in range(4)), np.full(shape, np.iinfo(np.int64).max))
+        top, bottom, members, most = np.zeros((4, *shape), np.int64)
+        return cls(top, bottom, members, most, np.full(shape, np.iinfo(np.int64).max))
 
     def add(self, place: int, top: Counts, bottom: Counts, counts: NDArray[np.bool_]) -> None:
         """Add one customer, at the steps at which it counts."""
@@ -165,9 +166,8 @@ class _Sums:
         if not kept:
             return
         owners = [row_of[shared.cells[row][0]] for row in kept]
-        known = {
-            length: self._known(whole, length) for length in {each.history_h for each in self._policies} if not tail
-        }
+        lengths = {each.history_h for each in self._policies if not tail}
+        known = {length: self._known(whole, length) for length in lengths}
         for (place, window), small in self._small.items():
             if tail != (window if window_ms(window) < HOUR_MS else ""):
                 continue
