@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
-from schemas.times import UNIT_MS
+from schemas.times import DAY_S, UNIT_MS
 
 #: Counts are kept this long (clickhouse/0001_counts.sql); a longer window would be short of counts.
 LONGEST_MS = 400 * UNIT_MS["d"]
@@ -43,6 +43,8 @@ LISTED_METRICS: frozenset[Metric] = COUNTED - {NEW_FROM} | {"exposure"}
 OF_POOLS: frozenset[Metric] = frozenset({"exposure", "critical_listing", "listing_count", "listed_hours"})
 #: What is read only where a rule asks for it (`streams.windows.acceptable_use`), and is not replayed.
 USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM})
+#: A From domain is new if it was not used for so long before the window.
+NEW_AFTER_S = 60 * DAY_S
 #: The mail from which on a new From domain counts, where a rule does not say.
 DEFAULT_LEAST_MAIL = 100
 #: Those of which a rule may say which weights of lists count, and what counts where it does not.

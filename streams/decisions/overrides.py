@@ -5,7 +5,7 @@ its version.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -41,6 +41,17 @@ class StoredOverride(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     why: str
     since_ms: int
+
+
+class PastOverride(NamedTuple):
+    """An override, and when (epoch ms) it was ended before its time; never is infinite."""
+
+    override: StoredOverride
+    ended_ms: float
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether it was in force at a moment (epoch ms)."""
+        return self.override.since_ms <= at_ms < min(self.override.until_ms, self.ended_ms)
 
 
 class Decided(Override, frozen=True, kw_only=True):

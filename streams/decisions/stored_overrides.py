@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from schemas.policy import Policy
 from streams.decisions.customers import last_change_us, plans
-from streams.decisions.overrides import Cap, StoredOverride, for_plans, with_stored
+from streams.decisions.overrides import Cap, PastOverride, StoredOverride, for_plans, with_stored
 from streams.io.store import Store
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
@@ -55,17 +55,6 @@ def stored_overrides(store: Store, at_ms: int, customer: str = "") -> list[Store
             continue
         found[name] = _stored(whose, name, who, why, detail, time_ms)
     return list(found.values())
-
-
-class PastOverride(NamedTuple):
-    """An override, and when (epoch ms) it was ended before its time; never is infinite."""
-
-    override: StoredOverride
-    ended_ms: float
-
-    def holds(self, at_ms: int) -> bool:
-        """Whether it was in force at a moment (epoch ms)."""
-        return self.override.since_ms <= at_ms < min(self.override.until_ms, self.ended_ms)
 
 
 def override_history(store: Store, until_ms: int) -> dict[str, list[PastOverride]]:

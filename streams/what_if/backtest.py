@@ -24,8 +24,7 @@ from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
 from streams.alerts.lifecycle import AlertState, Basis, Transition, step
 from streams.alerts.outcome import JudgementContext, advance_alert, override_key
-from streams.decisions.overrides import operators, with_stored
-from streams.decisions.stored_overrides import PastOverride
+from streams.decisions.overrides import PastOverride, operators, with_stored
 from streams.judge.certainty import bar_of, reach
 from streams.judge.fleet import AS_USUAL
 from streams.judge.screen import finished, measured

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from schemas.policy_metric import NEW_FROM, Metric
+from schemas.policy_metric import NEW_AFTER_S, NEW_FROM, Metric
 from schemas.times import HOUR_S
 from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
 from streams.subjects.arrays import Counts
 from streams.what_if.timeline import DomainUse, UnwantedMail
-from streams.windows.acceptable_use import NEW_AFTER_S, UNREGISTERED
+from streams.windows.acceptable_use import UNREGISTERED
 
 GATEWAY = f"""
 SELECT customer, stream, toUInt32(toStartOfHour(bucket)) AS hour, toInt64(sum({SENT_MAIL}))

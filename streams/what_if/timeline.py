@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.listing import Weight
 from schemas.times import HOUR_S
-from streams.decisions.stored_overrides import PastOverride
+from streams.decisions.overrides import PastOverride
 from streams.judge.fleet import FleetVolume
 from streams.subjects.arrays import Counts
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.policy_metric import NEW_FROM, window_ms
+from schemas.policy_metric import NEW_AFTER_S, NEW_FROM, window_ms
 from schemas.policy_rule import Rule
 from streams.subjects.arrays import FIELD_INDEX, Counts
 from streams.subjects.scopes import scopes_of
 from streams.what_if.listed import since_at
 from streams.what_if.timeline import DomainUse, History, Steps
-from streams.windows.acceptable_use import NEW_AFTER_S
 
 
 def add_use(found: Counts, history: History, place: int, rule: Rule, longest_s: int) -> None:

@@ -14,17 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from schemas.policy_metric import Metric
-from schemas.times import DAY_S, FOREVER_S
+from schemas.policy_metric import NEW_AFTER_S, Metric
+from schemas.times import FOREVER_S
 from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Totals
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
 from streams.subjects.totals import begin, longest_first, sums
-
-#: Mail from before is looked for so far back.
-NEW_AFTER_S = 60 * DAY_S
 
 UNWANTED = """
 SELECT customer, stream,
