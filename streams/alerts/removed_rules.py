@@ -67,6 +67,8 @@ def _event(last: AlertEvent, transition: Transition, policy: Policy) -> AlertEve
         cause=transition.cause,
         acknowledged=None,
         override=transition.override,
+        held=transition.held,
+        decided=transition.decided,
     )
     return AlertEvent(
         id=transition.id,

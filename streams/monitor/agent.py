@@ -54,6 +54,8 @@ FRESH_STARTS_S = 2.0
 CAUSES_S = 5.0
 #: How often it is looked for incidents while nobody alarms, if that takes little of the time: one part of so many.
 INCIDENTS_S, INCIDENTS_PART = 10.0, 20
+#: How often it is looked for holds that other monitors began.
+HOLDS_S = 2.0
 
 T = TypeVar("T")
 
@@ -97,7 +99,14 @@ class Monitor:
     async def start(self) -> None:
         """Join the group and begin to judge. Returns once the app runs."""
         await self.app.maybe_start()
-        timers = [self._partitions_watched, self._everybody, self._sweep, self._pools, self._incidents_watched]
+        timers = [
+            self._partitions_watched,
+            self._everybody,
+            self._sweep,
+            self._pools,
+            self._incidents_watched,
+            self._holds_watched,
+        ]
         timers.append(self._fresh_starts_watched)
         if self._newer_policy is not None:
             timers.append(self._policy_watched)
@@ -250,6 +259,14 @@ class Monitor:
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
             await asyncio.sleep(FRESH_STARTS_S)
+
+    async def _holds_watched(self) -> None:
+        """Who rose before so many did that another monitor began a hold is judged again."""
+        while True:
+            found = await self._asked(lambda: self._judge.holds.refresh(utc_now_ms()))
+            self._work.changed(filter(self._is_ours, found))
+            self._wake.set()
+            await asyncio.sleep(HOLDS_S)
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours

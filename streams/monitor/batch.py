@@ -134,7 +134,8 @@ class BatchJudge:
         self._recorder = AlertRecorder(store, publish, acknowledged)
         self._incidents, self._settling = IncidentWatch(store, self._announce), Settling(store)
         self._fresh_starts = FreshStartWatch(store)
-        self._holds = HoldWatch(store, self._announce_holds)
+        #: What is held of alerts; to be refreshed now and then.
+        self.holds = HoldWatch(store, self._announce_holds)
         self._publish, self._acknowledged = publish, acknowledged
         self.metrics = JudgingTotals()
         self.set_policy(policy)
@@ -179,16 +180,16 @@ class BatchJudge:
         later: dict[str, int] = {}
         if any(map(alarms, found.outcomes)):
             # Is it they, or does it hit everybody? Then nobody is told.
-            changed = self._left_out_anew(now_ms, alarmed=True)
+            changed = self.refresh_incidents(now_ms, alarmed=True)
             if changed:
                 found = self._decided(wanted, now_ms)
             later = self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
                 found = self._decided([each for each in wanted if each not in later], now_ms)
         outcomes, lives = found.outcomes, found.lives
-        if self._holds.known or any(map(alarms, outcomes)):
+        if self.holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
-            outcomes, others = self._holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
+            outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
             changed |= others
         evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms, lives.since)
         sent = self._record(outcomes, evidence, lives, now_ms)
@@ -204,18 +205,13 @@ class BatchJudge:
         self.metrics.last_batch_seconds = time.monotonic() - began
         return BatchResult(sent, again)
 
-    def refresh_incidents(self, now_ms: int) -> set[str]:
-        """Look for incidents, and for holds. Returns who is to be judged again: customers with mail that is left out
-        since, or not any more, and who belongs to a hold since.
+    def refresh_incidents(self, now_ms: int, *, alarmed: bool = False) -> set[str]:
+        """Look for incidents, in any case where somebody is `alarmed`. Returns who is to be judged again: customers
+        with mail that is left out since, or not any more.
 
         Raises:
             StoreError: the store failed; look again later.
         """
-        return self._holds.refresh(now_ms) | self._left_out_anew(now_ms)
-
-    def _left_out_anew(self, now_ms: int, *, alarmed: bool = False) -> set[str]:
-        """Look for incidents, in any case where somebody is `alarmed`; who has mail that is left out since, or not any
-        more."""
         changed = self._incidents.refresh(now_ms, alarmed=alarmed)
         self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
         if not changed:

@@ -55,7 +55,7 @@ class Fleet:
         now_ms = NOW_MS + int(minute * MINUTE_MS)
         for name, monitor in self.monitors.items():
             if not customers:
-                monitor.refresh_incidents(now_ms)
+                monitor.holds.refresh(now_ms)
             mine = [each for each in customers or self.ours[name] if each in self.ours[name]]
             monitor.judge_customers(mine, now_ms)
 
