@@ -3,7 +3,7 @@
 On Black Friday everybody sends four times as much for four days. So what is usual for a customer is scaled by what the
 fleet does: of all customers who send in an hour the median of
 
-    sent / the median of what the customer sent at this time of day, on those of the 28 days before on which it sent
+    sent / the median of what the customer sent at this time of day, on those of the 37 days before on which it sent
 
 Only days with mail are compared, so it does not matter that a newsletter goes out on Thursdays alone. A customer
 counts who sent at this time on `LEAST_TIMES` days, usually `LEAST_MAIL` recipients or more. The median of customers,

@@ -1,6 +1,6 @@
 """Unusual volume: an hour of a customer against its own hours at the same time of day. Pure.
 
-The last 60 minutes lie within two clock hours. On each of the 28 days before, as far back as there is mail, these two
+The last 60 minutes lie within two clock hours. On each of the 37 days before, as far back as there is mail, these two
 hours together are what the customer may have sent in any 60 minutes of that time of day. Of those days
 
     score = (volume - median) / max(1.4826 * MAD, sqrt(median), 0.2 * median, 1)
@@ -27,8 +27,11 @@ from schemas.counts import VolumeBaseline
 from schemas.policy_rule import Rule
 from streams.subjects.arrays import Counts
 
-DAYS = 28
-LEAST_DAYS = 7
+#: A monthly mailing lies up to 35 days back (from one first Tuesday to the next), by hours more or less; and the last
+#: day is left out.
+DAYS = 37
+#: Who was not seen for most of a month may send a monthly mailing of which nothing is known yet.
+LEAST_DAYS = 28
 DAY_H = 24
 #: Hours are read from so many before the running one, the first of the pair of `DAYS` ago, ...
 FIRST_H = DAYS * DAY_H + 1

@@ -10,7 +10,7 @@ from streams.subjects.arrays import Counts
 
 DAY_MIN = 1_440
 #: History before the season begins, and days from then on.
-BEFORE, AFTER = 29, 6
+BEFORE, AFTER = 38, 6
 DAYS = BEFORE + AFTER
 
 

@@ -297,8 +297,8 @@ def test_law_nothing_that_judging_volumes_every_hour_says_is_missed(seed: int, v
 
 def test_spike_resolves_within_the_day_although_the_volume_stays() -> None:
     steady, much = {"delivered": 100}, {"delivered": 5_000}
-    (found,) = transitions(history(hourly(*[steady] * 240, *[much] * 60), first=200), [SPIKING])
-    assert reported(found) == [(241, "opened", "warning"), (265, "resolved", "good")]
+    (found,) = transitions(history(hourly(*[steady] * 680, *[much] * 60), first=640), [SPIKING])
+    assert reported(found) == [(681, "opened", "warning"), (705, "resolved", "good")]
 
 
 def said(kind: str, level: Level, hour: int, rule_name: str = "failure", customer: str = "acme") -> Transition:
