@@ -194,7 +194,7 @@ def rows_of(
         standings=["insufficient_volume" if each else "good" for each in screened.insufficient_volume.tolist()]
         + [each.standing for each in silent],
         reasons=[()] * len(subjects) + [outcome.reasons for outcome in silent],
-        numbers=np.concatenate((shown_numbers(subjects, policy), nothing_shown(len(silent)))),
+        numbers=np.concatenate((shown_numbers(subjects, policy, screened), nothing_shown(len(silent)))),
         unobservable=unobservable,
         silent=[*_silent(subjects, policy), *range(len(subjects), len(subjects) + len(silent))],
         silent_from_ms=begin(window_ms(policy.inactive_window), now_ms) * 1000,
@@ -224,11 +224,11 @@ def nothing_shown(count: int) -> NDArray[np.float64]:
     return numbers
 
 
-def shown_numbers(subjects: Subjects, policy: Policy) -> NDArray[np.float64]:
+def shown_numbers(subjects: Subjects, policy: Policy, screened: Screened) -> NDArray[np.float64]:
     """What a table shows: finished recipients, then complaint, failure, block and exposure rate, over 24 h; scores; and
     of how many deliveries complaints could come."""
     numbers = nothing_shown(len(subjects))
-    numbers[:, _SCORES] = scores(subjects, policy)
+    numbers[:, _SCORES] = scores(subjects, policy, screened)
     longest = max((rule.longest for rule in policy.rules if rule.metric == "complaint"), key=window_ms, default="")
     if longest in subjects.windows:
         over = subjects.counts[:, subjects.windows.index(longest)]

@@ -22,7 +22,7 @@ from schemas.policy_metric import COUNTED, Metric, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
 from streams.judge.certainty import about_lower, bar_of, reach
-from streams.judge.screen import measured, screen
+from streams.judge.screen import Screened, measured, screen
 from streams.subjects.arrays import FIELDS, Subjects
 
 #: The score at the threshold of each level, and the best.
@@ -52,8 +52,9 @@ JUST_ABOVE = 1e-6
 Scores = NDArray[np.float64]
 
 
-def scores(subjects: Subjects, policy: Policy) -> Scores:
+def scores(subjects: Subjects, policy: Policy, screened: Screened | None = None) -> Scores:
     """Whole numbers from 0 to 100, a row a subject and a column for each of `SCORES`; nan where there is none.
+    `screened` is what `screen` says of them, where that is known already.
 
     There is none where no rule of a component has enough mail in any window, or where too little of it is observable;
     in the overall score of who has any that counts as little as is shown. That nothing is listed counts only where
@@ -62,7 +63,7 @@ def scores(subjects: Subjects, policy: Policy) -> Scores:
     found = np.full((len(subjects), len(SCORES)), np.nan)
     unproven = np.full(len(subjects), np.nan)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
-    screened = screen(subjects, policy)
+    screened = screened or screen(subjects, policy)
     for rule in policy.rules:
         if rule.metric in COMPONENT_OF and not rule.mail_to:
             column = SCORES.index(COMPONENT_OF[rule.metric])
@@ -70,8 +71,10 @@ def scores(subjects: Subjects, policy: Policy) -> Scores:
             if rule.metric in SHOWN_BY_MAIL:
                 hidden = screened.unobservable.get(rule.name, np.zeros(len(subjects), np.bool_))
                 said[hidden] = np.nan
-                least = _shown(rule, subjects, policy, place_of, hidden)
-                unproven = np.where(np.isnan(said), np.fmin(unproven, least), unproven)
+                missing = np.isnan(said)
+                if missing.any():
+                    least = _shown(rule, subjects, policy, place_of, hidden)
+                    unproven = np.where(missing, np.fmin(unproven, least), unproven)
             found[:, column] = np.fmin(found[:, column], said)
     classes = [row for row, scope in enumerate(subjects.scopes) if scope.startswith(CLASS_PREFIX)]
     found[classes, SCORES.index("blacklisting")] = np.nan
