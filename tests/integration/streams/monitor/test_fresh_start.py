@@ -1,6 +1,7 @@
 """A customer that is given a fresh start: its alerts end at once, and what it sends from then on is judged alone."""
 
 import asyncio
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,7 @@ def test_good_standing_suspended_and_reinstated_are_told_apart(ground: Ground) -
     assert shown(NOW_MS + 20 * MINUTE_MS) == ("critical", "critical", since, "good")
     late_ms = NOW_MS + 31 * DAY * 1000
     shown(late_ms - 5 * HOUR_MS)  # from there on it holds for a while
-    assert shown(late_ms)[:3] == ("insufficient_volume", "insufficient_volume", "None")
+    assert shown(late_ms)[:3] == ("inactive", "inactive", "None")
 
 
 @pytest.mark.usefixtures("standing_clock")
@@ -205,3 +206,51 @@ def test_running_monitor_learns_of_it_and_judges_at_once(embedded_kafka: Kafka, 
     asyncio.run(run(POLICY))
     ((causes,),) = store.rows("SELECT groupUniqArray(cause) FROM alerts WHERE kind = 'resolved'")
     assert causes == ["fresh-start"]
+
+
+#: Who never sent in any window.
+NOT_YET = "insufficient_volume"
+SCENARIOS = tomllib.loads(Path(__file__).with_name("fresh_starts.toml").read_text(encoding="utf-8"))["scenario"]
+
+
+@pytest.mark.usefixtures("standing_clock")
+def test_scenarios(ground: Ground) -> None:
+    """All of them at once, each by a customer of its own; a fleet of a dozen has no incidents."""
+    begin = NOW // HOUR * HOUR
+    judge = ground.judge(long_windows_every_s=0)
+    names = [f"customer {number}" for number in range(len(SCENARIOS))]
+
+    def come(first: int, last: int) -> None:
+        store_mail(
+            ground.store,
+            [
+                Mail(
+                    begin + mail["hour"] * HOUR + mail.get("minute", 20) * MINUTE,
+                    name,
+                    ip=f"192.0.2.{number}",
+                    pool=name,
+                    domain=f"{number}.example",
+                    **{key: value for key, value in mail.items() if key not in ("hour", "minute", "came")},
+                )
+                for number, (name, scenario) in enumerate(zip(names, SCENARIOS, strict=True))
+                for mail in scenario["mail"]
+                if first <= mail.get("came", mail["hour"]) < last
+            ],
+        )
+
+    come(-2_000, 0)
+    judge.judge_customers(names, begin * 1000)
+    before = {name: ground.shown()[name][0] for name in names if name in ground.shown()}
+    for name in names:
+        give_fresh_start(ground.store, name, by="Ida", why="list mended", now_ms=begin * 1000)
+    stood: dict[str, dict[str, str]] = {name: {} for name in names}
+    for hour in range(31):
+        come(hour - 1, hour)
+        judge.judge_customers(names, (begin + hour * HOUR) * 1000)
+        shown = ground.shown()
+        for name in names:
+            stood[name][str(hour)] = shown.get(name, (NOT_YET, 0, 0))[0]
+    for name, scenario in zip(names, SCENARIOS, strict=True):
+        assert before.get(name, NOT_YET) == scenario["before"], scenario["name"]
+        found = {hour: stood[name][hour] for hour in scenario["after"]}
+        assert found == scenario["after"], scenario["name"]

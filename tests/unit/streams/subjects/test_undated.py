@@ -11,8 +11,8 @@ from schemas.counts import WindowCounts
 from schemas.policy_metric import window_ms
 from schemas.times import DAY_MS, HOUR_MS
 from streams.judge.screen import finished
-from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts
-from streams.subjects.undated import KINDS, longer, spread, to_read
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Counts
+from streams.subjects.undated import KINDS, longer, mail_of, spread, to_read
 
 WINDOWS = ("1h", "24h", "7d", "15d", "30d")
 LENGTHS = list(to_read({name: window_ms(name) for name in WINDOWS}).values())
@@ -119,3 +119,25 @@ def test_nothing_is_lost_and_no_denominator_changes(given: list[dict[str, int]])
 def test_counts_without_undated_outcomes_stay_as_they_are(kind: Any) -> None:
     plain = windows(*[{kind.fields[0]: 7, "delivered": 3}] * len(LENGTHS))
     assert (spread(plain, LENGTHS, 3) == plain[:, :3]).all()
+
+
+@given(st.integers(0, 2**32), st.integers(0, 10**6))
+def test_law_after_a_fresh_start_no_more_counts_than_is_likely_of_mail_since(seed: int, before: int) -> None:
+    """And the more was sent before, the less counts; without any, all that counts for the longest window does."""
+    chance = np.random.default_rng(seed)
+    counts = np.zeros((2, len(LENGTHS), len(FIELDS)), np.int64)
+    for name in ("delivered", "fbl_delivered", "hard", "late_hard", "undated_hard", "expired", "undated_expired"):
+        counts[..., FIELD_INDEX[name]] = np.cumsum(chance.integers(0, 400, counts.shape[:2]), axis=1)
+    counts[1] = counts[0]
+    for name in BEFORE:
+        counts[1, -1, FIELD_INDEX[name]] = before
+    alone, anew = spread(counts, LENGTHS, len(WINDOWS))
+    for kind in KINDS:
+        mail = mail_of(counts[1], kind.mail)
+        came = counts[1, :, FIELD_INDEX[kind.undated]]
+        likely = came[-1] * np.maximum(mail[:-1], 0) // np.maximum(mail[-1] + before, 1)
+        kept = anew[:, FIELD_INDEX[kind.undated]]
+        assert (kept <= np.minimum(came[:-1], likely)).all() or not before
+        assert (kept + anew[:, FIELD_INDEX[kind.outside]] == came[:-1]).all()
+    if not before:
+        assert (alone == anew).all()
