@@ -6,7 +6,7 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any
@@ -154,10 +154,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     @property
     def inactive_window(self) -> Window:
         """The `inactive_after`; not given, the window that is a day, or else the shortest longer one."""
-        if self.inactive_after is not UNSET:
-            return self.inactive_after
-        long = [window for window in self.windows if window_ms(window) >= UNIT_MS["d"]]
-        return min(long, key=window_ms) if long else max(self.windows, key=window_ms)
+        return _day_of(self.windows) if self.inactive_after is UNSET else self.inactive_after
 
     @property
     def spikes_from(self) -> int | None:
@@ -195,6 +192,10 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         Comments, layout and written-out defaults do not change it.
         """
         plain = self if self.brake is UNSET or self.brake != Brake() else msgspec.structs.replace(self, brake=UNSET)
+        if self.min_observable == DEFAULT_MIN_OBSERVABLE:
+            plain = msgspec.structs.replace(plain, min_observable=UNSET)
+        if self.inactive_after is not UNSET and self.inactive_after == _day_of(self.windows):
+            plain = msgspec.structs.replace(plain, inactive_after=UNSET)
         content = msgspec.json.encode(plain, order="deterministic")
         digest = blake2b(content, digest_size=6).hexdigest()
         return f"{self.name}@{digest}" if self.name else digest
@@ -238,6 +239,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             return ()
         stream = scope.removeprefix(STREAM_PREFIX) if scope.startswith(STREAM_PREFIX) else ""
         return tuple(each for each in overrides if each.stream in ("", stream) and now_ms < each.until_ms)
+
+
+def _day_of(windows: Sequence[Window]) -> Window:
+    """The window that is a day, or else the shortest longer one, or the longest."""
+    long = [window for window in windows if window_ms(window) >= UNIT_MS["d"]]
+    return min(long, key=window_ms) if long else max(windows, key=window_ms)
 
 
 def default_file() -> "Path":

@@ -13,6 +13,8 @@ from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from schemas.wording import percent
 
+#: What holds where a field is not given.
+IN_FORCE = {"brake": "braking", "min_observable": "least_observable", "inactive_after": "inactive_window"}
 #: What a policy says in addition to its rules and overrides.
 FIELDS = tuple(name for name in Policy.__struct_fields__ if name not in ("rules", "overrides"))
 
@@ -35,7 +37,7 @@ def described(policy: Policy) -> Iterator[str]:
 def differences(before: Policy, after: Policy) -> Iterator[str]:
     """What changes from one policy to another, rule by rule; nothing where both say the same."""
     for field in FIELDS:
-        old, new = (policy.braking if field == "brake" else getattr(policy, field) for policy in (before, after))
+        old, new = (getattr(policy, IN_FORCE.get(field, field)) for policy in (before, after))
         if old != new:
             yield f"{field}: {_value(old)} -> {_value(new)}"
     metrics = {rule.name: rule.metric for rule in (*before.rules, *after.rules)}

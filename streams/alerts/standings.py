@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from schemas.counts import SEEN_OF
 from schemas.policy import Policy
 from schemas.policy_metric import Metric, window_ms
+from schemas.standing import stored_standing
 from schemas.times import utc_time
 from streams.alerts.last_mail import last_mail, silent_in
 from streams.alerts.outcome import LastShown, SubjectOutcome
@@ -27,6 +28,17 @@ from streams.judge.score import SCORES, scores
 from streams.judge.screen import Screened, finished, measured
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Subjects
 from streams.subjects.totals import begin
+
+#: Rows of who was not judged since the mail left the longest window: no monitor ran, or it was an older one.
+LEFT_BEHIND = f"""
+SELECT customer, scope
+FROM standings FINAL
+WHERE toUnixTimestamp64Milli(inactive_since) = 0 AND standings.updated < fromUnixTimestamp64Milli({{before:Int64}})
+    AND {stored_standing("standings.standing")} IN ('good', 'insufficient_volume')
+    AND splitByChar(':', scope)[1] IN {{scopes:Array(String)}}
+ORDER BY customer, scope LIMIT {{most:UInt32}}
+"""  # noqa: S608 - made of texts of this project only
+MOST_LEFT_BEHIND = 10_000
 
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
@@ -128,6 +140,30 @@ class Standings:
             for key in list(known)[: max(0, len(known) - self._most)]:
                 del known[key]
         return owed
+
+    def age(self, policy: Policy, now_ms: int) -> None:
+        """Mark those as silent whom judging does not meet any more, since they have no mail in any window.
+
+        Raises:
+            StoreError: the store failed; the same are due again.
+        """
+        longest_ms = now_ms - max(map(window_ms, policy.windows))
+        asked = {"before": longest_ms, "scopes": list(policy.scopes), "most": MOST_LEFT_BEHIND}
+        left = [(str(customer), str(scope)) for customer, scope in self._store.rows(LEFT_BEHIND, asked)]
+        if not left:
+            return
+        last = last_mail(self._store, sorted({customer for customer, _ in left}), now_ms)
+        silent = [key for key in left if last.get(key, 0) < longest_ms]
+        rows = Rows(
+            subjects=silent,
+            standings=["insufficient_volume"] * len(silent),
+            reasons=[()] * len(silent),
+            numbers=nothing_shown(len(silent)),
+        )
+        # When there was mail last is not known any more where its counts are gone.
+        marks: list[Marks] = [((), last.get(key) or longest_ms) for key in silent]
+        if silent:
+            self._write(rows, _Writing(list(range(len(silent))), [now_ms] * len(silent)), marks, now_ms)
 
     def forget(self) -> None:
         """Another monitor may have written since."""

@@ -308,7 +308,9 @@ class BatchJudge:
         return {str(customer) for (customer,) in self._store.rows(NOT_GOOD)}
 
     def everybody(self, now_ms: int) -> set[str]:
-        """Customers with mail in the longest window, or with an open alert that an override holds at good."""
+        """Customers with mail in the longest window, or with an open alert that an override holds at good. Who is no
+        more among them, and does not stand as silent, does so from now on."""
+        self._standings.age(self.policy, now_ms)
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
 

@@ -161,6 +161,11 @@ least_mail = 5""",
         burn_with("allowance = 0.003"),
         "rule complaint: period: missing, and complaint_burn needs one",
     ),
+    "silence of a window that is not counted": (
+        f'inactive_after = "12h"\n{RULE}',
+        "inactive_after: 12h is not among the policy's windows",
+    ),
+    "share above the whole": (f"min_observable = 1.5\n{RULE}", "min_observable: Expected `float` <= 1"),
     "period that is not counted": (
         burn_with('allowance = 0.003\nperiod = "31d"'),
         "rule complaint: period: 31d is not among the policy's windows",

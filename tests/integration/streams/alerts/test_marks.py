@@ -89,6 +89,26 @@ def test_when_mail_was_sent_last_is_asked_once(ground: Ground) -> None:
     assert sum(since > 0 for _, since in marks(ground).values()) == 40
 
 
+def test_silent_customers_whom_no_monitor_saw_fall_silent_are_marked(ground: Ground) -> None:
+    """None ran while the mail left the windows, or it was one of before there were marks."""
+    ground.put(Row(NOW - 40 * DAY, delivered=9_000), Row(NOW - 40 * DAY, delivered=9_000, stream="receipts"))
+    ground.put(Row(NOW, delivered=9_000, customer="active"))
+    ground.judge().judge_customers(["acme"], NOW_MS - 40 * DAY * 1000)
+    ground.judge().judge_customers(["active"], NOW_MS)
+    assert {since for _, since in marks(ground).values()} == {0}
+    counting = Counting(ground.store)
+    for _ in range(2):
+        assert ground.judge(counting).everybody(NOW_MS) == {"active"}
+    last = minute(NOW - 40 * DAY)
+    assert marks(ground) == {
+        ("acme", "customer"): ("insufficient_volume", last),
+        ("acme", "stream:news"): ("insufficient_volume", last),
+        ("acme", "stream:receipts"): ("insufficient_volume", last),
+        ("active", "customer"): ("good", 0),
+    }
+    assert counting.asked.count("INSERT INTO standings") == 1
+
+
 def test_what_is_hardly_seen_is_marked(ground: Ground) -> None:
     ground.put(Row(NOW, delivered=60_000, provider="gmail"), Row(NOW, delivered=500, provider="yahoo"))
     ground.put(Row(NOW, delivered=60_000, provider="yahoo", customer="proven"))

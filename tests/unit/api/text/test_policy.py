@@ -62,6 +62,12 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
         'min_volume = { "24h" = 10, "7d" = 2000 }',
         ["  rule complaint", "      min_volume: 1,000 -> 24h 10, 7d 2,000"],
     ),
+    "what must be observable, and when silence begins": (
+        'name = "ours"\n',
+        'name = "ours"\nmin_observable = 0.2\ninactive_after = "7d"\n',
+        ["min_observable: 0.05 -> 0.2", "inactive_after: 24h -> 7d"],
+    ),
+    "what holds anyhow": ('name = "ours"\n', 'name = "ours"\nmin_observable = 0.05\ninactive_after = "24h"\n', []),
     "another rule": (
         'name = "listed"',
         'name = "lists"',
