@@ -43,6 +43,8 @@ ENOUGH = 6.0
 LEAST_STRUCK = 3
 #: The share of the weight of all witnesses that the struck must have.
 SHARE = 1 / 3
+#: The share of the weight of those outside of a pool that may be for an incident by chance, where it is the pool's own.
+BY_CHANCE = 1 / 8
 #: Mail elsewhere tells from so many recipients on; a customer who fails there at half the rate or more is no witness.
 TELLING_ELSEWHERE = 20
 AS_BAD_ELSEWHERE = 0.5
@@ -179,10 +181,22 @@ def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enoug
 
 
 def _pool_alone(votes: Sequence[_Vote]) -> str | None:
-    """The pool (empty where none is known) that all who were struck share, while others send to the place unharmed."""
-    pools = {vote.account.pool for vote in votes if vote.weight >= STRUCK}
-    unharmed = sum(1 for vote in votes if vote.weight <= -STRUCK and vote.account.pool not in pools)
-    return pools.pop() if len(pools) == 1 and unharmed >= LEAST_STRUCK else None
+    """The pool (empty where none is known) that those who were struck share, while others send to the place unharmed.
+
+    One of the others may seem struck, with two failures of sixty by chance: together they must be seen to be spared.
+    """
+    struck: dict[str, float] = defaultdict(float)
+    for vote in votes:
+        if vote.weight >= STRUCK:
+            struck[vote.account.pool] += vote.weight
+    if not struck:
+        return None
+    pool = max(sorted(struck), key=struck.__getitem__)
+    others = [vote.weight for vote in votes if vote.account.pool != pool]
+    pro = sum(weight for weight in others if weight > 0)
+    contra = -sum(weight for weight in others if weight < 0)
+    unharmed = sum(weight <= -STRUCK for weight in others)
+    return pool if unharmed >= LEAST_STRUCK and pro <= BY_CHANCE * (pro + contra) else None
 
 
 def _customers(votes: Sequence[_Vote]) -> tuple[str, ...]:
