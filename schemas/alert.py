@@ -59,7 +59,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     `began` is when the mail that is complained of began (RFC 3339, UTC), as far as the window reaches: the minute or
     hour from which on the rate lies above the threshold by the most mail. `baseline` is null for what is no rate of
     counts, or where there was no mail before. `fleet_times` is of an hour of unusual volume: how many times its usual
-    the whole fleet sends, by which what is usual for the customer is scaled.
+    the whole fleet sends, by which what is usual for the customer is scaled. `observable` is of complaints: of which
+    part of the window's deliveries they could come (a ratio).
     """
 
     providers: tuple[Share, ...] = ()
@@ -73,6 +74,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None = None
     customers: tuple[Share, ...] = ()
     fleet_times: float | None = None
+    observable: float | None = None
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

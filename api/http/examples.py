@@ -55,6 +55,7 @@ STANDING: dict[str, Any] = {
                         "began": "2026-03-12T10:00:00Z",
                         "baseline": {"days": 30, "numerator": 120, "denominator": 200000},
                         "fleet_times": None,
+                        "observable": 0.5,
                     },
                     "held_since": None,
                 }

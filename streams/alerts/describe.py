@@ -89,9 +89,7 @@ def alert_event(
             threshold=verdict.threshold,
             policy_version=judgement.policy_version,
             explanation=explain(transition, verdict, judgement, policy, since_s),
-            evidence=evidence
-            if verdict.baseline is None
-            else msgspec.structs.replace(evidence, fleet_times=verdict.baseline.fleet),
+            evidence=_with_what_is_known(evidence, verdict, judgement.scope),
             cause=transition.cause,
             acknowledged=transition.acknowledged,
             override=transition.override,
@@ -99,6 +97,15 @@ def alert_event(
             decided=transition.decided,
         ),
     )
+
+
+def _with_what_is_known(evidence: Evidence, verdict: Verdict, scope: str) -> Evidence:
+    """The evidence, and what the verdict knows of the mail besides: what the fleet sends, what part is observable."""
+    if verdict.baseline is not None:
+        return msgspec.structs.replace(evidence, fleet_times=verdict.baseline.fleet)
+    if verdict.observed is not None and not _is_of_all_providers(scope):
+        return msgspec.structs.replace(evidence, observable=verdict.observed.share)
+    return evidence
 
 
 #: What the scopes begin with that are a part of a customer's mail.

@@ -51,6 +51,10 @@ class Evidence(BaseModel):
         default=None,
         description="Of an hour of unusual volume: how many times its usual the whole fleet sends.",
     )
+    observable: float | None = Field(
+        default=None,
+        description="Of complaints: the part of the window's deliveries of which any could come, from 0 to 1.",
+    )
 
 
 class OpenAlert(BaseModel):

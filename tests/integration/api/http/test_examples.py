@@ -58,7 +58,8 @@ def complaint_alert() -> AlertEvent:
     """As a monitor sends it for 60 complaints among 9,000 deliveries, at 11:00:07."""
     policy = load_policy()
     opened_ms = (NOON - HOUR + 7) * 1000
-    windows = {name: WindowCounts(fbl_complained=60, fbl_delivered=9_000) for name in policy.windows}
+    counts = WindowCounts(fbl_complained=60, fbl_delivered=9_000, delivered=18_000)
+    windows = dict.fromkeys(policy.windows, counts)
     judgement = judge(SubjectCounts(customer="acme", scope="customer", windows=windows), policy, opened_ms)
     verdict = next(each for each in judgement.verdicts if each.rule == "complaint")
     _, transition = step(None, verdict, opened_ms, 0, "acme", "customer")
