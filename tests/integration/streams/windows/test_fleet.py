@@ -49,7 +49,7 @@ def spikes(alerts: list[AlertEvent]) -> dict[str, AlertEvent]:
     return {alert.data.customer: alert for alert in reversed(alerts) if alert.data.metric == "volume_spike"}
 
 
-def test_four_times_the_mail_everywhere_warns_nearly_nobody_and_a_stolen_account_is_seen(ground: Ground) -> None:
+def test_sale_everywhere_warns_nearly_nobody_and_a_stolen_account_is_seen(ground: Ground) -> None:
     volumes = mail(CUSTOMERS, Season(), 1)
     three = (BEFORE + 1) * DAY_MIN + 180
     volumes[0, three : three + 30] += round(volumes[0, : BEFORE * DAY_MIN].mean() * 60)

@@ -179,7 +179,7 @@ def of_rate(failed: int, total: int, growth: list[int]) -> dict[str, WindowCount
 
 @given(RATES)
 @example((500, 0, [1, 1, 30, 1, 1], 2))
-def test_law_more_of_the_same_never_lowers_a_score_below_the_threshold_nor_raises_one_above_it(
+def test_law_more_of_the_same_moves_a_score_towards_its_true_rate(
     rate: tuple[int, int, list[int], int],
 ) -> None:
     total, failed, growth, times = rate
