@@ -27,6 +27,20 @@ MOST_ASKED = 2_000
 TRIED = (0.003, 0.01, 0.05, 0.1, 0.3, 0.8)
 LEAST_FAILING, LEAST_WEIGHT, LEAST_SHARE = 3, 2.5, 0.15
 
+OF_HOURS = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
+#: Of so many customers who alarm it is asked in which hours their mail failed, and so many hours are looked at.
+MOST_ALARMED, MOST_HOURS = 500, 8
+FAILING_HOURS = """
+SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour, sum(hard) + sum(block) + sum(expired) + sum(complained) AS failed
+FROM counts
+WHERE dimension = 'provider' AND customer IN {customers:Array(String)}
+    AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
+GROUP BY hour
+HAVING failed > 0
+ORDER BY failed DESC, hour DESC
+LIMIT {most:UInt8}
+"""
+
 _FAILED = "sum(hard) AS n_hard, sum(block) AS n_block, sum(expired) AS n_expired, sum(complained) AS n_complained"
 _TOTALS = f"toInt64({finished_sql('sum({})')}) AS n_finished, sum(delivered) AS n_delivered"
 _CELLS = f"""
@@ -45,6 +59,30 @@ WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UIn
 GROUP BY value
 """  # noqa: S608 - made of texts of this project only
 
+#: Of all mail of a customer.
+_ALL_MAIL = f"""
+    SELECT customer, '*' AS value, toStartOfHour(bucket) AS hour, {_FAILED}, {_TOTALS}
+    FROM counts
+    WHERE dimension = 'provider' AND {OF_HOURS}
+    GROUP BY customer, hour
+"""  # noqa: S608 - made of texts of this project only
+
+#: The provider-hours that may be candidates at all: here each customer weighs by its own rate, which no raised one
+#: exceeds, and those against it by no more than the lowest raised rate. It costs a part of what trying each rate costs.
+SUSPECTS = """
+SELECT value, toUnixTimestamp(hour)
+FROM
+(
+    {cells}
+    UNION ALL
+    {all_mail}
+)
+WHERE value != {{other:String}}
+GROUP BY value, hour
+HAVING {suspected}
+"""
+_SUSPECTED = """(countIf({pro} >= 1) >= {{failing:UInt8}} AND sum({pro}) >= {{least:Float64}}
+        AND sum({pro}) >= {{share:Float64}} * (sum({pro}) + sum({contra})))"""
 #: `detect`'s weights with the fleet's usual rate for everybody: where they are low, nothing would be found.
 CANDIDATES = """
 SELECT DISTINCT place, toUnixTimestamp(hour)
@@ -149,25 +187,61 @@ def read_usual(store: Store, until_s: int) -> dict[str, CellCounts]:
     return found | {EVERYWHERE: everywhere}
 
 
-def candidates(store: Store, since_s: int, until_s: int, usual: Mapping[str, CellCounts]) -> set[ProviderHour]:
-    """The provider-hours from `since_s` on and before `until_s` (epoch s) in which customers fail together, by a rough
-    look at all of them; `*` stands for all mail.
+def failing_hours(store: Store, customers: Collection[str], since_s: int) -> set[int]:
+    """The hours since `since_s` (epoch s) in which most of some customers' mail failed, latest among equals.
 
     Raises:
         StoreError: the store failed.
     """
-    where = "toStartOfHour(bucket) >= toDateTime({since:UInt32}) AND toStartOfHour(bucket) < toDateTime({until:UInt32})"
-    cells = _CELLS.format(where=where)
+    some = sorted(customers, key=_shuffled)[:MOST_ALARMED]
+    asked = {"customers": some, "since": max(0, since_s), "most": MOST_HOURS}
+    return {int(hour) for hour, _ in store.rows(FAILING_HOURS, asked)}
+
+
+def candidates(store: Store, hours: Collection[int], usual: Mapping[str, CellCounts]) -> set[ProviderHour]:
+    """The provider-hours of some hours (epoch s) in which customers fail together, by a rough look at all of them; `*`
+    stands for all mail.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    cells = _CELLS.format(where=OF_HOURS)
     names = sorted(usual)
     asked = {
-        **{"since": max(0, since_s), "until": until_s, "other": OTHER, "raised": list(TRIED)},
+        **{"hours": sorted(hours), "other": OTHER, "raised": list(TRIED)},
         **{"failing": LEAST_FAILING, "least": LEAST_WEIGHT, "share": LEAST_SHARE, "names": names},
     }
     for each in OUTCOMES:
         rates = (usual[name].seen(each).rate for name in names)
         asked[f"usual_{each}"] = [min(0.5, max(rate, LEAST_USUAL[each])) for rate in rates]
-    sql = CANDIDATES.format(cells=cells, tried=_TRIED).replace("{{", "{").replace("}}", "}")
+    suspects = store.rows(
+        _bound(SUSPECTS.format(cells=cells, all_mail=_ALL_MAIL, suspected=" OR ".join(map(_suspected, OUTCOMES)))),
+        asked,
+    )
+    asked["hours"] = sorted({int(hour) for _, hour in suspects})
+    if not suspects:
+        return set()
+    sql = _bound(CANDIDATES.format(cells=cells, tried=_TRIED))
     return {(str(place), int(hour)) for place, hour in store.rows(sql, asked)}
+
+
+def _suspected(outcome: Outcome) -> str:
+    """The condition that some may have been struck by one outcome."""
+    usual = (
+        f"transform(value, {{{{names:Array(String)}}}}, {{{{usual_{outcome}:Array(Float64)}}}}, {LEAST_USUAL[outcome]})"
+    )
+    n, d = f"n_{outcome}", "toFloat64(n_delivered)" if outcome == "complained" else "toFloat64(n_finished)"
+    rate = f"least({n} / {d}, 0.999999)"
+    pro = (
+        f"if({n} > 0 AND {n} > {usual} * {d}, least(3, {n} * log({rate} / {usual}) + greatest(0, {d} - {n}) * "
+        f"log((1 - {rate}) / (1 - {usual}))), 0)"
+    )
+    contra = f"if({n} = 0, least(3, {MORE[outcome]} * {d}), 0)"
+    return _SUSPECTED.format(pro=pro, contra=contra)
+
+
+def _bound(sql: str) -> str:
+    return sql.replace("{{", "{").replace("}}", "}")
 
 
 class Cells:
@@ -205,8 +279,7 @@ class Cells:
         hours = sorted({hour for _, hour in places})
         by_hour: dict[int, ByProvider] = {hour: defaultdict(dict) for hour in hours}
         if hours:
-            where = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
-            for customer, value, hour, *numbers in self._store.rows(CELLS.format(where=where), {"hours": hours}):
+            for customer, value, hour, *numbers in self._store.rows(CELLS.format(where=OF_HOURS), {"hours": hours}):
                 by_hour[int(hour)][str(customer)][str(value)] = CellCounts(*map(int, numbers))
         asked: dict[ProviderHour, list[str]] = {}
         for place, hour in places:

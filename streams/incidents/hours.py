@@ -27,12 +27,12 @@ class FoundHour(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """One look: what was found in hours from `since_s` on, and at which places and hours those who sent were clearly
-    spared."""
+    """One look: what was found, and at which places and hours those who sent were clearly spared; and whether it was at
+    the hour that runs too, so that it says what is over."""
 
-    since_s: int
     found: Sequence[FoundHour]
     over: Collection[tuple[Place, int]]
+    at_current: bool = True
 
 
 def updated(known: Mapping[str, Incident], looked: Looked, now_ms: int) -> list[Incident]:
@@ -139,6 +139,7 @@ def _settled(incident: Incident, looked: Looked, current: int, now_ms: int) -> I
     confirmed = tuple(hour for hour in incident.confirmed if hour not in wrong)
     # Listings that begin later are seen to belong to it, or do not: nobody else's mail speaks for them.
     follows = incident.dimension != "listing" and (place, current) not in looked.over
+    follows = follows if looked.at_current else incident.open
     goes_on = bool(confirmed) and (confirmed[-1] == current or (confirmed[-1] == current - HOUR_S and follows))
     hours = (*confirmed, current) if goes_on and confirmed[-1] < current else confirmed
     if not hours:

@@ -5,14 +5,14 @@ stored.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Example, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, hours_before
+from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, failing_hours, hours_before
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.hours import FoundHour, Looked, Place, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
@@ -20,9 +20,13 @@ from streams.incidents.stored import ProviderHour, read_all_left_out, read_incid
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
 
-#: A look at the last hours, and the rarer one at all days of which something may still come in.
+#: Each look is at the last hours, and at some of the older ones of which something may still come in: at all of them
+#: no more often than so many ms.
 RECENT_H, ALL_H = 3, 7 * 24
 ALL_EVERY_MS = 600_000
+#: Older hours are looked at for about so long (s) at a time, since nobody is judged meanwhile; but at a day at least:
+#: one hour costs nearly as much.
+OLDER_FOR_S, LEAST_OLDER = 1.0, 24
 #: Looked at no more often, and for at most one part of so many of the time.
 LEAST_APART_MS, PART = 2_000, 10
 #: Beside an hour that is an incident already, so much is enough.
@@ -64,7 +68,9 @@ class IncidentWatch:
         self._announce = announce
         self._cells = Cells(store)
         self._listings = ListingLook(store)
-        self._looked_ms = self._looked_all_ms = 0
+        self._looked_ms = 0
+        self._older: list[int] = []
+        self._round_ms = -ALL_EVERY_MS
         self._loaded = False
         self._took_ms = 0
         #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
@@ -74,10 +80,10 @@ class IncidentWatch:
         #: A short name of both; empty where nothing is left out.
         self.name = ""
 
-    def refresh(self, now_ms: int, *, alarmed: bool = False) -> Changed:
+    def refresh(self, now_ms: int, alarmed: Collection[str] = ()) -> Changed:
         """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more; the
-        first look all that is left out. Where somebody is `alarmed`, it must be known now: the last look may be older
-        than what they are judged by.
+        first look all that is left out. Where customers are `alarmed`, it must be known now, and of the hours in which
+        their mail failed: the last look may be older than what they are judged by.
 
         Raises:
             StoreError: the store failed; look again later.
@@ -85,21 +91,38 @@ class IncidentWatch:
         apart_ms = 1 if alarmed else max(LEAST_APART_MS, PART * self._took_ms)
         if self._loaded and 0 <= now_ms - self._looked_ms < apart_ms:
             return NOTHING_CHANGED
-        # Looked at in the future means that the clock was set back since.
-        wide = not self._loaded or not 0 <= now_ms - self._looked_all_ms < ALL_EVERY_MS
         began = time.monotonic()
-        self._look(now_ms, ALL_H if wide else RECENT_H)
-        self._looked_ms = now_ms
-        if wide:
-            self._looked_all_ms = now_ms
+        recent = {hours_before(now_ms // 1000, count) for count in range(1, RECENT_H + 1)}
+        if alarmed:
+            since_s = hours_before(now_ms // 1000, ALL_H)
+            self._look(now_ms, recent | failing_hours(self._store, alarmed, since_s))
         else:
-            self._took_ms = round((time.monotonic() - began) * 1000)
+            self._look(now_ms, recent)
+            self._look_at_older(now_ms, (time.monotonic() - began) / RECENT_H)
+        self._looked_ms = now_ms
+        self._took_ms = round((time.monotonic() - began) * 1000)
         changed = self._read(now_ms)
         self._loaded = True
         self.name = _name(self.excluded, self.listings or ())
         if changed.mail:
             self._cells.forget()
         return changed
+
+    def _look_at_older(self, now_ms: int, an_hour_s: float) -> None:
+        """Look at the next of the older hours, as many as there is time for. `an_hour_s` is how long one takes."""
+        # Begun in the future means that the clock was set back since.
+        if not self._older and not 0 <= now_ms - self._round_ms < ALL_EVERY_MS:
+            self._older = [hours_before(now_ms // 1000, count) for count in range(RECENT_H + 1, ALL_H + 1)]
+            self._round_ms = now_ms
+            self._listings.forget()
+            self._keep(Looked(self._listings.found(self._older[-1], now_ms), (), at_current=False), now_ms)
+        began = time.monotonic()
+        while self._older and (left := OLDER_FOR_S - (time.monotonic() - began)) > 0:
+            count = max(LEAST_OLDER, int(left / max(an_hour_s, 1e-4) / 2))
+            some, self._older = self._older[:count], self._older[count:]
+            looked = time.monotonic()
+            self._look(now_ms, set(some))
+            an_hour_s = (time.monotonic() - looked) / len(some)
 
     def _read(self, now_ms: int) -> Changed:
         """What is left out now, by all monitors and people."""
@@ -144,25 +167,28 @@ class IncidentWatch:
         }
         return {str(customer) for (customer,) in self._store.rows(AFFECTED, asked)}
 
-    def _look(self, now_ms: int, hours: int) -> None:
-        now_s = now_ms // 1000
-        current = now_s // HOUR_S * HOUR_S
-        since = hours_before(now_s, hours)
-        known = read_incidents(self._store, since - DAY_S).found
-        chosen = candidates(self._store, since, current + HOUR_S, self._cells.usual(current))
+    def _look(self, now_ms: int, hours: Collection[int]) -> None:
+        """Look at some hours (epoch s)."""
+        current = now_ms // 1000 // HOUR_S * HOUR_S
+        known = read_incidents(self._store, min(hours) - DAY_S).found
+        chosen = candidates(self._store, hours, self._cells.usual(current))
         # Hours of known incidents are looked at again, and those that an open one may still cover.
         for each in known.values():
             if each.dimension not in ("pool", "listing"):
                 again = {*each.confirmed, current} if each.open else set(each.confirmed)
-                chosen |= {(each.value, hour) for hour in again if hour >= since}
-        if hours == ALL_H:
-            self._listings.forget()
-        listed = self._listings.found(since, now_ms)
-        if not chosen and not listed and not any(each.open for each in known.values()):
-            return
+                chosen |= {(each.value, hour) for hour in again if hour in hours}
+        listed = self._listings.found(current - (RECENT_H - 1) * HOUR_S, now_ms) if current in hours else []
         found, over = self._found(chosen, known.values()) if chosen else ([], set())
-        found += listed
-        changed = updated({each.id: each for each in known.values()}, Looked(since, found, over), now_ms)
+        self._keep(Looked([*found, *listed], over, current in hours), now_ms, known)
+
+    def _keep(self, looked: Looked, now_ms: int, known: Mapping[str, Incident] | None = None) -> None:
+        """Store what came of a look, and announce it. `known` are the incidents of its hours, if they were read."""
+        if known is None:
+            since_s = hours_before(now_ms // 1000, ALL_H) - DAY_S
+            known = read_incidents(self._store, since_s).found if looked.found else {}
+        if not looked.found and not looked.over and not any(each.open for each in known.values()):
+            return
+        changed = updated(known, looked, now_ms)
         events = [each for after in changed for each in _events(known.get(after.id), after, now_ms)]
         if events and self._announce is not None:
             self._announce(events)

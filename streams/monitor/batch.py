@@ -8,7 +8,7 @@ open alert, hence nearly everybody, is not judged one by one (`streams.judge.scr
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -180,7 +180,7 @@ class BatchJudge:
         later: dict[str, int] = {}
         if any(map(alarms, found.outcomes)):
             # Is it they, or does it hit everybody? Then nobody is told.
-            changed = self.refresh_incidents(now_ms, alarmed=True)
+            changed = self.refresh_incidents(now_ms, {each.subject.customer for each in found.outcomes if alarms(each)})
             if changed:
                 found = self._decided(wanted, now_ms)
             later = self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
@@ -205,14 +205,14 @@ class BatchJudge:
         self.metrics.last_batch_seconds = time.monotonic() - began
         return BatchResult(sent, again)
 
-    def refresh_incidents(self, now_ms: int, *, alarmed: bool = False) -> set[str]:
-        """Look for incidents, in any case where somebody is `alarmed`. Returns who is to be judged again: customers
+    def refresh_incidents(self, now_ms: int, alarmed: Collection[str] = ()) -> set[str]:
+        """Look for incidents, in any case where customers are `alarmed`. Returns who is to be judged again: customers
         with mail that is left out since, or not any more.
 
         Raises:
             StoreError: the store failed; look again later.
         """
-        changed = self._incidents.refresh(now_ms, alarmed=alarmed)
+        changed = self._incidents.refresh(now_ms, alarmed)
         self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
         if not changed:
             return set()

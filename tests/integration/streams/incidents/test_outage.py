@@ -105,6 +105,23 @@ def test_first_alert_is_right_however_lately_it_was_looked(ground: Ground) -> No
     assert accused(ground) == set(BOUGHT)
 
 
+def test_what_is_given_up_days_later_is_no_alarm_either(ground: Ground) -> None:
+    """A provider took nothing for an hour; 72 h later all of it expires, and is counted where it was sent."""
+    chance = random.Random(8)
+    ground.put(*history(chance))
+    sent_at = HOUR_11 - 3 * DAY - 2 * HOUR
+    ground.put(*(Row(sent_at, delivered=80, customer=each, provider="yahoo", stream="news") for each in GOOD))
+    judge = ground.judge()
+    now_ms = HOUR_11 * 1000
+    judge.refresh_incidents(now_ms)
+    judge.judge_customers(GOOD, now_ms)
+    ground.put(*(Row(sent_at, expired=400, customer=each, provider="gmail", stream="news") for each in GOOD))
+    # Long windows were read a minute ago.
+    judge.judge_customers(GOOD, now_ms + 61_000)
+    assert accused(ground) == set()
+    assert hours_left_out(ground.store) == {("gmail", sent_at // HOUR * HOUR)}
+
+
 def test_other_monitor_reads_what_the_first_one_found(ground: Ground) -> None:
     chance = random.Random(4)
     ground.put(*history(chance), *minutes(0, 50, chance))

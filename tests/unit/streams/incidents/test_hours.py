@@ -22,7 +22,7 @@ def looked(
     at_h: float,
     over: Collection[int] = (),
 ) -> dict[str, Incident]:
-    at = Looked(NOON - 48 * H, some, {(GMAIL, NOON + hour * H) for hour in over})
+    at = Looked(some, {(GMAIL, NOON + hour * H) for hour in over})
     return known | {each.id: each for each in updated(known, at, int((NOON + at_h * H) * 1000))}
 
 
@@ -76,7 +76,7 @@ def test_what_turns_out_to_be_none_is_taken_back_and_may_be_found_again() -> Non
 
 def test_look_that_finds_the_same_changes_nothing() -> None:
     known = looked({}, found(0, 1), 1.5)
-    at = Looked(NOON - 48 * H, found(0, 1), ())
+    at = Looked(found(0, 1), ())
     assert updated(known, at, int((NOON + 1.6 * H) * 1000)) == []
 
 
@@ -84,3 +84,13 @@ def test_pool_is_suspected_only() -> None:
     (incident,) = looked({}, found(0, place=("pool", "b@gmail")), 3).values()
     assert (incident.state, incident.leaves_out) == ("suspected", False)
     assert not replace(incident, state="dismissed").leaves_out
+
+
+def test_look_at_older_hours_alone_neither_ends_nor_resumes_what_goes_on() -> None:
+    (begun,) = updated({}, Looked(found(0), ()), NOON * 1000)
+    later_ms = (NOON + H) * 1000
+    (over,) = updated({begun.id: begun}, Looked((), {(GMAIL, NOON + H)}), later_ms)
+    assert not over.open
+    assert updated({over.id: over}, Looked((), (), at_current=False), later_ms) == []
+    (goes_on,) = updated({begun.id: begun}, Looked((), (), at_current=False), later_ms)
+    assert goes_on.open
