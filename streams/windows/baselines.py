@@ -20,10 +20,7 @@ from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import scopes_of
 from streams.subjects.stored_fresh_starts import read_since
-from streams.windows.fleet import read_fleet_volume
-
-#: So long it is taken for granted what the fleet sends.
-FLEET_MS = 600_000
+from streams.windows.fleet import fleet_volume_lately
 
 #: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
 VOLUMES = f"""
@@ -61,8 +58,6 @@ class Baselines:
         self._hour = 0
         self._read: set[str] = set()
         self._found: Found = {}
-        self._fleet = AS_USUAL
-        self._fleet_ms: int | None = None
 
     def of(self, subjects: Subjects, rows: Sequence[int], now_ms: int, since: Since) -> Mapping[int, VolumeBaseline]:
         """By the places of subjects, of those at `rows` who have a history. `since` are fresh starts.
@@ -74,15 +69,13 @@ class Baselines:
         if hour != self._hour:
             self.forget()
             self._hour = hour
-        if self._fleet_ms is None or not self._fleet_ms <= now_ms < self._fleet_ms + FLEET_MS:
-            self._fleet, self._fleet_ms = read_fleet_volume(self._store, now_ms), now_ms
+        fleet = fleet_volume_lately(self._store, now_ms)
         unread = {subjects.customers[row] for row in rows} - self._read
         if unread:
-            self._found |= read_baselines(self._store, sorted(unread), now_ms, since, self._fleet)
+            self._found |= read_baselines(self._store, sorted(unread), now_ms, since, fleet)
             self._read |= unread
         usual = {row: self._found.get((subjects.customers[row], subjects.scopes[row])) for row in rows}
-        fleet = self._fleet.now
-        return {row: msgspec.structs.replace(each, fleet=fleet) for row, each in usual.items() if each is not None}
+        return {row: msgspec.structs.replace(each, fleet=fleet.now) for row, each in usual.items() if each is not None}
 
     def forget_some(self, customers: Iterable[str]) -> None:
         """Read these again."""
@@ -93,7 +86,6 @@ class Baselines:
         """Read everything again from now on."""
         self._read.clear()
         self._found.clear()
-        self._fleet_ms = None
 
 
 def read_baselines(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from streams.judge.spikes import DAYS, FIRST_H
 from streams.subjects.arrays import Counts
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.totals import begin
+
+#: So long it is taken for granted what the fleet sends.
+KEPT_MS = 600_000
+#: What was read by each connection, and when.
+_KEPT: WeakKeyDictionary[Store, tuple[int, FleetVolume]] = WeakKeyDictionary()
 
 #: So many customers are asked at most: their median is that of all within a few percent.
 MOST_ASKED = 200
@@ -60,6 +66,18 @@ WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
     AND {NOT_LEFT_OUT}
 GROUP BY customer, back
 """  # noqa: S608 - made of names from this project only
+
+
+def fleet_volume_lately(store: Store, now_ms: int) -> FleetVolume:
+    """What the fleet sends, as it was read at most `KEPT_MS` ago by this connection.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    kept = _KEPT.get(store)
+    if kept is None or not kept[0] <= now_ms < kept[0] + KEPT_MS:
+        kept = _KEPT[store] = now_ms, read_fleet_volume(store, now_ms)
+    return kept[1]
 
 
 def read_fleet_volume(store: Store, now_ms: int) -> FleetVolume:
