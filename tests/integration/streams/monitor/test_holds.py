@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from jobs.hooks.suspend_hook import HookMemory, decide
 from jobs.operator.holds import decide_hold
 from schemas.alert import AlertEvent
+from schemas.settings import ClickHouse
 from schemas.times import MINUTE_MS, utc_time
+from streams.decisions.holds import read_holds
 from streams.incidents.stored import read_incidents
-from streams.io.store import StoreError
+from streams.io.store import StoreError, open_store
 from streams.monitor.batch import BatchJudge
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import NOW_MS, Counting, Ground
@@ -203,3 +206,22 @@ def test_event_to_operators_says_how_many_of_how_many(ground: Ground) -> None:
     (told,) = ground.holds
     assert (told.data.reason, told.data.customers, told.data.limit, told.data.minutes) == ("brake", 23, 20, 10)
     assert told.subject == told.data.id == next(iter(fleet.open.values())).data.held.id  # type: ignore[union-attr]
+
+
+def test_monitors_that_judge_at_the_same_moment_begin_one_hold(ground: Ground, store_settings: ClickHouse) -> None:
+    """Neither alone has more than are allowed."""
+    fleet = Fleet(ground)
+    who = {name: fleet.rise(0, 15, name) for name in ("a", "b")}
+    stores = [open_store(store_settings) for _ in who]
+    monitors = dict(zip(who, map(ground.judge, stores), strict=True))
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda name: monitors[name].judge_customers(who[name], NOW_MS), who))
+    for monitor, some in zip(monitors.values(), who.values(), strict=True):
+        monitor.holds.refresh(NOW_MS + 2_000)
+        monitor.judge_customers(some, NOW_MS + 2_000)
+    for store in stores:
+        store.close()
+    assert len(fleet.held) == 30
+    assert fleet.hear() == set()
+    assert len({each.id for each in ground.holds}) == 1
+    assert len(read_holds(ground.store)) == 1
