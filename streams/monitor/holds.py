@@ -22,7 +22,7 @@ from streams.alerts.lifecycle import AlertState, SubjectRule
 from streams.alerts.outcome import SubjectOutcome
 from streams.decisions.holds import read_holds, store_hold
 from streams.incidents.stored import read_incidents
-from streams.io.store import Store
+from streams.io.store import Store, portions
 
 RISEN = """
 SELECT uniqExact(customer) FROM newly_excessive
@@ -47,6 +47,8 @@ HAVING countIf(dimension = 'pool' AND value = {pool:String}) > 0
 OF_A_POOL: frozenset[Metric] = frozenset({"block", "failure", "failure_burn"})
 #: Holds that ended longer ago cover nothing that is not held yet.
 REMEMBERED_MS = DAY_MS
+#: How many are active is counted so often at most.
+ACTIVE_EVERY_MS = 300_000
 #: Clocks of monitors may differ by so much.
 AHEAD_MS = 60_000
 
@@ -67,6 +69,7 @@ class HoldWatch:
         self._announce = announce
         #: Of late, by id: what rose meanwhile may be held.
         self.known: dict[str, Hold] = {}
+        self._number, self._counted_ms = 0, -ACTIVE_EVERY_MS
 
     def refresh(self, now_ms: int) -> set[str]:
         """Learn of holds that others began or continued. Returns who rose meanwhile, to be judged again.
@@ -124,11 +127,10 @@ class HoldWatch:
         ((risen,),) = self._store.rows(RISEN, asked)
         if int(risen) <= brake.customers:
             return set()
-        ((active,),) = self._store.rows(ACTIVE, {"since": max(0, now_ms // 1000 - DAY_S)})
         before = dict(self.known)
         again = self.refresh(now_ms)
         last = max((each for each in self.known.values() if each.reason == "brake"), key=_until, default=None)
-        hold = next_hold(last, int(risen), limit_of(brake, int(active)), brake, now_ms)
+        hold = next_hold(last, int(risen), limit_of(brake, self._active(now_ms)), brake, now_ms)
         if hold is None:
             return again
         if hold.id not in self.known:
@@ -136,6 +138,13 @@ class HoldWatch:
         store_hold(self._store, hold, now_ms)
         self.known[hold.id] = hold
         return (again | self._who_rose(before.get(hold.id), hold)) - newly
+
+    def _active(self, now_ms: int) -> int:
+        """How many customers sent in the last 24 hours, as it was a few minutes ago."""
+        if not 0 <= now_ms - self._counted_ms < ACTIVE_EVERY_MS:
+            ((found,),) = self._store.rows(ACTIVE, {"since": max(0, now_ms // 1000 - DAY_S)})
+            self._number, self._counted_ms = int(found), now_ms
+        return self._number
 
     def _who_rose(self, before: Hold | None, hold: Hold) -> set[str]:
         since_ms = hold.from_ms if before is None else before.until_ms
@@ -168,8 +177,12 @@ class HoldWatch:
     def _struck(self, incident: Incident, customers: Sequence[str]) -> set[str]:
         pool, _, provider = incident.value.rpartition("@")
         hours = [utc_time(hour * 1000) for hour in (*incident.hours, incident.until_s, incident.until_s + HOUR_S)]
-        asked = {"customers": list(customers), "hours": hours, "pool": pool, "provider": provider}
-        return {str(customer) for (customer,) in self._store.rows(STRUCK, asked)}
+        asked = {"hours": hours, "pool": pool, "provider": provider}
+        return {
+            str(customer)
+            for part in portions(self._store, customers)
+            for (customer,) in self._store.rows(STRUCK, {"customers": part, **asked})
+        }
 
     def _hold_of(self, incident: Incident, now_ms: int) -> Hold:
         """The hold under the incident's id. Operators were told of that by its own event."""

@@ -235,3 +235,11 @@ def test_json_schema_accepts_the_default_policy_and_refuses_unknown_keys() -> No
 def test_until_is_compared_in_utc() -> None:
     ends = datetime(1970, 1, 2, tzinfo=UTC)
     assert Override(customer="c", rule="r", reason="r", min_volume=1, until=ends).until_ms == DAY_MS
+
+
+def test_brake_holds_where_none_is_given_and_its_defaults_written_out_are_the_same_policy() -> None:
+    plain = parse(RULE, "t")
+    assert (plain.braking.customers, plain.braking.share, plain.braking.minutes) == (20, 0.05, 10)
+    written = parse(f"brake = {{ customers = 20, share = 0.05, minutes = 10 }}\n{RULE}", "t")
+    assert written.version == plain.version
+    assert parse(f"brake = {{ customers = 21 }}\n{RULE}", "t").version != plain.version
