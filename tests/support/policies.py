@@ -40,10 +40,13 @@ def override(fields: str) -> str:
 ERRORS = {
     "not TOML": ("rules = ", "not valid TOML"),
     "no rules": ("rules = []", "rules: Expected `array` of length >= 1"),
-    "brake that lets nobody pass": (f"brake = {{ customers = 0 }}\n{RULE}", "brake.customers: Expected `int` >= 1"),
+    "brake of nobody": (f"brake = {{ customers = 0 }}\n{RULE}", "brake.customers: Expected `int` >= 1"),
     "brake of more than everybody": (f"brake = {{ share = 5 }}\n{RULE}", "brake.share: Expected `float` <= 1"),
     "brake without time": (f"brake = {{ minutes = 0 }}\n{RULE}", "brake.minutes: Expected `float` > 0"),
-    "brake with another field": (f"brake = {{ percent = 5 }}\n{RULE}", "brake: Object contains unknown field `percent`"),
+    "brake with another field": (
+        f"brake = {{ percent = 5 }}\n{RULE}",
+        "brake: Object contains unknown field `percent`",
+    ),
     "rules missing": ('name = "x"', "missing required field `rules`"),
     "unknown key": (f"colour = 1\n{RULE}", "unknown field `colour`"),
     "unknown key in a rule": (
