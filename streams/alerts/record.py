@@ -50,7 +50,7 @@ SELECT customer, '', '', toJSONString(argMax(map('by', who, 'why', why,
     'since_s', toString(toUnixTimestamp(since)), 'decided_ms', toString(toUnixTimestamp64Milli(decided))), decided)),
     emptyArrayString()
 FROM fresh_starts
-WHERE customer IN {customers:Array(String)} AND decided <= fromUnixTimestamp64Milli({at:Int64})
+WHERE decided <= fromUnixTimestamp64Milli({at:Int64})
 GROUP BY customer
 """
 
@@ -126,6 +126,7 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
     """
     found = Lives({}, {}, {}, {}, {})
     asked = {"actions": [ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_RELEASED], "at": at_ms}
+    asked_for: set[str] = set()
     for part in portions(store, customers):
         for customer, name, rule, text, unsent in store.rows(LIVES, {"customers": part, **asked}):
             if rule:
@@ -133,6 +134,9 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
                 if unsent:
                     found.unsent[customer, name, rule] = [EVENT(each) for each in unsent]
             elif not name:
+                # There are few, so all are given: names that are bound once more take longer.
+                if customer not in (asked_for := asked_for or set(customers)):
+                    continue
                 found.fresh_starts[customer] = msgspec.json.decode(text, type=FreshStart, strict=False)
             else:
                 said = msgspec.json.decode(text, type=_Said, strict=False)
