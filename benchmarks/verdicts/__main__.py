@@ -32,7 +32,8 @@ def measured(
     if not through_store:
         return
     snowshoes = (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in (True, False))
-    yield from of_incidents(incidents.measure(ours, seed), snowshoes)
+    listings = (incidents.mass_listing(seed, listed, good) for listed, good in ((30, 100), (4, 10)))
+    yield from of_incidents(incidents.measure(ours, seed), listings, snowshoes)
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ FAST_MIN, SLOW_MIN = 1, 5
 BEFORE_DAYS = 30
 A_DAY = 3_000
 NIGHT_MIN = 3 * 60
+#: Ours, at whatever level.
+ANY_LEVEL = "at any level"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,11 @@ def measure(ours: Product, kinds: Sequence[Bad], each: int, seed: int, limits: M
             rng = np.random.default_rng([seed, crc32(kind.name.encode()), number])
             sender = kind.make(rng)
             sent = np.cumsum(sender.bad[sender.begin :])
-            flag = ours.first(ours.looked(sender.mail), sender.level, sender.begin)
+            looks = ours.looked(sender.mail)
+            flag = ours.first(looks, sender.level, sender.begin)
             _put(steps, "ours", sender, sent, flag.step if flag else None)
+            seen = flag and ours.first(looks, "watch", sender.begin)
+            _put(steps, ANY_LEVEL, sender, sent, seen.step if seen else None)
             for other in (FORMERLY, Ses(), Cusum(limits)):
                 place = 0 if sender.level == "warning" else 1
                 at = np.flatnonzero(other.flagged(sender.mail, place)[sender.begin :])

@@ -6,9 +6,9 @@ from math import exp, isfinite, isnan, lgamma, log
 
 from benchmarks.results import Figure
 from benchmarks.verdicts import parameters as p
-from benchmarks.verdicts.bad import Seen, Table
+from benchmarks.verdicts.bad import ANY_LEVEL, Seen, Table
 from benchmarks.verdicts.good import Found, Tally
-from benchmarks.verdicts.incidents import Compared, Snowshoe
+from benchmarks.verdicts.incidents import Compared, MassListing, Snowshoe
 from benchmarks.verdicts.steady import Flagged, Until
 
 PER = 10_000
@@ -34,8 +34,12 @@ def of_bad(table: Table, snowshoe: Seen) -> Iterator[Figure]:
     """How many were found within the hour, and what was sent until then."""
     for kind, by_judge in table.items():
         ours = by_judge["ours"]
-        others = "; ".join(f"{name} {_said(seen)}" for name, seen in by_judge.items() if name != "ours")
-        yield Figure(name=f"bad senders: {kind}", value=ours.volume, unit="recipients until", note=_said(ours))
+        others = "; ".join(
+            f"{name} {_said(seen)}" for name, seen in by_judge.items() if name not in ("ours", ANY_LEVEL)
+        )
+        warned = by_judge[ANY_LEVEL]
+        note = f"{_said(ours)}; at any level {warned.within_hour} within the hour, median {warned.volume:,.0f}"
+        yield Figure(name=f"bad senders: {kind}", value=ours.volume, unit="recipients until", note=note)
         yield Figure(name=f"bad senders, others: {kind}", value=ours.of, unit="each", note=others)
     yield Figure(
         name="bad senders: snowshoe, 30 accounts of 45 a day on one pool or From domain, 12 % unknown",
@@ -66,7 +70,9 @@ def of_steady(flagged: Iterable[Flagged], until: Iterable[Until]) -> Iterator[Fi
         )
 
 
-def of_incidents(compared: Iterable[Compared], snowshoes: Iterable[Snowshoe]) -> Iterator[Figure]:
+def of_incidents(
+    compared: Iterable[Compared], listings: Iterable[MassListing], snowshoes: Iterable[Snowshoe]
+) -> Iterator[Figure]:
     """What hit many customers together, through the product with its store."""
     for each in compared:
         ours, guard, without = each.ours, each.guard, each.without
@@ -78,6 +84,14 @@ def of_incidents(compared: Iterable[Compared], snowshoes: Iterable[Snowshoe]) ->
             + f"bad ones found {ours.found} of {ours.bad}, {ours.within_hour} within the hour; "
             f"guard of twelve lines: {guard.suspended} suspended, {guard.found} found; without either: "
             f"{without.suspended} suspended",
+        )
+    for mass in listings:
+        yield Figure(
+            name=f"incidents: a critical list names {mass.listed} of {mass.good} addresses at once",
+            value=mass.suspended,
+            unit=f"of {mass.good} good ones suspended",
+            note=f"one that another list names alone is {'' if mass.alone_found else 'not '}found; "
+            f"without incidents all {mass.listed} are suspended",
         )
     for one in snowshoes:
         yield Figure(

@@ -164,9 +164,22 @@ class Judged:
         return found
 
 
-def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int]) -> Judged:
+class Listed(NamedTuple):
+    """Addresses that a critical list names from some second on (after the beginning)."""
+
+    at: int
+    zone: str
+    addresses: Sequence[str]
+
+
+def address(number: int) -> str:
+    """The dedicated address of a customer by its number; no two of one network (RFC 2544: 198.18.0.0/15)."""
+    return f"198.{18 + number // 250}.{number % 250}.7"
+
+
+def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int], listed: Sequence[Listed] = ()) -> Judged:
     """All looks (s after `begin_s`, epoch s) of the product's own judge at a fleet; what was known before the first
-    is its history."""
+    is its history. With listings each customer has a dedicated address."""
     found, clock = Judged(), [0]
 
     def publish(topic: str, _key: bytes, value: bytes) -> None:
@@ -179,7 +192,10 @@ def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int]) -> Ju
     before = -(10**9)
     for at in looks:
         new = events.rows((events.known > before) & (events.known <= at))
-        _store(store, fleet, new, begin_s, company=before > -(10**9))
+        _store(store, fleet, new, begin_s, company=before > -(10**9), dedicated=bool(listed))
+        for each in listed:
+            if before < each.at <= at:
+                _list(store, each, begin_s)
         before, clock[0] = at, at
         now_ms = (begin_s + at) * 1000
         judge.refresh_incidents(now_ms)
@@ -191,13 +207,31 @@ def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int]) -> Ju
     return found
 
 
-def _store(store: Store, fleet: Fleet, events: Events, begin_s: int, *, company: bool) -> None:
+def _list(store: Store, listed: Listed, begin_s: int) -> None:
+    """As a scan of blocklists would tell."""
+    count = len(listed.addresses)
+    store.insert(
+        "listing_events",
+        {
+            "resource": list(listed.addresses),
+            "kind": ["ip"] * count,
+            "zone": [listed.zone] * count,
+            "weight": ["critical"] * count,
+            "type": ["listed"] * count,
+            "confirmed": [True] * count,
+            "time": [datetime.fromtimestamp(begin_s + listed.at, UTC)] * count,
+            "id": [f"{listed.zone} {each} {listed.at}" for each in listed.addresses],
+        },
+    )
+
+
+def _store(store: Store, fleet: Fleet, events: Events, begin_s: int, *, company: bool, dedicated: bool = False) -> None:
     """As intake would: by provider, and by pool and From domain."""
     if not len(events.known):
         return
     bucket = [datetime.fromtimestamp(begin_s + at // 60 * 60, UTC) for at in events.sent.tolist()]
     customer = [fleet.names[each] for each in events.customer.tolist()]
-    for dimension, values in _dimensions(fleet, events, company=company):
+    for dimension, values in _dimensions(fleet, events, company=company, dedicated=dedicated):
         columns: dict[str, list[object]] = {
             "dimension": [dimension] * len(bucket),
             "customer": list(customer),
@@ -210,8 +244,10 @@ def _store(store: Store, fleet: Fleet, events: Events, begin_s: int, *, company:
         store.insert("counts", columns)
 
 
-def _dimensions(fleet: Fleet, events: Events, *, company: bool) -> Iterator[tuple[str, list[str]]]:
+def _dimensions(fleet: Fleet, events: Events, *, company: bool, dedicated: bool) -> Iterator[tuple[str, list[str]]]:
     yield "provider", [PROVIDERS[each] for each in events.provider.tolist()]
+    if dedicated:
+        yield "ip", [address(each) for each in events.customer.tolist()]
     if company:
         yield "pool", [fleet.pools[each] for each in events.customer.tolist()]
         yield "from", [fleet.domains[each] for each in events.customer.tolist()]

@@ -24,7 +24,9 @@ from benchmarks.verdicts.fleet import (
     Events,
     Fleet,
     Judged,
+    Listed,
     Rates,
+    address,
     evenly,
     history,
     judged,
@@ -131,6 +133,37 @@ def snowshoe(seed: int, *, one_domain: bool) -> Snowshoe:
     return Snowshoe(one_domain, hours, len(good), len(names & found.suspended().keys()))
 
 
+@dataclass(frozen=True, slots=True)
+class MassListing:
+    """Of `good` customers, each with an address of its own, a critical list names so many at once: how many a hook
+    would suspend; and whether one whose address another list names alone is found."""
+
+    good: int
+    listed: int
+    suspended: int
+    alone_found: bool
+
+
+def mass_listing(seed: int, listed: int, good: int) -> MassListing:
+    """Through the product with its store: looked at every minute for ten, and then for a week."""
+    fleet = Fleet(np.random.default_rng([seed, crc32(b"mass listing"), good]))
+    who = fleet.add("good", good)
+    a_day = np.exp(fleet.rng.uniform(np.log(300), np.log(20_000), good))
+    history(fleet, who, a_day, 3)
+    alone = fleet.add("alone", 1)
+    history(fleet, alone, np.array([2_000.0]), 3)
+    evenly(fleet, np.concatenate((who, alone)), np.append(a_day, 2_000.0) / 12, BEGIN - HOUR, BEGIN, Rates())
+    listings = [
+        Listed(BEGIN + 30, "bl.example", [address(each) for each in who[:listed].tolist()]),
+        Listed(BEGIN + 90, "other.example", [address(int(alone[0]))]),
+    ]
+    looks = (*range(BEGIN + 60, BEGIN + 600, 60), *(BEGIN + hours * HOUR for hours in (1, 2, 6, 24, 72, 168)))
+    with tempfile.TemporaryDirectory(prefix="repmon-verdicts-") as folder:
+        suspended = _run(settings_in(folder, "mass_listing"), fleet, looks, listings).suspended()
+    names = {fleet.names[each] for each in who.tolist()}
+    return MassListing(good, listed, len(names & suspended.keys()), fleet.names[alone[0]] in suspended)
+
+
 def _through(settings: ClickHouse, scenario: Scenario) -> Outcome:
     found = _run(settings, scenario.fleet, LOOKS)
     number = {name: place for place, name in enumerate(scenario.fleet.names)}
@@ -140,11 +173,11 @@ def _through(settings: ClickHouse, scenario: Scenario) -> Outcome:
     return _outcome(scenario, accused, suspended)
 
 
-def _run(settings: ClickHouse, fleet: Fleet, looks: Sequence[int]) -> Judged:
+def _run(settings: ClickHouse, fleet: Fleet, looks: Sequence[int], listed: Sequence[Listed] = ()) -> Judged:
     migrate(settings)
     store = open_store(settings)
     try:
-        return judged(store, fleet, (int(time()) // DAY - AGO_DAYS) * DAY, looks)
+        return judged(store, fleet, (int(time()) // DAY - AGO_DAYS) * DAY, looks, listed)
     finally:
         store.close()
 
