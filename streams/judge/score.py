@@ -22,8 +22,8 @@ from schemas.policy_metric import COUNTED, Metric, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
 from streams.judge.certainty import about_lower, bar_of, reach
-from streams.judge.screen import Screened, measured, screen
-from streams.subjects.arrays import FIELDS, Subjects
+from streams.judge.screen import Screened, finished, measured, screen
+from streams.subjects.arrays import FIELDS, Counts, Subjects
 
 #: The score at the threshold of each level, and the best.
 AT_THRESHOLD: dict[Level, float] = {"watch": 85.0, "warning": 70.0, "excessive": 40.0, "critical": 15.0}
@@ -64,16 +64,17 @@ def scores(subjects: Subjects, policy: Policy, screened: Screened | None = None)
     unproven = np.full(len(subjects), np.nan)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
     screened = screened or screen(subjects, policy)
+    ended = finished(subjects.counts)
     for rule in policy.rules:
         if rule.metric in COMPONENT_OF and not rule.mail_to:
             column = SCORES.index(COMPONENT_OF[rule.metric])
-            said = _by_rule(rule, subjects, policy, place_of, screened.insufficient_volume)
+            said = _by_rule(rule, subjects, policy, place_of, screened.insufficient_volume, ended)
             if rule.metric in SHOWN_BY_MAIL:
                 hidden = screened.unobservable.get(rule.name, np.zeros(len(subjects), np.bool_))
                 said[hidden] = np.nan
                 missing = np.isnan(said)
                 if missing.any():
-                    least = _shown(rule, subjects, policy, place_of, hidden)
+                    least = _shown(rule, subjects, policy, place_of, hidden, ended)
                     unproven = np.where(missing, np.fmin(unproven, least), unproven)
             found[:, column] = np.fmin(found[:, column], said)
     classes = [row for row, scope in enumerate(subjects.scopes) if scope.startswith(CLASS_PREFIX)]
@@ -111,13 +112,18 @@ def ladder(rule: Rule) -> tuple[list[float], list[float]]:
 
 
 def _by_rule(
-    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], insufficient_volume: NDArray[np.bool_]
+    rule: Rule,
+    subjects: Subjects,
+    policy: Policy,
+    place_of: dict[str, int],
+    insufficient_volume: NDArray[np.bool_],
+    ended: Counts,
 ) -> Scores:
     """What one rule says: of its windows with enough mail the worst, and what the longest of them shows."""
     rates, marks = ladder(rule)
     worst, nothing = np.full(len(subjects), np.nan), np.zeros(len(subjects), np.int64)
     shown = np.full(len(subjects), np.nan)
-    top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
+    top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights, ended)
     for window, least in sorted(rule.checks, key=lambda check: window_ms(check[0])):
         # A window that is not there is empty.
         place = place_of.get(window)
@@ -135,11 +141,11 @@ def _by_rule(
 
 
 def _shown(
-    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], hidden: NDArray[np.bool_]
+    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], hidden: NDArray[np.bool_], ended: Counts
 ) -> Scores:
     """What the mail of a rule's longest window shows, however little it is; `hidden` is none."""
     rates, marks = ladder(rule)
-    top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights)
+    top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights, ended)
     place = place_of.get(rule.longest)
     nothing = np.zeros(len(subjects), np.int64)
     n, d = (nothing, nothing) if place is None else (top[:, place], np.maximum(bottom[:, place], 0))

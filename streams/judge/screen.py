@@ -41,6 +41,7 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
     remarkable = np.zeros(len(subjects), np.bool_)
     insufficient_volume = np.ones(len(subjects), np.bool_)
     place_of = {name: place for place, name in enumerate(subjects.windows)}
+    ended: dict[tuple[str, ...], Counts] = {}
     for rule in policy.rules:
         if rule.metric == SPIKE:
             remarkable[_spiking(rule, subjects)] = True
@@ -48,7 +49,11 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
         # A window that is not there is empty, so it has too little mail.
         checks = [(window, place_of[window], least) for window, least in rule.checks if window in place_of]
         counts = subjects.mail_to(rule.mail_to)
-        top, bottom = measured(rule.metric, counts, policy.expired_is_failure, rule.counted_weights)
+        if rule.mail_to not in ended:
+            ended[rule.mail_to] = finished(counts)
+        top, bottom = measured(
+            rule.metric, counts, policy.expired_is_failure, rule.counted_weights, ended[rule.mail_to]
+        )
         if rule.metric in BURNS:
             burning, enough = _burning(rule, place_of, top, bottom)
             remarkable |= burning
@@ -126,15 +131,23 @@ def _burning(
 
 
 def measured(
-    metric: Metric, counts: Counts, expired_is_failure: bool, weights: Sequence[Weight] = DEFAULT_WEIGHTS
+    metric: Metric,
+    counts: Counts,
+    expired_is_failure: bool,
+    weights: Sequence[Weight] = DEFAULT_WEIGHTS,
+    ended: Counts | None = None,
 ) -> tuple[Counts, Counts]:
-    """Numerators and denominators of a metric, as in `judge.measured`, with the axes of `counts` but the last."""
+    """Numerators and denominators of a metric, as in `judge.measured`, with the axes of `counts` but the last. `ended`
+    is what `finished` says of them, where that is known already: it takes most of the time."""
     if metric in FAILURES:
         hard = _field(counts, "hard")
-        return hard + _field(counts, "expired") if expired_is_failure else hard, finished(counts)
+        failed = hard + _field(counts, "expired") if expired_is_failure else hard
+        return failed, finished(counts) if ended is None else ended
     if metric in RATIOS:
-        top, bottom = RATIOS[metric]
-        return _named(counts, top), _named(counts, bottom)
+        top, bottom = (
+            ended if name == "finished" and ended is not None else _named(counts, name) for name in RATIOS[metric]
+        )
+        return top, bottom
     number = _number(metric, counts, weights)
     return number, np.ones_like(number)
 
@@ -143,7 +156,10 @@ def finished(counts: Counts) -> Counts:
     """Recipients whose fate is known: see `schemas.counts.FINISHED`."""
     total = np.zeros_like(_field(counts, "delivered"))
     for name, sign in FINISHED.items():
-        total += sign * _field(counts, name)
+        if sign > 0:
+            total += _field(counts, name)
+        else:
+            total -= _field(counts, name)
     return total
 
 
