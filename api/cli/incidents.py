@@ -24,7 +24,7 @@ OUTCOMES = {
     "expired": "let mail expire",
     "complained": "complained",
     "declared": "declared by an operator",
-    "listed": "names many together",
+    "listed": "names many at once",
 }
 
 
@@ -135,7 +135,7 @@ def as_lines(found: Incident) -> Iterator[str]:
     yield as_line(found)
     if found.struck and found.dimension == "listing":
         yield (
-            f"  {percent(found.rate)} of those who can tell, in an usual hour {percent(found.usual)}; "
+            f"  {percent(found.rate)} of those who can tell, usual in an hour {percent(found.usual)}; "
             f"found {rfc3339(found.detected_ms)}"
         )
     elif found.struck:

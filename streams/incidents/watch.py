@@ -16,6 +16,7 @@ from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, faili
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.hours import FoundHour, Looked, Place, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
+from streams.incidents.samples import with_samples
 from streams.incidents.stored import ProviderHour, read_all_left_out, read_incidents, store_incidents
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
@@ -188,7 +189,7 @@ class IncidentWatch:
             known = read_incidents(self._store, since_s).found if looked.found else {}
         if not looked.found and not looked.over and not any(each.open for each in known.values()):
             return
-        changed = updated(known, looked, now_ms)
+        changed = with_samples(self._store, updated(known, looked, now_ms), known)
         events = [each for after in changed for each in _events(known.get(after.id), after, now_ms)]
         if events and self._announce is not None:
             self._announce(events)

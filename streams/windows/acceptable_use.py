@@ -21,25 +21,30 @@ from streams.listings.exposure import SENT_MAIL
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Totals
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
+from streams.subjects.left_out import HOUR_NOT_LEFT_OUT
 from streams.subjects.totals import begin, longest_first, sums
 
-UNWANTED = """
+#: What these are divided by is without mail of incidents, so they are without those whole hours: else a sender would
+#: seem worse in the hours of an outage.
+UNWANTED = f"""
 SELECT customer, stream,
-    {sums}
+    {{sums}}
 FROM unwanted_mail
-WHERE customer IN {{customers:Array(String)}} AND unwanted_mail.time >= toDateTime({{since_0:UInt32}})
-    AND unwanted_mail.time < toDateTime({{until:UInt32}}) {not_before}
+WHERE customer IN {{{{customers:Array(String)}}}} AND unwanted_mail.time >= toDateTime({{{{since_0:UInt32}}}})
+    AND unwanted_mail.time < toDateTime({{{{until:UInt32}}}}) {{not_before}}
+    AND {HOUR_NOT_LEFT_OUT.replace("bucket", "unwanted_mail.time")}
 GROUP BY customer, stream
-"""
+"""  # noqa: S608 - made of texts of this project only
 
-GATEWAY = """
+GATEWAY = f"""
 SELECT customer, stream,
-    {sums}
+    {{sums}}
 FROM counts
-WHERE dimension = 'provider' AND value = 'sms_gateway' AND customer IN {{customers:Array(String)}}
-    AND bucket >= toDateTime({{since_0:UInt32}}) AND bucket < toDateTime({{until:UInt32}}) {not_before}
+WHERE dimension = 'provider' AND value = 'sms_gateway' AND customer IN {{{{customers:Array(String)}}}}
+    AND bucket >= toDateTime({{{{since_0:UInt32}}}}) AND bucket < toDateTime({{{{until:UInt32}}}}) {{not_before}}
+    AND {HOUR_NOT_LEFT_OUT}
 GROUP BY customer, stream
-"""
+"""  # noqa: S608 - made of texts of this project only
 
 #: A domain below a registered one is registered.
 UNREGISTERED = "NOT arrayExists(known -> value = known OR endsWith(value, concat('.', known)), domains)"

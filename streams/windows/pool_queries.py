@@ -32,19 +32,22 @@ SHORT_PARTS = """
     WHERE dimension IN ('provider', '{dimension}') AND bucket >= toDateTime({{since_0:UInt32}}) {judged} {only}
     GROUP BY customer, kind, shared
 """
-#: The inner query has the shape of the hourly projection.
+#: By the hour: the inner query reads the hourly projection, and adds up the hours between the begins of two windows
+#: (`part`, counted from the longest window) and those of a history (`is_old`).
 LONG_PARTS = """
-    SELECT customer, kind, if(kind = 'provider', '', value) AS shared,
+    SELECT customer, kind, shared,
         {sums}
     FROM ({hours})
     GROUP BY customer, kind, shared
 """
 HOURS = """
-        SELECT customer, dimension AS kind, value, toStartOfHour(bucket) AS hour, {measures}
+        SELECT customer, dimension AS kind, if(dimension = 'provider', '', value) AS shared,
+            dimension = 'provider' AND value IN {{fbl:Array(String)}} AS looped,
+            {part} AS part, {is_old} AS is_old, {measures}
         FROM counts
         WHERE dimension IN ('provider', '{dimension}')
             AND toStartOfHour(bucket) >= toDateTime({{since_0:UInt32}}) {judged} {only}
-        GROUP BY customer, kind, value, hour
+        GROUP BY customer, kind, shared, looped, part, is_old
 """
 #: Customers with a fresh start are read by the minute, the others as ever.
 OTHERS, ANEW = "AND customer NOT IN {fresh:Array(String)}", f"AND customer IN {{fresh:Array(String)}} {NOT_BEFORE}"
@@ -137,7 +140,7 @@ def question(
     names_read = {each.window for each in asked} | ({HISTORY} if new else set())
     windows = sorted(names_read, key=window_ms, reverse=True)
     by_hour = new or is_long(window_ms(windows[0]))
-    parts, time, prefix = (LONG_PARTS, "hour", "n_") if by_hour else (SHORT_PARTS, "bucket", "")
+    parts, prefix = (LONG_PARTS, "n_") if by_hour else (SHORT_PARTS, "")
     parameters: dict[str, Any] = {"fbl": list(feedback_loop)}
     since = fresh_starts.after(since, begin(window_ms(windows[0]), now_ms))
     if since:
@@ -146,9 +149,10 @@ def question(
         parameters[f"since_{place}"] = begin(window_ms(window), now_ms)
     sums, wholes, chosen = [], [], []
     for place, each in enumerate(asked):
-        within = f"{time} >= toDateTime({{since_{windows.index(each.window)}:UInt32}})"
+        nth = windows.index(each.window)
+        within = f"part >= {nth}" if by_hour else f"bucket >= toDateTime({{since_{nth}:UInt32}})"
         measured = _measured(each.rule.metric, policy.expired_is_failure, by_provider=kind == PLAN)
-        top, bottom, own_top, own = (expression.replace("{n}", prefix) for expression in measured)
+        top, bottom, own_top, own = (_read(expression, prefix) for expression in measured)
         alone = f"{within} AND kind = 'provider'"
         sums += [
             f"toInt64(sumIf({top}, {within})) AS top_{place}",
@@ -163,12 +167,17 @@ def question(
         parameters[f"least_{place}"] = each.least
     if new:
         parameters["old"] = max(0, now_ms // 1000 // HOUR_S * HOUR_S - DAY_S)
-        before = "hour < toDateTime({old:UInt32}) AND kind = 'provider'"
         for name, text in HISTORIES.items():
-            sums.append(f"toInt64(sumIf({text.replace('{n}', prefix)}, {before})) AS old_{name}")
+            sums.append(f"toInt64(sumIf({_read(text, prefix)}, is_old AND kind = 'provider')) AS old_{name}")
             wholes.append(f"sum(old_{name}) OVER (PARTITION BY customer) AS known_{name}")
     measures = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
-    names = {"dimension": dimension, "measures": measures}
+    begins = (f"(toStartOfHour(bucket) >= toDateTime({{since_{place}:UInt32}}))" for place in range(1, len(windows)))
+    names = {
+        "dimension": dimension,
+        "measures": measures,
+        "part": " + ".join(["0", *begins]),
+        "is_old": "toStartOfHour(bucket) < toDateTime({old:UInt32})" if new else "false",
+    }
     hours = " UNION ALL ".join(
         HOURS.format(judged=JUDGED, only=f"{only} {each}", **names) for each in ((OTHERS, ANEW) if since else ("",))
     )
@@ -183,6 +192,12 @@ def question(
             dict.fromkeys((f"({_is_chosen(0, asked[0], policy.confidence, new=False)})", f"({chosen[0]})"))
         )
     return template.format(chosen=wanted, members=members, dimension=dimension), parameters
+
+
+def _read(expression: str, prefix: str) -> str:
+    """Over the columns of the counts, or those of `HOURS`."""
+    found = expression.replace("{n}", prefix)
+    return found.replace("value IN {fbl:Array(String)}", "looped") if prefix else found
 
 
 def _is_chosen(place: int, asked: Asked, confidence: float, *, new: bool) -> str:

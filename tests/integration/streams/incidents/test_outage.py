@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from api.cli.incidents import as_lines
 from api.explain.build import explain
 from api.text.explanation import lines
 from schemas import policy
 from schemas.incident import IncidentEvent
+from schemas.times import utc_time
 from streams.incidents.stored import hours_left_out, read_incidents
 from streams.incidents.watch import IncidentWatch
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
@@ -103,6 +105,20 @@ def test_first_alert_is_right_however_lately_it_was_looked(ground: Ground) -> No
     ground.put(*minutes(0, 30, chance))
     judge.judge_customers([*GOOD, *BOUGHT], now_ms + 100)
     assert accused(ground) == set(BOUGHT)
+
+
+def test_incident_has_what_the_provider_said_to_those_it_struck(ground: Ground) -> None:
+    chance = random.Random(9)
+    ground.put(*history(chance), *minutes(0, 50, chance))
+    answer = "550 5.1.1 no such user <ann@gmail.example>"
+    for customer in GOOD:
+        event = {"customer": customer, "time": utc_time((HOUR_11 + 100) * 1000), "type": "bounced", "provider": "gmail"}
+        event |= {"bounce_kind": "hard", "diagnostic": answer, "id": customer}
+        ground.store.insert("events", {name: [value] for name, value in event.items()})
+    ground.judge().refresh_incidents((HOUR_11 + 51 * MINUTE) * 1000)
+    (incident,) = read_incidents(ground.store).in_force()
+    assert [each.sample for each in incident.examples] == ["550 5.1.1 no such user <*@gmail.example>"] * 5
+    assert list(as_lines(incident))[-1].endswith(", 550 5.1.1 no such user <*@gmail.example>")
 
 
 def test_what_is_given_up_days_later_is_no_alarm_either(ground: Ground) -> None:

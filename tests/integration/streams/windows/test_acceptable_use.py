@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.operator.customers import set_customer
+from jobs.operator.incidents import declare_incident
 from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_metric import USE, Metric
@@ -57,6 +58,16 @@ def test_mail_to_telephones_is_counted_of_all_that_left(store: Store) -> None:
     sent(store, 30, "provider", "sms_gateway", delivered=2)
     sent(store, 0.5, "provider", "gmail", delivered=90)
     assert reported(store, "gateway") == [6, 6, 8]
+
+
+def test_hours_of_an_incident_add_nothing_to_what_is_divided_by_other_mail(store: Store) -> None:
+    """Half of that hour's mail is left out, so what remains of it must not seem to go to telephones."""
+    sent(store, 2, "provider", "sms_gateway", delivered=20)
+    sent(store, 2, "provider", "gmail", hard=900)
+    sent(store, 5, "provider", "sms_gateway", delivered=3)
+    at_ms = NOW_MS - 2 * HOUR_MS
+    declare_incident(store, "gmail", at_ms, at_ms + 1, providers={"gmail"}, by="ann", why="outage", now_ms=NOW_MS)
+    assert reported(store, "gateway") == [0, 3, 3]
 
 
 def test_mail_from_unregistered_domains_is_that_of_no_registered_one(store: Store) -> None:
