@@ -9,6 +9,7 @@ from api.cli.lazy import command
 from api.cli.options import an_id, by, json_lines, needed_why, with_reached
 from api.cli.printing import print_json, print_line
 from jobs.operator.incidents import declare_incident, dismiss_incident, find_incident
+from schemas.blocklists import in_force
 from schemas.incident import EVERYWHERE, Incident
 from schemas.providers import OTHER, load_providers
 from schemas.settings import Settings
@@ -90,6 +91,7 @@ def declare(settings: Settings, place: str, begin: str, until: str, by: str, why
         place,
         _begin_ms(begin, now_ms),
         until_ms(until, "--until", now_ms),
+        zones={each.zone for each in in_force(settings.blocklists)},
         providers={OTHER, *(each.name for each in load_providers().all)},
         by=by,
         why=why,

@@ -45,13 +45,15 @@ def declare_incident(
     until_ms: int,
     *,
     providers: Collection[str],
+    zones: Collection[str] = (),
     by: str,
     why: str,
     now_ms: int,
 ) -> Incident:
     """From now on mail to a provider (`*` for all) in the hours from `from_ms` to `until_ms` (epoch ms; the hours that
-    these lie in included) says nothing about those who sent it. `providers` are the names that there are. Of a list,
-    or a network on a list (`192.0.2.0/24@zen.spamhaus.org`), it is what began to be listed in these hours.
+    these lie in included) says nothing about those who sent it. Of a list, or a network on a list
+    (`192.0.2.0/24@zen.spamhaus.org`), it is what began to be listed in these hours. `providers` and `zones` (lists) are
+    the names that there are; a list of which anything was reported is known too.
 
     Raises:
         DecisionError: naming what cannot be used.
@@ -59,7 +61,7 @@ def declare_incident(
     """
     given("--by", by)
     given("--why", why)
-    dimension = _dimension(store, place, providers)
+    dimension = _dimension(store, place, providers, zones)
     first, last = (ms // 1000 // HOUR_S * HOUR_S for ms in (from_ms, max(from_ms, until_ms - 1)))
     if until_ms <= from_ms:
         raise DecisionError(f"--until: {rfc3339(until_ms)} is not after {rfc3339(from_ms)}")
@@ -80,7 +82,7 @@ def declare_incident(
     return incident
 
 
-def _dimension(store: Store, place: str, providers: Collection[str]) -> Dimension:
+def _dimension(store: Store, place: str, providers: Collection[str], zones: Collection[str]) -> Dimension:
     if place == EVERYWHERE:
         return "all"
     if place in providers:
@@ -89,8 +91,10 @@ def _dimension(store: Store, place: str, providers: Collection[str]) -> Dimensio
     if "." not in zone:
         names = ", ".join(sorted(providers))
         raise DecisionError(f"PLACE: {place!r} is not one of {names}, '*' for all, or a blocklist")
-    if not store.rows(KNOWN_ZONE, {"zone": zone}):
-        raise DecisionError(f"PLACE: nothing was ever reported of the blocklist {zone!r}; see `repmon zones list`")
+    if zone not in zones and not store.rows(KNOWN_ZONE, {"zone": zone}):
+        raise DecisionError(
+            f"PLACE: {zone!r} is no blocklist of `repmon zones list`, and nothing was ever reported of it"
+        )
     if network and place not in places_of(network.partition("/")[0], zone):
         raise DecisionError(f"PLACE: {network!r} is not an IPv4 network of length /24, or an IPv6 one of /48 or /64")
     return "listing"
