@@ -32,7 +32,7 @@ from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.judge.verdict import RANK, judge
 from streams.subjects.arrays import FIELDS, Counts
 from streams.what_if.each_rule import each_rule, hours_of, lengths_of
-from streams.what_if.may_open import ROOM, Rates, may_open
+from streams.what_if.may_open import ROOM, RateTotals, may_open
 from streams.what_if.sliding import volumes_at, windows_of
 from streams.what_if.timeline import AttributedListing, Cut, History, OwnListing
 
@@ -51,7 +51,7 @@ __all__ = [
 def transitions(history: History, policies: Sequence[Policy]) -> list[list[Transition]]:
     """What each policy would have said, starting without any open alert: by subject and rule, in the order of time."""
     followed: list[tuple[Policy, list[Transition]]] = []
-    rates = Rates(history)
+    rates = RateTotals(history)
     found = []
     for policy in policies:
         said: list[Transition] = []
@@ -65,7 +65,7 @@ def transitions(history: History, policies: Sequence[Policy]) -> list[list[Trans
     return found
 
 
-def _replay_rule(history: History, rates: Rates, alone: Policy) -> Iterator[Transition]:
+def _replay_rule(history: History, rates: RateTotals, alone: Policy) -> Iterator[Transition]:
     (rule,) = alone.rules
     special = {each.customer for each in alone.overrides} | history.overrides.keys() | history.cuts.keys()
     opening = may_open(history, rates, rule, alone)

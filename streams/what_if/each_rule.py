@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 
 import msgspec
+from msgspec import UNSET
 
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, MinVolume, window_ms
@@ -24,6 +25,8 @@ def each_rule(policy: Policy, *, minutes: bool = False) -> list[Policy]:
         msgspec.structs.replace(
             policy,
             name="",
+            inactive_after=UNSET,  # may be a window that the rule has not
+            brake=UNSET,
             rules=(known,),
             windows=tuple(dict.fromkeys((*known.reads, *_spreading(policy.windows)))),
             overrides=tuple(

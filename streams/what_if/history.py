@@ -28,8 +28,8 @@ from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.stored_fresh_starts import fresh_starts
 from streams.subjects.totals import OF_FBL
 from streams.what_if.each_rule import each_rule, short_windows
-from streams.what_if.hourly_subjects import MEASURED, READ, Extent, HourlySubjects, Rows
-from streams.what_if.may_open import Rates, may_need_minutes
+from streams.what_if.hourly_subjects import MEASURED, READ, Extent, HourlyRows, HourlySubjects
+from streams.what_if.may_open import RateTotals, may_need_minutes
 from streams.what_if.read_use import ReadUse
 from streams.what_if.timeline import AttributedListing, Cut, Group, History, OwnListing
 from streams.windows.classes import CLASSES
@@ -194,8 +194,8 @@ class Hourly:
         anew = {each: self._fresh[each] for each in customers if each in self._fresh}
         return replace(history, cuts={each: self._cuts(each, fresh, history, subjects) for each, fresh in anew.items()})
 
-    def _rows(self, customers: Sequence[str], only: str = "", **bound: Any) -> Rows:
-        found = Rows([], [[] for _ in ("hour", *_SUMMED)])
+    def _rows(self, customers: Sequence[str], only: str = "", **bound: Any) -> HourlyRows:
+        found = HourlyRows([], [[] for _ in ("hour", *_SUMMED)])
         for names in portions(self._store, customers):
             for block in self._store.blocks(HOURS.format(only=only), {**self._asked, **bound, "customers": names}):
                 found.keys.extend(zip(block[0].tolist(), block[1].tolist(), strict=True))
@@ -205,7 +205,7 @@ class Hourly:
 
     def _tails(self, history: History, subjects: HourlySubjects) -> Mapping[tuple[Group, str], Mapping[int, Counts]]:
         """The last minutes of each hour, of customers for whom a window of less than an hour may matter."""
-        rates = Rates(history)
+        rates = RateTotals(history)
         wanted: dict[tuple[Group, str], set[str]] = defaultdict(set)
         decided = {*history.overrides, *(each for each in self._fresh if each in set(history.customers))}
         for policy in self._policies:

@@ -56,7 +56,7 @@ class Extent:
         return (self.end_s - self.start_s) // HOUR_S
 
 
-class Rows(NamedTuple):
+class HourlyRows(NamedTuple):
     """Counts of streams by the hour: the streams, and for each of them the hours (epoch s) and the numbers of each of
     `READ`, and how many rows."""
 
@@ -75,7 +75,7 @@ class HourlySubjects:
     accounts: Sequence[Sequence[int]]
     extent: Extent
 
-    def filled(self, rows: Rows, fields: Sequence[str]) -> tuple[Counts, Counts]:
+    def filled(self, rows: HourlyRows, fields: Sequence[str]) -> tuple[Counts, Counts]:
         """The counts of all subjects but classes, and how many rows each has by the hour."""
         # Field by field in memory: a rate is made of few, and those that are never written take no room.
         counts = np.moveaxis(np.zeros((len(FIELDS), len(self.customers), self.extent.hours), np.int64), 0, -1)
@@ -89,7 +89,7 @@ class HourlySubjects:
             self._spread(seen, at, self._place(hours), many)
         return counts, seen
 
-    def add_class(self, counts: Counts, seen: Counts, rows: Rows, name: str) -> None:
+    def add_class(self, counts: Counts, seen: Counts, rows: HourlyRows, name: str) -> None:
         """Fill in one class of each customer that is one of the subjects."""
         place_of = {
             customer: place

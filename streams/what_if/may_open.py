@@ -22,7 +22,7 @@ ROOM = 1e-9
 Looked = NDArray[np.bool_]
 
 
-class Rates:
+class RateTotals:
     """Running totals along the hours, beginning with 0, of what rates are made of; each is added up once."""
 
     def __init__(self, history: History) -> None:
@@ -38,7 +38,7 @@ class Rates:
         return self._known[key]
 
 
-def may_open(history: History, rates: Rates, rule: Rule, alone: Policy) -> Looked:
+def may_open(history: History, rates: RateTotals, rule: Rule, alone: Policy) -> Looked:
     """Subject by step: whether the mildest level may open."""
     found = np.zeros((len(history.customers), len(history.steps)), np.bool_)
     if rule.metric in COUNTED or rule.metric == "unwanted":
@@ -59,7 +59,7 @@ def may_open(history: History, rates: Rates, rule: Rule, alone: Policy) -> Looke
     return found
 
 
-def may_need_minutes(history: History, rates: Rates, rule: Rule, alone: Policy) -> Looked:
+def may_need_minutes(history: History, rates: RateTotals, rule: Rule, alone: Policy) -> Looked:
     """Of each subject, whether a window of less than an hour may open a level, by what its hours have."""
     found = np.zeros(len(history.customers), np.bool_)
     short = short_windows(rule)

@@ -73,7 +73,7 @@ class DomainUse:
     mail: Mapping[str, Counts]
 
 
-class Fleet(Protocol):
+class FleetVolumes(Protocol):
     """What the whole fleet sent."""
 
     @property
@@ -113,7 +113,7 @@ class History:
     overrides: Mapping[str, Sequence[PastOverride]] = field(default_factory=dict)
     unwanted: Mapping[str, Sequence[UnwantedMail]] = field(default_factory=dict)
     domains: Mapping[str, Sequence[DomainUse]] = field(default_factory=dict)
-    fleet: Fleet | None = None
+    fleet: FleetVolumes | None = None
 
     @property
     def steps(self) -> Steps:

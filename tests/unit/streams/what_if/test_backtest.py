@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.levels import Level
-from schemas.policy import Policy, load_policy
+from schemas.policy import Brake, Policy, load_policy
 from schemas.policy_metric import RATES, window_ms
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
@@ -134,6 +134,15 @@ def test_rules_that_two_policies_share_are_equal_by_themselves() -> None:
     other = Policy(rules=(rule(), rule("block", metric="block")), windows=("1h", "3h"), name="other")
     assert each_rule(SMALL)[0] == each_rule(other)[0]
     assert each_rule(SMALL)[0] != each_rule(Policy(rules=(rule(),), windows=("1h", "3h"), confidence=0.9))[0]
+
+
+def test_what_is_no_rule_makes_no_difference_to_what_is_followed() -> None:
+    """Silence after a window that the rule does not have, and the brake."""
+    windows = ("1h", "3h", "24h", "48h")
+    policy = Policy(rules=(rule(),), windows=windows, inactive_after="24h", brake=Brake(customers=3))
+    assert each_rule(policy) == each_rule(Policy(rules=(rule(),), windows=windows))
+    (found,) = transitions(history(hourly(GOOD, BAD, BAD)), [policy])
+    assert [each.kind for each in found] == ["opened"]
 
 
 def judged_each_hour(past: History, policy: Policy) -> Iterator[Transition]:
