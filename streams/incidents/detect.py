@@ -3,8 +3,9 @@
 Those are asked who can tell: *witnesses*, customers with a good history, whose mail elsewhere is as usual. Each weighs
 how much likelier its counts are under one raised rate, the same for all, than under what is usual for it; but nobody
 weighs more than `MOST`, so that one giant is no fleet, and accounts of one owner weigh as one. It is an incident where
-at least three independent witnesses were struck, the weights together leave no doubt, and those who were spared do not
-outweigh them. So a few failures each are enough in a large fleet, within minutes, and in a fleet of six a few more.
+at least three independent witnesses were struck, the weights together leave no doubt, also where only a few of many
+were struck, and those who were spared do not outweigh them. So a few failures each are enough in a large fleet, within
+minutes, and in a fleet of six a few more.
 
 It must not hide the bad. Who has no history is no witness, however many accounts there are. Who fails elsewhere as well
 (a bad list does so everywhere) is none either. And where those who were struck share one pool while others send
@@ -14,7 +15,7 @@ recipients are nobody's fault but the senders'.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import log
+from math import lgamma, log
 from typing import Literal, NamedTuple
 
 #: What is counted: unknown recipients, refusals, mail given up, complaints.
@@ -38,8 +39,10 @@ RAISED = (0.003, 0.005, 0.01, 0.02, 0.05, 0.08, 0.12, 0.2, 0.35, 0.6, 0.9)
 #: 3 is twenty times likelier.
 MOST = 3.0
 STRUCK = 1.0
-#: What the struck must weigh together, less what the spared weigh against, and how many of them there must be.
-ENOUGH = 6.0
+#: What those who weigh for it must weigh together, less what is due to having been picked: of many small senders a few
+#: have a failure or two in any hour, and there are many ways to pick as many of them as were struck (a scan statistic;
+#: Kulldorff, "A spatial scan statistic", 1997). And how many of them there must be.
+ENOUGH = 4.0
 LEAST_STRUCK = 3
 #: The share of the weight of all witnesses that the struck must have.
 SHARE = 1 / 3
@@ -163,11 +166,18 @@ def _verdict(votes: Sequence[_Vote], pool: str, enough: float, share: float = SH
     spared = [vote for vote in votes if vote.weight <= -STRUCK]
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
-    if len(struck) < LEAST_STRUCK or pro < enough or pro < share * (pro + contra):
+    if len(struck) < LEAST_STRUCK or pro < share * (pro + contra):
+        return None
+    if pro - _ways(len(votes), len(struck)) < enough:
         return None
     seen = [vote.account.here for vote in struck]
     rate = sum(each.failed for each in seen) / sum(each.total for each in seen)
     return Finding(pool, rate, _customers(struck), _customers(spared), pro - contra)
+
+
+def _ways(count: int, chosen: int) -> float:
+    """The natural logarithm of how many ways there are to choose so many of `count`."""
+    return lgamma(count + 1) - lgamma(chosen + 1) - lgamma(count - chosen + 1)
 
 
 def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enough: float) -> Finding | None:

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,21 @@ def test_case(case: dict[str, Any]) -> None:
     found = find(outcome, accounts(case["group"]), USUAL.get(outcome, FAILING))
     said = "nothing" if found is None else "pool" if found.pool else "everybody"
     assert said == case["found"], found
+
+
+def test_failures_of_many_small_senders_that_come_by_chance_are_no_incident() -> None:
+    """200 customers who send a mail or two an hour to one provider: in any hour a few of them have a failure."""
+    chance = np.random.default_rng(1)
+    rates = np.minimum(0.007 * np.exp(chance.normal(0, 0.5, 200)), 0.02)
+    for _ in range(100):
+        totals = chance.poisson(1.6 * np.exp(chance.normal(0, 1, 200)))
+        failed = chance.binomial(totals, rates)
+        groups = [
+            {"count": 1, "here": [int(failed[place]), int(totals[place])], "history": [int(3_000 * rate), 3_000]}
+            for place, rate in enumerate(rates)
+            if totals[place]
+        ]
+        assert find("hard", accounts(groups), FAILING) is None
 
 
 def test_hour_beside_an_incident_needs_less() -> None:
