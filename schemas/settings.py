@@ -166,6 +166,9 @@ class MonitorSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, 
     """For how many customers, those judged last, the long windows are kept in memory: about two kilobytes each."""
     sweep_s: Seconds = 15.0
     """How often a customer with an open alert is judged though nothing changed."""
+    alone_wait_s: Seconds = 10.0
+    """How long it is waited, at most, before a customer is excessive or worse whose mail fails at one mailbox provider
+    where hardly anybody else was seen in that hour: it may be the provider (docs/incidents.md)."""
 
 
 class PolicySettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -186,7 +186,8 @@ def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int], liste
         if topic == REPUTATION_ALERTS:
             found.alerts.append((clock[0], msgspec.json.decode(value, type=AlertEvent).data))
 
-    settings = MonitorSettings(long_windows_every_s=60, standings_every_s=3_600)
+    # Looks are further apart than those who are alone at a provider wait.
+    settings = MonitorSettings(long_windows_every_s=60, standings_every_s=3_600, alone_wait_s=0)
     judge = BatchJudge(store, load_policy(), providers.load_providers(), publish, lambda: None, settings)
     events = fleet.events()
     before = -(10**9)

@@ -35,6 +35,7 @@ from streams.alerts.outcome import (
     LastShown,
     SubjectOutcome,
     alarmed_by_listings,
+    alarmed_by_mail,
     alarms,
     empty,
     may_be_released,
@@ -44,6 +45,7 @@ from streams.alerts.outcome import (
 from streams.alerts.record import AlertRecorder, Lives, last_shown, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
 from streams.alerts.standings import SHOWN_WINDOW, Standings, rows_of
+from streams.incidents.alone import Alone
 from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
 from streams.io.instrument import counter, gauge
@@ -79,7 +81,8 @@ LONG_POOLS_MS = 600_000
 #: How customers were last shown is asked for only where an alert may open.
 NOT_ASKED: Mapping[StreamKey, LastShown] = MappingProxyType({})
 
-DEFAULTS = MonitorSettings()
+#: Whose times are passed in, is not waited for.
+DEFAULTS = MonitorSettings(alone_wait_s=0.0)
 
 
 @dataclass
@@ -133,6 +136,7 @@ class BatchJudge:
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
         self._incidents, self._settling = IncidentWatch(store, self._announce), Settling(store)
+        self._alone = Alone(store, int(settings.alone_wait_s * 1000))
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
         self.holds = HoldWatch(store, self._announce_holds)
@@ -183,7 +187,8 @@ class BatchJudge:
             changed = self.refresh_incidents(now_ms, {each.subject.customer for each in found.outcomes if alarms(each)})
             if changed:
                 found = self._decided(wanted, now_ms)
-            later = self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
+            later = self._alone.waiting(alarmed_by_mail(found.outcomes), now_ms)
+            later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
                 found = self._decided([each for each in wanted if each not in later], now_ms)
         outcomes, lives = found.outcomes, found.lives

@@ -70,6 +70,7 @@ class Deployment:
             "REPMON_INGEST__FLUSH_SECONDS": "0.2",
             "REPMON_INGEST__BATCH_EVENTS": "500",
             "REPMON_MONITOR__SWEEP_S": "2",
+            "REPMON_MONITOR__ALONE_WAIT_S": "0.1",
             "REPMON_EMBEDDED__DATA": str(self._folder / "data"),
             **more,
         }

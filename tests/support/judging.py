@@ -24,7 +24,7 @@ from tests.support.api_client import DAY, MINUTE, NOW, Row
 NOW_MS = NOW * 1000
 LOOP = providers.load_providers().with_feedback_loop()
 WINDOWS = {name: window_ms(name) for name in ("1h", "24h", "7d", "30d")}
-SETTINGS = MonitorSettings(judge_every_s=5, long_windows_every_s=60, standings_every_s=15)
+SETTINGS = MonitorSettings(judge_every_s=5, long_windows_every_s=60, standings_every_s=15, alone_wait_s=0)
 SHOWN = "SELECT customer, standing, volume, toUnixTimestamp64Milli(since) FROM standings FINAL WHERE scope = 'customer'"
 _sources = itertools.count()
 

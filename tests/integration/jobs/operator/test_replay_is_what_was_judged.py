@@ -81,7 +81,7 @@ class Told:
     def __init__(self, store: Store, policy: Policy) -> None:
         self.store, self.policy = store, policy
         self.sent: list[AlertEvent] = []
-        settings = MonitorSettings(long_windows_every_s=0)
+        settings = MonitorSettings(long_windows_every_s=0, alone_wait_s=0)
         self.judge = BatchJudge(store, policy, providers.load_providers(), self._publish, lambda: None, settings)
 
     def _publish(self, topic: str, _key: bytes, value: bytes) -> None:

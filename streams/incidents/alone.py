@@ -1,0 +1,109 @@
+"""Who fails at one mailbox provider only, where hardly anybody else was seen in that hour, waits a little: it may be
+the provider, and the others come a moment later.
+
+So it is in the first seconds after a start, when a log is read customer by customer, and in the night of a small fleet.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from schemas.counts import finished_sql
+from schemas.providers import OTHER
+from schemas.times import DAY_S
+from streams.io.store import Store, portions
+
+#: The share of a customer's failures at one provider (a ratio) from which on it is that alone.
+AT_ONE = 0.7
+#: So many others, each with so many recipients there in the hour, are enough to tell.
+OTHERS, TELLING = 5, 20
+#: It is looked again so often, in ms.
+AGAIN_MS = 1_000
+#: Failures so long ago (s) are looked at, as those for incidents are.
+SINCE_S = 7 * DAY_S
+
+FAILING = """
+SELECT customer, value, toUnixTimestamp(toStartOfHour(bucket)) AS hour,
+    sum(hard) + sum(block) + sum(expired) + sum(complained) AS failed
+FROM counts
+WHERE dimension = 'provider' AND customer IN {customers:Array(String)}
+    AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
+GROUP BY customer, value, hour
+HAVING failed > 0
+"""
+
+SENDERS = f"""
+SELECT value, hour, count()
+FROM
+(
+    SELECT customer, value, toUnixTimestamp(toStartOfHour(bucket)) AS hour,
+        toInt64({finished_sql("sum({})")}) AS mail
+    FROM counts
+    WHERE dimension = 'provider' AND value IN {{values:Array(String)}}
+        AND toStartOfHour(bucket) IN {{hours:Array(DateTime('UTC'))}}
+    GROUP BY customer, value, hour
+    HAVING mail >= {{telling:UInt32}}
+)
+GROUP BY value, hour
+"""  # noqa: S608 - made of names from this project only
+
+
+class Place(NamedTuple):
+    """A mailbox provider and an hour (epoch s)."""
+
+    provider: str
+    hour: int
+
+
+class Alone:
+    """Knows who waits. One thread at a time."""
+
+    def __init__(self, store: Store, wait_ms: int) -> None:
+        """Nobody waits longer than `wait_ms`; 0: nobody waits."""
+        self._store = store
+        self._wait_ms = wait_ms
+        self._since: dict[str, int] = {}
+
+    def waiting(self, alarmed: Iterable[str], now_ms: int) -> dict[str, int]:
+        """Which of those who alarm by their mail wait, and until when (epoch ms).
+
+        Raises:
+            StoreError: the store failed.
+        """
+        wait_ms = self._wait_ms
+        self._since = {each: since for each, since in self._since.items() if 0 <= now_ms - since < 10 * wait_ms}
+        some = [each for each in sorted(set(alarmed)) if now_ms - self._since.get(each, now_ms) < wait_ms]
+        if not wait_ms or not some:
+            return {}
+        worst = self._worst(some, now_ms)
+        senders = self._senders(set(worst.values()))
+        alone = [each for each, place in worst.items() if place.provider != OTHER and senders.get(place, 0) <= OTHERS]
+        return {each: min(now_ms + AGAIN_MS, self._since.setdefault(each, now_ms) + wait_ms) for each in alone}
+
+    def _worst(self, customers: list[str], now_ms: int) -> dict[str, Place]:
+        """Where and when most of a customer's mail failed, of those who fail at one provider only."""
+        failed: dict[str, dict[Place, int]] = defaultdict(dict)
+        asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
+        for part in portions(self._store, customers):
+            for customer, provider, hour, count in self._store.rows(FAILING, {"customers": part, **asked}):
+                failed[str(customer)][Place(str(provider), int(hour))] = int(count)
+        found = {}
+        for customer, places in failed.items():
+            worst = max(sorted(places), key=places.__getitem__)
+            there = sum(count for place, count in places.items() if place.provider == worst.provider)
+            if there >= AT_ONE * sum(places.values()):
+                found[customer] = worst
+        return found
+
+    def _senders(self, places: Collection[Place]) -> dict[Place, int]:
+        """How many customers sent there."""
+        if not places:
+            return {}
+        asked = {
+            "values": sorted({each.provider for each in places}),
+            "hours": sorted({each.hour for each in places}),
+            "telling": TELLING,
+        }
+        return {
+            Place(str(provider), int(hour)): int(count) for provider, hour, count in self._store.rows(SENDERS, asked)
+        }
