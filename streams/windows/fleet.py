@@ -1,6 +1,7 @@
 """What the whole fleet sends now and sent in the last weeks, of a sample of customers: see `streams.judge.fleet`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,11 +18,24 @@ from streams.subjects.totals import begin
 
 #: So long it is taken for granted what the fleet sends.
 KEPT_MS = 600_000
-#: What was read by each connection, and when.
-_KEPT: WeakKeyDictionary[Store, tuple[int, FleetVolume]] = WeakKeyDictionary()
+#: The hours of customers, which are the same until the running one is over.
+Hours = dict[str, Counts]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was read by a connection at `read_ms` (epoch ms), in an `hour`."""
+
+    read_ms: int
+    volume: FleetVolume
+    hour: int
+    hours: Hours
+
+
+_KEPT: WeakKeyDictionary[Store, _Kept] = WeakKeyDictionary()
 
 #: So many customers are asked at most: their median is that of all within a few percent.
-MOST_ASKED = 200
+MOST_ASKED = 100
 
 #: A sample by a hash of the names, first of those who send now. The inner query has the shape of the hourly projection.
 SENDING = """
@@ -74,14 +88,17 @@ def fleet_volume_lately(store: Store, now_ms: int) -> FleetVolume:
     Raises:
         StoreError: the store failed.
     """
-    kept = _KEPT.get(store)
-    if kept is None or not kept[0] <= now_ms < kept[0] + KEPT_MS:
-        kept = _KEPT[store] = now_ms, read_fleet_volume(store, now_ms)
-    return kept[1]
+    kept, hour = _KEPT.get(store), now_ms // 1000 // HOUR_S
+    if kept is None or not kept.read_ms <= now_ms < kept.read_ms + KEPT_MS:
+        hours = kept.hours if kept is not None and kept.hour == hour else {}
+        kept = _KEPT[store] = _Kept(now_ms, read_fleet_volume(store, now_ms, hours), hour, hours)
+    return kept.volume
 
 
-def read_fleet_volume(store: Store, now_ms: int) -> FleetVolume:
+def read_fleet_volume(store: Store, now_ms: int, known: Hours | None = None) -> FleetVolume:
     """What the fleet sends in the 60 minutes that end with the minute of `now_ms` (epoch ms), and sent before.
+
+    What is `known` of the full hours before is not read again, and what is read is put there.
 
     Raises:
         StoreError: the store failed.
@@ -97,14 +114,17 @@ def read_fleet_volume(store: Store, now_ms: int) -> FleetVolume:
     customers = sorted(str(customer) for (customer,) in store.rows(SENDING, sending))
     if not customers:
         return AS_USUAL
-    row_of = {customer: row for row, customer in enumerate(customers)}
+    known = {} if known is None else known
     since = max(0, running - FIRST_H * HOUR_S)
-    hours = _table(store, BY_HOUR, row_of, FIRST_H, {"since": since, "until": running}, (since, HOUR_S))
+    if unread := [customer for customer in customers if customer not in known]:
+        asked = {"since": since, "until": running}
+        known |= zip(unread, _table(store, BY_HOUR, unread, FIRST_H, asked, (since, HOUR_S)), strict=True)
+    hours = np.stack([known[customer] for customer in customers])
     length = until - begin(HOUR_S * 1000, now_ms)
     minutes = _table(
         store,
         BY_DAY,
-        row_of,
+        customers,
         DAYS + 1,
         {"since": max(0, until - DAYS * DAY_S - length), "until": until, "length": length},
         (0, 1),
@@ -113,12 +133,13 @@ def read_fleet_volume(store: Store, now_ms: int) -> FleetVolume:
 
 
 def _table(
-    store: Store, sql: str, row_of: Mapping[str, int], columns: int, asked: Mapping[str, Any], grid: tuple[int, int]
+    store: Store, sql: str, customers: Sequence[str], columns: int, asked: Mapping[str, Any], grid: tuple[int, int]
 ) -> Counts:
     """A row a customer; the place in it is what the query says, less the first of `grid`, by the second."""
-    found = np.zeros((len(row_of), columns), np.int64)
+    row_of = {customer: row for row, customer in enumerate(customers)}
+    found = np.zeros((len(customers), columns), np.int64)
     first, step = grid
-    for block in store.blocks(sql, {"customers": list(row_of), **asked}):
+    for block in store.blocks(sql, {"customers": list(customers), **asked}):
         rows = np.array([row_of[customer] for customer in block[0].tolist()], np.intp)
         found[rows, (block[1].astype(np.int64) - first) // step] = block[2].astype(np.int64)
     return found

@@ -10,7 +10,7 @@ from api.text.explanation import lines
 from schemas import policy
 from schemas.alert import AlertEvent
 from streams.subjects.arrays import Counts
-from streams.windows.fleet import BY_DAY, MOST_ASKED, SENDING, read_fleet_volume
+from streams.windows.fleet import BY_DAY, BY_HOUR, MOST_ASKED, SENDING, read_fleet_volume
 from tests.support.api_client import HOUR, MINUTE, NOW, Row
 from tests.support.judging import LOOP, NOW_MS, Counting, Ground
 from tests.support.seasons import BEFORE, DAY_MIN, Season, mail
@@ -87,6 +87,7 @@ def test_fleet_is_asked_once_in_ten_minutes_and_only_when_an_hour_is_large(groun
     for minutes, expected in ((0, 1), (5, 1), (9, 1), (11, 2), (22, 3)):
         judge.judge_customers(["acme", "small"], NOW_MS + minutes * MINUTE * 1000)
         assert sum(sql == SENDING for sql in counting.asked) == sum(sql == BY_DAY for sql in counting.asked) == expected
+    assert sum(sql == BY_HOUR for sql in counting.asked) == 1  # full hours stay what they were
 
 
 def test_sample_of_a_large_fleet_says_what_all_do(ground: Ground) -> None:
