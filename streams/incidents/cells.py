@@ -127,14 +127,14 @@ WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
     AND toStartOfHour(bucket) < toDateTime({{until:UInt32}}) AND {NOT_LEFT_OUT}
 GROUP BY customer, value
 """  # noqa: S608 - made of texts of this project only
-#: The pool and From domain that most of a customer's mail has.
+#: The pool, sending address and From domain that most of a customer's mail has.
 COMPANY = f"""
 SELECT customer, dimension, argMax(value, n)
 FROM
 (
     SELECT customer, dimension, value, toInt64({finished_sql("sum({})")}) AS n
     FROM counts
-    WHERE dimension IN ('pool', 'from') AND customer IN {{customers:Array(String)}} AND value != ''
+    WHERE dimension IN ('pool', 'ip', 'from') AND customer IN {{customers:Array(String)}} AND value != ''
         AND toStartOfHour(bucket) IN {{hours:Array(DateTime('UTC'))}}
     GROUP BY customer, dimension, value
 )
@@ -345,6 +345,7 @@ class Accounts(NamedTuple):
                     usual=(all_before if everywhere else before.get(place, NOTHING)).seen(outcome),
                     elsewhere=(NOTHING if everywhere else rest).seen(outcome),
                     history=all_before.failures(outcome),
+                    address=self.company.get((customer, "ip"), ""),
                 )
             )
         return found

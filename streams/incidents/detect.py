@@ -8,13 +8,13 @@ were struck, and those who were spared do not outweigh them. So a few failures e
 minutes, and in a fleet of six a few more.
 
 It must not hide the bad. Who has no history is no witness, however many accounts there are. Who fails elsewhere as well
-(a bad list does so everywhere) is none either. And where those who were struck share one pool while others send
-to the place unharmed, it is the pool: refusals (`block`, `expired`) then are an incident of that pool, unknown
-recipients are nobody's fault but the senders'.
+(a bad list does so everywhere) is none either. And where those who were struck share one pool, or one sending address,
+while others send to the place unharmed, it is that pool or address: refusals (`block`, `expired`) then are an incident
+of it, unknown recipients are nobody's fault but the senders'.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import lgamma, log
 from typing import Literal, NamedTuple
 
@@ -70,8 +70,9 @@ class Account(NamedTuple):
     """One customer at one place in one hour.
 
     `owner` is what accounts of one owner have in common (a From domain), the customer where nothing is known; `pool`
-    is that most of its mail went through. `usual` is what it had at this place in the weeks before, `elsewhere` what it
-    has in the same hour at all other places, `history` what it had in the weeks before at all places together.
+    and `address` are those that most of its mail went through. `usual` is what it had at this place in the weeks
+    before, `elsewhere` what it has in the same hour at all other places, `history` what it had in the weeks before at
+    all places together.
     """
 
     customer: str
@@ -81,11 +82,13 @@ class Account(NamedTuple):
     usual: Seen
     elsewhere: Seen
     history: Seen
+    address: str = ""
 
 
 class Finding(NamedTuple):
-    """An incident: of `pool` alone, or (empty) of the whole place. `raised` is the rate (a ratio) of those who were
-    struck; `struck` and `spared` are the witnesses' customers, sorted; `weight` is how sure it is (natural logarithm).
+    """An incident: of `pool` (or an address) alone, or (empty) of the whole place. `raised` is the rate (a ratio) of
+    those who were struck; `struck` and `spared` are the witnesses' customers, sorted; `weight` is how sure it is
+    (natural logarithm).
     """
 
     pool: str
@@ -124,10 +127,10 @@ def find(
 
 def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> bool:
     """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio); or it is
-    seen to be of one pool alone, however many send through that."""
+    seen to be of one pool or address alone, however many send through that."""
     able = [each for each in accounts if _may_tell(outcome, each)]
     votes = _votes(outcome, able, usual, min(max(raised, RAISED[0]), RAISED[-1]))
-    if _pool_alone(votes) is not None:
+    if any(_alone(votes, of) is not None for of in (_pool_of, _address_of)):
         return True
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
@@ -181,32 +184,44 @@ def _ways(count: int, chosen: int) -> float:
 
 
 def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enough: float) -> Finding | None:
-    """Of the place as a whole, unless all who were struck share a pool and others send there unharmed."""
-    pool = _pool_alone(votes)
-    if pool is None:
-        return found
-    if outcome not in OF_POOLS or not pool:
-        return None
-    return _verdict([vote for vote in votes if vote.account.pool == pool], pool, enough)
+    """Of the place as a whole, unless all who were struck share a pool, or a sending address, and others send there
+    unharmed."""
+    for of in (_pool_of, _address_of):
+        shared = _alone(votes, of)
+        if shared is None:
+            continue
+        if outcome not in OF_POOLS or not shared:
+            return None
+        return _verdict([vote for vote in votes if of(vote) == shared], shared, enough)
+    return found
 
 
-def _pool_alone(votes: Sequence[_Vote]) -> str | None:
-    """The pool (empty where none is known) that those who were struck share, while others send to the place unharmed.
+def _pool_of(vote: _Vote) -> str:
+    return vote.account.pool
+
+
+def _address_of(vote: _Vote) -> str:
+    return vote.account.address
+
+
+def _alone(votes: Sequence[_Vote], of: Callable[[_Vote], str]) -> str | None:
+    """The pool or address (empty where none is known) that those who were struck share, while others send to the place
+    unharmed.
 
     One of the others may seem struck, with two failures of sixty by chance: together they must be seen to be spared.
     """
     struck: dict[str, float] = defaultdict(float)
     for vote in votes:
         if vote.weight >= STRUCK:
-            struck[vote.account.pool] += vote.weight
+            struck[of(vote)] += vote.weight
     if not struck:
         return None
-    pool = max(sorted(struck), key=struck.__getitem__)
-    others = [vote.weight for vote in votes if vote.account.pool != pool]
+    shared = max(sorted(struck), key=struck.__getitem__)
+    others = [vote.weight for vote in votes if of(vote) != shared]
     pro = sum(weight for weight in others if weight > 0)
     contra = -sum(weight for weight in others if weight < 0)
     unharmed = sum(weight <= -STRUCK for weight in others)
-    return pool if unharmed >= LEAST_STRUCK and pro <= BY_CHANCE * (pro + contra) else None
+    return shared if unharmed >= LEAST_STRUCK and pro <= BY_CHANCE * (pro + contra) else None
 
 
 def _customers(votes: Sequence[_Vote]) -> tuple[str, ...]:

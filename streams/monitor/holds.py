@@ -34,13 +34,13 @@ ACTIVE = """
 SELECT uniqExact(customer) FROM counts
 WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
 """
-#: Of some customers those who sent through a pool, and had the outcome at a provider, in some hours.
+#: Of some customers those who sent through a pool (or an address), and had the outcome at a provider, in some hours.
 STRUCK = """
 SELECT customer FROM counts
-WHERE dimension IN ('pool', 'provider') AND customer IN {customers:Array(String)}
+WHERE dimension IN ('pool', 'ip', 'provider') AND customer IN {customers:Array(String)}
     AND toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}
 GROUP BY customer
-HAVING countIf(dimension = 'pool' AND value = {pool:String}) > 0
+HAVING countIf(dimension IN ('pool', 'ip') AND value = {pool:String}) > 0
     AND sumIf(block + expired, dimension = 'provider' AND value = {provider:String}) > 0
 """
 #: What an incident of a pool, which is only suspected, may have caused.

@@ -31,6 +31,7 @@ def accounts(groups: list[dict[str, Any]]) -> list[Account]:
             usual=seen(group.get("usual", group["history"])),
             elsewhere=seen(group.get("elsewhere")),
             history=seen(group["history"]),
+            address=group.get("address", ""),
         )
         for place, group in enumerate(groups)
         for number in range(group["count"])
