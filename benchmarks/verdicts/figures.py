@@ -91,7 +91,7 @@ def of_incidents(
             value=mass.suspended,
             unit=f"of {mass.good} good ones suspended",
             note=f"one that another list names alone is {'' if mass.alone_found else 'not '}found; "
-            f"without incidents all {mass.listed} are suspended",
+            f"by the rule alone all {mass.listed} would be",
         )
     for one in snowshoes:
         yield Figure(
