@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks import svg
-from benchmarks.results import FOLDER, Result, Run, load
+from benchmarks.results import FOLDER, Figure, Result, Run, load
 
 REPORT = Path(__file__).with_name("RESULTS.md")
 NAMES = {
@@ -153,7 +153,10 @@ def verdicts(result: Result, _folder: Path) -> Iterator[str]:
         "as of the others; each is two months. Bad ones: looked at every minute; found is excessive or worse, unless "
         "it says otherwise."
     )
-    for heading, some in groupby(result.figures, lambda figure: figure.name.partition(": ")[0]):
+    tables: dict[str, list[Figure]] = {}
+    for each in result.figures:
+        tables.setdefault(each.name.partition(": ")[0], []).append(each)
+    for heading, some in tables.items():
         rows = [(each.name.partition(": ")[2], f"**{number(each.value)}** {each.unit}", each.note) for each in some]
         yield table((heading, "", ""), rows)
 
