@@ -11,7 +11,6 @@ from schemas.policy import Brake, Policy
 from schemas.policy_metric import RATES, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from schemas.wording import percent
 
 #: What holds where a field is not given.
 IN_FORCE = {"brake": "braking", "min_observable": "least_observable", "inactive_after": "inactive_window"}
@@ -112,7 +111,7 @@ def _value(value: Any, metric: Metric = "failure") -> str:
         case Levels():
             said = ", ".join(f"{level} {_threshold(at, metric)}" for level, at in value.given())
         case Brake():
-            said = f"{value.customers:,} customers or {percent(value.share)} within {value.minutes:g} minutes"
+            said = f"{value.customers:,} customers or {value.share * 100:g} % within {value.minutes:g} minutes"
         case datetime():
             said = f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         case dict():

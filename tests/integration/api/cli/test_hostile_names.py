@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from api.cli.main import app
 from api.text.log_lines import HarmlessFormatter
 from schemas import policy
+from schemas.alert import Held
+from schemas.hold import Hold
 from schemas.incident import Example, Incident
 from schemas.settings import ClickHouse
+from streams.alerts.lifecycle import AlertState
+from streams.decisions.holds import store_hold
 from streams.incidents.stored import store_incidents
 from streams.io.store import Store
 from tests.support.api_client import Row
@@ -58,6 +63,20 @@ INCIDENT = Incident(
     examples=(Example(customer=EVIL, failed=3, total=9),),
     by=EVIL,
     why=EVIL,
+)
+
+#: Somebody of that name is held.
+HOLD = Hold(id="cafe03", reason="brake", began_ms=1, from_ms=0, until_ms=1, customers=21, limit=20, minutes=10)
+HELD = AlertState(
+    customer=EVIL,
+    scope=f"stream:{EVIL}",
+    rule="block",
+    level="excessive",
+    episode=1,
+    transition=1,
+    opened_ms=1,
+    changed_ms=1,
+    held=Held(id="cafe03", reason="brake", since_ms=1, customers=21),
 )
 
 
@@ -112,6 +131,16 @@ def ground(store: Store) -> Ground:
     for table, row in rows.items():
         store.insert(table, {name: [value] for name, value in row.items()})
     store_incidents(store, [INCIDENT], now * 1000)
+    store_hold(store, HOLD, now * 1000)
+    state = {
+        "customer": EVIL,
+        "scope": f"stream:{EVIL}",
+        "rule": "block",
+        "updated": at,
+        "level": "excessive",
+        "state": msgspec.json.encode(HELD).decode(),
+    }
+    store.insert("alert_states", {name: [value] for name, value in state.items()})
     return found
 
 
@@ -149,6 +178,9 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
         "incidents declare": [
             ("gmail", "--from", "2026-03-12T10:00:00Z", "--until", "2026-03-12T12:00:00Z", "--by", EVIL, "--why", EVIL)
         ],
+        "holds list": [("--since", "10000d"), ("--since", "10000d", "--json")],
+        "holds confirm": [("cafe03", "--customer", EVIL, "--by", EVIL, "--why", EVIL)],
+        "holds release": [("cafe03", "--by", EVIL, "--why", EVIL)],
         "incidents dismiss": [("cafe02", "--by", EVIL, "--why", EVIL)],
         "explain": [(EVIL,), (EVIL, "--json")],
         "listings": [(), ("--json",)],

@@ -41,7 +41,7 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
     "brake": (
         'name = "ours"\n',
         'name = "ours"\nbrake = { customers = 1_000, share = 0.1 }\n',
-        ["brake: 20 customers or 5.00 % within 10 minutes -> 1,000 customers or 10.00 % within 10 minutes"],
+        ["brake: 20 customers or 5 % within 10 minutes -> 1,000 customers or 10 % within 10 minutes"],
     ),
     "nothing": ("", "", []),
     "layout": ("\n\n[[", "\n# a note\n[[", []),
