@@ -12,6 +12,7 @@ from schemas.times import HOUR_S
 from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
 from streams.subjects.arrays import Counts
+from streams.subjects.left_out import HOUR_NOT_LEFT_OUT
 from streams.what_if.timeline import DomainUse, UnwantedMail
 from streams.windows.acceptable_use import UNREGISTERED
 
@@ -20,6 +21,7 @@ SELECT customer, stream, toUInt32(toStartOfHour(bucket)) AS hour, toInt64(sum({S
 FROM counts
 WHERE dimension = 'provider' AND value = 'sms_gateway' AND customer IN {{customers:Array(String)}}
     AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+    AND {HOUR_NOT_LEFT_OUT}
 GROUP BY customer, stream, hour
 """  # noqa: S608 - made of names from this project only
 
@@ -37,13 +39,14 @@ WHERE dimension = 'from' AND customer IN {{customers:Array(String)}}
 GROUP BY customer, stream, hour
 """  # noqa: S608 - made of names from this project only
 
-UNWANTED = """
+UNWANTED = f"""
 SELECT customer, stream, id, arraySort(groupArray(toInt64(toUnixTimestamp(unwanted_mail.time))))
 FROM unwanted_mail
-WHERE customer IN {customers:Array(String)} AND unwanted_mail.time >= toDateTime({since:UInt32})
-    AND unwanted_mail.time < toDateTime({until:UInt32})
+WHERE customer IN {{customers:Array(String)}} AND unwanted_mail.time >= toDateTime({{since:UInt32}})
+    AND unwanted_mail.time < toDateTime({{until:UInt32}})
+    AND {HOUR_NOT_LEFT_OUT.replace("bucket", "unwanted_mail.time")}
 GROUP BY customer, stream, id
-"""
+"""  # noqa: S608 - made of names from this project only
 
 DOMAINS = f"""
 SELECT customer, value, stream, toUInt32(toStartOfHour(bucket)) AS hour, toUnixTimestamp(min(bucket)),
