@@ -3,10 +3,13 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from schemas.alert import AlertData
 from schemas.policy_metric import BURNS, COUNTED, SPIKE
 from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+
+if TYPE_CHECKING:
+    from schemas.alert import AlertData  # a policy is checked without
 
 #: So much of an answer is shown.
 SAMPLE_LENGTH = 300
@@ -57,7 +60,7 @@ def shared_name(scope: str) -> str:
     return "" if shared is None else f"{SHARED[shared[0]]} {shared[1]}"
 
 
-def decided_by(data: AlertData) -> str:
+def decided_by(data: "AlertData") -> str:
     """Who decided what the alert's last transition tells, and why; empty where nobody did. Not for the customer."""
     if data.kind == "acknowledged" and data.acknowledged is not None:
         return f"by {data.acknowledged.by}" + (f": {data.acknowledged.why}" if data.acknowledged.why else "")
@@ -69,7 +72,7 @@ def decided_by(data: AlertData) -> str:
     return ""
 
 
-def held_by(data: AlertData) -> str:
+def held_by(data: "AlertData") -> str:
     """`hold 3f9c, since 23 customers rose at once`; empty where the alert is not held. Not for the customer."""
     if data.held is None:
         return ""

@@ -99,7 +99,8 @@ SECTIONS: Sections = {
                 "list": CommandEntry("Show incidents", "api.cli.incidents:list_incidents"),
                 "show": CommandEntry("Show one incident", "api.cli.incidents:show_incident"),
                 "declare": CommandEntry(
-                    "Leave mail to a provider out of what customers are judged by", "api.cli.incidents:declare"
+                    "Leave mail to a provider, or listings of a blocklist, out of what customers are judged by",
+                    "api.cli.incidents:declare",
                 ),
                 "dismiss": CommandEntry("Count the mail of an incident again", "api.cli.incidents:dismiss"),
             },

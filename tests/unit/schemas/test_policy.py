@@ -237,7 +237,7 @@ def test_until_is_compared_in_utc() -> None:
     assert Override(customer="c", rule="r", reason="r", min_volume=1, until=ends).until_ms == DAY_MS
 
 
-def test_brake_holds_where_none_is_given_and_its_defaults_written_out_are_the_same_policy() -> None:
+def test_brake_of_the_defaults_written_out_is_the_same_policy() -> None:
     plain = parse(RULE, "t")
     assert (plain.braking.customers, plain.braking.share, plain.braking.minutes) == (20, 0.05, 10)
     written = parse(f"brake = {{ customers = 20, share = 0.05, minutes = 10 }}\n{RULE}", "t")
