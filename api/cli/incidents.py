@@ -78,7 +78,7 @@ def show_incident(settings: Settings, which: str, as_json: bool) -> None:
 @needed_why
 @with_reached
 def declare(settings: Settings, place: str, begin: str, until: str, by: str, why: str) -> None:
-    """Leave mail to a provider, or listings of a blocklist, out of what customers are judged by.
+    """Judge nobody by mail to a provider, or by a list's listings.
 
     PLACE is one of the mailbox providers, '*' for all mail, a blocklist, or a network on one
     (192.0.2.0/24@zen.spamhaus.org): then what began to be listed in that time is held against nobody. Running monitors

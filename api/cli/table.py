@@ -99,8 +99,7 @@ SECTIONS: Sections = {
                 "list": CommandEntry("Show incidents", "api.cli.incidents:list_incidents"),
                 "show": CommandEntry("Show one incident", "api.cli.incidents:show_incident"),
                 "declare": CommandEntry(
-                    "Leave mail to a provider, or listings of a blocklist, out of what customers are judged by",
-                    "api.cli.incidents:declare",
+                    "Judge nobody by mail to a provider, or by a list's listings", "api.cli.incidents:declare"
                 ),
                 "dismiss": CommandEntry("Count the mail of an incident again", "api.cli.incidents:dismiss"),
             },
