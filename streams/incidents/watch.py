@@ -241,10 +241,10 @@ class IncidentWatch:
         most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
         usual = self._cells.usual(hour)
         dimension: Place = ("provider", place)
-        if place == EVERYWHERE:
-            dimension = ("all", place)
-        elif finding.pool:
+        if finding.pool:
             dimension = ("pool", f"{finding.pool}@{place}")
+        elif place == EVERYWHERE:
+            dimension = ("all", place)
         return FoundHour(
             dimension,
             hour,

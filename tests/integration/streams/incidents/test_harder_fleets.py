@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import pytest
 
+from streams.incidents.detect import Finding
 from streams.incidents.stored import hours_left_out
+from streams.incidents.watch import IncidentWatch
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
 from tests.support.fleet import HOUR_11, accused, mail
 from tests.support.judging import Ground
@@ -74,3 +76,15 @@ def test_good_ones_are_spared_and_bad_ones_found(ground: Ground, name: str) -> N
     judge.refresh_incidents((HOUR_11 + 2 * HOUR + MINUTE) * 1000)
     assert accused(ground) == {customer for customer in who if customer.startswith("bought")}
     assert hours_left_out(ground.store) == ({("gmail", HOUR_11)} if is_incident else set())
+
+
+@pytest.mark.parametrize(
+    ("place", "pool", "of"),
+    [("*", "", ("all", "*")), ("*", "theirs", ("pool", "theirs@*")), ("gmail", "theirs", ("pool", "theirs@gmail"))],
+)
+def test_what_is_of_one_pool_alone_is_no_incident_of_all_mail(
+    ground: Ground, place: str, pool: str, of: tuple[str, str]
+) -> None:
+    """60 accounts of one abuser whose mail was refused everywhere: all mail of the hour was left out, theirs too."""
+    finding = Finding(pool, 0.04, ("a",), (), 9.0)
+    assert IncidentWatch(ground.store)._found_hour(place, HOUR_11, "block", [], finding).place == of
