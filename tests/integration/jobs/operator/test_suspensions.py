@@ -46,7 +46,7 @@ def test_suspended_customer_is_judged_as_before_and_shown_as_suspended(ground: G
     assert explained is not None
     text = "\n".join(lines(explained))
     assert "all mail: suspended since 2026-03-12T12:34:55.999Z by Ida: list bought; judged critical since" in text
-    assert "score 13 of 100 (complaints 100, failures 13, blocks 100, blacklisting 100)" in text
+    assert "score 13 of 100 (complaints 85, failures 13, blocks 100, blacklisting 100)" in text
 
 
 def test_lifted_suspension_is_over_and_both_stay_on_record(ground: Ground) -> None:
