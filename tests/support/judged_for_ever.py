@@ -21,7 +21,7 @@ async def main(data: str) -> None:
     settings = Settings(
         embedded=Embedded(data=data, broker_port=0, store_port=0),
         api=Api(port=0),
-        monitor=MonitorSettings(sweep_s=0.1),
+        monitor=MonitorSettings(sweep_s=0.1, alone_wait_s=0.1),
     )
     async with Stack(settings) as stack:
         asking, watching = open_store(stack.settings.clickhouse), open_store(stack.settings.clickhouse)

@@ -21,7 +21,7 @@ from schemas.alert import Acknowledgement, AlertData
 from schemas.policy import Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
-from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.settings import ClickHouse, Kafka, MonitorSettings, Settings
 from schemas.times import HOUR_MS
 from streams.decisions.overrides import StoredOverride, with_stored
 from streams.decisions.stored_overrides import OverrideWatch, stored_overrides
@@ -132,7 +132,8 @@ def test_running_monitor_respects_an_override_and_its_end_within_seconds(
         ground, now = Ground(store), int(time.time())
         ground.put(*(Row(now - 600, delivered=900, hard=300, customer=name) for name in ("acme", "rival")))
         added = decided(ground, now_ms=now * 1000, until_ms=now * 1000 + HOUR_MS)
-        stage = MonitorStage(Settings(kafka=embedded_kafka, clickhouse=store_settings), tmp_path)
+        soon = MonitorSettings(alone_wait_s=0.1)
+        stage = MonitorStage(Settings(kafka=embedded_kafka, clickhouse=store_settings, monitor=soon), tmp_path)
         await stage.start()
         try:
             await until(lambda: alarmed() == {"rival"}, "the alert of the other")
