@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.counts import finished_sql
 from schemas.providers import OTHER
-from schemas.times import DAY_S
+from schemas.times import DAY_S, MINUTE_MS
 from streams.io.store import Store, portions
 
 #: The share of a customer's failures at one provider (a ratio) from which on it is that alone.
@@ -19,6 +19,8 @@ AT_ONE = 0.7
 OTHERS, TELLING = 5, 20
 #: It is looked again so often, in ms.
 AGAIN_MS = 1_000
+#: Who waited does not wait again so soon, in ms: a customer is judged again after its rest, however short the wait is.
+KEPT_MS = 10 * MINUTE_MS
 #: Failures so long ago (s) are looked at, as those for incidents are.
 SINCE_S = 7 * DAY_S
 
@@ -71,7 +73,8 @@ class Alone:
             StoreError: the store failed.
         """
         wait_ms = self._wait_ms
-        self._since = {each: since for each, since in self._since.items() if 0 <= now_ms - since < 10 * wait_ms}
+        kept_ms = max(KEPT_MS, 2 * wait_ms)
+        self._since = {each: since for each, since in self._since.items() if 0 <= now_ms - since < kept_ms}
         some = [each for each in sorted(set(alarmed)) if now_ms - self._since.get(each, now_ms) < wait_ms]
         if not wait_ms or not some:
             return {}

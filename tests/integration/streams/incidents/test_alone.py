@@ -41,6 +41,14 @@ def test_who_fails_at_one_provider_where_nobody_comes_is_accused_after_the_wait(
     assert accused(ground) == {GOOD[0]}
 
 
+def test_wait_that_is_shorter_than_the_rest_of_a_customer_ends(ground: Ground) -> None:
+    ground.put(*refused(GOOD[0], random.Random(2)))
+    judge = ground.judge(alone_wait_s=0.1)
+    for waited_ms in (0, 5_000):
+        judge.judge_customers([GOOD[0]], NOW_MS + waited_ms)
+    assert accused(ground) == {GOOD[0]}
+
+
 def test_who_fails_everywhere_does_not_wait(ground: Ground) -> None:
     ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 1_000, 0.2, random.Random(3)))
     ground.judge(alone_wait_s=10).judge_customers(["bought"], NOW_MS)
