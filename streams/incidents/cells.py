@@ -28,17 +28,16 @@ TRIED = (0.003, 0.01, 0.05, 0.1, 0.3, 0.8)
 LEAST_FAILING, LEAST_WEIGHT, LEAST_SHARE = 3, 2.5, 0.15
 
 OF_HOURS = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
-#: Of so many customers who alarm it is asked in which hours their mail failed, and so many hours are looked at.
+#: Of so many customers who alarm it is asked in which hours their mail failed, and so many hours of each outcome are
+#: looked at, since complaints are few beside bounces.
 MOST_ALARMED, MOST_HOURS = 500, 8
 FAILING_HOURS = """
-SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour, sum(hard) + sum(block) + sum(expired) + sum(complained) AS failed
+SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour, sum(hard), sum(block), sum(expired), sum(complained)
 FROM counts
 WHERE dimension = 'provider' AND customer IN {customers:Array(String)}
     AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
 GROUP BY hour
-HAVING failed > 0
-ORDER BY failed DESC, hour DESC
-LIMIT {most:UInt8}
+ORDER BY hour DESC
 """
 
 _FAILED = "sum(hard) AS n_hard, sum(block) AS n_block, sum(expired) AS n_expired, sum(complained) AS n_complained"
@@ -188,14 +187,18 @@ def read_usual(store: Store, until_s: int) -> dict[str, CellCounts]:
 
 
 def failing_hours(store: Store, customers: Collection[str], since_s: int) -> set[int]:
-    """The hours since `since_s` (epoch s) in which most of some customers' mail failed, latest among equals.
+    """The hours since `since_s` (epoch s) that have most of each outcome of some customers, latest among equals.
 
     Raises:
         StoreError: the store failed.
     """
     some = sorted(customers, key=_shuffled)[:MOST_ALARMED]
-    asked = {"customers": some, "since": max(0, since_s), "most": MOST_HOURS}
-    return {int(hour) for hour, _ in store.rows(FAILING_HOURS, asked)}
+    rows = store.rows(FAILING_HOURS, {"customers": some, "since": max(0, since_s)})
+    found: set[int] = set()
+    for outcome in range(1, 1 + len(OUTCOMES)):
+        most = sorted((row for row in rows if row[outcome]), key=lambda row: -row[outcome])
+        found |= {int(row[0]) for row in most[:MOST_HOURS]}
+    return found
 
 
 def candidates(store: Store, hours: Collection[int], usual: Mapping[str, CellCounts]) -> set[ProviderHour]:
