@@ -54,11 +54,13 @@ print(json.dumps([took, used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitst
 
 
 class Install(NamedTuple):
-    """One installed version: the folder of its `python` and `repmon`, and that of its running `up`."""
+    """One installed version: the folder of its `python` and `repmon`, that of its running `up`, and its policy: an
+    earlier one does not know every field of today's."""
 
     name: str
     scripts: Path
     data: Path
+    policy: Path
 
     def command(self, *words: str) -> list[str]:
         """A command of it, on its data folder."""
@@ -82,7 +84,7 @@ def commands(install: Install) -> dict[str, list[str]]:
     return {
         BARE: ["/usr/bin/env", f"REPMON_EMBEDDED__DATA={install.data}", str(install.scripts / "python"), "-c", "pass"],
         "repmon --help": install.command("--help"),
-        "repmon policy check": install.command("policy", "check", str(default_file())),
+        "repmon policy check": install.command("policy", "check", str(install.policy)),
         "repmon alerts": install.command("alerts"),
     }
 
@@ -159,9 +161,8 @@ def wait_for_alerts(up: "subprocess.Popen[bytes]", install: Install, wanted: int
     raise RuntimeError(f"no {wanted} alerts were sent")
 
 
-def wheel_installed(folder: Path, commit: str) -> Path:
-    """The scripts of an environment with a wheel of the project at a commit, which uses the packages that are installed
-    here."""
+def wheel_installed(name: str, folder: Path, commit: str) -> Install:
+    """An environment with a wheel of the project at a commit, which uses the packages that are installed here."""
     source = folder / "source"
     source.mkdir(parents=True)
     archive = folder / "source.tar"
@@ -176,7 +177,7 @@ def wheel_installed(folder: Path, commit: str) -> Path:
     subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
     packages = folder / "venv" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (packages / "packages-of-the-project.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    return python.parent
+    return Install(name, python.parent, folder / "data", packages / "schemas" / "policy.toml")
 
 
 def figures(least: Least) -> Iterator[Figure]:
@@ -194,12 +195,11 @@ def measure(rounds: int, before: str) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="repmon-startup-") as name, ExitStack() as stack:
         folder = Path(name)
         installs = [
-            Install("installed here", Path(sys.executable).parent, folder / "data-here"),
-            Install("installed from a wheel", wheel_installed(folder / "wheel", "HEAD"), folder / "data-wheel"),
+            Install("installed here", Path(sys.executable).parent, folder / "data-here", default_file()),
+            wheel_installed("installed from a wheel", folder / "wheel", "HEAD"),
         ]
         if before:
-            scripts = wheel_installed(folder / "before", before)
-            installs.append(Install(f"a wheel of {before}", scripts, folder / "data-before"))
+            installs.append(wheel_installed(f"a wheel of {before}", folder / "before", before))
         for each in installs:
             stack.enter_context(running(each))
         return list(figures(measured(installs, rounds, folder)))
