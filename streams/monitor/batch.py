@@ -10,6 +10,7 @@ open alert, hence nearly everybody, is not judged one by one (`streams.judge.scr
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -135,11 +136,12 @@ class BatchJudge:
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
-        self._incidents, self._settling = IncidentWatch(store, self._announce), Settling(store)
+        self._incidents = IncidentWatch(store, partial(self._announce, REPUTATION_INCIDENTS))
+        self._settling = Settling(store)
         self._alone = Alone(store, int(settings.alone_wait_s * 1000))
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
-        self.holds = HoldWatch(store, self._announce_holds)
+        self.holds = HoldWatch(store, partial(self._announce, REPUTATION_HOLDS))
         self._publish, self._acknowledged = publish, acknowledged
         self.metrics = JudgingTotals()
         self.set_policy(policy)
@@ -182,9 +184,9 @@ class BatchJudge:
         found = self._decided(wanted, now_ms)
         changed: set[str] = set()
         later: dict[str, int] = {}
-        if any(map(alarms, found.outcomes)):
+        if alarmed := {each.subject.customer for each in found.outcomes if alarms(each)}:
             # Is it they, or does it hit everybody? Then nobody is told.
-            changed = self.refresh_incidents(now_ms, {each.subject.customer for each in found.outcomes if alarms(each)})
+            changed = self.refresh_incidents(now_ms, alarmed)
             if changed:
                 found = self._decided(wanted, now_ms)
             later = self._alone.waiting(alarmed_by_mail(found.outcomes), now_ms)
@@ -222,8 +224,7 @@ class BatchJudge:
         if not changed:
             return set()
         self._windows.forget()
-        for pools in self._pools:
-            pools.forget()
+        self._forget_pools()
         return self._incidents.affected(changed, now_ms)
 
     def refresh_fresh_starts(self, now_ms: int) -> set[str]:
@@ -234,8 +235,7 @@ class BatchJudge:
         """
         found = self._fresh_starts.refresh(now_ms)
         if found:
-            for pools in self._pools:
-                pools.forget()
+            self._forget_pools()
         return found
 
     def _decided(self, wanted: Sequence[str], now_ms: int) -> "_Decided":
@@ -291,22 +291,21 @@ class BatchJudge:
         self.metrics.alerts += len(sent)
         return sent
 
-    def _announce(self, events: Sequence[IncidentEvent]) -> None:
+    def _announce(self, topic: str, events: Sequence[IncidentEvent | HoldEvent]) -> None:
+        """Tell operators, and return once it is acknowledged."""
         for event in events:
-            self._publish(REPUTATION_INCIDENTS, event.subject.encode(), msgspec.json.encode(event))
-        self._acknowledged()
-
-    def _announce_holds(self, events: Sequence[HoldEvent]) -> None:
-        for event in events:
-            self._publish(REPUTATION_HOLDS, event.subject.encode(), msgspec.json.encode(event))
+            self._publish(topic, event.subject.encode(), msgspec.json.encode(event))
         self._acknowledged()
 
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""
         self._windows.forget()
+        self._forget_pools()
+        self._standings.forget()
+
+    def _forget_pools(self) -> None:
         for pools in self._pools:
             pools.forget()
-        self._standings.forget()
 
     def not_good(self) -> set[str]:
         """Customers whose standing is other than good."""

@@ -76,7 +76,7 @@ class Subjects:
     @property
     def undated(self) -> bool:
         """Whether any outcome is of mail of an unknown time."""
-        return any(counts[..., _UNDATED].any() for counts in (self.counts, *self.by_provider.values()))
+        return any(map(has_undated, (self.counts, *self.by_provider.values())))
 
     def first(self, windows: int) -> "Subjects":
         """With so many of their windows only."""
@@ -106,6 +106,11 @@ class Subjects:
             name: WindowCounts(**dict(zip(FIELDS, row, strict=True)))
             for name, row in zip(self.windows, counts.tolist(), strict=True)
         }
+
+
+def has_undated(counts: Counts) -> bool:
+    """Whether any outcome is of mail of an unknown time; the last axis is that of fields."""
+    return bool(counts[..., _UNDATED].any())
 
 
 def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: int) -> Totals:

@@ -25,7 +25,7 @@ import numpy as np
 from schemas.counts import FINISHED, WindowCounts
 from schemas.policy_metric import LONGEST_MS
 from schemas.times import DAY_MS
-from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, Subjects
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, Subjects, has_undated
 
 #: How much longer the window must be that a window's undated outcomes are spread over.
 LAG_MS = 5 * DAY_MS
@@ -62,7 +62,6 @@ KINDS = (
     ),
     Kind("undated_unsubscribed", "delivered", ("unsubscribed", "undated_unsubscribed"), "outside_unsubscribed"),
 )
-_UNDATED = [FIELD_INDEX[each.undated] for each in KINDS]
 _BEFORE = [FIELD_INDEX[name] for name in BEFORE]
 
 
@@ -84,7 +83,7 @@ def spread(counts: Counts, lengths_ms: Sequence[int], kept: int) -> Counts:
     `counts` has the axes window and field as its last, with a window for each of `lengths_ms`.
     """
     judged: Counts = counts[..., :kept, :]
-    if none_in(judged):
+    if not has_undated(judged):
         return judged
     judged = judged.copy()
     over = [lengths_ms.index(longer(length, lengths_ms)) for length in lengths_ms[:kept]]
@@ -107,11 +106,6 @@ def without(counts: WindowCounts) -> WindowCounts:
     """Counts without any undated outcome."""
     fewer = {name: getattr(counts, name) - getattr(counts, kind.undated) for kind in KINDS for name in kind.fields}
     return msgspec.structs.replace(counts, **fewer)
-
-
-def none_in(counts: Counts) -> bool:
-    """Whether there is no undated outcome at all."""
-    return not counts[..., _UNDATED].any()
 
 
 def judged(subjects: Subjects, lengths_ms: Sequence[int], kept: int) -> Subjects:

@@ -12,7 +12,7 @@ from schemas.scope import CLASS, CUSTOMER, STREAM_PREFIX, SUB_ACCOUNT
 from schemas.times import HOUR_MS, HOUR_S
 from streams.judge.screen import finished
 from streams.subjects import undated
-from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Counts
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Counts, has_undated
 from streams.subjects.scopes import sub_account
 from streams.what_if.listed import add_listings
 from streams.what_if.timeline import Cut, Group, History, Steps
@@ -26,7 +26,7 @@ def windows_of(history: History, place: int, rule: Rule, lengths_ms: Sequence[in
     totals = _Totals(history, place, rule.mail_to)
     own = [window_ms(each) for each in rule.reads]
     every = own
-    if not undated.none_in(totals.all):
+    if has_undated(totals.all):
         every = own + [undated.longer(each, lengths_ms) for each in own] + [max(lengths_ms, default=0)]
     found = np.stack([totals.within(-(-each // HOUR_MS)) for each in every], axis=1)
     if history.tails is not None:
