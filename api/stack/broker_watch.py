@@ -118,9 +118,11 @@ class BrokerWatch:
 
             def remake() -> None:
                 try:
+                    gate.close()
                     known = topics.with_sources(rolled)
                     remake_topics(kafka, [known[name] for name in rolled])
-                except BrokerError as error:
+                    gate.open()
+                except BaseException as error:  # it comes from a thread, and the run is to end with it
                     errors.append(error)
                 remade.set()
 

@@ -44,7 +44,8 @@ class EmbeddedParts:
         self.store: StoreServer | None = None
 
     def start_broker(self) -> str:
-        """Start the broker if it is to be embedded; afterwards `settings` say where it is. Returns which it is and why.
+        """Start the broker if it is to be embedded; afterwards `settings` say where it is. Only our own stages reach it
+        before its gate is opened. Returns which it is and why.
 
         Raises:
             SettingsError, BrokerError: what is wrong.
@@ -52,7 +53,7 @@ class EmbeddedParts:
         embedded, why = why_broker(self.settings)
         if embedded:
             port, log_file = self.settings.embedded.broker_port, self._folder.path / "broker.log"
-            broker = EmbeddedBroker(port, log_file, self.settings.kafka)
+            broker = EmbeddedBroker(port, log_file, self.settings.kafka, closed=True)
             broker.start()
             self.broker = broker
             self.settings = msgspec.structs.replace(self.settings, kafka=broker.kafka)

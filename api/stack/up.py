@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from api.http.listening import listen
-from api.stack.broker_watch import BrokerWatch
+from api.stack.broker_watch import BACKLOG, LEAST_BYTES, BrokerWatch
 from api.stack.embedded import EmbeddedParts
 from api.stack.interface import Interface
 from api.stack.running import tune_memory
@@ -125,9 +125,7 @@ class Stack:
         )
         applied = await asyncio.to_thread(migrate, self.settings.clickhouse)
         self._say("tables", f"{len(applied)} migrations applied" if applied else "up to date")
-        declared = topics.with_sources(self.settings.ingest.formats)
-        made = await asyncio.to_thread(create_topics, self.settings.kafka, declared)
-        self._say("topics", f"{sum(each.status == 'created' for each in made)} made, {len(made)} in all")
+        await self._make_topics()
         loop = asyncio.get_running_loop()
         self._ingest = IngestThread(self.settings, self._failed_in(loop))
         self._ingest.start()
@@ -155,6 +153,24 @@ class Stack:
                 self._start_monitor,
             )
             self._watch.start()
+
+    async def _make_topics(self) -> None:
+        """Make the topics that are missing, and only then let others reach the embedded broker.
+
+        Raises:
+            BrokerError: as `create_topics`, or the embedded broker, which starts empty, has another topic of the name.
+        """
+        declared = topics.with_sources(self.settings.ingest.formats)
+        made = await asyncio.to_thread(create_topics, self.settings.kafka, declared)
+        other = [each for each in made if each.status == "differs"]
+        if self._embedded.broker is not None:
+            if other:
+                raise BrokerError(f"embedded broker: {other[0]}")
+            self._embedded.broker.gate.open()
+            self._embedded.broker.gate.release(BACKLOG[0] * LEAST_BYTES)
+        self._say("topics", f"{sum(each.status == 'created' for each in made)} made, {len(made)} in all")
+        for each in other:
+            self._say("topics", str(each))
 
     async def stop(self) -> None:
         """Count what was acknowledged, for no longer than was set, then end everything."""

@@ -34,20 +34,20 @@ class EmbeddedBroker:
     """One broker process on loopback. `gate.port` is where clients connect.
 
     `own` are the operator's settings of a broker: their options hold for this one too, but for its address and for what
-    only a cluster has.
+    only a cluster has. One that starts `closed` answers others than our own stages once its gate is opened.
 
     Raises:
         SettingsError: they ask for encryption or a login, which this broker does not have.
     """
 
-    def __init__(self, port: int, log_file: Path, own: Kafka | None = None) -> None:
+    def __init__(self, port: int, log_file: Path, own: Kafka | None = None, *, closed: bool = False) -> None:
         self._own = own or Kafka()
         if self._own.sasl_password or self._own.options.get("security.protocol", PLAIN).upper() != PLAIN:
             raise SettingsError(
                 "kafka: encryption and logins are for a broker of your own, but kafka.bootstrap names none, "
                 "and the embedded one has neither"
             )
-        self.gate = Gate(port, free_port())
+        self.gate = Gate(port, free_port(), closed=closed)
         self.log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -127,7 +127,7 @@ class EmbeddedBroker:
                 process.wait()
 
     def _await_answer(self) -> None:
-        client = AdminClient({"bootstrap.servers": self.kafka.bootstrap}, logger=client_log)
+        client = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "client.id": INSIDE}, logger=client_log)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:

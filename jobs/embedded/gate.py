@@ -1,8 +1,14 @@
-"""A gate in front of the embedded broker: it relays Kafka frames and can hold back what is being produced.
+"""A gate in front of the embedded broker: it relays Kafka frames and can hold back what is being produced, and who asks
+for topics.
 
 The broker keeps its log in memory and gives memory back only when a topic is deleted. To do that without
 losing an acknowledged message, nobody may produce between the last message counted and the deletion: the gate
 holds Produce requests back for that moment, and everything else passes. To a producer it looks like a slow answer.
+
+The broker makes an unknown topic, with as many partitions as it likes, as soon as a producer asks where it is. So
+nobody may ask before the topics are made, at the start and whenever they are made again: a closed gate holds back
+Metadata requests and changes of topics too. Our own stages pass, and their Metadata requests are made to say that no
+topic is to be created.
 
 A request is a 4 byte length, then a 2 byte API key (0 is Produce), 2 bytes of version and a 4 byte correlation id,
 which the response repeats after its own length, then the client id as a 2 byte length and text (Kafka protocol
@@ -16,7 +22,13 @@ import math
 import threading
 from asyncio import StreamReader, StreamWriter
 
-PRODUCE = 0
+PRODUCE, METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS = 0, 3, 19, 20, 37
+#: What may make a topic, or make it another one.
+OF_TOPICS = frozenset({METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS})
+#: How many bytes before the end of a Metadata request it says whether topics are to be created, by its version: what
+#: follows are one or two more flags and, from version 9 on, tagged fields, of which clients send none (Kafka
+#: protocol guide, "Metadata API"). Earlier versions than 4 cannot say it.
+CREATES_AT = {4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 4, 10: 4, 11: 3, 12: 3, 13: 3}
 CHUNK = 1 << 18
 BUFFER = 1 << 22
 #: The client id of our own stages.
@@ -27,15 +39,22 @@ SETTLE_S = 10.0
 
 
 class Gate:
-    """Relays from `port` to the broker's own port, on a thread and event loop of its own."""
+    """Relays from `port` to the broker's own port, on a thread and event loop of its own. One that starts `closed` lets
+    only our own stages through until `open` and `release`."""
 
-    def __init__(self, port: int, broker_port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, broker_port: int, host: str = "127.0.0.1", *, closed: bool = False) -> None:
         self.host = host
         self.port = port
         self._broker_port = broker_port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
+        #: Whether others may produce.
         self._open: asyncio.Event = asyncio.Event()
+        #: Whether others may ask for topics.
+        self._settled: asyncio.Event = asyncio.Event()
+        if not closed:
+            self._open.set()
+            self._settled.set()
         self._unanswered: set[tuple[int, int]] = set()
         self._relays: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -57,7 +76,16 @@ class Gate:
 
     def hold(self) -> None:
         """Let no further Produce request through, and wait until those let through are answered."""
-        asyncio.run_coroutine_threadsafe(self._hold(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._hold(self._open), self._loop).result()
+
+    def close(self) -> None:
+        """Let nobody else produce or ask for topics, and wait until what was let through is answered: then topics may
+        be made."""
+        asyncio.run_coroutine_threadsafe(self._hold(self._open, self._settled), self._loop).result()
+
+    def open(self) -> None:
+        """The topics are right: others may ask for them, and after `release` produce."""
+        self._loop.call_soon_threadsafe(self._settled.set)
 
     def release(self, allowed_bytes: float = math.inf) -> None:
         """Let Produce requests through again, until they come to so many bytes: a producer that waited has many ready,
@@ -80,12 +108,12 @@ class Gate:
             self._thread.join()
 
     async def _start(self) -> None:
-        self._open.set()
         self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=BUFFER)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _hold(self) -> None:
-        self._open.clear()
+    async def _hold(self, *passages: asyncio.Event) -> None:
+        for each in passages:
+            each.clear()
         deadline = self._loop.time() + SETTLE_S
         while self._unanswered and self._loop.time() < deadline:  # noqa: ASYNC110 - answered by many tasks
             await asyncio.sleep(0.005)
@@ -122,22 +150,33 @@ class Gate:
     async def _requests(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:
             head = await source.readexactly(14)
-            length = int.from_bytes(head[:4], "big")
-            if int.from_bytes(head[4:6], "big") == PRODUCE:
+            length, kind = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:6], "big")
+            if kind == PRODUCE or kind in OF_TOPICS:
                 named = int.from_bytes(head[12:14], "big", signed=True)
                 client = await source.readexactly(named) if named > 0 else b""
-                if client != _INSIDE:
-                    while not self._open.is_set():  # others that waited too may have used up what was allowed
-                        await self._open.wait()
-                    self.outside_bytes += length
-                    self._allowed -= length
-                    if self._allowed <= 0:
-                        self._open.clear()
+                ours = client == _INSIDE
+                if not ours:
+                    await self._passage(kind, length)
                     self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
-                self.produced_bytes += length
+                if kind == PRODUCE:
+                    self.produced_bytes += length
                 head += client
+                if kind == METADATA and ours:
+                    head = _creating_nothing(head + await source.readexactly(length + 4 - len(head)))
             target.write(head)
             await _pass(source, target, length + 4 - len(head))
+
+    async def _passage(self, kind: int, length: int) -> None:
+        """Return once a request of another client may pass."""
+        if kind != PRODUCE:
+            await self._settled.wait()
+            return
+        while not self._open.is_set():  # others that waited too may have used up what was allowed
+            await self._open.wait()
+        self.outside_bytes += length
+        self._allowed -= length
+        if self._allowed <= 0:
+            self._open.clear()
 
     async def _responses(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:
@@ -145,6 +184,15 @@ class Gate:
             self._unanswered.discard((connection, int.from_bytes(head[4:8], "big")))
             target.write(head)
             await _pass(source, target, int.from_bytes(head[:4], "big") - 4)
+
+
+def _creating_nothing(request: bytes) -> bytes:
+    """A Metadata request that says that topics it names are not to be created."""
+    before_end = CREATES_AT.get(int.from_bytes(request[6:8], "big"))
+    if before_end is None:
+        return request
+    at = len(request) - before_end
+    return request[:at] + b"\0" + request[at + 1 :]
 
 
 async def _pass(source: StreamReader, target: StreamWriter, length: int) -> None:

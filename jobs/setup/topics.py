@@ -69,8 +69,7 @@ def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
     names = [topic.topic for topic in declared]
     client = admin(kafka)
     former = topic_ids(client, names).values()
-    for name, future in client.delete_topics(names, request_timeout=REACH_S).items():
-        _taken(name, future, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    _delete(client, names)
     deadline = time.monotonic() + GONE_S
     made = _create(client, kafka, declared)
     # Deletion continues after it is acknowledged; until it is done the name is refused as existing.
@@ -78,6 +77,10 @@ def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
         if time.monotonic() > deadline:
             raise BrokerError(f"Kafka at {kafka.bootstrap}: topic {missing[0].topic} is still being deleted")
         time.sleep(LOOK_S)
+        # A producer that asks for it in this moment makes it again, with as many partitions as the broker likes, where
+        # that makes topics by itself.
+        ids = topic_ids(client, [topic.topic for topic in missing])
+        _delete(client, [name for name, each in ids.items() if each not in former])
         made |= _create(client, kafka, missing)
     _await_known(client, kafka, names, former)
     return [CreatedTopic(topic.topic, "created", topic.partitions, topic.partitions) for topic in declared]
@@ -105,6 +108,12 @@ def _partitions(client: AdminClient) -> dict[str, int]:
     except KafkaException as error:
         raise BrokerError(f"the topics cannot be listed: {error.args[0].str()}") from error
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+
+
+def _delete(client: AdminClient, names: list[str]) -> None:
+    if names:
+        for name, future in client.delete_topics(names, request_timeout=REACH_S).items():
+            _taken(name, future, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 def _create(client: AdminClient, kafka: Kafka, topics: list[Topic]) -> set[str]:

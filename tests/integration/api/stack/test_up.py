@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from jobs import simulate
+from jobs.embedded.broker import free_port
 from jobs.embedded.reach import reached
-from schemas.settings import Embedded, Settings
+from schemas.settings import Embedded, Kafka, Settings
 from schemas.times import utc_now_ms
-from streams.io.broker import Publisher
+from schemas.topics import MAIL_EVENTS, load_topics
+from streams.io.broker import BrokerError, Publisher, admin, topic_ids
 from streams.io.store import open_store
 from tests.support.root import ROOT
 from tests.support.waiting import wait_for
@@ -29,12 +31,12 @@ COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM cou
 
 
 @contextmanager
-def up(folder: Path, data: str = "") -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
-    """The command, running on any free ports; `data` is how the folder is spelled to it."""
+def up(folder: Path, data: str = "", broker_port: int = 0) -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
+    """The command, on any free ports but for one given of the broker; `data` is how the folder is spelled to it."""
     environment = {
         **os.environ,
         "REPMON_EMBEDDED__DATA": data or str(folder),
-        "REPMON_EMBEDDED__BROKER_PORT": "0",
+        "REPMON_EMBEDDED__BROKER_PORT": str(broker_port),
         "REPMON_EMBEDDED__STORE_PORT": "0",
         "REPMON_EMBEDDED__ROLL_BYTES": str(ROLL_BYTES),
         "REPMON_API__PORT": "0",
@@ -56,18 +58,24 @@ def counted(settings: Settings) -> tuple[int, int]:
     return int(sent), int(complaints)
 
 
+def simulated(settings: Settings) -> simulate.Truth:
+    """What was sent and acknowledged."""
+    publisher = Publisher(settings.kafka)
+    truth = simulate.run(
+        simulate.SimulationOptions(messages=60_000, rate=0),
+        publisher.publish,
+        now_ms=utc_now_ms,
+        stop=threading.Event(),
+        sleep=time.sleep,
+    )
+    publisher.flush(60)
+    return truth
+
+
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
 def test_all_that_was_acknowledged_is_counted_when_asked_to_stop_in_full_flow(tmp_path: Path, signal_: int) -> None:
     with up(tmp_path) as (settings, process):
-        publisher = Publisher(settings.kafka)
-        truth = simulate.run(
-            simulate.SimulationOptions(messages=60_000, rate=0),
-            publisher.publish,
-            now_ms=utc_now_ms,
-            stop=threading.Event(),
-            sleep=time.sleep,
-        )
-        publisher.flush(60)
+        truth = simulated(settings)
         process.send_signal(signal_)
         assert process.wait(60) == 0
     wanted = [stream.counts for each in truth.customers for stream in each.streams]
@@ -192,3 +200,30 @@ def children(pid: int) -> list[int]:
         with suppress(FileNotFoundError):  # a thread that ended meanwhile
             found += [int(each) for each in (thread / "children").read_text().split()]
     return found
+
+
+def test_producer_that_asks_all_the_time_never_makes_a_topic(tmp_path: Path) -> None:
+    """Neither before the start is through nor while memory is given back: the broker would make 4 partitions."""
+    port, over = free_port(), threading.Event()
+    declared, found = load_topics()[MAIL_EVENTS].partitions, set()
+
+    def ask() -> None:
+        while not over.is_set():
+            producer = Publisher(Kafka(bootstrap=f"127.0.0.1:{port}"))
+            with suppress(BrokerError):
+                found.add(producer.partitions(MAIL_EVENTS))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for each in threads:
+        each.start()
+    with up(tmp_path, broker_port=port) as (settings, process):
+        client = admin(settings.kafka)
+        first = topic_ids(client, [MAIL_EVENTS])
+        simulated(settings)
+        wait_for(lambda: topic_ids(client, [MAIL_EVENTS]) != first, "the topics to be made again")
+        over.set()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, process.communicate()
+    for each in threads:
+        each.join()
+    assert found == {declared}

@@ -1,13 +1,15 @@
 """The gate before the embedded broker: it holds producers back, and nobody else."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 import pytest
 
 from jobs.embedded.broker import EmbeddedBroker
 from schemas.settings import Kafka
-from streams.io.broker import BrokerError, Publisher, consumer
+from schemas.topics import load_topics
+from streams.io.broker import BrokerError, Publisher, admin, consumer, topic_ids
 from tests.support.waiting import wait_for
 
 TOPIC = "mail.events"
@@ -27,6 +29,7 @@ def kafka(embedded_kafka: Kafka) -> Kafka:
 @pytest.fixture(autouse=True)
 def released(broker: EmbeddedBroker) -> object:
     yield
+    broker.gate.open()
     broker.gate.release()
 
 
@@ -124,3 +127,16 @@ def test_hold_waits_for_what_was_let_through(broker: EmbeddedBroker, kafka: Kafk
     broker.gate.release()
     for thread in threads:
         thread.join(10)
+
+
+def test_closed_gate_lets_nobody_make_a_topic_by_asking_for_it(broker: EmbeddedBroker, kafka: Kafka) -> None:
+    """The broker makes an unknown topic, with partitions of its own choice, as soon as a producer asks where it is: not
+    for others while the gate is closed, and never for our own stages. Afterwards others are answered."""
+    broker.gate.close()
+    with pytest.raises(BrokerError, match="there is no topic unmade"):
+        Publisher(kafka).partitions("unmade")
+    asked = ThreadPoolExecutor(1).submit(outsider(kafka).partitions, TOPIC)
+    assert not wait([asked], 1).done
+    assert "unmade" not in topic_ids(admin(kafka), ["unmade"])
+    broker.gate.open()
+    assert asked.result(10) == load_topics()[TOPIC].partitions

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 import pytest
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 
 from jobs.hooks import suspend_hook
@@ -86,6 +87,24 @@ def test_remade_topic_has_a_new_id(kafka: Kafka, declared: dict[str, Topic]) -> 
     after = topic_ids(admin(kafka), list(declared))
     assert set(before) == set(after) == set(declared)
     assert not set(before.values()) & set(after.values())
+
+
+def test_topic_that_somebody_else_makes_meanwhile_is_remade_as_declared(
+    kafka: Kafka, declared: dict[str, Topic], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that makes topics by itself does so for any producer that asks in this moment."""
+    create_topics(kafka, declared)
+    topic = next(iter(declared.values()))
+    other, create = msgspec.structs.replace(topic, partitions=topic.partitions + 2), topics_job._create
+
+    def once_too_late(client: AdminClient, where: Kafka, wanted: list[Topic]) -> set[str]:
+        monkeypatch.setattr(topics_job, "_create", create)
+        wait_for(lambda: bool(create(client, where, [other])), "the topic to be gone and made by another")
+        return create(client, where, wanted)
+
+    monkeypatch.setattr(topics_job, "_create", once_too_late)
+    remake_topics(kafka, [topic])
+    assert len(admin(kafka).list_topics(timeout=5).topics[topic.topic].partitions) == topic.partitions
 
 
 @pytest.fixture

@@ -32,7 +32,13 @@ class Ground:
         self.failure: BaseException | None = None
         self.metrics = IngestMetrics()
         self.gate = SimpleNamespace(
-            produced_bytes=0, outside_bytes=0, hold=self._hold, release=self._release, forget=self._forget
+            produced_bytes=0,
+            outside_bytes=0,
+            hold=self._hold,
+            release=self._release,
+            close=lambda: self.done.append("closed"),
+            open=lambda: self.done.append("opened"),
+            forget=self._forget,
         )
         self.held = False
         #: What may pass until the next look, as it was said last, in bytes.
@@ -117,7 +123,7 @@ def test_topics_are_remade_once_all_is_counted_while_nobody_produces_or_judges(g
         ground.gate.produced_bytes = 1000
         await ground.saw("hold", "judging off")
         ground.drained.pop()()
-        await ground.saw("hold", "judging off", "remade", "release", "judging on")
+        await ground.saw("hold", "judging off", "closed", "remade", "opened", "release", "judging on")
         assert ground.watch.rolls == 1
         await ground.watch.stop(30)
 
@@ -137,7 +143,9 @@ def test_stop_waits_until_topics_being_remade_are_there_before_anybody_may_produ
         assert ground.done == ["hold", "judging off"]
         ground.drained.pop()()
         await stopping
-        assert ground.done == ["hold", "judging off", "remade", "release"], "the monitor is not started again"
+        assert ground.done == ["hold", "judging off", "closed", "remade", "opened", "release"], (
+            "the monitor is not started again"
+        )
 
     asyncio.run(run())
 
