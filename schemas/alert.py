@@ -53,6 +53,22 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     denominator: int
 
 
+#: Why mail or outcomes of a window are not judged.
+UnjudgedReason = Literal["incident", "fresh-start", "unknown-time"]
+
+
+class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left out of the window's numerator (`count`) and denominator (`volume`): mail to one `provider` in the
+    hours of an `incident` (its id), mail from before a fresh start, or outcomes that came in the window and are most
+    likely of mail that was sent before it; of these the mail is not known, and `volume` is 0."""
+
+    reason: UnjudgedReason
+    count: int
+    volume: int = 0
+    provider: str = ""
+    incident: str = ""
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind a verdict, largest contributors first.
 
@@ -60,7 +76,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     hour from which on the rate lies above the threshold by the most mail. `baseline` is null for what is no rate of
     counts, or where there was no mail before. `fleet_times` is of an hour of unusual volume: how many times its usual
     the whole fleet sends, by which what is usual for the customer is scaled. `observable` is of complaints: of which
-    part of the window's deliveries they could come (a ratio).
+    part of the window's deliveries they could come (a ratio). `left_out` is what no rule judges of complaints, failures
+    and blocks in the window.
     """
 
     providers: tuple[Share, ...] = ()
@@ -75,6 +92,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     customers: tuple[Share, ...] = ()
     fleet_times: float | None = None
     observable: float | None = None
+    left_out: tuple[Unjudged, ...] = ()
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,8 +42,9 @@ STANDING: dict[str, Any] = {
                     "confidence": 0.9901,
                     "threshold": 0.003,
                     "policy_version": "default@80835b0676a2",
-                    "explanation": "60 complaints among 9,000 deliveries at providers with feedback loops in 24h: "
-                    "0.67 % (99.01 % interval 0.41 % to 1.01 %), at or above the excessive threshold of 0.30 %.",
+                    "explanation": "60 complaints among 9,000 deliveries at providers with feedback loops, of mail "
+                    "sent in the last 24h: 0.67 % (99.01 % interval 0.41 % to 1.01 %), at or above the excessive "
+                    "threshold of 0.30 %.",
                     "evidence": {
                         "providers": [{"name": "yahoo", "count": 60, "volume": 9000, "sample": ""}],
                         "ips": [{"name": "192.0.2.1", "count": 60, "volume": 9000, "sample": ""}],

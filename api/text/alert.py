@@ -16,19 +16,32 @@ from typing import NamedTuple
 import schemas
 from api.text.explanation import UNITS
 from schemas.alert import AlertData, Cause, Share
-from schemas.policy_metric import BURNS, RATES, SPIKE
+from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE
 from schemas.settings import SettingsError
 from schemas.wording import amount, percent, scope_name
-from streams.alerts.describe import HELD_BECAUSE
+from streams.alerts.describe import HELD_BECAUSE, not_counted
 from streams.judge.allowance import RuleAllowance
 
 BUILT_IN = Path(schemas.__file__).parent / "alert_text.md"
 #: Placeholders of one value, and of lists, which stand alone on their line and become list items.
 VALUES = (
-    *("customer", "scope", "rule", "state", "level", "previous_level", "cause", "window", "counted", "rate", "lower"),
+    *(
+        "customer",
+        "scope",
+        "rule",
+        "state",
+        "level",
+        "previous_level",
+        "cause",
+        "window",
+        "within",
+        "counted",
+        "rate",
+        "lower",
+    ),
     *("upper", "confidence", "threshold", "began", "usual", "left", "held", "alert_id", "opened", "changed", "policy"),
 )
-LISTS = ("providers", "ips", "from_domains", "campaigns", "bounces", "listings", "messages")
+LISTS = ("left_out", "providers", "ips", "from_domains", "campaigns", "bounces", "listings", "messages")
 CAUSES: dict[Cause, str] = {
     "events": "new events",
     "late_events": "events that came late",
@@ -156,6 +169,7 @@ def _values(facts: AlertFacts) -> dict[str, str]:
         "previous_level": data.previous_level,
         "cause": CAUSES[data.cause] if data.cause else "",
         "window": escaped(data.window),
+        "within": f"{'within' if data.metric in COUNTED else 'of mail sent in the last'} {escaped(data.window)}",
         "counted": f"{number} of {data.denominator:,}" if rates else number + _usually(data),
         "rate": amount(data.metric, data.rate) if rates else "",
         "lower": amount(data.metric, data.lower) if rates else "",
@@ -193,6 +207,7 @@ def _left(facts: AlertFacts) -> str:
 def _lists(data: AlertData) -> dict[str, list[str]]:
     evidence = data.evidence
     return {
+        "left_out": [escaped(not_counted(each)) for each in evidence.left_out],
         "providers": _shares(evidence.providers),
         "ips": _shares(evidence.ips),
         "from_domains": _shares(evidence.from_domains),

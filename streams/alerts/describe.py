@@ -1,11 +1,11 @@
 """Saying it: a transition and its verdict as a CloudEvent, with an explanation a person understands. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 import msgspec
 
-from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Cause, Evidence, HoldReason, TransitionKind
+from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Cause, Evidence, HoldReason, TransitionKind, Unjudged
 from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, LISTED_METRICS, NEW_FROM, OF_POOLS, RATES, SPIKE, window_ms
@@ -26,6 +26,9 @@ HELD_BECAUSE: Mapping[HoldReason, str] = {
     "brake": "Many customers rose at once, so an operator looks at it first.",
     "incident": "An incident is suspected that hit many senders, so an operator looks at it first.",
 }
+
+#: So many providers are named where mail is left out.
+NAMED = 3
 
 #: What ended or eased an alert that the counts would not have; of an operator, what was held.
 ENDED_BY: Mapping[Cause, str] = {
@@ -63,6 +66,7 @@ def alert_event(
 ) -> AlertEvent:
     """The event of one transition. Its `time` is the judgement's `now_ms`, `since_s` (epoch s) the customer's fresh
     start."""
+    evidence = _with_what_is_known(evidence, verdict, judgement.scope)
     return AlertEvent(
         id=transition.id,
         type=ALERT_TYPE.format(kind=transition.kind),
@@ -88,8 +92,8 @@ def alert_event(
             confidence=verdict.confidence,
             threshold=verdict.threshold,
             policy_version=judgement.policy_version,
-            explanation=explain(transition, verdict, judgement, policy, since_s),
-            evidence=_with_what_is_known(evidence, verdict, judgement.scope),
+            explanation=explain(transition, verdict, judgement, policy, since_s, evidence.left_out),
+            evidence=evidence,
             cause=transition.cause,
             acknowledged=transition.acknowledged,
             override=transition.override,
@@ -100,7 +104,11 @@ def alert_event(
 
 
 def _with_what_is_known(evidence: Evidence, verdict: Verdict, scope: str) -> Evidence:
-    """The evidence, and what the verdict knows of the mail besides: what the fleet sends, what part is observable."""
+    """The evidence, and what the verdict knows of the mail besides: what the fleet sends, what part is observable, what
+    came of mail of an unknown time."""
+    if verdict.outside:
+        unknown = Unjudged(reason="unknown-time", count=verdict.outside)
+        evidence = msgspec.structs.replace(evidence, left_out=(*evidence.left_out, unknown))
     if verdict.baseline is not None:
         return msgspec.structs.replace(evidence, fleet_times=verdict.baseline.fleet)
     if verdict.observed is not None and not _is_of_all_providers(scope):
@@ -123,12 +131,20 @@ def headline(alert: AlertEvent) -> str:
     if data.kind in ("acknowledged", "overridden"):
         state = f"{data.kind}, {state}"
     figure = amount(data.metric, data.rate)
-    return f"{whose}{stream}: {data.rule} is {state} ({figure} in {data.window})"
+    of_mail = "of mail sent in" if data.metric in RATES else "in"
+    return f"{whose}{stream}: {data.rule} is {state} ({figure} {of_mail} {data.window})"
 
 
-def explain(transition: Transition, verdict: Verdict, judgement: Judgement, policy: Policy, since_s: int = 0) -> str:
+def explain(
+    transition: Transition,
+    verdict: Verdict,
+    judgement: Judgement,
+    policy: Policy,
+    since_s: int = 0,
+    left_out: Sequence[Unjudged] = (),
+) -> str:
     """What happened and by which numbers, in a few sentences. The customer may read them: they neither name an operator
-    nor say why there is an override."""
+    nor say why there is an override. `left_out` is what is not counted."""
     subject = judgement.customer, judgement.scope, judgement.now_ms
     rule = next(each for each in policy.rules_for(*subject) if each.name == verdict.rule)
     about = [each for each in policy.overrides_for(*subject) if each.rule == verdict.rule]
@@ -136,7 +152,8 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     whose = dict.fromkeys("by the operator" if isinstance(each, Decided) else "by the policy" for each in about)
     overridden = f" Override in force: {' and '.join(whose)}." if whose else ""
     if since_s * 1000 > judgement.now_ms - window_ms(verdict.window):
-        overridden += f" Counted since {rfc3339(since_s * 1000)}, a fresh start given by the operator."
+        overridden += f" Counted since {rfc3339(since_s * 1000)}, a fresh start given by the operator"
+        overridden += "".join(f" ({_part_of(each)} before)" for each in left_out if each.reason == "fresh-start") + "."
     stream = ""
     if judgement.scope.startswith(PARTS):
         stream = f"{scope_name(judgement.scope)}: "
@@ -152,7 +169,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
         return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}.{_fresh(transition, rule)}"
     if transition.kind in ("resolved", "de-escalated"):
         below = _below(transition, verdict, rule)
-        return f"{stream}{what}{_figures(verdict, rule)}{below}.{_outside(verdict)}{overridden}"
+        return f"{stream}{what}{_figures(verdict, rule)}{below}.{_outside(verdict, left_out)}{overridden}"
     mark = amount(verdict.metric, verdict.threshold)
     above = f"at or above the {verdict.level} threshold of {mark}"
     said = f"{stream}{what}{_figures(verdict, rule)}, {above}."
@@ -163,7 +180,7 @@ def explain(transition: Transition, verdict: Verdict, judgement: Judgement, poli
     if verdict.metric == "complaint" and all_mail:
         said += " Many providers send no complaints, so the true rate is higher."
     held = f" {HELD_BECAUSE[transition.held.reason]}" if transition.held else ""
-    return said + _fresh(transition, rule) + _remark(verdict) + _outside(verdict) + held + overridden
+    return said + _fresh(transition, rule) + _remark(verdict) + _outside(verdict, left_out) + held + overridden
 
 
 def _fresh(transition: Transition, rule: Rule) -> str:
@@ -200,24 +217,26 @@ def _decided(transition: Transition) -> str:
 
 def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str, scope: str) -> str:
     n, d = verdict.numerator, verdict.denominator
-    within = f"at {' or '.join(rule.mail_to)} in {verdict.window}" if rule.mail_to else f"in {verdict.window}"
     if verdict.metric in COUNTED:
-        return f"{_numbered(verdict, rule, scope)} {within}"
+        return f"{_numbered(verdict, rule, scope)} in {verdict.window}"
+    within = f"of mail sent in the last {verdict.window}"
+    if rule.mail_to:
+        within += f" to {' or '.join(rule.mail_to)}"
     match verdict.metric:
         case "complaint" | "complaint_burn":
             among = _many(d, "delivery", "deliveries")
-            return f"{_many(n, 'complaint')} among {among} at {loops} {within}"
+            return f"{_many(n, 'complaint')} among {among} at {loops}, {within}"
         case "failure" | "failure_burn":
             kinds = "hard bounces and expired mail" if policy.expired_is_failure else "hard bounces"
-            return f"{_many(n, 'failed recipient')} ({kinds}) among {d:,} finished {within}"
+            return f"{_many(n, 'failed recipient')} ({kinds}) among {d:,} finished, {within}"
         case "block":
             refused = _many(n, "recipient")
-            return f"{refused} refused for policy, spam or reputation among {d:,} finished {within}"
+            return f"{refused} refused for policy, spam or reputation among {d:,} finished, {within}"
         case "volume_spike":
             usual = f"; {usually(verdict.baseline)}" if verdict.baseline else ""
-            return f"{_many(n, 'recipient')} finished {within}{usual}"
+            return f"{_many(n, 'recipient')} finished, {within}{usual}"
         case _:
-            return f"{_of_mail(verdict)} {within}"
+            return f"{_of_mail(verdict)}, {within}"
 
 
 def _of_mail(verdict: Verdict) -> str:
@@ -316,14 +335,35 @@ def _remark(verdict: Verdict) -> str:
     return ""
 
 
-def _outside(verdict: Verdict) -> str:
-    """What came in the window and does not count there."""
-    if not verdict.outside:
-        return ""
-    return (
-        f" {verdict.outside:,} more came in {verdict.window}, about mail of an unknown time: most likely sent before, "
-        "so not counted."
-    )
+def _outside(verdict: Verdict, left_out: Sequence[Unjudged]) -> str:
+    """What came in the window and does not count there: of incidents, and of mail of an unknown time."""
+    said = ""
+    if of_incidents := [each for each in left_out if each.reason == "incident"]:
+        count, volume = sum(each.count for each in of_incidents), sum(each.volume for each in of_incidents)
+        providers = list(dict.fromkeys(each.provider for each in of_incidents))
+        where = " and ".join(providers) if len(providers) <= NAMED else f"{len(providers)} providers"
+        said = f" Not counted: {count:,} of {volume:,} at {where}, where an incident hit many senders."
+    if verdict.outside:
+        said += (
+            f" {verdict.outside:,} more came in {verdict.window}, about mail of an unknown time: most likely sent "
+            "before, so not counted."
+        )
+    return said
+
+
+def not_counted(unjudged: Unjudged) -> str:
+    """What is left out, and why: `325 of 325 at gmail, where an incident hit many senders`."""
+    match unjudged.reason:
+        case "incident":
+            return f"{_part_of(unjudged)} at {unjudged.provider}, where an incident hit many senders"
+        case "fresh-start":
+            return f"{_part_of(unjudged)} from before the fresh start"
+        case "unknown-time":
+            return f"{unjudged.count:,} about mail of an unknown time, most likely sent before"
+
+
+def _part_of(unjudged: Unjudged) -> str:
+    return f"{unjudged.count:,} of {unjudged.volume:,}"
 
 
 def _many(number: int, one: str, several: str = "") -> str:

@@ -240,12 +240,18 @@ def began(series: Sequence[tuple[int, int, int]], threshold: float) -> int | Non
     return None if since is None else since * 1000
 
 
+def summed(metric: str) -> tuple[str, str]:
+    """What adds up numerator and denominator of a rate over rows of `counts`, in SQL."""
+    return _summed(NUMERATOR[metric]), _summed(DENOMINATOR[metric])
+
+
 def _sql(metric: str, window_ms: int) -> str:
+    top, bottom = summed(metric)
     return SERIES.format(
         scopes=SCOPES,
         judged=NOT_LEFT_OUT,
-        summed_top=_summed(NUMERATOR[metric]),
-        summed_bottom=_summed(DENOMINATOR[metric]),
+        summed_top=top,
+        summed_bottom=bottom,
         whose="value IN {fbl:Array(String)}" if metric == "complaint" else "1",
         grain=MINUTE_S if window_ms // 1000 <= BY_MINUTE_S else HOUR_S,
     )

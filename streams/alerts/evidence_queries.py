@@ -124,3 +124,24 @@ WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(
 GROUP BY customer, scope, second
 ORDER BY customer, scope, second
 """
+
+#: What of subjects' mail no rule judges, by provider and hour: that of incidents, or that from before a fresh start.
+UNJUDGED = """
+SELECT customer, scope, value, hour, toInt64(sum(n)) AS top, greatest(toInt64(sum(d)), 0) AS bottom
+FROM
+(
+    SELECT customer, stream, class, value, toUnixTimestamp(toStartOfHour(bucket)) AS hour,
+        {summed_top} AS n, {summed_bottom} AS d
+    FROM counts
+    WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
+        AND bucket >= toDateTime({{since:UInt32}})
+        AND (empty({{mail_to:Array(String)}}) OR value IN {{mail_to:Array(String)}})
+        AND {whose}
+        AND {unjudged}
+    GROUP BY customer, stream, class, value, hour
+)
+ARRAY JOIN {scopes} AS scope
+WHERE (customer, scope) IN arrayZip({{customers:Array(String)}}, {{scopes:Array(String)}})
+GROUP BY customer, scope, value, hour
+ORDER BY customer, scope, value, hour
+"""

@@ -55,6 +55,7 @@ from streams.judge.screen import Screened, screen
 from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.released import judged_since_releases
+from streams.monitor.unjudged import with_unjudged
 from streams.subjects.arrays import StreamKey, Subjects
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
@@ -198,7 +199,10 @@ class BatchJudge:
             # Are there so many that a person looks first?
             outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
             changed |= others
-        evidence = alert_evidence(self._store, outcomes, self.policy, self._fbl, now_ms, lives.since)
+        asked = self._store, outcomes, self.policy, self._fbl, now_ms, lives.since
+        evidence = alert_evidence(*asked)
+        if self._incidents.excluded or lives.since:
+            evidence = with_unjudged(evidence, *asked)
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy, now_ms)
         again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]

@@ -69,6 +69,13 @@ def test_outage_accuses_nobody_who_sends_there_and_hides_no_bought_list(ground: 
     assert (incident.dimension, incident.value, incident.outcome) == ("provider", "gmail", "hard")
     assert (incident.hours, incident.open, incident.state) == ((HOUR_11,), False, "detected")
     assert incident.struck > 30
+    # Those who are bad anyway are told what of their mail does not count.
+    *_, failure = (each.data for each in ground.sent if each.data.rule == "failure" and each.data.customer == BOUGHT[0])
+    (left_out,) = failure.evidence.left_out
+    assert (left_out.reason, left_out.provider, left_out.incident) == ("incident", "gmail", incident.id)
+    said = f" Not counted: {left_out.count:,} of {left_out.volume:,} at gmail, where an incident hit many senders."
+    assert 0 < left_out.count < left_out.volume
+    assert said in failure.explanation
 
 
 def test_who_was_accused_before_it_was_known_is_released_at_once(ground: Ground) -> None:
@@ -89,8 +96,8 @@ def test_who_was_accused_before_it_was_known_is_released_at_once(ground: Ground)
     judge.judge_customers(again, (HOUR_11 + 31 * MINUTE) * 1000)
     released = [each.data for each in ground.sent if each.data.customer == GOOD[0]][-1]
     assert (released.kind, released.cause, released.level) == ("resolved", "incident", "good")
-    assert released.explanation.endswith(
-        ", without the mail of an incident that hit many senders; resolved from critical."
+    assert ", without the mail of an incident that hit many senders; resolved from critical. Not counted: " in (
+        released.explanation
     )
     assert open_now(ground) == set(BOUGHT)
 

@@ -17,6 +17,7 @@ from jobs.operator.decisions import DecisionError
 from jobs.operator.fresh_starts import give_fresh_start
 from jobs.operator.suspensions import suspend, unsuspend
 from schemas import policy, providers
+from schemas.alert import Unjudged
 from schemas.policy import Policy
 from schemas.settings import ClickHouse, Kafka, MonitorSettings
 from schemas.times import utc_now_ms
@@ -55,9 +56,9 @@ def test_open_alerts_are_resolved_at_once_and_say_why(ground: Ground) -> None:
     assert set(said(ground)) == {(rule, "resolved", "good", "fresh-start", 1) for rule in opened}
     (failure,) = (each.data.explanation for each in ground.sent if each.data.rule == "failure")
     assert failure == (
-        "0 failed recipients (hard bounces and expired mail) among 0 finished in 1h, since mail from before no longer "
-        "counts; resolved from critical. "
-        "Counted since 2026-03-12T12:35:00.000Z, a fresh start given by the operator."
+        "0 failed recipients (hard bounces and expired mail) among 0 finished, of mail sent in the last 1h, since "
+        "mail from before no longer counts; resolved from critical. "
+        "Counted since 2026-03-12T12:35:00.000Z, a fresh start given by the operator (150 of 1,050 before)."
     )
     judge.judge_customers(["acme"], NOW_MS + 9000)
     assert len(ground.sent) == len(opened)
@@ -77,7 +78,10 @@ def test_what_is_bad_after_a_fresh_start_is_an_alert_of_its_own(ground: Ground) 
     (failure,) = (each.data for each in ground.sent if each.data.rule == "failure")
     # Within the cool-down of the first, and yet it is not the same.
     assert (failure.kind, failure.episode, failure.numerator, failure.denominator) == ("opened", 2, 150, 450)
-    assert failure.explanation.endswith("Counted since 2026-03-12T12:35:00.000Z, a fresh start given by the operator.")
+    assert failure.explanation.endswith(
+        "Counted since 2026-03-12T12:35:00.000Z, a fresh start given by the operator (150 of 1,050 before)."
+    )
+    assert failure.evidence.left_out == (Unjudged(reason="fresh-start", count=150, volume=1_050),)
     assert failure.evidence.providers[0].count == 150
 
 

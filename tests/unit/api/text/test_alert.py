@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from api.text.alert import LISTS, VALUES, AlertFacts, Template, escaped, load_template
 from api.text.explanation import UNITS
-from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share
+from schemas.alert import Acknowledgement, AlertData, Baseline, Evidence, OperatorOverride, Share, Unjudged
 from schemas.policy_metric import Metric
 from schemas.settings import SettingsError
 from streams.judge.allowance import RuleAllowance
@@ -63,11 +63,24 @@ def text(template: str = "", left: bool = True, **changes: Any) -> str:
     return found.filled(reported(left, **changes))
 
 
+def test_text_says_what_of_the_mail_is_not_counted() -> None:
+    left_out = (
+        Unjudged(reason="incident", count=325, volume=330, provider="gmail", incident="3f9c0a417b22d85e"),
+        Unjudged(reason="unknown-time", count=17),
+    )
+    said = text(evidence=Evidence(left_out=left_out))
+    assert (
+        "\n\nNot counted:\n"
+        "- 325 of 330 at gmail, where an incident hit many senders\n"
+        "- 17 about mail of an unknown time, most likely sent before\n\n"
+    ) in said
+
+
 def test_built_in_text_says_what_a_customer_must_know() -> None:
     assert text() == (
         "# acme: failure is warning\n"
         "\n"
-        "All mail: 400 failures of 10,000 within 24h.\n"
+        "All mail: 400 failures of 10,000, of mail sent in the last 24h.\n"
         "That is 4.00 %, with 95 % certainty between 3.64 % and 4.40 %.\n"
         "The level warning begins at 3.00 %.\n"
         "\n"
@@ -111,20 +124,20 @@ def test_what_is_not_known_is_left_out_with_its_heading() -> None:
 def test_number_of_listings_is_reported_without_rate_and_interval() -> None:
     said = text(metric="critical_listing", rule="critical_listing", numerator=2, denominator=1, rate=2, threshold=1)
     assert said.startswith("# acme: critical listing is warning\n")
-    assert said.splitlines()[2:5] == ["All mail: 2 listings within 24h.", "The level warning begins at 1.", ""]
+    assert said.splitlines()[2:5] == ["All mail: 2 listings, within 24h.", "The level warning begins at 1.", ""]
 
 
 def test_burn_is_reported_by_its_pace_and_a_spike_by_what_is_usual() -> None:
     burn = text(metric="failure_burn", rule="failure_burn", rate=20.0, lower=17.26, upper=24.0, threshold=14.4)
     assert burn.splitlines()[2:5] == [
-        "All mail: 400 failures of 10,000 within 24h.",
+        "All mail: 400 failures of 10,000, of mail sent in the last 24h.",
         "That is 20 times the allowed pace, with 95 % certainty between 17.3 times the allowed pace and 24 times the "
         "allowed pace.",
         "The level warning begins at 14.4 times the allowed pace.",
     ]
     spike = text(metric="volume_spike", rule="volume_spike", numerator=9_000, denominator=400, rate=21.5, threshold=20)
     assert spike.splitlines()[2:4] == [
-        "All mail: 9,000 recipients where 400 are usual at this time of day within 24h.",
+        "All mail: 9,000 recipients where 400 are usual at this time of day, of mail sent in the last 24h.",
         "The level warning begins at score 20.",
     ]
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from api.explain.explanation import numbers_of
-from schemas.alert import AlertEvent, Evidence, Share, TransitionKind
+from schemas.alert import AlertEvent, Evidence, Share, TransitionKind, Unjudged
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.levels import Level
 from schemas.policy import Policy, load_policy, parse
@@ -38,7 +38,8 @@ def alert(
     judgement = judge(SubjectCounts(customer="acme", scope=scope, windows=windows), policy, NOW_MS)
     verdict = next(each for each in judgement.verdicts if each.rule == rule)
     previous, level = levels if levels else ("good", verdict.level)
-    return event(transition(rule, kind, previous, level, scope), verdict, judgement, policy)
+    changed = transition(rule, kind, previous, level, scope)
+    return event(changed, verdict, judgement, policy, more.get("left_out", ()), more.get("since_s", 0))
 
 
 def transition(rule: str, kind: TransitionKind, previous: Level, level: Level, scope: str) -> Transition:
@@ -56,9 +57,16 @@ def transition(rule: str, kind: TransitionKind, previous: Level, level: Level, s
     )
 
 
-def event(changed: Transition, verdict: Verdict, judgement: Judgement, policy: Policy) -> AlertEvent:
-    evidence = Evidence(providers=(Share(name="yahoo", count=58, volume=9800),))
-    return alert_event(changed, verdict, judgement, evidence, policy)
+def event(
+    changed: Transition,
+    verdict: Verdict,
+    judgement: Judgement,
+    policy: Policy,
+    left_out: tuple[Unjudged, ...] = (),
+    since_s: int = 0,
+) -> AlertEvent:
+    evidence = Evidence(providers=(Share(name="yahoo", count=58, volume=9800),), left_out=left_out)
+    return alert_event(changed, verdict, judgement, evidence, policy, since_s)
 
 
 COMPLAINTS = {"fbl_complained": 58, "fbl_delivered": 9800}
@@ -66,22 +74,24 @@ COMPLAINTS = {"fbl_complained": 58, "fbl_delivered": 9800}
 OPENED = {
     "complaint": (
         COMPLAINTS,
-        "58 complaints among 9,800 deliveries at providers with feedback loops in 24h: 0.59 % "
+        "58 complaints among 9,800 deliveries at providers with feedback loops, of mail sent in the last 24h: 0.59 % "
         "(99.01 % interval 0.36 % to 0.91 %), at or above the excessive threshold of 0.30 %.",
     ),
     "failure": (
         {"hard": 1100, "expired": 201, "delivered": 8699},
-        "1,301 failed recipients (hard bounces and expired mail) among 10,000 finished in 1h: 13.01 % "
+        "1,301 failed recipients (hard bounces and expired mail) among 10,000 finished, of mail sent in the last "
+        "1h: 13.01 % "
         "(99.92 % interval 11.50 % to 14.64 %), at or above the critical threshold of 10.00 %.",
     ),
     "block": (
         {"block": 190, "delivered": 810},
-        "190 recipients refused for policy, spam or reputation among 1,000 finished in 1h: 19.00 % "
+        "190 recipients refused for policy, spam or reputation among 1,000 finished, of mail sent in the last "
+        "1h: 19.00 % "
         "(99.92 % interval 14.00 % to 24.80 %), at or above the warning threshold of 10.00 %.",
     ),
     "exposure": (
         {"exposed": 600, "sent": 1000},
-        "600 of 1,000 messages sent through an address on a blocklist in 1h: 60.00 % "
+        "600 of 1,000 messages sent through an address on a blocklist, of mail sent in the last 1h: 60.00 % "
         "(99.92 % interval 52.45 % to 67.12 %), at or above the warning threshold of 25.00 %. "
         "A shared address may be listed because of another customer.",
     ),
@@ -109,7 +119,8 @@ def burning(kind: TransitionKind, levels: tuple[Level, Level], windows: dict[str
 def test_burn_is_reported_as_the_rate_and_how_fast_that_spends_the_allowance() -> None:
     opened = burning("opened", ("good", "excessive"), BURNING)
     assert opened.data.explanation == (
-        "75 failed recipients (hard bounces and expired mail) among 385 finished in 1h: 19.48 %, "
+        "75 failed recipients (hard bounces and expired mail) among 385 finished, of mail sent in the last "
+        "1h: 19.48 %, "
         "spending the 5.00 % allowed of 30d at 72 times the allowed pace, "
         "at or above the excessive threshold of 72 times the allowed pace."
     )
@@ -119,7 +130,7 @@ def test_burn_is_reported_as_the_rate_and_how_fast_that_spends_the_allowance() -
 def test_burn_that_is_over_says_by_which_window_it_was_held() -> None:
     quiet = {**BURNING, "5m": WindowCounts(delivered=200), "1h": WindowCounts(delivered=600, hard=9)}
     assert burning("resolved", ("excessive", "good"), quiet).data.explanation == (
-        "0 failed recipients (hard bounces and expired mail) among 200 finished in 5m: 0.00 %, "
+        "0 failed recipients (hard bounces and expired mail) among 200 finished, of mail sent in the last 5m: 0.00 %, "
         "spending the 5.00 % allowed of 30d at 0 times the allowed pace, "
         "below 11.5 times the allowed pace over 1h for 30 minutes; resolved from excessive."
     )
@@ -139,7 +150,8 @@ def spiking(kind: TransitionKind, levels: tuple[Level, Level], volume: int, usua
 def test_spike_is_reported_with_what_is_usual() -> None:
     opened = spiking("opened", ("good", "warning"), 12_400, USUAL)
     assert opened.data.explanation == (
-        "12,400 recipients finished in 1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
+        "12,400 recipients finished, of mail sent in the last "
+        "1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
         "in two hours at any time: score 26, at or above the warning threshold of score 20."
     )
     assert headline(opened) == "acme: volume_spike is warning (score 26 in 1h)"
@@ -149,7 +161,8 @@ def test_spike_is_reported_with_what_is_usual() -> None:
 def test_spike_that_is_over_says_below_what_it_stayed() -> None:
     resolved: tuple[Level, Level] = ("warning", "good")
     assert spiking("resolved", resolved, 2_500, USUAL).data.explanation == (
-        "2,500 recipients finished in 1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
+        "2,500 recipients finished, of mail sent in the last "
+        "1h; usual at this time of day are 2,000 (median of 28 days), and at most 2,400 "
         "in two hours at any time: score 1.2, below score 4.8 or not above 1.6 times the busiest hours for 30 minutes; "
         "resolved from warning."
     )
@@ -157,7 +170,8 @@ def test_spike_that_is_over_says_below_what_it_stayed() -> None:
         "too little to judge (at least 1,000); resolved from warning."
     )
     assert spiking("resolved", resolved, 9_000, None).data.explanation == (
-        "9,000 recipients finished in 1h, without the history to judge it; resolved from warning."
+        "9,000 recipients finished, of mail sent in the last "
+        "1h, without the history to judge it; resolved from warning."
     )
 
 
@@ -175,7 +189,7 @@ def test_escalated_alert_says_from_where() -> None:
 def test_de_escalated_alert_says_below_what_the_rate_stayed() -> None:
     counts = {"fbl_complained": 20, "fbl_delivered": 10000}
     assert alert("complaint", counts, "de-escalated", ("excessive", "warning")).data.explanation == (
-        "20 complaints among 10,000 deliveries at providers with feedback loops in 30d: 0.20 % "
+        "20 complaints among 10,000 deliveries at providers with feedback loops, of mail sent in the last 30d: 0.20 % "
         "(85 % interval 0.11 % to 0.33 %), below 0.24 % in every window for 30 minutes; "
         "down to warning from excessive."
     )
@@ -184,7 +198,7 @@ def test_de_escalated_alert_says_below_what_the_rate_stayed() -> None:
 def test_resolved_alert_says_below_what_the_rate_stayed() -> None:
     counts = {"fbl_complained": 1, "fbl_delivered": 10000}
     assert alert("complaint", counts, "resolved", ("excessive", "good")).data.explanation == (
-        "1 complaint among 10,000 deliveries at providers with feedback loops in 24h: 0.01 % "
+        "1 complaint among 10,000 deliveries at providers with feedback loops, of mail sent in the last 24h: 0.01 % "
         "(99.01 % interval 0.00 % to 0.091 %), below 0.08 % in every window for 30 minutes; "
         "resolved from excessive."
     )
@@ -193,14 +207,14 @@ def test_resolved_alert_says_below_what_the_rate_stayed() -> None:
 def test_alert_resolved_for_want_of_mail_says_so() -> None:
     counts = {"fbl_complained": 1, "fbl_delivered": 12}
     assert alert("complaint", counts, "resolved", ("warning", "good")).data.explanation == (
-        "1 complaint among 12 deliveries at providers with feedback loops in 24h: 8.33 % "
+        "1 complaint among 12 deliveries at providers with feedback loops, of mail sent in the last 24h: 8.33 % "
         "(99.01 % interval 0.00 % to 53.41 %), too little to judge (at least 500); resolved from warning."
     )
 
 
 def test_alert_resolved_without_any_mail_shows_no_rate() -> None:
     assert alert("complaint", {}, "resolved", ("warning", "good")).data.explanation == (
-        "0 complaints among 0 deliveries at providers with feedback loops in 24h, "
+        "0 complaints among 0 deliveries at providers with feedback loops, of mail sent in the last 24h, "
         "too little to judge (at least 500); resolved from warning."
     )
 
@@ -287,16 +301,29 @@ def test_late_outcomes_of_other_mail_are_told_though_they_do_not_count(rule: str
     assert "more came" not in alert(rule, fewer).data.explanation
 
 
+def test_what_is_left_out_of_a_window_is_told_with_its_numbers() -> None:
+    left_out = (
+        Unjudged(reason="incident", count=325, volume=330, provider="gmail", incident="3f9c0a417b22d85e"),
+        Unjudged(reason="incident", count=20, volume=70, provider="yahoo", incident="3f9c0a417b22d85e"),
+        Unjudged(reason="fresh-start", count=300, volume=1_000),
+    )
+    failing = {"hard": 1000, "delivered": 9000, "outside_hard": 17}
+    data = alert("failure", failing, left_out=left_out, since_s=NOW_MS // 1000 - 60).data
+    assert " Not counted: 345 of 400 at gmail and yahoo, where an incident hit many senders." in data.explanation
+    assert ", a fresh start given by the operator (300 of 1,000 before)." in data.explanation
+    assert data.evidence.left_out == (*left_out, Unjudged(reason="unknown-time", count=17))
+
+
 def test_mail_given_up_is_not_named_where_it_is_no_failure() -> None:
     policy = msgspec.structs.replace(POLICY, expired_is_failure=False)
     said = alert("failure", {"hard": 1000, "delivered": 9000}, policy=policy).data.explanation
-    assert said.startswith("1,000 failed recipients (hard bounces) among 10,000 finished in 1h")
+    assert said.startswith("1,000 failed recipients (hard bounces) among 10,000 finished, of mail sent in the last 1h")
 
 
 def test_stream_is_named() -> None:
     said = alert("complaint", COMPLAINTS, scope="stream:news")
     assert said.data.explanation.startswith("Stream news: 58 complaints among")
-    assert headline(said) == "acme [news]: complaint is excessive (0.59 % in 24h)"
+    assert headline(said) == "acme [news]: complaint is excessive (0.59 % of mail sent in 24h)"
 
 
 def test_override_in_force_gives_the_marks_of_the_text() -> None:
@@ -321,12 +348,12 @@ def test_override_in_force_gives_the_marks_of_the_text() -> None:
 
 
 def test_headline_tells_who_what_and_how_much() -> None:
-    assert headline(alert("complaint", COMPLAINTS)) == "acme: complaint is excessive (0.59 % in 24h)"
+    assert headline(alert("complaint", COMPLAINTS)) == "acme: complaint is excessive (0.59 % of mail sent in 24h)"
     assert headline(alert("critical_listing", {"critical_listings": 2})) == (
         "acme: critical_listing is critical (2 in 1h)"
     )
     resolved = alert("complaint", {"fbl_delivered": 9800}, "resolved", ("warning", "good"))
-    assert headline(resolved) == "acme: complaint is resolved (0.00 % in 24h)"
+    assert headline(resolved) == "acme: complaint is resolved (0.00 % of mail sent in 24h)"
 
 
 def test_event_is_a_cloud_event_about_the_customer() -> None:
@@ -453,4 +480,4 @@ def test_example_of_the_topic_says_what_is_said_of_its_numbers(file: Path) -> No
         **{name: getattr(data, name) for name in ("episode", "transition")},
     )
     judgement = judge(SubjectCounts(customer=data.customer, scope=data.scope, windows={}), POLICY, time_ms)
-    assert data.explanation == explain(changed, verdict, judgement, POLICY)
+    assert data.explanation == explain(changed, verdict, judgement, POLICY, left_out=data.evidence.left_out)
