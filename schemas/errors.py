@@ -28,6 +28,7 @@
     │   │   └── UnacknowledgedError  it has not taken a message yet
     │   ├── DashboardError        Grafana, or the file of the dashboard
     │   ├── DeadShareError        too large a share of a topic cannot be read
+    │   ├── StageEndedError       a stage that ended by itself, without an error
     │   ├── FetchError            a certificate that cannot be fetched
     │   ├── NotTakenError         the broker did not take a webhook in time
     │   └── NoRoomError           more requests at once than memory is set aside for

@@ -52,7 +52,10 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     sasl_password: str = ""
     """The password of `sasl.username` in `options`."""
     options: dict[str, str] = {}
-    """What librdkafka takes besides, by its own names (TLS, SASL): `{"security.protocol" = "SASL_SSL"}`."""
+    """What librdkafka takes besides, by its own names (TLS, SASL): `{"security.protocol" = "SASL_SSL"}`. With
+    `"group.protocol" = "consumer"` the broker shares partitions out (KIP-848), with `"partition.assignment.strategy" =
+    "cooperative-sticky"` only those move that must. What would break the promise about counts, such as
+    `auto.offset.reset`, is refused."""
 
 
 class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

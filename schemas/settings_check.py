@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from schemas.collect import CollectError, with_sources
 from schemas.domains import domain_name
+from schemas.kafka_options import fault_of_options
 from schemas.names import fault_of
 from schemas.settings import Settings, SettingsError
 
@@ -33,6 +34,8 @@ def check(settings: Settings) -> None:
     for each in settings.blocklists.extra_resources:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
+    if fault := fault_of_options(settings.kafka.options):
+        raise SettingsError(f"kafka.options: {fault}")
     for setting, name in _names(settings):
         if fault := fault_of(name):
             raise SettingsError(f"{setting}: {name!r} {fault}")

@@ -56,7 +56,7 @@ class BrokerWatch:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._task = asyncio.create_task(self._watching())
+        self._task = asyncio.create_task(self._guarded())
 
     async def stop(self, patience_s: float) -> None:
         """End, once a remaking under way is through: while it is, nobody may produce, or what is acknowledged then
@@ -65,6 +65,13 @@ class BrokerWatch:
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=patience_s)
             self._task.cancel()
+
+    async def _guarded(self) -> None:
+        """However the watch ends, it is reported: without it producers do not wait and no memory is given back."""
+        try:
+            await self._watching()
+        except Exception as error:
+            self._failed(error)
 
     async def _watching(self) -> None:
         broker, gate = self._broker, self._broker.gate
@@ -84,11 +91,7 @@ class BrokerWatch:
                 held = False
                 gate.release((BACKLOG[0] - behind) * self._bytes_each(behind))
             if gate.produced_bytes >= self._settings.embedded.roll_bytes:
-                try:
-                    await self._roll()
-                except (BrokerError, TimeoutError) as error:
-                    self._failed(error)
-                    return
+                await self._roll()
                 held = False
 
     def _bytes_each(self, behind: int) -> float:
@@ -128,7 +131,7 @@ class BrokerWatch:
 
             self._ingest.worker.when_drained(remake)
             if not await asyncio.to_thread(remade.wait, ROLL_S):
-                raise TimeoutError(f"the embedded broker could not be drained within {ROLL_S:g} s")
+                raise BrokerError(f"the embedded broker could not be drained within {ROLL_S:g} s")
             if errors:
                 raise errors[0]
             gate.forget()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from api.stack.policy import policy_in_force, with_decisions
 from api.stack.reading import ingest_worker
 from api.text.alert import load_template
 from schemas import providers
+from schemas.errors import ExternalError
 from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
@@ -20,6 +22,10 @@ from streams.monitor.agent import Monitor
 from streams.monitor.batch import BatchJudge
 
 log = logging.getLogger("repmon.stages")
+
+
+class StageEndedError(ExternalError):
+    """A stage ended by itself, and not by an error that says why; the message names it."""
 
 
 class MonitorStage:
@@ -88,9 +94,16 @@ class IngestThread:
         return self.stop.wait(timeout_s)
 
     def _run(self) -> None:
+        """However the worker ends, it is reported: nobody else looks at a thread."""
         try:
             self.worker.run(self.stop)
+            if not self.stop.is_set():
+                self._failed(StageEndedError("ingest: ended though nobody asked it to"))
         except Exception as error:
             self._failed(error)
+        except:  # noqa: E722 - errors of the client may derive from nothing that could be named here
+            error_type, raised, _ = sys.exc_info()
+            log.critical("ingest ended", exc_info=True)
+            self._failed(StageEndedError(f"ingest: ended by {error_type and error_type.__name__}: {raised}"))
         finally:
             self._store.close()

@@ -25,6 +25,8 @@ STOP_S = 2.0
 SESSION_TIMEOUT_MS = 6000
 #: The value of librdkafka's `security.protocol` without encryption and login.
 PLAIN = "PLAINTEXT"
+#: Options of groups that several workers share by a protocol that this broker does not speak.
+CLUSTER_ONLY = frozenset({"group.protocol", "group.remote.assignor"})
 PR_SET_PDEATHSIG = 1
 #: Loaded here, since between fork and exec nothing may be imported.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -55,6 +57,7 @@ class EmbeddedBroker:
     def kafka(self) -> Kafka:
         """Settings with which the stages reach it."""
         own = self._own
+        options = {name: value for name, value in own.options.items() if name not in CLUSTER_ONLY}
         unset = own.session_timeout_ms == Kafka().session_timeout_ms
         return msgspec.structs.replace(
             own,
@@ -62,7 +65,7 @@ class EmbeddedBroker:
             session_timeout_ms=SESSION_TIMEOUT_MS if unset else own.session_timeout_ms,
             replication=1,
             static_assignment=True,
-            options={**own.options, "client.id": INSIDE},
+            options={**options, "client.id": INSIDE},
         )
 
     @property

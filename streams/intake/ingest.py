@@ -92,14 +92,16 @@ class IngestWorker:
             self._flusher.begin([])  # announces who is not announced yet
             self._flusher.finished(LAST_FLUSH_S)
             self._publisher.flush()
-        except BaseException:
+        except:  # a KafkaError that leaves the client derives from nothing that could be named here
             # What was not stored is for the next owner: closing must not store it.
             self._partitions.batches.clear()
             raise
         finally:
             self._flusher.ending.set()
-            self._partitions.close()
-            self._flusher.close()
+            try:
+                self._partitions.close()
+            finally:
+                self._flusher.close()
 
     def behind(self) -> int:
         """How many messages the broker has that are not taken, as it says now: `metrics.lag` is what the last fetches
@@ -162,6 +164,7 @@ class IngestWorker:
             if behind_since is None and (messages := source.consume(self.settings.batch_events, POLL_S)):
                 self._take(messages)
                 quiet_since = time.monotonic()
+            partitions.check()
             self._settle(0.0)
             now = time.monotonic()
             if behind_since is not None:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.kafka_options import is_incremental
 from schemas.settings import Ingest, Kafka
 from streams.intake import gaps
 from streams.intake.batch import Batch, DeadShare, SourcePartition
@@ -33,6 +34,7 @@ _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATI
 T = TypeVar("T")
 #: Topic and partition.
 PartitionKey = tuple[str, int]
+Callback = Callable[[Consumer, list[TopicPartition]], None]
 
 
 class Worker(Protocol):
@@ -65,6 +67,9 @@ class Partitions:
         self.consumer: Consumer | None = None
         #: A topic was seen to be another one of the same name: all are reopened once all are there.
         self.stale = False
+        #: What went wrong in a callback of the consumer, until `check` raises it.
+        self._failure: BaseException | None = None
+        self._incremental = is_incremental(kafka.options) and not kafka.static_assignment
         self._kafka = kafka
         self._settings = settings
         self._names = tuple(topics)
@@ -89,13 +94,29 @@ class Partitions:
             counts = {topic: publisher.partitions(topic) for topic in self._names}
             self._assigned(source, [TopicPartition(*each) for each in _all_of(counts)])
         else:
-            source.subscribe(list(self._names), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+            source.subscribe(
+                list(self._names),
+                on_assign=self._guarded(self._assigned),
+                on_revoke=self._guarded(self._revoked),
+                on_lost=self._guarded(self._lost),
+            )
 
     def close(self) -> None:
-        """Leave the group. The consumer hands its partitions back, and with them what `store_all` can still store."""
+        """Leave the group. The consumer hands its partitions back, and with them what `store_all` can still store.
+
+        Raises:
+            BaseException: what went wrong in that.
+        """
         source, self.consumer = self.consumer, None
         if source is not None:
             source.close()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what went wrong in a callback of the consumer. To be asked after each call that may run one."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def continue_behind(self, key: PartitionKey) -> None:
         """Another worker stored first: forget what was taken of the partition, and continue behind what that one
@@ -136,13 +157,31 @@ class Partitions:
         else:
             log.debug("consuming: %s", error.str())
 
+    def _guarded(self, callback: Callback) -> Callback:
+        """The callback, whose errors are kept for `check`. Out of the client comes not what a callback raises, but for
+        some errors a KafkaError, which no `except BaseException` catches (confluent-kafka 2.16.1: its class does not
+        derive from that)."""
+
+        def guarded(source: Consumer, partitions: list[TopicPartition]) -> None:
+            try:
+                callback(source, partitions)
+            except KafkaException as error:
+                self._failure = BrokerError(f"consuming: {error.args[0].str()}")
+            except BaseException as error:
+                self._failure = error
+
+        return guarded
+
     def _assigned(self, source: Consumer, partitions: list[TopicPartition]) -> None:
         self.topics.read(self._worker.stopped)
         self._start_partitions([(each.topic, each.partition) for each in partitions])
         for each in partitions:
             position = self.batches[each.topic, each.partition].position
             each.offset = position or OFFSET_BEGINNING
-        source.assign(partitions)
+        if self._incremental:
+            source.incremental_assign(partitions)
+        else:
+            source.assign(partitions)
         if self._metrics.waiting:
             source.pause(partitions)
 
@@ -175,15 +214,22 @@ class Partitions:
 
     def _move(self, key: PartitionKey) -> None:
         """Move a partition to where its batch continues. A seek is refused while the partition is not being fetched,
-        as right after an assignment or an error; then all partitions are assigned again, each where it is."""
+        as right after an assignment or an error; then it is assigned again, and with it, unless they are assigned one
+        by one, all others where they are."""
         source = self.consumer
         if source is None:
             return
+        moved = TopicPartition(*key, self.batches[key].next_offset)
         try:
-            source.seek(TopicPartition(*key, self.batches[key].next_offset))
+            source.seek(moved)
         except KafkaException:
-            again = [TopicPartition(*each, batch.next_offset) for each, batch in self.batches.items()]
-            source.assign(again)
+            if self._incremental:
+                again = [moved]
+                source.incremental_unassign(again)
+                source.incremental_assign(again)
+            else:
+                again = [TopicPartition(*each, batch.next_offset) for each, batch in self.batches.items()]
+                source.assign(again)
             if self._metrics.waiting:
                 source.pause(again)
 

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.errors import ExternalError
+from schemas.kafka_options import has_broker_side_sessions
 from schemas.settings import Kafka
 
 log = logging.getLogger("repmon.broker")
@@ -89,12 +90,15 @@ def consumer(kafka: Kafka, group: str, **options: Any) -> Consumer:
     Raises:
         BrokerError: a wrong option.
     """
+    sessions = {
+        "session.timeout.ms": kafka.session_timeout_ms,
+        "heartbeat.interval.ms": max(500, kafka.session_timeout_ms // 4),
+    }
     config = {
         "group.id": f"{kafka.group}-{group}",
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
-        "session.timeout.ms": kafka.session_timeout_ms,
-        "heartbeat.interval.ms": max(500, kafka.session_timeout_ms // 4),
+        **({} if has_broker_side_sessions(kafka.options) else sessions),
         **client_config(kafka),
         **options,
     }

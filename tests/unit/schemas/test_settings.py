@@ -242,3 +242,41 @@ def test_wrong_source_of_webhooks_is_named(sources: dict[str, Any], said: str) -
 
 def test_body_that_ingest_would_not_read_cannot_be_allowed() -> None:
     assert "collect.max_bytes" in refusal(REPMON_COLLECT__MAX_BYTES="1000001")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"auto.offset.reset": "latest"}, "`auto.offset.reset` cannot be set: ingest continues at what is stored"),
+        ({"enable.auto.commit": "true"}, "`enable.auto.commit` cannot be set: offsets are committed once"),
+        ({"allow.auto.create.topics": "true"}, "`allow.auto.create.topics` cannot be set: a topic made by asking"),
+        ({"acks": "1"}, "`acks` must be `all`"),
+        ({"group.id": "mine"}, "`group.id` is set by kafka.group"),
+        ({"partitioner": "random"}, "`partitioner` cannot be set: a customer's events stay in one partition"),
+        ({"group.protocol": "new"}, "`group.protocol` is one of classic, consumer, not 'new'"),
+        (
+            {"partition.assignment.strategy": "range,cooperative-sticky"},
+            "`partition.assignment.strategy`: cooperative-sticky goes with no other",
+        ),
+        (
+            {"group.protocol": "consumer", "session.timeout.ms": "9000"},
+            "`session.timeout.ms` is the broker's to say where `group.protocol` is `consumer`",
+        ),
+    ],
+)
+def test_kafka_option_that_ingest_cannot_honour_is_refused_with_the_reason(options: dict[str, str], said: str) -> None:
+    assert f"kafka.options: {said}" in refusal(REPMON_KAFKA__OPTIONS=msgspec.json.encode(options).decode())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"partition.assignment.strategy": "cooperative-sticky"},
+        {"partition.assignment.strategy": "range, roundrobin"},
+        {"group.protocol": "consumer", "group.remote.assignor": "uniform"},
+        {"acks": "all", "enable.auto.commit": "false", "client.rack": "r1"},
+    ],
+)
+def test_kafka_option_that_breaks_nothing_is_kept(options: dict[str, str]) -> None:
+    environ = {"REPMON_KAFKA__OPTIONS": msgspec.json.encode(options).decode()}
+    assert load_settings(environ=environ).kafka.options == options

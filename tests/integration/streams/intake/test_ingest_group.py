@@ -1,17 +1,24 @@
 """Ingest workers as a consumer group of Apache Kafka: partitions move, the broker goes and comes back."""
 
+import threading
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.cimpl import NewPartitions
 
 from schemas import topics
+from schemas.providers import load_providers
 from schemas.settings import ClickHouse, Ingest, Kafka
+from streams.adapt import Context, adapter
+from streams.bounces.classify import load_bounce_classifier
+from streams.intake.batch import MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
-from streams.io.broker import Publisher, admin
+from streams.intake.partitions import Partitions
+from streams.io.broker import BrokerError, Publisher, admin
 from streams.io.store import Store, open_store
-from tests.support.ingesting import dead_letters, delivered, event, running
+from tests.support.ingesting import SETTINGS, dead_letters, delivered, event, running
 from tests.support.real_kafka import RealKafka
 from tests.support.waiting import wait_for
 
@@ -70,9 +77,16 @@ def test_partition_that_is_taken_away_leaves_its_counts_and_dead_letters_behind(
             assert bad_of(kafka, 20) == bad_in(sent)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"partition.assignment.strategy": "cooperative-sticky"}, {"group.protocol": "consumer"}],
+    ids=["all at once", "one by one", "by the broker"],
+)
 def test_workers_that_come_and_go_count_every_event_once(
-    kafka: Kafka, store: Store, other_store: Store, send: Callable[[range], None]
+    kafka: Kafka, store: Store, other_store: Store, send: Callable[[range], None], options: dict[str, str]
 ) -> None:
+    """However the group shares partitions out: all are taken back and given again, or only those that move."""
+    kafka = msgspec.structs.replace(kafka, options=options)
     sent = 0
 
     def send_more() -> None:
@@ -92,6 +106,22 @@ def test_workers_that_come_and_go_count_every_event_once(
         wait_for(lambda: delivered(store) >= sent * 9 // 10, "all events")
     assert delivered(store) == sent * 9 // 10
     assert bad_of(kafka, sent // 10) == bad_in(range(sent))
+
+
+def test_error_in_a_callback_of_the_group_ends_the_worker_with_it(
+    kafka: Kafka, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A KafkaException raised there leaves the client as what no `except BaseException` catches: the thread ended, and
+    nobody knew."""
+
+    def refused(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._STATE, "it cannot be assigned"))
+
+    monkeypatch.setattr(Partitions, "_start_partitions", refused)
+    context = Context(b"key", load_providers())
+    reader = MailReader(adapter("canonical"), context, load_bounce_classifier(), time_bounds(SETTINGS))
+    with pytest.raises(BrokerError, match="consuming: it cannot be assigned"):
+        IngestWorker(kafka, SETTINGS, store, {topics.MAIL_EVENTS: reader}).run(threading.Event())
 
 
 def test_broker_that_is_killed_and_comes_back_costs_no_event(

@@ -15,6 +15,7 @@ from jobs.embedded.broker import EmbeddedBroker
 from schemas.settings import Embedded, Settings
 from streams.intake.metrics import IngestMetrics
 from streams.io.broker import BrokerError
+from streams.io.store import StoreError
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -159,3 +160,24 @@ def test_broker_that_ended_ends_the_run(ground: Ground) -> None:
     asyncio.run(run())
     assert isinstance(ground.failure, BrokerError)
     assert str(ground.failure) == "embedded broker: ended by itself (-9); see broker.log"
+
+
+@pytest.mark.parametrize("error", [BrokerError("not reached"), StoreError("not opened"), ZeroDivisionError()])
+def test_whatever_ends_the_watch_ends_the_run(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Here while the topics are remade. Nobody else gives memory back or makes producers wait."""
+
+    def failing(*_: object) -> None:
+        raise error
+
+    async def run() -> None:
+        monkeypatch.setattr(broker_watch, "remake_topics", failing)
+        ground.watch.start()
+        ground.gate.produced_bytes = 1000
+        await eventually(lambda: bool(ground.drained))
+        ground.drained.pop()()
+        await eventually(lambda: ground.failure is error)
+
+    asyncio.run(run())
+    assert "opened" not in ground.done, "nobody may ask for topics that are not there"

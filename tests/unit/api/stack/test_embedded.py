@@ -50,7 +50,12 @@ def test_neither_is_embedded_where_that_is_switched_off() -> None:
 
 
 def test_options_of_the_section_hold_for_the_embedded_broker_too(tmp_path: Path) -> None:
-    own = Kafka(group="mine", session_timeout_ms=9000, replication=3, options={"client.rack": "r1", "client.id": "me"})
+    own = Kafka(
+        group="mine",
+        session_timeout_ms=9000,
+        replication=3,
+        options={"client.rack": "r1", "client.id": "me", "group.protocol": "consumer"},
+    )
     broker = EmbeddedBroker(0, tmp_path / "log", own)
     assert broker.kafka == Kafka(
         bootstrap=f"127.0.0.1:{broker.gate.port}",
