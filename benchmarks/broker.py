@@ -54,7 +54,7 @@ def fill(settings: Kafka, topic: str, messages: Iterable[Message]) -> float:
         BrokerError: the broker refuses the topic.
         BenchmarkError: the topic does not hold what was produced.
     """
-    create_topics(settings, [msgspec.structs.replace(load_topics()[MAIL_EVENTS], topic=topic)])
+    create_topic(settings, topic)
     began, produced = time.monotonic(), 0
     producer = Producer(
         {**client_config(settings), "compression.type": "lz4", "linger.ms": 50, "acks": "all"}, logger=client_log
@@ -73,6 +73,15 @@ def fill(settings: Kafka, topic: str, messages: Iterable[Message]) -> float:
     if (held := sum(ends(settings, topic))) != produced:
         raise BenchmarkError(f"{topic} holds {held:,} messages, {produced:,} were produced")
     return time.monotonic() - began
+
+
+def create_topic(settings: Kafka, topic: str) -> None:
+    """Make a topic like `mail.events`, if it is missing.
+
+    Raises:
+        BrokerError: the broker refuses it.
+    """
+    create_topics(settings, [msgspec.structs.replace(load_topics()[MAIL_EVENTS], topic=topic)])
 
 
 def ends(settings: Kafka, topic: str) -> list[int]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks import store_process
 from benchmarks.broker import Committed
@@ -53,7 +54,7 @@ def measure(kafka: Kafka, job: Job, workers: int = 1, *, served: bool = False) -
             if store is None:
                 command("migrate", environ=environ)
             started = [stack.enter_context(Process(MODULE, environ=environ)) for _ in range(workers)]
-            run = _timed(started, store, Committed(kafka, f"{group}-ingest", job.topic), job)
+            run = timed(started, store, Committed(kafka, f"{group}-ingest", job.topic), job)
         verify(folder, job.expected)
     return run
 
@@ -71,13 +72,34 @@ def _store(folder: str, *, served: bool) -> Iterator[tuple[dict[str, str], Proce
         store.end()
 
 
-def _timed(workers: list[Process], store: Process | None, committed: Committed, job: Job) -> Run:
+def timed(workers: list[Process], store: Process | None, committed: Committed, job: Job) -> Run:
+    """Let these processes, which are ready or about to be, work off the topic.
+
+    Raises:
+        BenchmarkError: one failed or did not end.
+    """
     for each in workers:
         each.mark("ready", START_S)
     began_store = cpu_seconds(store.pid) if store else 0.0
     for each in workers:
         each.go()
     firsts = [each.mark("first", START_S) for each in workers]
+    return finish(workers, store, committed, job, firsts, began_store)
+
+
+def finish(
+    workers: list[Process],
+    store: Process | None,
+    committed: Committed,
+    job: Job,
+    firsts: list[dict[str, Any]],
+    began_store: float = 0.0,
+) -> Run:
+    """Wait until these processes, of which each has said when it began, have worked off the topic.
+
+    Raises:
+        BenchmarkError: one failed or did not end.
+    """
     running = [*workers, store] if store else workers
     patience_s = START_S + job.expected.events / LEAST_RATE
     done = wait_until(lambda: committed.left() == 0, running, job.contender, patience_s)

@@ -28,14 +28,16 @@ class Process:
 
     def __init__(
         self,
-        module: str,
+        module: str | Path,
         arguments: Sequence[object] = (),
         *,
         python: Path | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.name = module.rpartition(".")[2]
-        self._command = [str(python or sys.executable), "-m", module, *map(str, arguments)]
+        """`module` is its name, or the file of a program."""
+        self.name = module.stem if isinstance(module, Path) else module.rpartition(".")[2]
+        program = [str(module)] if isinstance(module, Path) else ["-m", module]
+        self._command = [str(python or sys.executable), *program, *map(str, arguments)]
         self._environ = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
         self._folder = tempfile.TemporaryDirectory(prefix="repmon-bench-")
         self._read = b""

@@ -4,6 +4,7 @@ The same mail comes in two forms: as canonical events, and as the log records Ku
 """
 
 import itertools
+import random
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from jobs.simulate.timed import SLOTS
 from jobs.simulate.traffic import generate
 from schemas.counts import MEASURES
 from schemas.event import NEGATIVE_TYPES
+from schemas.providers import load_providers
 from schemas.times import HOUR_MS, MINUTE_MS
 from schemas.topics import MAIL_EVENTS
 
@@ -97,6 +99,39 @@ def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repe
             counts[also] += 1
         expected.negative += any(each in value for each in _NEGATIVE)
         expected.addressed += b'"sending_ip"' in value and not (format_name == "kumomta" and measure in _ALSO)
+    expected.rows = [(customer, minute, tuple(counts)) for (customer, minute), counts in sorted(sums.items())]
+
+
+def steady(customers: int, events: int, rate: int, start_ms: int, expected: Expected) -> Iterator[Message]:
+    """Mail of very many customers in the order of time, so many events a second from `start_ms` (epoch ms, UTC): in one
+    second hardly two events of a customer go to the same provider. One in 50 is a bounce."""
+    rng = random.Random(SEED)
+    domains = [each.domains[0] for each in load_providers().all if each.domains][:20]
+    weights = [1 / rank for rank in range(1, len(domains) + 1)]
+    chosen = rng.choices(domains, weights, k=events)
+    sums: dict[tuple[str, int], list[int]] = {}
+    for number, domain in enumerate(chosen):
+        sender = rng.randrange(customers)
+        customer, time_ms = f"customer-{sender:05d}", start_ms + number * 1000 // rate
+        bounced = number % 50 == 0
+        outcome = (
+            '"bounced","smtp_code":550,"enhanced_status":"5.1.1","diagnostic":"550 5.1.1 no such user"'
+            if bounced
+            else '"delivered","smtp_code":250,"enhanced_status":"2.0.0"'
+        )
+        value = (
+            f'{{"id":"{start_ms}-{number}","type":{outcome},"time":{time_ms},"customer":"{customer}",'
+            f'"message_id":"{number}@mail.{customer}.example","recipient_domain":"{domain}",'
+            f'"recipient_hash":"{number:032x}","sending_ip":"198.18.{sender % 250}.{number % 2}",'
+            f'"ip_pool":"shared-{sender % 40}","from_domain":"mail.{customer}.example","campaign":"weekly"}}'
+        ).encode()
+        yield Message(customer.encode(), value, time_ms)
+        expected.events += 1
+        expected.bytes += len(value)
+        expected.negative += bounced
+        counts = sums.setdefault((customer, time_ms // MINUTE_MS), [0] * len(MEASURES))
+        counts[MEASURES.index("hard" if bounced else "delivered")] += 1
+    expected.addressed = expected.events
     expected.rows = [(customer, minute, tuple(counts)) for (customer, minute), counts in sorted(sums.items())]
 
 
