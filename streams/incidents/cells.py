@@ -14,6 +14,7 @@ from schemas.incident import EVERYWHERE
 from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.detect import LEAST_USUAL, MORE, Account, Outcome, Seen
+from streams.incidents.first_day import AGE_S
 from streams.incidents.stored import ProviderHour
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -140,6 +141,15 @@ FROM
 GROUP BY customer, dimension
 """  # noqa: S608 - made of texts of this project only
 
+#: The hour of the first mail there is, by the hourly projection.
+FIRST_HOUR = """
+SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour FROM counts
+WHERE dimension = 'provider'
+GROUP BY hour
+ORDER BY hour
+LIMIT 1
+"""
+
 
 class CellCounts(NamedTuple):
     """Recipients: failed ones by outcome, those whose fate is known, and deliveries."""
@@ -255,6 +265,8 @@ class Cells:
         #: By the midnight that it ends with.
         self._history: dict[int, ByProvider] = {}
         self._usual: dict[int, dict[str, CellCounts]] = {}
+        #: The hour of the first mail (epoch s).
+        self._first_hour: int | None = None
 
     def forget(self) -> None:
         """Read everything again from now on."""
@@ -273,6 +285,10 @@ class Cells:
             self._usual[midnight] = read_usual(self._store, midnight)
         return self._usual[midnight]
 
+    def is_first_day(self, hour: int) -> bool:
+        """Whether the first mail that there was at the last `read` was sent in the day before an hour (epoch s)."""
+        return self._first_hour is not None and hour - self._first_hour < AGE_S
+
     def read(self, places: Collection[ProviderHour]) -> "Accounts":
         """All that `detect` asks for of some provider-hours (`*` for all mail).
 
@@ -280,6 +296,9 @@ class Cells:
             StoreError: the store failed.
         """
         hours = sorted({hour for _, hour in places})
+        if hours and (self._first_hour is None or self.is_first_day(hours[-1])):
+            # Old logs may be read meanwhile.
+            self._first_hour = next((int(hour) for (hour,) in self._store.rows(FIRST_HOUR)), None)
         by_hour: dict[int, ByProvider] = {hour: defaultdict(dict) for hour in hours}
         if hours:
             for customer, value, hour, *numbers in self._store.rows(CELLS.format(where=OF_HOURS), {"hours": hours}):

@@ -14,6 +14,7 @@ from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
 from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, failing_hours, hours_before
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
+from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hours import FoundHour, Looked, Place, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.samples import with_samples
@@ -208,7 +209,7 @@ class IncidentWatch:
             several = [
                 (outcome, some, finding)
                 for outcome in OUTCOMES
-                for some in [accounts.of(place, hour, outcome, hit - {(place, hour)})]
+                for some in [self._witnesses(accounts, outcome, place, hour, hit)]
                 for finding in [self._asked(outcome, some, place, hour, beside=beside)]
                 if finding is not None
             ]
@@ -226,6 +227,8 @@ class IncidentWatch:
         if place not in usual:
             usual = {place: usual[EVERYWHERE]}
         everywhere = place == EVERYWHERE
+        if self._cells.is_first_day(hour):
+            return find_on_first_day(outcome, accounts, usual[place].seen(outcome))
         return find(
             outcome,
             accounts,
@@ -233,6 +236,13 @@ class IncidentWatch:
             enough=ENOUGH_BESIDE if beside and not everywhere else ENOUGH,
             share=SHARE_OF_ALL if everywhere else SHARE,
         )
+
+    def _witnesses(
+        self, accounts: Accounts, outcome: Outcome, place: str, hour: int, hit: Collection[ProviderHour]
+    ) -> list[Account]:
+        """Those who are asked about a place and hour; elsewhere is without the incidents in `hit`."""
+        some = accounts.of(place, hour, outcome, set(hit) - {(place, hour)})
+        return with_peers(outcome, some) if self._cells.is_first_day(hour) else some
 
     def _found_hour(
         self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
@@ -266,7 +276,6 @@ class IncidentWatch:
         hit: Collection[ProviderHour],
     ) -> set[tuple[Place, int]]:
         """The place and hour, where it is clear that those who sent were spared of an incident that is known."""
-        without = set(hit) - {(place, hour)}
         usual = self._cells.usual(hour)
         return {
             ((each.dimension, each.value), hour)
@@ -276,7 +285,7 @@ class IncidentWatch:
             if outcome == each.outcome
             and is_over(
                 outcome,
-                accounts.of(place, hour, outcome, without),
+                self._witnesses(accounts, outcome, place, hour, hit),
                 usual.get(place, usual[EVERYWHERE]).seen(outcome),
                 each.rate,
             )

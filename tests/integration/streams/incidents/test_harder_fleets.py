@@ -37,6 +37,14 @@ CASES = {
         [Group("good", 20, 0.005, 0.005, old=True), Group("bought", 6, 0.15, 0.15, old=True)],
         False,
     ),
+    "an outage on a platform's first day": (
+        [Group("good", 20, 1.0, 0.005, old=False), Group("bought", 5, 0.12, 0.12, old=False)],
+        True,
+    ),
+    "an abuser on a platform's first day": (
+        [Group("good", 10, 0.005, 0.005, old=False), Group("bought", 40, 0.2, 0.2, old=False)],
+        False,
+    ),
 }
 
 
