@@ -14,7 +14,7 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
     && /opt/build/bin/pip --python /opt/repmon/bin/python install --no-deps /wheel/*.whl
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/repmon repmon
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/repmon repmon && chmod 700 /var/lib/repmon
 COPY --from=build /opt/repmon /opt/repmon
 ENV PATH=/opt/repmon/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # Each stage says there how it is; the interfaces of `up`, `api` and `collect` say it themselves. Jobs that end have no health.

@@ -48,7 +48,7 @@ def measure(kafka: Kafka, job: Job, workers: int = 1, *, served: bool = False) -
                 "REPMON_KAFKA__BOOTSTRAP": kafka.bootstrap,
                 "REPMON_KAFKA__GROUP": group,
                 "REPMON_INGEST__FORMATS": json.dumps({job.topic: job.format_name}),
-                "REPMON_INGEST__HASH_KEY": "benchmark",
+                "REPMON_INGEST__HASH_KEY": "a key for benchmarks",
                 **address,
             }
             if store is None:

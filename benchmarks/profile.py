@@ -160,7 +160,7 @@ def main(arguments: list[str]) -> None:
         settings = Settings(
             kafka=broker.settings,
             clickhouse=ClickHouse(path=folder),
-            ingest=Ingest(formats={topic: chosen.format}, hash_key="benchmark"),
+            ingest=Ingest(formats={topic: chosen.format}, hash_key="a key for benchmarks"),
         )
         migrate(settings.clickhouse)
         committed = Committed(broker.settings, f"{settings.kafka.group}-ingest", topic)

@@ -3,11 +3,11 @@
 import re
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_EVENT_BYTES
+from schemas.secrets import Address, Secret, Section
 from schemas.topics import MAIL_EVENTS, NAMES
 
 #: A source's name is a part of its URL.
@@ -22,26 +22,26 @@ class CollectError(InvalidInputError):
     """A source is wrong; the message names it and what of it."""
 
 
-class Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Source(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Whose webhooks are taken, in which format, and how it is proved that they are (docs/webhooks.md)."""
 
     format: str
     """The webhook's format."""
     topic: str = ""
     """Where its bodies go; empty is `mail.webhooks.FORMAT`."""
-    secret: str = ""
+    secret: Secret = ""
     """What the provider signs with: a signing key, a webhook's key, an API key."""
     public_key: str = ""
     """What its signature is checked with: PEM, or DER in base64."""
     topic_arn: str = ""
     """The SNS topic (SES)."""
-    url: str = ""
+    url: Address = ""
     """The webhook's address, where it is signed too (Mandrill)."""
     user: str = ""
     """Asked for with `password`, as HTTP basic authentication."""
-    password: str = ""
+    password: Secret = ""
     """See `user`."""
-    token: str = ""
+    token: Secret = ""
     """Asked for as a bearer token."""
     unsigned: bool = False
     """Take webhooks of a format that signs without looking at the signature."""
@@ -54,7 +54,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return self.topic or f"mail.webhooks.{self.format}"
 
 
-class Collect(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Collect(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The webhook collector (docs/webhooks.md)."""
 
     host: str = "127.0.0.1"

@@ -11,6 +11,7 @@ from msgspec import Meta
 from schemas.collect import Collect
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
+from schemas.secrets import Address, ClientOptions, Secret, Section
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 #: Bounded, since clocks and clients take no infinite time.
@@ -34,7 +35,7 @@ class SettingsError(InvalidInputError):
     """A setting is missing, unknown or wrong; the message names it and where it was read."""
 
 
-class Kafka(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Kafka(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The broker."""
 
     bootstrap: str = "127.0.0.1:9092"
@@ -49,23 +50,23 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     static_assignment: bool = False
     """One worker takes every partition, without a consumer group: what the embedded broker uses, since there is only
     one worker."""
-    sasl_password: str = ""
+    sasl_password: Secret = ""
     """The password of `sasl.username` in `options`."""
-    options: dict[str, str] = {}
+    options: ClientOptions = {}
     """What librdkafka takes besides, by its own names (TLS, SASL): `{"security.protocol" = "SASL_SSL"}`. With
     `"group.protocol" = "consumer"` the broker shares partitions out (KIP-848), with `"partition.assignment.strategy" =
     "cooperative-sticky"` only those move that must. What would break the promise about counts, such as
     `auto.offset.reset`, is refused."""
 
 
-class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class ClickHouse(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The store."""
 
-    url: str = "http://127.0.0.1:8123"
+    url: Address = "http://127.0.0.1:8123"
     """The server's HTTP interface, without user and password."""
     user: str = "default"
     """Who asks it."""
-    password: str = ""
+    password: Secret = ""
     """The user's password."""
     database: str = "reputation"
     """Where the tables are; `migrate` makes it."""
@@ -77,7 +78,7 @@ class ClickHouse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     """How long an answer is waited for."""
 
 
-class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class FormatMapping(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where a format keeps customer, stream, sub-account, IP pool and DKIM domain, in the format's own words
     (docs/formats.md); empty is its default."""
 
@@ -99,7 +100,7 @@ class FormatMapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     """That of times without an offset, an IANA name; UTC if empty."""
 
 
-class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How events are taken in."""
 
     formats: dict[str, str] = msgspec.field(default_factory=lambda: {"mail.events": "canonical"})
@@ -116,9 +117,10 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     batch_events: Count = 1_000
     """How many messages are taken at a time: as many as stay in the processor's cache with what is made of them (10,000
     at a time cost nearly twice as much each)."""
-    hash_key: str = "change-me"
-    """Keys the BLAKE2b hash under which recipient addresses are stored. Changing it makes old and new hashes of one
-    address different."""
+    hash_key: Secret = ""
+    """Keys the BLAKE2b hash under which recipient addresses are stored: 16 to 64 bytes, as `openssl rand -hex 32` makes
+    them. `up` makes one by itself and keeps it in its folder; `ingest` needs one. Changing it makes old and new hashes
+    of one address different."""
     max_ahead_hours: Hours = 24.0
     """Events further ahead of now become dead letters."""
     max_behind_days: Days = 90.0
@@ -148,7 +150,7 @@ class Ingest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     INSERTs."""
 
 
-class MonitorSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class MonitorSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How often customers are judged."""
 
     batch: Count = 20_000
@@ -174,7 +176,7 @@ class MonitorSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, 
     where hardly anybody else was seen in that hour: it may be the provider (docs/incidents.md)."""
 
 
-class PolicySettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class PolicySettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The policy (docs/policy.md)."""
 
     file: str = ""
@@ -182,14 +184,14 @@ class PolicySettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
     built-in one."""
 
 
-class Alerts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Alerts(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What is said of alerts."""
 
     text_file: str = ""
     """The template of `repmon alerts text`; empty is the built-in one (schemas/alert_text.md)."""
 
 
-class EveryMinutes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class EveryMinutes(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How often a zone is asked about everything, by the weight of its listings."""
 
     critical: Minutes = 10.0
@@ -202,7 +204,7 @@ class EveryMinutes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fro
     """The others."""
 
 
-class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Blocklists(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where and how blocklists are asked (docs/blocklists.md)."""
 
     resolvers: list[str] = []
@@ -214,7 +216,7 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     """A table of zones in place of the built-in one (schemas/blocklists.toml)."""
     skip_zones: list[str] = []
     """Zones of the table that are not asked, such as those where the resolvers are not registered."""
-    keys: dict[str, str] = {}
+    keys: dict[str, Secret] = {}
     """Your own keys of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`)."""
     every_minutes: EveryMinutes = EveryMinutes()
     """How often a zone is asked about everything, by the weight of its listings."""
@@ -251,7 +253,7 @@ class Blocklists(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     dead letter."""
 
 
-class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Api(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The HTTP interface."""
 
     host: str = "127.0.0.1"
@@ -260,7 +262,7 @@ class Api(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True)
     """Its port; 0 is any free one."""
 
 
-class MetricsSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class MetricsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where a stage that runs by itself serves `/metrics` (for Prometheus) and `/healthz`. In `up`, `api` and `collect`
     their own HTTP interface serves both."""
 
@@ -270,16 +272,16 @@ class MetricsSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, 
     """Its port; 0 serves nothing."""
 
 
-class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches the store."""
 
-    url: str = "http://127.0.0.1:3000"
+    url: Address = "http://127.0.0.1:3000"
     """Its address."""
-    token: str = ""
+    token: Secret = ""
     """A service account's token; or `user` and `password`."""
     user: str = ""
     """Who deploys, where there is no token."""
-    password: str = ""
+    password: Secret = ""
     """The user's password."""
     folder: str = "Sending reputation"
     """The folder of the dashboard; empty is the top level."""
@@ -291,7 +293,7 @@ class Grafana(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     """The store's HTTP port, as Grafana reaches it."""
 
 
-class Embedded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Embedded(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The embedded broker and store of `up` and `demo`.
 
     `up` starts each where `kafka.bootstrap` and `clickhouse.url` name no other. The other options of those sections
@@ -314,7 +316,7 @@ class Embedded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     back."""
 
 
-class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """All that can be set."""
 
     kafka: Kafka = Kafka()

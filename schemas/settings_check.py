@@ -9,7 +9,16 @@ from schemas.collect import CollectError, with_sources
 from schemas.domains import domain_name
 from schemas.kafka_options import fault_of_options
 from schemas.names import fault_of
+from schemas.secrets import without_user
 from schemas.settings import Settings, SettingsError
+
+MAKE_KEY = "make one with `openssl rand -hex 32`, once for all that ingest"
+#: What keys the hashes of recipients: BLAKE2b takes no more, and less could be found by trying.
+MIN_KEY_BYTES, MAX_KEY_BYTES = 16, 64
+#: What is in keys that were copied from an example, without case and signs.
+PLACEHOLDERS = re.compile("change(me|this|it)|replace(me|this)|your|placeholder|example|insert|hashkey|password")
+#: Fewer different characters than this are no random key.
+FEW_CHARACTERS = 6
 
 
 def check(settings: Settings) -> None:
@@ -29,6 +38,8 @@ def check(settings: Settings) -> None:
     if "@" in parts.netloc:
         # The address is shown in errors and tables, where a password must not be.
         raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
+    if fault := fault_of_key(settings.ingest.hash_key):
+        raise SettingsError(f"ingest.hash_key: {fault}; {MAKE_KEY}")
     for address in settings.blocklists.resolvers:
         resolver_address(address, settings.blocklists.port)
     for each in settings.blocklists.extra_resources:
@@ -43,6 +54,18 @@ def check(settings: Settings) -> None:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
         raise SettingsError(str(error)) from error
+
+
+def fault_of_key(key: str) -> str:
+    """What is wrong with a key of recipient hashes, without the key; empty where nothing is or none is set."""
+    size = len(key.encode())
+    if size > MAX_KEY_BYTES:
+        return f"has {size} bytes; it must have {MIN_KEY_BYTES} to {MAX_KEY_BYTES}"
+    if not key:
+        return ""
+    if PLACEHOLDERS.search(re.sub(r"[\W_]", "", key.lower())) or len(set(key)) < FEW_CHARACTERS:
+        return "is a placeholder that anybody can guess"
+    return f"has {size} bytes, too few to be safe from being tried" if size < MIN_KEY_BYTES else ""
 
 
 def _names(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -69,11 +92,6 @@ def resolver_address(text: str, port: int) -> tuple[str, int]:
     if not _is_address(host) or not (own.isascii() and own.isdigit() and 0 < int(own) < 1 << 16):
         raise SettingsError(f"blocklists.resolvers: {text!r} is not an IP address, with or without a port")
     return host, int(own)
-
-
-def without_user(url: str) -> str:
-    """An address with `***` for the user and password in it."""
-    return re.sub(r"//[^/]*@", "//***@", url)
 
 
 def _is_address(text: str) -> bool:

@@ -16,11 +16,10 @@ import msgspec
 
 from schemas.collect import with_sources
 from schemas.settings import Settings, SettingsError
-from schemas.settings_check import check, without_user
+from schemas.settings_check import check
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
-SECRET_FIELDS = frozenset({"password", "hash_key", "token", "secret", "sasl_password"})
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -47,26 +46,10 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     return msgspec.structs.replace(settings, ingest=msgspec.structs.replace(settings.ingest, formats=formats))
 
 
-def hidden(settings: Settings) -> dict[str, Any]:
-    """The settings as plain data with every secret that is set shown as `***`."""
-    plain: dict[str, Any] = msgspec.to_builtins(settings)
-    for section in (*plain.values(), *plain["collect"]["sources"].values()):
-        for field in section:
-            if field in SECRET_FIELDS and section[field]:
-                section[field] = "***"
-        if "url" in section:
-            section["url"] = without_user(section["url"])
-        for option in section.get("options", {}):
-            if "password" in option or "secret" in option or "key" in option:
-                section["options"][option] = "***"
-    keys = plain["blocklists"]["keys"]
-    keys.update((name, "***") for name, key in keys.items() if key)
-    return plain
-
-
 _SECTIONS: dict[str, Any] = {each.name: each.type for each in msgspec.structs.fields(Settings)}
 _FIELDS: dict[str, dict[str, Any]] = {
-    section: {each.name: each.type for each in msgspec.structs.fields(kind)} for section, kind in _SECTIONS.items()
+    section: {each.name: getattr(each.type, "__origin__", each.type) for each in msgspec.structs.fields(kind)}
+    for section, kind in _SECTIONS.items()
 }
 #: The misspelling of each variable that would otherwise be passed over in silence.
 ONE_UNDERSCORE = {

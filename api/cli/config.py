@@ -5,8 +5,8 @@ import msgspec
 from api.cli.lazy import command
 from api.cli.options import as_json, with_settings
 from api.cli.printing import print_json, print_json_text, print_line
+from schemas.secrets import shown
 from schemas.settings import Settings
-from schemas.settings_file import hidden
 
 #: Which policy is in force, where the settings name no file and where they do.
 POLICY_ORDER = (
@@ -24,9 +24,9 @@ def show(settings: Settings, as_json: bool) -> None:
     They come from the file, then from the environment: REPMON_KAFKA__BOOTSTRAP sets bootstrap in [kafka].
     """
     if as_json:
-        print_json(hidden(settings))
+        print_json(shown(settings))
         return
-    for section, fields in hidden(settings).items():
+    for section, fields in shown(settings).items():
         print_line(f"[{section}]")
         if section == "policy":
             print_line(POLICY_ORDER[bool(settings.policy.file)])

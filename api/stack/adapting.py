@@ -11,12 +11,15 @@ from schemas.times import utc_now_ms
 from streams.adapt import FORMATS, Context, FormatOptions, Lists
 from streams.bounces.classify import BounceClassifier, load_bounce_classifier
 
+#: Where no key is set: for what is shown, and not stored.
+NO_KEY = b"not set"
+
 
 def adapt_context(settings: Settings, customer: str = "") -> Context:
     """What adapters need besides the bytes; `customer` is who records belong to that name nobody.
 
     Raises:
-        SettingsError: a mapping of an unknown format, a time zone that is none, a hash key that cannot be one.
+        SettingsError: a mapping of an unknown format, a time zone that is none.
         BlocklistsError: the table of zones cannot be used.
     """
     if unknown := sorted(set(settings.ingest.mapping) - set(FORMATS)):
@@ -35,16 +38,13 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         )
         for name, each in found.items()
     }
-    try:
-        return Context(
-            settings.ingest.hash_key.encode(),
-            providers.load_providers(),
-            mapping,
-            clock=utc_now_ms,
-            lists=_lists(settings),
-        )
-    except ValueError as error:
-        raise SettingsError(f"ingest.hash_key: {error}") from error
+    return Context(
+        settings.ingest.hash_key.encode() or NO_KEY,
+        providers.load_providers(),
+        mapping,
+        clock=utc_now_ms,
+        lists=_lists(settings),
+    )
 
 
 def _lists(settings: Settings) -> Lists:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from api.stack.adapting import adapt_context, load_classifier
 from schemas.settings import Settings, SettingsError
+from schemas.settings_check import MAKE_KEY
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import (
     LISTING_FORMATS,
@@ -58,6 +59,10 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     Raises:
         SettingsError, BrokerError, StoreError: what is wrong or out of reach.
     """
+    if not settings.ingest.hash_key:
+        raise SettingsError(
+            f"ingest.hash_key: not set; it keys the hashes under which recipients are stored: {MAKE_KEY}"
+        )
     refused = Refused() if settings.ingest.refusals else None
     readers = batch_readers(settings, refused)
     store = open_store(settings.clickhouse)

@@ -1,8 +1,10 @@
 """The data folder of the embedded default: its lock, its secrets, and where what runs in it can be reached."""
 
 import fcntl
+import logging
 import os
 import secrets
+import stat
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -11,13 +13,14 @@ import msgspec
 
 from schemas.settings import ClickHouse, Kafka, SettingsError
 
+log = logging.getLogger("repmon.folder")
 RUNNING = "running.json"
 LOCK = "lock"
 HASH_KEY = "hash.key"
-#: The value of `ingest.hash_key` that stands for "not set".
-UNSET_KEY = "change-me"
 #: What keys hashes of recipients (streams/adapt/base.py).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 KEY_LOST = "it keys the hashes of recipients: bring it back, or remove it to start with a new one"
 
 
@@ -60,15 +63,32 @@ class DataFolder:
         return self.path / "store"
 
     def make(self) -> None:
-        """Make the folder if it is missing, without locking it.
+        """Make the folder if it is missing, without locking it. One that was open to others is closed to them.
 
         Raises:
             SettingsError: it cannot be made.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self._close_to_others()
         except OSError as error:
             raise SettingsError(f"data folder {self.path}: cannot be written: {error.strerror}") from error
+
+    def _close_to_others(self) -> None:
+        """Events, keys and passwords lie here. A folder that may hold other things too is left as it is."""
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if not mode & OTHERS:
+            return
+        names = {each.name for each in self.path.iterdir()}
+        if names and not names & {LOCK, HASH_KEY}:
+            log.warning("data folder %s: others may enter it (mode %o); it should be 700", self.path, mode)
+            return
+        try:
+            self.path.chmod(PRIVATE_FOLDER)
+        except PermissionError:
+            log.warning("data folder %s: others may enter it (mode %o), and it is not ours to close", self.path, mode)
+        else:
+            log.info("data folder %s: closed to others (mode %o before, 700 now)", self.path, mode)
 
     def take(self) -> None:
         """Make and lock the folder.
@@ -107,12 +127,15 @@ class DataFolder:
         Raises:
             SettingsError: the kept one cannot be used; the file is named.
         """
-        if configured != UNSET_KEY:
+        if configured:
             return configured
         file = self.path / HASH_KEY
         try:
             if not file.exists():
                 _write_private(file, secrets.token_hex(32))
+            elif stat.S_IMODE(file.stat().st_mode) & OTHERS:
+                with suppress(PermissionError):  # of another user, who let us read it
+                    file.chmod(PRIVATE_FILE)
             key = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is not text"
@@ -129,6 +152,7 @@ class DataFolder:
 
 def _write_private(file: Path, text: str) -> None:
     part = file.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_text(text)
+    part.unlink(missing_ok=True)  # of a process that was killed, and perhaps with wider rights
+    with open(part, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, PRIVATE_FILE)) as written:
+        written.write(text)
     part.replace(file)

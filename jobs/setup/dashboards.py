@@ -18,6 +18,7 @@ from dashboards import reputation
 from dashboards.model import PLUGIN, Current, Dashboard
 from schemas.errors import ExternalError
 from schemas.policy import Policy
+from schemas.secrets import without_user
 from schemas.settings import ClickHouse, Grafana
 
 FOLDER_UID = "repmon"
@@ -71,7 +72,7 @@ def deploy(grafana: Grafana, clickhouse: ClickHouse, policy: Policy | None = Non
     Raises:
         DashboardError: the settings cannot be used, Grafana cannot be reached, or it refused.
     """
-    calls = _Calls(_connect(grafana), grafana.url)
+    calls = _Calls(_connect(grafana), without_user(grafana.url))
     calls.require_plugin()
     lines = []
     folder_uid = ""
@@ -232,9 +233,9 @@ def _connect(grafana: Grafana) -> Any:
     try:
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise DashboardError(f"grafana.url: {grafana.url!r}: {error}") from error
+        raise DashboardError(f"grafana.url: {without_user(grafana.url)!r}: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise DashboardError(f"grafana.url: {grafana.url!r} is not an http or https address")
+        raise DashboardError(f"grafana.url: {without_user(grafana.url)!r} is not an http or https address")
     if grafana.token:
         auth: str | tuple[bytes, bytes] = grafana.token
     elif grafana.user:

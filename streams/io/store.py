@@ -145,7 +145,7 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
     where = f"chDB in {settings.path}" if settings.path else f"ClickHouse at {settings.url}"
     try:
         if settings.path:
-            Path(settings.path).mkdir(parents=True, exist_ok=True)
+            Path(settings.path).mkdir(mode=0o700, parents=True, exist_ok=True)
             client = clickhouse_connect.get_client(interface="chdb", path=settings.path, database=name)
         else:
             client = clickhouse_connect.get_client(

@@ -68,6 +68,7 @@ class Deployment:
             "REPMON_CLICKHOUSE__DATABASE": self.clickhouse.database,
             "REPMON_CLICKHOUSE__TIMEOUT_S": str(STORE_TIMEOUT_S),
             "REPMON_INGEST__FLUSH_SECONDS": "0.2",
+            "REPMON_INGEST__HASH_KEY": "a key for this test",
             "REPMON_INGEST__BATCH_EVENTS": "500",
             "REPMON_MONITOR__SWEEP_S": "2",
             "REPMON_MONITOR__ALONE_WAIT_S": "0.1",

@@ -25,7 +25,9 @@ ONE_SHOT = {"setup", "dashboards", "simulate"}
 
 
 def value(text: object) -> str:
-    """As compose fills it in without an environment: `${NAME:-default}` is the default, `$$` a dollar."""
+    """As compose fills it in without an environment: `${NAME:-default}` is the default, `$$` a dollar. What must be set
+    (`${NAME:?why}`) is."""
+    text = re.sub(r"\$\{\w+:\?[^}]*\}", "0123456789abcdef", str(text))
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text)).replace("$$", "$")
 
 

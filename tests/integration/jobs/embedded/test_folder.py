@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.embedded.folder import HASH_KEY, RUNNING, UNSET_KEY, DataFolder, Running
+from jobs.embedded.folder import HASH_KEY, RUNNING, DataFolder, Running
 from jobs.embedded.reach import reached
 from schemas.settings import ClickHouse, Embedded, Kafka, Settings, SettingsError
 from tests.support.root import ROOT
@@ -104,7 +104,7 @@ def test_hash_key_is_made_once_kept_between_starts_and_private(path: Path) -> No
     for _ in range(2):
         folder = DataFolder(path)
         folder.take()
-        keys.append(folder.hash_key(UNSET_KEY))
+        keys.append(folder.hash_key(""))
         folder.give_back()
     assert keys[0] == keys[1]
     assert len(keys[0]) == 64
@@ -119,6 +119,47 @@ def test_configured_hash_key_is_used_and_none_is_made(path: Path) -> None:
     folder.give_back()
 
 
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_folder_is_its_owners_alone(path: Path) -> None:
+    DataFolder(path).make()
+    assert mode(path) == 0o700
+
+
+@pytest.mark.parametrize("left_by_an_earlier_run", [False, True])
+def test_own_folder_that_others_may_enter_is_closed_to_them(path: Path, left_by_an_earlier_run: bool) -> None:
+    path.mkdir(parents=True)
+    if left_by_an_earlier_run:
+        (path / HASH_KEY).write_text(f"{'0f' * 32}\n")
+        (path / HASH_KEY).chmod(0o644)
+    path.chmod(0o755)
+    folder = DataFolder(path)
+    folder.make()
+    folder.hash_key("")
+    assert (mode(path), mode(path / HASH_KEY)) == (0o700, 0o600)
+
+
+def test_folder_with_other_things_is_left_as_it_is_and_warned_of(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be somebody's home."""
+    path.mkdir(parents=True)
+    (path / "letters.txt").touch()
+    path.chmod(0o755)
+    DataFolder(path).make()
+    assert mode(path) == 0o755
+    assert caplog.messages == [f"data folder {path}: others may enter it (mode 755); it should be 700"]
+
+
+def test_secret_is_never_written_into_a_file_that_others_may_read(path: Path) -> None:
+    """Even where one is left of a process that was killed."""
+    folder = DataFolder(path)
+    folder.make()
+    (path / "running.part").touch(0o644)
+    folder.announce(running(1))
+    assert mode(path / RUNNING) == 0o600
+
+
 @pytest.fixture
 def announced(path: Path) -> Iterator[DataFolder]:
     folder = DataFolder(path)
@@ -131,7 +172,7 @@ def announced(path: Path) -> Iterator[DataFolder]:
 def test_other_commands_reach_what_runs_in_the_folder(path: Path, announced: DataFolder) -> None:
     found = reached(settings(path))
     assert (found.kafka, found.clickhouse) == (running(0).kafka, running(0).clickhouse)
-    assert found.ingest.hash_key == announced.hash_key(UNSET_KEY)
+    assert found.ingest.hash_key == announced.hash_key("")
     assert stat.S_IMODE((path / RUNNING).stat().st_mode) == 0o600
 
 
@@ -204,7 +245,7 @@ def test_hash_key_that_cannot_be_used_is_named_with_its_file_and_kept(path: Path
     folder.make()
     (path / HASH_KEY).write_bytes(content)
     with pytest.raises(SettingsError, match=rf"^{path / HASH_KEY}: {wrong}; it keys the hashes of recipients: "):
-        folder.hash_key(UNSET_KEY)
+        folder.hash_key("")
     assert (path / HASH_KEY).read_bytes() == content
 
 

@@ -27,7 +27,9 @@ DELIVERED = "SELECT sum(delivered) FROM counts WHERE dimension = 'provider'"
 
 @pytest.fixture
 def settings(kafka: Kafka, store_settings: ClickHouse) -> Settings:
-    return Settings(kafka=kafka, clickhouse=store_settings, ingest=Ingest(flush_seconds=0.2))
+    return Settings(
+        kafka=kafka, clickhouse=store_settings, ingest=Ingest(flush_seconds=0.2, hash_key="a key for this test")
+    )
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def test_page_names_the_files_that_one_delivered_event_passes(
         "KAFKA__GROUP": embedded_kafka.group,
         "KAFKA__STATIC_ASSIGNMENT": "true",
         "KAFKA__OPTIONS": json.dumps(embedded_kafka.options),
-        "INGEST__HASH_KEY": "key",
+        "INGEST__HASH_KEY": "a key for this test",
         "INGEST__FLUSH_SECONDS": "0.2",
         "METRICS__PORT": "0",
     }.items():
