@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import Any
 
 from api.cli.lazy import command
 from api.cli.options import with_settings
@@ -10,6 +11,9 @@ from api.stack import running
 from api.stack.stages import MonitorStage
 from jobs.embedded.folder import DataFolder
 from schemas.settings import Settings
+
+#: How long a batch that is judged may take to end, in s. Who is not judged is judged by the next monitor.
+STOP_S = 5.0
 
 
 @command("repmon -c repmon.toml monitor")
@@ -24,12 +28,18 @@ def monitor(settings: Settings) -> None:
         running.tune_memory()
         folder = DataFolder(settings.embedded.data)
         folder.make()
-        stage = MonitorStage(settings, folder.path / "faust")
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        stage = MonitorStage(settings, folder.path / "faust", failed.set_result)
         where = (settings.metrics.host, settings.metrics.port)
         server = StageServer(*where, lambda: {"monitor": stage.judge.metrics}, lambda: "")
-        await stage.start()
-        await over.wait()
-        await stage.stop()
-        server.close()
+        try:
+            await stage.start()
+            ends: list[asyncio.Future[Any]] = [asyncio.create_task(over.wait()), failed]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await stage.stop(STOP_S)
+        finally:
+            server.close()
+        if failed.done():
+            raise failed.result()
 
     running.run(run())

@@ -53,8 +53,9 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _thread_ended(args: threading.ExceptHookArgs) -> None:
-    """Without its broker, the thread of a Faust consumer ends as cancelled when it is stopped: no fault."""
-    if not issubclass(args.exc_type, asyncio.CancelledError):
+    """Without its broker, the thread of a Faust consumer ends as cancelled when it is stopped: no fault. What else ends
+    it, the monitor says in a line."""
+    if not issubclass(args.exc_type, asyncio.CancelledError) and not args.exc_type.__module__.startswith("aiokafka"):
         threading.__excepthook__(args)
 
 

@@ -24,6 +24,10 @@ from streams.monitor.batch import BatchJudge
 log = logging.getLogger("repmon.stages")
 
 
+#: How long alerts that are sent may take to be acknowledged when a monitor stops, in s.
+LAST_ALERTS_S = 5.0
+
+
 class StageEndedError(ExternalError):
     """A stage ended by itself, and not by an error that says why; the message names it."""
 
@@ -31,7 +35,13 @@ class StageEndedError(ExternalError):
 class MonitorStage:
     """A monitor with its connections. `start` and `stop` belong to one event loop."""
 
-    def __init__(self, settings: Settings, data: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        data: Path,
+        failed: Callable[[BaseException], None] = lambda error: log.critical("%s", error),
+    ) -> None:
+        """`failed` is called with what ended the stage, should that end though nobody asked it to."""
         load_template(settings.alerts.text_file)  # a mistake in it is reported at the start
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
@@ -49,19 +59,33 @@ class MonitorStage:
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
         causes = ListingCauses(self._store, settings.blocklists.dedicated_pools)
         self._monitor = Monitor(
-            settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer, causes.refresh
+            settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer, causes.refresh, failed
         )
 
     async def start(self) -> None:
-        """Begin to judge."""
+        """Begin to judge.
+
+        Raises:
+            BrokerError: the broker cannot be reached, or refuses.
+        """
         await self._monitor.start()
 
     async def stop(self, patience_s: float | None = None) -> None:
-        """Finish what is being handled, for no longer than `patience_s`."""
+        """Finish what is being handled, for no longer than `patience_s`.
+
+        Raises:
+            BrokerError: alerts were not acknowledged; they are stored as not sent.
+        """
         idle = await self._monitor.stop(patience_s)
-        await asyncio.to_thread(self._publisher.flush, 30.0 if patience_s is None else patience_s)
-        if idle:
-            self._store.close()  # never under a query that still runs
+        try:
+            await asyncio.to_thread(self._publisher.flush, LAST_ALERTS_S)
+        finally:
+            if idle:
+                self._store.close()  # never under a query that still runs
+
+    def abandon(self) -> None:
+        """What is judged ends with the next question to the store."""
+        self._store.refuse()
 
 
 class IngestThread:

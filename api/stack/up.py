@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ JOIN_S = 1.5
 #: How long what is judged may take to end once ingest has ended, and once its queries are killed, in s. What is not
 #: judged is judged at the next start, when everybody is.
 JUDGED_S = 0.5
-KILLED_S = 2.0
+KILLED_S = 6.0
 #: Everything shares one process's memory here, so batches are kept smaller than a worker of its own has them.
 MOST_EVENTS = 20_000
 
@@ -230,9 +231,13 @@ class Stack:
         if judged is None:
             return True
         await asyncio.wait({judged}, timeout=JUDGED_S)
-        if not judged.done():
+        deadline = time.monotonic() + KILLED_S
+        while not judged.done() and time.monotonic() < deadline:
+            # Again and again: a question may just not have begun, and the next one is refused.
+            if self._monitor is not None:
+                self._monitor.abandon()
             await self._kill_queries()
-        await asyncio.wait({judged}, timeout=KILLED_S)
+            await asyncio.wait({judged}, timeout=JUDGED_S)
         judged.cancel()
         ended = judged.done() and judged.exception() is None
         self._say("monitor", "stopped" if ended else "does not stop in time")
@@ -266,7 +271,7 @@ class Stack:
             return False
 
     async def _start_monitor(self) -> None:
-        self._monitor = MonitorStage(self.settings, self.folder.path / "faust")
+        self._monitor = MonitorStage(self.settings, self.folder.path / "faust", self._fail)
         self._judge = self._monitor.judge
         await self._monitor.start()
 

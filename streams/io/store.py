@@ -48,6 +48,16 @@ class Store:
         self._client = client
         self.settings = settings
         self.where = where
+        self._refusing = False
+
+    def refuse(self) -> None:
+        """Refuse whatever is asked from now on: who asks is to end. Any thread may say so."""
+        self._refusing = True
+
+    def _usable(self) -> Client:
+        if self._refusing:
+            raise StoreError(f"{self.where}: the stage is ending")
+        return self._client
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The result rows of a query with `{name:Type}` parameters.
@@ -56,7 +66,7 @@ class Store:
             StoreError: the store failed.
         """
         try:
-            return self._client.query(sql, parameters=dict(parameters or {})).result_rows
+            return self._usable().query(sql, parameters=dict(parameters or {})).result_rows
         except (ClickHouseError, OSError) as error:
             raise StoreError(f"{self.where}: {first_line(error)}") from error
 
@@ -67,7 +77,7 @@ class Store:
             StoreError: the store failed.
         """
         try:
-            return list(self._client.query(sql, parameters=dict(parameters or {})).named_results())
+            return list(self._usable().query(sql, parameters=dict(parameters or {})).named_results())
         except (ClickHouseError, OSError) as error:
             raise StoreError(f"{self.where}: {first_line(error)}") from error
 
@@ -78,7 +88,7 @@ class Store:
             StoreError: the store failed.
         """
         try:
-            self._client.command(sql, parameters=dict(parameters or {}))
+            self._usable().command(sql, parameters=dict(parameters or {}))
         except (ClickHouseError, OSError) as error:
             raise StoreError(f"{self.where}: {first_line(error)}") from error
 
@@ -94,7 +104,7 @@ class Store:
             StoreError: the store failed; whether the rows were taken is then unknown.
         """
         try:
-            self._client.insert(
+            self._usable().insert(
                 table,
                 list(columns.values()),
                 column_names=list(columns),
@@ -111,7 +121,7 @@ class Store:
             StoreError: the store failed; whether the rows were taken is then unknown.
         """
         try:
-            self._client.insert_arrow(table, rows, settings={**AT_ONCE, **(settings or {})})
+            self._usable().insert_arrow(table, rows, settings={**AT_ONCE, **(settings or {})})
         except (ClickHouseError, OSError) as error:
             raise StoreError(f"{self.where}: {first_line(error)}") from error
 
@@ -122,7 +132,7 @@ class Store:
             StoreError: the store failed.
         """
         try:
-            with self._client.query_arrow_stream(sql, parameters=dict(parameters or {})) as stream:
+            with self._usable().query_arrow_stream(sql, parameters=dict(parameters or {})) as stream:
                 for block in stream:
                     yield [column.to_numpy(zero_copy_only=False) for column in block.columns]
         except (ClickHouseError, OSError) as error:

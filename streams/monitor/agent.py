@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
@@ -44,7 +45,9 @@ RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
 #: Pools are judged for at most one part of so many of the time: all customers' counts are read for that.
 POOLS_PART = 20
-#: How often it is looked which partitions are ours.
+#: How long leaving the group may take, in s.
+APP_STOP_S = 3.0
+#: How often it is looked which partitions are ours, and whether the app still runs.
 LOOK_S = 0.5
 #: How often it is looked whether another policy was applied.
 POLICY_S = 2.0
@@ -72,13 +75,17 @@ class Monitor:
         partitions: int,
         newer_policy: Callable[[], Policy | None] | None = None,
         refresh_causes: Callable[[int], set[str]] | None = None,
+        failed: Callable[[BaseException], None] = lambda error: log.critical("%s", error),
     ) -> None:
         """`newer_policy` is asked every few seconds for a policy to judge by from then on; without it the judge's own
-        stays. `refresh_causes`, given the time (epoch ms), says whose listings are attributed otherwise than before."""
+        stays. `refresh_causes`, given the time (epoch ms), says whose listings are attributed otherwise than before.
+        `failed` is called with what ended the monitor, should that end though nobody asked it to."""
         self._settings = settings
         self._judge = judge
         self._newer_policy = newer_policy
         self._refresh_causes = refresh_causes
+        self._failed = failed
+        self._where = f"Kafka at {kafka.bootstrap}"
         self._partitions = partitions
         self._work = JudgeQueue(
             int(settings.judge_every_s * 1000), int(settings.cooldown_idle_s * 1000), settings.cooldown_idle_customers
@@ -90,6 +97,7 @@ class Monitor:
         self._gained = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
         self.app = faust_app(kafka, data)
         topic = self.app.topic(
             REPUTATION_CHANGES, value_type=bytes, value_serializer="raw", key_serializer="raw", internal=False
@@ -97,8 +105,18 @@ class Monitor:
         self.app.agent(topic, name="changes")(self._changes)
 
     async def start(self) -> None:
-        """Join the group and begin to judge. Returns once the app runs."""
-        await self.app.maybe_start()
+        """Join the group and begin to judge. Returns once the app runs.
+
+        Raises:
+            BrokerError: the broker cannot be reached, or refuses.
+        """
+        try:
+            await self.app.maybe_start()
+        except KafkaError as error:
+            await self._stop_app(APP_STOP_S)
+            gone = isinstance(error, KafkaConnectionError)
+            reason = "cannot be reached" if gone else said_by(error)
+            raise BrokerError(f"{self._where}: {reason}", unreachable="kafka" if gone else "") from error
         timers = [
             self._partitions_watched,
             self._everybody,
@@ -113,6 +131,7 @@ class Monitor:
         if self._refresh_causes is not None:
             timers.append(self._causes_kept)
         self._tasks = [asyncio.create_task(each) for each in (self._judging(), *map(_lasting, timers))]
+        self._watch = asyncio.create_task(self._watched(self._tasks[0]))
 
     async def stop(self, patience_s: float | None = None) -> bool:
         """Leave once the present batch is finished, or after `patience_s`. True: nothing is being judged any more.
@@ -121,6 +140,8 @@ class Monitor:
         """
         self._stopping.set()
         self._wake.set()
+        if self._watch is not None:
+            self._watch.cancel()
         for task in self._tasks[1:]:
             task.cancel()
         # A query runs on although nobody waits for it, so the thread says when all is over.
@@ -128,8 +149,29 @@ class Monitor:
         _, running = await asyncio.wait([over], timeout=patience_s)
         self._thread.shutdown(wait=False, cancel_futures=True)
         # Without its broker the app would never end, so this comes in any case.
-        await self.app.stop()
+        await self._stop_app(APP_STOP_S)
         return not running
+
+    async def _stop_app(self, patience_s: float) -> None:
+        """Leave the group. Without a broker the app looks for it for a minute, and nothing is lost if that is cut
+        short: the broker gives its partitions to others once it was silent for long enough."""
+        stopped = asyncio.create_task(self.app.stop())
+        await asyncio.wait({stopped}, timeout=patience_s)
+        if not stopped.done():
+            log.info("the group was not left within %g s", patience_s)
+            stopped.cancel()
+        elif (error := stopped.exception()) is not None:
+            log.info("leaving the group: %s", error)
+
+    async def _watched(self, judging: "asyncio.Task[None]") -> None:
+        """Say why, should the app or judging end though nobody asked it to. A Faust app ends so when it is not allowed
+        to read a topic, or cannot decompress one: nothing is changed any more then, and nobody judged."""
+        while (ended := why_ended(self.app)) is None and not judging.done():  # noqa: ASYNC110 - a library's threads
+            await asyncio.sleep(LOOK_S)
+        if ended is not None:
+            self._failed(BrokerError(f"{self._where}: reading {REPUTATION_CHANGES} ended: {said_by(ended)}"))
+        elif not judging.cancelled():
+            self._failed(judging.exception() or RuntimeError("judging ended"))
 
     async def _changes(self, stream: Any) -> None:
         async for value in stream:
@@ -285,6 +327,29 @@ class Monitor:
         if seconds > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def said_by(error: BaseException) -> str:
+    """What a client's error says, in one line, with its kind."""
+    kind, text = type(error).__name__, " ".join(str(error).split())
+    return text if kind in text else f"{kind}: {text}" if text else kind
+
+
+def why_ended(app: Any) -> BaseException | None:
+    """Why an app that runs reads no more, though nobody asked it to end; None while it reads.
+
+    It ends itself where what it was sent cannot be read, as with a codec that is missing, or it is not allowed to. But
+    when the task that fetches for it ends, it waits on for ever (aiokafka 0.14.0, `Fetcher._fetch_requests_routine`).
+    """
+    if app.should_stop:
+        reason: BaseException | None = app.crash_reason
+        return reason or RuntimeError("nothing says why")
+    reader = getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
+    fetching = getattr(getattr(reader, "_fetcher", None), "error_future", None)
+    if fetching is None or not fetching.done():
+        return None
+    ended: BaseException | None = None if fetching.cancelled() else fetching.exception()
+    return (ended and ended.__cause__) or ended or RuntimeError("fetching ended")
 
 
 async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:

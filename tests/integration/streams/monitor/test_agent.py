@@ -1,6 +1,8 @@
 """The monitor around its judge: who is judged when, on the embedded broker and on Kafka."""
 
 import asyncio
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -9,20 +11,23 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiokafka.errors import UnsupportedCodecError
 from confluent_kafka import TopicPartition
 
+from jobs.embedded.broker import EmbeddedBroker
+from jobs.setup.topics import create_topics
 from schemas import settings as all_settings
 from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka
-from streams.io.broker import consumer
+from streams.io.broker import BrokerError, consumer
 from streams.io.changes import partition_of
 from streams.io.store import StoreError
-from streams.monitor.agent import Monitor
+from streams.monitor.agent import APP_STOP_S, Monitor
 from streams.monitor.batch import BatchJudge, BatchResult
 from streams.windows.pools import NOBODY
 from tests.support.changes import PARTITIONS, announce
-from tests.support.waiting import until
+from tests.support.waiting import until, wait_for
 
 HOUR_S = 3_600.0
 
@@ -68,8 +73,9 @@ async def running(kafka: Kafka, judge: Recorder, folder: Path, **settings: Any) 
     # Few customers change here, and those would be judged again sooner.
     given = {"judge_every_s": every_s, "cooldown_idle_s": every_s, "sweep_s": HOUR_S, "min_batch_interval_s": 0.01}
     causes = settings.pop("refresh_causes", None)
+    failed = {"failed": settings.pop("failed")} if "failed" in settings else {}
     chosen = all_settings.MonitorSettings(**{**given, **settings})
-    monitor = Monitor(kafka, chosen, cast(BatchJudge, judge), folder, PARTITIONS, refresh_causes=causes)
+    monitor = Monitor(kafka, chosen, cast(BatchJudge, judge), folder, PARTITIONS, refresh_causes=causes, **failed)
     await monitor.start()
     try:
         yield monitor
@@ -230,3 +236,56 @@ def test_pools_are_judged_by_one_of_several_monitors_on_every_sweep(apache_kafka
                 assert others.pools <= idle + 1  # what was asked for before
 
     asyncio.run(run())
+
+
+def test_monitor_whose_broker_is_gone_ends_within_seconds_and_another_says_so_at_its_start(tmp_path: Path) -> None:
+    """It looked for the broker for a minute when asked to end, and one that was started then ended in a traceback."""
+    broker = EmbeddedBroker(0, tmp_path / "broker.log")
+    broker.start()
+    create_topics(broker.kafka, topics.load_topics())
+
+    async def run() -> None:
+        judge = Recorder(everybody=["acme"])
+        async with running(broker.kafka, judge, tmp_path / "a") as monitor:
+            await until(lambda: judge.times() == {"acme": 1}, "everybody")
+            os.kill(cast(int, broker.pid), signal.SIGKILL)
+            wait_for(lambda: broker.exit_code is not None, "the broker to be gone")
+            with pytest.raises(BrokerError) as caught:
+                async with running(broker.kafka, judge, tmp_path / "b"):
+                    pass
+            assert str(caught.value) == f"Kafka at {broker.kafka.bootstrap}: cannot be reached"
+            async with asyncio.timeout(10 * APP_STOP_S):
+                await monitor.stop(1)
+
+    asyncio.run(run())
+    broker.stop()
+
+
+@pytest.mark.parametrize("where", ["MemoryRecords", "PartitionRecords.__next__"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_monitor_that_cannot_read_changes_any_more_says_why(
+    embedded_kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """As with a codec that this machine does not have: the app ends by itself, or waits for ever, by where that is
+    found out; nobody would be judged."""
+    failures: list[BaseException] = []
+
+    async def run() -> None:
+        judge = Recorder(everybody=["acme"])
+        async with running(embedded_kafka, judge, tmp_path, failed=failures.append):
+            await until(lambda: judge.times() == {"acme": 1}, "everybody")
+
+            def unreadable(*_: object) -> None:
+                raise UnsupportedCodecError("Libraries for lz4 compression codec not found")
+
+            monkeypatch.setattr(f"aiokafka.consumer.fetcher.{where}", unreadable)
+            announce(embedded_kafka, "zenith")
+            await until(lambda: bool(failures), "the monitor to say that it ended")
+
+    asyncio.run(run())
+    (failure,) = failures
+    assert isinstance(failure, BrokerError)
+    assert str(failure) == (
+        f"Kafka at {embedded_kafka.bootstrap}: reading reputation.changes ended: "
+        "UnsupportedCodecError: Libraries for lz4 compression codec not found"
+    )
