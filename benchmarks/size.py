@@ -32,6 +32,7 @@ from benchmarks.results import Figure
 from benchmarks.stored import Stored, add_next, fill, settings_in, settle
 from jobs.setup.migrate import migrate
 from schemas import policy, providers
+from schemas.policy import load_policy
 from schemas.settings import MonitorSettings
 from schemas.times import utc_now_ms
 from streams.alerts.standings import COLUMNS, Rows, Standings
@@ -228,7 +229,7 @@ def kept_bytes(store: Store, customers: int) -> dict[str, float]:
         return kept
 
     def standings() -> object:
-        shown = Standings(Silent(store), "policy", 15_000, customers)
+        shown = Standings(Silent(store), load_policy(), 15_000, customers)
         numbers = np.arange(customers * len(COLUMNS), dtype=np.float64).reshape(customers, -1)
         shown.show(Rows(subjects, ["good"] * customers, [()] * customers, numbers), 1)
         return shown

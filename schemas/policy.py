@@ -70,8 +70,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     small to be judged. `brake` says when so many are flagged at once that a person looks first.
 
     A rate that is seen at a part of the mail only is called good where that is at least `min_observable` of it (a
-    ratio; 0.05 if not given). A customer or stream without mail for `inactive_after`, one of the windows, is inactive
-    (24h if not given).
+    ratio; 0.05 if not given). A customer or stream without mail for `inactive_after`, one of the windows (24h if not
+    given), and for longer than its own rhythm explains, is inactive.
 
     Raises:
         ValueError: fields contradict each other; the message begins with the field.

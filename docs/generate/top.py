@@ -25,7 +25,8 @@ MEANINGS = {
     "the small customers who share it.",
     "standing": "The worst level of any rule. `suspended` and `reinstated` are what [people decided](score.md), "
     "`too few` that there is too little mail to judge by any rule. `*` marks for whom an override holds, of the policy "
-    "or `repmon override`. `inactive` is who is judged well and sent nothing for the policy's `inactive_after`.",
+    "or `repmon override`. `inactive` is who is judged well and sent nothing for the policy's `inactive_after`, "
+    "and for longer than [its own rhythm](score.md) explains.",
     "for": "For how long it has stood so.",
     "rule": "The rule of the policy that decides.",
     "mail": "Recipients whose fate became known in the last 24 hours.",

@@ -1,6 +1,8 @@
-"""When mail was last sent, of those who are silent: asked once of each, when it becomes so."""
+"""When mail was last sent, of those who are silent, and until when that is their rhythm: asked once of each, when it
+becomes so, and once more when it should have ended."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +10,9 @@ from numpy.typing import NDArray
 from schemas.counts import finished_sql
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
-from schemas.times import DAY_S, FOREVER_S, MINUTE_S
+from schemas.times import FOREVER_S, MINUTE_S
 from streams.io.store import Store, portions
+from streams.judge.rhythm import LEAST_PAUSE_S, LOOKED_S, MOST_S, Pause, usual_silence_s
 from streams.judge.screen import finished
 from streams.subjects.arrays import FIELD_INDEX, Counts, StreamKey
 from streams.subjects.scopes import SCOPES
@@ -17,21 +20,49 @@ from streams.subjects.totals import begin
 
 #: What is sent and not finished is mail too.
 NOT_FINISHED = ("deferred", "suppressed", "rejected")
-#: Most lie within so many days; the others are looked for in all that is kept.
-LATELY_S = 45 * DAY_S
+#: So far back (s) the pauses are that say whether a silence is usual; who sent last before that is looked for in all
+#: that is kept.
+LATELY_S = LOOKED_S + MOST_S
 
+#: The last minute with mail, and the pauses between the hours with mail.
 LAST_MAIL = f"""
-SELECT customer, arrayJoin({SCOPES}) AS scope, toUnixTimestamp(max(bucket))
-FROM counts
-WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since:UInt32}})
-    AND bucket < toDateTime({{until:UInt32}})
-    AND (toInt64({finished_sql()}) > 0 OR {" OR ".join(f"{name} > 0" for name in NOT_FINISHED)})
+SELECT customer, scope, toUnixTimestamp(max(last)), arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours,
+    arrayFilter(each -> each.2 >= {{pause:UInt32}}, arrayZip(hours, arrayDifference(hours)))
+FROM
+(
+    SELECT customer, stream, class, toStartOfHour(bucket) AS hour, max(bucket) AS last
+    FROM counts
+    WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since:UInt32}})
+        AND bucket < toDateTime({{until:UInt32}})
+        AND (toInt64({finished_sql()}) > 0 OR {" OR ".join(f"{name} > 0" for name in NOT_FINISHED)})
+    GROUP BY customer, stream, class, hour
+)
+ARRAY JOIN {SCOPES} AS scope
 GROUP BY customer, scope
 """  # noqa: S608 - made of names from this project only
 
 
-def last_mail(store: Store, customers: Sequence[str], now_ms: int, until_s: int = FOREVER_S) -> dict[StreamKey, int]:
-    """The minute (epoch ms) of the last mail before `until_s` of customers (sorted) and of each part of their mail.
+class LastMail(NamedTuple):
+    """The minute (epoch ms) of a subject's last mail, and the pauses before it."""
+
+    last_ms: int
+    pauses: tuple[Pause, ...] = ()
+
+    def usual_until_ms(self, policy: Policy) -> int:
+        """Until when (epoch ms) silence is as usual."""
+        least_s = window_ms(policy.inactive_window) // 1000
+        return self.last_ms + usual_silence_s(self.pauses, self.last_ms // 1000, least_s) * 1000
+
+    def is_silent(self, policy: Policy, now_ms: int) -> bool:
+        """Whether it is silent for longer than usual."""
+        usual_ms = self.usual_until_ms(policy) - self.last_ms
+        return self.last_ms < begin(usual_ms, now_ms) * 1000
+
+
+def last_mail(
+    store: Store, customers: Sequence[str], now_ms: int, until_s: int = FOREVER_S
+) -> dict[StreamKey, LastMail]:
+    """The last mail before `until_s` of customers (sorted) and of each part of their mail.
 
     Raises:
         StoreError: the store failed.
@@ -41,25 +72,25 @@ def last_mail(store: Store, customers: Sequence[str], now_ms: int, until_s: int 
     return found | _read(store, [each for each in customers if each not in lately], 0, until_s)
 
 
-def _read(store: Store, customers: Sequence[str], since: int, until: int) -> dict[StreamKey, int]:
+def _read(store: Store, customers: Sequence[str], since: int, until: int) -> dict[StreamKey, LastMail]:
+    asked = {"since": since, "until": until, "pause": LEAST_PAUSE_S}
     return {
-        (customer, scope): int(second) * 1000
+        (customer, scope): LastMail(int(last) * 1000, tuple(Pause(int(end), int(length)) for end, length in pauses))
         for part in (portions(store, customers) if customers else ())
-        for customer, scope, second in store.rows(LAST_MAIL, {"customers": part, "since": since, "until": until})
+        for customer, scope, last, _, pauses in store.rows(LAST_MAIL, {"customers": part, **asked})
     }
 
 
 def silent_since(store: Store, customer: str, policy: Policy, at_ms: int, *, past: bool) -> dict[str, int]:
-    """Of the scopes of a customer without mail for the policy's `inactive_after` at a moment (epoch ms) the last mail
-    (epoch ms); what came after the moment counts only where it is not `past`.
+    """Of the scopes of a customer that are silent at a moment (epoch ms) for longer than usual, and for the policy's
+    `inactive_after` at least, the last mail (epoch ms); what came after the moment counts only where it is not `past`.
 
     Raises:
         StoreError: the store failed.
     """
     until = (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S if past else FOREVER_S
-    begin_ms = begin(window_ms(policy.inactive_window), at_ms) * 1000
     found = last_mail(store, [customer], at_ms, until)
-    return {scope: last_ms for (_, scope), last_ms in found.items() if last_ms < begin_ms}
+    return {scope: last.last_ms for (_, scope), last in found.items() if last.is_silent(policy, at_ms)}
 
 
 def silent_in(counts: Counts) -> NDArray[np.bool_]:

@@ -19,26 +19,28 @@ from schemas.counts import SEEN_OF
 from schemas.policy import Policy
 from schemas.policy_metric import Metric, window_ms
 from schemas.standing import stored_standing
-from schemas.times import utc_time
-from streams.alerts.last_mail import last_mail, silent_in
+from schemas.times import DAY_MS, utc_time
+from streams.alerts.last_mail import LastMail, last_mail, silent_in
 from streams.alerts.outcome import LastShown, SubjectOutcome
 from streams.alerts.record import last_shown
 from streams.io.store import Store
 from streams.judge.score import SCORES, scores
 from streams.judge.screen import Screened, finished, measured
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Subjects
-from streams.subjects.totals import begin
 
-#: Rows of who was not judged since the mail left the longest window: no monitor ran, or it was an older one.
+#: Rows that may be of who has no mail in the longest window any more, and so is not judged.
 LEFT_BEHIND = f"""
 SELECT customer, scope
 FROM standings FINAL
 WHERE toUnixTimestamp64Milli(inactive_since) = 0 AND standings.updated < fromUnixTimestamp64Milli({{before:Int64}})
     AND {stored_standing("standings.standing")} IN ('good', 'insufficient_volume')
     AND splitByChar(':', scope)[1] IN {{scopes:Array(String)}}
-ORDER BY customer, scope LIMIT {{most:UInt32}}
+ORDER BY standings.updated, customer, scope LIMIT {{most:UInt32}}
 """  # noqa: S608 - made of texts of this project only
 MOST_LEFT_BEHIND = 10_000
+#: Rows that were not written for so long may be of somebody without mail in any window. Who mails once a month is not
+#: judged from the 31st day on, and silent for longer than usual two weeks later.
+UNWRITTEN_MS = DAY_MS
 
 SHOWN_WINDOW = "24h"
 SHOWN_METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
@@ -60,8 +62,8 @@ LastWritten = tuple[str, int, tuple[str, ...], int, bytes, Marks]
 class Rows:
     """What is to be shown; one entry a subject. `numbers` has a column for each of `COLUMNS`.
 
-    By the places of subjects: `unobservable` are the rules that are, `silent` those without mail for the policy's
-    `inactive_after`, which begins at `silent_from_ms` (epoch ms).
+    By the places of subjects: `unobservable` are the rules that are, `silent` those without mail for the
+    `inactive_after` of their policy; it depends on their rhythm whether that is remarkable.
     """
 
     subjects: list[StreamKey]
@@ -70,7 +72,6 @@ class Rows:
     numbers: NDArray[np.float64]
     unobservable: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     silent: Sequence[int] = ()
-    silent_from_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -84,12 +85,14 @@ class _Writing:
 class Standings:
     """Writes the table, and remembers of at most `most` subjects what it wrote."""
 
-    def __init__(self, store: Store, policy_version: str, refresh_ms: int, most: int) -> None:
+    def __init__(self, store: Store, policy: Policy, refresh_ms: int, most: int) -> None:
         self._store = store
-        self._policy_version = policy_version
+        self._policy = policy
         self._refresh_ms = refresh_ms
         self._most = most
         self._known: dict[StreamKey, LastWritten] = {}
+        #: Until when (epoch ms) the silence of some is as usual for them.
+        self._usual_until: dict[StreamKey, int] = {}
 
     def show(
         self, rows: Rows, now_ms: int, before: Mapping[StreamKey, LastShown] | None = None
@@ -141,19 +144,24 @@ class Standings:
                 del known[key]
         return owed
 
-    def age(self, policy: Policy, now_ms: int) -> None:
+    def age(self, now_ms: int) -> None:
         """Mark those as silent whom judging does not meet any more, since they have no mail in any window.
 
         Raises:
             StoreError: the store failed; the same are due again.
         """
-        longest_ms = now_ms - max(map(window_ms, policy.windows))
-        asked = {"before": longest_ms, "scopes": list(policy.scopes), "most": MOST_LEFT_BEHIND}
-        left = [(str(customer), str(scope)) for customer, scope in self._store.rows(LEFT_BEHIND, asked)]
+        longest_ms = now_ms - max(map(window_ms, self._policy.windows))
+        asked = {"before": now_ms - UNWRITTEN_MS, "scopes": list(self._policy.scopes), "most": MOST_LEFT_BEHIND}
+        rows_left = self._store.rows(LEFT_BEHIND, asked)
+        left = [key for customer, scope in rows_left if self._is_due(key := (str(customer), str(scope)), now_ms)]
         if not left:
             return
         last = last_mail(self._store, sorted({customer for customer, _ in left}), now_ms)
-        silent = [key for key in left if last.get(key, 0) < longest_ms]
+        silent = [
+            key
+            for key in left
+            if key not in last or (self._is_silent(key, last[key], now_ms) and last[key].last_ms < longest_ms)
+        ]
         rows = Rows(
             subjects=silent,
             standings=["insufficient_volume"] * len(silent),
@@ -161,27 +169,49 @@ class Standings:
             numbers=nothing_shown(len(silent)),
         )
         # When there was mail last is not known any more where its counts are gone.
-        marks: list[Marks] = [((), last.get(key) or longest_ms) for key in silent]
+        marks: list[Marks] = [((), last[key].last_ms if key in last else longest_ms) for key in silent]
         if silent:
             self._write(rows, _Writing(list(range(len(silent))), [now_ms] * len(silent)), marks, now_ms)
 
     def forget(self) -> None:
         """Another monitor may have written since."""
         self._known.clear()
+        self._usual_until.clear()
 
     def _marks(self, rows: Rows, written: Sequence[LastWritten | None], now_ms: int) -> list[Marks]:
         """Of each subject. When it sent last is asked of those of whom that is not known yet."""
         marks = [NO_MARKS] * len(rows.subjects)
         since = {place: 0 if (row := written[place]) is None else row[5][1] for place in rows.silent}
-        unknown = sorted({rows.subjects[place][0] for place, known in since.items() if not known})
-        last = last_mail(self._store, unknown, now_ms) if unknown else {}
+        unknown = {
+            place: key
+            for place, known in since.items()
+            if not known and self._is_due(key := rows.subjects[place], now_ms)
+        }
+        # Mail of an incident is left out of the counts, and is mail all the same.
+        last = last_mail(self._store, sorted({key[0] for key in unknown.values()}), now_ms) if unknown else {}
         for place, known in since.items():
-            found = known or last.get(rows.subjects[place], 0)
-            # Mail of an incident is left out of the counts, and is mail all the same.
-            marks[place] = ((), found if found < rows.silent_from_ms else 0)
+            whose = rows.subjects[place]
+            if known:
+                marks[place] = ((), known)
+            elif place in unknown and whose in last and self._is_silent(whose, last[whose], now_ms):
+                marks[place] = ((), last[whose].last_ms)
         for place, rules in rows.unobservable.items():
             marks[place] = (rules, marks[place][1])
         return marks
+
+    def _is_due(self, key: StreamKey, now_ms: int) -> bool:
+        """Whether to ask of somebody silent when they sent last; else their silence is as usual."""
+        return self._usual_until.get(key, 0) <= now_ms
+
+    def _is_silent(self, key: StreamKey, last: LastMail, now_ms: int) -> bool:
+        """Whether somebody is silent for longer than usual."""
+        self._usual_until.pop(key, None)
+        if last.is_silent(self._policy, now_ms):
+            return True
+        if len(self._usual_until) >= self._most:
+            del self._usual_until[next(iter(self._usual_until))]
+        self._usual_until[key] = last.usual_until_ms(self._policy)
+        return False
 
     def _write(self, rows: Rows, writing: _Writing, marks: Sequence[Marks], now_ms: int) -> None:
         places, count = writing.places, len(writing.places)
@@ -201,7 +231,7 @@ class Standings:
             **{name: pa.array(numbers[:, COLUMNS.index(name)]) for name in RATES},
             **{name: _scores(numbers[:, COLUMNS.index(name)]) for name in SCORE_COLUMNS},
             "reasons": pa.array([rows.reasons[place] for place in places], pa.list_(pa.string())),
-            "policy_version": pa.array([self._policy_version] * count, pa.string()),
+            "policy_version": pa.array([self._policy.version] * count, pa.string()),
         }
         self._store.insert_table("standings", pa.table(columns))
 
@@ -217,7 +247,6 @@ def rows_of(
     places: Sequence[int],
     outcomes: Sequence[SubjectOutcome],
     policy: Policy,
-    now_ms: int,
 ) -> Rows:
     """What the table is to say of all subjects: the outcomes are those at `places`, then those without any mail."""
     silent = outcomes[len(places) :]
@@ -233,7 +262,6 @@ def rows_of(
         numbers=np.concatenate((shown_numbers(subjects, policy, screened), nothing_shown(len(silent)))),
         unobservable=unobservable,
         silent=[*_silent(subjects, policy), *range(len(subjects), len(subjects) + len(silent))],
-        silent_from_ms=begin(window_ms(policy.inactive_window), now_ms) * 1000,
     )
     for place, outcome in zip(places, outcomes, strict=False):
         rows.standings[place] = outcome.standing

@@ -169,7 +169,7 @@ class BatchJudge:
             Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
         ]
         self._standings = Standings(
-            self._store, policy.version, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
+            self._store, policy, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
 
     def judge_customers(self, customers: Iterable[str], now_ms: int) -> BatchResult:
@@ -204,7 +204,7 @@ class BatchJudge:
         if self._incidents.excluded or lives.since:
             evidence = with_unjudged(evidence, *asked)
         sent = self._record(outcomes, evidence, lives, now_ms)
-        rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy, now_ms)
+        rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy)
         again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
         again += self._standings.show(rows, now_ms, None if found.shown is NOT_ASKED else found.shown)
         if lives.decisions:
@@ -318,7 +318,7 @@ class BatchJudge:
     def everybody(self, now_ms: int) -> set[str]:
         """Customers with mail in the longest window, or with an open alert that an override holds at good. Who is no
         more among them, and does not stand as silent, does so from now on."""
-        self._standings.age(self.policy, now_ms)
+        self._standings.age(now_ms)
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
 

@@ -155,7 +155,8 @@ class ScopeStanding(BaseModel):
     )
     since: datetime | None
     inactive_since: datetime | None = Field(
-        description="The last mail, where there was none since for the policy's `inactive_after`; else null."
+        description="The last mail, where there was none since for the policy's `inactive_after` and for longer than "
+        "the sender's own rhythm explains; else null."
     )
     reasons: list[str]
     unobservable: list[Unobservable] = Field(

@@ -4,11 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from api.explain.build import explain
+from schemas import policy
+from schemas.wording import rfc3339
 from streams.alerts.last_mail import LAST_MAIL
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.support.judging import NOW_MS, Counting, Ground
+from tests.support.judging import LOOP, NOW_MS, Counting, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
+
+POLICY = policy.load_policy()
 
 MARKS = """
 SELECT customer, scope, standing, toUnixTimestamp(inactive_since), unobservable, observable_mail, all_mail
@@ -32,7 +37,7 @@ def minute(at: int) -> int:
 
 
 def test_customer_who_stopped_sending_is_inactive_since_the_last_mail(ground: Ground) -> None:
-    ground.put(Row(NOW - 5 * DAY, delivered=9_000), Row(NOW, delivered=9_000))
+    ground.put(Row(NOW - 5 * HOUR, delivered=9_000), Row(NOW, delivered=9_000))
     assert judged(ground, 0) == {("acme", "customer"): ("good", 0)}
     assert judged(ground, 23 * HOUR) == {("acme", "customer"): ("good", 0)}
     assert judged(ground, 25 * HOUR) == {("acme", "customer"): ("good", minute(NOW))}
@@ -87,6 +92,34 @@ def test_when_mail_was_sent_last_is_asked_once(ground: Ground) -> None:
         judge.judge_customers(judge.everybody(now_ms), now_ms)
     assert counting.asked.count(LAST_MAIL) == 1
     assert sum(since > 0 for _, since in marks(ground).values()) == 40
+
+
+def test_weekly_mailings_are_no_silence_and_who_stopped_is_seen_within_two_weeks(ground: Ground) -> None:
+    """Between two mailings the pauses are asked for once, and once more when the silence is no longer usual."""
+    ground.put(*(Row(NOW - week * 7 * DAY, delivered=9_000) for week in range(5)))
+    counting = Counting(ground.store)
+    judge = ground.judge(counting)
+    seen = {}
+    for days in range(12):
+        now_ms = NOW_MS + (days * DAY + HOUR) * 1000
+        judge.judge_customers(["acme"], now_ms)
+        seen[days] = marks(ground)["acme", "customer"][1]
+    assert seen == {day: minute(NOW) if day > 10 else 0 for day in range(12)}
+    assert counting.asked.count(LAST_MAIL) == 2
+    for days, since in ((6, None), (11, rfc3339(minute(NOW) * 1000))):
+        said = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + days * DAY * 1000, past=True)
+        assert said is not None
+        assert said.scopes[0].inactive_since == since
+
+
+def test_monthly_mailing_is_no_silence_though_it_has_left_every_window(ground: Ground) -> None:
+    ground.put(*(Row(NOW - days * DAY, delivered=9_000) for days in (0, 30, 61)))
+    judge = ground.judge()
+    judge.judge_customers(["acme"], NOW_MS)
+    for days, since in ((29, 0), (33, 0), (47, minute(NOW))):
+        now_ms = NOW_MS + days * DAY * 1000
+        judge.judge_customers(judge.everybody(now_ms), now_ms)
+        assert marks(ground)["acme", "customer"][1] == since, days
 
 
 def test_silent_customers_whom_no_monitor_saw_fall_silent_are_marked(ground: Ground) -> None:

@@ -43,5 +43,5 @@ def test_old_standing_goes_on_where_nothing_changes(api: Api) -> None:
     """Neither a change of standing nor another `since`: only a row with the new name."""
     subject = ("acme", "customer")
     rows = Rows([subject], ["insufficient_volume"], [()], np.zeros((1, len(COLUMNS))))
-    Standings(api.store, "default-1", 15_000, 10).show(rows, NOW * 1000)
+    Standings(api.store, policy.load_policy(), 15_000, 10).show(rows, NOW * 1000)
     assert api.store.rows(WRITTEN)[0] == ("customer", "insufficient_volume", NOW - HOUR)
