@@ -91,7 +91,7 @@ def at_work(kafka_settings: Kafka, job: ingest.Job, tree: Path, folder: str) -> 
         "REPMON_KAFKA__BOOTSTRAP": kafka_settings.bootstrap,
         "REPMON_KAFKA__GROUP": group,
         "REPMON_INGEST__FORMATS": json.dumps({job.topic: job.format_name}),
-        "REPMON_INGEST__HASH_KEY": "benchmark",
+        "REPMON_INGEST__HASH_KEY": "a key for benchmarks",
         "REPMON_CLICKHOUSE__PATH": folder,
     }
     with tempfile.TemporaryDirectory(prefix="repmon-rows-") as rows:

@@ -503,6 +503,22 @@ ORDER BY (hash, time)
 TTL toDateTime(time) + toIntervalDay(400)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.remembered_ids
+(
+    `topic` LowCardinality(String),
+    `partition` UInt32,
+    `partitions` UInt32,
+    `came` DateTime('UTC'),
+    `source` LowCardinality(String),
+    `last_offset` Int64,
+    `hashes` Array(UInt64) CODEC(NONE)
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toStartOfInterval(came, toIntervalHour(6))
+ORDER BY (topic, partition, partitions, came, source, last_offset)
+TTL came + toIntervalHour(30)
+SETTINGS ttl_only_drop_parts = 1, index_granularity = 8192;
+
 CREATE TABLE reputation.schema_migrations
 (
     `number` UInt32,

@@ -30,7 +30,7 @@ from streams.intake.count import (
     earlier_delivery_of,
 )
 from streams.intake.refusals import Refused, Unwanted
-from streams.intake.seen import Ids, SeenIds
+from streams.intake.seen import Flags, Ids, SeenIds
 from streams.intake.stated import stated_ms
 
 T = TypeVar("T")
@@ -74,7 +74,8 @@ class SourcePartition:
     """A partition of a topic that is being read, and which event ids it brought lately.
 
     `name` is topic, topic id and partition: a topic that was recreated is a new source. `verified_s` is when the
-    stored offset was last read to be ours (monotonic clock).
+    stored offset was last read to be ours (monotonic clock). `partitions` is how many the topic has, and `earlier`
+    what it brought when it had another number of them, if that was lately.
     """
 
     name: str
@@ -82,6 +83,13 @@ class SourcePartition:
     partition: int
     seen: SeenIds
     verified_s: float = 0.0
+    partitions: int = 1
+    earlier: SeenIds | None = None
+
+    def is_new(self, ids: Ids, hour: int) -> Flags:
+        """Note ids that came in `hour` (epoch hours); for each whether it did not come before."""
+        new = self.seen.add(ids, hour)
+        return new if self.earlier is None else new & ~self.earlier.knows(ids, hour)
 
 
 @dataclass(slots=True)

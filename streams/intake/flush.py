@@ -18,14 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.times import DAY_S, HOUR_MS, HOUR_S
+from schemas.times import DAY_S, HOUR_MS
 from streams.intake import count, evidence
-from streams.intake.batch import Batch, NegativeEvent, SourcePartition, Unseen
-from streams.intake.seen import NewIds, seen_table
+from streams.intake.batch import Batch, NegativeEvent, Unseen
+from streams.intake.seen import NewIds, remembered_table
 from streams.intake.sent import find_sent
 from streams.io.store import Store, StoreError
 
-SEEN_HOURS = 24
 #: The default of `ingest.lease_s`: far less than the store takes to forget a token, 10,000 inserts into a table.
 LEASE_S = 30.0
 NEGATIVE_DAYS = 30
@@ -40,25 +39,6 @@ GROUP BY source
 KNOWN_NEGATIVES = """
 SELECT hash, source, position FROM negative_ids
 WHERE hash IN {hashes:Array(UInt64)} AND came >= toDateTime({since:UInt32})
-"""
-
-#: What a partition brought in the last hours, of this topic and of earlier ones of its name, as far as it is counted.
-SEEN = """
-SELECT toUInt32(intDiv(toUnixTimestamp(came), 3600)) AS hour, hash
-FROM seen_ids
-INNER JOIN
-(
-    SELECT source, max(last_offset) AS counted FROM counts
-    WHERE dimension = 'offset' AND source IN
-    (
-        SELECT DISTINCT source FROM seen_ids
-        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND came >= toDateTime({since:UInt32})
-    )
-    GROUP BY source
-) AS stored USING source
-WHERE topic = {topic:String} AND partition = {partition:UInt32} AND came >= toDateTime({since:UInt32})
-    AND last_offset <= counted
-ORDER BY hour
 """
 
 #: A long insert may reach the server in several blocks. These make it put them together again before it writes,
@@ -88,19 +68,6 @@ def stored_offsets(store: Store, sources: Sequence[str]) -> dict[str, int]:
         StoreError: the store failed.
     """
     return {str(source): int(last) for source, last in store.rows(STORED_OFFSETS, {"sources": list(sources)})}
-
-
-def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
-    """Fill the memory of a source that was just started.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    since = max(0, now_ms // 1000 - SEEN_HOURS * HOUR_S)
-    asked = {"topic": source.topic, "partition": source.partition, "since": since}
-    for hours, hashes in store.blocks(SEEN, asked):
-        for hour in np.unique(hours):
-            source.seen.add(hashes[hours == hour], int(hour))
 
 
 def flush(
@@ -169,7 +136,7 @@ def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     for batch, kept in zip(new, negatives, strict=True):
         tally, keys = batch.tally, batch.tally.keys
         ids = count.identities(tally)
-        is_new = batch.source.seen.add(ids, now_ms // HOUR_MS)
+        is_new = batch.source.is_new(ids, now_ms // HOUR_MS)
         cells = [cell for each in kept for cell in count.cells_of(keys, each.event, each.minute, each.classified)]
         batch.unseen = Unseen(
             cells=np.concatenate([np.frombuffer(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
@@ -224,9 +191,13 @@ def _store_before_counts(store: Store, batches: Sequence[Batch], now_ms: int) ->
         store.insert_table("sent_messages", count.sent_messages_table(batch.delivered for batch in batches))
     if some := [batch for batch in batches if _has_evidence(batch)]:
         evidence.store_evidence(store, [(batch, _unseen(batch).negatives) for batch in some], now_ms)
-    new = [
-        NewIds(each.source.topic, each.source.partition, each.source.name, each.next_offset - 1, _unseen(each).ids)
-        for each in batches
-    ]
-    if any(each.ids.size for each in new):
-        store.insert_table("seen_ids", seen_table(new, now_ms // HOUR_MS))
+    hour = now_ms // HOUR_MS
+    if new := [_new_ids(batch) for batch in batches if _unseen(batch).ids.size]:
+        store.insert_table("remembered_ids", remembered_table(new, hour))
+
+
+def _new_ids(batch: Batch) -> NewIds:
+    source = batch.source
+    return NewIds(
+        source.topic, source.partition, source.partitions, source.name, batch.next_offset - 1, _unseen(batch).ids
+    )

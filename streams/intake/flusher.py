@@ -146,6 +146,8 @@ class Flusher:
             metrics.duplicates += unseen.duplicates
             metrics.negative_duplicates += unseen.negative_duplicates
         metrics.forgotten_ids += seen.take_forgotten()
+        if (earlier := batch.source.earlier) is not None:
+            metrics.forgotten_ids += earlier.take_forgotten()
         self._seen[batch.source.name] = (seen.known, seen.memory_bytes, seen.expected_errors)
         metrics.known_ids = sum(known for known, _, _ in self._seen.values())
         metrics.known_ids_bytes = sum(size for _, size, _ in self._seen.values())

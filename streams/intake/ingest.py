@@ -164,7 +164,8 @@ class IngestWorker:
             if behind_since is None and (messages := source.consume(self.settings.batch_events, POLL_S)):
                 self._take(messages)
                 quiet_since = time.monotonic()
-            partitions.check()
+            if partitions.failure is not None:
+                partitions.check()
             self._settle(0.0)
             now = time.monotonic()
             if behind_since is not None:
@@ -183,6 +184,8 @@ class IngestWorker:
                 ids_read = now
                 if partitions.topics.changed():
                     self._reopen_topics(stop)
+                else:
+                    partitions.follow_growth()
 
     def _waiting(self) -> int:
         return sum(batch.messages for batch in self._partitions.batches.values())

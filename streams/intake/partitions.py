@@ -15,8 +15,9 @@ from schemas.kafka_options import is_incremental
 from schemas.settings import Ingest, Kafka
 from streams.intake import gaps
 from streams.intake.batch import Batch, DeadShare, SourcePartition
-from streams.intake.flush import load_seen, stored_offsets
+from streams.intake.flush import stored_offsets
 from streams.intake.metrics import IngestMetrics
+from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
 from streams.intake.topic_identity import KNOWN_S, TopicIdentity
 from streams.io.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
@@ -68,7 +69,7 @@ class Partitions:
         #: A topic was seen to be another one of the same name: all are reopened once all are there.
         self.stale = False
         #: What went wrong in a callback of the consumer, until `check` raises it.
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None
         self._incremental = is_incremental(kafka.options) and not kafka.static_assignment
         self._kafka = kafka
         self._settings = settings
@@ -114,7 +115,7 @@ class Partitions:
 
     def check(self) -> None:
         """Raise what went wrong in a callback of the consumer. To be asked after each call that may run one."""
-        failure, self._failure = self._failure, None
+        failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
 
@@ -166,9 +167,9 @@ class Partitions:
             try:
                 callback(source, partitions)
             except KafkaException as error:
-                self._failure = BrokerError(f"consuming: {error.args[0].str()}")
+                self.failure = BrokerError(f"consuming: {error.args[0].str()}")
             except BaseException as error:
-                self._failure = error
+                self.failure = error
 
         return guarded
 
@@ -190,7 +191,14 @@ class Partitions:
         settings, ask, began_s = self._settings, self._worker.ask, time.monotonic()
         memory = settings.dedup_memory_mb * 1_000_000 // max(1, len({*self.batches, *keys}))
         sources = [
-            SourcePartition(f"{topic}:{self.topics.ids[topic]}:{partition}", topic, partition, SeenIds(memory), began_s)
+            SourcePartition(
+                f"{topic}:{self.topics.ids[topic]}:{partition}",
+                topic,
+                partition,
+                SeenIds(memory),
+                began_s,
+                self.topics.partitions[topic],
+            )
             for topic, partition in keys
         ]
         stored = ask(lambda store: stored_offsets(store, [each.name for each in sources]))
@@ -199,6 +207,28 @@ class Partitions:
             position = stored.get(each.name, -1) + 1
             self.batches[key] = Batch(each, position, position)
             self.shares[key] = DeadShare(*key, settings.dead_letter_share, settings.dead_letter_window)
+        self._load_earlier({topic for topic, _ in keys})
+
+    def follow_growth(self) -> None:
+        """Where a topic has another number of partitions by now, know what it brought before: keys fall elsewhere."""
+        numbers = self.topics.partitions
+        grown = {topic for (topic, _), each in self.batches.items() if each.source.partitions != numbers[topic]}
+        if grown:
+            self._load_earlier(grown)
+
+    def _load_earlier(self, topics: Iterable[str]) -> None:
+        """For all partitions that are read of these topics, anew each time: others may have stored meanwhile."""
+        memory = self._settings.dedup_memory_mb * 1_000_000
+        for topic in topics:
+            partitions = self.topics.partitions[topic]
+
+            def asked(store: Store, topic: str = topic, partitions: int = partitions) -> SeenIds | None:
+                return load_earlier(store, topic, partitions, memory, self._clock())
+
+            earlier = self._worker.ask(asked)
+            for (name, _), batch in self.batches.items():
+                if name == topic:
+                    batch.source.partitions, batch.source.earlier = partitions, earlier
 
     def _revoked(self, source: Consumer, partitions: list[TopicPartition]) -> None:
         """Store what was taken: what cannot be stored now is for the next owner to take again."""

@@ -20,6 +20,8 @@ from schemas.times import HOUR_S
 Ids = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
+#: For how long an id is known.
+SEEN_HOURS = 24
 SLOTS = 8
 SLOT_BYTES = 8
 SMALLEST = 512
@@ -28,8 +30,8 @@ FULL = 0.65
 #: Hours are kept modulo this, plus one: a stamp of 0 marks an empty slot.
 CYCLE = 255
 _STAMP = np.uint64(0xFF)
-#: Multiplying by these stirs the bits for the two buckets, since ids that are read back come sorted: unstirred, those
-#: of a block have neighbouring buckets. 2^64 divided by the golden ratio, and by the plastic number.
+#: Multiplying by these stirs the bits for the two buckets, since ids may come sorted: unstirred, those of a block
+#: have neighbouring buckets. 2^64 divided by the golden ratio, and by the plastic number.
 _STIRS = np.array([0x9E3779B97F4A7C15, 0xC13FA9A902A6328F], np.uint64)
 #: The lowest of the upper 56 bits is always set, so that no entry looks like an empty slot.
 _ALWAYS = np.uint64(0x100)
@@ -37,41 +39,38 @@ _FINGERPRINT_BITS = 55
 
 
 class NewIds(NamedTuple):
-    """Ids that are to be remembered, and where they came from: of `source`, counted up to `last_offset`."""
+    """Ids that are to be remembered, and where they came from: of `source`, counted up to `last_offset`.
+    `partitions` is how many the topic has."""
 
     topic: str
     partition: int
+    partitions: int
     source: str
     last_offset: int
     ids: Ids
 
 
-def seen_table(new: Sequence[NewIds], hour: int) -> pa.Table:
-    """Rows of the `seen_ids` table: ids that came in `hour` (epoch hours)."""
+def remembered_table(new: Sequence[NewIds], hour: int) -> pa.Table:
+    """Rows of the `remembered_ids` table, one for each source: ids that came in `hour` (epoch hours)."""
     sizes = [len(each.ids) for each in new]
+    ends = pa.array(np.cumsum([0, *sizes]), pa.int32())
     return pa.table(
         {
-            "topic": _repeated([each.topic for each in new], sizes),
-            "partition": pa.array(np.repeat([each.partition for each in new], sizes), pa.uint32()),
-            "came": pa.array(np.full(sum(sizes), hour * HOUR_S), pa.uint32()),
-            "hash": pa.array(np.concatenate([each.ids for each in new]), pa.uint64()),
-            "source": _repeated([each.source for each in new], sizes),
-            "last_offset": pa.array(np.repeat([each.last_offset for each in new], sizes), pa.int64()),
+            "topic": [each.topic for each in new],
+            "partition": pa.array([each.partition for each in new], pa.uint32()),
+            "partitions": pa.array([each.partitions for each in new], pa.uint32()),
+            "came": pa.array([hour * HOUR_S] * len(new), pa.uint32()),
+            "source": [each.source for each in new],
+            "last_offset": pa.array([each.last_offset for each in new], pa.int64()),
+            "hashes": pa.ListArray.from_arrays(ends, pa.array(np.concatenate([each.ids for each in new]), pa.uint64())),
         }
     )
-
-
-def _repeated(names: Sequence[str], sizes: Sequence[int]) -> pa.Array:
-    """Each name as often as its size says, as codes of a dictionary."""
-    codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
-    repeated = np.repeat([codes[name] for name in names], sizes)
-    return pa.DictionaryArray.from_arrays(pa.array(repeated, pa.int32()), pa.array(list(codes), pa.string()))
 
 
 class SeenIds:
     """The ids of one source partition. `hours` is for how long an id is known; `most_bytes` bounds the memory."""
 
-    def __init__(self, most_bytes: int, hours: int = 24) -> None:
+    def __init__(self, most_bytes: int, hours: int = SEEN_HOURS) -> None:
         if not 1 <= hours < CYCLE:
             raise ValueError(f"hours is from 1 to {CYCLE - 1}, not {hours}")
         self._hours = hours
@@ -105,6 +104,22 @@ class SeenIds:
         fresh = np.zeros(ids.size, np.bool_)
         fresh[first[~found]] = True
         return fresh
+
+    def load(self, ids: Ids, hours: NDArray[np.integer], now: int) -> None:
+        """Note ids that came earlier, each in its hour, in any order; `now` is the hour now (epoch hours)."""
+        now = max(now, self._hour)
+        self._forget_expired(now)
+        hours = np.minimum(hours.astype(np.int64), now)
+        kept = hours >= now - self._hours
+        distinct, first = np.unique(ids[kept] | _ALWAYS, return_index=True)
+        found = self._find(distinct)
+        stamps = (hours[kept][first] % CYCLE + 1).astype(np.uint64)
+        self._insert((distinct & ~_STAMP | stamps)[~found])
+
+    def knows(self, ids: Ids, hour: int) -> Flags:
+        """For each whether it is known in `hour` (epoch hours). Nothing is noted."""
+        self._forget_expired(max(hour, self._hour))
+        return self._find(ids | _ALWAYS)
 
     def take_forgotten(self) -> int:
         """How many were forgotten early since this was asked last."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka.admin import AdminClient
 
-from streams.io.broker import BrokerError, topic_ids
+from streams.io.broker import BrokerError, TopicState, topic_ids, topic_states
 
 log = logging.getLogger("repmon.ingest")
 
@@ -18,12 +18,13 @@ BACK_S = 120.0
 
 
 class TopicIdentity:
-    """The ids of some topics as they were read last. One thread at a time."""
+    """The ids of some topics as they were read last, and how many partitions each has. One thread at a time."""
 
     def __init__(self, client: AdminClient, names: Iterable[str]) -> None:
         self._client = client
         self._names = tuple(names)
         self.ids: Mapping[str, str] = {}
+        self.partitions: Mapping[str, int] = {}
 
     def read(self, stopped: Callable[[], bool]) -> None:
         """Read the ids again; `stopped` tells that nobody waits for them any more.
@@ -39,28 +40,38 @@ class TopicIdentity:
         while True:
             over = time.monotonic() > deadline or stopped()
             try:
-                ids = topic_ids(self._client, self._names)
+                found = topic_states(self._client, self._names)
             except BrokerError as error:
                 if over or not ran:
                     raise
                 log.warning("%s; asking again", error)
             else:
-                missing = sorted(set(self._names) - set(ids))
+                missing = sorted(set(self._names) - set(found))
                 if not missing:
                     break
                 if over:
                     raise BrokerError(f"there is no topic {', '.join(missing)}; `repmon topics create` makes it")
             time.sleep(POLL_S)
-        self.ids = ids
+        self._keep(found)
 
     def changed(self) -> bool:
-        """Whether all topics are there and any is another one by now."""
+        """Whether all topics are there and any is another one by now. If not, the numbers of partitions are read
+        again."""
         try:
-            known = topic_ids(self._client, self._names)
+            found = topic_states(self._client, self._names)
         except BrokerError as error:
             log.warning("%s", error)
             return False
-        return len(known) == len(self._names) and known != self.ids
+        if len(found) < len(self._names):
+            return False
+        if {name: each.id for name, each in found.items()} != self.ids:
+            return True
+        self._keep(found)
+        return False
+
+    def _keep(self, found: Mapping[str, TopicState]) -> None:
+        self.ids = {name: each.id for name, each in found.items()}
+        self.partitions = {name: each.partitions for name, each in found.items()}
 
     def was_recreated(self, topic: str, patience_s: float = 0.0) -> bool:
         """Whether a topic has another id now; one broker of a cluster may know that later than another."""

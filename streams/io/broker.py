@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -51,8 +51,15 @@ def admin(kafka: Kafka, timeout_s: float = REACH_S) -> AdminClient:
     return client
 
 
-def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
-    """The id of each topic that exists. A topic deleted and made again has another id.
+class TopicState(NamedTuple):
+    """A topic as the broker has it. One that was deleted and made again has another id."""
+
+    id: str
+    partitions: int
+
+
+def topic_states(client: AdminClient, names: Sequence[str]) -> dict[str, TopicState]:
+    """The state of each topic that exists.
 
     Raises:
         BrokerError: the broker did not answer.
@@ -60,11 +67,22 @@ def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
     found = {}
     for name, future in client.describe_topics(TopicCollection(list(names)), request_timeout=REACH_S).items():
         try:
-            found[name] = str(future.result().topic_id)
+            described = future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise BrokerError(f"topic {name}: {_reason(error)}") from error
+        else:
+            found[name] = TopicState(str(described.topic_id), len(described.partitions))
     return found
+
+
+def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
+    """The id of each topic that exists.
+
+    Raises:
+        BrokerError: the broker did not answer.
+    """
+    return {name: found.id for name, found in topic_states(client, names).items()}
 
 
 def ends(client: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:

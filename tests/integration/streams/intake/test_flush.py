@@ -8,7 +8,8 @@ from schemas.event import EventType, MailEvent
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, utc_now_ms
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition
 from streams.intake.count import count_direct
-from streams.intake.flush import LEASE_S, Flushed, flush, load_seen, stored_offsets
+from streams.intake.flush import LEASE_S, Flushed, flush, stored_offsets
+from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
 
@@ -17,21 +18,22 @@ NOW = utc_now_ms()
 NAME = "mail.events:topic-id:0"
 
 
-def source(name: str = NAME) -> SourcePartition:
+def source(name: str = NAME, partitions: int = 1) -> SourcePartition:
     topic, _, partition = name.split(":")
-    return SourcePartition(name, topic, int(partition), SeenIds(1_000_000), time.monotonic())
+    return SourcePartition(name, topic, int(partition), SeenIds(1_000_000), time.monotonic(), partitions)
 
 
-def batch(position: int, messages: int, name: str = NAME) -> Batch:
-    made = Batch(source(name), position, position)
+def batch(position: int, messages: int, name: str = NAME, partitions: int = 1) -> Batch:
+    made = Batch(source(name, partitions), position, position)
     take(made, messages)
     return made
 
 
-def taken_up(store: Store, position: int, name: str = NAME, now_ms: int = NOW) -> Batch:
+def taken_up(store: Store, position: int, name: str = NAME, now_ms: int = NOW, partitions: int = 1) -> Batch:
     """What a worker begins with that is given the partition."""
-    made = Batch(source(name), position, position)
+    made = Batch(source(name, partitions), position, position)
     load_seen(store, made.source, now_ms)
+    made.source.earlier = load_earlier(store, made.source.topic, partitions, 1_000_000, now_ms)
     return made
 
 
@@ -262,3 +264,55 @@ def test_same_id_of_two_customers_or_of_two_types_is_two_events(store: Store) ->
     put(made, "a", type="complained", customer="other")
     flushed(store, made)
     assert (counted(store), counted(store, "deferred"), counted(store, "complained")) == (2, 1, 2)
+
+
+def test_repeated_event_counts_once_though_the_topic_grew_and_it_comes_over_another_partition(store: Store) -> None:
+    assert flushed(store, batch(0, 10, partitions=4)).ours
+    elsewhere = taken_up(store, 0, "mail.events:topic-id:5", partitions=6)
+    take(elsewhere, 20)
+    assert flushed(store, elsewhere).ours
+    assert counted(store) == 20
+    later = taken_up(store, 0, "mail.events:topic-id:3", partitions=6)
+    take(later, 10)
+    assert flushed(store, later).ours
+    assert counted(store) == 20
+
+
+def test_what_another_partition_brought_is_only_known_where_the_topic_grew(store: Store) -> None:
+    assert flushed(store, batch(0, 10, partitions=6)).ours
+    assert taken_up(store, 0, "mail.events:topic-id:5", partitions=6).source.earlier is None
+
+
+def test_id_of_a_flush_that_failed_before_the_topic_grew_still_counts(store: Store) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        flush(store, [batch(0, 10, partitions=4)], NOW, killed)
+    elsewhere = taken_up(store, 0, "mail.events:topic-id:5", partitions=6)
+    take(elsewhere, 10)
+    assert flushed(store, elsewhere).ours
+    assert counted(store) == 10
+
+
+def test_id_that_an_earlier_version_remembered_is_known(store: Store) -> None:
+    mine = batch(0, 10)
+    assert flushed(store, mine).ours
+    store.run(
+        "INSERT INTO seen_ids SELECT topic, partition, came, arrayJoin(hashes), source, last_offset FROM remembered_ids"
+    )
+    store.run("TRUNCATE TABLE remembered_ids")
+    again = taken_up(store, 10)
+    for number in range(12):
+        put(again, f"e{number}")
+    assert flushed(store, again).ours
+    assert counted(store) == 12
+
+
+def test_many_ids_are_read_back_whole(store: Store) -> None:
+    """Of many flushes, in hours of which some are over."""
+    mine = source()
+    for part in range(40):
+        made = Batch(mine, part * 500, part * 500)
+        take(made, 500)
+        assert flushed(store, made, NOW - (30 - part) * HOUR_MS if part < 30 else NOW).ours
+    again = taken_up(store, 20_000)
+    assert again.source.seen.known == 500 * (40 - 6)
+    assert again.source.seen.forgotten == 0

@@ -11,7 +11,7 @@ from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import Kafka
 from streams.intake import topic_identity
-from streams.io.broker import BrokerError, Publisher, consumer, topic_ids
+from streams.io.broker import BrokerError, Publisher, TopicState, consumer, topic_states
 from streams.io.changes import customers_in
 from streams.io.store import Store
 from tests.support.ingesting import NOW, SETTINGS, dead_letters, delivered, event, running
@@ -38,10 +38,14 @@ def test_broker_that_comes_back_and_does_not_answer_at_first_is_asked_again(
     kafka: Kafka, store: Store, producer: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broker that ran already was reached once; a broker under load may be slow to tell which topics it has."""
-    answers: list[dict[str, str] | BrokerError] = [{}, BrokerError("topic mail.events: did not answer in time"), {}]
+    answers: list[dict[str, TopicState] | BrokerError] = [
+        {},
+        BrokerError("topic mail.events: did not answer in time"),
+        {},
+    ]
 
-    def ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
-        known = topic_ids(client, names)
+    def states(client: AdminClient, names: Sequence[str]) -> dict[str, TopicState]:
+        known = topic_states(client, names)
         asked.append(known)
         if len(asked) == 1 or not answers:
             return known
@@ -50,8 +54,8 @@ def test_broker_that_comes_back_and_does_not_answer_at_first_is_asked_again(
             raise answer
         return answer
 
-    asked: list[dict[str, str]] = []
-    monkeypatch.setattr(topic_identity, "topic_ids", ids)
+    asked: list[dict[str, TopicState]] = []
+    monkeypatch.setattr(topic_identity, "topic_states", states)
     for number in range(100):
         producer.publish(topics.MAIL_EVENTS, b"c%d" % number, event(number))
     producer.flush()

@@ -139,8 +139,11 @@ def test_broker_that_is_killed_and_comes_back_costs_no_event(
     assert bad_of(kafka, 20) == bad_in(range(200))
 
 
-def test_partition_that_is_added_is_read_soon(kafka: Kafka, store: Store, send: Callable[[range], None]) -> None:
+def test_partition_that_is_added_is_read_soon_and_repeats_that_come_over_it_count_once(
+    kafka: Kafka, store: Store, send: Callable[[range], None]
+) -> None:
     before = Publisher(kafka).partitions(topics.MAIL_EVENTS)
+    store.run("ALTER TABLE remembered_ids REMOVE TTL")  # by the clock of these tests ids are long forgotten
     with running(kafka, store):
         send(range(100))
         wait_for(lambda: delivered(store) == 90, "what was sent before")
@@ -149,7 +152,9 @@ def test_partition_that_is_added_is_read_soon(kafka: Kafka, store: Store, send: 
         grown.result(30)
         wait_for(lambda: Publisher(kafka).partitions(topics.MAIL_EVENTS) > before, "the partition to be known")
         sender = Producer({"bootstrap.servers": kafka.bootstrap})
-        for number in range(100, 150):
+        for number in range(150):
+            if number % 10 == 0 and number < 100:
+                continue
             sender.produce(topics.MAIL_EVENTS, event(number), partition=before)
         assert sender.flush(30) == 0
         wait_for(lambda: delivered(store) == 140, "what was sent to the new partition", deadline_s=60)

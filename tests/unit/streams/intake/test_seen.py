@@ -87,6 +87,26 @@ def test_law_nothing_is_forgotten_while_there_is_room_however_alike_the_ids_are(
     assert not seen.add(alike, HOUR).any()
 
 
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(-30, 2)), max_size=60))
+def test_law_ids_read_back_in_any_order_are_known_as_long_as_if_they_had_come_now(came: list[tuple[int, int]]) -> None:
+    """Hours ahead of now, of a worker with another clock, are taken as now."""
+    spread, hours = random_ids(61), {number: min(0, hour) for number, hour in reversed(came) if hour >= -24}
+    seen = SeenIds(ROOMY)
+    if came:
+        numbers, relative = zip(*came, strict=True)
+        seen.load(spread[list(numbers)], np.array(relative) + HOUR, HOUR)
+    for later in (0, 10, 25):
+        known = [number in hours and later - hours[number] <= 24 for number in range(61)]
+        assert seen.knows(spread, HOUR + later).tolist() == known
+
+
+def test_asking_what_is_known_notes_nothing() -> None:
+    seen = SeenIds(ROOMY)
+    seen.add(random_ids(100), HOUR)
+    assert not seen.knows(random_ids(100, 2), HOUR).any()
+    assert seen.add(random_ids(100, 2), HOUR).all()
+
+
 def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> None:
     seen = SeenIds(100_000)
     for later in range(4):

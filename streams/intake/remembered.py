@@ -1,0 +1,77 @@
+"""What was remembered of event ids, read back by whoever takes over a partition.
+
+A source's memory (streams/intake/seen.py) holds what its partition brought, under this topic and earlier ones of its
+name. While a topic keeps its number of partitions, what is sent again comes over the same partition. Where the number
+changes it may come over any other: for a day after, ids that were remembered under another number are known to all.
+
+An id counts as known only where its flush was counted, that is, up to the stored offset of its source.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from schemas.times import HOUR_S
+from streams.intake.batch import SourcePartition
+from streams.intake.seen import SEEN_HOURS, SeenIds
+from streams.io.store import Store
+
+#: A flush's ids are one row: few rows are a large block.
+_SETTINGS = "SETTINGS max_block_size = 64"
+
+
+def _remembered(columns: str, table: str, chosen: str) -> str:
+    """What flushes remembered that were counted; `chosen` says of which sources."""
+    where = f"topic = {{topic:String}} AND {chosen} AND came >= toDateTime({{since:UInt32}})"
+    return f"""
+SELECT toUInt32(intDiv(toUnixTimestamp(came), 3600)) AS hour, {columns}
+FROM {table}
+INNER JOIN
+(
+    SELECT source, max(last_offset) AS counted FROM counts
+    WHERE dimension = 'offset' AND source IN (SELECT DISTINCT source FROM {table} WHERE {where})
+    GROUP BY source
+) AS stored USING source
+WHERE {where} AND last_offset <= counted
+"""  # noqa: S608 - made of constants
+
+
+OWN = _remembered("hashes", "remembered_ids", "partition = {partition:UInt32} AND partitions = {partitions:UInt32}")
+EARLIER = _remembered("hashes", "remembered_ids", "partitions != {partitions:UInt32}")
+#: As versions before 0029 wrote it: a row an id.
+OWN_BY_ID = _remembered("hash", "seen_ids", "partition = {partition:UInt32}")
+
+
+def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
+    """Fill the memory of a source that was just started.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    hour = now_ms // 1000 // HOUR_S
+    asked = _asked(source.topic, source.partitions, hour) | {"partition": source.partition}
+    _load(source.seen, store, OWN, asked, hour)
+    for hours, hashes in store.blocks(OWN_BY_ID, asked):
+        source.seen.load(hashes, hours, hour)
+
+
+def load_earlier(store: Store, topic: str, partitions: int, most_bytes: int, now_ms: int) -> SeenIds | None:
+    """What the topic brought lately while it had another number of partitions; None if nothing.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    hour = now_ms // 1000 // HOUR_S
+    found = SeenIds(most_bytes)
+    _load(found, store, EARLIER, _asked(topic, partitions, hour), hour)
+    return found if found.known else None
+
+
+def _asked(topic: str, partitions: int, hour: int) -> dict[str, str | int]:
+    return {"topic": topic, "partitions": partitions, "since": max(0, hour - SEEN_HOURS) * HOUR_S}
+
+
+def _load(seen: SeenIds, store: Store, sql: str, asked: Mapping[str, str | int], hour: int) -> None:
+    for hours, lists in store.blocks(sql + _SETTINGS, asked):
+        if len(lists):
+            seen.load(np.concatenate(lists), np.repeat(hours, [len(each) for each in lists]), hour)
