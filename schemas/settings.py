@@ -140,8 +140,8 @@ class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Record mail delivered to an address more than 48 hours after it unsubscribed or complained, for the metric
     `unwanted`: 1 to 2 µs an event more, and 16 bytes for each refusal of the last year."""
     dead_letter_share: Annotated[float, Meta(ge=0, le=1, extra={"unit": "ratio"})] = 0.2
-    """A worker stops when more than this part of the last `dead_letter_window` messages of a source partition cannot be
-    read; with 1 it never stops for that."""
+    """A topic is read no more when more than this part of the last `dead_letter_window` messages of a partition cannot
+    be read; with 1 that never happens."""
     dead_letter_window: Count = 1_000
     """How many messages that is a part of."""
     lease_s: Seconds = 30.0

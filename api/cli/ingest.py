@@ -18,7 +18,7 @@ def ingest(read: Read) -> None:
     running.tune_memory()
     worker, store = ingest_worker(settings)
     where = (settings.metrics.host, settings.metrics.port)
-    server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.trouble)
+    server = StageServer(*where, lambda: {"ingest": worker.metrics}, lambda: worker.metrics.fault)
     try:
         worker.run(until_signalled())
     finally:

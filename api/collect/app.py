@@ -102,9 +102,8 @@ class Collector:
                 await self._confirm(source, body)
             if verdict == "unsubscribed":
                 log.warning("%s: SNS no longer sends: the subscription was ended", source.name)
-            if verdict != "keep":
+            if verdict != "keep" or not await self._kept(source, body):
                 return "answered"
-            await self._deliver(source, body)
         self.numbers.bytes.labels(source.format_name).inc(len(body))
         return "taken"
 
@@ -163,6 +162,28 @@ class Collector:
             log.warning("%s: %s", source.name, error)
             raise _later("the subscription cannot be confirmed now") from error
         log.warning("%s: the subscription to %s is confirmed", source.name, message.topic_arn)
+
+    async def _kept(self, source: PreparedSource, body: bytes) -> bool:
+        """Hand it on; False where the very same request was handed on before."""
+        if source.token is None:
+            await self._deliver(source, body)
+            return True
+        token, kept = source.token(body), False
+        try:
+            found = source.used.take(token, body, self._clock())
+        except SignatureError as error:
+            self._log(source, error)
+            raise RefusedError("refused", HTTPStatus.FORBIDDEN, "the signature was used before") from error
+        if found == "busy":
+            raise _later("the same webhook is being kept")
+        if found == "again":
+            return False
+        try:
+            await self._deliver(source, body)
+            kept = True
+        finally:
+            source.used.settle(token, kept=kept)
+        return True
 
     async def _deliver(self, source: PreparedSource, body: bytes) -> None:
         limit = self._settings.max_bytes

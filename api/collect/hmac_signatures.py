@@ -75,12 +75,25 @@ def verify_mailgun(body: bytes, key: str, now_s: float, tolerance_s: float) -> N
     Raises:
         SignatureError: it does not match, is missing, or the time is too far from `now_s` (epoch seconds).
     """
-    signed = _mailgun_form(body) if is_form(body) else _decoded(body, _Mailgun).signature
+    signed = _mailgun(body)
     time = str(signed.timestamp)
     wanted = _hmac(key.encode(), f"{time}{signed.token}".encode("utf-8", "surrogatepass"), "sha256").hex()
     if not any(same(each, wanted) for each in (signed.signature, signed.parent_signature)):
         raise SignatureError("the signature does not match time and token")
     check_age(time, now_s, tolerance_s)
+
+
+def mailgun_token(body: bytes) -> str:
+    """The token of a request, which comes once.
+
+    Raises:
+        SignatureError: there is none.
+    """
+    return _mailgun(body).token
+
+
+def _mailgun(body: bytes) -> _MailgunSignature:
+    return _mailgun_form(body) if is_form(body) else _decoded(body, _Mailgun).signature
 
 
 def _mailgun_form(body: bytes) -> _MailgunSignature:

@@ -34,6 +34,8 @@ class Scheme:
     make: Make
     oldest_s: float | None = None
     slow: bool = False
+    #: Gives the token of a body, where the signature covers that and not the event.
+    token: Callable[[bytes], str] | None = None
 
 
 def keep(verify: Callable[[Headers, bytes, float], None]) -> Check:
@@ -109,7 +111,7 @@ def _unisender(source: Source, _oldest_s: float, _certificates: Certificates) ->
 
 SCHEMES: Mapping[str, Scheme] = {
     "mailersend": Scheme("secret", _mailersend),
-    "mailgun": Scheme("secret", _mailgun, DAY_S),
+    "mailgun": Scheme("secret", _mailgun, DAY_S, token=hmac_signatures.mailgun_token),
     "mailtrap": Scheme("secret", _mailtrap),
     "mandrill": Scheme("secret", _mandrill),
     "postal": Scheme("public_key", _postal),

@@ -1,13 +1,14 @@
 """The configured sources, and what each asks of a request before it is taken."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from api.collect import credentials
 from api.collect.certificates import Certificates
 from api.collect.schemes import SCHEMES, Check, Proof, RequestVerdict, Scheme, keep
 from api.collect.signature import Headers, KeyFormatError
+from api.collect.used_tokens import UsedTokens
 from schemas.collect import Source
 from schemas.settings import SettingsError
 from streams.adapt import EVERY_FORMAT
@@ -17,7 +18,8 @@ from streams.adapt import EVERY_FORMAT
 class PreparedSource:
     """A source that is ready: its name, its format, where its webhooks go, and what is checked.
 
-    `slow` is a check that may wait for the network. `answer` is the text a taken request is answered with.
+    `slow` is a check that may wait for the network. `answer` is the text a taken request is answered with. `token`
+    gives what is to be `used` once, where a request has such a thing.
     """
 
     name: str
@@ -26,6 +28,8 @@ class PreparedSource:
     checks: tuple[Check, ...]
     slow: bool = False
     answer: str = ""
+    token: Callable[[bytes], str] | None = None
+    used: UsedTokens = field(default_factory=lambda: UsedTokens(0.0))
 
     def check(self, headers: Headers, body: bytes, now_s: float) -> RequestVerdict:
         """What the request is: its signature says so, which is checked last.
@@ -47,7 +51,20 @@ def prepare(sources: Mapping[str, Source], certificates: Certificates) -> dict[s
         SettingsError: a format that is not known, a proof that is missing, that the format has no use for, or that
             cannot be one.
     """
-    return {name: _prepare(name, source, certificates) for name, source in sources.items()}
+    prepared = {name: _prepare(name, source, certificates) for name, source in sources.items()}
+    # A request to one source is as good to another with the same key.
+    used: dict[str, UsedTokens] = {}
+    for name, each in prepared.items():
+        if each.token is not None:
+            lifetime_s = max(_oldest_s(source) for source in sources.values() if source.secret == sources[name].secret)
+            prepared[name] = replace(each, used=used.setdefault(sources[name].secret, UsedTokens(lifetime_s)))
+    return prepared
+
+
+def _oldest_s(source: Source) -> float:
+    """How old the source's signatures may be, in s."""
+    scheme = SCHEMES.get(source.format)
+    return source.tolerance_s or (scheme and scheme.oldest_s) or 0.0
 
 
 def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedSource:
@@ -71,6 +88,7 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedS
         tuple(checks),
         slow=scheme is not None and scheme.slow and not source.unsigned,
         # Endpoints of SocketLabs may have to show that they know the key that the request brought.
+        token=scheme.token if scheme is not None and not source.unsigned else None,
         answer=source.secret if format_name == "socketlabs" and not source.unsigned else "",
     )
 
@@ -110,6 +128,6 @@ def _signature(where: str, source: Source, scheme: Scheme, certificates: Certifi
     if format_name == "mandrill" and not source.url:
         raise SettingsError(f"{where}: url is missing: mandrill signs the webhook's address, as it was entered there")
     try:
-        return scheme.make(source, source.tolerance_s or scheme.oldest_s or 0.0, certificates)
+        return scheme.make(source, _oldest_s(source), certificates)
     except KeyFormatError as error:
         raise SettingsError(f"{where}: {scheme.needs}: {error}") from error

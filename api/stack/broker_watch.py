@@ -17,7 +17,8 @@ from streams.io.broker import BrokerError
 log = logging.getLogger("repmon.stack")
 
 WATCH_S = 0.1
-#: How long everything may take to be counted before the topics are remade, in s.
+#: How long it is waited for a next message to be counted before the topics are remade, in s. What cannot be read, and
+#: was not read on for that, is set aside then: that takes longer.
 ROLL_S = 60.0
 #: Acknowledged messages not yet taken: producers wait above the first, until the second is reached. This bounds, with
 #: the two flushes of `up.MOST_EVENTS` that are taken and not stored, what a power cut can cost the embedded default and
@@ -130,8 +131,10 @@ class BrokerWatch:
                 remade.set()
 
             self._ingest.worker.when_drained(remake)
-            if not await asyncio.to_thread(remade.wait, ROLL_S):
-                raise BrokerError(f"the embedded broker could not be drained within {ROLL_S:g} s")
+            came = -1
+            while not await asyncio.to_thread(remade.wait, ROLL_S):
+                if came == (came := self._ingest.worker.metrics.messages):
+                    raise BrokerError(f"the embedded broker could not be drained: nothing came for {ROLL_S:g} s")
             if errors:
                 raise errors[0]
             gate.forget()

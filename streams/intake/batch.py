@@ -2,7 +2,8 @@
 
 A message is taken whole or not at all: if one of its events is bad, none of them counts and the message becomes
 a dead letter with its bytes, so that a mended message can be sent again. A batch holds whatever came; which of it was
-seen before is found out when it is stored. Where too much of a partition is dead letters, the worker must stop.
+seen before is found out when it is stored. Where too much of a partition is dead letters, its topic
+must not be read on.
 """
 
 from collections import deque
@@ -280,8 +281,8 @@ class DeadShareError(ExternalError):
 
 
 class DeadShare:
-    """How much of one source partition became dead letters: a worker whose topic suddenly cannot be read must stop,
-    not set the topic aside.
+    """How much of one source partition became dead letters: a worker whose topic suddenly cannot be read must stop
+    reading it, not set the topic aside.
 
     A few bad messages are their senders' fault, and the stream continues without them. When a large share is bad, the
     fault is more likely here: the wrong format for the topic, or a release that reads it wrongly.
@@ -331,7 +332,7 @@ class DeadShare:
         return self._messages >= self.window and self._bad > self.share * self._messages
 
     def check(self) -> None:
-        """End the worker if it must not continue.
+        """Say so if the topic must not be read on.
 
         Raises:
             DeadShareError: the share is exceeded.
@@ -345,6 +346,6 @@ class DeadShare:
         return (
             f"{self.topic}, partition {self.partition}: {self._bad:,} of the last {self._messages:,} messages "
             f"({found:.1f} %) could not be read, and ingest.dead_letter_share allows {allowed:g} %{reason}. "
-            "Is ingest.formats right for this topic? `repmon dead-letters list --summary` shows what was set aside; "
-            "with ingest.dead_letter_share = 1 all of it is"
+            "The topic is read no more until the next start. Is ingest.formats right for it? `repmon dead-letters list "
+            "--summary` shows what was set aside; with ingest.dead_letter_share = 1 all of it is"
         )

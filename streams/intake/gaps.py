@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.times import utc_time
 from streams.io.broker import BrokerError
-from streams.io.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +35,3 @@ def gap(source: str, wanted: int, low: int, high: int) -> Gap:
             "after an unclean leader election. Recreate the topic (it then is a new source) to continue"
         )
     return Gap(source, wanted, low - 1)
-
-
-def record(store: Store, found: Gap, now_ms: int) -> None:
-    """Keep it for operators, at `now_ms` (epoch ms).
-
-    Raises:
-        StoreError: the store failed.
-    """
-    row = {
-        "time": utc_time(now_ms),
-        "kind": "gap",
-        "source": found.source,
-        "lost": found.lost,
-        "detail": str(found),
-    }
-    store.insert("incidents", {name: [value] for name, value in row.items()})

@@ -18,7 +18,7 @@ from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.times import utc_now_ms
 from schemas.topics import MAIL_BLOCKLISTINGS
-from streams.intake.batch import BatchReader, time_bounds
+from streams.intake.batch import BatchReader, DeadShareError, time_bounds
 from streams.intake.flusher import Flusher
 from streams.intake.listing_readers import ListingReader
 from streams.intake.metrics import IngestMetrics
@@ -78,7 +78,6 @@ class IngestWorker:
         Raises:
             BrokerError: the topics are missing, the broker refuses, or its log ends before what was counted.
             StoreError: the store failed at the start or at the end. In between it is tried again.
-            DeadShareError: too large a share of a partition cannot be read. Its last batch is not stored.
         """
         self._flusher.stopped = stop.is_set
         try:
@@ -120,7 +119,8 @@ class IngestWorker:
 
     def when_drained(self, action: Callable[[], None]) -> None:
         """Once nothing more comes and all is stored, run `action` on the worker's thread, then open the
-        topics again. For the embedded broker, whose topics are remade to give memory back."""
+        topics again. For the embedded broker, whose topics are remade to give memory back: topics that were read no
+        more are read to their end before, and what cannot be read is set aside."""
         self._drained = action
 
     def ask(self, question: Callable[[Store], T]) -> T:
@@ -178,7 +178,9 @@ class IngestWorker:
                 lag_read, self.metrics.lag = now, self._lag(source)
             if self._drained is not None and now - quiet_since >= QUIET_S:
                 quiet_since = now
-                if partitions.all_taken():
+                if self.metrics.stopped:
+                    partitions.read_stopped()
+                elif partitions.all_taken():
                     self._reopen_topics(stop)
             elif partitions.stale or now - ids_read >= IDS_S:
                 ids_read = now
@@ -199,8 +201,8 @@ class IngestWorker:
         partitions are paused, so that the group still hears from us. Returns since when it is behind."""
         if not self._flusher.busy or not self._full():
             if self.metrics.waiting:
-                source.resume(source.assignment())
                 self.metrics.waiting = False
+                self._partitions.resume()
             return None
         now = time.monotonic()
         if since is None:
@@ -243,7 +245,7 @@ class IngestWorker:
 
     def _take_run(self, key: PartitionKey, messages: Sequence[Message], now_ms: int) -> None:
         batch = self._partitions.batches.get(key)
-        if batch is None:
+        if batch is None or self._partitions.is_stopped(key[0]):
             return
         offsets = [offset or 0 for offset in map(Message.offset, messages)]
         payloads = [value or b"" for value in map(Message.value, messages)]
@@ -257,7 +259,10 @@ class IngestWorker:
         bad = len(batch.dead) - dead
         share = self._partitions.shares[key]
         share.note(len(offsets) - bad, bad, batch.dead[-1].reason if bad else "")
-        share.check()
+        try:
+            share.check()
+        except DeadShareError as error:
+            self._partitions.stop_topic(key[0], str(error))
 
     def _begin_flush(self) -> None:
         batches = self._partitions.batches

@@ -1,6 +1,6 @@
 """What one ingest worker says of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streams.io.instrument import counter, gauge
 
@@ -30,8 +30,16 @@ class IngestMetrics:
     lag: int = gauge("Messages in the broker not yet taken, as far as known.")
     last_stored_ms: int = gauge("When the last flush began (epoch ms, UTC).")
     waiting: bool = gauge("Whether reading is paused now.")
+    stopped_topics: int = gauge("Topics that are read no more, since too large a share of them cannot be read.")
+    #: Why each of those is read no more, by topic.
+    stopped: dict[str, str] = field(default_factory=dict)
     #: What keeps the worker from storing now; empty when nothing does.
     trouble: str = ""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the worker now; empty when nothing is."""
+        return "; ".join(filter(None, (self.trouble, *self.stopped.values())))
 
     @property
     def paused(self) -> bool:

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.kafka_options import is_incremental
 from schemas.settings import Ingest, Kafka
-from streams.intake import gaps
+from streams.intake import gaps, incidents
 from streams.intake.batch import Batch, DeadShare, SourcePartition
 from streams.intake.flush import stored_offsets
 from streams.intake.metrics import IngestMetrics
@@ -88,6 +88,7 @@ class Partitions:
         """
         self.topics.read(self._worker.stopped)
         self.stale = False
+        self._note_stopped({})
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
         options = {"auto.offset.reset": "error", **METADATA, **PREFETCH, **self._kafka.options}
         source = self.consumer = consumer(self._kafka, "ingest", **options)
@@ -125,6 +126,45 @@ class Partitions:
         self._start_partitions([key])
         self._move(key)
 
+    def stop_topic(self, topic: str, why: str) -> None:
+        """Read a topic no more, and tell operators: nobody shall set all of it aside. What was taken of it is stored,
+        the rest stays with the broker, and other topics are read on."""
+        log.error("%s", why)
+        self._note_stopped({**self._metrics.stopped, topic: why})
+        self._hold_still()
+        self._worker.ask(lambda store: incidents.record(store, "unreadable", topic, 0, why, self._clock()))
+
+    def read_stopped(self) -> None:
+        """Read on of the topics that were stopped, and set aside whatever of them cannot be read: the broker is about
+        to lose them."""
+        keys = [key for key in self.batches if key[0] in self._metrics.stopped]
+        self._note_stopped({})
+        for key in keys:
+            self.shares[key] = DeadShare(*key, 1.0)
+        self.resume()
+        for key in keys:
+            self._move(key)
+
+    def is_stopped(self, topic: str) -> bool:
+        """Whether a topic is read no more."""
+        return topic in self._metrics.stopped
+
+    def resume(self) -> None:
+        """Read on where all was paused."""
+        if self.consumer is not None:
+            self.consumer.resume([each for each in self.consumer.assignment() if not self.is_stopped(each.topic)])
+
+    def _note_stopped(self, stopped: dict[str, str]) -> None:
+        self._metrics.stopped = stopped
+        self._metrics.stopped_topics = len(stopped)
+
+    def _hold_still(self) -> None:
+        """Pause what is not to be read now: after an assignment everything is."""
+        if self.consumer is not None:
+            ours = self.consumer.assignment()
+            if paused := [each for each in ours if self._metrics.waiting or self.is_stopped(each.topic)]:
+                self.consumer.pause(paused)
+
     def all_taken(self) -> bool:
         """Whether the broker has nothing that is not taken. What the last fetches said is not enough to know: on a
         busy machine they may be older than the last acknowledged message."""
@@ -136,12 +176,14 @@ class Partitions:
         return all(batch.next_offset >= found[key] for key, batch in self.batches.items())
 
     def behind(self) -> int:
-        """How many messages the broker has that are not taken, as it says now. Any thread may ask.
+        """How many messages the broker has that are not taken, as it says now, but for topics that are read no more.
+        Any thread may ask.
 
         Raises:
             BrokerError: it does not answer.
         """
-        taken = {key: batch.next_offset for key, batch in self.batches.copy().items()}
+        batches = self.batches.copy()
+        taken = {key: batch.next_offset for key, batch in batches.items() if not self.is_stopped(key[0])}
         found = ends(self._admin, list(taken))
         return sum(max(0, end - taken[key]) for key, end in found.items())
 
@@ -183,8 +225,7 @@ class Partitions:
             source.incremental_assign(partitions)
         else:
             source.assign(partitions)
-        if self._metrics.waiting:
-            source.pause(partitions)
+        self._hold_still()
 
     def _start_partitions(self, keys: Sequence[PartitionKey]) -> None:
         """Begin an empty batch behind what is stored of each partition, with what it brought lately in memory."""
@@ -260,8 +301,7 @@ class Partitions:
             else:
                 again = [TopicPartition(*each, batch.next_offset) for each, batch in self.batches.items()]
                 source.assign(again)
-            if self._metrics.waiting:
-                source.pause(again)
+            self._hold_still()
 
     def _out_of_range(self, message: Message) -> None:
         """The broker does not have the position we want to read from: messages were deleted, the log was cut off, or
@@ -283,7 +323,9 @@ class Partitions:
         log.error("%s: %s", found.source, found)
         self._metrics.gaps += 1
         self._metrics.lost_messages += found.lost
-        self._worker.ask(lambda store: gaps.record(store, found, self._clock()))
+        self._worker.ask(
+            lambda store: incidents.record(store, "gap", found.source, found.lost, str(found), self._clock())
+        )
         batch.next_offset = low
         self._move(key)
 

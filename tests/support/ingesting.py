@@ -1,7 +1,7 @@
 """An ingest worker on a thread of its own, events for it, and what became of them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -30,10 +30,12 @@ def event(number: int, **changes: object) -> bytes:
 
 
 @contextmanager
-def running(kafka: Kafka, store: Store, settings: Ingest = SETTINGS) -> Iterator[IngestWorker]:
+def running(
+    kafka: Kafka, store: Store, settings: Ingest = SETTINGS, sources: Sequence[str] = (topics.MAIL_EVENTS,)
+) -> Iterator[IngestWorker]:
     context = Context(b"key", providers.load_providers())
     reader = MailReader(adapter("canonical"), context, load_bounce_classifier(), time_bounds(settings))
-    worker = IngestWorker(kafka, settings, store, {topics.MAIL_EVENTS: reader}, clock=lambda: NOW)
+    worker = IngestWorker(kafka, settings, store, dict.fromkeys(sources, reader), clock=lambda: NOW)
     stop, errors = threading.Event(), []
 
     def run() -> None:

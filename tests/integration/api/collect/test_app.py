@@ -44,6 +44,8 @@ SOURCES = {
     "amazon": Source(format="ses", topic_arn=ARN),
     "labs": Source(format="socketlabs", secret=SECRET),
     "batches": Source(format="mailjet", token="t0ken"),
+    "gun": Source(format="mailgun", secret=SECRET),
+    "gun2": Source(format="mailgun", secret=SECRET),
 }
 COLLECT = Collect(sources=SOURCES, port=0, acknowledge_s=3.0, body_s=1.0)
 #: Bytes that no reader of JSON or text would leave as they are.
@@ -106,7 +108,7 @@ def serving(kafka: Kafka, settings: Collect = COLLECT) -> Iterator[Running]:
 
 
 def with_topics(kafka: Kafka) -> Kafka:
-    names = [source.into for source in SOURCES.values()]
+    names = sorted({source.into for source in SOURCES.values()})
     made = topics.with_sources(names)
     remake_topics(kafka, [made[name] for name in names])
     return kafka
@@ -164,6 +166,20 @@ def test_what_is_answered_with_200_is_in_the_topic_byte_by_byte(collecting: Kafk
     found = messages(collecting, TOPIC, len(bodies))
     assert sorted(value for _, value in found) == sorted(bodies)
     assert {key for key, _ in found} == {b"shop"}
+
+
+def test_signature_that_was_used_is_refused_with_another_body(running: Running, embedded_kafka: Kafka) -> None:
+    """It does not cover the event: one replayed token brought a thousand posts that nobody could read. The very same
+    request is a provider that did not hear our answer."""
+    first, other = (json.dumps({"signature": signing.mailgun(), "event-data": each}).encode() for each in ("a", "b"))
+    assert running.post("mailgun/gun", first).status_code == 200
+    for source in ("gun", "gun2"):
+        answer = running.post(f"mailgun/{source}", other)
+        assert (answer.status_code, problem(answer)) == (403, "the signature was used before")
+    assert running.post("mailgun/gun", first).status_code == 200
+    fresh = json.dumps({"signature": signing.mailgun(token="ab" * 25), "event-data": "b"}).encode()
+    assert running.post("mailgun/gun", fresh).status_code == 200
+    assert [value for _, value in messages(embedded_kafka, "mail.webhooks.mailgun", 2)] == [first, fresh]
 
 
 def test_webhooks_of_one_source_share_a_partition(running: Running, embedded_kafka: Kafka) -> None:

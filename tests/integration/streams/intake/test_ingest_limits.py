@@ -14,7 +14,7 @@ from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake import ingest
-from streams.intake.batch import DeadShareError, MailReader, time_bounds
+from streams.intake.batch import MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher, admin
 from streams.io.store import Store, StoreError, open_store
@@ -129,21 +129,68 @@ def test_messages_deleted_before_they_were_read_are_reported_and_the_rest_is_cou
     assert "offsets 100 to 149" in detail
 
 
-def test_worker_stops_rather_than_setting_a_whole_topic_aside(
-    kafka: Kafka, store: Store, store_settings: ClickHouse
-) -> None:
-    window = 200
-    settings = Ingest(flush_seconds=0.2, dead_letter_window=window)
+@pytest.fixture
+def other_topic(kafka: Kafka) -> str:
+    """A second source of events, new and empty."""
+    name = "mail.other"
+    remake_topics(kafka, [topics.with_sources([name])[name]])
+    return name
+
+
+WINDOW = 200
+NARROW = Ingest(flush_seconds=0.2, dead_letter_window=WINDOW)
+SET_ASIDE = "SELECT count(), max(position) FROM dead_letters FINAL WHERE topic = 'mail.events'"
+UNREADABLE = "SELECT kind, source, detail FROM incidents FINAL WHERE kind = 'unreadable'"
+
+
+def send_unreadable(kafka: Kafka, messages: int) -> None:
     publisher = Publisher(kafka)
-    for number in range(2_000):
+    for number in range(messages):
         publisher.publish(topics.MAIL_EVENTS, b"k", b"no event at all %d" % number, partition=0)
     publisher.flush()
-    reader = MailReader(adapter("canonical"), CONTEXT, load_bounce_classifier(), time_bounds(settings))
-    with opened(store_settings) as mine, pytest.raises(DeadShareError, match=r"mail\.events, partition 0"):
-        IngestWorker(kafka, settings, mine, {topics.MAIL_EVENTS: reader}, clock=lambda: NOW).run(threading.Event())
-    assert store.rows("SELECT count() FROM dead_letters FINAL")[0][0] < 2 * window
+
+
+def send_readable(kafka: Kafka, topic: str, numbers: range) -> None:
+    publisher = Publisher(kafka)
+    for number in numbers:
+        publisher.publish(topic, b"k", event(number))
+    publisher.flush()
+
+
+def test_topic_that_cannot_be_read_is_read_no_more_and_others_are(
+    kafka: Kafka, store: Store, store_settings: ClickHouse, other_topic: str
+) -> None:
+    """It is not set aside as a whole. What was taken of it is stored, and operators are told."""
+    send_unreadable(kafka, 2_000)
+    sources = [topics.MAIL_EVENTS, other_topic]
+    with opened(store_settings) as mine, running(kafka, mine, NARROW, sources) as worker:
+        wait_for(lambda: list(worker.metrics.stopped) == [topics.MAIL_EVENTS], "the topic to be stopped")
+        assert worker.metrics.stopped_topics == 1
+        assert "mail.events, partition 0: " in worker.metrics.fault
+        send_readable(kafka, other_topic, range(100))
+        wait_for(lambda: delivered(store) == 100, "the other topic to be read")
+        taken = worker.metrics.messages - 100
+        assert worker.behind() == 0, "nobody waits for what is not going to be read"
+    assert store.rows(SET_ASIDE) == [(taken, taken - 1)]
+    assert WINDOW <= taken < 2_000
+    ((kind, source, detail),) = store.rows(UNREADABLE)
+    assert (kind, source) == ("unreadable", topics.MAIL_EVENTS)
+    assert "is read no more until the next start" in detail
     # Once the format is right, what was not set aside is read.
-    assert store.rows("SELECT max(last_offset) FROM counts")[0][0] < 2 * window
+    assert store.rows("SELECT max(last_offset) FROM counts WHERE source LIKE 'mail.events:%'") == [(taken - 1,)]
+
+
+def test_what_is_about_to_be_lost_is_set_aside_though_it_cannot_be_read(
+    embedded_kafka: Kafka, store: Store, store_settings: ClickHouse
+) -> None:
+    """The embedded broker forgets its messages when memory is given back, and when it ends."""
+    send_unreadable(embedded_kafka, 2_000)
+    drained = threading.Event()
+    with opened(store_settings) as mine, running(embedded_kafka, mine, NARROW) as worker:
+        wait_for(lambda: bool(worker.metrics.stopped), "the topic to be stopped")
+        worker.when_drained(drained.set)
+        assert drained.wait(30)
+        assert store.rows(SET_ASIDE) == [(2_000, 1_999)]
 
 
 def test_few_bad_messages_stop_nobody(kafka: Kafka, store: Store, store_settings: ClickHouse) -> None:
