@@ -245,7 +245,7 @@ class IngestWorker:
 
     def _take_run(self, key: PartitionKey, messages: Sequence[Message], now_ms: int) -> None:
         batch = self._partitions.batches.get(key)
-        if batch is None or self._partitions.is_stopped(key[0]):
+        if batch is None or key[0] in self.metrics.stopped:
             return
         offsets = [offset or 0 for offset in map(Message.offset, messages)]
         payloads = [value or b"" for value in map(Message.value, messages)]
