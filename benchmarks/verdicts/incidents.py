@@ -301,6 +301,34 @@ def _complaints(rng: np.random.Generator) -> Scenario:
     return Scenario(fleet, who, _bought(fleet, 20))
 
 
+def _reported(
+    rng: np.random.Generator, *, days: int, good: int = 60, share: float | None = None, steadily: bool = False
+) -> Scenario:
+    """One provider (of `share` of the mail) reports the complaints about some days within a moment, 1 % of the mail in
+    all of its hours. Two customers are complained of everywhere since three days, and a bought list begins. `steadily`
+    it reports those of the day before at usual rates, every day."""
+    fleet, who, a_day = _good(rng, good)
+    place = PROVIDERS.index("yahoo")
+    for each in who.tolist() if share is not None else ():
+        mix = fleet.mixes[each]
+        mix[0] += mix[place] - share
+        mix[place] = share
+    _day(fleet, who, a_day, 1, Rates())
+    hours = np.arange(8, 20)
+    shares = np.array([fleet.mixes[each][place] for each in who.tolist()])
+    mail = a_day * shares / len(hours)
+    for day in range(-7, HISTORY_DAYS) if steadily else range(1, days + 1):
+        at = np.tile(-day * DAY + hours * HOUR + 600, len(who))
+        complaints = rng.poisson(np.repeat(mail * (0.0004 if steadily else 0.01), len(hours)))
+        known = (1 - day) * DAY + BEGIN if steadily else BEGIN
+        fleet.complain(np.repeat(who, len(hours)), at, "yahoo", complaints, known + 30 * 60)
+    bad = fleet.add("complained", 2)
+    history(fleet, bad, np.full(2, 15_000.0), HISTORY_DAYS - 3, until=-3 * DAY)
+    for day in (1, 2, 3):
+        evenly(fleet, bad, np.full(2, 1_250.0), -day * DAY + 8 * HOUR, -day * DAY + 20 * HOUR, Rates(complained=0.012))
+    return Scenario(fleet, who, np.append(bad, _bought(fleet, 1)))
+
+
 def _abuser(provider: str, rng: np.random.Generator, *, aged: bool = False, domain: str = "") -> Scenario:
     """60 accounts of one abuser in a fleet of 20, to all providers or to one; with a history or without; on a pool of
     their own, or on everybody's under one From domain."""
@@ -333,6 +361,11 @@ SCENARIOS: dict[str, Make] = {
     "a slow one of six hours, given up after three days": _slow,
     "a provider blocks everybody for two hours": _blocks,
     "complaints of three days at once": _complaints,
+    "complaints of one day at once": lambda rng: _reported(rng, days=1),
+    "complaints of seven days at once": lambda rng: _reported(rng, days=7),
+    "complaints of seven days at once, of a provider of 3 %": lambda rng: _reported(rng, days=7, share=0.03),
+    "complaints of three days at once, in a fleet of six": lambda rng: _reported(rng, days=3, good=6),
+    "complaints of the day before, every day": lambda rng: _reported(rng, days=0, steadily=True),
     "a fleet of six, one hour refused": lambda rng: _refused(1.0, 6, 2, rng),
     "an abuser of 60 new accounts in a fleet of 20": lambda rng: _abuser("", rng),
     "the same, to one provider alone": lambda rng: _abuser("gmail", rng),

@@ -196,8 +196,16 @@ def read_usual(store: Store, until_s: int) -> dict[str, CellCounts]:
     return found | {EVERYWHERE: everywhere}
 
 
-def failing_hours(store: Store, customers: Collection[str], since_s: int) -> set[int]:
-    """The hours since `since_s` (epoch s) that have most of each outcome of some customers, latest among equals.
+class Failing(NamedTuple):
+    """The hours (epoch s) that have most of each outcome of some customers, latest among equals; and how many
+    recipients complained in all."""
+
+    hours: set[int]
+    complained: int
+
+
+def failing_hours(store: Store, customers: Collection[str], since_s: int) -> Failing:
+    """Of some customers, since `since_s` (epoch s).
 
     Raises:
         StoreError: the store failed.
@@ -208,7 +216,7 @@ def failing_hours(store: Store, customers: Collection[str], since_s: int) -> set
     for outcome in range(1, 1 + len(OUTCOMES)):
         most = sorted((row for row in rows if row[outcome]), key=lambda row: -row[outcome])
         found |= {int(row[0]) for row in most[:MOST_HOURS]}
-    return found
+    return Failing(found, sum(int(row[1 + OUTCOMES.index("complained")]) for row in rows))
 
 
 def candidates(store: Store, hours: Collection[int], usual: Mapping[str, CellCounts]) -> set[ProviderHour]:
@@ -219,26 +227,30 @@ def candidates(store: Store, hours: Collection[int], usual: Mapping[str, CellCou
         StoreError: the store failed.
     """
     cells = _CELLS.format(where=OF_HOURS)
-    names = sorted(usual)
-    asked = {
-        **{"hours": sorted(hours), "other": OTHER, "raised": list(TRIED)},
-        **{"failing": LEAST_FAILING, "least": LEAST_WEIGHT, "share": LEAST_SHARE, "names": names},
-    }
-    for each in OUTCOMES:
-        rates = (usual[name].seen(each).rate for name in names)
-        asked[f"usual_{each}"] = [min(0.5, max(rate, LEAST_USUAL[each])) for rate in rates]
+    asked = {"hours": sorted(hours), "raised": list(TRIED), **suspecting(usual)}
     suspects = store.rows(
-        _bound(SUSPECTS.format(cells=cells, all_mail=_ALL_MAIL, suspected=" OR ".join(map(_suspected, OUTCOMES)))),
+        bound(SUSPECTS.format(cells=cells, all_mail=_ALL_MAIL, suspected=" OR ".join(map(suspected, OUTCOMES)))),
         asked,
     )
     asked["hours"] = sorted({int(hour) for _, hour in suspects})
     if not suspects:
         return set()
-    sql = _bound(CANDIDATES.format(cells=cells, tried=_TRIED))
+    sql = bound(CANDIDATES.format(cells=cells, tried=_TRIED))
     return {(str(place), int(hour)) for place, hour in store.rows(sql, asked)}
 
 
-def _suspected(outcome: Outcome) -> str:
+def suspecting(usual: Mapping[str, CellCounts]) -> dict[str, object]:
+    """What `suspected` asks for."""
+    names = sorted(usual)
+    asked: dict[str, object] = {"failing": LEAST_FAILING, "least": LEAST_WEIGHT, "share": LEAST_SHARE}
+    asked |= {"names": names, "other": OTHER}
+    for each in OUTCOMES:
+        rates = (usual[name].seen(each).rate for name in names)
+        asked[f"usual_{each}"] = [min(0.5, max(rate, LEAST_USUAL[each])) for rate in rates]
+    return asked
+
+
+def suspected(outcome: Outcome) -> str:
     """The condition that some may have been struck by one outcome."""
     usual = (
         f"transform(value, {{{{names:Array(String)}}}}, {{{{usual_{outcome}:Array(Float64)}}}}, {LEAST_USUAL[outcome]})"
@@ -253,7 +265,8 @@ def _suspected(outcome: Outcome) -> str:
     return _SUSPECTED.format(pro=pro, contra=contra)
 
 
-def _bound(sql: str) -> str:
+def bound(sql: str) -> str:
+    """With single braces around parameters, where `suspected` was put into a text."""
     return sql.replace("{{", "{").replace("}}", "}")
 
 
@@ -309,13 +322,18 @@ class Cells:
             who = [each for each, cells in there.items() if place == EVERYWHERE or place in cells]
             asked[place, hour] = sorted(who, key=_shuffled)[:MOST_ASKED]
         everybody = sorted({each for who in asked.values() for each in who})
-        company = self._company(everybody, hours)
+        company = self.company(everybody, hours)
         histories = {}
         for (_, hour), who in asked.items():
             histories[hour // DAY_S * DAY_S] = self._histories(hour // DAY_S * DAY_S, who)
         return Accounts(by_hour, asked, company, histories)
 
-    def _company(self, customers: Sequence[str], hours: Sequence[int]) -> dict[tuple[str, str], str]:
+    def company(self, customers: Sequence[str], hours: Sequence[int]) -> dict[tuple[str, str], str]:
+        """By customer and dimension (`pool`, `ip`, `from`) what most of its mail of some hours (epoch s) has.
+
+        Raises:
+            StoreError: the store failed.
+        """
         found = {}
         for part in portions(self._store, customers):
             for customer, dimension, value in self._store.rows(COMPANY, {"customers": part, "hours": list(hours)}):

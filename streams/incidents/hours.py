@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.incident import Dimension, Example, Incident, State, incident_id
-from schemas.times import HOUR_S
+from schemas.times import DAY_S, HOUR_S
 
 #: Dimension and value.
 Place = tuple[Dimension, str]
@@ -49,8 +49,8 @@ def updated(known: Mapping[str, Incident], looked: Looked, now_ms: int) -> list[
     for place, found in _by_place(looked.found).items():
         for group in _neighbours(found):
             hours = {each.hour for each in group}
-            near = [each for each in by_place.get(place, []) if _is_near(each, hours)]
             worst = max(group, key=lambda each: each.weight)
+            near = [each for each in by_place.get(place, []) if _is_near(each, worst.outcome, hours)]
             if near:
                 earlier = touched[min(near, key=lambda each: each.hours).id]
                 touched[earlier.id] = _with(earlier, worst, hours)
@@ -74,10 +74,11 @@ def _by_place(found: Iterable[FoundHour]) -> dict[Place, list[FoundHour]]:
 
 
 def _neighbours(found: Sequence[FoundHour]) -> Iterable[list[FoundHour]]:
-    """Hours (sorted) between which there is no other."""
+    """Hours (sorted) between which there is no other; of complaints, hours of which none is more than a day from the
+    next: a batch of them is about the mail of whole days, and there are nights between."""
     group: list[FoundHour] = []
     for each in found:
-        if group and each.hour > group[-1].hour + HOUR_S:
+        if group and each.hour > group[-1].hour + _apart(each.outcome, group[-1].outcome):
             yield group
             group = []
         group.append(each)
@@ -85,8 +86,13 @@ def _neighbours(found: Sequence[FoundHour]) -> Iterable[list[FoundHour]]:
         yield group
 
 
-def _is_near(incident: Incident, hours: Collection[int]) -> bool:
-    return any(incident.from_s - HOUR_S <= hour <= incident.until_s for hour in hours)
+def _is_near(incident: Incident, outcome: str, hours: Collection[int]) -> bool:
+    apart = _apart(incident.outcome, outcome)
+    return any(incident.from_s - apart <= hour <= incident.hours[-1] + apart for hour in hours)
+
+
+def _apart(*outcomes: str) -> int:
+    return DAY_S if all(each == "complained" for each in outcomes) else HOUR_S
 
 
 def _begun(place: Place, worst: FoundHour, hours: Collection[int], now_ms: int) -> Incident:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from schemas.incident import EVERYWHERE, Example, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.cells import OUTCOMES, Accounts, Cells, candidates, failing_hours, hours_before
-from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Outcome, find, is_over
+from streams.incidents.cells import OUTCOMES, Accounts, CellCounts, Cells, candidates, failing_hours, hours_before
+from streams.incidents.days import DAYS, ComplaintDays
+from streams.incidents.detect import ENOUGH, LEAST_STRUCK, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hours import FoundHour, Looked, Place, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
@@ -36,6 +37,9 @@ ENOUGH_BESIDE = ENOUGH / 2
 #: The share of the witnesses who must have been struck for it to be everybody's mail.
 SHARE_OF_ALL = 2 / 3
 EXAMPLES = 5
+#: What is found is no part of what is usual: later days among those of an alarm are looked at again then, up to so
+#: many times.
+MOST_AGAIN = 8
 #: What was left out longer ago is in no window.
 FORGOTTEN_S = 60 * DAY_S
 
@@ -69,8 +73,11 @@ class IncidentWatch:
         self._store = store
         self._announce = announce
         self._cells = Cells(store)
+        self._days = ComplaintDays(store, self._cells)
         self._listings = ListingLook(store)
         self._looked_ms = 0
+        #: Of whom it was looked for what struck them, at that time.
+        self._alarmed: frozenset[str] = frozenset()
         self._older: list[int] = []
         self._round_ms = -ALL_EVERY_MS
         self._loaded = False
@@ -90,25 +97,40 @@ class IncidentWatch:
         Raises:
             StoreError: the store failed; look again later.
         """
-        apart_ms = 1 if alarmed else max(LEAST_APART_MS, PART * self._took_ms)
-        if self._loaded and 0 <= now_ms - self._looked_ms < apart_ms:
+        # The last look at this very time may have been at other hours.
+        asked = self._alarmed if now_ms == self._looked_ms else frozenset()
+        apart_ms = max(LEAST_APART_MS, PART * self._took_ms)
+        if self._loaded and (asked.issuperset(alarmed) if alarmed else 0 <= now_ms - self._looked_ms < apart_ms):
             return NOTHING_CHANGED
         began = time.monotonic()
         recent = {hours_before(now_ms // 1000, count) for count in range(1, RECENT_H + 1)}
         if alarmed:
-            since_s = hours_before(now_ms // 1000, ALL_H)
-            self._look(now_ms, recent | failing_hours(self._store, alarmed, since_s))
+            changed = self._look_for(now_ms, alarmed, recent)
         else:
             self._look(now_ms, recent)
             self._look_at_older(now_ms, (time.monotonic() - began) / RECENT_H)
-        self._looked_ms = now_ms
+            changed = self._read(now_ms)
+        self._looked_ms, self._alarmed = now_ms, asked.union(alarmed)
         self._took_ms = round((time.monotonic() - began) * 1000)
-        changed = self._read(now_ms)
         self._loaded = True
         self.name = _name(self.excluded, self.listings or ())
-        if changed.mail:
-            self._cells.forget()
         return changed
+
+    def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> Changed:
+        """Look at what may have struck some customers; returns what is left out since."""
+        mail, listings = self.excluded, frozenset(self.listings or ())
+        failing = failing_hours(self._store, alarmed, hours_before(now_ms // 1000, ALL_H))
+        hours = recent | failing.hours
+        if failing.complained >= LEAST_STRUCK:
+            self._look_at_days(now_ms)
+        for _ in range(MOST_AGAIN):
+            self._look(now_ms, hours)
+            new = [hour for _, hour in self._read(now_ms).mail]
+            # A batch of several days was part of what seemed usual on the later ones.
+            hours = {hour for hour in hours if new and hour // DAY_S > min(new) // DAY_S}
+            if not hours:
+                break
+        return Changed(mail ^ self.excluded, listings ^ frozenset(self.listings or ()))
 
     def _look_at_older(self, now_ms: int, an_hour_s: float) -> None:
         """Look at the next of the older hours, as many as there is time for. `an_hour_s` is how long one takes."""
@@ -117,6 +139,7 @@ class IncidentWatch:
             self._older = [hours_before(now_ms // 1000, count) for count in range(RECENT_H + 1, ALL_H + 1)]
             self._round_ms = now_ms
             self._listings.forget()
+            self._look_at_days(now_ms)
             self._keep(Looked(self._listings.found(self._older[-1], now_ms), (), at_current=False), now_ms)
         began = time.monotonic()
         while self._older and (left := OLDER_FOR_S - (time.monotonic() - began)) > 0:
@@ -127,9 +150,11 @@ class IncidentWatch:
             an_hour_s = (time.monotonic() - looked) / len(some)
 
     def _read(self, now_ms: int) -> Changed:
-        """What is left out now, by all monitors and people."""
+        """What is left out now, by all monitors and people, that was not when it was last read, and the reverse."""
         mail, listings = self.excluded, frozenset(self.listings or ())
         self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
+        if mail != self.excluded:
+            self._cells.forget()
         return Changed(mail ^ self.excluded, listings ^ self.listings.keys())
 
     @property
@@ -180,8 +205,33 @@ class IncidentWatch:
                 again = {*each.confirmed, current} if each.open else set(each.confirmed)
                 chosen |= {(each.value, hour) for hour in again if hour in hours}
         listed = self._listings.found(current - (RECENT_H - 1) * HOUR_S, now_ms) if current in hours else []
-        found, over = self._found(chosen, known.values()) if chosen else ([], set())
+        recent_s = current - (RECENT_H - 1) * HOUR_S
+        found, over = self._found(chosen, known.values(), recent_s) if chosen else ([], set())
         self._keep(Looked([*found, *listed], over, current in hours), now_ms, known)
+
+    def _look_at_days(self, now_ms: int) -> None:
+        """Look at the days of which complaints may have come at once."""
+        current = now_ms // 1000 // HOUR_S * HOUR_S
+        known = read_incidents(self._store, current - (DAYS + 2) * DAY_S).found
+        days = {
+            (each.value, hour // DAY_S * DAY_S)
+            for each in known.values()
+            if each.outcome == "complained" and each.leaves_out
+            for hour in each.confirmed
+        }
+        found = self._days.found(now_ms, days)
+        recent_s = current - (RECENT_H - 1) * HOUR_S
+        recent = {(each.place[1], each.hour): each for each in found if each.hour >= recent_s}
+        accounts = self._cells.read(recent.keys())
+        spared = {
+            at
+            for at, each in recent.items()
+            if is_over("complained", accounts.of(*at, "complained", ()), self._usual(*at).seen("complained"), each.rate)
+        }
+        found = [each for each in found if (each.place[1], each.hour) not in spared]
+        if found:
+            self._keep(Looked(found, (), at_current=False), now_ms, known)
+            self._read(now_ms)
 
     def _keep(self, looked: Looked, now_ms: int, known: Mapping[str, Incident] | None = None) -> None:
         """Store what came of a look, and announce it. `known` are the incidents of its hours, if they were read."""
@@ -197,7 +247,7 @@ class IncidentWatch:
         store_incidents(self._store, changed, now_ms)
 
     def _found(
-        self, chosen: Collection[ProviderHour], known: Collection[Incident]
+        self, chosen: Collection[ProviderHour], known: Collection[Incident], recent_s: int
     ) -> tuple[list[FoundHour], set[tuple[Place, int]]]:
         accounts = self._cells.read(chosen)
         hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
@@ -217,22 +267,21 @@ class IncidentWatch:
             if any(not finding.pool for _, _, finding in several):
                 hit.add((place, hour))
             else:
-                over |= self._over(accounts, place, hour, known, hit)
+                # Complaints come after their mail, and lie thinly over their hours: `days` decides of older ones.
+                some = [each for each in known if each.outcome != "complained" or hour >= recent_s]
+                over |= self._over(accounts, place, hour, some, hit)
         return found, over
 
     def _asked(
         self, outcome: Outcome, accounts: list[Account], place: str, hour: int, *, beside: bool
     ) -> Finding | None:
-        usual = self._cells.usual(hour)
-        if place not in usual:
-            usual = {place: usual[EVERYWHERE]}
         everywhere = place == EVERYWHERE
         if self._cells.is_first_day(hour):
-            return find_on_first_day(outcome, accounts, usual[place].seen(outcome))
+            return find_on_first_day(outcome, accounts, self._usual(place, hour).seen(outcome))
         return find(
             outcome,
             accounts,
-            usual[place].seen(outcome),
+            self._usual(place, hour).seen(outcome),
             enough=ENOUGH_BESIDE if beside and not everywhere else ENOUGH,
             share=SHARE_OF_ALL if everywhere else SHARE,
         )
@@ -249,7 +298,6 @@ class IncidentWatch:
     ) -> FoundHour:
         struck = {each.customer: each for each in accounts if each.customer in set(finding.struck)}
         most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
-        usual = self._cells.usual(hour)
         dimension: Place = ("provider", place)
         if finding.pool:
             dimension = ("pool", f"{finding.pool}@{place}")
@@ -260,12 +308,17 @@ class IncidentWatch:
             hour,
             outcome,
             finding.raised,
-            usual.get(place, usual[EVERYWHERE]).seen(outcome).rate,
+            self._usual(place, hour).seen(outcome).rate,
             len(finding.struck),
             len(finding.spared),
             finding.weight,
             tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most),
         )
+
+    def _usual(self, place: str, hour: int) -> CellCounts:
+        """What the fleet had at one place in the weeks before the day of an hour; of a new one, everywhere."""
+        usual = self._cells.usual(hour)
+        return usual.get(place, usual[EVERYWHERE])
 
     def _over(
         self,
@@ -276,7 +329,6 @@ class IncidentWatch:
         hit: Collection[ProviderHour],
     ) -> set[tuple[Place, int]]:
         """The place and hour, where it is clear that those who sent were spared of an incident that is known."""
-        usual = self._cells.usual(hour)
         return {
             ((each.dimension, each.value), hour)
             for each in known
@@ -286,7 +338,7 @@ class IncidentWatch:
             and is_over(
                 outcome,
                 self._witnesses(accounts, outcome, place, hour, hit),
-                usual.get(place, usual[EVERYWHERE]).seen(outcome),
+                self._usual(place, hour).seen(outcome),
                 each.rate,
             )
         }

@@ -94,3 +94,14 @@ def test_look_at_older_hours_alone_neither_ends_nor_resumes_what_goes_on() -> No
     assert updated({over.id: over}, Looked((), (), at_current=False), later_ms) == []
     (goes_on,) = updated({begun.id: begun}, Looked((), (), at_current=False), later_ms)
     assert goes_on.open
+
+
+def test_hours_of_complaints_within_a_day_of_each_other_are_one_incident() -> None:
+    """A batch of them is about the mail of several days, and nobody sends at night."""
+    some = [each._replace(outcome="complained") for each in found(0, 3, 24, 60)]
+    known = looked({}, some, 70)
+    assert {tuple(hours(each)) for each in known.values()} == {(0, 3, 24), (60,)}
+    (more,) = [
+        each for each in looked(known, [some[0]._replace(hour=NOON + 40 * H)], 71).values() if each.from_s == NOON
+    ]
+    assert hours(more) == [0, 3, 24, 40]
