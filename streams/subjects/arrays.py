@@ -35,7 +35,7 @@ SHORT_S = DAY_S
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What streams have over some windows: `counts` has the axes key, window, field."""
+    """What streams have over some windows: `counts` has the axes key, window, field (see `no_counts`)."""
 
     keys: list[StreamKey]
     counts: Counts
@@ -108,9 +108,20 @@ class Subjects:
         }
 
 
+def no_counts(rows: int, windows: int) -> Counts:
+    """Zeros with the axes row, window, field. In memory the fields come first: nearly all work is on one field of all
+    rows, and most fields of most fleets are never touched."""
+    return np.zeros((len(FIELDS), windows, rows), np.int64).transpose(2, 1, 0)
+
+
+def filled(counts: Counts) -> list[int]:
+    """The fields that are not zero everywhere."""
+    return [each for each in range(len(FIELDS)) if np.count_nonzero(counts[..., each])]
+
+
 def has_undated(counts: Counts) -> bool:
     """Whether any outcome is of mail of an unknown time; the last axis is that of fields."""
-    return bool(counts[..., _UNDATED].any())
+    return any(np.count_nonzero(counts[..., each]) for each in _UNDATED)
 
 
 def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: int) -> Totals:
@@ -121,18 +132,14 @@ def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: in
     # The parts are sorted, so sorting them together is one pass.
     known = list(dict.fromkeys(sorted(chain.from_iterable(part.keys for part in parts))))
     row_of = {key: row for row, key in enumerate(known)}
-    counts = np.zeros((len(known), windows, len(FIELDS)), np.int64)
+    counts = no_counts(len(known), windows)
     for part, columns in zip(parts, places, strict=True):
         if not part.keys:
             continue
         rows = slice(None) if part.keys == known else np.array(list(map(row_of.__getitem__, part.keys)), np.intp)
-        # Neighbouring columns are copied as one run of each row.
-        first, last = columns[0], columns[-1]
-        if list(columns) == list(range(first, last + 1)):
-            counts[rows, first : last + 1] = part.counts
-        else:
+        for each in filled(part.counts):
             for place, column in enumerate(columns):
-                counts[rows, column] = part.counts[:, place]
+                counts[rows, column, each] = part.counts[:, place, each]
     return Totals(known, counts)
 
 
@@ -170,13 +177,12 @@ def subjects(totals: Totals, windows: tuple[str, ...]) -> Subjects:
     if not totals.keys:
         return Subjects([], [], windows, totals.counts)
     customers, scopes, starts, several = layout(totals.keys)
-    counts = np.empty((len(customers), *totals.counts.shape[1:]), np.int64)
-    counts[: len(starts)] = totals.counts[starts]
-    counts[len(starts) :] = totals.counts[several]
-    sizes = np.diff(starts, append=len(totals.keys))
-    for more in range(1, int(sizes.max())):  # half the time of `np.add.reduceat`
-        rows = np.flatnonzero(sizes > more)
-        counts[rows] += totals.counts[starts[rows] + more]
+    counts = no_counts(len(customers), len(windows))
+    for each in filled(totals.counts):
+        for window in range(len(windows)):
+            column = totals.counts[:, window, each]
+            counts[: len(starts), window, each] = np.add.reduceat(column, starts)
+            counts[len(starts) :, window, each] = column[several]
     return Subjects(customers, scopes, windows, counts)
 
 

@@ -16,12 +16,13 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.counts import MEASURES, finished_sql
 from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
 from streams.subjects import fresh_starts
-from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Totals, is_long, merged
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, StreamKey, Totals, is_long, merged, no_counts
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.stored_fresh_starts import read_since
@@ -36,32 +37,41 @@ _JUDGED = f"AND {NOT_LEFT_OUT}"
 _UNTIL = "AND bucket < toDateTime({until:UInt32})"
 _FBL = "value IN {fbl:Array(String)}"
 
+#: A row for each stream and part of the time: those between the begins of two windows, counted from the longest window
+#: on. So each measure is summed once, and not once a window. Unordered: sorting takes longer there than here.
 SHORT_TOTALS = """
-SELECT customer, stream,
+SELECT customer, stream, {part} AS part,
     {sums}
 FROM counts
 WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}} AND bucket >= toDateTime({{since_0:UInt32}})
     {only}
-GROUP BY customer, stream
-ORDER BY customer, stream
+GROUP BY customer, stream, part
 """
-#: The same of customers with a fresh start, for windows of any length.
-ANEW_TOTALS = f"WITH {FRESH_SINCE.replace('{', '{{').replace('}', '}}')} AS fresh_at{SHORT_TOTALS}"
-
-#: The inner query has the shape of the hourly projection, so ClickHouse reads that instead of the minutes.
+#: The inner query reads the hourly projection instead of the minutes: its keys are made of those of the projection.
 LONG_TOTALS = f"""
-SELECT customer, stream,
+SELECT customer, stream, part,
     {{sums}}
 FROM
 (
-    SELECT customer, stream, toStartOfHour(bucket) AS hour, value,
+    SELECT customer, stream, {{part}} AS part, {{looped}} AS looped,
         {", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)}
     FROM counts
     WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
         AND toStartOfHour(bucket) >= toDateTime({{{{since_0:UInt32}}}})
         {{only}}
-    GROUP BY customer, stream, hour, value
+    GROUP BY customer, stream, part, looped
 )
+GROUP BY customer, stream, part
+"""  # noqa: S608 - made of names from this project only
+#: Of customers with a fresh start, for windows of any length: a sum for each window, and for what is before the start.
+ANEW_TOTALS = f"""
+WITH {FRESH_SINCE.replace("{", "{{").replace("}", "}}")} AS fresh_at
+SELECT customer, stream,
+    {{sums}}
+FROM counts
+WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
+    AND bucket >= toDateTime({{{{since_0:UInt32}}}})
+    {{only}}
 GROUP BY customer, stream
 ORDER BY customer, stream
 """  # noqa: S608 - made of names from this project only
@@ -85,8 +95,7 @@ def read_totals(
     With `mail_to` only mail to these mailbox providers counts, with `stream_class` only that of one class. With
     `until_s` (epoch s) what lies at or behind it is left out; then minutes are read, which is for few customers, and
     windows may be of any length. Mail of incidents is left out, unless `everything` is asked for. `since` are the fresh
-    starts of customers; without it they are looked for. A stream without any count is absent. The keys come out sorted:
-    the engine sorts text as Python does.
+    starts of customers; without it they are looked for. A stream without any count is absent. The keys come out sorted.
 
     Raises:
         StoreError: the store failed.
@@ -101,8 +110,7 @@ def read_totals(
     if since and (anew := fresh_starts.among(since, customers)):
         others = [each for each in customers if each not in anew]
         asked |= fresh_starts.parameters(anew)
-        sql = _sql(len(order), "anew", only)
-        parts = [_read(store, sql, sorted(anew), order, asked, (*READ, *BEFORE))]
+        parts = [_read_anew(store, sorted(anew), order, asked, only)]
         if others:
             parts.append(
                 read_totals(
@@ -120,24 +128,56 @@ def read_totals(
             )
         return merged(parts, [range(len(order))] * len(parts), len(order))
     sql = _sql(len(order), "long" if until_s is None and is_long(windows_ms[0]) else "short", only)
-    return _read(store, sql, customers, order, asked, READ)
+    return _read(store, sql, customers, order, asked)
 
 
-def _read(
-    store: Store,
-    sql: str,
-    customers: Sequence[str],
-    order: Sequence[int],
-    asked: Mapping[str, Any],
-    fields: Sequence[str],
+def _read(store: Store, sql: str, customers: Sequence[str], order: Sequence[int], asked: Mapping[str, Any]) -> Totals:
+    """Totals by parts of the time: what is in one is in its window, and in those longer."""
+    blocks = [block for part in portions(store, customers) for block in store.blocks(sql, {"customers": part, **asked})]
+    if not blocks:
+        return Totals([], no_counts(0, len(order)))
+    names, streams, parts, *measures = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    keys, rows = _numbered(customers, names.tolist(), streams.tolist())
+    counts = no_counts(len(keys), len(order))
+    for field, column in enumerate(measures):
+        if not column.any():
+            continue
+        by_window = np.zeros((len(order), len(keys)), np.int64)
+        by_window[parts, rows] = column
+        for shorter in range(len(order) - 1, 0, -1):
+            by_window[shorter - 1] += by_window[shorter]
+        for place, window in enumerate(order):
+            counts[:, window, field] = by_window[place]
+    return Totals(keys, counts)
+
+
+def _numbered(
+    customers: Sequence[str], names: Sequence[str], streams: Sequence[str]
+) -> tuple[list[StreamKey], NDArray[np.intp]]:
+    """The sorted keys of rows with the names of customers (all of those are in `customers`, sorted) and of streams, and
+    the place of each row's own. By numbers, since sorting pairs of text takes as long as the query."""
+    kinds = sorted(set(streams))
+    customer_of = {name: place for place, name in enumerate(customers)}
+    kind_of = {name: place for place, name in enumerate(kinds)}
+    codes = np.array(list(map(customer_of.__getitem__, names)), np.intp) * len(kinds)
+    codes += np.array(list(map(kind_of.__getitem__, streams)), np.intp)
+    found, rows = np.unique(codes, return_inverse=True)
+    whose, which = (each.tolist() for each in np.divmod(found, max(1, len(kinds))))
+    return [(customers[one], kinds[kind]) for one, kind in zip(whose, which, strict=True)], rows
+
+
+def _read_anew(
+    store: Store, customers: Sequence[str], order: Sequence[int], asked: Mapping[str, Any], only: str
 ) -> Totals:
-    keys: list[tuple[str, str]] = []
+    """Totals of customers with a fresh start, and what they had before it."""
+    sql, fields = _sql(len(order), "anew", only), (*READ, *BEFORE)
+    keys: list[StreamKey] = []
     found: list[Any] = []
     for part in portions(store, customers):
         for block in store.blocks(sql, {"customers": part, **asked}):
             keys += zip(block[0].tolist(), block[1].tolist(), strict=True)
             found.append(np.stack(block[2:], axis=1).astype(np.int64))
-    counts = np.zeros((len(keys), len(order), len(FIELDS)), np.int64)
+    counts = no_counts(len(keys), len(order))
     if found:
         counts[:, order, : len(fields)] = np.concatenate(found).reshape(len(keys), len(order), len(fields))
     return Totals(keys, counts)
@@ -172,15 +212,20 @@ def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
 
 @lru_cache(maxsize=32)
 def _sql(windows: int, kind: Literal["short", "long", "anew"], only: str) -> str:
-    prefix = "n_" if kind == "long" else ""
-    expressions = {name: prefix + name for name in MEASURES}
-    expressions |= {f"fbl_{name}": f"{prefix}{name} if {_FBL}" for name in OF_FBL}
     if kind == "anew":
+        expressions = {name: name for name in MEASURES} | {f"fbl_{name}": f"{name} if {_FBL}" for name in OF_FBL}
         expressions = {name: _and(each, "bucket >= fresh_at") for name, each in expressions.items()}
         before = (finished_sql(), "delivered", f"delivered if {_FBL}")
         expressions |= {name: _and(each, "bucket < fresh_at") for name, each in zip(BEFORE, before, strict=True)}
-    template = {"short": SHORT_TOTALS, "long": LONG_TOTALS, "anew": ANEW_TOTALS}[kind]
-    return template.format(sums=sums(expressions, windows, "hour" if kind == "long" else "bucket"), only=only)
+        return ANEW_TOTALS.format(sums=sums(expressions, windows, "bucket"), only=only)
+    time, prefix, looped = ("toStartOfHour(bucket)", "n_", "looped") if kind == "long" else ("bucket", "", _FBL)
+    summed = [f"sum({prefix}{name}) AS total_{name}" for name in MEASURES]
+    summed += [f"sumIf({prefix}{name}, {looped}) AS fbl_{name}" for name in OF_FBL]
+    begins = (f"({time} >= toDateTime({{since_{place}:UInt32}}))" for place in range(1, windows))
+    template = LONG_TOTALS if kind == "long" else SHORT_TOTALS
+    return template.format(
+        sums=",\n    ".join(summed), part=" + ".join(["toUInt8(0)", *begins]), looped=_FBL, only=only
+    )
 
 
 def _and(expression: str, condition: str) -> str:
@@ -222,10 +267,11 @@ class LongWindows:
             known = entries.get(customer)
             good_ms = keep * place // len(customers) if known is None else keep - (read_ms - known[1]) % max(1, keep)
             entries[customer] = (read_ms, read_ms + good_ms, (), b"")
+        kept = np.ascontiguousarray(totals.counts[:, :, :KEPT])
         row = 0
         for customer, group in groupby(totals.keys, key=lambda key: key[0]):
             streams = tuple(stream for _, stream in group)
-            counts = totals.counts[row : row + len(streams), :, :KEPT].tobytes()
+            counts = kept[row : row + len(streams)].tobytes()
             entries[customer] = (*entries[customer][:2], streams, counts)
             row += len(streams)
 
@@ -237,8 +283,9 @@ class LongWindows:
             self._entries.move_to_end(customer)
         keys = [(customer, stream) for customer, entry in zip(customers, found, strict=True) for stream in entry[2]]
         kept = np.frombuffer(b"".join(entry[3] for entry in found), np.int64).reshape(-1, *self._shape)
-        counts = np.zeros((len(keys), self._shape[0], len(FIELDS)), np.int64)
-        counts[..., :KEPT] = kept
+        counts = no_counts(len(keys), self._shape[0])
+        for window, field in np.argwhere(np.bitwise_or.reduce(kept, axis=0)).tolist():
+            counts[:, window, field] = kept[:, window, field]
         return Totals(keys, counts)
 
     def due_again(self, customers: Iterable[str], now_ms: int) -> list[tuple[str, int]]:

@@ -85,7 +85,7 @@ def spread(counts: Counts, lengths_ms: Sequence[int], kept: int) -> Counts:
     judged: Counts = counts[..., :kept, :]
     if not has_undated(judged):
         return judged
-    judged = judged.copy()
+    judged = judged.copy(order="K")
     over = [lengths_ms.index(longer(length, lengths_ms)) for length in lengths_ms[:kept]]
     longest = max(range(len(lengths_ms)), key=lengths_ms.__getitem__)
     anew = counts[..., longest, :][..., _BEFORE].any(axis=-1)

@@ -64,7 +64,7 @@ def test_no_more_customers_are_kept_than_allowed_and_the_others_are_read_again(g
     for after_ms in (0, 1_000):
         assert read(windows, CUSTOMERS, NOW_MS + after_ms) == fresh(ground, CUSTOMERS, NOW_MS + after_ms)
     assert len(windows._kept) == 3
-    assert sum("AS hour" in sql for sql in store.asked) == 2
+    assert sum("AS looped" in sql for sql in store.asked) == 2
 
 
 def test_customers_read_together_are_read_again_at_times_of_their_own(ground: Ground) -> None:
@@ -83,7 +83,7 @@ def test_customers_read_together_are_read_again_at_times_of_their_own(ground: Gr
             assert dict(again)[name] == at
             _, again = windows.read(names, at)
             assert set(names) - set(dict(again)) == {name}, "read at this moment"
-    assert sum("AS hour" in sql for sql in store.asked) == 1 + 2 * 12
+    assert sum("AS looped" in sql for sql in store.asked) == 1 + 2 * 12
 
 
 def test_clock_that_was_set_back_does_not_keep_windows_for_ever(ground: Ground) -> None:
@@ -168,7 +168,7 @@ def test_standings_of_the_forgotten_are_read_before_they_are_written(ground: Gro
 
 
 @pytest.mark.parametrize(
-    "where", ["INSERT INTO alerts", "INSERT INTO alert_states", "INSERT INTO standings", "AS hour"]
+    "where", ["INSERT INTO alerts", "INSERT INTO alert_states", "INSERT INTO standings", "AS looped"]
 )
 def test_batch_that_failed_is_judged_again_to_the_same_end(ground: Ground, where: str) -> None:
     # Long enough ago to alarm one rule alone.
