@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -51,12 +50,13 @@ from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
 from streams.io.instrument import counter, gauge
 from streams.io.store import Store
-from streams.judge.screen import Screened, screen
+from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
+from streams.monitor.decided import Decided
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.released import judged_since_releases
 from streams.monitor.unjudged import with_unjudged
-from streams.subjects.arrays import StreamKey, Subjects
+from streams.subjects.arrays import StreamKey
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
@@ -106,18 +106,6 @@ class BatchResult:
 
     alerts: list[AlertEvent] = field(default_factory=list)
     again: list[tuple[str, int]] = field(default_factory=list)
-
-
-class _Decided(NamedTuple):
-    """What judging makes of a batch: `closely` are the places of the subjects that were judged one by one."""
-
-    subjects: Subjects
-    screened: Screened
-    closely: list[int]
-    outcomes: list[SubjectOutcome]
-    lives: Lives
-    again: list[tuple[str, int]]
-    shown: Mapping[StreamKey, LastShown]
 
 
 class BatchJudge:
@@ -193,7 +181,7 @@ class BatchJudge:
             later = self._alone.waiting(alarmed_by_mail(found.outcomes), now_ms)
             later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
-                found = self._decided([each for each in wanted if each not in later], now_ms)
+                found = found.without(later)
         outcomes, lives = found.outcomes, found.lives
         if self.holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
@@ -242,7 +230,7 @@ class BatchJudge:
             self._forget_pools()
         return found
 
-    def _decided(self, wanted: Sequence[str], now_ms: int) -> "_Decided":
+    def _decided(self, wanted: Sequence[str], now_ms: int) -> Decided:
         """What judging makes of customers (sorted); nothing is stored."""
         lives = read_lives(self._store, wanted, now_ms)
         counted, again = self._windows.read(wanted, now_ms, lives.since)
@@ -253,7 +241,7 @@ class BatchJudge:
         places = singly.nonzero()[0].tolist()
         judged = [
             (subject, judge(subject, self.policy, now_ms))
-            for subject in with_open_alerts([subjects.one(place) for place in places], lives.states)
+            for subject in with_open_alerts(subjects.each(places), lives.states)
         ]
         if any(state.released for state in lives.states.values()):
             judged = judged_since_releases(
@@ -264,7 +252,7 @@ class BatchJudge:
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
             for subject, judgement in judged
         ]
-        return _Decided(subjects, screened, places, outcomes, lives, again, context.shown)
+        return Decided(subjects, screened, places, outcomes, lives, again, context.shown)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.
@@ -365,7 +353,7 @@ class BatchJudge:
         subjects = found.of_scopes(self.policy.scopes)
         return frozenset(
             key
-            for judgement in (judge(subjects.one(place), self.policy, now_ms) for place in range(len(subjects)))
+            for judgement in (judge(each, self.policy, now_ms) for each in subjects.each(range(len(subjects))))
             for verdict in judgement.verdicts
             if (state := sinking.get(key := (judgement.customer, judgement.scope, verdict.rule))) is not None
             and RANK[verdict.holding_level] >= RANK[state.level]
