@@ -109,7 +109,8 @@ def declare(settings: Settings, place: str, begin: str, until: str, by: str, why
 def dismiss(settings: Settings, which: str, by: str, why: str) -> None:
     """Count the mail of an incident again.
 
-    ID is the incident's id, or a unique prefix of it. Running monitors judge by it within seconds.
+    ID is the incident's id, or a unique prefix of it. Running monitors judge by it within seconds. Alerts that are held
+    because it was suspected are confirmed, if they are still excessive.
     """
     store = open_store(settings.clickhouse)
     found = dismiss_incident(store, which, by=by, why=why, now_ms=utc_now_ms())

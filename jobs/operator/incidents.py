@@ -7,11 +7,13 @@ from collections.abc import Collection
 
 import msgspec
 
-from jobs.operator.audit import Decision, record_decision
+from jobs.operator.audit import Decision, record_decision, record_decisions
 from jobs.operator.decisions import DecisionError, given
 from schemas.incident import EVERYWHERE, Dimension, Incident, incident_id
 from schemas.times import DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
+from streams.decisions.holds import held_alerts
+from streams.decisions.stored_overrides import HOLD_DISMISSED
 from streams.incidents.stored import read_incidents, store_incidents
 from streams.io.store import Store
 from streams.listings.neighbours import places_of
@@ -101,19 +103,24 @@ def _dimension(store: Store, place: str, providers: Collection[str], zones: Coll
 
 
 def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int) -> Incident:
-    """From now on the mail of an incident counts again. `name` is its id or a unique prefix of it.
+    """From now on the mail of an incident counts again, and what is held because it was suspected is confirmed if it is
+    still bad. `name` is its id or a unique prefix of it.
 
     Raises:
-        DecisionError: there is no such incident, several, or it is dismissed already.
+        DecisionError: there is no such incident, several, or it is dismissed already and nothing is held.
         StoreError: the store failed.
     """
     given("--by", by)
     given("--why", why)
     found = find_incident(store, name)
-    if found.state == "dismissed":
+    waiting = sorted({each.customer for each in held_alerts(store) if each.hold == found.id})
+    if found.state == "dismissed" and not waiting:
         raise DecisionError(f"incident {found.id} is dismissed already{', by ' + found.by if found.by else ''}")
     after = msgspec.structs.replace(found, state="dismissed", by=by, why=why)
     _decide(store, after, DISMISSED, now_ms)
+    time, detail = utc_time(now_ms), {"reason": "incident"}
+    if waiting:
+        record_decisions(store, [Decision(time, by, HOLD_DISMISSED, each, found.id, why, detail) for each in waiting])
     return after
 
 

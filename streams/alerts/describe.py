@@ -204,6 +204,8 @@ def _decided(transition: Transition) -> str:
     if transition.kind == "acknowledged":
         return "Acknowledged."
     if transition.kind == "confirmed":
+        if transition.of_dismissed:
+            return f"Confirmed: there was no incident, says the operator. The level stays {transition.level}."
         return f"Confirmed by the operator. The level stays {transition.level}."
     if transition.kind == "held" and transition.held is not None:
         return f"Held. {HELD_BECAUSE[transition.held.reason]}"

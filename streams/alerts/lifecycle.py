@@ -142,6 +142,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     held: Held | None = None
     decided: Acknowledgement | None = None
     released: Release | None = None
+    #: It was held because of an incident that an operator dismissed.
+    of_dismissed: bool = False
 
     @property
     def alert_id(self) -> str:
@@ -262,11 +264,14 @@ def held_back(state: AlertState, held: Held, now_ms: int) -> tuple[AlertState, T
     return _next_transition(state, "held", state.level, now_ms, cause, held=held)
 
 
-def confirmed(state: AlertState, by: Acknowledgement, now_ms: int) -> tuple[AlertState, Transition]:
-    """The state of a held alert once an operator confirmed it: it is sent again, not held."""
+def confirmed(
+    state: AlertState, by: Acknowledgement, now_ms: int, *, of_dismissed: bool = False
+) -> tuple[AlertState, Transition]:
+    """The state of a held alert once an operator confirmed it, or dismissed the incident because of which it was held:
+    it is sent again, not held."""
     name = state.held.id if state.held else ""
     after, said = _next_transition(state, "confirmed", state.level, now_ms, "operator", held=None, confirmed=name)
-    return after, msgspec.structs.replace(said, decided=by)
+    return after, msgspec.structs.replace(said, decided=by, of_dismissed=of_dismissed)
 
 
 def released(state: AlertState, by: Acknowledgement, number: int, now_ms: int) -> tuple[AlertState, Transition]:

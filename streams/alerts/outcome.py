@@ -63,10 +63,19 @@ class LastShown(NamedTuple):
 
 
 class HoldDecision(NamedTuple):
-    """What an operator decided of a customer's held alerts: they are confirmed, or else released."""
+    """What an operator decided of a customer's held alerts: they are confirmed, or else released; or the incident
+    because of which they are held is none, which confirms those that are still bad."""
 
     is_confirmed: bool
     said: Acknowledgement
+    is_dismissal: bool = False
+
+    def is_about(self, state: AlertState, verdict: Verdict) -> bool:
+        """Whether it decides an alert. What is older than the alert was of others, and a rate that has fallen since is
+        not confirmed because nobody else met the same."""
+        if state.held is None or state.excessive_ms > self.said.time_ms:
+            return False
+        return not self.is_dismissal or RANK[verdict.holding_level] >= ACTED_ON
 
 
 class JudgementContext(NamedTuple):
@@ -248,13 +257,12 @@ def advance_alert(
     if state is not None:
         state, said = overridden(state, context.override, verdict, now_ms)
         found.append(said)
-    # A decision that is older than the alert was of others.
-    if (decision := context.decision) and state and state.held and state.excessive_ms <= decision.said.time_ms:
+    if (decision := context.decision) and state and decision.is_about(state, verdict):
         if not decision.is_confirmed:
             # What the counts say of mail sent since is asked with the next judgement.
             state, end = released(state, decision.said, verdict.numerator, now_ms)
             return _recorded(state, context.now, changed=True), [each for each in (*found, end) if each is not None]
-        state, said = confirmed(state, decision.said, now_ms)
+        state, said = confirmed(state, decision.said, now_ms, of_dismissed=decision.is_dismissal)
         found.append(said)
     cause: Cause = "late_events" if context.late else cause_of(_before(known, context.shown), context.now, lengths)
     if context.released and state is not None:

@@ -17,7 +17,7 @@ from schemas.times import utc_time
 from schemas.topics import REPUTATION_ALERTS
 from streams.alerts.lifecycle import AlertState, SubjectRule
 from streams.alerts.outcome import HoldDecision, LastShown
-from streams.decisions.stored_overrides import ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_RELEASED
+from streams.decisions.stored_overrides import ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_DISMISSED, HOLD_RELEASED
 from streams.io.store import Store, portions
 from streams.subjects.arrays import StreamKey
 from streams.subjects.fresh_starts import FreshStart, Since
@@ -125,7 +125,7 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
         StoreError: the store failed.
     """
     found = Lives({}, {}, {}, {}, {})
-    asked = {"actions": [ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_RELEASED], "at": at_ms}
+    asked = {"actions": [ACKNOWLEDGED, HOLD_CONFIRMED, HOLD_RELEASED, HOLD_DISMISSED], "at": at_ms}
     asked_for: set[str] = set()
     for part in portions(store, customers):
         for customer, name, rule, text, unsent in store.rows(LIVES, {"customers": part, **asked}):
@@ -144,7 +144,9 @@ def read_lives(store: Store, customers: Sequence[str], at_ms: int) -> Lives:
                 if said.action == ACKNOWLEDGED:
                     found.acknowledgements[name] = by
                 else:
-                    found.decisions[customer, name] = HoldDecision(said.action == HOLD_CONFIRMED, by)
+                    found.decisions[customer, name] = HoldDecision(
+                        said.action != HOLD_RELEASED, by, said.action == HOLD_DISMISSED
+                    )
     return found
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.hold import Hold
 from schemas.times import utc_time
-from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_RELEASED
+from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_DISMISSED, HOLD_RELEASED
 from streams.io.store import Store
 
 #: The alerts that are held, by hold.
@@ -53,15 +53,16 @@ def held_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
 
 
 def decided_of(store: Store, customer: str = "") -> dict[str, dict[str, str]]:
-    """What was decided last (`HOLD_CONFIRMED`, `HOLD_RELEASED`), by hold and customer.
+    """What was decided last (`HOLD_CONFIRMED`, `HOLD_RELEASED`), by hold and customer; who was held because of an
+    incident that was dismissed is confirmed.
 
     Raises:
         StoreError: the store failed.
     """
     found: dict[str, dict[str, str]] = {}
-    asked = {"actions": [HOLD_CONFIRMED, HOLD_RELEASED], "customer": customer}
+    asked = {"actions": [HOLD_CONFIRMED, HOLD_RELEASED, HOLD_DISMISSED], "customer": customer}
     for hold, whose, action in store.rows(DECIDED, asked):
-        found.setdefault(str(hold), {})[str(whose)] = str(action)
+        found.setdefault(str(hold), {})[str(whose)] = HOLD_CONFIRMED if action == HOLD_DISMISSED else str(action)
     return found
 
 

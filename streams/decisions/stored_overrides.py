@@ -12,8 +12,8 @@ from streams.decisions.overrides import Cap, PastOverride, StoredOverride, for_p
 from streams.io.store import Store
 
 ADDED, ENDED, ACKNOWLEDGED = "override added", "override ended", "alert acknowledged"
-#: Of a customer in a hold, whose id is the subject.
-HOLD_CONFIRMED, HOLD_RELEASED = "hold confirmed", "hold released"
+#: Of a customer in a hold, whose id is the subject; the last one is of a suspected incident that is none.
+HOLD_CONFIRMED, HOLD_RELEASED, HOLD_DISMISSED = "hold confirmed", "hold released", "hold dismissed"
 
 DECISIONS = """
 SELECT action, customer, subject, who, why, detail, toUnixTimestamp64Milli(audit.time) AS time_ms

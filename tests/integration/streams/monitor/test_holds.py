@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from jobs.hooks.suspend_hook import HookMemory, decide
-from jobs.operator.holds import decide_hold
+from jobs.hooks.suspend_hook import HookDecision, HookMemory, decide
+from jobs.operator.holds import decide_hold, shown_holds
+from jobs.operator.incidents import dismiss_incident
 from schemas.alert import AlertEvent
+from schemas.incident import Incident
 from schemas.settings import ClickHouse
 from schemas.times import MINUTE_MS, utc_time
-from streams.decisions.holds import read_holds
+from streams.decisions.holds import held_alerts, read_holds
 from streams.incidents.stored import read_incidents
 from streams.io.store import StoreError, open_store
 from streams.monitor.batch import BatchJudge
@@ -134,7 +136,8 @@ def with_pools(ground: Ground, pools: dict[str, str], at: int) -> None:
     ground.store.insert("counts", columns)
 
 
-def test_alerts_of_a_suspected_pool_are_held_under_the_incident_and_others_are_not(ground: Ground) -> None:
+def suspected_pool(ground: Ground) -> tuple[BatchJudge, dict[str, str], Incident]:
+    """Mail of one pool's eight customers expires at gmail, that of another pool does not; one there is bad elsewhere."""
     pools = {f"{pool}{number}": pool for pool in ("struck", "spared") for number in range(8)} | {"bad": "spared"}
     hour = NOW // HOUR * HOUR - HOUR
     for day in range(1, 6):
@@ -151,6 +154,12 @@ def test_alerts_of_a_suspected_pool_are_held_under_the_incident_and_others_are_n
     judge.judge_customers(pools, (hour + 2400) * 1000)
     (incident,) = read_incidents(ground.store).in_force()
     assert (incident.state, incident.value) == ("suspected", "struck@gmail")
+    return judge, pools, incident
+
+
+def test_alerts_of_a_suspected_pool_are_held_under_the_incident_and_others_are_not(ground: Ground) -> None:
+    judge, pools, incident = suspected_pool(ground)
+    hour = NOW // HOUR * HOUR - HOUR
     held = {each.data.customer: each.data.held for each in ground.sent if each.data.held is not None}
     assert held.keys() == {f"struck{number}" for number in range(8)}
     assert {(each.id, each.reason) for each in held.values()} == {(incident.id, "incident")}
@@ -161,6 +170,39 @@ def test_alerts_of_a_suspected_pool_are_held_under_the_incident_and_others_are_n
     assert (hold.id, len(members)) == (incident.id, 8)
     judge.judge_customers(pools, (hour + 2500) * 1000)
     assert {each.data.customer for each in ground.sent if each.data.kind == "confirmed"} == held.keys()
+
+
+def acts(decision: HookDecision) -> bool:
+    return decision.action == "suspend"
+
+
+def test_dismissing_a_suspected_incident_confirms_who_is_still_bad(ground: Ground) -> None:
+    """The hook suspends them then; who has sent much good mail since is not confirmed, and resolves by itself."""
+    judge, pools, incident = suspected_pool(ground)
+    hook, hour = HookMemory(), NOW // HOUR * HOUR - HOUR
+    first = {each.data.customer for each in ground.sent if (said := decide(each, hook)) and acts(said)}
+    assert first == {"bad"}
+    ground.put(Row(hour + 2400, delivered=30_000, provider="yahoo", customer="struck0"))
+    now_ms = (hour + 2500) * 1000
+    dismiss_incident(ground.store, incident.id[:6], by="Ida", why="they share a list", now_ms=now_ms)
+    ground.sent.clear()
+    judge.judge_customers(pools, now_ms + 1000)
+    confirmed = [each.data for each in ground.sent if each.data.kind == "confirmed"]
+    assert {each.customer for each in confirmed} == {f"struck{number}" for number in range(1, 8)}
+    assert {(each.cause, each.held, each.decided.by if each.decided else "") for each in confirmed} == {
+        ("operator", None, "Ida")
+    }
+    assert confirmed[0].explanation.startswith("Confirmed: there was no incident, says the operator. The level stays ")
+    suspended = {each.data.customer for each in ground.sent if (said := decide(each, hook)) and acts(said)}
+    assert suspended == {f"struck{number}" for number in range(1, 8)}
+    assert {each.customer for each in held_alerts(ground.store)} == {"struck0"}
+    (hold,) = shown_holds(ground.store)
+    assert (len(hold.held), hold.confirmed) == (1, 7)
+    ground.sent.clear()
+    for minutes in (2, 62):
+        judge.judge_customers(pools, now_ms + minutes * MINUTE_MS)
+    assert {each.data.kind for each in ground.sent if each.data.customer == "struck0"} <= {"resolved", "de-escalated"}
+    assert held_alerts(ground.store) == []
 
 
 def test_alerts_of_a_held_customer_that_rise_later_wait_for_the_same_decision(ground: Ground) -> None:
