@@ -5,15 +5,18 @@ enough to judge by, which rule decides, since when, and whether an override hold
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from schemas.counts import WindowCounts
 from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
-from schemas.policy_metric import Metric, Window
+from schemas.policy_metric import Metric, Window, window_ms
 from schemas.policy_rule import Rule
 from streams.decisions.suspensions import SHOWN_STANDINGS
 from streams.io.store import Store
-from streams.judge.verdict import measured
-from streams.subjects.arrays import subjects
+from streams.judge.verdict import measured, outside_of
+from streams.subjects import undated
+from streams.subjects.arrays import Subjects, subjects
 from streams.subjects.totals import read_totals
 
 WINDOW: Window = "24h"
@@ -44,12 +47,14 @@ WHERE customer IN {customers:Array(String)} AND level != 'good'
 class WorstRate:
     """A rate over 24 h. `counts` are its numerator and denominator, where they are known; without `enough` the
     denominator is below the minimum volume of every rule that judges the rate over 24 h. `unseen` are the recipients
-    of whom it is known, and all, over the longest window of a rule, where that is too little to call anybody good."""
+    of whom it is known, and all, over the longest window of a rule, where that is too little to call anybody good.
+    `outside` are outcomes that came in these 24 h and are most likely of mail sent before, so not counted."""
 
     ratio: float
     counts: tuple[int, int] | None = None
     enough: bool = True
     unseen: tuple[int, int] | None = None
+    outside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def worst(
     ranks = list(range(1, len(LEVELS) + 1))
     rows = store.rows(WORST, {"levels": list(LEVELS), "ranks": ranks, "limit": limit})
     customers = sorted({str(row[0]) for row in rows if row[0]})
-    counted = read_counts(store, customers, feedback_loop_providers, now_ms) if customers else {}
+    counted = read_counts(store, customers, feedback_loop_providers, policy.windows, now_ms) if customers else {}
     open_rules: dict[tuple[str, str], dict[str, Level]] = {}
     held: set[tuple[str, str]] = set()
     found = store.rows(OPEN_RULES, {"customers": [*customers, ""]}) if rows else ()
@@ -126,17 +131,43 @@ def worst(
 
 
 def read_counts(
-    store: Store, customers: Sequence[str], feedback_loop_providers: Sequence[str], now_ms: int
+    store: Store,
+    customers: Sequence[str],
+    feedback_loop_providers: Sequence[str],
+    windows: Sequence[Window],
+    now_ms: int,
 ) -> dict[tuple[str, str], WindowCounts]:
-    """What was counted of customers (sorted) and their streams over 24 h, by customer and scope. One query, since it is
-    asked every second: what listings and addresses bring is not in it.
+    """What is judged of customers (sorted) and their streams over 24 h, by customer and scope; `windows` are those of
+    the policy. One query, since it is asked every second, and one more where outcomes came of mail of an unknown time:
+    what listings and addresses bring is not in it.
 
     Raises:
         StoreError: the store failed.
     """
     found = subjects(read_totals(store, customers, [WINDOW_MS], feedback_loop_providers, now_ms), (WINDOW,))
+    if found.undated:
+        found = _judged(store, found, feedback_loop_providers, windows, now_ms)
     each = (found.one(place) for place in range(len(found)))
     return {(subject.customer, subject.scope): subject.windows[WINDOW] for subject in each}
+
+
+def _judged(
+    store: Store, found: Subjects, feedback_loop_providers: Sequence[str], windows: Sequence[Window], now_ms: int
+) -> Subjects:
+    """The subjects with what is likely of the mail of these 24 h."""
+    every = undated.to_read({name: window_ms(name) for name in windows}).values()
+    lengths = sorted({undated.longer(WINDOW_MS, every), max(every)} - {WINDOW_MS})
+    if not lengths:
+        return found
+    who = sorted(set(found.customers))
+    names = tuple(map(str, lengths))
+    longer = subjects(read_totals(store, who, lengths, feedback_loop_providers, now_ms), names)
+    places = {key: place for place, key in enumerate(zip(longer.customers, longer.scopes, strict=True))}
+    counts = np.repeat(found.counts, 1 + len(lengths), axis=1)
+    for row, key in enumerate(zip(found.customers, found.scopes, strict=True)):
+        if key in places:
+            counts[row, 1:] = longer.counts[places[key]]
+    return replace(found, counts=undated.spread(counts, [WINDOW_MS, *lengths], 1))
 
 
 def rate_of(
@@ -152,7 +183,8 @@ def rate_of(
     numerator, denominator = measured(metric, counts, expired_is_failure)
     least = [dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)]
     ratio = min(numerator, denominator) / denominator if denominator > 0 else 0.0
-    return WorstRate(ratio, (numerator, denominator), denominator >= min(least, default=1))
+    outside = outside_of(metric, counts, expired_is_failure)
+    return WorstRate(ratio, (numerator, denominator), denominator >= min(least, default=1), outside=outside)
 
 
 def judges(rule: Rule, metric: Metric) -> bool:

@@ -206,6 +206,7 @@ LISTINGS: dict[str, Any] = {
             "confirmed": True,
             "sent_before": 22090,
             "exposed": 2002,
+            "incident": None,
             "causes": None,
         }
     ],

@@ -9,6 +9,7 @@ from schemas.times import DAY_MS, utc_time
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, current_causes
 from streams.listings.customer_exposure import Exposure, exposures
+from streams.listings.left_out import with_incidents
 
 
 def own_listings(
@@ -41,7 +42,7 @@ def all_listings(store: Store, ended_days: int, owners: Mapping[str, str], now_m
 
 
 def _listings(store: Store, ended_days: int, owners: Mapping[str, str], now_ms: int) -> Sequence[CausedListing]:
-    return current_causes(store, now_ms - ended_days * DAY_MS, owners)
+    return with_incidents(store, current_causes(store, now_ms - ended_days * DAY_MS, owners))
 
 
 def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> Listing:
@@ -55,6 +56,7 @@ def _shown(listing: CausedListing, own: Exposure | None, with_causes: bool) -> L
         confirmed=listing.confirmed,
         sent_before=own.before if own else None,
         exposed=own.exposed if own else None,
+        incident=listing.incident or None,
         causes=_causes(listing) if with_causes else None,
     )
 

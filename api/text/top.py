@@ -30,7 +30,9 @@ STYLES = {
 NAMES = {"insufficient_volume": "too few"}
 OVERRIDDEN, HELD = " *", " ?"
 UNSEEN = "not seen"
-LEGEND = "over 24 h; n of m: too few; not seen: no feedback loop; *: override; ?: held"
+LEGEND = "24 h; n of m: too few; not seen: no feedback loop; +: more; *: override; ?: held"
+#: There is more, most likely of mail sent before.
+OUTSIDE = " +"
 #: Lines of a table besides those of its customers: title, headings, legend.
 AROUND = 3
 
@@ -133,20 +135,22 @@ def _rate(which: Callable[[WorstLine], WorstRate], customer: WorstLine, _: int, 
     rate = which(customer)
     if rate.unseen:
         return UNSEEN
+    more = OUTSIDE if rate.outside else ""
     if rate.enough or rate.counts is None:
-        return percent(rate.ratio)
+        return percent(rate.ratio) + more
     numerator, denominator = rate.counts
     said = f"{numerator:,} of {denominator:,}" if denominator else "-"
-    return said if len(said) <= width else f"{numerator}/{denominator}"
+    return said + more if len(said + more) <= width else f"{numerator}/{denominator}{more}"
 
 
 def _in_full(rate: WorstRate) -> str:
     if rate.unseen:
         return "not observable ({:,} of {:,})".format(*rate.unseen)
+    more = f" ({rate.outside:,} more most likely of mail sent before)" if rate.outside else ""
     if rate.enough or rate.counts is None:
-        return percent(rate.ratio)
+        return percent(rate.ratio) + more
     numerator, denominator = rate.counts
-    return f"{percent(rate.ratio)} ({numerator:,} of {denominator:,}, too few)" if denominator else "-"
+    return (f"{percent(rate.ratio)} ({numerator:,} of {denominator:,}, too few)" if denominator else "-") + more
 
 
 def _of_rate(heading: str, importance: int, which: Callable[[WorstLine], WorstRate]) -> Shown:

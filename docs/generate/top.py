@@ -17,8 +17,9 @@ table. `repmon top --once` prints it once, in a pipe as plain lines with names i
 |---|---|
 """
 RATES = (
-    "The rate over the last 24 hours. One that rests on less mail than the minimum volume of every rule that judges it "
-    "over 24 hours is no rate to go by: it is shown as how many of how many."
+    "The rate of mail sent in the last 24 hours, as it is judged. `+` marks that more came in that time about mail of "
+    "an unknown time, most likely sent before (in a pipe with how many). One that rests on less mail than the minimum "
+    "volume of every rule that judges it over 24 hours is no rate to go by: it is shown as how many of how many."
 )
 MEANINGS = {
     "customer": "Whose mail; in brackets the stream, where one stands badly by itself. `pool NAME` and the like are "

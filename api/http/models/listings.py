@@ -53,6 +53,10 @@ class Listing(BaseModel):
     confirmed: bool = Field(description="Whether a second look said the same.")
     sent_before: int | None
     exposed: int | None
+    incident: str | None = Field(
+        description="The incident (its id) that it is part of, since many began together: then it is held against "
+        "nobody. Null where it counts."
+    )
     causes: Causes | None
 
 

@@ -16,6 +16,7 @@ from schemas.settings import ClickHouse, PolicySettings, Settings
 from streams.io.store import Store
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import LOOP, NOW_MS, Ground
+from tests.support.rich_history import Mail, store_mail
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
@@ -47,6 +48,24 @@ def test_rate_of_too_few_says_so_and_a_rate_of_enough_does_not(ground: Ground) -
     assert (bad.standing, bad.rule, bad.since_ms) == ("critical", "failure", NOW_MS)
     assert bad.block == WorstRate(50 / 1_100, (50, 1_100), enough=True)
     assert bad.complaint == WorstRate(0.0, (0, 900), enough=True)
+
+
+def test_complaints_about_other_mail_are_no_rate_and_are_told(ground: Ground) -> None:
+    """What top shows is what judging counts: 18 complaints came, most likely about the mailing of yesterday."""
+    store_mail(
+        ground.store,
+        [
+            Mail(NOW - 30 * HOUR, "acme", delivered=40_000),
+            Mail(NOW - HOUR, "acme", delivered=3_268, complained=18, undated_complained=18),
+            Mail(NOW - HOUR, "even", delivered=3_268, complained=2),
+        ],
+    )
+    ground.judge().judge_customers(["acme", "even"], NOW_MS)
+    found = shown(ground)
+    assert found["acme customer"].complaint == WorstRate(1 / 3_268, (1, 3_268), outside=17)
+    assert found["even customer"].complaint == WorstRate(2 / 3_268, (2, 3_268))
+    stored = {str(row[0]): float(row[1]) for row in ground.store.rows("SELECT customer, complaint_rate FROM standings")}
+    assert stored == {name: found[f"{name} customer"].complaint.ratio for name in ("acme", "even")}
 
 
 def test_what_is_enough_is_what_the_policy_says(ground: Ground) -> None:

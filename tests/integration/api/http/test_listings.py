@@ -12,6 +12,7 @@ from api.explain.build import explain
 from api.http import keys
 from api.text.explanation import lines as explained
 from api.text.listings import line, lines
+from jobs.operator.incidents import declare_incident, dismiss_incident
 from schemas import policy
 from schemas.settings import Blocklists, ClickHouse, Settings
 from streams.alerts.evidence import collect
@@ -58,6 +59,25 @@ def test_customer_sees_what_its_own_mail_went_through_and_nobody_else(api: Api) 
     assert [each["resource"] for each in answer.json()["listings"]] == [SHARED, OWN]
     assert "rival" not in answer.text
     assert api.get("/v1/listings", customer="rival").status_code == 403
+
+
+def test_listing_of_an_incident_names_it(api: Api) -> None:
+    (before,) = listings(api)
+    declared = declare_incident(
+        api.store,
+        before["zone"],
+        NOW_MS - 3 * HOUR * 1000,
+        NOW_MS - HOUR * 1000,
+        providers=(),
+        by="Ida",
+        why="they err",
+        now_ms=NOW_MS,
+    )
+    own, shared = before, listings(api, keys.create_key(api.store, keys.OPERATOR, "", NOW_MS))[0]
+    assert own["incident"] is None
+    assert {listings(api)[0]["incident"], shared["incident"]} == {declared.id}
+    dismiss_incident(api.store, declared.id, by="Ida", why="they do not", now_ms=NOW_MS + 1)
+    assert listings(api) == [before]
 
 
 def test_customer_that_used_nothing_listed_sees_nothing(api: Api) -> None:

@@ -137,7 +137,7 @@ def with_pools(ground: Ground, pools: dict[str, str], at: int) -> None:
 
 
 def suspected_pool(ground: Ground) -> tuple[BatchJudge, dict[str, str], Incident]:
-    """Mail of one pool's eight customers expires at gmail, that of another pool does not; one there is bad elsewhere."""
+    """Mail of one pool's eight customers expires at gmail, that of another pool does not; one there is bad."""
     pools = {f"{pool}{number}": pool for pool in ("struck", "spared") for number in range(8)} | {"bad": "spared"}
     hour = NOW // HOUR * HOUR - HOUR
     for day in range(1, 6):

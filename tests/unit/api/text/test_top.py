@@ -107,6 +107,14 @@ def test_rate_of_too_few_is_shown_as_how_many_of_how_many() -> None:
     assert "n of m: too few" in shown([few], 80)[-1]
 
 
+def test_what_is_most_likely_of_older_mail_is_marked() -> None:
+    older = replace(LINE, complaint=WorstRate(0.0012, (12, 10_000), outside=17))
+    line, _, legend = shown([older], 120)[2], None, shown([older], 80)[-1]
+    assert "0.12 % +" in line
+    assert "+: more" in legend
+    assert "complaints 0.12 % (17 more most likely of mail sent before)" in plain(older, NOW_MS)
+
+
 def test_counts_that_do_not_fit_in_words_are_written_short() -> None:
     (line,) = shown([replace(LINE, complaint=WorstRate(0.1, (123_456, 999_999), enough=False))], 200)[2:3]
     assert "123456/999999" in line
