@@ -6,13 +6,12 @@ spreads the distinct keys over the dimensions; there are far fewer keys than eve
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
@@ -25,6 +24,7 @@ from streams.intake.seen import Ids
 #: customer, stream, class, minute (epoch minutes, UTC), provider, sending ip, pool, From domain, DKIM domain
 CountKey = tuple[str, str, str, int, str, str, str, str, str]
 Cells = NDArray[np.int64]
+Codes = NDArray[np.int64]
 
 WIDTH = len(MEASURES)
 INDEX = {name: place for place, name in enumerate(MEASURES)}
@@ -48,7 +48,15 @@ MOST_DAY = 0xFFFF
 #: The bucket of rows that carry an offset: all of a source have the same, and it is never too old (2106-01-01).
 OFFSET_BUCKET = 4_291_747_200
 _DIMENSIONS = ("provider", "ip", "pool", "from", "dkim")
-_KEYED = ("customer", "stream", "class", "bucket", "value")
+#: Where the row of the offset stands among them in the store.
+_OFFSET_PLACE = 3
+_OFFSET = {
+    **{"dimension": ["offset"], "customer": [""], "stream": [""], "class": ["bulk"]},
+    "bucket": pa.array([OFFSET_BUCKET], pa.uint32()),
+    "value": [""],
+}
+#: Where the minute stands in a key.
+_MINUTE = 3
 
 
 class Keys(dict[CountKey, int]):
@@ -203,41 +211,99 @@ def sent_messages_table(parts: Iterable[DeliveredMessages]) -> pa.Table:
     return pa.table({"day": days.astype(np.uint16), "minute": minutes.astype(np.uint16), "hash": hashes})
 
 
+class _Column(NamedTuple):
+    """A column of names as numbers. The names are in order, so that numbers compare as they do."""
+
+    names: list[str]
+    codes: Codes
+
+    @classmethod
+    def of(cls, column: Sequence[str]) -> "_Column":
+        """The column in numbers."""
+        names = sorted(set(column))
+        places = {name: place for place, name in enumerate(names)}
+        return cls(names, np.fromiter(map(places.__getitem__, column), np.int64, len(column)))
+
+    def changed(self, change: Callable[[str], str]) -> "_Column":
+        """The same with each name changed."""
+        names, codes = _Column.of([change(name) for name in self.names])
+        return _Column(names, codes[self.codes])
+
+    def at(self, places: Codes) -> pa.Array:
+        """The names at these places of the column."""
+        return pa.array(self.names, pa.string()).take(pa.array(self.codes[places]))
+
+
 def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offset: int) -> pa.Table:
     """The rows of one flush: each key with a count in every dimension it has a value for, and one row for the offset.
+    They are in the order of the store's table, and there is no column for what nothing was counted of.
 
     Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all.
     """
-    columns = zip(*keys, strict=True) if cells.size else ((),) * 9
-    customer, stream, stream_class, minute, provider, ip, pool, from_domain, dkim_domain = columns
-    sums = np.bincount(cells, minlength=len(customer) * WIDTH).reshape(-1, WIDTH)
-    plain = pa.table(
-        {
-            "customer": pa.array(customer, pa.string()),
-            "stream": pa.array(stream, pa.string()),
-            "class": pa.array(stream_class, pa.string()),
-            "bucket": pa.array(np.array(minute, np.int64) * 60, pa.uint32()),
-            **{name: pa.array(sums[:, place], pa.uint64()) for place, name in enumerate(MEASURES)},
-        }
+    columns = list(zip(*keys, strict=True)) if cells.size else [()] * 9
+    minutes = np.array(columns.pop(_MINUTE), np.int64)
+    customer, stream, kind, provider, ip, pool, sender, signer = map(_Column.of, columns)
+    sums = np.bincount(cells, minlength=len(minutes) * WIDTH).reshape(-1, WIDTH)
+    measures = np.flatnonzero(sums.any(axis=0))
+    used = sums.any(axis=1)
+    # Whose mail it is, by which every dimension is summed. The store has `bulk` behind `transactional`.
+    owner, _ = _groups(customer.codes, stream.codes, -kind.codes, minutes)
+    domain = sender.changed(str.lower)  # names of domains are the same in any case (RFC 4343)
+    # An unknown provider is `other`; what else is unknown has no row.
+    values = (provider.changed(lambda name: name or "other"), ip, pool, domain, _foreign_signers(signer, domain))
+    parts = []
+    for dimension, value in zip(_DIMENSIONS, values, strict=True):
+        given = np.flatnonzero(used & np.array([name != "" for name in value.names], np.bool_)[value.codes])
+        group, first = _groups(owner[given], value.codes[given])
+        rows = given[first]
+        parts.append(
+            {
+                "dimension": pa.repeat(dimension, len(rows)),
+                "customer": customer.at(rows),
+                "stream": stream.at(rows),
+                "class": kind.at(rows),
+                "bucket": pa.array(minutes[rows] * 60, pa.uint32()),
+                "value": value.at(rows),
+                **{MEASURES[place]: _summed(group, sums[given, place], len(rows)) for place in measures},
+            }
+        )
+    parts.insert(_OFFSET_PLACE, _OFFSET | {MEASURES[place]: pa.array([0], pa.uint64()) for place in measures})
+    found = pa.concat_tables(map(pa.table, parts)).combine_chunks()
+    return found.append_column("source", pa.repeat(source, len(found))).append_column(
+        "last_offset", pa.repeat(pa.scalar(last_offset, pa.int64()), len(found))
     )
-    used = pa.array(sums.any(axis=1))
-    # Names of domains are the same in any case (RFC 4343).
-    domains = pc.utf8_lower(pa.array(from_domain, pa.string()))
-    signers = pa.array(map(foreign_signer, dkim_domain, from_domain), pa.string())
-    values = (*(pa.array(each, pa.string()) for each in (provider, ip, pool)), domains, signers)
-    parts = [_grouped(plain, used, *each) for each in zip(_DIMENSIONS, values, strict=True)]
-    offset = {"dimension": ["offset"], "customer": [""], "stream": [""], "class": ["bulk"], "value": [""]}
-    offset_row = pa.table(
-        {
-            **offset,
-            "bucket": pa.array([OFFSET_BUCKET], pa.uint32()),
-            **{name: pa.array([0], pa.uint64()) for name in MEASURES},
-        }
-    )
-    rows = pa.concat_tables([*(part.select(offset_row.column_names) for part in parts), offset_row])
-    return rows.append_column("source", pa.array(repeat(source, len(rows)), pa.string())).append_column(
-        "last_offset", pa.array(np.full(len(rows), last_offset), pa.int64())
-    )
+
+
+def _groups(*columns: Codes) -> tuple[Codes, Codes]:
+    """For each row the number of its group, of those that have the same in all columns, and a row of each group.
+    Groups are in the order of the columns."""
+    joined, size = np.zeros(len(columns[0]), np.int64), 1
+    for each in columns if len(joined) else ():
+        least, most = int(each.min()), int(each.max())
+        width = most - least + 1
+        if size * width >= 1 << 62:
+            joined = np.unique(joined, return_inverse=True)[1]
+            size = len(joined)
+        joined, size = joined * width + (each - least), size * width
+    found, group = np.unique(joined, return_inverse=True)
+    member = np.zeros(len(found), np.int64)
+    member[group] = np.arange(len(joined))
+    return group, member
+
+
+def _summed(group: Codes, counts: NDArray[np.int64], groups: int) -> pa.Array:
+    # The weights of bincount are doubles: exact for more than a flush can hold.
+    return pa.array(np.bincount(group, counts, groups).astype(np.uint64))
+
+
+def _foreign_signers(signer: _Column, sender: _Column) -> _Column:
+    """The DKIM domain of each key, where it counts by itself."""
+    if signer.names == [""]:
+        return signer
+    pair, member = _groups(signer.codes, sender.codes)
+    pairs = zip(signer.codes[member], sender.codes[member], strict=True)
+    names, codes = _Column.of([foreign_signer(signer.names[one], sender.names[other]) for one, other in pairs])
+    return _Column(names, codes[pair])
 
 
 def foreign_signer(dkim_domain: str, from_domain: str) -> str:
@@ -246,18 +312,3 @@ def foreign_signer(dkim_domain: str, from_domain: str) -> str:
         return ""
     signer, sender = dkim_domain.lower(), from_domain.lower()
     return "" if f".{sender}".endswith(f".{signer}") else signer
-
-
-def _grouped(plain: pa.Table, used: pa.Array, dimension: str, values: pa.Array) -> pa.Table:
-    """The rows of one dimension. An unknown provider is `other`; what else is unknown has no row."""
-    given = pc.not_equal(values, "")
-    if dimension == "provider":
-        values = pc.if_else(given, values, "other")
-        given = used
-    else:
-        given = pc.and_(used, given)
-    rows = plain.append_column("value", values).filter(given)
-    # Flushes are small: a pool of threads costs more than it brings.
-    summed = rows.group_by(list(_KEYED), use_threads=False).aggregate([(name, "sum") for name in MEASURES])
-    summed = summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])
-    return summed.append_column("dimension", pa.array(repeat(dimension, len(summed)), pa.string()))

@@ -9,8 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -234,21 +233,26 @@ class IngestWorker:
                 if (error := message.error()) is not None:
                     self._partitions.handle_error(message, error)
             messages = [message for message in messages if message.error() is None]
-        # Messages come in runs of one partition, which are taken at once.
+        # Messages come in runs of one partition, which are taken at once: as a rule all in one.
+        topics, partitions = list(map(Message.topic, messages)), list(map(Message.partition, messages))
         end = 0
-        for (topic, partition), run in groupby(
-            zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
-        ):
-            start, end = end, end + len(list(run))
-            self._take_run((topic or "", partition or 0), messages[start:end], now_ms)
+        while end < len(messages):
+            start, key = end, (topics[end], partitions[end])
+            if topics.count(key[0]) == partitions.count(key[1]) == len(messages):
+                end = len(messages)
+            else:
+                while end < len(messages) and (topics[end], partitions[end]) == key:
+                    end += 1
+            self._take_run((key[0] or "", key[1] or 0), messages[start:end], now_ms)
         self.metrics.messages += len(messages)
 
     def _take_run(self, key: PartitionKey, messages: Sequence[Message], now_ms: int) -> None:
         batch = self._partitions.batches.get(key)
         if batch is None or key[0] in self.metrics.stopped:
             return
-        offsets = [offset or 0 for offset in map(Message.offset, messages)]
-        payloads = [value or b"" for value in map(Message.value, messages)]
+        offsets = cast(list[int], list(map(Message.offset, messages)))
+        values = list(map(Message.value, messages))
+        payloads = cast(list[bytes], [value or b"" for value in values] if None in values else values)
         if offsets[0] < batch.next_offset:  # fetched before a seek
             kept = [at for at, offset in enumerate(offsets) if offset >= batch.next_offset]
             offsets, payloads = [offsets[at] for at in kept], [payloads[at] for at in kept]

@@ -35,5 +35,5 @@ def counted(*events: MailEvent) -> dict[str, int]:
     """Totals of the provider dimension by measure, zeros left out."""
     columns = rows(*events)
     places = [i for i, dimension in enumerate(columns["dimension"]) if dimension == "provider"]
-    totals = {name: sum(int(str(columns[name][i])) for i in places) for name in MEASURES}
+    totals = {name: sum(int(str(columns[name][i])) for i in places) for name in MEASURES if name in columns}
     return {name: total for name, total in totals.items() if total}
