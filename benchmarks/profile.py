@@ -34,6 +34,7 @@ STEPS = (
     ("consume", "streams.io.broker:Consumer.consume"),
     ("hand out by partition", "streams.intake.ingest:IngestWorker._take"),
     ("decode and adapt", "streams.adapt.canonical:adapt_all"),
+    ("decode and adapt", "streams.adapt.kumomta:adapt_all"),
     ("decode and adapt", "streams.intake.batch:_adapted"),
     ("validate", "streams.intake.batch:_times_within"),
     ("validate", "streams.intake.batch:_check_times"),

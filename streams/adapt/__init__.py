@@ -32,7 +32,7 @@ from streams.adapt import (
     sparkpost,
     unisender,
 )
-from streams.adapt.base import Adapter, AdaptError, Context, FormatOptions, ListingAdapter, Lists
+from streams.adapt.base import Adapter, AdaptError, BatchAdapter, Context, FormatOptions, ListingAdapter, Lists
 
 __all__ = [
     "EVERY_FORMAT",
@@ -42,11 +42,13 @@ __all__ = [
     "NO_LATE_MARK",
     "AdaptError",
     "Adapter",
+    "BatchAdapter",
     "Context",
     "FormatOptions",
     "ListingAdapter",
     "Lists",
     "adapter",
+    "batch_adapter",
     "file_adapter",
     "listing_adapter",
 ]
@@ -108,6 +110,13 @@ def adapter(name: str) -> Adapter:
     if found is None:
         raise AdaptError(f"unknown format `{name}`; known are {', '.join(EVERY_FORMAT)}")
     return found
+
+
+def batch_adapter(adapt: Adapter) -> BatchAdapter | None:
+    """What does the same as an adapter for many messages at once; None where its format has no such way."""
+    if adapt is canonical.adapt:
+        return canonical.adapt_all
+    return kumomta.adapt_all if adapt is kumomta.adapt else None
 
 
 def listing_adapter(name: str) -> ListingAdapter:

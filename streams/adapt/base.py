@@ -1,6 +1,6 @@
 """What an adapter is: the context it is given, the events it returns, the one error it raises."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import blake2b
@@ -107,6 +107,11 @@ class Context:
 #: The bytes of one message in, its canonical events out: recipient hashed and emptied, recipient domain and
 #: provider filled in. No events for a record that says nothing about a recipient's fate. Raises AdaptError.
 Adapter = Callable[[bytes, Context], list[MailEvent]]
+#: Events of many messages, and for each the place of its message among them.
+Together = tuple[list[MailEvent], Sequence[int]]
+#: The same as an `Adapter` for many messages at once; None where any of them must be looked at by itself. Of events
+#: that are only counted, not kept, no more need be filled in than they are counted by.
+BatchAdapter = Callable[[Sequence[bytes], Context], Together | None]
 #: The same for blocklist events.
 ListingAdapter = Callable[[bytes, Context], list[BlocklistEvent]]
 

@@ -11,7 +11,7 @@ import msgspec
 from schemas.event import DEFAULT_STREAM, MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from schemas.names import BadNameError, clean_name
 from schemas.providers import OTHER
-from streams.adapt.base import AdaptError, Context
+from streams.adapt.base import AdaptError, Context, Together
 from streams.adapt.common import DIGEST_BYTES, MAX_TIME_MS, decode, stable_id
 
 #: How a NUL is written in JSON: an unescaped one is no JSON.
@@ -46,9 +46,9 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return [hide_recipient(decode_canonical(raw), context)]
 
 
-def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None:
-    """The events of many messages, one each, or None where any of them is out of the ordinary and must be looked
-    at by itself. What `adapt` refuses is never let through here.
+def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
+    """The events of many messages, one each, and for each the place of its message; or None where any of them is out of
+    the ordinary and must be looked at by itself. What `adapt` refuses is never let through here.
     """
     # Whole-buffer checks first: they cost a tenth of the same checks message by message.
     together = b"\n".join(raws)
@@ -70,7 +70,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> list[MailEvent] | None
                 return None
         else:
             event.provider = known[event.recipient_domain]
-    return events
+    return events, range(len(events))
 
 
 def _have_good_names(events: list[MailEvent]) -> bool:
@@ -177,13 +177,17 @@ def check(event: MailEvent) -> MailEvent:
     Raises:
         AdaptError: see `good_customer`, `good_name` and `check_numbers`.
     """
-    event.customer, event.stream, event.ip_pool = _good_names(event.customer, event.stream, event.ip_pool)
+    event.customer, event.stream, event.ip_pool = good_names(event.customer, event.stream, event.ip_pool)
     return check_numbers(event)
 
 
-@lru_cache(maxsize=8_192)
-def _good_names(customer: str, stream: str, ip_pool: str) -> tuple[str, str, str]:
-    """Remembered, since the same names come again and again. Errors are not."""
+@lru_cache(maxsize=65_536)
+def good_names(customer: str, stream: str, ip_pool: str) -> tuple[str, str, str]:
+    """The names as they are kept. Remembered, since the same ones come again and again. Errors are not.
+
+    Raises:
+        AdaptError: see `good_customer` and `good_name`.
+    """
     return good_customer(customer), good_stream(stream), good_name(ip_pool, "ip_pool")
 
 

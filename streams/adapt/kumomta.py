@@ -6,23 +6,25 @@ Format: https://docs.kumomta.com/reference/log_record/ . The customer is the ten
 the option `sub_account` names one too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from schemas.event import EventType, MailEvent
+from schemas.event import DEFAULT_STREAM, MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.canonical import ESCAPED_NUL, complete, domain_of
-from streams.adapt.common import decode, reply_of, stable_id, text, time_ms
+from streams.adapt.base import NO_OPTIONS, AdaptError, Context, FormatOptions, Together, fill
+from streams.adapt.canonical import ESCAPED_NUL, complete, domain_of, good_names, hide_recipient
+from streams.adapt.common import MAX_TIME_MS, decode, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
 
 NAME = "kumomta"
 
+#: What is remembered of each kind of name.
+CACHED = 65_536
 #: An administrator's bounce takes the message out of the queue: no host refused the recipient, so it is a
 #: suppression, not a failure. Records of other types say nothing about a recipient's fate.
 _TYPES: dict[str, EventType] = {
@@ -37,29 +39,35 @@ _TYPES: dict[str, EventType] = {
 }
 
 
+#: Of which nothing but counts is kept.
+_COUNTED: dict[str, EventType] = {"Delivery": "delivered", "TransientFailure": "deferred"}
 #: Records of mail that came in about a message sent earlier.
 _REPORTS = frozenset({"OOB", "Feedback"})
 #: Records in which the peer is the host that the message was for; in others it is the one who sent mail to us.
 _SENDING = frozenset({"Delivery", "Bounce", "TransientFailure"})
 
 
-class _Code(msgspec.Struct):
+# Nothing in a record can refer back to it, so the collector need not look through those that are decoded: looking took
+# as long as decoding.
+
+
+class _Code(msgspec.Struct, gc=False):
     class_: int = msgspec.field(name="class")
     subject: int
     detail: int
 
 
-class _Response(msgspec.Struct):
+class _Response(msgspec.Struct, gc=False):
     code: int = 0
     enhanced_code: _Code | None = None
     content: str | None = None
 
 
-class _Source(msgspec.Struct):
+class _Source(msgspec.Struct, gc=False):
     address: str | None = None
 
 
-class _Report(msgspec.Struct):
+class _Report(msgspec.Struct, gc=False):
     feedback_type: str | None = None
     source_ip: str | None = None
     original_mail_from: str | None = None
@@ -70,17 +78,17 @@ class _Report(msgspec.Struct):
     supplemental_trace: dict[str, Any] | None = None
 
 
-class _Headers(msgspec.Struct):
+class _Headers(msgspec.Struct, gc=False):
     """Of the headers that are logged only this one is read; others cost nothing."""
 
     from_: Any = msgspec.field(name="From", default=None)
 
 
-class _Peer(msgspec.Struct):
+class _Peer(msgspec.Struct, gc=False):
     name: str | None = None
 
 
-class _Record(msgspec.Struct):
+class _Record(msgspec.Struct, gc=False):
     type: str
     id: str = ""
     sender: str | None = None
@@ -100,7 +108,7 @@ class _Record(msgspec.Struct):
     headers: _Headers | None = None
 
 
-class _Type(msgspec.Struct):
+class _Type(msgspec.Struct, gc=False):
     type: str
 
 
@@ -115,13 +123,77 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not a log record, or no customer can be found in it.
     """
     record = _decoded(raw)
-    if record is None:
-        return []
+    return [] if record is None else _events(record, context, may_have_nul=ESCAPED_NUL in raw)
+
+
+def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
+    """The events of many records and for each the place of its record, or None where any record is out of the
+    ordinary and must be looked at by itself. What `adapt` refuses is never let through here.
+
+    Of deliveries and deferrals, nearly all there is, only what is counted of them is filled in.
+    """
+    # Whole-buffer checks first, as for canonical events.
+    together = b"\n".join(raws)
+    if ESCAPED_NUL in together or max(map(len, raws)) > MAX_EVENT_BYTES:
+        return None
+    plain = context.options(NAME) == NO_OPTIONS
+    events: list[MailEvent] = []
+    places: list[int] = []
+    try:
+        if not together.isascii():
+            together.decode()
+        for place, record in enumerate(map(_DECODER.decode, raws)):
+            kind = _COUNTED.get(record.type)
+            if kind is not None and plain and (event := _counted(record, kind, context)) is not None:
+                events.append(event)
+                places.append(place)
+            elif record.type in _TYPES:
+                found = _events(record, context, may_have_nul=False)
+                events += found
+                places += [place] * len(found)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AdaptError):
+        return None
+    return events, places
+
+
+def _counted(record: _Record, kind: EventType, context: Context) -> MailEvent | None:
+    """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look."""
+    address, when = record.recipient, record.event_time or record.timestamp
+    _, tenant = _queue_parts(record.queue or "")
+    if when is None or not isinstance(address, str) or not tenant.strip():
+        return None
+    customer, stream, pool = good_names(tenant.strip(), DEFAULT_STREAM, record.egress_pool or "")
+    peer, time = record.peer_address, time_ms(when)
+    if abs(time) > MAX_TIME_MS:
+        return None
+    event = MailEvent(
+        id=stable_id(NAME, record.id, record.type, address, 0, time, record.num_attempts),
+        type=kind,
+        time=time,
+        customer=customer,
+        stream=stream,
+        message_id=record.id,
+        recipient=address,
+        sending_ip=_sending_ip(record, None),
+        ip_pool=pool,
+        from_domain=_from_domain(record, None),
+        sent=_created(record),
+        mx_host=(peer.name or "") if peer is not None else "",
+    )
+    return hide_recipient(event, context)
+
+
+def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[MailEvent]:
+    """One event for each recipient.
+
+    Raises:
+        AdaptError: see `adapt`.
+    """
     kind = _TYPES[record.type]
     report = record.feedback_report if record.type == "Feedback" else None
     places = _places(record, report)
     options = context.options(NAME)
-    campaign, tenant = queue_parts(record.queue or "")
+    campaign, tenant = _queue_parts(record.queue or "")
     customer = options.customer_or_default(_find(options.customer or "tenant", tenant, places))
     if not customer:
         # Hosts that nobody's customer runs are refused all day long; such a refusal is no error of ours.
@@ -137,7 +209,6 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     events = [base]
     if len(recipients) > 1:
         events += [msgspec.structs.replace(base) for _ in recipients[1:]]
-    may_have_nul = ESCAPED_NUL in raw
     for number, event in enumerate(events):
         address = event.recipient = recipients[number]
         event.id = stable_id(NAME, record.id, record.type, address, number, event.time, record.num_attempts)
@@ -261,7 +332,11 @@ def _from_domain(record: _Record, report: _Report | None) -> str:
     return _header_domain(header) or domain_of(record.sender or "")
 
 
-@lru_cache(maxsize=4096)
+#: Cached: mail goes from the same customers to the same domains all the time.
+_queue_parts = lru_cache(maxsize=CACHED)(queue_parts)
+
+
+@lru_cache(maxsize=CACHED)
 def _header_domain(header: str) -> str:
     """Cached: a campaign's messages all have the same From header, and parsing one is slow."""
     return domain_of(next(iter(addresses_in(header)), ""))

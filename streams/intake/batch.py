@@ -19,7 +19,7 @@ from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.settings import Ingest
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
-from streams.adapt import Adapter, AdaptError, Context, canonical
+from streams.adapt import Adapter, AdaptError, Context, batch_adapter
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake.count import (
@@ -167,7 +167,7 @@ BatchReader = Callable[[Batch, Sequence[bytes], Sequence[int], int], None]
 
 
 class MailReader:
-    """A `BatchReader` of a topic with mail events: adapt, check, classify, count. Of the canonical format whole runs
+    """A `BatchReader` of a topic with mail events: adapt, check, classify, count. Of the commonest formats whole runs
     are adapted at once, which gives the counts that one by one would give.
 
     With `cohorts` it is recorded which messages complaints may come of, with `refused` which mail went to people who
@@ -192,19 +192,20 @@ class MailReader:
         self._reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
         self._refused = refused
         self._find_late = find_late
-        self._take = self._fast_path if adapt is canonical.adapt else self._one_by_one
+        self._adapt_all = batch_adapter(adapt)
 
     def __call__(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         """Take the messages into the batch."""
         batch.note_taken(offsets)
-        self._take(batch, payloads, offsets, now_ms)
+        self._fast_path(batch, payloads, offsets, now_ms)
 
     def _fast_path(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         """All at once; where one is out of the ordinary, in shorter runs, and these one by one."""
-        events = canonical.adapt_all(payloads, self._context)
-        if events is not None and (times := _times_within(events, self._bounds, now_ms)) is not None:
-            self._add(batch, events, offsets, times)
-        elif len(payloads) <= SHORT_RUN:
+        found = self._adapt_all(payloads, self._context) if self._adapt_all is not None else None
+        if found is not None and (times := _times_within(found[0], self._bounds, now_ms)) is not None:
+            events, places = found
+            self._add(batch, events, [offsets[place] for place in places], times)
+        elif self._adapt_all is None or len(payloads) <= SHORT_RUN:
             self._one_by_one(batch, payloads, offsets, now_ms)
         else:
             for start in range(0, len(payloads), SHORT_RUN):
@@ -259,6 +260,8 @@ def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:
 def _times_within(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
     """The times of all events in epoch ms, or None where one lies too far from now."""
     times = [epoch_ms(event.time) for event in events]
+    if not times:
+        return times
     if min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms:
         return None
     return times

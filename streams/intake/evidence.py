@@ -7,7 +7,7 @@ position.
 from collections.abc import Sequence
 
 from streams.intake.batch import Batch, NegativeEvent
-from streams.intake.records import dead_letter_columns, detail_columns, listing_columns, negative_id_columns
+from streams.intake.records import dead_letter_columns, detail_table, listing_columns, negative_id_table
 from streams.intake.refusals import refusal_columns, unwanted_columns
 from streams.io.store import Store
 from streams.listings.outside import open_listings_for, reconciled
@@ -35,8 +35,8 @@ def store_evidence(store: Store, found: Sequence[tuple[Batch, Sequence[NegativeE
     if dead := [letter for batch in batches for letter in batch.dead]:
         store.insert("dead_letters", dead_letter_columns(dead))
     if negatives:
-        store.insert("events", detail_columns(negatives))
-        store.insert("negative_ids", negative_id_columns(negatives, now_ms))
+        store.insert_table("events", detail_table(negatives))
+        store.insert_table("negative_ids", negative_id_table(negatives, now_ms))
         if (refusals := refusal_columns((each.event for _, each in negatives), now_ms))["hash"]:
             store.insert("refusals", refusals)
     if unwanted := [(batch.source.name, each) for batch in batches for each in batch.unwanted]:

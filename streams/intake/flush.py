@@ -23,7 +23,7 @@ from streams.intake import count, evidence
 from streams.intake.batch import Batch, NegativeEvent, Unseen
 from streams.intake.seen import NewIds, remembered_table
 from streams.intake.sent import find_sent
-from streams.io.store import Store, StoreError
+from streams.io.store import NumberParameter, Store, StoreError
 
 #: The default of `ingest.lease_s`: far less than the store takes to forget a token, 10,000 inserts into a table.
 LEASE_S = 30.0
@@ -166,7 +166,7 @@ def _counted_before(store: Store, batches: Sequence[Batch], hashes: list[int], n
     if not hashes:
         return set()
     since = max(0, now_ms // 1000 - NEGATIVE_DAYS * DAY_S)
-    rows = store.rows(KNOWN_NEGATIVES, {"hashes": hashes, "since": since})
+    rows = store.rows(KNOWN_NEGATIVES, {"hashes": NumberParameter(hashes), "since": since})
     positions = {batch.source.name: batch.position for batch in batches}
     others = sorted({source for _, source, _ in rows} - positions.keys())
     # Of our own sources what lies before the batch is counted; at or behind its beginning are earlier tries.

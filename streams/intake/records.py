@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.dead_letter import DeadLetter
 from schemas.listing import BlocklistEvent
-from schemas.times import epoch_ms, utc_time
+from schemas.times import SECOND_MS, epoch_ms, utc_time
 from streams.intake.batch import NegativeEvent
 from streams.intake.count import identity
 from streams.intake.stated import sent_day
@@ -13,49 +15,44 @@ from streams.intake.stated import sent_day
 Columns = dict[str, list[Any]]
 
 
-def detail_columns(details: Iterable[tuple[str, NegativeEvent]]) -> Columns:
-    """Columns of the `events` table, from pairs of source and event."""
-    pairs = list(details)
+def detail_table(pairs: Sequence[tuple[str, NegativeEvent]]) -> pa.Table:
+    """Rows of the `events` table, from pairs of source and event."""
     kept = [detail for _, detail in pairs]
     events = [each.event for each in kept]
-    return {
-        "customer": [e.customer for e in events],
-        "time": [utc_time(each.time_ms) for each in kept],
-        "type": [e.type for e in events],
-        "id": [e.id for e in events],
-        "stream": [e.stream for e in events],
-        "class": [e.stream_class for e in events],
-        "message_id": [e.message_id for e in events],
-        "recipient_hash": [e.recipient_hash for e in events],
-        "recipient_domain": [e.recipient_domain for e in events],
-        "provider": [e.provider for e in events],
-        "sending_ip": [e.sending_ip for e in events],
-        "ip_pool": [e.ip_pool for e in events],
-        "from_domain": [e.from_domain for e in events],
-        "campaign": [e.campaign for e in events],
-        "smtp_code": [max(0, min(e.smtp_code, 65535)) for e in events],
-        "enhanced_status": [e.enhanced_status for e in events],
-        "diagnostic": [e.diagnostic for e in events],
-        "bounce_class": [each.classified.bounce_class if each.classified else "" for each in kept],
-        "bounce_kind": [each.classified.kind if each.classified else "" for each in kept],
-        "feedback_type": [e.feedback_type for e in events],
-        "asynchronous": [e.asynchronous for e in events],
-        "sent_day": [sent_day(e) for e in events],
-        "sent": [utc_time(epoch_ms(e.sent)) for e in events],
-        "source": [source for source, _ in pairs],
-        "position": [each.position for each in kept],
-    }
+    texts = {
+        name: pa.array([getattr(e, name) for e in events], pa.string())
+        for name in (
+            "customer", "type", "id", "stream", "message_id", "recipient_hash", "recipient_domain", "provider",
+            "sending_ip", "ip_pool", "from_domain", "campaign", "enhanced_status", "diagnostic", "feedback_type",
+        )
+    }  # fmt: skip
+    return pa.table(
+        {
+            **texts,
+            "time": pa.array([each.time_ms for each in kept], pa.timestamp("ms", "UTC")),
+            "class": [e.stream_class for e in events],
+            "smtp_code": pa.array([max(0, min(e.smtp_code, 65535)) for e in events], pa.uint16()),
+            "bounce_class": [each.classified.bounce_class if each.classified else "" for each in kept],
+            "bounce_kind": [each.classified.kind if each.classified else "" for each in kept],
+            "asynchronous": [e.asynchronous for e in events],
+            "sent_day": pa.array([sent_day(e) for e in events], pa.uint16()),
+            "sent": pa.array([epoch_ms(e.sent) // SECOND_MS for e in events], pa.uint32()),
+            "source": [source for source, _ in pairs],
+            "position": pa.array([each.position for each in kept], pa.int64()),
+        }
+    )
 
 
-def negative_id_columns(details: Iterable[tuple[str, NegativeEvent]], now_ms: int) -> Columns:
-    """Columns of the `negative_ids` table, from pairs of source and event."""
-    pairs = list(details)
-    return {
-        "hash": [identity(detail.event) for _, detail in pairs],
-        "source": [source for source, _ in pairs],
-        "position": [detail.position for _, detail in pairs],
-        "came": [utc_time(now_ms)] * len(pairs),
-    }
+def negative_id_table(pairs: Sequence[tuple[str, NegativeEvent]], now_ms: int) -> pa.Table:
+    """Rows of the `negative_ids` table, from pairs of source and event."""
+    return pa.table(
+        {
+            "hash": pa.array([identity(detail.event) for _, detail in pairs], pa.uint64()),
+            "source": [source for source, _ in pairs],
+            "position": pa.array([detail.position for _, detail in pairs], pa.int64()),
+            "came": pa.array([now_ms // SECOND_MS] * len(pairs), pa.uint32()),
+        }
+    )
 
 
 def listing_columns(listings: Iterable[tuple[str, int, BlocklistEvent]]) -> Columns:

@@ -18,7 +18,7 @@ from schemas.times import DAY_MS, MINUTE_MS
 from streams.intake.batch import Batch, NegativeEvent
 from streams.intake.count import LATE_TYPES, NO_DELIVERY, DeliveredMessages, delivery_hash, is_late, message_hash
 from streams.intake.stated import most_days
-from streams.io.store import Store
+from streams.io.store import NumberParameter, Store
 
 #: For how many days after a delivery a bounce is looked for. Hosts that forward mail give up after five (RFC 5321
 #: section 4.5.4.1).
@@ -80,7 +80,7 @@ def _apply(each: NegativeEvent, known: dict[int, int], hashes: Sequence[int]) ->
 def _stored(store: Store, wanted: Sequence[int], since: int) -> dict[int, int]:
     """By hash the minute (epoch minutes, UTC) of the first delivery."""
     found = {}
-    for each, coded in store.rows(FIRST_DELIVERIES, {"hashes": list(wanted), "since": since}):
+    for each, coded in store.rows(FIRST_DELIVERIES, {"hashes": NumberParameter(wanted), "since": since}):
         day, minute = divmod(int(coded), 65536)
         found[int(each)] = day * _DAY + minute
     return found

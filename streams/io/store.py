@@ -4,7 +4,7 @@ All SQL lives next to the code that runs it; parameters are always bound, many n
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
@@ -203,6 +203,16 @@ class ArrayParameter:
         else:
             text = "', '".join(map(_escaped, names))
         self._text = f"['{text}']" if names else "[]"
+
+    def __str__(self) -> str:
+        return self._text
+
+
+class NumberParameter:
+    """Whole numbers to be bound as an array of them, for the same reason."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._text = f"[{','.join(map(str, numbers))}]"
 
     def __str__(self) -> str:
         return self._text

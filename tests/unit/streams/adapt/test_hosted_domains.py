@@ -37,7 +37,7 @@ def test_mx_host_tells_the_provider_where_neither_event_nor_domain_does(
     (alone,) = adapter("canonical")(message, CONTEXT)
     together = canonical.adapt_all([message, message], CONTEXT)
     assert together is not None
-    assert [alone.provider, *(each.provider for each in together)] == [provider] * 3
+    assert [alone.provider, *(each.provider for each in together[0])] == [provider] * 3
 
 
 def test_mx_host_with_a_nul_is_refused() -> None:

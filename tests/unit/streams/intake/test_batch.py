@@ -1,6 +1,7 @@
 """Taking messages: whole runs at once, with the very outcome of one by one."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from schemas import providers
 from schemas.counts import MEASURES
 from schemas.times import DAY_MS
-from streams.adapt import Context, canonical
+from streams.adapt import Context, FormatOptions, canonical, kumomta
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.batch import SHORT_RUN, Batch, BatchReader, MailReader, SourcePartition, TimeBounds
 from streams.intake.count import cells_of, counts_table, identities
@@ -28,6 +29,10 @@ CLASSIFY = load_bounce_classifier()
 AT_ONCE = MailReader(canonical.adapt, CONTEXT, CLASSIFY, BOUNDS)
 #: Another callable than the canonical adapter: of such a format nothing is read at once.
 ONE_BY_ONE = MailReader(partial(canonical.adapt), CONTEXT, CLASSIFY, BOUNDS)
+#: Of KumoMTA's records both ways, without options and with.
+PLACED = replace(CONTEXT, mapping={"kumomta": FormatOptions(customer="meta.who", stream="meta.stream")})
+RECORDS_AT_ONCE = [MailReader(kumomta.adapt, each, CLASSIFY, BOUNDS) for each in (CONTEXT, PLACED)]
+RECORDS_ONE_BY_ONE = [MailReader(partial(kumomta.adapt), each, CLASSIFY, BOUNDS) for each in (CONTEXT, PLACED)]
 
 
 def event(**changes: object) -> bytes:
@@ -35,6 +40,61 @@ def event(**changes: object) -> bytes:
     return msgspec.json.encode({**plain, **changes})
 
 
+def record(**changes: object) -> bytes:
+    plain = {
+        "type": "Delivery", "id": "m1", "sender": "bounce@mail.acme.example", "recipient": "iris@gmail.com",
+        "queue": "weekly:acme@gmail.com", "response": {"code": 250, "enhanced_code": None, "content": "OK"},
+        "timestamp": NOW // 1000, "event_time": "2026-11-18T10:00:00.440526026Z", "created": NOW // 1000 - 60,
+        "num_attempts": 0, "bounce_classification": "Uncategorized", "egress_pool": "pool0",
+        "source_address": {"address": "192.0.2.10:53210"}, "peer_address": {"name": "mx.gmail.com."},
+        "feedback_report": None, "meta": {"who": "brightleaf"}, "headers": {"From": "Acme <news@acme.example>"},
+    }  # fmt: skip
+    return msgspec.json.encode({**plain, **changes})
+
+
+REPORT = {
+    "feedback_type": "abuse", "source_ip": "192.0.2.9", "original_mail_from": "<b@acme.example>",
+    "supplemental_trace": {"recipient": "iris@yahoo.com", "tenant": "acme", "who": "acme"},
+}  # fmt: skip
+GOOD_RECORDS = [
+    record(),
+    record(id="m2", recipient=" Iris@Yahoo.COM. ", event_time=None),
+    record(id="m3", recipient=["a@gmail.com", "b@gmx.de"]),
+    record(id="m4", recipient=None, peer_address=None, source_address=None, headers=None, created=None),
+    record(id="m5", type="TransientFailure", num_attempts=3, source_address={"address": "[2001:db8::1]:25"}),
+    record(id="m6", queue="acme@gmail.com", egress_pool=" p ", headers={"From": ["x"]}),
+    record(id="m7", queue="gmail.com", meta={"tenant": " other ", "stream": "receipts", "who": 7}),
+    record(id="m8", recipient="x@hosted.example", peer_address={"name": "alt1.aspmx.l.google.com."}),
+    record(id="m9", type="Bounce", response={"code": 550, "content": "5.1.1 no such user"}),
+    record(id="m10", type="Reception"),
+    record(id="m11", type="AdminBounce", response=None),
+    record(id="m12", type="OOB", response={"code": 550, "content": "5.1.1 unknown"}),
+    record(id="m13", type="Feedback", feedback_report=REPORT),
+    record(id="m14", type="Expiration", queue="a:b:c@gmail.com"),
+    record(id="m15", type="Rejection", queue="gmail.com", meta={}),
+    record(id="m1"),
+]
+BAD_RECORDS = [
+    b"",
+    record()[:-1],
+    record() + record(),
+    record().replace(b"acme", b"ac\xffme"),
+    record(type="Other", response=5),
+    record(type=5),
+    record(response={"code": "x"}),
+    record(num_attempts="many"),
+    record(meta=None, queue="gmail.com"),
+    record(event_time=None, timestamp=None),
+    record(event_time="2020-01-01T00:00:00Z"),
+    record(event_time=None, timestamp=1e300),
+    record(event_time="never"),
+    record(queue="w:a\u001b[31m@gmail.com", meta={"who": "a\nb"}),
+    record(queue="w:a\0@gmail.com"),
+    record(egress_pool="a\u0007b"),
+    record(queue=f"w:{'é' * 129}@gmail.com", meta={"who": "é" * 129}),
+    record(queue="w: @gmail.com", meta={}),
+    record(response={"code": 250, "content": "x" * 1_000_001}),
+]
 GOOD = [
     event(),
     event(id="e2", recipient="someone@GMAIL.com"),
@@ -101,22 +161,38 @@ def test_run_at_once_comes_to_the_same_as_one_by_one(payloads: list[bytes]) -> N
     assert taken(AT_ONCE, payloads) == taken(ONE_BY_ONE, payloads)
 
 
-def test_good_run_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the test above would hold because nothing ever is."""
+@pytest.mark.parametrize("at", [0, 1], ids=["plain", "with options"])
+@given(st.lists(st.sampled_from([*GOOD_RECORDS, *GOOD_RECORDS, *BAD_RECORDS]), max_size=2 * SHORT_RUN))
+@settings(max_examples=40)
+def test_records_at_once_come_to_the_same_as_one_by_one(at: int, payloads: list[bytes]) -> None:
+    assert taken(RECORDS_AT_ONCE[at], payloads) == taken(RECORDS_ONE_BY_ONE[at], payloads)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "good", "bad"),
+    [("canonical", GOOD, BAD[1]), ("kumomta", GOOD_RECORDS, BAD_RECORDS[1])],
+    ids=["canonical", "kumomta"],
+)
+def test_good_run_is_read_at_once(
+    monkeypatch: pytest.MonkeyPatch, format_name: str, good: list[bytes], bad: bytes
+) -> None:
+    """Else the tests above would hold because nothing ever is."""
     reads = Counter[str]()
-    read = canonical.adapt_all
+    module = {"canonical": canonical, "kumomta": kumomta}[format_name]
+    read = module.adapt_all
 
     def counted(raws: Any, context: Context) -> Any:
         found = read(raws, context)
         reads["none" if found is None else "at once"] += 1
         return found
 
-    monkeypatch.setattr(canonical, "adapt_all", counted)
-    taken(AT_ONCE, GOOD * 20)
+    monkeypatch.setattr(module, "adapt_all", counted)
+    reader = MailReader(module.adapt, CONTEXT, CLASSIFY, BOUNDS)
+    taken(reader, good * 20)
     assert reads == {"at once": 1}
     reads.clear()
-    taken(AT_ONCE, [*GOOD * 20, BAD[1]])
-    assert reads["at once"] == len(GOOD) * 20 // SHORT_RUN
+    taken(reader, [*good * 20, bad])
+    assert reads["at once"] == len(good) * 20 // SHORT_RUN
 
 
 @pytest.mark.parametrize("payload", BAD, ids=range(len(BAD)))
