@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from schemas.errors import ExternalError
 from schemas.kafka_options import has_broker_side_sessions
 from schemas.settings import Kafka
+from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
 
 log = logging.getLogger("repmon.broker")
 #: librdkafka's own lines go here, so that a terminal shows our one clear line instead.
@@ -18,6 +19,10 @@ client_log.addHandler(logging.NullHandler())
 client_log.propagate = False
 
 REACH_S = 10.0
+#: Topics whose messages are CloudEvents, and the header by which a receiver knows their structured mode: without it a
+#: message is read in binary mode, in which it has no attributes (CloudEvents Kafka protocol binding 1.0.2, section 3).
+_CLOUD_EVENTS = frozenset({REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS})
+_STRUCTURED: list[tuple[str, str | bytes | None]] = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 _REASONS = {KafkaError._TRANSPORT: "cannot be reached", KafkaError._TIMED_OUT: "did not answer in time"}
 
 
@@ -157,9 +162,10 @@ class Publisher:
         not taken, which `flush` then does not raise.
         """
         on_delivery = self._delivered if done is None else _telling(done)
+        headers = _STRUCTURED if topic in _CLOUD_EVENTS else None
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, on_delivery=on_delivery)
+                self._producer.produce(topic, value, key, partition, on_delivery=on_delivery, headers=headers)
                 break
             except BufferError:
                 self._producer.poll(0.1)
