@@ -3,6 +3,7 @@
     RepmonError
     ├── InvalidInputError (a ValueError): what somebody wrote or sent cannot be used
     │   ├── SettingsError         repmon.toml, the environment, an option of a command
+    │   ├── KafkaSecurityError    how a broker is spoken to
     │   ├── PolicyError           a policy
     │   ├── BlocklistsError       the table of blocklists
     │   ├── ProvidersError        the table of mailbox providers
@@ -26,6 +27,7 @@
     │   ├── StoreError            ClickHouse or chDB
     │   ├── BrokerError           Kafka
     │   │   └── UnacknowledgedError  it has not taken a message yet
+    │   ├── TokenError            who gives tokens for a broker
     │   ├── DashboardError        Grafana, or the file of the dashboard
     │   ├── DeadShareError        too large a share of a topic cannot be read
     │   ├── StageEndedError       a stage that ended by itself, without an error

@@ -52,8 +52,13 @@ class Kafka(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     one worker."""
     sasl_password: Secret = ""
     """The password of `sasl.username` in `options`."""
+    ssl_key_password: Secret = ""
+    """The password of the key in `ssl.key.location` of `options`."""
+    oauth_client_secret: Secret = ""
+    """The secret that goes with `sasl.oauthbearer.client.id` in `options`."""
     options: ClientOptions = {}
-    """What librdkafka takes besides, by its own names (TLS, SASL): `{"security.protocol" = "SASL_SSL"}`. With
+    """What librdkafka takes besides, by its own names. Those about encryption and logins hold for the monitor's client
+    too, and what one of the two cannot do is refused (docs/security.md). With
     `"group.protocol" = "consumer"` the broker shares partitions out (KIP-848), with `"partition.assignment.strategy" =
     "cooperative-sticky"` only those move that must. What would break the promise about counts, such as
     `auto.offset.reset`, is refused."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from schemas.collect import CollectError, with_sources
 from schemas.domains import domain_name
 from schemas.kafka_options import fault_of_options
+from schemas.kafka_security import KafkaSecurityError, read_security
 from schemas.names import fault_of
 from schemas.secrets import without_user
 from schemas.settings import Settings, SettingsError
@@ -54,6 +55,19 @@ def check(settings: Settings) -> None:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
         raise SettingsError(str(error)) from error
+
+
+def check_together(settings: Settings) -> None:
+    """What can be said only of the whole, since a password may come from elsewhere than the user it belongs to.
+
+    Raises:
+        SettingsError: naming the setting.
+    """
+    kafka = settings.kafka
+    try:
+        read_security(kafka.options, kafka.sasl_password, kafka.ssl_key_password, kafka.oauth_client_secret)
+    except KafkaSecurityError as error:
+        raise SettingsError(f"kafka.options: {error}") from error
 
 
 def fault_of_key(key: str) -> str:

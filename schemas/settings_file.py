@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.collect import with_sources
 from schemas.settings import Settings, SettingsError
-from schemas.settings_check import check
+from schemas.settings_check import check, check_together
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
@@ -42,6 +42,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         elif name in ONE_UNDERSCORE and not value.startswith("tcp://"):
             # Kubernetes sets REPMON_API_PORT=tcp://... by itself where a service is named repmon-api.
             raise SettingsError(f"{name}: a setting has two underscores, {ONE_UNDERSCORE[name]}")
+    check_together(settings)
     formats = with_sources(settings.ingest.formats, settings.collect)
     return msgspec.structs.replace(settings, ingest=msgspec.structs.replace(settings.ingest, formats=formats))
 

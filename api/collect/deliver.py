@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import ExternalError
 from schemas.settings import Kafka
-from streams.io.broker import REACH_S, BrokerError, client_config, client_log
+from streams.io.broker import REACH_S, BrokerError, client_config, client_log, reach
 
 POLL_S = 0.1
 #: How much later than configured the client gives up, in s.
@@ -45,6 +45,7 @@ class Deliverer:
             "acks": "all",
             "message.timeout.ms": round(within_s * 1000),
         }
+        self._refusals = config["error_cb"]
         try:
             self._producer = Producer(config, logger=client_log)
         except (KafkaException, ValueError, TypeError) as error:
@@ -91,12 +92,9 @@ class Deliverer:
         """Ask the broker for the topics.
 
         Raises:
-            BrokerError: no answer within `timeout_s`, or one of them is missing.
+            BrokerError: no trust, a refused login, no answer within `timeout_s`, or one of them is missing.
         """
-        try:
-            known = self._producer.list_topics(timeout=timeout_s).topics
-        except KafkaException as error:
-            raise BrokerError(f"{self.where}: {error.args[0].str()}") from error
+        known = reach(self._producer, self._refusals, timeout_s).topics
         if missing := [name for name in topics if name not in known]:
             raise BrokerError(f"{self.where}: there is no topic {', '.join(missing)}; `repmon topics create` makes it")
 

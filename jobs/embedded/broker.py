@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from jobs.embedded.gate import INSIDE, Gate
+from schemas.kafka_security import is_plain
 from schemas.settings import Kafka, SettingsError
 from streams.io.broker import BrokerError, client_log
 
@@ -23,8 +24,6 @@ START_S = 10.0
 STOP_S = 2.0
 #: The broker holds a JoinGroup for half the session timeout, so it is short here.
 SESSION_TIMEOUT_MS = 6000
-#: The value of librdkafka's `security.protocol` without encryption and login.
-PLAIN = "PLAINTEXT"
 #: Options of groups that several workers share by a protocol that this broker does not speak.
 CLUSTER_ONLY = frozenset({"group.protocol", "group.remote.assignor"})
 PR_SET_PDEATHSIG = 1
@@ -44,7 +43,9 @@ class EmbeddedBroker:
 
     def __init__(self, port: int, log_file: Path, own: Kafka | None = None, *, closed: bool = False) -> None:
         self._own = own or Kafka()
-        if self._own.sasl_password or self._own.options.get("security.protocol", PLAIN).upper() != PLAIN:
+        if not is_plain(
+            self._own.options, self._own.sasl_password, self._own.ssl_key_password, self._own.oauth_client_secret
+        ):
             raise SettingsError(
                 "kafka: encryption and logins are for a broker of your own, but kafka.bootstrap names none, "
                 "and the embedded one has neither"

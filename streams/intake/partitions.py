@@ -20,7 +20,7 @@ from streams.intake.metrics import IngestMetrics
 from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
 from streams.intake.topic_identity import KNOWN_S, TopicIdentity
-from streams.io.broker import REACH_S, BrokerError, Publisher, admin, consumer, ends
+from streams.io.broker import REACH_S, BrokerError, Publisher, admin, client_config, consumer, ends
 from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.ingest")
@@ -90,7 +90,7 @@ class Partitions:
         self.stale = False
         self._note_stopped({})
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
-        options = {"auto.offset.reset": "error", **METADATA, **PREFETCH, **self._kafka.options}
+        options = {"auto.offset.reset": "error", **METADATA, **PREFETCH, **client_config(self._kafka)}
         source = self.consumer = consumer(self._kafka, "ingest", **options)
         if self._kafka.static_assignment:
             counts = {topic: publisher.partitions(topic) for topic in self._names}

@@ -1,16 +1,19 @@
 """The edge to Kafka: configured clients, topic ids, and a publisher that knows what was acknowledged."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.errors import ExternalError
 from schemas.kafka_options import has_broker_side_sessions
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
+from streams.io.broker_refusals import Refusals
+from streams.io.broker_security import librdkafka_options
 
 log = logging.getLogger("repmon.broker")
 #: librdkafka's own lines go here, so that a terminal shows our one clear line instead.
@@ -23,6 +26,8 @@ REACH_S = 10.0
 #: message is read in binary mode, in which it has no attributes (CloudEvents Kafka protocol binding 1.0.2, section 3).
 _CLOUD_EVENTS = frozenset({REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS})
 _STRUCTURED: list[tuple[str, str | bytes | None]] = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+#: How long the first try to reach a broker takes; each further one takes twice as long.
+TRY_S = 0.5
 _REASONS = {KafkaError._TRANSPORT: "cannot be reached", KafkaError._TIMED_OUT: "did not answer in time"}
 
 
@@ -35,25 +40,53 @@ class UnacknowledgedError(BrokerError):
 
 
 def client_config(kafka: Kafka) -> dict[str, Any]:
-    """What every client needs: address, security options, quiet logs."""
-    config: dict[str, Any] = {"bootstrap.servers": kafka.bootstrap, **kafka.options}
-    if kafka.sasl_password:
-        config["sasl.password"] = kafka.sasl_password
-    return config
+    """What every client needs: address, options, and somebody who hears why it is refused.
+
+    Raises:
+        SettingsError: an option about encryption or login cannot be used, or names a file that cannot.
+    """
+    return {"bootstrap.servers": kafka.bootstrap, **librdkafka_options(kafka), "error_cb": Refusals(kafka)}
 
 
 def admin(kafka: Kafka, timeout_s: float = REACH_S) -> AdminClient:
     """An admin client of a broker that has answered.
 
     Raises:
-        BrokerError: a wrong option, or no answer within `timeout_s`.
+        BrokerError: a wrong option, no trust, a refused login, or no answer within `timeout_s`.
     """
+    config = client_config(kafka)
     try:
-        client = AdminClient(client_config(kafka), logger=client_log)
-        client.list_topics(timeout=timeout_s)
+        client = AdminClient(config, logger=client_log)
     except (KafkaException, ValueError, TypeError) as error:
         raise _failed(f"Kafka at {kafka.bootstrap}", error) from error
+    reach(client, config["error_cb"], timeout_s)
     return client
+
+
+def reach(client: AdminClient | Producer, refusals: Refusals, timeout_s: float = REACH_S) -> ClusterMetadata:
+    """What a broker says that answers: brokers and topics.
+
+    librdkafka tries again for ever. Where trust or login is refused waiting does not help, and that is said at once.
+
+    Raises:
+        BrokerError: no answer within `timeout_s`, no trust, or a refused login.
+    """
+    deadline, wait = time.monotonic() + timeout_s, TRY_S
+    with refusals.kept():
+        while True:
+            ends = min(time.monotonic() + wait, deadline)
+            try:
+                return client.list_topics(timeout=max(0.1, ends - time.monotonic()))
+            except KafkaException as error:
+                client.poll(0)
+                over = time.monotonic() >= deadline
+                if reason := refusals.reason(last=over):
+                    silent = "kafka" if refusals.silent else ""
+                    raise BrokerError(f"{refusals.where}: {reason}", unreachable=silent) from error
+                if over or error.args[0].code() not in _REASONS:
+                    raise _failed(refusals.where, error) from error
+            time.sleep(max(0.0, ends - time.monotonic()))
+            wait *= 2
 
 
 class TopicState(NamedTuple):
@@ -147,6 +180,7 @@ class Publisher:
             **options,
         }
         self.where = f"Kafka at {kafka.bootstrap}"
+        self._refusals: Refusals = config["error_cb"]
         self._failure: KafkaError | None = None
         try:
             self._producer = Producer(config, logger=client_log)
@@ -179,10 +213,7 @@ class Publisher:
         Raises:
             BrokerError: no answer, or no such topic.
         """
-        try:
-            found = self._producer.list_topics(topic, timeout=REACH_S).topics.get(topic)
-        except KafkaException as error:
-            raise _failed(self.where, error) from error
+        found = reach(self._producer, self._refusals).topics.get(topic)
         if found is None or found.error is not None or not found.partitions:
             raise BrokerError(f"{self.where}: there is no topic {topic}; `repmon topics create` makes it")
         return len(found.partitions)

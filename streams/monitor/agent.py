@@ -32,6 +32,7 @@ from streams.io.broker import BrokerError
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
 from streams.monitor.batch import BatchJudge, BatchResult
+from streams.monitor.broker_login import check_login
 from streams.monitor.faust_app import faust_app
 from streams.monitor.queue import JudgeQueue
 from streams.windows.pools import NOBODY
@@ -80,6 +81,7 @@ class Monitor:
         """`newer_policy` is asked every few seconds for a policy to judge by from then on; without it the judge's own
         stays. `refresh_causes`, given the time (epoch ms), says whose listings are attributed otherwise than before.
         `failed` is called with what ended the monitor, should that end though nobody asked it to."""
+        self._kafka = kafka
         self._settings = settings
         self._judge = judge
         self._newer_policy = newer_policy
@@ -108,8 +110,9 @@ class Monitor:
         """Join the group and begin to judge. Returns once the app runs.
 
         Raises:
-            BrokerError: the broker cannot be reached, or refuses.
+            SettingsError, BrokerError: Faust's client cannot reach the broker, or is refused, and why.
         """
+        await check_login(self._kafka)
         try:
             await self.app.maybe_start()
         except KafkaError as error:

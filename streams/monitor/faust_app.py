@@ -1,12 +1,14 @@
 """The Faust app of a monitor, made from the settings."""
 
-import ssl
 from pathlib import Path
 from typing import Any
 
 import faust
 
+from schemas.kafka_security import KafkaSecurity
 from schemas.settings import Kafka
+from streams.io.broker_security import security_of, tls_context
+from streams.io.oauth_tokens import TokenProvider
 
 METADATA_MS = 5_000
 
@@ -16,7 +18,7 @@ def faust_app(kafka: Kafka, data: Path) -> Any:
     return faust.App(
         f"{kafka.group}-monitor",
         broker=[f"kafka://{address}" for address in kafka.bootstrap.split(",")],
-        broker_credentials=_credentials(kafka),
+        broker_credentials=credentials(security_of(kafka)),
         broker_session_timeout=kafka.session_timeout_ms / 1000,
         broker_heartbeat_interval=max(0.5, kafka.session_timeout_ms / 4000),
         broker_max_poll_interval=600.0,
@@ -32,15 +34,16 @@ def faust_app(kafka: Kafka, data: Path) -> Any:
     )
 
 
-def _credentials(kafka: Kafka) -> Any:
-    """Faust's credentials from librdkafka's option names; only SASL over TLS or plain text is translated."""
-    options = kafka.options
-    if "sasl.username" not in options:
-        return None
-    tls = options.get("security.protocol", "").upper() == "SASL_SSL"
-    return faust.SASLCredentials(
-        username=options["sasl.username"],
-        password=kafka.sasl_password,
-        mechanism=options.get("sasl.mechanism", options.get("sasl.mechanisms", "PLAIN")),
-        ssl_context=ssl.create_default_context(cafile=options.get("ssl.ca.location")) if tls else None,
-    )
+def credentials(security: KafkaSecurity) -> Any:
+    """Faust's way to say it; it hands that on to the clients it makes: of consumers, producers and topics."""
+    context = tls_context(security) if security.encrypted else None
+    if security.oauth is not None:
+        return faust.OAuthCredentials(oauth_cb=TokenProvider(security.oauth), ssl_context=context)
+    if security.logs_in:
+        return faust.SASLCredentials(
+            username=security.username,
+            password=security.password,
+            mechanism=security.mechanism,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from jobs.embedded.broker import end_with_parent
 from schemas.settings import Kafka
 from streams.io.broker import client_log
+from tests.support.kafka_security import PROTOCOLS, SCRAM_USERS, Certificates, listeners
 from tests.support.root import ROOT
 from tests.support.waiting import wait_for
 
@@ -32,7 +33,9 @@ CLUSTER_ID = "cmVwbW9uLXRlc3RzLTEtMQ"
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 log.dirs={log}
@@ -49,6 +52,7 @@ broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=500
 log.segment.delete.delay.ms=1000
 log.cleaner.dedupe.buffer.size=4194304
+{secured}
 """
 
 
@@ -64,13 +68,19 @@ class RealKafka:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port, self._controller_port = free_ports(2)
+        self._port, self._controller_port, *others = free_ports(2 + len(PROTOCOLS))
+        self._ports = dict(zip(PROTOCOLS, others, strict=True))
+        self.certificates = Certificates(folder / "certificates")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
         """Where clients connect."""
         return f"127.0.0.1:{self._port}"
+
+    def listener(self, name: str) -> str:
+        """Where clients connect that speak as the listener does (tests/support/kafka_security.py)."""
+        return f"127.0.0.1:{self._ports[name]}"
 
     @property
     def settings(self) -> Kafka:
@@ -138,10 +148,18 @@ class RealKafka:
 
     def _format(self, command: list[str], properties: Path) -> None:
         """Write the properties and make the log folder, once."""
-        text = PROPERTIES.format(port=self._port, controller_port=self._controller_port, log=self._folder / "log")
+        more, protocols, secured = listeners(self._ports, self.certificates)
+        text = PROPERTIES.format(
+            port=self._port,
+            controller_port=self._controller_port,
+            log=self._folder / "log",
+            more=more,
+            protocols=protocols,
+            secured=secured,
+        )
         draft = properties.with_suffix(".part")
         draft.write_text(text)
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(draft)]
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(draft), *SCRAM_USERS]
         done = subprocess.run([*command, *tool], capture_output=True, text=True, timeout=FORMAT_S, check=False)
         if "UnsupportedClassVersionError" in done.stderr:
             raise KafkaUnavailableError(f"Kafka needs Java 17 or newer; {command[0]} is older")

@@ -1,0 +1,197 @@
+"""Encryption and login to Kafka, for both clients: options for librdkafka, a TLS context for Python's.
+
+Neither client says well why a broker is not trusted: librdkafka has one text for a wrong authority, a certificate out
+of date and one of another host. So where one fails, a handshake of our own says which it is.
+"""
+
+import re
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from schemas.kafka_security import KafkaSecurity, KafkaSecurityError, is_security, read_security
+from schemas.settings import Kafka, SettingsError
+
+#: How long an own look at a broker may take.
+LOOK_S = 3.0
+#: How soon a broker says that it refuses our certificate.
+ALERT_S = 0.5
+_PORT = 9092
+PAIR = "ssl.certificate.location` with `ssl.key.location"
+#: What brokers and clients put before the reason.
+_LOGIN = re.compile(r"^(?:SASL authentication error: )?(?:Authentication failed: )?")
+
+
+def security_of(kafka: Kafka) -> KafkaSecurity:
+    """How the broker is spoken to.
+
+    Raises:
+        SettingsError: an option cannot be used.
+    """
+    try:
+        return read_security(kafka.options, kafka.sasl_password, kafka.ssl_key_password, kafka.oauth_client_secret)
+    except KafkaSecurityError as error:
+        raise SettingsError(f"kafka.options: {error}") from error
+
+
+def librdkafka_options(kafka: Kafka) -> dict[str, Any]:
+    """All options of a client of librdkafka, but for its address.
+
+    Raises:
+        SettingsError: an option about encryption or login cannot be used, or names a file that cannot.
+    """
+    security = security_of(kafka)
+    if security.encrypted:
+        tls_context(security)  # which says better what is wrong with a file than librdkafka does
+    others = {name: value for name, value in kafka.options.items() if not is_security(name)}
+    return {**others, **_librdkafka(security)}
+
+
+def _librdkafka(security: KafkaSecurity) -> dict[str, Any]:
+    if security.protocol == "PLAINTEXT":
+        return {}
+    found: dict[str, Any] = {
+        "security.protocol": security.protocol,
+        "ssl.ca.location": security.ca,
+        "ssl.ca.pem": security.ca_pem,
+        "ssl.certificate.location": security.certificate,
+        "ssl.key.location": security.key,
+        "ssl.key.password": security.key_password,
+        "ssl.cipher.suites": security.ciphers,
+        "sasl.mechanism": security.mechanism,
+        "sasl.username": security.username,
+        "sasl.password": security.password,
+    }
+    if security.encrypted:
+        found["enable.ssl.certificate.verification"] = security.verify
+        found["ssl.endpoint.identification.algorithm"] = "https" if security.verify_name else "none"
+    if (oauth := security.oauth) is not None:
+        at = "sasl.oauthbearer"
+        found |= {
+            f"{at}.method": "oidc",
+            f"{at}.token.endpoint.url": oauth.endpoint,
+            f"{at}.client.id": oauth.client_id,
+            f"{at}.client.secret": oauth.client_secret,
+            f"{at}.scope": oauth.scope,
+            f"{at}.extensions": ",".join(f"{name}={value}" for name, value in oauth.extensions.items()),
+            "https.ca.location": oauth.ca,
+        }
+    return {name: value for name, value in found.items() if value != ""}
+
+
+def tls_context(security: KafkaSecurity) -> ssl.SSLContext:
+    """The same for Python's TLS.
+
+    Raises:
+        SettingsError: a file cannot be read or used; the option is named.
+    """
+    option = "ssl.ca.location" if security.ca else "ssl.ca.pem"
+    try:
+        folder = Path(security.ca).is_dir()
+        if security.ca and not folder:
+            Path(security.ca).read_bytes()  # an error that names the file
+        context = ssl.create_default_context(
+            cafile=None if folder else security.ca or None,
+            capath=security.ca if security.ca and folder else None,
+            cadata=security.ca_pem or None,
+        )
+        if security.certificate:
+            option = "ssl.certificate.location"
+            Path(security.certificate).read_bytes()
+            option = "ssl.key.location"
+            Path(security.key).read_bytes()
+            option = PAIR
+            context.load_cert_chain(security.certificate, security.key, lambda: security.key_password)
+        if security.ciphers:
+            option = "ssl.cipher.suites"
+            context.set_ciphers(security.ciphers)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise SettingsError(f"kafka.options: `{option}`: {_why_unusable(error, option)}") from error
+    context.check_hostname = security.verify and security.verify_name
+    context.verify_mode = ssl.CERT_REQUIRED if security.verify else ssl.CERT_NONE
+    return context
+
+
+def _why_unusable(error: OSError | ValueError, option: str) -> str:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return f"{error.filename or ''}: {error.strerror}".removeprefix(": ")
+    reason = getattr(error, "reason", "")
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    if option == PAIR:
+        return "not PEM, or the key's password (kafka.ssl_key_password) is missing or wrong"
+    return "no such cipher" if option == "ssl.cipher.suites" else "no certificate in PEM"
+
+
+def addresses(bootstrap: str) -> list[tuple[str, int]]:
+    """Host and port of each broker that is asked first."""
+    found = []
+    for each in bootstrap.split(","):
+        host, _, port = each.strip().rpartition(":")
+        known = bool(host) and port.isdigit()
+        found.append((host.strip("[]"), int(port)) if known else (each.strip().strip("[]"), _PORT))
+    return found
+
+
+def why_no_tls(security: KafkaSecurity, bootstrap: str) -> str:
+    """What a look of our own says of the brokers' TLS: why it fails, or empty if it does not."""
+    for address in addresses(bootstrap):
+        try:
+            with (
+                socket.create_connection(address, LOOK_S) as plain,
+                tls_context(security).wrap_socket(plain, server_hostname=address[0]) as secured,
+            ):
+                secured.settimeout(ALERT_S)
+                secured.recv(1)  # a broker that refuses our certificate says so only now
+        except TimeoutError:
+            continue  # it waits for what we have to say, so it trusts us
+        except ssl.SSLError as error:
+            return said_of_tls(error)
+        except OSError:
+            continue
+    return ""
+
+
+def said_of_tls(error: ssl.SSLError) -> str:
+    """Why a handshake failed, for people."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message.rstrip(".")
+        return f"the broker's certificate is not trusted: {why} (`ssl.ca.location` names who is trusted)"
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    if "alert" in reason:
+        return f"the broker refuses our certificate, or wants one (`ssl.certificate.location`): {_alert(reason)}"
+    if reason in (
+        "wrong version number",
+        "unexpected eof while reading",
+        "packet length too long",
+        "record layer failure",
+    ):
+        return "the broker does not speak TLS at this port, as `security.protocol` says"
+    return f"TLS failed: {reason}"
+
+
+def _alert(reason: str) -> str:
+    return re.sub(r".*alert ", "", reason)
+
+
+def login_refused(security: KafkaSecurity, text: str) -> str:
+    """That a login is refused, with what the broker says of it."""
+    who = security.username if security.oauth is None else security.oauth.client_id
+    return f"the login as {who} by {security.mechanism} is refused: {_LOGIN.sub('', text)}"
+
+
+def not_spoken(security: KafkaSecurity) -> str:
+    """What to look at where a broker takes connections and yet does not answer."""
+    return f"does it speak {security.protocol} at this port, as `security.protocol` in kafka.options says?"
+
+
+def listens(bootstrap: str) -> bool:
+    """Whether anything takes connections at one of the addresses."""
+    for address in addresses(bootstrap):
+        try:
+            socket.create_connection(address, LOOK_S).close()
+        except OSError:
+            continue
+        return True
+    return False

@@ -1,0 +1,94 @@
+"""Tokens for brokers with OAUTHBEARER, for the monitor's client. librdkafka fetches its own (`oidc`) likewise."""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import Callable
+
+import msgspec
+import requests
+from aiokafka.abc import AbstractTokenProvider
+
+from schemas.errors import ExternalError
+from schemas.kafka_security import OAuthClient
+from schemas.secrets import without_user
+
+TIMEOUT_S = 10.0
+#: A token is replaced when this part of its life is over; librdkafka does so too.
+PART_OF_LIFE = 0.8
+
+
+class TokenError(ExternalError):
+    """No token was given; the message says by whom and why."""
+
+
+class _Token(msgspec.Struct, frozen=True):
+    """The answer (RFC 6749, section 5.1). `expires_in` is in s."""
+
+    access_token: str
+    expires_in: float = 60.0
+
+
+class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
+    """Fetches a token with client id and secret (RFC 6749, section 4.4.2), and keeps it while it is good."""
+
+    def __init__(self, client: OAuthClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._token = ""
+        self._good_until = 0.0
+        self._fetching = asyncio.Lock()
+
+    async def token(self) -> str:
+        """A token that is good now.
+
+        Raises:
+            TokenError: none was given.
+        """
+        async with self._fetching:
+            if self._clock() >= self._good_until:
+                began = self._clock()
+                found = await asyncio.to_thread(fetch_token, self._client)
+                self._token = found.access_token
+                self._good_until = began + PART_OF_LIFE * found.expires_in
+            return self._token
+
+    def extensions(self) -> dict[str, str]:
+        """What goes along with it."""
+        return self._client.extensions
+
+
+def fetch_token(client: OAuthClient) -> _Token:
+    """A new token.
+
+    Raises:
+        TokenError: none was given.
+    """
+    form = {"grant_type": "client_credentials"}
+    if client.scope:
+        form["scope"] = client.scope
+    where = f"token endpoint {without_user(client.endpoint)}"
+    pair = f"{client.client_id}:{client.client_secret}"
+    try:
+        answer = requests.post(
+            client.endpoint,
+            data=form,
+            headers={"Authorization": f"Basic {b64encode(pair.encode()).decode()}"},
+            timeout=TIMEOUT_S,
+            verify=client.ca or True,
+            allow_redirects=False,
+        )
+    except (requests.RequestException, OSError) as error:
+        raise TokenError(f"{where}: {_cause(error)}") from error
+    if answer.status_code != requests.codes.ok:
+        raise TokenError(f"{where}: {answer.status_code} {answer.reason}")
+    try:
+        return msgspec.json.decode(answer.content, type=_Token)
+    except msgspec.DecodeError as error:
+        raise TokenError(f"{where}: no token in its answer") from error
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted (`https.ca.location` names who is)"
+    return "no answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
