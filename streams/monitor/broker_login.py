@@ -16,6 +16,7 @@ from streams.io.broker_security import addresses, login_refused, not_spoken, sai
 from streams.io.oauth_tokens import TokenError
 from streams.monitor.faust_app import credentials
 
+OUT_OF_REACH = "cannot be reached"
 CLOSED = "the broker closed the connection"
 
 
@@ -43,7 +44,10 @@ async def check_login(kafka: Kafka, timeout_s: float = REACH_S) -> None:
             first = first or error
     assert first is not None  # noqa: S101 - there is an address
     why = await _reason(first, security, kafka.bootstrap)
-    raise BrokerError(f"Kafka at {kafka.bootstrap}: {why} (the monitor's client)") from first
+    lost = why.startswith(OUT_OF_REACH)
+    raise BrokerError(
+        f"Kafka at {kafka.bootstrap}: {why} (the monitor's client)", unreachable="kafka" if lost else ""
+    ) from first
 
 
 async def _reason(error: Exception, security: KafkaSecurity, bootstrap: str) -> str:
@@ -62,8 +66,10 @@ async def _reason(error: Exception, security: KafkaSecurity, bootstrap: str) -> 
 
 def _lost(error: Exception, security: KafkaSecurity) -> str:
     if isinstance(error, KafkaError):
-        return login_refused(security, CLOSED) if security.logs_in else f"{CLOSED}; {not_spoken(security)}"
+        if security.logs_in:
+            return login_refused(security, CLOSED)
+        return f"{OUT_OF_REACH}: {CLOSED}; {not_spoken(security)}"
     if isinstance(error, TimeoutError):
         return "did not answer in time"
     number = error.errno if isinstance(error, OSError) else None
-    return f"cannot be reached: {os.strerror(number).lower() if number else CLOSED}"
+    return f"{OUT_OF_REACH}: {os.strerror(number).lower() if number else CLOSED}"

@@ -194,7 +194,8 @@ def test_monitor_whose_broker_is_gone_ends_within_seconds_and_another_says_so_at
             with pytest.raises(BrokerError) as caught:
                 async with running(broker.kafka, judge, tmp_path / "b"):
                     pass
-            assert str(caught.value) == f"Kafka at {broker.kafka.bootstrap}: cannot be reached"
+            assert str(caught.value).startswith(f"Kafka at {broker.kafka.bootstrap}: cannot be reached: ")
+            assert caught.value.unreachable == "kafka"
             async with asyncio.timeout(10 * APP_STOP_S):
                 await monitor.stop(1)
 
