@@ -70,20 +70,31 @@ OF_PLANS = """
     FROM ({members}) AS members
     INNER JOIN (SELECT customer, plan FROM customers FINAL WHERE NOT gone) AS plans USING customer
 """
+#: Who counts is worked out once, in a query of its own: the engine takes longer to understand such a condition than to
+#: read what small fleets send in a month.
 POOLS = """
-SELECT shared, {chosen}
-FROM ({members})
-WHERE kind = '{dimension}' AND shared != ''
+SELECT shared, {sums}
+FROM (
+    SELECT *, {chosen}
+    FROM (SELECT *, {known} AS is_known FROM ({members}))
+    WHERE kind = '{dimension}' AND shared != ''
+)
 GROUP BY shared
 ORDER BY shared
 """
 CULPRITS = """
 SELECT customer, top_0, bottom_0
-FROM ({members})
+FROM (SELECT *, {known} AS is_known FROM ({members}))
 WHERE kind = '{dimension}' AND shared = {{shared:String}} AND ({chosen}) AND top_0 > 0
 ORDER BY top_0 DESC, bottom_0, customer
 LIMIT {{most:UInt8}}
 """
+
+#: What `POOLS` gives for each window asked.
+SUMS = """
+    sumIf(top_{place}, chosen_{place}), sumIf(bottom_{place}, chosen_{place}),
+    countIf(chosen_{place} AND bottom_{place} > 0),
+    argMaxIf((top_{place}, bottom_{place}), (top_{place}, -bottom_{place}), chosen_{place})"""
 
 #: What counts of a complaint rate only at providers with a feedback loop.
 DATED_COMPLAINTS = "{n}complained - {n}undated_complained"
@@ -133,7 +144,7 @@ def question(
     """A query of small customers, or with `new` of those without a good history, over windows that are all of the same
     kind (long or short; new ones are always read by the hour), and what is bound to it.
 
-    `POOLS` gives five numbers for each window asked: numerator, denominator, how many customers have mail; and the two
+    `POOLS` gives four columns for each window asked: numerator, denominator, how many customers have mail; and a pair
     of the one who has most of the numerator. `CULPRITS` is asked of one window.
     """
     dimension = DIMENSIONS[kind]
@@ -186,12 +197,15 @@ def question(
     members = MEMBERS.format(wholes=", ".join(wholes), parts=inner)
     if kind == PLAN:
         members = OF_PLANS.format(members=members)
-    wanted = ", ".join(_sums(place, each) for place, each in enumerate(chosen))
     if template == CULPRITS:
         wanted = " OR ".join(
             dict.fromkeys((f"({_is_chosen(0, asked[0], policy.confidence, new=False)})", f"({chosen[0]})"))
         )
-    return template.format(chosen=wanted, members=members, dimension=dimension), parameters
+    else:
+        wanted = ", ".join(f"{each} AS chosen_{place}" for place, each in enumerate(chosen))
+    summed = ", ".join(SUMS.format(place=place) for place in range(len(asked)))
+    known = IS_KNOWN if new else "false"
+    return template.format(sums=summed, chosen=wanted, known=known, members=members, dimension=dimension), parameters
 
 
 def _read(expression: str, prefix: str) -> str:
@@ -207,17 +221,7 @@ def _is_chosen(place: int, asked: Asked, confidence: float, *, new: bool) -> str
         return small
     bar = bar_of(asked.window, confidence)
     reached = reach_sql(f"whole_top_{place}", f"whole_{place}", asked.rule.thresholds[0], bar)
-    return (
-        f"NOT ({IS_KNOWN}) AND whole_{place} < {TIMES_LEAST} * {{least_{place}:UInt32}} AND ({small} OR NOT {reached})"
-    )
-
-
-def _sums(place: int, chosen: str) -> str:
-    worst = f"argMaxIf((top_{place}, bottom_{place}), (top_{place}, -bottom_{place}), {chosen})"
-    return (
-        f"sumIf(top_{place}, {chosen}), sumIf(bottom_{place}, {chosen}), countIf(({chosen}) AND bottom_{place} > 0), "
-        f"{worst}.1, {worst}.2"
-    )
+    return f"NOT is_known AND whole_{place} < {TIMES_LEAST} * {{least_{place}:UInt32}} AND ({small} OR NOT {reached})"
 
 
 def _measured(metric: Metric, expired_is_failure: bool, *, by_provider: bool) -> tuple[str, str, str, str]:

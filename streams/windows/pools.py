@@ -127,9 +127,8 @@ class Pools:
             return []
         sql, parameters = question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind, self._since, new=new)
         found = []
-        for name, *numbers in self._store.rows(sql, parameters):
-            for place, each in enumerate(asked):
-                top, bottom, members, *worst = map(int, numbers[5 * place : 5 * place + 5])
+        for name, *columns in self._store.rows(sql, parameters):
+            for each, top, bottom, members, worst in zip(asked, *(columns[part::4] for part in range(4)), strict=True):
                 if members >= LEAST_MEMBERS:
                     counts = _counts(each.rule.metric, top, bottom)
                     lone = self._reaches(each, top, bottom) and not self._reaches(
