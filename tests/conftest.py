@@ -1,4 +1,5 @@
-"""What all tests share: how examples are drawn, one Apache Kafka, and which tests one process runs after another.
+"""What all tests share: how examples are drawn, where files are kept, one Apache Kafka, and which tests one process
+runs after another.
 
 Examples are drawn without a time limit, since a busy machine is no defect. With HYPOTHESIS_PROFILE=quick few examples,
 always the same: for `make mutants`, which runs the tests hundreds of times.
@@ -11,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.temporary_folder import keep_in_memory
+
+keep_in_memory()
 
 settings.register_profile("usual", deadline=None)
 settings.register_profile(

@@ -1,21 +1,36 @@
-"""Waiting for a condition, with a deadline."""
+"""Waiting for a condition, with a deadline.
+
+One that takes a while to ask, such as a query, is asked less often: who waits leaves most of a core to what is waited
+for.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable
 
+#: Between two questions, in s, and how many times as long as one took.
+PAUSE_S, TIMES = 0.02, 3
+
 
 def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
     """Return once `condition` holds; fail naming `what` after `deadline_s`."""
     end = time.monotonic() + deadline_s
+    asked = time.monotonic()
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline_s:g} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(_pause(asked))
+        asked = time.monotonic()
 
 
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
     end = time.monotonic() + deadline_s
+    asked = time.monotonic()
     while not condition():
         assert time.monotonic() < end, f"waited {deadline_s:g} s in vain for {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_pause(asked))
+        asked = time.monotonic()
+
+
+def _pause(asked: float) -> float:
+    return min(0.5, max(PAUSE_S, TIMES * (time.monotonic() - asked)))
