@@ -139,6 +139,21 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return self.complained - self.fbl_complained
 
 
+#: The metrics whose numerator is hard failures, and expired mail where the policy says so.
+FAILURES: frozenset[str] = frozenset({"failure", "failure_burn"})
+#: Numerator and denominator by their names in `WindowCounts`, of all but failures and numbers.
+RATIOS: Mapping[str, tuple[str, str]] = {
+    "complaint": ("fbl_complained", "fbl_delivered"),
+    "complaint_burn": ("fbl_complained", "fbl_delivered"),
+    "block": ("block", "finished"),
+    "exposure": ("exposed", "sent"),
+    "volume_spike": ("finished", "finished"),
+    "unsubscribe": ("unsubscribed", "delivered"),
+    "unwanted": ("unwanted", "delivered"),
+    "sms_gateway": ("gateway", "finished"),
+    "unregistered_from": ("from_unregistered", "from_known"),
+}
+
 #: Metrics whose denominator is a part of the mail, and what that is a part of: a mailbox provider without a feedback
 #: loop never complains, and nobody knows whether anybody minds. Of failures and refusals all mail is seen.
 SEEN_OF: Mapping[str, tuple[str, str]] = {

@@ -20,7 +20,8 @@ from schemas.policy_metric import BURNS, SPIKE, Metric, Window
 from schemas.standing import Standing
 from schemas.times import utc_now_ms
 from streams.adapt.common import plain
-from streams.judge.verdict import RANK, opened
+from streams.judge.one_window import opened
+from streams.judge.verdict import RANK
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Said = tuple[float, float, float, Standing]

@@ -61,8 +61,11 @@ def alert_evidence(
     feedback_loop_providers: Sequence[str],
     now_ms: int,
     since: Since,
+    *,
+    everything: bool = False,
 ) -> dict[SubjectRule, Evidence]:
-    """The evidence of each alert that changed, by its customer, scope and rule. `since` are fresh starts.
+    """The evidence of each alert that changed, by its customer, scope and rule. `since` are fresh starts. With
+    `everything` it is known that no mail is left out.
 
     Raises:
         StoreError: the store failed.
@@ -84,6 +87,7 @@ def alert_evidence(
             expired_is_failure=policy.expired_is_failure,
             mail_to=group,
             since=since,
+            everything=everything,
         )
         for (metric, window, group), thresholds in alike.items()
     }
@@ -105,12 +109,13 @@ def collect(
     expired_is_failure: bool = True,
     mail_to: Sequence[str] = (),
     since: Since | None = None,
+    everything: bool = False,
 ) -> dict[Subject, Evidence]:
     """The evidence of verdicts on one metric over one window of `length_ms`, for each subject.
 
     `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one. With
     `mail_to` only mail to these mailbox providers is looked at, of which less is known. `since` are the fresh starts of
-    customers; without it they are looked for.
+    customers; without it they are looked for. With `everything` mail of incidents is not left out.
 
     Raises:
         StoreError: the store failed.
@@ -125,12 +130,23 @@ def collect(
     for start in range(0, len(subjects), AT_ONCE):
         part = subjects[start : start + AT_ONCE]
         whose = {"customers": [customer for customer, _ in part], "scopes": [scope for _, scope in part]}
-        shares = _shares(store, metric, whose | about_metric, since)
+        shares = _shares(store, metric, whose | about_metric, since, everything=everything)
         past: Mapping[Subject, Past] = {}
         if metric in WITH_HISTORY and not mail_to:
             above = thresholds or {}
             loop = feedback_loop_providers
-            past = history(store, part, metric, length_ms, loop, now_ms, above, expired_is_failure, since)
+            past = history(
+                store,
+                part,
+                metric,
+                length_ms,
+                loop,
+                now_ms,
+                above,
+                expired_is_failure,
+                since,
+                everything=everything,
+            )
         for subject in part:
             found[subject] = _evidence(subject, metric, shares, listings, past.get(subject))
     return found
@@ -165,13 +181,21 @@ def _rows(store: Store, sql: str, asked: Mapping[str, Any], since: Since) -> Seq
     return store.rows(*fresh_starts.cut_off(sql, asked, since)) if since else store.rows(sql, asked)
 
 
-def _shares(store: Store, metric: str, asked: Mapping[str, Any], since: Since) -> Shares:
+def _of_all_mail(sql: str) -> str:
+    """A query as it is asked where it is known that nothing is left out: looking that up takes a third of its time."""
+    return sql.replace(NOT_LEFT_OUT, "true")
+
+
+def _shares(store: Store, metric: str, asked: Mapping[str, Any], since: Since, *, everything: bool) -> Shares:
     """Who contributed, and samples."""
     found: Shares = defaultdict(list)
-    for customer, scope, dimension, name, count, size in _rows(store, CONTRIBUTORS, asked, since):
+    contributors = _of_all_mail(CONTRIBUTORS) if everything else CONTRIBUTORS
+    for customer, scope, dimension, name, count, size in _rows(store, contributors, asked, since):
         found[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
     for customer, scope, what, name, count, sample in _rows(store, EVENTS, asked, since):
-        found[customer, scope, what].append(Share(name=name, count=int(count), sample=masked(sample)))
+        some = found[customer, scope, what]
+        if what == "message" or len(some) < TOP:
+            some.append(Share(name=name, count=int(count), sample=masked(sample)))
     if metric == "unwanted":
         for customer, scope, message_id in _rows(store, UNWANTED_IDS, asked, since):
             found[customer, scope, "message"].append(Share(name=message_id, count=1))
@@ -188,6 +212,8 @@ def history(
     thresholds: Mapping[Subject, float],
     expired_is_failure: bool,
     since: Since,
+    *,
+    everything: bool = False,
 ) -> dict[Subject, Past]:
     """Since when each subject is above its threshold within the window, and what was usual before it.
 
@@ -210,6 +236,7 @@ def history(
     usual: dict[Subject, Baseline] = {}
     series: dict[Subject, list[tuple[int, int, int]]] = defaultdict(list)
     sql = _sql(WITH_HISTORY[metric], window_ms)
+    sql = _of_all_mail(sql) if everything else sql
     for customer, scope, second, top, bottom in _rows(store, sql, asked, since):
         if int(second) == 0:
             if bottom > 0:

@@ -54,28 +54,22 @@ FROM
 {_SCOPES}
 """  # noqa: S608 - made of names from this project only
 
-#: Three answers in one: classes (`name`, count, the latest answer of a host), campaigns, and latest messages (`name`).
+#: Three answers in one reading: classes (`name`, count, the latest answer of a host), campaigns, and latest messages
+#: (`name`). Of each kind as many come as there are samples.
 EVENTS = f"""
-SELECT customer, scope, 'class' AS what, name, count() AS n, argMaxIf(diagnostic, time, diagnostic != '') AS sample
-{_EVENTS}
-GROUP BY customer, scope, name
-ORDER BY customer, scope, n DESC, name
-LIMIT {{top:UInt8}} BY customer, scope
-UNION ALL
-SELECT customer, scope, 'campaign' AS what, campaign AS name, count() AS n, '' AS sample
-{_EVENTS}
-    AND campaign != ''
-GROUP BY customer, scope, campaign
-ORDER BY customer, scope, n DESC, campaign
-LIMIT {{top:UInt8}} BY customer, scope
-UNION ALL
-SELECT customer, scope, 'message' AS what, message_id AS name, count() AS n, '' AS sample
-{_EVENTS}
-    AND message_id != ''
-GROUP BY customer, scope, message_id
-ORDER BY customer, scope, max(time) DESC, message_id
-LIMIT {{samples:UInt8}} BY customer, scope
-"""
+SELECT customer, scope, kind.1 AS what, kind.2 AS name, count() AS n,
+    if(what = 'class', argMaxIf(diagnostic, time, diagnostic != ''), '') AS sample
+FROM
+(
+    SELECT customer, scope, time, diagnostic,
+        arrayJoin([('class', toString(name)), ('campaign', toString(campaign)), ('message', message_id)]) AS kind
+    {_EVENTS}
+)
+WHERE kind.1 = 'class' OR kind.2 != ''
+GROUP BY customer, scope, what, name
+ORDER BY customer, scope, what, if(what = 'message', toUnixTimestamp64Milli(max(time)), toInt64(n)) DESC, name
+LIMIT {{samples:UInt8}} BY customer, scope, what
+"""  # noqa: S608 - made of texts of this project only
 
 UNWANTED_IDS = f"""
 SELECT customer, scope, message_id

@@ -13,7 +13,8 @@ from schemas.times import MINUTE_S
 from streams.alerts.lifecycle import AlertState, SubjectRule
 from streams.alerts.outcome import LATE_MS
 from streams.io.store import Store
-from streams.judge.verdict import Verdict, measured, opened
+from streams.judge.one_window import opened
+from streams.judge.verdict import Verdict, measured
 from streams.listings.causes import runs
 from streams.listings.exposure import SENT_MAIL, THROUGH_LISTED, exposing, listed_parameters
 from streams.listings.left_out import read_judged

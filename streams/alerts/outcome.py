@@ -15,7 +15,6 @@ from schemas.alert import Acknowledgement, Cause, OperatorOverride
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, LISTED_METRICS, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
 from schemas.times import MINUTE_MS
@@ -41,10 +40,6 @@ from streams.subjects.fresh_starts import FreshStart
 RECORD_MS = MINUTE_MS
 #: Counts that belong so long before the last judgement, and were not there then, came late.
 LATE_MS = 15 * MINUTE_MS
-
-
-#: What a mailbox provider may do to everybody.
-OF_MAIL: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
 
 
 class LastShown(NamedTuple):
@@ -160,24 +155,6 @@ def alarming(outcome: SubjectOutcome) -> Iterator[Verdict]:
 def alarms(outcome: SubjectOutcome) -> bool:
     """Whether a customer newly reaches such a level."""
     return any(True for _ in alarming(outcome))
-
-
-def alarmed_by_listings(outcomes: Iterable[SubjectOutcome]) -> set[str]:
-    """The customers who newly reach such a level because of what is listed."""
-    return {
-        outcome.subject.customer
-        for outcome in outcomes
-        if any(verdict.metric in LISTED_METRICS for verdict in alarming(outcome))
-    }
-
-
-def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> set[str]:
-    """The customers who newly reach such a level because of how their mail fares."""
-    return {
-        outcome.subject.customer
-        for outcome in outcomes
-        if any(BURNS.get(verdict.metric, verdict.metric) in OF_MAIL for verdict in alarming(outcome))
-    }
 
 
 def subject_outcome(

@@ -81,8 +81,9 @@ WHERE value != {{other:String}}
 GROUP BY value, hour
 HAVING {suspected}
 """
-_SUSPECTED = """(countIf({pro} >= 1) >= {{failing:UInt8}} AND sum({pro}) >= {{least:Float64}}
-        AND sum({pro}) >= {{share:Float64}} * (sum({pro}) + sum({contra})))"""
+#: What weighs for it has a name, since it is long and a query of small hours is mostly read, not run.
+_SUSPECTED = """(countIf(({pro} AS {name}) >= 1) >= {{failing:UInt8}} AND sum({name}) >= {{least:Float64}}
+        AND sum({name}) >= {{share:Float64}} * (sum({name}) + sum({contra})))"""
 #: `detect`'s weights with the fleet's usual rate for everybody: where they are low, nothing would be found.
 CANDIDATES = """
 SELECT DISTINCT place, toUnixTimestamp(hour)
@@ -262,7 +263,7 @@ def suspected(outcome: Outcome) -> str:
         f"log((1 - {rate}) / (1 - {usual}))), 0)"
     )
     contra = f"if({n} = 0, least(3, {MORE[outcome]} * {d}), 0)"
-    return _SUSPECTED.format(pro=pro, contra=contra)
+    return _SUSPECTED.format(pro=pro, name=f"pro_{outcome}", contra=contra)
 
 
 def bound(sql: str) -> str:

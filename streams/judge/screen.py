@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.counts import FINISHED, SEEN_OF
+from schemas.counts import FAILURES, FINISHED, RATIOS, SEEN_OF
 from schemas.listing import Weight
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
@@ -18,7 +18,6 @@ from schemas.policy_rule import Rule
 from schemas.times import HOUR_S
 from streams.judge.certainty import bar_of, reach
 from streams.judge.spikes import exceeds, score
-from streams.judge.verdict import FAILURES, RATIOS
 from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Counts, Subjects
 
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.counts import SEEN_OF, Observed, SubjectCounts, VolumeBaseline, WindowCounts, observed
+from schemas.counts import FAILURES, RATIOS, SEEN_OF, Observed, SubjectCounts, VolumeBaseline, WindowCounts, observed
 from schemas.levels import LEVELS, Level
 from schemas.listing import Weight
 from schemas.policy import Policy
@@ -41,19 +41,6 @@ from streams.judge.spikes import exceeds, score
 
 RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
 NOTHING = WindowCounts()
-FAILURES: frozenset[Metric] = frozenset({"failure", "failure_burn"})
-#: Numerator and denominator by their names in `WindowCounts`, of all but failures and numbers.
-RATIOS: Mapping[Metric, tuple[str, str]] = {
-    "complaint": ("fbl_complained", "fbl_delivered"),
-    "complaint_burn": ("fbl_complained", "fbl_delivered"),
-    "block": ("block", "finished"),
-    "exposure": ("exposed", "sent"),
-    "volume_spike": ("finished", "finished"),
-    "unsubscribe": ("unsubscribed", "delivered"),
-    "unwanted": ("unwanted", "delivered"),
-    "sms_gateway": ("gateway", "finished"),
-    "unregistered_from": ("from_unregistered", "from_known"),
-}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -146,33 +133,6 @@ def with_verdicts(judgement: Judgement, verdicts: tuple[Verdict, ...], policy: P
     return msgspec.structs.replace(judgement, verdicts=verdicts, standing=_standing(rules, verdicts))
 
 
-def opened(
-    rule: Rule, window: str, numerator: int, denominator: int, confidence: float, period: int = 0
-) -> tuple[float, float, float, Standing]:
-    """What one rule says of one of its windows alone: rate, lower and upper bound (ratios, or listings), and level.
-
-    A burn needs the denominator of the rule's `period`. A spike cannot be judged so, without what is usual.
-
-    Raises:
-        KeyError: the rule does not judge this window.
-    """
-    if rule.metric in BURNS:
-        spent = spending(rule, window, (numerator, denominator), period, confidence)
-        place = bisect_right(rule.thresholds, spent.burn) - 1 if spent.counts else -1
-        level: Level = rule.ladder[place].level if place >= 0 else "good"
-        lower, upper = bounds(rule, spent, period, confidence)
-        return spent.burn, lower, upper, level if spent.enough else "insufficient_volume"
-    least = dict(rule.checks)[window]
-    counted = rule.metric in COUNTED
-    bar = bar_of(window, confidence)
-    lower, upper = _interval(rule.metric, numerator, denominator, bar)
-    rate = _rate(rule.metric, numerator, denominator)
-    if not counted and denominator < least:
-        return rate, lower, upper, "insufficient_volume"
-    place = _opened(rule, numerator, denominator, bar)
-    return rate, lower, upper, rule.ladder[place].level if place >= 0 else "good"
-
-
 def measured(
     metric: Metric, counts: WindowCounts, expired_is_failure: bool, weights: Sequence[Weight] = DEFAULT_WEIGHTS
 ) -> tuple[int, int]:
@@ -221,20 +181,22 @@ def _by_weight(counts: WindowCounts, field: str, weights: Sequence[Weight]) -> I
     return (getattr(counts, f"{field}_{weight}") for weight in weights)
 
 
-def _rate(metric: Metric, numerator: int, denominator: int) -> float:
+def rate_of(metric: Metric, numerator: int, denominator: int) -> float:
+    """A ratio; of what is counted the number itself."""
     if metric in COUNTED:
         return float(numerator)
     return min(numerator, denominator) / denominator if denominator > 0 else 0.0
 
 
-def _interval(metric: Metric, numerator: int, denominator: int, bar: float) -> tuple[float, float]:
+def interval(metric: Metric, numerator: int, denominator: int, bar: float) -> tuple[float, float]:
+    """Between which rates (ratios) the true one surely is; a number is what it is."""
     if metric in COUNTED:
         return float(numerator), float(numerator)
     return lower_bound(numerator, denominator, bar), upper_bound(numerator, denominator, bar)
 
 
-def _opened(rule: Rule, numerator: int, denominator: int, bar: float) -> int:
-    """The place in the ladder that opens; -1 is good."""
+def rung_of(rule: Rule, numerator: int, denominator: int, bar: float) -> int:
+    """The place in the rule's ladder that opens; -1 is good."""
     if rule.metric in COUNTED:
         return bisect_right(rule.thresholds, float(numerator)) - 1
     return surely_at(numerator, denominator, rule.thresholds, bar)
@@ -260,18 +222,18 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
             enough, volume, chosen = suits, denominator, (window, numerator, denominator)
         if not suits:
             continue
-        rate = _rate(metric, numerator, denominator)
+        rate = rate_of(metric, numerator, denominator)
         held = max(held, bisect_right(resolve_marks, rate) - 1)
         if rate < thresholds[0]:
             continue  # the lower bound is lower still
         bar = bar_of(window, confidence)
-        reached = _opened(rule, numerator, denominator, bar)
+        reached = rung_of(rule, numerator, denominator, bar)
         if reached >= 0 and (reached, rate) > (opened, highest_rate):
             opened, highest_rate, chosen = reached, rate, (window, numerator, denominator)
     window, numerator, denominator = chosen
     bar = bar_of(window, confidence)
     outside = outside_of(metric, windows.get(window, NOTHING), expired_is_failure)
-    lower, upper = _interval(metric, numerator, denominator, bar)
+    lower, upper = interval(metric, numerator, denominator, bar)
     return Verdict(
         rule=rule.name,
         metric=metric,
@@ -280,7 +242,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         window=window,
         numerator=numerator,
         denominator=denominator,
-        rate=_rate(metric, numerator, denominator),
+        rate=rate_of(metric, numerator, denominator),
         lower=lower,
         upper=upper,
         confidence=1.0 if metric in COUNTED else confidence_of(bar),

@@ -26,6 +26,7 @@ from schemas.scope import SHARED
 from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
 from schemas.topics import REPUTATION_HOLDS, REPUTATION_INCIDENTS
+from streams.alerts.alarmed import alarmed_by_listings, alarmed_by_mail
 from streams.alerts.describe import alert_events
 from streams.alerts.evidence import alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
@@ -34,8 +35,6 @@ from streams.alerts.outcome import (
     BatchContext,
     LastShown,
     SubjectOutcome,
-    alarmed_by_listings,
-    alarmed_by_mail,
     alarms,
     empty,
     may_be_released,
@@ -126,6 +125,7 @@ class BatchJudge:
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged)
         self._incidents = IncidentWatch(store, partial(self._announce, REPUTATION_INCIDENTS))
+        self._leaves_out = True
         self._settling = Settling(store)
         self._alone = Alone(store, int(settings.alone_wait_s * 1000))
         self._fresh_starts = FreshStartWatch(store)
@@ -188,7 +188,7 @@ class BatchJudge:
             outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
             changed |= others
         asked = self._store, outcomes, self.policy, self._fbl, now_ms, lives.since
-        evidence = alert_evidence(*asked)
+        evidence = alert_evidence(*asked, everything=not self._leaves_out)
         if self._incidents.excluded or lives.since:
             evidence = with_unjudged(evidence, *asked)
         sent = self._record(outcomes, evidence, lives, now_ms)
@@ -212,7 +212,8 @@ class BatchJudge:
             StoreError: the store failed; look again later.
         """
         changed = self._incidents.refresh(now_ms, alarmed)
-        self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
+        self._leaves_out = self._incidents.leaves_out
+        self._windows.leave_out(self._leaves_out, self._incidents.listings)
         if not changed:
             return set()
         self._windows.forget()

@@ -1,0 +1,27 @@
+"""Who newly reaches a level at which somebody may act, by what: others may yet share the cause. Pure."""
+
+from collections.abc import Iterable
+
+from schemas.policy_metric import BURNS, LISTED_METRICS, Metric
+from streams.alerts.outcome import SubjectOutcome, alarming
+
+#: What a mailbox provider may do to everybody.
+OF_MAIL: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
+
+
+def alarmed_by_listings(outcomes: Iterable[SubjectOutcome]) -> set[str]:
+    """The customers who newly reach such a level because of what is listed."""
+    return {
+        outcome.subject.customer
+        for outcome in outcomes
+        if any(verdict.metric in LISTED_METRICS for verdict in alarming(outcome))
+    }
+
+
+def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> set[str]:
+    """The customers who newly reach such a level because of how their mail fares."""
+    return {
+        outcome.subject.customer
+        for outcome in outcomes
+        if any(BURNS.get(verdict.metric, verdict.metric) in OF_MAIL for verdict in alarming(outcome))
+    }
