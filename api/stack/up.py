@@ -37,7 +37,7 @@ JOIN_S = 1.5
 JUDGED_S = 0.5
 KILLED_S = 6.0
 #: Everything shares one process's memory here, so batches are kept smaller than a worker of its own has them.
-MOST_EVENTS = 20_000
+MOST_EVENTS = 60_000
 
 #: Takes a line about a stage that came up or went down.
 Tell = Callable[[str], None]

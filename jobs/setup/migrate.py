@@ -75,6 +75,7 @@ def render(statement: str, settings: ClickHouse) -> str:
         "{database}": settings.database,
         "{on_cluster}": f"ON CLUSTER {settings.cluster}" if cluster else "",
         "{dedup_window}": f"{'' if cluster else 'non_'}replicated_deduplication_window",
+        "{projections_on_merge}": "ignore" if settings.path else "rebuild",
         "{aggregating}": f"{prefix}AggregatingMergeTree({path})",
         "{replacing}": f"{prefix}ReplacingMergeTree({path})",
         "{replacing_updated}": f"{prefix}ReplacingMergeTree({', '.join(p for p in (path, 'updated') if p)})",

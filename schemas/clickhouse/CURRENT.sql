@@ -230,7 +230,7 @@ CREATE TABLE reputation.counts
 ENGINE = AggregatingMergeTree
 ORDER BY (dimension, customer, stream, class, bucket, value, source)
 TTL bucket + toIntervalDay(400)
-SETTINGS non_replicated_deduplication_window = 10000, deduplicate_merge_projection_mode = 'rebuild', index_granularity = 8192;
+SETTINGS non_replicated_deduplication_window = 10000, deduplicate_merge_projection_mode = 'ignore', index_granularity = 8192;
 
 CREATE TABLE reputation.customers
 (

@@ -40,7 +40,11 @@ LAST_FLUSH_S = 20.0
 PATIENCE_S = 1.0
 LAG_S = 0.5
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
-MOST_KEYS = 30_000
+MOST_KEYS = 60_000
+#: Between the beginnings of two flushes there is so many times what the last one took, so that storing leaves time for
+#: the rest: larger flushes have fewer rows an event and cost less each. But no more than so many times the setting.
+FLUSH_PACE = 3.0
+MOST_PACED = 5.0
 MAX_DEAD_LETTER_BYTES = 16_000_000
 
 T = TypeVar("T")
@@ -169,7 +173,7 @@ class IngestWorker:
             now = time.monotonic()
             if behind_since is not None:
                 quiet_since = now  # nothing came since nothing was read
-            due = self._full() or now - flushed >= self.settings.flush_seconds
+            due = self._full() or now - flushed >= self._flush_every_s()
             if due and not self._flusher.busy:
                 self._begin_flush()
                 flushed = now
@@ -187,6 +191,11 @@ class IngestWorker:
                     self._reopen_topics(stop)
                 else:
                     partitions.follow_growth()
+
+    def _flush_every_s(self) -> float:
+        """How long after the beginning of the last flush the next is due."""
+        shortest = self.settings.flush_seconds
+        return min(max(shortest, FLUSH_PACE * self.metrics.flush_seconds), MOST_PACED * shortest)
 
     def _waiting(self) -> int:
         return sum(batch.messages for batch in self._partitions.batches.values())

@@ -175,6 +175,24 @@ def test_offset_survives_merges(store: Store) -> None:
     assert (stored(store), counted(store)) == (6, 7)
 
 
+def test_hourly_sums_are_those_of_the_minutes_after_merges(store: Store) -> None:
+    """They are merged like the rows, not made again of them."""
+    others = [f"mail.events:topic-id:{number}" for number in range(3)]
+    batches = [Batch(source(name), 0, 0) for name in others]
+    for turn in range(6):
+        for made in batches:
+            for number in range(40):
+                put(made, f"{turn}-{number}", customer=f"c{number % 3}", provider=("yahoo", "gmail")[number % 2])
+        flush(store, batches, NOW)
+        batches = [each.next() for each in batches]
+    hourly = "SELECT dimension, customer, toStartOfHour(bucket) AS hour, value, sum(delivered) FROM counts "
+    hourly += "WHERE dimension != 'offset' GROUP BY dimension, customer, hour, value ORDER BY ALL SETTINGS "
+    store.run("OPTIMIZE TABLE counts FINAL")
+    merged = store.rows(hourly + "optimize_use_projections = 1, force_optimize_projection = 1")
+    assert merged == store.rows(hourly + "optimize_use_projections = 0")
+    assert sum(int(row[-1]) for row in merged if row[0] == "provider") == 3 * 6 * 40
+
+
 def test_batches_of_several_sources_are_stored_at_once_and_each_by_itself(store: Store) -> None:
     other = "mail.events:topic-id:1"
     assert flushed(store, batch(0, 4)).ours
