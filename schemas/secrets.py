@@ -5,6 +5,7 @@ its own names, so there nothing is shown but what is known to be harmless: a lis
 """
 
 import re
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
@@ -80,22 +81,14 @@ class Section(msgspec.Struct, frozen=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Name and value of each field, for `rich` and for `repr`."""
         return [
-            (
-                each.name,
-                value
-                if isinstance(value := getattr(self, each.name), Section)
-                else _shown(value, types.type_info(each.type)),
-            )
-            for each in msgspec.structs.fields(self)
+            (name, value if isinstance(value := getattr(self, name), Section) else _shown(value, info))
+            for name, info in _fields(type(self))
         ]
 
 
 def shown(section: Section) -> dict[str, Any]:
     """A section as plain data, with `***` for each secret that is set."""
-    return {
-        each.name: _shown(getattr(section, each.name), types.type_info(each.type))
-        for each in msgspec.structs.fields(section)
-    }
+    return {name: _shown(getattr(section, name), info) for name, info in _fields(type(section))}
 
 
 def without_user(address: str) -> str:
@@ -112,6 +105,12 @@ def without_user(address: str) -> str:
     if "@" in server:
         server = f"{HIDDEN}@{server.rpartition('@')[2]}"
     return f"{scheme}{server}{path}{f'?{HIDDEN}' if query else ''}"
+
+
+@cache
+def _fields(section: type[Section]) -> list[tuple[str, Any]]:
+    """Each field with what its type says of it."""
+    return [(each.name, types.type_info(each.type)) for each in msgspec.structs.fields(section)]
 
 
 def _shown(value: Any, info: Any) -> Any:

@@ -81,6 +81,16 @@ class ClickHouse(Section, forbid_unknown_fields=True, kw_only=True, frozen=True)
     """With it, tables are made ON CLUSTER with Replicated engines."""
     timeout_s: Seconds = 30.0
     """How long an answer is waited for."""
+    ca_file: str = ""
+    """Who is trusted where `url` is https, as a PEM file; empty is the system's authorities."""
+    certificate_file: str = ""
+    """A client certificate, as a PEM file. Without `password` it is the login of `user`."""
+    key_file: str = ""
+    """Its key, as a PEM file without a password; empty where it is in `certificate_file`."""
+    verify: bool = True
+    """Whether the server's certificate is checked. Without that anybody may answer in its place."""
+    server_name: str = ""
+    """The name that must be in the server's certificate, where that is not the one in `url`."""
 
 
 class FormatMapping(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -11,7 +11,7 @@ from schemas.kafka_options import fault_of_options
 from schemas.kafka_security import KafkaSecurityError, read_security
 from schemas.names import fault_of
 from schemas.secrets import without_user
-from schemas.settings import Settings, SettingsError
+from schemas.settings import ClickHouse, Settings, SettingsError
 
 MAKE_KEY = "make one with `openssl rand -hex 32`, once for all that ingest"
 #: What keys the hashes of recipients: BLAKE2b takes no more, and less could be found by trying.
@@ -68,6 +68,14 @@ def check_together(settings: Settings) -> None:
         read_security(kafka.options, kafka.sasl_password, kafka.ssl_key_password, kafka.oauth_client_secret)
     except KafkaSecurityError as error:
         raise SettingsError(f"kafka.options: {error}") from error
+    store, plain = settings.clickhouse, ClickHouse()
+    encrypted = store.url.lower().startswith("https://") and not store.path
+    for name in ("ca_file", "certificate_file", "key_file", "verify", "server_name"):
+        if not encrypted and getattr(store, name) != getattr(plain, name):
+            where = "clickhouse.path is set" if store.path else "clickhouse.url is not https"
+            raise SettingsError(f"clickhouse.{name} has no effect: {where}")
+    if store.key_file and not store.certificate_file:
+        raise SettingsError("clickhouse.key_file has no effect without clickhouse.certificate_file")
 
 
 def fault_of_key(key: str) -> str:

@@ -10,7 +10,10 @@ from schemas.settings import ClickHouse, Kafka, Settings, SettingsError, names_b
 
 #: Fields that say where the running broker and store are and what they hold: never taken from a command's own settings.
 _KAFKA_PLACE = ("bootstrap", "static_assignment", "replication")
-_STORE_PLACE = ("url", "user", "password", "database", "path", "cluster")
+_STORE_PLACE = (
+    "url", "user", "password", "database", "path", "cluster",
+    "ca_file", "certificate_file", "key_file", "verify", "server_name",
+)  # fmt: skip
 
 POINT_AT_ONE = (
     "to ask one that runs elsewhere: `repmon --data FOLDER ...`, `repmon -c FILE ...` with its settings, or "

@@ -6,6 +6,7 @@ names are quoted here, data sources are updated by uid, and every failure become
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -181,6 +182,7 @@ def _data_source(calls: _Calls, grafana: Grafana, clickhouse: ClickHouse) -> tup
 
 def _wanted_source(grafana: Grafana, clickhouse: ClickHouse) -> dict[str, Any]:
     """The body of Grafana's call; the fields of `jsonData` and `secureJsonData` are the plugin's."""
+    tls, trusted = _tls(clickhouse)
     return {
         "name": grafana.datasource,
         "uid": reputation.DATA_SOURCE_UID,
@@ -193,9 +195,27 @@ def _wanted_source(grafana: Grafana, clickhouse: ClickHouse) -> dict[str, Any]:
             "secure": urlsplit(clickhouse.url).scheme == "https",
             "username": clickhouse.user,
             "defaultDatabase": clickhouse.database,
+            **tls,
         },
-        "secureJsonData": {"password": clickhouse.password},
+        "secureJsonData": {"password": clickhouse.password, **trusted},
     }
+
+
+def _tls(clickhouse: ClickHouse) -> tuple[dict[str, bool], dict[str, str]]:
+    """Whom Grafana is to trust: fields of `jsonData` and of `secureJsonData`.
+
+    Raises:
+        DashboardError: the file of the authorities cannot be read.
+    """
+    found = {} if clickhouse.verify else {"tlsSkipVerify": True}
+    if not clickhouse.ca_file:
+        return found, {}
+    try:
+        text = Path(clickhouse.ca_file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not PEM"
+        raise DashboardError(f"clickhouse.ca_file: {clickhouse.ca_file}: {reason}") from error
+    return {**found, "tlsAuthWithCACert": True}, {"tlsCACert": text}
 
 
 def _health(calls: _Calls, uid: str) -> str:

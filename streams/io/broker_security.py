@@ -7,18 +7,21 @@ of date and one of another host. So where one fails, a handshake of our own says
 import re
 import socket
 import ssl
-from pathlib import Path
 from typing import Any
 
 from schemas.kafka_security import KafkaSecurity, KafkaSecurityError, is_security, read_security
 from schemas.settings import Kafka, SettingsError
+from streams.io.tls import LOOK_S, TlsFileError, TlsFiles, alert_of, handshake_error
 
-#: How long an own look at a broker may take.
-LOOK_S = 3.0
-#: How soon a broker says that it refuses our certificate.
-ALERT_S = 0.5
 _PORT = 9092
-PAIR = "ssl.certificate.location` with `ssl.key.location"
+#: The options by the parts of TLS.
+_OPTIONS = {
+    "ca": "ssl.ca.location",
+    "certificate": "ssl.certificate.location",
+    "key": "ssl.key.location",
+    "pair": "ssl.certificate.location` with `ssl.key.location",
+    "ciphers": "ssl.cipher.suites",
+}
 #: What brokers and clients put before the reason.
 _LOGIN = re.compile(r"^(?:SASL authentication error: )?(?:Authentication failed: )?")
 
@@ -86,42 +89,22 @@ def tls_context(security: KafkaSecurity) -> ssl.SSLContext:
     Raises:
         SettingsError: a file cannot be read or used; the option is named.
     """
-    option = "ssl.ca.location" if security.ca else "ssl.ca.pem"
     try:
-        folder = Path(security.ca).is_dir()
-        if security.ca and not folder:
-            Path(security.ca).read_bytes()  # an error that names the file
-        context = ssl.create_default_context(
-            cafile=None if folder else security.ca or None,
-            capath=security.ca if security.ca and folder else None,
-            cadata=security.ca_pem or None,
-        )
-        if security.certificate:
-            option = "ssl.certificate.location"
-            Path(security.certificate).read_bytes()
-            option = "ssl.key.location"
-            Path(security.key).read_bytes()
-            option = PAIR
-            context.load_cert_chain(security.certificate, security.key, lambda: security.key_password)
-        if security.ciphers:
-            option = "ssl.cipher.suites"
-            context.set_ciphers(security.ciphers)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise SettingsError(f"kafka.options: `{option}`: {_why_unusable(error, option)}") from error
+        context = TlsFiles(
+            ca=security.ca,
+            ca_pem=security.ca_pem,
+            certificate=security.certificate,
+            key=security.key,
+            key_password=security.key_password,
+            ciphers=security.ciphers,
+        ).context()
+    except TlsFileError as error:
+        option = "ssl.ca.pem" if error.part == "ca" and security.ca_pem else _OPTIONS[error.part]
+        hint = " (kafka.ssl_key_password)" if error.part == "pair" else ""
+        raise SettingsError(f"kafka.options: `{option}`: {error}{hint}") from error
     context.check_hostname = security.verify and security.verify_name
     context.verify_mode = ssl.CERT_REQUIRED if security.verify else ssl.CERT_NONE
     return context
-
-
-def _why_unusable(error: OSError | ValueError, option: str) -> str:
-    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        return f"{error.filename or ''}: {error.strerror}".removeprefix(": ")
-    reason = getattr(error, "reason", "")
-    if reason == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate"
-    if option == PAIR:
-        return "not PEM, or the key's password (kafka.ssl_key_password) is missing or wrong"
-    return "no such cipher" if option == "ssl.cipher.suites" else "no certificate in PEM"
 
 
 def addresses(bootstrap: str) -> list[tuple[str, int]]:
@@ -137,19 +120,8 @@ def addresses(bootstrap: str) -> list[tuple[str, int]]:
 def why_no_tls(security: KafkaSecurity, bootstrap: str) -> str:
     """What a look of our own says of the brokers' TLS: why it fails, or empty if it does not."""
     for address in addresses(bootstrap):
-        try:
-            with (
-                socket.create_connection(address, LOOK_S) as plain,
-                tls_context(security).wrap_socket(plain, server_hostname=address[0]) as secured,
-            ):
-                secured.settimeout(ALERT_S)
-                secured.recv(1)  # a broker that refuses our certificate says so only now
-        except TimeoutError:
-            continue  # it waits for what we have to say, so it trusts us
-        except ssl.SSLError as error:
+        if (error := handshake_error(address, tls_context(security))) is not None:
             return said_of_tls(error)
-        except OSError:
-            continue
     return ""
 
 
@@ -159,8 +131,8 @@ def said_of_tls(error: ssl.SSLError) -> str:
         why = error.verify_message.rstrip(".")
         return f"the broker's certificate is not trusted: {why} (`ssl.ca.location` names who is trusted)"
     reason = (error.reason or str(error)).replace("_", " ").lower()
-    if "alert" in reason:
-        return f"the broker refuses our certificate, or wants one (`ssl.certificate.location`): {_alert(reason)}"
+    if alert := alert_of(error):
+        return f"the broker refuses our certificate, or wants one (`ssl.certificate.location`): {alert}"
     if reason in (
         "wrong version number",
         "unexpected eof while reading",
@@ -169,10 +141,6 @@ def said_of_tls(error: ssl.SSLError) -> str:
     ):
         return "the broker does not speak TLS at this port, as `security.protocol` says"
     return f"TLS failed: {reason}"
-
-
-def _alert(reason: str) -> str:
-    return re.sub(r".*alert ", "", reason)
 
 
 def login_refused(security: KafkaSecurity, text: str) -> str:

@@ -14,7 +14,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.errors import ExternalError
+from schemas.secrets import without_user
 from schemas.settings import ClickHouse
+from streams.io.store_tls import said_of_tls, tls_options, why_gone
 
 if TYPE_CHECKING:
     import pyarrow as pa  # takes a quarter of a second, and most commands have no use for it
@@ -149,10 +151,11 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
     `database` replaces the configured one (migrations connect before it exists).
 
     Raises:
-        StoreError: unreachable, refused, or the data folder cannot be written.
+        SettingsError: a file for encryption cannot be used.
+        StoreError: unreachable, not trusted, refused, or the data folder cannot be written.
     """
     name = settings.database if database is None else database
-    where = f"chDB in {settings.path}" if settings.path else f"ClickHouse at {settings.url}"
+    where = f"chDB in {settings.path}" if settings.path else f"ClickHouse at {without_user(settings.url)}"
     try:
         if settings.path:
             Path(settings.path).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -166,9 +169,10 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
                 connect_timeout=min(10, int(settings.timeout_s) or 1),
                 send_receive_timeout=max(1, int(settings.timeout_s)),
                 autogenerate_session_id=False,
+                **tls_options(settings),
             )
     except (ClickHouseError, OSError, ImportError) as error:
-        said = first_line(error)
+        said = why_gone(settings, str(error)) or first_line(error)
         unreachable = "clickhouse" if said.startswith(UNREACHABLE) else ""
         raise StoreError(f"{where}: {said}", unreachable=unreachable) from error
     return Store(client, settings, where)
@@ -184,6 +188,8 @@ def first_line(error: BaseException) -> str:
     said = str(error).strip().split("\n", 1)[0] or type(error).__name__
     if "Max retries exceeded" not in said and "HTTPConnection" not in said:
         return said[:500] + ("; `repmon migrate` makes it" if _NO_DATABASE in said else "")
+    if why := said_of_tls(said):
+        return why
     if cause := _ERRNO.search(said):
         return f"{UNREACHABLE}: {cause[1].lower()}"
     return f"{UNREACHABLE}: no answer in time" if "time" in said else said[:500]

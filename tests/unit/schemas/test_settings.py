@@ -166,6 +166,21 @@ def test_user_and_password_in_the_address_of_the_store_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('ca_file = "/ca.pem"', "clickhouse.ca_file has no effect: clickhouse.url is not https"),
+        ("verify = false", "clickhouse.verify has no effect: clickhouse.url is not https"),
+        ('url = "https://s"\npath = "/d"\nserver_name = "s"', "server_name has no effect: clickhouse.path is set"),
+        ('url = "https://s"\nkey_file = "/k"', "key_file has no effect without clickhouse.certificate_file"),
+    ],
+)
+def test_setting_about_encryption_of_the_store_that_has_no_effect_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert said in refusal(written(tmp_path, f"[clickhouse]\n{text}\n"))
+
+
+@pytest.mark.parametrize(
     ("key", "said"),
     [
         ("change-me", "is a placeholder that anybody can guess"),

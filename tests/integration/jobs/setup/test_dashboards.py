@@ -4,6 +4,7 @@ import copy
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -161,6 +162,18 @@ def test_store_that_grafana_cannot_reach_is_said_and_stops_nothing(
 def test_tls_of_the_store_is_taken_from_its_address(fake: FakeGrafana, grafana: Grafana) -> None:
     deploy(grafana, msgspec.structs.replace(CLICKHOUSE, url="https://clickhouse:8443"))
     assert fake.sources[DATA_SOURCE_UID]["jsonData"]["secure"] is True
+
+
+def test_grafana_trusts_whom_we_trust(fake: FakeGrafana, grafana: Grafana, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    encrypted = msgspec.structs.replace(CLICKHOUSE, url="https://clickhouse:8443", ca_file=str(tmp_path / "ca.pem"))
+    deploy(grafana, encrypted)
+    assert fake.sources[DATA_SOURCE_UID]["jsonData"]["tlsAuthWithCACert"] is True
+    assert fake.secrets[DATA_SOURCE_UID]["tlsCACert"] == "-----BEGIN CERTIFICATE-----"
+    deploy(grafana, msgspec.structs.replace(encrypted, ca_file="", verify=False))
+    assert fake.sources[DATA_SOURCE_UID]["jsonData"]["tlsSkipVerify"] is True
+    with pytest.raises(DashboardError, match=r"^clickhouse\.ca_file: /none: No such file or directory$"):
+        deploy(grafana, msgspec.structs.replace(encrypted, ca_file="/none"))
 
 
 def test_user_and_password_work_beyond_latin_letters(fake: FakeGrafana, grafana: Grafana) -> None:

@@ -98,8 +98,8 @@ def test_python_s_context_says_the_same(tls: dict[str, str]) -> None:
         ({"ssl.certificate.location": "FOLDER/none"}, "`ssl.certificate.location`: FOLDER/none: No such file"),
         ({"ssl.key.location": "FOLDER/none"}, "`ssl.key.location`: FOLDER/none: No such file or directory"),
         ({"ssl.key.location": "FOLDER/other.key"}, "the key is not that of the certificate"),
-        ({"ssl.key.password": "wrong"}, "the key's password (kafka.ssl_key_password) is missing or wrong"),
-        ({"ssl.key.password": ""}, "the key's password (kafka.ssl_key_password) is missing or wrong"),
+        ({"ssl.key.password": "wrong"}, "the key has a password that is missing or wrong (kafka.ssl_key_password)"),
+        ({"ssl.key.password": ""}, "the key has a password that is missing or wrong (kafka.ssl_key_password)"),
         ({"ssl.cipher.suites": "none"}, "`ssl.cipher.suites`: no such cipher"),
     ],
 )
