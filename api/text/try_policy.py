@@ -7,6 +7,7 @@ from jobs.operator.try_policy import Side, Trial
 from schemas.scope import CUSTOMER
 from schemas.times import utc_time
 from schemas.wording import shared_name
+from streams.what_if.brake import HeldThen
 from streams.what_if.compare import Difference, Kind, LevelSpan
 
 HEADINGS: dict[Kind, str] = {
@@ -29,6 +30,13 @@ def lines(trial: Trial) -> Iterator[str]:
     yield f"flagged is who stood at {trial.level} or worse"
     yield f"in force  {_side(trial.in_force)}"
     yield f"tried     {_side(trial.tried)}"
+    for name, side in (("in force", trial.in_force), ("tried", trial.tried)):
+        yield from (f"{name}: {_held(each)}" for each in side.held)
+    if trial.confirmed or trial.released:
+        yield (
+            f"of held customers operators confirmed {trial.confirmed:,} and released {trial.released:,}; what they "
+            "released is judged by mail sent since, by both policies"
+        )
     for kind, some in groupby(trial.differences, lambda each: each.kind):
         found = list(some)
         yield ""
@@ -41,6 +49,15 @@ def lines(trial: Trial) -> Iterator[str]:
 
 def _side(side: Side) -> str:
     return f"{side.policy_version}: {side.flagged:,} flagged, {side.flagged_at_end:,} of them at the end"
+
+
+def _held(held: HeldThen) -> str:
+    """`the brake may have held 23 customers at 2026-11-29T11:00Z, more than 20: acme, ...`."""
+    named = ", ".join(held.customers[:SHOWN]) + (", ..." if len(held.customers) > SHOWN else "")
+    number = f"{len(held.customers):,} customers"
+    return (
+        f"the brake may have held {number} in the hour before {_hour(held.time_ms)}, more than {held.limit:,}: {named}"
+    )
 
 
 def _difference(found: Difference, trial: Trial) -> str:

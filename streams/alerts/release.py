@@ -58,11 +58,18 @@ def judged_since(
         if state is None or state.released is None or not in_force(state.released, rule, judgement.now_ms):
             continue
         if rule.metric in IN_FORCE:
-            if verdicts[place].numerator <= state.released.number:
-                verdicts[place] = _good(verdicts[place])
+            verdicts[place] = beyond_release(verdicts[place], state, rule, judgement.now_ms)
         else:
             verdicts[place] = judge(_merged(subject, fresh, rule), policy, judgement.now_ms).verdicts[place]
     return with_verdicts(judgement, tuple(verdicts), policy)
+
+
+def beyond_release(verdict: Verdict, state: AlertState, rule: Rule, now_ms: int) -> Verdict:
+    """The verdict of a rule about what is in force: good, unless it counts more than when its alert was released."""
+    release = state.released
+    if rule.metric not in IN_FORCE or release is None or not in_force(release, rule, now_ms):
+        return verdict
+    return _good(verdict) if verdict.numerator <= release.number else verdict
 
 
 def _good(verdict: Verdict) -> Verdict:

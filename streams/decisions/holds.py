@@ -27,6 +27,12 @@ SELECT subject, customer, argMax(action, audit.time) FROM audit
 WHERE action IN {actions:Array(String)} AND ({customer:String} = '' OR customer = {customer:String})
 GROUP BY subject, customer
 """
+DECIDED_IN = """
+SELECT subject, customer, argMax(action, audit.time) FROM audit
+WHERE action IN {actions:Array(String)} AND audit.time >= fromUnixTimestamp64Milli({since:Int64})
+    AND audit.time < fromUnixTimestamp64Milli({until:Int64})
+GROUP BY subject, customer
+"""
 #: Those that were in force at or after a time.
 HOLDS = "SELECT detail FROM holds FINAL WHERE until >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY until, id"
 
@@ -64,6 +70,18 @@ def decided_of(store: Store, customer: str = "") -> dict[str, dict[str, str]]:
     for hold, whose, action in store.rows(DECIDED, asked):
         found.setdefault(str(hold), {})[str(whose)] = HOLD_CONFIRMED if action == HOLD_DISMISSED else str(action)
     return found
+
+
+def hold_decisions(store: Store, since_ms: int, until_ms: int) -> list[str]:
+    """What operators decided in this time (epoch ms) of customers who were held, one of each hold (`HOLD_CONFIRMED`,
+    `HOLD_RELEASED`).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"actions": [HOLD_CONFIRMED, HOLD_RELEASED, HOLD_DISMISSED], "since": since_ms, "until": until_ms}
+    found = [str(action) for _, _, action in store.rows(DECIDED_IN, asked)]
+    return [HOLD_CONFIRMED if each == HOLD_DISMISSED else each for each in found]
 
 
 def read_holds(store: Store, since_ms: int = 0) -> list[Hold]:

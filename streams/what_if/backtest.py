@@ -16,14 +16,16 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from schemas.alert import Acknowledgement
 from schemas.counts import SubjectCounts, VolumeBaseline, WindowCounts
 from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import RATES, SPIKE, USE
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
-from streams.alerts.lifecycle import AlertState, Basis, Transition, step
+from streams.alerts.lifecycle import ACTED_ON, AlertState, Basis, Transition, released, step
 from streams.alerts.outcome import JudgementContext, advance_alert, override_key
+from streams.alerts.release import beyond_release
 from streams.decisions.overrides import PastOverride, operators, with_stored
 from streams.judge.certainty import bar_of, reach
 from streams.judge.fleet import AS_USUAL
@@ -33,7 +35,7 @@ from streams.judge.verdict import RANK, judge
 from streams.subjects.arrays import FIELDS, Counts
 from streams.what_if.each_rule import each_rule, hours_of, lengths_of
 from streams.what_if.may_open import ROOM, RateTotals, may_open
-from streams.what_if.sliding import volumes_at, windows_of
+from streams.what_if.sliding import volumes_at, windows_of, windows_since
 from streams.what_if.timeline import AttributedListing, Cut, History, OwnListing
 
 __all__ = [
@@ -68,17 +70,23 @@ def transitions(history: History, policies: Sequence[Policy]) -> list[list[Trans
 def _replay_rule(history: History, rates: RateTotals, alone: Policy) -> Iterator[Transition]:
     (rule,) = alone.rules
     special = {each.customer for each in alone.overrides} | history.overrides.keys() | history.cuts.keys()
+    special |= history.releases.keys()
     opening = may_open(history, rates, rule, alone)
     for place, (customer, scope) in enumerate(zip(history.customers, history.scopes, strict=True)):
         if scope.partition(":")[0] not in alone.scopes:
             continue
         if customer in special or opening[place].any():
             counts = windows_of(history, place, rule, lengths_of(alone))
+            ended = history.releases.get(customer, ())
+            releases = [each.time_ms for each in ended if (each.scope, each.rule) == (scope, rule.name)]
+            if releases:
+                counts = windows_since(history, place, rule, lengths_of(alone), counts, releases)
             watched = None if customer in special else np.flatnonzero(opening[place]).tolist()
             usual = _usual(history, place) if rule.metric == SPIKE and not scope.startswith(CLASS_PREFIX) else None
             times_ms = (history.times_s * 1000).tolist()
             decided = history.overrides.get(customer, ()), history.cuts.get(customer, ())
-            yield from Life(customer, scope, alone, times_ms, counts, usual, *decided).replay(watched)
+            life = Life(customer, scope, alone, times_ms, counts, usual, *decided, releases=releases)
+            yield from life.replay(watched)
 
 
 def _usual(history: History, place: int) -> Callable[[int], VolumeBaseline | None]:
@@ -104,8 +112,9 @@ def _days_before(volumes: Counts, hour: int) -> Counts:
 class Life:
     """One subject under the one rule of a policy, at steps with times (epoch ms) and counts (step, window, field).
 
-    `usual` says what is usual at a step. `overrides` and `cuts` are what people decided of the customer. `other` are
-    other counts of the same subject: the worse of the two verdicts is the verdict.
+    `usual` says what is usual at a step. `overrides` and `cuts` are what people decided of the customer,
+    `releases` (epoch ms) of its alert. `other` are other counts of the same subject: the worse of the two verdicts is
+    the verdict.
     """
 
     customer: str
@@ -117,6 +126,7 @@ class Life:
     overrides: Sequence[PastOverride] = ()
     cuts: Sequence[Cut] = ()
     other: Counts | None = None
+    releases: Sequence[int] = ()
 
     def replay(self, watched: Sequence[int] | None) -> Iterator[Transition]:
         """What happens to its alert.
@@ -150,6 +160,12 @@ class Life:
         if self.other is not None:
             another = judge(self._subject(rule, self.other, at), policy, now_ms).verdicts[0]
             verdict = max(verdict, another, key=lambda each: (RANK[each.level], RANK[each.holding_level]))
+        if self.releases and state is not None:
+            if (release_ms := self._released_at(state, at)) is not None:
+                by = Acknowledgement(by="", why="", time_ms=release_ms)
+                state, end = released(state, by, verdict.numerator, now_ms)
+                return state, (end,)
+            verdict = beyond_release(verdict, state, rule, now_ms)
         if not self.overrides and not self.cuts:
             whose = self.customer, self.scope
             state, said = step(state, verdict, now_ms, rule.hold_ms, *whose, cool_down_ms=rule.cool_down_ms)
@@ -165,6 +181,12 @@ class Life:
             override=operators(overrides, rule.name),
         )
         return advance_alert(state, verdict, rule, context, (self.customer, self.scope), {})
+
+    def _released_at(self, state: AlertState, at: int) -> int | None:
+        """When an operator released the alert, since the step before; None where that was of another one."""
+        before_ms = self.times_ms[at - 1] if at else 0
+        held = state.is_open and RANK[state.level] >= ACTED_ON
+        return next((each for each in self.releases if held and before_ms < each <= self.times_ms[at]), None)
 
     def _subject(self, rule: Rule, counts: Counts, at: int) -> SubjectCounts:
         windows = {

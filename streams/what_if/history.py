@@ -31,6 +31,7 @@ from streams.what_if.each_rule import each_rule, short_windows
 from streams.what_if.hourly_subjects import MEASURED, READ, Extent, HourlyRows, HourlySubjects
 from streams.what_if.may_open import RateTotals, may_need_minutes
 from streams.what_if.read_use import ReadUse
+from streams.what_if.releases import read_releases
 from streams.what_if.timeline import AttributedListing, Cut, Group, History, OwnListing
 from streams.windows.classes import CLASSES
 from streams.windows.fleet import read_fleet_volume
@@ -125,6 +126,7 @@ class Hourly:
         self._owned: Mapping[str, Sequence[OwnListing]] | None = None
         self._attributed: Mapping[str, Sequence[AttributedListing]] | None = None
         self._overrides = override_history(store, end_ms)
+        self._releases = read_releases(store, begin_ms, end_ms)
         self._fleet = _Fleet(store, extent) if any(policy.spikes_from is not None for policy in policies) else None
         self._fresh = fresh_starts(store, end_ms, extent.start_s)
 
@@ -186,6 +188,7 @@ class Hourly:
             },
             seen=seen if self._policies else None,
             overrides={each: self._overrides[each] for each in customers if each in self._overrides},
+            releases={each: self._releases[each] for each in customers if each in self._releases},
             unwanted=self._use.unwanted(customers),
             domains=self._use.domains(customers),
             fleet=self._fleet,
@@ -207,7 +210,11 @@ class Hourly:
         """The last minutes of each hour, of customers for whom a window of less than an hour may matter."""
         rates = RateTotals(history)
         wanted: dict[tuple[Group, str], set[str]] = defaultdict(set)
-        decided = {*history.overrides, *(each for each in self._fresh if each in set(history.customers))}
+        decided = {
+            *history.overrides,
+            *history.releases,
+            *(each for each in self._fresh if each in set(history.customers)),
+        }
         for policy in self._policies:
             for alone in each_rule(policy, minutes=True):
                 (rule,) = alone.rules

@@ -2,6 +2,7 @@
 outcomes, and what of it is judged at all. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from schemas.policy_metric import COUNTED, USE, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS, CUSTOMER, STREAM_PREFIX, SUB_ACCOUNT
 from schemas.times import HOUR_MS, HOUR_S
+from streams.alerts.release import IN_FORCE
 from streams.judge.screen import finished
 from streams.subjects import undated
 from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Counts, has_undated
@@ -44,6 +46,23 @@ def windows_of(history: History, place: int, rule: Rule, lengths_ms: Sequence[in
     if rule.metric in USE:
         add_use(found, history, place, rule, -(-max(lengths_ms) // 1000))
     found[~is_judged(history, place, max(lengths_ms))] = 0
+    return found
+
+
+def windows_since(
+    history: History, place: int, rule: Rule, lengths_ms: Sequence[int], counts: Counts, releases_ms: Sequence[int]
+) -> Counts:
+    """The same `counts` where the rule's alert was released at these times (epoch ms): from each on mail sent since, by
+    the full hour; what it is compared with, such as a burn's period, stays as it is."""
+    if rule.metric in IN_FORCE:
+        return counts
+    customer = history.customers[place]
+    begun = [Cut(each, -(-each // HOUR_MS) * HOUR_S) for each in releases_ms]
+    cuts = sorted((*history.cuts.get(customer, ()), *begun), key=lambda cut: (cut.since_s, cut.decided_ms))
+    found = windows_of(replace(history, cuts={**history.cuts, customer: cuts}), place, rule, lengths_ms)
+    for column, window in enumerate(rule.reads):
+        if window not in rule.windows:
+            found[:, column] = counts[:, column]
     return found
 
 

@@ -12,6 +12,7 @@ from schemas.times import HOUR_S
 from streams.decisions.overrides import PastOverride
 from streams.judge.fleet import FleetVolume
 from streams.subjects.arrays import Counts
+from streams.what_if.releases import PastRelease
 
 Steps = NDArray[np.int64]
 #: Names of mailbox providers; empty stands for all mail.
@@ -95,8 +96,8 @@ class History:
     than an hour, those of the last so many minutes of each hour, of customers for whom they may matter; None where they
     were not read, and the hour stands for them. `seen` are the rows of each subject in each hour: who has none in any
     window is not judged, and None says that all are. `cuts` are the fresh starts of customers, oldest first,
-    `overrides` what operators decided, `unwanted` and `domains` what acceptable use is judged by, `fleet` what the
-    whole fleet sent.
+    `overrides` and `releases` what operators decided, `unwanted` and `domains` what acceptable use is judged by,
+    `fleet` what the whole fleet sent.
     """
 
     customers: Sequence[str]
@@ -111,6 +112,7 @@ class History:
     seen: Counts | None = None
     cuts: Mapping[str, Sequence[Cut]] = field(default_factory=dict)
     overrides: Mapping[str, Sequence[PastOverride]] = field(default_factory=dict)
+    releases: Mapping[str, Sequence[PastRelease]] = field(default_factory=dict)
     unwanted: Mapping[str, Sequence[UnwantedMail]] = field(default_factory=dict)
     domains: Mapping[str, Sequence[DomainUse]] = field(default_factory=dict)
     fleet: FleetVolumes | None = None

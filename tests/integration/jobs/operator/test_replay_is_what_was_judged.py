@@ -10,14 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.text.try_policy import lines
 from jobs.operator.customers import store_list
 from jobs.operator.decisions import add_override, end_override
 from jobs.operator.fresh_starts import give_fresh_start
+from jobs.operator.holds import decide_hold
 from jobs.operator.incidents import declare_incident
+from jobs.operator.try_policy import try_policy
 from schemas import providers
 from schemas.alert import AlertEvent
 from schemas.customer import Customer
-from schemas.policy import Policy
+from schemas.policy import Brake, Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from schemas.settings import MonitorSettings
@@ -207,6 +210,50 @@ def test_replay_says_what_the_monitor_said(store: Store, seed: int) -> None:
     assert rules >= {"failure", "block", "complaint", "failure_burn", "to_some", "unregistered_from"}
     assert {each[2].partition(":")[0] for each in expected} >= {"customer", "stream", "class", "sub_account"}
     assert {each[4] for each in expected} >= {"opened", "resolved", "overridden", "override-ended"}
+
+
+HELD = msgspec.structs.replace(
+    POLICY,
+    rules=(rate("failure", "1h", "24h"), rate("block", "24h"), rate("failure_burn", "1h", allowance=0.01, period="7d")),
+    scopes=("customer", "stream"),
+    overrides=(),
+    brake=Brake(customers=1, share=0.0),
+)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_replay_knows_what_operators_released(store: Store) -> None:
+    """Two rise together and are held, one is released and one confirmed. Late bounces of the old mail do not accuse the
+    released one, who is found again by another bad list."""
+    begin = NOON - 14 * HOUR
+    good = [Mail(begin - hour * HOUR + MINUTE, name, delivered=90) for hour in range(50) for name in CUSTOMERS]
+    bad = [Mail(begin + hour * HOUR + 2 * MINUTE, "acme", delivered=300, hard=99) for hour in (1, 10)]
+    bad += [Mail(begin + HOUR + 2 * MINUTE, "beta", delivered=300, hard=80, block=90)]
+    bad += [
+        Mail(begin + hour * HOUR + 3 * MINUTE, each, delivered=50) for hour in range(14) for each in ("acme", "beta")
+    ]
+    mail, told = sorted(good + bad), Told(store, HELD)
+    for hour in range(14):
+        now_s = begin + hour * HOUR
+        came(store, mail, now_s - HOUR if hour else 0, now_s)
+        if hour == 6:
+            store_mail(store, [Mail(begin + HOUR + 2 * MINUTE, "acme", hard=60)])
+        if hour == 4:
+            at_ms = (now_s - 25 * MINUTE) * 1000 + 77
+            for name in ("acme", "beta"):
+                decide_hold(store, "", confirm=name == "beta", customer=name, by="Ida", why="seen", now_ms=at_ms)
+        told.judged(now_s)
+    people = ("held", "confirmed")
+    expected = sorted(each[:-1] for each in reported(told.sent) if each[4] not in people)
+    found = sorted(each[:-1] for each in replayed(store, HELD, begin) if each[0] < (begin + 14 * HOUR) * 1000)
+    assert [each for each in expected if each not in found] == [], "not replayed"
+    assert [each for each in found if each not in expected] == [], "replayed only"
+    kinds = {(each[1], each[4], each[0] // 1000 - begin) for each in expected if each[3] == "failure"}
+    assert {("acme", "opened", 2 * HOUR), ("acme", "resolved", 4 * HOUR), ("acme", "opened", 11 * HOUR)} <= kinds
+    said = "\n".join(lines(try_policy(store, HELD, HELD, LOOP, begin * 1000, NOON * 1000)))
+    assert "in force: the brake may have held 2 customers in the hour before" in said
+    assert "more than 1: acme, beta" in said
+    assert "of held customers operators confirmed 1 and released 1; " in said
 
 
 SMALL = [f"small{number}" for number in range(9)]

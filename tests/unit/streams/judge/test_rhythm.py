@@ -29,7 +29,7 @@ def test_case(case: dict[str, Any]) -> None:
 
 
 @given(st.integers(LEAST_PAUSE_S // HOUR_S, LONGEST_S // HOUR_S), st.integers(2, 8), st.integers(0, 6))
-def test_who_keeps_a_rhythm_is_never_inactive_between_mailings_and_is_within_twice_of_it(
+def test_who_keeps_a_rhythm_is_inactive_after_one_pause_and_within_two(
     period_h: int, mailings: int, hours_each: int
 ) -> None:
     sent = [(k * period_h + hour) / 24 for k in range(mailings) for hour in range(min(hours_each, period_h // 2) + 1)]
@@ -47,7 +47,7 @@ def test_silence_is_usual_for_the_time_of_the_policy_at_least_and_never_for_ever
 
 
 @given(st.lists(st.floats(0, 75), min_size=1, max_size=40))
-def test_mail_in_a_pause_never_makes_a_longer_silence_usual_than_twice_the_longest_pause(sent: list[float]) -> None:
+def test_usual_silence_is_within_twice_the_longest_pause(sent: list[float]) -> None:
     found = pauses([0, *sent])
     longest = max((each.length_s for each in found), default=0)
     assert usual_silence_s(found, LAST_S, 0) <= 2 * longest
