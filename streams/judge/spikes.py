@@ -30,8 +30,10 @@ from streams.subjects.arrays import Counts
 #: A monthly mailing lies up to 35 days back (from one first Tuesday to the next), by hours more or less; and the last
 #: day is left out.
 DAYS = 37
-#: Who was not seen for most of a month may send a monthly mailing of which nothing is known yet.
-LEAST_DAYS = 28
+#: Who was not seen for a whole month may send the first monthly mailing after weeks of a trickle: from four weeks on
+#: nearly all that was said of good senders was about that. More would leave out who mails once a week, of whom the
+#: first mailing within `DAYS` lies so many days back at the least.
+LEAST_DAYS = 31
 DAY_H = 24
 #: Hours are read from so many before the running one, the first of the pair of `DAYS` ago, ...
 FIRST_H = DAYS * DAY_H + 1

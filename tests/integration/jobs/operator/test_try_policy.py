@@ -129,7 +129,7 @@ def test_unusual_volume_of_each_hour_is_what_the_monitor_would_have_seen(ground:
     chance = random.Random(4)
     days = [
         Row(NOON - back * HOUR - 40 * MINUTE, delivered=chance.randrange(200, 400), stream=chance.choice(["a", "b"]))
-        for back in range(1, 24 * 34)
+        for back in range(1, 24 * 41)
     ]
     spikes = [Row(NOON - back * HOUR + 20 * MINUTE, delivered=volume) for back, volume in ((28, 3_000), (5, 12_000))]
     ground.put(*days, *spikes)

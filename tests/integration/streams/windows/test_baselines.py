@@ -19,7 +19,7 @@ POLICY = policy.load_policy()
 LENGTHS = {name: window_ms(name) for name in ("1h", "24h")}
 
 
-def every_hour(volume: int, days: int = 29, **fields: str) -> list[Row]:
+def every_hour(volume: int, days: int = 38, **fields: str) -> list[Row]:
     """So much in each hour before the last."""
     return [Row(NOW - back * HOUR, delivered=volume, **fields) for back in range(1, 24 * days)]  # type: ignore[arg-type]
 
@@ -32,7 +32,7 @@ def opened(ground: Ground, at_ms: int = NOW_MS, *customers: str) -> list[tuple[s
 
 
 def test_stolen_account_is_seen_within_minutes_although_its_month_is_fine(ground: Ground) -> None:
-    ground.put(*every_hour(100), *every_hour(100, customer="fine"))
+    ground.put(*every_hour(100, 29), *every_hour(100, 29, customer="fine"))
     ground.put(Row(NOW - 2 * MINUTE, delivered=100, hard=70))
     assert opened(ground, NOW_MS, "acme", "fine") == [
         ("acme", "failure", "critical"),
@@ -54,7 +54,7 @@ def test_burn_is_left_by_the_hour_not_by_the_minutes(ground: Ground) -> None:
     assert times == [("opened", "12:34"), ("resolved", "14:15")]
 
 
-def test_spike_is_measured_against_the_same_hours_of_four_weeks(ground: Ground) -> None:
+def test_spike_is_measured_against_the_same_hours_of_five_weeks(ground: Ground) -> None:
     ground.put(*every_hour(300), *every_hour(5_000, customer="large"), *every_hour(300, customer="steady"))
     ground.put(Row(NOW - 10 * MINUTE, delivered=9_000), Row(NOW - 10 * MINUTE, delivered=5_000, customer="large"))
     assert opened(ground, NOW_MS, "acme", "large", "steady") == [("acme", "volume_spike", "warning")]
@@ -126,7 +126,7 @@ def test_explanation_tells_what_is_usual_and_what_burns(ground: Ground) -> None:
     found = explain(ground.store, "acme", POLICY, LOOP, NOW_MS, past=False)
     assert found is not None
     said = "\n".join(lines(found))
-    assert "9,300; usual at this time of day are 600 (median of 28 days), and at most 600 in two hours" in said
+    assert "9,300; usual at this time of day are 600 (median of 37 days), and at most 600 in two hours" in said
     assert "2,000 of 9,300: 21.51 %" in said
     spike = next(rule for rule in found.scopes[0].rules if rule.rule == "volume_spike")
     assert spike.baseline is not None
