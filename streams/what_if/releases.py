@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from streams.io.store import Store
+from streams.what_if.timeline import PastRelease
 
 #: The alerts that operators released, with the time (epoch ms) of the decision.
 RELEASES = """
@@ -14,14 +14,6 @@ WHERE kind = 'resolved' AND cause = 'operator' AND customer != '' AND decided > 
     AND time >= fromUnixTimestamp64Milli({since:Int64}) AND decided < {until:Int64}
 ORDER BY customer, decided
 """
-
-
-class PastRelease(NamedTuple):
-    """An operator released the alert of a scope and rule at `time_ms` (epoch ms)."""
-
-    scope: str
-    rule: str
-    time_ms: int
 
 
 def read_releases(store: Store, since_ms: int, until_ms: int) -> Mapping[str, Sequence[PastRelease]]:

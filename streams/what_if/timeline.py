@@ -12,7 +12,6 @@ from schemas.times import HOUR_S
 from streams.decisions.overrides import PastOverride
 from streams.judge.fleet import FleetVolume
 from streams.subjects.arrays import Counts
-from streams.what_if.releases import PastRelease
 
 Steps = NDArray[np.int64]
 #: Names of mailbox providers; empty stands for all mail.
@@ -54,6 +53,15 @@ class Cut:
     partial: Mapping[Group, Mapping[int, Counts]] = field(default_factory=dict)
     tails: Mapping[tuple[Group, str], Mapping[int, Counts]] = field(default_factory=dict)
     seen: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PastRelease:
+    """An operator released the alert of a scope and rule at `time_ms` (epoch ms)."""
+
+    scope: str
+    rule: str
+    time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
