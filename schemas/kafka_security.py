@@ -11,7 +11,8 @@ import msgspec
 from schemas.errors import InvalidInputError
 from schemas.secrets import Address, Secret, Section
 
-PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+PLAIN = "PLAINTEXT"
+PROTOCOLS = (PLAIN, "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 OAUTH = "OAUTHBEARER"
 MECHANISMS = (*PASSWORD_MECHANISMS, OAUTH)
@@ -88,7 +89,7 @@ class OAuthClient(Section, kw_only=True, frozen=True):
 class KafkaSecurity(Section, kw_only=True, frozen=True):
     """Encryption and login. Empty texts are not set."""
 
-    protocol: str = "PLAINTEXT"
+    protocol: str = PLAIN
     ca: str = ""
     """File or folder of the authorities; with neither this nor `ca_pem` those of the system."""
     ca_pem: str = ""
@@ -124,7 +125,7 @@ def is_security(option: str) -> bool:
 def is_plain(options: dict[str, str], *apart: str) -> bool:
     """Whether nothing asks for encryption or a login; `apart` are the passwords that are set apart."""
     asked = {name: value for name, value in options.items() if is_security(name)}
-    return not any(apart) and (not asked or asked == {"security.protocol": PROTOCOLS[0]})
+    return not any(apart) and (not asked or asked == {"security.protocol": PLAIN})
 
 
 def read_security(
@@ -148,7 +149,7 @@ def read_security(
         if value and given.get(name, value) != value:
             raise KafkaSecurityError(f"`{name}` is also set to something else by kafka.{SET_APART[name]}")
     given |= {name: value for name, value in apart.items() if value}
-    protocol = _one_of(given, "security.protocol", PROTOCOLS, "PLAINTEXT")
+    protocol = _one_of(given, "security.protocol", PROTOCOLS, PLAIN)
     _has_effect(given, protocol)
     return KafkaSecurity(protocol=protocol, **_tls(given, protocol), **_login(given, protocol))
 

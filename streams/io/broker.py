@@ -230,7 +230,8 @@ class Publisher:
         if failure is not None:
             raise BrokerError(f"{self.where}: a message was not taken: {failure.str()}")
         if left:
-            raise UnacknowledgedError(f"{self.where}: {left} messages not acknowledged within {timeout_s:g} s")
+            why = f": {refused}" if (refused := self._refusals.recent()) else ""
+            raise UnacknowledgedError(f"{self.where}: {left} messages not acknowledged within {timeout_s:g} s{why}")
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None and self._failure is None:

@@ -31,13 +31,13 @@ class Refusals:
         self._kafka = kafka
         self._last: KafkaError | None = None
         self._kept = False
-        self._told_s = -TELL_S
+        self._told_s = self._heard_s = -TELL_S
 
     def __call__(self, error: KafkaError) -> None:
         """An error of the client, on the thread that polls it."""
         if not _refuses(error):
             return
-        self._last = error
+        self._last, self._heard_s = error, time.monotonic()
         if not self._kept and time.monotonic() - self._told_s >= TELL_S:
             self._told_s = time.monotonic()
             log.warning("%s: %s; trying again", self.where, self._said(error))
@@ -55,6 +55,10 @@ class Refusals:
     def silent(self) -> bool:
         """Whether nobody has refused anything yet."""
         return self._last is None
+
+    def recent(self) -> str:
+        """What was refused within the last minute; empty if nothing was."""
+        return self._said(self._last) if self._last and time.monotonic() - self._heard_s < TELL_S else ""
 
     def reason(self, *, last: bool) -> str:
         """Why the broker refuses or is not trusted; empty where that is not why it is out of reach. Where no error says

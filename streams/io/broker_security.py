@@ -9,7 +9,7 @@ import socket
 import ssl
 from typing import Any
 
-from schemas.kafka_security import KafkaSecurity, KafkaSecurityError, is_security, read_security
+from schemas.kafka_security import PLAIN, KafkaSecurity, KafkaSecurityError, is_security, read_security
 from schemas.settings import Kafka, SettingsError
 from streams.io.tls import LOOK_S, TlsFileError, TlsFiles, alert_of, handshake_error
 
@@ -52,7 +52,7 @@ def librdkafka_options(kafka: Kafka) -> dict[str, Any]:
 
 
 def _librdkafka(security: KafkaSecurity) -> dict[str, Any]:
-    if security.protocol == "PLAINTEXT":
+    if security.protocol == PLAIN:
         return {}
     found: dict[str, Any] = {
         "security.protocol": security.protocol,

@@ -24,11 +24,13 @@ import msgspec
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.alert import AlertEvent
+from schemas.kafka_security import PLAIN
 from schemas.policy import Policy
 from schemas.settings import Kafka, MonitorSettings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
 from streams.io.broker import BrokerError
+from streams.io.broker_security import security_of
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
 from streams.monitor.batch import BatchJudge, BatchResult
@@ -60,6 +62,8 @@ CAUSES_S = 5.0
 INCIDENTS_S, INCIDENTS_PART = 10.0, 20
 #: How often it is looked for holds that other monitors began.
 HOLDS_S = 2.0
+#: How often it is looked whether the broker still lets Faust's client in.
+LOGIN_S = 60.0
 
 T = TypeVar("T")
 
@@ -129,6 +133,8 @@ class Monitor:
             self._holds_watched,
         ]
         timers.append(self._fresh_starts_watched)
+        if security_of(self._kafka).protocol != PLAIN:
+            timers.append(self._login_watched)
         if self._newer_policy is not None:
             timers.append(self._policy_watched)
         if self._refresh_causes is not None:
@@ -312,6 +318,12 @@ class Monitor:
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
             await asyncio.sleep(HOLDS_S)
+
+    async def _login_watched(self) -> None:
+        """Faust's client tries for ever where its login or certificate is refused some day, without a word."""
+        while True:
+            await asyncio.sleep(LOGIN_S)
+            await check_login(self._kafka)
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours

@@ -51,6 +51,7 @@ group.min.session.timeout.ms=1000
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=500
 log.segment.delete.delay.ms=1000
+connection.failed.authentication.delay.ms=0
 log.cleaner.dedupe.buffer.size=4194304
 {secured}
 """

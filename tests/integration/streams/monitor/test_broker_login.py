@@ -199,12 +199,18 @@ def test_token_that_the_broker_does_not_take_is_said_by_the_monitor(ways: Ways, 
         endpoint.good = True
 
 
-@pytest.mark.parametrize("name", ["SSL, client certificate", "SASL_SSL, SCRAM-SHA-512", "SASL_SSL, OAUTHBEARER"])
+def with_topics(kafka: Kafka) -> Kafka:
+    """The settings with a group that nobody has used; the topics are there, made by the same settings."""
+    own = msgspec.structs.replace(kafka, group=f"secured{next(_numbers)}", session_timeout_ms=6000)
+    create_topics(own, topics.load_topics())
+    return own
+
+
+@pytest.mark.parametrize("name", ["SSL, client certificate", "SASL_SSL, SCRAM-SHA-512"])
 def test_monitor_reads_changes_that_were_sent_the_same_way(ways: Ways, name: str, tmp_path: Path) -> None:
     """Topics are made, changes sent and read, each by its client, and Faust hands all of it on to its consumer and its
     producer."""
-    kafka = msgspec.structs.replace(RIGHT[name](ways), group=f"secured{next(_numbers)}", session_timeout_ms=6000)
-    create_topics(kafka, topics.load_topics())
+    kafka = with_topics(RIGHT[name](ways))
 
     async def read() -> None:
         judge = Recorder()
@@ -213,6 +219,33 @@ def test_monitor_reads_changes_that_were_sent_the_same_way(ways: Ways, name: str
             await until(lambda: judge.times()["acme"] == 1, "the change to be judged")
 
     asyncio.run(read())
+
+
+def test_monitor_that_is_not_let_in_any_more_says_so(
+    ways: Ways,
+    endpoint: TokenEndpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It reads with a token, until the broker takes no further one. Faust's client would try for ever, in silence."""
+    kafka = with_topics(ways.token())
+    monkeypatch.setattr("streams.monitor.agent.LOGIN_S", 0.05)
+    said = f"Kafka at {kafka.bootstrap}: the login as {CLIENT} by OAUTHBEARER is refused: "
+
+    async def read() -> None:
+        judge = Recorder()
+        async with running(kafka, judge, tmp_path):
+            announce(kafka, "acme")
+            await until(lambda: judge.times()["acme"] == 1, "the change to be judged")
+            assert not any(each.startswith(said) for each in caplog.messages)
+            endpoint.good = False
+            await until(lambda: any(each.startswith(said) for each in caplog.messages), "the refusal to be logged")
+
+    try:
+        asyncio.run(read())
+    finally:
+        endpoint.good = True
 
 
 def test_command_ends_with_the_line_and_exit_code_2(
