@@ -28,17 +28,7 @@ def check(settings: Settings) -> None:
     Raises:
         SettingsError: naming the setting.
     """
-    url = settings.clickhouse.url
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingsError(f"clickhouse.url: {without_user(url)!r} is not an http or https address")
-    if "@" in parts.netloc:
-        # The address is shown in errors and tables, where a password must not be.
-        raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
+    _check_addresses(settings)
     if fault := fault_of_key(settings.ingest.hash_key):
         raise SettingsError(f"ingest.hash_key: {fault}; {MAKE_KEY}")
     for address in settings.blocklists.resolvers:
@@ -55,6 +45,25 @@ def check(settings: Settings) -> None:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
         raise SettingsError(str(error)) from error
+
+
+def _check_addresses(settings: Settings) -> None:
+    url = settings.clickhouse.url
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"clickhouse.url: {without_user(url)!r} is not an http or https address")
+    if "@" in parts.netloc:
+        # The address is shown in errors and tables, where a password must not be.
+        raise SettingsError("clickhouse.url: user and password go into clickhouse.user and clickhouse.password")
+    if parts.query or parts.fragment:
+        # The client would take them for its options, over those that are settings.
+        raise SettingsError("clickhouse.url: what is behind `?` or `#` goes into the settings of [clickhouse]")
+    if "@" in settings.kafka.bootstrap:
+        raise SettingsError("kafka.bootstrap: user and password go into kafka.options and kafka.sasl_password")
 
 
 def check_together(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Tokens for brokers with OAUTHBEARER, for the monitor's client. librdkafka fetches its own (`oidc`) likewise."""
 
 import asyncio
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -8,18 +9,24 @@ from collections.abc import Callable
 import msgspec
 import requests
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaError
 
 from schemas.errors import ExternalError
 from schemas.kafka_security import OAuthClient
 from schemas.secrets import without_user
 
 TIMEOUT_S = 10.0
-#: A token is replaced when this part of its life is over; librdkafka does so too.
+#: A token is replaced when this part of its life is over, as librdkafka does; where that fails it is used to its end.
 PART_OF_LIFE = 0.8
 
 
-class TokenError(ExternalError):
-    """No token was given; the message says by whom and why."""
+class TokenError(ExternalError, KafkaError):  # type: ignore[misc]
+    """No token was given; the message says by whom and why.
+
+    For aiokafka it is an error of a connection, so that it tries again; of any other its reader would end.
+    """
+
+    __str__ = RuntimeError.__str__
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -36,7 +43,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
         self._client = client
         self._clock = clock
         self._token = ""
-        self._good_until = 0.0
+        self._renewed_at = self._ends = 0.0
         self._fetching = asyncio.Lock()
 
     async def token(self) -> str:
@@ -46,11 +53,16 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
             TokenError: none was given.
         """
         async with self._fetching:
-            if self._clock() >= self._good_until:
-                began = self._clock()
-                found = await asyncio.to_thread(fetch_token, self._client)
-                self._token = found.access_token
-                self._good_until = began + PART_OF_LIFE * found.expires_in
+            now = self._clock()
+            if now >= self._renewed_at:
+                try:
+                    found = await asyncio.to_thread(fetch_token, self._client)
+                except TokenError:
+                    if now >= self._ends:
+                        raise
+                else:
+                    self._token = found.access_token
+                    self._renewed_at, self._ends = now + PART_OF_LIFE * found.expires_in, now + found.expires_in
             return self._token
 
     def extensions(self) -> dict[str, str]:
@@ -75,7 +87,8 @@ def fetch_token(client: OAuthClient) -> _Token:
             data=form,
             headers={"Authorization": f"Basic {b64encode(pair.encode()).decode()}"},
             timeout=TIMEOUT_S,
-            verify=client.ca or True,
+            # The authorities of the system, as librdkafka's; requests would bring its own.
+            verify=client.ca or ssl.get_default_verify_paths().cafile or True,
             allow_redirects=False,
         )
     except (requests.RequestException, OSError) as error:

@@ -28,7 +28,10 @@ SECRET = {
     "REPMON_INGEST__HASH_KEY": "%s",
     "REPMON_KAFKA__SASL_PASSWORD": "%s",
     "REPMON_BLOCKLISTS__KEYS": '{"abusix": "%s"}',
-    "REPMON_CLICKHOUSE__URL": "http://me:%s@store:8123",
+    "REPMON_CLICKHOUSE__URL": "http://me:%s@store:8123?password=%s",
+    "REPMON_KAFKA__BOOTSTRAP": "me:%s@broker:9092",
+    "REPMON_KAFKA__SSL_KEY_PASSWORD": "%s",
+    "REPMON_KAFKA__OAUTH_CLIENT_SECRET": "%s",
     "REPMON_GRAFANA__URL": "http://me:%s@grafana:3000/?auth_token=%s",
     "REPMON_COLLECT__SOURCES": (
         '{"shop": {"format": "mailgun", "secret": "%s", "user": "me", "password": "%s", "token": "%s", '
@@ -92,7 +95,12 @@ def settings_with(secret: str) -> Settings:
     )
     return replace(
         base,
-        kafka=Kafka(sasl_password=secret, options=dict.fromkeys(SECRET_OPTIONS, secret)),
+        kafka=Kafka(
+            sasl_password=secret,
+            ssl_key_password=secret,
+            oauth_client_secret=secret,
+            options=dict.fromkeys(SECRET_OPTIONS, secret),
+        ),
         clickhouse=replace(base.clickhouse, password=secret, url=f"https://me:{secret}@store"),
         ingest=replace(base.ingest, hash_key=secret),
         grafana=replace(base.grafana, password=secret, token=secret, url=f"//me:{secret}@grafana/?t={secret}"),

@@ -161,8 +161,10 @@ def test_variables_of_others_are_passed_over() -> None:
     assert load_settings(environ=others) == Settings()
 
 
-def test_user_and_password_in_the_address_of_the_store_are_refused() -> None:
+def test_user_password_and_options_in_an_address_are_refused() -> None:
     assert "clickhouse.password" in refusal(REPMON_CLICKHOUSE__URL="http://me:hush@store:8123")
+    assert "goes into the settings of [clickhouse]" in refusal(REPMON_CLICKHOUSE__URL="https://store?verify=false")
+    assert "kafka.sasl_password" in refusal(REPMON_KAFKA__BOOTSTRAP="me:hush@broker:9092")
 
 
 @pytest.mark.parametrize(
