@@ -29,7 +29,7 @@ RECENT_H, ALL_H = 3, 7 * 24
 ALL_EVERY_MS = 600_000
 #: Older hours are looked at for about so long (s) at a time, since nobody is judged meanwhile; but at a day at least:
 #: one hour costs nearly as much.
-OLDER_FOR_S, LEAST_OLDER = 0.3, 24
+OLDER_FOR_S, LEAST_OLDER = 1.0, 24
 #: Looked at no more often, and for at most one part of so many of the time.
 LEAST_APART_MS, PART = 2_000, 10
 #: Beside an hour that is an incident already, so much is enough.
