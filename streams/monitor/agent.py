@@ -67,6 +67,9 @@ LOGIN_S = 60.0
 
 T = TypeVar("T")
 
+#: How long questions take is measured by this clock.
+_seconds = time.monotonic
+
 
 class Monitor:
     """The Faust app, the work list and the timers around it, inside the caller's event loop."""
@@ -236,10 +239,11 @@ class Monitor:
     async def _pools(self) -> None:
         """One of several monitors judges the pools, on every sweep, if that takes little of the time."""
         while True:
-            began = time.monotonic()
+            took = 0.0
             if self._is_ours(NOBODY):
-                _tell(await self._asked(lambda: self._judge.judge_pools(utc_now_ms())))
-            await asyncio.sleep(max(self._settings.sweep_s, POOLS_PART * (time.monotonic() - began)))
+                alerts, took = await self._timed(lambda: self._judge.judge_pools(utc_now_ms()))
+                _tell(alerts)
+            await asyncio.sleep(max(self._settings.sweep_s, POOLS_PART * took))
 
     async def _everybody(self) -> None:
         """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged;
@@ -297,11 +301,10 @@ class Monitor:
     async def _incidents_watched(self) -> None:
         """Who has mail in an incident that begins, goes on or turns out to be none is judged again."""
         while True:
-            began = time.monotonic()
-            found = await self._asked(lambda: self._judge.refresh_incidents(utc_now_ms()))
+            found, took = await self._timed(lambda: self._judge.refresh_incidents(utc_now_ms()))
             self._work.changed(filter(self._is_ours, found))
             self._wake.set()
-            await asyncio.sleep(max(INCIDENTS_S, INCIDENTS_PART * (time.monotonic() - began)))
+            await asyncio.sleep(max(INCIDENTS_S, INCIDENTS_PART * took))
 
     async def _fresh_starts_watched(self) -> None:
         """Whose windows begin anew is judged again at once."""
@@ -330,6 +333,16 @@ class Monitor:
 
     async def _asked(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, question)
+
+    async def _timed(self, question: Callable[[], T]) -> tuple[T, float]:
+        """What it answers, and how long that took (s). While it waited for others in the thread it took nothing, so
+        nobody rests longer because many customers are judged."""
+
+        def measured() -> tuple[T, float]:
+            began = _seconds()
+            return question(), _seconds() - began
+
+        return await self._asked(measured)
 
     async def _woken(self, most_s: float) -> None:
         """Return when something is new, or after `most_s` (which may be infinite)."""

@@ -1,0 +1,48 @@
+"""How long the timers of a monitor rest: by what their own questions took."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.settings import Kafka, MonitorSettings
+from streams.monitor.agent import Monitor
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def passes(self, seconds: float) -> str:
+        self.now += seconds
+        return "asked"
+
+
+def test_waiting_for_others_in_the_thread_is_no_time_that_a_question_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pools were judged again only after twenty times as long as many customers were judged before them."""
+    clock = Clock()
+    monkeypatch.setattr("streams.monitor.agent._seconds", clock)
+    judge: Any = None
+    monitor = Monitor(Kafka(), MonitorSettings(), judge, tmp_path, 1)
+    free = threading.Event()
+
+    def many() -> str:
+        assert free.wait(30)
+        return clock.passes(100.0)
+
+    async def run() -> tuple[str, float]:
+        others = asyncio.create_task(monitor._asked(many))
+        mine = asyncio.create_task(monitor._timed(lambda: clock.passes(2.0)))
+        await asyncio.sleep(0)
+        free.set()
+        await others
+        return await mine
+
+    assert asyncio.run(run()) == ("asked", 2.0)
