@@ -160,6 +160,12 @@ class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     be read; with 1 that never happens."""
     dead_letter_window: Count = 1_000
     """How many messages that is a part of."""
+    missing_counts: Literal["stop", "continue"] = "stop"
+    """What a worker does that finds at its start that less is stored than the offsets promise, as when the store set a
+    broken part aside: it says what is missing, and ends or goes on without it."""
+    deleted_topic: Literal["stop", "continue"] = "stop"
+    """What a worker does when a topic that it reads is deleted: it says how much of it was not read, and ends or reads
+    the others on."""
     lease_s: Seconds = 30.0
     """A worker that read the stored offset of a partition longer ago reads it again before it inserts: it may have been
     frozen, and another may count there now. It must be far less than the store takes to forget the tokens of 10,000
@@ -327,6 +333,9 @@ class Embedded(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where the embedded broker listens; 0 is any free port."""
     store_port: Port = 8123
     """Where the embedded store listens; 0 is any free port."""
+    fsync: Literal["insert", "second", "never"] = "second"
+    """When what is counted is on disk, and so outlasts a power cut: with each INSERT (a quarter of the rate at full
+    load), a second or two later, or when the system likes (docs/embedded.md)."""
     roll_bytes: Bytes = 256_000_000
     """After this much of accepted messages the broker's topics are drained and made again, which gives their memory
     back."""

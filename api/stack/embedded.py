@@ -7,9 +7,11 @@ import secrets
 import msgspec
 
 from jobs.embedded.broker import EmbeddedBroker
+from jobs.embedded.durable import DiskSync, set_durable
 from jobs.embedded.folder import DataFolder
 from jobs.embedded.store_server import StoreServer
 from schemas.settings import ClickHouse, Settings, SettingsError, names_broker, names_store
+from streams.io.store import open_store
 
 
 def why_broker(settings: Settings) -> tuple[bool, str]:
@@ -42,6 +44,7 @@ class EmbeddedParts:
         self.settings = settings
         self.broker: EmbeddedBroker | None = None
         self.store: StoreServer | None = None
+        self._sync: DiskSync | None = None
 
     def start_broker(self) -> str:
         """Start the broker if it is to be embedded; afterwards `settings` say where it is. Only our own stages reach it
@@ -88,6 +91,33 @@ class EmbeddedParts:
         self.store.start()
         self.settings = msgspec.structs.replace(self.settings, clickhouse=msgspec.structs.replace(own, path=path))
         return f"embedded, in {path}, for other programs at 127.0.0.1:{self.store.port} ({self._why or why})"
+
+    def make_durable(self) -> None:
+        """Let what is counted be on disk as `embedded.fsync` says, if the store is ours; once its tables are made.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if self.store is None:
+            return
+        how, own = self.settings.embedded.fsync, self.settings.clickhouse
+        store = open_store(own)
+        try:
+            set_durable(store, how == "insert")
+        finally:
+            store.close()
+        if how == "second":
+            self._sync = DiskSync(own.path)
+            self._sync.start()
+
+    def stop_store(self) -> bool:
+        """Close the store, if it is ours; True: no statement runs on it any more."""
+        if self.store is None:
+            return True
+        ended = self.store.stop()
+        if self._sync is not None:
+            self._sync.stop()
+        return ended
 
     @property
     def store_for_others(self) -> ClickHouse:

@@ -1,10 +1,12 @@
 """How source topics are read: formats, mappings and bounce rules of the settings, and the worker that reads by them."""
 
+import logging
 from dataclasses import replace
 
 from api.stack.adapting import adapt_context, load_classifier
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import MAKE_KEY
+from schemas.times import utc_now_ms
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import (
     LISTING_FORMATS,
@@ -17,7 +19,11 @@ from streams.intake.batch import BatchReader, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.intake.listing_readers import OutsideListingReader
 from streams.intake.refusals import Refused
-from streams.io.store import Store, open_store
+from streams.intake.server import check_server
+from streams.intake.stored import check_stored
+from streams.io.store import Store, StoreError, open_store
+
+log = logging.getLogger("repmon.stages")
 
 
 def batch_readers(settings: Settings, refused: Refused | None = None) -> dict[str, BatchReader]:
@@ -57,7 +63,7 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     """A worker and the store connection that is its own.
 
     Raises:
-        SettingsError, BrokerError, StoreError: what is wrong or out of reach.
+        SettingsError, BrokerError, StoreError: what is wrong, out of reach, or missing.
     """
     if not settings.ingest.hash_key:
         raise SettingsError(
@@ -66,4 +72,12 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     refused = Refused() if settings.ingest.refusals else None
     readers = batch_readers(settings, refused)
     store = open_store(settings.clickhouse)
+    try:
+        for said in check_server(store, settings.ingest.lease_s):
+            log.warning("%s", said)
+        for fault in check_stored(store, settings.ingest, utc_now_ms()):
+            log.error("%s", fault.detail)
+    except StoreError:
+        store.close()
+        raise
     return IngestWorker(settings.kafka, settings.ingest, store, readers, refused=refused), store

@@ -125,11 +125,15 @@ class Stack:
             self._embedded.settings, ingest=replace(self.settings.ingest, hash_key=key, flush_events=most)
         )
         applied = await asyncio.to_thread(migrate, self.settings.clickhouse)
+        await asyncio.to_thread(self._embedded.make_durable)
         self._say("tables", f"{len(applied)} migrations applied" if applied else "up to date")
         await self._make_topics()
         loop = asyncio.get_running_loop()
         self._ingest = IngestThread(self.settings, self._failed_in(loop))
         self._ingest.start()
+        if self._embedded.broker is not None:  # only now: others may make topics by asking for them
+            self._embedded.broker.gate.open()
+            self._embedded.broker.gate.release(BACKLOG[0] * LEAST_BYTES)
         self._say("ingest", f"reading {', '.join(sorted(self._ingest.worker.readers))}")
         await self._start_monitor()
         self._say("monitor", f"judging by policy {self.monitor.judge.policy.version}")
@@ -156,7 +160,7 @@ class Stack:
             self._watch.start()
 
     async def _make_topics(self) -> None:
-        """Make the topics that are missing, and only then let others reach the embedded broker.
+        """Make the topics that are missing.
 
         Raises:
             BrokerError: as `create_topics`, or the embedded broker, which starts empty, has another topic of the name.
@@ -164,11 +168,8 @@ class Stack:
         declared = topics.with_sources(self.settings.ingest.formats)
         made = await asyncio.to_thread(create_topics, self.settings.kafka, declared)
         other = [each for each in made if each.status == "differs"]
-        if self._embedded.broker is not None:
-            if other:
-                raise BrokerError(f"embedded broker: {other[0]}")
-            self._embedded.broker.gate.open()
-            self._embedded.broker.gate.release(BACKLOG[0] * LEAST_BYTES)
+        if other and self._embedded.broker is not None:
+            raise BrokerError(f"embedded broker: {other[0]}")
         self._say("topics", f"{sum(each.status == 'created' for each in made)} made, {len(made)} in all")
         for each in other:
             self._say("topics", str(each))
@@ -183,8 +184,8 @@ class Stack:
         counted = await self._done("ingest", self._stop_ingest())
         await interface
         ended = [counted, await self._done("monitor", self._stop_judging(judged))]
-        if (store := self._embedded.store) is not None:
-            ended.append(await asyncio.to_thread(store.stop))
+        if self._embedded.store is not None:
+            ended.append(await asyncio.to_thread(self._embedded.stop_store))
             self._say("store", "closed")
         if (broker := self._embedded.broker) is not None:
             await asyncio.to_thread(broker.stop)

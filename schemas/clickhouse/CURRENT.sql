@@ -190,6 +190,8 @@ CREATE TABLE reputation.counts
     `undated_complained` SimpleAggregateFunction(sum, UInt64),
     `undated_unsubscribed` SimpleAggregateFunction(sum, UInt64),
     `last_offset` SimpleAggregateFunction(max, Int64),
+    `first_offset` SimpleAggregateFunction(min, Int64) DEFAULT 9223372036854775807,
+    `offsets` SimpleAggregateFunction(sum, UInt64),
     PROJECTION hourly
     (
         SELECT
@@ -230,7 +232,7 @@ CREATE TABLE reputation.counts
 ENGINE = AggregatingMergeTree
 ORDER BY (dimension, customer, stream, class, bucket, value, source)
 TTL bucket + toIntervalDay(400)
-SETTINGS non_replicated_deduplication_window = 10000, deduplicate_merge_projection_mode = 'ignore', index_granularity = 8192;
+SETTINGS non_replicated_deduplication_window = 10000, deduplicate_merge_projection_mode = 'ignore', index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
 
 CREATE TABLE reputation.customers
 (

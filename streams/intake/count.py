@@ -234,11 +234,17 @@ class _Column(NamedTuple):
         return pa.array(self.names, pa.string()).take(pa.array(self.codes[places]))
 
 
-def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offset: int) -> pa.Table:
-    """The rows of one flush: each key with a count in every dimension it has a value for, and one row for the offset.
-    They are in the order of the store's table, and there is no column for what nothing was counted of.
+#: The first offset of rows that count none: larger than any.
+NO_OFFSET = (1 << 63) - 1
 
-    Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all.
+
+def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, first_offset: int, last_offset: int) -> pa.Table:
+    """The rows of one flush: each key with a count in every dimension it has a value for, and one row for the offsets
+    from `first_offset` to `last_offset`. They are in the order of the store's table, and there is no column for what
+    nothing was counted of.
+
+    Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all. The row
+    for the offsets says how many these are, so that a flush that is gone can be seen (streams/intake/stored.py).
     """
     columns = list(zip(*keys, strict=True)) if cells.size else [()] * 9
     minutes = np.array(columns.pop(_MINUTE), np.int64)
@@ -264,10 +270,17 @@ def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, last_offse
                 "class": kind.at(rows),
                 "bucket": pa.array(minutes[rows] * 60, pa.uint32()),
                 "value": value.at(rows),
+                "first_offset": pa.repeat(NO_OFFSET, len(rows)),
+                "offsets": pa.repeat(pa.scalar(0, pa.uint64()), len(rows)),
                 **{MEASURES[place]: _summed(group, sums[given, place], len(rows)) for place in measures},
             }
         )
-    parts.insert(_OFFSET_PLACE, _OFFSET | {MEASURES[place]: pa.array([0], pa.uint64()) for place in measures})
+    offsets = {
+        "first_offset": pa.array([first_offset], pa.int64()),
+        "offsets": pa.array([last_offset - first_offset + 1], pa.uint64()),
+    }
+    zeros = {MEASURES[place]: pa.array([0], pa.uint64()) for place in measures}
+    parts.insert(_OFFSET_PLACE, _OFFSET | offsets | zeros)
     found = pa.concat_tables(map(pa.table, parts)).combine_chunks()
     return found.append_column("source", pa.repeat(source, len(found))).append_column(
         "last_offset", pa.repeat(pa.scalar(last_offset, pa.int64()), len(found))

@@ -51,6 +51,10 @@ ONE_BLOCK = {
 }
 
 
+#: Tokens are looked at, whatever the user's profile says.
+ONCE = {"insert_deduplicate": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class Flushed:
     """What became of a batch. Not `ours`: another worker stored first, and the batch counts for nothing.
@@ -93,9 +97,9 @@ def flush(
         before_counts()
     for batch in batches:
         cells = _unseen(batch).cells
-        rows = count.counts_table(batch.tally.keys, cells, batch.source.name, batch.next_offset - 1)
+        rows = count.counts_table(batch.tally.keys, cells, batch.source.name, batch.position, batch.next_offset - 1)
         if not _overtaken(store, batch, lease_s):
-            store.insert_table("counts", rows, {"insert_deduplication_token": batch.token, **ONE_BLOCK})
+            store.insert_table("counts", rows, {"insert_deduplication_token": batch.token, **ONCE, **ONE_BLOCK})
     began_s = time.monotonic()
     stored = stored_offsets(store, [batch.source.name for batch in batches])
     for batch in batches:

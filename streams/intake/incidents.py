@@ -5,8 +5,9 @@ from typing import Literal
 from schemas.times import utc_time
 from streams.io.store import Store
 
-#: Messages were gone before they were read; a topic is read no more, since too much of it cannot be read.
-Kind = Literal["gap", "unreadable"]
+#: Messages were gone before they were read; a topic was deleted while it was read; a topic is read no more, since too
+#: much of it cannot be read; what is stored is not what its offsets promise.
+Kind = Literal["gap", "deleted", "unreadable", "missing"]
 
 
 def record(store: Store, kind: Kind, source: str, lost: int, detail: str, now_ms: int) -> None:

@@ -190,6 +190,7 @@ class IngestWorker:
                 if partitions.topics.changed():
                     self._reopen_topics(stop)
                 else:
+                    partitions.look_for_deleted()
                     partitions.follow_growth()
 
     def _flush_every_s(self) -> float:

@@ -33,13 +33,16 @@ class IngestMetrics:
     stopped_topics: int = gauge("Topics that are read no more, since too large a share of them cannot be read.")
     #: Why each of those is read no more, by topic.
     stopped: dict[str, str] = field(default_factory=dict)
+    deleted_topics: int = gauge("Topics that are not there any more, though they were read.")
+    #: What is to be said of each of those, by topic.
+    deleted: dict[str, str] = field(default_factory=dict)
     #: What keeps the worker from storing now; empty when nothing does.
     trouble: str = ""
 
     @property
     def fault(self) -> str:
         """What is wrong with the worker now; empty when nothing is."""
-        return "; ".join(filter(None, (self.trouble, *self.stopped.values())))
+        return "; ".join(filter(None, (self.trouble, *self.deleted.values(), *self.stopped.values())))
 
     @property
     def paused(self) -> bool:

@@ -15,6 +15,7 @@ from schemas.kafka_options import is_incremental
 from schemas.settings import Ingest, Kafka
 from streams.intake import gaps, incidents
 from streams.intake.batch import Batch, DeadShare, SourcePartition
+from streams.intake.deleted import DeletedTopics
 from streams.intake.flush import stored_offsets
 from streams.intake.metrics import IngestMetrics
 from streams.intake.remembered import load_earlier, load_seen
@@ -77,6 +78,7 @@ class Partitions:
         self._worker = worker
         self._clock = clock
         self._metrics = metrics
+        self._deleted = DeletedTopics(metrics, worker.ask, stop=settings.deleted_topic == "stop")
         self._admin = admin(kafka)
         self.topics = TopicIdentity(self._admin, self._names)
 
@@ -176,14 +178,15 @@ class Partitions:
         return all(batch.next_offset >= found[key] for key, batch in self.batches.items())
 
     def behind(self) -> int:
-        """How many messages the broker has that are not taken, as it says now, but for topics that are read no more.
-        Any thread may ask.
+        """How many messages the broker has that are not taken, as it says now, but for topics that are read no more or
+        are gone. Any thread may ask.
 
         Raises:
             BrokerError: it does not answer.
         """
         batches = self.batches.copy()
-        taken = {key: batch.next_offset for key, batch in batches.items() if not self.is_stopped(key[0])}
+        left_out = self._metrics.stopped.keys() | self._metrics.deleted.keys()
+        taken = {key: batch.next_offset for key, batch in batches.items() if key[0] not in left_out}
         found = ends(self._admin, list(taken))
         return sum(max(0, end - taken[key]) for key, end in found.items())
 
@@ -249,6 +252,23 @@ class Partitions:
             self.batches[key] = Batch(each, position, position)
             self.shares[key] = DeadShare(*key, settings.dead_letter_share, settings.dead_letter_window)
         self._load_earlier({topic for topic, _ in keys})
+
+    def look_for_deleted(self) -> None:
+        """Say so where a topic is gone.
+
+        Raises:
+            BrokerError: one was deleted, and that is to end the worker.
+        """
+        if self.topics.gone or self._metrics.deleted:
+            self._deleted.look(self.topics.gone, self._unread, self._clock())
+
+    def _unread(self, topic: str) -> int:
+        """How many messages of a topic the last fetches knew of that are not taken."""
+        if self.consumer is None:
+            return 0
+        keys = {key: batch.next_offset for key, batch in self.batches.items() if key[0] == topic}
+        ends = {key: self.consumer.get_watermark_offsets(TopicPartition(*key), cached=True)[1] for key in keys}
+        return sum(max(0, ends[key] - next_offset) for key, next_offset in keys.items())
 
     def follow_growth(self) -> None:
         """Where a topic has another number of partitions by now, know what it brought before: keys fall elsewhere."""

@@ -25,6 +25,8 @@ class TopicIdentity:
         self._names = tuple(names)
         self.ids: Mapping[str, str] = {}
         self.partitions: Mapping[str, int] = {}
+        #: Those that were not there when it was looked last.
+        self.gone: frozenset[str] = frozenset()
 
     def read(self, stopped: Callable[[], bool]) -> None:
         """Read the ids again; `stopped` tells that nobody waits for them any more.
@@ -56,13 +58,14 @@ class TopicIdentity:
 
     def changed(self) -> bool:
         """Whether all topics are there and any is another one by now. If not, the numbers of partitions are read
-        again."""
+        again. Afterwards `gone` says which are not there."""
         try:
             found = topic_states(self._client, self._names)
         except BrokerError as error:
             log.warning("%s", error)
             return False
-        if len(found) < len(self._names):
+        self.gone = frozenset(self._names) - found.keys()
+        if self.gone:
             return False
         if {name: each.id for name, each in found.items()} != self.ids:
             return True

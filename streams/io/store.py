@@ -179,7 +179,7 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
 
 
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")
-_NO_DATABASE = "(UNKNOWN_DATABASE)"
+_NOT_MIGRATED = ("(UNKNOWN_DATABASE)", "(UNKNOWN_TABLE)", "(NO_SUCH_COLUMN_IN_TABLE)")
 UNREACHABLE = "cannot be reached"
 
 
@@ -187,7 +187,7 @@ def first_line(error: BaseException) -> str:
     """The part of an error that a person needs: one line, without a stack trace or the client's own retries."""
     said = str(error).strip().split("\n", 1)[0] or type(error).__name__
     if "Max retries exceeded" not in said and "HTTPConnection" not in said:
-        return said[:500] + ("; `repmon migrate` makes it" if _NO_DATABASE in said else "")
+        return said[:500] + ("; `repmon migrate` makes it" if any(each in said for each in _NOT_MIGRATED) else "")
     if why := said_of_tls(said):
         return why
     if cause := _ERRNO.search(said):

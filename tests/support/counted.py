@@ -27,7 +27,9 @@ def rows(*events: MailEvent, last_offset: int = 9) -> dict[str, list[object]]:
         for each in events
         for cell in cells_of(keys, each, each.time_ms // 60_000, HARD if each.type == "bounced" else None)
     ]
-    columns: dict[str, list[object]] = counts_table(keys, np.array(cells, np.int64), "t:x:0", last_offset).to_pydict()
+    columns: dict[str, list[object]] = counts_table(
+        keys, np.array(cells, np.int64), "t:x:0", 0, last_offset
+    ).to_pydict()
     return columns
 
 

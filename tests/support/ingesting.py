@@ -51,7 +51,7 @@ def running(
     finally:
         stop.set()
         thread.join(30)
-        assert not errors
+        assert not errors, errors
 
 
 def delivered(store: Store) -> int:

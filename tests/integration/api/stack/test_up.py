@@ -31,8 +31,11 @@ COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM cou
 
 
 @contextmanager
-def up(folder: Path, data: str = "", broker_port: int = 0) -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
-    """The command, on any free ports but for one given of the broker; `data` is how the folder is spelled to it."""
+def up(
+    folder: Path, data: str = "", broker_port: int = 0, **settings: str
+) -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
+    """The command, on any free ports but for one given of the broker; `data` is how the folder is spelled to it.
+    `settings` are by the ends of their names in the environment."""
     environment = {
         **os.environ,
         "REPMON_EMBEDDED__DATA": data or str(folder),
@@ -40,6 +43,7 @@ def up(folder: Path, data: str = "", broker_port: int = 0) -> Iterator[tuple[Set
         "REPMON_EMBEDDED__STORE_PORT": "0",
         "REPMON_EMBEDDED__ROLL_BYTES": str(ROLL_BYTES),
         "REPMON_API__PORT": "0",
+        **{f"REPMON_{name}": value for name, value in settings.items()},
     }
     with subprocess.Popen(
         [REPMON, "up"], env=environment, cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -227,3 +231,33 @@ def test_producer_that_asks_all_the_time_never_makes_a_topic(tmp_path: Path) -> 
     for each in threads:
         each.join()
     assert found == {declared}
+
+
+def test_part_that_is_broken_is_named_at_the_next_start(tmp_path: Path) -> None:
+    """The engine sets it aside and goes on without a word: of 1,242,830 events 4,991 were left, and all seemed well."""
+    with up(tmp_path) as (settings, process):
+        simulated(settings)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    parts = (tmp_path / "store" / "store").glob("*/*/all_*")
+    broken = [
+        file
+        for part in parts
+        if b"late_hard" in (part / "columns.txt").read_bytes()
+        for file in part.iterdir()
+        if file.suffix == ".bin"
+    ]
+    assert broken, "parts of counts"
+    for each in broken:
+        os.truncate(each, 5)
+    environment = {
+        **os.environ,
+        "REPMON_EMBEDDED__DATA": str(tmp_path),
+        **{f"REPMON_{each}": "0" for each in ("API__PORT", "EMBEDDED__BROKER_PORT", "EMBEDDED__STORE_PORT")},
+    }
+    done = subprocess.run([REPMON, "up"], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2
+    assert "counts: the part broken-on-start_all_" in done.stderr
+    assert "set ingest.missing_counts" in done.stderr
+    with up(tmp_path, INGEST__MISSING_COUNTS="continue"):
+        pass  # it came up

@@ -13,10 +13,12 @@ from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake import ingest
+from streams.intake import deleted, ingest
 from streams.intake.batch import MailReader, time_bounds
+from streams.intake.deleted import DeletedTopics
 from streams.intake.ingest import IngestWorker
-from streams.io.broker import Publisher, admin
+from streams.intake.metrics import IngestMetrics
+from streams.io.broker import BrokerError, Publisher, admin
 from streams.io.store import Store, StoreError, open_store
 from tests.support.ingesting import NOW, delivered, event, running
 from tests.support.waiting import wait_for
@@ -129,8 +131,7 @@ def test_messages_deleted_before_they_were_read_are_reported_and_the_rest_is_cou
     assert "offsets 100 to 149" in detail
 
 
-@pytest.fixture
-def other_topic(kafka: Kafka) -> str:
+def made_topic(kafka: Kafka) -> str:
     """A second source of events, new and empty."""
     name = "mail.other"
     remake_topics(kafka, [topics.with_sources([name])[name]])
@@ -158,10 +159,11 @@ def send_readable(kafka: Kafka, topic: str, numbers: range) -> None:
 
 
 def test_topic_that_cannot_be_read_is_read_no_more_and_others_are(
-    kafka: Kafka, store: Store, store_settings: ClickHouse, other_topic: str
+    kafka: Kafka, store: Store, store_settings: ClickHouse
 ) -> None:
     """It is not set aside as a whole. What was taken of it is stored, and operators are told."""
     send_unreadable(kafka, 2_000)
+    other_topic = made_topic(kafka)
     sources = [topics.MAIL_EVENTS, other_topic]
     with opened(store_settings) as mine, running(kafka, mine, NARROW, sources) as worker:
         wait_for(lambda: list(worker.metrics.stopped) == [topics.MAIL_EVENTS], "the topic to be stopped")
@@ -240,6 +242,47 @@ def test_worker_asked_to_stop_ends_although_the_store_answers_no_question(
         finally:
             SilentStore.away.clear()
     assert [str(each) for each in errors] == ["the store is away"]
+
+
+def test_topic_that_is_deleted_is_named_with_what_was_not_read(
+    apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took acknowledged events along, and nothing of the client says so. The other topic is read on."""
+    monkeypatch.setattr(ingest, "IDS_S", 0.2)
+    monkeypatch.setattr(deleted, "AWAY_S", 0.5)
+    other_topic = made_topic(apache_kafka)
+    sources = [topics.MAIL_EVENTS, other_topic]
+    settings = Ingest(flush_seconds=0.2, deleted_topic="continue", dead_letter_window=WINDOW)
+    with opened(store_settings) as mine, running(apache_kafka, mine, settings, sources) as worker:
+        # Nothing more of it is taken: it is read no more, and its messages stay with the broker.
+        send_unreadable(apache_kafka, 2_000)
+        wait_for(lambda: bool(worker.metrics.stopped), "the topic to be stopped")
+        client = admin(apache_kafka)  # its answers come for as long as it is there
+        for future in client.delete_topics([topics.MAIL_EVENTS]).values():
+            future.result(30)
+        wait_for(lambda: "was deleted while it was read; at least" in worker.metrics.fault, "the worker to say so")
+        assert worker.metrics.lost_messages == 2_000 - worker.metrics.messages > 0
+        send_readable(apache_kafka, other_topic, range(100))
+        wait_for(lambda: delivered(store) == 100, "the other topic to be read")
+    ((source, lost, detail),) = store.rows("SELECT source, lost, detail FROM incidents FINAL WHERE kind = 'deleted'")
+    assert (source, lost) == (topics.MAIL_EVENTS, worker.metrics.lost_messages)
+    assert detail == (
+        f"the topic mail.events was deleted while it was read; at least {lost:,} of its messages were not read"
+    )
+
+
+def test_topic_that_is_deleted_ends_the_worker_unless_it_is_to_go_on() -> None:
+    metrics, told = IngestMetrics(), list[object]()
+    watch = DeletedTopics(metrics, told.append, stop=True)
+    watch.look({"mail.events"}, lambda _: 7, NOW)
+    assert metrics.fault == "the topic mail.events is not there any more"
+    watch.look(set(), lambda _: 7, NOW)
+    assert (metrics.fault, metrics.deleted_topics, told) == ("", 0, []), "it was made again"
+    watch.look({"mail.events"}, lambda _: 7, NOW)
+    watch._since["mail.events"] -= deleted.AWAY_S
+    with pytest.raises(BrokerError, match="was deleted while it was read; at least 7 of its messages were not read"):
+        watch.look({"mail.events"}, lambda _: 7, NOW)
+    assert (metrics.deleted_topics, metrics.lost_messages, len(told)) == (1, 7, 1)
 
 
 def test_topic_recreated_and_shorter_is_another_source_and_no_log_that_was_cut(

@@ -144,7 +144,7 @@ def taken(take: BatchReader, payloads: list[bytes]) -> dict[str, Any]:
         cell for each in batch.negatives for cell in cells_of(keys, each.event, each.time_ms // 60_000, each.classified)
     ]
     ids = sorted(identities(tally).tolist())
-    rows = counts_table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", batch.next_offset).to_pylist()
+    rows = counts_table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", 7, batch.next_offset).to_pylist()
     return {
         "rows": Counter(tuple(sorted(row.items())) for row in rows),
         "ids": ids,
