@@ -134,7 +134,7 @@ def reach_sql(numerator: str, denominator: str, rate: float, bar: float) -> str:
     constant = lgamma(a) + lgamma(b) - lgamma(a + b)
     gained = f"lgamma({a!r} + {n}) + lgamma({b!r} + {d} - {n}) - lgamma({a + b!r} + {d}) - ({constant!r})"
     gained += f" - {n} * {log(rate)!r} - ({d} - {n}) * {log1p(-rate)!r}"
-    return f"({d} > 0 AND {n} > 0 AND {n} >= {rate!r} * {d} AND {gained} >= {bar!r})"
+    return f"if({n} > 0 AND {n} >= {rate!r} * {d}, {gained} >= {bar!r}, false)"
 
 
 def _about(n: int, d: int, bar: float, side: int) -> float:

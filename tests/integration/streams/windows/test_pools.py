@@ -387,7 +387,7 @@ def test_alert_on_a_pool_is_shown_to_operators_by_the_name_of_the_pool(ground: G
     judging(ground).judge_pools(NOW_MS)
     assert " opened: pool:shared-1 failure excessive. Customers of pool shared-1" in alert_line(ground.sent[0])
     assert headline(ground.sent[0]).startswith(
-        "small customers of pool shared-1: failure is excessive (10.00 % in 24h)"
+        "small customers of pool shared-1: failure is excessive (10.00 % of mail sent in 24h)"
     )
 
 
