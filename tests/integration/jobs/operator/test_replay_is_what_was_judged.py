@@ -41,7 +41,13 @@ pytestmark = pytest.mark.usefixtures("standing_clock")
 
 NOON = NOW // HOUR * HOUR
 CUSTOMERS = ["acme", "beta", "corp", "dept"]
-HOURS = 30
+#: So many hours are judged: enough for an override to end by itself and another by hand, for two fresh starts, for mail
+#: of an incident to come in and to slide out of the windows of a day, and for each burst to open alerts that resolve.
+HOURS = 20
+#: In the hours before that too one of them sends something in each.
+SENT_HOURS = 30
+#: What was left out: the incident is declared when the judging begins, and has an hour of it to come.
+INCIDENT = (NOON - (HOURS + 5) * HOUR) * 1000, (NOON - (HOURS - 1) * HOUR) * 1000
 
 
 def rate(metric: Any, *windows: str, name: str = "", **more: Any) -> Rule:
@@ -106,8 +112,8 @@ def happened(seed: int) -> list[Mail]:
     mail = random_mail(seed, CUSTOMERS, 700, 9 * DAY, now=NOON)
     chance = random.Random(seed)
     # One sends little and stops, one sends only now and then, so that subjects come and go.
-    mail = [each for each in mail if each.customer != "corp" or each.at < NOON - 20 * HOUR]
-    for hour in range(HOURS):
+    mail = [each for each in mail if each.customer != "corp" or each.at < NOON - 13 * HOUR]
+    for hour in range(SENT_HOURS):
         much = 9_000 if hour in (4, 17) else 300
         at = NOON - hour * HOUR - 3 * MINUTE
         mail.append(Mail(at, "beta", delivered=much, hard=chance.choice((0, 0, 40)), block=chance.choice((0, 30))))
@@ -141,16 +147,16 @@ def at(second: int) -> datetime:
 def decided(store: Store, hour: int, now_ms: int) -> None:
     """What people do in the course of it."""
     who: Any = {"by": "Ida", "why": "agreed", "now_ms": now_ms}
-    if hour == 6:
+    if hour == 3:
         add_override(store, POLICY, "acme", "failure", "watch", now_ms + 9 * HOUR * 1000, stream="", **who)
-    if hour == 9:
+    if hour == 5:
         add_override(store, POLICY, "beta", "block", "none", now_ms + 9 * DAY * 1000, stream="", **who)
-    if hour == 20:
+    if hour == 13:
         (found,) = [each for each in stored_overrides(store, now_ms) if each.customer == "beta"]
         end_override(store, found.id, **who)
-    if hour in (12, 27):
+    if hour in (8, 17):
         give_fresh_start(store, "acme", **who)
-    if hour == 15:
+    if hour == 10:
         give_fresh_start(store, "dept", **who)
 
 
@@ -189,9 +195,8 @@ def test_replay_says_what_the_monitor_said(store: Store, seed: int) -> None:
     mail.sort()
     registered = [Customer(customer=name, plan="", domains=(f"a.{name}.example",)) for name in CUSTOMERS]
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=begin * 1000)
-    hours = (NOON - 30 * HOUR) * 1000, (NOON - 27 * HOUR) * 1000
     who: Any = {"by": "Ida", "why": "theirs", "now_ms": begin * 1000}
-    declare_incident(store, "yahoo", *hours, providers=("yahoo",), **who)
+    declare_incident(store, "yahoo", *INCIDENT, providers=("yahoo",), **who)
     told = Told(store, POLICY)
     came(store, mail, 0, begin)
     told.judged(begin)
@@ -290,8 +295,7 @@ def test_replay_says_what_was_said_of_small_customers_together(store: Store, see
     plans = [Customer(customer=name, plan=chance.choice(("free", "paid")), domains=()) for name in SMALL]
     store_list(store, plans, whole=False, by="Ida", why="", now_ms=begin * 1000)
     who: Any = {"by": "Ida", "why": "theirs", "now_ms": begin * 1000}
-    hours = (NOON - 30 * HOUR) * 1000, (NOON - 27 * HOUR) * 1000
-    declare_incident(store, "yahoo", *hours, providers=("yahoo",), **who)
+    declare_incident(store, "yahoo", *INCIDENT, providers=("yahoo",), **who)
     told = Told(store, TOGETHER)
     causes = ListingCauses(store, {})
     event = {"sending_ip": "192.0.2.1", "ip_pool": "east", "customer": "small1", "type": "bounced", "source": "e"}
@@ -300,7 +304,7 @@ def test_replay_says_what_was_said_of_small_customers_together(store: Store, see
         now_s = begin + hour * HOUR
         came(store, mail, now_s - HOUR if hour else 0, now_s)
         causes.refresh(now_s * 1000)
-        for name in SMALL[:3] if hour in (12, 27) else ():
+        for name in SMALL[:3] if hour in (8, 17) else ():
             give_fresh_start(store, name, by="Ida", why="", now_ms=(now_s - 25 * MINUTE) * 1000 + 77)
         told.judged(now_s)
     expected = sorted(reported(told.sent))
