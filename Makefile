@@ -12,7 +12,7 @@ BENCH_STAMP := $(BENCH)/.installed
 MUTANTS := .venv-mutants
 MUTANTS_STAMP := $(MUTANTS)/.installed
 DEMO_ARGS ?=
-# Two processes; each has a store folder of its own, and one of them has Kafka (tests/conftest.py).
+# Three processes; each has a store folder of its own, and one of them has Kafka (tests/conftest.py).
 PYTEST := -n 3 --dist loadgroup --durations=20
 TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
@@ -27,6 +27,9 @@ help: ## show this list
 
 demo: $(RUNTIME) ## see bad senders being found, with everything in one process
 	@$(BIN)/repmon demo $(DEMO_ARGS)
+
+# Kept whatever the environment says: each process would rewrite and compile all modules of tests again.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(DEVELOPMENT) ## the whole test suite (TEST_ARGS="-n 4" for four processes)
 	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS)

@@ -15,7 +15,7 @@ from jobs.setup.topics import create_topics
 from schemas.settings import Kafka
 from schemas.topics import MAIL_EVENTS, load_topics
 from streams.io.broker import admin, client_config, client_log, consumer
-from tests.support.real_kafka import RealKafka
+from tests.support.real_kafka import JVM, RealKafka
 
 #: Members of a group that start together are given their partitions together, as Kafka does by default.
 PROPERTIES = "\ngroup.initial.rebalance.delay.ms=1000\n"
@@ -35,7 +35,7 @@ def kafka() -> Iterator[RealKafka]:
         KafkaUnavailableError: this machine cannot run it.
     """
     with tempfile.TemporaryDirectory(prefix="repmon-kafka-", ignore_cleanup_errors=True) as folder:
-        broker = RealKafka(Path(folder))
+        broker = RealKafka(Path(folder), JVM)
         broker.start()
         try:
             with (Path(folder) / "server.properties").open("a") as properties:

@@ -221,8 +221,8 @@ def _is_chosen(place: int, asked: Asked, confidence: float, *, new: bool) -> str
         return small
     bar = bar_of(asked.window, confidence)
     reached = reach_sql(f"whole_top_{place}", f"whole_{place}", asked.rule.thresholds[0], bar)
-    # Not a chain of AND: of each comparison in one the engine works out what follows for the others, which took half the
-    # time of the whole query (ClickHouse 26.9, `optimize_and_compare_chain`).
+    # Not a chain of AND: of each comparison in one the engine works out what follows for the others, which took much of
+    # the time of the whole query (ClickHouse 26.9, `optimize_and_compare_chain`).
     too_large = f"whole_{place} >= {TIMES_LEAST} * {{least_{place}:UInt32}}"
     return f"multiIf(is_known OR {too_large}, false, {small}, true, NOT {reached})"
 

@@ -19,6 +19,7 @@ from tests.faults.proxy import StoreProxy
 from tests.faults.workers import Stage, Worker
 from tests.support.store_process import StoreProcess
 from tests.support.truth import Hand, Sender, Sent, Traffic, differences, shown, uncounted
+from tests.support.waiting import pause_s
 
 #: Short, so that the partitions of a lost worker move soon.
 SESSION_TIMEOUT_MS = 2000
@@ -27,7 +28,7 @@ STORE_TIMEOUT_S = 2
 COUNTED_S = 60.0
 #: More messages than any test sends; where they are paced, it ends them.
 ENDLESS = 1_000_000
-#: How often a condition is looked at; most of them ask the store, which is kept busy by that.
+#: Between two looks at a condition, at least; most of them ask the store, which is kept busy by that.
 LOOK_S = 0.1
 
 COUNTED_MESSAGES = """
@@ -153,7 +154,8 @@ class Deployment:
 
     def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = COUNTED_S) -> None:
         """Wait for a condition; a failure tells what the workers said. A load that failed is waited for no longer."""
-        end = time.monotonic() + deadline_s
+        asked = time.monotonic()
+        end = asked + deadline_s
         while not condition():
             for load in self._loads:
                 load.check()
@@ -161,7 +163,8 @@ class Deployment:
                 raise AssertionError(
                     f"waited {deadline_s:g} s in vain for {what} ({self.sender.reported()}){self.said}"
                 )
-            time.sleep(LOOK_S)
+            time.sleep(pause_s(asked, LOOK_S))
+            asked = time.monotonic()
 
     def assert_exact(self, after: str = "", *, dated: bool = True) -> None:
         """Every count, the evidence, the dead letters and the listings are exactly what was sent. `after` says what

@@ -38,7 +38,7 @@ from tests.faults.proxy import (
     lost_answer,
 )
 from tests.support.databases import Databases
-from tests.support.real_kafka import KafkaUnavailableError, RealKafka
+from tests.support.real_kafka import JVM, KafkaUnavailableError, RealKafka
 from tests.support.store_process import StoreProcess
 from tests.support.truth import Traffic, differences, shown
 
@@ -239,7 +239,7 @@ def torture(seed: int, faults: int, minutes: float, say: Callable[[str], None]) 
         folders = [Path(made) / name for name in ("kafka", "store", "workers")]
         for folder in folders:
             folder.mkdir()
-        broker, store = RealKafka(folders[0]), StoreProcess(folders[1])
+        broker, store = RealKafka(folders[0], JVM), StoreProcess(folders[1])
         deployment = None
         try:
             broker.start()

@@ -19,7 +19,7 @@ def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 30.0)
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline_s:g} s in vain for {what}")
-        time.sleep(_pause(asked))
+        time.sleep(pause_s(asked))
         asked = time.monotonic()
 
 
@@ -28,9 +28,10 @@ async def until(condition: Callable[[], bool], what: str, deadline_s: float = 60
     asked = time.monotonic()
     while not condition():
         assert time.monotonic() < end, f"waited {deadline_s:g} s in vain for {what}"
-        await asyncio.sleep(_pause(asked))
+        await asyncio.sleep(pause_s(asked))
         asked = time.monotonic()
 
 
-def _pause(asked: float) -> float:
-    return min(0.5, max(PAUSE_S, TIMES * (time.monotonic() - asked)))
+def pause_s(asked: float, least_s: float = PAUSE_S) -> float:
+    """How long to wait, in s, before a condition is asked again that was asked at `asked` (monotonic, s)."""
+    return max(least_s, min(0.5, TIMES * (time.monotonic() - asked)))
