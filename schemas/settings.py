@@ -292,6 +292,8 @@ class MetricsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     """Where it listens."""
     port: Port = 0
     """Its port; 0 serves nothing."""
+    least_free_mb: Megabytes = 500
+    """A stage is not well while the store's disk has less room than this."""
 
 
 class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

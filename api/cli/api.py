@@ -7,6 +7,7 @@ import uvicorn
 from api.cli.lazy import command
 from api.cli.options import with_settings
 from api.http.app import create_app
+from api.http.health import StageHealth
 from api.http.listening import listen
 from api.stack.policy import PolicyInForce, policy_in_force
 from schemas.settings import Settings
@@ -21,11 +22,15 @@ def api(settings: Settings) -> None:
     store = open_store(settings.clickhouse)
     in_force = policy_in_force(settings, store).policy
     store.close()
+    health = StageHealth("api", settings)
     app = create_app(
         lambda: open_store(settings.clickhouse),
         expired_is_failure=in_force.expired_is_failure,
         policy=PolicyInForce(settings, in_force),
+        stages=health.metrics,
+        judged=health.verdict,
         owners=settings.blocklists.dedicated_pools,
     )
+    health.start()
     with listening, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

@@ -6,14 +6,18 @@ from typing import Any
 
 from api.cli.lazy import command
 from api.cli.options import with_settings
-from api.http.metrics import StageServer
+from api.http.health import StageHealth
 from api.stack import running
+from api.stack.stage_server import served
 from api.stack.stages import MonitorStage
 from jobs.embedded.folder import DataFolder
 from schemas.settings import Settings
+from schemas.topics import REPUTATION_ALERTS, REPUTATION_CHANGES, REPUTATION_HOLDS, REPUTATION_INCIDENTS
 
 #: How long a batch that is judged may take to end, in s. Who is not judged is judged by the next monitor.
 STOP_S = 5.0
+#: What it reads and writes.
+TOPICS = (REPUTATION_CHANGES, REPUTATION_ALERTS, REPUTATION_INCIDENTS, REPUTATION_HOLDS)
 
 
 @command("repmon -c repmon.toml monitor")
@@ -29,16 +33,13 @@ def monitor(settings: Settings) -> None:
         folder = DataFolder(settings.embedded.data)
         folder.make()
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        stage = MonitorStage(settings, folder.path / "faust", failed.set_result)
-        where = (settings.metrics.host, settings.metrics.port)
-        server = StageServer(*where, lambda: {"monitor": stage.judge.metrics}, lambda: "")
-        try:
+        with served(StageHealth("monitor", settings, TOPICS, awaited=["monitor"]), settings) as health:
+            stage = MonitorStage(settings, folder.path / "faust", failed.set_result)
             await stage.start()
+            health.numbers["monitor"] = stage.judge.metrics
             ends: list[asyncio.Future[Any]] = [asyncio.create_task(over.wait()), failed]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             await stage.stop(STOP_S)
-        finally:
-            server.close()
         if failed.done():
             raise failed.result()
 

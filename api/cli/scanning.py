@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 
-from api.http.metrics import StageServer
+from api.http.health import StageHealth
+from api.stack.stage_server import served
 from jobs.blocklists.dnsbl import QueryProgress, query_options
 from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult
@@ -56,18 +57,18 @@ def scan_until_stopped(
         SettingsError: a resolver is not an IP address, or the port of the metrics cannot be used.
         StoreError, BrokerError: store or broker failed.
     """
-    numbers, store = ScanMetrics(), open_store(settings.clickhouse)
-    server = StageServer(settings.metrics.host, settings.metrics.port, lambda: {"blocklists": numbers}, lambda: "")
+    health = StageHealth("scan-blocklists", settings, [topics.MAIL_BLOCKLISTINGS])
+    health.numbers["blocklists"] = numbers = ScanMetrics()
     # A moment more than that, so that the time between two looks is reached.
     second_look_ms = round(settings.blocklists.second_look_s * 1000) + 1000
-    try:
+    with served(health, settings), closing(open_store(settings.clickhouse)) as store:
         scanner = open_scanner(settings, store, publisher, chance=chance)
         looked_ms = clock()
         scanner.take_up(looked_ms)
         second_due_ms = NEVER_MS
         say(_beginning(scanner, looked_ms))
         while True:
-            began_ms = clock()
+            numbers.due_ms, began_ms = scanner.due_ms, clock()
             if scanner.due_ms <= began_ms:
                 result = scanner.due_turns(began_ms)
                 numbers.note(result, second_looks=False)
@@ -84,9 +85,6 @@ def scan_until_stopped(
             wait_ms = min(scanner.due_ms, second_due_ms) - over_ms
             if stop.wait(max(TOGETHER_S, wait_ms / 1000)):
                 return
-    finally:
-        server.close()
-        store.close()
 
 
 def open_scanner(

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
+import msgspec
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
@@ -22,10 +23,13 @@ from api.collect.pieces import BATCHED, pieces
 from api.collect.schemes import RequestVerdict
 from api.collect.signature import SignatureError
 from api.collect.sources import PreparedSource
+from api.http.metrics import PartsCollector, health_body, health_status
 from api.http.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
+from schemas.times import utc_now_ms
 from streams.adapt import EVERY_FORMAT
-from streams.io.broker import BrokerError
+from streams.io.health import HealthLimits, HealthVerdict, Observations, verdict
+from streams.io.pulse import Pulse
 
 #: How long the broker may take to say that it is there.
 HEALTH_S = 2.0
@@ -59,12 +63,21 @@ class Collector:
         self.numbers = CollectorMetrics()
         self.deliverer = deliverer
         self.topics = sorted({each.topic for each in sources.values()})
+        self._broker = Pulse("ask broker", lambda: deliverer.missing(self.topics, HEALTH_S), HEALTH_S)
         self._settings = settings
         self._sources = sources
         self._fetch = fetch
         self._clock = clock
         self._budget = MemoryBudget(settings.max_inflight_bytes)
         self._logged: dict[str, float] = {}
+
+    def health(self) -> HealthVerdict:
+        """What is wrong now: the broker is asked, for no longer than `HEALTH_S`. Any thread may ask."""
+        now_ms = utc_now_ms()
+        self._broker.ask()
+        missing = tuple((name, 0) for name in self._broker.value or ())
+        seen = Observations(now_ms=now_ms, broker=self._broker.contact, missing=missing)
+        return verdict("collect", seen, HealthLimits(silent_ms=0))
 
     def find(self, format_name: str, name: str) -> PreparedSource:
         """The source at an address.
@@ -238,17 +251,27 @@ def create_app(collector: Collector) -> FastAPI:
         collector.find(format_name, name)
         return Response()
 
+    @app.get("/livez")
+    async def alive() -> Response:
+        return PlainTextResponse("ok\n")
+
     @app.get("/healthz")
     async def health() -> Response:
-        try:
-            await asyncio.to_thread(collector.deliverer.check, collector.topics, HEALTH_S)
-        except BrokerError as error:
-            log.warning("%s", error)
-            raise _later("the broker does not answer, or a topic is missing") from error
-        return PlainTextResponse("ok\n")
+        found = await asyncio.to_thread(collector.health)
+        if not found.well:
+            log.warning("%s: %s", collector.deliverer.where, found)
+        # Anybody may ask, so the words of errors, which name addresses, are for the log.
+        return JSONResponse(
+            msgspec.to_builtins(health_body(found, for_operators=False)),
+            status_code=health_status(found),
+            headers={"Cache-Control": "no-store"} if found.well else {"Retry-After": str(RETRY_AFTER_S)},
+        )
+
+    collector.numbers.registry.register(PartsCollector(collector.health))
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return PlainTextResponse(generate_latest(collector.numbers.registry), media_type=CONTENT_TYPE_LATEST)
+        said = await asyncio.to_thread(generate_latest, collector.numbers.registry)
+        return PlainTextResponse(said, media_type=CONTENT_TYPE_LATEST)
 
     return app

@@ -94,9 +94,17 @@ class Deliverer:
         Raises:
             BrokerError: no trust, a refused login, no answer within `timeout_s`, or one of them is missing.
         """
-        known = reach(self._producer, self._refusals, timeout_s).topics
-        if missing := [name for name in topics if name not in known]:
+        if missing := self.missing(topics, timeout_s):
             raise BrokerError(f"{self.where}: there is no topic {', '.join(missing)}; `repmon topics create` makes it")
+
+    def missing(self, topics: Sequence[str], timeout_s: float) -> list[str]:
+        """Those of the topics that the broker does not have.
+
+        Raises:
+            BrokerError: no trust, a refused login, or no answer within `timeout_s`.
+        """
+        known = reach(self._producer, self._refusals, timeout_s).topics
+        return [name for name in topics if name not in known]
 
     def close(self) -> None:
         """Wait a moment for what is still under way, and end."""

@@ -13,13 +13,14 @@ from api.http.pool import StorePool
 from api.http.problems import ApiError
 from api.http.rates import Definition
 from schemas.policy import Policy
+from streams.io.health import HealthVerdict
 from streams.io.store import Store
 
 
 @dataclass(frozen=True)
 class Service:
     """What request handlers work with. `clock` gives epoch ms, `policy` what is judged by; `owners` are the
-    customers of dedicated pools.
+    customers of dedicated pools, `health` says what is wrong.
     """
 
     stores: StorePool
@@ -28,6 +29,7 @@ class Service:
     policy: Callable[[Store], Policy]
     definition: Definition
     owners: Mapping[str, str]
+    health: Callable[[], HealthVerdict]
 
 
 def service_of(request: Request) -> Service:

@@ -1,10 +1,12 @@
 """The customer's HTTP interface: where they stand, and their rates over time."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,14 +15,14 @@ from api.http import examples, keys, reference
 from api.http.access import Owner, Service, Services, customer_for
 from api.http.cohorts import cohorts
 from api.http.listings import all_listings, own_listings
-from api.http.metrics import Stages, registry
+from api.http.metrics import Judged, Stages, health_body, health_status, registry
 from api.http.models.listings import Listings
 from api.http.models.parameters import CohortsQuery, CommonQuery, ListingsQuery, RatesQuery, ScoresQuery
-from api.http.models.problems import Problem, StoreHealth
+from api.http.models.problems import HealthAnswer, Problem
 from api.http.models.rates import Cohorts, Series
 from api.http.models.standing import ScoreHistory, Standing
 from api.http.pool import StorePool
-from api.http.problems import MEDIA_TYPE, ApiError, add_handlers
+from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S, ApiError, add_handlers
 from api.http.ranges import WINDOW_S, RangeError, rfc3339, span
 from api.http.rates import Definition, RateRequest, series
 from api.http.scores import days, score_history
@@ -29,6 +31,8 @@ from schemas import policy as policies
 from schemas import providers
 from schemas.policy import Policy
 from schemas.times import utc_now_ms
+from streams.io.health import HealthLimits, HealthVerdict, Observations, verdict
+from streams.io.pulse import Pulse
 from streams.io.store import Store
 
 ABOUT = """What became of your mail, as numbers: where you stand under the sending policy, and the complaint,
@@ -38,6 +42,8 @@ Send your key with every request, as `Authorization: Bearer KEY` or `X-API-Key: 
 
 Rates are ratios: 0.003 is 0.3 %. Times are RFC 3339 in UTC. Errors are problem details (RFC 9457)."""
 
+
+log = logging.getLogger("repmon.api")
 
 STORE_DOWN: dict[str, Any] = {
     "model": Problem,
@@ -141,15 +147,43 @@ def get_listings(
 
 @router.get(
     "/healthz",
-    summary="Whether the interface can answer",
-    response_description="It can.",
-    responses={503: STORE_DOWN},
+    summary="Whether everything works",
+    response_description="It does.",
+    responses={503: {"model": HealthAnswer, "description": "It does not; `failing` names what fails."}},
 )
-def get_health(service: Services) -> StoreHealth:
-    """Asks the store for an answer. Needs no key."""
-    with service.stores.lend() as store:
-        store.rows("SELECT 1")
-    return StoreHealth(status="ok")
+def get_health(service: Services, response: Response) -> HealthAnswer:
+    """Names each part that fails, such as the store. Needs no key."""
+    found = service.health()
+    if not found.well:
+        log.warning("%s: %s", found.stage, found)
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    response.status_code = health_status(found)
+    response.headers["Cache-Control"] = "no-store"
+    # Anybody may ask, so the words of errors, which name addresses, are for the log.
+    return HealthAnswer(**msgspec.to_builtins(health_body(found, for_operators=False)))
+
+
+@router.get("/livez", include_in_schema=False)
+def get_alive() -> PlainTextResponse:
+    """That the process runs."""
+    return PlainTextResponse("ok\n")
+
+
+def asks_the_store(stores: StorePool) -> Judged:
+    """Health of an interface that is by itself: whether the store answers."""
+
+    def question() -> None:
+        with stores.lend() as store:
+            store.rows("SELECT 1")
+
+    pulse = Pulse("ask store", question, every_s=0.0)
+
+    def judged() -> HealthVerdict:
+        now_ms = utc_now_ms()
+        pulse.ask()
+        return verdict("api", Observations(now_ms=now_ms, store=pulse.contact), HealthLimits(silent_ms=0))
+
+    return judged
 
 
 def create_app(
@@ -159,13 +193,15 @@ def create_app(
     expired_is_failure: bool = True,
     policy: Callable[[Store], Policy] | None = None,
     stages: Stages = dict,
+    judged: Judged | None = None,
     owners: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms.
 
     `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate. `policy` gives the one
     in force, by default the built-in one. `stages` are those
-    that run in this process, whose numbers `/metrics` shows. `owners` are the customers of dedicated pools.
+    that run in this process, whose numbers `/metrics` shows, and `judged` says what is wrong with them; without it
+    the store is asked when somebody wants to know. `owners` are the customers of dedicated pools.
     """
     now = clock or utc_now_ms
     stores, built_in = StorePool(open_store), policies.load_policy()
@@ -194,6 +230,7 @@ def create_app(
         policy=policy or (lambda _: built_in),
         definition=Definition(tuple(providers.load_providers().with_feedback_loop()), expired_is_failure),
         owners=owners or {},
+        health=judged or asks_the_store(stores),
     )
     add_handlers(app)
     app.include_router(v1)
@@ -203,7 +240,7 @@ def create_app(
     def docs() -> HTMLResponse:
         return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
 
-    collected = registry(stages)
+    collected = registry(stages, app.state.service.health)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> PlainTextResponse:
@@ -222,5 +259,7 @@ def _complete(document: dict[str, Any]) -> None:
                 content = response["content"].pop("application/json")
                 if status == "200":
                     response["content"]["application/json"] = content | {"example": examples.ANSWERS[path]}
+                elif path == "/healthz":
+                    response["content"]["application/json"] = content | {"example": examples.UNWELL}
                 else:
                     response["content"][MEDIA_TYPE] = content | {"example": examples.REFUSALS[status]}

@@ -217,7 +217,20 @@ ANSWERS = {
     "/v1/scores": SCORES,
     "/v1/cohorts": COHORTS,
     "/v1/listings": LISTINGS,
-    "/healthz": {"status": "ok"},
+    "/healthz": {"status": "ok", "stage": "api", "failing": []},
+}
+#: What `/healthz` answers with 503.
+UNWELL = {
+    "status": "unwell",
+    "stage": "api",
+    "failing": [
+        {
+            "part": "store",
+            "what": "no answer",
+            "mend": "See that ClickHouse runs and can be reached from here (clickhouse.url). Nothing is lost: what is "
+            "not stored is taken from Kafka again, for as long as its topics keep it.",
+        }
+    ],
 }
 #: By status.
 REFUSALS: dict[str, dict[str, Any]] = {

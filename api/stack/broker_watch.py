@@ -106,7 +106,7 @@ class BrokerWatch:
             return await asyncio.to_thread(worker.behind)
         except BrokerError as error:
             log.info("%s", error)
-            return worker.metrics.lag
+            return BACKLOG[0]  # neither to be held nor to be released: nobody can produce now
 
     async def _roll(self) -> None:
         """Count everything, make the topics again, continue. Producers wait for about two seconds, judgement for

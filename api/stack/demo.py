@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 import msgspec
@@ -163,8 +164,9 @@ class _Show:
     def _title(self) -> str:
         metrics = self._stack.ingest.worker.metrics
         passed = time.monotonic() - self._began
+        waiting = "?" if isnan(metrics.lag) else f"{metrics.lag:,.0f}"
         return (
-            f"{metrics.messages:,} events taken in after {passed:.0f} s, {metrics.lag:,} waiting, "
+            f"{metrics.messages:,} events taken in after {passed:.0f} s, {waiting} waiting, "
             f"{metrics.dead_letters} dead letters, {self._alerts} alerts"
         )
 

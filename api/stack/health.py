@@ -5,11 +5,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 
+import msgspec
+
+from api.http.metrics import HealthBody
 from schemas.settings import Settings
 
 #: Where one listens on every address, it is asked at this one.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not bound
-MOST_SHOWN = 200
+#: Bytes of an answer that are read, and characters that are shown of one that is not understood.
+MOST_READ, MOST_SHOWN = 20_000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,22 @@ def ask(settings: Settings, timeout_s: float = 4.0) -> Health:
             asked.append(where)
             continue
         said = f"http://{where}/healthz answers {status}"
-        return Health(status == 200, said if status == 200 else f"{said}: {body}")
+        return Health(status == 200, said if status == 200 else f"{said}: {failing(body)}")
     where = f" at {' or '.join(asked)}" if asked else ": metrics.port, api.port and collect.port are all 0"
     return Health(False, f"no stage answers{where}")
+
+
+def failing(body: str) -> str:
+    """What a stage says of the parts that fail, in one line; an answer that is another one as it is."""
+    try:
+        parts = msgspec.json.decode(body, type=HealthBody).failing
+    except msgspec.DecodeError:
+        return " ".join(body[:MOST_SHOWN].split())
+    return "; ".join(f"{each.part}: {each.what}" + (f" ({each.said})" if each.said else "") for each in parts)
 
 
 def _get(host: str, port: int, timeout_s: float) -> tuple[int, str]:
     with closing(HTTPConnection(host, port, timeout=timeout_s)) as connection:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
-        text = answer.read(MOST_SHOWN).decode("utf-8", "replace")
-        return answer.status, " ".join(text.split())
+        return answer.status, answer.read(MOST_READ).decode("utf-8", "replace")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from api.http.app import create_app
-from api.http.metrics import Stages
+from api.http.health import StageHealth
 from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
 from schemas.settings import Settings
@@ -21,12 +21,13 @@ GRACE_S = 1
 class Interface:
     """Serves on a socket, which it closes, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, listening: socket.socket, stages: Stages, in_force: Policy) -> None:
+    def __init__(self, settings: Settings, listening: socket.socket, health: StageHealth, in_force: Policy) -> None:
         self._app = create_app(
             lambda: open_store(settings.clickhouse),
             expired_is_failure=in_force.expired_is_failure,
             policy=PolicyInForce(settings, in_force),
-            stages=stages,
+            stages=health.metrics,
+            judged=health.verdict,
             owners=settings.blocklists.dedicated_pools,
         )
         config = uvicorn.Config(self._app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S)

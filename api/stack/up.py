@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from api.http.health import StageHealth
 from api.http.listening import listen
 from api.stack.broker_watch import BACKLOG, LEAST_BYTES, BrokerWatch
 from api.stack.embedded import EmbeddedParts
@@ -24,7 +25,6 @@ from jobs.setup.topics import create_topics
 from schemas import topics
 from schemas.settings import Settings
 from streams.io.broker import BrokerError
-from streams.monitor.batch import BatchJudge
 
 log = logging.getLogger("repmon.stack")
 
@@ -62,10 +62,10 @@ class Stack:
         self.folder = DataFolder(settings.embedded.data)
         self._embedded = EmbeddedParts(settings, self.folder, why)
         self._ingest: IngestThread | None = None
-        #: None too while the broker's topics are remade; its judge stays until there is another.
+        #: None too while the broker's topics are remade.
         self._monitor: MonitorStage | None = None
-        self._judge: BatchJudge | None = None
         self._api: Interface | None = None
+        self._health: StageHealth | None = None
         self._listening: socket.socket | None = None
         self._watch: BrokerWatch | None = None
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -95,10 +95,11 @@ class Stack:
         assert self._monitor is not None  # noqa: S101 - a use before `start` is a mistake of ours
         return self._monitor
 
-    def metrics(self) -> dict[str, Any]:
-        """The numbers of the stages, by stage."""
-        assert self._judge is not None  # noqa: S101 - a use before `start` is a mistake of ours
-        return {"ingest": self.ingest.worker.metrics, "monitor": self._judge.metrics}
+    @property
+    def health(self) -> StageHealth:
+        """What is seen of the stages, once started."""
+        assert self._health is not None  # noqa: S101 - a use before `start` is a mistake of ours
+        return self._health
 
     async def __aenter__(self) -> "Stack":
         try:
@@ -129,6 +130,7 @@ class Stack:
         self._say("tables", f"{len(applied)} migrations applied" if applied else "up to date")
         await self._make_topics()
         loop = asyncio.get_running_loop()
+        self._health = StageHealth("up", self.settings, [*topics.with_sources(self.settings.ingest.formats)])
         self._ingest = IngestThread(self.settings, self._failed_in(loop))
         self._ingest.start()
         if self._embedded.broker is not None:  # only now: others may make topics by asking for them
@@ -137,7 +139,9 @@ class Stack:
         self._say("ingest", f"reading {', '.join(sorted(self._ingest.worker.readers))}")
         await self._start_monitor()
         self._say("monitor", f"judging by policy {self.monitor.judge.policy.version}")
-        self._api = Interface(self.settings, self._listening, self.metrics, self.monitor.judge.policy)
+        self._health.numbers["ingest"] = self._ingest.worker.metrics
+        self._health.start()
+        self._api = Interface(self.settings, self._listening, self._health, self.monitor.judge.policy)
         await self._api.start()
         self._say("API", self.api_url)
         self.folder.announce(
@@ -179,6 +183,8 @@ class Stack:
         if self._ingest is not None:
             self._tell("repmon: stopping")
         await self._stop_watch()
+        if self._health is not None:
+            await asyncio.to_thread(self._health.stop)
         judged = asyncio.create_task(self._monitor.stop()) if self._monitor is not None else None
         interface = asyncio.create_task(self._done("API", self._stop_api()))
         counted = await self._done("ingest", self._stop_ingest())
@@ -250,7 +256,7 @@ class Stack:
             behind = await asyncio.to_thread(ingest.worker.behind)
         except BrokerError as error:
             log.info("%s", error)
-            behind = metrics.lag
+            behind = 0
         return behind + max(0, metrics.messages - metrics.stored)
 
     async def _kill_queries(self) -> None:
@@ -273,7 +279,7 @@ class Stack:
 
     async def _start_monitor(self) -> None:
         self._monitor = MonitorStage(self.settings, self.folder.path / "faust", self._fail)
-        self._judge = self._monitor.judge
+        self.health.numbers["monitor"] = self._monitor.judge.metrics
         await self._monitor.start()
 
     async def _end_monitor_for_now(self) -> None:

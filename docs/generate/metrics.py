@@ -9,9 +9,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from api.collect.numbers import CollectorMetrics, RequestOutcome
+from api.http.health import PartsMetrics
 from api.http.metrics import registry
 from jobs.blocklists.metrics import ScanMetrics
 from streams.intake.metrics import IngestMetrics
+from streams.io.health import PARTS, HealthVerdict
 from streams.monitor.batch import JudgingTotals
 
 HEAD = """# Metrics
@@ -20,16 +22,17 @@ Every metric, from the code that counts (`make docs`). `/metrics` answers in Pro
 
 | who | where |
 |---|---|
-| `up` | the HTTP interface, `api.port` |
+| `up`, `api` | the HTTP interface, `api.port` |
 | `collect` | its own interface, `collect.port` |
 | `ingest`, `monitor`, `scan-blocklists` | `metrics.port`, where it is set |
 
-`/healthz` is there too: 200, or 503 with what is wrong. Rules for what operators must know:
-[deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml).
+`/healthz` is there too: 200, or 503 with the parts that fail ([health.md](health.md)). Rules for what operators must
+know: [deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml). They ask for the scrape job `repmon`.
 """
 #: The stages whose numbers are dataclasses, by the name that their metrics have.
 STAGES: dict[str, type] = {"ingest": IngestMetrics, "monitor": JudgingTotals, "blocklists": ScanMetrics}
 TITLES = {
+    "health": "What a stage needs (all of them; `collect` has `repmon_health_failing` alone)",
     "ingest": "The intake (`ingest`, `up`)",
     "monitor": "The monitor (`monitor`, `up`)",
     "blocklists": "The blocklist scan (`scan-blocklists`)",
@@ -45,6 +48,7 @@ def page() -> str:
 
 def registries() -> Iterator[tuple[str, CollectorRegistry]]:
     """The metrics of each stage, none of which has counted anything."""
+    yield "health", registry(partial(dict[str, Any], health=PartsMetrics()), lambda: HealthVerdict("STAGE"))
     for stage, numbers in STAGES.items():
         yield stage, registry(partial(dict[str, Any], [(stage, numbers())]))
     collector = CollectorMetrics()
@@ -64,6 +68,8 @@ def _section(stage: str, metrics: CollectorRegistry) -> str:
     if stage == "collect":
         outcomes = ", ".join(f"`{each}`" for each in get_args(RequestOutcome))
         text += f"\n`outcome` is one of {outcomes}.\n"
+    if stage == "health":
+        text += f"\n`part` is one of {', '.join(f'`{each}`' for each in PARTS)}.\n"
     return text
 
 

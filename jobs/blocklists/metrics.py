@@ -22,6 +22,8 @@ class ScanMetrics:
     unchecked_listings: int = gauge("Listings in force about which the last question got no answer.")
     oldest_answer_seconds: float = gauge("Age of the last answer about the listing that was longest without one.")
     second_looks_owed: int = gauge("First looks that wait for a second one.")
+    #: When the next zone has its turn (epoch ms); far away where none is asked.
+    due_ms: int = 0
     _unchecked: frozenset[tuple[str, str]] = frozenset()
     _distrusted: set[ZoneFamily] = field(default_factory=set)
 

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -24,7 +25,8 @@ from streams.intake.metrics import IngestMetrics
 from streams.intake.partitions import PartitionKey, Partitions
 from streams.intake.refusals import Refused
 from streams.intake.stored_refusals import refresh
-from streams.io.broker import Publisher
+from streams.io.broker import BrokerError, Publisher
+from streams.io.pulse import Pulse
 from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.ingest")
@@ -38,7 +40,8 @@ QUIET_S = 0.25
 LAST_FLUSH_S = 20.0
 #: Reading is paused when storing is behind for so long; before that it only waits.
 PATIENCE_S = 1.0
-LAG_S = 0.5
+#: How often the broker is asked what it has.
+LAG_S = 2.0
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
 MOST_KEYS = 60_000
 #: Between the beginnings of two flushes there is so many times what the last one took, so that storing leaves time for
@@ -67,6 +70,7 @@ class IngestWorker:
         self.readers: dict[str, BatchReader] = {MAIL_BLOCKLISTINGS: ListingReader(time_bounds(settings)), **readers}
         self.clock = clock
         self.metrics = IngestMetrics()
+        self.metrics.lag = nan
         self._partitions = Partitions(kafka, settings, self.readers, self, clock, self.metrics)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
         self._flusher = Flusher(
@@ -83,8 +87,10 @@ class IngestWorker:
             StoreError: the store failed at the start or at the end. In between it is tried again.
         """
         self._flusher.stopped = stop.is_set
+        lag = Pulse("lag", self.measure_lag, LAG_S)
         try:
             self._open()
+            lag.start()
             self._loop(stop)
             self._flusher.ending.set()
             if self._flusher.abandoned.is_set():
@@ -99,6 +105,7 @@ class IngestWorker:
             self._partitions.batches.clear()
             raise
         finally:
+            lag.stop()
             self._flusher.ending.set()
             try:
                 self._partitions.close()
@@ -106,8 +113,7 @@ class IngestWorker:
                 self._flusher.close()
 
     def behind(self) -> int:
-        """How many messages the broker has that are not taken, as it says now: `metrics.lag` is what the last fetches
-        said, and much may be produced until the next. Any thread may ask.
+        """How many messages the broker has that are not taken, as it says now. Any thread may ask.
 
         Raises:
             BrokerError: it does not answer.
@@ -159,7 +165,7 @@ class IngestWorker:
         self._partitions.open(self._publisher)
 
     def _loop(self, stop: threading.Event) -> None:
-        flushed = ids_read = quiet_since = lag_read = time.monotonic()
+        flushed = ids_read = quiet_since = time.monotonic()
         behind_since: float | None = None
         partitions = self._partitions
         while not stop.is_set() and (source := partitions.consumer) is not None:
@@ -177,8 +183,6 @@ class IngestWorker:
             if due and not self._flusher.busy:
                 self._begin_flush()
                 flushed = now
-            if now - lag_read >= LAG_S:
-                lag_read, self.metrics.lag = now, self._lag(source)
             if self._drained is not None and now - quiet_since >= QUIET_S:
                 quiet_since = now
                 if self.metrics.stopped:
@@ -227,13 +231,25 @@ class IngestWorker:
             self._settle(POLL_S)
         return since
 
-    def _lag(self, source: Consumer) -> int:
-        """Messages known to be in the broker and not yet taken, from what the last fetches said."""
-        lag = 0
-        for key, batch in self._partitions.batches.items():
-            _, high = source.get_watermark_offsets(TopicPartition(*key), cached=True)
-            lag += max(0, high - batch.next_offset)
-        return lag
+    def measure_lag(self) -> None:
+        """Ask the broker what it has, and note how much of that is not stored. What the last fetches said would not do:
+        nothing is fetched while storing is behind, and a broker that is silent has as much as before. Any thread may
+        ask.
+
+        Raises:
+            BrokerError: it does not answer; then nobody knows.
+        """
+        metrics = self.metrics
+        try:
+            metrics.lag = self._partitions.unstored()
+        except BrokerError:
+            metrics.lag = nan
+            raise
+        metrics.lag_known_ms = self.clock()
+        if not metrics.lag:
+            metrics.lag_since_ms = 0
+        elif not metrics.lag_since_ms:
+            metrics.lag_since_ms = metrics.lag_known_ms
 
     def _take(self, messages: list[Message]) -> None:
         now_ms = self.clock()
@@ -297,6 +313,7 @@ class IngestWorker:
             current = self._partitions.batches.get(key)
             if current is None or current.source is not each.batch.source or source is None:
                 continue
+            self._partitions.stored[key] = each.stored + 1
             if not each.ours:
                 log.warning(
                     "%s: another worker stored first; continuing at %s", each.batch.source.name, each.stored + 1

@@ -27,7 +27,12 @@ class IngestMetrics:
     pauses: int = counter("How often reading was paused because storing was behind.")
     gaps: int = counter("How often messages were gone from the broker before they were read.")
     lost_messages: int = counter("Messages gone from the broker before they were read.")
-    lag: int = gauge("Messages in the broker not yet taken, as far as known.")
+    lag: float = gauge(
+        "Messages in the broker whose counts are not stored, taken or not, but for topics that are read no more or "
+        "are gone; not a number while the broker does not say."
+    )
+    lag_known_ms: int = gauge("When the broker last said what it has (epoch ms, UTC).")
+    lag_since_ms: int = gauge("Since when there is a lag (epoch ms, UTC); 0 while there is none.")
     last_stored_ms: int = gauge("When the last flush began (epoch ms, UTC).")
     waiting: bool = gauge("Whether reading is paused now.")
     stopped_topics: int = gauge("Topics that are read no more, since too large a share of them cannot be read.")

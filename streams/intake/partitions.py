@@ -21,7 +21,7 @@ from streams.intake.metrics import IngestMetrics
 from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
 from streams.intake.topic_identity import KNOWN_S, TopicIdentity
-from streams.io.broker import REACH_S, BrokerError, Publisher, admin, client_config, consumer, ends
+from streams.io.broker import REACH_S, BrokerError, Publisher, admin, begins, client_config, consumer, ends
 from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.ingest")
@@ -66,6 +66,8 @@ class Partitions:
     ) -> None:
         self.batches: dict[PartitionKey, Batch] = {}
         self.shares: dict[PartitionKey, DeadShare] = {}
+        #: One behind the last offset stored with its counts, as far as this worker knows.
+        self.stored: dict[PartitionKey, int] = {}
         self.consumer: Consumer | None = None
         #: A topic was seen to be another one of the same name: all are reopened once all are there.
         self.stale = False
@@ -185,10 +187,26 @@ class Partitions:
             BrokerError: it does not answer.
         """
         batches = self.batches.copy()
-        left_out = self._metrics.stopped.keys() | self._metrics.deleted.keys()
-        taken = {key: batch.next_offset for key, batch in batches.items() if key[0] not in left_out}
+        taken = {key: batch.next_offset for key, batch in batches.items() if self._is_there(key)}
         found = ends(self._admin, list(taken))
         return sum(max(0, end - taken[key]) for key, end in found.items())
+
+    def _is_there(self, key: PartitionKey) -> bool:
+        return key[0] not in self._metrics.stopped and key[0] not in self._metrics.deleted
+
+    def unstored(self) -> int:
+        """How many messages the broker has whose counts are not stored, as it says now, but for topics that are read no
+        more or are gone. Any thread may ask.
+
+        Raises:
+            BrokerError: it does not answer.
+        """
+        batches, stored = self.batches.copy(), self.stored.copy()
+        keys = list(filter(self._is_there, batches))
+        found = ends(self._admin, keys)
+        # Where nothing was stored yet, what the broker dropped before that is nothing to wait for.
+        first = begins(self._admin, [key for key in keys if not stored.get(key)])
+        return sum(max(0, found[key] - max(stored.get(key, 0), first.get(key, 0))) for key in keys)
 
     def handle_error(self, message: Message, error: KafkaError) -> None:
         """A consumer's error event: librdkafka continues by itself unless it is fatal.
@@ -249,7 +267,7 @@ class Partitions:
         for key, each in zip(keys, sources, strict=True):
             ask(lambda store, each=each: load_seen(store, each, self._clock()))  # type: ignore[misc]
             position = stored.get(each.name, -1) + 1
-            self.batches[key] = Batch(each, position, position)
+            self.batches[key], self.stored[key] = Batch(each, position, position), position
             self.shares[key] = DeadShare(*key, settings.dead_letter_share, settings.dead_letter_window)
         self._load_earlier({topic for topic, _ in keys})
 

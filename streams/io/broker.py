@@ -96,14 +96,14 @@ class TopicState(NamedTuple):
     partitions: int
 
 
-def topic_states(client: AdminClient, names: Sequence[str]) -> dict[str, TopicState]:
+def topic_states(client: AdminClient, names: Sequence[str], timeout_s: float = REACH_S) -> dict[str, TopicState]:
     """The state of each topic that exists.
 
     Raises:
         BrokerError: the broker did not answer.
     """
     found = {}
-    for name, future in client.describe_topics(TopicCollection(list(names)), request_timeout=REACH_S).items():
+    for name, future in client.describe_topics(TopicCollection(list(names)), request_timeout=timeout_s).items():
         try:
             described = future.result()
         except KafkaException as error:
@@ -129,14 +129,28 @@ def ends(client: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[s
     Raises:
         BrokerError: the broker did not answer for one of them.
     """
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    wanted = {TopicPartition(*place): latest for place in places}
+    return _offsets(client, places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+
+def begins(client: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset of the first message that is still there of each partition; its end where none is.
+
+    Raises:
+        BrokerError: the broker did not answer for one of them.
+    """
+    return _offsets(client, places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+
+def _offsets(client: AdminClient, places: Sequence[tuple[str, int]], which: OffsetSpec) -> dict[tuple[str, int], int]:
+    if not places:
+        return {}
+    wanted = {TopicPartition(*place): which for place in places}
     found = {}
     for where, future in client.list_offsets(wanted, request_timeout=REACH_S).items():
         try:
             found[where.topic, where.partition] = int(future.result().offset)
         except KafkaException as error:
-            raise BrokerError(f"end of topic {where.topic}, partition {where.partition}: {_reason(error)}") from error
+            raise BrokerError(f"offsets of {where.topic}, partition {where.partition}: {_reason(error)}") from error
     return found
 
 

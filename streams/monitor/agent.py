@@ -213,17 +213,23 @@ class Monitor:
 
     async def _judged(self, batch: list[str]) -> BatchResult:
         """Judge, and judge again until store and broker answer, or the monitor is stopped: nobody is skipped."""
-        wait = RETRY_S[0]
+        wait, numbers = RETRY_S[0], self._judge.metrics
+        numbers.judging_since_ms = utc_now_ms()
         while True:
             try:
-                return await self._asked(lambda: self._judge.judge_customers(batch, utc_now_ms()))
+                result = await self._asked(lambda: self._judge.judge_customers(batch, utc_now_ms()))
             except (StoreError, BrokerError) as error:
                 if self._stopping.is_set():
                     return BatchResult()
+                numbers.trouble = str(error)
                 log.warning("%s; trying again in %.1f s", error, wait)
-            except Exception:
+            except Exception as error:
+                numbers.trouble = said_by(error)
                 # Not expected, and yet a monitor that says so again and again is better than one that judges no more.
                 log.exception("a batch of %d customers could not be judged; trying again in %.1f s", len(batch), wait)
+            else:
+                numbers.last_batch_ms, numbers.judging_since_ms, numbers.trouble = utc_now_ms(), 0, ""
+                return result
             await self._paused(wait)
             if self._stopping.is_set():
                 return BatchResult()

@@ -94,6 +94,10 @@ class JudgingTotals:
     batches: int = counter("Batches of changed customers judged.")
     alerts: int = counter("Transitions of alerts sent.")
     last_batch_seconds: float = gauge("How long the last batch took.")
+    last_batch_ms: int = gauge("When a batch was last judged to its end (epoch ms, UTC).")
+    judging_since_ms: int = gauge("Since when the batch under way is judged (epoch ms, UTC); 0 while none is.")
+    #: What keeps it from being judged; empty when nothing does.
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

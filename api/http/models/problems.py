@@ -5,10 +5,20 @@ from typing import Literal
 from pydantic import BaseModel
 
 
-class StoreHealth(BaseModel):
-    """The store answers."""
+class FailingPart(BaseModel):
+    """A part that fails: what is seen of it, and what operators can do."""
 
-    status: Literal["ok"]
+    part: str
+    what: str
+    mend: str
+
+
+class HealthAnswer(BaseModel):
+    """Whether everything works that is needed here."""
+
+    status: Literal["ok", "unwell"]
+    stage: str
+    failing: list[FailingPart]
 
 
 class ParameterProblem(BaseModel):

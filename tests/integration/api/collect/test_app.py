@@ -353,7 +353,8 @@ def test_socketlabs_gets_its_key_back(running: Running) -> None:
 
 def test_health_asks_the_broker(running: Running) -> None:
     answer = running.client.get(f"{running.url}/healthz")
-    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "stage": "collect", "failing": []})
+    assert running.metric('repmon_health_failing{part="broker",stage="collect"}') == 0
 
 
 @contextmanager
@@ -378,7 +379,9 @@ def test_without_broker_the_sender_is_asked_to_come_again(tmp_path: Path) -> Non
             answer = running.signed(b"meanwhile")
             assert (answer.status_code, problem(answer)) == (503, "the webhook could not be kept; send it again")
             assert answer.headers["retry-after"] == "5"
-            assert running.client.get(f"{running.url}/healthz").status_code == 503
+            ill = running.client.get(f"{running.url}/healthz")
+            assert (ill.status_code, [each["part"] for each in ill.json()["failing"]]) == (503, ["broker"])
+            assert str(port) not in ill.text
             assert running.metric('repmon_collect_requests_total{format="mailtrap",outcome="unavailable"}') == 1
             with own_broker(tmp_path, port):
                 wait_for(lambda: running.signed(b"after").status_code == 200, "the broker to be used again")

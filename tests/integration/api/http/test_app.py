@@ -218,7 +218,7 @@ def test_unknown_path_or_method_is_a_problem(api: Api, path: str, method: str, s
     problem(api.client.request(method, path), status)
 
 
-@pytest.mark.parametrize("path", ["/v1/standing", "/v1/rates?metric=failure", "/healthz"])
+@pytest.mark.parametrize("path", ["/v1/standing", "/v1/rates?metric=failure"])
 def test_store_that_is_down_gives_503_and_says_when_to_try_again(fresh: Api, path: str) -> None:
     """Nothing is said of its address."""
     fresh.close_after_each_answer()
@@ -229,6 +229,18 @@ def test_store_that_is_down_gives_503_and_says_when_to_try_again(fresh: Api, pat
         assert problem(answer, 503)["detail"] == "the store does not answer; try again"
         assert answer.headers["retry-after"] == str(RETRY_AFTER_S)
         assert str(fresh.server.port) not in answer.text
+
+
+def test_health_names_the_store_that_is_down_and_nothing_of_its_address(fresh: Api) -> None:
+    fresh.close_after_each_answer()
+    assert fresh.client.get("/healthz").json() == {"status": "ok", "stage": "api", "failing": []}
+    fresh.server.stop()
+    answer = fresh.client.get("/healthz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, str(RETRY_AFTER_S))
+    assert [each["part"] for each in answer.json()["failing"]] == ["store"]
+    assert str(fresh.server.port) not in answer.text
+    assert 'repmon_health_failing{part="store",stage="api"} 1.0' in fresh.client.get("/metrics").text
+    assert fresh.client.get("/livez").status_code == 200, "to be restarted would not help"
 
 
 def test_no_answer_about_a_customer_is_kept_by_caches(api: Api) -> None:

@@ -17,6 +17,7 @@ from schemas.topics import MAIL_EVENTS
 from streams.intake import ingest
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import Publisher
+from streams.io.pulse import Pulse
 from streams.io.store import Store
 from tests.support.files_met import FilesMet
 from tests.support.root import ROOT
@@ -81,6 +82,7 @@ def test_page_names_the_files_that_one_delivered_event_passes(
         monkeypatch.setenv(f"REPMON_{name}", value)
     # What is asked every few seconds is no part of an event's way, however busy the machine.
     monkeypatch.setattr(ingest, "IDS_S", 3_600.0)
+    monkeypatch.setattr(Pulse, "start", lambda _: None)
     monkeypatch.setattr(sys, "argv", ["repmon", "ingest"])
     passed = path_of_an_event(main.run)
     assert store.rows("SELECT sum(delivered) FROM counts WHERE dimension = 'provider'")[0][0] == 1

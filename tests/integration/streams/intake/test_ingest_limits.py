@@ -168,7 +168,7 @@ def test_topic_that_cannot_be_read_is_read_no_more_and_others_are(
     with opened(store_settings) as mine, running(kafka, mine, NARROW, sources) as worker:
         wait_for(lambda: list(worker.metrics.stopped) == [topics.MAIL_EVENTS], "the topic to be stopped")
         assert worker.metrics.stopped_topics == 1
-        assert "mail.events, partition 0: " in worker.metrics.fault
+        assert "mail.events, partition 0: " in worker.metrics.stopped[topics.MAIL_EVENTS]
         send_readable(kafka, other_topic, range(100))
         wait_for(lambda: delivered(store) == 100, "the other topic to be read")
         taken = worker.metrics.messages - 100

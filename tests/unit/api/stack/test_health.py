@@ -12,6 +12,7 @@ from api.http.metrics import StageServer
 from api.stack.health import Health, addresses, ask
 from schemas.collect import Collect
 from schemas.settings import Api, MetricsSettings, Settings
+from streams.io.health import Fault, HealthVerdict
 
 
 @pytest.fixture
@@ -27,12 +28,18 @@ def trouble() -> list[str]:
     return [""]
 
 
+def said(trouble: str) -> HealthVerdict:
+    """Of a stage whose store is in this trouble, if in any."""
+    faults = (Fault(part="store", what="no answer", mend="Look at it.", said=trouble),)
+    return HealthVerdict("ingest", faults if trouble else ())
+
+
 @pytest.fixture
 def stage(trouble: list[str]) -> Iterator[int]:
     """The port of a stage whose trouble is the first of the list."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port: int = free.getsockname()[1]
-    server = StageServer("127.0.0.1", port, dict, lambda: trouble[0])
+    server = StageServer("127.0.0.1", port, dict, lambda: said(trouble[0]))
     yield server.port
     server.close()
 
@@ -49,7 +56,7 @@ def test_stage_that_is_well(stage: int) -> None:
 
 def test_stage_in_trouble_is_quoted(stage: int, trouble: list[str]) -> None:
     trouble[0] = "the store does not answer"
-    said = f"http://127.0.0.1:{stage}/healthz answers 503: the store does not answer"
+    said = f"http://127.0.0.1:{stage}/healthz answers 503: store: no answer (the store does not answer)"
     assert ask(settings(metrics=stage)) == Health(False, said)
 
 
@@ -82,4 +89,7 @@ def test_command_ends_with_one_where_it_is_not_well(stage: int, trouble: list[st
     assert run.invoke(app, ["health"], env=environment).exit_code == 0
     trouble[0] = "behind"
     answer = run.invoke(app, ["health"], env=environment)
-    assert (answer.exit_code, answer.stdout) == (1, f"http://127.0.0.1:{stage}/healthz answers 503: behind\n")
+    assert (answer.exit_code, answer.stdout) == (
+        1,
+        f"http://127.0.0.1:{stage}/healthz answers 503: store: no answer (behind)\n",
+    )
