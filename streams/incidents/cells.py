@@ -81,7 +81,6 @@ WHERE value != {{other:String}}
 GROUP BY value, hour
 HAVING {suspected}
 """
-#: What weighs for it has a name, since it is long and a query of small hours is mostly read, not run.
 _SUSPECTED = """(countIf(({pro} AS {name}) >= 1) >= {{failing:UInt8}} AND sum({name}) >= {{least:Float64}}
         AND sum({name}) >= {{share:Float64}} * (sum({name}) + sum({contra})))"""
 #: `detect`'s weights with the fleet's usual rate for everybody: where they are low, nothing would be found.

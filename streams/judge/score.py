@@ -77,8 +77,10 @@ def scores(subjects: Subjects, policy: Policy, screened: Screened | None = None)
                     least = _shown(rule, subjects, policy, place_of, hidden, ended)
                     unproven = np.where(missing, np.fmin(unproven, least), unproven)
             found[:, column] = np.fmin(found[:, column], said)
-    classes = [row for row, scope in enumerate(subjects.scopes) if scope.startswith(CLASS_PREFIX)]
-    found[classes, SCORES.index("blacklisting")] = np.nan
+    of_class = {scope for scope in set(subjects.scopes) if scope.startswith(CLASS_PREFIX)}
+    if of_class:
+        classes = [row for row, scope in enumerate(subjects.scopes) if scope in of_class]
+        found[classes, SCORES.index("blacklisting")] = np.nan
     np.fmin.reduce(found[:, 1:], axis=1, out=found[:, 0])
     found[:, 0] = np.where(np.isnan(found[:, 0]), np.nan, np.fmin(found[:, 0], unproven))
     # Rounded up, so that the number says the level as well: above 40 is above 40. Marks are hit but for rounding.

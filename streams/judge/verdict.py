@@ -23,6 +23,7 @@ factor times the busiest time, and holds down to resolve_ratio of both.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -188,8 +189,9 @@ def rate_of(metric: Metric, numerator: int, denominator: int) -> float:
     return min(numerator, denominator) / denominator if denominator > 0 else 0.0
 
 
+@lru_cache(maxsize=10_000)
 def interval(metric: Metric, numerator: int, denominator: int, bar: float) -> tuple[float, float]:
-    """Between which rates (ratios) the true one surely is; a number is what it is."""
+    """Between which rates (ratios) the true one surely is. Some are kept: long windows stay the same for a minute."""
     if metric in COUNTED:
         return float(numerator), float(numerator)
     return lower_bound(numerator, denominator, bar), upper_bound(numerator, denominator, bar)

@@ -61,7 +61,7 @@ class Subjects:
 
     def of_scopes(self, kinds: Sequence[str]) -> "Subjects":
         """Only those whose scopes are of these kinds."""
-        if {scope.partition(":")[0] for scope in self.scopes} <= set(kinds):
+        if {scope.partition(":")[0] for scope in set(self.scopes)} <= set(kinds):
             return self
         return self.at([row for row, scope in enumerate(self.scopes) if scope.partition(":")[0] in kinds])
 
