@@ -46,8 +46,9 @@ EVERYBODY_S = 600.0
 BACKFILL_BATCH = 2_000
 RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
-#: Pools are judged for at most one part of so many of the time: all customers' counts are read for that.
-POOLS_PART = 20
+#: Pools are judged for at most one part of so many of the time: all customers' counts are read for that. Where they
+#: would not be looked at for so long (s) then, it may be the larger part.
+POOLS_PART, POOLS_REST_S, POOLS_LARGER_PART = 20, 120.0, 10
 #: How long leaving the group may take, in s.
 APP_STOP_S = 3.0
 #: How often it is looked which partitions are ours, and whether the app still runs.
@@ -249,7 +250,7 @@ class Monitor:
             if self._is_ours(NOBODY):
                 alerts, took = await self._timed(lambda: self._judge.judge_pools(utc_now_ms()))
                 _tell(alerts)
-            await asyncio.sleep(max(self._settings.sweep_s, POOLS_PART * took))
+            await asyncio.sleep(pools_rest_s(took, self._settings.sweep_s))
 
     async def _everybody(self) -> None:
         """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged;
@@ -396,6 +397,11 @@ async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except Exception:
             log.exception("trying again in %.1f s", RETRY_S[1])
         await asyncio.sleep(RETRY_S[1])
+
+
+def pools_rest_s(took_s: float, sweep_s: float) -> float:
+    """How long pools are not judged, after that took so long."""
+    return max(sweep_s, min(POOLS_PART * took_s, max(POOLS_REST_S, (POOLS_LARGER_PART - 1) * took_s)))
 
 
 def _tell(alerts: Iterable[AlertEvent]) -> None:

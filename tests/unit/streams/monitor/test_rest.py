@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.settings import Kafka, MonitorSettings
-from streams.monitor.agent import Monitor
+from streams.monitor.agent import Monitor, pools_rest_s
 
 
 class Clock:
@@ -21,6 +21,13 @@ class Clock:
     def passes(self, seconds: float) -> str:
         self.now += seconds
         return "asked"
+
+
+@pytest.mark.parametrize(
+    ("took_s", "rest_s"), [(0.0, 15.0), (0.5, 15.0), (1.0, 20.0), (5.0, 100.0), (10.0, 120.0), (30.0, 270.0)]
+)
+def test_pools_are_judged_for_a_small_part_of_the_time_but_often(took_s: float, rest_s: float) -> None:
+    assert pools_rest_s(took_s, 15.0) == rest_s
 
 
 def test_waiting_for_others_in_the_thread_is_no_time_that_a_question_takes(
