@@ -8,6 +8,7 @@ spreads the distinct keys over the dimensions; there are far fewer keys than eve
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -160,8 +161,7 @@ def is_late(event: MailEvent) -> bool:
 def identities(tally: EventTally) -> Ids:
     """What tells events apart, for each counted event: a hash of its id, customer and type."""
     numbers, places = np.divmod(np.frombuffer(tally.cells, np.int64), WIDTH)
-    hashes = {customer: customer_hash(customer) for customer in {key[0] for key in tally.keys}}
-    customers = np.fromiter((hashes[key[0]] for key in tally.keys), np.uint64, len(tally.keys))
+    customers = np.array([customer_hash(key[0]) for key in tally.keys], np.uint64)
     types = np.fromiter((type_hash(name) for name in MEASURES), np.uint64, WIDTH)
     ids: Ids = np.frombuffer(tally.ids, np.uint64) ^ customers[numbers] ^ types[places]
     return ids
@@ -172,11 +172,13 @@ def identity(event: MailEvent) -> int:
     return xxh3_64_intdigest(event.id.encode()) ^ customer_hash(event.customer) ^ type_hash(event.type)
 
 
+@lru_cache(maxsize=65_536)
 def customer_hash(customer: str) -> int:
     """A customer's part of an identity."""
     return xxh3_64_intdigest(customer.encode(), _CUSTOMER_SEED)
 
 
+@lru_cache(maxsize=64)
 def type_hash(name: str) -> int:
     """An event type's part of an identity."""
     return xxh3_64_intdigest(name.encode(), _TYPE_SEED)
