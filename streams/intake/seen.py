@@ -22,6 +22,8 @@ Flags = NDArray[np.bool_]
 
 #: For how long an id is known.
 SEEN_HOURS = 24
+#: How many ids are looked up at a time.
+PIECE = 2_048
 SLOTS = 8
 SLOT_BYTES = 8
 SMALLEST = 512
@@ -67,6 +69,14 @@ def remembered_table(new: Sequence[NewIds], hour: int) -> pa.Table:
     )
 
 
+def _distinct(ids: Ids) -> tuple[Ids, NDArray[np.intp]]:
+    """The distinct ones, and where each stands first."""
+    ordered = np.sort(ids)
+    if (ordered[1:] == ordered[:-1]).any():
+        return np.unique(ids, return_index=True)
+    return ids, np.arange(ids.size)
+
+
 class SeenIds:
     """The ids of one source partition. `hours` is for how long an id is known; `most_bytes` bounds the memory."""
 
@@ -96,13 +106,16 @@ class SeenIds:
         """
         hour = max(hour, self._hour)
         self._forget_expired(hour)
-        distinct, first = np.unique(ids | _ALWAYS, return_index=True)
-        found = self._find(distinct)
+        distinct, first = _distinct(ids | _ALWAYS)
         self.expected_errors += distinct.size * self.known / self._slots.size * self._error_of_a_full_bucket()
-        new = distinct[~found]
-        self._insert(new & ~_STAMP | np.uint64(hour % CYCLE + 1))
+        stamp = np.uint64(hour % CYCLE + 1)
         fresh = np.zeros(ids.size, np.bool_)
-        fresh[first[~found]] = True
+        # In pieces that stay in the processor's cache with all that is made of them: a third of the time.
+        for start in range(0, distinct.size, PIECE):
+            part = distinct[start : start + PIECE]
+            new = ~self._find(part)
+            self._insert(part[new] & ~_STAMP | stamp)
+            fresh[first[start : start + PIECE][new]] = True
         return fresh
 
     def load(self, ids: Ids, hours: NDArray[np.integer], now: int) -> None:
@@ -111,10 +124,11 @@ class SeenIds:
         self._forget_expired(now)
         hours = np.minimum(hours.astype(np.int64), now)
         kept = hours >= now - self._hours
-        distinct, first = np.unique(ids[kept] | _ALWAYS, return_index=True)
-        found = self._find(distinct)
-        stamps = (hours[kept][first] % CYCLE + 1).astype(np.uint64)
-        self._insert((distinct & ~_STAMP | stamps)[~found])
+        distinct, first = _distinct(ids[kept] | _ALWAYS)
+        entries = distinct & ~_STAMP | (hours[kept][first] % CYCLE + 1).astype(np.uint64)
+        for start in range(0, distinct.size, PIECE):
+            part = slice(start, start + PIECE)
+            self._insert(entries[part][~self._find(distinct[part])])
 
     def knows(self, ids: Ids, hour: int) -> Flags:
         """For each whether it is known in `hour` (epoch hours). Nothing is noted."""
@@ -138,8 +152,10 @@ class SeenIds:
         return np.asarray(stirred >> shift).astype(np.intp)
 
     def _find(self, ids: Ids) -> Flags:
-        there = self._slots[self._buckets(ids)]
-        return np.asarray(((there ^ ids[:, None, None]) <= _STAMP).any(axis=(1, 2)))
+        there = np.take(self._slots, self._buckets(ids), axis=0)
+        # Eight flags of a byte each, looked at as one number.
+        same = ((there ^ ids[:, None, None]) <= _STAMP).view(np.uint64)
+        return np.asarray((same[:, 0, 0] | same[:, 1, 0]) != 0)
 
     def _insert(self, entries: Ids) -> None:
         """Put stamped entries into the table, none of which is in it."""
@@ -147,7 +163,7 @@ class SeenIds:
             self._grow()
         while entries.size:
             buckets = self._buckets(entries)
-            empty = self._slots[buckets] == 0
+            empty = np.take(self._slots, buckets, axis=0) == 0
             # Eight flags of a byte each, counted as the bits of one number.
             free = np.bitwise_count(empty.view(np.uint64))[..., 0]
             which = (free[:, 1] > free[:, 0]).astype(np.intp)
