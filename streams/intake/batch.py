@@ -76,7 +76,8 @@ class SourcePartition:
 
     `name` is topic, topic id and partition: a topic that was recreated is a new source. `verified_s` is when the
     stored offset was last read to be ours (monotonic clock). `partitions` is how many the topic has, and `earlier`
-    what it brought when it had another number of them, if that was lately.
+    what it brought when it had another number of them, if that was lately. `leftovers` are positions of evidence that
+    was there before the source was read, behind what was counted then.
     """
 
     name: str
@@ -86,6 +87,7 @@ class SourcePartition:
     verified_s: float = 0.0
     partitions: int = 1
     earlier: SeenIds | None = None
+    leftovers: set[int] = field(default_factory=set)
 
     def is_new(self, ids: Ids, hour: int) -> Flags:
         """Note ids that came in `hour` (epoch hours); for each whether it did not come before."""

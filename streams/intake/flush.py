@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.times import DAY_S, HOUR_MS
-from streams.intake import count, evidence
+from streams.intake import count, evidence, leftovers
 from streams.intake.batch import Batch, NegativeEvent, Unseen
 from streams.intake.seen import NewIds, remembered_table
 from streams.intake.sent import find_sent
@@ -104,7 +104,21 @@ def flush(
     stored = stored_offsets(store, [batch.source.name for batch in batches])
     for batch in batches:
         batch.source.verified_s = began_s
-    return [_flushed(store, batch, stored) for batch in batches]
+    flushed = [_flushed(store, batch, stored) for batch in batches]
+    for each in flushed:
+        if each.batch.source.leftovers:
+            _forget_leftovers(store, each)
+    return flushed
+
+
+def _forget_leftovers(store: Store, flushed: Flushed) -> None:
+    """Take out evidence of an earlier flush that never counted, where this one counted its messages without it."""
+    batch = flushed.batch
+    counted = {position for position in batch.source.leftovers if position < batch.next_offset}
+    batch.source.leftovers -= counted
+    stale = counted - {each.position for each in _unseen(batch).negatives} - {each.position for each in batch.unwanted}
+    if flushed.ours and stale:
+        leftovers.forget(store, batch.source.name, stale)
 
 
 def _overtaken(store: Store, batch: Batch, lease_s: float) -> bool:

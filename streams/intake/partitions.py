@@ -17,6 +17,7 @@ from streams.intake import gaps, incidents
 from streams.intake.batch import Batch, DeadShare, SourcePartition
 from streams.intake.deleted import DeletedTopics
 from streams.intake.flush import stored_offsets
+from streams.intake.leftovers import find_leftovers, forget_of_former_topics
 from streams.intake.metrics import IngestMetrics
 from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
@@ -93,6 +94,8 @@ class Partitions:
         self.topics.read(self._worker.stopped)
         self.stale = False
         self._note_stopped({})
+        ids = self.topics.ids
+        self._worker.ask(lambda store: forget_of_former_topics(store, ids, stored_offsets))
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
         options = {"auto.offset.reset": "error", **METADATA, **PREFETCH, **client_config(self._kafka)}
         source = self.consumer = consumer(self._kafka, "ingest", **options)
@@ -264,7 +267,10 @@ class Partitions:
             for topic, partition in keys
         ]
         stored = ask(lambda store: stored_offsets(store, [each.name for each in sources]))
+        behind = {each.name: stored.get(each.name, -1) for each in sources}
+        left = ask(lambda store: find_leftovers(store, behind))
         for key, each in zip(keys, sources, strict=True):
+            each.leftovers = left.get(each.name, set())
             ask(lambda store, each=each: load_seen(store, each, self._clock()))  # type: ignore[misc]
             position = stored.get(each.name, -1) + 1
             self.batches[key], self.stored[key] = Batch(each, position, position), position

@@ -11,7 +11,7 @@ SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine_
 """
 
 
-def test_every_table_waits_for_the_disk_where_that_is_asked_for_and_no_longer_where_not(store: Store) -> None:
+def test_tables_wait_for_the_disk_where_that_is_asked_for(store: Store) -> None:
     changed = set_durable(store, durable=True)
     assert {"counts", "events", "negative_ids", "dead_letters"} <= set(changed)
     assert set_durable(store, durable=True) == [], "once is enough"

@@ -9,6 +9,7 @@ from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, utc_now_ms
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition
 from streams.intake.count import count_direct
 from streams.intake.flush import LEASE_S, Flushed, flush, stored_offsets
+from streams.intake.leftovers import find_leftovers, forget_of_former_topics
 from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
@@ -334,3 +335,66 @@ def test_many_ids_are_read_back_whole(store: Store) -> None:
     again = taken_up(store, 20_000)
     assert again.source.seen.known == 500 * (40 - 6)
     assert again.source.seen.forgotten == 0
+
+
+# --- evidence of flushes that never counted ---
+
+
+def evidence_of(store: Store) -> list[tuple[str, int]]:
+    rows = store.rows("SELECT source, position FROM events FINAL ORDER BY source, position")
+    return [(str(source), int(position)) for source, position in rows]
+
+
+def killed_before_counts(store: Store, made: Batch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        flush(store, [made], NOW, killed)
+
+
+def test_evidence_goes_where_what_it_stands_for_was_counted_elsewhere(store: Store) -> None:
+    """A worker was killed before its counts. Until its partition is read again, the event came over another one."""
+    other = "mail.events:topic-id:1"
+    failed = batch(0, 0, other)
+    put(failed, "a", type="complained")
+    put(failed, "b", type="complained")
+    killed_before_counts(store, failed)
+    made = batch(0, 0)
+    put(made, "a", type="complained")
+    flushed(store, made)
+    assert evidence_of(store) == [(NAME, 0), (other, 0), (other, 1)]
+    again = batch(0, 0, other)
+    again.source.leftovers = find_leftovers(store, {other: -1})[other]
+    put(again, "a", type="complained")
+    put(again, "b", type="complained")
+    flushed(store, again)
+    assert counted(store, "complained") == 2
+    assert evidence_of(store) == [(NAME, 0), (other, 1)]
+    assert not again.source.leftovers
+
+
+def test_evidence_of_another_worker_that_counted_first_stays(store: Store) -> None:
+    other = batch(0, 0)
+    for event_id in ("a", "b"):
+        put(other, event_id, type="complained")
+    late = batch(0, 1)
+    late.source.leftovers = {0, 1}
+    flushed(store, other)
+    assert not flushed(store, late).ours
+    assert evidence_of(store) == [(NAME, 0), (NAME, 1)]
+
+
+def test_evidence_of_a_former_topic_goes_as_far_as_it_never_counted(store: Store) -> None:
+    """The embedded broker's messages go with it when it is killed: nobody counts them any more."""
+    former, now = "mail.events:former:0", "mail.events:now:0"
+    made = batch(0, 0, former)
+    put(made, "a", type="complained")
+    flushed(store, made)
+    failed = made.next()
+    put(failed, "b", type="complained")
+    killed_before_counts(store, failed)
+    present = batch(0, 0, now)
+    put(present, "c", type="complained")
+    killed_before_counts(store, present)
+    ids = {"mail.events": "now"}
+    assert forget_of_former_topics(store, ids, stored_offsets) == [former]
+    assert evidence_of(store) == [(former, 0), (now, 0)]
+    assert forget_of_former_topics(store, ids, stored_offsets) == [], "once is enough"

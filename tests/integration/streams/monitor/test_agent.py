@@ -179,7 +179,7 @@ def test_pools_are_judged_by_one_of_several_monitors_on_every_sweep(apache_kafka
     asyncio.run(run())
 
 
-def test_monitor_whose_broker_is_gone_ends_within_seconds_and_another_says_so_at_its_start(tmp_path: Path) -> None:
+def test_monitor_whose_broker_is_gone_ends_within_seconds(tmp_path: Path) -> None:
     """It looked for the broker for a minute when asked to end, and one that was started then ended in a traceback."""
     broker = EmbeddedBroker(0, tmp_path / "broker.log")
     broker.start()
