@@ -7,6 +7,7 @@ import uvicorn
 from api.cli.lazy import command
 from api.cli.options import with_settings
 from api.http.app import create_app
+from api.http.bounded import bounded
 from api.http.health import StageHealth
 from api.http.listening import listen
 from api.stack.policy import PolicyInForce, policy_in_force
@@ -33,4 +34,4 @@ def api(settings: Settings) -> None:
     )
     health.start()
     with listening, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        uvicorn.Server(uvicorn.Config(app, http=bounded(), log_level="warning")).run(sockets=[listening])

@@ -9,6 +9,7 @@ from api.collect.app import Collector, create_app
 from api.collect.certificates import Certificates, fetch
 from api.collect.deliver import Deliverer
 from api.collect.sources import prepare
+from api.http.bounded import bounded
 from schemas.settings import Settings, SettingsError
 
 #: What a stop waits for, beyond the time a body and its acknowledgement may take.
@@ -35,7 +36,11 @@ def serve(collector: Collector, settings: Settings, listening: socket.socket) ->
     """Answer until Ctrl-C or SIGTERM; requests under way are answered first."""
     patience_s = settings.collect.body_s + settings.collect.acknowledge_s + STOP_S
     config = uvicorn.Config(
-        create_app(collector), log_level="warning", timeout_graceful_shutdown=round(patience_s), server_header=False
+        create_app(collector),
+        http=bounded(),
+        log_level="warning",
+        timeout_graceful_shutdown=round(patience_s),
+        server_header=False,
     )
     with listening, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from api.http.app import create_app
+from api.http.bounded import bounded
 from api.http.health import StageHealth
 from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
@@ -30,7 +31,9 @@ class Interface:
             judged=health.verdict,
             owners=settings.blocklists.dedicated_pools,
         )
-        config = uvicorn.Config(self._app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S)
+        config = uvicorn.Config(
+            self._app, http=bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
+        )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
         self._listening = listening

@@ -31,6 +31,8 @@ OF_TOPICS = frozenset({METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS
 CREATES_AT = {4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 4, 10: 4, 11: 3, 12: 3, 13: 3}
 CHUNK = 1 << 18
 BUFFER = 1 << 22
+#: Connections of clients, at most.
+MOST_CONNECTIONS = 500
 #: The client id of our own stages.
 INSIDE = "repmon-stage"
 _INSIDE = INSIDE.encode()
@@ -128,7 +130,8 @@ class Gate:
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None:
+        if task is None or len(self._relays) >= MOST_CONNECTIONS:
+            writer.close()  # two handles each: some are to be left
             return
         self._relays.add(task)
         broker_writer = None

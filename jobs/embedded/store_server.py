@@ -44,6 +44,9 @@ TRANSPORT = frozenset(
     }
 )
 MAX_BODY = 1 << 30
+#: Connections at most, and how long one may say nothing, in s: longer than dashboards wait between two questions.
+MOST_CONNECTIONS = 200
+SILENT_S = 100.0
 #: How long a stop waits for statements that run, and for those it killed, in s.
 PATIENCE_S = 0.5
 KILLED_S = 2.0
@@ -124,6 +127,24 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread of its own, or close it where there are too many: each takes a handle and a thread."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """What that thread does."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         # Small answers would otherwise wait for the client's delayed acknowledgement.
@@ -133,6 +154,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    timeout = SILENT_S
     path_of_store = ""
     password = ""
     statements: _Statements

@@ -16,6 +16,7 @@ from jobs.setup.migrate import migrate, migrations
 from schemas.settings import ClickHouse
 from streams.io.store import Store, StoreError, open_store
 from tests.support.root import ROOT
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -165,3 +166,28 @@ def test_stop_kills_what_runs_too_long_refuses_more_and_ends_the_engine(tmp_path
     assert "stopped: True" in said
     assert any(line.startswith("asked:") and "QUERY_WAS_CANCELLED" in line for line in said)
     assert any(line.startswith("later:") for line in said)
+
+
+def test_connections_beyond_the_most_are_closed_and_others_answered(
+    store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.embedded.store_server.MOST_CONNECTIONS", 3)
+    server = StoreServer(store_settings.path, 0, "secret")
+    server.start()
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+    silent[3].settimeout(20)
+    assert silent[3].recv(1) == b"", "one too many"
+    for each in silent:
+        each.close()
+    wait_for(lambda: _answers(server.port), "room for others")
+    server.stop()
+
+
+def _answers(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port)) as asking:
+        asking.settimeout(20)
+        asking.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        try:
+            return asking.recv(100).startswith(b"HTTP/1.1 200")
+        except ConnectionError:
+            return False

@@ -1,0 +1,104 @@
+"""How many connections our HTTP servers hold, and for how long one may take to say what it asks.
+
+uvicorn waits for ever for the head of a request, and takes any number of connections: a few hundred that are opened and
+say nothing, which needs no key, use up the handles of the process, so that neither store nor broker can be reached.
+(uvicorn 0.54: `limit_concurrency` answers 503 to whole requests, `timeout_keep_alive` begins after the first one.)
+"""
+
+import asyncio
+import resource
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: How long the head of a request may take, in s.
+HEAD_S = 10.0
+#: Connections of one server, at most.
+MOST = 500
+#: Handles of the process that no connection takes: files of the store, connections to it and to the broker.
+RESERVE = 256
+#: More handles than anybody here needs.
+MANY = 65_536
+
+
+def raise_handles() -> int:
+    """Let this process have as many handles as it may; returns how many these are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY if hard == resource.RLIM_INFINITY else min(hard, MANY)
+    if soft not in (resource.RLIM_INFINITY, wanted) and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return MANY if soft == resource.RLIM_INFINITY else soft
+
+
+def most_connections(handles: int) -> int:
+    """How many connections a server may hold in a process with so many handles."""
+    return max(8, min(MOST, (handles - RESERVE) // 2))
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection. Where there are too many, the one that has waited longest without a request is closed, or, if all
+    are being answered, the new one."""
+
+    head_s = HEAD_S
+    most = MOST
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._timer: asyncio.TimerHandle | None = None
+        self._since = 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no request of this connection is being answered."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Hold it, if there is room."""
+        if len(self.connections) >= self.most and not self._made_room():
+            self.transport = transport
+            transport.abort()
+            return
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on with what was asked; the head of a request has only so much time."""
+        super().data_received(data)
+        if not self.is_waiting:
+            self._head_is_here()
+        elif self._timer is None and not self.transport.is_closing():
+            self._await_head()  # of the next request, which has begun
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._since = self.loop.time()
+        self._timer = self.loop.call_later(self.head_s, self._too_slow)
+
+    def _head_is_here(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self.is_waiting and not self.transport.is_closing():
+            self.transport.close()
+
+    def _made_room(self) -> bool:
+        waiting = [each for each in self.connections if isinstance(each, BoundedProtocol) and each.is_waiting]
+        if not waiting:
+            return False
+        oldest = min(waiting, key=lambda each: each._since)
+        self.connections.discard(oldest)
+        oldest.transport.abort()
+        return True
+
+
+def bounded() -> type[BoundedProtocol]:
+    """The protocol for a server of this process."""
+    return type("Bounded", (BoundedProtocol,), {"most": most_connections(raise_handles())})

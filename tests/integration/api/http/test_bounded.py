@@ -1,0 +1,79 @@
+"""Connections that say nothing are closed, and never keep others from being answered."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+
+from api.http.bounded import BoundedProtocol, most_connections
+from tests.support.waiting import wait_for
+
+MOST = 10
+
+
+async def app(scope: object, receive: Callable[[], object], send: Callable[[dict[str, object]], object]) -> None:
+    """Answers everything at once."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[misc]
+    await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[misc]
+
+
+@contextmanager
+def serving(head_s: float) -> Iterator[tuple[str, int]]:
+    kind = type("Small", (BoundedProtocol,), {"most": MOST, "head_s": head_s})
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=kind, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started, "the server")
+        yield server.servers[0].sockets[0].getsockname()
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def answered(address: tuple[str, int]) -> bool:
+    return httpx.get(f"http://{address[0]}:{address[1]}/", timeout=10).text == "ok"
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(20)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_any_number_of_silent_connections_keeps_nobody_out() -> None:
+    """300 of them used up the handles of the process, and judging stopped."""
+    with serving(3600.0) as address:
+        silent = [socket.create_connection(address) for _ in range(3 * MOST)]
+        assert answered(address)
+        assert is_closed(silent[0]), "the one that waited longest"
+        for each in silent:
+            each.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT"])
+def test_connection_that_does_not_say_what_it_asks_is_closed(said: bytes) -> None:
+    """At first, in the middle of a head, or in that of a second request."""
+    with serving(0.2) as address, socket.create_connection(address) as connection:
+        connection.sendall(said)
+        connection.settimeout(20)
+        while connection.recv(1_000):
+            pass  # what was answered
+
+
+def test_connection_that_asks_in_time_is_answered_again_and_again() -> None:
+    with serving(0.5) as address, httpx.Client() as client:
+        for _ in range(20):
+            assert client.get(f"http://{address[0]}:{address[1]}/").text == "ok"
+
+
+@pytest.mark.parametrize(("handles", "most"), [(65_536, 500), (1_024, 384), (256, 8), (100, 8)])
+def test_some_handles_are_left_to_the_stage(handles: int, most: int) -> None:
+    assert most_connections(handles) == most
