@@ -34,4 +34,4 @@ def api(settings: Settings) -> None:
     )
     health.start()
     with listening, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, http=bounded(), log_level="warning")).run(sockets=[listening])
+        uvicorn.Server(uvicorn.Config(app, **bounded(), log_level="warning")).run(sockets=[listening])

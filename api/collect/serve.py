@@ -37,7 +37,7 @@ def serve(collector: Collector, settings: Settings, listening: socket.socket) ->
     patience_s = settings.collect.body_s + settings.collect.acknowledge_s + STOP_S
     config = uvicorn.Config(
         create_app(collector),
-        http=bounded(),
+        **bounded(),
         log_level="warning",
         timeout_graceful_shutdown=round(patience_s),
         server_header=False,

@@ -17,6 +17,9 @@ HEAD_S = 10.0
 MOST = 500
 #: Handles of the process that no connection takes: files of the store, connections to it and to the broker.
 RESERVE = 256
+#: Connections that are taken at a time, before any of them is looked at. asyncio tries to take so many also where no
+#: handle is left, and writes a traceback for each (Python 3.11, `_accept_connection`); uvicorn's own number is 2,048.
+BACKLOG = 64
 #: More handles than anybody here needs.
 MANY = 65_536
 
@@ -99,6 +102,7 @@ class BoundedProtocol(H11Protocol):
         return True
 
 
-def bounded() -> type[BoundedProtocol]:
-    """The protocol for a server of this process."""
-    return type("Bounded", (BoundedProtocol,), {"most": most_connections(raise_handles())})
+def bounded() -> dict[str, Any]:
+    """What `uvicorn.Config` is given for a server of this process."""
+    protocol = type("Bounded", (BoundedProtocol,), {"most": most_connections(raise_handles())})
+    return {"http": protocol, "backlog": BACKLOG}

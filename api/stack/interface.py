@@ -32,7 +32,7 @@ class Interface:
             owners=settings.blocklists.dedicated_pools,
         )
         config = uvicorn.Config(
-            self._app, http=bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
+            self._app, **bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
         )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None

@@ -42,6 +42,8 @@ LAST_FLUSH_S = 20.0
 PATIENCE_S = 1.0
 #: How often the broker is asked what it has.
 LAG_S = 2.0
+#: How old its answer may be before nobody knows: a question to one that is frozen lasts longer than its time-out.
+LAG_OLD_S = 10.0
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
 MOST_KEYS = 60_000
 #: Between the beginnings of two flushes there is so many times what the last one took, so that storing leaves time for
@@ -70,7 +72,7 @@ class IngestWorker:
         self.readers: dict[str, BatchReader] = {MAIL_BLOCKLISTINGS: ListingReader(time_bounds(settings)), **readers}
         self.clock = clock
         self.metrics = IngestMetrics()
-        self.metrics.lag = nan
+        self.metrics.lag, self._lag_known_s = nan, 0.0
         self._partitions = Partitions(kafka, settings, self.readers, self, clock, self.metrics)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
         self._flusher = Flusher(
@@ -177,6 +179,8 @@ class IngestWorker:
                 partitions.check()
             self._settle(0.0)
             now = time.monotonic()
+            if now - self._lag_known_s > LAG_OLD_S:
+                self.metrics.lag = nan
             if behind_since is not None:
                 quiet_since = now  # nothing came since nothing was read
             due = self._full() or now - flushed >= self._flush_every_s()
@@ -245,7 +249,7 @@ class IngestWorker:
         except BrokerError:
             metrics.lag = nan
             raise
-        metrics.lag_known_ms = self.clock()
+        metrics.lag_known_ms, self._lag_known_s = self.clock(), time.monotonic()
         if not metrics.lag:
             metrics.lag_since_ms = 0
         elif not metrics.lag_since_ms:
