@@ -68,7 +68,7 @@ class Refusals:
             return self._said(self._last)
         if security.encrypted and (last or self._last is not None) and (why := why_no_tls(security, bootstrap)):
             return why
-        if self._last is not None:
+        if self._last is not None and (last or self._last.code() == KafkaError._SSL):
             return self._said(self._last)
         return f"did not answer in time; {not_spoken(security)}" if last and listens(bootstrap) else ""
 

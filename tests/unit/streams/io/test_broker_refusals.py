@@ -70,3 +70,18 @@ def test_broker_that_is_only_away_refuses_nothing(text: str, caplog: pytest.LogC
     heard(KafkaError(KafkaError._TRANSPORT, text))
     assert heard.silent
     assert caplog.messages == []
+
+
+def test_handshake_cut_off_by_a_broker_that_went_down_is_no_refusal_yet() -> None:
+    """Nobody listens there any more, so it is waited for; at the last try that is what is known."""
+    options = {"security.protocol": "SSL", "enable.ssl.certificate.verification": "false"}
+    heard = Refusals(Kafka(bootstrap=KAFKA.bootstrap, options=options))
+    text = (
+        "SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT broker listener?"
+    )
+    with heard.kept():
+        heard(
+            KafkaError(KafkaError._TRANSPORT, f"ssl://127.0.0.1:1/bootstrap: {text} (after 7ms in state SSL_HANDSHAKE)")
+        )
+        assert heard.reason(last=False) == ""
+        assert heard.reason(last=True) == text
