@@ -51,7 +51,7 @@ from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
-from streams.monitor.decided import Decided
+from streams.monitor.decided import DecidedBatch
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.released import judged_since_releases
 from streams.monitor.unjudged import with_unjudged
@@ -235,7 +235,7 @@ class BatchJudge:
             self._forget_pools()
         return found
 
-    def _decided(self, wanted: Sequence[str], now_ms: int) -> Decided:
+    def _decided(self, wanted: Sequence[str], now_ms: int) -> DecidedBatch:
         """What judging makes of customers (sorted); nothing is stored."""
         lives = read_lives(self._store, wanted, now_ms)
         counted, again = self._windows.read(wanted, now_ms, lives.since)
@@ -257,7 +257,7 @@ class BatchJudge:
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
             for subject, judgement in judged
         ]
-        return Decided(subjects, screened, places, outcomes, lives, again, context.shown)
+        return DecidedBatch(subjects, screened, places, outcomes, lives, again, context.shown)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.

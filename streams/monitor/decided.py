@@ -11,7 +11,7 @@ from streams.judge.screen import Screened
 from streams.subjects.arrays import StreamKey, Subjects
 
 
-class Decided(NamedTuple):
+class DecidedBatch(NamedTuple):
     """`closely` are the places of the subjects that were judged one by one. The outcomes are theirs, then those of
     subjects without any mail."""
 
@@ -23,13 +23,13 @@ class Decided(NamedTuple):
     again: list[tuple[str, int]]
     shown: Mapping[StreamKey, LastShown]
 
-    def without(self, waiting: Collection[str]) -> "Decided":
+    def without(self, waiting: Collection[str]) -> "DecidedBatch":
         """The same of a batch without these customers: no customer's outcome depends on who is judged along with it.
         So who waits costs no second reading of the others."""
         stays = np.array([customer not in waiting for customer in self.subjects.customers], np.bool_)
         place_of = dict(zip(stays.nonzero()[0].tolist(), range(len(stays)), strict=False))
         lives = self.lives
-        return Decided(
+        return DecidedBatch(
             self.subjects.at(list(place_of)),
             Screened(
                 self.screened.remarkable[stays],

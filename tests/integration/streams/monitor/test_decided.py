@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from streams.monitor.decided import Decided
+from streams.monitor.decided import DecidedBatch
 from tests.support.api_client import DAY, NOW, Row
 from tests.support.judging import NOW_MS, Ground
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("standing_clock")
 BATCH = ["acme", "bolt", "corp", "dune"]
 
 
-def plain(found: Decided) -> tuple[object, ...]:
+def plain(found: DecidedBatch) -> tuple[object, ...]:
     """What can be compared; `shown` may know of more."""
     subjects = {**asdict(found.subjects), "counts": found.subjects.counts.tolist(), "by_provider": {}}
     rows = [each.tolist() for each in found.screened[:2]]
