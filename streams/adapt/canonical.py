@@ -21,6 +21,9 @@ MAX_NAME = MAX_CUSTOMER_BYTES
 #: The largest number of three digits: a reply code (RFC 5321 section 4.2).
 MAX_CODE = 999
 
+#: Characters of names that are remembered together, so that what is remembered stays small whatever comes.
+LONGEST_CACHED = 500
+
 _DECODER = msgspec.json.Decoder(MailEvent)
 
 
@@ -181,13 +184,18 @@ def check(event: MailEvent) -> MailEvent:
     return check_numbers(event)
 
 
-@lru_cache(maxsize=65_536)
 def good_names(customer: str, stream: str, ip_pool: str) -> tuple[str, str, str]:
-    """The names as they are kept. Remembered, since the same ones come again and again. Errors are not.
+    """The names as they are kept. Short ones are remembered, since the same come again and again. Errors are not.
 
     Raises:
         AdaptError: see `good_customer` and `good_name`.
     """
+    short = len(customer) + len(stream) + len(ip_pool) <= LONGEST_CACHED
+    return (_good_names if short else _good_names.__wrapped__)(customer, stream, ip_pool)
+
+
+@lru_cache(maxsize=65_536)
+def _good_names(customer: str, stream: str, ip_pool: str) -> tuple[str, str, str]:
     return good_customer(customer), good_stream(stream), good_name(ip_pool, "ip_pool")
 
 

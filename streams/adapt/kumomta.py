@@ -23,8 +23,8 @@ from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
 
 NAME = "kumomta"
 
-#: What is remembered of each kind of name.
-CACHED = 65_536
+#: Longer From headers are not remembered: whoever sends mail may write any number of them.
+LONGEST_CACHED = 500
 #: An administrator's bounce takes the message out of the queue: no host refused the recipient, so it is a
 #: suppression, not a failure. Records of other types say nothing about a recipient's fate.
 _TYPES: dict[str, EventType] = {
@@ -159,7 +159,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
 def _counted(record: _Record, kind: EventType, context: Context) -> MailEvent | None:
     """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look."""
     address, when = record.recipient, record.event_time or record.timestamp
-    _, tenant = _queue_parts(record.queue or "")
+    _, tenant = queue_parts(record.queue or "")
     if when is None or not isinstance(address, str) or not tenant.strip():
         return None
     customer, stream, pool = good_names(tenant.strip(), DEFAULT_STREAM, record.egress_pool or "")
@@ -193,7 +193,7 @@ def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[Ma
     report = record.feedback_report if record.type == "Feedback" else None
     places = _places(record, report)
     options = context.options(NAME)
-    campaign, tenant = _queue_parts(record.queue or "")
+    campaign, tenant = queue_parts(record.queue or "")
     customer = options.customer_or_default(_find(options.customer or "tenant", tenant, places))
     if not customer:
         # Hosts that nobody's customer runs are refused all day long; such a refusal is no error of ours.
@@ -332,12 +332,12 @@ def _from_domain(record: _Record, report: _Report | None) -> str:
     return _header_domain(header) or domain_of(record.sender or "")
 
 
-#: Cached: mail goes from the same customers to the same domains all the time.
-_queue_parts = lru_cache(maxsize=CACHED)(queue_parts)
-
-
-@lru_cache(maxsize=CACHED)
 def _header_domain(header: str) -> str:
+    return _found_domain(header) if len(header) <= LONGEST_CACHED else _found_domain.__wrapped__(header)
+
+
+@lru_cache(maxsize=16_384)
+def _found_domain(header: str) -> str:
     """Cached: a campaign's messages all have the same From header, and parsing one is slow."""
     return domain_of(next(iter(addresses_in(header)), ""))
 

@@ -263,16 +263,15 @@ class IngestWorker:
                 if (error := message.error()) is not None:
                     self._partitions.handle_error(message, error)
             messages = [message for message in messages if message.error() is None]
-        # Messages come in runs of one partition, which are taken at once: as a rule all in one.
+        # Messages come in runs of one partition, which are taken at once: behind on a topic, as a rule all in one.
         topics, partitions = list(map(Message.topic, messages)), list(map(Message.partition, messages))
+        alike = messages and topics.count(topics[0]) == partitions.count(partitions[0]) == len(messages)
         end = 0
         while end < len(messages):
             start, key = end, (topics[end], partitions[end])
-            if topics.count(key[0]) == partitions.count(key[1]) == len(messages):
-                end = len(messages)
-            else:
-                while end < len(messages) and (topics[end], partitions[end]) == key:
-                    end += 1
+            end = len(messages) if alike else end + 1
+            while end < len(messages) and partitions[end] == key[1] and topics[end] == key[0]:
+                end += 1
             self._take_run((key[0] or "", key[1] or 0), messages[start:end], now_ms)
         self.metrics.messages += len(messages)
 
