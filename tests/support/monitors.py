@@ -11,7 +11,7 @@ from schemas import settings as all_settings
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka
 from streams.monitor.agent import Monitor
-from streams.monitor.batch import BatchJudge, BatchResult
+from streams.monitor.batch import BatchJudge, BatchResult, JudgingTotals
 from tests.support.changes import PARTITIONS
 
 HOUR_S = 3_600.0
@@ -28,6 +28,7 @@ class Recorder:
         self.again_ms = 0
         self.forgotten = 0
         self.pools = 0
+        self.metrics = JudgingTotals()
 
     def judge_customers(self, customers: list[str], now_ms: int) -> BatchResult:
         if self.failures:
