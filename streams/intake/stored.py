@@ -37,14 +37,14 @@ WHERE database = currentDatabase() AND table = {table:String} AND active ORDER B
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class StoredFault:
     """Something that is not as it should be: of which source or table, and what, for people."""
 
     source: str
     detail: str
 
 
-def check_stored(store: Store, settings: Ingest, now_ms: int) -> list[Fault]:
+def check_stored(store: Store, settings: Ingest, now_ms: int) -> list[StoredFault]:
     """What is missing, or counted twice; recorded at `now_ms` (epoch ms).
 
     Raises:
@@ -67,18 +67,20 @@ def check_stored(store: Store, settings: Ingest, now_ms: int) -> list[Fault]:
     return found
 
 
-def _offsets(store: Store) -> Iterator[Fault]:
+def _offsets(store: Store) -> Iterator[StoredFault]:
     for source, counted, promised in store.rows(OFFSETS):
         if counted < promised:
-            yield Fault(source, f"{source}: the counts of {promised - counted:,} of {promised:,} messages are gone")
+            yield StoredFault(
+                source, f"{source}: the counts of {promised - counted:,} of {promised:,} messages are gone"
+            )
         else:
-            yield Fault(source, f"{source}: {counted - promised:,} of {promised:,} messages are counted twice")
+            yield StoredFault(source, f"{source}: {counted - promised:,} of {promised:,} messages are counted twice")
 
 
-def _broken_parts(store: Store) -> Iterator[Fault]:
+def _broken_parts(store: Store) -> Iterator[StoredFault]:
     for table, name, size, path, first, last in store.rows(BROKEN):
         if not _covered(first, last, store.rows(ACTIVE, {"table": table})):
-            yield Fault(table, f"{table}: the part {name} ({size:,} bytes) is broken and set aside in {path}")
+            yield StoredFault(table, f"{table}: the part {name} ({size:,} bytes) is broken and set aside in {path}")
 
 
 def _covered(first: int, last: int, active: Sequence[Sequence[int]]) -> bool:
