@@ -4,6 +4,7 @@
     ├── InvalidInputError (a ValueError): what somebody wrote or sent cannot be used
     │   ├── SettingsError         repmon.toml, the environment, an option of a command
     │   ├── KafkaSecurityError    how a broker is spoken to
+    │   ├── TlsFileError          a file of certificates or keys
     │   ├── PolicyError           a policy
     │   ├── BlocklistsError       the table of blocklists
     │   ├── ProvidersError        the table of mailbox providers

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from schemas.errors import InvalidInputError
+
 Part = Literal["ca", "certificate", "key", "pair", "ciphers"]
 
 #: How long a look may take, and how soon a server says that it refuses our certificate.
 LOOK_S, ALERT_S = 3.0, 0.5
 
 
-class TlsFileError(Exception):
+class TlsFileError(InvalidInputError):
     """A file, or the list of ciphers, cannot be used: `part` says which, the message why."""
 
     def __init__(self, part: Part, why: str) -> None:
