@@ -62,7 +62,7 @@ NOTHING_OF_IT = Policy(rules=(Rule(name="other", metric="block", windows=("24h",
 def ground(store: Store) -> Ground:
     """Everybody fails, is complained of, listed, and sends what it should not, more than ever before. Nobody has enough
     history to be believed that it is an incident."""
-    backs = [MINUTE, *(hours * HOUR for hours in (*range(25, 265, 24), 721))]
+    backs = [MINUTE, *(hours * HOUR for hours in (*range(25, 265, 24), 793))]
     insert(
         store,
         "counts",
