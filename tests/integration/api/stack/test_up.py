@@ -26,7 +26,7 @@ from tests.support.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
 #: Small enough that the broker's topics are made again several times.
-ROLL_BYTES = 3_000_000
+ROLL_BYTES = 1_000_000
 COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM counts WHERE dimension = 'provider'"
 
 
@@ -66,7 +66,7 @@ def simulated(settings: Settings) -> simulate.Truth:
     """What was sent and acknowledged."""
     publisher = Publisher(settings.kafka)
     truth = simulate.run(
-        simulate.SimulationOptions(messages=60_000, rate=0),
+        simulate.SimulationOptions(messages=30_000, rate=0),
         publisher.publish,
         now_ms=utc_now_ms,
         stop=threading.Event(),
