@@ -285,7 +285,7 @@ def test_same_id_of_two_customers_or_of_two_types_is_two_events(store: Store) ->
     assert (counted(store), counted(store, "deferred"), counted(store, "complained")) == (2, 1, 2)
 
 
-def test_repeated_event_counts_once_though_the_topic_grew_and_it_comes_over_another_partition(store: Store) -> None:
+def test_repeated_event_counts_once_though_it_comes_over_a_partition_that_was_added(store: Store) -> None:
     assert flushed(store, batch(0, 10, partitions=4)).ours
     elsewhere = taken_up(store, 0, "mail.events:topic-id:5", partitions=6)
     take(elsewhere, 20)

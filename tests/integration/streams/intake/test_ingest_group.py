@@ -139,7 +139,7 @@ def test_broker_that_is_killed_and_comes_back_costs_no_event(
     assert bad_of(kafka, 20) == bad_in(range(200))
 
 
-def test_partition_that_is_added_is_read_soon_and_repeats_that_come_over_it_count_once(
+def test_partition_that_is_added_is_read_soon_and_repeats_over_it_count_once(
     kafka: Kafka, store: Store, send: Callable[[range], None]
 ) -> None:
     before = Publisher(kafka).partitions(topics.MAIL_EVENTS)
