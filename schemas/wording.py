@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.policy_metric import BURNS, COUNTED, SPIKE
 from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
+from schemas.times import DAY_S, HOUR_S, MINUTE_S
 
 if TYPE_CHECKING:
     from schemas.alert import AlertData  # a policy is checked without
@@ -34,6 +35,15 @@ def amount(metric: str, value: float) -> str:
     if metric == SPIKE:
         return "score " + f"{value:,.1f}".removesuffix(".0")
     return percent(value)
+
+
+def age(seconds: float) -> str:
+    """So long, in the largest unit that fits: `40 s`, `12 min`, `3.5 h`, `2.0 d`."""
+    if seconds < MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR_S:
+        return f"{seconds / MINUTE_S:.0f} min"
+    return f"{seconds / HOUR_S:.1f} h" if seconds < 2 * DAY_S else f"{seconds / DAY_S:.1f} d"
 
 
 def rfc3339(epoch_ms: int) -> str:

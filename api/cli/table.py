@@ -68,6 +68,7 @@ SECTIONS: Sections = {
             },
             "repmon zones test",
         ),
+        "status": CommandEntry("Show on one page how the installation is", "api.cli.status:show_status"),
         "health": CommandEntry("Tell whether the stage on this machine is well", "api.cli.health:show_health"),
         "config": Subgroup(
             "Show the settings",

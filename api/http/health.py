@@ -85,7 +85,7 @@ class StoreQuestion:
         except StoreError:
             self.close()
             raise
-        return room(self._settings.path) if self._settings.path else self._said(self._store)
+        return self.disk_of(self._store)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -93,7 +93,10 @@ class StoreQuestion:
         if opened is not None:
             opened.close()
 
-    def _said(self, store: Store) -> Disk | None:
+    def disk_of(self, store: Store) -> Disk | None:
+        """The room that a store has; None where it does not say."""
+        if self._settings.path:
+            return room(self._settings.path)
         try:
             found = store.rows(DISKS)
         except StoreError:  # a user who may not read it

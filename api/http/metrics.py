@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from schemas.settings import SettingsError
-from streams.io.health import PARTS, Fault, HealthVerdict
+from streams.io.health import PARTS, HealthVerdict, PartFault
 from streams.io.instrument import readings
 
 #: A stage's metrics by the stage's name; a function, since a stage may be made again.
@@ -44,7 +44,7 @@ class HealthBody(msgspec.Struct, frozen=True):
 def health_body(found: HealthVerdict, *, for_operators: bool) -> HealthBody:
     """The answer for operators, or for anybody."""
 
-    def part(fault: Fault) -> PartBody:
+    def part(fault: PartFault) -> PartBody:
         return PartBody(fault.part, fault.what, fault.mend, fault.said if for_operators else "")
 
     return HealthBody("ok" if found.well else "unwell", found.stage, [part(fault) for fault in found.faults])

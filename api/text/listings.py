@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from jobs.blocklists.last_looks import LastLook
-from schemas.times import DAY_S, HOUR_S, MINUTE_S
-from schemas.wording import rfc3339
+from schemas.wording import age, rfc3339
 from streams.listings.attribution import Cause
 from streams.listings.causes import CausedListing
 
@@ -43,15 +42,6 @@ def looked_at(look: LastLook, now_ms: int) -> str:
     """How old what is known is: `looked at 12 min ago`, and why there is nothing younger."""
     since = f", no answer since: {look.no_answer}" if look.no_answer else ""
     return f"looked at {age(max(0, now_ms - look.looked_ms) / 1000)} ago{since}"
-
-
-def age(seconds: float) -> str:
-    """So long, in the largest unit that fits: `40 s`, `12 min`, `3.5 h`, `2.0 d`."""
-    if seconds < MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * HOUR_S:
-        return f"{seconds / MINUTE_S:.0f} min"
-    return f"{seconds / HOUR_S:.1f} h" if seconds < 2 * DAY_S else f"{seconds / DAY_S:.1f} d"
 
 
 def table(causes: Sequence[Cause]) -> Iterator[str]:

@@ -11,9 +11,8 @@ from rich.text import Text
 from api.explain.worst import WorstLine, WorstRate
 from api.text.columns import GAP, Column, cell, fitted, line, padded, shortened
 from api.text.harmless import harmless
-from api.text.listings import age
 from schemas.scope import CUSTOMER, STREAM_PREFIX
-from schemas.wording import shared_name
+from schemas.wording import age, shared_name
 
 STYLES = {
     "suspended": "magenta",

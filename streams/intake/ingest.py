@@ -40,7 +40,8 @@ QUIET_S = 0.25
 LAST_FLUSH_S = 20.0
 #: Reading is paused when storing is behind for so long; before that it only waits.
 PATIENCE_S = 1.0
-#: How often the broker is asked what it has.
+#: How often it is noted what the last fetches said, and how often the broker is asked what it has.
+FETCHED_S = 0.5
 LAG_S = 2.0
 #: How old its answer may be before nobody knows: a question to one that is frozen lasts longer than its time-out.
 LAG_OLD_S = 10.0
@@ -72,7 +73,7 @@ class IngestWorker:
         self.readers: dict[str, BatchReader] = {MAIL_BLOCKLISTINGS: ListingReader(time_bounds(settings)), **readers}
         self.clock = clock
         self.metrics = IngestMetrics()
-        self.metrics.lag, self._lag_known_s = nan, 0.0
+        self.metrics.lag, self._lag_known_s, self._fetched_s = nan, 0.0, 0.0
         self._partitions = Partitions(kafka, settings, self.readers, self, clock, self.metrics)
         self._publisher = Publisher(kafka, **{"message.max.bytes": MAX_DEAD_LETTER_BYTES})
         self._flusher = Flusher(
@@ -179,8 +180,7 @@ class IngestWorker:
                 partitions.check()
             self._settle(0.0)
             now = time.monotonic()
-            if now - self._lag_known_s > LAG_OLD_S:
-                self.metrics.lag = nan
+            self._watch_lag(now)
             if behind_since is not None:
                 quiet_since = now  # nothing came since nothing was read
             due = self._full() or now - flushed >= self._flush_every_s()
@@ -234,6 +234,13 @@ class IngestWorker:
         else:
             self._settle(POLL_S)
         return since
+
+    def _watch_lag(self, now_s: float) -> None:
+        if now_s - self._fetched_s >= FETCHED_S:
+            self._fetched_s = now_s
+            self._partitions.note_fetched()
+        if now_s - self._lag_known_s > LAG_OLD_S:
+            self.metrics.lag = nan
 
     def measure_lag(self) -> None:
         """Ask the broker what it has, and note how much of that is not stored. What the last fetches said would not do:

@@ -69,6 +69,7 @@ class Partitions:
         self.shares: dict[PartitionKey, DeadShare] = {}
         #: One behind the last offset stored with its counts, as far as this worker knows.
         self.stored: dict[PartitionKey, int] = {}
+        self._fetched: dict[PartitionKey, int] = {}
         self.consumer: Consumer | None = None
         #: A topic was seen to be another one of the same name: all are reopened once all are there.
         self.stale = False
@@ -93,6 +94,7 @@ class Partitions:
         """
         self.topics.read(self._worker.stopped)
         self.stale = False
+        self._fetched = {}
         self._note_stopped({})
         ids = self.topics.ids
         self._worker.ask(lambda store: forget_of_former_topics(store, ids, stored_offsets))
@@ -172,11 +174,25 @@ class Partitions:
             if paused := [each for each in ours if self._metrics.waiting or self.is_stopped(each.topic)]:
                 self.consumer.pause(paused)
 
+    def note_fetched(self) -> None:
+        """Keep what the last fetches said is there."""
+        if (source := self.consumer) is not None:
+            self._fetched = {
+                key: source.get_watermark_offsets(TopicPartition(*key), cached=True)[1] for key in self.batches
+            }
+
+    def _ends(self, keys: Sequence[PartitionKey]) -> dict[PartitionKey, int]:
+        """Where partitions end, as the broker says now or said with a fetch: the embedded one, asked for offsets, knows
+        of the last batch only the first message (Tansu 0.6.0), and tells the end with what is fetched."""
+        fetched = self._fetched
+        return {key: max(end, fetched.get(key, 0)) for key, end in ends(self._admin, keys).items()}
+
     def all_taken(self) -> bool:
         """Whether the broker has nothing that is not taken. What the last fetches said is not enough to know: on a
         busy machine they may be older than the last acknowledged message."""
+        self.note_fetched()
         try:
-            found = ends(self._admin, list(self.batches))
+            found = self._ends(list(self.batches))
         except BrokerError as error:
             log.warning("%s", error)
             return False
@@ -191,7 +207,7 @@ class Partitions:
         """
         batches = self.batches.copy()
         taken = {key: batch.next_offset for key, batch in batches.items() if self._is_there(key)}
-        found = ends(self._admin, list(taken))
+        found = self._ends(list(taken))
         return sum(max(0, end - taken[key]) for key, end in found.items())
 
     def _is_there(self, key: PartitionKey) -> bool:
@@ -206,7 +222,7 @@ class Partitions:
         """
         batches, stored = self.batches.copy(), self.stored.copy()
         keys = list(filter(self._is_there, batches))
-        found = ends(self._admin, keys)
+        found = self._ends(keys)
         # Where nothing was stored yet, what the broker dropped before that is nothing to wait for.
         first = begins(self._admin, [key for key in keys if not stored.get(key)])
         return sum(max(0, found[key] - max(stored.get(key, 0), first.get(key, 0))) for key in keys)

@@ -91,7 +91,7 @@ class Observations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class PartFault:
     """A part that fails: what is seen of it, what to do, and the words of an error, which may name addresses."""
 
     part: Part
@@ -108,7 +108,7 @@ class HealthVerdict:
     """Whether a stage is well, and what is wrong with it if not."""
 
     stage: str
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[PartFault, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -130,20 +130,20 @@ def verdict(stage: str, seen: Observations, limits: HealthLimits | None = None) 
     causes = [*_contacts(seen, limits), *_topics(seen, limits), *_disk(seen, limits)]
     if seen.starting:
         mend = "Wait. If it does not change, what is named next to this and the log say why."
-        causes.insert(0, Fault(part="start", what="not at work yet", mend=mend))
+        causes.insert(0, PartFault(part="start", what="not at work yet", mend=mend))
     reached = {"broker", "store", "disk"}.isdisjoint(fault.part for fault in causes)
     return HealthVerdict(stage, (*causes, *(_work(seen, limits) if reached else ())))
 
 
-def _contacts(seen: Observations, limits: HealthLimits) -> list[Fault]:
-    found: list[Fault] = []
+def _contacts(seen: Observations, limits: HealthLimits) -> list[PartFault]:
+    found: list[PartFault] = []
     if seen.broker is not None and (silent := _silent(seen.broker, seen.now_ms, limits)):
         mend = "See that Kafka runs and can be reached from here (kafka.bootstrap). What comes meanwhile stays with it."
-        found.append(Fault(part="broker", what=silent, mend=mend, said=seen.broker.trouble))
+        found.append(PartFault(part="broker", what=silent, mend=mend, said=seen.broker.trouble))
     if seen.store is not None and (silent := _silent(seen.store, seen.now_ms, limits)):
         mend = "See that ClickHouse runs and can be reached from here (clickhouse.url). Nothing is lost: what is not "
         mend += "stored is taken from Kafka again, for as long as its topics keep it."
-        found.append(Fault(part="store", what=silent, mend=mend, said=seen.store.trouble))
+        found.append(PartFault(part="store", what=silent, mend=mend, said=seen.store.trouble))
     return found
 
 
@@ -154,50 +154,50 @@ def _silent(contact: Contact, now_ms: int, limits: HealthLimits) -> str:
     return ""
 
 
-def _topics(seen: Observations, limits: HealthLimits) -> list[Fault]:
+def _topics(seen: Observations, limits: HealthLimits) -> list[PartFault]:
     deleted = dict(seen.flushing.deleted) if seen.flushing else {}
     missing = [name for name, since_ms in seen.missing if seen.now_ms - since_ms > limits.missing_ms]
     missing = [name for name in missing if name not in deleted]
     mend = "`repmon topics create` makes them; what they held and was not stored is lost."
-    found = [Fault(part="topic", what=f"{name} is gone", mend=mend, said=why) for name, why in deleted.items()]
+    found = [PartFault(part="topic", what=f"{name} is gone", mend=mend, said=why) for name, why in deleted.items()]
     if missing:
-        found.append(Fault(part="topic", what=f"there is no {', '.join(missing)}", mend=mend))
+        found.append(PartFault(part="topic", what=f"there is no {', '.join(missing)}", mend=mend))
     for why in seen.flushing.stopped if seen.flushing else ():
         mend = (
             "`repmon dead-letters list --summary` says what cannot be read; mend its sender, then restart the intake."
         )
-        found.append(Fault(part="topic", what="one is read no more", mend=mend, said=why))
+        found.append(PartFault(part="topic", what="one is read no more", mend=mend, said=why))
     return found
 
 
-def _disk(seen: Observations, limits: HealthLimits) -> list[Fault]:
+def _disk(seen: Observations, limits: HealthLimits) -> list[PartFault]:
     if seen.disk is None or seen.disk.free_bytes >= limits.least_free_bytes:
         return []
     what = f"{seen.disk.free_bytes // 1_000_000:,} MB free of {seen.disk.total_bytes // 1_000_000:,}"
     mend = "Make room where the store keeps its data, before it can store nothing."
-    return [Fault(part="disk", what=what, mend=mend, said=seen.disk.where)]
+    return [PartFault(part="disk", what=what, mend=mend, said=seen.disk.where)]
 
 
-def _work(seen: Observations, limits: HealthLimits) -> list[Fault]:
-    found: list[Fault] = []
+def _work(seen: Observations, limits: HealthLimits) -> list[PartFault]:
+    found: list[PartFault] = []
     if (flushing := seen.flushing) is not None:
         age_ms = seen.now_ms - flushing.last_ms
         waiting = isnan(flushing.unstored) or flushing.unstored > 0
         mend = "See the log of the intake. Nothing is lost while the broker keeps its topics."
         if flushing.trouble:
             what = "what was taken cannot be stored"
-            found.append(Fault(part="flush", what=what, mend=mend, said=flushing.trouble))
+            found.append(PartFault(part="flush", what=what, mend=mend, said=flushing.trouble))
         elif waiting and age_ms > limits.unstored_ms:
             number = "nobody knows how many" if isnan(flushing.unstored) else f"{flushing.unstored:,.0f}"
             what = f"nothing stored for {age_ms // SECOND_MS} s, while {number} messages wait"
-            found.append(Fault(part="flush", what=what, mend=mend))
+            found.append(PartFault(part="flush", what=what, mend=mend))
     if (judging := seen.judging) is not None:
         age_ms = seen.now_ms - judging.since_ms
         if judging.since_ms and age_ms > limits.unjudged_ms:
             what = f"the batch under way is judged for {age_ms // SECOND_MS} s"
             mend = "See the log of the monitor. Everybody is judged again once it is restarted."
-            found.append(Fault(part="monitor", what=what, mend=mend, said=judging.trouble))
+            found.append(PartFault(part="monitor", what=what, mend=mend, said=judging.trouble))
     if seen.scan_due_ms is not None and seen.now_ms - seen.scan_due_ms > limits.unscanned_ms:
         what = f"no list was asked in its turn, which was due {(seen.now_ms - seen.scan_due_ms) // MINUTE_MS} min ago"
-        found.append(Fault(part="scan", what=what, mend="See the log of the scan, and that its resolvers answer."))
+        found.append(PartFault(part="scan", what=what, mend="See the log of the scan, and that its resolvers answer."))
     return found

@@ -47,6 +47,7 @@ NAMELESS = {
     "keys create": "prints the key", "zones list": "", "zones test": "", "dashboards deploy": "",
     "dashboards generate": "", "policy check": "", "policy apply": "", "ingest-file": "",
     "dead-letters replay": "", "health": "", "completion": "", "customers import": "prints counts",
+    "status": "asks a broker, and prints through `print_line`",
     "suspend": "refuses such a name", "override add": "refuses such a name", "customers set": "refuses such a name",
 }  # fmt: skip
 

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli import listings as listings_cli
-from api.text.listings import age
 from jobs.blocklists.last_looks import LastLook, last_looks
 from schemas.listing import BlocklistEvent
 from schemas.settings import ClickHouse, Settings
+from schemas.wording import age
 from streams.io.store import Store
 from tests.support.scans import MINUTE, NOW, keep
 

@@ -1,6 +1,7 @@
 """`docs/architecture.md` follows one delivered event file by file: it names those that are passed, and no other."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -82,6 +83,7 @@ def test_page_names_the_files_that_one_delivered_event_passes(
         monkeypatch.setenv(f"REPMON_{name}", value)
     # What is asked every few seconds is no part of an event's way, however busy the machine.
     monkeypatch.setattr(ingest, "IDS_S", 3_600.0)
+    monkeypatch.setattr(ingest, "FETCHED_S", math.inf)
     monkeypatch.setattr(Pulse, "start", lambda _: None)
     monkeypatch.setattr(sys, "argv", ["repmon", "ingest"])
     passed = path_of_an_event(main.run)

@@ -12,7 +12,7 @@ from api.http.metrics import StageServer
 from api.stack.health import Health, addresses, ask
 from schemas.collect import Collect
 from schemas.settings import Api, MetricsSettings, Settings
-from streams.io.health import Fault, HealthVerdict
+from streams.io.health import HealthVerdict, PartFault
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def trouble() -> list[str]:
 
 def said(trouble: str) -> HealthVerdict:
     """Of a stage whose store is in this trouble, if in any."""
-    faults = (Fault(part="store", what="no answer", mend="Look at it.", said=trouble),)
+    faults = (PartFault(part="store", what="no answer", mend="Look at it.", said=trouble),)
     return HealthVerdict("ingest", faults if trouble else ())
 
 

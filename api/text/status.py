@@ -1,0 +1,271 @@
+"""The page of `repmon status`: what was seen of an installation as a line for each part, and what to mend. Pure."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from schemas.times import MINUTE_MS
+from schemas.wording import age, rfc3339
+
+#: `look` is for what waits for a person and harms nothing meanwhile.
+State = Literal["well", "look", "unwell", "unknown"]
+#: Nobody was judged for longer although mail is counted, in ms. Everybody is judged every ten minutes.
+UNJUDGED_MS = 15 * MINUTE_MS
+#: Nothing was stored for longer although messages wait, in ms.
+UNSTORED_MS = MINUTE_MS
+#: Columns of a terminal, and of them those of a part's name and state.
+WIDTH, MARGIN = 80, 22
+#: Without these nobody can say whether all is well.
+NEEDED = ("broker", "topics", "store", "lag")
+WELL, UNWELL, CANNOT_TELL = 0, 1, 2
+
+
+class StageSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage as it answers: at which address, whether it is well (None: no answer), and what it says of that.
+    `last_stored_ms` is when an intake last stored (epoch ms; 0: it is none, or never did)."""
+
+    url: str
+    name: str = ""
+    well: bool | None = None
+    said: str = ""
+    last_stored_ms: int = 0
+
+
+class StatusSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen. None is what could not be read; rates are messages a second, times epoch ms, room in bytes."""
+
+    now_ms: int
+    broker: str
+    broker_fault: str = ""
+    missing_topics: tuple[str, ...] | None = None
+    topics: int = 0
+    store: str
+    store_fault: str = ""
+    store_version: str = ""
+    migrations_missing: int | None = None
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    least_free_bytes: int = 0
+    #: By topic, how many messages are not stored.
+    lag: Mapping[str, int] | None = None
+    coming_per_s: float | None = None
+    counted_per_s: float | None = None
+    stages: tuple[StageSeen, ...] = ()
+    last_judged_ms: int | None = None
+    #: Of the last 24 hours.
+    dead_letters: int | None = None
+    #: What was lost in that time, and where.
+    losses: tuple[str, ...] | None = None
+    zones: int | None = None
+    distrusted_zones: tuple[str, ...] = ()
+    incidents: tuple[str, ...] | None = None
+    held_customers: int | None = None
+
+
+class StatusLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One part: what is seen of it, and what to do where it is not well."""
+
+    part: str
+    state: State
+    text: str
+    mend: str = ""
+
+
+def status_lines(seen: StatusSeen) -> list[StatusLine]:
+    """A line for each part."""
+    return [
+        _broker(seen),
+        _topics(seen),
+        _store(seen),
+        _disk(seen),
+        _lag(seen),
+        _rates(seen),
+        _flush(seen),
+        _monitor(seen),
+        *map(_stage, seen.stages),
+        _dead_letters(seen),
+        _losses(seen),
+        _zones(seen),
+        _incidents(seen),
+        _holds(seen),
+    ]
+
+
+def exit_code(lines: Sequence[StatusLine]) -> int:
+    """0 well, 1 not well, 2 where nobody can tell: nothing answers, or a part that is needed is not known."""
+    states = {line.part: line.state for line in lines}
+    if states["broker"] == states["store"] == "unwell" and "well" not in {
+        line.state for line in lines if line.part == "stage"
+    }:
+        return CANNOT_TELL
+    if "unwell" in {line.state for line in lines}:
+        return UNWELL
+    return CANNOT_TELL if any(states[part] == "unknown" for part in NEEDED) else WELL
+
+
+def page(seen: StatusSeen, lines: Sequence[StatusLine]) -> list[str]:
+    """The page, no line of it wider than 80 characters unless a word is."""
+    whole = {WELL: "well", UNWELL: "NOT WELL", CANNOT_TELL: "cannot tell"}[exit_code(lines)]
+    found = [f"repmon at {rfc3339(seen.now_ms)}: {whole}", ""]
+    for line in lines:
+        head = f"{line.part:<13}{_shown(line.state):<{MARGIN - 13}}"
+        found += _wrapped(line.text, head, " " * MARGIN)
+    mends = [f"{line.part}: {line.mend}" for line in lines if line.mend]
+    if mends:
+        found += ["", "What to do:"]
+        for mend in mends:
+            found += _wrapped(mend, "  - ", "    ")
+    return found
+
+
+def _wrapped(text: str, head: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _shown(state: State) -> str:
+    return "UNWELL" if state == "unwell" else state
+
+
+def _broker(seen: StatusSeen) -> StatusLine:
+    if seen.broker_fault:
+        mend = "see that Kafka runs and can be reached from here (kafka.bootstrap)"
+        return StatusLine("broker", "unwell", seen.broker_fault, mend)
+    return StatusLine("broker", "well", f"{seen.broker} answers")
+
+
+def _topics(seen: StatusSeen) -> StatusLine:
+    if seen.missing_topics is None:
+        return StatusLine("topics", "unknown", "the broker does not say")
+    if seen.missing_topics:
+        return StatusLine(
+            "topics", "unwell", f"there is no {', '.join(seen.missing_topics)}", "`repmon topics create` makes them"
+        )
+    return StatusLine("topics", "well", f"all {seen.topics} are there")
+
+
+def _store(seen: StatusSeen) -> StatusLine:
+    if seen.store_fault:
+        mend = "see that ClickHouse runs and can be reached from here (clickhouse.url)"
+        return StatusLine("store", "unwell", seen.store_fault, mend)
+    text = f"{seen.store}, version {seen.store_version}"
+    if seen.migrations_missing:
+        return StatusLine(
+            "store", "unwell", f"{text}; {seen.migrations_missing} migrations missing", "`repmon migrate`"
+        )
+    return StatusLine("store", "well", text)
+
+
+def _disk(seen: StatusSeen) -> StatusLine:
+    if seen.disk_free_bytes is None or seen.disk_total_bytes is None:
+        return StatusLine("disk", "unknown", "the store does not say how much room it has")
+    text = f"{seen.disk_free_bytes / 1e9:,.1f} GB free of {seen.disk_total_bytes / 1e9:,.1f}"
+    if seen.disk_free_bytes < seen.least_free_bytes:
+        return StatusLine("disk", "unwell", text, "make room where the store keeps its data")
+    return StatusLine("disk", "well", text)
+
+
+def _last_flush_ms(seen: StatusSeen) -> int:
+    return max((each.last_stored_ms for each in seen.stages), default=0)
+
+
+def _lag(seen: StatusSeen) -> StatusLine:
+    if seen.lag is None:
+        return StatusLine("lag", "unknown", "it takes both broker and store to say")
+    waiting = {topic: number for topic, number in seen.lag.items() if number}
+    if not waiting:
+        return StatusLine("lag", "well", "everything that came is stored")
+    text = f"{sum(waiting.values()):,} messages not stored: "
+    text += ", ".join(f"{topic} {number:,}" for topic, number in sorted(waiting.items()))
+    last_ms = _last_flush_ms(seen)
+    if not seen.counted_per_s and seen.now_ms - last_ms > UNSTORED_MS:
+        mend = "no intake stores anything: see that one runs, and its log; nothing is lost while the topics keep it"
+        return StatusLine("lag", "unwell", text, mend)
+    return StatusLine("lag", "well", text)
+
+
+def _rates(seen: StatusSeen) -> StatusLine:
+    if seen.coming_per_s is None or seen.counted_per_s is None:
+        return StatusLine("rates", "unknown", "it takes both broker and store to say")
+    return StatusLine(
+        "rates", "well", f"{seen.coming_per_s:,.0f} messages/s come, {seen.counted_per_s:,.0f}/s are stored"
+    )
+
+
+def _flush(seen: StatusSeen) -> StatusLine:
+    if last_ms := _last_flush_ms(seen):
+        return StatusLine("last flush", "well", f"{_ago(seen, last_ms)} ago")
+    return StatusLine("last flush", "unknown", "no intake that answers here has stored anything (--stage names others)")
+
+
+def _monitor(seen: StatusSeen) -> StatusLine:
+    if seen.last_judged_ms is None:
+        return StatusLine("judgement", "unknown", "the store does not say")
+    if not seen.last_judged_ms:
+        return StatusLine("judgement", "well", "nobody was judged yet")
+    text = f"last {_ago(seen, seen.last_judged_ms)} ago"
+    if seen.now_ms - seen.last_judged_ms > UNJUDGED_MS and seen.counted_per_s:
+        mend = "mail is counted and nobody judged: see that a monitor runs, and its log"
+        return StatusLine("judgement", "unwell", text, mend)
+    return StatusLine("judgement", "well", text)
+
+
+def _stage(stage: StageSeen) -> StatusLine:
+    name = f"{stage.name} at {stage.url}" if stage.name else stage.url
+    if stage.well is None:
+        return StatusLine("stage", "unwell", f"{name}: {stage.said}", f"see that the stage at {stage.url} runs")
+    if stage.well:
+        return StatusLine("stage", "well", name)
+    return StatusLine("stage", "unwell", f"{name}: {stage.said}", "docs/health.md says what to do about each part")
+
+
+def _dead_letters(seen: StatusSeen) -> StatusLine:
+    if seen.dead_letters is None:
+        return StatusLine("dead letters", "unknown", "the store does not say")
+    if seen.dead_letters:
+        text = f"{seen.dead_letters:,} in the last 24 h"
+        return StatusLine("dead letters", "look", text, "`repmon dead-letters list --summary --since 24h` says why")
+    return StatusLine("dead letters", "well", "none in the last 24 h")
+
+
+def _losses(seen: StatusSeen) -> StatusLine:
+    if seen.losses is None:
+        return StatusLine("losses", "unknown", "the store does not say")
+    if seen.losses:
+        mend = "the table `incidents` has the offsets: have it sent again; raise the topic's retention, or add workers"
+        return StatusLine("losses", "look", "; ".join(seen.losses), mend)
+    return StatusLine("losses", "well", "none in the last 24 h")
+
+
+def _zones(seen: StatusSeen) -> StatusLine:
+    if seen.zones is None:
+        return StatusLine("zones", "unknown", "the store does not say")
+    if seen.distrusted_zones:
+        text = f"not trusted: {', '.join(seen.distrusted_zones)}"
+        return StatusLine("zones", "look", text, "`repmon zones test` says why; nothing they say counts meanwhile")
+    return StatusLine(
+        "zones", "well", f"{seen.zones} asked so far, all trusted" if seen.zones else "none was asked yet"
+    )
+
+
+def _incidents(seen: StatusSeen) -> StatusLine:
+    if seen.incidents is None:
+        return StatusLine("incidents", "unknown", "the store does not say")
+    if seen.incidents:
+        text = f"{len(seen.incidents)} go on: {', '.join(seen.incidents)}"
+        return StatusLine("incidents", "look", text, "`repmon incidents list`, and `dismiss` of what is none")
+    return StatusLine("incidents", "well", "none goes on")
+
+
+def _holds(seen: StatusSeen) -> StatusLine:
+    if seen.held_customers is None:
+        return StatusLine("holds", "unknown", "the store does not say")
+    if seen.held_customers:
+        text = f"{seen.held_customers:,} customers are held"
+        return StatusLine("holds", "look", text, "`repmon holds list`, then `confirm` or `release`")
+    return StatusLine("holds", "well", "nobody is held")
+
+
+def _ago(seen: StatusSeen, then_ms: int) -> str:
+    return age(max(0, seen.now_ms - then_ms) / 1000)

@@ -1,0 +1,149 @@
+"""The page of `repmon status`: what is said of each part, what is to be done, and the exit code."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.text.status import (
+    CANNOT_TELL,
+    UNWELL,
+    WELL,
+    WIDTH,
+    StageSeen,
+    StatusLine,
+    StatusSeen,
+    exit_code,
+    page,
+    status_lines,
+)
+
+NOW = 1_795_000_000_000
+STAGE = StageSeen(url="http://127.0.0.1:8080", name="up", well=True, last_stored_ms=NOW - 2_000)
+SEEN = StatusSeen(
+    now_ms=NOW,
+    broker="Kafka at 127.0.0.1:9092",
+    missing_topics=(),
+    topics=8,
+    store="http://127.0.0.1:8123",
+    store_version="26.3",
+    migrations_missing=0,
+    disk_free_bytes=50_000_000_000,
+    disk_total_bytes=100_000_000_000,
+    least_free_bytes=500_000_000,
+    lag={"mail.events": 0},
+    coming_per_s=100.0,
+    counted_per_s=100.0,
+    stages=(STAGE,),
+    last_judged_ms=NOW - 3_000,
+    dead_letters=0,
+    losses=(),
+    zones=12,
+    incidents=(),
+    held_customers=0,
+)
+NO_STORE: dict[str, Any] = {
+    "store_fault": "cannot be reached", "migrations_missing": None, "lag": None, "disk_free_bytes": None,
+    "coming_per_s": None, "counted_per_s": None, "last_judged_ms": None, "dead_letters": None, "losses": None,
+    "zones": None, "incidents": None, "held_customers": None,
+}  # fmt: skip
+NO_BROKER: dict[str, Any] = {
+    "broker_fault": "did not answer in time", "missing_topics": None, "lag": None, "coming_per_s": None,
+    "counted_per_s": None,
+}  # fmt: skip
+
+
+def seen(**changes: Any) -> StatusSeen:
+    return msgspec.structs.replace(SEEN, **changes)
+
+
+def not_well(found: StatusSeen) -> dict[str, StatusLine]:
+    return {line.part: line for line in status_lines(found) if line.state in ("unwell", "look")}
+
+
+def code(found: StatusSeen) -> int:
+    return exit_code(status_lines(found))
+
+
+def test_all_is_well() -> None:
+    assert not_well(SEEN) == {}
+    assert code(SEEN) == WELL
+    text = page(SEEN, status_lines(SEEN))
+    assert text[0] == "repmon at 2026-11-18T11:06:40.000Z: well"
+    assert "What to do:" not in text
+    assert "last flush   well     2 s ago" in text
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("broker", NO_BROKER),
+        ("topics", {"missing_topics": ("mail.events",)}),
+        ("store", NO_STORE),
+        ("store", {"migrations_missing": 2}),
+        ("disk", {"disk_free_bytes": 499_999_999}),
+        ("lag", {"lag": {"mail.events": 5}, "counted_per_s": 0.0, "stages": ()}),
+        ("judgement", {"last_judged_ms": NOW - 16 * 60_000}),
+        ("stage", {"stages": (StageSeen(url="http://ingest:9100", said="no answer: refused"),)}),
+        ("stage", {"stages": (StageSeen(url="http://ingest:9100", name="ingest", well=False, said="disk: 3 MB"),)}),
+    ],
+)
+def test_part_that_is_not_well_is_named_with_what_to_do(part: str, changes: dict[str, Any]) -> None:
+    found = not_well(seen(**changes))
+    assert found.keys() == {part}
+    assert (found[part].state, code(seen(**changes))) == ("unwell", UNWELL)
+    assert f"  - {part}: " in "\n".join(page(seen(**changes), status_lines(seen(**changes))))
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("dead letters", {"dead_letters": 12}),
+        ("losses", {"losses": ("gap at mail.events:1:0 (12 messages)",)}),
+        ("zones", {"distrusted_zones": ("bl.example",)}),
+        ("incidents", {"incidents": ("3f9c (gmail, suspected)",)}),
+        ("holds", {"held_customers": 40}),
+    ],
+)
+def test_what_waits_for_a_person_is_named_and_all_is_well(part: str, changes: dict[str, Any]) -> None:
+    found = not_well(seen(**changes))
+    assert found.keys() == {part}
+    assert (found[part].state, code(seen(**changes))) == ("look", WELL)
+    assert found[part].mend
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lag": {"mail.events": 5}},
+        {"lag": {"mail.events": 5}, "counted_per_s": 0.0},
+        {"last_judged_ms": 0},
+        {"last_judged_ms": NOW - 10**9, "counted_per_s": 0.0},
+        {"stages": ()},
+        {"disk_free_bytes": None},
+    ],
+)
+def test_what_is_no_fault(changes: dict[str, Any]) -> None:
+    assert code(seen(**changes)) == WELL
+
+
+def test_nobody_can_tell_where_nothing_answers() -> None:
+    nothing = {**NO_STORE, **NO_BROKER, "stages": ()}
+    assert code(seen(**nothing)) == CANNOT_TELL
+    assert page(seen(**nothing), status_lines(seen(**nothing)))[0].endswith(": cannot tell")
+    assert code(seen(**{**nothing, "stages": (STAGE,)})) == UNWELL, "a stage answers, so they are there to be found"
+    assert code(seen(missing_topics=None)) == CANNOT_TELL
+
+
+@given(st.text(st.characters(codec="ascii", categories=("L", "N")), max_size=40), st.integers(0, 10**15))
+def test_page_fits_a_terminal_of_80_columns(name: str, number: int) -> None:
+    busy = seen(
+        lag={name: number, "mail.events": number}, missing_topics=(name,) * 9,
+        incidents=(f"{name} (x, suspected)",) * 9,
+        stages=(StageSeen(url="http://127.0.0.1:8080", name="up", well=False, said=f"store: {name} " * 9),),
+        distrusted_zones=("zen.spamhaus.org",) * 9, dead_letters=number, held_customers=number,
+        losses=(f"gap at {name} ({number:,} messages)",) * 3,
+    )  # fmt: skip
+    assert max(map(len, page(busy, status_lines(busy)))) <= WIDTH
