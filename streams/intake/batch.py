@@ -206,7 +206,8 @@ class MailReader:
         found = self._adapt_all(payloads, self._context) if self._adapt_all is not None else None
         if found is not None and (times := _times_within(found[0], self._bounds, now_ms)) is not None:
             events, places = found
-            self._add(batch, events, [offsets[place] for place in places], times)
+            one_each = isinstance(places, range)
+            self._add(batch, events, offsets if one_each else [offsets[place] for place in places], times)
         elif self._adapt_all is None or len(payloads) <= SHORT_RUN:
             self._one_by_one(batch, payloads, offsets, now_ms)
         else:

@@ -9,9 +9,10 @@ import pytest
 
 from api.stack.adapting import adapt_context
 from benchmarks import report, results
+from benchmarks.intake_pairs import Side, figures
 from benchmarks.others import closing
 from benchmarks.results import Figure, Machine, Result, Run
-from benchmarks.traffic import FORMS, Expected, Message, hour
+from benchmarks.traffic import FORMS, Expected, Message, hour, steady
 from benchmarks.verify import ADDRESSED, DEAD, NEGATIVE, ROWS, differences
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
@@ -123,6 +124,30 @@ def test_one_event_too_many_or_too_few_is_found() -> None:
 
 def run(contender: str, seconds: float) -> Run:
     return Run(contender=contender, events=1_000_000, seconds=seconds, cpu_seconds=2 * seconds, peak_bytes=10**8)
+
+
+def test_steady_mail_is_in_order_of_time_and_counted_as_expected() -> None:
+    expected, now_ms = Expected(), utc_now_ms()
+    messages = list(steady(50, 2_000, 100, now_ms, expected))
+    times = [each.time_ms for each in messages]
+    assert times == sorted(times)
+    assert times[-1] - now_ms == 19_990
+    assert expected.events == len({each.value for each in messages}) == 2_000
+    sums = [sum(counts[place] for _, _, counts in expected.rows) for place in range(len(MEASURES))]
+    assert {MEASURES[at]: total for at, total in enumerate(sums) if total} == {"delivered": 1_960, "hard": 40}
+
+
+def test_pairs_are_compared_one_by_one() -> None:
+    def side(seconds: float, rows: int) -> Side:
+        run = Run(contender="x", events=1_000, seconds=seconds, cpu_seconds=seconds, peak_bytes=0)
+        return Side(run, rows, 1)
+
+    pairs = [(side(4, 900), side(2, 300)), (side(9, 900), side(3, 300)), (side(2, 900), side(2, 300))]
+    found = {each.name: each for each in figures("canonical", "abc", pairs)}
+    assert found["canonical: events/s"].value == 2.0
+    assert found["canonical: events/s"].note == "median of 3 pairs, 1.00 to 3.00"
+    assert found["canonical: rows of counts"].value == 0.3
+    assert "offered: events/s" not in {each.name for each in figures("offered", "abc", pairs)}
 
 
 def test_report_tells_median_spread_and_ratios(tmp_path: Path) -> None:
