@@ -62,12 +62,13 @@ class Brake(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, dict=True):
     """The rules in force.
 
-    `windows` are all windows that are counted, each rule judges some of them. `confidence` is how sure a rate must
-    be to open a level, over all looks of 30 days. With `expired_is_failure` mail that was given up counts as
-    failed; deferred mail never does. `scopes` says whose mail is judged: all of a customer's, each stream where
-    there are several, bulk and transactional mail by themselves where a customer sends both, each sub-account
-    (streams named `NAME/...`), and of each IP pool, From domain or plan that of all customers together who are too
-    small to be judged. `brake` says when so many are flagged at once that a person looks first.
+    `windows` are all windows that are counted, each rule judges some of them. `confidence` is how sure it must be, over
+    all looks of 30 days, that the true rate is above nine tenths of a threshold, for its level to open; the rate itself
+    must be at it. 0.92 is measured (docs/adr/0019-an-indifference-zone.md). With `expired_is_failure` mail that was
+    given up counts as failed; deferred mail never does. `scopes` says whose mail is judged: all of a customer's, each
+    stream where there are several, bulk and transactional mail by themselves where a customer sends both, each
+    sub-account (streams named `NAME/...`), and of each IP pool, From domain or plan that of all customers together who
+    are too small to be judged. `brake` says when so many are flagged at once that a person looks first.
 
     A rate that is seen at a part of the mail only is called good where that is at least `min_observable` of it (a
     ratio; 0.05 if not given). A customer or stream without mail for `inactive_after`, one of the windows (24h if not
@@ -80,7 +81,7 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     rules: Annotated[tuple[Rule, ...], Meta(min_length=1)]
     name: Annotated[str, Meta(max_length=64)] = ""
     windows: Annotated[tuple[Window, ...], Meta(min_length=1)] = ("1h", "24h", "7d", "15d", "30d")
-    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.85
+    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.92
     expired_is_failure: bool = True
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)] = (
         "customer",

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from benchmarks.verdicts.looks import Looks, looked
 from benchmarks.verdicts.mail import BLOCK, COMPLAINED, DELIVERED, EXPIRED, HARD, LATE_HARD, LOOPED, Ints, Mail
+from schemas.policy import load_policy
 from schemas.policy_metric import window_ms
 from streams.judge.certainty import bar_of, reach
 
 WINDOWS = {name: window_ms(name) for name in ("5m", "1h", "24h", "7d", "30d")}
 Bools = NDArray[np.bool_]
+CONFIDENCE = load_policy().confidence
 #: 95 %, two-sided.
 Z = 1.959963984540054
 #: The default policy's thresholds of a warning and of suspension, at commit 1006786 and now, by metric.
@@ -62,7 +64,7 @@ class Rules:
         return found | self._burning(looks, place)
 
     def _surely(self, n: Ints, d: Ints, rate: float, window: str) -> Bools:
-        return wilson_reaches(n, d, rate) if self.wilson else reach(n, d, rate, bar_of(window, 0.85))
+        return wilson_reaches(n, d, rate) if self.wilson else reach(n, d, rate, bar_of(window, CONFIDENCE))
 
     def _burning(self, looks: Looks, place: int) -> Bools:
         _, month = looks.rate("failure", "30d")

@@ -11,8 +11,14 @@ Statistics 49 (2021), section 3.2 (conjugate mixtures).
 
 Windows do not only grow, they slide, which is to start again and again: within 30 days an hour does so 720 times as
 often as 30 days do. So the shorter a window, the more evidence it must bring (`bar`). And the mixture is tuned: its
-mean lies at twice the threshold and it weighs as much as `WEIGHT` failures, which is narrower than a uniform one where
-decisions fall. How both were found, and how often good senders are flagged: docs/adr/0011-a-bound-for-all-looks.md.
+mean lies at twice the rate in question and it weighs as much as `WEIGHT` failures, which is narrower than a uniform one
+where decisions fall.
+
+Who is at the very threshold may be flagged, and who is clearly below it must not be. So a level opens where the rate
+itself is at the threshold and the true one surely above all but a `MARGIN` of it: an indifference zone (A. Wald,
+"Sequential Tests of Statistical Hypotheses", Annals of Mathematical Statistics 16, 1945). Without one, who is just
+above a threshold is never found, since nothing tells them from it. How all of these were found, what each gains, and
+how often good senders are flagged: docs/adr/0011-a-bound-for-all-looks.md and 0019-an-indifference-zone.md.
 """
 
 from bisect import bisect_right
@@ -26,8 +32,8 @@ from numpy.typing import NDArray
 from schemas.policy_metric import window_ms
 
 #: The mixture is a beta distribution that has seen so many numerators,
-WEIGHT = 4.0
-#: at so many times the threshold in question (below it, for an upper bound: divided by it),
+WEIGHT = 5.0
+#: at so many times the rate in question (below it, for an upper bound: divided by it),
 RATIO = 2.0
 #: but at a rate no higher than this.
 LARGEST_MEAN = 0.9
@@ -35,9 +41,14 @@ LARGEST_MEAN = 0.9
 PERIOD_MS = 30 * 86_400_000
 #: By which power of the number of times a window fits into the period the evidence asked for rises. 1 would hold
 #: for independent windows one after the other, 0 for a window that never slides.
-SPENDING = 0.8
+SPENDING = 0.9
+#: A level opens where the rate is at its threshold and the true one surely above this share less than it.
+MARGIN = 0.1
 #: Bounds are right to this share of themselves.
 _PRECISION = 1e-7
+
+#: No mean is nearer to 1: there would be no other outcome left.
+_LARGEST = 1 - 1e-12
 
 #: What the mixture costs against knowing the rate beforehand, about, in natural logarithms.
 _MIXING = 1.5
@@ -73,9 +84,17 @@ def evidence(numerator: int, denominator: int, rate: float) -> float:
 
 
 def reaches(numerator: int, denominator: int, rate: float, bar: float) -> bool:
-    """Whether the true rate is surely at `rate` or above it."""
+    """Whether a level opens whose threshold is `rate` (a ratio): the rate is at it or above, and the true one surely
+    above all but a `MARGIN` of it."""
     n = min(max(numerator, 0), denominator)
-    return denominator > 0 and n >= rate * denominator and (rate <= 0 or evidence(n, denominator, rate) >= bar)
+    if denominator <= 0 or n < rate * denominator:
+        return False
+    return rate <= 0 or evidence(n, denominator, surely_above(rate)) >= bar
+
+
+def surely_above(threshold: float) -> float:
+    """What the true rate must surely be above for a level of this threshold to open (ratios)."""
+    return threshold * (1 - MARGIN)
 
 
 def lower_bound(numerator: int, denominator: int, bar: float) -> float:
@@ -84,7 +103,7 @@ def lower_bound(numerator: int, denominator: int, bar: float) -> float:
     if denominator <= 0 or n == 0:
         return 0.0
     rate = n / denominator
-    if not reaches(n, denominator, rate * _PRECISION, bar):
+    if evidence(n, denominator, rate * _PRECISION) < bar:
         return 0.0  # so few that not even a rate of nothing at all would be surprised
     guess = max(_about(n, denominator, bar, -1), rate * _PRECISION)
     return _last(lambda at: _evidence(n, denominator, at, _mean_above(at)) - bar, rate * _PRECISION, guess, rate)
@@ -101,7 +120,7 @@ def upper_bound(numerator: int, denominator: int, bar: float) -> float:
 
 
 def opened(numerator: int, denominator: int, thresholds: Sequence[float], bar: float) -> int:
-    """The place of the highest of some thresholds (ratios, rising) that the true rate surely reaches; -1 where none."""
+    """The place of the highest of some thresholds (ratios, rising) that `reaches`; -1 where none."""
     n = min(max(numerator, 0), denominator)
     if denominator <= 0 or n < thresholds[0] * denominator:
         return -1
@@ -118,22 +137,24 @@ def reach(numerators: Counts, denominators: Counts, rate: float, bar: float) -> 
         return found
     d = denominators[found].astype(np.float64)
     n = np.clip(numerators[found].astype(np.float64), 0, d)
-    mean = _mean_above(rate)
+    null = surely_above(rate)
+    mean = _mean_above(null)
     a, b = WEIGHT, WEIGHT * (1 - mean) / mean
     gained = _lgamma(n + a) + _lgamma(d - n + b) - _lgamma(d + a + b) - (lgamma(a) + lgamma(b) - lgamma(a + b))
-    gained -= n * log(rate) + (d - n) * (log1p(-rate) if rate < 1 else -inf)
+    gained -= n * log(null) + (d - n) * log1p(-null)
     found[found] = gained >= bar - 1e-6 * (1 + abs(bar))
     return found
 
 
 def reach_sql(numerator: str, denominator: str, rate: float, bar: float) -> str:
     """`reaches` as a condition of ClickHouse, over two columns (numbers of recipients; a rate between 0 and 1)."""
-    mean = _mean_above(rate)
+    null = surely_above(rate)
+    mean = _mean_above(null)
     a, b = WEIGHT, WEIGHT * (1 - mean) / mean
     n, d = f"least({numerator}, {denominator})", denominator
     constant = lgamma(a) + lgamma(b) - lgamma(a + b)
     gained = f"lgamma({a!r} + {n}) + lgamma({b!r} + {d} - {n}) - lgamma({a + b!r} + {d}) - ({constant!r})"
-    gained += f" - {n} * {log(rate)!r} - ({d} - {n}) * {log1p(-rate)!r}"
+    gained += f" - {n} * {log(null)!r} - ({d} - {n}) * {log1p(-null)!r}"
     return f"if({n} > 0 AND {n} >= {rate!r} * {d}, {gained} >= {bar!r}, false)"
 
 
@@ -180,7 +201,7 @@ def _last(surplus: Callable[[float], float], inside: float, guess: float, outsid
 
 
 def _mean_above(rate: float) -> float:
-    return min(rate * RATIO, max(LARGEST_MEAN, (1 + rate) / 2))
+    return min(rate * RATIO, max(LARGEST_MEAN, (1 + rate) / 2), _LARGEST)
 
 
 def _evidence(n: int, d: int, rate: float, mean: float) -> float:
@@ -189,7 +210,7 @@ def _evidence(n: int, d: int, rate: float, mean: float) -> float:
     if rate >= 1:
         return 0.0 if n >= d else inf
     a, b = WEIGHT, WEIGHT * (1 - mean) / mean
-    mixture = lgamma(a + n) + lgamma(b + d - n) - lgamma(a + b + d) - (lgamma(a) + lgamma(b) - lgamma(a + b))
+    mixture = lgamma(a + n) + lgamma(b + (d - n)) - lgamma(a + b + d) - (lgamma(a) + lgamma(b) - lgamma(a + b))
     return mixture - n * log(rate) - (d - n) * log1p(-rate)
 
 

@@ -1,8 +1,8 @@
 """Judging: the counts of one subject and the policy in, a verdict for each rule out. Pure.
 
-A level opens when the lower bound of the rate, which holds over all looks (`streams.judge.certainty`), is at least the
-level's threshold. It holds while the rate itself is at least threshold * resolve_ratio. Either needs only one window,
-and that window needs the rule's minimum volume. The lower bound is never above the rate, so what opens also holds.
+A level opens when the rate is at least the level's threshold, and its lower bound, which holds over all looks, at least
+all but a margin of that (`streams.judge.certainty`). It holds while the rate itself is at least threshold *
+resolve_ratio. Either needs only one window, and that window needs the rule's minimum volume. What opens also holds.
 
 A burn says how fast an allowance is spent: what a window takes of what a whole period may have. The allowance of a
 period, in recipients, is the rule's `allowance` (a ratio) of the period's denominator. Spent evenly it lasts
@@ -227,7 +227,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         rate = rate_of(metric, numerator, denominator)
         held = max(held, bisect_right(resolve_marks, rate) - 1)
         if rate < thresholds[0]:
-            continue  # the lower bound is lower still
+            continue
         bar = bar_of(window, confidence)
         reached = rung_of(rule, numerator, denominator, bar)
         if reached >= 0 and (reached, rate) > (opened, highest_rate):

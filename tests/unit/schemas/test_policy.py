@@ -79,7 +79,9 @@ def test_default_policy_counts_the_documented_windows() -> None:
     assert {name: window_ms(name) for name in load_policy().windows} == {
         "5m": DAY_MS // 288,
         "1h": DAY_MS // 24,
+        "6h": DAY_MS // 4,
         "24h": DAY_MS,
+        "3d": 3 * DAY_MS,
         "7d": 7 * DAY_MS,
         "15d": 15 * DAY_MS,
         "30d": 30 * DAY_MS,
@@ -119,7 +121,7 @@ def test_minimum_volume_can_differ_by_window() -> None:
 
 def test_version_ignores_layout_comments_and_written_out_defaults() -> None:
     plain = parse(RULE, "t").version
-    assert parse(f"# ours\nconfidence = 0.85\n\n{rule_with('hold_minutes = 30')}", "t").version == plain
+    assert parse(f"# ours\nconfidence = 0.92\n\n{rule_with('hold_minutes = 30')}", "t").version == plain
 
 
 @pytest.mark.parametrize("line", ["min_volume = 999", "resolve_ratio = 0.81", "hold_minutes = 31"])
@@ -132,7 +134,7 @@ def test_version_changes_with_an_override() -> None:
 
 
 def test_version_is_what_it_was_before_rules_had_weights_and_shares() -> None:
-    assert parse(RULE, "policy.toml").version == "09037bf610bb"
+    assert parse(f"confidence = 0.85\n{RULE}", "policy.toml").version == "09037bf610bb"
 
 
 def test_default_share_and_weights_hold_where_none_are_given() -> None:

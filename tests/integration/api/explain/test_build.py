@@ -90,8 +90,8 @@ def test_verdict_is_explained_with_its_counts_and_what_is_left(ground: Ground) -
     assert (complaint.level, complaint.threshold, complaint.insufficient_volume) == ("warning", 0.001, False)
     assert [(each.numerator, each.denominator, each.level) for each in complaint.windows] == [
         (38, 10_000, "warning")
-    ] * 3
-    assert complaint.allowance == Allowance(remaining=8, level="excessive", window="30d")
+    ] * 4
+    assert complaint.allowance == Allowance(remaining=5, level="excessive", window="30d")
     assert complaint.remarks == ()
     assert complaint.alert is not None
     assert [(each.kind, each.numerator, each.policy_version) for each in complaint.alert.history] == [
@@ -99,8 +99,8 @@ def test_verdict_is_explained_with_its_counts_and_what_is_left(ground: Ground) -
     ]
     said = text(found)
     assert "all mail: warning since 2026-03-12T12:34:56.000Z" in said
-    assert ">  24h  38 of 10,000: 0.38 % (99.01 % interval 0.21 % to 0.63 %), warning from 0.10 % on" in said
-    assert "8 more complaints until excessive (30d)" in said
+    assert ">  24h  38 of 10,000: 0.38 % (99.63 % interval 0.20 % to 0.65 %), warning from 0.10 % on" in said
+    assert "5 more complaints until excessive (30d)" in said
 
 
 def test_so_many_more_complaints_as_are_left_open_the_next_level(ground: Ground) -> None:

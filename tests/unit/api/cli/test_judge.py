@@ -110,7 +110,7 @@ def test_answer_repeats_whose_it_is_and_has_rate_and_interval() -> None:
     assert (whole, problems) == (True, [])
     assert list(found) == ["customer", "metric", "window", "rate", "lower", "upper", "level"]
     assert [found[name] for name in ("customer", "metric", "window", "rate")] == ["acme", "failure", "24h", 0.05]
-    bar = bar_of("24h", 0.85)
+    bar = bar_of("24h", 0.92)
     assert (found["lower"], found["upper"]) == (lower_bound(50, 1000, bar), upper_bound(50, 1000, bar))
 
 

@@ -49,7 +49,7 @@ CHANGES: dict[str, tuple[str, str, list[str]]] = {
     "confidence and scopes": (
         'name = "ours"',
         'name = "ours"\nconfidence = 0.99\nscopes = ["customer"]',
-        ["confidence: 0.85 -> 0.99", "scopes: customer stream -> customer"],
+        ["confidence: 0.92 -> 0.99", "scopes: customer stream -> customer"],
     ),
     "levels": (
         "{ warning = 0.001, excessive = 0.003 }",

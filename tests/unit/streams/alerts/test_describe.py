@@ -75,24 +75,24 @@ OPENED = {
     "complaint": (
         COMPLAINTS,
         "58 complaints among 9,800 deliveries at providers with feedback loops, of mail sent in the last 24h: 0.59 % "
-        "(99.01 % interval 0.36 % to 0.91 %), at or above the excessive threshold of 0.30 %.",
+        "(99.63 % interval 0.35 % to 0.93 %), at or above the excessive threshold of 0.30 %.",
     ),
     "failure": (
         {"hard": 1100, "expired": 201, "delivered": 8699},
         "1,301 failed recipients (hard bounces and expired mail) among 10,000 finished, of mail sent in the last "
         "1h: 13.01 % "
-        "(99.92 % interval 11.50 % to 14.64 %), at or above the critical threshold of 10.00 %.",
+        "(99.98 % interval 11.42 % to 14.74 %), at or above the critical threshold of 10.00 %.",
     ),
     "block": (
         {"block": 190, "delivered": 810},
         "190 recipients refused for policy, spam or reputation among 1,000 finished, of mail sent in the last "
         "1h: 19.00 % "
-        "(99.92 % interval 14.00 % to 24.80 %), at or above the warning threshold of 10.00 %.",
+        "(99.98 % interval 13.72 % to 25.19 %), at or above the warning threshold of 10.00 %.",
     ),
     "exposure": (
         {"exposed": 600, "sent": 1000},
         "600 of 1,000 messages sent through an address on a blocklist, of mail sent in the last 1h: 60.00 % "
-        "(99.92 % interval 52.45 % to 67.12 %), at or above the warning threshold of 25.00 %. "
+        "(99.98 % interval 52.00 % to 67.58 %), at or above the warning threshold of 25.00 %. "
         "A shared address may be listed because of another customer.",
     ),
     "critical_listing": (
@@ -189,8 +189,8 @@ def test_escalated_alert_says_from_where() -> None:
 def test_de_escalated_alert_says_below_what_the_rate_stayed() -> None:
     counts = {"fbl_complained": 20, "fbl_delivered": 10000}
     assert alert("complaint", counts, "de-escalated", ("excessive", "warning")).data.explanation == (
-        "20 complaints among 10,000 deliveries at providers with feedback loops, of mail sent in the last 30d: 0.20 % "
-        "(85 % interval 0.11 % to 0.33 %), below 0.24 % in every window for 30 minutes; "
+        "20 complaints among 10,000 deliveries at providers with feedback loops, of mail sent in the last 7d: 0.20 % "
+        "(97.84 % interval 0.093 % to 0.37 %), below 0.24 % in every window for 30 minutes; "
         "down to warning from excessive."
     )
 
@@ -199,7 +199,7 @@ def test_resolved_alert_says_below_what_the_rate_stayed() -> None:
     counts = {"fbl_complained": 1, "fbl_delivered": 10000}
     assert alert("complaint", counts, "resolved", ("excessive", "good")).data.explanation == (
         "1 complaint among 10,000 deliveries at providers with feedback loops, of mail sent in the last 24h: 0.01 % "
-        "(99.01 % interval 0.00 % to 0.091 %), below 0.08 % in every window for 30 minutes; "
+        "(99.63 % interval 0.00 % to 0.11 %), below 0.08 % in every window for 30 minutes; "
         "resolved from excessive."
     )
 
@@ -208,7 +208,7 @@ def test_alert_resolved_for_want_of_mail_says_so() -> None:
     counts = {"fbl_complained": 1, "fbl_delivered": 12}
     assert alert("complaint", counts, "resolved", ("warning", "good")).data.explanation == (
         "1 complaint among 12 deliveries at providers with feedback loops, of mail sent in the last 24h: 8.33 % "
-        "(99.01 % interval 0.00 % to 53.41 %), too little to judge (at least 500); resolved from warning."
+        "(99.63 % interval 0.00 % to 58.52 %), too little to judge (at least 500); resolved from warning."
     )
 
 
@@ -379,7 +379,7 @@ def test_event_carries_the_verdict_and_its_evidence() -> None:
     assert (data.window, data.numerator, data.denominator) == ("24h", 58, 9800)
     assert data.rate == pytest.approx(58 / 9800)
     assert data.lower < data.rate < data.upper
-    assert (data.confidence, data.threshold) == (0.9901, 0.003)
+    assert (data.confidence, data.threshold) == (0.9963, 0.003)
     assert data.policy_version == POLICY.version
     assert data.evidence.providers == (Share(name="yahoo", count=58, volume=9800),)
 

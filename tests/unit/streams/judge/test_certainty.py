@@ -9,9 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.policy import load_policy
+from schemas.policy_metric import window_ms
 from schemas.times import HOUR_MS
 from streams.judge import certainty
-from streams.judge.certainty import PERIOD_MS, bar, evidence, lower_bound, reach, reaches, upper_bound
+from streams.judge.certainty import (
+    PERIOD_MS,
+    bar,
+    bar_of,
+    evidence,
+    lower_bound,
+    reach,
+    reaches,
+    surely_above,
+    upper_bound,
+)
 
 GRID = Path(__file__).with_name("evidence.csv")
 RATES = st.sampled_from([0.0005, 0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.25, 0.5, 0.9])
@@ -20,12 +32,24 @@ COUNTS = st.integers(1, 20_000).flatmap(lambda d: st.tuples(st.integers(0, d), s
 
 
 @given(COUNTS, RATES, BARS)
-def test_a_rate_is_reached_exactly_where_the_lower_bound_reaches_it(
+def test_a_level_opens_where_the_rate_is_at_the_threshold_and_its_lower_bound_above_all_but_a_margin_of_it(
     counts: tuple[int, int], rate: float, bar: float
 ) -> None:
-    low = lower_bound(*counts, bar)
-    if abs(low - rate) > 1e-9:  # at the bound itself rounding decides
-        assert reaches(*counts, rate, bar) == (low >= rate)
+    low, least = lower_bound(*counts, bar), surely_above(rate)
+    if abs(low - least) > 1e-9:  # at the bound itself rounding decides
+        assert reaches(*counts, rate, bar) == (counts[0] >= rate * counts[1] and low >= least)
+    assert 0.8 * rate < least < rate
+
+
+@given(st.integers(2, 20_000).flatmap(lambda d: st.tuples(st.integers(0, d - 1), st.just(d))), RATES, BARS, BARS)
+def test_more_failures_a_milder_threshold_or_less_evidence_asked_for_never_close_a_level(
+    counts: tuple[int, int], rate: float, one: float, other: float
+) -> None:
+    numerator, denominator = counts
+    if reaches(numerator, denominator, rate, max(one, other)):
+        assert reaches(numerator + 1, denominator, rate, max(one, other))
+        assert reaches(numerator, denominator, rate / 1.5, max(one, other))
+        assert reaches(numerator, denominator, rate, min(one, other))
 
 
 @given(COUNTS, BARS)
@@ -53,7 +77,7 @@ def test_many_at_once_are_reported_as_one_by_one(counts: list[tuple[int, int]], 
         surely = reaches(n, d, rate, bar)
         # Everyone who opens a level is found; who misses it by a hair may be found too, and is then judged.
         assert seen or not surely
-        assert not seen or surely or evidence(n, d, rate) >= bar - 1e-4 * (1 + bar)
+        assert not seen or surely or evidence(n, d, surely_above(rate)) >= bar - 1e-4 * (1 + bar)
 
 
 def test_evidence_is_that_of_another_library_at_forty_digits() -> None:
@@ -81,10 +105,10 @@ def test_a_numerator_above_the_denominator_is_a_rate_of_one() -> None:
 
 
 def test_the_shorter_a_window_the_more_evidence_it_must_bring() -> None:
-    bars = [bar(hours * HOUR_MS, 0.85) for hours in (720, 168, 24, 1)]
+    bars = [bar(hours * HOUR_MS, 0.92) for hours in (720, 168, 24, 1)]
     assert bars == sorted(bars)
-    assert bars[0] == bar(PERIOD_MS, 0.85) == pytest.approx(-log1p(-0.85))
-    assert bar(2 * PERIOD_MS, 0.85) == bars[0]
+    assert bars[0] == bar(PERIOD_MS, 0.92) == pytest.approx(-log1p(-0.92))
+    assert bar(2 * PERIOD_MS, 0.92) == bars[0]
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.003, 0.03, 0.05, 0.1, 0.25])
@@ -104,13 +128,48 @@ def test_at_any_of_20000_looks_the_bound_of_a_growing_window_is_rarely_wrong(rat
     sizes = np.arange(1, 20_001)
     for _ in range(runs):
         seen = np.cumsum((random.random(20_000) < rate).astype(np.int64))
-        wrong += bool(reach(seen, sizes, rate, bar(PERIOD_MS, 0.95)).any())
+        # The level of this threshold opens only above `rate` itself.
+        wrong += bool(reach(seen, sizes, rate / surely_above(1), bar(PERIOD_MS, 0.95)).any())
     assert wrong / runs <= 0.05
+
+
+@pytest.mark.parametrize("expected_a_day", [1, 5, 30, 150])
+def test_steady_sender_below_a_threshold_is_hardly_ever_flagged_within_30_days(expected_a_day: int) -> None:
+    """Seeded, so always the same runs: windows of the default policy that slide for 30 days after 30 others, looked at
+    every half hour. By the policy's promise (docs/adr/0019) at most 2 % at 0.8 of a threshold and 10 % at 0.9; measured
+    over many runs 1.6 % and 8.4 % in the worst case, so these runs have room."""
+    steps, threshold, runs = 48, 0.03, 150
+    volume = max(1, round(expected_a_day / threshold / steps))
+    random = np.random.default_rng(11)
+    confidence = load_policy().confidence
+    for times, most in ((0.5, 0.0), (0.8, 0.04), (0.9, 0.12)):
+        seen = np.zeros((runs, 60 * steps + 1), np.int64)
+        np.cumsum(random.binomial(volume, threshold * times, (runs, 60 * steps)), axis=1, out=seen[:, 1:])
+        flagged = np.zeros(runs, np.bool_)
+        for window in ("1h", "24h", "7d", "30d"):
+            width = window_ms(window) // (HOUR_MS // 2)
+            top = seen[:, 30 * steps + 1 :] - seen[:, 30 * steps + 1 - width : -width or None]
+            if width * volume >= 100:
+                bottom = np.full_like(top, width * volume)
+                flagged |= reach(top, bottom, threshold, bar_of(window, confidence)).any(axis=1)
+        assert flagged.mean() <= most
+
+
+def test_steady_offender_is_found_by_what_a_month_holds() -> None:
+    """Seeded. A third above a threshold of 3 %, 1,000 a day: without a margin half of them were not found by then."""
+    random = np.random.default_rng(13)
+    sizes = np.arange(100, 3_001, 25)
+    until = []
+    for _ in range(100):
+        seen = np.cumsum(random.random(3_000) < 0.03 * 1.33)[sizes - 1].astype(np.int64)
+        found = np.flatnonzero(reach(seen, sizes, 0.03, bar_of("30d", load_policy().confidence)))
+        until.append(int(sizes[found[0]]) if len(found) else 3_001)
+    assert np.median(until) < 2_000
 
 
 def test_small_and_plainly_bad() -> None:
     """190 recipients of whom 38 do not exist: no minimum volume is needed to see that."""
-    day = bar(24 * HOUR_MS, 0.85)
+    day = bar(24 * HOUR_MS, 0.92)
     assert lower_bound(38, 190, day) > 0.10
     # And one complaint among twenty mails, or two of thirty, accuse nobody.
     assert lower_bound(1, 20, day) < 0.003

@@ -180,11 +180,11 @@ def test_every_metric_is_among_those_compared() -> None:
 
 
 def test_rate_surely_at_the_threshold_is_remarkable() -> None:
-    """23 of 1,000 within a day are surely 1 %, one less is not."""
+    """22 of 1,000 within a day are surely 1 %, one less is not."""
     rule = Rule(name="complaint", metric="complaint", windows=("24h",), min_volume=100, levels=Levels(warning=0.01))
     policy = Policy(rules=(rule,))
     blank = dict.fromkeys(FIELDS, 0)
-    for complained, expected in ((22, False), (23, True)):
+    for complained, expected in ((21, False), (22, True)):
         subjects = table({"24h": {**blank, "fbl_delivered": 1_000, "fbl_complained": complained}})
         assert list(screen(subjects, policy).remarkable) == [expected]
 

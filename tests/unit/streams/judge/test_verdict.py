@@ -16,7 +16,7 @@ from schemas.levels import LEVELS
 from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from streams.judge.certainty import bar_of, lower_bound, reaches, upper_bound
+from streams.judge.certainty import bar_of, lower_bound, reaches, surely_above, upper_bound
 from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
 from tests.support.counted import counted, event
 
@@ -96,7 +96,7 @@ def test_worked_case(case: dict[str, Any]) -> None:
         assert verdicts[rule].window == window
 
 
-DAY = bar_of("24h", 0.85)
+DAY = bar_of("24h", 0.92)
 
 
 def test_more_complaints_than_deliveries_are_judged_as_all_of_them() -> None:
@@ -117,15 +117,15 @@ def test_verdict_tells_the_numbers_it_was_judged_by() -> None:
         rate=0.0175,
         lower=lower_bound(70, 4000, DAY),
         upper=upper_bound(70, 4000, DAY),
-        confidence=0.9901,
+        confidence=0.9963,
         threshold=0.01,
         insufficient_volume=False,
         observed=Observed(window="24h", seen=4000, mail=0),
     )
 
 
-def test_level_opens_where_the_lower_bound_equals_its_threshold() -> None:
-    edge = lower_bound(60, 4000, DAY)
+def test_level_opens_where_the_lower_bound_equals_all_but_the_margin_of_its_threshold() -> None:
+    edge = lower_bound(60, 4000, DAY) / surely_above(1)
     assert complaints(60, 4000, one_rule(levels=Levels(excessive=edge))).level == "excessive"
     above = edge * (1 + 1e-6)
     assert complaints(60, 4000, one_rule(levels=Levels(excessive=above))).level == "good"
