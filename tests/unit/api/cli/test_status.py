@@ -13,7 +13,7 @@ from api.cli.main import app
 from api.stack.status import ask_stage
 from api.text.status import StatusSeen
 from schemas.settings import Settings, SettingsError
-from tests.unit.api.text.test_status import NO_BROKER, NO_STORE, SEEN
+from tests.support.status_seen import NO_BROKER, NO_STORE, SEEN
 
 
 @pytest.fixture
