@@ -32,7 +32,7 @@ COUNTS = st.integers(1, 20_000).flatmap(lambda d: st.tuples(st.integers(0, d), s
 
 
 @given(COUNTS, RATES, BARS)
-def test_a_level_opens_where_the_rate_is_at_the_threshold_and_its_lower_bound_above_all_but_a_margin_of_it(
+def test_level_opens_at_its_threshold_and_a_lower_bound_above_all_but_a_margin(
     counts: tuple[int, int], rate: float, bar: float
 ) -> None:
     low, least = lower_bound(*counts, bar), surely_above(rate)
@@ -42,7 +42,7 @@ def test_a_level_opens_where_the_rate_is_at_the_threshold_and_its_lower_bound_ab
 
 
 @given(st.integers(2, 20_000).flatmap(lambda d: st.tuples(st.integers(0, d - 1), st.just(d))), RATES, BARS, BARS)
-def test_more_failures_a_milder_threshold_or_less_evidence_asked_for_never_close_a_level(
+def test_more_failures_milder_thresholds_and_less_confidence_never_close_a_level(
     counts: tuple[int, int], rate: float, one: float, other: float
 ) -> None:
     numerator, denominator = counts

@@ -124,7 +124,7 @@ def test_verdict_tells_the_numbers_it_was_judged_by() -> None:
     )
 
 
-def test_level_opens_where_the_lower_bound_equals_all_but_the_margin_of_its_threshold() -> None:
+def test_level_opens_where_its_lower_bound_equals_all_but_the_margin() -> None:
     edge = lower_bound(60, 4000, DAY) / surely_above(1)
     assert complaints(60, 4000, one_rule(levels=Levels(excessive=edge))).level == "excessive"
     above = edge * (1 + 1e-6)
