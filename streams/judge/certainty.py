@@ -93,8 +93,11 @@ def reaches(numerator: int, denominator: int, rate: float, bar: float) -> bool:
 
 
 def surely_above(threshold: float) -> float:
-    """What the true rate must surely be above for a level of this threshold to open (ratios)."""
-    return threshold * (1 - MARGIN)
+    """What the true rate must surely be above for a level of this threshold to open (ratios).
+
+    No rate is surely above 1, so a threshold of 1 never opens: overrides that leave a rule no level rely on it.
+    """
+    return threshold * (1 - MARGIN) if threshold < 1 else threshold
 
 
 def lower_bound(numerator: int, denominator: int, bar: float) -> float:

@@ -61,7 +61,7 @@ def test_text_of_an_alert_has_the_customers_numbers_and_nobody_elses(ground: Gro
     alerts = ground.judge().judge_customers(["acme", "rival"], now * 1000).alerts
     own = next(each.data for each in alerts if each.data.customer == "acme")
     text = said("alerts", "text", own.alert_id[:12])
-    assert text.startswith("# acme: failure is warning\n\nAll mail: 400 failures of 10,000 within ")
+    assert text.startswith("# acme: failure is warning\n\nAll mail: 400 failures of 10,000, of mail sent in the last ")
     assert "Usual in the 30 days before: 1,000 of 100,000, 1.00 %." in text
     assert "more failures until excessive (" in text
     for word in ("rival", "their-news", "192.0.2.99"):

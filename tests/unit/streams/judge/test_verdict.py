@@ -16,7 +16,7 @@ from schemas.levels import LEVELS
 from schemas.policy import Policy, load_policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from streams.judge.certainty import bar_of, lower_bound, reaches, surely_above, upper_bound
+from streams.judge.certainty import MARGIN, bar_of, lower_bound, reaches, upper_bound
 from streams.judge.verdict import RANK, Judgement, Verdict, judge, measured
 from tests.support.counted import counted, event
 
@@ -125,7 +125,7 @@ def test_verdict_tells_the_numbers_it_was_judged_by() -> None:
 
 
 def test_level_opens_where_its_lower_bound_equals_all_but_the_margin() -> None:
-    edge = lower_bound(60, 4000, DAY) / surely_above(1)
+    edge = lower_bound(60, 4000, DAY) / (1 - MARGIN)
     assert complaints(60, 4000, one_rule(levels=Levels(excessive=edge))).level == "excessive"
     above = edge * (1 + 1e-6)
     assert complaints(60, 4000, one_rule(levels=Levels(excessive=above))).level == "good"
