@@ -235,10 +235,12 @@ def _java() -> str:
 
 def free_ports(count: int) -> list[int]:
     """Loopback ports that nobody listens on, below those the system gives to outgoing connections: while the broker
-    is down, no client that tries to reach it can come to hold its port."""
+    is down, no client that tries to reach it can come to hold its port. Those of another process of the tests are
+    others, which may not listen on them yet; and what a test does to `random` does not matter."""
     found: list[int] = []
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
     while len(found) < count:
-        port = random.randrange(10_000, 32_000)
+        port = 10_000 + 2_750 * worker + random.SystemRandom().randrange(2_750)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
