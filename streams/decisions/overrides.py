@@ -17,12 +17,13 @@ from schemas.policy_metric import COUNTED, RATES
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from schemas.times import utc_time
+from streams.judge.certainty import NEVER
 from streams.judge.verdict import RANK
 
 #: The worst level that a rule may give; with `none` it gives none.
 Cap = Literal["none", "watch", "warning", "excessive", "critical"]
-#: No lower bound of a rate is as high as 1, and nobody has so many listings or spends an allowance so fast.
-NEVER_A_RATE, NEVER_A_NUMBER = 1.0, 1e9
+#: Nobody has so many listings or spends an allowance so fast.
+NEVER_A_NUMBER = 1e9
 
 
 class StoredOverride(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,5 +140,5 @@ def capped(rule: Rule, at_most: Cap) -> Levels:
     worst = -1 if at_most == "none" else RANK[at_most]
     kept: dict[Level, float] = {rung.level: rung.threshold for rung in rule.ladder if RANK[rung.level] <= worst}
     if not kept:
-        kept = {LEVELS[1]: NEVER_A_RATE if rule.metric in RATES else NEVER_A_NUMBER}
+        kept = {LEVELS[1]: NEVER if rule.metric in RATES else NEVER_A_NUMBER}
     return msgspec.convert(kept, Levels)

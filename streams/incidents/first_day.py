@@ -1,8 +1,7 @@
 """A platform's first day: nobody has a history, so who can tell is said by the mail of the very hour alone. Pure.
 
 On an old platform many new accounts that fail together are an abuser's; on one whose own age is a day everybody is new.
-On an old platform many new accounts that fail together are an abuser's; on one whose own age is a day all are new.
-20 % are unknown. So those are witnesses whose mail to other providers in this hour is seen to be good, and it is an
+So those are witnesses whose mail to other providers in this hour is seen to be good, and it is an
 incident only where a quarter of the mail of those who were struck fails at the one provider, of `LEAST_OWNERS`
 independent customers at least, who are two thirds of the witnesses' weight. Complaints come days later: of them a first
 day says nothing.

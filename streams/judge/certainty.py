@@ -44,6 +44,8 @@ PERIOD_MS = 30 * 86_400_000
 SPENDING = 0.9
 #: A level opens where the rate is at its threshold and the true one surely above this share less than it.
 MARGIN = 0.1
+#: A threshold that never opens (a ratio): no rate is surely above it. Overrides that leave a rule no level rely on it.
+NEVER = 1.0
 #: Bounds are right to this share of themselves.
 _PRECISION = 1e-7
 
@@ -87,17 +89,14 @@ def reaches(numerator: int, denominator: int, rate: float, bar: float) -> bool:
     """Whether a level opens whose threshold is `rate` (a ratio): the rate is at it or above, and the true one surely
     above all but a `MARGIN` of it."""
     n = min(max(numerator, 0), denominator)
-    if denominator <= 0 or n < rate * denominator:
+    if denominator <= 0 or rate >= NEVER or n < rate * denominator:
         return False
     return rate <= 0 or evidence(n, denominator, surely_above(rate)) >= bar
 
 
 def surely_above(threshold: float) -> float:
-    """What the true rate must surely be above for a level of this threshold to open (ratios).
-
-    No rate is surely above 1, so a threshold of 1 never opens: overrides that leave a rule no level rely on it.
-    """
-    return threshold * (1 - MARGIN) if threshold < 1 else threshold
+    """What the true rate must surely be above for a level of this threshold to open (ratios)."""
+    return threshold * (1 - MARGIN)
 
 
 def lower_bound(numerator: int, denominator: int, bar: float) -> float:
@@ -135,6 +134,8 @@ def opened(numerator: int, denominator: int, thresholds: Sequence[float], bar: f
 
 def reach(numerators: Counts, denominators: Counts, rate: float, bar: float) -> NDArray[np.bool_]:
     """`reaches` of many counts at once, to find who must be looked at: generous by a hair where they would differ."""
+    if rate >= NEVER:
+        return np.zeros(np.shape(denominators), np.bool_)
     found: NDArray[np.bool_] = (denominators > 0) & (np.minimum(numerators, denominators) >= rate * denominators)
     if rate <= 0 or not found.any():
         return found
@@ -150,7 +151,9 @@ def reach(numerators: Counts, denominators: Counts, rate: float, bar: float) -> 
 
 
 def reach_sql(numerator: str, denominator: str, rate: float, bar: float) -> str:
-    """`reaches` as a condition of ClickHouse, over two columns (numbers of recipients; a rate between 0 and 1)."""
+    """`reaches` as a condition of ClickHouse, over two columns (numbers of recipients; a rate above 0)."""
+    if rate >= NEVER:
+        return "false"
     null = surely_above(rate)
     mean = _mean_above(null)
     a, b = WEIGHT, WEIGHT * (1 - mean) / mean

@@ -20,7 +20,9 @@ from streams.judge.certainty import (
     bar_of,
     evidence,
     lower_bound,
+    opened,
     reach,
+    reach_sql,
     reaches,
     surely_above,
     upper_bound,
@@ -69,6 +71,16 @@ def test_more_certainty_asked_for_makes_bounds_wider(counts: tuple[int, int], on
 def test_one_more_failure_never_lowers_the_bound(counts: tuple[int, int], bar: float) -> None:
     numerator, denominator = counts
     assert lower_bound(numerator + 1, denominator, bar) >= lower_bound(numerator, denominator, bar) - 1e-9
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=50), BARS)
+def test_threshold_of_one_never_opens(counts: list[tuple[int, int]], bar: float) -> None:
+    """However it is asked, and were it of those of whom all fails."""
+    counts = [*counts, (500, 500)]
+    assert not any(reaches(n, d, 1, bar) for n, d in counts)
+    assert not any(opened(n, d, [1.0], bar) > -1 for n, d in counts)
+    assert not reach(*np.array(counts).T, 1, bar).any()
+    assert reach_sql("n", "d", 1, bar) == "false"
 
 
 @given(st.lists(COUNTS, min_size=1, max_size=50), RATES, BARS)
