@@ -79,7 +79,8 @@ def test_threshold_of_one_never_opens(counts: list[tuple[int, int]], bar: float)
     counts = [*counts, (500, 500)]
     assert not any(reaches(n, d, 1, bar) for n, d in counts)
     assert not any(opened(n, d, [1.0], bar) > -1 for n, d in counts)
-    assert not reach(*np.array(counts).T, 1, bar).any()
+    numerators, denominators = np.array(counts).T
+    assert not reach(numerators, denominators, 1, bar).any()
     assert reach_sql("n", "d", 1, bar) == "false"
 
 
