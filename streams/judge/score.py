@@ -71,6 +71,8 @@ def scores(subjects: Subjects, policy: Policy, screened: Screened | None = None)
             said = _by_rule(rule, subjects, policy, place_of, screened.insufficient_volume, ended)
             if rule.metric in SHOWN_BY_MAIL:
                 hidden = screened.unobservable.get(rule.name, np.zeros(len(subjects), np.bool_))
+                # What is bad enough for a level is told however little of the mail is seen, as the judge does.
+                hidden = hidden & ~(said <= ladder(rule)[1][1])
                 said[hidden] = np.nan
                 missing = np.isnan(said)
                 if missing.any():

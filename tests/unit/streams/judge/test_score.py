@@ -207,6 +207,7 @@ def test_law_what_is_not_seen_is_never_better_than_what_is_proven(counts: Window
 
 
 @given(COUNTS, st.sampled_from(["24h", "1h"]))
+@example(WindowCounts(delivered=10_001, fbl_delivered=500, fbl_complained=7), "24h")  # less than a twentieth is seen
 def test_law_a_score_says_the_level_that_the_judge_opens(counts: WindowCounts, window: str) -> None:
     one = subject(counts, window)
     found = score_of(one, POLICY)
