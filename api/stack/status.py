@@ -18,7 +18,7 @@ from jobs.setup.migrate import migrations
 from schemas import topics
 from schemas.errors import ExternalError
 from schemas.settings import Settings, SettingsError
-from schemas.times import HOUR_S, utc_now_ms
+from schemas.times import DAY_MS, DAY_S, utc_now_ms
 from streams.decisions.holds import held_alerts
 from streams.incidents.stored import read_incidents
 from streams.intake.flush import stored_offsets
@@ -108,12 +108,13 @@ def _of_store(store: Store, settings: Settings, now_ms: int) -> dict[str, Any]:
     if (disk := StoreQuestion(settings.clickhouse).disk_of(store)) is not None:
         found |= {"disk_free_bytes": disk.free_bytes, "disk_total_bytes": disk.total_bytes}
     found["last_judged_ms"] = int(store.rows(LAST_JUDGED)[0][0])
-    found["dead_letters"] = int(store.rows(DEAD_LETTERS, {"since": now_ms - 24 * HOUR_S * 1000})[0][0])
-    lost = store.rows(LOST, {"since": now_ms - 24 * HOUR_S * 1000})
+    since = {"since": now_ms - DAY_MS}
+    found["dead_letters"] = int(store.rows(DEAD_LETTERS, since)[0][0])
+    lost = store.rows(LOST, since)
     found["losses"] = tuple(f"{kind} at {source} ({int(number):,} messages)" for kind, source, number in lost)
     found["zones"] = int(store.rows(ZONES)[0][0])
     found["distrusted_zones"] = tuple(str(zone) for (zone,) in store.rows(DISTRUSTED))
-    going_on = [each for each in read_incidents(store, now_ms // 1000 - 24 * HOUR_S).in_force() if each.open]
+    going_on = [each for each in read_incidents(store, now_ms // 1000 - DAY_S).in_force() if each.open]
     found["incidents"] = tuple(f"{each.id[:8]} ({each.value}, {each.state})" for each in going_on)
     found["held_customers"] = len({each.customer for each in held_alerts(store)})
     return found

@@ -1,7 +1,7 @@
 """The page of `repmon status`: what was seen of an installation as a line for each part, and what to mend. Pure."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -221,50 +221,40 @@ def _stage(stage: StageSeen) -> StatusLine:
 
 
 def _dead_letters(seen: StatusSeen) -> StatusLine:
-    if seen.dead_letters is None:
-        return StatusLine("dead letters", "unknown", "the store does not say")
-    if seen.dead_letters:
-        text = f"{seen.dead_letters:,} in the last 24 h"
-        return StatusLine("dead letters", "look", text, "`repmon dead-letters list --summary --since 24h` says why")
-    return StatusLine("dead letters", "well", "none in the last 24 h")
+    text = f"{seen.dead_letters:,} in the last 24 h" if seen.dead_letters else ""
+    mend = "`repmon dead-letters list --summary --since 24h` says why"
+    return _looked_for("dead letters", seen.dead_letters, text, mend, "none in the last 24 h")
 
 
 def _losses(seen: StatusSeen) -> StatusLine:
-    if seen.losses is None:
-        return StatusLine("losses", "unknown", "the store does not say")
-    if seen.losses:
-        mend = "the table `incidents` has the offsets: have it sent again; raise the topic's retention, or add workers"
-        return StatusLine("losses", "look", "; ".join(seen.losses), mend)
-    return StatusLine("losses", "well", "none in the last 24 h")
+    mend = "the table `incidents` has the offsets: have it sent again; raise the topic's retention, or add workers"
+    return _looked_for("losses", seen.losses, "; ".join(seen.losses or ()), mend, "none in the last 24 h")
 
 
 def _zones(seen: StatusSeen) -> StatusLine:
-    if seen.zones is None:
-        return StatusLine("zones", "unknown", "the store does not say")
-    if seen.distrusted_zones:
-        text = f"not trusted: {', '.join(seen.distrusted_zones)}"
-        return StatusLine("zones", "look", text, "`repmon zones test` says why; nothing they say counts meanwhile")
-    return StatusLine(
-        "zones", "well", f"{seen.zones} asked so far, all trusted" if seen.zones else "none was asked yet"
-    )
+    text = f"not trusted: {', '.join(seen.distrusted_zones)}"
+    mend = "`repmon zones test` says why; nothing they say counts meanwhile"
+    well = f"{seen.zones} asked so far, all trusted" if seen.zones else "none was asked yet"
+    return _looked_for("zones", None if seen.zones is None else seen.distrusted_zones, text, mend, well)
 
 
 def _incidents(seen: StatusSeen) -> StatusLine:
-    if seen.incidents is None:
-        return StatusLine("incidents", "unknown", "the store does not say")
-    if seen.incidents:
-        text = f"{len(seen.incidents)} go on: {', '.join(seen.incidents)}"
-        return StatusLine("incidents", "look", text, "`repmon incidents list`, and `dismiss` of what is none")
-    return StatusLine("incidents", "well", "none goes on")
+    text = f"{len(seen.incidents)} go on: {', '.join(seen.incidents)}" if seen.incidents else ""
+    mend = "`repmon incidents list`, and `dismiss` of what is none"
+    return _looked_for("incidents", seen.incidents, text, mend, "none goes on")
 
 
 def _holds(seen: StatusSeen) -> StatusLine:
-    if seen.held_customers is None:
-        return StatusLine("holds", "unknown", "the store does not say")
-    if seen.held_customers:
-        text = f"{seen.held_customers:,} customers are held"
-        return StatusLine("holds", "look", text, "`repmon holds list`, then `confirm` or `release`")
-    return StatusLine("holds", "well", "nobody is held")
+    text = f"{seen.held_customers:,} customers are held" if seen.held_customers else ""
+    mend = "`repmon holds list`, then `confirm` or `release`"
+    return _looked_for("holds", seen.held_customers, text, mend, "nobody is held")
+
+
+def _looked_for(part: str, found: int | Collection[str] | None, text: str, mend: str, well: str) -> StatusLine:
+    """A part of which the store says what waits for a person: `text` where there is any, `well` where there is none."""
+    if found is None:
+        return StatusLine(part, "unknown", "the store does not say")
+    return StatusLine(part, "look", text, mend) if found else StatusLine(part, "well", well)
 
 
 def _ago(seen: StatusSeen, then_ms: int) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from schemas.incident import Example
 from schemas.times import DAY_S, HOUR_S
-from streams.incidents.cells import HISTORY_S, CellCounts, Cells, bound, suspected, suspecting
+from streams.incidents.cells import HISTORY_S, Cells, bound, suspected, suspecting
 from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Seen, find
 from streams.incidents.hours import FoundHour
 from streams.io.store import Store, portions
@@ -192,7 +192,7 @@ class ComplaintDays:
         if not asked:
             return []
         places = sorted({place for place, _ in asked})
-        reporting = sorted({*places, *(each for each, counts in usual.items() if _reports(counts))})
+        reporting = sorted({*places, *(each for each, counts in usual.items() if counts.complained)})
         who = [
             str(name)
             for (name,) in self._store.rows(WHO, {"since": max(0, since), "places": places, "most": MOST_ASKED})
@@ -215,10 +215,6 @@ class ComplaintDays:
                 at = (str(place), int(hour))
                 hours[at] = _sum((hours.get(at, _NONE), Seen(int(delivered), int(complained))))
         return [each for one in found for each in _hours(one, hours)]
-
-
-def _reports(counts: CellCounts) -> bool:
-    return counts.complained > 0
 
 
 def _hours(one: Struck, hours: Mapping[ProviderDay, Seen]) -> Iterable[FoundHour]:

@@ -304,11 +304,12 @@ class Partitions:
 
     def _unread(self, topic: str) -> int:
         """How many messages of a topic the last fetches knew of that are not taken."""
-        if self.consumer is None:
-            return 0
-        keys = {key: batch.next_offset for key, batch in self.batches.items() if key[0] == topic}
-        ends = {key: self.consumer.get_watermark_offsets(TopicPartition(*key), cached=True)[1] for key in keys}
-        return sum(max(0, ends[key] - next_offset) for key, next_offset in keys.items())
+        self.note_fetched()
+        return sum(
+            max(0, self._fetched.get(key, 0) - batch.next_offset)
+            for key, batch in self.batches.items()
+            if key[0] == topic
+        )
 
     def follow_growth(self) -> None:
         """Where a topic has another number of partitions by now, know what it brought before: keys fall elsewhere."""

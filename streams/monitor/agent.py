@@ -301,32 +301,28 @@ class Monitor:
         """A customer that became the likely cause of a listing is judged again."""
         while (refresh := self._refresh_causes) is not None:
             found = await self._asked(lambda: refresh(utc_now_ms()))
-            self._work.changed(filter(self._is_ours, found))
-            self._wake.set()
+            self._judge_again(found)
             await asyncio.sleep(CAUSES_S)
 
     async def _incidents_watched(self) -> None:
         """Who has mail in an incident that begins, goes on or turns out to be none is judged again."""
         while True:
             found, took = await self._timed(lambda: self._judge.refresh_incidents(utc_now_ms()))
-            self._work.changed(filter(self._is_ours, found))
-            self._wake.set()
+            self._judge_again(found)
             await asyncio.sleep(max(INCIDENTS_S, INCIDENTS_PART * took))
 
     async def _fresh_starts_watched(self) -> None:
         """Whose windows begin anew is judged again at once."""
         while True:
             found = await self._asked(lambda: self._judge.refresh_fresh_starts(utc_now_ms()))
-            self._work.changed(filter(self._is_ours, found))
-            self._wake.set()
+            self._judge_again(found)
             await asyncio.sleep(FRESH_STARTS_S)
 
     async def _holds_watched(self) -> None:
         """Who rose before so many did that another monitor began a hold is judged again."""
         while True:
             found = await self._asked(lambda: self._judge.holds.refresh(utc_now_ms()))
-            self._work.changed(filter(self._is_ours, found))
-            self._wake.set()
+            self._judge_again(found)
             await asyncio.sleep(HOLDS_S)
 
     async def _login_watched(self) -> None:
@@ -334,6 +330,11 @@ class Monitor:
         while True:
             await asyncio.sleep(LOGIN_S)
             await check_login(self._kafka)
+
+    def _judge_again(self, customers: Iterable[str]) -> None:
+        """Judge those of them who are ours once more."""
+        self._work.changed(filter(self._is_ours, customers))
+        self._wake.set()
 
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours
