@@ -12,8 +12,8 @@ BENCH_STAMP := $(BENCH)/.installed
 MUTANTS := .venv-mutants
 MUTANTS_STAMP := $(MUTANTS)/.installed
 DEMO_ARGS ?=
-# Three processes; each has a store folder of its own, and one of them has Kafka (tests/conftest.py).
-PYTEST := -n 3 --dist loadgroup --durations=20
+# Four processes for two cores: they wait more than they work. Each has a store folder of its own, and one of them has Kafka (tests/conftest.py).
+PYTEST := -n 4 --dist loadgroup --durations=20
 TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
@@ -31,7 +31,7 @@ demo: $(RUNTIME) ## see bad senders being found, with everything in one process
 # Kept whatever the environment says: each process would rewrite and compile all modules of tests again.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEVELOPMENT) ## the whole test suite (TEST_ARGS="-n 4" for four processes)
+test: $(DEVELOPMENT) ## the whole test suite (TEST_ARGS="-n 8" for eight processes)
 	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS)
 
 test-fast: $(DEVELOPMENT) ## the tests of the rooms that do no input or output, in less than a minute
