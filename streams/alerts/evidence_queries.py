@@ -46,10 +46,10 @@ FROM
     WHERE customer IN {{customers:Array(String)}} AND time >= toDateTime({{since:UInt32}})
         AND (empty({{mail_to:Array(String)}}) OR provider IN {{mail_to:Array(String)}})
         AND ((type = 'complained' AND {{complaints:UInt8}} AND provider IN {{fbl:Array(String)}})
-            OR (type = 'expired' AND {{failures:UInt8}} AND {{expired:UInt8}})
+            OR (type = 'expired' AND bounce_kind != 'block' AND {{failures:UInt8}} AND {{expired:UInt8}})
             OR (type = 'unsubscribed' AND {{unsubscribes:UInt8}})
             OR (type = 'bounced' AND bounce_kind = 'hard' AND {{failures:UInt8}})
-            OR (type = 'bounced' AND bounce_kind = 'block' AND {{blocks:UInt8}}))
+            OR (type IN ('bounced', 'expired') AND bounce_kind = 'block' AND {{blocks:UInt8}}))
 )
 {_SCOPES}
 """  # noqa: S608 - made of names from this project only

@@ -15,7 +15,7 @@ SELECT customer, topK(1)(diagnostic)[1]
 FROM events
 WHERE customer IN {customers:Array(String)} AND time >= toDateTime({since:UInt32}) AND diagnostic != ''
     AND ({provider:String} = '*' OR provider = {provider:String})
-    AND if({outcome:String} = 'expired', type = 'expired', bounce_kind = {outcome:String})
+    AND if({outcome:String} = 'expired', type = 'expired' AND bounce_kind != 'block', bounce_kind = {outcome:String})
     AND toStartOfHour(if(sent > toDateTime(0), sent, toDateTime(time))) IN {hours:Array(DateTime('UTC'))}
 GROUP BY customer
 """

@@ -239,7 +239,7 @@ class MailReader:
         for at in rare:
             event = events[at]
             event.sent = stated_ms(event, times[at])
-            classified = self._classify(event) if event.type == "bounced" else None
+            classified = self._why(event)
             delivery = earlier_delivery_of(event) if self._find_late else NO_DELIVERY
             batch.negatives.append(NegativeEvent(offsets[at], times[at], event, classified, delivery))
         if rare:
@@ -251,6 +251,18 @@ class MailReader:
         if self._find_late:
             batch.delivered.note_recipients(events, counted)
         count_direct(batch.tally, events, [time // MINUTE_MS for time in counted])
+
+    def _why(self, event: MailEvent) -> Classified | None:
+        """Why a message bounced, or was refused for its sender until it expired; None of what failed otherwise.
+
+        Whose mail is deferred for reputation until its host gives up was blocked: nobody failed to be reached.
+        """
+        if event.type == "bounced":
+            return self._classify(event)
+        if event.type == "expired" and (event.smtp_code or event.diagnostic):
+            last = self._classify(event)
+            return last if last.kind == "block" else None
+        return None
 
 
 def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:

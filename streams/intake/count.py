@@ -129,8 +129,8 @@ def count_direct(tally: EventTally, events: Sequence[MailEvent], minutes: Sequen
 
 
 def cells_of(keys: Keys, event: MailEvent, minute: int, classified: Classified | None) -> list[int]:
-    """The cells of one event of any type. `classified` is given for bounces: `hard`, `soft` or `block`. `minute` is
-    that of `event.sent`, where it is given."""
+    """The cells of one event of any type. `classified` is given for bounces (`hard`, `soft` or `block`) and for what
+    expired where the last reply was a `block`. `minute` is that of `event.sent`, where it is given."""
     e = event
     names = e.provider, e.sending_ip, e.ip_pool, e.from_domain, e.dkim_domain
     first = keys[e.customer, e.stream, e.stream_class, minute, *names] * WIDTH
@@ -139,14 +139,15 @@ def cells_of(keys: Keys, event: MailEvent, minute: int, classified: Classified |
 
 def places_of(event: MailEvent, classified: Classified | None) -> list[int]:
     """The measures that an event adds to."""
-    place = DIRECT.get(event.type)
+    place = DIRECT.get(event.type) if classified is None else None
     if place is not None:
         places = [place]
     elif classified is None:
         places = [_COMPLAINED if event.feedback_type in _COMPLAINTS else _REPORTED]
     else:
         places = [INDEX[classified.kind]]
-        if event.asynchronous:
+        # Like what expired, a refusal until the end adds nothing where it is not known when the mail was sent.
+        if event.asynchronous or (event.type == "expired" and not event.sent):
             places.append(INDEX["late_" + classified.kind])
     if not event.sent and is_late(event) and (undated := INDEX.get(f"undated_{MEASURES[places[0]]}")) is not None:
         places.append(undated)

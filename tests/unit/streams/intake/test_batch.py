@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import providers
-from schemas.counts import MEASURES
+from schemas.counts import MEASURES, WindowCounts
 from schemas.times import DAY_MS
 from streams.adapt import Context, FormatOptions, canonical, kumomta
 from streams.bounces.classify import load_bounce_classifier
@@ -216,6 +216,23 @@ def test_counts_are_of_what_was_sent() -> None:
         ("yahoo", "señor ☃"),
         ("microsoft", "acme"),
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "measures"),
+    [
+        ({}, {"expired", "undated_expired"}),
+        ({"smtp_code": 450, "diagnostic": "450 4.2.1 mailbox busy"}, {"expired", "undated_expired"}),
+        ({"diagnostic": "421 4.7.28 unusual rate of unsolicited mail"}, {"block", "undated_block", "late_block"}),
+        ({"diagnostic": "421 4.7.28 unusual rate of unsolicited mail", "sent": NOW}, {"block"}),
+    ],
+)
+def test_what_expired_after_refusals_of_its_sender_was_blocked(fields: dict[str, Any], measures: set[str]) -> None:
+    """Undated, neither is its own denominator."""
+    rows = [dict(row) for row in taken(AT_ONCE, [event(type="expired", **fields)])["rows"]]
+    totals = {name: sum(row.get(name, 0) for row in rows if row["dimension"] == "provider") for name in MEASURES}
+    assert {name for name, total in totals.items() if total} == measures
+    assert WindowCounts(**totals).finished == (1 if "sent" in fields else 0)
 
 
 #: The error repeats the value.
