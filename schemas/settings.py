@@ -97,8 +97,8 @@ class FormatMapping(Section, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     """Where a format keeps customer, stream, sub-account, IP pool and DKIM domain, in the format's own words
     (docs/formats.md); empty is its default."""
 
-    customer: str = ""
-    """The place of the customer's name."""
+    customer: str | tuple[str, ...] = ""
+    """The place of the customer's name, or several: the first that answers is taken."""
     default_customer: str = ""
     """Whose the records are that name nobody."""
     stream: str = ""
@@ -122,6 +122,11 @@ class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The format of each source topic. Those of the webhook collector's sources are added to it."""
     mapping: dict[str, FormatMapping] = {}
     """By format, where the customer, the stream and the like are found."""
+    domain_owners: dict[str, str] = {}
+    """Customers by the domains that are theirs, each with all below it: for the places `dkim` and `domain`, where a
+    report hides sender and recipient (docs/formats.md)."""
+    address_owners: dict[str, str] = {}
+    """Customers by the addresses or networks (`192.0.2.16/28`) that send for them alone: for the place `ip`."""
     bounce_rules: str = ""
     """A file of bounce rules that are asked before those of the project (docs/bounce-classification.md); empty is
     none."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from schemas.collect import CollectError, with_sources
@@ -36,6 +36,12 @@ def check(settings: Settings) -> None:
     for each in settings.blocklists.extra_resources:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
+    for name in settings.ingest.domain_owners:
+        if not domain_name(name):
+            raise SettingsError(f"ingest.domain_owners: {name!r} is not a domain")
+    for text in settings.ingest.address_owners:
+        if not _is_network(text):
+            raise SettingsError(f"ingest.address_owners: {text!r} is neither an IP address nor a network")
     if fault := fault_of_options(settings.kafka.options):
         raise SettingsError(f"kafka.options: {fault}")
     for setting, name in _names(settings):
@@ -103,6 +109,9 @@ def _names(settings: Settings) -> Iterator[tuple[str, str]]:
     """The names of customers and pools, each with its setting."""
     for form, mapping in settings.ingest.mapping.items():
         yield f"ingest.mapping.{form}.default_customer", mapping.default_customer
+    for setting in ("domain_owners", "address_owners"):
+        for resource, customer in getattr(settings.ingest, setting).items():
+            yield f"ingest.{setting}.{resource}", customer
     for pool, customer in settings.blocklists.dedicated_pools.items():
         yield "blocklists.dedicated_pools", pool
         yield f"blocklists.dedicated_pools.{pool}", customer
@@ -123,6 +132,14 @@ def resolver_address(text: str, port: int) -> tuple[str, int]:
     if not _is_address(host) or not (own.isascii() and own.isdigit() and 0 < int(own) < 1 << 16):
         raise SettingsError(f"blocklists.resolvers: {text!r} is not an IP address, with or without a port")
     return host, int(own)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_address(text: str) -> bool:

@@ -9,6 +9,7 @@ from schemas.blocklists import load_zones
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.adapt import FORMATS, Context, FormatOptions, Lists
+from streams.adapt.owners import Owners
 from streams.bounces.classify import BounceClassifier, load_bounce_classifier
 
 #: Where no key is set: for what is shown, and not stored.
@@ -44,6 +45,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         mapping,
         clock=utc_now_ms,
         lists=_lists(settings),
+        owners=Owners(settings.ingest.domain_owners, settings.ingest.address_owners),
     )
 
 

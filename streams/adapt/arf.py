@@ -83,7 +83,7 @@ def _base(report: Report, context: Context) -> MailEvent:
         id=NAME,
         type="complained",
         time=moment,
-        customer=customer_of(report, options),
+        customer=customer_of(report, options, context.owners),
         message_id=message_id(original) or fields.get("message-id").strip(" <>"),
         sending_ip=fields.get("source-ip"),
         from_domain=from_domain(original)
@@ -94,7 +94,7 @@ def _base(report: Report, context: Context) -> MailEvent:
         # What the host that took the mail in says takes precedence over the date that its sender wrote.
         sent=_first(arrived, date_ms(original.get("date"))) or 0,
     )
-    return place_names(event, report, options)
+    return place_names(event, report, options, context.owners)
 
 
 def _first(*moments: int | None) -> int | None:
@@ -150,7 +150,7 @@ def _unsubscribed(headers: Headers, context: Context) -> MailEvent:
         id=stable_id(NAME, "unsubscribed", message_id(headers), moment, address),
         type="unsubscribed",
         time=moment,
-        customer=customer_of(report, options),
+        customer=customer_of(report, options, context.owners),
         recipient=address,
     )
-    return place_names(event, report, options)
+    return place_names(event, report, options, context.owners)

@@ -10,6 +10,7 @@ from schemas.errors import InvalidInputError
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import Providers
+from streams.adapt.owners import Owners
 
 #: The longest key that BLAKE2b takes, in bytes (RFC 7693 section 2.1).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
@@ -48,12 +49,12 @@ class FormatOptions:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
     `customer`, `stream`, `sub_account`, `pool` and `dkim_domain` name a place in the format's words: each adapter
-    documents its places. `default_customer` is used where that of the customer is empty; without it such a record is an
-    error. `columns` names the fields of lines that come without a header line, with commas between them. `time_zone` is
-    that of times without an offset.
+    documents its places. `customer` may name several, the first of which that answers is taken. `default_customer` is
+    used where none does; without it such a record is an error. `columns` names the fields of lines that come without a
+    header line, with commas between them. `time_zone` is that of times without an offset.
     """
 
-    customer: str = ""
+    customer: str | tuple[str, ...] = ""
     default_customer: str = ""
     stream: str = ""
     sub_account: str = ""
@@ -61,6 +62,12 @@ class FormatOptions:
     dkim_domain: str = ""
     columns: str = ""
     time_zone: tzinfo = UTC
+
+    @property
+    def customer_places(self) -> tuple[str, ...]:
+        """Where the customer is looked for, in this order; empty for the format's own default."""
+        named = (self.customer,) if isinstance(self.customer, str) else self.customer
+        return tuple(filter(None, named))
 
     def customer_or_default(self, found: str) -> str:
         """The customer that was found in a record; the default one where it is blank."""
@@ -76,7 +83,8 @@ class Context:
 
     `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name. Without
     `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash. `clock` gives the
-    time now (epoch ms, UTC), by which the year of times without one is found. `lists` are for listings.
+    time now (epoch ms, UTC), by which the year of times without one is found. `lists` are for listings. `owners` are
+    whose domains and sending addresses are.
     """
 
     hash_key: bytes
@@ -85,6 +93,7 @@ class Context:
     hash_all: bool = True
     clock: Callable[[], int] | None = None
     lists: Lists = field(default_factory=Lists)
+    owners: Owners = field(default_factory=Owners)
 
     def __post_init__(self) -> None:
         """Check the key.

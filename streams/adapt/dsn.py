@@ -107,14 +107,14 @@ def _base(report: Report, context: Context) -> MailEvent:
         id=NAME,
         type="bounced",
         time=next((each for each in moments if each is not None), -1),
-        customer=customer_of(report, options),
+        customer=customer_of(report, options, context.owners),
         message_id=message_id(original) or _answered(report.headers),
         from_domain=from_domain(original) or next(filter(None, map(domain_of, report.senders)), ""),
         campaign=campaign_of(original),
         # What the host that took the mail in says takes precedence over the date that its sender wrote.
         sent=date_ms(report.fields.get("arrival-date")) or date_ms(original.get("date")) or 0,
     )
-    return place_names(event, report, options)
+    return place_names(event, report, options, context.owners)
 
 
 def _answered(headers: Headers) -> str:

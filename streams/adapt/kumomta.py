@@ -1,12 +1,12 @@
 """KumoMTA log records, one JSON object a message.
 
 Format: https://docs.kumomta.com/reference/log_record/ . The customer is the tenant of the queue name
-(`campaign:tenant@domain`), or a meta field where the option `customer` is `meta.FIELD`. The stream is
-`default` unless the option `stream` names a meta field, the pool `egress_pool` unless the option `pool` does;
-the option `sub_account` names one too.
+(`campaign:tenant@domain`), or what the option `customer` says: `tenant`, `meta.FIELD` for a meta field, or a place of
+`streams.adapt.places`. The stream is `default` unless the option `stream` names such a place, the pool `egress_pool`
+unless the option `pool` does; the option `sub_account` names one too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,8 @@ from streams.adapt.canonical import ESCAPED_NUL, complete, domain_of, good_names
 from streams.adapt.common import MAX_TIME_MS, decode, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
+from streams.adapt.owners import Owners
+from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 
 NAME = "kumomta"
 
@@ -194,7 +196,11 @@ def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[Ma
     places = _places(record, report)
     options = context.options(NAME)
     campaign, tenant = queue_parts(record.queue or "")
-    customer = options.customer_or_default(_find(options.customer or "tenant", tenant, places))
+
+    def look(place: str) -> str:
+        return _find(place, tenant, places, lambda: _mail(record, report), context.owners)
+
+    customer = find_customer(options, look, "tenant")
     if not customer:
         # Hosts that nobody's customer runs are refused all day long; such a refusal is no error of ours.
         if record.type == "Rejection":
@@ -202,7 +208,7 @@ def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[Ma
         raise AdaptError(_no_customer(record, options))
     base = _base(record, report, kind, customer)
     base.campaign = campaign
-    fill(base, options, lambda place: _find(place, tenant, places))
+    fill(base, options, look)
     if report is not None and not _reported(report):
         base.provider = _reporter(record, report, context)
     recipients = _recipients(record, report)
@@ -348,15 +354,26 @@ def _places(record: _Record, report: _Report | None) -> Mapping[str, Any]:
     return {**(record.meta or {}), **(trace or {})}
 
 
-def _find(place: str, tenant: str, places: Mapping[str, Any]) -> str:
+def _find(place: str, tenant: str, places: Mapping[str, Any], mail: Callable[[], SentMail], owners: Owners) -> str:
     if place == "tenant":
         return tenant or text(places.get("tenant"))
     if place.startswith("meta."):
         return text(places.get(place.removeprefix("meta.")))
-    raise AdaptError(f"the option `{place}` is not a place in KumoMTA records; use `tenant` or `meta.FIELD`")
+    found = shared_place(place, mail(), owners)
+    if found is None:
+        known = f"`tenant`, `meta.FIELD`, {SHARED}"
+        raise AdaptError(f"the option `{place}` is not a place in KumoMTA records; use {known}")
+    return found
+
+
+def _mail(record: _Record, report: _Report | None) -> SentMail:
+    """The mail that the record is about: of a report, the one that was reported."""
+    sender = (report.original_mail_from or "") if report else (record.sender or "")
+    return SentMail([sender], address=_sending_ip(record, report), domains=[_from_domain(record, report)])
 
 
 def _no_customer(record: _Record, options: FormatOptions) -> str:
-    where = options.customer or "tenant"
-    looked = f"no tenant in queue `{(record.queue or '')[:80]}`" if where == "tenant" else f"no value at `{where}`"
+    where = options.customer_places or ("tenant",)
+    queue = (record.queue or "")[:80]
+    looked = f"no tenant in queue `{queue}`" if where == ("tenant",) else f"no value at {in_words(where)}"
     return f"record {record.type} {record.id[:80]}: {looked}, and no default customer is configured"

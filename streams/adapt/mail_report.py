@@ -1,12 +1,8 @@
 """What feedback reports and delivery status notifications share: the mail they are about, and whose it was.
 
-The options `customer`, `stream`, `sub_account` and `pool` name a place in the report:
-
-- `sender` (the default for `customer`): the domain of the envelope sender, else that of the From header.
-- `header.NAME`: a header field of the mail that the report is about.
-- `field.NAME`: a field of the report's machine-readable part, for example `field.Original-Envelope-Id`.
-- `verp:PATTERN`: a piece of the envelope sender. In the pattern `{}` is the piece, `*` is anything:
-  `verp:bounce+{}+*@*` finds `acme` in `bounce+acme+iris=shop.example@mail.example`.
+The options `customer`, `stream`, `sub_account` and `pool` name a place of `streams.adapt.places`, or `field.NAME`: a
+field of the report's machine-readable part, for example `field.Original-Envelope-Id`. Here `sender`, the default for
+`customer`, is the domain of the From header where no envelope sender is known.
 """
 
 import re
@@ -17,13 +13,14 @@ from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, FormatOptions, fill
 from streams.adapt.canonical import domain_of
-from streams.adapt.mime import MAX_VALUE, Headers, MimePart, date_ms, read_headers, read_part, words
+from streams.adapt.mime import MAX_VALUE, Headers, MimePart, date_ms, read_headers, read_part
+from streams.adapt.owners import Owners
+from streams.adapt.places import SHARED, SentMail, find_customer, in_words, only_value, shared_place
 
 SENDER = "sender"
 
 _WHOLE = frozenset({"message/rfc822", "message/global"})
 _HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
-_WILD = re.compile(r"(\{\}|\*)")
 _RECEIVED_DATE = re.compile(r";([^;]*)$")
 
 
@@ -81,77 +78,39 @@ def addresses(headers: Headers, name: str) -> list[str]:
     return [address for value in headers.all(name)[:10] for address in addresses_in(value)]
 
 
-def customer_of(report: Report, options: FormatOptions) -> str:
+def customer_of(report: Report, options: FormatOptions, owners: Owners) -> str:
     """Whose mail the report is about.
 
     Raises:
         AdaptError: nobody is found and no default customer is configured, or the place is none.
     """
-    place = options.customer or SENDER
-    customer = options.customer_or_default(_find(place, report))
+    customer = find_customer(options, lambda place: _find(place, report, owners), SENDER)
     if not customer:
-        what = "no envelope sender and no From header" if place == SENDER else f"no value at `{place}`"
+        places = options.customer_places or (SENDER,)
+        what = "no envelope sender and no From header" if places == (SENDER,) else f"no value at {in_words(places)}"
         raise AdaptError(f"{what} in the report, and no default customer is configured")
     return customer
 
 
-def place_names(event: MailEvent, report: Report, options: FormatOptions) -> MailEvent:
+def place_names(event: MailEvent, report: Report, options: FormatOptions, owners: Owners) -> MailEvent:
     """The event with the stream and the IP pool of the mail that the report is about, where options say their place.
 
     Raises:
         AdaptError: the place is none.
     """
-    return fill(event, options, lambda place: _find(place, report))
+    return fill(event, options, lambda place: _find(place, report, owners))
 
 
-def _find(place: str, report: Report) -> str:
+def _find(place: str, report: Report, owners: Owners) -> str:
     kind, _, name = place.partition(".")
-    if place == SENDER:
-        domains = [domain_of(each) for each in report.senders]
-        return next(filter(None, domains), "") or from_domain(report.original)
-    if place.startswith("verp:"):
-        pattern = place.removeprefix("verp:")
-        return next(filter(None, (piece_of(pattern, each) for each in report.senders)), "")
-    if kind == "header" and name:
-        return _only(name, report.original)
     if kind == "field" and name:
-        return _only(name, report.fields)
-    raise AdaptError(
-        f"the option `{place}` is not a place in reports; use `sender`, `header.NAME`, `field.NAME` or `verp:PATTERN`"
-    )
+        return only_value(name, report.fields.all(name))
+    mail = SentMail(report.senders, report.original.all, report.fields.get("source-ip"), _author_domains(report))
+    found = shared_place(place, mail, owners)
+    if found is None:
+        raise AdaptError(f"the option `{place}` is not a place in reports; use `field.NAME`, {SHARED}")
+    return found or (from_domain(report.original) if place == SENDER else "")
 
 
-def _only(name: str, headers: Headers) -> str:
-    """The one value of a field. Where there are two, one of them was put there by somebody else."""
-    values = sorted({words(value) for value in headers.all(name)})
-    if len(values) > 1:
-        raise AdaptError(f"header field `{name}` is there more than once, with different values")
-    return values[0] if values else ""
-
-
-def piece_of(pattern: str, address: str) -> str:
-    """What stands at `{}` in an address that has the form of the pattern; empty for one that has another.
-
-    Letter case does not count. Each `*` and `{}` ends where the text after it first occurs.
-
-    Raises:
-        AdaptError: the pattern does not have exactly one `{}`.
-    """
-    if pattern.count("{}") != 1:
-        raise AdaptError(f"the pattern `{pattern}` needs exactly one `{{}}`")
-    address = address.strip(" \t<>")
-    lowered = address.lower()
-    first, *rest = _WILD.split(pattern.lower())
-    if not lowered.startswith(first):
-        return ""
-    position, found = len(first), ""
-    for number in range(0, len(rest), 2):
-        wild, literal = rest[number], rest[number + 1]
-        last = number + 2 == len(rest)
-        end = len(address) - len(literal) if last else lowered.find(literal, position)
-        if end < position or not lowered.startswith(literal, end):
-            return ""
-        if wild == "{}":
-            found = address[position:end]
-        position = end + len(literal)
-    return found
+def _author_domains(report: Report) -> list[str]:
+    return [from_domain(report.original), *(each.lower() for each in report.fields.all("reported-domain"))]

@@ -8,8 +8,8 @@ Who sent a message is in other lines of the same queue id. So send the lines of 
 customer from what each line has. The options `customer`, `stream`, `sub_account` and `pool` name a place:
 
 - `sasl_username`: who logged in to send (line of smtpd).
-- `sender`: the domain of the envelope sender (line of qmgr).
-- `header.NAME`: a header field that a `header_checks` rule logs with WARN or INFO (line of cleanup).
+- a place of `streams.adapt.places`, such as `sender`, `verp:PATTERN` and `domain` by the envelope sender (line of qmgr)
+  and `header.NAME`, `feedback-id.N` and `dkim` by what a `header_checks` rule logs with WARN or INFO (line of cleanup).
 - `instance`: the `syslog_name`, such as `postfix-acme`.
 - `host`: the host that wrote the line.
 
@@ -26,6 +26,8 @@ from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import reply_of, stable_id
+from streams.adapt.owners import Owners
+from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 from streams.adapt.syslog import SyslogLine, read_line
 
 NAME = "postfix"
@@ -53,6 +55,8 @@ _SENDER = re.compile(r"(?:uid=\d+ )?from=<([^>]*)>")
 _LOGIN = re.compile(r"client=.*?\bsasl_username=([^\s,]+)")
 _MESSAGE_ID = re.compile(r"(?:resent-)?message-id=<?([^>]*)>?")
 _LOGGED_HEADER = ("warning: header ", "info: header ")
+#: Where the customer is looked for, if the options do not say.
+_DEFAULT_PLACES = ("sasl_username", "sender")
 _FILTERS = frozenset({"127.0.0.1", "::1"})
 
 
@@ -114,7 +118,7 @@ class Journal:
             self._messages.pop(found[1], None)
             return
         message = self._remembered(found[1])
-        entry = _Entry(line, found[1], message, options)
+        entry = _Entry(line, found[1], message, options, context.owners)
         if recipient := _RECIPIENT.match(said):
             # Who was sent to, before aliases; a bare user name is no such address.
             original = recipient[2] or ""
@@ -144,6 +148,7 @@ class _Entry:
     queue_id: str
     message: _Message
     options: FormatOptions
+    owners: Owners
 
     @property
     def service(self) -> str:
@@ -209,9 +214,10 @@ def _goes_on(service: str, ip: str, text: str) -> bool:
 
 def _event(entry: _Entry, kind: EventType, address: str) -> MailEvent:
     line, message, options = entry.line, entry.message, entry.options
-    customer = _customer(entry)
+    customer = find_customer(options, lambda place: _find(place, entry), *_DEFAULT_PLACES)
     if not customer:
-        where = f"no value at `{options.customer}`" if options.customer else "no login and no envelope sender is known"
+        places = options.customer_places
+        where = f"no value at {in_words(places)}" if places else "no login and no envelope sender is known"
         raise AdaptError(f"message {entry.queue_id}: {where}, and no default customer is configured")
     event = MailEvent(
         id=stable_id(NAME, line.host, entry.queue_id, kind, address, line.time_ms),
@@ -226,23 +232,14 @@ def _event(entry: _Entry, kind: EventType, address: str) -> MailEvent:
     return fill(event, options, lambda place: _find(place, entry))
 
 
-def _customer(entry: _Entry) -> str:
-    place, message = entry.options.customer, entry.message
-    found = _find(place, entry) if place else message.login.strip() or domain_of(message.sender)
-    return entry.options.customer_or_default(found)
-
-
 def _find(place: str, entry: _Entry) -> str:
     message = entry.message
-    if place.startswith("header."):
-        return message.headers.get(place.removeprefix("header.").lower(), "")
-    places = {
-        "sasl_username": message.login,
-        "sender": domain_of(message.sender),
-        "instance": entry.instance,
-        "host": entry.line.host,
-    }
-    if place not in places:
+    places = {"sasl_username": message.login, "instance": entry.instance, "host": entry.line.host}
+    if place in places:
+        return places[place]
+    mail = SentMail([message.sender], header=lambda name: list(filter(None, [message.headers.get(name.lower(), "")])))
+    found = shared_place(place, mail, entry.owners)
+    if found is None:
         known = ", ".join(f"`{name}`" for name in places)
-        raise AdaptError(f"the option `{place}` is not a place in Postfix lines; use {known} or `header.NAME`")
-    return places[place]
+        raise AdaptError(f"the option `{place}` is not a place in Postfix lines; use {known}, {SHARED}")
+    return found

@@ -7,8 +7,8 @@ Where `header_Date` is among the columns of a report, it says when the message w
 
 The columns are those of the header line, which begins with `type`; without one those of the option `columns`, or
 PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream`, `sub_account` and `pool` (default
-`vmtaPool`) name a column, for example `header_X-Customer`, or `sender` for the domain of `orig`. `time_zone` is that of
-times without an offset.
+`vmtaPool`) name a column, for example `header_X-Customer`, or a place of `streams.adapt.places`, such as `sender` for
+the domain of `orig`. `time_zone` is that of times without an offset.
 """
 
 import csv
@@ -25,6 +25,8 @@ from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import reply_of, stable_id, time_ms
 from streams.adapt.feedback import feedback_type, reporting_provider
 from streams.adapt.mime import date_ms
+from streams.adapt.owners import Owners
+from streams.adapt.places import SentMail, find_customer, in_words, shared_place
 
 NAME = "powermta"
 
@@ -159,10 +161,10 @@ def _adapt_one(record: Record, options: FormatOptions, context: Context) -> Mail
         id=_id(name, record),
         type=kind,
         time=_time(record["timelogged"], options.time_zone),
-        customer=_customer(record, options),
+        customer=_customer(record, options, context.owners),
         message_id=record.get("header_message-id", "").strip("<>"),
         recipient=_recipient(name, record),
-        sending_ip=record.get("dlvsourceip", "") or record.get("repsourceip", ""),
+        sending_ip=_sending_ip(record),
         ip_pool=record.get("vmtapool", ""),
         from_domain=_from_domain(record),
         smtp_code=code,
@@ -174,7 +176,7 @@ def _adapt_one(record: Record, options: FormatOptions, context: Context) -> Mail
         mx_host=record.get("dsnmta", "").partition(" ")[0],
         sent=_sent(name, record, options.time_zone),
     )
-    fill(event, options, lambda place: _find(place, record))
+    fill(event, options, lambda place: _find(place, record, context.owners))
     if kind == "complained":
         _report(event, record, context)
     return event
@@ -201,16 +203,34 @@ def _from_domain(record: Record) -> str:
     return domain_of(written[0]) if written else domain_of(record.get("orig", ""))
 
 
-def _customer(record: Record, options: FormatOptions) -> str:
-    place = options.customer or "vmta"
-    customer = options.customer_or_default(_find(place, record))
+def _customer(record: Record, options: FormatOptions, owners: Owners) -> str:
+    customer = find_customer(options, lambda place: _find(place, record, owners), "vmta")
     if not customer:
-        raise AdaptError(f"no value at `{place}`, and no default customer is configured")
+        places = options.customer_places or ("vmta",)
+        raise AdaptError(f"no value at {in_words(places)}, and no default customer is configured")
     return customer
 
 
-def _find(place: str, record: Record) -> str:
-    return domain_of(record.get("orig", "")) if place == "sender" else record.get(place.lower(), "")
+def _find(place: str, record: Record, owners: Owners) -> str:
+    """The value of a column; of no column, what stands at a place that all formats share."""
+    column = record.get(place.lower())
+    if column is not None:
+        return column
+    return shared_place(place, _mail(record), owners) or ""
+
+
+def _mail(record: Record) -> SentMail:
+    senders = (record.get("orig", ""), record.get("header_return-path", ""))
+    return SentMail(
+        senders=[each for each in senders if each],
+        header=lambda name: list(filter(None, [record.get(f"header_{name.lower()}", "")])),
+        address=_sending_ip(record),
+        domains=[each for each in (_from_domain(record), record.get("reporteddomain", "").lower()) if each],
+    )
+
+
+def _sending_ip(record: Record) -> str:
+    return record.get("dlvsourceip", "") or record.get("repsourceip", "")
 
 
 def _time(text: str, zone: tzinfo) -> int:

@@ -15,6 +15,7 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.common import reply_of, stable_id, text
 from streams.adapt.field_paths import find_field
+from streams.adapt.places import in_words
 from streams.adapt.webhook import (
     Fields,
     Text,
@@ -92,10 +93,11 @@ def _read(fields: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     if kind == "suppressed" and (record.reason or "").lower().startswith(_REFUSED):
         kind = "rejected"
     time = moment_ms(record.timestamp, "timestamp")
-    place = options.customer or "customer"
-    customer = options.customer_or_default(find_field(place, fields) or find_field("subuser", fields))
+    places = options.customer_places or ("customer",)
+    found = next(filter(None, (find_field(place, fields) for place in (*places, "subuser"))), "")
+    customer = options.customer_or_default(found)
     if not customer:
-        raise AdaptError(f"no custom argument `{place}`, no `subuser`, and no default customer is configured")
+        raise AdaptError(f"no custom argument {in_words(places)}, no `subuser`, and no default customer is configured")
     diagnostic = record.reason or record.response or ""
     code, status = reply_of(diagnostic)
     event = MailEvent(

@@ -17,6 +17,7 @@ from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import domain_of
 from streams.adapt.common import reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
+from streams.adapt.places import find_customer, in_words
 from streams.adapt.webhook import Fields, Text, json_body, read_records, typed
 
 NAME = "socketlabs"
@@ -93,10 +94,10 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
         return
     if kind == "bounced" and text(record.failuretype).lower() in _SUPPRESSED:
         kind = "suppressed"
-    place = options.customer or "ServerId"
-    customer = options.customer_or_default(_find(place, fields, record))
+    customer = find_customer(options, lambda place: _find(place, fields, record), "ServerId")
     if not customer:
-        raise AdaptError(f"no value at `{place}`, and no default customer is configured")
+        places = options.customer_places or ("ServerId",)
+        raise AdaptError(f"no value at {in_words(places)}, and no default customer is configured")
     diagnostic = record.diagnosticcode or record.reason or record.response or ""
     code, status = reply_of(diagnostic)
     tags = record.data.tags if record.data else None

@@ -123,7 +123,7 @@ def read_owned(body: Body, read: Read, paths: FieldPaths, context: Context) -> l
 def assign_customer(events: list[MailEvent], record: Fields, paths: FieldPaths, options: FormatOptions) -> None:
     """Fill in customer, stream, sub-account and pool. Looked for once: all events of a record are of one message."""
     first = events[0]
-    customer = (options.customer,) if options.customer else paths.customer
+    customer = options.customer_places or paths.customer
     first.customer = options.customer_or_default(_first(customer, first, record))
     if not first.customer:
         looked = " or ".join(f"`{path}`" for path in customer)

@@ -8,7 +8,6 @@ from schemas.event import MAX_EVENT_BYTES
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, adapter, mime
 from streams.adapt.addresses import addresses_in
-from streams.adapt.mail_report import piece_of
 from streams.adapt.mime import (
     MAX_DEPTH,
     MAX_GROUPS,
@@ -23,6 +22,7 @@ from streams.adapt.mime import (
     read_part,
     words,
 )
+from streams.adapt.places import piece_of
 from tests.support.mails import report
 
 CONTEXT = Context(b"a key", load_providers())
