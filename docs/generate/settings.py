@@ -134,6 +134,8 @@ def _words(info: Any) -> str:
             words = "one of " + ", ".join(f"`{each}`" for each in info.values)
         case types.ListType():
             words = f"list of {_kind(info.item_type)[0]}"
+        case types.VarTupleType():
+            words = f"list of {_kind(info.item_type)[0]}"
         case types.DictType():
             words = f"table of {_kind(info.value_type)[0]}".replace("table of table", "table of tables")
         case types.StructType():

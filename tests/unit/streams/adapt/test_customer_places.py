@@ -157,7 +157,7 @@ KUMOMTA_COMPLAINT = (
 POSTFIX = b"""\
 Nov 28 10:00:01 mx postfix/qmgr[2]: 4Dk1XY2zWPz1: from=<bounce+acme+iris=shop.example@out.acme.example>, size=1, nrcpt=1
 Nov 28 10:00:02 mx postfix/cleanup[2]: 4Dk1XY2zWPz1: info: header Feedback-ID: c:acme:b:e from local; from=<a@b.example>
-Nov 28 10:00:03 mx postfix/smtp[2]: 4Dk1XY2zWPz1: to=<iris@shop.example>, relay=mx.test[192.0.2.9]:25, dsn=2.0.0, status=sent (250)
+Nov 28 10:00:03 mx postfix/smtp[2]: 4Dk1XY2zWPz1: to=<iris@shop.example>, relay=mx.test[192.0.2.9]:25, status=sent (250)
 """
 POWERMTA = (
     b"type,timeLogged,orig,rcpt,vmta,dlvSourceIp,header_Feedback-ID\n"
