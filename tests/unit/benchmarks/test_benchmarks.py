@@ -155,7 +155,7 @@ def test_report_tells_median_spread_and_ratios(tmp_path: Path) -> None:
     kept = Result(name="throughput", command="c", date="2026-01-01", commit="abc", machine=MACHINE, runs=runs)
     (tmp_path / "throughput.json").write_bytes(msgspec.json.encode(kept))
     text = report.report(results.load(tmp_path), tmp_path)
-    assert "| repmon ingest, canonical | 1,000,000 | **200,000** | 100,000 to 250,000 | 10.0 | 100 |" in text
+    assert "| repmon ingest, canonical | 1,000,000 | **200,000** | 100,000 to 250,000 | 10.0 |  | 100 |" in text
     assert "| repmon ingest, canonical / raw client, canonical | **0.20** | 0.20 |" in text
     assert "results/throughput.svg" in text
     assert "1,000,000" in (tmp_path / "throughput.svg").read_text()
