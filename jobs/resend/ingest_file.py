@@ -28,6 +28,7 @@ from streams.adapt import (
     file_adapter,
     listing_adapter,
 )
+from streams.adapt.apart import webhook_parts
 
 #: Formats of logs: a record a line.
 LOGS = frozenset({"canonical", "kumomta", "postfix", "powermta"})
@@ -38,7 +39,6 @@ MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
 
 _ENCODER = msgspec.json.Encoder()
 _ANY_DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
-_RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
 
 Event = MailEvent | BlocklistEvent
 AnyAdapter = Adapter | ListingAdapter
@@ -175,16 +175,8 @@ def _is_document(text: bytes) -> bool:
 
 def _body(body: bytes, line: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """One webhook body, its records one by one, so that a bad one costs only itself."""
-    if not body.lstrip().startswith(b"["):
-        yield from _adapted(body, line, 1, adapt, context)
-        return
-    try:
-        records = _RECORDS.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        yield from _adapted(body, line, 1, adapt, context)
-        return
-    for number, record in enumerate(records, start=1):
-        yield from _adapted(bytes(record), line, number, adapt, context)
+    for number, record in enumerate(webhook_parts(adapt, body), start=1):
+        yield from _adapted(record, line, number, adapt, context)
 
 
 def _adapted(raw: bytes, line: int, record: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:

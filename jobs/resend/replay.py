@@ -7,7 +7,7 @@ the next replay. That is harmless: ingest counts an event id once.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 import msgspec
 
@@ -18,9 +18,10 @@ from schemas.settings import Ingest
 from schemas.times import utc_time
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
+from streams.adapt.apart import read_apart
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
-from streams.intake.batch import time_bounds
+from streams.intake.batch import TimeBounds, time_bounds
 from streams.io.broker import BrokerError
 from streams.io.store import Store, StoreError
 
@@ -61,15 +62,22 @@ class Reader:
 
     def key(self, topic: str, payload: bytes, now_ms: int) -> bytes:
         """The key the message is to be sent with: its customer, or the resource of a listing. Empty where the
-        message says nothing that is counted.
+        message says nothing that is counted. Of a message with several records one that can be read is enough: the
+        others become a dead letter again.
 
         Raises:
             AdaptError: it cannot be read, or its times are not plausible at `now_ms` (epoch ms).
         """
-        events = self._events(topic, payload)
-        for event in events:
-            if reason := check_time(event, now_ms, self._bounds.ahead_ms, self._bounds.behind_ms):
-                raise AdaptError(reason)
+        check = partial(_check_times, self._bounds, now_ms)
+        try:
+            events = self._events(topic, payload)
+            check(events)
+        except AdaptError:
+            adapt = self._adapters.get(topic)
+            apart = adapt and read_apart(cast(Adapter, adapt), payload, self._context, check)
+            if not apart or not apart.events:
+                raise
+            events = apart.events
         if not events:
             return b""
         first = events[0]
@@ -87,6 +95,12 @@ class Reader:
         if len(payload) > MAX_EVENT_BYTES:
             raise AdaptError(f"the message has {len(payload):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
         return adapt(payload, self._context)
+
+
+def _check_times(bounds: TimeBounds, now_ms: int, events: Sequence[MailEvent | BlocklistEvent]) -> None:
+    for event in events:
+        if reason := check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms):
+            raise AdaptError(reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from streams.adapt.canonical import domain_of
 from streams.adapt.common import stable_id
 from streams.adapt.field_paths import find_field
 from streams.adapt.form import Form, form_fields, is_form
+from streams.adapt.json_parts import json_parts
 from streams.adapt.webhook import (
     Body,
     FieldPaths,
@@ -118,6 +119,11 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         fields = {name: values[0] for name, values in form.items()}
         return read_owned(Body([fields], many=False), lambda _: _read_form(form), FIELD_PATHS, context)
     return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
+
+
+def parts(raw: bytes) -> list[bytes]:
+    """The events of a body, each a body by itself (see `streams.adapt.apart`): a form is one."""
+    return [raw] if is_form(raw) else json_parts(raw)
 
 
 def _opened(body: Fields) -> Fields:

@@ -19,6 +19,7 @@ from streams.adapt.webhook import (
     FieldPaths,
     Fields,
     Text,
+    inner_parts,
     json_body,
     kind_of,
     moment_ms,
@@ -69,9 +70,18 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return read_owned(json_body(raw).unfolded(_events), _read, FIELD_PATHS, context)
 
 
-def _events(body: Fields) -> list[Fields]:
+def parts(raw: bytes) -> list[bytes]:
+    """The events of a body, each a body by itself (see `streams.adapt.apart`).
+
+    Raises:
+        AdaptError: no such body.
+    """
+    return inner_parts(raw, _events)
+
+
+def _events(body: Fields) -> list[object]:
     events = body.get("events", [body] if "event" in body else None)
-    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+    if not isinstance(events, list):
         raise AdaptError("field `events`: expected an array of events")
     return events
 

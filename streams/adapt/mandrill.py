@@ -19,6 +19,7 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import domain_of
 from streams.adapt.common import stable_id
 from streams.adapt.form import form_fields, is_form
+from streams.adapt.json_parts import json_parts
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,
@@ -91,12 +92,26 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record, counted from 1.
     """
-    if is_form(raw):
-        values = form_fields(raw).get(FORM_FIELD)
-        if values is None:
-            raise AdaptError(f"form field `{FORM_FIELD}` is missing")
-        raw = values[0].encode()
-    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
+    return read_owned(json_body(_events(raw)), _read, FIELD_PATHS, context)
+
+
+def parts(raw: bytes) -> list[bytes]:
+    """The events of a body, each a body by itself (see `streams.adapt.apart`).
+
+    Raises:
+        AdaptError: no such form.
+    """
+    return json_parts(_events(raw))
+
+
+def _events(raw: bytes) -> bytes:
+    """The array of events, which may stand in a form."""
+    if not is_form(raw):
+        return raw
+    values = form_fields(raw).get(FORM_FIELD)
+    if values is None:
+        raise AdaptError(f"form field `{FORM_FIELD}` is missing")
+    return values[0].encode()
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:

@@ -22,6 +22,7 @@ from streams.adapt.canonical import domain_of
 from streams.adapt.common import decode, stable_id
 from streams.adapt.feedback import feedback_type
 from streams.adapt.field_paths import find_field
+from streams.adapt.json_parts import json_parts
 from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
 from streams.adapt.webhook import (
     FieldPaths,
@@ -112,6 +113,11 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not such a message; names the record of several, counted from 1.
     """
     return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
+
+
+def parts(raw: bytes) -> list[bytes]:
+    """The events of a body, each a body by itself (see `streams.adapt.apart`)."""
+    return json_parts(raw)
 
 
 def _opened(record: Fields) -> Fields:

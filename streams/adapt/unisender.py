@@ -19,6 +19,7 @@ from streams.adapt.common import stable_id, text
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,
+    inner_parts,
     json_body,
     moment_ms,
     read_owned,
@@ -77,16 +78,30 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return read_owned(json_body(raw).unfolded(_events), _read, FIELD_PATHS, context)
 
 
-def _events(body: Fields) -> Iterator[Fields]:
+def parts(raw: bytes) -> list[bytes]:
+    """The events of a body, each a body by itself (see `streams.adapt.apart`).
+
+    Raises:
+        AdaptError: no such body.
+    """
+    return inner_parts(raw, _events)
+
+
+def _events(body: Fields) -> Iterator[object]:
     """The events of a body, each with what names its user in addition to its own fields."""
     if "events_by_user" not in body:
         yield body
         return
-    for user in _objects(body["events_by_user"], "events_by_user"):
+    for user in _array(body["events_by_user"], "events_by_user"):
+        if not isinstance(user, dict):
+            raise AdaptError("field `events_by_user`: expected an array of objects")
         shared = {key: _name(user[key], key) for key in _OF_USER if key in user}
-        for event in _objects(user.get("events"), "events"):
-            inner = event.get("event_data")
-            yield {**shared, **event, **(inner if isinstance(inner, dict) else {})}
+        for event in _array(user.get("events"), "events"):
+            if isinstance(event, dict):
+                inner = event.get("event_data")
+                yield {**shared, **event, **(inner if isinstance(inner, dict) else {})}
+            else:
+                yield event
 
 
 def _name(value: object, field: str) -> str:
@@ -97,8 +112,8 @@ def _name(value: object, field: str) -> str:
     return found
 
 
-def _objects(value: object, field: str) -> list[Fields]:
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+def _array(value: object, field: str) -> list[object]:
+    if not isinstance(value, list):
         raise AdaptError(f"field `{field}`: expected an array of objects")
     return value
 

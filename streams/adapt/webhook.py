@@ -11,6 +11,7 @@ from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete
 from streams.adapt.common import decode, plain, reply_of, text, time_ms
 from streams.adapt.field_paths import find_field
+from streams.adapt.json_parts import json_parts
 
 T = TypeVar("T")
 
@@ -54,14 +55,22 @@ class Body:
         """The body of what is inside each record."""
         return Body([inner(record) for record in self.records], self.many, self.may_have_nul)
 
-    def unfolded(self, inner: Callable[[Fields], Iterable[Fields]]) -> "Body":
-        """The body of the records that are inside each record."""
-        found = [event for record in self.records for event in inner(record)]
+    def unfolded(self, inner: Callable[[Fields], Iterable[object]]) -> "Body":
+        """The body of the records that are inside each record.
+
+        Raises:
+            AdaptError: one of them is no object.
+        """
+        found: list[Fields] = []
+        for event in (event for record in self.records for event in inner(record)):
+            if not isinstance(event, dict):
+                raise AdaptError(f"record {len(found) + 1}: expected an object")
+            found.append(event)
         return Body(found, many=True, may_have_nul=self.may_have_nul)
 
 
 def json_body(raw: bytes) -> Body:
-    """The records of a body: one JSON object, an array of them, or one a line.
+    """The records of a body: one JSON object, an array of them, one a line, or joined without line ends.
 
     Raises:
         AdaptError: too large, not JSON, or not of that shape.
@@ -73,18 +82,26 @@ def json_body(raw: bytes) -> Body:
         found = decode(_BODY, raw)
         return Body(found if isinstance(found, list) else [found], isinstance(found, list), may_have_nul)
     except AdaptError:
-        if len(raw) > MAX_EVENT_BYTES:
-            raise
-        lines = [line for line in raw.splitlines() if line.strip()]
-        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+        if len(raw) > MAX_EVENT_BYTES or len(parts := json_parts(raw)) < 2:
             raise
     records = []
-    for number, line in enumerate(lines, start=1):
+    for number, part in enumerate(parts, start=1):
         try:
-            records.append(decode(_OBJECT, line))
+            records.append(decode(_OBJECT, part))
         except AdaptError as error:
             raise AdaptError(f"record {number}: {error}") from error
     return Body(records, many=True, may_have_nul=may_have_nul)
+
+
+def inner_parts(raw: bytes, inner: Callable[[Fields], Iterable[object]]) -> list[bytes]:
+    """The records inside those of a body, each as a body by itself; one that has no such inside stays as it is."""
+    found: list[bytes] = []
+    for part in json_parts(raw):
+        try:
+            found += map(msgspec.json.encode, inner(decode(_OBJECT, part)))
+        except AdaptError:
+            found.append(part)
+    return found
 
 
 def read_records(body: Body, read: Read, context: Context) -> list[MailEvent]:

@@ -1,15 +1,16 @@
 """What one source partition has brought since its last flush: events in, a batch to store out. Pure.
 
-A message is taken whole or not at all: if one of its events is bad, none of them counts and the message becomes
-a dead letter with its bytes, so that a mended message can be sent again. A batch holds whatever came; which of it was
-seen before is found out when it is stored. Where too much of a partition is dead letters, its topic
-must not be read on.
+A record is taken whole or not at all: if one of its events is bad, none of them counts. The bad records of a message
+become a dead letter with their bytes, so that they can be sent again once they are mended; its other records count
+(streams/adapt/apart.py). A batch holds whatever came; which of it was seen before is found out when it is stored. Where
+too much of a partition is dead letters, its topic must not be read on.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import compress
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from schemas.listing import BlocklistEvent
 from schemas.settings import Ingest
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
 from streams.adapt import Adapter, AdaptError, Context, batch_adapter
+from streams.adapt.apart import read_apart
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake.count import (
@@ -38,6 +40,8 @@ T = TypeVar("T")
 
 #: Where a run of messages has a bad one, runs of this length are tried before single messages.
 SHORT_RUN = 50
+#: The share of dead letters is counted in thousandths of messages.
+THOUSAND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ class Batch:
     """The unflushed part of one source.
 
     `position` is the offset at which it begins: one after the last stored offset. `next_offset` is one after
-    the last message taken. `unseen`, set when the batch is stored for the first time, is what of it counts.
+    the last message taken. `unread` is how many messages of it could not be read, with the share of the bad records of
+    those of which some could. `unseen`, set when the batch is stored for the first time, is what of it counts.
     `lost_tokens` is how many of its tokens the store remembers without the rows.
     """
 
@@ -114,6 +119,7 @@ class Batch:
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     messages: int = 0
+    unread: float = 0.0
     unseen: "Unseen | None" = None
     lost_tokens: int = 0
 
@@ -136,9 +142,11 @@ class Batch:
         self.messages += len(offsets)
         self.next_offset = offsets[-1] + 1
 
-    def set_aside(self, payload: bytes, offset: int, now_ms: int, reason: str) -> None:
-        """A message that cannot be taken goes to the dead-letter topic."""
+    def set_aside(self, payload: bytes, offset: int, now_ms: int, reason: str, share: float = 1.0) -> None:
+        """A message that cannot be taken, or what of it cannot (`share` of its records, a ratio), goes to the
+        dead-letter topic."""
         source = self.source
+        self.unread += share
         self.dead.append(
             DeadLetter(
                 id=f"{source.name}@{offset}",
@@ -219,17 +227,22 @@ class MailReader:
         events: list[MailEvent] = []
         places: list[int] = []
         times: list[int] = []
+        check = partial(_check_times, self._bounds, now_ms)
         for payload, offset in zip(payloads, offsets, strict=True):
             try:
                 found = _adapted(payload, self._adapt, self._context)
-                moments = [epoch_ms(event.time) for event in found]
-                _check_times(found, moments, self._bounds, now_ms)
+                check(found)
             except AdaptError as error:
-                batch.set_aside(payload, offset, now_ms, str(error))
-            else:
-                events += found
-                times += moments
-                places += [offset] * len(found)
+                apart = read_apart(self._adapt, payload, self._context, check)
+                if apart is None:
+                    batch.set_aside(payload, offset, now_ms, str(error))
+                    continue
+                if apart.rest:
+                    batch.set_aside(apart.rest, offset, now_ms, apart.reason, apart.bad_share)
+                found = apart.events
+            events += found
+            times += [epoch_ms(event.time) for event in found]
+            places += [offset] * len(found)
         self._add(batch, events, places, times)
 
     def _add(self, batch: Batch, events: list[MailEvent], offsets: Sequence[int], times: list[int]) -> None:
@@ -282,9 +295,9 @@ def _times_within(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> l
     return times
 
 
-def _check_times(events: Sequence[MailEvent], times: Sequence[int], bounds: TimeBounds, now_ms: int) -> None:
-    for event, time in zip(events, times, strict=True):
-        if not -bounds.behind_ms <= time - now_ms <= bounds.ahead_ms:
+def _check_times(bounds: TimeBounds, now_ms: int, events: Sequence[MailEvent]) -> None:
+    for event in events:
+        if not -bounds.behind_ms <= epoch_ms(event.time) - now_ms <= bounds.ahead_ms:
             raise AdaptError(check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms) or "")
 
 
@@ -301,6 +314,8 @@ class DeadShareError(ExternalError):
 class DeadShare:
     """How much of one source partition became dead letters: a worker whose topic suddenly cannot be read must stop
     reading it, not set the topic aside.
+
+    Of a message of which some records were read its share of bad records counts, to a thousandth.
 
     A few bad messages are their senders' fault, and the stream continues without them. When a large share is bad, the
     fault is more likely here: the wrong format for the topic, or a release that reads it wrongly.
@@ -328,26 +343,27 @@ class DeadShare:
         self._messages = 0
         self._bad = 0
 
-    def note(self, good: int, bad: int, last_reason: str = "") -> None:
+    def note(self, good: float, bad: float, last_reason: str = "") -> None:
         """Messages taken since the last call: how many were read, how many became dead letters, and why the last
         of those did."""
-        if good + bad == 0:
+        messages = round(good + bad)
+        if messages == 0:
             return
         if last_reason:
             self.last_reason = last_reason
         calls = self._calls
-        calls.append((good, bad))
-        self._messages += good + bad
-        self._bad += bad
-        while self._messages - sum(calls[0]) >= self.window:
-            old_good, old_bad = calls.popleft()
-            self._messages -= old_good + old_bad
+        calls.append((messages, round(bad * THOUSAND)))
+        self._messages += messages
+        self._bad += calls[-1][1]
+        while self._messages - calls[0][0] >= self.window:
+            old_messages, old_bad = calls.popleft()
+            self._messages -= old_messages
             self._bad -= old_bad
 
     @property
     def exceeded(self) -> bool:
         """Whether the window is full and more than the share of it is bad."""
-        return self._messages >= self.window and self._bad > self.share * self._messages
+        return self._messages >= self.window and self._bad > self.share * self._messages * THOUSAND
 
     def check(self) -> None:
         """Say so if the topic must not be read on.
@@ -359,10 +375,11 @@ class DeadShare:
             raise DeadShareError(self._text())
 
     def _text(self) -> str:
-        found, allowed = 100 * self._bad / self._messages, 100 * float(self.share)
+        bad = self._bad / THOUSAND
+        found, allowed = 100 * bad / self._messages, 100 * float(self.share)
         reason = f"; the last one: {self.last_reason}" if self.last_reason else ""
         return (
-            f"{self.topic}, partition {self.partition}: {self._bad:,} of the last {self._messages:,} messages "
+            f"{self.topic}, partition {self.partition}: {bad:,.0f} of the last {self._messages:,} messages "
             f"({found:.1f} %) could not be read, and ingest.dead_letter_share allows {allowed:g} %{reason}. "
             "The topic is read no more until the next start. Is ingest.formats right for it? `repmon dead-letters list "
             "--summary` shows what was set aside; with ingest.dead_letter_share = 1 all of it is"

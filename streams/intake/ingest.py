@@ -294,9 +294,9 @@ class IngestWorker:
             offsets, payloads = [offsets[at] for at in kept], [payloads[at] for at in kept]
             if not kept:
                 return
-        dead = len(batch.dead)
+        unread = batch.unread
         self.readers[key[0]](batch, payloads, offsets, now_ms)
-        bad = len(batch.dead) - dead
+        bad = batch.unread - unread
         share = self._partitions.shares[key]
         share.note(len(offsets) - bad, bad, batch.dead[-1].reason if bad else "")
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from types import FrameType
+from typing import cast
 
 import msgspec
 
@@ -29,6 +30,7 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
+from streams.adapt.apart import read_apart
 from streams.adapt.canonical import decode_canonical
 from streams.adapt.outside import resource_of
 from tests.fuzz.mutate import mutated
@@ -79,7 +81,7 @@ def hold(adapt: AnyAdapter, raw: bytes) -> str:
     except AdaptError as error:
         if not str(error) or len(str(error)) > 2_000:
             raise BrokenLawError(f"an error of {len(str(error))} characters") from error
-        return "refused"
+        return _hold_apart(adapt, raw)
     except Exception as error:
         raise BrokenLawError(f"{type(error).__name__}: {str(error)[:200]}") from error
     for event in events:
@@ -88,6 +90,23 @@ def hold(adapt: AnyAdapter, raw: bytes) -> str:
         else:
             _in_order(event)
     return "events" if events else "none"
+
+
+def _hold_apart(adapt: AnyAdapter, raw: bytes) -> str:
+    """How what is refused is read record by record. What is left of it is bad too, and holds nothing that counts."""
+    try:
+        with _in_time():
+            found = read_apart(cast(Adapter, adapt), raw, CONTEXT, lambda _: None)
+            left = read_apart(cast(Adapter, adapt), found.rest, CONTEXT, lambda _: None) if found else None
+    except Exception as error:
+        raise BrokenLawError(f"apart: {type(error).__name__}: {str(error)[:200]}") from error
+    if found is None:
+        return "refused"
+    if left is not None and left.events and not found.bad_share:
+        raise BrokenLawError("what is left of a message counts")
+    for event in found.events:
+        _in_order(event)
+    return "events" if found.events else "none"
 
 
 def _in_order(event: MailEvent) -> None:

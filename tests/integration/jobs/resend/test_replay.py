@@ -138,7 +138,7 @@ def test_once_the_settings_are_mended_all_letters_are_replayed_as_they_are(setti
     assert delivered(store) == 6
 
 
-def test_good_events_next_to_a_bad_one_count_once_it_is_mended(
+def test_good_records_next_to_a_bad_one_count_at_once_and_it_counts_once_it_is_mended(
     settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     ingest = msgspec.structs.replace(
@@ -154,11 +154,13 @@ def test_good_events_next_to_a_bad_one_count_once_it_is_mended(
     send(settings, b"", msgspec.json.encode(records))
     file = tmp_path / "mended.json"
     with ingesting(settings):
-        wait_for(refused(store, 1), "the body to be refused")
-        assert delivered(store) == 0, "a message is taken whole or not at all"
-        records[1]["timestamp"] = records[0]["timestamp"]
-        file.write_bytes(msgspec.json.encode(records))
+        wait_for(refused(store, 1), "the bad record to be refused")
+        wait_for(lambda: delivered(store) == 1, "the good record, which does not wait for it")
         letter = newest(store, Chosen(), 1)[0]
+        assert letter.reason == "record 2: field `timestamp` is missing"
+        kept = msgspec.json.decode(repmon(settings, "show", letter.id, "--payload"))
+        assert kept == records[1], "the bad record alone: sent again it counts nothing twice, however late"
+        file.write_bytes(msgspec.json.encode({**kept, "timestamp": records[0]["timestamp"]}))
         repmon(settings, "replay", letter.id, "--with", str(file))
         wait_for(lambda: delivered(store) == 2, "both events")
     assert delivered(store) == 2

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas import providers
 from schemas.counts import MEASURES, WindowCounts
 from schemas.times import DAY_MS
-from streams.adapt import Context, FormatOptions, canonical, kumomta
+from streams.adapt import Context, FormatOptions, canonical, kumomta, sendgrid
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.batch import SHORT_RUN, Batch, BatchReader, MailReader, SourcePartition, TimeBounds
 from streams.intake.count import cells_of, counts_table, identities
@@ -152,7 +152,32 @@ def taken(take: BatchReader, payloads: list[bytes]) -> dict[str, Any]:
         "dead": [(letter.offset, letter.payload, letter.reason) for letter in batch.dead],
         "next": batch.next_offset,
         "messages": batch.messages,
+        "unread": batch.unread,
     }
+
+
+def test_bad_record_of_a_body_costs_itself_alone() -> None:
+    """Bad by itself, or by the time at which it is read."""
+    now_s = NOW // 1000
+    records = [
+        {"event": kind, "email": "i@yahoo.com", "timestamp": time, "sg_event_id": name, "customer": customer}
+        for kind, name, time, customer in (
+            ("spamreport", "a", now_s, "acme"),
+            ("delivered", "b", now_s, ""),
+            ("delivered", "c", now_s + 90_000, "acme"),
+            ("delivered", "d", now_s, "acme"),
+        )
+    ]
+    take = MailReader(sendgrid.adapt, CONTEXT, CLASSIFY, BOUNDS)
+    found = taken(take, [msgspec.json.encode(records), msgspec.json.encode(records[:1])])
+    assert [each.id for _, _, each, _ in found["negatives"]] == ["a", "a"]
+    assert len(found["ids"]) == 1
+    ((offset, payload, reason),) = found["dead"]
+    assert offset == 7
+    assert [msgspec.json.decode(line) for line in payload.splitlines()] == records[1:3]
+    assert reason.startswith("record 2: no custom argument `customer`")
+    assert "; record 3: field `time`: lies 25.0 hours in the future" in reason
+    assert (found["messages"], found["unread"]) == (2, 0.5)
 
 
 @given(st.lists(st.sampled_from([*GOOD, *GOOD, *BAD]), max_size=3 * SHORT_RUN))

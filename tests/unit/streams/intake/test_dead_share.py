@@ -52,6 +52,15 @@ def test_share_that_is_only_reached_is_not_exceeded() -> None:
     assert share.exceeded
 
 
+def test_bad_records_count_as_parts_of_their_messages() -> None:
+    share = DeadShare("t", 0, 0.2, 10)
+    for _ in range(100):
+        share.note(0.8, 0.2)
+        assert not share.exceeded
+    share.note(0.7, 0.3)
+    assert share.exceeded
+
+
 def test_quiet_topic_goes_on_until_the_window_is_full() -> None:
     share = DeadShare("t", 0, 0.2, 1000)
     for _ in range(999):

@@ -1,0 +1,162 @@
+"""Messages of which some records are bad, read record by record, so that a bad one costs itself alone. Pure.
+
+Only what could not be read whole comes here. A message is taken apart into parts, each of which is a message of that
+format by itself, with events of the same ids. What is left of it, for the dead letter, is again one message: the bad
+parts alone, so that sending it again counts nothing twice, however late. Of logs the lines that gave no events stay
+with it, since they may tell whose mail a bad line is about.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from schemas.event import MAX_EVENT_BYTES, MailEvent
+from streams.adapt import (
+    brevo,
+    mailersend,
+    mailgun,
+    mailjet,
+    mailtrap,
+    mandrill,
+    postal,
+    postfix,
+    postmark,
+    powermta,
+    resend,
+    sendgrid,
+    ses,
+    socketlabs,
+    sparkpost,
+    unisender,
+)
+from streams.adapt.base import Adapter, AdaptError, Context
+from streams.adapt.json_parts import json_parts, one_message
+
+#: So many reasons are told; of one reason so many records are named.
+MOST_REASONS = 5
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """How messages of a format are taken apart, and parts of one put together again. `reader` makes the adapter for the
+    parts of one message in their order; with `keeps_silent` parts without events belong to what is left."""
+
+    split: Callable[[bytes], list[bytes]]
+    join: Callable[[list[bytes]], bytes]
+    reader: Callable[[], Adapter]
+    word: str = "record"
+    keeps_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadApart:
+    """What was read of a message: the events, what is left of it and why, and the share (ratio) of its records that
+    are bad."""
+
+    events: list[MailEvent]
+    rest: bytes
+    reason: str
+    bad_share: float
+
+
+def _lines(raw: bytes) -> list[bytes]:
+    return [line for line in raw.split(b"\n") if line.strip()]
+
+
+def csv_lines(raw: bytes) -> list[bytes]:
+    """Records of CSV: a line end within quotes ends none (RFC 4180 section 2.6)."""
+    found: list[bytes] = []
+    begun: list[bytes] = []
+    quotes = 0
+    for line in raw.split(b"\n"):
+        begun.append(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            found.append(b"\n".join(begun))
+            begun, quotes = [], 0
+    if begun:
+        # A quote that nothing closes: each line by itself.
+        found += begun
+    return [record for record in found if record.strip()]
+
+
+def _json(adapt: Adapter, split: Callable[[bytes], list[bytes]] = json_parts) -> Parting:
+    return Parting(split, one_message, lambda: adapt)
+
+
+_PARTINGS: dict[Adapter, Parting] = {
+    **{
+        module.adapt: _json(module.adapt)
+        for module in (
+            brevo, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs, sparkpost,
+        )
+    },
+    mailgun.adapt: _json(mailgun.adapt, mailgun.parts),
+    mailtrap.adapt: _json(mailtrap.adapt, mailtrap.parts),
+    mandrill.adapt: _json(mandrill.adapt, mandrill.parts),
+    ses.adapt: _json(ses.adapt, ses.parts),
+    unisender.adapt: _json(unisender.adapt, unisender.parts),
+    postfix.adapt: Parting(_lines, b"\n".join, lambda: postfix.Journal().adapt, "line", keeps_silent=True),
+    powermta.adapt: Parting(csv_lines, b"\n".join, lambda: powermta.Accounting().adapt, keeps_silent=True),
+}  # fmt: skip
+
+
+def webhook_parts(adapt: object, raw: bytes) -> list[bytes]:
+    """The records of a webhook's body, each a body by itself; the body itself where it cannot be taken apart."""
+    found = next((each for key, each in _PARTINGS.items() if key is adapt), None)
+    try:
+        return found.split(raw) if found is not None else json_parts(raw)
+    except AdaptError:
+        return [raw]
+
+
+def read_apart(
+    adapt: Adapter, raw: bytes, context: Context, check: Callable[[Sequence[MailEvent]], None]
+) -> ReadApart | None:
+    """What can be read of a message that could not be read whole; None where that is nothing, or where it has but one
+    record. `check` raises AdaptError for the events of a record that may not count.
+    """
+    found = _PARTINGS.get(adapt)
+    if found is None or len(raw) > MAX_EVENT_BYTES:
+        return None
+    try:
+        parts = found.split(raw)
+    except AdaptError:
+        return None
+    if len(parts) < 2:
+        return None
+    read = found.reader()
+    events: list[MailEvent] = []
+    rest: list[bytes] = []
+    reasons: dict[str, list[int]] = {}
+    bad = 0
+    for number, part in enumerate(parts, start=1):
+        try:
+            some = read(part, context)
+            check(some)
+        except AdaptError as error:
+            bad += 1
+            reasons.setdefault(str(error), []).append(number)
+            rest.append(part)
+        else:
+            events += some
+            if found.keeps_silent and not some:
+                rest.append(part)
+    if bad == len(parts):
+        return None
+    return ReadApart(events, found.join(rest) if bad else b"", _told(found.word, reasons), bad / len(parts))
+
+
+def _told(word: str, reasons: dict[str, list[int]]) -> str:
+    """Which records are bad, and why: `record 3: no customer ...; records 5, 9: field ...`."""
+    said = [f"{_named(word, places)}: {reason}" for reason, places in list(reasons.items())[:MOST_REASONS]]
+    if more := sum(map(len, list(reasons.values())[MOST_REASONS:])):
+        said.append(f"{more} more for other reasons")
+    return "; ".join(said)
+
+
+def _named(word: str, places: list[int]) -> str:
+    if len(places) == 1:
+        return f"{word} {places[0]}"
+    named = ", ".join(map(str, places[:MOST_NAMED]))
+    return f"{word}s {named}" + (f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else "")

@@ -1,0 +1,82 @@
+"""The JSON texts of one body: an array's elements, one a line, or joined with nothing in between. Pure.
+
+Amazon Data Firehose joins records so (https://docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html), log shippers
+write one a line. What lies between two texts and is none itself is a part too, so that it can be named.
+"""
+
+import json
+import re
+
+import msgspec
+
+#: So often what is broken is passed over, in search of the next text; what follows then is one part.
+MAX_BROKEN = 1_000
+
+_ARRAY: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY = msgspec.json.Decoder(msgspec.Raw)
+#: Only the end of a text is looked for, so numbers need not be read. Other programs write what is no JSON in strings,
+#: which is found out later.
+_SCANNER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
+#: Where another text may begin: on a line of its own, or behind the end of an object.
+_NEXT = re.compile(rb"\n[ \t\r]*(?=[{\[])|\}[ \t\r]*(?=\{)")
+_BLANK = re.compile(rb"[ \t\r\n\x1e,]*")
+_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def json_parts(raw: bytes) -> list[bytes]:
+    """The texts in their order, without the blanks around them; arrays among several are taken apart as well. A body
+    that cannot be taken apart is one part."""
+    body = raw.strip()
+    try:
+        return _elements(body) if body.startswith(b"[") else [bytes(_ANY.decode(body))]
+    except _ERRORS:
+        found = [part for text in _joined(body) for part in _parts_of(text)]
+        return found or [body]
+
+
+def one_message(parts: list[bytes]) -> bytes:
+    """A body of these parts: that part itself, or each on a line of its own."""
+    return parts[0] if len(parts) == 1 else b"\n".join(map(_on_one_line, parts))
+
+
+def _elements(array: bytes) -> list[bytes]:
+    return [bytes(each) for each in _ARRAY.decode(array)]
+
+
+def _parts_of(text: bytes) -> list[bytes]:
+    try:
+        return _elements(text) if text.startswith(b"[") else [text]
+    except _ERRORS:
+        return [text]
+
+
+def _joined(body: bytes) -> list[bytes]:
+    """Texts one behind another. As Latin-1 each byte is a character, so places are the same; all that means something
+    in JSON is ASCII."""
+    text = body.decode("latin-1")
+    found: list[bytes] = []
+    at = broken = 0
+    while at < len(body):
+        try:
+            end = _SCANNER.raw_decode(text, at)[1]
+        except (ValueError, RecursionError):
+            broken += 1
+            there = _NEXT.search(body, at + 1) if broken <= MAX_BROKEN else None
+            end = there.end() if there else len(body)
+        found.append(body[at:end].strip())
+        at = _after_blanks(body, end)
+    return [part for part in found if part]
+
+
+def _after_blanks(body: bytes, at: int) -> int:
+    found = _BLANK.match(body, at)
+    return found.end() if found else at
+
+
+def _on_one_line(part: bytes) -> bytes:
+    if b"\n" not in part:
+        return part
+    try:
+        return msgspec.json.format(part, indent=-1)
+    except _ERRORS:
+        return b" ".join(part.split())

@@ -1,0 +1,146 @@
+"""A bad record costs itself alone, in every format of which a message may hold several."""
+
+import json
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from schemas.event import MailEvent
+from schemas.providers import load_providers
+from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.adapt.apart import MOST_NAMED, ReadApart, read_apart
+from tests.support.adapt_bodies import DOCUMENTS, bodies
+
+WEBHOOKS = [name for name in DOCUMENTS if name not in ("canonical", "kumomta", "hetrixtools", "listings")]
+CONTEXT = Context(b"a key", load_providers(), {name: FormatOptions(default_customer="house") for name in WEBHOOKS})
+#: What no vendor's adapter takes: an event without its name, its time or its data.
+BROKEN: list[Any] = [5, {"nothing": "known"}]
+POSTFIX = [
+    "Mar  3 09:11:10 mx1 postfix/smtpd[7]: 4F1A2B: client=app[192.0.2.9], sasl_username=acme",
+    "Mar  3 09:11:10 mx1 postfix/qmgr[9]: 4F1A2B: from=<b@acme.example>, size=9 (queue active)",
+    "Mar  3 09:11:12 mx1 postfix/smtp[10]: 4F1A2B: to=<iris@gmail.com>, relay=a.b[192.0.2.7]:25, dsn=2.0.0, "
+    "status=sent (250 OK)",
+    "Mar  3 09:11:12 mx1 postfix/smtp[10]: 4F1A2C: to=<oskar@gmail.com>, relay=a.b[192.0.2.7]:25, dsn=2.0.0, "
+    "status=sent (250 OK)",
+]
+
+
+def apart(name: str, raw: bytes, context: Context = CONTEXT) -> ReadApart | None:
+    return read_apart(adapter(name), raw, context, lambda _: None)
+
+
+def records_of(name: str) -> list[Any]:
+    """Records of one body, each of which may stand in an array of the format."""
+    found: list[Any] = []
+    for document in DOCUMENTS[name]:
+        found += document if isinstance(document, list) else [document]
+    return found
+
+
+def ids(events: list[MailEvent]) -> list[str]:
+    return [event.id for event in events]
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_good_records_count_as_they_do_without_the_bad_one(name: str) -> None:
+    good = records_of(name)
+    whole = adapter(name)(json.dumps(good).encode(), CONTEXT)
+    for bad in BROKEN:
+        for at in range(len(good) + 1):
+            body = json.dumps([*good[:at], bad, *good[at:]]).encode()
+            with pytest.raises(AdaptError):
+                adapter(name)(body, CONTEXT)
+            found = apart(name, body)
+            assert found is not None
+            assert found.events == whole
+            assert json.loads(found.rest) == bad
+            assert 0 < found.bad_share <= 0.5
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_good_records_count_beside_a_broken_line(name: str) -> None:
+    good = [json.dumps(each).encode() for each in records_of(name)]
+    found = apart(name, b"\n".join([*good, b'{"event": "del']))
+    assert found is not None
+    assert ids(found.events) == ids(adapter(name)(b"\n".join(good), CONTEXT))
+    assert found.rest == b'{"event": "del'
+    assert found.reason.startswith("record ")
+    assert "not JSON" in found.reason
+
+
+def event(name: str, **changes: Any) -> dict[str, Any]:
+    plain = {"event": "delivered", "email": "i@x.example", "timestamp": 1_757_675_281, "sg_event_id": name}
+    return {**plain, "customer": "acme", **changes}
+
+
+def test_letter_names_the_records_and_reasons_and_holds_them_alone() -> None:
+    bad = [event(str(n), timestamp=None) for n in range(MOST_NAMED + 2)]
+    odd = event("odd", email=7)
+    found = read_apart(
+        adapter("sendgrid"), json.dumps([event("a"), *bad, odd, event("b")]).encode(), CONTEXT, lambda _: None
+    )
+    assert found is not None
+    assert ids(found.events) == ["a", "b"]
+    assert [json.loads(line) for line in found.rest.splitlines()] == [*bad, odd]
+    assert found.reason == (
+        "records 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more: field `timestamp` is missing; "
+        "record 14: field `email`: expected `str | null`, got `int`"
+    )
+    assert found.bad_share == pytest.approx(13 / 15)
+
+
+def test_records_of_containers_keep_what_the_container_says() -> None:
+    good = {"event_name": "transactional_email_status", "status": "delivered", "email": "i@x.example",
+            "event_time": "2025-09-12 11:08:01", "job_id": "j1"}  # fmt: skip
+    body = {"events_by_user": [{"user_id": 4, "project_id": "p1", "events": [good, {**good, "event_time": "soon"}, 5]}]}
+    found = apart("unisender", json.dumps(body).encode())
+    assert found is not None
+    (kept,) = found.events
+    assert kept.customer == "p1"
+    again = apart("unisender", found.rest.replace(b"soon", b"2025-09-12 11:08:01"))
+    assert again is not None
+    assert [each.customer for each in again.events] == ["p1"]
+    assert again.reason.startswith("record 2: ")
+
+
+def test_records_in_a_form() -> None:
+    good = {"event": "delivered", "ts": 1_757_675_281, "_id": "m1", "msg": {"email": "i@x.example", "subaccount": "a"}}
+    form = b"mandrill_events=" + quote_plus(json.dumps([good, {**good, "ts": None}])).encode()
+    found = apart("mandrill", form)
+    assert found is not None
+    assert [each.message_id for each in found.events] == ["m1"]
+    assert json.loads(found.rest) == {**good, "ts": None}
+
+
+def test_lines_of_a_log_keep_what_tells_whose_they_are() -> None:
+    context = Context(b"a key", load_providers(), clock=lambda: 1_757_675_281_000)
+    found = apart("postfix", "\n".join(POSTFIX).encode(), context)
+    assert found is not None
+    assert [(each.customer, each.recipient_domain) for each in found.events] == [("acme", "gmail.com")]
+    assert found.reason.startswith("line 4: message 4F1A2C: ")
+    assert found.rest.decode().split("\n") == [POSTFIX[0], POSTFIX[1], POSTFIX[3]]
+
+
+def test_csv_keeps_its_header() -> None:
+    rows = [
+        "type,timeLogged,orig,rcpt,dsnStatus,dsnDiag,vmta",
+        "d,2025-09-12 11:08:01+0000,b@a.example,iris@gmail.com,2.0.0,OK,acme",
+        'd,never,b@a.example,oskar@gmail.com,2.0.0,"OK\nand more",acme',
+    ]
+    found = apart("powermta", "\n".join(rows).encode())
+    assert found is not None
+    assert [each.customer for each in found.events] == ["acme"]
+    assert found.rest.decode() == f"{rows[0]}\n{rows[2]}"
+
+
+@pytest.mark.parametrize("name", ["canonical", "kumomta", "arf", "dsn"])
+def test_message_that_is_one_record_is_taken_whole_or_not_at_all(name: str) -> None:
+    for raw in bodies(name):
+        assert apart(name, raw + raw) is None
+
+
+def test_where_nothing_is_good_the_message_stays_as_it_came() -> None:
+    assert apart("sendgrid", json.dumps([event("a", timestamp=None), event("b", timestamp=None)]).encode()) is None
+    assert apart("sendgrid", b'[{"event": "delivered"') is None
+    assert apart("mandrill", b"other=1") is None
