@@ -33,7 +33,7 @@ log = logging.getLogger("repmon.ingest")
 
 POLL_S = 0.1
 #: How often topic ids are asked for, to see a topic that was deleted and made again.
-IDS_S = 10.0
+IDS_S = 3.0
 #: While a drain is under way the broker is asked whether anything is left once nothing has come for this long.
 QUIET_S = 0.25
 #: How long a stop, or giving partitions back, waits for the store.
@@ -161,11 +161,11 @@ class IngestWorker:
                 return
             self._begin_flush()
 
-    def _open(self) -> None:
+    def _open(self, *, made_by_us: bool = False) -> None:
         refused = self._refused
         if refused is not None:
             self.ask(lambda store: refresh(refused, store, self.clock()))
-        self._partitions.open(self._publisher)
+        self._partitions.open(self._publisher, made_by_us=made_by_us)
 
     def _loop(self, stop: threading.Event) -> None:
         flushed = ids_read = quiet_since = time.monotonic()
@@ -195,11 +195,8 @@ class IngestWorker:
                     self._reopen_topics(stop)
             elif partitions.stale or now - ids_read >= IDS_S:
                 ids_read = now
-                if partitions.topics.changed():
+                if partitions.look_at_topics():
                     self._reopen_topics(stop)
-                else:
-                    partitions.look_for_deleted()
-                    partitions.follow_growth()
 
     def _flush_every_s(self) -> float:
         """How long after the beginning of the last flush the next is due."""
@@ -352,7 +349,7 @@ class IngestWorker:
         if action is not None:
             action()
         if not stop.is_set():
-            self._open()
+            self._open(made_by_us=action is not None)
             log.info("topics reopened under the ids %s", self._partitions.topics.ids)
 
 

@@ -6,8 +6,7 @@ counts. All of it belongs to the thread of the consumer.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -22,6 +21,7 @@ from streams.intake.metrics import IngestMetrics
 from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
 from streams.intake.topic_identity import KNOWN_S, TopicIdentity
+from streams.intake.worker import Worker
 from streams.io.broker import REACH_S, BrokerError, Publisher, admin, begins, client_config, consumer, ends
 from streams.io.store import Store, StoreError
 
@@ -34,23 +34,9 @@ METADATA = {"topic.metadata.refresh.interval.ms": 5_000}
 PREFETCH = {"queued.max.messages.kbytes": 8_192, "fetch.queue.backoff.ms": 20}
 _REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
-T = TypeVar("T")
 #: Topic and partition.
 PartitionKey = tuple[str, int]
 Callback = Callable[[Consumer, list[TopicPartition]], None]
-
-
-class Worker(Protocol):
-    """What is asked of the worker whose partitions these are."""
-
-    def ask(self, question: Callable[[Store], T]) -> T:
-        """The store's answer, asked for until it comes. Raises StoreError where the worker is to stop."""
-
-    def store_all(self) -> None:
-        """Store everything taken so far. Raises StoreError, BrokerError."""
-
-    def stopped(self) -> bool:
-        """Whether the worker is asked to stop."""
 
 
 class Partitions:
@@ -86,8 +72,9 @@ class Partitions:
         self._admin = admin(kafka)
         self.topics = TopicIdentity(self._admin, self._names)
 
-    def open(self, publisher: Publisher) -> None:
-        """Open the topics under the ids they have now.
+    def open(self, publisher: Publisher, *, made_by_us: bool = False) -> None:
+        """Open the topics under the ids they have now. Those that are others than before were `made_by_us`, or by
+        somebody who did not wait until they were read.
 
         Raises:
             BrokerError: the topics are missing, or the broker refuses.
@@ -97,12 +84,14 @@ class Partitions:
         self._fetched = {}
         self._note_stopped({})
         ids = self.topics.ids
+        former, self.topics.former = self.topics.former, {}
+        self._deleted.made_again(former, self._clock(), by_us=made_by_us)
         self._worker.ask(lambda store: forget_of_former_topics(store, ids, stored_offsets))
         # Lost messages must be seen: a position that the broker no longer has is an error, not a silent jump.
         options = {"auto.offset.reset": "error", **METADATA, **PREFETCH, **client_config(self._kafka)}
         source = self.consumer = consumer(self._kafka, "ingest", **options)
         if self._kafka.static_assignment:
-            counts = {topic: publisher.partitions(topic) for topic in self._names}
+            counts = {topic: publisher.partitions(topic) for topic in self._names if topic not in self.topics.gone}
             self._assigned(source, [TopicPartition(*each) for each in _all_of(counts)])
         else:
             source.subscribe(
@@ -256,8 +245,11 @@ class Partitions:
         return guarded
 
     def _assigned(self, source: Consumer, partitions: list[TopicPartition]) -> None:
-        self.topics.read(self._worker.stopped)
+        # A topic of which nothing is assigned may have been deleted: the others are read on.
+        self.topics.read_again({each.topic for each in partitions}, self._worker.stopped)
+        self.stale = self.stale or bool(self.topics.former)
         self._start_partitions([(each.topic, each.partition) for each in partitions])
+        self._deleted.keep([batch.source.name for batch in self.batches.values()], self._there())
         for each in partitions:
             position = self.batches[each.topic, each.partition].position
             each.offset = position or OFFSET_BEGINNING
@@ -293,25 +285,34 @@ class Partitions:
             self.shares[key] = DeadShare(*key, settings.dead_letter_share, settings.dead_letter_window)
         self._load_earlier({topic for topic, _ in keys})
 
-    def look_for_deleted(self) -> None:
-        """Say so where a topic is gone.
+    def look_at_topics(self) -> bool:
+        """Look whether they are still those that are read: whether they are to be reopened. If not, say so where one is
+        gone, and know what came before where one has grown.
 
         Raises:
             BrokerError: one was deleted, and that is to end the worker.
         """
-        if self.topics.gone or self._metrics.deleted:
-            self._deleted.look(self.topics.gone, self._unread, self._clock())
-
-    def _unread(self, topic: str) -> int:
-        """How many messages of a topic the last fetches knew of that are not taken."""
         self.note_fetched()
-        return sum(
-            max(0, self._fetched.get(key, 0) - batch.next_offset)
-            for key, batch in self.batches.items()
-            if key[0] == topic
-        )
+        fetched = self._fetched.copy()  # before it is asked under which ids that was
+        if self.topics.changed():
+            return True
+        self._note_ends({key: end for key, end in fetched.items() if key[0] not in self.topics.others})
+        if self.topics.gone or self._metrics.deleted:
+            gone = {name: self.topics.ids[name] for name in self.topics.gone}
+            taken = {batch.source.name: batch.next_offset for batch in self.batches.values()}
+            self._deleted.look(gone, taken, self._clock())
+            self.topics.given_up = self._deleted.given_up
+        self._follow_growth()
+        return False
 
-    def follow_growth(self) -> None:
+    def _there(self) -> dict[str, str]:
+        return {name: id_ for name, id_ in self.topics.ids.items() if name not in self.topics.gone}
+
+    def _note_ends(self, ends: Mapping[PartitionKey, int]) -> None:
+        known = {key: self.batches[key] for key in ends if key in self.batches}
+        self._deleted.note({each.source.name: max(ends[key], each.next_offset) for key, each in known.items()})
+
+    def _follow_growth(self) -> None:
         """Where a topic has another number of partitions by now, know what it brought before: keys fall elsewhere."""
         numbers = self.topics.partitions
         grown = {topic for (topic, _), each in self.batches.items() if each.source.partitions != numbers[topic]}
@@ -341,8 +342,11 @@ class Partitions:
         self._lost(source, partitions)
 
     def _lost(self, _source: Consumer, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
-            self.batches.pop((each.topic, each.partition), None)
+        # A topic that was deleted is taken away before anybody looks at it.
+        keys = [(each.topic, each.partition) for each in partitions]
+        self._note_ends({key: self._fetched.get(key, 0) for key in keys})
+        for key in keys:
+            self.batches.pop(key, None)
 
     def _move(self, key: PartitionKey) -> None:
         """Move a partition to where its batch continues. A seek is refused while the partition is not being fetched,

@@ -1,5 +1,6 @@
 """What the intake does when something is in its way: a store that fails, a log that lost messages, a wrong format."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from schemas import providers, topics
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake import deleted, ingest
+from streams.intake import deleted, ingest, partitions
 from streams.intake.batch import MailReader, time_bounds
 from streams.intake.deleted import DeletedTopics
 from streams.intake.ingest import IngestWorker
@@ -244,45 +245,116 @@ def test_worker_asked_to_stop_ends_although_the_store_answers_no_question(
     assert [str(each) for each in errors] == ["the store is away"]
 
 
-def test_topic_that_is_deleted_is_named_with_what_was_not_read(
+DELETED = "SELECT source, lost, detail FROM incidents FINAL WHERE kind = 'deleted' ORDER BY detail"
+
+
+def stopped_with_unread(worker: IngestWorker, kafka: Kafka) -> int:
+    """Let a topic be read no more, so that its messages stay with the broker; returns how many of them do."""
+    send_unreadable(kafka, 2_000)
+    wait_for(lambda: bool(worker.metrics.stopped and worker.metrics.messages), "the topic to be stopped")
+    wait_for(lambda: 2_000 in worker._partitions._deleted._ends.values(), "it to be known what is there")
+    return 2_000 - worker.metrics.messages
+
+
+def test_topic_that_is_deleted_is_named_with_what_was_not_read_and_others_are_read_on(
     apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It took acknowledged events along, and nothing of the client says so. The other topic is read on."""
+    """It took acknowledged events along, and nothing of the client says so. The group is told that it is gone, and
+    shares out the others, before anybody gives it up."""
     monkeypatch.setattr(ingest, "IDS_S", 0.2)
-    monkeypatch.setattr(deleted, "AWAY_S", 0.5)
+    monkeypatch.setattr(deleted, "AWAY_S", 3.0)
+    monkeypatch.setattr(partitions, "METADATA", {"topic.metadata.refresh.interval.ms": 200})
     other_topic = made_topic(apache_kafka)
     sources = [topics.MAIL_EVENTS, other_topic]
     settings = Ingest(flush_seconds=0.2, deleted_topic="continue", dead_letter_window=WINDOW)
     with opened(store_settings) as mine, running(apache_kafka, mine, settings, sources) as worker:
-        # Nothing more of it is taken: it is read no more, and its messages stay with the broker.
-        send_unreadable(apache_kafka, 2_000)
-        wait_for(lambda: bool(worker.metrics.stopped), "the topic to be stopped")
+        unread = stopped_with_unread(worker, apache_kafka)
         client = admin(apache_kafka)  # its answers come for as long as it is there
         for future in client.delete_topics([topics.MAIL_EVENTS]).values():
             future.result(30)
-        wait_for(lambda: "was deleted while it was read; at least" in worker.metrics.fault, "the worker to say so")
-        assert worker.metrics.lost_messages == 2_000 - worker.metrics.messages > 0
+        assigned = worker._partitions.batches
+        wait_for(lambda: topics.MAIL_EVENTS not in {topic for topic, _ in assigned}, "the group to be told")
         send_readable(apache_kafka, other_topic, range(100))
         wait_for(lambda: delivered(store) == 100, "the other topic to be read")
-    ((source, lost, detail),) = store.rows("SELECT source, lost, detail FROM incidents FINAL WHERE kind = 'deleted'")
-    assert (source, lost) == (topics.MAIL_EVENTS, worker.metrics.lost_messages)
-    assert detail == (
-        f"the topic mail.events was deleted while it was read; at least {lost:,} of its messages were not read"
-    )
+        wait_for(lambda: "was deleted while it was read; at least" in worker.metrics.fault, "the worker to say so")
+        assert worker.metrics.lost_messages == unread > 0
+        # One that is made again is not missed for one that is gone for good.
+        made_topic(apache_kafka)
+        send_readable(apache_kafka, other_topic, range(100, 200))
+        wait_for(lambda: delivered(store) == 200, "the other topic, made again, to be read", 60)
+        assert worker.metrics.lost_messages == unread
+    what = "was deleted while it was read"
+    assert store.rows(DELETED) == [
+        (topics.MAIL_EVENTS, unread, f"the topic mail.events {what}; at least {unread:,} of its messages were not read "
+        "(partition 0)"),
+        (other_topic, 0, f"the topic mail.other {what}, and made again; as far as known all of it was read"),
+    ]  # fmt: skip
+
+
+def test_topic_that_is_deleted_and_made_again_at_once_is_named_with_what_was_not_read(
+    apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "IDS_S", 0.2)
+    with opened(store_settings) as mine, running(apache_kafka, mine, NARROW) as worker:
+        unread = stopped_with_unread(worker, apache_kafka)
+        remake_topics(apache_kafka, topics.load_topics())
+        produce(apache_kafka, range(100))
+        wait_for(lambda: delivered(store) == 100, "the new topic to be read", 60)
+        assert (worker.metrics.lost_messages, worker.metrics.deleted_topics) == (unread, 0)
+    (_, (source, lost, detail)) = store.rows(DELETED)  # and mail.blocklistings
+    assert (source, lost) == (topics.MAIL_EVENTS, unread)
+    assert "was deleted while it was read, and made again; at least" in detail
+
+
+class _Told:
+    """Stands in for a store in which offset 2 is the last that is counted of partition 0."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __call__(self, question: Callable[[Any], Any]) -> Any:
+        return question(self)
+
+    def rows(self, _sql: str, asked: dict[str, list[str]]) -> list[tuple[str, int]]:
+        return [(source, 2) for source in asked["sources"] if source.endswith(":0")]
+
+    def insert(self, _table: str, row: dict[str, list[str]]) -> None:
+        self.said += row["detail"]
 
 
 def test_topic_that_is_deleted_ends_the_worker_unless_it_is_to_go_on() -> None:
-    metrics, told = IngestMetrics(), list[object]()
-    watch = DeletedTopics(metrics, told.append, stop=True)
-    watch.look({"mail.events"}, lambda _: 7, NOW)
+    metrics, told = IngestMetrics(), _Told()
+    watch = DeletedTopics(metrics, told, stop=True)
+    watch.note({"mail.events:x:0": 8, "mail.events:x:1": 4, "mail.events:x:2": 3, "mail.other:z:0": 9})
+    gone, taken = {"mail.events": "x"}, {"mail.events:x:1": 3, "mail.events:x:2": 3}
+    watch.look(gone, taken, NOW)
     assert metrics.fault == "the topic mail.events is not there any more"
-    watch.look(set(), lambda _: 7, NOW)
-    assert (metrics.fault, metrics.deleted_topics, told) == ("", 0, []), "it was made again"
-    watch.look({"mail.events"}, lambda _: 7, NOW)
+    watch.look({}, taken, NOW)
+    assert (metrics.fault, metrics.deleted_topics, told.said) == ("", 0, []), "it was made again"
+    watch.look(gone, taken, NOW)
     watch._since["mail.events"] -= deleted.AWAY_S
-    with pytest.raises(BrokerError, match="was deleted while it was read; at least 7 of its messages were not read"):
-        watch.look({"mail.events"}, lambda _: 7, NOW)
-    assert (metrics.deleted_topics, metrics.lost_messages, len(told)) == (1, 7, 1)
+    text = "was deleted while it was read; at least 6 of its messages were not read (partition 0, 1)"
+    with pytest.raises(BrokerError, match=re.escape(text)):
+        watch.look(gone, taken, NOW)
+    assert (metrics.deleted_topics, metrics.lost_messages, len(told.said)) == (1, 6, 1)
+    assert watch.given_up == {"mail.events"}
+    watch.made_again(gone, NOW, by_us=False)
+    assert len(told.said) == 1, "it was told"
+
+
+def test_what_another_worker_reads_now_of_a_deleted_topic_is_not_told_twice() -> None:
+    told = _Told()
+    watch = DeletedTopics(IngestMetrics(), told, stop=False)
+    watch.note({"mail.events:x:0": 8, "mail.events:x:1": 4, "mail.other:z:0": 9})
+    watch.keep(["mail.events:x:1"], {"mail.events": "x"})  # mail.other is gone
+    watch.made_again({"mail.events": "x", "mail.other": "z"}, NOW, by_us=False)
+    assert [text.rpartition("; ")[2] for text in told.said] == [
+        "at least 4 of its messages were not read (partition 1)",
+        "at least 6 of its messages were not read (partition 0)",
+    ]
+    watch.note({"mail.events:y:0": 8})
+    watch.made_again({"mail.events": "y"}, NOW, by_us=True)
+    assert len(told.said) == 2, "what we make again was read before"
 
 
 def test_topic_recreated_and_shorter_is_another_source_and_no_log_that_was_cut(
@@ -296,4 +368,5 @@ def test_topic_recreated_and_shorter_is_another_source_and_no_log_that_was_cut(
         remake_topics(apache_kafka, topics.load_topics())
         produce(apache_kafka, range(500, 600))
         wait_for(lambda: delivered(store) == 600, "the new topic", 60)
-    assert store.rows("SELECT count() FROM incidents")[0][0] == 0
+    # Nothing is missing of a log, and it is said that the former topics were deleted.
+    assert set(store.rows("SELECT kind, lost FROM incidents")) == {("deleted", 0)}
