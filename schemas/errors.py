@@ -8,12 +8,14 @@
     │   ├── PolicyError           a policy
     │   ├── BlocklistsError       the table of blocklists
     │   ├── ProvidersError        the table of mailbox providers
+    │   ├── FeedbackLoopsError    the table of who reports complaints
     │   ├── RulesError            the rules by which bounces are classified
     │   ├── NamedListsError       the table of lists that bounces name
     │   ├── BadNameError          the name of a customer, a stream or a pool
     │   ├── TopicsError           the definitions of the topics
     │   ├── CollectError          the sources of webhooks in the settings
     │   ├── AdaptError            a body, a log line or a mail of some format
+    │   │   └── AmbiguousError    a place at which two customers are named
     │   ├── CustomersError        the list of customers
     │   ├── DecisionError         an override, an acknowledgement, a suspension
     │   ├── DeadLetterError       which dead letters are meant

@@ -1,15 +1,13 @@
-"""Feedback reports by mail (RFC 5965): one whole mail a message.
+"""Feedback reports by mail (RFC 5965): one whole mail a message, or a report in JSON (XARF).
 
 Abuse, fraud, virus, opt-out and other reports are complaints; `not-spam` and `auth-failure` (RFC 6591) are reports
-that count in no rate. Read too are Microsoft's complaints (JMRP), which attach the mail and name the recipient in its
-header `X-HmXmrOriginalRecipient`, and Apple Mail's mails that unsubscribe (`X-Apple-Unsubscribe`). Where the customer
-and the stream are found: see `streams.adapt.mail_report`.
+that count in no rate. The shapes in which they come are in `streams.adapt.found_reports`. Read too are Apple Mail's
+mails that unsubscribe (`X-Apple-Unsubscribe`). Where customer and stream are found: see `streams.adapt.mail_report`.
+Automatic answers and mails about enrolments are no reports, and give no events (`streams.adapt.no_report`).
 
 Many reporters hide who complained. Then the recipient is empty, and the provider is the reporter's; of an address
 whose local part alone is hidden the domain is kept.
 """
-
-import re
 
 import msgspec
 
@@ -17,7 +15,8 @@ from schemas.event import MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
-from streams.adapt.feedback import feedback_type, reporting_provider
+from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
+from streams.adapt.found_reports import JMRP_RECIPIENT, TYPE, FoundReport, reports_in
 from streams.adapt.mail_report import (
     Report,
     addresses,
@@ -25,50 +24,67 @@ from streams.adapt.mail_report import (
     customer_of,
     from_domain,
     message_id,
-    original_of,
     place_names,
     sent_ms,
 )
-from streams.adapt.mime import MAX_GROUPS, Headers, MimePart, date_ms, leaves, read_headers, read_mail
+from streams.adapt.mime import MAX_GROUPS, Headers, date_ms, read_mail
+from streams.adapt.no_report import is_no_report
+from streams.adapt.sent_from import sent_from
+from streams.adapt.xarf import REPORTER, is_xarf, read_xarf
 
 NAME = "arf"
 
-_TYPE = "message/feedback-report"
-_JMRP_RECIPIENT = "x-hmxmroriginalrecipient"
-#: Local parts that stand for a hidden one. RFC 6590 leaves the choice to the reporter; a hash cannot be recognized.
-_HIDDEN = re.compile(
-    r"[\[(]?(?:redacted|hidden|removed|undisclosed)(?:[-_.]?(?:address|recipients?|user))?[\])]?|x{3,}|\W*",
-    re.IGNORECASE,
-)
-
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
-    """One event for each recipient that the report names, or one that names none.
+    """One event for each recipient that a report names, or one that names none.
 
     Raises:
         AdaptError: not such a mail, no date in it, or no customer can be found.
     """
+    found = _reports(raw, context)
+    if found is None:
+        return []
+    many = len(found) > 1
+    events = []
+    for number, each in enumerate(found, start=1):
+        try:
+            events += _events(each, context)
+        except AdaptError as error:
+            raise AdaptError(f"report {number}: {error}" if many else str(error)) from error
+    return events
+
+
+def _reports(raw: bytes, context: Context) -> list[FoundReport | Headers] | None:
+    """The reports of a message, or the header fields of a mail that unsubscribes; None where it is none of these, and
+    need not be."""
+    if is_xarf(raw):
+        report = read_xarf(raw)
+        return [FoundReport(report.headers, report.fields, report.original)] if report else None
     mail = read_mail(raw)
-    parts = leaves(mail)
-    original = original_of(parts)
-    fields = _fields(parts)
-    if fields is None:
-        if mail.headers.get("x-apple-unsubscribe").lower() == "true":
-            return [complete(_unsubscribed(mail.headers, context), context)]
-        if not original.get(_JMRP_RECIPIENT):
-            raise AdaptError(f"the mail has no part of type {_TYPE}")
-        fields = Headers()
-    senders = [*fields.all("original-mail-from"), *original.all("return-path")]
-    report = Report(mail.headers, fields, original, senders)
+    found = list(reports_in(mail, context.providers))
+    if found:
+        return [each for each in found if each is not None]
+    if mail.headers.get("x-apple-unsubscribe").lower() == "true":
+        return [mail.headers]
+    if is_no_report(mail):
+        return None
+    raise AdaptError(f"the mail has no part of type {TYPE}")
+
+
+def _events(found: FoundReport | Headers, context: Context) -> list[MailEvent]:
+    if isinstance(found, Headers):
+        return [complete(_unsubscribed(found, context), context)]
+    fields, original = found.fields, found.original
+    senders = [bare_address(each) for each in (*fields.all("original-mail-from"), *original.all("return-path"))]
+    report = Report(
+        found.headers,
+        fields,
+        original,
+        [each for each in senders if not hides_domain(domain_of(each))],
+        sent_from(found.headers, original, fields),
+    )
     base = _base(report, context)
     return [complete(_for_recipient(base, report, each, context), context) for each in _recipients(report)]
-
-
-def _fields(parts: list[MimePart]) -> Headers | None:
-    for part in parts:
-        if part.content_type == _TYPE:
-            return read_headers(part.decoded().lstrip(b"\r\n"))
-    return None
 
 
 def _base(report: Report, context: Context) -> MailEvent:
@@ -79,16 +95,15 @@ def _base(report: Report, context: Context) -> MailEvent:
     if moment is None:
         raise AdaptError("the report has no date that can be read")
     options = context.options(NAME)
+    authors = (from_domain(original), *map(domain_of, report.senders), fields.get("reported-domain").lower())
     event = MailEvent(
         id=NAME,
         type="complained",
         time=moment,
         customer=customer_of(report, options, context.owners),
         message_id=message_id(original) or fields.get("message-id").strip(" <>"),
-        sending_ip=fields.get("source-ip"),
-        from_domain=from_domain(original)
-        or domain_of(fields.get("original-mail-from"))
-        or fields.get("reported-domain").lower(),
+        sending_ip=report.sending_ip,
+        from_domain=next((each for each in authors if not hides_domain(each)), ""),
         feedback_type=feedback_type(fields.get("feedback-type")),
         campaign=campaign_of(original),
         # What the host that took the mail in says takes precedence over the date that its sender wrote.
@@ -103,14 +118,14 @@ def _first(*moments: int | None) -> int | None:
 
 def _for_recipient(base: MailEvent, report: Report, address: str, context: Context) -> MailEvent:
     event = msgspec.structs.replace(base)
-    local, _, domain = address.rpartition("@")
-    if _HIDDEN.fullmatch(local):
-        event.recipient_domain = domain
-    else:
-        event.recipient = address
-    if not domain:
-        mta = report.fields.get("reporting-mta").rpartition(";")[2].strip()
-        event.provider = reporting_provider((mta, from_domain(report.headers)), context.providers)
+    fields = report.fields
+    hosts = (
+        fields.get("reporting-mta").rpartition(";")[2].strip(),
+        from_domain(report.headers),
+        fields.get(REPORTER),
+    )
+    reporter = Reporter(fields.all("source")[:1], hosts, fields.get("user-agent"))
+    set_recipient(event, address, reporter, context.providers)
     event.id = stable_id(
         NAME, message_id(report.headers), base.feedback_type, base.time, base.message_id, address, base.sending_ip
     )
@@ -123,9 +138,13 @@ def _recipients(report: Report) -> list[str]:
     The To header of the mail is asked last: it is what its author wrote, not whom it went to.
     """
     fields, original = report.fields, report.original
-    named = [each for each in fields.all("original-rcpt-to") if "@" in each]
-    for found in (named, fields.all("removal-recipient"), original.all(_JMRP_RECIPIENT), _only_addressee(original)):
-        usable = list(dict.fromkeys(each.strip(" <>") for each in found if "@" in each))
+    for found in (
+        fields.all("original-rcpt-to"),
+        fields.all("removal-recipient"),
+        original.all(JMRP_RECIPIENT),
+        _only_addressee(original),
+    ):
+        usable = list(dict.fromkeys(address for each in found if "@" in (address := bare_address(each))))
         if len(usable) > MAX_GROUPS:
             raise AdaptError(f"the report names more than {MAX_GROUPS:,} recipients")
         if usable:

@@ -18,8 +18,9 @@ from streams.adapt.addresses import addresses_in
 from streams.adapt.base import NO_OPTIONS, AdaptError, Context, FormatOptions, Together, fill
 from streams.adapt.canonical import ESCAPED_NUL, complete, domain_of, good_names, hide_recipient
 from streams.adapt.common import MAX_TIME_MS, decode, reply_of, stable_id, text, time_ms
-from streams.adapt.feedback import feedback_type, reporting_provider
+from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
+from streams.adapt.mime import Headers, read_part
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 
@@ -75,6 +76,9 @@ class _Report(msgspec.Struct, gc=False):
     original_mail_from: str | None = None
     original_rcpto_to: list[str] | None = None
     reporting_mta: dict[str, Any] | None = None
+    user_agent: Any = None
+    reported_domain: Any = None
+    original_message: Any = None
     arrival_date: str | None = None
     extensions: dict[str, Any] | None = None
     supplemental_trace: dict[str, Any] | None = None
@@ -209,14 +213,14 @@ def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[Ma
     base = _base(record, report, kind, customer)
     base.campaign = campaign
     fill(base, options, look)
-    if report is not None and not _reported(report):
-        base.provider = _reporter(record, report, context)
     recipients = _recipients(record, report)
     events = [base]
     if len(recipients) > 1:
         events += [msgspec.structs.replace(base) for _ in recipients[1:]]
     for number, event in enumerate(events):
         address = event.recipient = recipients[number]
+        if report is not None:
+            set_recipient(event, bare_address(address), _reporter(record, report), context.providers)
         event.id = stable_id(NAME, record.id, record.type, address, number, event.time, record.num_attempts)
         complete(event, context, may_have_nul=may_have_nul)
     return events
@@ -305,10 +309,13 @@ def _arrived(report: _Report) -> int:
         return 0
 
 
-def _reporter(record: _Record, report: _Report, context: Context) -> str:
-    """The provider that complains for a recipient it does not name: the sender of the report."""
+def _reporter(record: _Record, report: _Report) -> Reporter:
+    """Who complains for a recipient whom the report hides: the report's maker and its sender."""
     mta = text((report.reporting_mta or {}).get("name"))
-    return reporting_provider((mta, domain_of(record.sender or "")), context.providers)
+    source = {name.lower(): value for name, value in (report.extensions or {}).items()}.get("source")
+    names = [each for each in (source if isinstance(source, list) else [source]) if isinstance(each, str)]
+    hosts = (mta, _from_domain(record, None), domain_of(record.sender or ""))
+    return Reporter(names, hosts, text(report.user_agent))
 
 
 def _sending_ip(record: _Record, report: _Report | None) -> str:
@@ -368,8 +375,22 @@ def _find(place: str, tenant: str, places: Mapping[str, Any], mail: Callable[[],
 
 def _mail(record: _Record, report: _Report | None) -> SentMail:
     """The mail that the record is about: of a report, the one that was reported."""
-    sender = (report.original_mail_from or "") if report else (record.sender or "")
-    return SentMail([sender], address=_sending_ip(record, report), domains=[_from_domain(record, report)])
+    if report is None:
+        return SentMail([record.sender or ""], address=_sending_ip(record, None), domains=[_from_domain(record, None)])
+    original = _original(report)
+    senders = [bare_address(each) for each in (report.original_mail_from or "", *original.all("return-path"))]
+    reported = report.reported_domain if isinstance(report.reported_domain, list) else [report.reported_domain]
+    domains = [_from_domain(record, report), *(each.lower() for each in reported if isinstance(each, str))]
+    kept = [each for each in senders if not hides_domain(domain_of(each))]
+    return SentMail(kept, original.all, _sending_ip(record, report), domains)
+
+
+def _original(report: _Report) -> Headers:
+    """The header fields of the reported mail, which is logged as text or as a list of bytes."""
+    message = report.original_message
+    if isinstance(message, list) and all(isinstance(each, int) and 0 <= each < 256 for each in message):
+        return read_part(bytes(message)).headers
+    return read_part(message.encode()).headers if isinstance(message, str) else Headers()
 
 
 def _no_customer(record: _Record, options: FormatOptions) -> str:

@@ -13,13 +13,15 @@ from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, FormatOptions, fill
 from streams.adapt.canonical import domain_of
+from streams.adapt.feedback import hides_domain
 from streams.adapt.mime import MAX_VALUE, Headers, MimePart, date_ms, read_headers, read_part
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, only_value, shared_place
 
 SENDER = "sender"
 
-_WHOLE = frozenset({"message/rfc822", "message/global"})
+#: Parts that are whole mails.
+WHOLE = frozenset({"message/rfc822", "message/global"})
 _HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _RECEIVED_DATE = re.compile(r";([^;]*)$")
 
@@ -27,13 +29,14 @@ _RECEIVED_DATE = re.compile(r";([^;]*)$")
 @dataclass(frozen=True, slots=True)
 class Report:
     """A report by mail: its own header fields, those of its machine-readable part, those of the mail it is about,
-    and the envelope senders of that mail as far as they are given, best first.
+    and the envelope senders of that mail as far as they are given, best first, and the address it was sent from.
     """
 
     headers: Headers
     fields: Headers
     original: Headers
     senders: Sequence[str]
+    sending_ip: str = ""
 
 
 def original_of(parts: Sequence[MimePart]) -> Headers:
@@ -43,7 +46,7 @@ def original_of(parts: Sequence[MimePart]) -> Headers:
         AdaptError: they are too large.
     """
     for part in parts:
-        if part.content_type in _WHOLE:
+        if part.content_type in WHOLE:
             return read_part(part.decoded().lstrip(b"\r\n")).headers
         if part.content_type in _HEADERS_ONLY:
             return read_headers(part.decoded())
@@ -105,11 +108,12 @@ def _find(place: str, report: Report, owners: Owners) -> str:
     kind, _, name = place.partition(".")
     if kind == "field" and name:
         return only_value(name, report.fields.all(name))
-    mail = SentMail(report.senders, report.original.all, report.fields.get("source-ip"), _author_domains(report))
+    mail = SentMail(report.senders, report.original.all, report.sending_ip, _author_domains(report))
     found = shared_place(place, mail, owners)
     if found is None:
         raise AdaptError(f"the option `{place}` is not a place in reports; use `field.NAME`, {SHARED}")
-    return found or (from_domain(report.original) if place == SENDER else "")
+    author = from_domain(report.original)
+    return found or (author if place == SENDER and not hides_domain(author) else "")
 
 
 def _author_domains(report: Report) -> list[str]:

@@ -23,7 +23,7 @@ from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import reply_of, stable_id, time_ms
-from streams.adapt.feedback import feedback_type, reporting_provider
+from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
 from streams.adapt.mime import date_ms
 from streams.adapt.owners import Owners
 from streams.adapt.places import SentMail, find_customer, in_words, shared_place
@@ -185,17 +185,29 @@ def _adapt_one(record: Record, options: FormatOptions, context: Context) -> Mail
 def _recipient(name: str, record: Record) -> str:
     """Who was sent to. What comes back later is about the address to which the mail was forwarded, if it was."""
     original = record.get("orcpt", "").rpartition(";")[2]
-    sent_to = record.get("rcpt", "")
-    return original if "@" in original and (name in ("rb", "rs", "f") or not sent_to) else sent_to
+    sent_to = bare_address(record.get("rcpt", "")) if name == "f" else record.get("rcpt", "")
+    if "@" in original and (name in ("rb", "rs", "f") or not sent_to):
+        return original
+    return sent_to if name != "f" or "@" in sent_to else _complainant(record)
+
+
+def _complainant(record: Record) -> str:
+    """Who complained, where the report does not say so itself: Microsoft's header, else the one addressee."""
+    addressees = addresses_in(record.get("header_to", ""))
+    named = bare_address(record.get("header_x-hmxmroriginalrecipient", ""))
+    return named if "@" in named else (addressees[0] if len(addressees) == 1 else "")
 
 
 def _report(event: MailEvent, record: Record, context: Context) -> None:
     """What only a feedback loop record has. Of a recipient that is not named the reporter tells the provider."""
     event.feedback_type = feedback_type(record.get("feedbacktype", ""))
-    if not domain_of(event.recipient):
-        event.recipient = ""
-        reporter = record.get("reportingmta", "").rpartition(";")[2].strip()
-        event.provider = reporting_provider((reporter,), context.providers)
+    mta = record.get("reportingmta", "").rpartition(";")[2].strip()
+    # Microsoft's old reports have the format `jmrp` and name nobody.
+    reporter = Reporter((record.get("source", ""),), (mta,), record.get("useragent", "") or record.get("format", ""))
+    set_recipient(event, event.recipient, reporter, context.providers)
+    returned = domain_of(bare_address(record.get("header_return-path", "")))
+    domains = (event.from_domain, domain_of(record.get("orig", "")), returned, record.get("reporteddomain", "").lower())
+    event.from_domain = next((each for each in domains if not hides_domain(each)), "")
 
 
 def _from_domain(record: Record) -> str:

@@ -142,3 +142,12 @@ def test_message_was_sent_when_it_came_in_here(kind: str) -> None:
 
 def test_bounce_mail_came_in_later_than_what_it_is_about() -> None:
     assert adapt({"type": "OOB", "created": 1757671200})[0].sent == 0
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_customer_of_a_complaint_is_found_in_the_mail_that_is_logged_with_it(as_bytes: bool) -> None:
+    message = "From: News <news@larkspur.example>\r\nFeedback-ID: camp7:acme:bulk:esp1\r\n\r\nHello"
+    logged = list(message.encode()) if as_bytes else message
+    record = {"type": "Feedback", "feedback_report": {"feedback_type": "abuse", "original_message": logged}}
+    (event,) = adapt(record, FormatOptions(customer=("meta.customer", "feedback-id.2")))
+    assert event.customer == "acme"

@@ -262,3 +262,31 @@ def test_columns_that_are_configured_wrongly_are_named() -> None:
 def test_ids_are_stable_and_tell_the_records_of_a_message_apart() -> None:
     assert one("d").id == one("d").id
     assert len({one("d").id, one("rb").id, one("t").id, one("t", timeLogged="1740993073").id}) == 4
+
+
+REPORT = "type,timeLogged,format,userAgent,reportedDomain,reportingMta,rcpt,header_To,header_Return-Path,header_From"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (",,acme.example,,,iris@yahoo.com,<bounce@acme.example>,", ("yahoo", "yahoo.com", "acme.example")),
+        (",,acme.example,,rfc822; iris@yahoo.com,,,", ("yahoo", "yahoo.com", "acme.example")),
+        (",,,dns;yandexfbl.senderscore.net,0011@email.xxx,,,n@acme.example", ("yandex", "", "acme.example")),
+        ("jmrp,,acme.example,,,undisclosed-recipients:;,,", ("microsoft", "", "acme.example")),
+        ("arf,JMRP/1.0,acme.example,,redacted,<redacted>,<redacted>,", ("microsoft", "", "acme.example")),
+        (",,,dns;rackspacefbl.senderscore.net,iris@harbour.example,,,", ("rackspace", "harbour.example", "")),
+        (',,,,,"iris@yahoo.com, juno@aol.com",,', ("other", "", "")),
+    ],
+)
+def test_complaint_whose_recipient_is_hidden_has_the_provider_that_reported(
+    values: str, expected: tuple[str, str, str]
+) -> None:
+    text = f"{REPORT}\nf,2025-03-03 10:11:12+0100,{values}\n"
+    (event,) = read(text, FormatOptions(default_customer="acme"))
+    assert (event.provider, event.recipient_domain, event.from_domain) == expected
+
+
+def test_sender_of_a_complaint_is_in_the_mail_that_it_is_about() -> None:
+    text = f"{REPORT}\nf,2025-03-03 10:11:12+0100,,,,,,iris@yahoo.com,<bounce+acme+7@out.example>,\n"
+    assert read(text, FormatOptions(customer="verp:bounce+{}+*@*"))[0].customer == "acme"

@@ -1,0 +1,148 @@
+"""XARF, the JSON form of abuse reports: version 4 (https://xarf.org/docs/specification/) and those before it, which
+RFC 9477 (complaints to the address in CFBL-Address) allows in place of ARF.
+
+A report is turned into the fields that ARF has for the same, so that both are read in one way.
+"""
+
+import binascii
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import msgspec
+
+from schemas.event import MAX_EVENT_BYTES
+from streams.adapt.base import AdaptError
+from streams.adapt.common import plain, stable_id
+from streams.adapt.field_paths import find_field
+from streams.adapt.mime import Headers, read_part
+
+#: What a report of mail is called: the category of version 4, the classes and types of those before.
+_TYPES = {
+    "spam": "abuse",
+    "bulk-messaging": "abuse",
+    "bulk_messaging": "abuse",
+    "complaint": "abuse",
+    "phishing": "fraud",
+    "fraud": "fraud",
+    "malware": "virus",
+}
+#: By what a report is known, of each version.
+_MARKS = ("xarf_version", "reporterinfo")
+_MAIL = frozenset({"", "smtp", "email", "mail"})
+#: Samples of a report that are looked at.
+_MOST_SAMPLES = 20
+#: Reporters' field of no other format, for their domain.
+REPORTER = "x-reporter-domain"
+
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+
+
+class XarfReport(msgspec.Struct, frozen=True):
+    """A report: header fields that a mail with it would have, its fields, and those of the mail it is about."""
+
+    headers: Headers
+    fields: Headers
+    original: Headers
+
+
+def is_xarf(raw: bytes) -> bool:
+    """Whether JSON text looks like such a report, without reading it."""
+    head = raw[:MAX_EVENT_BYTES].lower()
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and any(f'"{mark}"'.encode() in head for mark in _MARKS)
+
+
+def read_xarf(raw: bytes) -> XarfReport | None:
+    """A report about mail; None for one about something else, such as attacks or web sites.
+
+    Raises:
+        AdaptError: not JSON.
+    """
+    try:
+        record = _DECODER.decode(raw.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise AdaptError(f"the XARF report cannot be read: {plain(error)}") from error
+    version_4 = bool(find_field("xarf_version", record))
+    named = _TYPES.get(find_field("type" if version_4 else "Report.ReportType", record).lower())
+    if named is None or not _is_about_mail(record, version_4=version_4):
+        return None
+    return XarfReport(_headers(record, raw), _fields(record, named), _original(record))
+
+
+def _is_about_mail(record: dict[str, Any], *, version_4: bool) -> bool:
+    if version_4:
+        protocol = find_field("protocol", record).lower()
+        return find_field("category", record).lower() == "messaging" and protocol in _MAIL
+    # Before, phishing and malware were web sites unless a mail was told of.
+    told = ("Report.SmtpMailFromAddress", "Report.SmtpRcptToAddress")
+    return find_field("Report.ReportType", record).lower() == "spam" or any(find_field(each, record) for each in told)
+
+
+def _headers(record: dict[str, Any], raw: bytes) -> Headers:
+    contact = _first(record, "reporter.contact", "ReporterInfo.ReporterOrgEmail", "ReporterInfo.ReporterContactEmail")
+    return _made(
+        {
+            "message-id": _first(record, "report_id", "Report.ReportID", "ReportID") or stable_id(raw.hex()),
+            "date": _date(_first(record, "timestamp", "Report.Date")),
+            "from": contact,
+        }
+    )
+
+
+def _fields(record: dict[str, Any], named: str) -> Headers:
+    return _made(
+        {
+            "feedback-type": named,
+            "source-ip": _first(record, "source_identifier", "Report.SourceIp", "Report.Source.IP"),
+            "original-mail-from": _first(record, "smtp_from", "Report.SmtpMailFromAddress"),
+            "original-rcpt-to": _first(record, "smtp_to", "Report.SmtpRcptToAddress"),
+            "message-id": _first(record, "message_id", "Report.SmtpMessageId"),
+            REPORTER: _first(record, "reporter.domain", "ReporterInfo.ReporterOrgDomain"),
+        }
+    )
+
+
+def _original(record: dict[str, Any]) -> Headers:
+    """The header fields of the mail, from the first sample that is one."""
+    report = _member(record, "report")
+    samples = _member(record, "evidence") or _member(report, "samples") if report else _member(record, "evidence")
+    for sample in samples[:_MOST_SAMPLES] if isinstance(samples, list) else ():
+        kind = _first(sample, "content_type", "ContentType").partition(";")[0].strip().lower()
+        if kind not in ("message/rfc822", "text/rfc822-headers", "message/global"):
+            continue
+        text = _member(sample, "payload") or _member(sample, "data")
+        if isinstance(text, str):
+            return read_part(_decoded(text, sample)).headers
+    return Headers()
+
+
+def _decoded(text: str, sample: object) -> bytes:
+    if _member(sample, "base64encoded") is False:
+        return text.encode()
+    try:
+        return binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        return text.encode()
+
+
+def _member(fields: object, name: str) -> Any:
+    if not isinstance(fields, dict):
+        return None
+    return next((value for key, value in fields.items() if isinstance(key, str) and key.lower() == name), None)
+
+
+def _first(record: object, *paths: str) -> str:
+    return next(filter(None, (find_field(path, record) for path in paths)), "")
+
+
+def _made(values: dict[str, str]) -> Headers:
+    return Headers({name: [value] for name, value in values.items() if value})
+
+
+def _date(text: str) -> str:
+    """An RFC 3339 time as mails write it; as it is where it is none, since old reports have those of mails."""
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return text
+    return format_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
