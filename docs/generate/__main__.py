@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import commands, metrics, settings, top
+from docs.generate import commands, fates, metrics, settings, top
 
 FOLDER = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
@@ -11,6 +11,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings.page,
     "metrics.md": metrics.page,
     "top.md": top.page,
+    "formats.md": fates.page,
 }
 
 

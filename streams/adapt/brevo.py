@@ -101,4 +101,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=first_text(record.tags) or first_text(record.tag) or text(record.camp_id),
         sent=sent_ms(record.ts_sent),
     )
-    yield with_bounce_details(event, hard=name in _HARD)
+    yield with_bounce_details(event, hard=name in _HARD, permanent=name in _HARD)

@@ -108,4 +108,5 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=morph.reason or morph.readable_reason or "",
         campaign=first_text(mail.tags),
     )
-    yield with_bounce_details(event, hard=record.type == "hard_bounced")
+    hard = record.type == "hard_bounced"
+    yield with_bounce_details(event, hard=hard, permanent=hard)

@@ -18,7 +18,7 @@ import msgspec
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import domain_of
-from streams.adapt.common import stable_id
+from streams.adapt.common import stable_id, text
 from streams.adapt.field_paths import find_field
 from streams.adapt.form import Form, form_fields, is_form
 from streams.adapt.json_parts import json_parts
@@ -59,6 +59,10 @@ _FORM_TYPES: dict[str, EventType] = {
 _FORM_OTHERS = frozenset({"opened", "clicked", "stored"})
 #: Reason of a permanent failure: the tries were used up.
 _OLD = "old"
+#: Mailgun's own codes: too old; not sent to an address that bounced, unsubscribed or complained before
+#: (https://help.mailgun.com/hc/en-us/articles/360011804533).
+_TOO_OLD = "602"
+_NOT_SENT = frozenset({"605", "606", "607"})
 
 
 class _Headers(msgspec.Struct, rename="kebab"):
@@ -172,7 +176,10 @@ def _failure(record: _Event) -> EventType:
     reason = record.reason or ""
     if reason.startswith("suppress-"):
         return "suppressed"
-    return "expired" if reason == _OLD else "bounced"
+    code = text(record.delivery_status.code) if record.delivery_status else ""
+    if code in _NOT_SENT:
+        return "suppressed"
+    return "expired" if reason == _OLD or code == _TOO_OLD else "bounced"
 
 
 def _read_form(form: Form) -> Iterable[MailEvent]:
@@ -185,8 +192,8 @@ def _read_form(form: Form) -> Iterable[MailEvent]:
     kind = _FORM_TYPES.get(name)
     if kind is None:
         return
-    if kind == "suppressed" and _value(form, "reason") == _OLD:
-        kind = "expired"
+    if kind == "suppressed":
+        kind = _dropped(_value(form, "reason"), _value(form, "code"))
     recipient = _value(form, "recipient", lambda value: "@" in value)
     message_id = bare_id(_value(form, "Message-Id") or _value(form, "message-id"))
     time = moment_ms(_value(form, "timestamp", lambda value: value.replace(".", "", 1).isdecimal()), "timestamp")
@@ -201,6 +208,15 @@ def _read_form(form: Form) -> Iterable[MailEvent]:
         campaign=_value(form, "campaign-id") or _value(form, "X-Mailgun-Tag") or _value(form, "tag"),
     )
     yield with_bounce_details(event, code=_value(form, "code"), hard=True)
+
+
+def _dropped(reason: str, code: str) -> EventType:
+    """What a `dropped` event of a form is: Mailgun dropped what was too old, what a host refused for good, and what it
+    never sent.
+    """
+    if reason == _OLD or code == _TOO_OLD:
+        return "expired"
+    return "bounced" if len(code) == 3 and code[0] in "45" and code.isdecimal() else "suppressed"
 
 
 def _value(form: Form, name: str, fits: Callable[[str], bool] = bool) -> str:

@@ -23,6 +23,7 @@ from streams.adapt.webhook import (
     kind_of,
     moment_ms,
     read_owned,
+    reply,
     typed,
     with_bounce_details,
 )
@@ -36,6 +37,8 @@ _TYPES: dict[str, EventType] = {
     "spam": "complained",
     "unsub": "unsubscribed",
 }
+#: An error that is no refusal: who is greylisted tries again, and has given up where it is the last word.
+_TEMPORARY = "greylisted"
 #: What the error of a `blocked` message is related to where the address is not at fault: Mailjet refused the
 #: message itself.
 _OURS = frozenset({"content", "mailjet", "system", "spam"})
@@ -98,4 +101,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=text(record.customcampaign) or (campaign if campaign != "0" else ""),
     )
     hard = record.hard_bounce is True or text(record.hard_bounce) == "1"
-    yield with_bounce_details(event, known=_CLASSES.get((record.error or "").lower(), ""), hard=hard)
+    if kind == "bounced" and not hard and (record.error or "").lower() == _TEMPORARY and not reply(event.diagnostic)[0]:
+        event.type = "expired"
+    error = (record.error or "").lower()
+    yield with_bounce_details(event, known=_CLASSES.get(error, ""), hard=hard, permanent=hard)

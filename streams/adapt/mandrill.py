@@ -142,6 +142,6 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=first_text(message.tags) or message.template or "",
         sent=sent_ms(message.ts),
     )
-    yield with_bounce_details(
-        event, known=_CLASSES.get(message.bounce_description or "", ""), hard=record.event == "hard_bounce"
-    )
+    known = _CLASSES.get(message.bounce_description or "", "")
+    hard = record.event == "hard_bounce"
+    yield with_bounce_details(event, known=known, hard=hard, permanent=hard)

@@ -115,7 +115,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=record.Details or record.Description or "",
         campaign=record.Tag or "",
     )
-    yield with_bounce_details(event, known=_CLASSES.get(record.Type or "", ""), hard=record.Type == "HardBounce")
+    hard = record.Type == "HardBounce"
+    yield with_bounce_details(event, known=_CLASSES.get(record.Type or "", ""), hard=hard, permanent=hard)
 
 
 def _kind(record: _Event) -> EventType | None:

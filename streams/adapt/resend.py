@@ -17,7 +17,7 @@ from schemas.event import EventType, MailEvent
 from streams.adapt.base import Context
 from streams.adapt.canonical import domain_of
 from streams.adapt.common import stable_id
-from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
+from streams.adapt.ses_names import BOUNCE_CLASSES, is_expired, is_suppressed
 from streams.adapt.webhook import (
     FROM_DOMAIN,
     FieldPaths,
@@ -86,8 +86,10 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     record = typed(fields, _Event)
     data = record.data
     bounce = data.bounce
-    if kind == "bounced" and bounce.sub_type in SUPPRESSED:
+    if kind == "bounced" and is_suppressed(bounce.sub_type):
         kind = "suppressed"
+    elif kind == "bounced" and is_expired(bounce.sub_type):
+        kind = "expired"
     time = moment_ms(record.created_at, "created_at")
     diagnostic = first_text(bounce.diagnostic_code) or bounce.message or data.failed.reason or ""
     known = BOUNCE_CLASSES.get(bounce.sub_type or "", "")
@@ -109,4 +111,4 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
             diagnostic=diagnostic,
             campaign=data.broadcast_id or "",
         )
-        yield with_bounce_details(event, known=known, hard=hard)
+        yield with_bounce_details(event, known=known, hard=hard, permanent=bounce.type == "Permanent")

@@ -20,12 +20,14 @@ from streams.adapt.webhook import (
     Fields,
     Text,
     bare_id,
+    expired_if_given_up,
     first_text,
     json_body,
     kind_of,
     moment_ms,
     read_records,
     typed,
+    with_last_reply,
 )
 
 NAME = "sendgrid"
@@ -116,7 +118,21 @@ def _read(fields: Fields, options: FormatOptions) -> Iterable[MailEvent]:
         feedback_type="abuse" if kind == "complained" else "",
         campaign=first_text(record.category),
     )
+    if kind == "bounced":
+        _given_up(event, record)
     yield fill(event, options, lambda place: find_field(place, fields))
+
+
+def _given_up(event: MailEvent, record: _Event) -> None:
+    """A message that is deferred for 72 hours becomes a bounce
+    (https://www.twilio.com/docs/glossary/expired): of type `expired`, or `blocked` with the last, temporary reply.
+    """
+    if record.type == "expired":
+        event.type = "expired"
+    else:
+        expired_if_given_up(event)
+    if event.type == "expired":
+        with_last_reply(event)
 
 
 def _bounce_class(record: _Event) -> str:

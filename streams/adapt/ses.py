@@ -1,9 +1,9 @@
-"""Amazon SES: events and notifications, by themselves, in an SNS envelope, or from EventBridge.
+"""Amazon SES: events and notifications, by themselves, in an SNS envelope, from EventBridge, Firehose or Lambda.
 
 Formats: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html ,
 https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html and, for the envelope,
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html . SNS with raw message delivery
-leaves the envelope out; Firehose writes one event a line.
+leaves the envelope out. What holds several is in `streams.adapt.ses_bundles`.
 
 Paths name fields of the SES event. The customer is the message tag `customer` (`mail.tags.customer`), else the
 account (`mail.sendingAccountId`). Message tags come only with event publishing, not with notifications.
@@ -23,13 +23,15 @@ from streams.adapt.common import decode, stable_id
 from streams.adapt.feedback import feedback_type
 from streams.adapt.field_paths import find_field
 from streams.adapt.json_parts import json_parts
-from streams.adapt.ses_names import BOUNCE_CLASSES, SUPPRESSED
+from streams.adapt.ses_bundles import is_bundle, unbundled
+from streams.adapt.ses_names import BOUNCE_CLASSES, is_expired, is_suppressed
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,
     json_body,
     moment_ms,
     read_owned,
+    records_body,
     sent_ms,
     typed,
     with_bounce_details,
@@ -39,6 +41,9 @@ FIELD_PATHS = FieldPaths("ses", customer=("mail.tags.customer", "mail.sendingAcc
 
 #: An event in an envelope in an envelope: EventBridge through SNS, SNS through SQS.
 _MAX_ENVELOPES = 3
+#: Types and sub-types of bounces that say nothing by themselves.
+_UNPROVEN = frozenset({"Transient", "Undetermined"})
+_UNPROVEN_SUB_TYPES = frozenset({"General", "Undetermined"})
 _OBJECT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 
@@ -52,6 +57,7 @@ class _Mail(msgspec.Struct, rename="camel"):
 
 class _Recipient(msgspec.Struct, rename="camel"):
     email_address: str = ""
+    action: str | None = None
     status: str | None = None
     diagnostic_code: str | None = None
 
@@ -107,17 +113,21 @@ class _Event(msgspec.Struct, rename="camel"):
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each recipient of a bounce, delivery, delay, rejection or unsubscription; one for a complaint.
-    Sends, opens, clicks and what SNS says about its subscription are left out.
+    Sends, opens, clicks, out-of-office replies, mail that came in, what SNS says about its subscription and what
+    EventBridge says about the account are left out.
 
     Raises:
         AdaptError: not such a message; names the record of several, counted from 1.
     """
-    return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
+    body = json_body(raw)
+    if any(is_bundle(record) for record in body.records):
+        body = records_body(parts(raw))
+    return read_owned(body.each(_opened), _read, FIELD_PATHS, context)
 
 
 def parts(raw: bytes) -> list[bytes]:
     """The events of a body, each a body by itself (see `streams.adapt.apart`)."""
-    return json_parts(raw)
+    return [event for text in json_parts(raw) for event in unbundled(text)]
 
 
 def _opened(record: Fields) -> Fields:
@@ -126,6 +136,8 @@ def _opened(record: Fields) -> Fields:
     for _ in range(_MAX_ENVELOPES):
         if "eventType" in record or "notificationType" in record:
             return record if published is None else {**record, "published": published}
+        if _is_about_no_mail(record):
+            return record
         published = record.get("Timestamp") or record.get("time")
         inner = record.get("detail")
         if isinstance(record.get("Message"), str):
@@ -147,11 +159,21 @@ def _json_or_none(message: str) -> object:
 def _read(record: Fields) -> Iterable[MailEvent]:
     kind = record.get("eventType") or record.get("notificationType")
     if not isinstance(kind, str):
-        if "Type" in record:
+        if "Type" in record or _is_about_no_mail(record):
             return []
         raise AdaptError("neither an event of SES nor a message of SNS: field `eventType` is missing")
     read = _READERS.get(kind)
     return [] if read is None else read(record, typed(record, _Event))
+
+
+def _is_about_no_mail(record: Fields) -> bool:
+    """Whether it is EventBridge's word on the account (recommendations of the advisor, the status of sending:
+    https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html), or a mail that SES took in for Lambda.
+    """
+    kind = record.get("detail-type")
+    if record.get("source") == "aws.ses" and isinstance(kind, str):
+        return not kind.startswith("Email ")
+    return record.get("eventSource") == "aws:ses"
 
 
 def _base(record: Fields, event: _Event, kind: EventType, time: str | None, identity: str = "") -> MailEvent:
@@ -182,17 +204,35 @@ def _to(
     hard: bool = False,
 ) -> MailEvent:
     event = msgspec.structs.replace(base, id=stable_id(base.id, recipient), recipient=recipient, diagnostic=diagnostic)
-    return with_bounce_details(event, status=status, known=known, hard=hard)
+    return with_bounce_details(event, status=status, known=known, hard=hard, permanent=hard)
 
 
 def _bounced(record: Fields, event: _Event) -> Iterable[MailEvent]:
     bounce = event.bounce
-    suppressed = bounce.bounce_sub_type in SUPPRESSED
-    base = _base(record, event, "suppressed" if suppressed else "bounced", bounce.timestamp, bounce.feedback_id)
+    if _is_auto_reply(bounce):
+        return
+    kind: EventType = "bounced"
+    if is_suppressed(bounce.bounce_sub_type):
+        kind = "suppressed"
+    elif is_expired(bounce.bounce_sub_type):
+        kind = "expired"
+    base = _base(record, event, kind, bounce.timestamp, bounce.feedback_id)
     known = BOUNCE_CLASSES.get(bounce.bounce_sub_type, "")
     hard = bounce.bounce_type == "Permanent"
     for each in bounce.bounced_recipients or [_Recipient()]:
         yield _to(base, each.email_address, each.diagnostic_code or "", each.status, known, hard=hard)
+
+
+def _is_auto_reply(bounce: _Bounce) -> bool:
+    """Whether a mailbox answered by itself: a bounce that no host reports. So SES publishes out-of-office replies, with
+    recipients (as its simulator does for ooto@simulator.amazonses.com) or without:
+    https://repost.aws/knowledge-center/ses-understand-soft-bounces .
+    """
+    return (
+        bounce.bounce_type in _UNPROVEN
+        and bounce.bounce_sub_type in _UNPROVEN_SUB_TYPES
+        and not any(each.action or each.status or each.diagnostic_code for each in bounce.bounced_recipients)
+    )
 
 
 def _complained(record: Fields, event: _Event) -> Iterable[MailEvent]:
@@ -200,7 +240,7 @@ def _complained(record: Fields, event: _Event) -> Iterable[MailEvent]:
     is their mailbox provider, by which SES picked them.
     """
     complaint = event.complaint
-    suppressed = complaint.complaint_sub_type in SUPPRESSED
+    suppressed = is_suppressed(complaint.complaint_sub_type)
     kind: EventType = "suppressed" if suppressed else "complained"
     addresses = [each.email_address for each in complaint.complained_recipients]
     base = _base(record, event, kind, complaint.timestamp, complaint.feedback_id)

@@ -10,5 +10,27 @@ BOUNCE_CLASSES: dict[str, str] = {
     "ContentRejected": "spam_content",
     "AttachmentRejected": "policy",
 }
-#: The address stood on a suppression list: nothing was sent, although it is reported as a bounce or complaint.
-SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"})
+#: Nothing was sent, although it is reported as a bounce or complaint: the address stood on a suppression list (of SES,
+#: the account or, since May 2026, the tenant), had unsubscribed, or did not pass the account's own validation (since
+#: January 2026, https://docs.aws.amazon.com/ses/latest/dg/email-validation.html).
+_SUPPRESSED = frozenset(
+    {
+        "suppressed",
+        "onaccountsuppressionlist",
+        "ontenantsuppressionlist",
+        "unsubscribedrecipient",
+        "emailvalidationsuppressed",
+    }
+)
+#: The time that the sender had set for it was over.
+_EXPIRED = frozenset({"customtimeoutexceeded", "messageexpired", "expired"})
+
+
+def is_suppressed(sub_type: str | None) -> bool:
+    """Whether nothing was sent."""
+    return (sub_type or "").strip().lower() in _SUPPRESSED
+
+
+def is_expired(sub_type: str | None) -> bool:
+    """Whether the time of the message was over, whatever its status says."""
+    return (sub_type or "").strip().lower() in _EXPIRED

@@ -18,7 +18,15 @@ from streams.adapt.canonical import domain_of
 from streams.adapt.common import reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
 from streams.adapt.places import find_customer, in_words
-from streams.adapt.webhook import Fields, Text, json_body, read_records, typed
+from streams.adapt.webhook import (
+    Fields,
+    Text,
+    expired_if_given_up,
+    json_body,
+    read_records,
+    typed,
+    with_last_reply,
+)
 
 NAME = "socketlabs"
 
@@ -30,9 +38,11 @@ _TYPES: dict[str, EventType] = {
     "complaint": "complained",
     "tracking": "unsubscribed",
 }
-#: FailureType 2: the address was on the suppression list, nothing was sent
+#: FailureType 2, and FailureCode 9999: the address was on the suppression list, nothing was sent; 1: it is on it now
 #: (https://help.socketlabs.com/docs/failed-messages-report-definitions).
 _SUPPRESSED = frozenset({"2", "suppressed"})
+_SUPPRESSED_CODE = "9999"
+_PERMANENT = frozenset({"1", "permanent", "hard"})
 #: TrackingType of an unsubscribe, as a name or a number; 0 is a click, 1 an open.
 _UNSUBSCRIBE = frozenset({"2", "unsubscribe"})
 
@@ -92,7 +102,9 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     record = typed(fields, _Event)
     if kind == "unsubscribed" and text(record.trackingtype).lower() not in _UNSUBSCRIBE:
         return
-    if kind == "bounced" and text(record.failuretype).lower() in _SUPPRESSED:
+    if kind == "bounced" and (
+        text(record.failuretype).lower() in _SUPPRESSED or text(record.failurecode) == _SUPPRESSED_CODE
+    ):
         kind = "suppressed"
     customer = find_customer(options, lambda place: _find(place, fields, record), "ServerId")
     if not customer:
@@ -118,6 +130,10 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
         campaign=text(record.mailingid) or (tags[0] if tags else ""),
         mx_host=(record.remotemta or "").partition(" ")[0],
     )
+    if kind == "bounced" and text(record.failuretype).lower() not in _PERMANENT:
+        expired_if_given_up(event)
+    if event.type == "expired":
+        with_last_reply(event)
     yield fill(event, options, lambda place: _find(place, fields, record))
 
 

@@ -11,6 +11,7 @@ from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete
 from streams.adapt.common import decode, plain, reply_of, text, time_ms
 from streams.adapt.field_paths import find_field
+from streams.adapt.gave_up import gave_up, is_expiry, last_reply
 from streams.adapt.json_parts import json_parts
 
 T = TypeVar("T")
@@ -84,13 +85,22 @@ def json_body(raw: bytes) -> Body:
     except AdaptError:
         if len(raw) > MAX_EVENT_BYTES or len(parts := json_parts(raw)) < 2:
             raise
+    return records_body(parts, may_have_nul=may_have_nul)
+
+
+def records_body(parts: list[bytes], *, may_have_nul: bool = True) -> Body:
+    """The records in these JSON texts.
+
+    Raises:
+        AdaptError: one of them is no object; it names which.
+    """
     records = []
     for number, part in enumerate(parts, start=1):
         try:
             records.append(decode(_OBJECT, part))
         except AdaptError as error:
-            raise AdaptError(f"record {number}: {error}") from error
-    return Body(records, many=True, may_have_nul=may_have_nul)
+            raise AdaptError(f"record {number}: {error}" if len(parts) > 1 else str(error)) from error
+    return Body(records, many=len(parts) > 1, may_have_nul=may_have_nul)
 
 
 def inner_parts(raw: bytes, inner: Callable[[Fields], Iterable[object]]) -> list[bytes]:
@@ -220,17 +230,44 @@ def reply(diagnostic: str, code: Text = None, status: Text = None) -> tuple[int,
 
 
 def with_bounce_details(
-    event: MailEvent, *, code: Text = None, status: Text = None, known: str = "", hard: bool = False
+    event: MailEvent,
+    *,
+    code: Text = None,
+    status: Text = None,
+    known: str = "",
+    hard: bool = False,
+    permanent: bool = False,
 ) -> MailEvent:
     """The event with what its diagnostic and its vendor say of its type: reply code and enhanced status (see `reply`),
     of a bounce its class (see `bounce_class`), of a complaint `abuse` where no other type is given.
+
+    A bounce is the vendor's last word, so one with a temporary status is `expired`, unless the vendor says that it is
+    `permanent`: then it was not tried again.
     """
     event.smtp_code, event.enhanced_status = reply(event.diagnostic, code, status)
-    if event.type == "bounced":
+    if event.type == "bounced" and not (permanent and not is_expiry(event.enhanced_status)):
+        expired_if_given_up(event)
+    if event.type == "expired":
+        event.bounce_class = known
+        with_last_reply(event)
+    elif event.type == "bounced":
         event.bounce_class = bounce_class(known, hard=hard, code=event.smtp_code, status=event.enhanced_status)
     elif event.type == "complained":
         event.feedback_type = event.feedback_type or "abuse"
     return event
+
+
+def expired_if_given_up(event: MailEvent) -> None:
+    """Make a bounce `expired` that came after retries (see `streams.adapt.gave_up`)."""
+    if gave_up(event.smtp_code, event.enhanced_status, event.diagnostic):
+        event.type = "expired"
+
+
+def with_last_reply(event: MailEvent) -> None:
+    """Of what expired, the last reply where the vendor quotes it: it tells whether the sender was refused."""
+    last = last_reply(event.diagnostic)
+    if last.code:
+        event.smtp_code, event.enhanced_status, event.diagnostic = last.code, last.status, last.text
 
 
 def bounce_class(known: str, *, hard: bool, code: int, status: str) -> str:

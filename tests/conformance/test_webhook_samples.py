@@ -70,9 +70,9 @@ DIFFERENCES = (
         "Mailjet",
         "type",
         "deferred",
-        "bounced",
-        "a soft bounce is Mailjet's last word on a message; what it will try again is its state `deferred`, for which"
-        " there is no webhook. Refusals for content come as soft bounces, too, and must count",
+        "expired",
+        "a soft bounce is Mailjet's last word on a message, so one with a temporary reply was given up after retries;"
+        " what it will try again is its state `deferred`, for which there is no webhook",
     ),
     Difference(
         "Postal",

@@ -5,11 +5,12 @@ from importlib import import_module
 
 import pytest
 
+from docs.generate import fates
 from streams.adapt import EVERY_FORMAT, FORMATS, NO_LATE_MARK
 from streams.adapt.webhook import FieldPaths
 from tests.support.root import ROOT
 
-PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8").partition(fates.BEGIN)[0]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Formats in which options name paths in a record.
 PATHS = {

@@ -1,6 +1,7 @@
 """Amazon SES events, by themselves and in their envelopes."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.adapt.apart import read_apart
 from streams.adapt.webhook import moment_ms
 from streams.bounces.classify import load_bounce_classifier
 
@@ -117,6 +119,65 @@ def test_every_envelope_gives_the_same_event(envelope: object) -> None:
     assert adapt(envelope) == adapt(BOUNCE)
 
 
+def firehose(*events: object) -> dict[str, Any]:
+    """A request to an HTTP endpoint, whose records may hold several events."""
+    joined = b"".join(json.dumps(each).encode() for each in events)
+    data = [joined, b"\n".join(json.dumps(each).encode() for each in events) + b"\n"]
+    records = [{"data": b64encode(each).decode()} for each in data]
+    return {"requestId": "r-1", "timestamp": 1757675282000, "records": records}
+
+
+@pytest.mark.parametrize(
+    ("body", "times"),
+    [
+        (firehose(BOUNCE), 2),
+        (firehose(BOUNCE, in_eventbridge(BOUNCE)), 4),
+        ({"Records": [{"EventSource": "aws:sns", "Sns": in_sns(BOUNCE)}]}, 1),
+        ({"Records": [{"eventSource": "aws:sqs", "body": json.dumps(in_sns(BOUNCE))}]}, 1),
+        ({"Records": [{"eventSource": "aws:sqs", "body": json.dumps(BOUNCE)}, {"body": json.dumps(BOUNCE)}]}, 2),
+        ({"Records": [{"kinesis": {"data": b64encode(json.dumps(BOUNCE).encode()).decode()}}]}, 1),
+        ({"Messages": [{"MessageId": "q-1", "Body": json.dumps(in_sns(in_eventbridge(BOUNCE)))}]}, 1),
+        ({"Records": [{"eventSource": "aws:ses", "ses": {"mail": MAIL, "receipt": {}}}]}, 0),
+    ],
+    ids=["firehose", "firehose-eventbridge", "lambda", "lambda-sqs", "lambda-raw", "kinesis", "sqs", "mail-in"],
+)
+def test_what_holds_several_gives_the_events_in_it(body: object, times: int) -> None:
+    assert adapt(body) == adapt(BOUNCE) * times
+
+
+def test_unreadable_record_of_a_bundle_is_named_and_costs_itself_alone() -> None:
+    body = firehose(BOUNCE, DELIVERY)
+    body["records"] += [{"data": "no base64"}, {"data": b64encode(b'{"eventType": "Bou').decode()}]
+    raw, context = json.dumps(body).encode(), Context(b"a key", PROVIDERS)
+    with pytest.raises(AdaptError, match=r"^record 6: "):
+        adapter("ses")(raw, context)
+    found = read_apart(adapter("ses"), raw, context, lambda _: None)
+    assert found is not None
+    assert [event.type for event in found.events] == ["bounced", "delivered", "delivered"] * 2
+    assert found.reason.startswith("record 5: neither an event of SES")
+    assert "record 6: the message is not JSON" in found.reason
+    assert found.rest == b'{"data":"no base64"}\n{"eventType": "Bou'
+
+
+def test_tenant_may_be_the_customer() -> None:
+    tagged = BOUNCE | {"mail": MAIL | {"tags": {"ses:tenant-name": ["larkspur"], "ses:configuration-set": ["bulk"]}}}
+    (event,) = adapt(
+        tagged, FormatOptions(customer="mail.tags.ses:tenant-name", stream="mail.tags.ses:configuration-set")
+    )
+    assert (event.customer, event.stream) == ("larkspur", "bulk")
+    (event,) = adapt(tagged)
+    assert event.customer == "444455556666"
+
+
+def test_recipients_of_one_bounce_have_each_their_own_fate() -> None:
+    named = [
+        {"emailAddress": "iris@gmail.com", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 none"},
+        {"emailAddress": "oskar@yahoo.com", "status": "4.4.7", "diagnosticCode": "smtp; 554 4.4.7 expired"},
+    ]
+    changed = BOUNCE["bounce"] | {"bounceType": "Transient", "bouncedRecipients": named}
+    assert [event.type for event in adapt(BOUNCE | {"bounce": changed})] == ["bounced", "expired"]
+
+
 def test_events_on_lines_as_firehose_writes_them() -> None:
     body = b"\n".join(json.dumps(each).encode() for each in (BOUNCE, DELIVERY))
     found = adapter("ses")(body, Context(b"a key", PROVIDERS))
@@ -143,8 +204,8 @@ def test_delivery_is_one_event_for_each_recipient() -> None:
     [
         (bounce("General"), "invalid_recipient", "hard"),
         (bounce("NoEmail"), "invalid_recipient", "hard"),
-        (bounce("General", "Transient"), "other", "soft"),
-        (bounce("General", "Undetermined"), "other", "soft"),
+        (bounce("General", "Transient", action="failed"), "other", "soft"),
+        (bounce("General", "Undetermined", diagnosticCode="smtp; no"), "other", "soft"),
         (bounce("MailboxFull", "Transient"), "quota", "soft"),
         (bounce("MessageTooLarge", "Transient"), "message_too_large", "soft"),
         (bounce("ContentRejected", "Transient"), "spam_content", "block"),
@@ -159,7 +220,7 @@ def test_class_is_that_of_ses_where_clear_and_of_the_reply_where_there_is_one(
     assert (event.type, verdict.bounce_class, verdict.kind) == ("bounced", bounce_class, kind)
 
 
-@pytest.mark.parametrize("sub_type", ["Suppressed", "OnAccountSuppressionList"])
+@pytest.mark.parametrize("sub_type", ["Suppressed", "OnAccountSuppressionList", "onTenantSuppressionList"])
 def test_bounce_of_a_suppressed_address_was_never_sent(sub_type: str) -> None:
     (event,) = adapt(bounce(sub_type))
     assert (event.type, event.bounce_class) == ("suppressed", "")
