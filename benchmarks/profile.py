@@ -42,7 +42,7 @@ STEPS = (
     ("count", "streams.intake.batch:count_direct"),
     ("leave repetitions out", "streams.intake.flush:_find_unseen"),
     ("leave repetitions out", "streams.intake.seen:SeenIds.add"),
-    ("spread over dimensions", "streams.intake.count:counts_table"),
+    ("spread over dimensions", "streams.intake.flush:counts_table"),
     ("store evidence and ids", "streams.intake.flush:_store_before_counts"),
     ("insert (arrow)", "streams.io.store:Store.insert_table"),
     ("insert (native)", "streams.io.store:Store.insert"),

@@ -26,12 +26,12 @@ from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake.count import (
     NO_DELIVERY,
-    Cells,
+    Counted,
     DeliveredMessages,
     EventTally,
     count_direct,
-    earlier_delivery_of,
 )
+from streams.intake.outcomes import earlier_delivery_of
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Flags, Ids, SeenIds
 from streams.intake.stated import stated_ms
@@ -131,11 +131,14 @@ class Batch:
     @property
     def customers(self) -> set[str]:
         """Whose counts this batch may change."""
-        return {key[0] for key in self.tally.keys} | {each.event.customer for each in self.negatives}
+        tally = self.tally
+        return tally.senders.customers(tally.counted().senders) | {each.event.customer for each in self.negatives}
 
-    def next(self) -> "Batch":
-        """An empty batch that continues behind this one."""
-        return Batch(self.source, self.next_offset, self.next_offset)
+    def next(self, *, forget: bool = False) -> "Batch":
+        """An empty batch that continues behind this one, with the numbers of its senders unless it is to `forget`
+        them."""
+        tally = EventTally() if forget else EventTally(self.tally.senders)
+        return Batch(self.source, self.next_offset, self.next_offset, tally)
 
     def note_taken(self, offsets: Sequence[int]) -> None:
         """The messages at these offsets, in order, are taken."""
@@ -163,9 +166,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What of a batch did not come before: its cells, the ids to be remembered, and the negative events."""
+    """What of a batch did not come before: what it counts, the ids to be remembered, and the negative events."""
 
-    cells: Cells
+    counted: Counted
     ids: Ids
     negatives: list[NegativeEvent]
     duplicates: int
@@ -263,7 +266,7 @@ class MailReader:
             batch.delivered.note(events, counted, self._reporting)
         if self._find_late:
             batch.delivered.note_recipients(events, counted)
-        count_direct(batch.tally, events, [time // MINUTE_MS for time in counted])
+        count_direct(batch.tally, events, counted)
 
     def _why(self, event: MailEvent) -> Classified | None:
         """Why a message bounced, or was refused for its sender until it expired; None of what failed otherwise.

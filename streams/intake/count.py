@@ -1,14 +1,15 @@
 """Counting: events in, rows of counts and of delivered messages out. Pure; the hot path of the product.
 
-Every event gets one number, its cell: which of the distinct keys it is counted under, times the number of measures,
-plus the measure. So an event costs one dictionary step, and all sums of a flush are one `bincount`. A flush then
-spreads the distinct keys over the dimensions; there are far fewer keys than events.
+Every event gets one number, its cell: its sender (whose mail it is, and by what it was sent), the mailbox provider and
+the measure. So an event costs two dictionary steps, and all sums of a flush are one `bincount`. The same senders come
+again and again: what is in their names is worked out once, and a flush is spread over its dimensions as numbers.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,35 +18,21 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from schemas.counts import MEASURES
-from schemas.event import COMPLAINT_FEEDBACK, MailEvent
+from schemas.event import MailEvent
+from schemas.providers import OTHER
 from schemas.times import DAY_MS, MINUTE_MS
-from streams.bounces.classify import Classified
 from streams.intake.seen import Ids
 
-#: customer, stream, class, minute (epoch minutes, UTC), provider, sending ip, pool, From domain, DKIM domain
-CountKey = tuple[str, str, str, int, str, str, str, str, str]
-Cells = NDArray[np.int64]
+#: customer, stream, class, sending ip, pool, From domain, DKIM domain
+SenderKey = tuple[str, str, str, str, str, str, str]
 Codes = NDArray[np.int64]
 
 WIDTH = len(MEASURES)
-INDEX = {name: place for place, name in enumerate(MEASURES)}
-#: Types that are counted as they are, whatever else the event says.
-DIRECT = {name: INDEX[name] for name in ("delivered", "deferred", "suppressed", "rejected", "unsubscribed", "expired")}
-#: Types of events that may come long after their mail; a bounce does where it is asynchronous.
-LATE_TYPES = frozenset({"bounced", "complained", "expired", "unsubscribed"})
-_COMPLAINED = INDEX["complained"]
-_REPORTED = INDEX["reported"]
-#: A complaint without a stated type is one: that is what the provider's webhook means by it.
-_COMPLAINTS = COMPLAINT_FEEDBACK | {""}
-#: Seeds that keep hashes of ids, customers and types apart.
-_CUSTOMER_SEED = 1
-_TYPE_SEED = 2
-#: Keeps hashes of deliveries apart from those of messages.
-_DELIVERY_SEED = 1
-#: No delivery to look for.
-NO_DELIVERY = 0
-#: The last day that the store can tell (2149-06-06).
-MOST_DAY = 0xFFFF
+#: What a provider and a sender are multiplied by in a cell: room for 32 measures and 67 million providers.
+PROVIDER = 1 << 5
+SENDER = 1 << 31
+#: The first offset of rows that count none: larger than any.
+NO_OFFSET = (1 << 63) - 1
 #: The bucket of rows that carry an offset: all of a source have the same, and it is never too old (2106-01-01).
 OFFSET_BUCKET = 4_291_747_200
 _DIMENSIONS = ("provider", "ip", "pool", "from", "dkim")
@@ -56,16 +43,22 @@ _OFFSET = {
     "bucket": pa.array([OFFSET_BUCKET], pa.uint32()),
     "value": [""],
 }
-#: Where the minute stands in a key.
-_MINUTE = 3
+#: In the order of the store.
+_CLASSES = pa.array(["transactional", "bulk"])
+_CLASS_CODES = {"transactional": 0, "bulk": 1}
 
-
-class Keys(dict[CountKey, int]):
-    """Numbers keys in the order in which they come: `keys[key]` is a key's number, known or new."""
-
-    def __missing__(self, key: CountKey) -> int:
-        number = self[key] = len(self)
-        return number
+INDEX = {name: place for place, name in enumerate(MEASURES)}
+#: Types that are counted as they are, whatever else the event says.
+DIRECT = {name: INDEX[name] for name in ("delivered", "deferred", "suppressed", "rejected", "unsubscribed", "expired")}
+#: Seeds that keep hashes of ids, customers and types apart.
+_CUSTOMER_SEED = 1
+_TYPE_SEED = 2
+#: Keeps hashes of deliveries apart from those of messages.
+_DELIVERY_SEED = 1
+#: No delivery to look for.
+NO_DELIVERY = 0
+#: The last day that the store can tell (2149-06-06).
+MOST_DAY = 0xFFFF
 
 
 @dataclass(slots=True)
@@ -94,77 +87,152 @@ class DeliveredMessages:
         self.times.extend([time for each, time in found if each != NO_DELIVERY])
 
 
+class Counted(NamedTuple):
+    """Cells, and of each the minute (epoch minutes, UTC) in which it counts."""
+
+    cells: Codes
+    minutes: Codes
+
+    @property
+    def senders(self) -> Codes:
+        """The number of each cell's sender."""
+        return self.cells // SENDER
+
+    @property
+    def providers(self) -> Codes:
+        """The number of each cell's provider."""
+        return self.cells % SENDER // PROVIDER
+
+    @property
+    def measures(self) -> Codes:
+        """The place of each cell's measure."""
+        return self.cells % PROVIDER
+
+    def some(self, chosen: NDArray[np.bool_]) -> "Counted":
+        """Those that are chosen."""
+        return Counted(self.cells[chosen], self.minutes[chosen])
+
+    def and_these(self, others: "Counted") -> "Counted":
+        """With others after them."""
+        return Counted(np.concatenate([self.cells, others.cells]), np.concatenate([self.minutes, others.minutes]))
+
+    def grouped(self) -> tuple[Codes, Codes]:
+        """Of each cell the number of its group, of those with the same sender, provider and minute, and a cell of each
+        group."""
+        return _groups(self.senders, self.providers, self.minutes)
+
+
+class Names(dict[str, int]):
+    """Numbers names in the order in which they come: `names[name]` is the number of a name, known or new, times `step`.
+    The empty one is the first; `empty` is what it means."""
+
+    def __init__(self, step: int = 1, empty: str = "") -> None:
+        super().__init__({"": 0, empty: 0})
+        self.texts = [empty]
+        self._step = step
+        self._lock = Lock()
+        self._sorted: tuple[int, pa.Array, Codes] = (0, pa.array([], pa.string()), np.array([], np.int64))
+
+    def __missing__(self, name: str) -> int:
+        with self._lock:  # several threads count
+            if name not in self:
+                self.texts.append(name)
+                self[name] = (len(self.texts) - 1) * self._step
+        return self[name]
+
+    def ranked(self) -> tuple[pa.Array, Codes]:
+        """The names in order, and the place of each number in that."""
+        texts = self.texts[:]
+        if self._sorted[0] != len(texts):
+            order = sorted(range(len(texts)), key=texts.__getitem__)
+            ranks = np.empty(len(texts), np.int64)
+            ranks[order] = np.arange(len(texts))
+            self._sorted = len(texts), pa.array([texts[each] for each in order], pa.string()), ranks
+        return self._sorted[1:]
+
+
+class Senders(dict[SenderKey, int]):
+    """Numbers senders in the order in which they come: `senders[key]` is what a sender adds to a cell, known or new.
+
+    Any thread may ask. Nothing is ever taken out: who keeps this for long drops it as a whole.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.providers = Names(PROVIDER, OTHER)
+        self._names = tuple(Names() for _ in range(6))
+        self._codes = tuple(array("q") for _ in range(7))
+        self._hashes = array("Q")
+        self._lock = Lock()
+
+    def __missing__(self, key: SenderKey) -> int:
+        customer, stream, kind, ip, pool, sender, signer = key
+        domain = sender.lower()  # names of domains are the same in any case (RFC 4343)
+        parts = customer, stream, ip, pool, domain, foreign_signer(signer, domain)
+        with self._lock:  # several threads count
+            if key not in self:
+                numbers = [names[each] for names, each in zip(self._names, parts, strict=True)]
+                for codes, number in zip(self._codes, (*numbers, _CLASS_CODES[kind]), strict=True):
+                    codes.append(number)
+                self._hashes.append(customer_hash(customer))
+                self[key] = (len(self._hashes) - 1) * SENDER
+        return self[key]
+
+    def customers(self, senders: Codes) -> set[str]:
+        """Whose these are."""
+        texts = self._names[0].texts
+        return {texts[each] for each in np.unique(_copied(self._codes[0])[np.unique(senders)]).tolist()}
+
+    def customer_hashes(self) -> NDArray[np.uint64]:
+        """Of each sender its customer's part of an identity."""
+        return np.frombuffer(bytes(self._hashes), np.uint64)
+
+    def columns(self, senders: Codes) -> "list[_Column]":
+        """Of each of these customer, stream, ip, pool, From domain and DKIM domain, then the class."""
+        found = []
+        for names, codes in zip(self._names, self._codes, strict=False):
+            texts, ranks = names.ranked()
+            found.append(_Column(texts, ranks[_copied(codes)[senders]]))
+        return [*found, _Column(_CLASSES, _copied(self._codes[-1])[senders])]
+
+
 @dataclass(slots=True)
 class EventTally:
-    """Events counted since the last flush. `cells` and `ids` (hashes of event ids) have one entry an event."""
+    """Events counted since the last flush. `cells`, `times` (epoch ms, UTC) and `ids` (hashes of event ids) have one
+    entry an event. `senders` may have been kept from earlier flushes."""
 
-    keys: Keys = field(default_factory=Keys)
+    senders: Senders = field(default_factory=Senders)
     cells: "array[int]" = field(default_factory=lambda: array("q"))
+    times: "array[int]" = field(default_factory=lambda: array("q"))
     ids: "array[int]" = field(default_factory=lambda: array("Q"))
 
+    def counted(self) -> Counted:
+        """The cells, each with its minute."""
+        return Counted(np.frombuffer(self.cells, np.int64), np.frombuffer(self.times, np.int64) // MINUTE_MS)
 
-def count_direct(tally: EventTally, events: Sequence[MailEvent], minutes: Sequence[int]) -> None:
-    """Add events of `DIRECT` types, each in its minute (epoch minutes, UTC)."""
-    keys, place = tally.keys, DIRECT
+
+def count_direct(tally: EventTally, events: Sequence[MailEvent], times: Sequence[int]) -> None:
+    """Add events of `DIRECT` types, each by its time (epoch ms, UTC)."""
+    senders, providers, place = tally.senders, tally.senders.providers, DIRECT
     # One pass for each list: comprehensions over attributes are the fastest Python there is for this.
     tally.cells.extend(
         [
-            keys[
-                e.customer,
-                e.stream,
-                e.stream_class,
-                minute,
-                e.provider,
-                e.sending_ip,
-                e.ip_pool,
-                e.from_domain,
-                e.dkim_domain,
-            ]
-            * WIDTH
+            senders[e.customer, e.stream, e.stream_class, e.sending_ip, e.ip_pool, e.from_domain, e.dkim_domain]
+            + providers[e.provider]
             + place[e.type]
-            for e, minute in zip(events, minutes, strict=True)
+            for e in events
         ]
     )
+    tally.times.extend(times)
     tally.ids.extend([xxh3_64_intdigest(e.id.encode()) for e in events])
-
-
-def cells_of(keys: Keys, event: MailEvent, minute: int, classified: Classified | None) -> list[int]:
-    """The cells of one event of any type. `classified` is given for bounces (`hard`, `soft` or `block`) and for what
-    expired where the last reply was a `block`. `minute` is that of `event.sent`, where it is given."""
-    e = event
-    names = e.provider, e.sending_ip, e.ip_pool, e.from_domain, e.dkim_domain
-    first = keys[e.customer, e.stream, e.stream_class, minute, *names] * WIDTH
-    return [first + place for place in places_of(event, classified)]
-
-
-def places_of(event: MailEvent, classified: Classified | None) -> list[int]:
-    """The measures that an event adds to."""
-    place = DIRECT.get(event.type) if classified is None else None
-    if place is not None:
-        places = [place]
-    elif classified is None:
-        places = [_COMPLAINED if event.feedback_type in _COMPLAINTS else _REPORTED]
-    else:
-        places = [INDEX[classified.kind]]
-        # Like what expired, a refusal until the end adds nothing where it is not known when the mail was sent.
-        if event.asynchronous or (event.type == "expired" and not event.sent):
-            places.append(INDEX["late_" + classified.kind])
-    if not event.sent and is_late(event) and (undated := INDEX.get(f"undated_{MEASURES[places[0]]}")) is not None:
-        places.append(undated)
-    return places
-
-
-def is_late(event: MailEvent) -> bool:
-    """Whether an event comes long after its mail: not in the minutes of the delivery."""
-    return event.asynchronous if event.type == "bounced" else event.type in LATE_TYPES
 
 
 def identities(tally: EventTally) -> Ids:
     """What tells events apart, for each counted event: a hash of its id, customer and type."""
-    numbers, places = np.divmod(np.frombuffer(tally.cells, np.int64), WIDTH)
-    customers = np.array([customer_hash(key[0]) for key in tally.keys], np.uint64)
-    types = np.fromiter((type_hash(name) for name in MEASURES), np.uint64, WIDTH)
-    ids: Ids = np.frombuffer(tally.ids, np.uint64) ^ customers[numbers] ^ types[places]
+    counted = tally.counted()
+    types = np.fromiter((type_hash(name) for name in MEASURES), np.uint64, len(MEASURES))
+    customers = tally.senders.customer_hashes()[counted.senders]
+    ids: Ids = np.frombuffer(tally.ids, np.uint64) ^ customers ^ types[counted.measures]
     return ids
 
 
@@ -173,16 +241,15 @@ def identity(event: MailEvent) -> int:
     return xxh3_64_intdigest(event.id.encode()) ^ customer_hash(event.customer) ^ type_hash(event.type)
 
 
-@lru_cache(maxsize=65_536)
-def customer_hash(customer: str) -> int:
-    """A customer's part of an identity."""
-    return xxh3_64_intdigest(customer.encode(), _CUSTOMER_SEED)
-
-
 @lru_cache(maxsize=64)
 def type_hash(name: str) -> int:
     """An event type's part of an identity."""
     return xxh3_64_intdigest(name.encode(), _TYPE_SEED)
+
+
+def customer_hash(customer: str) -> int:
+    """A customer's part of an identity."""
+    return xxh3_64_intdigest(customer.encode(), _CUSTOMER_SEED)
 
 
 def message_hash(event: MailEvent) -> int:
@@ -198,12 +265,6 @@ def delivery_hash(event: MailEvent) -> int:
     return xxh3_64_intdigest(f"{event.customer}\0{event.message_id}\0{event.recipient_hash}".encode(), _DELIVERY_SEED)
 
 
-def earlier_delivery_of(event: MailEvent) -> int:
-    """The delivery that an event may have come after; `NO_DELIVERY` for all but bounces that do not say it
-    themselves."""
-    return delivery_hash(event) if event.type == "bounced" and not event.asynchronous else NO_DELIVERY
-
-
 def sent_messages_table(parts: Iterable[DeliveredMessages]) -> pa.Table:
     """Rows of the `sent_messages` table."""
     found = list(parts)
@@ -214,57 +275,45 @@ def sent_messages_table(parts: Iterable[DeliveredMessages]) -> pa.Table:
     return pa.table({"day": days.astype(np.uint16), "minute": minutes.astype(np.uint16), "hash": hashes})
 
 
+def _copied(codes: "array[int]") -> Codes:
+    # Copied in one go: an array that is looked at cannot grow, and another thread may be about to make it.
+    return np.frombuffer(bytes(codes), np.int64)
+
+
 class _Column(NamedTuple):
-    """A column of names as numbers. The names are in order, so that numbers compare as they do."""
+    """A column of names as numbers. The names are in order, so that numbers compare as they do; an empty one is 0."""
 
-    names: list[str]
+    names: pa.Array
     codes: Codes
-
-    @classmethod
-    def of(cls, column: Sequence[str]) -> "_Column":
-        """The column in numbers."""
-        names = sorted(set(column))
-        places = {name: place for place, name in enumerate(names)}
-        return cls(names, np.fromiter(map(places.__getitem__, column), np.int64, len(column)))
-
-    def changed(self, change: Callable[[str], str]) -> "_Column":
-        """The same with each name changed."""
-        names, codes = _Column.of([change(name) for name in self.names])
-        return _Column(names, codes[self.codes])
 
     def at(self, places: Codes) -> pa.Array:
         """The names at these places of the column."""
-        return pa.array(self.names, pa.string()).take(pa.array(self.codes[places]))
+        return self.names.take(pa.array(self.codes[places]))
 
 
-#: The first offset of rows that count none: larger than any.
-NO_OFFSET = (1 << 63) - 1
-
-
-def counts_table(keys: Iterable[CountKey], cells: Cells, source: str, first_offset: int, last_offset: int) -> pa.Table:
-    """The rows of one flush: each key with a count in every dimension it has a value for, and one row for the offsets
+def counts_table(senders: Senders, counted: Counted, source: str, first_offset: int, last_offset: int) -> pa.Table:
+    """The rows of one flush: what was counted, in every dimension that it has a value for, and one row for the offsets
     from `first_offset` to `last_offset`. They are in the order of the store's table, and there is no column for what
     nothing was counted of.
 
     Every row carries `source` and `last_offset`, so that counts and offset are stored together or not at all. The row
     for the offsets says how many these are, so that a flush that is gone can be seen (streams/intake/stored.py).
     """
-    columns = list(zip(*keys, strict=True)) if cells.size else [()] * 9
-    minutes = np.array(columns.pop(_MINUTE), np.int64)
-    customer, stream, kind, provider, ip, pool, sender, signer = map(_Column.of, columns)
-    sums = np.bincount(cells, minlength=len(minutes) * WIDTH).reshape(-1, WIDTH)
+    cell_group, first = counted.grouped()
+    sums = np.bincount(cell_group * WIDTH + counted.measures, minlength=len(first) * WIDTH).reshape(-1, WIDTH)
+    minutes = counted.minutes[first]
+    customer, stream, ip, pool, domain, signer, kind = senders.columns(counted.senders[first])
     measures = np.flatnonzero(sums.any(axis=0))
-    used = sums.any(axis=1)
-    # Whose mail it is, by which every dimension is summed. The store has `bulk` behind `transactional`.
-    owner, _ = _groups(customer.codes, stream.codes, -kind.codes, minutes)
-    domain = sender.changed(str.lower)  # names of domains are the same in any case (RFC 4343)
-    # An unknown provider is `other`; what else is unknown has no row.
-    values = (provider.changed(lambda name: name or "other"), ip, pool, domain, _foreign_signers(signer, domain))
+    # Whose mail it is, by which every dimension is summed.
+    owner, _ = _groups(customer.codes, stream.codes, kind.codes, minutes)
+    texts, ranks = senders.providers.ranked()
+    provider = _Column(texts, ranks[counted.providers[first]])
     parts = []
-    for dimension, value in zip(_DIMENSIONS, values, strict=True):
-        given = np.flatnonzero(used & np.array([name != "" for name in value.names], np.bool_)[value.codes])
-        group, first = _groups(owner[given], value.codes[given])
-        rows = given[first]
+    for dimension, value in zip(_DIMENSIONS, (provider, ip, pool, domain, signer), strict=True):
+        # What is unknown has no row.
+        given = np.arange(len(first)) if value is provider else np.flatnonzero(value.codes)
+        group, member = _groups(owner[given], value.codes[given])
+        rows = given[member]
         parts.append(
             {
                 "dimension": pa.repeat(dimension, len(rows)),
@@ -307,19 +356,9 @@ def _groups(*columns: Codes) -> tuple[Codes, Codes]:
     return group, member
 
 
-def _summed(group: Codes, counts: NDArray[np.int64], groups: int) -> pa.Array:
+def _summed(group: Codes, counts: Codes, groups: int) -> pa.Array:
     # The weights of bincount are doubles: exact for more than a flush can hold.
     return pa.array(np.bincount(group, counts, groups).astype(np.uint64))
-
-
-def _foreign_signers(signer: _Column, sender: _Column) -> _Column:
-    """The DKIM domain of each key, where it counts by itself."""
-    if signer.names == [""]:
-        return signer
-    pair, member = _groups(signer.codes, sender.codes)
-    pairs = zip(signer.codes[member], sender.codes[member], strict=True)
-    names, codes = _Column.of([foreign_signer(signer.names[one], sender.names[other]) for one, other in pairs])
-    return _Column(names, codes[pair])
 
 
 def foreign_signer(dkim_domain: str, from_domain: str) -> str:

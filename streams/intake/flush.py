@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from schemas.times import DAY_S, HOUR_MS
 from streams.intake import count, evidence, leftovers
 from streams.intake.batch import Batch, NegativeEvent, Unseen
+from streams.intake.count import counts_table
+from streams.intake.outcomes import counted_one_by_one
 from streams.intake.seen import NewIds, remembered_table
 from streams.intake.sent import find_sent
 from streams.io.store import NumberParameter, Store, StoreError
@@ -96,8 +96,8 @@ def flush(
     if before_counts is not None:
         before_counts()
     for batch in batches:
-        cells = _unseen(batch).cells
-        rows = count.counts_table(batch.tally.keys, cells, batch.source.name, batch.position, batch.next_offset - 1)
+        counted, senders = _unseen(batch).counted, batch.tally.senders
+        rows = counts_table(senders, counted, batch.source.name, batch.position, batch.next_offset - 1)
         if not _overtaken(store, batch, lease_s):
             store.insert_table("counts", rows, {"insert_deduplication_token": batch.token, **ONCE, **ONE_BLOCK})
     began_s = time.monotonic()
@@ -152,12 +152,15 @@ def _find_unseen(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     if any(negatives):
         find_sent(store, new, negatives)
     for batch, kept in zip(new, negatives, strict=True):
-        tally, keys = batch.tally, batch.tally.keys
-        ids = count.identities(tally)
+        tally = batch.tally
+        ids, direct = count.identities(tally), tally.counted()
         is_new = batch.source.is_new(ids, now_ms // HOUR_MS)
-        cells = [cell for each in kept for cell in count.cells_of(keys, each.event, each.minute, each.classified)]
+        counted = direct.some(is_new)
+        if kept:
+            found = ((each.event, each.minute, each.classified) for each in kept)
+            counted = counted.and_these(counted_one_by_one(tally.senders, found))
         batch.unseen = Unseen(
-            cells=np.concatenate([np.frombuffer(tally.cells, np.int64)[is_new], np.array(cells, np.int64)]),
+            counted=counted,
             ids=ids[is_new],
             negatives=kept,
             duplicates=int(ids.size - is_new.sum()),

@@ -47,6 +47,8 @@ LAG_S = 2.0
 LAG_OLD_S = 10.0
 #: A flush is due, or the worker behind, at so many distinct keys, however few events: keys are what takes memory.
 MOST_KEYS = 60_000
+#: Senders whose names are kept as numbers from flush to flush, about 400 bytes each.
+MOST_SENDERS = 100_000
 #: Between the beginnings of two flushes there is so many times what the last one took, so that storing leaves time for
 #: the rest: larger flushes have fewer rows an event and cost less each. But no more than so many times the setting.
 FLUSH_PACE = 3.0
@@ -81,6 +83,7 @@ class IngestWorker:
         )
         self._refused = refused
         self._drained: Callable[[], None] | None = None
+        self._count_keys_at = MOST_KEYS
 
     def run(self, stop: threading.Event) -> None:
         """Take events in until `stop` is set, then store what was taken.
@@ -207,8 +210,18 @@ class IngestWorker:
         return sum(batch.messages for batch in self._partitions.batches.values())
 
     def _full(self) -> bool:
-        keys = sum(len(batch.tally.keys) for batch in self._partitions.batches.values())
-        return keys >= MOST_KEYS or self._waiting() >= self.settings.flush_events
+        return self._waiting() >= self.settings.flush_events or self._has_many_keys()
+
+    def _has_many_keys(self) -> bool:
+        """Whether `MOST_KEYS` are reached. They are counted when there may be so many, each event with one of its own,
+        which is seldom."""
+        tallies = [batch.tally for batch in self._partitions.batches.values()]
+        events = sum(len(each.cells) for each in tallies)
+        if events < self._count_keys_at:
+            return False
+        keys = sum(len(each.counted().grouped()[1]) for each in tallies)
+        self._count_keys_at = events + MOST_KEYS - keys
+        return keys >= MOST_KEYS
 
     def _wait_while_behind(self, source: Consumer, since: float | None) -> float | None:
         """Back-pressure: with a full batch waiting and another being stored nothing is read. After a while the
@@ -305,8 +318,10 @@ class IngestWorker:
         batches = self._partitions.batches
         full = [(key, batch) for key, batch in batches.items() if batch.messages]
         self._flusher.begin([batch for _, batch in full])
+        self._count_keys_at = MOST_KEYS
+        forget = sum(len(batch.tally.senders) for batch in batches.values()) > MOST_SENDERS
         for key, batch in full:
-            batches[key] = batch.next()
+            batches[key] = batch.next(forget=forget)
 
     def _settle(self, wait_s: float | None) -> bool:
         """Look at what became of the flush under way; True once there is none. Where another worker stored first,

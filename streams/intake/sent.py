@@ -16,7 +16,8 @@ import numpy as np
 from schemas.event import MailEvent
 from schemas.times import DAY_MS, MINUTE_MS
 from streams.intake.batch import Batch, NegativeEvent
-from streams.intake.count import LATE_TYPES, NO_DELIVERY, DeliveredMessages, delivery_hash, is_late, message_hash
+from streams.intake.count import NO_DELIVERY, DeliveredMessages, delivery_hash, message_hash
+from streams.intake.outcomes import LATE_TYPES, is_late
 from streams.intake.stated import most_days
 from streams.io.store import NumberParameter, Store
 

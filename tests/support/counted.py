@@ -1,11 +1,10 @@
 """Events and what is counted of them."""
 
-import numpy as np
-
 from schemas.counts import MEASURES
 from schemas.event import EventType, MailEvent
 from streams.bounces.classify import Classified
-from streams.intake.count import Keys, cells_of, counts_table
+from streams.intake.count import Senders, counts_table
+from streams.intake.outcomes import counted_one_by_one
 
 NOW = 1_790_000_000_000
 HARD = Classified("invalid_recipient", "hard", "test")
@@ -21,15 +20,10 @@ def event(kind: EventType, **changes: object) -> MailEvent:
 
 def rows(*events: MailEvent, last_offset: int = 9) -> dict[str, list[object]]:
     """The columns of a flush of these events."""
-    keys = Keys()
-    cells = [
-        cell
-        for each in events
-        for cell in cells_of(keys, each, each.time_ms // 60_000, HARD if each.type == "bounced" else None)
-    ]
-    columns: dict[str, list[object]] = counts_table(
-        keys, np.array(cells, np.int64), "t:x:0", 0, last_offset
-    ).to_pydict()
+    senders = Senders()
+    found = ((each, each.time_ms // 60_000, HARD if each.type == "bounced" else None) for each in events)
+    table = counts_table(senders, counted_one_by_one(senders, found), "t:x:0", 0, last_offset)
+    columns: dict[str, list[object]] = table.to_pydict()
     return columns
 
 

@@ -9,7 +9,7 @@ import pytest
 from schemas import topics
 from schemas.event import FeedbackType
 from schemas.settings import ClickHouse, Kafka
-from streams.intake import count
+from streams.intake import outcomes
 from streams.io.broker import Publisher
 from streams.io.store import Store
 from tests.support import ingesting
@@ -49,7 +49,7 @@ def test_only_complaints_that_rates_are_made_of_count(api: Api) -> None:
     api.complained(NOW, 3, TODAY, provider="gmail")
     for kind in ("", *get_args(FeedbackType)):
         api.complained(NOW, 1, TODAY, kind=kind)
-    counted = sum(kind in count._COMPLAINTS for kind in ("", *get_args(FeedbackType)))
+    counted = sum(kind in outcomes._COMPLAINTS for kind in ("", *get_args(FeedbackType)))
     assert reported(api) == {"2026-03-12": (counted, 1_000)}
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from schemas.event import EventType, MailEvent
-from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, utc_now_ms
+from schemas.times import DAY_MS, HOUR_MS, utc_now_ms
 from streams.intake.batch import Batch, NegativeEvent, SourcePartition
 from streams.intake.count import count_direct
 from streams.intake.flush import LEASE_S, Flushed, flush, stored_offsets
@@ -49,7 +49,7 @@ def put(into: Batch, event_id: str, **changes: object) -> None:
     if event.type in ("bounced", "complained", "expired", "unsubscribed"):
         into.negatives.append(NegativeEvent(into.next_offset, NOW, event, None))
     else:
-        count_direct(into.tally, [event], [NOW // MINUTE_MS])
+        count_direct(into.tally, [event], [NOW])
     into.messages += 1
     into.next_offset += 1
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from schemas.settings import Ingest
-from streams.intake.count import counts_table
+from streams.intake.count import Counted, Senders, counts_table
 from streams.intake.flush import ONE_BLOCK, stored_offsets
 from streams.intake.stored import check_stored
 from streams.io.store import Store, StoreError
@@ -20,7 +20,7 @@ PARTS = "SELECT name FROM system.parts WHERE database = currentDatabase() AND ta
 
 def flushed(store: Store, first: int, last: int, source: str = SOURCE, token: str = "") -> None:
     """A flush that counted nothing of these offsets."""
-    rows = counts_table([], np.array([], np.int64), source, first, last)
+    rows = counts_table(Senders(), Counted(np.array([], np.int64), np.array([], np.int64)), source, first, last)
     store.insert_table("counts", rows, {"insert_deduplication_token": token or f"{source}@{first}", **ONE_BLOCK})
 
 

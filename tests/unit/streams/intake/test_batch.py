@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +16,9 @@ from schemas.times import DAY_MS
 from streams.adapt import Context, FormatOptions, canonical, kumomta, sendgrid
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.batch import SHORT_RUN, Batch, BatchReader, MailReader, SourcePartition, TimeBounds
-from streams.intake.count import cells_of, counts_table, identities
+from streams.intake.count import counts_table, identities
 from streams.intake.listing_readers import ListingReader
+from streams.intake.outcomes import counted_one_by_one
 from streams.intake.seen import SeenIds
 
 NOW = 1_795_000_000_000
@@ -139,12 +139,11 @@ def taken(take: BatchReader, payloads: list[bytes]) -> dict[str, Any]:
     batch = Batch(SourcePartition("t:id:0", "t", 0, SeenIds(100_000)), 7, 7)
     if payloads:
         take(batch, payloads, list(range(7, 7 + len(payloads))), NOW)
-    keys, tally = batch.tally.keys, batch.tally
-    late = [
-        cell for each in batch.negatives for cell in cells_of(keys, each.event, each.time_ms // 60_000, each.classified)
-    ]
+    tally = batch.tally
+    late = ((each.event, each.time_ms // 60_000, each.classified) for each in batch.negatives)
     ids = sorted(identities(tally).tolist())
-    rows = counts_table(keys, np.array([*tally.cells, *late], np.int64), "t:id:0", 7, batch.next_offset).to_pylist()
+    counted = tally.counted().and_these(counted_one_by_one(tally.senders, late))
+    rows = counts_table(tally.senders, counted, "t:id:0", 7, batch.next_offset).to_pylist()
     return {
         "rows": Counter(tuple(sorted(row.items())) for row in rows),
         "ids": ids,
