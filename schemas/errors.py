@@ -15,7 +15,8 @@
     │   ├── TopicsError           the definitions of the topics
     │   ├── CollectError          the sources of webhooks in the settings
     │   ├── AdaptError            a body, a log line or a mail of some format
-    │   │   └── AmbiguousError    a place at which two customers are named
+    │   │   ├── AmbiguousError    a place at which two customers are named
+    │   │   └── RefusedReportError a report by mail that is not believed
     │   ├── CustomersError        the list of customers
     │   ├── DecisionError         an override, an acknowledgement, a suspension
     │   ├── DeadLetterError       which dead letters are meant

@@ -113,6 +113,19 @@ class FormatMapping(Section, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     """The fields of lines without a header line, with commas between them."""
     time_zone: str = ""
     """That of times without an offset, an IANA name; UTC if empty."""
+    reporters: Literal["any", "authenticated", "known"] = "any"
+    """Whose reports by mail are taken (`arf`, `dsn`): `authenticated` are those for whom a host of `authserv_ids` says
+    that DKIM or DMARC passed, `known` those of them that are known to report or are in `reporter_domains`."""
+    reporter_domains: tuple[str, ...] = ()
+    """Domains that are known to report, each with all below it, besides those of the project's table."""
+    authserv_ids: tuple[str, ...] = ()
+    """The names under which your own mail hosts write Authentication-Results (RFC 8601). They must take out such fields
+    as came with a mail."""
+    max_recipients: Annotated[int, Meta(ge=0)] = 0
+    """How many recipients a mail may report whose reporter nobody vouches for; 0 is 20 for `arf`, any for `dsn`."""
+    max_per_hour: Annotated[int, Meta(ge=0)] = 0
+    """How many recipients a reporter may report in an hour, to each worker; those for whom nobody vouches are one
+    reporter. 0 is no limit."""
 
 
 class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

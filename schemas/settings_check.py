@@ -11,7 +11,7 @@ from schemas.kafka_options import fault_of_options
 from schemas.kafka_security import KafkaSecurityError, read_security
 from schemas.names import fault_of
 from schemas.secrets import without_user
-from schemas.settings import ClickHouse, Settings, SettingsError
+from schemas.settings import ClickHouse, Ingest, Settings, SettingsError
 
 MAKE_KEY = "make one with `openssl rand -hex 32`, once for all that ingest"
 #: What keys the hashes of recipients: BLAKE2b takes no more, and less could be found by trying.
@@ -36,12 +36,7 @@ def check(settings: Settings) -> None:
     for each in settings.blocklists.extra_resources:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
-    for name in settings.ingest.domain_owners:
-        if not domain_name(name):
-            raise SettingsError(f"ingest.domain_owners: {name!r} is not a domain")
-    for text in settings.ingest.address_owners:
-        if not _is_network(text):
-            raise SettingsError(f"ingest.address_owners: {text!r} is neither an IP address nor a network")
+    _check_ingest(settings.ingest)
     if fault := fault_of_options(settings.kafka.options):
         raise SettingsError(f"kafka.options: {fault}")
     for setting, name in _names(settings):
@@ -51,6 +46,18 @@ def check(settings: Settings) -> None:
         with_sources(settings.ingest.formats, settings.collect)
     except CollectError as error:
         raise SettingsError(str(error)) from error
+
+
+def _check_ingest(ingest: Ingest) -> None:
+    for name in ingest.domain_owners:
+        if not domain_name(name):
+            raise SettingsError(f"ingest.domain_owners: {name!r} is not a domain")
+    for text in ingest.address_owners:
+        if not _is_network(text):
+            raise SettingsError(f"ingest.address_owners: {text!r} is neither an IP address nor a network")
+    for form, mapping in ingest.mapping.items():
+        if mapping.reporters != "any" and not mapping.authserv_ids:
+            raise SettingsError(f"ingest.mapping.{form}.reporters: needs `authserv_ids`, by which reporters are known")
 
 
 def _check_addresses(settings: Settings) -> None:

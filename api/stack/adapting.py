@@ -9,6 +9,7 @@ from schemas.blocklists import load_zones
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.adapt import FORMATS, Context, FormatOptions, Lists
+from streams.adapt.base import ReportTrust
 from streams.adapt.owners import Owners
 from streams.bounces.classify import BounceClassifier, load_bounce_classifier
 
@@ -36,6 +37,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
             dkim_domain=each.dkim_domain,
             columns=each.columns,
             time_zone=_zone(name, each.time_zone),
+            trust=_trust(each),
         )
         for name, each in found.items()
     }
@@ -46,6 +48,16 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         clock=utc_now_ms,
         lists=_lists(settings),
         owners=Owners(settings.ingest.domain_owners, settings.ingest.address_owners),
+    )
+
+
+def _trust(mapping: FormatMapping) -> ReportTrust:
+    return ReportTrust(
+        mapping.reporters,
+        tuple(each.lower().strip(".") for each in mapping.reporter_domains),
+        tuple(each.lower() for each in mapping.authserv_ids),
+        mapping.max_recipients,
+        mapping.max_per_hour,
     )
 
 

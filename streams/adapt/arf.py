@@ -9,6 +9,9 @@ Many reporters hide who complained. Then the recipient is empty, and the provide
 whose local part alone is hidden the domain is kept.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import msgspec
 
 from schemas.event import MailEvent
@@ -30,6 +33,7 @@ from streams.adapt.mail_report import (
 from streams.adapt.mime import MAX_GROUPS, Headers, date_ms, read_mail
 from streams.adapt.no_report import is_no_report
 from streams.adapt.sent_from import sent_from
+from streams.adapt.trust import MOST_UNPROVEN, check_reporter
 from streams.adapt.xarf import REPORTER, is_xarf, read_xarf
 
 NAME = "arf"
@@ -39,33 +43,46 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each recipient that a report names, or one that names none.
 
     Raises:
-        AdaptError: not such a mail, no date in it, or no customer can be found.
+        AdaptError: not such a mail, no date in it, no customer can be found, or its reporter is not believed.
     """
     found = _reports(raw, context)
     if found is None:
         return []
-    many = len(found) > 1
-    events = []
-    for number, each in enumerate(found, start=1):
+    many = len(found.reports) > 1
+    events: list[MailEvent] = []
+    for number, each in enumerate(found.reports, start=1):
         try:
             events += _events(each, context)
         except AdaptError as error:
             raise AdaptError(f"report {number}: {error}" if many else str(error)) from error
+    if events:
+        by_user = all(isinstance(each, Headers) for each in found.reports)
+        check_reporter(found.headers, len(events), context.options(NAME), context, MOST_UNPROVEN, by_user=by_user)
     return events
 
 
-def _reports(raw: bytes, context: Context) -> list[FoundReport | Headers] | None:
+class _Found(NamedTuple):
+    """The header fields of the mail, none of a report without one, and what is in it."""
+
+    headers: Headers
+    reports: Sequence[FoundReport | Headers]
+
+
+def _reports(raw: bytes, context: Context) -> _Found | None:
     """The reports of a message, or the header fields of a mail that unsubscribes; None where it is none of these, and
     need not be."""
     if is_xarf(raw):
         report = read_xarf(raw)
-        return [FoundReport(report.headers, report.fields, report.original)] if report else None
+        if report is None:
+            return None
+        alone = FoundReport(report.headers, report.fields, report.original)
+        return _Found(Headers(), [alone])
     mail = read_mail(raw)
     found = list(reports_in(mail, context.providers))
     if found:
-        return [each for each in found if each is not None]
+        return _Found(mail.headers, [each for each in found if each is not None])
     if mail.headers.get("x-apple-unsubscribe").lower() == "true":
-        return [mail.headers]
+        return _Found(mail.headers, [mail.headers])
     if is_no_report(mail):
         return None
     raise AdaptError(f"the mail has no part of type {TYPE}")

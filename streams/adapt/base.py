@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import blake2b
+from typing import Literal
 
 from schemas.blocklists import Zone
 from schemas.errors import InvalidInputError
@@ -11,6 +12,7 @@ from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import Providers
 from streams.adapt.owners import Owners
+from streams.adapt.report_budget import ReportBudget
 
 #: The longest key that BLAKE2b takes, in bytes (RFC 7693 section 2.1).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
@@ -45,6 +47,22 @@ def printable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportTrust:
+    """Which reports by mail are believed (`streams.adapt.trust`).
+
+    `reporters` are any, those that a host with one of the `authserv_ids` (lower case) vouches for, or of these the
+    known ones, to which those below `reporter_domains` belong. `max_recipients` are taken of a mail for whose reporter
+    nobody vouches, `max_per_hour` of a reporter; 0 is the format's own, or no limit.
+    """
+
+    reporters: Literal["any", "authenticated", "known"] = "any"
+    reporter_domains: tuple[str, ...] = ()
+    authserv_ids: tuple[str, ...] = ()
+    max_recipients: int = 0
+    max_per_hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FormatOptions:
     """Where one format keeps what is ours alone. Empty text is the format's own default.
 
@@ -52,6 +70,7 @@ class FormatOptions:
     documents its places. `customer` may name several, the first of which that answers is taken. `default_customer` is
     used where none does; without it such a record is an error. `columns` names the fields of lines that come without a
     header line, with commas between them. `time_zone` is that of times without an offset.
+    `trust` is for reports by mail.
     """
 
     customer: str | tuple[str, ...] = ""
@@ -62,6 +81,7 @@ class FormatOptions:
     dkim_domain: str = ""
     columns: str = ""
     time_zone: tzinfo = UTC
+    trust: ReportTrust = ReportTrust()
 
     @property
     def customer_places(self) -> tuple[str, ...]:
@@ -84,7 +104,7 @@ class Context:
     `hash_key` keys the hash of recipient addresses (1 to 64 bytes). `mapping` holds options by format name. Without
     `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash. `clock` gives the
     time now (epoch ms, UTC), by which the year of times without one is found. `lists` are for listings. `owners` are
-    whose domains and sending addresses are.
+    whose domains and sending addresses are. `reported` is what reporters by mail reported in this hour.
     """
 
     hash_key: bytes
@@ -94,6 +114,7 @@ class Context:
     clock: Callable[[], int] | None = None
     lists: Lists = field(default_factory=Lists)
     owners: Owners = field(default_factory=Owners)
+    reported: ReportBudget = field(default_factory=ReportBudget)
 
     def __post_init__(self) -> None:
         """Check the key.

@@ -33,7 +33,8 @@ from streams.adapt.mail_report import (
     place_names,
     sent_ms,
 )
-from streams.adapt.mime import Headers, MimePart, date_ms, groups, leaves, read_mail
+from streams.adapt.mime import MAX_GROUPS, Headers, MimePart, date_ms, groups, leaves, read_mail
+from streams.adapt.trust import check_reporter
 
 NAME = "dsn"
 
@@ -60,7 +61,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     """One event for each recipient of the notification.
 
     Raises:
-        AdaptError: not such a mail, a recipient without address or action, no date, or no customer can be found.
+        AdaptError: not such a mail, a recipient without address or action, no date, no customer can be found,
+            or its reporter is not believed.
     """
     mail = read_mail(raw)
     found, original = _groups(mail)
@@ -77,6 +79,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         except AdaptError as error:
             place = f"recipient {number}: " if len(recipients) > 1 else ""
             raise AdaptError(f"{place}{error}") from error
+    check_reporter(mail.headers, len(events), context.options(NAME), context, MAX_GROUPS)
     return events
 
 

@@ -22,6 +22,7 @@ from schemas.settings import Ingest
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
 from streams.adapt import Adapter, AdaptError, Context, batch_adapter
 from streams.adapt.apart import read_apart
+from streams.adapt.trust import RefusedReportError
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake.count import (
@@ -238,7 +239,9 @@ class MailReader:
             except AdaptError as error:
                 apart = read_apart(self._adapt, payload, self._context, check)
                 if apart is None:
-                    batch.set_aside(payload, offset, now_ms, str(error))
+                    # Who is not believed must not be able to stop the topic.
+                    share = 0.0 if isinstance(error, RefusedReportError) else 1.0
+                    batch.set_aside(payload, offset, now_ms, str(error), share)
                     continue
                 if apart.rest:
                     batch.set_aside(apart.rest, offset, now_ms, apart.reason, apart.bad_share)

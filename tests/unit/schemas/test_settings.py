@@ -97,6 +97,16 @@ def test_text_in_the_environment_is_taken_as_it_is(password: str) -> None:
             "blocklists.resolvers: '[2001:db8::53]x' is not an IP address",
         ),
         (
+            '[ingest.mapping.arf]\nreporters = "known"',
+            "ingest.mapping.arf.reporters: needs `authserv_ids`, by which reporters are known",
+        ),
+        ('[ingest.domain_owners]\n"acme" = "acme"', "ingest.domain_owners: 'acme' is not a domain"),
+        ('[ingest.domain_owners]\n"acme.example" = " a"', "ingest.domain_owners.acme.example: ' a' begins"),
+        (
+            '[ingest.address_owners]\n"192.0.2.0/33" = "acme"',
+            "ingest.address_owners: '192.0.2.0/33' is neither an IP address nor a network",
+        ),
+        (
             '[ingest.mapping.arf]\ndefault_customer = " house"',
             "ingest.mapping.arf.default_customer: ' house' begins or ends with a blank",
         ),
