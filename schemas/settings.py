@@ -126,6 +126,8 @@ class FormatMapping(Section, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     max_per_hour: Annotated[int, Meta(ge=0)] = 0
     """How many recipients a reporter may report in an hour, to each worker; those for whom nobody vouches are one
     reporter. 0 is no limit."""
+    deliveries: bool = False
+    """Whether notifications of success (`dsn`) count as deliveries: only where no log tells of them."""
 
 
 class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

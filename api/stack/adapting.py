@@ -38,6 +38,7 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
             columns=each.columns,
             time_zone=_zone(name, each.time_zone),
             trust=_trust(each),
+            deliveries=each.deliveries,
         )
         for name, each in found.items()
     }

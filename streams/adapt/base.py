@@ -69,8 +69,8 @@ class FormatOptions:
     `customer`, `stream`, `sub_account`, `pool` and `dkim_domain` name a place in the format's words: each adapter
     documents its places. `customer` may name several, the first of which that answers is taken. `default_customer` is
     used where none does; without it such a record is an error. `columns` names the fields of lines that come without a
-    header line, with commas between them. `time_zone` is that of times without an offset.
-    `trust` is for reports by mail.
+    header line, with commas between them. `time_zone` is that of times without an offset. `trust` is for reports by
+    mail. With `deliveries` notifications of success are events.
     """
 
     customer: str | tuple[str, ...] = ""
@@ -82,6 +82,7 @@ class FormatOptions:
     columns: str = ""
     time_zone: tzinfo = UTC
     trust: ReportTrust = ReportTrust()
+    deliveries: bool = False
 
     @property
     def customer_places(self) -> tuple[str, ...]:

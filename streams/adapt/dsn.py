@@ -1,27 +1,31 @@
-"""Delivery status notifications by mail (RFC 3464, RFC 6533): one whole mail a message.
+"""Delivery status notifications by mail (RFC 3464, RFC 6533), and other mails that tell the same: one mail a message.
 
-`failed` is a bounce, `delayed` a deferral; `delivered`, `relayed` and `expanded` tell that the recipient's host took
-the mail, which is a delivery. Such bounces come after the mail was handed on, so they are asynchronous. Also one
-that a status of 4.x.x explains is final: the reporting host has given up (RFC 3464 section 2.3.3).
+`failed` is a bounce, or `expired` where the reporting host has given up after retries; `delayed` is a deferral (see
+`streams.adapt.fates`). They come after the mail was handed on, so bounces are asynchronous. `delivered`, `relayed` and
+`expanded` tell that the recipient's host took the mail, which the log has told already: they are events only with the
+option `deliveries`.
 
 The recipient is `Original-Recipient`, the address that was sent to, and only without it `Final-Recipient`, to which
-it may have been forwarded. The time is the recipient's last attempt, else the notification's date.
+it may have been forwarded. The time is the recipient's last attempt, else the notification's date. Where no reply
+stands beside a recipient, the text of the notification is looked at (`streams.adapt.notice_text`).
 
 Where the customer and the stream are found: see `streams.adapt.mail_report`. The envelope sender is the address to
-which the notification was sent (RFC 3461 section 6.1). Some mails that are no multipart/report are read as well:
-see `streams.adapt.loose_bounces`.
+which the notification was sent (RFC 3461 section 6.1). Mails without a report are read where they name recipients
+(`streams.adapt.prose`), and rejections that come as receipts (RFC 8098, RFC 5429). What is no such mail, such as an
+automatic answer, gives no event.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from schemas.event import EventType, MailEvent
+from schemas.event import MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
-from streams.adapt.common import reply_of, stable_id
-from streams.adapt.loose_bounces import loose
+from streams.adapt.common import stable_id
+from streams.adapt.fates import PROBES, action_word, codes, fate, tried_in_vain
 from streams.adapt.mail_report import (
     Report,
     addresses,
@@ -31,68 +35,142 @@ from streams.adapt.mail_report import (
     message_id,
     original_of,
     place_names,
+    received_ms,
     sent_ms,
 )
 from streams.adapt.mime import MAX_GROUPS, Headers, MimePart, date_ms, groups, leaves, read_mail
+from streams.adapt.notice_text import NoticeText, notice_text
+from streams.adapt.prose import is_answer, is_notice, named_in, prose
 from streams.adapt.trust import check_reporter
 
 NAME = "dsn"
 
 _STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
-#: RFC 3464 section 2.3.3.
-_ACTIONS: dict[str, EventType] = {
-    "failed": "bounced",
-    "delayed": "deferred",
-    "delivered": "delivered",
-    "relayed": "delivered",
-    "expanded": "delivered",
-}
-#: What the first digit of the status says where the action is missing or another word.
-_CLASSES: dict[str, EventType] = {"5": "bounced", "4": "deferred", "2": "delivered"}
-_STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
-_UNDEFINED = re.compile(r"[245]\.0\.0")
+_RECEIPT_TYPES = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
+#: What each group of a recipient has once.
+_ONCE = frozenset({"final-recipient", "original-recipient", "action", "status"})
+#: In the text of a receipt (RFC 8098) by which a filter of the recipient's host rejects a mail (RFC 5429 section 2.2).
+_REJECTED = ("reject", "refuse", "quota", "not delivered", "could not be delivered", "undeliver")
 #: `smtp; 550 ...`: the type before the text (RFC 3464 section 2.3.6).
 _TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
+#: `5.1.2 (550 Tried all MXs)`: what Haraka says beside a status.
+_BESIDE_STATUS = re.compile(r"\A\s*[245]\.\d{1,3}\.\d{1,3}\s*\((?:[245]\d\d )?([^()]{3,500})")
+#: `550 User unknown`: a reply in place of a status.
+_REPLY_AS_STATUS = re.compile(r"\A\s*([245]\d\d[ -]\s*\w.{2,})")
+#: A reply that was no failure, such as the last one before a connection broke.
+_NO_FAILURE = re.compile(r"\A[123]\d\d\b")
 #: RFC 6533 section 3: a character of an address as `\\x{HEX}`.
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+#: RFC 3461 section 4: a character of an address as `+HEX`. Those that xtext has no other way for, and all.
+_XTEXT_ONLY = re.compile(r"\+(2B|3D|7F|[01][0-9A-F]|20)")
+_XTEXT = re.compile(r"\+([0-7][0-9A-F])")
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
-    """One event for each recipient of the notification.
+    """One event for each recipient of the notification whose fate is news; none for a mail that is no notification.
 
     Raises:
-        AdaptError: not such a mail, a recipient without address or action, no date, no customer can be found,
-            or its reporter is not believed.
+        AdaptError: a notification that names nobody, a recipient without address or of an unknown fate, no date, no
+            customer can be found, or its reporter is not believed.
     """
     mail = read_mail(raw)
-    found, original = _groups(mail)
+    parts = leaves(mail)
+    text = notice_text(mail, parts)
+    read = _groups(mail, parts, text)
+    if read is None:
+        return []
+    found, original = read
     about = next((each for each in found if each.get("reporting-mta") or each.get("arrival-date")), Headers())
-    recipients = [each for each in found if each.get("final-recipient") or each.get("original-recipient")]
+    recipients = [each for each in found if _names(each) and not _is_probe(each, about)]
     if not recipients:
-        raise AdaptError("the delivery status names no recipient")
+        return []
+    silent = not any(each.get("action") or each.get("status") for each in recipients)
+    known = [_addresses_of(each) for each in recipients]
+    everybody = frozenset().union(*known)
     report = Report(mail.headers, about, original, _senders(mail.headers, about, original))
-    base = _base(report, context)
+    base = None
     events = []
-    for number, fields in enumerate(recipients, start=1):
+    for number, (fields, own) in enumerate(zip(recipients, known, strict=True), start=1):
         try:
-            events.append(complete(_for_recipient(base, report, fields), context))
+            base = base or _base(report, context)
+            event = _for_recipient(base, report, fields, _Said(text, own, everybody, silent))
+            if event is not None and (event.type != "delivered" or context.options(NAME).deliveries):
+                events.append(complete(event, context))
         except AdaptError as error:
             place = f"recipient {number}: " if len(recipients) > 1 else ""
             raise AdaptError(f"{place}{error}") from error
-    check_reporter(mail.headers, len(events), context.options(NAME), context, MAX_GROUPS)
+    if events:
+        check_reporter(mail.headers, len(events), context.options(NAME), context, MAX_GROUPS)
     return events
 
 
-def _groups(mail: MimePart) -> tuple[list[Headers], Headers]:
-    """The report's groups of fields, and the header fields of the returned mail."""
-    parts = leaves(mail)
-    for part in parts:
-        if part.content_type in _STATUS_TYPES:
-            return groups(part.decoded().lstrip(b"\r\n")), original_of(parts)
-    read = loose(mail)
-    if read is None:
-        raise AdaptError("the mail has no part of type message/delivery-status")
-    return read.groups, read.original
+def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tuple[list[Headers], Headers] | None:
+    """The groups of fields of the report, or of what stands for one, and the header fields of the returned mail; None
+    where the mail is no notification of a failure."""
+    original = original_of(parts) or text.returned
+    status = next((part for part in parts if part.content_type in _STATUS_TYPES), None)
+    found: list[Headers] = []
+    if status is not None:
+        found = groups(status.decoded().lstrip(b"\r\n"), _ONCE)
+        if any(map(_names, found)):
+            return [_with_address(each, mail, text) for each in found], original
+    elif receipt := next((part for part in parts if part.content_type in _RECEIPT_TYPES), None):
+        return _rejection(receipt, text, original)
+    elif any(part.content_type == "message/feedback-report" for part in parts):
+        raise AdaptError("this is a feedback report; its format is `arf`")
+    if status is None and is_answer(mail):
+        return None
+    notice = status is not None or is_notice(mail, text)
+    read = prose(mail, parts, text, original)
+    if read is not None:
+        return [*found, *read.groups], read.returned
+    if status is not None:
+        raise AdaptError("the delivery status names no recipient")
+    if not notice:
+        return None
+    raise AdaptError("the mail has no part of type message/delivery-status, and its text names no recipient")
+
+
+def _with_address(fields: Headers, mail: MimePart, text: NoticeText) -> Headers:
+    """The fields of a recipient. Where that is no address but a pipe, a file or a host, the one that the text names."""
+    if not _names(fields) or any(map(_is_address, _addresses_of(fields))):
+        return fields
+    named = list(dict.fromkeys([*addresses(mail.headers, "x-failed-recipients"), *named_in(mail, text)]))
+    return Headers({**fields.fields, "original-recipient": [f"rfc822;{named[0]}"]}) if len(named) == 1 else fields
+
+
+def _is_address(named: str) -> bool:
+    local, _, domain = named.rpartition("@")
+    return (
+        bool(domain or local)
+        and not named.startswith(("|", "/", ":", "@"))
+        and (" " not in named or local.startswith('"'))
+    )
+
+
+def _rejection(receipt: MimePart, text: NoticeText, original: Headers) -> tuple[list[Headers], Headers] | None:
+    """A receipt as what it tells where it rejects the mail; None where it tells that it was read, or not."""
+    fields = next(iter(groups(receipt.decoded().lstrip(b"\r\n"))), Headers())
+    disposition = fields.get("disposition").lower()
+    said = " ".join(text.lines).lower()
+    if not any(word in said for word in _REJECTED) and not any(word in disposition for word in ("denied", "failed")):
+        return None
+    if "displayed" in disposition or not _names(fields):
+        return None
+    made = {**fields.fields, "action": ["failed"]}
+    if not original.get("message-id") and (about := fields.get("original-message-id")):
+        original = Headers({**original.fields, "message-id": [about]})
+    return [Headers(made)], original
+
+
+def _names(fields: Headers) -> bool:
+    return bool(fields.get("final-recipient") or fields.get("original-recipient"))
+
+
+def _is_probe(fields: Headers, about: Headers) -> bool:
+    """Whether nothing was sent: what became of it would be `deliverable`, or, as Postfix has it, `undeliverable`."""
+    word = action_word(fields.get("action"))
+    return word in PROBES or (word == "undeliverable" and bool(about.get("x-postfix-queue-id")))
 
 
 def _senders(headers: Headers, about: Headers, original: Headers) -> list[str]:
@@ -105,7 +183,7 @@ def _base(report: Report, context: Context) -> MailEvent:
     """What all recipients of the notification share."""
     options = context.options(NAME)
     original = report.original
-    moments = (sent_ms(report.headers), date_ms(report.fields.get("arrival-date")))
+    moments = (sent_ms(report.headers), date_ms(report.fields.get("arrival-date")), received_ms(original))
     event = MailEvent(
         id=NAME,
         type="bounced",
@@ -126,11 +204,38 @@ def _answered(headers: Headers) -> str:
     return named[0].strip("<>") if len(named) == 1 else ""
 
 
-def _for_recipient(base: MailEvent, report: Report, fields: Headers) -> MailEvent:
+class _Said(msgspec.Struct, frozen=True):
+    """The text of the notification, and for whom it is looked at: the addresses of a recipient, and of all. `silent` is
+    a notification whose groups say nothing but the recipients: it is about failures (Haraka)."""
+
+    text: NoticeText
+    own: AbstractSet[str]
+    everybody: AbstractSet[str]
+    silent: bool
+
+    def beside(self) -> str:
+        return self.text.of(self.own, self.everybody)
+
+
+def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said) -> MailEvent | None:
+    """The event of one recipient; None where nothing says what became of it, and of others something does."""
     address = _recipient(fields)
-    diagnostic = _TYPED.sub("", fields.get("diagnostic-code"), count=1)
-    code, status = _codes(fields.get("status"), diagnostic)
-    kind = _type(fields.get("action"), status)
+    diagnostic = _TYPED.sub("", fields.get("diagnostic-code"), count=1).strip()
+    given = fields.get("status")
+    beside = _BESIDE_STATUS.match(given)
+    if beside and tried_in_vain(beside[1]):
+        given, diagnostic = "4.4.1", diagnostic or beside[1]
+    elif not diagnostic or (_NO_FAILURE.match(diagnostic) and not given.startswith("2")):
+        found = beside or _REPLY_AS_STATUS.match(given)
+        diagnostic = (found[1] if found else "") or said.beside() or diagnostic
+    code, status = codes(given, diagnostic)
+    kind = fate(fields.get("action"), code, status, diagnostic)
+    if kind is None:
+        if not said.silent:
+            return None
+        kind = "bounced"
+    if kind != "delivered" and status.startswith("2"):
+        status = ""
     moment = date_ms(fields.get("last-attempt-date"))
     if moment is None:
         if base.time == -1:
@@ -160,11 +265,30 @@ def _host(fields: Headers) -> str:
 
 def _recipient(fields: Headers) -> str:
     """The address that was sent to: the first of the two that is one."""
-    named = [_address(fields.get(name)) for name in ("original-recipient", "final-recipient")]
-    found = _first_with_domain(named) or next(filter(None, named), "")
+    final = _address(fields.get("final-recipient"))
+    original = _without_xtext(_address(fields.get("original-recipient")), final)
+    found = _first_with_domain((original, final)) or original or final
     if not found:
         raise AdaptError("neither `Original-Recipient` nor `Final-Recipient` is an address")
     return found
+
+
+def _without_xtext(address: str, final: str) -> str:
+    """An original recipient as it was, where a host left it in the encoding of the SMTP parameter ORCPT."""
+    if "+" not in address or address.lower() == final.lower():
+        return address
+    whole = _XTEXT.sub(_character_of_xtext, address)
+    return whole if whole.lower() == final.lower() else _XTEXT_ONLY.sub(_character_of_xtext, address)
+
+
+def _character_of_xtext(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
+
+
+def _addresses_of(fields: Headers) -> frozenset[str]:
+    """All addresses by which the text may name a recipient, in lower case."""
+    names = ("original-recipient", "final-recipient", "x-actual-recipient")
+    return frozenset(each.lower() for name in names if (each := _address(fields.get(name))))
 
 
 def _first_with_domain(named: Iterable[str]) -> str:
@@ -185,24 +309,3 @@ def _address(value: str) -> str:
 def _character(found: re.Match[str]) -> str:
     point = int(found[1], 16)
     return chr(point) if point <= 0x10FFFF and not 0xD800 <= point <= 0xDFFF else found[0]
-
-
-def _codes(status: str, diagnostic: str) -> tuple[int, str]:
-    """(reply code, enhanced status). An undefined status (RFC 3463 section 3.1) gives way to the one in the reply."""
-    code, said = reply_of(diagnostic)
-    found = _STATUS.search(status[:100])
-    given = found[0] if found else ""
-    if said and (not given or (_UNDEFINED.fullmatch(given) and said[0] == given[0])):
-        return code, said
-    return code, given
-
-
-def _type(action: str, status: str) -> EventType:
-    """What the action says, else the first digit of the status."""
-    word = re.split(r"[\s(;,.]", action.strip().lower(), maxsplit=1)[0]
-    found = _ACTIONS.get(word) or _CLASSES.get(status[:1])
-    if found is None:
-        if not word:
-            raise AdaptError("field `Action` is missing")
-        raise AdaptError(f"field `Action`: unknown value {word[:40]!r}; known are {', '.join(_ACTIONS)}")
-    return found

@@ -57,6 +57,11 @@ def sent_ms(headers: Headers) -> int | None:
     """When a mail was sent (epoch ms, UTC): its date, else when the last host took it in (RFC 5321 section 4.4)."""
     if (moment := date_ms(headers.get("date"))) is not None:
         return moment
+    return received_ms(headers)
+
+
+def received_ms(headers: Headers) -> int | None:
+    """When the last host took a mail in (epoch ms, UTC)."""
     received = _RECEIVED_DATE.search(headers.get("received")[-MAX_VALUE:])
     return date_ms(received[1]) if received else None
 

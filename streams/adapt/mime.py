@@ -6,10 +6,11 @@ boundary, lines of a header without a colon, a first line `From ` of a mailbox f
 """
 
 import binascii
+import codecs
 import quopri
 import re
 from calendar import timegm
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -31,6 +32,17 @@ MAX_VALUE = 4_000
 _BLANK_LINE = re.compile(rb"(?:^|\r?\n)[ \t]*\r?\n")
 _FOLDED = re.compile(r"\r?\n[ \t]+")
 _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*)$", re.MULTILINE)
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+#: Character sets in which mails are read; by the names that Python's codecs have. Others, among them such as take more
+#: than linear time (`punycode`) or are none (`unicode_escape`), are read as UTF-8.
+_CHARSETS = re.compile(
+    r"ascii|utf-8|utf-16(-[bl]e)?|utf-7|iso8859-\d{1,2}|cp\d{3,4}|koi8-[ru]|mac-\w{1,12}|tis-620"
+    r"|iso2022_(jp|kr)(_\w{1,4})?|shift_jis\w{0,5}|euc_\w{2,10}|gb2312|gbk|gb18030|hz|big5\w{0,6}|johab"
+)
+_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+#: The first line of a mail in a mailbox file (RFC 4155): `From bounce@acme.example Mon Mar  3 09:11:12 2025`.
+_NEXT_MAIL = re.compile(rb"\n\r?\nFrom ([^\r\n]{10,300})\r?\n[!-9;-~]{1,80}:")
+_ENDS_IN_DATE = re.compile(rb"\d\d:\d\d.{0,20} \d{4}( [+-]\d{4})?\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +82,58 @@ class MimePart:
             try:
                 return binascii.a2b_base64(self.body)
             except binascii.Error:
-                return self.body
+                # Cut short, or followed by what another host added: as far as it goes.
+                whole = _NO_BASE64.sub(b"", self.body.partition(b"=")[0])
+                whole = whole[:-1] if len(whole) % 4 == 1 else whole
+                return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
         return self.body
 
     def text(self) -> str:
-        """The decoded bytes as text; what is not UTF-8 becomes a replacement character."""
-        return self.decoded().decode("utf-8", "replace")
+        """The decoded bytes as text in the character set that the part names, with LF at the ends of lines; what is
+        none becomes a replacement character."""
+        body = self.decoded().replace(b"\r\n", b"\n")
+        charset = _CHARSET.search(self.headers.get("content-type")[:MAX_VALUE])
+        try:
+            name = codecs.lookup(charset[1]).name if charset else ""
+            if name not in ("", "utf-8") and _CHARSETS.fullmatch(name):
+                return body.decode(name, "replace")
+        except (LookupError, UnicodeError):
+            pass
+        return body.decode("utf-8", "replace")
 
 
 def read_mail(raw: bytes) -> MimePart:
     """A mail's header fields and body.
 
     Raises:
-        AdaptError: too large, or not a mail: there is no header field.
+        AdaptError: too large, a mailbox file of several mails, or not a mail: there is no header field.
     """
     if len(raw) > MAX_EVENT_BYTES:
         raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
     if not raw.strip():
         raise AdaptError("the message is empty")
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
     raw = raw.lstrip(b"\r\n")
     if raw.startswith((b"From ", b">From ")):
+        if _holds_several(raw):
+            raise AdaptError("this is a mailbox file (mbox) of several mails; give each mail as a message of its own")
         raw = raw.partition(b"\n")[2]
     mail = read_part(raw)
     if not mail.headers:
         raise AdaptError("the message is not a mail: it begins with no header field")
     return mail
+
+
+def _holds_several(raw: bytes) -> bool:
+    """Whether a mailbox file goes on with another mail. A mail that is quoted comes after a line that says so."""
+    for found in _NEXT_MAIL.finditer(raw):
+        if not _ENDS_IN_DATE.search(found[1][-50:]):
+            continue
+        before = raw[max(0, found.start() - 200) : found.start()].rstrip().rpartition(b"\n")[2].rstrip()
+        if not before.endswith((b":", b"---", b"===")):
+            return True
+    return False
 
 
 def read_part(raw: bytes, default_type: str = "text/plain") -> MimePart:
@@ -116,25 +155,49 @@ def read_headers(block: bytes) -> Headers:
     Raises:
         AdaptError: too large.
     """
+    return _by_name(_fields(block))
+
+
+def _fields(block: bytes) -> list[tuple[str, str]]:
+    """Names in lower case and values, in their order."""
     if len(block) > MAX_HEADER_BYTES:
         raise AdaptError(f"the mail has {len(block):,} bytes of header fields; the limit is {MAX_HEADER_BYTES:,}")
-    text = _FOLDED.sub(" ", block.decode("utf-8", "replace"))
+    charset = "iso2022_jp" if b"\x1b$B" in block else "utf-8"
+    text = _FOLDED.sub(" ", block.decode(charset, "replace"))
+    return [(name.lower(), value.strip()) for name, value in _FIELD.findall(text)]
+
+
+def _by_name(fields: Iterable[tuple[str, str]]) -> Headers:
     found: dict[str, list[str]] = {}
-    for name, value in _FIELD.findall(text):
-        found.setdefault(name.lower(), []).append(value.strip())
+    for name, value in fields:
+        found.setdefault(name, []).append(value)
     return Headers(found)
 
 
-def groups(block: bytes) -> list[Headers]:
-    """The groups of fields in a block, which blank lines part (RFC 3464 section 2.1); empty ones are left out.
+def groups(block: bytes, once: Container[str] = ()) -> list[Headers]:
+    """The groups of fields in a block, which blank lines part (RFC 3464 section 2.1); empty ones are left out. Where
+    the blank lines are missing, a field of a name in `once` that is there already begins another group.
 
     Raises:
         AdaptError: too large, or too many groups.
     """
     pieces = _BLANK_LINE.split(block, MAX_GROUPS)
-    if len(pieces) > MAX_GROUPS:
+    found: list[Headers] = []
+    for piece in pieces:
+        group: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for name, value in _fields(piece):
+            if name in once:
+                if name in seen:
+                    found.append(_by_name(group))
+                    group, seen = [], set()
+                seen.add(name)
+            group.append((name, value))
+        if group:
+            found.append(_by_name(group))
+    if max(len(pieces), len(found)) > MAX_GROUPS:
         raise AdaptError(f"the report has more than {MAX_GROUPS:,} groups of fields")
-    return [found for piece in pieces if (found := read_headers(piece))]
+    return found
 
 
 def leaves(mail: MimePart) -> list[MimePart]:
@@ -186,7 +249,7 @@ def _after_line_end(piece: bytes) -> bytes:
 
 def _type_of(value: str, default: str) -> tuple[str, str]:
     """(type, boundary) of a Content-Type field; the default where it is missing or no type (RFC 2045 section 5.2)."""
-    name = value.partition(";")[0].strip().lower()
+    name = next(iter(value.partition(";")[0].lower().split()), "")
     if name.count("/") != 1:
         return default, ""
     if not name.startswith("multipart/"):

@@ -26,9 +26,8 @@ CONTEXT = Context(KEY, load_providers(), {"arf": HOUSE, "dsn": HOUSE})
 DIFFERENCES: list[tuple[str, str, str]] = [
     (
         "unread",
-        "no fields of RFC 3464 and no X-Failed-Recipients: prose of Exim (a warning), of an Exchange host whose status"
-        " part was cut off, of Postfix to its own postmaster, of an unknown host",
-        "lhost-exim-41 lhost-office365-01 lhost-postfix-75 rfc3464-38",
+        "Postfix tells its own postmaster of a session with errors: the client reports to whom it concerns",
+        "lhost-postfix-75",
     ),
     (
         "time",
@@ -60,7 +59,14 @@ DIFFERENCES: list[tuple[str, str, str]] = [
         "lhost-postfix-02 lhost-postfix-13",
     ),
     ("type", "a mail by which Apple Mail unsubscribes its user; they call it a vacation notice", "arf-26"),
-    ("message id", "the mail did not come back; they read its header fields in the prose", "lhost-office365-03"),
+    (
+        "type",
+        "`failed` with a status of 4.x.x, or a reply of 4yz, was given up after retries (RFC 3464 section 2.3.3), which"
+        " is `expired`; so are `retry timeout exceeded`, and a host that Google could not reach",
+        "lhost-exim-07 lhost-postfix-08 lhost-postfix-15 lhost-postfix-37 lhost-postfix-43 lhost-postfix-45"
+        " lhost-postfix-49 rfc3464-36 rfc3464-40 rfc3464-43 rfc3464-52 rfc3464-54 rfc3464-56 rfc3464-62 rfc3464-64",
+    ),
+    ("type", "a warning of Exim: the host goes on trying; they call it a bounce", "lhost-exim-41"),
 ]
 #: Sisimai makes up statuses where the server gave none: details of three digits from 900 on.
 MADE_UP = re.compile(r"[45]\.0\.9\d\d")
@@ -114,6 +120,8 @@ def test_sample_is_read_as_sisimai_reads_it_but_for_explained_differences(row: d
     try:
         events = adapted(row["format"], SAMPLES / row["format"] / row["file"])
     except AdaptError:
+        events = []
+    if not events:
         assert explained == {"unread"}
         return
     found = set().union(*map(differing, row["expected"], events))
@@ -130,7 +138,7 @@ def test_every_explained_difference_is_of_a_sample() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("rfc3464-1", [("bounced", "larry.slip.umd.edu", 426, "4.0.0", 773615749)]),
+        ("rfc3464-1", [("expired", "larry.slip.umd.edu", 426, "4.0.0", 773615749)]),
         (
             "rfc3464-2",
             [

@@ -72,13 +72,15 @@ def test_line_that_only_begins_like_the_boundary_is_none() -> None:
     ("encoding", "sent", "expected"),
     [
         (b"base64", b"aGVs\nbG8=", b"hello"),
-        (b"BASE64", b"aGVsbG8", b"aGVsbG8"),
+        (b"BASE64", b"aGVsbG8", b"hello"),
+        (b"base64", b"aGVsbG8=\n-- \nof a list", b"hello"),
+        (b"base64", b"aGVsb", b"hel"),
         (b"quoted-printable", b"h=65l=\nlo", b"hello"),
         (b"8bit", b"h\xc3\xa9", b"h\xc3\xa9"),
         (b"x-unheard-of", b"=68", b"=68"),
     ],
 )
-def test_transfer_encoding_is_undone_and_a_broken_one_left_as_it_is(
+def test_transfer_encoding_is_undone_and_a_broken_one_as_far_as_it_goes(
     encoding: bytes, sent: bytes, expected: bytes
 ) -> None:
     assert read_mail(b"Content-Transfer-Encoding: " + encoding + b"\n\n" + sent).decoded() == expected
@@ -275,8 +277,10 @@ def test_text_made_to_be_slow_is_read_or_refused_in_passes_over_its_bytes(raw: b
     """A pattern that tries again from each place takes hours here, and the suite's limit of time ends it."""
     assert len(raw) <= MAX_EVENT_BYTES
     for name in ("arf", "dsn"):
-        with pytest.raises(AdaptError):
-            adapter(name)(raw, CONTEXT)
+        try:
+            assert adapter(name)(raw, CONTEXT) == []
+        except AdaptError:
+            continue
 
 
 @given(
