@@ -126,8 +126,9 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
         return [*found, *read.groups], read.returned
     if status is not None:
         raise AdaptError("the delivery status names no recipient")
-    if not notice:
+    if not notice and mail.headers.get("from") and sent_ms(mail.headers) is not None:
         return None
+    # Also what looks like a mail and is none: every mail has a sender and a date (RFC 5322 section 3.6).
     raise AdaptError("the mail has no part of type message/delivery-status, and its text names no recipient")
 
 
