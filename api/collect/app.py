@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
-from api.collect import sns
+from api.collect import firehose, sns
 from api.collect.body import MemoryBudget, NoRoomError, TooLargeError, TooSlowError, check_length, read_body
 from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
@@ -100,7 +100,8 @@ class Collector:
         try:
             source = self.find(format_name, name)
             outcome = await self._taken(source, request)
-            return PlainTextResponse(source.answer)
+            answer = firehose.answer(request.headers, self._clock()) if source.format_name == "ses" else None
+            return PlainTextResponse(source.answer) if answer is None else JSONResponse(answer)
         except RefusedError as error:
             outcome = error.outcome
             raise

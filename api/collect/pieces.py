@@ -3,6 +3,7 @@
 import msgspec
 
 from api.collect.body import TooLargeError
+from streams.adapt import ses
 from streams.adapt.base import AdaptError
 from streams.adapt.form import form_fields, is_form
 from streams.adapt.mandrill import FORM_FIELD
@@ -10,7 +11,8 @@ from streams.adapt.mandrill import FORM_FIELD
 #: Formats whose bodies are arrays of events, as many as came together: up to 1,000 of Mandrill
 #: (https://mandrill.zendesk.com/hc/en-us/articles/360038740594-Webhook-Format) and of SparkPost
 #: (https://support.sparkpost.com/docs/tech-resources/webhook-data-streams).
-BATCHED = frozenset({"brevo", "mailjet", "mandrill", "sendgrid", "sparkpost"})
+#: Firehose sends SES's events so, 5 MiB together if it is not told otherwise.
+BATCHED = frozenset({"brevo", "mailjet", "mandrill", "sendgrid", "ses", "sparkpost"})
 
 _EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -24,7 +26,9 @@ def pieces(format_name: str, body: bytes, most: int) -> list[bytes]:
     if len(body) <= most:
         return [body]
     try:
-        return _arrays(_EVENTS.decode(_array(format_name, body)), most)
+        if format_name == "ses":
+            return _arrays(ses.parts(body), most)
+        return _arrays(list(map(bytes, _EVENTS.decode(_array(format_name, body)))), most)
     except (AdaptError, KeyError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TooLargeError from error
 
@@ -35,11 +39,11 @@ def _array(format_name: str, body: bytes) -> bytes:
     return body
 
 
-def _arrays(events: list[msgspec.Raw], most: int) -> list[bytes]:
+def _arrays(events: list[bytes], most: int) -> list[bytes]:
     found: list[bytes] = []
     begun: list[bytes] = []
     size = 0
-    for event in map(bytes, events):
+    for event in events:
         if len(event) + 2 > most:
             raise TooLargeError
         # Two brackets, and a comma before each event but the first.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from api.collect import credentials
+from api.collect import credentials, firehose
 from api.collect.certificates import Certificates
 from api.collect.schemes import SCHEMES, Check, Proof, RequestVerdict, Scheme, keep
 from api.collect.signature import Headers, KeyFormatError
@@ -72,6 +72,9 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedS
     if format_name not in EVERY_FORMAT:
         raise SettingsError(f"{where}: there is no format {format_name!r}; known are {', '.join(EVERY_FORMAT)}")
     scheme = SCHEMES.get(format_name)
+    if format_name == "ses" and source.token and not source.topic_arn:
+        # Firehose signs nothing: its access key is all there is.
+        scheme = None
     _check_use(where, source, scheme)
     checks = _credentials(where, source)
     if scheme is not None and not source.unsigned:
@@ -113,6 +116,8 @@ def _credentials(where: str, source: Source) -> list[Check]:
         raise SettingsError(f"{where}: either user and password, or token: a request has one header Authorization")
     if source.user:
         return [keep(lambda headers, _b, _n: credentials.verify_basic(headers, source.user, source.password))]
+    if source.token and source.format == "ses":
+        return [keep(lambda headers, _b, _n: firehose.verify_token(headers, source.token))]
     if source.token:
         return [keep(lambda headers, _b, _n: credentials.verify_bearer(headers, source.token))]
     return []

@@ -42,6 +42,7 @@ SOURCES = {
     "shop": Source(format="mailtrap", secret=SECRET),
     "plain": Source(format="postmark", user="me", password="pw"),
     "amazon": Source(format="ses", topic_arn=ARN),
+    "firehose": Source(format="ses", token="an access key"),
     "labs": Source(format="socketlabs", secret=SECRET),
     "batches": Source(format="mailjet", token="t0ken"),
     "gun": Source(format="mailgun", secret=SECRET),
@@ -180,6 +181,16 @@ def test_signature_that_was_used_is_refused_with_another_body(running: Running, 
     fresh = json.dumps({"signature": signing.mailgun(token="ab" * 25), "event-data": "b"}).encode()
     assert running.post("mailgun/gun", fresh).status_code == 200
     assert [value for _, value in messages(embedded_kafka, "mail.webhooks.mailgun", 2)] == [first, fresh]
+
+
+def test_firehose_is_answered_with_the_id_of_its_request(running: Running, embedded_kafka: Kafka) -> None:
+    body = json.dumps({"requestId": "r-1", "timestamp": 1, "records": [{"data": "e30="}]}).encode()
+    headers = {"X-Amz-Firehose-Request-Id": "r-1", "X-Amz-Firehose-Access-Key": "an access key"}
+    answer = running.post("ses/firehose", body, headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == {"requestId": "r-1", "timestamp": int(NOW_S * 1000)}
+    assert running.post("ses/firehose", body, {**headers, "X-Amz-Firehose-Access-Key": "other"}).status_code == 401
+    assert messages(embedded_kafka, "mail.webhooks.ses", 1) == [(b"firehose", body)]
 
 
 def test_webhooks_of_one_source_share_a_partition(running: Running, embedded_kafka: Kafka) -> None:

@@ -70,6 +70,18 @@ def test_source_trusts_its_provider_and_nobody_else(form: str) -> None:
         ready.check({}, b'{"anything":"else"}', NOW_S)
 
 
+def test_firehose_shows_its_access_key() -> None:
+    ready = source("ses", token="an access key")
+    key = {"x-amz-firehose-access-key": "an access key"}
+    assert ready.check(key, b"{}", NOW_S) == "keep"
+    assert ready.check({"authorization": "Bearer an access key"}, b"{}", NOW_S) == "keep"
+    for headers in ({}, {"x-amz-firehose-access-key": "other"}, {"authorization": "Bearer other"}):
+        with pytest.raises(CredentialsError):
+            ready.check(headers, b"{}", NOW_S)
+    with pytest.raises(SignatureError):
+        source("ses", token="an access key", topic_arn=signing.ARN).check(key, b"{}", NOW_S)
+
+
 @pytest.mark.parametrize("form", BELIEVED)
 def test_source_without_what_it_checks_with_is_refused(form: str) -> None:
     needs = SCHEMES[form].needs
