@@ -51,6 +51,8 @@ _TYPES: dict[str, EventType] = {
     "unsubscribed": "unsubscribed",
     "unsubscribe": "unsubscribed",
 }
+#: Fields of webhooks that are about no mail that was sent, and name no event: SMS, and mail that came in.
+_OTHERS = frozenset({"msg_status", "items"})
 _HARD = frozenset({"hard_bounce", "invalid_email", "invalid"})
 
 
@@ -81,6 +83,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
+    if "event" not in fields and not _OTHERS.isdisjoint(fields):
+        return
     name = kind_of(fields, "event")
     kind = _TYPES.get(name)
     if kind is None:

@@ -30,8 +30,9 @@ from streams.adapt.webhook import (
 
 FIELD_PATHS = FieldPaths("mailersend", customer=("domain_id", FROM_DOMAIN))
 
-#: How MailerSend tries an address before it saves it; there is no `data` then.
-_PING = "webhook.test"
+#: How the names of events begin that are about one message. The others (tests of an address, verifications, changes of
+#: the on-hold list, mail that came in, maintenance) need not have `data`.
+_OF_MESSAGES = "activity."
 _TYPES: dict[str, EventType] = {
     "delivered": "delivered",
     "hard_bounced": "bounced",
@@ -82,8 +83,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
-    data = fields.get("data")
-    if data is None and fields.get("type") == _PING:
+    name, data = fields.get("type"), fields.get("data")
+    if isinstance(name, str) and not name.startswith(_OF_MESSAGES):
         return
     if not isinstance(data, dict):
         raise AdaptError("field `data` is missing or not an object")

@@ -91,6 +91,9 @@ class _Envelope(msgspec.Struct, rename="kebab"):
 
 class _Flags(msgspec.Struct, rename="kebab"):
     is_delayed_bounce: Any = None
+    is_test_mode: Any = None
+    is_system_test: Any = None
+    is_routed: Any = None
 
 
 class _Reject(msgspec.Struct):
@@ -142,6 +145,10 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     if kind is None:
         return
     record = typed(fields, _Event)
+    flags = record.flags or _Flags()
+    # What is sent in test mode reaches nobody, and what is routed came in.
+    if True in (flags.is_test_mode, flags.is_system_test, flags.is_routed):
+        return
     if kind == "bounced":
         kind = _failure(record)
     status = record.delivery_status or _Status()
@@ -164,7 +171,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=status.message or status.description or reject.reason or reject.description or "",
         campaign=find_field("campaigns.id", fields) or first_text(fields.get("tags")),
         mx_host=status.mx_host or "",
-        asynchronous=kind == "bounced" and record.flags is not None and record.flags.is_delayed_bounce is True,
+        asynchronous=kind == "bounced" and flags.is_delayed_bounce is True,
     )
     yield with_bounce_details(event, code=status.code, status=status.enhanced_code or status.bounce_code, hard=True)
 

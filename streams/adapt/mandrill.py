@@ -34,6 +34,8 @@ from streams.adapt.webhook import (
 
 FIELD_PATHS = FieldPaths("mandrill", customer=("msg.metadata.customer", "msg.subaccount"))
 
+#: How the ids of the examples begin that Mandrill sends to try an address.
+_EXAMPLE = "exampleaaaa"
 #: The field of a form that holds the events.
 FORM_FIELD = "mandrill_events"
 
@@ -123,6 +125,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         return
     record = typed(fields, _Event)
     message = record.msg
+    if (message.id or record.id or "").startswith(_EXAMPLE):
+        return
     if kind == "rejected" and message.reject and message.reject.reason in _SUPPRESSED:
         kind = "suppressed"
     time = moment_ms(record.ts, "ts")

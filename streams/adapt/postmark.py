@@ -37,6 +37,9 @@ _TIMES = {
     "SpamComplaint": "BouncedAt",
     "SubscriptionChange": "ChangedAt",
 }
+#: Of the examples that Postmark posts to try an address.
+_NO_MESSAGE = "00000000-0000-0000-0000-000000000000"
+_EXAMPLE = "Test"
 #: What bounces of these types are. Types that are in neither table are mails that came back and tell nothing about
 #: the recipient: replies by machine, changes of address, requests to subscribe, tests.
 _BOUNCES: dict[str, EventType] = {
@@ -97,7 +100,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         return
     record = typed(fields, _Event)
     kind = _kind(record)
-    if kind is None:
+    if kind is None or (record.MessageID == _NO_MESSAGE and record.Tag == _EXAMPLE):
         return
     recipient = record.Email or record.Recipient or ""
     written = _TIMES[record.RecordType]

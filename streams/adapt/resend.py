@@ -86,7 +86,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     record = typed(fields, _Event)
     data = record.data
     bounce = data.bounce
-    if kind == "bounced" and is_suppressed(bounce.sub_type):
+    # Older bodies say it in the message alone: `Resend has suppressed sending to this address ...`.
+    if kind == "bounced" and (is_suppressed(bounce.sub_type) or "suppressed sending" in (bounce.message or "")):
         kind = "suppressed"
     elif kind == "bounced" and is_expired(bounce.sub_type):
         kind = "expired"

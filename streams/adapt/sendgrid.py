@@ -43,6 +43,8 @@ _TYPES: dict[str, EventType] = {
 }
 #: Reasons of a drop for which the message itself was not taken in. For the others nothing is sent to the address.
 _REFUSED = ("spam content", "invalid smtpapi header", "recipient list over package quota")
+#: The message id of all examples that SendGrid posts to try an address.
+_EXAMPLE = "14c5d75ce93.dfd.64b469@ismtpd-555"
 #: In the other events, `ip` is the recipient's.
 _SENDING = frozenset({"delivered", "bounce", "deferred"})
 #: SendGrid's bounce classifications that say one thing. `Mailbox Unavailable` (full or closed), `Technical
@@ -92,6 +94,8 @@ def _read(fields: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     if kind is None:
         return
     record = typed(fields, _Event)
+    if (record.smtp_id or "").strip("<>") == _EXAMPLE:
+        return
     if kind == "suppressed" and (record.reason or "").lower().startswith(_REFUSED):
         kind = "rejected"
     time = moment_ms(record.timestamp, "timestamp")

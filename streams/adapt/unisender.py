@@ -42,10 +42,14 @@ _TYPES: dict[str, EventType] = {
 #: Delivery statuses of messages that were not sent, because the address had failed or was unsubscribed before or
 #: the mailing had been refused as spam.
 _SUPPRESSED = frozenset({"err_unsubscribed", "err_unreachable", "err_skip_letter", "err_spam_skipped"})
+#: What was to be tried again, once the time for that is over.
+_GAVE_UP = "err_giveup"
 _CLASSES = {
     "err_user_unknown": "invalid_recipient",
     "err_user_inactive": "inactive_mailbox",
     "err_mailbox_discarded": "inactive_mailbox",
+    "err_no_dns": "bad_domain",
+    "err_no_smtp": "connection",
     "err_mailbox_full": "quota",
     "err_domain_inactive": "bad_domain",
     "err_spam_rejected": "spam_content",
@@ -131,6 +135,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     verdict = delivery.delivery_status or ""
     if verdict in _SUPPRESSED and kind in ("bounced", "deferred"):
         kind = "suppressed"
+    elif verdict == _GAVE_UP and kind in ("bounced", "deferred"):
+        kind = "expired"
     time = moment_ms(record.event_time, "event_time")
     event = MailEvent(
         id=stable_id(FIELD_PATHS.name, record.status, record.job_id, record.email, time),

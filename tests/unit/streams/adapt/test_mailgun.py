@@ -103,7 +103,7 @@ def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
         ({"code": 550, "enhanced-code": "5.2.1", "message": "disabled"}, 550, "5.2.1", "hard"),
         ({"code": 550, "bounce-code": "5.2.1", "message": "disabled"}, 550, "5.2.1", "hard"),
         ({"code": 554, "message": "", "description": "554 5.7.1 blocked using a block list"}, 554, "5.7.1", "block"),
-        ({"code": 605, "message": ""}, 0, "", "hard"),
+        ({"code": 612, "message": ""}, 0, "", "hard"),
         (None, 0, "", "hard"),
     ],
 )
