@@ -39,6 +39,8 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
             time_zone=_zone(name, each.time_zone),
             trust=_trust(each),
             deliveries=each.deliveries,
+            filters=frozenset(map(str.lower, each.filters)),
+            smarthosts=frozenset(map(str.lower, each.smarthosts)),
         )
         for name, each in found.items()
     }

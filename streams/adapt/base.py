@@ -70,7 +70,8 @@ class FormatOptions:
     documents its places. `customer` may name several, the first of which that answers is taken. `default_customer` is
     used where none does; without it such a record is an error. `columns` names the fields of lines that come without a
     header line, with commas between them. `time_zone` is that of times without an offset. `trust` is for reports by
-    mail. With `deliveries` notifications of success are events.
+    mail. With `deliveries` notifications of success are events. `filters` and `smarthosts` are relays of Postfix, in
+    lower case: names or addresses, with a port or without (`192.0.2.7`, `[192.0.2.7]:10024`).
     """
 
     customer: str | tuple[str, ...] = ""
@@ -83,6 +84,8 @@ class FormatOptions:
     time_zone: tzinfo = UTC
     trust: ReportTrust = ReportTrust()
     deliveries: bool = False
+    filters: frozenset[str] = frozenset()
+    smarthosts: frozenset[str] = frozenset()
 
     @property
     def customer_places(self) -> tuple[str, ...]:

@@ -1,47 +1,113 @@
-"""Lines of a system log: RFC 3164 (`Mar  3 10:11:12 host tag:`), with an RFC 3339 time, and RFC 5424.
+"""Lines of a system log, as servers, journals and containers write them.
 
-A time of RFC 3164 has neither year nor zone. The zone is given; the year is the latest in which the time is not after
-the time now, by more than a day for clocks that are ahead.
+- RFC 3164 (`Mar  3 10:11:12 host tag[7]: text`), also with a fraction or a year, without the host, with the facility
+  that BSD, AIX and busybox add, and with the message id of Solaris; the same with an RFC 3339 time; RFC 5424.
+- What `journalctl` prints: all forms of `short` that tell a time of day, and JSON.
+- A line within a line: Docker's log driver for syslog, `docker logs -t`, Docker's and Kubernetes' own files, other JSON
+  with a line in it. The time is that of the inner line; where only the outer one has an offset, it is the outer's.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import tzinfo
+from typing import NamedTuple
 
-from schemas.times import epoch_ms, utc_time
+from schemas.times import SECOND_MS
 from streams.adapt.base import AdaptError
+from streams.adapt.syslog_json import record_of
+from streams.adapt.syslog_times import full_time, is_latest, numbered, within_minute, yearless_time, zone_of
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
-    )
-}
-_PRIORITY = r"(?:<\d{1,3}>)?"
-_TAG = r"(?P<tag>[^\s\[\]:]{1,128})(?:\[\d+\])?: ?(?P<text>.*)"
+#: How deep a line may lie in others.
+_DEEPEST = 3
+
+_STAMP = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+_OFFSET = r"(Z|[+-]\d\d(?::?\d\d)?)"
+# Host (which never ends with a colon: then it is a tag), facility and level, tag, process id, message id of Solaris.
+_HEAD = (
+    r" (?:<[\w.]{1,30}> )?(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
+    r"(?: \[ID \d{1,10} \w{1,20}\.\w{1,20}\])? ?(.*)"
+)
 _OLD = re.compile(
-    _PRIORITY
-    + r"(?P<month>[A-Z][a-z]{2}) (?P<day>[ \d]?\d) (?P<clock>\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?P<host>\S+) "
-    + _TAG
+    r"(?:<\d{1,3}>)?([A-Z][a-z]{2} [ \d]?\d) (?:(\d{4}) )?(\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?" + _HEAD,
+    re.ASCII | re.DOTALL,
 )
-_ISO = re.compile(_PRIORITY + r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*) (?P<host>\S+) " + _TAG)
+_ISO = re.compile(r"(?:<\d{1,3}>)?" + _STAMP + _OFFSET + "?" + _HEAD, re.ASCII | re.DOTALL)
 _NEW = re.compile(
-    r"<\d{1,3}>1 (?P<time>\S+) (?P<host>\S+) (?P<tag>\S{1,128}) \S+ \S+ "
-    r"(?:-|(?:\[[^\]]*\])+)(?: (?:\ufeff)?(?P<text>.*))?"
+    r"(?:\d{1,6} )?<\d{1,3}>1 (\S{1,64}) (\S{1,255}) (\S{1,128}) \S{1,128} \S{1,64} "
+    r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: (?:\ufeff)? ?(.*))?",
+    re.ASCII | re.DOTALL,
 )
-#: A leap day is at most eight years away (1896 to 1904).
-_YEARS_BACK = 8
-_AHEAD = timedelta(days=1)
+_RFC3339 = re.compile(_STAMP + _OFFSET + "?", re.ASCII)
+#: `journalctl -o short-full`, and `-o short-unix`.
+_WEEKDAY = re.compile(
+    r"[A-Z][a-z]{2} " + _STAMP + r" ([A-Z]{1,6}|[+-]\d\d(?:\d\d)?)" + _HEAD,
+    re.ASCII | re.DOTALL,
+)
+_UNIX = re.compile(r"(\d{9,11})\.(\d{3,6})" + _HEAD, re.ASCII | re.DOTALL)
+#: Before another line: its time and, in Kubernetes' files, the stream and whether the line is whole.
+_TIMED = re.compile(_STAMP + _OFFSET + r"?(?: (?:stdout|stderr) [FP])? (.*)", re.ASCII | re.DOTALL)
+#: Before another line: the container's name, as `docker compose logs` and `kubectl logs --prefix` write it.
+_NAMED = re.compile(r"(?:[\w./-]{1,128} +\| |\[[^\]\s]{1,255}\] |\d{1,6} (?=<)|(?:data: |\x1e)(?=\{))(.*)", re.DOTALL)
+#: A line without its time.
+_TAGGED = re.compile(r"(?:(\S{0,254}[^\s:]) )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?: ?(.*)", re.ASCII | re.DOTALL)
+_BEGIN = re.compile(
+    r"<\d{1,3}>|\{\"|(?:[A-Z][a-z]{2} )?\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} [ \d]?\d (?:\d{4} )?\d\d:", re.ASCII
+)
 
 
-@dataclass(frozen=True, slots=True)
-class SyslogLine:
-    """A line's time (epoch ms, UTC), the host that wrote it, the program's name without its process id, the text."""
+#: The two forms that nearly all logs have.
+_USUAL = re.compile(
+    r"([A-Z][a-z]{2} [ \d]\d) (\d\d:\d\d):([0-5]\d) ([^\s:]{1,255}) ([^\s\[\]:]{1,128})\[\d{1,10}\]: ", re.ASCII
+)
+_USUAL_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ([^\s:]{1,255}) ([^\s\[\]:]{1,128})"
+    r"\[\d{1,10}\]: ",
+    re.ASCII,
+)
+
+
+class SyslogLine(NamedTuple):
+    """A line's time (epoch ms, UTC), the host that wrote it, the program's name without its process id, the text.
+
+    Host and program are empty where the line does not tell them."""
 
     time_ms: int
     host: str
     tag: str
     text: str
+
+
+class LineReader:
+    """Reads the lines of one log. `zone` is where times without an offset were written."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        # The minute of the line before, and its begin (epoch ms).
+        self._minute: tuple[str, str] | None = None
+        self._begin = 0
+
+    def read(self, line: str, now_ms: int | None) -> SyslogLine:
+        """As `read_line`."""
+        if found := _USUAL.match(line):
+            day, clock, second, host, tag = found.groups()
+            text = line[found.end() :]
+            if not _may_hold_another(text):
+                if self._minute == (day, clock) and now_ms is not None and is_latest(self._begin, now_ms):
+                    return SyslogLine(self._begin + int(second) * SECOND_MS, host, tag, text)
+                moment = yearless_time(day, clock, second, None, self._zone, now_ms)
+                self._minute, self._begin = (day, clock), moment - int(second) * SECOND_MS
+                return SyslogLine(moment, host, tag, text)
+        elif found := _USUAL_ISO.match(line):
+            minute, second, fraction, offset, host, tag = found.groups()
+            text = line[found.end() :]
+            if not _may_hold_another(text):
+                if self._minute != (minute, offset):
+                    self._begin = full_time(minute, second, None, offset, self._zone) - int(second) * SECOND_MS
+                    self._minute = (minute, offset)
+                return SyslogLine(self._begin + within_minute(second, fraction), host, tag, text)
+        line_read = _read(line, self._zone, now_ms, None, 0)
+        if line_read is None:
+            raise AdaptError(f"{line[:40]!r} does not begin like a line of a system log")
+        return line_read
 
 
 def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
@@ -52,35 +118,105 @@ def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
     Raises:
         AdaptError: not such a line, or its time is none.
     """
-    if found := _NEW.fullmatch(line):
-        return SyslogLine(_full(found["time"], zone), found["host"], found["tag"], found["text"] or "")
-    if found := _ISO.fullmatch(line):
-        return SyslogLine(_full(found["time"], zone), found["host"], found["tag"], found["text"])
+    return LineReader(zone).read(line, now_ms)
+
+
+def _may_hold_another(text: str) -> bool:
+    """Whether a text may be a line itself: nearly none begins so."""
+    return text[3:4] == " " or text[4:5] == "-" or text[:1] in ("<", "{")
+
+
+def _read(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, depth: int) -> SyslogLine | None:
+    """`outer_ms` is the time of the line around it, where that has an offset: by it a time without one is known."""
+    absolute = True
     if found := _OLD.fullmatch(line):
-        moment = _without_year(found["month"], found["day"], found["clock"], zone, now_ms)
-        return SyslogLine(moment, found["host"], found["tag"], found["text"])
-    raise AdaptError(f"{line[:40]!r} does not begin like a line of a system log")
+        day, year, clock, second, fraction, host, tag, text = found.groups()
+        absolute = False
+        if outer_ms is not None:
+            moment = outer_ms
+        elif year:
+            moment = full_time(numbered(year, day, clock), second, fraction, None, zone)
+        else:
+            moment = yearless_time(day, clock, second, fraction, zone, now_ms)
+    elif found := _ISO.fullmatch(line):
+        minute, second, fraction, offset, host, tag, text = found.groups()
+        absolute = offset is not None
+        moment = (
+            outer_ms if outer_ms is not None and not absolute else full_time(minute, second, fraction, offset, zone)
+        )
+    elif found := _NEW.fullmatch(line):
+        moment, absolute = _rfc3339(found[1], zone)
+        host, tag, text = found[2].strip("-") and found[2], found[3].partition("[")[0], found[4] or ""
+    else:
+        return _wrapped(line, zone, now_ms, outer_ms, depth)
+    if _may_hold_another(text) and depth < _DEEPEST and _BEGIN.match(text):
+        inner = _read(text, zone, now_ms, moment if absolute else None, depth + 1)
+        if inner is not None:
+            return inner
+    return SyslogLine(moment, host or "", tag, text)
 
 
-def _full(text: str, zone: tzinfo) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-        return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=zone))
-    except (ValueError, OverflowError) as error:
-        raise AdaptError(f"the time {text[:40]!r} is not RFC 3339") from error
+def _wrapped(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, depth: int) -> SyslogLine | None:
+    """Forms that are rare."""
+    if found := _WEEKDAY.fullmatch(line):
+        minute, second, fraction, name, host, tag, text = found.groups()
+        moment = full_time(minute, second, fraction, zone_of(name, minute, zone), zone)
+        return SyslogLine(moment, host or "", tag, text)
+    if found := _UNIX.fullmatch(line):
+        whole, fraction, host, tag, text = found.groups()
+        return SyslogLine(int(whole) * SECOND_MS + within_minute("0", fraction), host or "", tag, text)
+    return _around(line, zone, now_ms, outer_ms, depth) if depth < _DEEPEST else None
 
 
-def _without_year(month: str, day: str, clock: str, zone: tzinfo, now_ms: int | None) -> int:
-    written = f"{month} {day.strip()} {clock}"
-    if now_ms is None:
-        raise AdaptError(f"the time {written!r} has no year, and the time now is not known")
-    latest = utc_time(now_ms) + _AHEAD
-    for year in range(latest.year + 1, latest.year - _YEARS_BACK - 1, -1):
-        try:
-            start = f"{year}-{_MONTHS[month]:02}-{int(day):02}T{clock}"
-            moment = datetime.fromisoformat(start).replace(tzinfo=zone)
-        except (ValueError, KeyError):
-            continue
-        if moment <= latest:
-            return epoch_ms(moment)
-    raise AdaptError(f"the time {written!r} is not a time")
+def _around(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, depth: int) -> SyslogLine | None:
+    """Lines with another in them."""
+    if line.startswith("{"):
+        return _json(line, zone, now_ms, outer_ms, depth)
+    if found := _TIMED.fullmatch(line):
+        minute, second, fraction, offset, rest = found.groups()
+        moment = full_time(minute, second, fraction, offset, zone)
+        return _inner(rest, zone, now_ms, moment, depth, absolute=offset is not None)
+    if found := _NAMED.fullmatch(line):
+        return _read(found[1], zone, now_ms, outer_ms, depth + 1)
+    return None
+
+
+def _inner(
+    text: str, zone: tzinfo, now_ms: int | None, moment: int, depth: int, *, absolute: bool
+) -> SyslogLine | None:
+    """A line within another, or the end of one whose time stands in the other."""
+    if _BEGIN.match(text) and (inner := _read(text, zone, now_ms, moment if absolute else None, depth + 1)):
+        return inner
+    found = _TAGGED.fullmatch(text)
+    return SyslogLine(moment, found[1] or "", found[2], found[3]) if found else None
+
+
+def _json(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, depth: int) -> SyslogLine | None:
+    record = record_of(line)
+    if record is None:
+        return None
+    moment: int | None = record.time_ms
+    absolute = True
+    if _RFC3339.fullmatch(record.time):
+        moment, absolute = _rfc3339(record.time, zone)
+    if moment is None:
+        moment = outer_ms
+    text = record.text.rstrip("\r\n")
+    known = moment if absolute else None
+    if _BEGIN.match(text) and (inner := _read(text, zone, now_ms, known, depth + 1)):
+        return inner
+    if moment is None:
+        return None
+    if record.tag:
+        return SyslogLine(moment, record.host, record.tag, text.lstrip(" "))
+    found = _TAGGED.fullmatch(text)
+    return SyslogLine(moment, record.host or found[1] or "", found[2], found[3]) if found else None
+
+
+def _rfc3339(text: str, zone: tzinfo) -> tuple[int, bool]:
+    """A whole time, and whether it has an offset."""
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise AdaptError(f"the time {text[:40]!r} is not RFC 3339")
+    minute, second, fraction, offset = found.groups()
+    return full_time(minute, second, fraction, offset, zone), offset is not None

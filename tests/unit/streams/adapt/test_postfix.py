@@ -7,7 +7,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load_providers
-from streams.adapt import AdaptError, Context, FormatOptions, adapter, postfix
+from streams.adapt import AdaptError, Context, FormatOptions, adapter, postfix_queue
 from streams.adapt.canonical import hash_recipient
 from streams.adapt.postfix import Journal
 from streams.adapt.syslog import read_line
@@ -19,6 +19,7 @@ NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 GOOGLE = "relay=gmail-smtp-in.l.google.com[192.0.2.26]:25"
 SENT = f"to=<iris@gmail.com>, {GOOGLE}, delay=1.2, delays=0/0/0.5/0.7, dsn=2.0.0, status=sent (250 2.0.0 OK gsmtp)"
 ID = "4XyQ1z3vBKzJrT"
+TO = f"{ID}: to=<a@b.example>"
 
 
 def ms(moment: datetime) -> int:
@@ -83,8 +84,6 @@ def test_status_tells_the_type(status: str, kind: str, code: int, enhanced: str)
     ("service", "text", "mx_host"),
     [
         ("relay/smtp", SENT, "gmail-smtp-in.l.google.com"),
-        ("lmtp", "to=<iris@x.example>, relay=x[private/lmtp], delay=1, dsn=2.0.0, status=sent (250 OK)", ""),
-        ("local", "to=<iris@x.example>, relay=local, delay=1, dsn=2.0.0, status=sent (delivered to mailbox)", ""),
         ("error", "to=<iris@x.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (suspended)", ""),
         ("bounce", "to=<iris@x.example>, relay=none, delay=1, dsn=5.4.6, status=bounced (mail loops)", ""),
     ],
@@ -105,12 +104,37 @@ def test_lines_of_every_delivery_agent_are_read(service: str, text: str, mx_host
         ("qmgr", f"{ID}: removed"),
         ("bounce", f"{ID}: sender non-delivery notification: 4XyQ2z3vBKzJrT"),
         ("smtp", f"{ID}: host x[192.0.2.4] said: 450 4.2.0 later (in reply to RCPT TO command)"),
-        ("smtp", f"{ID}: to=<a@b.example>, relay=x[192.0.2.4]:25, delay=1, dsn=2.1.5, status=deliverable (ok)"),
-        ("smtp", f"{ID}: to=<a@b.example>, relay=x[192.0.2.4]:25, delay=1, dsn=5.1.1, status=undeliverable (no)"),
-        ("discard", f"{ID}: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (b.example)"),
-        ("lmtp", f"{ID}: to=<a@b.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, dsn=2.0.0, status=sent (250 ok)"),
-        ("smtp", f"{ID}: to=<a@b.example>, relay=x[::1]:10024, delay=1, dsn=2.0.0, status=sent (250 ok)"),
-        ("local", f"{ID}: to=<a@b.example>, relay=local, delay=1, dsn=2.0.0, status=sent (forwarded as 0A1B2C3D4E)"),
+        ("smtp", f"{TO}, relay=x[192.0.2.4]:25, delay=1, dsn=2.1.5, status=deliverable (ok)"),
+        ("smtp", f"{TO}, relay=x[192.0.2.4]:25, delay=1, dsn=5.1.1, status=undeliverable (no)"),
+        ("discard", f"{TO}, relay=none, delay=1, dsn=2.0.0, status=sent (b.example)"),
+        ("lmtp", f"{TO}, relay=127.0.0.1[127.0.0.1]:10024, delay=1, dsn=2.0.0, status=sent (250 ok)"),
+        ("smtp", f"{TO}, relay=x[::1]:10024, delay=1, dsn=2.0.0, status=sent (250 ok)"),
+        ("local", f"{TO}, relay=local, delay=1, dsn=2.0.0, status=sent (forwarded as 0A1B2C3D4E)"),
+        ("local", f"{TO}, relay=local, delay=1, dsn=2.0.0, status=sent (delivered to mailbox)"),
+        ("local", f'{ID}: to=<a@b.example>, relay=local, delay=1, dsn=5.1.1, status=bounced (unknown user: "a")'),
+        ("virtual", f"{TO}, relay=virtual, delay=1, dsn=2.0.0, status=sent (delivered to maildir)"),
+        ("virtual", f"{TO}, relay=virtual, delay=1, dsn=4.2.2, status=deferred (over quota)"),
+        ("lmtp", f"{TO}, relay=x[private/lmtp], delay=1, dsn=2.0.0, status=sent (250 2.0.0 Saved)"),
+        ("lmtp", f"{TO}, relay=x[/run/lmtp], delay=1, dsn=5.2.2, status=bounced (552 5.2.2 full)"),
+        ("lmtp", f"{TO}, relay=dovecot[10.0.0.7]:24, delay=1, dsn=2.0.0, status=sent (250 2.0.0 ok)"),
+        ("lmtp", f"{TO}, relay=dovecot[10.0.0.7]:24, delay=1, dsn=5.1.1, status=bounced (550 no)"),
+        (
+            "pipe",
+            f"{TO}, relay=dovecot, delay=1, dsn=2.0.0, status=sent (delivered via dovecot service)",
+        ),
+        ("pipe", f"{TO}, relay=maildrop, delay=1, dsn=5.1.1, status=bounced (user unknown)"),
+        (
+            "smtp",
+            f"{TO}, relay=x[192.0.2.4]:25, delay=1, dsn=5.1.1, status=undeliverable-but-not-cached (no)",
+        ),
+        (
+            "smtp",
+            f"{TO}, relay=127.0.0.1[127.0.0.1]:10024, delay=1, dsn=4.3.0, status=deferred (451 busy)",
+        ),
+        (
+            "smtp",
+            f"{TO}, relay=none, delay=1, dsn=4.4.1, status=deferred (connect to f[127.0.0.1]:10024: refused)",
+        ),
         ("anvil", "statistics: max connection rate 1/60s for (smtp:192.0.2.4) at Mar  3 10:11:12"),
     ],
 )
@@ -127,11 +151,46 @@ def test_content_filter_that_refuses_is_heard() -> None:
     assert event.type == "bounced"
 
 
-def test_recipient_is_the_address_before_aliases() -> None:
-    (event,) = said(SENT.replace("<iris@gmail.com>", "<iris@gmail.com>, orig_to=<iris@shop.example>"))
-    assert event.recipient_domain == "shop.example"
-    (event,) = said(SENT.replace("<iris@gmail.com>", "<iris@gmail.com>, orig_to=<root>"))
-    assert event.recipient_domain == "gmail.com"
+def aliased(*pairs: tuple[str, str]) -> list[MailEvent]:
+    return read(
+        *(
+            line(f"{ID}: to=<{to}>, orig_to=<{before}>, {GOOGLE}, delay=1, dsn=2.0.0, status=sent (250 ok)")
+            for to, before in pairs
+        )
+    )
+
+
+def test_recipients_of_an_alias_are_an_event_each_by_whose_mailbox_it_is() -> None:
+    events = aliased(
+        ("a@gmail.com", "list@shop.example"), ("b@gmail.com", "list@shop.example"), ("c@x.example", "list")
+    )
+    assert [event.recipient_domain for event in events] == ["gmail.com", "gmail.com", "x.example"]
+    assert len({event.id for event in events}) == len(events)
+
+
+def test_recipient_of_two_aliases_is_an_event_each() -> None:
+    first, second = aliased(("a@gmail.com", "list@shop.example"), ("a@gmail.com", "sales@shop.example"))
+    assert first.id != second.id
+    assert first.recipient_hash == second.recipient_hash
+
+
+@pytest.mark.parametrize(
+    ("written", "domain"),
+    [
+        ('"a>b"@x.example', "x.example"),
+        ('"a, b"@x.example', "x.example"),
+        ('"a b c"@x.example', "x.example"),
+        ('"a\\"b>, relay=evil[192.0.2.1]:25, delay=1, dsn=2.0.0, status=sent (250"@x.example', "x.example"),
+        ("a>b c@x.example", "x.example"),
+        ('a"b@x.example', "x.example"),
+        ("üml@bücher.example", "bücher.example"),
+        ("a@[192.0.2.9]", "[192.0.2.9]"),
+    ],
+)
+def test_addresses_of_every_kind_are_read_whole(written: str, domain: str) -> None:
+    (event,) = said(f"to=<{written}>, {GOOGLE}, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (550 5.1.1 no)")
+    assert (event.type, event.recipient_domain) == ("bounced", domain)
+    assert event.recipient_hash == hash_recipient(written, KEY)
 
 
 def test_status_within_an_address_is_none() -> None:
@@ -140,6 +199,55 @@ def test_status_within_an_address_is_none() -> None:
 
 
 # --- what other lines of the message tell ---
+
+
+def logged_in(login: str, rest: str = "") -> str:
+    return line(f"{ID}: client=app[192.0.2.9], sasl_method=PLAIN, sasl_username={login}{rest}", "smtpd")
+
+
+@pytest.mark.parametrize(
+    "rest", ["", ", sasl_sender=x+20y", ", orig_queue_id=4XyQ9z3vBKzJrT, orig_client=x[192.0.2.1]"]
+)
+def test_login_may_hold_blanks_and_commas(rest: str) -> None:
+    assert read(logged_in("acme, the team", rest), line(f"{ID}: {SENT}"))[0].customer == "acme, the team"
+
+
+def test_mail_of_a_customer_to_a_mailbox_on_another_host_counts() -> None:
+    stored = line(
+        f"{ID}: to=<a@b.example>, relay=dovecot[10.0.0.7]:24, delay=1, dsn=2.0.0, status=sent (250 ok)", "lmtp"
+    )
+    assert [event.type for event in read(logged_in("acme"), stored)] == ["delivered"]
+
+
+@pytest.mark.parametrize(
+    "word", ["sender non-delivery", "postmaster non-delivery", "sender delay", "sender delivery status"]
+)
+def test_notifications_give_no_event_even_with_a_default_customer(word: str) -> None:
+    assert read(line(f"4XyQ0z3vBKzJrT: {word} notification: {ID}", "bounce"), line(f"{ID}: {SENT}")) == []
+
+
+@pytest.mark.parametrize("sender", ["", "double-bounce@mx1.example"])
+@pytest.mark.parametrize(
+    "fate",
+    [
+        SENT,
+        f"to=<a@b.example>, {GOOGLE}, delay=1, dsn=5.1.1, status=bounced (550 no)",
+        "from=<>, status=expired, returned to sender",
+    ],
+)
+@pytest.mark.parametrize("options", [HOUSE, FormatOptions(), FormatOptions(customer="instance")])
+def test_mail_without_a_sender_gives_neither_event_nor_error(sender: str, fate: str, options: FormatOptions) -> None:
+    about = line(f"{ID}: from=<{sender}>, size=9, nrcpt=1 (queue active)", "qmgr")
+    fate = fate.replace("from=<>", f"from=<{sender}>")
+    assert read(about, line(f"{ID}: {fate}", "qmgr" if "from=" in fate else "smtp"), options=options) == []
+
+
+def test_mail_without_a_sender_is_the_customers_who_logged_in_or_is_named_in_it() -> None:
+    about = line(f"{ID}: from=<>, size=9, nrcpt=1 (queue active)", "qmgr")
+    assert read(logged_in("acme"), about, line(f"{ID}: {SENT}"))[0].customer == "acme"
+    named = FormatOptions(customer="header.X-Customer", default_customer="house")
+    assert read(ABOUT[1], about, line(f"{ID}: {SENT}"), options=named)[0].customer == "Acme Ltd"
+
 
 ABOUT = (
     line(f"{ID}: client=app[192.0.2.9], sasl_method=PLAIN, sasl_username=acme", "submission/smtpd"),
@@ -230,6 +338,45 @@ def test_message_that_expires_has_an_event_for_each_recipient_that_was_deferred_
     assert len({event.id for event in events}) == len(events)
 
 
+def test_expiry_carries_the_last_reply_of_each_recipient() -> None:
+    def to(address: str, said: str) -> str:
+        return line(f"{ID}: to=<{address}>, {GOOGLE}, delay=1, dsn=4.7.0, status=deferred ({said})")
+
+    refused = "host gmail-smtp-in.l.google.com[192.0.2.26] said: 421 4.7.0 unsolicited mail from your IP address"
+    events = read(
+        to("iris@gmail.com", "450 4.2.0 later"),
+        to("juno@x.example", "connect to x.example[192.0.2.1]:25: Connection timed out"),
+        *(to("iris@gmail.com", refused),) * 16,
+        to("iris@gmail.com", "lost connection with gmail-smtp-in.l.google.com[192.0.2.26] while sending RCPT TO"),
+        EXPIRED,
+    )
+    expired = [event for event in events if event.type == "expired"]
+    assert [(event.smtp_code, event.enhanced_status, event.diagnostic) for event in expired] == [
+        (421, "4.7.0", refused),
+        (0, "4.7.0", "connect to x.example[192.0.2.1]:25: Connection timed out"),
+    ]
+    assert expired[0].mx_host == "gmail-smtp-in.l.google.com"
+
+
+def test_mail_that_an_operator_deletes_may_be_on_its_way() -> None:
+    deleted = line(f"{ID}: removed", "postsuper")
+    assert read(*ABOUT, deleted, DELIVERY, options=FormatOptions())[0].customer == "acme"
+
+
+def test_queue_id_that_is_given_again_is_of_another_message() -> None:
+    again = ABOUT[0].replace(", sasl_method=PLAIN, sasl_username=acme", "")
+    other = line(f"{ID}: from=<b@other.example>, size=1, nrcpt=1 (queue active)", "qmgr")
+    assert read(*ABOUT, again, other, DELIVERY, options=FormatOptions())[0].customer == "other.example"
+
+
+def test_same_queue_id_on_two_hosts_is_of_two_messages() -> None:
+    other = [each.replace(" mx1 ", " mx2 ").replace("acme", "other") for each in (ABOUT[0], ABOUT[3])]
+    assert [
+        each.customer
+        for each in read(*ABOUT, *other, DELIVERY, DELIVERY.replace(" mx1 ", " mx2 "), options=FormatOptions())
+    ] == ["acme", "other"]
+
+
 @pytest.mark.parametrize("status", ["expired", "force-expired"])
 def test_message_that_expires_without_known_recipients_has_one_event(status: str) -> None:
     (event,) = read(EXPIRED.replace("=expired", f"={status}"), options=FormatOptions())
@@ -247,7 +394,7 @@ def test_journal_remembers_from_message_to_message_until_the_queue_id_is_free() 
 
 
 def test_journal_forgets_the_oldest_messages_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postfix, "MAX_MESSAGES", 2)
+    monkeypatch.setattr(postfix_queue, "MAX_MESSAGES", 2)
     journal = Journal()
     for queue_id in ("AAAAA1", "AAAAA2", "AAAAA3"):
         journal.adapt(line(f"{queue_id}: from=<a@b.example>, size=1", "qmgr").encode(), context())

@@ -1,0 +1,161 @@
+"""What single lines of Postfix say, after the queue id.
+
+The wordings are those of its source: `log_adhoc` (what became of a recipient), `smtpd` (who sent), `cleanup` (message
+id, logged header fields), `qmgr` (sender, expiry), `pickup`, `bounce` (notifications).
+"""
+
+import re
+from typing import NamedTuple
+
+#: A queue id, short (hexadecimal) or long (without vowels).
+QUEUE_ID = re.compile(r"[0-9A-F]{5,16}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}")
+#: An address as Postfix writes it: a local part with a bracket or a blank in it is in quotes (RFC 5321 section 4.1.2).
+_ADDRESS = r'([^">]*+(?:"(?:[^"\\]|\\.)*+"[^">]*+)*+)'
+_RECIPIENT = re.compile(rf"to=<{_ADDRESS}>, (?:orig_to=<{_ADDRESS}>, )?(?=relay=|delay=|dsn=|status=)", re.DOTALL)
+_SENDER = re.compile(
+    rf"(?:uid=-?\d{{1,10}} )?from=<{_ADDRESS}>(?:, status=(\w{{1,20}}(?:-\w{{1,20}})?)\b| orig_id=(\w+)|, size=|$)"
+)
+#: The fields before the reason hold no round bracket.
+_FATE = re.compile(
+    r"relay=([^\s,\[]{1,255})(?:\[([^\]\s]{0,255})\])?(?::(\d{1,5}))?, (?:conn_use=\d{1,9}, )?"
+    r"delay=(\d{1,9}(?:\.\d{1,6})?), (?:delays=[\d./]{1,80}, )?(?:[^(]{1,300}?, )??"
+    r"dsn=([245]\.\d{1,3}\.\d{1,3}), status=([^\s,]{1,40})(?: \((.*))?",
+    re.DOTALL,
+)
+_RELAY = re.compile(r"\brelay=([^\s,\[]{1,255})(?:\[([^\]]{0,255})\])?(?::(\d{1,5}))?")
+_DSN = re.compile(r"\bdsn=([245]\.\d{1,3}\.\d{1,3})\b")
+#: Seconds since the message came in (postconf(5), `delay_logging_resolution_limit`).
+_DELAY = re.compile(r"\bdelay=(\d{1,9}(?:\.\d{1,6})?)\b")
+#: Characters of the fields before the reason that are looked at.
+_MAX_FIELDS = 2_000
+_CLIENT = re.compile(r"client=[^\s\[]{0,255}\[([^\]]{0,100})\]")
+#: A login may hold blanks and commas.
+_LOGIN = re.compile(r"sasl_username=(.{1,400}?)(?:$|, (?:sasl_sender|orig_queue_id|orig_client)=| sasl_sender=)")
+_ORIGIN = re.compile(r", orig_queue_id=(\w{5,20})(?:,|$)")
+_QUEUED_AS = re.compile(r"\bqueued as (\w{5,20})\b")
+_CONNECT = re.compile(r"(?:delivery temporarily suspended: )?connect to ([^\s\[]{1,255})\[([^\]\s]{1,255})\]:(\d{1,5})")
+
+
+class Relay(NamedTuple):
+    """To whom a recipient's mail was given: name, address and port as Postfix writes them, each maybe empty. Of agents
+    on this host the name is that of their service, of sockets the address is their path."""
+
+    host: str = ""
+    ip: str = ""
+    port: str = ""
+
+
+class Fate(NamedTuple):
+    """What became of a recipient at one attempt. `original` is the address before aliases, `delay_s` the seconds since
+    the message came in, or None."""
+
+    address: str
+    original: str
+    relay: Relay
+    delay_s: float | None
+    dsn: str
+    status: str
+    text: str
+
+
+class Client(NamedTuple):
+    """Who sent a message: IP address, login, and the queue id that it had before a content filter; empty where there is
+    none."""
+
+    ip: str
+    login: str
+    origin: str
+
+
+class Sender(NamedTuple):
+    """The envelope sender, the status that the queue manager gives to the whole message, and the queue id that it had
+    before it was queued again; empty where there is none."""
+
+    address: str
+    status: str
+    origin: str
+
+
+def read_fate(said: str) -> Fate | None:
+    """A line that begins with `to=<`; None for one without a status."""
+    if found := _RECIPIENT.match(said):
+        address, original = found[1], found[2] or ""
+        rest = said[found.end() :]
+    else:
+        # Before Postfix 3.5 a local part is not in quotes, whatever is in it.
+        head, mark, rest = said[4:].partition(">, relay=")
+        if not mark:
+            return None
+        address, _, original = head.partition(">, orig_to=<")
+        rest = "relay=" + rest
+    if found := _FATE.match(rest):
+        host, ip, port, delay, dsn, status, text = found.groups()
+        relay = Relay(host, ip or "", port or "")
+        return Fate(address, original, relay, float(delay), dsn, status, (text or "").removesuffix(")"))
+    fields, mark, rest = rest.partition("status=")
+    if not mark:
+        return None
+    fields = fields[:_MAX_FIELDS]
+    found = _RELAY.search(fields)
+    relay = Relay(found[1], found[2] or "", found[3] or "") if found else Relay()
+    delayed, code = _DELAY.search(fields), _DSN.search(fields)
+    status, _, text = rest.partition(" (")
+    return Fate(
+        address,
+        original,
+        relay,
+        float(delayed[1]) if delayed else None,
+        code[1] if code else "",
+        status.rstrip(","),
+        text.removesuffix(")"),
+    )
+
+
+def read_sender(said: str) -> Sender | None:
+    """A line that begins with `from=<` or `uid=`."""
+    if found := _SENDER.match(said):
+        return Sender(found[1], found[2] or "", found[3] or "")
+    head, mark, _ = said.partition(">, size=")
+    return Sender(head.partition("from=<")[2], "", "") if mark else None
+
+
+def read_client(said: str) -> Client:
+    """A line that begins with `client=`."""
+    found = _CLIENT.match(said)
+    ip = found[1] if found else ""
+    _, known, login = said.partition("sasl_username=")
+    if not known and "orig_queue_id=" not in said:
+        return Client(ip, "", "")
+    if known and ", " in login and (ended := _LOGIN.search(said)):
+        login = ended[1]
+    origin = _ORIGIN.search(said)
+    return Client(ip, login.strip(), origin[1] if origin else "")
+
+
+def read_message_id(said: str) -> str:
+    """A line that begins with `message-id=` or `resent-message-id=`."""
+    return said.partition("=")[2].strip().removeprefix("<").removesuffix(">")
+
+
+def read_header(said: str) -> tuple[str, str]:
+    """Name, in lower case, and value of a header field that a rule logged (`info: header`, `warning: header`)."""
+    name, _, rest = said.partition(": header ")[2].partition(": ")
+    return name.lower(), rest.rpartition(" from ")[0].strip()
+
+
+def queued_as(text: str) -> list[str]:
+    """The queue ids that the next host says it gave."""
+    return _QUEUED_AS.findall(text[:_MAX_FIELDS]) if "queued as " in text else []
+
+
+def not_reached(text: str) -> Relay:
+    """Whom no connection could be made to."""
+    found = _CONNECT.match(text)
+    return Relay(found[1], found[2], found[3]) if found else Relay()
+
+
+def proxied_login(text: str) -> tuple[list[str], str]:
+    """The queue ids that a filter before the queue got, and who logged in (`proxy-accept`, without a queue id)."""
+    reply, _, rest = text.partition("; from=<")
+    login = _LOGIN.search(rest) if "sasl_username=" in rest else None
+    return queued_as(reply), login[1].strip() if login else ""

@@ -1,0 +1,234 @@
+"""What the lines of a log have said of the messages in Postfix's queue, and which of them are the same mail.
+
+A mail that passes a content filter is queued again, under another id. The log ties the two together:
+
+- `orig_queue_id=` where the filter passes on what Postfix told it (XFORWARD);
+- the filter's reply, `queued as ID`, where it passes on that of Postfix; `forwarded as ID` of an alias;
+- `orig_id=` of a message that was queued again (`postsuper -r`);
+- the same message id, where it came back from this host, from a private address, or from whom it was given to;
+- the same sender, of a filter behind pipe(8) that sends with sendmail(1), where the log has no message ids.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from streams.adapt.canonical import domain_of
+from streams.adapt.postfix_lines import Client, Fate, Sender, queued_as
+from streams.adapt.postfix_relays import is_private
+
+#: How many messages and recipients of one are remembered: those that came last.
+MAX_MESSAGES = 100_000
+MAX_DEFERRED = 1_000
+#: Messages that have left the queue, and those given to pipe(8).
+MAX_GONE = 10_000
+#: Later passes of one mail that are looked at.
+MAX_AGAIN = 100
+#: Characters of the last reply that are kept for each recipient.
+MAX_TEXT = 1_000
+#: Ports of mail servers; filters listen at others.
+_MAIL_PORTS = frozenset({"", "24", "25", "465", "587", "2525"})
+#: Who sends Postfix's own notices and probes (postconf(5), `double_bounce_sender`), before the `@`.
+_OWN_SENDER = "double-bounce@"
+
+
+class Reply(NamedTuple):
+    """Why a recipient was deferred: codes, text, and the host that said so."""
+
+    code: int
+    status: str
+    text: str
+    mx_host: str
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """What the lines of one queue id have said so far.
+
+    `sender` is None until it is known. `queued_ms` is when it came in (epoch ms), `deferred` whom it could not be
+    delivered to yet, by address and the address before aliases. `notice` is a notification of Postfix itself, `kept_in`
+    was deferred for recipients on this host. `again` are later passes of the same mail.
+    """
+
+    host: str = ""
+    sender: str | None = None
+    domain: str = ""
+    login: str = ""
+    client: str = ""
+    message_id: str = ""
+    queued_ms: int = 0
+    notice: bool = False
+    picked_up: bool = False
+    came_back: bool = False
+    kept_in: bool = False
+    headers: dict[str, str] | None = None
+    deferred: dict[tuple[str, str], Reply] | None = None
+    again: list["Message"] | None = None
+
+    @property
+    def of_nobody(self) -> bool:
+        """Whether no sender wants to hear of it (RFC 5321 section 4.5.5), or it is Postfix's own."""
+        return self.notice or self.sender == "" or (self.sender or "").startswith(_OWN_SENDER)
+
+    def inherit(self, earlier: "Message") -> None:
+        """Take what was said of an earlier pass and not of this one."""
+        if earlier is not self:
+            self.login = self.login or earlier.login
+            self.notice = self.notice or earlier.notice
+            if earlier.headers:
+                self.headers = {**earlier.headers, **(self.headers or {})}
+
+    def note_again(self, later: "Message") -> None:
+        """Keep a later pass of the same mail."""
+        self.again = self.again or []
+        if later is not self and later not in self.again and len(self.again) < MAX_AGAIN:
+            self.again.append(later)
+
+    def note_header(self, name: str, value: str) -> None:
+        """A header field. Of two different values one was put there by somebody else: then neither counts."""
+        self.headers = self.headers or {}
+        if self.headers.setdefault(name, value) != value:
+            self.headers[name] = ""
+
+    def defer(self, recipient: tuple[str, str], reply: Reply) -> None:
+        """Keep why a recipient was deferred. What no server said does not hide what one did."""
+        self.deferred = self.deferred or {}
+        known = self.deferred.get(recipient)
+        if known is not None and known.code and not reply.code:
+            return
+        if known is not None or len(self.deferred) < MAX_DEFERRED:
+            self.deferred[recipient] = reply
+
+
+class Queue:
+    """The messages of one log."""
+
+    def __init__(self) -> None:
+        """Begin without memory."""
+        self._messages: dict[str, Message] = {}
+        self._gone: dict[str, Message] = {}
+        self._by_message_id: dict[str, Message] = {}
+        self._piped: dict[str, Message] = {}
+
+    def __contains__(self, queue_id: str) -> bool:
+        """Whether there is such an id."""
+        return queue_id in self._messages
+
+    def message(self, queue_id: str, host: str) -> Message:
+        """The message with an id on a host; a new one where none was."""
+        found = self._messages.get(queue_id)
+        if found is None:
+            return self._new(queue_id, host)
+        if found.host != host:
+            # Short ids repeat from host to host.
+            queue_id = f"{queue_id} {host}"
+            return self._messages.get(queue_id) or self._new(queue_id, host)
+        return found
+
+    def begin(self, queue_id: str, host: str) -> Message:
+        """The message that comes in with an id: not one that had it before, and whose end was not in the log."""
+        found = self.message(queue_id, host)
+        if found.sender is not None:
+            self.remove(queue_id, host)
+            found = self.message(queue_id, host)
+        return found
+
+    def remove(self, queue_id: str, host: str) -> None:
+        """A message has left the queue: its id may be given again."""
+        found = self._messages.get(queue_id)
+        if found is not None and found.host != host:
+            queue_id = f"{queue_id} {host}"
+        if (found := self._messages.pop(queue_id, None)) is not None:
+            _keep(self._gone, queue_id, found, MAX_GONE)
+
+    def note_client(self, message: Message, client: Client) -> None:
+        """Who sent it by SMTP."""
+        message.client = client.ip
+        message.login = client.login or message.login
+        if client.origin and (earlier := self._known(client.origin)):
+            message.came_back = True
+            message.inherit(earlier)
+            earlier.note_again(message)
+
+    def note_sender(self, message: Message, sender: Sender) -> None:
+        """Its envelope sender."""
+        message.sender = sender.address
+        message.domain = domain_of(sender.address)
+        if sender.origin and (earlier := self._known(sender.origin)):
+            message.inherit(earlier)
+
+    def note_message_id(self, message: Message, message_id: str) -> None:
+        """Its message id."""
+        message.message_id = message_id
+        if not message_id:
+            return
+        earlier = self._by_message_id.get(message_id)
+        if earlier is None or message.login:
+            _keep(self._by_message_id, message_id, message, MAX_MESSAGES)
+        elif earlier is not message:
+            earlier.note_again(message)
+            if message.picked_up or is_private(message.client):
+                message.inherit(earlier)
+
+    def note_notice(self, queue_id: str, host: str) -> None:
+        """The id is one of a notification."""
+        self.message(queue_id, host).notice = True
+
+    def note_piped(self, message: Message) -> None:
+        """It was given to a command."""
+        if message.sender:
+            _keep(self._piped, message.sender, message, MAX_GONE)
+
+    def note_logins(self, queue_ids: Iterable[str], login: str) -> None:
+        """Who logged in before the filter that queued these."""
+        for queue_id in queue_ids:
+            if (found := self._known(queue_id)) is not None:
+                found.login = found.login or login
+
+    def find_command(self, message: Message) -> None:
+        """Ask where it came from that a command may have sent."""
+        if message.picked_up and not message.login and not message.message_id and message.sender:
+            earlier = self._piped.get(message.sender)
+            if earlier is not None:
+                message.inherit(earlier)
+
+    def passed_on(self, message: Message, fate: Fate) -> bool:
+        """Whether what was sent is still under way here, under another id."""
+        for queue_id in queued_as(fate.text):
+            later = self._known(queue_id)
+            if later is not None and later is not message:
+                later.inherit(message)
+                return True
+        for later in message.again or ():
+            if later.client and (later.client == fate.relay.ip or (later.came_back and _is_inside(later, fate))):
+                later.inherit(message)
+                return True
+        return False
+
+    def forwarded(self, message: Message, queue_id: str) -> None:
+        """An alias sends it on under another id."""
+        if (later := self._known(queue_id)) is not None:
+            later.inherit(message)
+
+    def _known(self, queue_id: str) -> Message | None:
+        return self._messages.get(queue_id) or self._gone.get(queue_id)
+
+    def _new(self, queue_id: str, host: str) -> Message:
+        message = Message(host)
+        _keep(self._messages, queue_id, message, MAX_MESSAGES)
+        return message
+
+
+def _is_inside(later: Message, fate: Fate) -> bool:
+    """Whether it went to a filter that sends from another address than it listens at."""
+    return (is_private(later.client) and is_private(fate.relay.ip)) or fate.relay.port not in _MAIL_PORTS
+
+
+def _keep(known: dict[str, Message], key: str, message: Message, most: int) -> None:
+    """Remember under a new key. Where there are too many, the older half goes: one by one each would cost a walk past
+    all that went before."""
+    if len(known) >= most:
+        for old in list(islice(known, (most + 1) // 2)):
+            del known[old]
+    known[key] = message

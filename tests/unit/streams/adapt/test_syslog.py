@@ -1,0 +1,150 @@
+"""Lines of a system log in every shape that servers, journals and containers give them."""
+
+import json
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from streams.adapt import AdaptError
+from streams.adapt.syslog import LineReader, SyslogLine, read_line
+
+NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
+AT = datetime(2025, 3, 3, 10, 11, 12, tzinfo=UTC)
+TEXT = "AB12C: to=<a@b.example>, relay=none, status=bounced (no)"
+OLD = f"Mar  3 10:11:12 mx1 postfix/smtp[811]: {TEXT}"
+
+
+def ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def read(line: str, zone: str = "UTC", now: datetime = NOW) -> SyslogLine:
+    return read_line(line, ZoneInfo(zone), ms(now))
+
+
+def journal(**fields: object) -> str:
+    return json.dumps({"__REALTIME_TIMESTAMP": f"{ms(AT)}000", "_HOSTNAME": "mx1", **fields})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        OLD,
+        f"<22>{OLD}",
+        f"Mar 03 10:11:12.000 mx1 postfix/smtp[811]: {TEXT}",
+        f"Mar  3 2025 10:11:12 mx1 postfix/smtp[811]: {TEXT}",
+        f"Mar  3 10:11:12 <mail.info> mx1 postfix/smtp[811]: {TEXT}",
+        f"Mar  3 10:11:12 mx1 mail.info postfix/smtp[811]: {TEXT}",
+        f"Mar  3 10:11:12 mx1 mail:info postfix/smtp[811]: {TEXT}",
+        f"Mar  3 10:11:12 mx1 postfix/smtp[811]: [ID 197553 mail.info] {TEXT}",
+        f"2025-03-03T10:11:12+00:00 mx1 postfix/smtp[811]: {TEXT}",
+        f"2025-03-03T11:11:12.000000+01:00 mx1 postfix/smtp[811]: {TEXT}",
+        f"2025-03-03T11:11:12+0100 mx1 postfix/smtp[811]: {TEXT}",
+        f"2025-03-03 10:11:12 mx1 postfix/smtp[811]: {TEXT}",
+        f"<22>1 2025-03-03T10:11:12Z mx1 postfix/smtp 811 - - {TEXT}",
+        f"<22>1 2025-03-03T10:11:12.000Z mx1 postfix/smtp 811 - -  {TEXT}",
+        f'<22>1 2025-03-03T10:11:12Z mx1 postfix/smtp 811 mail [x@1 y="a\\]b"][z@1] {TEXT}',
+        f"153 <22>1 2025-03-03T10:11:12Z mx1 postfix/smtp 811 - - \ufeff{TEXT}",
+        f"Mon 2025-03-03 10:11:12 UTC mx1 postfix/smtp[811]: {TEXT}",
+        f"Mon 2025-03-03 13:11:12 +03 mx1 postfix/smtp[811]: {TEXT}",
+        f"{ms(AT) // 1000}.000000 mx1 postfix/smtp[811]: {TEXT}",
+        journal(SYSLOG_IDENTIFIER="postfix/smtp", SYSLOG_PID="811", MESSAGE=TEXT),
+        journal(SYSLOG_IDENTIFIER="postfix/smtp", MESSAGE=list(TEXT.encode())),
+        journal(SYSLOG_IDENTIFIER=["postfix/smtp", "other"], MESSAGE=TEXT),
+        # A line within a line.
+        f"Mar  3 11:12:00 host1 docker[32360]: {OLD}",
+        f"Mar  3 11:12:00 host1 docker/0123456789ab[32360]: {OLD}",
+        f"<30>1 2025-03-03T10:11:12Z host1 0123456789ab 32360 0123456789ab - {OLD}",
+        f"2025-03-03T10:11:12.000000000Z stdout F {OLD}",
+        f"2025-03-03T10:11:12.000000000Z {OLD}",
+        f"mail-1  | {OLD}",
+        f"[pod/mail-0/postfix] {OLD}",
+        json.dumps({"log": f"{OLD}\n", "stream": "stdout", "time": "2025-03-03T10:11:12.000000001Z"}),
+        json.dumps({"@timestamp": "2025-03-03T10:11:12.000Z", "message": OLD, "host": {"name": "x"}}),
+        journal(SYSLOG_IDENTIFIER="0123456789ab", CONTAINER_NAME="mail", MESSAGE=OLD),
+    ],
+)
+def test_line_of_every_shape_says_the_same(line: str) -> None:
+    assert read(line) == SyslogLine(ms(AT), "mx1", "postfix/smtp", TEXT)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "tag"),
+    [
+        (f"Mar  3 10:11:12 postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
+        (f"<22>Mar  3 10:11:12 postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
+        (f"2025-03-03T10:11:12Z postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
+        (f"<22>1 2025-03-03T10:11:12Z mx1 postfix 811 - -  {TEXT}", "mx1", "postfix"),
+        (f"<22>1 2025-03-03T10:11:12Z - postfix-out 811 - -  {TEXT}", "", "postfix-out"),
+        (f"Mar  3 10:11:12 mx1 postfix@-.service[811]: {TEXT}", "mx1", "postfix@-.service"),
+        (f"Mar  3 10:11:12 mx1.example.net postfix-out/a/smtpd: {TEXT}", "mx1.example.net", "postfix-out/a/smtpd"),
+        (f"Mar  3 10:11:12 2001:db8::25 postfix/smtp[811]: {TEXT}", "2001:db8::25", "postfix/smtp"),
+        (f"2025-03-03T10:11:12Z stdout F postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
+        (json.dumps({"log": f"postfix/smtp[811]: {TEXT}\n", "time": "2025-03-03T10:11:12Z"}), "", "postfix/smtp"),
+    ],
+)  # fmt: skip
+def test_host_and_program_as_far_as_a_line_tells_them(line: str, host: str, tag: str) -> None:
+    assert read(line) == SyslogLine(ms(AT), host, tag, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("line", "zone", "expected"),
+    [
+        # Only the outer time has an offset.
+        ("2025-03-03T10:11:12Z host1 docker[7]: Mar  3 05:11:12 mx1 a/b[1]: x", "Asia/Tokyo", AT),
+        ("2025-03-03T10:11:12Z stdout F Dec 31 05:11:12 mx1 a/b[1]: x", "UTC", AT),
+        # Neither has one: the inner is what the server wrote.
+        ("Mar  3 11:11:13 host1 docker[7]: Mar  3 10:11:12 mx1 a/b[1]: x", "UTC", AT),
+        # Only the inner one has one.
+        ("Mar  3 11:11:13 host1 docker[7]: 2025-03-03T12:11:12+02:00 mx1 a/b[1]: x", "UTC", AT),
+        ("Mon 2025-03-03 11:11:12 CET mx1 a/b[1]: x", "Europe/Berlin", AT),
+        ("Sun 2024-10-27 02:30:00 CEST mx1 a/b[1]: x", "Europe/Berlin", datetime(2024, 10, 27, 0, 30, tzinfo=UTC)),
+        ("Sun 2024-10-27 02:30:00 CET mx1 a/b[1]: x", "Europe/Berlin", datetime(2024, 10, 27, 1, 30, tzinfo=UTC)),
+        ("Dec 31 2023 22:00:00 mx1 a/b[1]: x", "America/New_York", datetime(2024, 1, 1, 3, tzinfo=UTC)),
+    ],
+)  # fmt: skip
+def test_time_is_that_of_which_the_offset_is_known(line: str, zone: str, expected: datetime) -> None:
+    assert read(line, zone).time_ms == ms(expected)
+
+
+def test_zone_that_is_not_the_configured_one_is_refused() -> None:
+    with pytest.raises(AdaptError, match="are in the zone `CET`, and the option `time_zone` names another"):
+        read("Mon 2025-03-03 11:11:12 CET mx1 a/b[1]: x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hello",
+        "AB12C: to=<a@b.example>, relay=none, status=bounced (no)",
+        "[12345.678901] mx1 postfix/smtp[1]: x",
+        "2025-03-03T10:11:12Z hello",
+        "2025-03-03T10:11:12Z stdout F hello",
+        '{"a": 1}',
+        '{"MESSAGE": null, "SYSLOG_IDENTIFIER": "postfix/smtp"}',
+        '{"MESSAGE": "x: y"}',
+        "{",
+        "mail-1 | mail-1 | mail-1 | mail-1 | mail-1 | mail-1 | x",
+    ],
+)
+def test_what_is_no_line_is_refused(line: str) -> None:
+    with pytest.raises(AdaptError, match="does not begin like a line of a system log"):
+        read(line)
+
+
+def test_lines_over_new_year_have_the_year_that_each_was_written_in() -> None:
+    reader = LineReader(UTC)
+    now = ms(datetime(2025, 1, 1, 0, 5, tzinfo=UTC))
+    times = [reader.read(f"{written} mx1 a/b[1]: x", now).time_ms for written in ("Dec 31 23:59:59", "Jan  1 00:00:01")]
+    assert times == [ms(datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)), ms(datetime(2025, 1, 1, 0, 0, 1, tzinfo=UTC))]
+
+
+def test_what_is_remembered_of_a_minute_changes_no_time() -> None:
+    """Also where the time now goes on for more than a year while a log is followed."""
+    reader = LineReader(UTC)
+    for year in (2024, 2025, 2026):
+        for second in range(0, 60, 7):
+            moment = datetime(year, 3, 3, 10, 11, second, tzinfo=UTC)
+            line = f"Mar  3 10:11:{second:02} mx1 a/b[1]: x"
+            assert reader.read(line, ms(moment)) == read_line(line, UTC, ms(moment)) == (ms(moment), "mx1", "a/b", "x")
