@@ -13,7 +13,8 @@ from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
 from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
-from streams.incidents.detect import LEAST_USUAL, MORE, Account, Outcome, Seen
+from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
+from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.stored import ProviderHour
 from streams.io.store import Store, portions
@@ -151,37 +152,6 @@ LIMIT 1
 """
 
 
-class CellCounts(NamedTuple):
-    """Recipients: failed ones by outcome, those whose fate is known, and deliveries."""
-
-    hard: int = 0
-    block: int = 0
-    expired: int = 0
-    complained: int = 0
-    finished: int = 0
-    delivered: int = 0
-
-    def plus(self, other: "CellCounts") -> "CellCounts":
-        """Both together."""
-        return CellCounts(*(a + b for a, b in zip(self, other, strict=True)))
-
-    def seen(self, outcome: Outcome) -> Seen:
-        """Of one outcome."""
-        total = self.delivered if outcome == "complained" else self.finished
-        return Seen(max(total, 0), max(getattr(self, outcome), 0))
-
-    def failures(self, outcome: Outcome) -> Seen:
-        """What tells whether the history is a good one: failures, or complaints where the outcome is that."""
-        if outcome == "complained":
-            return self.seen(outcome)
-        return Seen(max(self.finished, 0), max(self.hard + self.expired, 0))
-
-
-NOTHING = CellCounts()
-#: By customer and provider.
-ByProvider = dict[str, dict[str, CellCounts]]
-
-
 def read_usual(store: Store, until_s: int) -> dict[str, CellCounts]:
     """What all customers had by provider in the weeks before `until_s` (epoch s), and at `*` all together.
 
@@ -302,7 +272,7 @@ class Cells:
         """Whether the first mail that there was at the last `read` was sent in the day before an hour (epoch s)."""
         return self._first_hour is not None and hour - self._first_hour < AGE_S
 
-    def read(self, places: Collection[ProviderHour]) -> "Accounts":
+    def read(self, places: Collection[ProviderHour]) -> Accounts:
         """All that `detect` asks for of some provider-hours (`*` for all mail).
 
         Raises:
@@ -351,44 +321,6 @@ class Cells:
             for customer, value, *numbers in self._store.rows(HISTORY, asked):
                 kept[str(customer)][str(value)] = CellCounts(*map(int, numbers))
         return kept
-
-
-class Accounts(NamedTuple):
-    """What was read of some provider-hours."""
-
-    by_hour: Mapping[int, ByProvider]
-    asked: Mapping[ProviderHour, Sequence[str]]
-    company: Mapping[tuple[str, str], str]
-    histories: Mapping[int, ByProvider]
-
-    def of(self, place: str, hour: int, outcome: Outcome, without: Collection[ProviderHour]) -> list[Account]:
-        """The customers of one provider-hour; elsewhere, and all mail of `*`, is without the provider-hours that are
-        incidents themselves."""
-        history = self.histories.get(hour // DAY_S * DAY_S, {})
-        found = []
-        for customer in self.asked.get((place, hour), ()):
-            cells = self.by_hour[hour][customer]
-            before = history.get(customer, {})
-            all_before, rest = NOTHING, NOTHING
-            for each in before.values():
-                all_before = all_before.plus(each)
-            for value, each in cells.items():
-                if value != place and (value, hour) not in without:
-                    rest = rest.plus(each)
-            everywhere = place == EVERYWHERE
-            found.append(
-                Account(
-                    customer=customer,
-                    owner=self.company.get((customer, "from"), customer),
-                    pool=self.company.get((customer, "pool"), ""),
-                    here=(rest if everywhere else cells[place]).seen(outcome),
-                    usual=(all_before if everywhere else before.get(place, NOTHING)).seen(outcome),
-                    elsewhere=(NOTHING if everywhere else rest).seen(outcome),
-                    history=all_before.failures(outcome),
-                    address=self.company.get((customer, "ip"), ""),
-                )
-            )
-        return found
 
 
 def _shuffled(customer: str) -> tuple[int, str]:

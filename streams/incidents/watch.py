@@ -12,7 +12,8 @@ from typing import NamedTuple
 from schemas.incident import EVERYWHERE, Example, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.cells import OUTCOMES, Accounts, CellCounts, Cells, candidates, failing_hours, hours_before
+from streams.incidents.accounts import Accounts, CellCounts
+from streams.incidents.cells import OUTCOMES, Cells, candidates, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import ENOUGH, LEAST_STRUCK, SHARE, Account, Finding, Outcome, find, is_over
 from streams.incidents.first_day import find_on_first_day, with_peers

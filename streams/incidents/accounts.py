@@ -1,0 +1,97 @@
+"""What customers had at each mailbox provider in some hours, as the accounts that are asked about one of them. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import add, sub
+from typing import NamedTuple
+
+from schemas.incident import EVERYWHERE
+from schemas.times import DAY_S
+from streams.incidents.detect import Account, Outcome, Seen
+
+
+class CellCounts(NamedTuple):
+    """Recipients: failed ones by outcome, those whose fate is known, and deliveries."""
+
+    hard: int = 0
+    block: int = 0
+    expired: int = 0
+    complained: int = 0
+    finished: int = 0
+    delivered: int = 0
+
+    def plus(self, other: "CellCounts") -> "CellCounts":
+        """Both together."""
+        return CellCounts._make(map(add, self, other))
+
+    def minus(self, other: "CellCounts") -> "CellCounts":
+        """What is left without a part."""
+        return CellCounts._make(map(sub, self, other))
+
+    def seen(self, outcome: Outcome) -> Seen:
+        """Of one outcome."""
+        total = self.delivered if outcome == "complained" else self.finished
+        return Seen(max(total, 0), max(getattr(self, outcome), 0))
+
+    def failures(self, outcome: Outcome) -> Seen:
+        """What tells whether the history is a good one: failures, or complaints where the outcome is that."""
+        if outcome == "complained":
+            return self.seen(outcome)
+        return Seen(max(self.finished, 0), max(self.hard + self.expired, 0))
+
+
+NOTHING = CellCounts()
+#: A provider (`*`: all) and the beginning of an hour (epoch s).
+ProviderHour = tuple[str, int]
+#: By customer and provider.
+ByProvider = dict[str, dict[str, CellCounts]]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What was read of some provider-hours."""
+
+    by_hour: Mapping[int, ByProvider]
+    asked: Mapping[ProviderHour, Sequence[str]]
+    company: Mapping[tuple[str, str], str]
+    histories: Mapping[int, ByProvider]
+    #: Of a customer in an hour, and before a day: all providers together. It is asked for of each provider and outcome.
+    _in_hour: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
+    _before: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
+
+    def of(self, place: str, hour: int, outcome: Outcome, without: Collection[ProviderHour]) -> list[Account]:
+        """The customers of one provider-hour; elsewhere, and all mail of `*`, is without the provider-hours that are
+        incidents themselves."""
+        midnight = hour // DAY_S * DAY_S
+        history, everywhere = self.histories.get(midnight, {}), place == EVERYWHERE
+        without_here = {place, *(value for value, at in without if at == hour)}
+        found = []
+        for customer in self.asked.get((place, hour), ()):
+            cells, before = self.by_hour[hour][customer], history.get(customer, {})
+            all_before = _kept(self._before, (midnight, customer), before)
+            rest = _kept(self._in_hour, (hour, customer), cells)
+            for value in without_here & cells.keys():
+                rest = rest.minus(cells[value])
+            found.append(
+                Account(
+                    customer=customer,
+                    owner=self.company.get((customer, "from"), customer),
+                    pool=self.company.get((customer, "pool"), ""),
+                    here=(rest if everywhere else cells[place]).seen(outcome),
+                    usual=(all_before if everywhere else before.get(place, NOTHING)).seen(outcome),
+                    elsewhere=(NOTHING if everywhere else rest).seen(outcome),
+                    history=all_before.failures(outcome),
+                    address=self.company.get((customer, "ip"), ""),
+                )
+            )
+        return found
+
+
+def _kept(sums: dict[tuple[int, str], CellCounts], key: tuple[int, str], cells: Mapping[str, CellCounts]) -> CellCounts:
+    """The sum of all cells, from what is kept if it was asked for before."""
+    if (found := sums.get(key)) is None:
+        found = NOTHING
+        for each in cells.values():
+            found = found.plus(each)
+        sums[key] = found
+    return found

@@ -1,0 +1,54 @@
+"""What accounts had at a provider, elsewhere and before, from sums that are kept: the same as added up each time."""
+
+from collections.abc import Collection, Iterable
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.incident import EVERYWHERE
+from schemas.times import DAY_S, HOUR_S
+from streams.incidents.accounts import Accounts, ByProvider, CellCounts
+from streams.incidents.detect import Outcome
+
+PROVIDERS, CUSTOMERS, HOURS = ("a", "b", "c"), ("x", "y"), (0, HOUR_S, DAY_S)
+CELLS = st.builds(CellCounts, *[st.integers(-5, 100)] * 6)
+BY_PROVIDER = st.dictionaries(st.sampled_from(PROVIDERS), CELLS)
+BY_CUSTOMER = st.fixed_dictionaries(dict.fromkeys(CUSTOMERS, BY_PROVIDER))
+READ = st.fixed_dictionaries(dict.fromkeys(HOURS, BY_CUSTOMER))
+BEFORE = st.fixed_dictionaries({day: st.dictionaries(st.sampled_from(CUSTOMERS), BY_PROVIDER) for day in (0, DAY_S)})
+WITHOUT = st.sets(st.tuples(st.sampled_from(PROVIDERS), st.sampled_from(HOURS)))
+
+
+def together(cells: Iterable[CellCounts]) -> CellCounts:
+    return CellCounts(*map(sum, zip(CellCounts(), *cells, strict=True)))
+
+
+@given(READ, BEFORE, WITHOUT)
+def test_sums_that_are_kept_are_those_added_up_each_time(
+    read: dict[int, ByProvider], before: dict[int, ByProvider], without: Collection[tuple[str, int]]
+) -> None:
+    places = (*PROVIDERS, EVERYWHERE)
+    asked = {
+        (place, hour): [each for each in CUSTOMERS if place == EVERYWHERE or place in read[hour][each]]
+        for place in places
+        for hour in HOURS
+    }
+    accounts = Accounts(read, asked, {("x", "from"): "x.example"}, before)
+    outcomes: tuple[Outcome, ...] = get_args(Outcome)
+    for (place, hour), who in asked.items():
+        for outcome in outcomes:
+            found = accounts.of(place, hour, outcome, without)
+            assert [each.customer for each in found] == who
+            for each in found:
+                cells = read[hour][each.customer]
+                history = before[hour // DAY_S * DAY_S].get(each.customer, {})
+                others = {value for value in cells if value != place and (value, hour) not in without}
+                rest = together(cells[value] for value in others)
+                everywhere = place == EVERYWHERE
+                assert each.here == (rest if everywhere else cells[place]).seen(outcome)
+                assert each.elsewhere == (CellCounts() if everywhere else rest).seen(outcome)
+                assert each.history == together(history.values()).failures(outcome)
+                usual = together(history.values()) if everywhere else history.get(place, CellCounts())
+                assert each.usual == usual.seen(outcome)
+                assert each.owner == ("x.example" if each.customer == "x" else each.customer)
