@@ -15,6 +15,7 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
+from streams.adapt.places import MESSAGE_ID
 from streams.intake.batch import BatchReader, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.intake.listing_readers import OutsideListingReader
@@ -32,7 +33,8 @@ def batch_readers(settings: Settings, refused: Refused | None = None) -> dict[st
     Raises:
         SettingsError: an unknown format.
     """
-    context = replace(adapt_context(settings), hash_all=refused is not None)
+    context = replace(adapt_context(settings), hash_all=refused is not None, find_by_message=True)
+    remember_senders = any(MESSAGE_ID in each.customer_places for each in context.mapping.values())
     classify = load_classifier(settings)
     found: dict[str, BatchReader] = {}
     for topic, format_name in settings.ingest.formats.items():
@@ -55,6 +57,7 @@ def batch_readers(settings: Settings, refused: Refused | None = None) -> dict[st
             cohorts=settings.ingest.cohorts,
             refused=refused,
             find_late=find_late,
+            remember_senders=remember_senders,
         )
     return found
 

@@ -460,6 +460,18 @@ ORDER BY (resource, zone, time, id)
 TTL toDateTime(time) + toIntervalDay(400)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.message_senders
+(
+    `day` Date,
+    `hash` UInt64 CODEC(NONE),
+    `customer` LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY day
+ORDER BY (hash, customer)
+TTL day + toIntervalDay(45)
+SETTINGS ttl_only_drop_parts = 1, index_granularity = 1024;
+
 CREATE TABLE reputation.negative_ids
 (
     `hash` UInt64 CODEC(NONE),

@@ -26,12 +26,15 @@ from streams.adapt.mail_report import (
     campaign_of,
     customer_of,
     from_domain,
+    leave_unnamed,
     message_id,
+    names_sender,
     place_names,
     sent_ms,
 )
 from streams.adapt.mime import MAX_GROUPS, Headers, date_ms, read_mail
 from streams.adapt.no_report import is_no_report
+from streams.adapt.places import MESSAGE_ID
 from streams.adapt.sent_from import sent_from
 from streams.adapt.trust import MOST_UNPROVEN, check_reporter
 from streams.adapt.xarf import REPORTER, is_xarf, read_xarf
@@ -100,11 +103,16 @@ def _events(found: FoundReport | Headers, context: Context) -> list[MailEvent]:
         [each for each in senders if not hides_domain(domain_of(each))],
         sent_from(found.headers, original, fields),
     )
-    base = _base(report, context)
-    return [complete(_for_recipient(base, report, each, context), context) for each in _recipients(report)]
+    message = message_id(original) or fields.get("message-id").strip(" <>")
+    unnamed = names_sender(report, message, context.options(NAME), context)
+    base = _base(report, message, context, unnamed=unnamed)
+    events = [complete(_for_recipient(base, report, each, context), context) for each in _recipients(report)]
+    for event in events if unnamed else ():
+        leave_unnamed(event, context.options(NAME))
+    return events
 
 
-def _base(report: Report, context: Context) -> MailEvent:
+def _base(report: Report, message: str, context: Context, *, unnamed: bool) -> MailEvent:
     """What all recipients of the report share. Its time is the report's, for that is when somebody complained."""
     fields, original = report.fields, report.original
     arrived = _first(date_ms(fields.get("arrival-date")), date_ms(fields.get("received-date")))
@@ -117,8 +125,8 @@ def _base(report: Report, context: Context) -> MailEvent:
         id=NAME,
         type="complained",
         time=moment,
-        customer=customer_of(report, options, context.owners),
-        message_id=message_id(original) or fields.get("message-id").strip(" <>"),
+        customer=MESSAGE_ID if unnamed else customer_of(report, options, context.owners),
+        message_id=message,
         sending_ip=report.sending_ip,
         from_domain=next((each for each in authors if not hides_domain(each)), ""),
         feedback_type=feedback_type(fields.get("feedback-type")),

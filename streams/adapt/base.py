@@ -109,6 +109,7 @@ class Context:
     `hash_all` only recipients of negative events are hashed: of the others nobody keeps the hash. `clock` gives the
     time now (epoch ms, UTC), by which the year of times without one is found. `lists` are for listings. `owners` are
     whose domains and sending addresses are. `reported` is what reporters by mail reported in this hour.
+    With `find_by_message` the caller finds customers by the ids of their messages (`streams.adapt.mail_report`).
     """
 
     hash_key: bytes
@@ -119,6 +120,7 @@ class Context:
     lists: Lists = field(default_factory=Lists)
     owners: Owners = field(default_factory=Owners)
     reported: ReportBudget = field(default_factory=ReportBudget)
+    find_by_message: bool = False
 
     def __post_init__(self) -> None:
         """Check the key.

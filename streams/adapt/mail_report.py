@@ -7,16 +7,25 @@ field of the report's machine-readable part, for example `field.Original-Envelop
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.event import MailEvent
 from streams.adapt.addresses import addresses_in
-from streams.adapt.base import AdaptError, FormatOptions, fill
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import domain_of
 from streams.adapt.feedback import hides_domain
 from streams.adapt.mime import MAX_VALUE, Headers, MimePart, date_ms, read_headers, read_part
 from streams.adapt.owners import Owners
-from streams.adapt.places import SHARED, SentMail, find_customer, in_words, only_value, shared_place
+from streams.adapt.places import (
+    MESSAGE_ID,
+    SHARED,
+    AmbiguousError,
+    SentMail,
+    find_customer,
+    in_words,
+    only_value,
+    shared_place,
+)
 
 SENDER = "sender"
 
@@ -98,6 +107,39 @@ def customer_of(report: Report, options: FormatOptions, owners: Owners) -> str:
         what = "no envelope sender and no From header" if places == (SENDER,) else f"no value at {in_words(places)}"
         raise AdaptError(f"{what} in the report, and no default customer is configured")
     return customer
+
+
+def names_sender(report: Report, message: str, options: FormatOptions, context: Context) -> bool:
+    """Whether the customer of a report is to be found by the id of the message that it is about, for no other place
+    names one.
+
+    Raises:
+        AdaptError: a place is none.
+    """
+    if not context.find_by_message or not message or MESSAGE_ID not in options.customer_places:
+        return False
+    try:
+        return not find_customer(
+            replace(options, default_customer=""), lambda place: _find(place, report, context.owners), SENDER
+        )
+    except AmbiguousError:
+        return True
+
+
+def leave_unnamed(event: MailEvent, options: FormatOptions) -> None:
+    """Leave the customer of a checked event to be found by its message id: no name begins with NUL. The default
+    customer is behind it."""
+    event.customer = f"\0{options.default_customer}"
+
+
+def is_unnamed(event: MailEvent) -> bool:
+    """Whether an event's customer is to be found by its message id."""
+    return event.customer[:1] == "\0"
+
+
+def default_of(event: MailEvent) -> str:
+    """Whose an unnamed event is if nobody is found; empty for nobody's."""
+    return event.customer[1:]
 
 
 def place_names(event: MailEvent, report: Report, options: FormatOptions, owners: Owners) -> MailEvent:

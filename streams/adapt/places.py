@@ -11,6 +11,8 @@ Each format has places of its own besides. An option may name several places: th
 - `dkim`: who owns the domain (`d=`, RFC 6376 section 3.5) of its DKIM signatures.
 - `domain`: who owns the domain of its envelope sender, of its From header, or one that a report names.
 - `ip`: who owns the address that it was sent from.
+- `message-id`: who sent the message with its Message-ID. Only ingest, which remembers that, finds a customer there, and
+  only of reports by mail; it is asked last.
 
 Owners are those of `Context.owners`. A place at which two different customers are found names nobody, since one of the
 two was put there by somebody else.
@@ -25,8 +27,10 @@ from streams.adapt.canonical import domain_of
 from streams.adapt.mime import words
 from streams.adapt.owners import Owners
 
+#: The place that is asked when a report is counted.
+MESSAGE_ID = "message-id"
 #: Said where an option is no place, with the format's own before it.
-SHARED = "`sender`, `header.NAME`, `feedback-id.N`, `verp:PATTERN`, `dkim`, `domain` or `ip`"
+SHARED = "`sender`, `header.NAME`, `feedback-id.N`, `verp:PATTERN`, `dkim`, `domain`, `ip` or `message-id`"
 #: Header fields of one name that are looked at.
 MOST_FIELDS = 20
 
@@ -110,6 +114,8 @@ def _owner(place: str, mail: SentMail, owners: Owners) -> str | None:
         return _only(place, map(owners.of_domain, signing_domains(mail)))
     if place == "domain":
         return _only(place, map(owners.of_domain, (*map(domain_of, mail.senders), *mail.domains)))
+    if place == MESSAGE_ID:
+        return ""
     return owners.of_address(mail.address) if place == "ip" else None
 
 

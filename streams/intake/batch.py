@@ -22,6 +22,7 @@ from schemas.settings import Ingest
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
 from streams.adapt import Adapter, AdaptError, Context, batch_adapter
 from streams.adapt.apart import read_apart
+from streams.adapt.mail_report import is_unnamed
 from streams.adapt.trust import RefusedReportError
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
@@ -36,6 +37,7 @@ from streams.intake.outcomes import earlier_delivery_of
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Flags, Ids, SeenIds
 from streams.intake.stated import stated_ms
+from streams.intake.unnamed import MessageSenders, Unnamed
 
 T = TypeVar("T")
 
@@ -105,9 +107,10 @@ class Batch:
     """The unflushed part of one source.
 
     `position` is the offset at which it begins: one after the last stored offset. `next_offset` is one after
-    the last message taken. `unread` is how many messages of it could not be read, with the share of the bad records of
-    those of which some could. `unseen`, set when the batch is stored for the first time, is what of it counts.
-    `lost_tokens` is how many of its tokens the store remembers without the rows.
+    the last message taken. Of `unnamed` the customers are found when it is stored, by `senders` and those stored
+    before (streams/intake/message_senders.py). `unread` is how many messages of it could not be read, with the share of
+    the bad records of those of which some could. `unseen`, set when the batch is stored for the first time, is what of
+    it counts. `lost_tokens` is how many of its tokens the store remembers without the rows.
     """
 
     source: SourcePartition
@@ -115,6 +118,8 @@ class Batch:
     next_offset: int
     tally: EventTally = field(default_factory=EventTally)
     delivered: DeliveredMessages = field(default_factory=DeliveredMessages)
+    senders: MessageSenders | None = None
+    unnamed: list[Unnamed] = field(default_factory=list)
     negatives: list[NegativeEvent] = field(default_factory=list)
     unwanted: list[Unwanted] = field(default_factory=list)
     listings: list[tuple[int, BlocklistEvent]] = field(default_factory=list)
@@ -145,6 +150,14 @@ class Batch:
         """The messages at these offsets, in order, are taken."""
         self.messages += len(offsets)
         self.next_offset = offsets[-1] + 1
+
+    def add_negative(
+        self, event: MailEvent, position: int, time_ms: int, classified: Classified | None = None, *, late: bool = False
+    ) -> None:
+        """Take a negative event at a position. With `late` its delivery is looked for (see `streams.intake.sent`)."""
+        event.sent = stated_ms(event, time_ms)
+        delivery = earlier_delivery_of(event) if late else NO_DELIVERY
+        self.negatives.append(NegativeEvent(position, time_ms, event, classified, delivery))
 
     def set_aside(self, payload: bytes, offset: int, now_ms: int, reason: str, share: float = 1.0) -> None:
         """A message that cannot be taken, or what of it cannot (`share` of its records, a ratio), goes to the
@@ -185,7 +198,8 @@ class MailReader:
     are adapted at once, which gives the counts that one by one would give.
 
     With `cohorts` it is recorded which messages complaints may come of, with `refused` which mail went to people who
-    wanted none, with `find_late` what was delivered, so that bounces are found that came later.
+    wanted none, with `find_late` what was delivered, so that bounces are found that came later,
+    with `remember_senders` who sent which message.
     """
 
     def __init__(
@@ -198,6 +212,7 @@ class MailReader:
         cohorts: bool = True,
         refused: Refused | None = None,
         find_late: bool = False,
+        remember_senders: bool = False,
     ) -> None:
         self._adapt = adapt
         self._context = context
@@ -206,6 +221,7 @@ class MailReader:
         self._reporting = frozenset(context.providers.with_feedback_loop() if cohorts else ())
         self._refused = refused
         self._find_late = find_late
+        self._remembered_at = frozenset(context.providers.with_feedback_loop() if remember_senders else ())
         self._adapt_all = batch_adapter(adapt)
 
     def __call__(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
@@ -246,6 +262,10 @@ class MailReader:
                 if apart.rest:
                     batch.set_aside(apart.rest, offset, now_ms, apart.reason, apart.bad_share)
                 found = apart.events
+            if any(map(is_unnamed, found)):
+                waiting = [event for event in found if is_unnamed(event)]
+                batch.unnamed.append(Unnamed(offset, payload, now_ms, waiting))
+                found = [event for event in found if not is_unnamed(event)]
             events += found
             times += [epoch_ms(event.time) for event in found]
             places += [offset] * len(found)
@@ -257,16 +277,16 @@ class MailReader:
         rare = [at for at, event in enumerate(events) if event.type in NEGATIVE_TYPES]
         for at in rare:
             event = events[at]
-            event.sent = stated_ms(event, times[at])
-            classified = self._why(event)
-            delivery = earlier_delivery_of(event) if self._find_late else NO_DELIVERY
-            batch.negatives.append(NegativeEvent(offsets[at], times[at], event, classified, delivery))
+            batch.add_negative(event, offsets[at], times[at], self._why(event), late=self._find_late)
         if rare:
             events, times = _without(events, rare), _without(times, rare)
         # Counted by the time of sending where that is known, so that what comes of the same mail is counted there too.
         counted = [(stated_ms(e, time) or time) if e.sent else time for e, time in zip(events, times, strict=True)]
         if self._reporting:
             batch.delivered.note(events, counted, self._reporting)
+        if self._remembered_at:
+            batch.senders = batch.senders or MessageSenders()
+            batch.senders.note(events, counted, self._remembered_at)
         if self._find_late:
             batch.delivered.note_recipients(events, counted)
         count_direct(batch.tally, events, counted)

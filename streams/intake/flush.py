@@ -20,6 +20,7 @@ from schemas.times import DAY_S, HOUR_MS
 from streams.intake import count, evidence, leftovers
 from streams.intake.batch import Batch, NegativeEvent, Unseen
 from streams.intake.count import counts_table
+from streams.intake.message_senders import senders_table
 from streams.intake.outcomes import counted_one_by_one
 from streams.intake.seen import NewIds, remembered_table
 from streams.intake.sent import find_sent
@@ -210,6 +211,8 @@ def _has_evidence(batch: Batch) -> bool:
 def _store_before_counts(store: Store, batches: Sequence[Batch], now_ms: int) -> None:
     if any(batch.delivered.hashes for batch in batches):
         store.insert_table("sent_messages", count.sent_messages_table(batch.delivered for batch in batches))
+    if senders := [batch.senders for batch in batches if batch.senders is not None and batch.senders.hashes]:
+        store.insert_table("message_senders", senders_table(senders))
     if some := [batch for batch in batches if _has_evidence(batch)]:
         evidence.store_evidence(store, [(batch, _unseen(batch).negatives) for batch in some], now_ms)
     hour = now_ms // HOUR_MS

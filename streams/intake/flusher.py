@@ -20,6 +20,7 @@ from schemas.times import FOREVER_S
 from schemas.topics import DEAD_LETTERS, REPUTATION_CHANGES
 from streams.intake.batch import Batch
 from streams.intake.flush import Flushed, flush
+from streams.intake.message_senders import name_senders
 from streams.intake.metrics import IngestMetrics
 from streams.intake.refusals import Refused
 from streams.intake.stored_refusals import refresh
@@ -111,6 +112,8 @@ class Flusher:
         refused = self._refused
         if refused is not None:
             self._retried(lambda: refresh(refused, self._store, now_ms))
+        if any(batch.unnamed for batch in batches):
+            self._retried(lambda: name_senders(self._store, batches, now_ms))
         dead = [letter for batch in batches for letter in batch.dead]
         if dead:
             self._retried(lambda: self._set_aside(dead))
