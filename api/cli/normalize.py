@@ -67,6 +67,7 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name:
             out.write(harmless_json(_ENCODER.encode(found).decode()).encode() + b"\n")
     for line in unread_notes(events, bad, raw[:HEAD_BYTES], format_name, context):
         problems.write(f"{harmless(line)}\n")
+        failed = failed or format_name in LOGS
     out.flush()
     return bool(events) or not (bad.count or failed)
 

@@ -122,6 +122,23 @@ def test_log_of_another_format_is_not_answered_line_by_line_for_ever() -> None:
     assert problems[0].startswith("1,000 records, the first at line 1: the message is not JSON")
 
 
+def test_log_without_a_line_of_its_program_is_a_problem() -> None:
+    lines = b"Mar  3 10:11:12 mx1 sshd[5]: Connection closed\n<22>1 2025-03-03T10:11:12Z mx1 cron 7 - - (root) CMD\n"
+    context = Context(KEY, load_providers(), clock=lambda: 1741000000000)
+    problems = io.StringIO()
+    assert not normalize(io.BytesIO(lines), io.BytesIO(), problems, "postfix", context)
+    assert problems.getvalue() == "no line is one of Postfix; they are of sshd, cron\n"
+
+
+@pytest.mark.parametrize(
+    "tag", ["postfix/smtpd[7]: connect from a[192.0.2.1]", "mailout/anvil[8]: statistics: x", "postfix[9]: x"]
+)
+def test_log_of_connections_alone_is_none(tag: str) -> None:
+    line = f"Mar  3 10:11:12 mx1 sshd[5]: x\nMar  3 10:11:12 mx1 {tag}\n"
+    context = Context(KEY, load_providers(), clock=lambda: 1741000000000)
+    assert normalize(io.BytesIO(line.encode()), io.BytesIO(), io.StringIO(), "postfix", context)
+
+
 def test_problem_cannot_steer_a_terminal() -> None:
     _, _, problems = run(json.dumps(KUMOMTA | {"queue": "\x1b[2J\u202e"}).encode(), "kumomta")
     assert "no tenant in queue" in problems[0]
