@@ -121,7 +121,7 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
     if status is None and is_answer(mail):
         return None
     notice = status is not None or is_notice(mail, text)
-    read = prose(mail, parts, text, original)
+    read = prose(mail, parts, text, original, notice=notice)
     if read is not None:
         return [*found, *read.groups], read.returned
     if status is not None:

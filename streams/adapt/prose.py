@@ -36,14 +36,14 @@ MAX_NAMED = 500
 MAX_OPENING = 4_000
 
 _FIRST_FIELD = re.compile(r"^(?:Reporting-MTA|Original-Recipient|Final-Recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_BEGIN = re.compile(rf"^[\s<\"'*>:.|-]{{0,40}}({ADDRESS.pattern})")
+_BEGIN = re.compile(rf"^[\s<\"'*>:.|\[-]{{0,40}}({ADDRESS.pattern})")
 #: What may follow such an address: the end of the line, a mark, or a reply.
 _FOLLOWS = re.compile(
-    r"[>\"']{0,2}\s*(?:$|:|\.\.\.|<|\[|\(|,|;|on (?:\w{3},|\d)|(?:Invalid Address|Error),|\W{0,3}[45]\d\d\b)"
+    r"[>\"'\]]{0,2}\s*(?:$|:|- |\.\.\.|<|\[|\(|,|;|on (?:\w{3},|\d)|(?:Invalid Address|Error),|\W{0,3}[45]\d\d\b)"
 )
 _LEAD = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(LEADS, key=len, reverse=True)))})"
-    rf"(?:\(e?s\))?(?: is| are| was)?[ \t]*[:=-]{{0,2}}[ \t]*[<\"'(]{{0,2}}({ADDRESS.pattern})",
+    rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(LEADS, key=len, reverse=True)))})(?![\w.+-])"
+    rf"(?:\(e?s\))?(?: is| are| was)?,?[ \t]*[:=-]{{0,2}}[ \t]*[<\"'(\[]{{0,2}}(?:SMTP:)?({ADDRESS.pattern})",
     re.IGNORECASE,
 )
 #: `550 5.1.1 <iris@shop.example>... User unknown`: a transcript of sendmail.
@@ -85,15 +85,18 @@ def is_answer(mail: MimePart) -> bool:
     return "vacation" in headers.get("auto-submitted").lower() or subject.startswith(ANSWERS)
 
 
-def prose(mail: MimePart, parts: Sequence[MimePart], text: NoticeText, original: Headers) -> Prose | None:
+def prose(
+    mail: MimePart, parts: Sequence[MimePart], text: NoticeText, original: Headers, *, notice: bool
+) -> Prose | None:
     """What a bounce mail without a report tells; None where it names nobody. No groups: it tells a success. `original`
-    are the header fields of the returned mail.
+    are the header fields of the returned mail. Of a mail that does not say that it is a `notice`, only that of a mail
+    system is looked through.
 
     Raises:
         AdaptError: over a bound.
     """
     failed = addresses(mail.headers, "x-failed-recipients")[:MAX_NAMED]
-    if not failed and not is_notice(mail, text) and _from(mail) not in SYSTEMS:
+    if not failed and not notice and _from(mail) not in SYSTEMS:
         return None
     if not failed and (found := _fields(mail, parts)) is not None:
         return found
@@ -101,7 +104,7 @@ def prose(mail: MimePart, parts: Sequence[MimePart], text: NoticeText, original:
     subject = words(mail.headers.get("subject")).lower()
     if not failed and any(phrase in said for phrase in DELIVERED):
         return Prose([], original)
-    named = failed or named_in(mail, text) or _of_returned(mail, text, original)
+    named = failed or named_in(mail, text) or _of_returned(mail, text, original, notice=notice)
     if not named:
         return None
     late = any(phrase in said for phrase in DELAYED) or "delay)" in subject or "delayed" in subject
@@ -160,17 +163,19 @@ def _named(text: NoticeText, senders: set[str]) -> list[str]:
     """The recipients that the text names, in its order, each once."""
     found: dict[str, str] = {}
     led: dict[str, str] = {}
+    quoted: dict[str, str] = {}
     for number, line in enumerate(text.lines):
         if "@" not in line:
             continue
         begin = _BEGIN.match(line)
         if begin and _FOLLOWS.match(line, begin.end()) and not _is_asked(text.lines, number, begin[1]):
             found.setdefault(begin[1].lower(), begin[1])
-        for lead in (*_LEAD.finditer(line), *_TRANSCRIPT.finditer(line)):
+        for lead in (*_LEAD.finditer(" ".join(line.split())), *_TRANSCRIPT.finditer(line)):
             if lead[1].lower() not in senders:
-                led.setdefault(lead[1].lower(), lead[1])
-    # The list of those who failed; what else the text says of others is in passing.
-    return list((found or led).values())[:MAX_NAMED]
+                passing = lead.re is _LEAD and REPLY.search(line)
+                (quoted if passing else led).setdefault(lead[1].lower(), lead[1])
+    # The list of those who failed; what else the text says of others is in passing, and replies say it last.
+    return list((found or led or quoted).values())[:MAX_NAMED]
 
 
 def _is_asked(lines: Sequence[str], number: int, address: str) -> bool:
@@ -181,10 +186,10 @@ def _is_asked(lines: Sequence[str], number: int, address: str) -> bool:
     return last in ASKS or (role and bool(before) and not before.endswith((":", "-", "=", "*")))
 
 
-def _of_returned(mail: MimePart, text: NoticeText, returned: Headers) -> list[str]:
+def _of_returned(mail: MimePart, text: NoticeText, returned: Headers, *, notice: bool) -> list[str]:
     """The one recipient of the returned mail, where the text names none."""
     said = " ".join(text.lines).lower()
-    if not REPLY.search(said) and not is_notice(mail, text):
+    if not notice and not REPLY.search(said):
         return []
     taken = {
         found[1].lower(): found[1] for value in returned.all("received")[:10] for found in _FOR.finditer(value[:500])
