@@ -9,6 +9,7 @@ import re
 from schemas.event import EventType
 from streams.adapt.base import AdaptError
 from streams.adapt.common import reply_of
+from streams.adapt.gave_up import is_expiry
 from streams.adapt.prose_phrases import EXPIRED_FOR_SURE, GAVE_UP, TRIED_IN_VAIN
 
 #: RFC 3464 section 2.3.3, and what hosts write in its place.
@@ -37,8 +38,6 @@ _CLASSES: dict[str, EventType] = {"5": "bounced", "4": "deferred", "2": "deliver
 _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
 _CODE = re.compile(r"\b([245])\d\d\b")
 _UNDEFINED = re.compile(r"[245]\.0\.0")
-#: Delivery time expired (RFC 3463 section 3.5); the others are Exchange Online's.
-_TIMED_OUT = re.compile(r"[45]\.4\.(?:7|300|316|317)")
 #: Codes where some hosts put them: `ERROR_CODE :550, ERROR_CODE :5.1.1`, `said 550`, `returned '550 5.1.1 ...'`.
 _LOOSE_CODE = re.compile(
     r"(?:code|said|reply|status|error|below)\W{1,4}([45]\d\d)\b|['\"(=]([45]\d\d)[ -]", re.IGNORECASE
@@ -99,6 +98,6 @@ def tried_in_vain(beside_status: str) -> bool:
 
 
 def _gave_up(code: int, status: str, said: str) -> bool:
-    if status.startswith("4") or _TIMED_OUT.fullmatch(status) or (400 <= code <= 499 and not status.startswith("5")):
+    if status.startswith("4") or is_expiry(status) or (400 <= code <= 499 and not status.startswith("5")):
         return True
     return any(phrase in said for phrase in (EXPIRED_FOR_SURE if 500 <= code <= 599 else GAVE_UP))

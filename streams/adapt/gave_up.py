@@ -8,18 +8,19 @@ in words, with the last reply in brackets.
 import re
 from dataclasses import dataclass
 
+from streams.adapt.prose_phrases import EXPIRED_FOR_SURE, GAVE_UP
+
 #: What is looked at, in characters.
 _MOST = 2_000
-_EXPIRED = re.compile(r"[45]\.4\.7")
-#: The words of senders that gave up. Only where nothing else is said by a code: an account may have expired, too.
-_WORDS = re.compile(
-    r"\b(?:(?:message|delivery|delivery time|queue time|retry time|retry timeout|queue)(?: has)? (?:expired|exceeded)"
-    r"|exceeded (?:the )?max(?:imum)? (?:time|number of|retr)"
-    r"|too (?:old|long in (?:the )?queue)\b|in (?:the )?queue too long|retry (?:time|timeout|limit) (?:limit )?exceeded"
-    r"|(?:maximum|max)(?: number of)? (?:delivery attempts|retries|retry|tries)"
-    r"|giving up|gave up|given up|delivery (?:attempts )?timed out"
-    r"|unable to deliver (?:this |the )?message (?:in|after|within))",
-    re.IGNORECASE,
+#: RFC 3463 section 3.5; the others are Exchange Online's.
+_EXPIRED = re.compile(r"[45]\.4\.(?:7|300|316|317)")
+#: What vendors write of themselves, besides what mail hosts write.
+_VENDORS = (
+    "exceeded max",
+    "too old",
+    "maximum number of delivery attempts",
+    "unable to deliver message within",
+    "gave up",
 )
 #: A temporary reply, at the begin or behind what quotes it: `<421 4.4.2 ...>`, `last error: 450 ...`.
 _REPLY = re.compile(r"(?:^|[<(\[:;\"'>])[ \t]{0,3}(4\d\d)(?:[ -]#?(4\.\d{1,3}\.\d{1,3})?|$)")
@@ -44,13 +45,14 @@ def gave_up(code: int, status: str, diagnostic: str) -> bool:
         return True
     if status[:1] in ("4", "5") and not status.endswith(".0.0"):
         return status.startswith("4")
+    said = diagnostic[:_MOST].lower()
     if 400 <= code <= 599:
-        return code < 500 or (_says_so(diagnostic) and last_reply(diagnostic).code > 0)
-    return status.startswith("4") or _says_so(diagnostic)
+        return code < 500 or any(phrase in said for phrase in EXPIRED_FOR_SURE)
+    return status.startswith("4") or any(phrase in said for phrase in (*GAVE_UP, *_VENDORS))
 
 
 def is_expiry(status: str) -> bool:
-    """Whether a status is x.4.7, delivery time expired."""
+    """Whether a status says that the time for delivery expired: x.4.7."""
     return _EXPIRED.fullmatch(status) is not None
 
 
@@ -65,7 +67,3 @@ def last_reply(diagnostic: str) -> LastReply:
     if text[found.start()] == "<" and (end := said.rfind(">")) > 0:
         said = said[:end]
     return LastReply(int(found[1]), found[2] or "", said.strip())
-
-
-def _says_so(diagnostic: str) -> bool:
-    return _WORDS.search(diagnostic[:_MOST]) is not None

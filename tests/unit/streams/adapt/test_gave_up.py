@@ -18,10 +18,12 @@ TIMED_OUT = "554 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.
         (0, "", "Message expired", True),
         (0, "", "Too old", True),
         (0, "5.0.0", "retry timeout exceeded", True),
+        (550, "", "550 message expired", True),
+        (550, "5.4.300", "550 5.4.300 Message expired", True),
         (554, "5.0.0", "554 message expired (last error: 451 4.7.1 greylisted)", True),
         # A permanent reply decides, whatever its text says.
         (550, "5.1.1", "550 5.1.1 account expired", False),
-        (550, "", "550 message expired", False),
+        (550, "", "550 that account is expired", False),
         (550, "5.7.1", "550 5.7.1 too old a client", False),
         # The codes of the one status are of different opinions: the enhanced one takes precedence.
         (450, "5.1.1", "450 5.1.1 no such user", False),
