@@ -138,7 +138,7 @@ def test_once_the_settings_are_mended_all_letters_are_replayed_as_they_are(setti
     assert delivered(store) == 6
 
 
-def test_good_records_next_to_a_bad_one_count_at_once_and_it_counts_once_it_is_mended(
+def test_good_records_do_not_wait_for_a_bad_one_that_counts_once_mended(
     settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     ingest = msgspec.structs.replace(
