@@ -1,11 +1,11 @@
 """Measures verdicts: see `benchmarks.verdicts`.
 
-python -m benchmarks.verdicts [--customers 20000] [--seed 1] [--jitter 0.3] [--trial]
+python -m benchmarks.verdicts [--customers 20000] [--seed 1] [--jitter 0.3] [--only incidents] [--trial]
 """
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from secrets import randbelow
 
 from benchmarks import results
@@ -14,26 +14,49 @@ from benchmarks.verdicts import bad, good, incidents, parameters, product, stead
 from benchmarks.verdicts.figures import of_bad, of_good, of_incidents, of_steady
 
 CELLS = len(parameters.SIZES) * len(parameters.SENDINGS)
+#: What can be measured by itself, in this order.
+PARTS = ("senders", "steady", "incidents")
+#: How figures of the run itself begin.
+RUN = "the run: "
 
 
 def measured(
-    customers: int, bad_each: int, steady_each: int, seed: int, jitter: float, *, through_store: bool = True
+    customers: int, bad_each: int, steady_each: int, seed: int, jitter: float, *, parts: Collection[str] = PARTS
 ) -> Iterator[Figure]:
-    """All figures, as they are found. Equal arguments give equal figures."""
+    """All figures, as they are found. Equal arguments give equal figures, whatever the parts."""
     ours = product.default()
-    each = max(1, customers // CELLS)
-    found = good.measure(ours, each, seed, jitter, rivals_of=max(1, each // 10))
-    yield from of_good(found)
-    limits = good.cusum_limits(found)
-    for metric, limit in limits.items():
-        yield Figure(name=f"CUSUM, tuned to as few false alarms: {metric}", value=limit, unit="log likelihood ratio")
-    yield from of_bad(bad.measure(ours, bad.kinds(), bad_each, seed, limits), bad.snowshoe(ours, bad_each, seed))
-    yield from of_steady(steady.shares(ours, steady_each, seed), steady.volumes(ours, max(1, steady_each // 2), seed))
-    if not through_store:
-        return
-    snowshoes = (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in (True, False))
-    listings = (incidents.mass_listing(seed, listed, good) for listed, good in ((30, 100), (4, 10)))
-    yield from of_incidents(incidents.measure(ours, seed), listings, snowshoes)
+    if "senders" in parts:
+        each = max(1, customers // CELLS)
+        found = good.measure(ours, each, seed, jitter, rivals_of=max(1, each // 10))
+        yield from of_good(found)
+        limits = good.cusum_limits(found)
+        for metric, limit in limits.items():
+            yield Figure(
+                name=f"CUSUM, tuned to as few false alarms: {metric}", value=limit, unit="log likelihood ratio"
+            )
+        yield from of_bad(bad.measure(ours, bad.kinds(), bad_each, seed, limits), bad.snowshoe(ours, bad_each, seed))
+    if "steady" in parts:
+        below = steady.shares(ours, steady_each, seed)
+        yield from of_steady(below, steady.volumes(ours, max(1, steady_each // 2), seed))
+    if "incidents" in parts:
+        snowshoes = (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in (True, False))
+        listings = (incidents.mass_listing(seed, listed, good) for listed, good in ((30, 100), (4, 10)))
+        yield from of_incidents(incidents.measure(ours, seed), listings, snowshoes)
+
+
+def part_of(figure: Figure) -> str:
+    """Which part it is of, by the table that it is in."""
+    table = figure.name.partition(": ")[0]
+    if table == "incidents":
+        return table
+    return "steady" if table.startswith("steady senders") else "senders"
+
+
+def together(kept: Sequence[Figure], found: Sequence[Figure], parts: Collection[str]) -> list[Figure]:
+    """Those found, next to what was found of other parts before."""
+    old = [each for each in kept if not each.name.startswith(RUN) and part_of(each) not in parts]
+    every = [*old, *found]
+    return [each for part in PARTS for each in every if part_of(each) == part]
 
 
 def main() -> None:
@@ -44,19 +67,35 @@ def main() -> None:
     options.add_argument("--steady", type=int, default=100, help="of each kind of steady sender")
     options.add_argument("--seed", type=int, default=None, help="the last one printed repeats a run")
     options.add_argument("--jitter", type=float, default=parameters.JITTER, help="noise between mailings")
+    options.add_argument(
+        "--only",
+        choices=PARTS,
+        action="append",
+        help="measure this alone; the results of other parts, by that seed, stay",
+    )
     options.add_argument("--trial", action="store_true", help="leave no file among the results")
     given = options.parse_args()
-    seed = randbelow(2**31) if given.seed is None else given.seed
+    parts = given.only or PARTS
+    before = results.load(results.FOLDER).get("verdicts") if given.only else None
+    kept = before.figures if before else []
+    seed = next((int(each.value) for each in kept if each.name == f"{RUN}seed"), None)
+    if given.seed is not None and seed not in (None, given.seed):
+        options.error(f"what was measured of other parts is by seed {seed}, not {given.seed}")
+    if seed is None:
+        seed = randbelow(2**31) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     found = []
     began = time.process_time()
-    for each in measured(given.customers, given.bad, given.steady, seed, given.jitter):
+    for each in measured(given.customers, given.bad, given.steady, seed, given.jitter, parts=parts):
         print(f"  {each.name}: {each.value:,.1f} {each.unit}  {each.note}", flush=True)
         found.append(each)
-    found.append(Figure(name="the run: processor time", value=time.process_time() - began, unit="s"))
-    found.append(Figure(name="the run: seed", value=seed, unit=""))
+    every = together(kept, found, parts)
+    spent = time.process_time() - began
+    every.append(Figure(name=f"{RUN}processor time", value=spent, unit="s", note=", ".join(parts)))
+    every.append(Figure(name=f"{RUN}seed", value=seed, unit=""))
     command = f"python -m benchmarks.verdicts --customers {given.customers} --seed {seed}"
-    results.save("verdicts", command, figures=found, trial=given.trial)
+    command += f" --bad {given.bad} --steady {given.steady}"
+    results.save("verdicts", command, figures=every, trial=given.trial)
 
 
 if __name__ == "__main__":

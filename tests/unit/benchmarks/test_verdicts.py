@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.results import Figure
 from benchmarks.verdicts import __main__ as run
 from benchmarks.verdicts import bad, product, rivals, steady
 from benchmarks.verdicts.figures import highest_rate
@@ -107,8 +108,15 @@ def test_a_tiny_run_works_and_is_the_same_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(steady, "VOLUMES", (300,))
     few = bad.kinds()[:3]
     monkeypatch.setattr(bad, "kinds", lambda: few)
-    first, second, other = (list(run.measured(20, 1, 1, seed, 0.3, through_store=False)) for seed in (3, 3, 4))
+    first, second, other = (list(run.measured(20, 1, 1, seed, 0.3, parts=("senders", "steady"))) for seed in (3, 3, 4))
     assert first == second
     assert first != other
     names = {each.name.partition(": ")[0] for each in first}
     assert {"good senders", "bad senders", "steady senders below a threshold"} <= names
+
+
+def test_a_part_that_is_measured_by_itself_replaces_its_own_figures_alone() -> None:
+    names = ("good senders: all, suspended", "steady senders below a threshold: x", "incidents: y", f"{run.RUN}seed")
+    kept = [Figure(name=name, value=1, unit="") for name in names]
+    found = [Figure(name="steady senders above a threshold: z", value=2, unit="")]
+    assert [each.name for each in run.together(kept, found, ["steady"])] == [names[0], found[0].name, names[2]]
