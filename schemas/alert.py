@@ -60,13 +60,17 @@ UnjudgedReason = Literal["incident", "fresh-start", "unknown-time"]
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
     """What is left out of the window's numerator (`count`) and denominator (`volume`): mail to one `provider` in the
     hours of an `incident` (its id), mail from before a fresh start, or outcomes that came in the window and are most
-    likely of mail that was sent before it; of these the mail is not known, and `volume` is 0."""
+    likely of mail that was sent before it; of these the mail is not known, and `volume` is 0.
+
+    Of a pool or From domain it is all mail in the hours of an incident, and no `provider`. Of rules about listings it
+    is so many listings (`count`) on a list (`zone`) that named many at once, an incident."""
 
     reason: UnjudgedReason
     count: int
     volume: int = 0
     provider: str = ""
     incident: str = ""
+    zone: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +80,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     hour from which on the rate lies above the threshold by the most mail. `baseline` is null for what is no rate of
     counts, or where there was no mail before. `fleet_times` is of an hour of unusual volume: how many times its usual
     the whole fleet sends, by which what is usual for the customer is scaled. `observable` is of complaints: of which
-    part of the window's deliveries they could come (a ratio). `left_out` is what no rule judges of complaints, failures
-    and blocks in the window.
+    part of the window's deliveries they could come (a ratio). `left_out` is what no rule judges of the window.
     """
 
     providers: tuple[Share, ...] = ()

@@ -341,10 +341,7 @@ def _outside(verdict: Verdict, left_out: Sequence[Unjudged]) -> str:
     """What came in the window and does not count there: of incidents, and of mail of an unknown time."""
     said = ""
     if of_incidents := [each for each in left_out if each.reason == "incident"]:
-        count, volume = sum(each.count for each in of_incidents), sum(each.volume for each in of_incidents)
-        providers = list(dict.fromkeys(each.provider for each in of_incidents))
-        where = " and ".join(providers) if len(providers) <= NAMED else f"{len(providers)} providers"
-        said = f" Not counted: {count:,} of {volume:,} at {where}, where an incident hit many senders."
+        said = f" Not counted: {_of_incidents(of_incidents)}."
     if verdict.outside:
         said += (
             f" {verdict.outside:,} more came in {verdict.window}, about mail of an unknown time: most likely sent "
@@ -353,11 +350,28 @@ def _outside(verdict: Verdict, left_out: Sequence[Unjudged]) -> str:
     return said
 
 
+def _of_incidents(some: Sequence[Unjudged]) -> str:
+    """What incidents leave out of one window, in one phrase."""
+    count = sum(each.count for each in some)
+    if zones := _named([each.zone for each in some], "lists"):
+        return f"{_many(count, 'listing')} on {zones}, where many began at once"
+    part = f"{count:,} of {sum(each.volume for each in some):,}"
+    if providers := _named([each.provider for each in some], "providers"):
+        return f"{part} at {providers}, where an incident hit many senders"
+    return f"{part} in hours in which an incident hit many senders"
+
+
+def _named(names: Iterable[str], what: str) -> str:
+    """Some names in a sentence, or how many they are; empty where there is none."""
+    some = list(dict.fromkeys(name for name in names if name))
+    return " and ".join(some) if len(some) <= NAMED else f"{len(some)} {what}"
+
+
 def not_counted(unjudged: Unjudged) -> str:
     """What is left out, and why: `325 of 325 at gmail, where an incident hit many senders`."""
     match unjudged.reason:
         case "incident":
-            return f"{_part_of(unjudged)} at {unjudged.provider}, where an incident hit many senders"
+            return _of_incidents([unjudged])
         case "fresh-start":
             return f"{_part_of(unjudged)} from before the fresh start"
         case "unknown-time":

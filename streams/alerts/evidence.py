@@ -19,7 +19,7 @@ from streams.alerts.outcome import SubjectOutcome
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, about, current_causes
 from streams.listings.exposure import EXPOSING
-from streams.listings.left_out import without_left_out
+from streams.listings.left_out import unjudged, with_incidents
 from streams.subjects import fresh_starts
 from streams.subjects.fresh_starts import Since
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -121,9 +121,7 @@ def collect(
         StoreError: the store failed.
     """
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
-    listings = (
-        without_left_out(store, current_causes(store, now_ms - length_ms, {})) if metric in LISTED_METRICS else []
-    )
+    listings = with_incidents(store, current_causes(store, now_ms - length_ms, {})) if metric in LISTED_METRICS else []
     about_metric = _parameters(metric, length_ms, feedback_loop_providers, now_ms, expired_is_failure, mail_to)
     since = read_since(store, now_ms) if since is None else since
     found = {}
@@ -296,7 +294,8 @@ def _evidence(
     """What was read, of one subject. Without a `past` it begins with the first listing."""
     customer, _ = subject
     ips = tuple(shares[*subject, "ip"])
-    concerning = [each for each in listings if _concerns(each, metric, customer, {ip.name for ip in ips})]
+    all_concerning = [each for each in listings if _concerns(each, metric, customer, {ip.name for ip in ips})]
+    concerning = [each for each in all_concerning if not each.incident]
     listed_ms = min((each.began_ms for each in concerning), default=None)
     began_ms, baseline = past or (listed_ms, None)
     return Evidence(
@@ -309,6 +308,7 @@ def _evidence(
         campaigns=tuple(shares[*subject, "campaign"]),
         began=None if began_ms is None else rfc3339(began_ms),
         baseline=baseline,
+        left_out=unjudged(all_concerning) if all_concerning else (),
     )
 
 

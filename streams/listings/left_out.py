@@ -3,10 +3,12 @@
 They stay stored and are shown. What is judged is read without them: by `read_judged` in place of `read_listings`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from schemas.alert import Unjudged
 from schemas.listing import ResourceKind, Weight
 from schemas.times import HOUR_S
 from streams.io.store import Store
@@ -68,10 +70,10 @@ def with_incidents(store: Store, some: Iterable[CausedListing]) -> list[CausedLi
     return [msgspec.structs.replace(each, incident=incident_of(left_out, *each.key)) for each in found]
 
 
-def without_left_out(store: Store, some: Iterable[CausedListing]) -> list[CausedListing]:
-    """Listings with their causes, without those that are held against nobody.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    return [each for each in with_incidents(store, some) if not each.incident]
+def unjudged(some: Iterable[CausedListing]) -> tuple[Unjudged, ...]:
+    """How many of some listings (`with_incidents`) are held against nobody, by list and incident."""
+    counted = Counter((each.zone, each.incident) for each in some if each.incident)
+    return tuple(
+        Unjudged(reason="incident", count=count, zone=zone, incident=incident)
+        for (zone, incident), count in sorted(counted.items())
+    )

@@ -15,7 +15,7 @@ from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.exclusive import in_force, listed_s
 from streams.listings.exposure import EXPOSING, SENT_MAIL, THROUGH_LISTED, listed_parameters
 from streams.listings.intervals import ListingInterval
-from streams.listings.left_out import without_left_out
+from streams.listings.left_out import with_incidents
 from streams.subjects.totals import begin
 
 #: So many likely causes are named of a listing.
@@ -39,14 +39,29 @@ GROUP BY value
 def shared_listings(store: Store, since_ms: int, now_ms: int, pool: str = "") -> dict[str, list[CausedListing]]:
     """The listings of shared pools in force at or after `since_ms` (epoch ms), by pool; of one of them if given.
 
+    Those that are held against nobody are not among them.
+
     Raises:
         StoreError: the store failed.
     """
     found: dict[str, list[CausedListing]] = defaultdict(list)
-    for each in without_left_out(store, stored_causes(store, since_ms)):
-        if each.attributed == "shared" and each.pool and pool in ("", each.pool) and each.began_ms <= now_ms:
+    for each in all_shared_listings(store, since_ms, now_ms, pool):
+        if not each.incident:
             found[each.pool].append(each)
     return found
+
+
+def all_shared_listings(store: Store, since_ms: int, now_ms: int, pool: str = "") -> list[CausedListing]:
+    """The same, with those that are held against nobody, which say because of which incident.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return [
+        each
+        for each in with_incidents(store, stored_causes(store, since_ms))
+        if each.attributed == "shared" and each.pool and pool in ("", each.pool) and each.began_ms <= now_ms
+    ]
 
 
 def pool_windows(

@@ -54,7 +54,7 @@ from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.decided import DecidedBatch
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.released import judged_since_releases
-from streams.monitor.unjudged import with_unjudged
+from streams.monitor.unjudged import shared_with_unjudged, with_unjudged
 from streams.subjects.arrays import StreamKey
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
@@ -381,7 +381,7 @@ class BatchJudge:
 
     def _pool_evidence(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> dict[SubjectRule, Evidence]:
         rules = {rule.name: rule for rule in self.policy.rules}
-        return {
+        found = {
             (*outcome.key, verdict.rule): pool_evidence(
                 self._store,
                 outcome.subject.scope,
@@ -394,3 +394,6 @@ class BatchJudge:
             for outcome in outcomes
             for _, verdict in outcome.transitions
         }
+        if not self._incidents.excluded:
+            return found
+        return shared_with_unjudged(found, self._store, outcomes, self.policy, now_ms)

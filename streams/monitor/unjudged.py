@@ -14,7 +14,8 @@ import msgspec
 from schemas.alert import Evidence, Unjudged
 from schemas.incident import EVERYWHERE, Incident
 from schemas.policy import Policy
-from schemas.policy_metric import window_ms
+from schemas.policy_metric import OF_POOLS, window_ms
+from schemas.scope import PLAN
 from schemas.times import HOUR_S
 from streams.alerts.evidence import WITH_HISTORY, summed
 from streams.alerts.evidence_queries import UNJUDGED
@@ -22,13 +23,25 @@ from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import SubjectOutcome
 from streams.incidents.stored import read_incidents
 from streams.io.store import Store
+from streams.judge.verdict import Verdict
 from streams.subjects import fresh_starts
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
-from streams.subjects.left_out import IS_LEFT_OUT, NOT_LEFT_OUT
+from streams.subjects.left_out import HOUR_NOT_LEFT_OUT, IS_LEFT_OUT, NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import begin
+from streams.windows.pool_queries import DIMENSIONS
 
 BEFORE_FRESH_START = f"bucket < {FRESH_SINCE} AND {NOT_LEFT_OUT}"
+
+#: Of a pool or From domain it is not known which provider the mail of an hour went to, so the whole hour is left out.
+SHARED_UNJUDGED = """
+SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour, toInt64({summed_top}), greatest(toInt64({summed_bottom}), 0)
+FROM counts
+WHERE dimension = {{dimension:String}} AND value = {{name:String}} AND bucket >= toDateTime({{since:UInt32}})
+    AND NOT ({judged})
+GROUP BY hour
+ORDER BY hour
+"""
 
 #: Customer, scope, provider, hour (epoch s), numerator and denominator.
 _Row = tuple[str, str, str, int, int, int]
@@ -71,6 +84,51 @@ def with_unjudged(
             if left_out := of_subject.get(key[:2]):
                 found[key] = msgspec.structs.replace(found[key], left_out=tuple(left_out))
     return found
+
+
+def shared_with_unjudged(
+    evidence: dict[SubjectRule, Evidence],
+    store: Store,
+    outcomes: Sequence[SubjectOutcome],
+    policy: Policy,
+    now_ms: int,
+) -> dict[SubjectRule, Evidence]:
+    """The same of pools and From domains: all of their mail in hours of incidents.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = dict(evidence)
+    for outcome in outcomes:
+        kind, _, name = outcome.subject.scope.partition(":")
+        for _, verdict in outcome.transitions:
+            if verdict.metric in OF_POOLS or kind == PLAN:
+                continue
+            key = *outcome.key, verdict.rule
+            left_out = _of_shared(store, DIMENSIONS[kind], name, verdict, policy, now_ms)
+            found[key] = msgspec.structs.replace(found[key], left_out=left_out)
+    return found
+
+
+def _of_shared(
+    store: Store, dimension: str, name: str, verdict: Verdict, policy: Policy, now_ms: int
+) -> tuple[Unjudged, ...]:
+    first = begin(window_ms(verdict.window), now_ms)
+    top, bottom = summed(verdict.metric)
+    sql = SHARED_UNJUDGED.format(summed_top=top, summed_bottom=bottom, judged=HOUR_NOT_LEFT_OUT)
+    asked = {"dimension": dimension, "name": name, "since": first, "expired": int(policy.expired_is_failure)}
+    found = read_incidents(store, first - HOUR_S).in_force()
+    incidents = [each for each in found if each.leaves_out and each.dimension in ("provider", "all")]
+    summed_up: dict[str, tuple[int, int]] = {}
+    for hour, count, volume in store.rows(sql, asked):
+        cause = next((each.id for each in incidents if int(hour) in each.hours), None)
+        if cause is not None:  # else it was dismissed between the two queries
+            counted = summed_up.get(cause, (0, 0))
+            summed_up[cause] = counted[0] + int(count), counted[1] + int(volume)
+    return tuple(
+        Unjudged(reason="incident", count=count, volume=volume, incident=cause)
+        for cause, (count, volume) in summed_up.items()
+    )
 
 
 def _of_alike(

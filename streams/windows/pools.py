@@ -28,7 +28,8 @@ from streams.io.store import Store
 from streams.judge.certainty import bar_of, reaches
 from streams.judge.verdict import RANK, Judgement, Verdict, judge
 from streams.listings.exposure import EXPOSING
-from streams.listings.pools import listing_evidence, pool_windows, shared_listings
+from streams.listings.left_out import unjudged
+from streams.listings.pools import all_shared_listings, listing_evidence, pool_windows
 from streams.subjects.arrays import is_long
 from streams.subjects.fresh_starts import Since
 from streams.subjects.stored_fresh_starts import read_since
@@ -219,11 +220,13 @@ def pool_evidence(
     """
     kind, _, name = scope.partition(":")
     if rule.metric in OF_POOLS:
-        listings = shared_listings(store, now_ms - window_ms(window), now_ms, name).get(name, ())
         chosen = EXPOSING if rule.metric == "exposure" else rule.counted_weights
         if rule.metric == "critical_listing":
             chosen = ("critical",)
-        return Evidence(listings=tuple(listing_evidence(each) for each in listings if each.weight in chosen)[:TOP])
+        every = all_shared_listings(store, now_ms - window_ms(window), now_ms, name)
+        listings = [each for each in every if each.weight in chosen]
+        counted = [listing_evidence(each) for each in listings if not each.incident]
+        return Evidence(listings=tuple(counted[:TOP]), left_out=unjudged(listings))
     asked = [Asked(rule, window, dict(rule.checks)[window])]
     only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
     since = read_since(store, now_ms)

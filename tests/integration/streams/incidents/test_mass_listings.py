@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.operator.incidents import dismiss_incident
+from schemas.alert import Unjudged
 from schemas.incident import IncidentEvent
 from streams.incidents.stored import read_incidents
 from streams.incidents.watch import IncidentWatch
@@ -139,6 +140,12 @@ def test_who_is_listed_elsewhere_in_the_same_hour_is_still_found(ground: Ground)
     listed(ground, [address(3), address(30)], MINUTE, OTHER)
     settle(ground.judge(), customers, NOW_MS)
     assert accused(ground) == {"c00003", "c00030"}
+    (incident,) = read_incidents(ground.store).in_force()
+    told = {each.data.customer: each.data for each in ground.sent}
+    not_counted = Unjudged(reason="incident", count=1, zone=ZEN, incident=incident.id)
+    assert [told[who].evidence.left_out for who in ("c00003", "c00030")] == [(not_counted,), ()]
+    assert f"Not counted: 1 listing on {ZEN}, where many began at once." in told["c00003"].explanation
+    assert "Not counted" not in told["c00030"].explanation
 
 
 def test_many_of_one_network_are_an_incident_of_the_network(ground: Ground) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from jobs.operator.incidents import declare_incident
 from schemas import policy
+from schemas.alert import Unjudged
 from tests.support.api_client import DAY, HOUR, NOW
 from tests.support.judging import NOW_MS, Ground
 from tests.support.pools import Sent, put
@@ -36,6 +38,25 @@ def flagged(ground: Ground, now_ms: int = NOW_MS) -> dict[str, str]:
 def test_thirty_accounts_of_twelve_recipients_a_day_on_one_pool(ground: Ground) -> None:
     put(ground.store, day(SHOES, 12, 0.15, random.Random(1)))
     assert flagged(ground) == {"pool:shared-1": "critical"}
+
+
+def test_what_of_a_pool_is_not_counted_is_said(ground: Ground) -> None:
+    """The whole hour of an incident: of a pool nobody knows which provider its mail of the hour went to."""
+    put(
+        ground.store,
+        [*day(SHOES, 12, 0.15, random.Random(1)), *(Sent(each, 5 * HOUR, delivered=1, hard=9) for each in SHOES)],
+    )
+    at_ms = NOW_MS - 5 * HOUR * 1000
+    incident = declare_incident(
+        ground.store, "gmail", at_ms, at_ms + 1, providers=["gmail"], by="Ida", why="their status page", now_ms=NOW_MS
+    )
+    judge = ground.judge()
+    judge.refresh_incidents(NOW_MS)
+    judge.judge_pools(NOW_MS)
+    (alert,) = ground.sent
+    assert (alert.subject, alert.data.denominator) == ("pool:shared-1", 360)
+    assert alert.data.evidence.left_out == (Unjudged(reason="incident", count=270, volume=300, incident=incident.id),)
+    assert "Not counted: 270 of 300 in hours in which an incident hit many senders." in alert.data.explanation
 
 
 def test_thirty_accounts_on_pools_of_their_own_but_one_from_domain(ground: Ground) -> None:

@@ -314,6 +314,19 @@ def test_what_is_left_out_of_a_window_is_told_with_its_numbers() -> None:
     assert data.evidence.left_out == (*left_out, Unjudged(reason="unknown-time", count=17))
 
 
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        (Unjudged(reason="incident", count=9, volume=60), "9 of 60 in hours in which an incident hit many senders"),
+        (Unjudged(reason="incident", count=1, zone="bl.example"), "1 listing on bl.example, where many began at once"),
+        (Unjudged(reason="incident", count=2, zone="bl.example"), "2 listings on bl.example, where many began at once"),
+    ],
+)
+def test_what_incidents_leave_out_of_pools_and_of_listings_is_told(left_out: Unjudged, said: str) -> None:
+    assert not_counted(left_out) == said
+    assert f" Not counted: {said}." in alert("failure", {"hard": 1000}, left_out=(left_out,)).data.explanation
+
+
 def test_mail_given_up_is_not_named_where_it_is_no_failure() -> None:
     policy = msgspec.structs.replace(POLICY, expired_is_failure=False)
     said = alert("failure", {"hard": 1000, "delivered": 9000}, policy=policy).data.explanation
