@@ -16,7 +16,7 @@ from schemas.policy_metric import Metric
 from schemas.times import HOUR_MS, epoch_ms
 from schemas.topics import folder
 from schemas.wording import percent, rfc3339
-from streams.alerts.describe import alert_event, explain, headline
+from streams.alerts.describe import alert_event, explain, headline, not_counted
 from streams.alerts.lifecycle import Transition
 from streams.judge.verdict import Judgement, Verdict, judge
 
@@ -324,7 +324,10 @@ def test_what_is_left_out_of_a_window_is_told_with_its_numbers() -> None:
 )
 def test_what_incidents_leave_out_of_pools_and_of_listings_is_told(left_out: Unjudged, said: str) -> None:
     assert not_counted(left_out) == said
-    assert f" Not counted: {said}." in alert("failure", {"hard": 1000}, left_out=(left_out,)).data.explanation
+    assert (
+        f" Not counted: {said}."
+        in alert("failure", {"hard": 1000, "delivered": 9000}, left_out=(left_out,)).data.explanation
+    )
 
 
 def test_mail_given_up_is_not_named_where_it_is_no_failure() -> None:
