@@ -59,6 +59,13 @@ class Accounts:
     _in_hour: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
     _before: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
 
+    def failing(self, place: str, hour: int, outcome: Outcome) -> int:
+        """How many of the customers of one provider-hour had failures there. So many may have been struck at most."""
+        at, here = CellCounts._fields.index(outcome), self.by_hour.get(hour, {})
+        if place == EVERYWHERE:
+            return sum(any(each[at] > 0 for each in here[who].values()) for who in self.asked.get((place, hour), ()))
+        return sum(here[who][place][at] > 0 for who in self.asked.get((place, hour), ()))
+
     def of(self, place: str, hour: int, outcome: Outcome, without: Collection[ProviderHour]) -> list[Account]:
         """The customers of one provider-hour; elsewhere, and all mail of `*`, is without the provider-hours that are
         incidents themselves."""

@@ -260,6 +260,7 @@ class IncidentWatch:
             several = [
                 (outcome, some, finding)
                 for outcome in OUTCOMES
+                if accounts.failing(place, hour, outcome) >= LEAST_STRUCK
                 for some in [self._witnesses(accounts, outcome, place, hour, hit)]
                 for finding in [self._asked(outcome, some, place, hour, beside=beside)]
                 if finding is not None
