@@ -113,7 +113,7 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
     if status is not None:
         found = groups(status.decoded().lstrip(b"\r\n"), _ONCE)
         if any(map(_names, found)):
-            return [_with_address(each, mail, text) for each in found], original
+            return _with_addresses(found, mail, text), original
     elif receipt := next((part for part in parts if part.content_type in _RECEIPT_TYPES), None):
         return _rejection(receipt, text, original)
     elif any(part.content_type == "message/feedback-report" for part in parts):
@@ -132,12 +132,16 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
     raise AdaptError("the mail has no part of type message/delivery-status, and its text names no recipient")
 
 
-def _with_address(fields: Headers, mail: MimePart, text: NoticeText) -> Headers:
-    """The fields of a recipient. Where that is no address but a pipe, a file or a host, the one that the text names."""
-    if not _names(fields) or any(map(_is_address, _addresses_of(fields))):
-        return fields
+def _with_addresses(found: list[Headers], mail: MimePart, text: NoticeText) -> list[Headers]:
+    """The groups. Where a recipient is no address but a pipe, a file or a host, it is the one that the text names."""
+    without = [_names(each) and not any(map(_is_address, _addresses_of(each))) for each in found]
+    if not any(without):
+        return found
     named = list(dict.fromkeys([*addresses(mail.headers, "x-failed-recipients"), *named_in(mail, text)]))
-    return Headers({**fields.fields, "original-recipient": [f"rfc822;{named[0]}"]}) if len(named) == 1 else fields
+    if len(named) != 1:
+        return found
+    one = {"original-recipient": [f"rfc822;{named[0]}"]}
+    return [Headers({**each.fields, **one}) if lacks else each for each, lacks in zip(found, without, strict=True)]
 
 
 def _is_address(named: str) -> bool:

@@ -12,7 +12,7 @@ import re
 from calendar import timegm
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_tz
@@ -265,7 +265,7 @@ def words(value: str) -> str:
         return value.strip()
     try:
         return str(make_header(decode_header(value))).strip()
-    except (HeaderParseError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return value.strip()
 
 

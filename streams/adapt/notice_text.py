@@ -7,7 +7,7 @@ so that nobody is given the reply to another; what names nobody is only given to
 import html
 import re
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streams.adapt.mime import Headers, MimePart, read_part
 
@@ -16,8 +16,9 @@ MAX_TEXT = 50_000
 MAX_LINES = 2_000
 MAX_LINE = 2_000
 MAX_DIAGNOSTIC = 2_000
-#: Lines that may belong to one recipient: a reply has several.
+#: Lines that may belong to one recipient: a reply has several. And places where it is looked for.
 MAX_SAID = 30
+MAX_PLACES = 10
 
 ADDRESS = re.compile(
     r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\]\"',;:@*|]{1,64})@(?:[\w-]{1,63}(?:\.[\w-]{1,63}){0,10}|\[[\d.]{7,15}\])"
@@ -51,12 +52,18 @@ _AFTER = re.compile(r"^(?:<mailto:[^>]{0,300}>)?[>\"')\]]*[\s:.,;-]*")
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """The lines of a notification's text, without the returned mail; which of them name an address (lower case); and
-    the header fields of the returned mail, where it is in the text."""
+    """The lines of a notification's text, without the returned mail; the addresses in each (lower case, with begin and
+    end); in which lines an address is; the header fields of the returned mail, where it is in the text; and whether
+    there is more text than is looked through.
+    """
 
     lines: Sequence[str]
+    addresses: Sequence[Sequence[tuple[str, int, int]]]
     named: dict[str, list[int]]
     returned: Headers
+    cut: bool = False
+    #: What was found for the addresses of a recipient, of which some send thousands that are alike.
+    _said: dict[Set[str], str] = field(default_factory=dict)
 
     def of(self, own: Set[str], recipients: Set[str]) -> str:
         """What is said of a recipient, by any of its `own` addresses; empty where nothing is. `recipients` are the
@@ -65,23 +72,29 @@ class NoticeText:
         Of several places one with a reply is preferred, else the longest text. What names nobody is said of a recipient
         besides whom there is no other.
         """
-        places = {place for each in own for place in self.named.get(each, ())}
-        said = [text for place in sorted(places)[:10] if (text := self._at(place, own, recipients))]
-        found = next((each for each in said if REPLY.search(each)), "")
-        alone = recipients <= own
-        if not found and alone:
-            found = self._reply()
-        return (found or max(said, key=len, default="") or (self._rest() if alone else ""))[:MAX_DIAGNOSTIC]
+        known = frozenset(each for each in own if each in self.named)
+        said = self._said.get(known)
+        if said is None:
+            said = self._said[known] = self._best(known, recipients)
+        if recipients <= own:
+            found = said if REPLY.search(said) else self._reply()
+            said = found or said or self._rest()
+        return said[:MAX_DIAGNOSTIC]
+
+    def _best(self, own: Set[str], recipients: Set[str]) -> str:
+        places = {place for each in own for place in self.named[each][:MAX_PLACES]}
+        said = [text for place in sorted(places)[:MAX_PLACES] if (text := self._at(place, own, recipients))]
+        return next((each for each in said if REPLY.search(each)), "") or max(said, key=len, default="")
 
     def _at(self, place: int, own: Set[str], recipients: Set[str]) -> str:
         """The rest of a line that names an address, and the lines that belong to it."""
         line = self.lines[place]
-        found = ADDRESS.search(line)
-        if found is None or self._names_another(place, own, recipients):
+        if self._names_another(place, own, recipients):
             return ""
+        _, start, end = self.addresses[place][0]
         # A transcript has the reply first: `550 5.1.1 <iris@shop.example>... User unknown`.
-        rest = _AFTER.sub("", line[found.end() :])
-        begins = bool(_BEFORE.match(line[: found.start()]))
+        rest = _AFTER.sub("", line[end:])
+        begins = bool(_BEFORE.match(line[:start]))
         first = rest if begins else line.strip()
         taken = [first] if first and not _EMPTY_REASON.match(first) else []
         # `There was an error delivering your mail to <iris@shop.example>.`: the reason stands below.
@@ -120,13 +133,10 @@ class NoticeText:
 
     def _names_another(self, number: int, own: Set[str], recipients: Set[str]) -> bool:
         """Whether a line names another recipient, or begins with another address."""
-        line = self.lines[number]
-        if "@" not in line:
-            return False
-        named = [(each[0].lower(), each.start()) for each in ADDRESS.finditer(line)]
-        if not recipients.isdisjoint(each for each, _ in named if each not in own):
+        named = self.addresses[number]
+        if not recipients.isdisjoint(each for each, _, _ in named if each not in own):
             return True
-        return bool(named) and named[0][0] not in own and bool(_BEFORE.match(line[: named[0][1]]))
+        return bool(named) and named[0][0] not in own and bool(_BEFORE.match(self.lines[number][: named[0][1]]))
 
     def _reply(self) -> str:
         """The paragraph with the first reply, from the line that has it."""
@@ -178,13 +188,15 @@ def split_text(text: str) -> NoticeText:
     begins = _COPY.search(text) or _TRACE.search(text)
     said = text[: begins.start()] if begins else text
     returned = text[begins.end() :].lstrip("\n -=_") if begins else ""
-    lines = [line.rstrip()[:MAX_LINE] for line in said[:MAX_TEXT].splitlines()[:MAX_LINES]]
+    whole = said[:MAX_TEXT].splitlines()
+    lines = [line.rstrip()[:MAX_LINE] for line in whole[:MAX_LINES]]
+    found = [[(each[0].lower(), each.start(), each.end()) for each in ADDRESS.finditer(line)] for line in lines]
     named: dict[str, list[int]] = {}
-    for number, line in enumerate(lines):
-        if "@" in line:
-            for address in dict.fromkeys(each[0].lower() for each in ADDRESS.finditer(line)):
-                named.setdefault(address, []).append(number)
-    return NoticeText(lines, named, read_part(returned[:MAX_TEXT].encode()).headers if returned else Headers())
+    for number, line_has in enumerate(found):
+        for address in dict.fromkeys(each for each, _, _ in line_has):
+            named.setdefault(address, []).append(number)
+    fields = read_part(returned[:MAX_TEXT].encode()).headers if returned else Headers()
+    return NoticeText(lines, found, named, fields, cut=len(said) > MAX_TEXT or len(whole) > MAX_LINES)
 
 
 def _without_tags(text: str) -> str:

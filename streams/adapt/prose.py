@@ -14,8 +14,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from streams.adapt.base import AdaptError
 from streams.adapt.mail_report import addresses
-from streams.adapt.mime import Headers, MimePart, groups, words
+from streams.adapt.mime import MAX_VALUE, Headers, MimePart, groups, words
 from streams.adapt.notice_text import ADDRESS, REPLY, NoticeText
 from streams.adapt.prose_phrases import (
     ANSWERS,
@@ -31,7 +32,9 @@ from streams.adapt.prose_phrases import (
     TO_OPERATORS,
 )
 
-MAX_NAMED = 500
+MAX_NAMED = 1_000
+#: So many are believed to be all, where the text is longer than what is looked through.
+MAX_NAMED_OF_CUT = 100
 #: What is looked at of the text for the words that say what a mail is.
 MAX_OPENING = 4_000
 
@@ -95,7 +98,9 @@ def prose(
     Raises:
         AdaptError: over a bound.
     """
-    failed = addresses(mail.headers, "x-failed-recipients")[:MAX_NAMED]
+    failed = addresses(mail.headers, "x-failed-recipients")
+    if any(len(value) > MAX_VALUE for value in mail.headers.all("x-failed-recipients")):
+        raise AdaptError(f"field `X-Failed-Recipients` has more than {MAX_VALUE:,} characters")
     if not failed and not notice and _from(mail) not in SYSTEMS:
         return None
     if not failed and (found := _fields(mail, parts)) is not None:
@@ -160,7 +165,11 @@ def _senders(mail: MimePart) -> set[str]:
 
 
 def _named(text: NoticeText, senders: set[str]) -> list[str]:
-    """The recipients that the text names, in its order, each once."""
+    """The recipients that the text names, in its order, each once.
+
+    Raises:
+        AdaptError: there are more than are read.
+    """
     found: dict[str, str] = {}
     led: dict[str, str] = {}
     quoted: dict[str, str] = {}
@@ -175,7 +184,10 @@ def _named(text: NoticeText, senders: set[str]) -> list[str]:
                 passing = lead.re is _LEAD and REPLY.search(line)
                 (quoted if passing else led).setdefault(lead[1].lower(), lead[1])
     # The list of those who failed; what else the text says of others is in passing, and replies say it last.
-    return list((found or led or quoted).values())[:MAX_NAMED]
+    named = list((found or led or quoted).values())
+    if len(named) > (MAX_NAMED_OF_CUT if text.cut else MAX_NAMED):
+        raise AdaptError(f"the text names more recipients than are read of one mail ({len(named):,})")
+    return named
 
 
 def _is_asked(lines: Sequence[str], number: int, address: str) -> bool:

@@ -51,6 +51,63 @@ X-Failed-Recipients: iris@gmail.com, juno@yahoo.com
 Message-ID: <m-1@acme.example>
 From: "News, weekly" <news@acme.example>
 """
+_WITHOUT_REPLIES = """\
+Reporting-MTA: dns; mx.example.net
+
+Final-Recipient: rfc822; iris@gmail.com
+Action: failed
+Status: 5.1.2 (550 Tried all MXs)
+Final-Recipient: rfc822; |/usr/bin/filter juno@yahoo.com
+Original-Recipient: rfc822;juno+2Btag@yahoo.com
+Action: failed
+Status: 5.0.0
+
+Final-Recipient: rfc822; kim@x.example
+"""
+_SAID = """\
+<iris@gmail.com>: 550 5.1.1 no such user
+   ----- Transcript of session follows -----
+>>> RCPT To:<juno@yahoo.com>
+<<< 421 4.7.0 [TSS04] later
+kim@x.example
+
+retry timeout exceeded
+"""
+_QMAIL = """\
+From: MAILER-DAEMON@mx.example.net
+To: bounce@mail.acme.example
+Date: Mon, 3 Mar 2025 10:11:12 +0100
+Subject: failure notice
+Content-Type: text/plain; charset=iso-8859-1
+
+Hi. This is the qmail-send program at mx.example.net.
+
+<iris@gmail.com>:
+192.0.2.25 does not like recipient.
+Remote host said: 550 5.1.1 user unknown
+
+Unable to deliver message to: "juno@yahoo.com"
+--- Below this line is a copy of the message.
+
+Received: from a by b for <kim@x.example>; Mon, 3 Mar 2025 10:00:00 +0000
+Message-ID: <m-1@acme.example>
+"""
+_MARKUP = """\
+From: postmaster@mx.example.net
+To: bounce@mail.acme.example
+Date: Mon, 3 Mar 2025 10:11:12 +0100
+Subject: =?utf-8?q?Undeliverable:_Weekly?=
+Content-Type: text/html; charset=utf-8
+
+<html><body><p>Delivery has failed to these recipients:</p><p>iris@gmail.com<a href="mailto:iris@gmail.com">x</a><br>
+Remote Server returned '550 5.1.1 RESOLVER.ADR.RecipNotFound'</p></body></html>
+"""
+_RECEIPT = """\
+Reporting-UA: mx.example.net; Mail Delivery Agent
+Final-Recipient: rfc822; iris@gmail.com
+Original-Message-ID: <m-1@acme.example>
+Disposition: automatic-action/MDN-sent-automatically; denied
+"""
 _POSTFIX = """\
 2025-03-03T09:11:10.1+00:00 mx1 postfix/submission/smtpd[7]: AB12C3: client=app[192.0.2.9], sasl_username=acme
 Mar  3 09:11:10 mx1 postfix/cleanup[8]: AB12C3: message-id=<m-1@acme.example>
@@ -69,7 +126,14 @@ f,1740993072,,,,rfc822;iris@gmail.com,,,,,,acme-1,,abuse,dns;arf.mail.yahoo.com
 
 _MORE: dict[str, list[bytes]] = {
     "arf": [report("feedback-report", _ARF)],
-    "dsn": [report("delivery-status", _DSN), _EXIM.encode()],
+    "dsn": [
+        report("delivery-status", _DSN),
+        _EXIM.encode(),
+        report("delivery-status", _WITHOUT_REPLIES).replace(b"What happened, for people.", _SAID.encode()),
+        _QMAIL.encode(),
+        _MARKUP.encode(),
+        report("disposition-notification", _RECEIPT),
+    ],
     "postfix": [_POSTFIX.encode()],
     "powermta": [_POWERMTA.encode()],
 }
