@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS {database}.schema_migrations {on_cluster}
 ENGINE = {replacing} ORDER BY number
 """
 APPLIED = "SELECT number, checksum FROM schema_migrations FINAL"
+#: Settings of a table: how many parts of a size are merged at a time, where the version is known; else what was said.
+WIDER_MERGES = "merge_selector_base = 10"
+AS_BEFORE = "deduplicate_merge_projection_mode = 'rebuild'"
 #: Replicated tables find their path by the server's own macros.
 REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
 
@@ -76,6 +79,9 @@ def render(statement: str, settings: ClickHouse) -> str:
         "{on_cluster}": f"ON CLUSTER {settings.cluster}" if cluster else "",
         "{dedup_window}": f"{'' if cluster else 'non_'}replicated_deduplication_window",
         "{projections_on_merge}": "ignore" if settings.path else "rebuild",
+        "{wider_merges}": "merge_selector_base = 10"
+        if settings.path
+        else "deduplicate_merge_projection_mode = 'rebuild'",
         "{aggregating}": f"{prefix}AggregatingMergeTree({path})",
         "{replacing}": f"{prefix}ReplacingMergeTree({path})",
         "{replacing_updated}": f"{prefix}ReplacingMergeTree({', '.join(p for p in (path, 'updated') if p)})",

@@ -232,7 +232,7 @@ CREATE TABLE reputation.counts
 ENGINE = AggregatingMergeTree
 ORDER BY (dimension, customer, stream, class, bucket, value, source)
 TTL bucket + toIntervalDay(400)
-SETTINGS non_replicated_deduplication_window = 10000, deduplicate_merge_projection_mode = 'ignore', index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+SETTINGS non_replicated_deduplication_window = 10000, deduplicate_merge_projection_mode = 'ignore', index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, merge_selector_base = 10;
 
 CREATE TABLE reputation.customers
 (

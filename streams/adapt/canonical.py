@@ -16,8 +16,12 @@ from streams.adapt.common import DIGEST_BYTES, MAX_TIME_MS, decode, stable_id
 
 #: How a NUL is written in JSON: an unescaped one is no JSON.
 ESCAPED_NUL = b"\\u0000"
+#: What every escape begins with. Most messages have none, and one byte is looked for thirty times as fast as six.
+ESCAPE = b"\\"
 #: Characters in an id or the name of a stream, as the event type has it.
 MAX_NAME = MAX_CUSTOMER_BYTES
+#: What does not count around an address.
+AROUND = " \t\r\n<>"
 #: The largest number of three digits: a reply code (RFC 5321 section 4.2).
 MAX_CODE = 999
 
@@ -35,9 +39,27 @@ def decode_canonical(raw: bytes) -> MailEvent:
     """
     event = check(decode(_DECODER, raw))
     # Seen in the bytes before looking at each field.
-    if ESCAPED_NUL in raw:
+    if has_escaped_nul(raw):
         check_no_nul(event)
     return event
+
+
+def has_escaped_nul(raw: bytes) -> bool:
+    """Whether a text in this JSON may hold a NUL character."""
+    return ESCAPE in raw and ESCAPED_NUL in raw
+
+
+def are_plain(raws: Sequence[bytes]) -> bool:
+    """Whether all are UTF-8, none is too long, and none may hold a NUL character."""
+    if max(map(len, raws)) > MAX_EVENT_BYTES or any(map(has_escaped_nul, [raw for raw in raws if ESCAPE in raw])):
+        return False
+    try:
+        for raw in raws:
+            if not raw.isascii():
+                raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -53,15 +75,11 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
     """The events of many messages, one each, and for each the place of its message; or None where any of them is out of
     the ordinary and must be looked at by itself. What `adapt` refuses is never let through here.
     """
-    # Whole-buffer checks first: they cost a tenth of the same checks message by message.
-    together = b"\n".join(raws)
-    if ESCAPED_NUL in together or max(map(len, raws)) > MAX_EVENT_BYTES:
+    if not are_plain(raws):
         return None
     try:
-        if not together.isascii():
-            together.decode()
         events = [_DECODER.decode(raw) for raw in raws]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError):
         return None
     codes = [event.smtp_code for event in events]
     if min(codes) < 0 or max(codes) > MAX_CODE or not _have_good_names(events):
@@ -162,7 +180,7 @@ def domain_of(address: str) -> str:
 
 def _split(address: str) -> tuple[str, str]:
     """(local part, domain); an address without `@` has no domain."""
-    bare = address.strip(" \t\r\n<>")
+    bare = address.strip(AROUND)
     local, at, domain = bare.rpartition("@")
     return (local, domain.lower().rstrip(".")) if at else (bare, "")
 

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 DIGEST_BYTES = 16
 _PARTS = msgspec.json.Encoder(enc_hook=str)
+#: A copy of it takes half the time that making a new one does.
+_EMPTY = blake2b(digest_size=DIGEST_BYTES)
 #: Epoch milliseconds that fit the store and JSON: 64-bit integers.
 MAX_TIME_MS = 2**63 - 1
 
@@ -40,7 +42,9 @@ _CHOICES = {
 
 def stable_id(*parts: object) -> str:
     """An id that is the same whenever the parts are: 32 hex digits. Parts cannot run into each other."""
-    return blake2b(_PARTS.encode(parts), digest_size=DIGEST_BYTES).hexdigest()
+    digest = _EMPTY.copy()
+    digest.update(_PARTS.encode(parts))
+    return digest.hexdigest()
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from schemas.event import DEFAULT_STREAM, MAX_EVENT_BYTES, EventType, MailEvent
+from schemas.event import DEFAULT_STREAM, EventType, MailEvent
+from schemas.providers import OTHER
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import NO_OPTIONS, AdaptError, Context, FormatOptions, Together, fill
-from streams.adapt.canonical import ESCAPED_NUL, complete, domain_of, good_names, hide_recipient
+from streams.adapt.canonical import AROUND, are_plain, complete, domain_of, good_names, has_escaped_nul
 from streams.adapt.common import MAX_TIME_MS, decode, reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
@@ -129,7 +130,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not a log record, or no customer can be found in it.
     """
     record = _decoded(raw)
-    return [] if record is None else _events(record, context, may_have_nul=ESCAPED_NUL in raw)
+    return [] if record is None else _events(record, context, may_have_nul=has_escaped_nul(raw))
 
 
 def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
@@ -138,16 +139,12 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
 
     Of deliveries and deferrals, nearly all there is, only what is counted of them is filled in.
     """
-    # Whole-buffer checks first, as for canonical events.
-    together = b"\n".join(raws)
-    if ESCAPED_NUL in together or max(map(len, raws)) > MAX_EVENT_BYTES:
+    if not are_plain(raws):
         return None
-    plain = context.options(NAME) == NO_OPTIONS
+    plain = context.options(NAME) == NO_OPTIONS and not context.hash_all
     events: list[MailEvent] = []
     places: list[int] = []
     try:
-        if not together.isascii():
-            together.decode()
         for place, record in enumerate(map(_DECODER.decode, raws)):
             kind = _COUNTED.get(record.type)
             if kind is not None and plain and (event := _counted(record, kind, context)) is not None:
@@ -157,36 +154,54 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
                 found = _events(record, context, may_have_nul=False)
                 events += found
                 places += [place] * len(found)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AdaptError):
+    except (msgspec.DecodeError, RecursionError, AdaptError):
         return None
     return events, places
 
 
 def _counted(record: _Record, kind: EventType, context: Context) -> MailEvent | None:
-    """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look."""
-    address, when = record.recipient, record.event_time or record.timestamp
-    _, tenant = queue_parts(record.queue or "")
-    if when is None or not isinstance(address, str) or not tenant.strip():
+    """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look. What the same
+    senders repeat is worked out once."""
+    address, when, pool = record.recipient, record.event_time, record.egress_pool or ""
+    left, at, _ = (record.queue or "").partition("@")
+    names = _names(left, pool) if at and len(left) + len(pool) <= LONGEST_CACHED else None
+    if names is None or not isinstance(address, str):
         return None
-    customer, stream, pool = good_names(tenant.strip(), DEFAULT_STREAM, record.egress_pool or "")
-    peer, time = record.peer_address, time_ms(when)
-    if abs(time) > MAX_TIME_MS:
+    if when is not None and when.tzinfo is not None:
+        time = round(when.timestamp() * 1000)
+    elif (moment := when or record.timestamp) is None or abs(time := time_ms(moment)) > MAX_TIME_MS:
         return None
-    event = MailEvent(
+    source, headers, peer = record.source_address, record.headers, record.peer_address
+    header = headers.from_ if headers is not None else None
+    domain = address[address.rfind("@") + 1 :].rstrip(AROUND) if "@" in address else ""
+    provider = context.providers.by_domain[domain]
+    if provider == OTHER and peer is not None and peer.name:
+        provider = context.providers.by_mx[peer.name]
+    return MailEvent(
         id=stable_id(NAME, record.id, record.type, address, 0, time, record.num_attempts),
         type=kind,
         time=time,
-        customer=customer,
-        stream=stream,
+        customer=names[0],
+        stream=names[1],
         message_id=record.id,
-        recipient=address,
-        sending_ip=_sending_ip(record, None),
-        ip_pool=pool,
-        from_domain=_from_domain(record, None),
-        sent=_created(record),
-        mx_host=(peer.name or "") if peer is not None else "",
+        sending_ip=_without_port(source.address) if source is not None and source.address else "",
+        ip_pool=names[2],
+        from_domain=(isinstance(header, str) and _header_domain(header)) or domain_of(record.sender or ""),
+        sent=int(record.created * 1000) if record.created else 0,
+        provider=provider,
     )
-    return hide_recipient(event, context)
+
+
+@lru_cache(maxsize=65_536)
+def _names(left: str, pool: str) -> tuple[str, str, str] | None:
+    """Customer, stream and pool of the mail of a queue, which is what stands before the `@` of its name; None where
+    it names no customer.
+
+    Raises:
+        AdaptError: see `good_names`.
+    """
+    tenant = queue_parts(f"{left}@")[1].strip()
+    return good_names(tenant, DEFAULT_STREAM, pool) if tenant else None
 
 
 def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[MailEvent]:
@@ -328,9 +343,10 @@ def _sending_ip(record: _Record, report: _Report | None) -> str:
 
 def _without_port(address: str) -> str:
     """`192.0.2.1` of `192.0.2.1:25`, `2001:db8::1` of `[2001:db8::1]:25`; a bare address as it is."""
-    if address.startswith("["):
-        return address[1:].partition("]")[0]
-    return address.partition(":")[0] if address.count(":") == 1 else address
+    bare, _, port = address.partition(":")
+    if ":" not in port and bare[:1] != "[":
+        return bare
+    return address[1:].partition("]")[0] if address.startswith("[") else address
 
 
 def _from_domain(record: _Record, report: _Report | None) -> str:
