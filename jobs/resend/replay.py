@@ -5,7 +5,7 @@ the next replay. That is harmless: ingest counts an event id once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, Protocol, cast
 
@@ -20,6 +20,7 @@ from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
 from streams.adapt.apart import read_apart
 from streams.adapt.common import plain
+from streams.adapt.mail_report import default_of, is_unnamed
 from streams.adapt.validate import check_time
 from streams.intake.batch import TimeBounds, time_bounds
 from streams.io.broker import BrokerError
@@ -57,7 +58,8 @@ class Reader:
             topic: listing_adapter(format_name) if format_name in LISTING_FORMATS else adapter(format_name)
             for topic, format_name in settings.formats.items()
         }
-        self._context = context
+        # As ingest does.
+        self._context = replace(context, find_by_message=True)
         self._bounds = time_bounds(settings)
 
     def key(self, topic: str, payload: bytes, now_ms: int) -> bytes:
@@ -81,7 +83,9 @@ class Reader:
         if not events:
             return b""
         first = events[0]
-        return (first.resource if isinstance(first, BlocklistEvent) else first.customer).encode()
+        if isinstance(first, BlocklistEvent):
+            return first.resource.encode()
+        return (default_of(first) if is_unnamed(first) else first.customer).encode()
 
     def _events(self, topic: str, payload: bytes) -> Sequence[MailEvent | BlocklistEvent]:
         if topic == MAIL_BLOCKLISTINGS:

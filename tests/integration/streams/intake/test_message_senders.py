@@ -5,6 +5,7 @@ from email.utils import formatdate
 import msgspec
 import pytest
 
+from jobs.resend.replay import Reader
 from schemas.providers import load_providers
 from schemas.settings import Ingest
 from schemas.times import DAY_MS, utc_now_ms
@@ -136,3 +137,9 @@ def test_without_a_memory_the_place_answers_nobody() -> None:
 
 def test_angle_brackets_are_no_part_of_an_id() -> None:
     assert id_hash("<m1@news>") == id_hash("m1@news") != id_hash("m2@news")
+
+
+def test_dead_letter_is_replayed_as_a_report_whose_sender_ingest_may_know_by_then() -> None:
+    for default in ("", "house"):
+        reader = Reader(Ingest(formats={"mail.reports": "arf"}), context(default, ingesting=False))
+        assert reader.key("mail.reports", complaint("m1@news"), NOW) == default.encode()
