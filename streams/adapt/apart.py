@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt import (
     brevo,
+    kumomta,
     mailersend,
     mailgun,
     mailjet,
@@ -88,7 +89,7 @@ _PARTINGS: dict[Adapter, Parting] = {
     **{
         module.adapt: _json(module.adapt)
         for module in (
-            brevo, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs, sparkpost,
+            brevo, kumomta, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs, sparkpost,
         )
     },
     mailgun.adapt: _json(mailgun.adapt, mailgun.parts),

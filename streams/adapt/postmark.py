@@ -40,6 +40,8 @@ _TIMES = {
 #: Of the examples that Postmark posts to try an address.
 _NO_MESSAGE = "00000000-0000-0000-0000-000000000000"
 _EXAMPLE = "Test"
+#: By which field records without a type are known.
+_BEFORE = {"DeliveredAt": "Delivery", "BouncedAt": "Bounce"}
 #: What bounces of these types are. Types that are in neither table are mails that came back and tell nothing about
 #: the recipient: replies by machine, changes of address, requests to subscribe, tests.
 _BOUNCES: dict[str, EventType] = {
@@ -96,6 +98,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 def _read(fields: Fields) -> Iterable[MailEvent]:
+    fields = _named(fields)
     if kind_of(fields, "RecordType") not in _TIMES:
         return
     record = typed(fields, _Event)
@@ -120,6 +123,13 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     )
     hard = record.Type == "HardBounce"
     yield with_bounce_details(event, known=_CLASSES.get(record.Type or "", ""), hard=hard, permanent=hard)
+
+
+def _named(fields: Fields) -> Fields:
+    """The fields with the type of the record, which bounces and deliveries did not have before modular webhooks."""
+    if not fields.get("RecordType") and (name := next((each for each in _BEFORE if fields.get(each)), None)):
+        return {**fields, "RecordType": _BEFORE[name]}
+    return fields
 
 
 def _kind(record: _Event) -> EventType | None:

@@ -39,6 +39,8 @@ from streams.adapt.webhook import (
 
 FIELD_PATHS = FieldPaths("ses", customer=("mail.tags.customer", "mail.sendingAccountId"), stream=("mail.tags.stream",))
 
+#: What SES writes to try a topic; with raw message delivery it comes by itself.
+_ANNOUNCED = b"Successfully validated SNS topic"
 #: An event in an envelope in an envelope: EventBridge through SNS, SNS through SQS.
 _MAX_ENVELOPES = 3
 #: Types and sub-types of bounces that say nothing by themselves.
@@ -119,6 +121,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a message; names the record of several, counted from 1.
     """
+    if raw.startswith(_ANNOUNCED):
+        return []
     body = json_body(raw)
     if any(is_bundle(record) for record in body.records):
         body = records_body(parts(raw))
@@ -127,7 +131,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 def parts(raw: bytes) -> list[bytes]:
     """The events of a body, each a body by itself (see `streams.adapt.apart`)."""
-    return [event for text in json_parts(raw) for event in unbundled(text)]
+    found = [event for text in json_parts(raw) for event in unbundled(text)]
+    return [event for event in found if not event.startswith(_ANNOUNCED)]
 
 
 def _opened(record: Fields) -> Fields:

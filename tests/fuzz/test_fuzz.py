@@ -24,7 +24,7 @@ def test_every_format_has_good_input_to_begin_from(name: str) -> None:
 
 
 def test_some_hundred_inputs_of_every_format_break_no_law() -> None:
-    found = run(1, rounds(100 * len(EVERY_FORMAT)))
+    found = run(1, rounds(200 * len(EVERY_FORMAT)))
     assert [(name, why) for name, _, why in found.broken] == []
     assert {name for name, how in found.counts if how == "events"} == set(EVERY_FORMAT)
     assert {name for name, how in found.counts if how == "refused"} == set(EVERY_FORMAT)

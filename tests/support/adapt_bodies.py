@@ -1,6 +1,7 @@
 """Good messages of every format, each of which gives events: what hostile input is made from."""
 
 import json
+from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -28,6 +29,15 @@ SES_BOUNCE = {
         "timestamp": "2025-09-12T11:08:01.440Z",
         "feedbackId": "0100-ff-000000",
     },
+}
+SES_BOUNCES = [json.dumps(SES_BOUNCE | {"mail": MAIL | {"messageId": name}}).encode() for name in "abc"]
+SES_BUNDLE = {
+    "requestId": "r-1",
+    "timestamp": 1757675282000,
+    "records": [
+        {"data": b64encode(b"".join(SES_BOUNCES[:2])).decode()},
+        {"body": SES_BOUNCES[2].decode()},
+    ],
 }
 POSTAL_MESSAGE = {
     "id": 12345,
@@ -106,6 +116,7 @@ DOCUMENTS: dict[str, list[Any]] = {
     ],
     "ses": [
         SES_BOUNCE,
+        SES_BUNDLE,
         {"Type": "Notification", "Message": json.dumps(SES_BOUNCE), "Timestamp": "2025-09-12T11:08:02.000Z"},
         {
             "eventType": "Delivery",

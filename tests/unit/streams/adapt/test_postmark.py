@@ -74,6 +74,21 @@ def test_delivery() -> None:
     assert (event.smtp_code, event.bounce_class) == (250, "")
 
 
+def test_record_without_its_type_is_known_by_its_fields() -> None:
+    """As webhooks sent it before there were modular ones."""
+    bounce = {"ID": 42, "Type": "HardBounce", "MessageID": "m-1", "ServerID": 23, "Email": "iris@gmail.com",
+              "BouncedAt": "2025-09-12T11:08:01Z", "Details": "550 5.1.1 none"}  # fmt: skip
+    delivery = {
+        "ServerId": 23,
+        "MessageID": "m-1",
+        "Recipient": "iris@gmail.com",
+        "DeliveredAt": "2025-09-12T11:08:01Z",
+    }
+    context = Context(b"a key", load_providers())
+    found = [event for each in (bounce, delivery) for event in adapter("postmark")(json.dumps(each).encode(), context)]
+    assert [(event.type, event.customer) for event in found] == [("bounced", "23"), ("delivered", "23")]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -163,7 +178,7 @@ def test_customer_is_the_metadata_then_the_server_or_where_the_option_says() -> 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"RecordType": None}, "field `RecordType` is missing"),
+        ({"RecordType": None, "BouncedAt": None}, "field `RecordType` is missing"),
         ({"BouncedAt": None}, "field `BouncedAt` is missing"),
         ({"BouncedAt": "noon"}, "the time 'noon' is neither"),
         (DELIVERY | {"DeliveredAt": None}, "field `DeliveredAt` is missing"),

@@ -159,6 +159,14 @@ def test_unreadable_record_of_a_bundle_is_named_and_costs_itself_alone() -> None
     assert found.rest == b'{"data":"no base64"}\n{"eventType": "Bou'
 
 
+def test_what_ses_writes_to_try_a_topic_is_no_event() -> None:
+    said = b"Successfully validated SNS topic for Amazon SES event publishing."
+    context = Context(b"a key", PROVIDERS)
+    assert adapter("ses")(said, context) == []
+    assert adapt(in_sns(BOUNCE, Message=said.decode())) == []
+    assert adapt({"Records": [{"body": said.decode()}, {"body": json.dumps(BOUNCE)}]}) == adapt(BOUNCE)
+
+
 def test_tenant_may_be_the_customer() -> None:
     tagged = BOUNCE | {"mail": MAIL | {"tags": {"ses:tenant-name": ["larkspur"], "ses:configuration-set": ["bulk"]}}}
     (event,) = adapt(

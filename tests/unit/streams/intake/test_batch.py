@@ -77,7 +77,6 @@ GOOD_RECORDS = [
 BAD_RECORDS = [
     b"",
     record()[:-1],
-    record() + record(),
     record().replace(b"acme", b"ac\xffme"),
     record(type="Other", response=5),
     record(type=5),
@@ -153,6 +152,17 @@ def taken(take: BatchReader, payloads: list[bytes]) -> dict[str, Any]:
         "messages": batch.messages,
         "unread": batch.unread,
     }
+
+
+def test_records_of_kumomta_in_one_message_count_each_by_itself() -> None:
+    """As a log hook with a batch size posts them: an array, or one a line."""
+    some = [record(), record(id="m2"), record(meta=None, queue="gmail.com")]
+    for body in (b"[" + b",".join(some) + b"]", b"\n".join(some)):
+        found = taken(RECORDS_AT_ONCE[0], [body])
+        assert len(found["ids"]) == 2
+        ((_, payload, reason),) = found["dead"]
+        assert payload == some[2]
+        assert reason.startswith("record 3: ")
 
 
 def test_bad_record_of_a_body_costs_itself_alone() -> None:
