@@ -5,10 +5,11 @@ from operator import attrgetter
 
 import msgspec
 
-#: The counted measures, in the order of the columns of the `counts` table. `late_*` are bounces that came after
-#: the message was reported delivered; they are also counted in `hard`, `soft` or `block`. `undated_*` are outcomes that
-#: come long after the mail and of which it is not known when that was sent: they are counted, in the measure they are
-#: named after too, when they come, and the mail they are of may lie in another window (`streams.subjects.undated`).
+#: The counted measures, in the order of the columns of the `counts` table. `late_*` are bounces that came after the
+#: message was reported delivered; they are also counted in `hard`, `soft` or `block`. So is what another host gave up
+#: after it had taken the mail: it counts in `expired`, and in `late_soft`. `undated_*` are outcomes that come long
+#: after the mail and of which it is not known when that was sent: they are counted, in the measure they are named after
+#: too, when they come, and the mail they are of may lie in another window (`streams.subjects.undated`).
 MEASURES: tuple[str, ...] = (
     "delivered",
     "hard",

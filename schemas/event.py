@@ -68,7 +68,8 @@ class MailEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     diagnostic: str = ""
     bounce_class: str = ""
     feedback_type: FeedbackType | Literal[""] = ""
-    #: A bounce that arrived after the message had been reported delivered (out of band, RFC 3464 mail).
+    #: A bounce, or an expiry at another host, that arrived after the message had been reported delivered (out of band,
+    #: RFC 3464 mail).
     asynchronous: bool = False
     campaign: str = ""
     #: The host that took or refused the message, as its MX record names it; it tells whose mailboxes a domain has.

@@ -115,10 +115,10 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
         if any(map(_names, found)):
             return _with_addresses(found, mail, text), original
     elif receipt := next((part for part in parts if part.content_type in _RECEIPT_TYPES), None):
-        return _rejection(receipt, text, original)
+        return _rejection(mail, receipt, text, original)
     elif any(part.content_type == "message/feedback-report" for part in parts):
         raise AdaptError("this is a feedback report; its format is `arf`")
-    if status is None and is_answer(mail):
+    if status is None and is_answer(mail, text):
         return None
     notice = status is not None or is_notice(mail, text)
     read = prose(mail, parts, text, original, notice=notice)
@@ -126,6 +126,8 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
         return [*found, *read.groups], read.returned
     if status is not None:
         raise AdaptError("the delivery status names no recipient")
+    if "notificationType" in " ".join(text.lines[:3]):
+        raise AdaptError("this is a notification of SES as a mail; let SNS send it over HTTPS, to the format `ses`")
     if not notice and mail.headers.get("from") and sent_ms(mail.headers) is not None:
         return None
     # Also what looks like a mail and is none: every mail has a sender and a date (RFC 5322 section 3.6).
@@ -153,12 +155,16 @@ def _is_address(named: str) -> bool:
     )
 
 
-def _rejection(receipt: MimePart, text: NoticeText, original: Headers) -> tuple[list[Headers], Headers] | None:
+def _rejection(
+    mail: MimePart, receipt: MimePart, text: NoticeText, original: Headers
+) -> tuple[list[Headers], Headers] | None:
     """A receipt as what it tells where it rejects the mail; None where it tells that it was read, or not."""
     fields = next(iter(groups(receipt.decoded().lstrip(b"\r\n"))), Headers())
     disposition = fields.get("disposition").lower()
     said = " ".join(text.lines).lower()
-    if not any(word in said for word in _REJECTED) and not any(word in disposition for word in ("denied", "failed")):
+    # In the text, or in `Auto-Submitted: auto-replied (rejected)`, as Dovecot has it, where the text is another's.
+    told = any(word in said for word in _REJECTED) or "reject" in mail.headers.get("auto-submitted").lower()
+    if not told and not any(word in disposition for word in ("denied", "failed", "reject")):
         return None
     if "displayed" in disposition or not _names(fields):
         return None
@@ -239,6 +245,8 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
         if not said.silent:
             return None
         kind = "bounced"
+    elif said.silent and kind == "deferred":
+        kind = "expired"
     if kind != "delivered" and status.startswith("2"):
         status = ""
     moment = date_ms(fields.get("last-attempt-date"))
@@ -256,7 +264,7 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
         smtp_code=code,
         enhanced_status=status,
         diagnostic=diagnostic,
-        asynchronous=kind == "bounced",
+        asynchronous=kind in ("bounced", "expired"),
         mx_host=_host(fields) if domain_of(address) == domain_of(_address(fields.get("final-recipient"))) else "",
     )
 

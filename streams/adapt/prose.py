@@ -26,6 +26,8 @@ from streams.adapt.prose_phrases import (
     GAVE_UP,
     LEADS,
     OPENINGS,
+    PEOPLE,
+    QUESTIONS,
     ROLES,
     SUBJECTS,
     SYSTEMS,
@@ -66,7 +68,7 @@ class Prose:
 def is_notice(mail: MimePart, text: NoticeText) -> bool:
     """Whether a mail says of itself that it tells of others that were not delivered."""
     local = _from(mail)
-    if local.startswith("mailer") or mail.headers.get("x-failed-recipients"):
+    if local in SYSTEMS - PEOPLE or mail.headers.get("x-failed-recipients"):
         return True
     if words(mail.headers.get("subject")).lower().startswith(SUBJECTS):
         return True
@@ -74,7 +76,7 @@ def is_notice(mail: MimePart, text: NoticeText) -> bool:
     return any(phrase in opening for phrase in OPENINGS) and (local in SYSTEMS or not _person(mail))
 
 
-def is_answer(mail: MimePart) -> bool:
+def is_answer(mail: MimePart, text: NoticeText) -> bool:
     """Whether a machine answers a mail, or asks about it: vacation notices, receipts, verification (RFC 3834); or tells
     the operator of something else."""
     headers = mail.headers
@@ -85,15 +87,18 @@ def is_answer(mail: MimePart) -> bool:
         return False
     if any(headers.get(name) for name in _ANSWERING) or "auto" in headers.get("precedence").lower():
         return True
-    return "vacation" in headers.get("auto-submitted").lower() or subject.startswith(ANSWERS)
+    if "vacation" in headers.get("auto-submitted").lower() or subject.startswith(ANSWERS):
+        return True
+    said = " ".join(" ".join(text.lines).lower().split())
+    return any(phrase in said for phrase in QUESTIONS) and not REPLY.search(said)
 
 
 def prose(
     mail: MimePart, parts: Sequence[MimePart], text: NoticeText, original: Headers, *, notice: bool
 ) -> Prose | None:
     """What a bounce mail without a report tells; None where it names nobody. No groups: it tells a success. `original`
-    are the header fields of the returned mail. Of a mail that does not say that it is a `notice`, only that of a mail
-    system is looked through.
+    are the header fields of the returned mail. A mail that does not say that it is a `notice` is only looked through
+    where a mail system quotes a reply in it.
 
     Raises:
         AdaptError: over a bound.
@@ -101,11 +106,11 @@ def prose(
     failed = addresses(mail.headers, "x-failed-recipients")
     if any(len(value) > MAX_VALUE for value in mail.headers.all("x-failed-recipients")):
         raise AdaptError(f"field `X-Failed-Recipients` has more than {MAX_VALUE:,} characters")
-    if not failed and not notice and _from(mail) not in SYSTEMS:
+    said = " ".join(" ".join(text.lines).lower().split())
+    if not failed and not notice and not (_from(mail) in SYSTEMS and REPLY.search(said)):
         return None
     if not failed and (found := _fields(mail, parts)) is not None:
         return found
-    said = " ".join(" ".join(text.lines).lower().split())
     subject = words(mail.headers.get("subject")).lower()
     if not failed and any(phrase in said for phrase in DELIVERED):
         return Prose([], original)

@@ -39,6 +39,9 @@ def places_of(event: MailEvent, classified: Classified | None) -> list[int]:
     place = DIRECT.get(event.type) if classified is None else None
     if place is not None:
         places = [place]
+        # Another host that had taken the mail gave up: the recipient finished when that took it.
+        if event.type == "expired" and event.asynchronous and event.sent:
+            places.append(INDEX["late_soft"])
     elif classified is None:
         places = [_COMPLAINED if event.feedback_type in _COMPLAINTS else _REPORTED]
     else:

@@ -84,7 +84,7 @@ def test_action_says_what_became_of_the_recipient_and_only_a_failure_is_asynchro
     (event,) = dsn(recipient, options=FormatOptions(deliveries=True))
     assert len(dsn(recipient)) == (0 if kind == "delivered" else 1)
     assert (event.type, event.enhanced_status) == (kind, status)
-    assert event.asynchronous == (kind == "bounced")
+    assert event.asynchronous == (kind in ("bounced", "expired"))
 
 
 def test_each_recipient_has_an_event_of_its_own() -> None:
@@ -464,6 +464,28 @@ def test_groups_that_say_nothing_failed_where_none_says_more() -> None:
     assert [event.recipient_domain for event in dsn(FAILED, group("juno@yahoo.com"))] == ["gmail.com"]
 
 
+HARAKA = """\
+Hi. This is the Haraka Mailer program at mx.example.net.
+I'm afraid I wasn't able to deliver your message
+to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+Intended Recipients: <iris@gmail.com>, <juno@yahoo.com>
+Failure Reason: Some recipients failed: <iris@gmail.com>, <juno@yahoo.com>
+
+<iris@gmail.com>: 550 5.1.1 no such user
+<juno@yahoo.com>: 451 4.7.1 try again later
+"""
+
+
+def test_groups_that_say_nothing_are_told_of_in_the_text() -> None:
+    events = beside(HARAKA, group("iris@gmail.com"), group("juno@yahoo.com"))
+    assert [(event.type, event.smtp_code, event.enhanced_status) for event in events] == [
+        ("bounced", 550, "5.1.1"),
+        ("expired", 451, "4.7.1"),
+    ]
+
+
 def test_groups_without_blank_lines_between_them_keep_their_own_fields() -> None:
     """AOL; the second has no diagnostic, the third no status."""
     run_together = (
@@ -522,6 +544,7 @@ RECEIPT = ("Reporting-UA: mx.example.net; Mail Delivery Agent", "Final-Recipient
     [
         ("Your message to <iris@gmail.com> was automatically rejected:\nQuota exceeded", "deleted", ["Quota exceeded"]),
         ("Your message was not accepted by the filter.", "denied", ["not accepted"]),
+        ("Ihre Nachricht wurde abgelehnt.", "deleted; rejected", ["abgelehnt"]),
         ("Your message was read on Monday.", "displayed", []),
         ("Your message was deleted without being read.", "deleted", []),
     ],

@@ -70,6 +70,13 @@ def test_late_bounce_is_marked_so_that_the_recipient_finishes_once() -> None:
     assert WindowCounts(**totals).finished == 1
 
 
+def test_other_host_that_gave_up_had_taken_the_mail_so_that_the_recipient_finishes_once() -> None:
+    totals = counted(event("delivered", sent=NOW), event("expired", asynchronous=True, sent=NOW))
+    assert totals == {"delivered": 1, "expired": 1, "late_soft": 1}
+    assert WindowCounts(**totals).finished == 1
+    assert counted(event("expired", asynchronous=True)) == {"expired": 1, "undated_expired": 1}
+
+
 @pytest.mark.parametrize("feedback", ["abuse", "fraud", "virus", "other", "opt-out", ""])
 def test_abuse_report_is_a_complaint(feedback: str) -> None:
     assert counted(event("complained", feedback_type=feedback, sent=NOW)) == {"complained": 1}
