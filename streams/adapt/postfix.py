@@ -23,17 +23,17 @@ options `filters` and `smarthosts` name relays that are the one or the other; wi
 filters.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete
 from streams.adapt.common import reply_of, stable_id
-from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, AmbiguousError, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_lines import (
     QUEUE_ID,
+    SAID,
     Fate,
     not_reached,
     proxied_login,
@@ -41,11 +41,12 @@ from streams.adapt.postfix_lines import (
     read_fate,
     read_header,
     read_message_id,
+    read_pickup,
     read_sender,
 )
 from streams.adapt.postfix_queue import MAX_TEXT, Message, Queue, Reply
 from streams.adapt.postfix_relays import is_filter
-from streams.adapt.syslog import LineReader, SyslogLine
+from streams.adapt.syslog import USUAL, Clock, may_hold_another, read_line
 
 NAME = "postfix"
 
@@ -57,9 +58,12 @@ _TYPES: dict[str, EventType] = {
     "expired": "expired",
     "force-expired": "expired",
 }
-_LOGGED_HEADER = ("warning: header ", "info: header ")
+_LINE = re.compile(rf"{USUAL}(?:{SAID})?", re.ASCII)
+_SAID = re.compile(SAID, re.DOTALL)
+#: With these begin most lines that say nothing.
+_NO_OPENING = frozenset("abcdefghijklmnoqrstuvwxyz")
 _PROXY = ("proxy-accept: ", "NOQUEUE: proxy-accept: ")
-_NOTICE = " notification: "
+_NOTICE = "notification: "
 _FORWARDED = "forwarded as "
 _PIPED = "delivered via "
 _NO_REPLY = Reply(0, "", "", "")
@@ -82,213 +86,175 @@ class Journal:
     def __init__(self) -> None:
         """Begin without memory."""
         self._queue = Queue()
-        self._reader: LineReader | None = None
+        self._log: _Log | None = None
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
         if len(raw) > MAX_EVENT_BYTES:
             raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
+        log = self._log
+        if log is None or log.context is not context:
+            log = self._log = _Log(self._queue, context)
+        log.now_ms = context.now_ms()
         text = raw.decode("utf-8", "replace")
-        options, now_ms = context.options(NAME), context.now_ms()
-        reader = self._reader = self._reader or LineReader(options.time_zone)
-        about = _Log(self._queue, options, context.owners)
-        if "\n" not in text and text.strip():
-            events = self._line(reader.read(text.rstrip("\r"), now_ms), about)
-            return _complete(events, context, may_have_nul=b"\0" in raw) if events else []
-        may_have_nul, all_events = b"\0" in raw, list[MailEvent]()
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line and not line.isspace():
-                try:
-                    if events := self._line(reader.read(line.rstrip("\r"), now_ms), about):
-                        all_events += _complete(events, context, may_have_nul=may_have_nul)
-                except AdaptError as error:
-                    raise AdaptError(f"line {number}: {error}") from error
-        if not all_events and not text.strip():
-            raise AdaptError("the message is empty")
-        return all_events
-
-    def _line(self, line: SyslogLine, about: "_Log") -> Sequence[MailEvent]:
-        queue_id, colon, said = line.text.partition(": ")
-        learn = _LEARN.get(said[:4])
-        if learn is None:
-            if colon and line.text.startswith(_PROXY):
-                self._queue.note_logins(*proxied_login(line.text))
-            return ()
-        if queue_id not in self._queue and not QUEUE_ID.fullmatch(queue_id):
-            return ()
-        return learn(line, queue_id, said, about)
+        if "\n" not in text and text and not text.isspace():
+            events = _read_line(text.rstrip("\r"), log)
+            return log.completed(events, b"\0" in raw) if events else []
+        return _read_lines(text, log, may_have_nul=b"\0" in raw)
 
 
-def _complete(events: Sequence[MailEvent], context: Context, *, may_have_nul: bool) -> list[MailEvent]:
-    return [complete(event, context, may_have_nul=may_have_nul) for event in events]
-
-
-class _Log(NamedTuple):
+class _Log:
     """What is known besides a line."""
 
-    queue: Queue
-    options: FormatOptions
-    owners: Owners
+    __slots__ = ("clock", "context", "now_ms", "options", "plain", "queue")
+
+    def __init__(self, queue: Queue, context: Context) -> None:
+        self.queue, self.context = queue, context
+        self.options: FormatOptions = context.options(NAME)
+        self.clock = Clock(self.options.time_zone)
+        self.now_ms: int | None = None
+        options = self.options
+        self.plain = not (options.stream or options.sub_account or options.pool or options.dkim_domain)
+
+    def completed(self, events: Sequence[MailEvent], may_have_nul: bool) -> list[MailEvent]:
+        """The events as they leave the adapter."""
+        return [complete(event, self.context, may_have_nul=may_have_nul) for event in events]
+
+
+def _read_lines(text: str, log: _Log, *, may_have_nul: bool) -> list[MailEvent]:
+    if not text.strip():
+        raise AdaptError("the message is empty")
+    all_events: list[MailEvent] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line and not line.isspace():
+            try:
+                if events := _read_line(line.rstrip("\r"), log):
+                    all_events += log.completed(events, may_have_nul)
+            except AdaptError as error:
+                raise AdaptError(f"line {number}: {error}") from error
+    return all_events
+
+
+def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
+    found = _LINE.match(text)
+    if found is not None:
+        written, host, tag, queue_id, word, said = found.groups()
+        if queue_id is not None:
+            if queue_id in log.queue or QUEUE_ID.fullmatch(queue_id):
+                return _KINDS[word](_Entry(log, host, tag, queue_id, written), said)
+            return ()
+        rest = text[found.end() :]
+        # It says nothing, is no line within a line, and no `proxy-accept`.
+        if rest[:1] in _NO_OPENING or not (may_hold_another(rest) or rest.startswith(_PROXY)):
+            return ()
+    line = read_line(text, log.options.time_zone, log.now_ms)
+    if found := _SAID.fullmatch(line.text):
+        queue_id, word, said = found.groups()
+        if queue_id in log.queue or QUEUE_ID.fullmatch(queue_id):
+            return _KINDS[word](_Entry(log, line.host, line.tag, queue_id, time_ms=line.time_ms), said)
+    elif line.text.startswith(_PROXY):
+        log.queue.note_logins(*proxied_login(line.text))
+    return ()
 
 
 class _Entry:
-    """A line of a message with all that is known of it."""
+    """A line of a message."""
 
-    __slots__ = ("line", "message", "options", "owners", "queue", "queue_id")
+    __slots__ = ("host", "log", "queue_id", "tag", "time_ms", "written")
 
-    def __init__(self, line: SyslogLine, queue_id: str, about: _Log) -> None:
-        self.line, self.queue_id = line, queue_id
-        self.queue, self.options, self.owners = about
-        self.message: Message = about.queue.message(queue_id, line.host)
+    def __init__(
+        self, log: _Log, host: str, tag: str, queue_id: str, written: str = "", *, time_ms: int | None = None
+    ) -> None:
+        self.log, self.host, self.tag, self.queue_id = log, host, tag, queue_id
+        self.written, self.time_ms = written, time_ms
+
+    @property
+    def message(self) -> Message:
+        return self.log.queue.message(self.queue_id, self.host)
 
     @property
     def service(self) -> str:
         """The program; empty where the tag is only the instance."""
-        return self.line.tag.rpartition("/")[2] if "/" in self.line.tag else ""
+        return self.tag.rpartition("/")[2] if "/" in self.tag else ""
 
-    @property
-    def instance(self) -> str:
-        return self.line.tag.partition("/")[0]
+    def when(self) -> int:
+        """The time (epoch ms)."""
+        if self.time_ms is None:
+            self.time_ms = self.log.clock.time_ms(self.written, self.log.now_ms)
+        return self.time_ms
 
 
-def _recipient(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
+def _recipient(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    """What a delivery agent says of a recipient. Probes of an address have another status than all of these."""
+    tag = entry.tag
     # Some put the service into the tag, some not; what other programs write of a recipient has no `relay=`.
-    if "/" not in line.tag and not line.tag.startswith(NAME) and ", relay=" not in said:
+    if "/" not in tag and not tag.startswith(NAME) and ", relay=" not in said:
         return ()
     fate = read_fate(said)
-    return () if fate is None else _delivery(_Entry(line, queue_id, about), fate)
-
-
-def _sender(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    if sender := read_sender(said):
-        about.queue.note_sender(about.queue.message(queue_id, line.host), sender)
-        if sender.status and _TYPES.get(sender.status) == "expired":
-            return _expired(_Entry(line, queue_id, about))
-    return ()
-
-
-def _pickup(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    if sender := read_sender(said):
-        message = about.queue.begin(queue_id, line.host)
-        message.picked_up = True
-        about.queue.note_sender(message, sender)
-    return ()
-
-
-def _client(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    if said.startswith("client="):
-        about.queue.note_client(about.queue.begin(queue_id, line.host), read_client(said))
-    return ()
-
-
-def _message_id(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    if said.startswith(("message-id=", "resent-message-id=")):
-        about.queue.note_message_id(about.queue.message(queue_id, line.host), read_message_id(said))
-    return ()
-
-
-def _header(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    if said.startswith(_LOGGED_HEADER):
-        about.queue.message(queue_id, line.host).note_header(*read_header(said))
-    return ()
-
-
-def _notice(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    notice = said.partition(_NOTICE)[2].strip()
-    if QUEUE_ID.fullmatch(notice):
-        about.queue.note_notice(notice, line.host)
-    return ()
-
-
-def _removed(line: SyslogLine, queue_id: str, said: str, about: _Log) -> Sequence[MailEvent]:
-    # What an operator deletes may be on its way just then.
-    if said == "removed" and not line.tag.endswith("postsuper"):
-        about.queue.remove(queue_id, line.host)
-    return ()
-
-
-#: What is done with a line, by how it goes on after the queue id.
-_LEARN: dict[str, Callable[[SyslogLine, str, str, _Log], Sequence[MailEvent]]] = {
-    "to=<": _recipient,
-    "from": _sender,
-    "uid=": _pickup,
-    "clie": _client,
-    "mess": _message_id,
-    "rese": _message_id,
-    "info": _header,
-    "warn": _header,
-    "send": _notice,
-    "post": _notice,
-    "remo": _removed,
-}
-
-
-def _delivery(entry: _Entry, fate: Fate) -> Sequence[MailEvent]:
-    """What a delivery agent says of a recipient. Probes of an address have another status than all of these."""
-    kind = _TYPES.get(fate.status.lower())
-    if kind is None:
+    kind = _TYPES.get(fate.status) or _TYPES.get(fate.status.lower()) if fate is not None else None
+    if fate is None or kind is None:
         return ()
-    message = entry.message
-    entry.queue.find_command(message)
+    message, time_ms = entry.message, entry.when()
+    if message.picked_up:
+        entry.log.queue.find_command(message)
     # Once for all: rounding must not put outcomes of one message into two minutes.
-    if not message.queued_ms and fate.delay_s is not None:
-        message.queued_ms = entry.line.time_ms - round(fate.delay_s * 1000)
-    recipient = (fate.address, fate.original)
-    if kind != "deferred" and message.deferred:
-        message.deferred.pop(recipient, None)
-    counts = _counts(entry, kind, fate)
+    if not message.queued_ms and fate.delay_s:
+        message.queued_ms = time_ms - round(float(fate.delay_s) * 1000)
+    if message.deferred and kind != "deferred":
+        message.deferred.pop((fate.address, fate.original), None)
+    counts = _counts(entry, message, kind, fate)
     if counts is None:
         message.kept_in = message.kept_in or kind == "deferred"
         return ()
-    code, said_status = reply_of(fate.text)
-    relay = fate.relay
-    reply = Reply(code, fate.dsn or said_status, fate.text, relay.host if relay.ip and "/" not in relay.ip else "")
+    text = fate.text.removesuffix(")")
+    code, said_status = reply_of(text)
+    status, mx_host = fate.dsn or said_status, fate.host if fate.ip and "/" not in fate.ip else ""
     if kind == "deferred":
-        message.defer(recipient, reply._replace(text=reply.text[:MAX_TEXT]))
-    if counts and not (message.of_nobody and not _is_a_customers(entry)):
-        return (_event(entry, kind, fate.address, fate.original, reply),)
+        message.defer((fate.address, fate.original), Reply(code, status, text[:MAX_TEXT], mx_host))
+    if counts and not (message.of_nobody and not _is_a_customers(entry, message)):
+        return (_event(entry, message, kind, (fate.address, fate.original), Reply(code, status, text, mx_host)),)
     return ()
 
 
-def _counts(entry: _Entry, kind: EventType, fate: Fate) -> bool | None:
+def _counts(entry: _Entry, message: Message, kind: EventType, fate: Fate) -> bool | None:
     """Whether it is an event. None for what stays on this host: then its expiry is none either."""
-    relay, options, message = fate.relay, entry.options, entry.message
-    if not relay.ip and relay.host not in ("", "none") and relay.host.lower() not in options.smarthosts:
+    options, queue, host, ip = entry.log.options, entry.log.queue, fate.host, fate.ip
+    if not ip and host not in ("", "none") and host.lower() not in options.smarthosts:
         # An agent on this host: local, virtual, pipe.
         if fate.text.startswith(_FORWARDED):
-            entry.queue.forwarded(message, fate.text.removeprefix(_FORWARDED).partition(" ")[0])
+            queue.forwarded(message, fate.text.removeprefix(_FORWARDED).rstrip(")"))
         if kind == "delivered" and (entry.service == "pipe" or fate.text.startswith(_PIPED)):
-            entry.queue.note_piped(message)
+            queue.note_piped(message)
         # A filter that refuses is heard, a mailbox is not.
-        return True if entry.service == "pipe" and kind != "delivered" and _is_a_customers(entry) else None
-    if "/" in relay.ip or (entry.service == "lmtp" and relay.ip and not _is_a_customers(entry)):
+        return True if entry.service == "pipe" and kind != "delivered" and _is_a_customers(entry, message) else None
+    if "/" in ip or (ip and entry.service == "lmtp" and not _is_a_customers(entry, message)):
         return None
     if kind == "delivered":
-        if relay.host == "none" or entry.service == "discard":
+        if host == "none" or entry.service == "discard":
             return False
-        return not (entry.queue.passed_on(message, fate) or is_filter(relay, options.filters, options.smarthosts))
+        return not (queue.passed_on(message, fate) or is_filter(fate.relay, options.filters, options.smarthosts))
     if kind == "deferred":
-        asked = relay if relay.ip else not_reached(fate.text)
+        asked = fate.relay if ip else not_reached(fate.text)
         return not is_filter(asked, options.filters, options.smarthosts)
     return True
 
 
-def _expired(entry: _Entry) -> Sequence[MailEvent]:
+def _expired(entry: _Entry, message: Message) -> Sequence[MailEvent]:
     """An event for each recipient that was deferred last; one without recipient where none is known."""
-    message = entry.message
     waiting, message.deferred = message.deferred, None
-    if (message.of_nobody and not _is_a_customers(entry)) or (message.kept_in and not waiting):
+    if (message.of_nobody and not _is_a_customers(entry, message)) or (message.kept_in and not waiting):
         return ()
-    entry.queue.find_command(message)
+    entry.log.queue.find_command(message)
     found = waiting or {("", ""): _NO_REPLY}
-    return [_event(entry, "expired", *recipient, reply) for recipient, reply in found.items()]
+    return [_event(entry, message, "expired", recipient, reply) for recipient, reply in found.items()]
 
 
-def _is_a_customers(entry: _Entry) -> bool:
+def _is_a_customers(entry: _Entry, message: Message) -> bool:
     """Whether the log says who sent this very mail: by a login, or at a place that is not that of any mail."""
-    if entry.message.login:
+    if message.login:
         return True
-    places = entry.options.customer_places if entry.options.customer else ()
+    options = entry.log.options
+    places = options.customer_places if options.customer else ()
     return any(_names_one(place, entry) for place in places if place not in _OF_NO_MAIL)
 
 
@@ -299,8 +265,8 @@ def _names_one(place: str, entry: _Entry) -> bool:
         return False
 
 
-def _event(entry: _Entry, kind: EventType, address: str, original: str, reply: Reply) -> MailEvent:
-    line, message, options = entry.line, entry.message, entry.options
+def _event(entry: _Entry, message: Message, kind: EventType, recipient: tuple[str, str], reply: Reply) -> MailEvent:
+    options, time_ms, (address, original) = entry.log.options, entry.when(), recipient
     if options.customer:
         customer = find_customer(options, lambda place: _find(place, entry))
     else:
@@ -310,9 +276,9 @@ def _event(entry: _Entry, kind: EventType, address: str, original: str, reply: R
         where = f"no value at {in_words(places)}" if places else "no login and no envelope sender is known"
         raise AdaptError(f"message {entry.queue_id}: {where}, and no default customer is configured")
     event = MailEvent(
-        id=stable_id(NAME, line.host, entry.queue_id, kind, address, original, line.time_ms),
+        id=stable_id(NAME, entry.host, entry.queue_id, kind, address, original, time_ms),
         type=kind,
-        time=line.time_ms,
+        time=time_ms,
         customer=customer,
         message_id=message.message_id or entry.queue_id,
         recipient=address,
@@ -323,18 +289,80 @@ def _event(entry: _Entry, kind: EventType, address: str, original: str, reply: R
         diagnostic=reply.text,
         mx_host=reply.mx_host,
     )
-    return fill(event, options, lambda place: _find(place, entry))
+    return event if entry.log.plain else fill(event, options, lambda place: _find(place, entry))
 
 
 def _find(place: str, entry: _Entry) -> str:
     message = entry.message
-    places = {"sasl_username": message.login, "instance": entry.instance, "host": entry.line.host}
+    places = {"sasl_username": message.login, "instance": entry.tag.partition("/")[0], "host": entry.host}
     if place in places:
         return places[place]
     headers = message.headers or {}
     mail = SentMail([message.sender or ""], header=lambda name: list(filter(None, [headers.get(name.lower(), "")])))
-    found = shared_place(place, mail, entry.owners)
+    found = shared_place(place, mail, entry.log.context.owners)
     if found is None:
         known = ", ".join(f"`{name}`" for name in places)
         raise AdaptError(f"the option `{place}` is not a place in Postfix lines; use {known}, {SHARED}")
     return found
+
+
+def _sender(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    if sender := read_sender(said):
+        message = entry.message
+        entry.log.queue.note_sender(message, sender)
+        if sender.status and _TYPES.get(sender.status) == "expired":
+            return _expired(entry, message)
+    return ()
+
+
+def _pickup(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    if sender := read_pickup(said):
+        message = entry.log.queue.begin(entry.queue_id, entry.host)
+        message.picked_up = True
+        entry.log.queue.note_sender(message, sender)
+    return ()
+
+
+def _client(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    queue = entry.log.queue
+    queue.note_client(queue.begin(entry.queue_id, entry.host), read_client(said))
+    return ()
+
+
+def _message_id(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    entry.log.queue.note_message_id(entry.message, read_message_id(said))
+    return ()
+
+
+def _header(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    entry.message.note_header(*read_header(said))
+    return ()
+
+
+def _notice(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    notice = said.partition(_NOTICE)[2].strip()
+    if QUEUE_ID.fullmatch(notice):
+        entry.log.queue.note_notice(notice, entry.host)
+    return ()
+
+
+def _removed(entry: _Entry, said: str) -> Sequence[MailEvent]:
+    # What an operator deletes may be on its way just then.
+    if not entry.tag.endswith("postsuper"):
+        entry.log.queue.remove(entry.queue_id, entry.host)
+    return ()
+
+
+_KINDS: dict[str, Callable[[_Entry, str], Sequence[MailEvent]]] = {
+    "to=<": _recipient,
+    "from=<": _sender,
+    "uid=": _pickup,
+    "client=": _client,
+    "message-id=": _message_id,
+    "resent-message-id=": _message_id,
+    "info: header ": _header,
+    "warning: header ": _header,
+    "sender ": _notice,
+    "postmaster ": _notice,
+    "removed": _removed,
+}

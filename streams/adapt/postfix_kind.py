@@ -4,7 +4,7 @@ from datetime import tzinfo
 
 from streams.adapt.base import AdaptError
 from streams.adapt.postfix_lines import QUEUE_ID
-from streams.adapt.syslog import LineReader, SyslogLine
+from streams.adapt.syslog import SyslogLine, read_line
 
 #: Postfix's daemons (https://www.postfix.org/OVERVIEW.html) and commands that log, by the last part of the tag.
 _PROGRAMS = frozenset(
@@ -21,13 +21,13 @@ MOST_NAMED = 5
 
 def strangers(head: bytes, zone: tzinfo, now_ms: int | None) -> list[str]:
     """The programs whose lines these are, in their order; empty where one is Postfix's, or no line of a system log."""
-    reader, found = LineReader(zone), dict[str, None]()
+    found: dict[str, None] = {}
     for raw in head.split(b"\n"):
         text = raw.decode("utf-8", "replace").strip()
         if not text:
             continue
         try:
-            line = reader.read(text, now_ms)
+            line = read_line(text, zone, now_ms)
         except AdaptError:
             continue
         if _is_postfix(line):

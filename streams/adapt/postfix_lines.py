@@ -1,4 +1,4 @@
-"""What single lines of Postfix say, after the queue id.
+"""What single lines of Postfix say, after the queue id and the word that tells their kind (`SAID`).
 
 The wordings are those of its source: `log_adhoc` (what became of a recipient), `smtpd` (who sent), `cleanup` (message
 id, logged header fields), `qmgr` (sender, expiry), `pickup`, `bounce` (notifications).
@@ -9,26 +9,29 @@ from typing import NamedTuple
 
 #: A queue id, short (hexadecimal) or long (without vowels).
 QUEUE_ID = re.compile(r"[0-9A-F]{5,16}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}")
+#: Queue id, the word by which a line tells what it is about, and what follows.
+SAID = (
+    r"([0-9A-Za-z]{5,20}): (to=<|from=<|client=|message-id=|resent-message-id=|uid=|removed|info: header |"
+    r"warning: header |sender |postmaster )(.*)"
+)
 #: An address as Postfix writes it: a local part with a bracket or a blank in it is in quotes (RFC 5321 section 4.1.2).
 _ADDRESS = r'([^">]*+(?:"(?:[^"\\]|\\.)*+"[^">]*+)*+)'
-_RECIPIENT = re.compile(rf"to=<{_ADDRESS}>, (?:orig_to=<{_ADDRESS}>, )?(?=relay=|delay=|dsn=|status=)", re.DOTALL)
-_SENDER = re.compile(
-    rf"(?:uid=-?\d{{1,10}} )?from=<{_ADDRESS}>(?:, status=(\w{{1,20}}(?:-\w{{1,20}})?)\b| orig_id=(\w+)|, size=|$)"
-)
+_RECIPIENT = re.compile(rf"{_ADDRESS}>, (?:orig_to=<{_ADDRESS}>, )?(?=relay=|delay=|dsn=|status=)", re.DOTALL)
+_SENDER = re.compile(rf"{_ADDRESS}>(?:, status=(\w{{1,20}}(?:-\w{{1,20}})?)\b| orig_id=(\w+)|, size=|$)")
 #: The fields before the reason hold no round bracket.
-_FATE = re.compile(
+_FIELDS = (
     r"relay=([^\s,\[]{1,255})(?:\[([^\]\s]{0,255})\])?(?::(\d{1,5}))?, (?:conn_use=\d{1,9}, )?"
     r"delay=(\d{1,9}(?:\.\d{1,6})?), (?:delays=[\d./]{1,80}, )?(?:[^(]{1,300}?, )??"
-    r"dsn=([245]\.\d{1,3}\.\d{1,3}), status=([^\s,]{1,40})(?: \((.*))?",
-    re.DOTALL,
+    r"dsn=([245]\.\d{1,3}\.\d{1,3}), status=([^\s,]{1,40})(?: \((.*))?"
 )
+_FATE = re.compile(rf"{_ADDRESS}>, (?:orig_to=<{_ADDRESS}>, )?" + _FIELDS, re.DOTALL)
 _RELAY = re.compile(r"\brelay=([^\s,\[]{1,255})(?:\[([^\]]{0,255})\])?(?::(\d{1,5}))?")
 _DSN = re.compile(r"\bdsn=([245]\.\d{1,3}\.\d{1,3})\b")
 #: Seconds since the message came in (postconf(5), `delay_logging_resolution_limit`).
 _DELAY = re.compile(r"\bdelay=(\d{1,9}(?:\.\d{1,6})?)\b")
 #: Characters of the fields before the reason that are looked at.
 _MAX_FIELDS = 2_000
-_CLIENT = re.compile(r"client=[^\s\[]{0,255}\[([^\]]{0,100})\]")
+_CLIENT = re.compile(r"[^\s\[]{0,255}\[([^\]]{0,100})\]")
 #: A login may hold blanks and commas.
 _LOGIN = re.compile(r"sasl_username=(.{1,400}?)(?:$|, (?:sasl_sender|orig_queue_id|orig_client)=| sasl_sender=)")
 _ORIGIN = re.compile(r", orig_queue_id=(\w{5,20})(?:,|$)")
@@ -47,15 +50,22 @@ class Relay(NamedTuple):
 
 class Fate(NamedTuple):
     """What became of a recipient at one attempt. `original` is the address before aliases, `delay_s` the seconds since
-    the message came in, or None."""
+    the message came in, as text; `host`, `ip` and `port` are those of the relay."""
 
     address: str
     original: str
-    relay: Relay
-    delay_s: float | None
+    host: str
+    ip: str
+    port: str
+    delay_s: str
     dsn: str
     status: str
     text: str
+
+    @property
+    def relay(self) -> Relay:
+        """Whom it was given to."""
+        return Relay(self.host, self.ip, self.port)
 
 
 class Client(NamedTuple):
@@ -77,50 +87,53 @@ class Sender(NamedTuple):
 
 
 def read_fate(said: str) -> Fate | None:
-    """A line that begins with `to=<`; None for one without a status."""
+    """What follows `to=<`; None for a line without a status."""
+    if found := _FATE.match(said):
+        return Fate._make(found.groups(""))
+    return _read_older(said)
+
+
+def _read_older(said: str) -> Fate | None:
+    """A line without some of the fields, or with an address that is not in quotes."""
     if found := _RECIPIENT.match(said):
         address, original = found[1], found[2] or ""
         rest = said[found.end() :]
     else:
         # Before Postfix 3.5 a local part is not in quotes, whatever is in it.
-        head, mark, rest = said[4:].partition(">, relay=")
+        head, mark, rest = said.partition(">, relay=")
         if not mark:
             return None
         address, _, original = head.partition(">, orig_to=<")
         rest = "relay=" + rest
-    if found := _FATE.match(rest):
-        host, ip, port, delay, dsn, status, text = found.groups()
-        relay = Relay(host, ip or "", port or "")
-        return Fate(address, original, relay, float(delay), dsn, status, (text or "").removesuffix(")"))
     fields, mark, rest = rest.partition("status=")
     if not mark:
         return None
     fields = fields[:_MAX_FIELDS]
     found = _RELAY.search(fields)
-    relay = Relay(found[1], found[2] or "", found[3] or "") if found else Relay()
+    host, ip, port = found.groups("") if found else ("", "", "")
     delayed, code = _DELAY.search(fields), _DSN.search(fields)
     status, _, text = rest.partition(" (")
-    return Fate(
-        address,
-        original,
-        relay,
-        float(delayed[1]) if delayed else None,
-        code[1] if code else "",
-        status.rstrip(","),
-        text.removesuffix(")"),
-    )
+    delay, dsn = delayed[1] if delayed else "", code[1] if code else ""
+    return Fate(address, original, host, ip, port, delay, dsn, status.rstrip(","), text)
 
 
 def read_sender(said: str) -> Sender | None:
-    """A line that begins with `from=<` or `uid=`."""
+    """What follows `from=<`; None for a line of another shape."""
+    address, usual, _ = said.partition(">, size=")
+    if usual and '"' not in address:
+        return Sender(address, "", "")
     if found := _SENDER.match(said):
         return Sender(found[1], found[2] or "", found[3] or "")
-    head, mark, _ = said.partition(">, size=")
-    return Sender(head.partition("from=<")[2], "", "") if mark else None
+    return Sender(address, "", "") if usual else None
+
+
+def read_pickup(said: str) -> Sender | None:
+    """What follows `uid=`; None for a line of another shape."""
+    return read_sender(said.partition(" from=<")[2])
 
 
 def read_client(said: str) -> Client:
-    """A line that begins with `client=`."""
+    """What follows `client=`."""
     found = _CLIENT.match(said)
     ip = found[1] if found else ""
     _, known, login = said.partition("sasl_username=")
@@ -133,13 +146,13 @@ def read_client(said: str) -> Client:
 
 
 def read_message_id(said: str) -> str:
-    """A line that begins with `message-id=` or `resent-message-id=`."""
-    return said.partition("=")[2].strip().removeprefix("<").removesuffix(">")
+    """What follows `message-id=`."""
+    return said.strip().removeprefix("<").removesuffix(">")
 
 
 def read_header(said: str) -> tuple[str, str]:
-    """Name, in lower case, and value of a header field that a rule logged (`info: header`, `warning: header`)."""
-    name, _, rest = said.partition(": header ")[2].partition(": ")
+    """Name, in lower case, and value of a header field that a rule logged: what follows `info: header`."""
+    name, _, rest = said.partition(": ")
     return name.lower(), rest.rpartition(" from ")[0].strip()
 
 

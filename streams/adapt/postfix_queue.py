@@ -10,7 +10,6 @@ A mail that passes a content filter is queued again, under another id. The log t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -42,7 +41,6 @@ class Reply(NamedTuple):
     mx_host: str
 
 
-@dataclass(slots=True, eq=False)
 class Message:
     """What the lines of one queue id have said so far.
 
@@ -51,7 +49,7 @@ class Message:
     was deferred for recipients on this host. `again` are later passes of the same mail.
     """
 
-    host: str = ""
+    # Defaults stand in the class: most messages need few of them.
     sender: str | None = None
     domain: str = ""
     login: str = ""
@@ -65,6 +63,9 @@ class Message:
     headers: dict[str, str] | None = None
     deferred: dict[tuple[str, str], Reply] | None = None
     again: list["Message"] | None = None
+
+    def __init__(self, host: str) -> None:
+        self.host = host
 
     @property
     def of_nobody(self) -> bool:
@@ -201,7 +202,7 @@ class Queue:
                 later.inherit(message)
                 return True
         for later in message.again or ():
-            if later.client and (later.client == fate.relay.ip or (later.came_back and _is_inside(later, fate))):
+            if later.client and (later.client == fate.ip or (later.came_back and _is_inside(later, fate))):
                 later.inherit(message)
                 return True
         return False
@@ -222,7 +223,7 @@ class Queue:
 
 def _is_inside(later: Message, fate: Fate) -> bool:
     """Whether it went to a filter that sends from another address than it listens at."""
-    return (is_private(later.client) and is_private(fate.relay.ip)) or fate.relay.port not in _MAIL_PORTS
+    return (is_private(later.client) and is_private(fate.ip)) or fate.port not in _MAIL_PORTS
 
 
 def _keep(known: dict[str, Message], key: str, message: Message, most: int) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from schemas.times import SECOND_MS
 from streams.adapt.base import AdaptError
 from streams.adapt.syslog_json import record_of
-from streams.adapt.syslog_times import full_time, is_latest, numbered, within_minute, yearless_time, zone_of
+from streams.adapt.syslog_times import full_time, numbered, surely_latest, within_minute, yearless_time, zone_of
 
 #: How deep a line may lie in others.
 _DEEPEST = 3
@@ -54,14 +54,18 @@ _BEGIN = re.compile(
 )
 
 
-#: The two forms that nearly all logs have.
-_USUAL = re.compile(
-    r"([A-Z][a-z]{2} [ \d]\d) (\d\d:\d\d):([0-5]\d) ([^\s:]{1,255}) ([^\s\[\]:]{1,128})\[\d{1,10}\]: ", re.ASCII
-)
-_USUAL_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ([^\s:]{1,255}) ([^\s\[\]:]{1,128})"
-    r"\[\d{1,10}\]: ",
-    re.ASCII,
+#: How priorities and JSON begin.
+_OPENING = frozenset("<{")
+_MONTHS_OF_31 = "Jan|Mar|May|Jul|Aug|Oct|Dec"
+#: The begin of nearly all lines, for formats that are read in millions of them: time, host and tag. What does not have
+#: it may be a line all the same (`read_line`); what has it may hold another (`may_hold_another`). The time is one.
+USUAL = (
+    rf"((?:(?:{_MONTHS_OF_31}) (?:[ 0][1-9]|[12]\d|3[01])|(?:Apr|Jun|Sep|Nov) (?:[ 0][1-9]|[12]\d|30)"
+    r"|Feb (?:[ 0][1-9]|[12]\d)) "
+    r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+    r"|\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))"
+    r" ([^\s:]{1,255}) ([^\s\[\]:]{1,128})\[\d{1,10}\]: "
 )
 
 
@@ -76,38 +80,40 @@ class SyslogLine(NamedTuple):
     text: str
 
 
-class LineReader:
-    """Reads the lines of one log. `zone` is where times without an offset were written."""
+class Clock:
+    """Tells the times of usual lines. `zone` is where times without an offset were written."""
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
-        # The minute of the line before, and its begin (epoch ms).
-        self._minute: tuple[str, str] | None = None
-        self._begin = 0
+        # The minute of the time before as it was written, with its offset; its begin; from when until when that is so
+        # (epoch ms).
+        self._minute = self._offset = ""
+        self._begin = self._from_ms = self._until_ms = 0
 
-    def read(self, line: str, now_ms: int | None) -> SyslogLine:
-        """As `read_line`."""
-        if found := _USUAL.match(line):
-            day, clock, second, host, tag = found.groups()
-            text = line[found.end() :]
-            if not _may_hold_another(text):
-                if self._minute == (day, clock) and now_ms is not None and is_latest(self._begin, now_ms):
-                    return SyslogLine(self._begin + int(second) * SECOND_MS, host, tag, text)
-                moment = yearless_time(day, clock, second, None, self._zone, now_ms)
-                self._minute, self._begin = (day, clock), moment - int(second) * SECOND_MS
-                return SyslogLine(moment, host, tag, text)
-        elif found := _USUAL_ISO.match(line):
-            minute, second, fraction, offset, host, tag = found.groups()
-            text = line[found.end() :]
-            if not _may_hold_another(text):
-                if self._minute != (minute, offset):
-                    self._begin = full_time(minute, second, None, offset, self._zone) - int(second) * SECOND_MS
-                    self._minute = (minute, offset)
-                return SyslogLine(self._begin + within_minute(second, fraction), host, tag, text)
-        line_read = _read(line, self._zone, now_ms, None, 0)
-        if line_read is None:
-            raise AdaptError(f"{line[:40]!r} does not begin like a line of a system log")
-        return line_read
+    def time_ms(self, written: str, now_ms: int | None) -> int:
+        """Epoch ms of a time as `USUAL` takes it.
+
+        Raises:
+            AdaptError: it has no year, and the time now is not known; or it has a day that its month has not.
+        """
+        if written[:1].isdecimal():
+            minute, second, rest = written[:16], written[17:19], written[19:]
+            if rest[:1] == ".":
+                end = -1 if rest[-1] == "Z" else -6
+                fraction, offset = rest[1:end], rest[end:]
+            else:
+                fraction, offset = "", rest
+            if minute != self._minute or offset != self._offset:
+                self._begin = full_time(minute, second, None, offset, self._zone) - int(second) * SECOND_MS
+                self._minute, self._offset = minute, offset
+            return self._begin + within_minute(second, fraction)
+        minute, second = written[:12], written[13:]
+        if minute != self._minute or now_ms is None or not self._from_ms <= now_ms < self._until_ms:
+            moment = yearless_time(minute[:6], minute[7:], second, None, self._zone, now_ms)
+            self._begin = moment - int(second) * SECOND_MS
+            self._from_ms, self._until_ms = surely_latest(self._begin)
+            self._minute = minute
+        return self._begin + int(second) * SECOND_MS
 
 
 def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
@@ -118,12 +124,15 @@ def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
     Raises:
         AdaptError: not such a line, or its time is none.
     """
-    return LineReader(zone).read(line, now_ms)
+    found = _read(line, zone, now_ms, None, 0)
+    if found is None:
+        raise AdaptError(f"{line[:40]!r} does not begin like a line of a system log")
+    return found
 
 
-def _may_hold_another(text: str) -> bool:
+def may_hold_another(text: str) -> bool:
     """Whether a text may be a line itself: nearly none begins so."""
-    return text[3:4] == " " or text[4:5] == "-" or text[:1] in ("<", "{")
+    return text[3:4] == " " or text[4:5] == "-" or text[:1] in _OPENING
 
 
 def _read(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, depth: int) -> SyslogLine | None:
@@ -149,7 +158,7 @@ def _read(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, dep
         host, tag, text = found[2].strip("-") and found[2], found[3].partition("[")[0], found[4] or ""
     else:
         return _wrapped(line, zone, now_ms, outer_ms, depth)
-    if _may_hold_another(text) and depth < _DEEPEST and _BEGIN.match(text):
+    if may_hold_another(text) and depth < _DEEPEST and _BEGIN.match(text):
         inner = _read(text, zone, now_ms, moment if absolute else None, depth + 1)
         if inner is not None:
             return inner

@@ -63,9 +63,10 @@ def yearless_time(day: str, clock: str, second: str, fraction: str | None, zone:
     raise AdaptError(f"the time {_short(day, clock, second)!r} is not a time")
 
 
-def is_latest(minute_ms: int, now_ms: int) -> bool:
-    """Whether of all years in which a minute is not of the future this one is surely the last."""
-    return 0 <= now_ms + DAY_MS - minute_ms - MINUTE_MS < _A_YEAR_MS
+def surely_latest(minute_ms: int) -> tuple[int, int]:
+    """From when and until when a minute is surely not of the future, and that of the year after it is (epoch ms)."""
+    first = minute_ms + MINUTE_MS - DAY_MS
+    return first, first + _A_YEAR_MS
 
 
 @lru_cache(maxsize=_MINUTES)

@@ -1,13 +1,16 @@
 """Lines of a system log in every shape that servers, journals and containers give them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import datetimes, sampled_from
 
 from streams.adapt import AdaptError
-from streams.adapt.syslog import LineReader, SyslogLine, read_line
+from streams.adapt.syslog import USUAL, Clock, SyslogLine, read_line
 
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 AT = datetime(2025, 3, 3, 10, 11, 12, tzinfo=UTC)
@@ -133,18 +136,42 @@ def test_what_is_no_line_is_refused(line: str) -> None:
         read(line)
 
 
-def test_lines_over_new_year_have_the_year_that_each_was_written_in() -> None:
-    reader = LineReader(UTC)
+def test_times_over_new_year_have_the_year_that_each_was_written_in() -> None:
+    clock = Clock(UTC)
     now = ms(datetime(2025, 1, 1, 0, 5, tzinfo=UTC))
-    times = [reader.read(f"{written} mx1 a/b[1]: x", now).time_ms for written in ("Dec 31 23:59:59", "Jan  1 00:00:01")]
+    times = [clock.time_ms(written, now) for written in ("Dec 31 23:59:59", "Jan  1 00:00:01")]
     assert times == [ms(datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)), ms(datetime(2025, 1, 1, 0, 0, 1, tzinfo=UTC))]
 
 
 def test_what_is_remembered_of_a_minute_changes_no_time() -> None:
     """Also where the time now goes on for more than a year while a log is followed."""
-    reader = LineReader(UTC)
+    clock = Clock(UTC)
     for year in (2024, 2025, 2026):
         for second in range(0, 60, 7):
             moment = datetime(year, 3, 3, 10, 11, second, tzinfo=UTC)
-            line = f"Mar  3 10:11:{second:02} mx1 a/b[1]: x"
-            assert reader.read(line, ms(moment)) == read_line(line, UTC, ms(moment)) == (ms(moment), "mx1", "a/b", "x")
+            written = f"Mar  3 10:11:{second:02}"
+            assert clock.time_ms(written, ms(moment)) == ms(moment)
+            assert read_line(f"{written} mx1 a/b[1]: x", UTC, ms(moment)) == (ms(moment), "mx1", "a/b", "x")
+
+
+USUALLY = re.compile(f"{USUAL}(.*)", re.ASCII)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+@given(
+    moment=datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1)),  # noqa: DTZ001 - of that zone
+    form=sampled_from(["%b %e %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%S+05:30"]),
+)
+def test_usual_lines_are_read_as_all_others(zone: str, moment: datetime, form: str) -> None:
+    line = f"{moment.strftime(form)} mx1 postfix/smtp[811]: {TEXT}"
+    slowly = read(line, zone)
+    if found := USUALLY.fullmatch(line):
+        written, host, tag, text = found.groups()
+        assert (Clock(ZoneInfo(zone)).time_ms(written, ms(NOW)), host, tag, text) == slowly
+    else:
+        assert (moment.month, moment.day) == (2, 29)
+
+
+@pytest.mark.parametrize("written", ["Feb 30 10:11:12", "Foo  3 10:11:12", "2025-13-03T10:11:12Z", "Mar  3 24:11:12"])
+def test_time_that_is_none_is_not_usual(written: str) -> None:
+    assert USUALLY.match(f"{written} mx1 a/b[1]: x") is None
