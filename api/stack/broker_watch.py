@@ -20,6 +20,8 @@ WATCH_S = 0.1
 #: How long it is waited for a next message to be counted before the topics are remade, in s. What cannot be read, and
 #: was not read on for that, is set aside then: that takes longer.
 ROLL_S = 60.0
+#: How long the watch may take to end once it is cancelled, in s.
+CANCELLED_S = 1.0
 #: Acknowledged messages not yet taken: producers wait above the first, until the second is reached. This bounds, with
 #: the two flushes of `up.MOST_EVENTS` that are taken and not stored, what a power cut can cost the embedded default and
 #: how long a stop takes.
@@ -51,6 +53,8 @@ class BrokerWatch:
         self._judging_off = judging_off
         self._judging_on = judging_on
         self._stopping = asyncio.Event()
+        #: Whether the topics are made again and the monitor is joining its group.
+        self._joining = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         #: How often the topics were remade.
         self.rolls = 0
@@ -61,11 +65,15 @@ class BrokerWatch:
 
     async def stop(self, patience_s: float) -> None:
         """End, once a remaking under way is through: while it is, nobody may produce, or what is acknowledged then
-        goes with the topics. Those who wait wait on."""
+        goes with the topics. Those who wait wait on. That judging goes on after it is not waited for: to join the
+        group again takes seconds."""
         self._stopping.set()
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=patience_s)
+            joining = asyncio.create_task(self._joining.wait())
+            await asyncio.wait({self._task, joining}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+            joining.cancel()
             self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CANCELLED_S)
 
     async def _guarded(self) -> None:
         """However the watch ends, it is reported: without it producers do not wait and no memory is given back."""
@@ -142,4 +150,6 @@ class BrokerWatch:
             gate.release(BACKLOG[0] * self._bytes_each(0))
         self.rolls += 1
         if not self._stopping.is_set():
+            self._joining.set()
             await self._judging_on()
+            self._joining.clear()

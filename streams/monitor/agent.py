@@ -256,8 +256,12 @@ class Monitor:
         """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged;
         when another policy is in force; and now and then, in case a change was lost."""
         while True:
+            # Not `asyncio.wait_for`: in Python 3.11 that keeps a cancellation to itself which comes along with what it
+            # waits for (https://github.com/python/cpython/issues/86296), and a monitor that has just gained its
+            # partitions did not stop.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._gained.wait(), EVERYBODY_S)
+                async with asyncio.timeout(EVERYBODY_S):
+                    await self._gained.wait()
             self._gained.clear()
             try:
                 found = await self._asked(lambda: self._judge.everybody(utc_now_ms()))

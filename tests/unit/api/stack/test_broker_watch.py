@@ -151,6 +151,31 @@ def test_stop_waits_until_topics_being_remade_are_there_before_anybody_may_produ
     asyncio.run(run())
 
 
+def test_stop_does_not_wait_for_a_monitor_that_joins_its_group_again(ground: Ground) -> None:
+    """That takes as long as the broker waits for other members."""
+    ended: list[str] = []
+
+    async def joining() -> None:
+        ground.done.append("joining")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("joining")
+
+    async def run() -> None:
+        ground.watch._judging_on = joining
+        ground.watch.start()
+        ground.gate.produced_bytes = 1000
+        await ground.saw("hold", "judging off")
+        ground.drained.pop()()
+        await eventually(lambda: ground.done[-1] == "joining")
+        async with asyncio.timeout(20):
+            await ground.watch.stop(3_600)
+        assert ended == ["joining"]
+
+    asyncio.run(run())
+
+
 def test_broker_that_ended_ends_the_run(ground: Ground) -> None:
     async def run() -> None:
         ground.broker.exit_code = -9

@@ -1,8 +1,9 @@
-"""How long the timers of a monitor rest: by what their own questions took."""
+"""How long the timers of a monitor rest: by what their own questions took; and that they end when asked to."""
 
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,3 +54,24 @@ def test_waiting_for_others_in_the_thread_is_no_time_that_a_question_takes(
         return await mine
 
     assert asyncio.run(run()) == ("asked", 2.0)
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_timer_that_is_woken_as_it_is_to_end_ends(tmp_path: Path, steps: int) -> None:
+    """As when a monitor is stopped that has just been given partitions: whichever of both comes first, and however many
+    steps of the loop lie in between."""
+    judge: Any = SimpleNamespace(everybody=lambda _now_ms: [])
+
+    async def run() -> None:
+        monitor = Monitor(Kafka(), MonitorSettings(), judge, tmp_path, 1)
+        timer = asyncio.create_task(monitor._everybody())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        monitor._gained.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        timer.cancel()
+        await asyncio.wait({timer}, timeout=10)
+        assert timer.cancelled()
+
+    asyncio.run(run())
