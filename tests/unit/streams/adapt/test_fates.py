@@ -74,7 +74,9 @@ def test_same_fate_is_the_same_event(name: str, case: Case) -> None:
     if expected is None:
         assert events == []
         return
-    (event,) = events
+    # A log tells of the attempts before.
+    *before, event = events
+    assert {each.type for each in before} <= {"deferred"}
     assert event.type == expected.type
     assert event.customer
     assert epoch_ms(event.time) > 0
