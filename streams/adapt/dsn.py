@@ -1,7 +1,7 @@
 """Delivery status notifications by mail (RFC 3464, RFC 6533), and other mails that tell the same: one mail a message.
 
 `failed` is a bounce, or `expired` where the reporting host has given up after retries; `delayed` is a deferral (see
-`streams.adapt.fates`). They come after the mail was handed on, so bounces are asynchronous. `delivered`, `relayed` and
+`streams.adapt.fates`). They come after the mail was handed on, so failures are asynchronous. `delivered`, `relayed` and
 `expanded` tell that the recipient's host took the mail, which the log has told already: they are events only with the
 option `deliveries`.
 

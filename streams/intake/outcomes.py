@@ -60,6 +60,6 @@ def is_late(event: MailEvent) -> bool:
 
 
 def earlier_delivery_of(event: MailEvent) -> int:
-    """The delivery that an event may have come after; `NO_DELIVERY` for all but bounces that do not say it
-    themselves."""
-    return delivery_hash(event) if event.type == "bounced" and not event.asynchronous else NO_DELIVERY
+    """The delivery that an event may have come after; `NO_DELIVERY` for all but bounces, and what expired, that do not
+    say it themselves."""
+    return delivery_hash(event) if event.type in ("bounced", "expired") and not event.asynchronous else NO_DELIVERY

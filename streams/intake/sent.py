@@ -5,8 +5,8 @@ late bounces do, counts where the mail counts. A report may say when that was (`
 looked for among the deliveries that are remembered: of each the minute and a hash (streams/intake/count.py). What
 neither tells is undated, and is counted when it comes.
 
-Of formats that do not say whether a bounce came after the delivery, a bounce whose delivery is found is a late one: the
-recipient must count once, as failed.
+Of formats that do not say whether a bounce came after the delivery, a bounce whose delivery is found is a late one, and
+so is what expired: the recipient must count once, as failed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -73,7 +73,8 @@ def _apply(each: NegativeEvent, known: dict[int, int], hashes: Sequence[int]) ->
     in_time = found is not None and day - _reach(event) <= found // _DAY <= day
     if each.delivery != NO_DELIVERY:
         # A clock may be ahead by more than a day's end: the delivery took place all the same.
-        event.asynchronous = found is not None and day - _reach(event) <= found // _DAY
+        delivered = known.get(each.delivery)
+        event.asynchronous = delivered is not None and day - BOUNCE_DAYS <= delivered // _DAY
     if found is not None and in_time and not event.sent:
         event.sent = min(found, minute) * MINUTE_MS
 

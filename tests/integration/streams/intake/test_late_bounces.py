@@ -6,6 +6,7 @@ import time
 import pytest
 
 from api.stack.reading import batch_readers
+from schemas.counts import finished_sql
 from schemas.settings import Ingest, Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import FORMATS, NO_LATE_MARK
@@ -19,6 +20,10 @@ NOW_MS = utc_now_ms()
 COUNTS = """
 SELECT toInt64(sum(delivered)), toInt64(sum(hard)), toInt64(sum(late_hard)) FROM counts WHERE dimension = 'provider'
 """
+#: Expired, and finished: those who were delivered to, once each.
+EXPIRED = f"""
+SELECT toInt64(sum(expired)), toInt64({finished_sql("sum({})")}) FROM counts WHERE dimension = 'provider'
+"""  # noqa: S608 - made of names from this project only
 SETTINGS = Settings(ingest=Ingest(formats={"hooks": "postmark"}))
 
 
@@ -68,6 +73,19 @@ def test_recipient_first_delivered_and_days_later_bounced_counts_once_as_failed(
     worker.flush()
     assert worker.counts() == (1, 1, 1)
     assert worker.store.rows("SELECT asynchronous FROM events FINAL") == [(True,)]
+
+
+def test_recipient_first_delivered_and_days_later_expired_finishes_once(worker: Worker) -> None:
+    """A host that forwards mail gave up: a late bounce with a temporary reply."""
+    worker.delivered(3)
+    worker.delivered(3, "ann@yahoo.com")
+    worker.flush()
+    worker.bounced(0, 1, Type="SoftBounce", Details="451 4.4.1 try again later")
+    worker.bounced(0, 2, "max@yahoo.com", Type="SoftBounce", Details="451 4.4.1 try again later", MessageID="m2")
+    worker.flush()
+    assert worker.store.rows(EXPIRED) == [(2, 2)]
+    rows = worker.store.rows("SELECT recipient_hash != '', asynchronous FROM events FINAL ORDER BY asynchronous")
+    assert rows == [(True, False), (True, True)]
 
 
 def test_both_may_come_together(worker: Worker) -> None:
