@@ -151,7 +151,7 @@ class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A file of bounce rules that are asked before those of the project (docs/bounce-classification.md); empty is
     none."""
     flush_seconds: Seconds = 1.0
-    """How long counts wait before they are stored; up to five times as long while storing takes more than a third of
+    """How long counts wait before they are stored; up to five times as long while storing takes more than a fifth of
     the time, since larger flushes cost less."""
     flush_events: Count = 400_000
     """They are stored sooner once this many events wait."""

@@ -51,7 +51,7 @@ MOST_KEYS = 60_000
 MOST_SENDERS = 100_000
 #: Between the beginnings of two flushes there is so many times what the last one took, so that storing leaves time for
 #: the rest: larger flushes have fewer rows an event and cost less each. But no more than so many times the setting.
-FLUSH_PACE = 3.0
+FLUSH_PACE = 5.0
 MOST_PACED = 5.0
 MAX_DEAD_LETTER_BYTES = 16_000_000
 
