@@ -20,7 +20,7 @@ FUZZ_ARGS ?= --seconds 60
 VERDICTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-quick verdicts docs lock schemas clean
+.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-speed bench-quick verdicts docs lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -66,6 +66,17 @@ bench: $(DEVELOPMENT) $(BENCH_STAMP) ## measure everything and write benchmarks/
 	$(BIN)/python -m benchmarks.classify
 	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.report
+
+bench-speed: $(DEVELOPMENT) $(BENCH_STAMP) ## what is claimed of speed, latency and memory, in 25 minutes (needs a quiet machine)
+	$(BIN)/python -m benchmarks.intake_pairs --pairs 3
+	$(BIN)/python -m benchmarks.throughput --repeats 2
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.demo
+	$(BIN)/python -m benchmarks.reach
+	$(BIN)/python -m benchmarks.size --flow
+	$(BIN)/python -m benchmarks.steady
+	$(BIN)/python -m benchmarks.durable --events 500000 --pairs 4
 	$(BIN)/python -m benchmarks.report
 
 bench-quick: $(DEVELOPMENT) ## a small trial of the same, without other stream processors

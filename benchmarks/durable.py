@@ -7,6 +7,7 @@ and by the ratio of each pair. Flushes are as large as `repmon up` has them at m
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,9 @@ import msgspec
 
 from api.stack.reading import ingest_worker
 from api.stack.up import MOST_EVENTS
+from benchmarks import results
 from benchmarks.broker import Committed, kafka
+from benchmarks.results import Figure
 from benchmarks.throughput import filled
 from jobs.embedded.durable import DiskSync, set_durable
 from jobs.setup.migrate import migrate
@@ -65,6 +68,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--how", choices=("second", "insert"), default="second")
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--trial", action="store_true", help="keep the result apart from the real ones")
     parser.add_argument("--once", nargs=3, metavar=("BROKER", "HOW", "GROUP"), help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.once:
@@ -84,6 +88,14 @@ def main(arguments: list[str]) -> None:
                 print(f"pair {number + 1}, fsync {how}: {chosen.events / wall:,.0f} events/s, {cpu:.2f} CPU s")
             walls = dict(took)
             ratios.append(walls["never"] / walls[chosen.how])
+        found = Figure(
+            name=f"events/s with fsync {chosen.how}",
+            value=median(ratios),
+            unit="times never",
+            note=f"median of {chosen.pairs} pairs: {', '.join(f'{each:.2f}' for each in ratios)}",
+        )
+        repeated = shlex.join(["python", "-m", "benchmarks.durable", *arguments])
+        results.save("durable", repeated, figures=[found], trial=chosen.trial)
         print(f"{chosen.how}, of never: {', '.join(f'{each:.2f}' for each in ratios)}; median {median(ratios):.3f}")
 
 

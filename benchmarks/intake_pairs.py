@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -185,7 +185,7 @@ def measure_offered(
     return found
 
 
-def paced(messages: list[Message], rate: int) -> Iterator[Message]:
+def paced(messages: Iterable[Message], rate: int) -> Iterator[Message]:
     """The messages, no faster than so many a second."""
     began = time.monotonic()
     for number, each in enumerate(messages):

@@ -101,6 +101,13 @@ class Process:
         if self._process.poll() is not None and not self._read:
             raise BenchmarkError(f"{self.name}: ended with {self._process.returncode}{self.said()}")
 
+    def drain(self, wait_s: float) -> None:
+        """Pass over what it prints within so long, so that it is never held up by that."""
+        deadline = time.monotonic() + wait_s
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([self._stdout], [], [], left)[0] or not os.read(self._stdout, 65536):
+                time.sleep(max(0.0, deadline - time.monotonic()))
+
     def end(self) -> None:
         """Tell it to end, and wait until it has.
 

@@ -194,6 +194,11 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "scaling": ("Several processes", scaling),
     "memory": ("Memory with very many customers", memory),
     "reach": ("Everything in one process, and how late an alert is", figures),
+    "demo": ("Memory of the demo", figures),
+    "steady": ("10,000 customers in the order of time", figures),
+    "flow": ("Judged in a steady flow of changes", figures),
+    "intake_pairs": ("Next to an earlier commit", figures),
+    "durable": ("What fsync costs", figures),
     "verdicts": ("Verdicts", verdicts),
     "startup": ("How long commands take to start", figures),
 }
@@ -204,7 +209,7 @@ def report(results: dict[str, Result], folder: Path) -> str:
     order = [*(name for name in SECTIONS if name in results), *sorted(results.keys() - SECTIONS.keys())]
     parts = [
         "# What was measured",
-        "Written by `python -m benchmarks.report` from `results/*.json`; `make bench` repeats it.",
+        "Written by `python -m benchmarks.report` from `results/*.json`; `make bench`, `make bench-speed` repeat it.",
     ]
     for name in order:
         result = results[name]

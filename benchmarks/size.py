@@ -1,6 +1,7 @@
 """How the monitor fares with the number of customers and with what is stored.
 
     python -m benchmarks.size
+    python -m benchmarks.size --flow
 
 Stores are filled with made-up counts of 1,000 to 100,000 customers over 1, 30 and 365 days, and batches of customers
 are judged in each. Then, in the largest, 20,000 customers a second change, and their counts with them: how many are
@@ -8,7 +9,7 @@ judged, and how long does a change wait? In addition: what judging costs without
 are read from the topic, and what is kept in memory.
 
 Processor seconds are those of all threads, the embedded store's among them. They say more than the clock where the
-machine has other work.
+machine has other work. With `--flow` only the steady flow is measured, in a file of its own.
 """
 
 import argparse
@@ -257,8 +258,10 @@ def names(customers: int) -> list[str]:
     return [f"customer-{number}" for number in range(1, customers + 1)]
 
 
-def run(fleets: Mapping[int, tuple[int, int, int]], seconds: float, rate: int, folder: str) -> Iterator[Figure]:
-    """Fill and measure; each figure as it is found."""
+def run(
+    fleets: Mapping[int, tuple[int, int, int]], seconds: float, rate: int, folder: str, *, flow: bool = False
+) -> Iterator[Figure]:
+    """Fill and measure; each figure as it is found. With `flow` nothing but the steady flow."""
     for customers, rows in fleets.items():
         settings = settings_in(folder, f"fleet_{customers}")
         migrate(settings)
@@ -267,9 +270,11 @@ def run(fleets: Mapping[int, tuple[int, int, int]], seconds: float, rate: int, f
         for days, more in zip(DAYS, rows, strict=True):
             fill(store, customers, days, more, end_s)
             held = settle(store)
-            yield from _batch_figures(customers, days.stop, held, batches(store, customers))
+            if not flow:
+                yield from _batch_figures(customers, days.stop, held, batches(store, customers))
         if customers == max(fleets):
             yield from _flow_figures(customers, rate, *sustained(store, customers, seconds, rate))
+        if customers == max(fleets) and not flow:
             subjects, cost = python_alone(store, customers)
             yield Figure(
                 name="judging without the store",
@@ -334,15 +339,22 @@ def main(arguments: list[str]) -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description="The monitor by number of customers and days stored.")
     parser.add_argument("--trial", action="store_true", help="small, and kept apart")
-    trial = parser.parse_args(arguments).trial
+    parser.add_argument("--flow", action="store_true", help="the steady flow alone")
+    chosen = parser.parse_args(arguments)
+    trial, flow = chosen.trial, chosen.flow
     fleets = {1_000: (50_000, 50_000, 50_000), 5_000: (50_000, 50_000, 50_000)} if trial else FLEETS
+    if flow:
+        fleets = {max(fleets): fleets[max(fleets)]}
     print(f"monitor by size, {cores()}")
     figures = []
     with tempfile.TemporaryDirectory(prefix="repmon-size-") as folder:
-        found = run(fleets, 10.0 if trial else SUSTAINED_S, 2_000 if trial else OFFERED_S, folder)
-        for figure in chain(changes_read(20_000 if trial else 60_000), found):
+        found = run(fleets, 10.0 if trial else SUSTAINED_S, 2_000 if trial else OFFERED_S, folder, flow=flow)
+        for figure in found if flow else chain(changes_read(20_000 if trial else 60_000), found):
             figures.append(figure)
             print(f"  {figure.name:<46}{figure.value:>12,.2f} {figure.unit:<18}{figure.note}", flush=True)
+    if flow:
+        results.save("flow", "python -m benchmarks.size --flow", figures=figures, trial=trial)
+        return
     file = results.save("size", "python -m benchmarks.size", figures=figures, trial=trial)
     file.with_suffix(".svg").write_text(chart(figures))
 
