@@ -12,8 +12,10 @@ from schemas.settings import Settings
 def migrate(settings: Settings) -> None:
     """Bring the tables to the current version.
 
-    Safe to repeat.
+    Stop all `ingest` and `up` of an earlier version first: while counts are being stored nothing is changed. Safe to
+    repeat.
     """
+    migration.check_nobody_stores(settings.clickhouse)
     for name in (applied := migration.migrate(settings.clickhouse)):
         print_line(f"applied {name}")
     if not applied:

@@ -20,7 +20,7 @@ from api.stack.running import tune_memory
 from api.stack.stages import IngestThread, MonitorStage
 from jobs.embedded.engine import kill_queries
 from jobs.embedded.folder import DataFolder, Running
-from jobs.setup.migrate import migrate
+from jobs.setup.migrate import check_nobody_stores, migrate
 from jobs.setup.topics import create_topics
 from schemas import topics
 from schemas.settings import Settings
@@ -125,6 +125,8 @@ class Stack:
         self.settings = replace(
             self._embedded.settings, ingest=replace(self.settings.ingest, hash_key=key, flush_events=most)
         )
+        if self._embedded.store is None:  # nobody else stores in the embedded one
+            await asyncio.to_thread(check_nobody_stores, self.settings.clickhouse)
         applied = await asyncio.to_thread(migrate, self.settings.clickhouse)
         await asyncio.to_thread(self._embedded.make_durable)
         self._say("tables", f"{len(applied)} migrations applied" if applied else "up to date")

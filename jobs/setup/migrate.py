@@ -1,7 +1,8 @@
 """Bring the store's tables to the current version: numbered SQL files, each applied once and recorded."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import resources
@@ -21,6 +22,19 @@ APPLIED = "SELECT number, checksum FROM schema_migrations FINAL"
 #: Settings of a table: how many parts of a size are merged at a time, where the version is known; else what was said.
 WIDER_MERGES = "merge_selector_base = 10"
 AS_BEFORE = "deduplicate_merge_projection_mode = 'rebuild'"
+MIGRATED = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_migrations'"
+#: How long it is watched whether counts are still stored, in s: workers that have anything store it every few seconds.
+WATCH_S = 10.0
+#: Whether anything was stored lately; and the number of the last block of each partition, which an INSERT raises and a
+#: merge does not.
+RECENT = """
+SELECT count() FROM system.parts
+WHERE database = currentDatabase() AND table = 'counts' AND active AND modification_time > now() - INTERVAL 1 MINUTE
+"""
+BLOCKS = """
+SELECT partition_id, max(max_block_number) FROM system.parts
+WHERE database = currentDatabase() AND table = 'counts' AND active GROUP BY partition_id ORDER BY partition_id
+"""
 #: Replicated tables find their path by the server's own macros.
 REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
 
@@ -66,6 +80,39 @@ def migrate(settings: ClickHouse) -> list[str]:
         store.run(render(CREATE_RECORD, settings))
         recorded = {int(number): str(checksum) for number, checksum in store.rows(APPLIED)}
         return [_apply(store, each) for each in migrations() if not _is_recorded(each, recorded)]
+    finally:
+        store.close()
+
+
+def check_nobody_stores(settings: ClickHouse, watch: Callable[[], None] = lambda: time.sleep(WATCH_S)) -> None:
+    """Where tables are to be changed, see that no worker stores counts in them meanwhile; `watch` returns after a
+    while. One that has nothing to store is not seen.
+
+    Raises:
+        StoreError: one does, or the store failed.
+    """
+    store = open_store(settings, database="default")
+    try:
+        if settings.database not in {str(name) for (name,) in store.rows("SHOW DATABASES")}:
+            return
+    finally:
+        store.close()
+    store = open_store(settings)
+    try:
+        if not store.rows(MIGRATED)[0][0]:
+            return
+        recorded = {int(number): str(checksum) for number, checksum in store.rows(APPLIED)}
+        pending = [each for each in migrations() if not _is_recorded(each, recorded)]
+        if not pending or not store.rows(RECENT)[0][0]:
+            return
+        before = list(map(tuple, store.rows(BLOCKS)))
+        watch()
+        if list(map(tuple, store.rows(BLOCKS))) != before:
+            raise StoreError(
+                f"{store.where}: counts are being stored, so `repmon ingest` or `repmon up` runs. One of an earlier "
+                f"version would count wrongly in the tables that {pending[0].number:04}_{pending[0].name} makes: stop "
+                "all of them, then migrate, then start those of this version"
+            )
     finally:
         store.close()
 

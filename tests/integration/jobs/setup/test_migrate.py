@@ -1,3 +1,4 @@
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from api.text.explanation import lines
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
 from jobs.setup.current_tables import FILE, current_tables
-from jobs.setup.migrate import migrate, migrations, render
+from jobs.setup.migrate import check_nobody_stores, migrate, migrations, render
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
@@ -82,6 +83,29 @@ def test_counts_from_before_a_migration_stay_as_they_were(
     month = read_totals(store, ["acme"], [30 * DAY_MS], ["yahoo"], int(at.timestamp() * 1000) + 1)
     store.close()
     assert month.counts[0, 0, FIELD_INDEX["delivered"]] == 12
+
+
+def test_tables_are_not_changed_under_a_worker_that_stores(
+    new_database: Callable[[], ClickHouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of an earlier version would count wrongly in what a migration makes."""
+    settings, known, numbers = new_database(), migrations(), itertools.count()
+
+    def store_counts() -> None:
+        store = open_store(settings)
+        store.insert("counts", {"source": [f"t:x:{next(numbers)}"], "bucket": [datetime.now(UTC)]})
+        store.close()
+
+    check_nobody_stores(settings, lambda: None)  # there is no table yet
+    monkeypatch.setattr("jobs.setup.migrate.migrations", lambda: known[:-1])
+    migrate(settings)
+    store_counts()
+    check_nobody_stores(settings, store_counts)  # nothing is to be changed
+    monkeypatch.undo()
+    said = rf"counts are being stored, so .* runs.*{known[-1].number:04}_{known[-1].name} makes: stop all"
+    with pytest.raises(StoreError, match=said):
+        check_nobody_stores(settings, store_counts)
+    check_nobody_stores(settings, lambda: None)
 
 
 def test_alert_from_before_a_migration_goes_on_as_the_same_one(
