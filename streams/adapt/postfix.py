@@ -87,6 +87,7 @@ class Journal:
         """Begin without memory."""
         self._queue = Queue()
         self._log: _Log | None = None
+        self._may_have_nul = False
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
@@ -96,11 +97,13 @@ class Journal:
         if log is None or log.context is not context:
             log = self._log = _Log(self._queue, context)
         log.now_ms = context.now_ms()
+        # What was remembered may have one too; in journald's JSON it is escaped, or a number in a list.
+        may_have_nul = self._may_have_nul = self._may_have_nul or b"\0" in raw or b'{"' in raw
         text = raw.decode("utf-8", "replace")
         if "\n" not in text and text and not text.isspace():
             events = _read_line(text.rstrip("\r"), log)
-            return log.completed(events, b"\0" in raw) if events else []
-        return _read_lines(text, log, may_have_nul=b"\0" in raw)
+            return log.completed(events, may_have_nul) if events else []
+        return _read_lines(text, log, may_have_nul=may_have_nul)
 
 
 class _Log:

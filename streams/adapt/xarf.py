@@ -72,7 +72,8 @@ def read_xarf(raw: bytes) -> XarfReport | None:
 def _is_about_mail(record: dict[str, Any], *, version_4: bool) -> bool:
     if version_4:
         protocol = find_field("protocol", record).lower()
-        return find_field("category", record).lower() == "messaging" and protocol in _MAIL
+        # Early reports of version 4 call the category a class.
+        return _first(record, "category", "class").lower() == "messaging" and protocol in _MAIL
     # Before, phishing and malware were web sites unless a mail was told of.
     told = ("Report.SmtpMailFromAddress", "Report.SmtpRcptToAddress")
     return find_field("Report.ReportType", record).lower() == "spam" or any(find_field(each, record) for each in told)
@@ -94,7 +95,9 @@ def _fields(record: dict[str, Any], named: str) -> Headers:
         {
             "feedback-type": named,
             "source-ip": _first(record, "source_identifier", "Report.SourceIp", "Report.Source.IP"),
-            "original-mail-from": _first(record, "smtp_from", "Report.SmtpMailFromAddress"),
+            "original-mail-from": _first(
+                record, "smtp_from", "Report.SmtpMailFromAddress", "Report.AdditionalInfo.SMTPFrom"
+            ),
             "original-rcpt-to": _first(record, "smtp_to", "Report.SmtpRcptToAddress"),
             "message-id": _first(record, "message_id", "Report.SmtpMessageId"),
             REPORTER: _first(record, "reporter.domain", "ReporterInfo.ReporterOrgDomain"),
@@ -105,7 +108,7 @@ def _fields(record: dict[str, Any], named: str) -> Headers:
 def _original(record: dict[str, Any]) -> Headers:
     """The header fields of the mail, from the first sample that is one."""
     report = _member(record, "report")
-    samples = _member(record, "evidence") or _member(report, "samples") if report else _member(record, "evidence")
+    samples = _member(record, "evidence") or _member(report, "samples") or _member(report, "attachment")
     for sample in samples[:_MOST_SAMPLES] if isinstance(samples, list) else ():
         kind = _first(sample, "content_type", "ContentType").partition(";")[0].strip().lower()
         if kind not in ("message/rfc822", "text/rfc822-headers", "message/global"):

@@ -31,6 +31,7 @@ from streams.adapt import (
     listing_adapter,
 )
 from streams.adapt.apart import read_apart
+from streams.adapt.base import ReportTrust
 from streams.adapt.canonical import decode_canonical
 from streams.adapt.outside import resource_of
 from tests.fuzz.mutate import mutated
@@ -44,7 +45,7 @@ MEMORY = 1_000_000_000
 CONTEXT = Context(
     b"a key",
     load_providers(),
-    {name: FormatOptions(default_customer="house") for name in SEEDS},
+    {name: FormatOptions(default_customer="house", trust=ReportTrust(max_recipients=10_000)) for name in SEEDS},
     clock=lambda: NOW_MS,
     lists=Lists({zone.zone: zone for zone in load_zones()}),
 )

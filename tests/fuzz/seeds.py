@@ -37,6 +37,43 @@ Original-Mail-From: <bounce+acme@mail.acme.example>
 Original-Rcpt-To: iris@gmail.com
 Original-Rcpt-To: redacted@yahoo.com
 """
+_XARF = """\
+{"xarf_version": "4.0.0", "report_id": "r1", "timestamp": "2025-03-03T10:11:12Z", "category": "messaging",
+"type": "spam", "reporter": {"contact": "fbl@yahoo.com", "domain": "yahoo.com"}, "source_identifier": "192.0.2.16",
+"protocol": "smtp", "smtp_from": "bounce@acme.example", "smtp_to": "iris@yahoo.com", "evidence": [{"content_type":
+"message/rfc822", "size": 9,
+"payload": "RnJvbTogbmV3c0BhY21lLmV4YW1wbGUKTWVzc2FnZS1JRDogPG04QGFjbWUuZXhhbXBsZT4KCkhlbGxvCg=="}]}
+"""
+_FORWARDED = """\
+From: postmaster@esp.example
+Date: Mon, 3 Mar 2025 10:11:12 +0100
+Content-Type: multipart/mixed; boundary=o
+
+--o
+Content-Type: message/rfc822
+
+From: staff@hotmail.com
+Subject: complaint about message from 192.0.2.10
+Date: Mon, 3 Mar 2025 10:11:12 +0100
+Content-Type: multipart/mixed; boundary=i
+
+--i
+Content-Type: message/rfc822
+
+X-HmXmrOriginalRecipient: iris@hotmail.com
+Received-SPF: pass (x: domain of acme.example designates 192.0.2.10 as permitted sender) client-ip=192.0.2.10;
+DKIM-Signature: v=1; a=rsa-sha256; d=acme.example; s=k; h=from; bh=x; b=y
+Feedback-ID: c:acme:b:e
+From: news@acme.example
+
+--i--
+--o--
+"""
+_SIGNED = report(
+    "feedback-report",
+    _ARF,
+    Authentication_Results='mx.esp.example 1; dkim=pass (ok) reason="a; b" header.d=yahoo.com; dmarc=pass',
+)
 _EXIM = """\
 From: Mail Delivery System <Mailer-Daemon@mx.example.net>
 To: bounce@mail.acme.example
@@ -125,7 +162,7 @@ f,1740993072,,,,rfc822;iris@gmail.com,,,,,,acme-1,,abuse,dns;arf.mail.yahoo.com
 """
 
 _MORE: dict[str, list[bytes]] = {
-    "arf": [report("feedback-report", _ARF)],
+    "arf": [report("feedback-report", _ARF), _XARF.encode(), _FORWARDED.encode(), _SIGNED],
     "dsn": [
         report("delivery-status", _DSN),
         _EXIM.encode(),

@@ -488,3 +488,16 @@ def test_message_was_sent_when_it_came_in_whatever_became_of_it() -> None:
     )
     assert {event.sent for event in events} == {ms(datetime(2025, 3, 3, 9, 11, 10, tzinfo=UTC))}
     assert [event.type for event in events] == ["delivered", "deferred", "expired"]
+
+
+def test_nul_that_was_remembered_of_an_earlier_line_is_refused_in_a_later_one() -> None:
+    journal = Journal()
+    lines = (
+        "Mar  3 09:11:11 mx1 postfix/qmgr[9]: AB12C3: from=<b@acme.example>, size=9, nrcpt=1 (queue active)",
+        "Mar  3 09:11:12 mx1 postfix/smtp[9]: AB12C3: to=<iris@x\0.example>, relay=none, status=deferred (x)",
+        "Mar  3 09:11:13 mx1 postfix/qmgr[9]: AB12C3: from=<b@acme.example>, status=expired, returned to sender",
+    )
+    journal.adapt(lines[0].encode(), Context(KEY, PROVIDERS, clock=lambda: ms(NOW)))
+    for line in lines[1:]:
+        with pytest.raises(AdaptError, match="NUL"):
+            journal.adapt(line.encode(), Context(KEY, PROVIDERS, clock=lambda: ms(NOW)))
