@@ -70,7 +70,7 @@ def test_late_bounce_is_marked_so_that_the_recipient_finishes_once() -> None:
     assert WindowCounts(**totals).finished == 1
 
 
-def test_other_host_that_gave_up_had_taken_the_mail_so_that_the_recipient_finishes_once() -> None:
+def test_recipient_finishes_once_where_another_host_gave_up() -> None:
     totals = counted(event("delivered", sent=NOW), event("expired", asynchronous=True, sent=NOW))
     assert totals == {"delivered": 1, "expired": 1, "late_soft": 1}
     assert WindowCounts(**totals).finished == 1
