@@ -129,8 +129,8 @@ class FormatMapping(Section, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     deliveries: bool = False
     """Whether notifications of success (`dsn`) count as deliveries: only where no log tells of them."""
     filters: tuple[str, ...] = ()
-    """Relays that are content filters: what Postfix gives them is not delivered yet. Names or addresses, with a port or
-    without (`192.0.2.7`, `amavis:10024`); those at 127.0.0.1 are without being named."""
+    """Relays that are content filters: what Postfix or Exim gives them is not delivered yet. Names or addresses, with a
+    port or without (`192.0.2.7`, `amavis:10024`); those at 127.0.0.1 are without being named."""
     smarthosts: tuple[str, ...] = ()
     """Relays that are none though they are at 127.0.0.1, or a command of pipe(8): what they take is delivered."""
 

@@ -38,6 +38,7 @@ NAMES = {
     "arf": "a feedback report (ARF)",
     "dsn": "a delivery status notification",
     "postfix": "Postfix",
+    "exim": "Exim",
     "powermta": "PowerMTA",
     "ses": "Amazon SES",
     "mailgun": "Mailgun",

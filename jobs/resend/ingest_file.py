@@ -31,7 +31,7 @@ from streams.adapt import (
 from streams.adapt.apart import webhook_parts
 
 #: Formats of logs: a record a line.
-LOGS = frozenset({"canonical", "kumomta", "postfix", "powermta"})
+LOGS = frozenset({"canonical", "exim", "kumomta", "postfix", "powermta"})
 #: Formats of which a file may be one webhook body, as well as a body a line.
 WEBHOOKS = frozenset(EVERY_FORMAT) - LOGS - MAILS
 #: The largest single body: a file that is one JSON document is held in memory.

@@ -13,6 +13,7 @@ from streams.adapt import (
     brevo,
     canonical,
     dsn,
+    exim,
     hetrixtools,
     kumomta,
     listings,
@@ -61,6 +62,7 @@ _ADAPTERS: dict[str, Adapter] = {
     "arf": arf.adapt,
     "dsn": dsn.adapt,
     "postfix": postfix.adapt,
+    "exim": exim.adapt,
     "powermta": powermta.adapt,
     "ses": ses.adapt,
     "mailgun": mailgun.adapt,
@@ -88,6 +90,7 @@ NO_LATE_MARK = frozenset(
 #: Formats in which an earlier line of a file tells something of later ones.
 _IN_ORDER: dict[str, Callable[[], Adapter]] = {
     "postfix": lambda: postfix.Journal().adapt,
+    "exim": lambda: exim.MainLog().adapt,
     "powermta": lambda: powermta.Accounting().adapt,
 }
 

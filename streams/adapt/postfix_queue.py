@@ -10,9 +10,9 @@ A mail that passes a content filter is queued again, under another id. The log t
 """
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import NamedTuple
 
+from streams.adapt.bounded import keep
 from streams.adapt.canonical import domain_of
 from streams.adapt.postfix_lines import Client, Fate, Sender, queued_as
 from streams.adapt.postfix_relays import is_private
@@ -141,7 +141,7 @@ class Queue:
         if found is not None and found.host != host:
             queue_id = f"{queue_id} {host}"
         if (found := self._messages.pop(queue_id, None)) is not None:
-            _keep(self._gone, queue_id, found, MAX_GONE)
+            keep(self._gone, queue_id, found, MAX_GONE)
 
     def note_client(self, message: Message, client: Client) -> None:
         """Who sent it by SMTP."""
@@ -166,7 +166,7 @@ class Queue:
             return
         earlier = self._by_message_id.get(message_id)
         if earlier is None or message.login:
-            _keep(self._by_message_id, message_id, message, MAX_MESSAGES)
+            keep(self._by_message_id, message_id, message, MAX_MESSAGES)
         elif earlier is not message:
             earlier.note_again(message)
             if message.picked_up or is_private(message.client):
@@ -179,7 +179,7 @@ class Queue:
     def note_piped(self, message: Message) -> None:
         """It was given to a command."""
         if message.sender:
-            _keep(self._piped, message.sender, message, MAX_GONE)
+            keep(self._piped, message.sender, message, MAX_GONE)
 
     def note_logins(self, queue_ids: Iterable[str], login: str) -> None:
         """Who logged in before the filter that queued these."""
@@ -217,19 +217,10 @@ class Queue:
 
     def _new(self, queue_id: str, host: str) -> Message:
         message = Message(host)
-        _keep(self._messages, queue_id, message, MAX_MESSAGES)
+        keep(self._messages, queue_id, message, MAX_MESSAGES)
         return message
 
 
 def _is_inside(later: Message, fate: Fate) -> bool:
     """Whether it went to a filter that sends from another address than it listens at."""
     return (is_private(later.client) and is_private(fate.ip)) or fate.port not in _MAIL_PORTS
-
-
-def _keep(known: dict[str, Message], key: str, message: Message, most: int) -> None:
-    """Remember under a new key. Where there are too many, the older half goes: one by one each would cost a walk past
-    all that went before."""
-    if len(known) >= most:
-        for old in list(islice(known, (most + 1) // 2)):
-            del known[old]
-    known[key] = message

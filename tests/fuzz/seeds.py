@@ -154,6 +154,16 @@ relay=mx.x.example[192.0.2.7]:25, delay=1, delays=0/0/1/0, dsn=4.2.2, status=def
 (host mx.x.example[192.0.2.7] said: 452 4.2.2 x)
 Mar  3 09:11:13 mx1 postfix/qmgr[9]: AB12C3: from=<b@acme.example>, status=expired, returned to sender
 """
+_EXIM_LOG = """\
+2025-03-03 10:11:10.364 [7] 1xXa37-0006E0-15 <= b@acme.example H=(app) [192.0.2.9]:6095 P=esmtpsa X=TLS1.3:E:256 CV=no \
+A=plain:acme S=400 RT=0.045s id=m-1@acme.example T="We\\"ekly" from <b@acme.example> for i@x.example
+2025-03-03 10:11:11 +0100 1xXa37-0006E0-15 == iris@gmail.com <i@x.example> R=out T=smtp defer (-44) H=mx.x.example \
+[192.0.2.7]:25 I=[192.0.2.1]:4 DT=0.1s: SMTP error from remote mail server after RCPT TO:<i@gmail.com>: \
+452-4.2.2 x\\n452 y
+2025-03-03 10:11:12 1xXa37-0006E0-15 -> "a: b"@gmail.com (p@x.example) <i@x.example> R=out T=smtp H=mx.x.example \
+[192.0.2.7]:25* K C="250 2.0.0 \\"OK\\" id=1xXa38-0006FE-0I" QT=1d2h3.5s DT=0.02s
+Mar  3 09:11:13 mx1 exim[9]: 1xXa37-0006E0-15 ** iris@gmail.com <i@x.example>: retry timeout exceeded
+"""
 _POWERMTA = """\
 type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta,bounceCat,vmta,jobId,feedbackType,reportingMta
 b,2025-03-03 10:11:12+0100,1740993070,b@acme.example,iris@gmail.com,,failed,5.1.1 (bad),"smtp;550 ""no"", user",\
@@ -172,6 +182,7 @@ _MORE: dict[str, list[bytes]] = {
         report("disposition-notification", _RECEIPT),
     ],
     "postfix": [_POSTFIX.encode()],
+    "exim": [_EXIM_LOG.encode()],
     "powermta": [_POWERMTA.encode()],
 }
 SEEDS: dict[str, list[bytes]] = {name: [*bodies(name), *_MORE.get(name, [])] for name in EVERY_FORMAT}

@@ -479,6 +479,10 @@ TEXTS: dict[str, list[bytes]] = {
         b"2025-03-03T10:11:12.5+01:00 mx1 postfix/smtp[811]: 4XyQ1z3vBKzJrT: to=<iris@gmail.com>,"
         b" relay=mx.example.net[192.0.2.26]:25, delay=1.2, dsn=5.1.1, status=bounced (host said: 550 5.1.1 none)"
     ],
+    "exim": [
+        b"2025-03-03 10:11:12 1xXa37-0006E0-15 ** iris@gmail.com F=<b@brightleaf.example> R=out T=smtp"
+        b" H=mx.example.net [192.0.2.26]:25: SMTP error from remote mail server after RCPT TO:<i@gmail.com>: 550 5.1.1 none"
+    ],
     "powermta": [
         b"type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,bounceCat,dlvSourceIp,vmta,jobId\r\n"
         b"b,2025-03-03 10:11:12+0100,b@brightleaf.example,iris@gmail.com,failed,5.1.1 (bad),smtp;550 5.1.1 none,"

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
-from streams.adapt.base import MAX_ESCAPED
+from streams.adapt.base import MAX_ESCAPED, FormatOptions, ReportTrust
 from streams.adapt.canonical import MAX_NAME, decode_canonical
 from streams.adapt.outside import ALL_ZONES, resource_of
 from streams.adapt.validate import check_time
@@ -318,6 +319,10 @@ def test_many_recipients_next_to_many_header_fields(monkeypatch: pytest.MonkeyPa
     assert fuzz.hold(adapter("dsn"), b"z:\n" * 60_000 + raw) == "events"
     named = "".join(f"Original-Rcpt-To: r{number}@gmail.com\n" for number in range(1_900))
     raw = report("feedback-report", "y:\n" * 40_000 + named)
+    # So many of one mail are taken where the operator allows it; otherwise they are refused, as soon.
+    assert fuzz.hold(adapter("arf"), b"z:\n" * 60_000 + raw) == "refused"
+    allowed = FormatOptions(default_customer="house", trust=ReportTrust(max_recipients=2_000))
+    monkeypatch.setattr(fuzz, "CONTEXT", replace(fuzz.CONTEXT, mapping={"arf": allowed}))
     assert fuzz.hold(adapter("arf"), b"z:\n" * 60_000 + raw) == "events"
 
 

@@ -1,0 +1,347 @@
+"""Lines of Exim's main log, one or many a message.
+
+Format: https://www.exim.org/exim-html-current/doc/html/spec_html/ch-log_files.html ; the forms of a line are in
+`streams.adapt.exim_lines`. Read are deliveries (`=>`, `->`, `>>`), failures (`**`) and deferrals (`==`), by what the
+arrival (`<=`) with the same message id says of who sent it. All other lines give no event, nor do deferrals without an
+attempt ("retry time not reached"). What was given up after retries is `expired`, with the last reply that was logged
+for its recipient.
+
+The options `customer`, `stream`, `sub_account` and `pool` name a place:
+
+- `authenticated_id`: who logged in to send (`A=`).
+- `user`: the local user that sent (`U=` of `P=local`).
+- `host`: the host that wrote the line, where it came through a system log.
+- a place of `streams.adapt.places`: `sender`, `verp:PATTERN` and `domain` by the envelope sender, `ip` by the interface
+  (log selector `outgoing_interface`).
+
+By default the customer is `authenticated_id`, else `sender`. The option `time_zone` is that of times without an offset.
+
+No event is what is no mail of a customer: notifications and whatever else has no sender, unless its sender logged in;
+what stays on this host (files, commands, mailboxes); what came from outside for a host inside; and what is given to a
+content filter: its later pass counts. The options `filters` and `smarthosts` name relays that are the one or the other;
+without them those at 127.0.0.1 are filters.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
+from schemas.times import SECOND_MS
+from streams.adapt.base import AdaptError, Context, FormatOptions, fill
+from streams.adapt.bounded import keep
+from streams.adapt.canonical import complete, domain_of
+from streams.adapt.common import reply_of, stable_id
+from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, read_arrival, read_attempt
+from streams.adapt.gave_up import gave_up
+from streams.adapt.owners import Owners
+from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
+from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
+from streams.adapt.postfix_relays import is_filter, is_private
+from streams.adapt.syslog import LineReader
+from streams.adapt.syslog_times import full_time
+
+NAME = "exim"
+#: Recipients whose last reply is remembered.
+MAX_REPLIES = 50_000
+#: Transports that are remembered.
+MAX_TRANSPORTS = 1_000
+
+_STAMP = r"(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))? "
+#: A line of a message, wherever it begins: behind a system log's own head, or a container's.
+_LINE = re.compile(rf"{_STAMP}(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.ASCII | re.DOTALL)
+_ANY_LINE = re.compile(_STAMP, re.ASCII)
+_BARE = re.compile(rf"(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.DOTALL)
+_DELIVERIES = frozenset({"=>", "->", ">>"})
+_NO_REPLY = Reply(0, "", "", "")
+#: Names of transports that deliver on this host, for failures before any delivery has told.
+_LOCAL = re.compile(
+    r"local|pipe|file|reply|maildir|mbox|mailbox|dovecot|cyrus|virtual|procmail|spam|vacation|mailman", re.I
+)
+
+
+def adapt(raw: bytes, context: Context) -> list[MailEvent]:
+    """One event for each line that tells a recipient's fate.
+
+    Raises:
+        AdaptError: a line of no log of Exim, a time that cannot be read, or no customer can be found; names the line.
+    """
+    return MainLog().adapt(raw, context)
+
+
+@dataclass(slots=True)
+class Message:
+    """What the lines of one message id have said so far. `arrived_ms` is when it came in (epoch ms; 0: not known)."""
+
+    sender: str | None = None
+    login: str = ""
+    user: str = ""
+    client: str = ""
+    local: bool = False
+    message_id: str = ""
+    arrived_ms: int = 0
+    waiting: dict[tuple[str, str], Reply] | None = None
+
+    def inherit(self, earlier: "Message") -> None:
+        """Take what was said of an earlier pass and not of this one."""
+        if earlier is not self:
+            self.login, self.user = self.login or earlier.login, self.user or earlier.user
+
+
+class _Log(NamedTuple):
+    """What is known besides a line."""
+
+    options: FormatOptions
+    owners: Owners
+
+
+class _Line(NamedTuple):
+    """A line of a message: epoch ms (UTC), the host that wrote it or empty, the id, what it is, the rest."""
+
+    time_ms: int
+    host: str
+    id: str
+    flag: str
+    said: str
+
+
+class MainLog:
+    """Lines of one log in their order: what earlier ones say of a message is remembered for later ones."""
+
+    def __init__(self) -> None:
+        """Begin without memory."""
+        self._reader: LineReader | None = None
+        self._messages: dict[str, Message] = {}
+        self._by_message_id: dict[str, Message] = {}
+        self._replies: dict[str, Reply] = {}
+        self._transports: dict[str, bool] = {}
+
+    def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
+        """As `adapt`, with what was remembered."""
+        if len(raw) > MAX_EVENT_BYTES:
+            raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
+        lines = raw.decode("utf-8", "replace").split("\n")
+        about, now_ms = _Log(context.options(NAME), context.owners), context.now_ms()
+        reader = self._reader = self._reader or LineReader(about.options.time_zone)
+        events: list[MailEvent] = []
+        for number, line in enumerate(lines, start=1):
+            if not line or line.isspace():
+                continue
+            try:
+                read = _read(line.rstrip("\r"), reader, about.options, now_ms)
+                if read is not None and (event := self._event_of(read, about)) is not None:
+                    events.append(complete(event, context, may_have_nul=b"\0" in raw))
+            except AdaptError as error:
+                if len(lines) == 1:
+                    raise
+                raise AdaptError(f"line {number}: {error}") from error
+        if not events and not raw.strip():
+            raise AdaptError("the message is empty")
+        return events
+
+    def _event_of(self, line: _Line, about: _Log) -> MailEvent | None:
+        if line.flag in ("<=", "(="):
+            self._arrived(line)
+        elif line.flag in _DELIVERIES:
+            return self._delivered(line, about)
+        elif line.flag == "==":
+            return self._deferred(line, about)
+        elif line.flag == "**":
+            return self._failed(line, about)
+        return None
+
+    def _message(self, line: _Line) -> Message:
+        found = self._messages.get(_key(line))
+        if found is None:
+            found = Message()
+            keep(self._messages, _key(line), found, MAX_MESSAGES)
+        return found
+
+    def _arrived(self, line: _Line) -> None:
+        arrival = read_arrival(line.said)
+        if arrival is None:
+            return
+        message = self._message(line)
+        message.sender, message.client, message.message_id = arrival.sender, arrival.ip, arrival.message_id
+        message.login = arrival.login or message.login
+        message.local = not arrival.ip
+        message.user = message.user or (arrival.user if message.local else "")
+        message.arrived_ms = line.time_ms
+        self._find_earlier(message, arrival)
+
+    def _find_earlier(self, message: Message, arrival: Arrival) -> None:
+        """Whether it is a later pass of a message that is known."""
+        if not arrival.message_id:
+            return
+        earlier = self._by_message_id.get(arrival.message_id)
+        if earlier is None or message.login:
+            keep(self._by_message_id, arrival.message_id, message, MAX_MESSAGES)
+        elif message.local or is_private(message.client):
+            message.inherit(earlier)
+
+    def _delivered(self, line: _Line, about: _Log) -> MailEvent | None:
+        attempt = read_attempt(line.said)
+        if attempt is None:
+            return None
+        message = self._told(line, attempt)
+        if message.waiting:
+            message.waiting.pop((attempt.address, attempt.original), None)
+        self._learn(attempt, remote=bool(attempt.relay.ip))
+        if not attempt.relay.ip or not _is_a_customers(message, attempt):
+            return None
+        if is_filter(attempt.relay, about.options.filters, about.options.smarthosts):
+            self._pass_on(line, message, attempt)
+            return None
+        return _event(line, message, attempt, "delivered", _reply(attempt), about)
+
+    def _deferred(self, line: _Line, about: _Log) -> MailEvent | None:
+        attempt = read_attempt(line.said, deferred=True)
+        if attempt is None:
+            return None
+        message = self._told(line, attempt)
+        if not attempt.tried or self._stays_here(attempt) or not _is_a_customers(message, attempt):
+            return None
+        if attempt.relay.ip and is_filter(attempt.relay, about.options.filters, about.options.smarthosts):
+            return None
+        reply = _reply(attempt)
+        self._remember(message, attempt, reply._replace(text=reply.text[:MAX_TEXT]))
+        return _event(line, message, attempt, "deferred", reply, about)
+
+    def _failed(self, line: _Line, about: _Log) -> MailEvent | None:
+        attempt = read_attempt(line.said)
+        if attempt is None:
+            return None
+        message = self._told(line, attempt)
+        waited = (message.waiting or {}).pop((attempt.address, attempt.original), None)
+        if self._stays_here(attempt) or not _is_a_customers(message, attempt):
+            return None
+        reply = _reply(attempt)
+        if attempt.cancelled:
+            return _event(line, message, attempt, "suppressed", reply, about)
+        if (attempt.gave_up and reply.code < 500) or (reply.code and gave_up(reply.code, reply.status, "")):
+            if not reply.code:
+                last = waited or self._replies.get(attempt.address, _NO_REPLY)
+                reply = last if last.text else reply._replace(mx_host=reply.mx_host or last.mx_host)
+            return _event(line, message, attempt, "expired", reply, about)
+        return _event(line, message, attempt, "bounced", reply, about)
+
+    def _told(self, line: _Line, attempt: Attempt) -> Message:
+        """The message, with what this line says of it."""
+        message = self._message(line)
+        if message.sender is None and attempt.sender is not None:
+            message.sender = attempt.sender
+        # Once for all: rounding must not put outcomes of one message into two minutes.
+        if not message.arrived_ms and attempt.queued_s is not None:
+            message.arrived_ms = line.time_ms - round(attempt.queued_s * SECOND_MS)
+        return message
+
+    def _learn(self, attempt: Attempt, *, remote: bool) -> None:
+        if attempt.transport and (attempt.transport in self._transports or len(self._transports) < MAX_TRANSPORTS):
+            self._transports[attempt.transport] = remote
+
+    def _stays_here(self, attempt: Attempt) -> bool:
+        """Whether a failure is one of a delivery on this host. Only successes tell which transports those are."""
+        if attempt.relay.ip:
+            self._learn(attempt, remote=True)
+            return False
+        if "@" not in attempt.address or attempt.address[0] in "|/>:":
+            return True
+        remote = self._transports.get(attempt.transport)
+        return not remote if remote is not None else _LOCAL.search(attempt.transport) is not None
+
+    def _remember(self, message: Message, attempt: Attempt, reply: Reply) -> None:
+        recipient = (attempt.address, attempt.original)
+        message.waiting = message.waiting if message.waiting is not None else {}
+        known = message.waiting.get(recipient)
+        # What no server said does not hide what one did.
+        if known is None or reply.code or not known.code:
+            message.waiting[recipient] = reply
+        if reply.code:
+            keep(self._replies, attempt.address, reply, MAX_REPLIES)
+
+    def _pass_on(self, line: _Line, message: Message, attempt: Attempt) -> None:
+        """What was given to a filter comes back, or has come back already, under another id."""
+        if later_id := passed_as(attempt.text):
+            later = self._messages.get(_key(line._replace(id=later_id)))
+            if later is not None:
+                later.inherit(message)
+
+
+def _key(line: _Line) -> str:
+    """Ids are unique on one host."""
+    return f"{line.id} {line.host}" if line.host else line.id
+
+
+def _read(line: str, reader: LineReader, options: FormatOptions, now_ms: int | None) -> _Line | None:
+    """A line of a message; None for another line of the log.
+
+    Raises:
+        AdaptError: it is no line of a log.
+    """
+    host = ""
+    found = _LINE.match(line)
+    if found is None:
+        if line[0] in " \t" or _ANY_LINE.match(line):
+            return None  # A line of no message, or the rest of one.
+        outer = reader.read(line, now_ms)
+        host, text = outer.host, outer.text
+        found = _LINE.match(text)
+        if found is None:
+            bare = _BARE.match(text)
+            return _Line(outer.time_ms, host, bare[1], bare[2], bare[3]) if bare else None
+    minute, second, fraction, offset, queue_id, flag, said = found.groups()
+    return _Line(full_time(minute, second, fraction, offset, options.time_zone), host, queue_id, flag, said)
+
+
+def _reply(attempt: Attempt) -> Reply:
+    code, status = reply_of(attempt.text)
+    return Reply(code, status, attempt.text, attempt.relay.host)
+
+
+def _is_a_customers(message: Message, attempt: Attempt) -> bool:
+    """Whether it is mail of a customer: it has a sender or a login, and did not come from outside to stay inside."""
+    if message.login:
+        return True
+    if message.sender == "":
+        return False
+    incoming = bool(message.client) and not is_private(message.client)
+    return not (incoming and is_private(attempt.relay.ip))
+
+
+def _event(line: _Line, message: Message, attempt: Attempt, kind: EventType, reply: Reply, about: _Log) -> MailEvent:
+    options = about.options
+
+    def find(place: str) -> str:
+        own = {"authenticated_id": message.login, "user": message.user, "host": line.host}
+        if place in own:
+            return own[place]
+        found = shared_place(place, SentMail([message.sender or ""], address=attempt.interface), about.owners)
+        if found is None:
+            known = ", ".join(f"`{name}`" for name in own)
+            raise AdaptError(f"the option `{place}` is not a place in Exim's lines; use {known}, {SHARED}")
+        return found
+
+    domain = domain_of(message.sender or "")
+    found = find_customer(options, find) if options.customer else message.login or domain
+    customer = found or options.default_customer
+    if not customer:
+        places = options.customer_places
+        where = f"no value at {in_words(places)}" if places else "no login and no envelope sender is known"
+        raise AdaptError(f"message {line.id}: {where}, and no default customer is configured")
+    interface = attempt.interface if attempt.interface and not is_private(attempt.interface) else ""
+    event = MailEvent(
+        id=stable_id(NAME, line.host, line.id, kind, attempt.address, attempt.original, line.time_ms),
+        type=kind,
+        time=line.time_ms,
+        customer=customer,
+        message_id=message.message_id or line.id,
+        recipient=attempt.address,
+        from_domain=domain,
+        sending_ip=interface,
+        sent=message.arrived_ms,
+        smtp_code=reply.code,
+        enhanced_status=reply.status,
+        diagnostic=reply.text,
+        mx_host=reply.mx_host,
+    )
+    return fill(event, options, find)
