@@ -480,8 +480,8 @@ TEXTS: dict[str, list[bytes]] = {
         b" relay=mx.example.net[192.0.2.26]:25, delay=1.2, dsn=5.1.1, status=bounced (host said: 550 5.1.1 none)"
     ],
     "exim": [
-        b"2025-03-03 10:11:12 1xXa37-0006E0-15 ** iris@gmail.com F=<b@brightleaf.example> R=out T=smtp"
-        b" H=mx.example.net [192.0.2.26]:25: SMTP error from remote mail server after RCPT TO:<i@gmail.com>: 550 5.1.1 none"
+        b"2025-03-03 10:11:12 1xXa37-0006E0-15 ** iris@gmail.com F=<b@brightleaf.example> T=smtp"
+        b" H=mx.example.net [192.0.2.26]:25: SMTP error from remote mail server after RCPT TO:<i@b.c>: 550 5.1.1 none"
     ],
     "powermta": [
         b"type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,bounceCat,dlvSourceIp,vmta,jobId\r\n"
