@@ -38,7 +38,7 @@ from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
-from streams.adapt.syslog import LineReader
+from streams.adapt.syslog import read_line
 from streams.adapt.syslog_times import full_time
 
 NAME = "exim"
@@ -110,7 +110,6 @@ class MainLog:
 
     def __init__(self) -> None:
         """Begin without memory."""
-        self._reader: LineReader | None = None
         self._messages: dict[str, Message] = {}
         self._by_message_id: dict[str, Message] = {}
         self._replies: dict[str, Reply] = {}
@@ -122,13 +121,12 @@ class MainLog:
             raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
         lines = raw.decode("utf-8", "replace").split("\n")
         about, now_ms = _Log(context.options(NAME), context.owners), context.now_ms()
-        reader = self._reader = self._reader or LineReader(about.options.time_zone)
         events: list[MailEvent] = []
         for number, line in enumerate(lines, start=1):
             if not line or line.isspace():
                 continue
             try:
-                read = _read(line.rstrip("\r"), reader, about.options, now_ms)
+                read = _read(line.rstrip("\r"), about.options, now_ms)
                 if read is not None and (event := self._event_of(read, about)) is not None:
                     events.append(complete(event, context, may_have_nul=b"\0" in raw))
             except AdaptError as error:
@@ -272,7 +270,7 @@ def _key(line: _Line) -> str:
     return f"{line.id} {line.host}" if line.host else line.id
 
 
-def _read(line: str, reader: LineReader, options: FormatOptions, now_ms: int | None) -> _Line | None:
+def _read(line: str, options: FormatOptions, now_ms: int | None) -> _Line | None:
     """A line of a message; None for another line of the log.
 
     Raises:
@@ -283,7 +281,7 @@ def _read(line: str, reader: LineReader, options: FormatOptions, now_ms: int | N
     if found is None:
         if line[0] in " \t" or _ANY_LINE.match(line):
             return None  # A line of no message, or the rest of one.
-        outer = reader.read(line, now_ms)
+        outer = read_line(line, options.time_zone, now_ms)
         host, text = outer.host, outer.text
         found = _LINE.match(text)
         if found is None:

@@ -27,7 +27,7 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
-from streams.adapt.base import MAX_ESCAPED, FormatOptions, ReportTrust
+from streams.adapt.base import MAX_ESCAPED, ReportTrust
 from streams.adapt.canonical import MAX_NAME, decode_canonical
 from streams.adapt.outside import ALL_ZONES, resource_of
 from streams.adapt.validate import check_time
