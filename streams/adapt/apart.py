@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt import (
     brevo,
+    exim,
     kumomta,
     mailersend,
     mailgun,
@@ -51,8 +52,8 @@ class Parting:
 
 @dataclass(frozen=True, slots=True)
 class ReadApart:
-    """What was read of a message: the events, what is left of it and why, and the share (ratio) of its records that
-    are bad."""
+    """What was read of a message: the events, what is left of it and why, and the share (ratio) of bad records among
+    those that are bad or have events: opens and clicks say nothing of whether the others can be read."""
 
     events: list[MailEvent]
     rest: bytes
@@ -97,6 +98,7 @@ _PARTINGS: dict[Adapter, Parting] = {
     mandrill.adapt: _json(mandrill.adapt, mandrill.parts),
     ses.adapt: _json(ses.adapt, ses.parts),
     unisender.adapt: _json(unisender.adapt, unisender.parts),
+    exim.adapt: Parting(_lines, b"\n".join, lambda: exim.MainLog().adapt, "line", keeps_silent=True),
     postfix.adapt: Parting(_lines, b"\n".join, lambda: postfix.Journal().adapt, "line", keeps_silent=True),
     powermta.adapt: Parting(csv_lines, b"\n".join, lambda: powermta.Accounting().adapt, keeps_silent=True),
 }  # fmt: skip
@@ -130,7 +132,7 @@ def read_apart(
     events: list[MailEvent] = []
     rest: list[bytes] = []
     reasons: dict[str, list[int]] = {}
-    bad = 0
+    bad = telling = 0
     for number, part in enumerate(parts, start=1):
         try:
             some = read(part, context)
@@ -141,11 +143,13 @@ def read_apart(
             rest.append(part)
         else:
             events += some
+            telling += bool(some)
             if found.keeps_silent and not some:
                 rest.append(part)
-    if bad == len(parts):
+    if bad == len(parts) or (bad and not telling and found.keeps_silent):
         return None
-    return ReadApart(events, found.join(rest) if bad else b"", _told(found.word, reasons), bad / len(parts))
+    share = bad / (bad + telling) if bad else 0.0
+    return ReadApart(events, found.join(rest) if bad else b"", _told(found.word, reasons), share)
 
 
 def _told(word: str, reasons: dict[str, list[int]]) -> str:

@@ -122,6 +122,27 @@ def test_lines_of_a_log_keep_what_tells_whose_they_are() -> None:
     assert found.rest.decode().split("\n") == [POSTFIX[0], POSTFIX[1], POSTFIX[3]]
 
 
+def test_what_an_earlier_line_said_is_looked_through_with_the_line_that_it_is_of() -> None:
+    context = Context(b"a key", load_providers(), clock=lambda: 1_757_675_281_000)
+    named = "Mar  3 09:11:10 mx1 postfix/cleanup[8]: 4F1A2B: message-id=<m\0@acme.example>"
+    assert apart("postfix", "\n".join([POSTFIX[0], named, POSTFIX[2]]).encode(), context) is None
+    found = apart("postfix", "\n".join([*POSTFIX[:3], named, POSTFIX[2]]).encode(), context)
+    assert found is not None
+    assert [event.message_id for event in found.events] == ["4F1A2B"]
+    assert found.reason == "line 5: field `message_id`: contains a NUL character"
+
+
+def test_what_tells_no_fate_is_no_part_of_the_share() -> None:
+    """Of a topic whose customers cannot be found all that would count is bad, however many opens there are."""
+    opens = [event(str(n), event="open") for n in range(8)]
+    found = apart("sendgrid", json.dumps([*opens, event("a", timestamp=None)]).encode())
+    assert found is not None
+    assert (found.events, found.bad_share) == ([], 1.0)
+    found = apart("sendgrid", json.dumps([*opens, event("a", timestamp=None), event("b")]).encode())
+    assert found is not None
+    assert found.bad_share == 0.5
+
+
 def test_csv_keeps_its_header() -> None:
     rows = [
         "type,timeLogged,orig,rcpt,dsnStatus,dsnDiag,vmta",
