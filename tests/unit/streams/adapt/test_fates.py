@@ -59,7 +59,7 @@ def test_every_fate_of_the_table_is_known() -> None:
     assert set(FATES) == set(EXPECTED)
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_source_says_of_each_fate_how_it_is_told_or_that_it_never_is(name: str) -> None:
     source = TABLE[name]
     told = {case.fate for case in source.cases}
