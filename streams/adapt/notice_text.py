@@ -21,7 +21,7 @@ MAX_SAID = 30
 MAX_PLACES = 10
 
 ADDRESS = re.compile(
-    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\]\"',;:@*|]{1,64})@(?:[\w-]{1,63}(?:\.[\w-]{1,63}){0,10}|\[[\d.]{7,15}\])"
+    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\]\"',;:@*|\u3001\u3002\u300c-\u3011\uff08\uff09\uff0c\uff1a\uff1b]{1,64})@(?:[\w-]{1,63}(?:\.[\w-]{1,63}){0,10}|\[[\d.]{7,15}\])"
 )
 _MAIL = r"(?:message|e-?mail|mail)"
 _RETURNED = rf"(?:original|returned|unsent|undelivered|bounced) {_MAIL}"

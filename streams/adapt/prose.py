@@ -48,7 +48,8 @@ _FOLLOWS = re.compile(
 )
 _LEAD = re.compile(
     rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(LEADS, key=len, reverse=True)))})(?![\w.+-])"
-    rf"(?:\(e?s\))?(?: is| are| was)?,?[ \t]*[:=-]{{0,2}}[ \t]*[<\"'(\[]{{0,2}}(?:SMTP:)?({ADDRESS.pattern})",
+    rf"(?:\(e?s\))?(?: is| are| was)?,?[ \t]*[:=\uff1a-]{{0,2}}[ \t]*[<\"'(\[\uff08]{{0,2}}(?:SMTP:)?"
+    rf"({ADDRESS.pattern})",
     re.IGNORECASE,
 )
 #: `550 5.1.1 <iris@shop.example>... User unknown`: a transcript of sendmail.
