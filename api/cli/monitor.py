@@ -13,6 +13,8 @@ from api.stack.stages import MonitorStage
 from jobs.embedded.folder import DataFolder
 from schemas.settings import Settings
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_CHANGES, REPUTATION_HOLDS, REPUTATION_INCIDENTS
+from streams.io.broker import admin
+from streams.io.store import open_store
 
 #: How long a batch that is judged may take to end, in s. Who is not judged is judged by the next monitor.
 STOP_S = 5.0
@@ -27,20 +29,37 @@ def monitor(settings: Settings) -> None:
 
     async def run() -> None:
         over = asyncio.Event()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(each, over.set)
         running.tune_memory()
         folder = DataFolder(settings.embedded.data)
         folder.make()
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         with served(StageHealth("monitor", settings, TOPICS, awaited=["monitor"]), settings) as health:
+            # To make the stage takes as long as broker and store let it wait: while nobody knows that they answer, this
+            # loop is to hear that it shall stop.
+            await asyncio.to_thread(reach, settings)
+            for each in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(each, over.set)
             stage = MonitorStage(settings, folder.path / "faust", failed.set_result)
-            await stage.start()
-            health.numbers["monitor"] = stage.judge.metrics
+            starting = asyncio.create_task(stage.start())
             ends: list[asyncio.Future[Any]] = [asyncio.create_task(over.wait()), failed]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([starting, *ends], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+                health.numbers["monitor"] = stage.judge.metrics
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            starting.cancel()
             await stage.stop(STOP_S)
         if failed.done():
             raise failed.result()
 
     running.run(run())
+
+
+def reach(settings: Settings) -> None:
+    """Wait until store and broker answer.
+
+    Raises:
+        BrokerError, StoreError: one does not.
+    """
+    open_store(settings.clickhouse).close()
+    admin(settings.kafka)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,3 +50,19 @@ def test_monitor_names_the_data_folder_that_cannot_be_made(environment: dict[str
     )
     assert done.returncode == 2
     assert done.stderr == f"repmon: data folder {tmp_path / 'data'}: cannot be written: File exists\n"
+
+
+def test_monitor_that_waits_for_a_silent_store_ends_when_asked_to(environment: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        environment["REPMON_CLICKHOUSE__URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environment["REPMON_CLICKHOUSE__TIMEOUT_S"] = "600"
+        with subprocess.Popen([REPMON, "monitor"], env=environment, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+            try:
+                connection, _ = silent.accept()
+                process.send_signal(signal.SIGTERM)
+                _, said = process.communicate(timeout=60)
+                connection.close()
+            finally:
+                process.kill()
+    assert (process.returncode, said.strip()) == (130, b"")
