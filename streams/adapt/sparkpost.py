@@ -60,6 +60,9 @@ _CLASSES = {
     "53": "policy",
     "54": "policy",
 }
+#: Temporary failures: soft, of DNS, timed out, transient. A bounce is the last word, so where no host refused the
+#: message it was tried until its time was over.
+_TRIED_AGAIN = frozenset({"20", "21", "24", "70"})
 #: Nothing was sent: an administrator's rule, a suppression.
 _SUPPRESSED = frozenset({"25", "26"})
 #: Answers that came back as if they were bounces: auto-reply, subscribe, challenge.
@@ -140,7 +143,11 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=text(record.campaign_id) or first_text(record.rcpt_tags),
         sent=sent_ms(record.injection_time),
     )
-    yield with_bounce_details(event, code=record.error_code, known=_CLASSES.get(text(record.bounce_class), ""))
+    found = text(record.bounce_class)
+    with_bounce_details(event, code=record.error_code, known=_CLASSES.get(found, ""))
+    if event.type == "bounced" and found in _TRIED_AGAIN and not event.smtp_code:
+        event.type = "expired"
+    yield event
 
 
 def _kind(record: _Event) -> EventType | None:

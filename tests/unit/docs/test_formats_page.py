@@ -43,4 +43,9 @@ def test_webhooks_are_among_them() -> None:
 def test_formats_that_tell_late_bounces_are_those_that_ingest_finds_none_for() -> None:
     reported = PAGE.partition("**Late bounces**: ")[2].partition(", say that")[0]
     # Of our own format the producer says it; the others know of complaints only, or of no late bounce.
-    assert set(re.findall(r"`(\w+)`", reported)) == set(FORMATS) - NO_LATE_MARK - {"canonical", "arf", "postfix"}
+    assert set(re.findall(r"`(\w+)`", reported)) == set(FORMATS) - NO_LATE_MARK - {
+        "canonical",
+        "arf",
+        "exim",
+        "postfix",
+    }
