@@ -125,6 +125,11 @@ def find(
     return best
 
 
+def is_good_elsewhere(outcome: Outcome, account: Account) -> bool:
+    """Whether the account's mail elsewhere is enough to tell, and good."""
+    return account.elsewhere.total >= TELLING_ELSEWHERE and account.elsewhere.rate < BAD_HISTORY[outcome]
+
+
 def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> bool:
     """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio); or it is
     seen to be of one pool or address alone, however many send through that."""

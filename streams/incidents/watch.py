@@ -9,15 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from schemas.incident import EVERYWHERE, Example, Incident, IncidentEvent, incident_event
+from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.accounts import Accounts, CellCounts
-from streams.incidents.cells import OUTCOMES, Cells, candidates, failing_hours, hours_before
+from streams.incidents.cells import Cells, candidates, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
-from streams.incidents.detect import ENOUGH, LEAST_STRUCK, SHARE, Account, Finding, Outcome, find, is_over
-from streams.incidents.first_day import find_on_first_day, with_peers
-from streams.incidents.hours import FoundHour, Looked, Place, updated
+from streams.incidents.detect import LEAST_STRUCK, is_over
+from streams.incidents.finder import Finder
+from streams.incidents.hours import Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import ProviderHour, read_all_left_out, read_incidents, store_incidents
@@ -33,11 +32,6 @@ ALL_EVERY_MS = 600_000
 OLDER_FOR_S, LEAST_OLDER = 1.0, 24
 #: Looked at no more often, and for at most one part of so many of the time.
 LEAST_APART_MS, PART = 2_000, 10
-#: Beside an hour that is an incident already, so much is enough.
-ENOUGH_BESIDE = ENOUGH / 2
-#: The share of the witnesses who must have been struck for it to be everybody's mail.
-SHARE_OF_ALL = 2 / 3
-EXAMPLES = 5
 #: What is found is no part of what is usual: later days among those of an alarm are looked at again then, up to so
 #: many times.
 MOST_AGAIN = 8
@@ -74,6 +68,7 @@ class IncidentWatch:
         self._store = store
         self._announce = announce
         self._cells = Cells(store)
+        self._finder = Finder(self._cells)
         self._days = ComplaintDays(store, self._cells)
         self._listings = ListingLook(store)
         self._looked_ms = 0
@@ -207,7 +202,7 @@ class IncidentWatch:
                 chosen |= {(each.value, hour) for hour in again if hour in hours}
         listed = self._listings.found(current - (RECENT_H - 1) * HOUR_S, now_ms) if current in hours else []
         recent_s = current - (RECENT_H - 1) * HOUR_S
-        found, over = self._found(chosen, known.values(), recent_s) if chosen else ([], set())
+        found, over = self._finder.found(chosen, known.values(), recent_s) if chosen else ([], set())
         self._keep(Looked([*found, *listed], over, current in hours), now_ms, known)
 
     def _look_at_days(self, now_ms: int) -> None:
@@ -224,10 +219,11 @@ class IncidentWatch:
         recent_s = current - (RECENT_H - 1) * HOUR_S
         recent = {(each.place[1], each.hour): each for each in found if each.hour >= recent_s}
         accounts = self._cells.read(recent.keys())
+        usual = {at: self._finder.usual(*at).seen("complained") for at in recent}
         spared = {
             at
             for at, each in recent.items()
-            if is_over("complained", accounts.of(*at, "complained", ()), self._usual(*at).seen("complained"), each.rate)
+            if is_over("complained", accounts.of(*at, "complained", ()), usual[at], each.rate)
         }
         found = [each for each in found if (each.place[1], each.hour) not in spared]
         if found:
@@ -246,104 +242,6 @@ class IncidentWatch:
         if events and self._announce is not None:
             self._announce(events)
         store_incidents(self._store, changed, now_ms)
-
-    def _found(
-        self, chosen: Collection[ProviderHour], known: Collection[Incident], recent_s: int
-    ) -> tuple[list[FoundHour], set[tuple[Place, int]]]:
-        accounts = self._cells.read(chosen)
-        hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
-        found: list[FoundHour] = []
-        over: set[tuple[Place, int]] = set()
-        # Everywhere comes last: it is asked of mail to providers that are not incidents themselves.
-        for place, hour in sorted(chosen, key=lambda each: (each[0] == EVERYWHERE, each[1], each[0])):
-            beside = any((place, hour + step) in hit for step in (-HOUR_S, HOUR_S))
-            several = [
-                (outcome, some, finding)
-                for outcome in OUTCOMES
-                if accounts.failing(place, hour, outcome) >= LEAST_STRUCK
-                for some in [self._witnesses(accounts, outcome, place, hour, hit)]
-                for finding in [self._asked(outcome, some, place, hour, beside=beside)]
-                if finding is not None
-            ]
-            found += [self._found_hour(place, hour, *each) for each in several]
-            if any(not finding.pool for _, _, finding in several):
-                hit.add((place, hour))
-            else:
-                # Complaints come after their mail, and lie thinly over their hours: `days` decides of older ones.
-                some = [each for each in known if each.outcome != "complained" or hour >= recent_s]
-                over |= self._over(accounts, place, hour, some, hit)
-        return found, over
-
-    def _asked(
-        self, outcome: Outcome, accounts: list[Account], place: str, hour: int, *, beside: bool
-    ) -> Finding | None:
-        everywhere = place == EVERYWHERE
-        if self._cells.is_first_day(hour):
-            return find_on_first_day(outcome, accounts, self._usual(place, hour).seen(outcome))
-        return find(
-            outcome,
-            accounts,
-            self._usual(place, hour).seen(outcome),
-            enough=ENOUGH_BESIDE if beside and not everywhere else ENOUGH,
-            share=SHARE_OF_ALL if everywhere else SHARE,
-        )
-
-    def _witnesses(
-        self, accounts: Accounts, outcome: Outcome, place: str, hour: int, hit: Collection[ProviderHour]
-    ) -> list[Account]:
-        """Those who are asked about a place and hour; elsewhere is without the incidents in `hit`."""
-        some = accounts.of(place, hour, outcome, set(hit) - {(place, hour)})
-        return with_peers(outcome, some) if self._cells.is_first_day(hour) else some
-
-    def _found_hour(
-        self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
-    ) -> FoundHour:
-        struck = {each.customer: each for each in accounts if each.customer in set(finding.struck)}
-        most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
-        dimension: Place = ("provider", place)
-        if finding.pool:
-            dimension = ("pool", f"{finding.pool}@{place}")
-        elif place == EVERYWHERE:
-            dimension = ("all", place)
-        return FoundHour(
-            dimension,
-            hour,
-            outcome,
-            finding.raised,
-            self._usual(place, hour).seen(outcome).rate,
-            len(finding.struck),
-            len(finding.spared),
-            finding.weight,
-            tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most),
-        )
-
-    def _usual(self, place: str, hour: int) -> CellCounts:
-        """What the fleet had at one place in the weeks before the day of an hour; of a new one, everywhere."""
-        usual = self._cells.usual(hour)
-        return usual.get(place, usual[EVERYWHERE])
-
-    def _over(
-        self,
-        accounts: Accounts,
-        place: str,
-        hour: int,
-        known: Collection[Incident],
-        hit: Collection[ProviderHour],
-    ) -> set[tuple[Place, int]]:
-        """The place and hour, where it is clear that those who sent were spared of an incident that is known."""
-        return {
-            ((each.dimension, each.value), hour)
-            for each in known
-            if each.value == place
-            for outcome in OUTCOMES
-            if outcome == each.outcome
-            and is_over(
-                outcome,
-                self._witnesses(accounts, outcome, place, hour, hit),
-                self._usual(place, hour).seen(outcome),
-                each.rate,
-            )
-        }
 
 
 def _name(*excluded: Collection[tuple[str, int]]) -> str:

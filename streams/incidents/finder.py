@@ -1,0 +1,194 @@
+"""What hit many customers at some places and hours: those who can tell are read, and asked as `detect` says.
+
+A place is asked by itself first. Then those of one hour that may have been struck together; then all mail.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from schemas.incident import EVERYWHERE, Example, Incident
+from schemas.times import HOUR_S
+from streams.incidents.accounts import Accounts, CellCounts
+from streams.incidents.cells import OUTCOMES, Cells
+from streams.incidents.detect import (
+    ENOUGH,
+    LEAST_STRUCK,
+    SHARE,
+    Account,
+    Finding,
+    Outcome,
+    find,
+    is_good_elsewhere,
+    is_over,
+)
+from streams.incidents.first_day import find_on_first_day, with_peers
+from streams.incidents.hours import FoundHour, Place
+from streams.incidents.stored import ProviderHour
+
+#: Beside an hour that is an incident already, so much is enough.
+ENOUGH_BESIDE = ENOUGH / 2
+#: The share of the witnesses who must have been struck for it to be everybody's mail.
+SHARE_OF_ALL = 2 / 3
+EXAMPLES = 5
+
+
+class Finder:
+    """Asks those whom `cells` reads. One thread at a time."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+
+    def found(
+        self, chosen: Collection[ProviderHour], known: Collection[Incident], recent_s: int
+    ) -> tuple[list[FoundHour], set[tuple[Place, int]]]:
+        """What is found at some places and hours, and which of the `known` incidents are over there. Of complaints
+        about mail from before `recent_s` (epoch s) nothing is over.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        accounts = self._cells.read(chosen)
+        hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
+        found: list[FoundHour] = []
+        over: set[tuple[Place, int]] = set()
+        unfound: list[ProviderHour] = []
+        places = sorted((each for each in chosen if each[0] != EVERYWHERE), key=lambda each: (each[1], each[0]))
+        for place, hour in places:
+            several = self._found_at(accounts, place, hour, hit)
+            found += several
+            if any(each.place[0] != "pool" for each in several):
+                hit.add((place, hour))
+            else:
+                unfound.append((place, hour))
+        several = self._found_together(accounts, unfound, hit)
+        found += several
+        together = {(each.place[1], each.hour) for each in several}
+        hit |= together
+        # Everywhere comes last: it is asked of mail to providers that are not incidents themselves.
+        for place, hour in sorted(each for each in chosen if each[0] == EVERYWHERE):
+            several = self._found_at(accounts, place, hour, hit)
+            found += several
+            if all(each.place[0] == "pool" for each in several):
+                unfound.append((place, hour))
+        for place, hour in unfound:
+            if (place, hour) not in together:
+                # Complaints come after their mail, and lie thinly over their hours: `days` decides of older ones.
+                some = [each for each in known if each.outcome != "complained" or hour >= recent_s]
+                over |= self._over(accounts, place, hour, some, hit)
+        return found, over
+
+    def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
+        """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
+        beside = any((place, hour + step) in hit for step in (-HOUR_S, HOUR_S))
+        found = []
+        for outcome in OUTCOMES:
+            if accounts.failing(place, hour, outcome) < LEAST_STRUCK:
+                continue
+            some = self._witnesses(accounts, outcome, place, hour, hit)
+            finding = self._asked(outcome, some, place, hour, beside=beside)
+            if finding is not None:
+                found.append(self._found_hour(place, hour, outcome, some, finding))
+        return found
+
+    def _found_together(
+        self, accounts: Accounts, suspected: Iterable[ProviderHour], hit: Collection[ProviderHour]
+    ) -> list[FoundHour]:
+        """Several places that were struck in one hour. Each by itself finds no witness, since mail to the others fails
+        as well; so those are asked whose mail to none of them is seen to be good, and two thirds of their weight are
+        needed, as for all mail. Complaints are asked by the day."""
+        by_hour: dict[int, list[str]] = defaultdict(list)
+        for place, hour in suspected:
+            by_hour[hour].append(place)
+        found: list[FoundHour] = []
+        for hour, places in by_hour.items():
+            without = {*hit, *((place, hour) for place in places)}
+            for outcome in (each for each in OUTCOMES if each != "complained" and len(places) > 1):
+                several = []
+                for place in places:
+                    if accounts.failing(place, hour, outcome) < LEAST_STRUCK:
+                        continue
+                    some = self._witnesses(accounts, outcome, place, hour, without)
+                    some = [each for each in some if is_good_elsewhere(outcome, each)]
+                    finding = self._asked(outcome, some, place, hour, share=SHARE_OF_ALL)
+                    if finding is not None and not finding.pool:
+                        several.append(self._found_hour(place, hour, outcome, some, finding))
+                found += several if len(several) > 1 else []
+        return found
+
+    def _asked(
+        self,
+        outcome: Outcome,
+        accounts: list[Account],
+        place: str,
+        hour: int,
+        *,
+        beside: bool = False,
+        share: float = SHARE,
+    ) -> Finding | None:
+        everywhere = place == EVERYWHERE
+        if self._cells.is_first_day(hour):
+            return find_on_first_day(outcome, accounts, self.usual(place, hour).seen(outcome))
+        return find(
+            outcome,
+            accounts,
+            self.usual(place, hour).seen(outcome),
+            enough=ENOUGH_BESIDE if beside and not everywhere else ENOUGH,
+            share=SHARE_OF_ALL if everywhere else share,
+        )
+
+    def _witnesses(
+        self, accounts: Accounts, outcome: Outcome, place: str, hour: int, hit: Collection[ProviderHour]
+    ) -> list[Account]:
+        """Those who are asked about a place and hour; elsewhere is without the incidents in `hit`."""
+        some = accounts.of(place, hour, outcome, set(hit) - {(place, hour)})
+        return with_peers(outcome, some) if self._cells.is_first_day(hour) else some
+
+    def _found_hour(
+        self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
+    ) -> FoundHour:
+        struck = {each.customer: each for each in accounts if each.customer in set(finding.struck)}
+        most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
+        dimension: Place = ("provider", place)
+        if finding.pool:
+            dimension = ("pool", f"{finding.pool}@{place}")
+        elif place == EVERYWHERE:
+            dimension = ("all", place)
+        return FoundHour(
+            dimension,
+            hour,
+            outcome,
+            finding.raised,
+            self.usual(place, hour).seen(outcome).rate,
+            len(finding.struck),
+            len(finding.spared),
+            finding.weight,
+            tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most),
+        )
+
+    def usual(self, place: str, hour: int) -> CellCounts:
+        """What the fleet had at one place in the weeks before the day of an hour; of a new one, everywhere."""
+        usual = self._cells.usual(hour)
+        return usual.get(place, usual[EVERYWHERE])
+
+    def _over(
+        self,
+        accounts: Accounts,
+        place: str,
+        hour: int,
+        known: Collection[Incident],
+        hit: Collection[ProviderHour],
+    ) -> set[tuple[Place, int]]:
+        """The place and hour, where it is clear that those who sent were spared of an incident that is known."""
+        return {
+            ((each.dimension, each.value), hour)
+            for each in known
+            if each.value == place
+            for outcome in OUTCOMES
+            if outcome == each.outcome
+            and is_over(
+                outcome,
+                self._witnesses(accounts, outcome, place, hour, hit),
+                self.usual(place, hour).seen(outcome),
+                each.rate,
+            )
+        }
