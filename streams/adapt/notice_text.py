@@ -38,12 +38,15 @@ _COPY = re.compile(
 )
 #: Without such a line: the first header fields of a returned mail after an empty line.
 _TRACE = re.compile(r"\n\n(?=(?:Return-Path|Received|DKIM-Signature|Message-ID)[ \t]*:)", re.IGNORECASE)
+#: Fields of RFC 3464, for programs, in a text.
+_FIELDS = re.compile(r"^(?:Reporting-MTA|Final-Recipient|Original-Recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_MACHINES = ("delivery-status", "disposition-notification", "feedback-report")
 _TAG = re.compile(r"<(?![^<>\s]{1,64}@)[^<>]{0,2000}>")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/h\d|/li)\b[^<>]{0,200}>", re.IGNORECASE)
 #: A reply code of a failure with what may stand before it, then a status, or text.
 REPLY = re.compile(r"(?:^|[\s:;(\"'=>/])([45]\d\d)[ -](?=[ #\"'<(-]{0,9}\w)|(?:^|[\s#(:])([45]\.\d{1,3}\.\d{1,3})\b")
 #: Lines that begin something else, or that say nothing.
-_RULE = re.compile(r"^[ \t]*[-=_*#|]{3,}")
+_RULE = re.compile(r"^[ \t]*[-=_*#|]{3,}|^--\S{8,}$")
 _EMPTY_REASON = re.compile(r"^\(?(?:reason|expanded from)\b:?[ )]*$|^\(?(?:expanded|generated) from", re.IGNORECASE)
 #: What stands around the address in its line.
 _BEFORE = re.compile(r"^[\s<\"'*>:.|-]*$")
@@ -174,9 +177,13 @@ def notice_text(mail: MimePart, parts: Sequence[MimePart]) -> NoticeText:
     Raises:
         AdaptError: the header fields of a mail that it quotes are too large.
     """
-    plain = next((text for part in parts if part.content_type == "text/plain" and (text := part.text()).strip()), "")
+    plain = [part for part in parts if part.content_type == "text/plain"]
+    said = next((text for part in plain if (text := part.text()).strip()), "")
     markup = next((part for part in parts if part.content_type == "text/html"), None)
-    return split_text(plain or (mail.text() if markup is None else _without_tags(markup.text())))
+    if not said and markup is not None:
+        said = _without_tags(markup.text())
+    told_otherwise = plain or any(part.content_type.endswith(_MACHINES) for part in parts)
+    return split_text(said if said or told_otherwise else mail.text())
 
 
 def split_text(text: str) -> NoticeText:
@@ -186,7 +193,8 @@ def split_text(text: str) -> NoticeText:
         AdaptError: the header fields of the returned mail are too large.
     """
     begins = _COPY.search(text) or _TRACE.search(text)
-    said = text[: begins.start()] if begins else text
+    fields = _FIELDS.search(text, 0, begins.start() if begins else len(text))
+    said = text[: fields.start()] if fields else text[: begins.start()] if begins else text
     returned = text[begins.end() :].lstrip("\n -=_") if begins else ""
     whole = said[:MAX_TEXT].splitlines()
     lines = [line.rstrip()[:MAX_LINE] for line in whole[:MAX_LINES]]
@@ -195,8 +203,8 @@ def split_text(text: str) -> NoticeText:
     for number, line_has in enumerate(found):
         for address in dict.fromkeys(each for each, _, _ in line_has):
             named.setdefault(address, []).append(number)
-    fields = read_part(returned[:MAX_TEXT].encode()).headers if returned else Headers()
-    return NoticeText(lines, found, named, fields, cut=len(said) > MAX_TEXT or len(whole) > MAX_LINES)
+    headers = read_part(returned[:MAX_TEXT].encode()).headers if returned else Headers()
+    return NoticeText(lines, found, named, headers, cut=len(said) > MAX_TEXT or len(whole) > MAX_LINES)
 
 
 def _without_tags(text: str) -> str:
