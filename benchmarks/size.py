@@ -56,6 +56,10 @@ BATCHES = (100, 2_000, 20_000)
 OFFERED_S = 20_000
 #: Long enough for every long window to be read again once.
 SUSTAINED_S = 75.0
+#: `monitor.judge_every_s` of a second flow. In the first each customer changes as often as it may be judged, every
+#: 5 s, and waits for a batch besides: that alone keeps the rate below what is offered. Here the rest limits nothing.
+SHORTER_REST_S = 4.0
+SHORTER_S = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +152,11 @@ def _judged(judge: BatchJudge, customers: list[str], at_ms: int) -> Cost:
     return timed(lambda: judge.judge_customers(customers, at_ms))
 
 
-def sustained(store: Store, customers: int, seconds: float, rate: int) -> tuple[Cost, Sustained]:
+def sustained(
+    store: Store, customers: int, seconds: float, rate: int, every_s: float = MonitorSettings().judge_every_s
+) -> tuple[Cost, Sustained]:
     """What everybody's first judgement takes, then a flow of changes, each customer's turn after all others'."""
-    judge, work = judge_of(store), JudgeQueue(int(MonitorSettings().judge_every_s * 1000))
+    judge, work = judge_of(store), JudgeQueue(int(every_s * 1000))
     order = names(customers)
     random.Random(1).shuffle(order)
     first = timed(
@@ -274,6 +280,8 @@ def run(
                 yield from _batch_figures(customers, days.stop, held, batches(store, customers))
         if customers == max(fleets):
             yield from _flow_figures(customers, rate, *sustained(store, customers, seconds, rate))
+            _, shorter = sustained(store, customers, min(seconds, SHORTER_S), rate, SHORTER_REST_S)
+            yield _judged_in(shorter, customers, rate, f"judged in a steady flow, rest {SHORTER_REST_S:g} s")
         if customers == max(fleets) and not flow:
             subjects, cost = python_alone(store, customers)
             yield Figure(
@@ -307,14 +315,7 @@ def _flow_figures(customers: int, rate: int, first: Cost, flow: Sustained) -> It
         unit="s",
         note=f"{first.cpu:.1f} CPU s; {customers:,} customers, what a monitor does when it starts",
     )
-    yield Figure(
-        name="judged in a steady flow",
-        value=flow.judged / flow.seconds,
-        unit="customers/s",
-        note=f"{rate:,} changed customers/s offered for {flow.seconds:.0f} s, of {customers:,}, their counts written "
-        f"meanwhile: each of them every {customers * flow.seconds / flow.judged:.1f} s; "
-        f"{flow.cpu / flow.seconds:.2f} cores",
-    )
+    yield _judged_in(flow, customers, rate, "judged in a steady flow")
     for label, percent in (("p50", 50), ("p99", 99), ("longest", 100)):
         yield Figure(
             name=f"wait of a change, {label}",
@@ -322,6 +323,17 @@ def _flow_figures(customers: int, rate: int, first: Cost, flow: Sustained) -> It
             unit="s",
             note=f"to the begin of its judgement; up to {MonitorSettings().judge_every_s:g} s are meant",
         )
+
+
+def _judged_in(flow: Sustained, customers: int, rate: int, name: str) -> Figure:
+    return Figure(
+        name=name,
+        value=flow.judged / flow.seconds,
+        unit="customers/s",
+        note=f"{rate:,} changed customers/s offered for {flow.seconds:.0f} s, of {customers:,}, their counts written "
+        f"meanwhile: each of them every {customers * flow.seconds / flow.judged:.1f} s; "
+        f"{flow.cpu / flow.seconds:.2f} cores",
+    )
 
 
 def chart(figures: Sequence[Figure]) -> str:
