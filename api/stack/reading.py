@@ -1,6 +1,7 @@
 """How source topics are read: formats, mappings and bounce rules of the settings, and the worker that reads by them."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 
 from api.stack.adapting import adapt_context, load_classifier
@@ -15,7 +16,8 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
-from streams.adapt.places import MESSAGE_ID
+from streams.adapt.places import BY_DOMAIN, MESSAGE_ID
+from streams.decisions.customers import read_customers
 from streams.intake.batch import BatchReader, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.intake.listing_readers import OutsideListingReader
@@ -27,13 +29,17 @@ from streams.io.store import Store, StoreError, open_store
 log = logging.getLogger("repmon.stages")
 
 
-def batch_readers(settings: Settings, refused: Refused | None = None) -> dict[str, BatchReader]:
-    """How each configured source topic is read. With `refused` mail is recorded that nobody wanted.
+def batch_readers(
+    settings: Settings, refused: Refused | None = None, registered: Iterable[tuple[str, str]] = ()
+) -> dict[str, BatchReader]:
+    """How each configured source topic is read. With `refused` mail is recorded that nobody wanted. `registered` are
+    domains and whose they are, besides those of the settings.
 
     Raises:
         SettingsError: an unknown format.
     """
     context = replace(adapt_context(settings), hash_all=refused is not None, find_by_message=True)
+    context = replace(context, owners=context.owners.with_registered(registered))
     remember_senders = any(MESSAGE_ID in each.customer_places for each in context.mapping.values())
     classify = load_classifier(settings)
     found: dict[str, BatchReader] = {}
@@ -74,13 +80,17 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
         )
     refused = Refused() if settings.ingest.refusals else None
     readers = batch_readers(settings, refused)
+    by_domain = any(BY_DOMAIN.intersection(each.customer_places) for each in adapt_context(settings).mapping.values())
     store = open_store(settings.clickhouse)
     try:
+        if by_domain:
+            registered = [(name, each.customer) for each in read_customers(store) for name in each.domains]
+            readers = batch_readers(settings, refused, registered)
         for said in check_server(store, settings.ingest.lease_s):
             log.warning("%s", said)
         for fault in check_stored(store, settings.ingest, utc_now_ms()):
             log.error("%s", fault.detail)
-    except StoreError:
+    except (StoreError, SettingsError):
         store.close()
         raise
     return IngestWorker(settings.kafka, settings.ingest, store, readers, refused=refused), store

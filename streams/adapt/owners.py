@@ -1,6 +1,6 @@
 """Whose domains and sending addresses are, as the operator says. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 
 #: Labels of a domain that are looked at, from the end.
@@ -27,6 +27,18 @@ class Owners:
                 self._networks.append((network, customer))
         # The smallest that an address is in decides.
         self._networks.sort(key=lambda each: -each[0].prefixlen)
+
+    def with_registered(self, pairs: Iterable[tuple[str, str]]) -> "Owners":
+        """The same with more domains, each with its customer. What is said already stays; a domain that two customers
+        have is nobody's."""
+        registered: dict[str, str] = {}
+        for name, customer in pairs:
+            key = name.lower().rstrip(".")
+            registered[key] = customer if registered.get(key, customer) == customer else ""
+        more = Owners()
+        more._domains = {**registered, **self._domains}
+        more._single, more._networks = self._single, self._networks
+        return more
 
     def of_domain(self, domain: str) -> str:
         """Whose a domain is: that of its longest end that is registered; empty for one that is nobody's."""

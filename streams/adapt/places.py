@@ -29,6 +29,8 @@ from streams.adapt.owners import Owners
 
 #: The place that is asked when a report is counted.
 MESSAGE_ID = "message-id"
+#: Places by who owns a domain.
+BY_DOMAIN = frozenset({"dkim", "domain"})
 #: Said where an option is no place, with the format's own before it.
 SHARED = "`sender`, `header.NAME`, `feedback-id.N`, `verp:PATTERN`, `dkim`, `domain`, `ip` or `message-id`"
 #: Header fields of one name that are looked at.

@@ -181,3 +181,12 @@ def test_logs_know_the_shared_places(name: str, raw: bytes, places: Sequence[str
         context = Context(b"a key", load_providers(), {name: options}, owners=OWNERS, clock=lambda: 1795932060000)
         (event,) = adapter(name)(raw, context)
         assert event.customer == ("out.acme.example" if "sender" in place else "acme"), place
+
+
+def test_registered_domains_are_known_too_and_one_of_two_customers_is_nobodys() -> None:
+    pairs = [("harbour.example", "harbour"), ("Acme.example.", "mallory"), ("both.example", "a"), ("both.example", "b")]
+    owners = OWNERS.with_registered(pairs)
+    asked = ("mail.harbour.example", "acme.example", "both.example", "shop.example", "nobody.example")
+    assert [owners.of_domain(each) for each in asked] == ["harbour", "acme", "", "shop", ""]
+    assert owners.of_address("192.0.2.10") == "acme"
+    assert OWNERS.of_domain("harbour.example") == ""
