@@ -40,15 +40,13 @@ from streams.adapt.mail_report import (
 )
 from streams.adapt.mime import MAX_GROUPS, Headers, MimePart, date_ms, groups, leaves, read_mail
 from streams.adapt.notice_text import NoticeText, notice_text
-from streams.adapt.prose import is_answer, is_notice, named_in, prose
+from streams.adapt.prose import ONCE, is_answer, is_notice, named_in, prose
 from streams.adapt.trust import check_reporter
 
 NAME = "dsn"
 
 _STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _RECEIPT_TYPES = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
-#: What each group of a recipient has once.
-_ONCE = frozenset({"final-recipient", "original-recipient", "action", "status"})
 #: In the text of a receipt (RFC 8098) by which a filter of the recipient's host rejects a mail (RFC 5429 section 2.2).
 _REJECTED = ("reject", "refuse", "quota", "not delivered", "could not be delivered", "undeliver")
 #: `smtp; 550 ...`: the type before the text (RFC 3464 section 2.3.6).
@@ -57,6 +55,8 @@ _TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
 _BESIDE_STATUS = re.compile(r"\A\s*[245]\.\d{1,3}\.\d{1,3}\s*\((?:[245]\d\d )?([^()]{3,500})")
 #: `550 User unknown`: a reply in place of a status.
 _REPLY_AS_STATUS = re.compile(r"\A\s*([245]\d\d[ -]\s*\w.{2,})")
+#: A status with a subject (RFC 3463 section 2): 0 says nothing.
+_SAYS_WHY = re.compile(r"\b[45]\.[1-9]\d{0,2}\.\d")
 #: A reply that was no failure, such as the last one before a connection broke.
 _NO_FAILURE = re.compile(r"\A[123]\d\d\b")
 #: RFC 6533 section 3: a character of an address as `\\x{HEX}`.
@@ -111,7 +111,7 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
     status = next((part for part in parts if part.content_type in _STATUS_TYPES), None)
     found: list[Headers] = []
     if status is not None:
-        found = groups(status.decoded().lstrip(b"\r\n"), _ONCE)
+        found = groups(status.decoded().lstrip(b"\r\n"), ONCE)
         if any(map(_names, found)):
             return _with_addresses(found, mail, text), original
     elif receipt := next((part for part in parts if part.content_type in _RECEIPT_TYPES), None):
@@ -224,8 +224,9 @@ class _Said(msgspec.Struct, frozen=True):
     everybody: AbstractSet[str]
     silent: bool
 
-    def beside(self) -> str:
-        return self.text.of(self.own, self.everybody)
+    def beside(self, status: str) -> str:
+        # Where a status says why, no words that may be about anything are needed.
+        return self.text.of(self.own, self.everybody, guess=not _SAYS_WHY.search(status))
 
 
 def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said) -> MailEvent | None:
@@ -238,7 +239,7 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
         given, diagnostic = "4.4.1", diagnostic or beside[1]
     elif not diagnostic or (_NO_FAILURE.match(diagnostic) and not given.startswith("2")):
         found = beside or _REPLY_AS_STATUS.match(given)
-        diagnostic = (found[1] if found else "") or said.beside() or diagnostic
+        diagnostic = (found[1] if found else "") or said.beside(given) or diagnostic
     code, status = codes(given, diagnostic)
     kind = fate(fields.get("action"), code, status, diagnostic)
     if kind is None:

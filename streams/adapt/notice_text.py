@@ -68,12 +68,12 @@ class NoticeText:
     #: What was found for the addresses of a recipient, of which some send thousands that are alike.
     _said: dict[Set[str], str] = field(default_factory=dict)
 
-    def of(self, own: Set[str], recipients: Set[str]) -> str:
+    def of(self, own: Set[str], recipients: Set[str], *, guess: bool = True) -> str:
         """What is said of a recipient, by any of its `own` addresses; empty where nothing is. `recipients` are the
         addresses of all whom the mail is about. All in lower case.
 
         Of several places one with a reply is preferred, else the longest text. What names nobody is said of a recipient
-        besides whom there is no other.
+        besides whom there is no other: a reply, or with `guess` the paragraph that most likely gives the reason.
         """
         known = frozenset(each for each in own if each in self.named)
         said = self._said.get(known)
@@ -81,7 +81,7 @@ class NoticeText:
             said = self._said[known] = self._best(known, recipients)
         if recipients <= own:
             found = said if REPLY.search(said) else self._reply()
-            said = found or said or self._rest()
+            said = found or said or (self._rest() if guess else "")
         return said[:MAX_DIAGNOSTIC]
 
     def _best(self, own: Set[str], recipients: Set[str]) -> str:

@@ -40,6 +40,8 @@ MAX_NAMED_OF_CUT = 100
 #: What is looked at of the text for the words that say what a mail is.
 MAX_OPENING = 4_000
 
+#: What each group of fields about a recipient has once (RFC 3464 section 2.3).
+ONCE = frozenset({"final-recipient", "original-recipient", "action", "status"})
 _FIRST_FIELD = re.compile(r"^(?:Reporting-MTA|Original-Recipient|Final-Recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _BEGIN = re.compile(rf"^[\s<\"'*>:.|\[-]{{0,40}}({ADDRESS.pattern})")
 #: What may follow such an address: the end of the line, a mark, or a reply.
@@ -113,7 +115,7 @@ def prose(
     if not failed and (found := _fields(mail, parts)) is not None:
         return found
     subject = words(mail.headers.get("subject")).lower()
-    if not failed and any(phrase in said for phrase in DELIVERED):
+    if not failed and any(phrase in said for phrase in DELIVERED) and not REPLY.search(said):
         return Prose([], original)
     named = failed or named_in(mail, text) or _of_returned(mail, text, original, notice=notice)
     if not named:
@@ -151,7 +153,7 @@ def _fields(mail: MimePart, parts: Sequence[MimePart]) -> Prose | None:
         found = _FIRST_FIELD.search(whole)
         if found is None:
             continue
-        read = groups(whole[found.start() :].encode())
+        read = groups(whole[found.start() :].encode(), ONCE)
         if any(each.get("final-recipient") or each.get("original-recipient") for each in read):
             original = next((each for each in read if each.get("message-id") or each.get("received")), Headers())
             return Prose(read, original)
