@@ -18,7 +18,7 @@ from schemas.event import MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
-from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
+from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, named_addresses, set_recipient
 from streams.adapt.found_reports import JMRP_RECIPIENT, TYPE, FoundReport, reports_in
 from streams.adapt.mail_report import (
     Report,
@@ -32,7 +32,7 @@ from streams.adapt.mail_report import (
     place_names,
     sent_ms,
 )
-from streams.adapt.mime import MAX_GROUPS, Headers, date_ms, read_mail
+from streams.adapt.mime import MAX_GROUPS, Headers, MimePart, date_ms, leaves, read_mail
 from streams.adapt.no_report import is_no_report
 from streams.adapt.places import MESSAGE_ID
 from streams.adapt.sent_from import sent_from
@@ -40,6 +40,8 @@ from streams.adapt.trust import MOST_UNPROVEN, check_reporter
 from streams.adapt.xarf import REPORTER, is_xarf, read_xarf
 
 NAME = "arf"
+
+_FORMER_SENDERS = ("x-original-from", "x-original-sender", "x-google-original-from", "return-path")
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -88,7 +90,14 @@ def _reports(raw: bytes, context: Context) -> _Found | None:
         return _Found(mail.headers, [mail.headers])
     if is_no_report(mail):
         return None
-    raise AdaptError(f"the mail has no part of type {TYPE}")
+    raise AdaptError(f"the mail has no part of type {TYPE}{_instead(mail)}")
+
+
+def _instead(mail: MimePart) -> str:
+    """What it is instead, where that can be told."""
+    if any(each.content_type == "message/delivery-status" for each in leaves(mail)):
+        return "; it is a delivery status notification, whose format is `dsn`"
+    return ""
 
 
 def _events(found: FoundReport | Headers, context: Context) -> list[MailEvent]:
@@ -148,6 +157,8 @@ def _for_recipient(base: MailEvent, report: Report, address: str, context: Conte
         fields.get("reporting-mta").rpartition(";")[2].strip(),
         from_domain(report.headers),
         fields.get(REPORTER),
+        # Who wrote the mail before a list or a forwarder put its own address there.
+        *(domain_of(each) for name in _FORMER_SENDERS for each in addresses(report.headers, name)[:1]),
     )
     reporter = Reporter(fields.all("source")[:1], hosts, fields.get("user-agent"))
     set_recipient(event, address, reporter, context.providers)
@@ -169,7 +180,7 @@ def _recipients(report: Report) -> list[str]:
         original.all(JMRP_RECIPIENT),
         _only_addressee(original),
     ):
-        usable = list(dict.fromkeys(address for each in found if "@" in (address := bare_address(each))))
+        usable = list(dict.fromkeys(address for each in found for address in named_addresses(each) if "@" in address))
         if len(usable) > MAX_GROUPS:
             raise AdaptError(f"the report names more than {MAX_GROUPS:,} recipients")
         if usable:

@@ -8,6 +8,7 @@ from typing import cast, get_args
 from schemas.event import FeedbackType, MailEvent
 from schemas.feedback_loops import load_feedback_loops
 from schemas.providers import OTHER, Providers
+from streams.adapt.addresses import addresses_in
 
 _KNOWN: frozenset[str] = frozenset(get_args(FeedbackType))
 #: Names of drafts and of reporters for registered types.
@@ -22,6 +23,8 @@ _HIDDEN = re.compile(
 _HIDDEN_DOMAIN = re.compile(
     r"(?:.*\.)?invalid|\[?(?:redacted|hidden|removed|undisclosed)\]?(?:\..*)?|x{3,}(?:\..*)?|.*[*\[\]()].*"
 )
+#: What an address alone does not have.
+_SEVERAL = re.compile(r"[,<(]")
 #: `rfc822;` before an address, as delivery status notifications have it (RFC 3464 section 2.1.2).
 _TYPED = re.compile(r"\A\s*(?:rfc822|utf-8|smtp|x-\w+)\s*;\s*", re.IGNORECASE)
 
@@ -32,7 +35,7 @@ def feedback_type(value: str) -> FeedbackType:
     An unregistered type is read as `other`, a report without a type as `abuse`, the type that a complaint by
     the recipient has (RFC 5965 section 7.3).
     """
-    name = value.strip().lower().replace("_", "-")
+    name = re.split(r"[\s;,(]", value.strip().lower(), maxsplit=1)[0].replace("_", "-")
     if not name:
         return "abuse"
     name = _OLD_NAMES.get(name, name)
@@ -89,5 +92,11 @@ def hides_domain(domain: str) -> bool:
 
 
 def bare_address(value: str) -> str:
-    """An address without a type before it, and without the angle brackets and blanks around it."""
-    return _TYPED.sub("", value).strip(" \t<>")
+    """An address without a type before it, and without a name, angle brackets and blanks around it."""
+    return next(iter(named_addresses(value)), "")
+
+
+def named_addresses(value: str) -> list[str]:
+    """The addresses of a report's field, which should have one: `rfc822; iris@shop.example`, `<iris@shop.example>`."""
+    text = _TYPED.sub("", value).strip(" \t<>")
+    return (addresses_in(text + ">" if "<" in text else text) if _SEVERAL.search(text) else []) or [text]

@@ -1,6 +1,7 @@
 """Mails at an address for reports that are none: what programs send there besides (RFC 3834).
 
-They say nothing of a recipient's fate, and nobody need mend them: they give no event and no dead letter.
+Answers and receipts, aggregate reports, mails about enrolments: they say nothing of a recipient's fate, and nobody need
+mend them. They give no event and no dead letter.
 """
 
 import re
@@ -19,6 +20,10 @@ _AWAY = re.compile(
     r"|自動返信|自动回复)",
     re.IGNORECASE,
 )
+#: Notifications to a sender that something was read (RFC 8098), and reports on TLS (RFC 8460).
+_OTHER_REPORTS = ("disposition-notification", "tlsrpt")
+#: The subject of aggregate reports of DMARC and TLS (RFC 7489 section 7.2.1.1, RFC 8460 section 5.3).
+_AGGREGATE = re.compile(r"\s*report domain:", re.IGNORECASE)
 #: Subjects of mails by which an address is enrolled: with a feedback loop, one must prove that it is one's own.
 _ENROLMENT = re.compile(
     r"\b(?:verif(?:y|ication|ied|ier)|confirm(?:ation|ed|er|ez)?|activat(?:e|ion)|authori[sz](?:e|ation)"
@@ -40,8 +45,12 @@ def is_no_report(mail: MimePart) -> bool:
         return True
     if headers.get("precedence").strip().lower() in _PRECEDENCE:
         return True
+    if any(kind in headers.get("content-type").lower() for kind in _OTHER_REPORTS):
+        return True
     subject = words(headers.get("subject"))
-    return bool(_AWAY.match(subject) or (_ENROLMENT.search(subject) and not _is_bounce(mail)))
+    return bool(
+        _AWAY.match(subject) or _AGGREGATE.match(subject) or (_ENROLMENT.search(subject) and not _is_bounce(mail))
+    )
 
 
 def _is_bounce(mail: MimePart) -> bool:

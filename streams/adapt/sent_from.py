@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from streams.adapt.mime import MAX_VALUE, Headers
 
 _IP = r"\[?(?:IPv6:)?([0-9A-Fa-f:.]{3,45})\]?"
+#: An address among other text: a port, a name, a second address.
+_AMONG = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 #: Microsoft's subject of its complaints (JMRP).
 _SUBJECT = re.compile(rf"message from {_IP}", re.IGNORECASE)
 #: RFC 7208 section 9.1, `client-ip=` of Received-SPF; and what Microsoft and others write into Authentication-Results.
@@ -36,7 +38,10 @@ def _said(headers: Headers, original: Headers, fields: Headers) -> Iterator[str]
 
 def _address(text: str) -> str:
     bare = text.strip(" []<>\t").removeprefix("IPv6:").rstrip(".")
-    try:
-        return str(ip_address(bare)) if bare else ""
-    except ValueError:
-        return ""
+    among = _AMONG.search(bare)
+    for each in (bare, among[0] if among else ""):
+        try:
+            return str(ip_address(each))
+        except ValueError:
+            continue
+    return ""

@@ -46,7 +46,7 @@ def test_report(case: dict[str, Any]) -> None:
             + HEAD
             + "\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; a\n\n"
             "--b\nContent-Type: message/rfc822\n\nFrom: a@b.example\n\n--b--",
-            "no part of type message/feedback-report",
+            "no part of type message/feedback-report; it is a delivery status notification, whose format is `dsn`",
         ),
         (
             "From: who@nobody.example\nSubject: spam complaint\nContent-Type: multipart/mixed; boundary=b\n"
