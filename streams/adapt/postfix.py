@@ -25,11 +25,12 @@ filters.
 
 import re
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete
-from streams.adapt.common import reply_of, stable_id
+from streams.adapt.common import DIGEST_BYTES, reply_of
 from streams.adapt.places import SHARED, AmbiguousError, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_lines import (
     QUEUE_ID,
@@ -96,7 +97,6 @@ class Journal:
         log = self._log
         if log is None or log.context is not context:
             log = self._log = _Log(self._queue, context)
-        log.now_ms = context.now_ms()
         # What was remembered may have one too; in journald's JSON it is escaped, or a number in a list.
         may_have_nul = self._may_have_nul = self._may_have_nul or b"\0" in raw or b'{"' in raw
         text = raw.decode("utf-8", "replace")
@@ -109,13 +109,12 @@ class Journal:
 class _Log:
     """What is known besides a line."""
 
-    __slots__ = ("clock", "context", "now_ms", "options", "plain", "queue")
+    __slots__ = ("clock", "context", "options", "plain", "queue")
 
     def __init__(self, queue: Queue, context: Context) -> None:
         self.queue, self.context = queue, context
         self.options: FormatOptions = context.options(NAME)
         self.clock = Clock(self.options.time_zone)
-        self.now_ms: int | None = None
         options = self.options
         self.plain = not (options.stream or options.sub_account or options.pool or options.dkim_domain)
 
@@ -143,47 +142,46 @@ def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
     if found is not None:
         written, host, tag, queue_id, word, said = found.groups()
         if queue_id is not None:
-            if queue_id in log.queue or QUEUE_ID.fullmatch(queue_id):
-                return _KINDS[word](_Entry(log, host, tag, queue_id, written), said)
-            return ()
+            message = log.queue.messages.get(queue_id)
+            if message is None or message.host != host:
+                if not QUEUE_ID.fullmatch(queue_id):
+                    return ()
+                message = log.queue.message(queue_id, host)
+            return _KINDS[word](_Entry(log, message, tag, queue_id, written), said)
         rest = text[found.end() :]
         # It says nothing, is no line within a line, and no `proxy-accept`.
         if rest[:1] in _NO_OPENING or not (may_hold_another(rest) or rest.startswith(_PROXY)):
             return ()
-    line = read_line(text, log.options.time_zone, log.now_ms)
+    line = read_line(text, log.options.time_zone, log.context.now_ms())
     if found := _SAID.fullmatch(line.text):
         queue_id, word, said = found.groups()
-        if queue_id in log.queue or QUEUE_ID.fullmatch(queue_id):
-            return _KINDS[word](_Entry(log, line.host, line.tag, queue_id, time_ms=line.time_ms), said)
+        if QUEUE_ID.fullmatch(queue_id):
+            message = log.queue.message(queue_id, line.host)
+            return _KINDS[word](_Entry(log, message, line.tag, queue_id, time_ms=line.time_ms), said)
     elif line.text.startswith(_PROXY):
         log.queue.note_logins(*proxied_login(line.text))
     return ()
 
 
 class _Entry:
-    """A line of a message."""
+    """A line of a message. Its time is known as text or as epoch ms."""
 
-    __slots__ = ("host", "log", "queue_id", "tag", "time_ms", "written")
+    __slots__ = ("log", "message", "queue_id", "tag", "time_ms", "written")
 
     def __init__(
-        self, log: _Log, host: str, tag: str, queue_id: str, written: str = "", *, time_ms: int | None = None
+        self, log: _Log, message: Message, tag: str, queue_id: str, written: str = "", time_ms: int | None = None
     ) -> None:
-        self.log, self.host, self.tag, self.queue_id = log, host, tag, queue_id
+        self.log, self.message, self.tag, self.queue_id = log, message, tag, queue_id
         self.written, self.time_ms = written, time_ms
 
-    @property
-    def message(self) -> Message:
-        return self.log.queue.message(self.queue_id, self.host)
-
-    @property
-    def service(self) -> str:
-        """The program; empty where the tag is only the instance."""
-        return self.tag.rpartition("/")[2] if "/" in self.tag else ""
+    def is_of(self, program: str) -> bool:
+        """Whether a program wrote it; not where the tag is only the instance."""
+        return self.tag.endswith(program) and self.tag[: -len(program)].endswith("/")
 
     def when(self) -> int:
         """The time (epoch ms)."""
         if self.time_ms is None:
-            self.time_ms = self.log.clock.time_ms(self.written, self.log.now_ms)
+            self.time_ms = self.log.clock.time_ms(self.written, self.log.context.now_ms())
         return self.time_ms
 
 
@@ -210,13 +208,21 @@ def _recipient(entry: _Entry, said: str) -> Sequence[MailEvent]:
         message.kept_in = message.kept_in or kind == "deferred"
         return ()
     text = fate.text.removesuffix(")")
-    code, said_status = reply_of(text)
-    status, mx_host = fate.dsn or said_status, fate.host if fate.ip and "/" not in fate.ip else ""
+    code, status = _reply_of(fate, text)
+    mx_host = fate.host if fate.ip and "/" not in fate.ip else ""
     if kind == "deferred":
         message.defer((fate.address, fate.original), Reply(code, status, text[:MAX_TEXT], mx_host))
-    if counts and not (message.of_nobody and not _is_a_customers(entry, message)):
+    if counts and not (message.nobody and not _is_a_customers(entry, message)):
         return (_event(entry, message, kind, (fate.address, fate.original), Reply(code, status, text, mx_host)),)
     return ()
+
+
+def _reply_of(fate: Fate, text: str) -> tuple[int, str]:
+    # What was accepted begins with the reply.
+    if text[:4] == "250 " and fate.dsn:
+        return 250, fate.dsn
+    code, status = reply_of(text)
+    return code, fate.dsn or status
 
 
 def _counts(entry: _Entry, message: Message, kind: EventType, fate: Fate) -> bool | None:
@@ -226,18 +232,18 @@ def _counts(entry: _Entry, message: Message, kind: EventType, fate: Fate) -> boo
         # An agent on this host: local, virtual, pipe.
         if fate.text.startswith(_FORWARDED):
             queue.forwarded(message, fate.text.removeprefix(_FORWARDED).rstrip(")"))
-        if kind == "delivered" and (entry.service == "pipe" or fate.text.startswith(_PIPED)):
+        if kind == "delivered" and (entry.is_of("pipe") or fate.text.startswith(_PIPED)):
             queue.note_piped(message)
         # A filter that refuses is heard, a mailbox is not.
-        return True if entry.service == "pipe" and kind != "delivered" and _is_a_customers(entry, message) else None
-    if "/" in ip or (ip and entry.service == "lmtp" and not _is_a_customers(entry, message)):
+        return True if entry.is_of("pipe") and kind != "delivered" and _is_a_customers(entry, message) else None
+    if "/" in ip or (ip and entry.is_of("lmtp") and not _is_a_customers(entry, message)):
         return None
     if kind == "delivered":
-        if host == "none" or entry.service == "discard":
+        if host == "none" or entry.is_of("discard"):
             return False
-        return not (queue.passed_on(message, fate) or is_filter(fate.relay, options.filters, options.smarthosts))
+        return not (queue.passed_on(message, fate) or is_filter(fate, options.filters, options.smarthosts))
     if kind == "deferred":
-        asked = fate.relay if ip else not_reached(fate.text)
+        asked = fate if ip else not_reached(fate.text)
         return not is_filter(asked, options.filters, options.smarthosts)
     return True
 
@@ -245,7 +251,7 @@ def _counts(entry: _Entry, message: Message, kind: EventType, fate: Fate) -> boo
 def _expired(entry: _Entry, message: Message) -> Sequence[MailEvent]:
     """An event for each recipient that was deferred last; one without recipient where none is known."""
     waiting, message.deferred = message.deferred, None
-    if (message.of_nobody and not _is_a_customers(entry, message)) or (message.kept_in and not waiting):
+    if (message.nobody and not _is_a_customers(entry, message)) or (message.kept_in and not waiting):
         return ()
     entry.log.queue.find_command(message)
     found = waiting or {("", ""): _NO_REPLY}
@@ -279,7 +285,7 @@ def _event(entry: _Entry, message: Message, kind: EventType, recipient: tuple[st
         where = f"no value at {in_words(places)}" if places else "no login and no envelope sender is known"
         raise AdaptError(f"message {entry.queue_id}: {where}, and no default customer is configured")
     event = MailEvent(
-        id=stable_id(NAME, entry.host, entry.queue_id, kind, address, original, time_ms),
+        id=_id(message.host, entry.queue_id, kind, address, original, f"{time_ms}"),
         type=kind,
         time=time_ms,
         customer=customer,
@@ -295,9 +301,14 @@ def _event(entry: _Entry, message: Message, kind: EventType, recipient: tuple[st
     return event if entry.log.plain else fill(event, options, lambda place: _find(place, entry))
 
 
+def _id(*parts: str) -> str:
+    """As `stable_id`, of texts alone: they hold no NUL, since such events are refused."""
+    return blake2b("\0".join(parts).encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
 def _find(place: str, entry: _Entry) -> str:
     message = entry.message
-    places = {"sasl_username": message.login, "instance": entry.tag.partition("/")[0], "host": entry.host}
+    places = {"sasl_username": message.login, "instance": entry.tag.partition("/")[0], "host": message.host}
     if place in places:
         return places[place]
     headers = message.headers or {}
@@ -311,24 +322,24 @@ def _find(place: str, entry: _Entry) -> str:
 
 def _sender(entry: _Entry, said: str) -> Sequence[MailEvent]:
     if sender := read_sender(said):
-        message = entry.message
-        entry.log.queue.note_sender(message, sender)
+        entry.log.queue.note_sender(entry.message, sender)
         if sender.status and _TYPES.get(sender.status) == "expired":
-            return _expired(entry, message)
+            return _expired(entry, entry.message)
     return ()
 
 
 def _pickup(entry: _Entry, said: str) -> Sequence[MailEvent]:
     if sender := read_pickup(said):
-        message = entry.log.queue.begin(entry.queue_id, entry.host)
+        queue = entry.log.queue
+        message = queue.begin(entry.queue_id, entry.message)
         message.picked_up = True
-        entry.log.queue.note_sender(message, sender)
+        queue.note_sender(message, sender)
     return ()
 
 
 def _client(entry: _Entry, said: str) -> Sequence[MailEvent]:
     queue = entry.log.queue
-    queue.note_client(queue.begin(entry.queue_id, entry.host), read_client(said))
+    queue.note_client(queue.begin(entry.queue_id, entry.message), read_client(said))
     return ()
 
 
@@ -345,14 +356,14 @@ def _header(entry: _Entry, said: str) -> Sequence[MailEvent]:
 def _notice(entry: _Entry, said: str) -> Sequence[MailEvent]:
     notice = said.partition(_NOTICE)[2].strip()
     if QUEUE_ID.fullmatch(notice):
-        entry.log.queue.note_notice(notice, entry.host)
+        entry.log.queue.note_notice(notice, entry.message.host)
     return ()
 
 
 def _removed(entry: _Entry, said: str) -> Sequence[MailEvent]:
     # What an operator deletes may be on its way just then.
     if not entry.tag.endswith("postsuper"):
-        entry.log.queue.remove(entry.queue_id, entry.host)
+        entry.log.queue.remove(entry.queue_id, entry.message)
     return ()
 
 

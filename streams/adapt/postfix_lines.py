@@ -31,7 +31,6 @@ _DSN = re.compile(r"\bdsn=([245]\.\d{1,3}\.\d{1,3})\b")
 _DELAY = re.compile(r"\bdelay=(\d{1,9}(?:\.\d{1,6})?)\b")
 #: Characters of the fields before the reason that are looked at.
 _MAX_FIELDS = 2_000
-_CLIENT = re.compile(r"[^\s\[]{0,255}\[([^\]]{0,100})\]")
 #: A login may hold blanks and commas.
 _LOGIN = re.compile(r"sasl_username=(.{1,400}?)(?:$|, (?:sasl_sender|orig_queue_id|orig_client)=| sasl_sender=)")
 _ORIGIN = re.compile(r", orig_queue_id=(\w{5,20})(?:,|$)")
@@ -61,11 +60,6 @@ class Fate(NamedTuple):
     dsn: str
     status: str
     text: str
-
-    @property
-    def relay(self) -> Relay:
-        """Whom it was given to."""
-        return Relay(self.host, self.ip, self.port)
 
 
 class Client(NamedTuple):
@@ -134,12 +128,13 @@ def read_pickup(said: str) -> Sender | None:
 
 def read_client(said: str) -> Client:
     """What follows `client=`."""
-    found = _CLIENT.match(said)
-    ip = found[1] if found else ""
+    ip = said.partition("[")[2].partition("]")[0]
     _, known, login = said.partition("sasl_username=")
     if not known and "orig_queue_id=" not in said:
         return Client(ip, "", "")
-    if known and ", " in login and (ended := _LOGIN.search(said)):
+    if ", " not in login and known:
+        return Client(ip, login.strip(), "")
+    if known and (ended := _LOGIN.search(said)):
         login = ended[1]
     origin = _ORIGIN.search(said)
     return Client(ip, login.strip(), origin[1] if origin else "")

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.adapt.bounded import keep
-from streams.adapt.canonical import domain_of
 from streams.adapt.postfix_lines import Client, Fate, Sender, queued_as
 from streams.adapt.postfix_relays import is_private
 
@@ -44,9 +43,10 @@ class Reply(NamedTuple):
 class Message:
     """What the lines of one queue id have said so far.
 
-    `sender` is None until it is known. `queued_ms` is when it came in (epoch ms), `deferred` whom it could not be
-    delivered to yet, by address and the address before aliases. `notice` is a notification of Postfix itself, `kept_in`
-    was deferred for recipients on this host. `again` are later passes of the same mail.
+    `sender` is None until it is known. `nobody` says that no sender wants to hear of it (RFC 5321 section 4.5.5), or
+    that it is Postfix's own. `queued_ms` is when it came in (epoch ms), `deferred` whom it could not be delivered to
+    yet, by address and the address before aliases. `kept_in` was deferred for recipients on this host. `again` are
+    later passes of the same mail.
     """
 
     # Defaults stand in the class: most messages need few of them.
@@ -56,7 +56,7 @@ class Message:
     client: str = ""
     message_id: str = ""
     queued_ms: int = 0
-    notice: bool = False
+    nobody: bool = False
     picked_up: bool = False
     came_back: bool = False
     kept_in: bool = False
@@ -67,16 +67,11 @@ class Message:
     def __init__(self, host: str) -> None:
         self.host = host
 
-    @property
-    def of_nobody(self) -> bool:
-        """Whether no sender wants to hear of it (RFC 5321 section 4.5.5), or it is Postfix's own."""
-        return self.notice or self.sender == "" or (self.sender or "").startswith(_OWN_SENDER)
-
     def inherit(self, earlier: "Message") -> None:
         """Take what was said of an earlier pass and not of this one."""
         if earlier is not self:
             self.login = self.login or earlier.login
-            self.notice = self.notice or earlier.notice
+            self.nobody = self.nobody or earlier.nobody
             if earlier.headers:
                 self.headers = {**earlier.headers, **(self.headers or {})}
 
@@ -107,41 +102,36 @@ class Queue:
 
     def __init__(self) -> None:
         """Begin without memory."""
-        self._messages: dict[str, Message] = {}
+        #: By queue id; short ones that two hosts have, also by id and host.
+        self.messages: dict[str, Message] = {}
         self._gone: dict[str, Message] = {}
         self._by_message_id: dict[str, Message] = {}
         self._piped: dict[str, Message] = {}
 
-    def __contains__(self, queue_id: str) -> bool:
-        """Whether there is such an id."""
-        return queue_id in self._messages
-
     def message(self, queue_id: str, host: str) -> Message:
         """The message with an id on a host; a new one where none was."""
-        found = self._messages.get(queue_id)
+        found = self.messages.get(queue_id)
         if found is None:
             return self._new(queue_id, host)
         if found.host != host:
             # Short ids repeat from host to host.
             queue_id = f"{queue_id} {host}"
-            return self._messages.get(queue_id) or self._new(queue_id, host)
+            return self.messages.get(queue_id) or self._new(queue_id, host)
         return found
 
-    def begin(self, queue_id: str, host: str) -> Message:
+    def begin(self, queue_id: str, found: Message) -> Message:
         """The message that comes in with an id: not one that had it before, and whose end was not in the log."""
-        found = self.message(queue_id, host)
-        if found.sender is not None:
-            self.remove(queue_id, host)
-            found = self.message(queue_id, host)
-        return found
+        if found.sender is None:
+            return found
+        self.remove(queue_id, found)
+        return self.message(queue_id, found.host)
 
-    def remove(self, queue_id: str, host: str) -> None:
+    def remove(self, queue_id: str, message: Message) -> None:
         """A message has left the queue: its id may be given again."""
-        found = self._messages.get(queue_id)
-        if found is not None and found.host != host:
-            queue_id = f"{queue_id} {host}"
-        if (found := self._messages.pop(queue_id, None)) is not None:
-            keep(self._gone, queue_id, found, MAX_GONE)
+        if self.messages.get(queue_id) is not message:
+            queue_id = f"{queue_id} {message.host}"
+        if self.messages.pop(queue_id, None) is not None:
+            keep(self._gone, queue_id, message, MAX_GONE)
 
     def note_client(self, message: Message, client: Client) -> None:
         """Who sent it by SMTP."""
@@ -154,8 +144,10 @@ class Queue:
 
     def note_sender(self, message: Message, sender: Sender) -> None:
         """Its envelope sender."""
-        message.sender = sender.address
-        message.domain = domain_of(sender.address)
+        address = message.sender = sender.address
+        message.domain = address.rpartition("@")[2].lower().rstrip(".") if "@" in address else ""
+        if not address or address.startswith(_OWN_SENDER):
+            message.nobody = True
         if sender.origin and (earlier := self._known(sender.origin)):
             message.inherit(earlier)
 
@@ -174,7 +166,7 @@ class Queue:
 
     def note_notice(self, queue_id: str, host: str) -> None:
         """The id is one of a notification."""
-        self.message(queue_id, host).notice = True
+        self.message(queue_id, host).nobody = True
 
     def note_piped(self, message: Message) -> None:
         """It was given to a command."""
@@ -213,11 +205,11 @@ class Queue:
             later.inherit(message)
 
     def _known(self, queue_id: str) -> Message | None:
-        return self._messages.get(queue_id) or self._gone.get(queue_id)
+        return self.messages.get(queue_id) or self._gone.get(queue_id)
 
     def _new(self, queue_id: str, host: str) -> Message:
         message = Message(host)
-        keep(self._messages, queue_id, message, MAX_MESSAGES)
+        keep(self.messages, queue_id, message, MAX_MESSAGES)
         return message
 
 

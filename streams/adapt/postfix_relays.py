@@ -4,7 +4,7 @@ on this host are filters. Pure."""
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from streams.adapt.postfix_lines import Relay
+from streams.adapt.postfix_lines import Fate, Relay
 
 _HERE = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
 _PRIVATE = (
@@ -19,7 +19,7 @@ _MOST = 4_096
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
-def is_filter(relay: Relay, filters: frozenset[str], smarthosts: frozenset[str]) -> bool:
+def is_filter(relay: Relay | Fate, filters: frozenset[str], smarthosts: frozenset[str]) -> bool:
     """Whether what is given to a relay comes back. What names its port is asked first."""
     if filters or smarthosts:
         names = {relay.host.lower(), relay.ip.lower()} - {""}

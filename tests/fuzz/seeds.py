@@ -164,6 +164,28 @@ A=plain:acme S=400 RT=0.045s id=m-1@acme.example T="We\\"ekly" from <b@acme.exam
 [192.0.2.7]:25* K C="250 2.0.0 \\"OK\\" id=1xXa38-0006FE-0I" QT=1d2h3.5s DT=0.02s
 Mar  3 09:11:13 mx1 exim[9]: 1xXa37-0006E0-15 ** iris@gmail.com <i@x.example>: retry timeout exceeded
 """
+_POSTFIX_PASSES = """\
+Mar  3 09:11:10 mx1 postfix/smtpd[7]: 4XyQ1z3vBKzJr1: client=app[192.0.2.9], sasl_method=PLAIN, sasl_username=a b
+Mar  3 09:11:10 mx1 postfix/cleanup[8]: 4XyQ1z3vBKzJr1: message-id=<m-1@acme.example>
+Mar  3 09:11:10 mx1 postfix/qmgr[9]: 4XyQ1z3vBKzJr1: from=<b@acme.example>, size=9, nrcpt=2 (queue active)
+Mar  3 09:11:11 mx1 postfix/smtpd[7]: 4XyQ1z3vBKzJr2: client=f[127.0.0.1], orig_queue_id=4XyQ1z3vBKzJr1, orig_client=app
+Mar  3 09:11:11 mx1 postfix/cleanup[8]: 4XyQ1z3vBKzJr2: message-id=<m-1@acme.example>
+Mar  3 09:11:11 mx1 postfix/smtp[10]: 4XyQ1z3vBKzJr1: to=<"i>, r"@x.example>, relay=f[192.0.2.7]:10024, conn_use=2, \
+delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4XyQ1z3vBKzJr2)
+Mar  3 09:11:11 mx1 postfix/pickup[3]: 4XyQ1z3vBKzJr3: uid=9 from=<b@acme.example> orig_id=4XyQ1z3vBKzJr1
+Mar  3 09:11:12 mx1 postfix/bounce[4]: 4XyQ1z3vBKzJr2: sender non-delivery notification: 4XyQ1z3vBKzJr4
+Mar  3 09:11:13 mx1 postfix/qmgr[9]: 4XyQ1z3vBKzJr1: removed
+"""
+#: A line in every other shape.
+_POSTFIX_SHAPES = """\
+<22>1 2025-03-03T09:11:11Z mx1 postfix 9 - -  AB12C3: to=<a@x.example>, relay=none, dsn=5.4.4, status=bounced (no)
+Mar  3 09:11:12 h docker[7]: Mar  3 09:11:12 mx1 postfix/smtp[1]: [ID 7 mail.info] AB12C3: to=<a@x.example>, \
+relay=none, status=deferred (connect to f[127.0.0.1]:10024: refused)
+2025-03-03T09:11:11Z stdout F Mon 2025-03-03 09:11:12 UTC mx1 postfix/qmgr[9]: AB12C3: from=<>, size=9
+{"MESSAGE": [65, 66], "SYSLOG_IDENTIFIER": "postfix/smtp", "__REALTIME_TIMESTAMP": "1740993072000000"}
+{"log": "postfix/smtpd[1]: proxy-accept: END: 250 queued as AB12C3; from=<> sasl_username=a b", \
+"time": "2025-03-03T09:11:11.5Z"}
+"""
 _POWERMTA = """\
 type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta,bounceCat,vmta,jobId,feedbackType,reportingMta
 b,2025-03-03 10:11:12+0100,1740993070,b@acme.example,iris@gmail.com,,failed,5.1.1 (bad),"smtp;550 ""no"", user",\
@@ -181,7 +203,7 @@ _MORE: dict[str, list[bytes]] = {
         _MARKUP.encode(),
         report("disposition-notification", _RECEIPT),
     ],
-    "postfix": [_POSTFIX.encode()],
+    "postfix": [_POSTFIX.encode(), _POSTFIX_PASSES.encode(), _POSTFIX_SHAPES.encode()],
     "exim": [_EXIM_LOG.encode()],
     "powermta": [_POWERMTA.encode()],
 }
