@@ -93,6 +93,9 @@ def main() -> None:
     spent = time.process_time() - began
     every.append(Figure(name=f"{RUN}processor time", value=spent, unit="s", note=", ".join(parts)))
     every.append(Figure(name=f"{RUN}seed", value=seed, unit=""))
+    if before and (others := [each for each in PARTS if each not in parts]):
+        note = f"{', '.join(others)}: as measured on {before.date}, commit {before.commit}"
+        every.append(Figure(name=f"{RUN}not measured again", value=len(others), unit="parts", note=note))
     command = f"python -m benchmarks.verdicts --customers {given.customers} --seed {seed}"
     command += f" --bad {given.bad} --steady {given.steady}"
     results.save("verdicts", command, figures=every, trial=given.trial)
