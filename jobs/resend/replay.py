@@ -7,7 +7,7 @@ the next replay. That is harmless: ingest counts an event id once.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
@@ -18,7 +18,7 @@ from schemas.settings import Ingest
 from schemas.times import utc_time
 from schemas.topics import MAIL_BLOCKLISTINGS
 from streams.adapt import LISTING_FORMATS, Adapter, AdaptError, Context, ListingAdapter, adapter, listing_adapter
-from streams.adapt.apart import read_apart
+from streams.adapt.apart import AnyAdapter, read_apart
 from streams.adapt.common import plain
 from streams.adapt.mail_report import default_of, is_unnamed
 from streams.adapt.validate import check_time
@@ -76,7 +76,7 @@ class Reader:
             check(events)
         except AdaptError:
             adapt = self._adapters.get(topic)
-            apart = adapt and read_apart(cast(Adapter, adapt), payload, self._context, check)
+            apart = adapt and read_apart(cast(AnyAdapter[Any], adapt), payload, self._context, check)
             if not apart or not apart.events:
                 raise
             events = apart.events

@@ -6,14 +6,17 @@ parts alone, so that sending it again counts nothing twice, however late. Of log
 with it, since they may tell whose mail a bad line is about.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from schemas.event import MAX_EVENT_BYTES, MailEvent
+from schemas.event import MAX_EVENT_BYTES
 from streams.adapt import (
     brevo,
     exim,
+    hetrixtools,
     kumomta,
+    listings,
     mailersend,
     mailgun,
     mailjet,
@@ -30,12 +33,17 @@ from streams.adapt import (
     sparkpost,
     unisender,
 )
-from streams.adapt.base import Adapter, AdaptError, Context
+from streams.adapt.base import AdaptError, Context
 from streams.adapt.json_parts import json_parts, one_message
 
 #: So many reasons are told; of one reason so many records are named.
 MOST_REASONS = 5
 MOST_NAMED = 10
+
+
+#: Events of mail, or of outside blocklist monitors.
+E = TypeVar("E")
+AnyAdapter = Callable[[bytes, Context], list[E]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +53,17 @@ class Parting:
 
     split: Callable[[bytes], list[bytes]]
     join: Callable[[list[bytes]], bytes]
-    reader: Callable[[], Adapter]
+    reader: Callable[[], AnyAdapter[Any]]
     word: str = "record"
     keeps_silent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadApart:
+@dataclass(frozen=True)
+class ReadApart(Generic[E]):
     """What was read of a message: the events, what is left of it and why, and the share (ratio) of bad records among
     those that are bad or have events: opens and clicks say nothing of whether the others can be read."""
 
-    events: list[MailEvent]
+    events: list[E]
     rest: bytes
     reason: str
     bad_share: float
@@ -82,15 +90,16 @@ def csv_lines(raw: bytes) -> list[bytes]:
     return [record for record in found if record.strip()]
 
 
-def _json(adapt: Adapter, split: Callable[[bytes], list[bytes]] = json_parts) -> Parting:
+def _json(adapt: AnyAdapter[Any], split: Callable[[bytes], list[bytes]] = json_parts) -> Parting:
     return Parting(split, one_message, lambda: adapt)
 
 
-_PARTINGS: dict[Adapter, Parting] = {
+_PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
     **{
         module.adapt: _json(module.adapt)
         for module in (
-            brevo, kumomta, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs, sparkpost,
+            brevo, hetrixtools, kumomta, listings, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs,
+            sparkpost,
         )
     },
     mailgun.adapt: _json(mailgun.adapt, mailgun.parts),
@@ -104,18 +113,18 @@ _PARTINGS: dict[Adapter, Parting] = {
 }  # fmt: skip
 
 
-def webhook_parts(adapt: object, raw: bytes) -> list[bytes]:
+def webhook_parts(adapt: AnyAdapter[Any], raw: bytes) -> list[bytes]:
     """The records of a webhook's body, each a body by itself; the body itself where it cannot be taken apart."""
-    found = next((each for key, each in _PARTINGS.items() if key is adapt), None)
+    found = _PARTINGS.get(adapt)
     try:
-        return found.split(raw) if found is not None else json_parts(raw)
+        return found.split(raw) if found is not None else [raw]
     except AdaptError:
         return [raw]
 
 
 def read_apart(
-    adapt: Adapter, raw: bytes, context: Context, check: Callable[[Sequence[MailEvent]], None]
-) -> ReadApart | None:
+    adapt: AnyAdapter[E], raw: bytes, context: Context, check: Callable[[Sequence[E]], None]
+) -> ReadApart[E] | None:
     """What can be read of a message that could not be read whole; None where that is nothing, or where it has but one
     record. `check` raises AdaptError for the events of a record that may not count.
     """
@@ -129,7 +138,7 @@ def read_apart(
     if len(parts) < 2:
         return None
     read = found.reader()
-    events: list[MailEvent] = []
+    events: list[E] = []
     rest: list[bytes] = []
     reasons: dict[str, list[int]] = {}
     bad = telling = 0

@@ -5,13 +5,13 @@ import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -30,6 +30,7 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
+from streams.adapt.apart import AnyAdapter as AnyReader
 from streams.adapt.apart import read_apart
 from streams.adapt.base import ReportTrust
 from streams.adapt.canonical import decode_canonical
@@ -85,6 +86,10 @@ def hold(adapt: AnyAdapter, raw: bytes) -> str:
         return _hold_apart(adapt, raw)
     except Exception as error:
         raise BrokenLawError(f"{type(error).__name__}: {str(error)[:200]}") from error
+    return _held(events)
+
+
+def _held(events: Sequence[MailEvent | BlocklistEvent]) -> str:
     for event in events:
         if isinstance(event, BlocklistEvent):
             _listing_in_order(event)
@@ -97,17 +102,15 @@ def _hold_apart(adapt: AnyAdapter, raw: bytes) -> str:
     """How what is refused is read record by record. What is left of it is bad too, and holds nothing that counts."""
     try:
         with _in_time():
-            found = read_apart(cast(Adapter, adapt), raw, CONTEXT, lambda _: None)
-            left = read_apart(cast(Adapter, adapt), found.rest, CONTEXT, lambda _: None) if found else None
+            found = read_apart(cast(AnyReader[Any], adapt), raw, CONTEXT, lambda _: None)
+            left = read_apart(cast(AnyReader[Any], adapt), found.rest, CONTEXT, lambda _: None) if found else None
     except Exception as error:
         raise BrokenLawError(f"apart: {type(error).__name__}: {str(error)[:200]}") from error
     if found is None:
         return "refused"
     if left is not None and left.events and not found.bad_share:
         raise BrokenLawError("what is left of a message counts")
-    for event in found.events:
-        _in_order(event)
-    return "events" if found.events else "none"
+    return _held(found.events)
 
 
 def _in_order(event: MailEvent) -> None:

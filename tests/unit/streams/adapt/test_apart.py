@@ -8,7 +8,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load_providers
-from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter, listing_adapter
 from streams.adapt.apart import MOST_NAMED, ReadApart, read_apart
 from tests.support.adapt_bodies import DOCUMENTS, bodies
 
@@ -26,7 +26,7 @@ POSTFIX = [
 ]
 
 
-def apart(name: str, raw: bytes, context: Context = CONTEXT) -> ReadApart | None:
+def apart(name: str, raw: bytes, context: Context = CONTEXT) -> ReadApart[MailEvent] | None:
     return read_apart(adapter(name), raw, context, lambda _: None)
 
 
@@ -165,3 +165,13 @@ def test_where_nothing_is_good_the_message_stays_as_it_came() -> None:
     assert apart("sendgrid", json.dumps([event("a", timestamp=None), event("b", timestamp=None)]).encode()) is None
     assert apart("sendgrid", b'[{"event": "delivered"') is None
     assert apart("mandrill", b"other=1") is None
+
+
+def test_records_of_outside_monitors_are_read_apart_too() -> None:
+    good = {"resource": "192.0.2.17", "zone": "zen.spamhaus.org", "time": 1_757_675_281}
+    context = Context(b"a key", load_providers(), clock=lambda: 1_757_675_281_000)
+    raw = json.dumps([good, {"resource": "192.0.2.18"}, good | {"resource": "192.0.2.19"}]).encode()
+    found = read_apart(listing_adapter("listings"), raw, context, lambda _: None)
+    assert found is not None
+    assert [each.resource for each in found.events] == ["192.0.2.17", "192.0.2.19"]
+    assert found.reason == "record 2: either `zone` or `zones` is needed"
