@@ -147,10 +147,15 @@ def _offsets(client: AdminClient, places: Sequence[tuple[str, int]], which: Offs
     wanted = {TopicPartition(*place): which for place in places}
     found = {}
     for where, future in client.list_offsets(wanted, request_timeout=REACH_S).items():
+        what = f"offsets of {where.topic}, partition {where.partition}"
         try:
-            found[where.topic, where.partition] = int(future.result().offset)
+            offset = int(future.result().offset)
         except KafkaException as error:
-            raise BrokerError(f"offsets of {where.topic}, partition {where.partition}: {_reason(error)}") from error
+            raise BrokerError(f"{what}: {_reason(error)}") from error
+        # A broker that is silent is no error here but an offset that is none (confluent-kafka 2.16.1).
+        if offset < 0:
+            raise BrokerError(f"{what}: {_REASONS[KafkaError._TIMED_OUT]}", unreachable="kafka")
+        found[where.topic, where.partition] = offset
     return found
 
 
