@@ -17,6 +17,7 @@ from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import domain_of
 from streams.adapt.common import reply_of, stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
+from streams.adapt.gave_up import is_expiry
 from streams.adapt.places import find_customer, in_words
 from streams.adapt.webhook import (
     Fields,
@@ -130,7 +131,8 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
         campaign=text(record.mailingid) or (tags[0] if tags else ""),
         mx_host=(record.remotemta or "").partition(" ")[0],
     )
-    if kind == "bounced" and text(record.failuretype).lower() not in _PERMANENT:
+    permanent = text(record.failuretype).lower() in _PERMANENT
+    if kind == "bounced" and (not permanent or is_expiry(event.enhanced_status)):
         expired_if_given_up(event)
     if event.type == "expired":
         with_last_reply(event)
