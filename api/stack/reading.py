@@ -68,6 +68,17 @@ def batch_readers(
     return found
 
 
+def registered_domains(settings: Settings, store: Store) -> list[tuple[str, str]]:
+    """The domains of the list of customers, each with whose it is; none where no format looks for customers by domains.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if not any(BY_DOMAIN.intersection(each.customer_places) for each in adapt_context(settings).mapping.values()):
+        return []
+    return [(name, each.customer) for each in read_customers(store) for name in each.domains]
+
+
 def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     """A worker and the store connection that is its own.
 
@@ -80,11 +91,9 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
         )
     refused = Refused() if settings.ingest.refusals else None
     readers = batch_readers(settings, refused)
-    by_domain = any(BY_DOMAIN.intersection(each.customer_places) for each in adapt_context(settings).mapping.values())
     store = open_store(settings.clickhouse)
     try:
-        if by_domain:
-            registered = [(name, each.customer) for each in read_customers(store) for name in each.domains]
+        if registered := registered_domains(settings, store):
             readers = batch_readers(settings, refused, registered)
         for said in check_server(store, settings.ingest.lease_s):
             log.warning("%s", said)

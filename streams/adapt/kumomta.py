@@ -24,6 +24,7 @@ from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
 from streams.adapt.mime import Headers, read_part
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
+from streams.adapt.sent_from import sent_from
 
 NAME = "kumomta"
 
@@ -356,7 +357,8 @@ def _from_domain(record: _Record, report: _Report | None) -> str:
     sender of the original message.
     """
     if report is not None:
-        return domain_of(report.original_mail_from or "")
+        domain = domain_of(bare_address(report.original_mail_from or ""))
+        return "" if hides_domain(domain) else domain
     header = "" if record.type == "OOB" or record.headers is None else text(record.headers.from_)
     return _header_domain(header) or domain_of(record.sender or "")
 
@@ -398,7 +400,7 @@ def _mail(record: _Record, report: _Report | None) -> SentMail:
     reported = report.reported_domain if isinstance(report.reported_domain, list) else [report.reported_domain]
     domains = [_from_domain(record, report), *(each.lower() for each in reported if isinstance(each, str))]
     kept = [each for each in senders if not hides_domain(domain_of(each))]
-    return SentMail(kept, original.all, _sending_ip(record, report), domains)
+    return SentMail(kept, original.all, report.source_ip or sent_from(Headers(), original, Headers()), domains)
 
 
 def _original(report: _Report) -> Headers:

@@ -5,9 +5,11 @@ from email.utils import formatdate
 import msgspec
 import pytest
 
+from api.stack.reading import batch_readers, registered_domains
+from jobs.operator.customers import set_customer
 from jobs.resend.replay import Reader
 from schemas.providers import load_providers
-from schemas.settings import Ingest
+from schemas.settings import FormatMapping, Ingest, Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.bounces.classify import load_bounce_classifier
@@ -143,3 +145,17 @@ def test_dead_letter_is_replayed_as_a_report_whose_sender_ingest_may_know_by_the
     for default in ("", "house"):
         reader = Reader(Ingest(formats={"mail.reports": "arf"}), context(default, ingesting=False))
         assert reader.key("mail.reports", complaint("m1@news"), NOW) == default.encode()
+
+
+def test_domains_that_customers_have_registered_are_theirs_in_reports(store: Store) -> None:
+    set_customer(store, "acme", plan=None, domains=["acme.example"], by="me", why="", now_ms=NOW)
+    by_domain, by_header = (
+        Settings(ingest=Ingest(formats={"mail.reports": "arf"}, mapping={"arf": FormatMapping(customer=place)}))
+        for place in ("dkim", "header.X-Customer")
+    )
+    assert registered_domains(by_header, store) == []
+    batch = Batch(SourcePartition("mail.reports:id:0", "mail.reports", 0, SeenIds(1_000)), 0, 0)
+    signed = "DKIM-Signature: v=1; a=rsa-sha256; d=news.acme.example; s=k; h=from; bh=x; b=y\n"
+    readers = batch_readers(by_domain, registered=registered_domains(by_domain, store))
+    readers["mail.reports"](batch, [complaint("m1@news", signed)], [0], NOW)
+    assert batch.customers == {"acme"}
