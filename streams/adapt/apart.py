@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 from schemas.event import MAX_EVENT_BYTES
 from streams.adapt import (
     brevo,
+    dsn,
+    dsn_parts,
     exim,
     hetrixtools,
     kumomta,
@@ -102,6 +104,7 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
             sparkpost,
         )
     },
+    dsn.adapt: Parting(dsn_parts.parts, dsn_parts.joined, lambda: dsn.adapt, "recipient"),
     mailgun.adapt: _json(mailgun.adapt, mailgun.parts),
     mailtrap.adapt: _json(mailtrap.adapt, mailtrap.parts),
     mandrill.adapt: _json(mandrill.adapt, mandrill.parts),

@@ -25,6 +25,7 @@ from schemas.event import MailEvent
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
+from streams.adapt.dsn_parts import REPORTED, REPORTED_ACTION, STATUS_TYPES
 from streams.adapt.fates import PROBES, action_word, codes, fate, tried_in_vain
 from streams.adapt.mail_report import (
     Report,
@@ -45,7 +46,6 @@ from streams.adapt.trust import check_reporter
 
 NAME = "dsn"
 
-_STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _RECEIPT_TYPES = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
 #: In the text of a receipt (RFC 8098) by which a filter of the recipient's host rejects a mail (RFC 5429 section 2.2).
 _REJECTED = ("reject", "refuse", "quota", "not delivered", "could not be delivered", "undeliver")
@@ -84,9 +84,10 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     recipients = [each for each in found if _names(each) and not _is_probe(each, about)]
     if not recipients:
         return []
-    silent = not any(each.get("action") or each.get("status") for each in recipients)
+    silent = not any(each.get("action") or each.get("status") or each.get(REPORTED_ACTION) for each in found)
     known = [_addresses_of(each) for each in recipients]
-    everybody = frozenset().union(*known)
+    reported = (_address(value).lower() for each in found for value in each.all(REPORTED))
+    everybody = frozenset(reported).union(*known)
     report = Report(mail.headers, about, original, _senders(mail.headers, about, original))
     base = None
     events = []
@@ -108,7 +109,7 @@ def _groups(mail: MimePart, parts: Sequence[MimePart], text: NoticeText) -> tupl
     """The groups of fields of the report, or of what stands for one, and the header fields of the returned mail; None
     where the mail is no notification of a failure."""
     original = original_of(parts) or text.returned
-    status = next((part for part in parts if part.content_type in _STATUS_TYPES), None)
+    status = next((part for part in parts if part.content_type in STATUS_TYPES), None)
     found: list[Headers] = []
     if status is not None:
         found = groups(status.decoded().lstrip(b"\r\n"), ONCE)

@@ -11,6 +11,7 @@ from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter, listing_adapter
 from streams.adapt.apart import MOST_NAMED, ReadApart, read_apart
 from tests.support.adapt_bodies import DOCUMENTS, bodies
+from tests.support.mails import fields, report
 
 WEBHOOKS = [name for name in DOCUMENTS if name not in ("canonical", "kumomta", "hetrixtools", "listings")]
 CONTEXT = Context(b"a key", load_providers(), {name: FormatOptions(default_customer="house") for name in WEBHOOKS})
@@ -175,3 +176,54 @@ def test_records_of_outside_monitors_are_read_apart_too() -> None:
     assert found is not None
     assert [each.resource for each in found.events] == ["192.0.2.17", "192.0.2.19"]
     assert found.reason == "record 2: either `zone` or `zones` is needed"
+
+
+# --- notifications about several recipients ---
+
+TEXT = """\
+iris@gmail.com: 550 5.1.1 no such user
+juno@yahoo.com: what nobody knows
+kim@shop.example: 552 5.2.2 full
+"""
+ABOUT = "Reporting-MTA: dns; mx.example.net\n\n"
+GOOD_GROUPS = [
+    fields("Final-Recipient: rfc822; iris@gmail.com", "Action: failed", "Status: 5.0.0"),
+    fields("Final-Recipient: rfc822; kim@shop.example", "Action: failed", "Status: 5.0.0"),
+]
+BAD_GROUP = fields("Final-Recipient: rfc822; juno@yahoo.com", "Action: eaten")
+
+
+def notification(*groups: str) -> bytes:
+    raw = report("delivery-status", ABOUT + "\n".join(groups))
+    return raw.replace(b"What happened, for people.", TEXT.encode())
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_recipient_who_cannot_be_read_costs_no_other(line_end: bytes) -> None:
+    """Each of the others has the reply that the text gives it, as in the whole mail."""
+    whole = adapter("dsn")(notification(*GOOD_GROUPS), CONTEXT)
+    raw = notification(GOOD_GROUPS[0], BAD_GROUP, GOOD_GROUPS[1]).replace(b"\n", line_end)
+    found = apart("dsn", raw)
+    assert found is not None
+    assert [(each.id, each.smtp_code, each.enhanced_status) for each in found.events] == [
+        (each.id, each.smtp_code, each.enhanced_status) for each in whole
+    ]
+    assert found.reason.startswith("recipient 2: field `Action`: unknown value 'eaten'")
+    with pytest.raises(AdaptError, match="unknown value 'eaten'"):
+        adapter("dsn")(found.rest, CONTEXT)
+
+
+def test_what_is_left_of_a_notification_is_about_the_bad_recipients() -> None:
+    other = BAD_GROUP.replace("juno@yahoo.com", "lena@shop.example")
+    found = apart("dsn", notification(GOOD_GROUPS[0], BAD_GROUP, other))
+    assert found is not None
+    assert found.reason.startswith("recipients 2, 3: ")
+    mended = found.rest.replace(b"eaten", b"failed")
+    assert [event.recipient_domain for event in adapter("dsn")(mended, CONTEXT)] == ["yahoo.com", "shop.example"]
+
+
+def test_recipient_of_whom_nothing_is_said_stays_without_event_beside_a_bad_one() -> None:
+    silent = fields("Final-Recipient: rfc822; lena@shop.example")
+    found = apart("dsn", notification(GOOD_GROUPS[0], BAD_GROUP, silent))
+    assert found is not None
+    assert len(found.events) == 1
