@@ -48,6 +48,9 @@ REPLY = re.compile(r"(?:^|[\s:;(\"'=>/])([45]\d\d)[ -](?=[ #\"'<(-]{0,9}\w)|(?:^
 #: Lines that begin something else, or that say nothing.
 _RULE = re.compile(r"^[ \t]*[-=_*#|]{3,}|^--\S{8,}$")
 _EMPTY_REASON = re.compile(r"^\(?(?:reason|expanded from)\b:?[ )]*$|^\(?(?:expanded|generated) from", re.IGNORECASE)
+#: Lines of a transcript of sendmail that are whole, after which another such line is about something else.
+_REPLIES = re.compile(r"(?:<<< )?[245]\d\d [^\n]*\.\.\.")
+_OF_OTHERS = re.compile(r"[245]\d\d \S+ \(|[245]\d\d <|(?:\.\.\. )?while talking to", re.IGNORECASE)
 #: What stands around the address in its line.
 _BEFORE = re.compile(r"^[\s<\"'*>:.|-]*$")
 _AFTER = re.compile(r"^(?:<mailto:[^>]{0,300}>)?[>\"')\]]*[\s:.,;-]*")
@@ -113,7 +116,7 @@ class NoticeText:
                 if not goes_on or number > place + 8:
                     break
                 continue
-            if text.startswith(">>>") and taken:
+            if taken and (text.startswith(">>>") or (_REPLIES.match(taken[-1]) and _OF_OTHERS.match(text))):
                 break
             if not _EMPTY_REASON.match(text):
                 taken.append(text.removeprefix("<<< "))

@@ -39,7 +39,7 @@ EXPLAINED: Mapping[str, str] = {
     "mailererror": "the words say `No such user`, `Recipient address rejected`",
     "systemerror": "the words say `Recipient address rejected`",
     "onhold": "the words say `Recipient address rejected`",
-    "blocked": "a 550 with no word of the sender, or `Host unknown`",
+    "blocked": "a 550 with no word of the sender",
     "spamdetected": "a list of recipients stands in the reply",
     "notaccept": "a warning of OpenSMTPD, which goes on trying",
     "networkerror": "Postfix before 3.0 reported a null MX in these words (RFC 7505)",
