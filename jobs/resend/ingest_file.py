@@ -122,8 +122,13 @@ def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iter
     for line in lines:
         if isinstance(line, BadRecord):
             yield line
-        else:
-            yield from _adapted(line[1], line[0], 1, adapt, context)
+            continue
+        # Most lines of a log give nothing: they cost no generator.
+        try:
+            if found := adapt(line[1], context):
+                yield from found
+        except AdaptError as error:
+            yield BadRecord(line[0], 1, str(error))
 
 
 def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
