@@ -320,6 +320,8 @@ def test_many_recipients_next_to_many_header_fields(monkeypatch: pytest.MonkeyPa
     named = "".join(f"Original-Rcpt-To: r{number}@gmail.com\n" for number in range(1_900))
     raw = report("feedback-report", "y:\n" * 40_000 + named)
     # So many of one mail are taken where the operator allows it; otherwise they are refused, as soon.
+    plain = {"arf": FormatOptions(default_customer="house")}
+    monkeypatch.setattr(fuzz, "CONTEXT", replace(fuzz.CONTEXT, mapping=plain))
     assert fuzz.hold(adapter("arf"), b"z:\n" * 60_000 + raw) == "refused"
     allowed = FormatOptions(default_customer="house", trust=ReportTrust(max_recipients=2_000))
     monkeypatch.setattr(fuzz, "CONTEXT", replace(fuzz.CONTEXT, mapping={"arf": allowed}))
