@@ -28,7 +28,7 @@ _RETURNED = rf"(?:original|returned|unsent|undelivered|bounced) {_MAIL}"
 #: The line above the returned mail.
 _COPY = re.compile(
     rf"^(?:[ \t#>]{{0,20}}[-|*_=]{{2,80}} {{0,3}}(?:this is a copy|below this line|(?:the )?{_RETURNED}(?! was)"
-    rf"|message text|(?:the )?(?:body|header|text|top)s? of (?:the|your) )"
+    rf"|message text|(?:the )?(?:body|header|text|top)s?(?: and [a-z0-9 ]{{1,30}})? of (?:the|your) )"
     rf"|[ \t]{{0,20}}(?:below (?:this line )?is a copy of"
     rf"|{_RETURNED}(?: info| headers?| body| text)*(?: follows?\.?)? ?:?$"
     rf"|{_RETURNED} follows|message headers follow|included is a copy of|here is a copy of"
