@@ -29,6 +29,8 @@ _JSON = frozenset({"application/json", "application/xarf+json", "text/json", "ap
 _FIELD = re.compile(rb"^(?:Feedback-Type)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 #: Subjects of complaints without a machine-readable part: AOL's, Microsoft's.
 _COMPLAINT = re.compile(r"complain|abuse|feedback|spam|client tos notification|junk|жалоб", re.IGNORECASE)
+#: Local parts from which nothing but complaints comes: Microsoft's, AOL's, Yahoo's and Validity's.
+_REPORTERS = frozenset({"staff", "scomp", "feedback", "feedbackloop", "fbl"})
 _BOUNCE = frozenset({"message/delivery-status", "message/disposition-notification", "message/global-delivery-status"})
 
 
@@ -104,8 +106,7 @@ def _complains(mail: MimePart, parts: list[MimePart], providers: Providers) -> b
     if local in ("mailer-daemon", "postmaster"):
         return False
     known = load_feedback_loops().is_reporter(from_domain(mail.headers), providers)
-    subject, loop = mail.headers.get("subject"), mail.headers.get("x-loop")
-    return known and (_COMPLAINT.search(subject) is not None or "scomp" in loop.lower())
+    return known and (local in _REPORTERS or _COMPLAINT.search(mail.headers.get("subject")) is not None)
 
 
 def _over(headers: Headers, others: Headers) -> Headers:

@@ -89,6 +89,8 @@ def test_provider_by_the_program_that_made_the_report(agent: str, provider: str)
         ("bounce.mailstream.senderscore.net", True),
         ("arf.mail.yahoo.com", True),
         ("fbl.hostedemail.com", True),
+        ("email-abuse.amazonses.com", True),
+        ("amazonses.com", False),
         ("gmail.com", False),
         ("feedback.example", False),
     ],
