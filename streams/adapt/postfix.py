@@ -196,7 +196,7 @@ def _recipient(entry: _Entry, said: str) -> Sequence[MailEvent]:
     if fate is None or kind is None:
         return ()
     message, time_ms = entry.message, entry.when()
-    if message.picked_up:
+    if not message.login and not message.message_id:
         entry.log.queue.find_command(message)
     # Once for all: rounding must not put outcomes of one message into two minutes.
     if not message.queued_ms and fate.delay_s:

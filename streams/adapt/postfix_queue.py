@@ -6,7 +6,7 @@ A mail that passes a content filter is queued again, under another id. The log t
 - the filter's reply, `queued as ID`, where it passes on that of Postfix; `forwarded as ID` of an alias;
 - `orig_id=` of a message that was queued again (`postsuper -r`);
 - the same message id, where it came back from this host, from a private address, or from whom it was given to;
-- the same sender, of a filter behind pipe(8) that sends with sendmail(1), where the log has no message ids.
+- the same sender, of a filter behind pipe(8) that gives it back, where the log has no message ids.
 """
 
 from collections.abc import Iterable
@@ -181,7 +181,7 @@ class Queue:
 
     def find_command(self, message: Message) -> None:
         """Ask where it came from that a command may have sent."""
-        if message.picked_up and not message.login and not message.message_id and message.sender:
+        if message.sender and not message.message_id and (message.picked_up or is_private(message.client)):
             earlier = self._piped.get(message.sender)
             if earlier is not None:
                 message.inherit(earlier)

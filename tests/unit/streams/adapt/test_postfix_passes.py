@@ -100,6 +100,10 @@ PASSES: dict[str, list[str]] = {
     "pipe and sendmail, the sender": [
         *picked_up(SECOND, ""), went_to(FIRST, "spamassassin", "delivered via spamassassin service", "pipe"), REMOVED,
     ],
+    "pipe and SMTP, the sender": [
+        *came_in(SECOND, "localhost[127.0.0.1]", ""),
+        went_to(FIRST, "spamassassin", "delivered via spamassassin service", "pipe"), REMOVED,
+    ],
     "an alias": [*picked_up(SECOND, ""), went_to(FIRST, "local", f"forwarded as {SECOND}", "local"), REMOVED],
     "queued again": [
         line("postsuper", f"{FIRST}: requeued"),
