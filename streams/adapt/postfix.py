@@ -45,9 +45,9 @@ from streams.adapt.postfix_lines import (
     read_pickup,
     read_sender,
 )
-from streams.adapt.postfix_queue import MAX_TEXT, Message, Queue, Reply
+from streams.adapt.postfix_queue import MAX_TEXT, Queue, QueuedMessage, Reply
 from streams.adapt.postfix_relays import is_filter
-from streams.adapt.syslog import USUAL, Clock, may_hold_another, read_line
+from streams.adapt.syslog import USUAL, LogClock, may_hold_another, read_line
 
 NAME = "postfix"
 
@@ -114,7 +114,7 @@ class _Log:
     def __init__(self, queue: Queue, context: Context) -> None:
         self.queue, self.context = queue, context
         self.options: FormatOptions = context.options(NAME)
-        self.clock = Clock(self.options.time_zone)
+        self.clock = LogClock(self.options.time_zone)
         options = self.options
         self.plain = not (options.stream or options.sub_account or options.pool or options.dkim_domain)
 
@@ -169,7 +169,7 @@ class _Entry:
     __slots__ = ("log", "message", "queue_id", "tag", "time_ms", "written")
 
     def __init__(
-        self, log: _Log, message: Message, tag: str, queue_id: str, written: str = "", time_ms: int | None = None
+        self, log: _Log, message: QueuedMessage, tag: str, queue_id: str, written: str = "", time_ms: int | None = None
     ) -> None:
         self.log, self.message, self.tag, self.queue_id = log, message, tag, queue_id
         self.written, self.time_ms = written, time_ms
@@ -225,7 +225,7 @@ def _reply_of(fate: Fate, text: str) -> tuple[int, str]:
     return code, fate.dsn or status
 
 
-def _counts(entry: _Entry, message: Message, kind: EventType, fate: Fate) -> bool | None:
+def _counts(entry: _Entry, message: QueuedMessage, kind: EventType, fate: Fate) -> bool | None:
     """Whether it is an event. None for what stays on this host: then its expiry is none either."""
     options, queue, host, ip = entry.log.options, entry.log.queue, fate.host, fate.ip
     if not ip and host not in ("", "none") and host.lower() not in options.smarthosts:
@@ -248,7 +248,7 @@ def _counts(entry: _Entry, message: Message, kind: EventType, fate: Fate) -> boo
     return True
 
 
-def _expired(entry: _Entry, message: Message) -> Sequence[MailEvent]:
+def _expired(entry: _Entry, message: QueuedMessage) -> Sequence[MailEvent]:
     """An event for each recipient that was deferred last; one without recipient where none is known."""
     waiting, message.deferred = message.deferred, None
     if (message.nobody and not _is_a_customers(entry, message)) or (message.kept_in and not waiting):
@@ -258,7 +258,7 @@ def _expired(entry: _Entry, message: Message) -> Sequence[MailEvent]:
     return [_event(entry, message, "expired", recipient, reply) for recipient, reply in found.items()]
 
 
-def _is_a_customers(entry: _Entry, message: Message) -> bool:
+def _is_a_customers(entry: _Entry, message: QueuedMessage) -> bool:
     """Whether the log says who sent this very mail: by a login, or at a place that is not that of any mail."""
     if message.login:
         return True
@@ -274,7 +274,9 @@ def _names_one(place: str, entry: _Entry) -> bool:
         return False
 
 
-def _event(entry: _Entry, message: Message, kind: EventType, recipient: tuple[str, str], reply: Reply) -> MailEvent:
+def _event(
+    entry: _Entry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply
+) -> MailEvent:
     options, time_ms, (address, original) = entry.log.options, entry.when(), recipient
     if options.customer:
         customer = find_customer(options, lambda place: _find(place, entry))

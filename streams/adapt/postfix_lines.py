@@ -71,7 +71,7 @@ class Client(NamedTuple):
     origin: str
 
 
-class Sender(NamedTuple):
+class EnvelopeSender(NamedTuple):
     """The envelope sender, the status that the queue manager gives to the whole message, and the queue id that it had
     before it was queued again; empty where there is none."""
 
@@ -111,17 +111,17 @@ def _read_older(said: str) -> Fate | None:
     return Fate(address, original, host, ip, port, delay, dsn, status.rstrip(","), text)
 
 
-def read_sender(said: str) -> Sender | None:
+def read_sender(said: str) -> EnvelopeSender | None:
     """What follows `from=<`; None for a line of another shape."""
     address, usual, _ = said.partition(">, size=")
     if usual and '"' not in address:
-        return Sender(address, "", "")
+        return EnvelopeSender(address, "", "")
     if found := _SENDER.match(said):
-        return Sender(found[1], found[2] or "", found[3] or "")
-    return Sender(address, "", "") if usual else None
+        return EnvelopeSender(found[1], found[2] or "", found[3] or "")
+    return EnvelopeSender(address, "", "") if usual else None
 
 
-def read_pickup(said: str) -> Sender | None:
+def read_pickup(said: str) -> EnvelopeSender | None:
     """What follows `uid=`; None for a line of another shape."""
     return read_sender(said.partition(" from=<")[2])
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.adapt.bounded import keep
-from streams.adapt.postfix_lines import Client, Fate, Sender, queued_as
+from streams.adapt.postfix_lines import Client, EnvelopeSender, Fate, queued_as
 from streams.adapt.postfix_relays import is_private
 
 #: How many messages and recipients of one are remembered: those that came last.
@@ -40,7 +40,7 @@ class Reply(NamedTuple):
     mx_host: str
 
 
-class Message:
+class QueuedMessage:
     """What the lines of one queue id have said so far.
 
     `sender` is None until it is known. `nobody` says that no sender wants to hear of it (RFC 5321 section 4.5.5), or
@@ -62,12 +62,12 @@ class Message:
     kept_in: bool = False
     headers: dict[str, str] | None = None
     deferred: dict[tuple[str, str], Reply] | None = None
-    again: list["Message"] | None = None
+    again: list["QueuedMessage"] | None = None
 
     def __init__(self, host: str) -> None:
         self.host = host
 
-    def inherit(self, earlier: "Message") -> None:
+    def inherit(self, earlier: "QueuedMessage") -> None:
         """Take what was said of an earlier pass and not of this one."""
         if earlier is not self:
             self.login = self.login or earlier.login
@@ -75,7 +75,7 @@ class Message:
             if earlier.headers:
                 self.headers = {**earlier.headers, **(self.headers or {})}
 
-    def note_again(self, later: "Message") -> None:
+    def note_again(self, later: "QueuedMessage") -> None:
         """Keep a later pass of the same mail."""
         self.again = self.again or []
         if later is not self and later not in self.again and len(self.again) < MAX_AGAIN:
@@ -103,12 +103,12 @@ class Queue:
     def __init__(self) -> None:
         """Begin without memory."""
         #: By queue id; short ones that two hosts have, also by id and host.
-        self.messages: dict[str, Message] = {}
-        self._gone: dict[str, Message] = {}
-        self._by_message_id: dict[str, Message] = {}
-        self._piped: dict[str, Message] = {}
+        self.messages: dict[str, QueuedMessage] = {}
+        self._gone: dict[str, QueuedMessage] = {}
+        self._by_message_id: dict[str, QueuedMessage] = {}
+        self._piped: dict[str, QueuedMessage] = {}
 
-    def message(self, queue_id: str, host: str) -> Message:
+    def message(self, queue_id: str, host: str) -> QueuedMessage:
         """The message with an id on a host; a new one where none was."""
         found = self.messages.get(queue_id)
         if found is None:
@@ -119,21 +119,21 @@ class Queue:
             return self.messages.get(queue_id) or self._new(queue_id, host)
         return found
 
-    def begin(self, queue_id: str, found: Message) -> Message:
+    def begin(self, queue_id: str, found: QueuedMessage) -> QueuedMessage:
         """The message that comes in with an id: not one that had it before, and whose end was not in the log."""
         if found.sender is None:
             return found
         self.remove(queue_id, found)
         return self.message(queue_id, found.host)
 
-    def remove(self, queue_id: str, message: Message) -> None:
+    def remove(self, queue_id: str, message: QueuedMessage) -> None:
         """A message has left the queue: its id may be given again."""
         if self.messages.get(queue_id) is not message:
             queue_id = f"{queue_id} {message.host}"
         if self.messages.pop(queue_id, None) is not None:
             keep(self._gone, queue_id, message, MAX_GONE)
 
-    def note_client(self, message: Message, client: Client) -> None:
+    def note_client(self, message: QueuedMessage, client: Client) -> None:
         """Who sent it by SMTP."""
         message.client = client.ip
         message.login = client.login or message.login
@@ -142,7 +142,7 @@ class Queue:
             message.inherit(earlier)
             earlier.note_again(message)
 
-    def note_sender(self, message: Message, sender: Sender) -> None:
+    def note_sender(self, message: QueuedMessage, sender: EnvelopeSender) -> None:
         """Its envelope sender."""
         address = message.sender = sender.address
         message.domain = address.rpartition("@")[2].lower().rstrip(".") if "@" in address else ""
@@ -151,7 +151,7 @@ class Queue:
         if sender.origin and (earlier := self._known(sender.origin)):
             message.inherit(earlier)
 
-    def note_message_id(self, message: Message, message_id: str) -> None:
+    def note_message_id(self, message: QueuedMessage, message_id: str) -> None:
         """Its message id."""
         message.message_id = message_id
         if not message_id:
@@ -168,7 +168,7 @@ class Queue:
         """The id is one of a notification."""
         self.message(queue_id, host).nobody = True
 
-    def note_piped(self, message: Message) -> None:
+    def note_piped(self, message: QueuedMessage) -> None:
         """It was given to a command."""
         if message.sender:
             keep(self._piped, message.sender, message, MAX_GONE)
@@ -179,14 +179,14 @@ class Queue:
             if (found := self._known(queue_id)) is not None:
                 found.login = found.login or login
 
-    def find_command(self, message: Message) -> None:
+    def find_command(self, message: QueuedMessage) -> None:
         """Ask where it came from that a command may have sent."""
         if message.sender and not message.message_id and (message.picked_up or is_private(message.client)):
             earlier = self._piped.get(message.sender)
             if earlier is not None:
                 message.inherit(earlier)
 
-    def passed_on(self, message: Message, fate: Fate) -> bool:
+    def passed_on(self, message: QueuedMessage, fate: Fate) -> bool:
         """Whether what was sent is still under way here, under another id."""
         for queue_id in queued_as(fate.text):
             later = self._known(queue_id)
@@ -199,20 +199,20 @@ class Queue:
                 return True
         return False
 
-    def forwarded(self, message: Message, queue_id: str) -> None:
+    def forwarded(self, message: QueuedMessage, queue_id: str) -> None:
         """An alias sends it on under another id."""
         if (later := self._known(queue_id)) is not None:
             later.inherit(message)
 
-    def _known(self, queue_id: str) -> Message | None:
+    def _known(self, queue_id: str) -> QueuedMessage | None:
         return self.messages.get(queue_id) or self._gone.get(queue_id)
 
-    def _new(self, queue_id: str, host: str) -> Message:
-        message = Message(host)
+    def _new(self, queue_id: str, host: str) -> QueuedMessage:
+        message = QueuedMessage(host)
         keep(self.messages, queue_id, message, MAX_MESSAGES)
         return message
 
 
-def _is_inside(later: Message, fate: Fate) -> bool:
+def _is_inside(later: QueuedMessage, fate: Fate) -> bool:
     """Whether it went to a filter that sends from another address than it listens at."""
     return (is_private(later.client) and is_private(fate.ip)) or fate.port not in _MAIL_PORTS

@@ -80,7 +80,7 @@ class SyslogLine(NamedTuple):
     text: str
 
 
-class Clock:
+class LogClock:
     """Tells the times of usual lines. `zone` is where times without an offset were written."""
 
     def __init__(self, zone: tzinfo) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis.strategies import datetimes, sampled_from
 
 from streams.adapt import AdaptError
-from streams.adapt.syslog import USUAL, Clock, SyslogLine, read_line
+from streams.adapt.syslog import USUAL, LogClock, SyslogLine, read_line
 
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 AT = datetime(2025, 3, 3, 10, 11, 12, tzinfo=UTC)
@@ -137,7 +137,7 @@ def test_what_is_no_line_is_refused(line: str) -> None:
 
 
 def test_times_over_new_year_have_the_year_that_each_was_written_in() -> None:
-    clock = Clock(UTC)
+    clock = LogClock(UTC)
     now = ms(datetime(2025, 1, 1, 0, 5, tzinfo=UTC))
     times = [clock.time_ms(written, now) for written in ("Dec 31 23:59:59", "Jan  1 00:00:01")]
     assert times == [ms(datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)), ms(datetime(2025, 1, 1, 0, 0, 1, tzinfo=UTC))]
@@ -145,7 +145,7 @@ def test_times_over_new_year_have_the_year_that_each_was_written_in() -> None:
 
 def test_what_is_remembered_of_a_minute_changes_no_time() -> None:
     """Also where the time now goes on for more than a year while a log is followed."""
-    clock = Clock(UTC)
+    clock = LogClock(UTC)
     for year in (2024, 2025, 2026):
         for second in range(0, 60, 7):
             moment = datetime(year, 3, 3, 10, 11, second, tzinfo=UTC)
@@ -167,7 +167,7 @@ def test_usual_lines_are_read_as_all_others(zone: str, moment: datetime, form: s
     slowly = read(line, zone)
     if found := USUALLY.fullmatch(line):
         written, host, tag, text = found.groups()
-        assert (Clock(ZoneInfo(zone)).time_ms(written, ms(NOW)), host, tag, text) == slowly
+        assert (LogClock(ZoneInfo(zone)).time_ms(written, ms(NOW)), host, tag, text) == slowly
     else:
         assert (moment.month, moment.day) == (2, 29)
 
