@@ -33,7 +33,16 @@ from streams.adapt import (
     sparkpost,
     unisender,
 )
-from streams.adapt.base import Adapter, AdaptError, BatchAdapter, Context, FormatOptions, ListingAdapter, Lists
+from streams.adapt.base import (
+    Adapter,
+    AdaptError,
+    BatchAdapter,
+    Context,
+    FormatOptions,
+    ListingAdapter,
+    Lists,
+    OrderedAdapter,
+)
 
 __all__ = [
     "EVERY_FORMAT",
@@ -48,10 +57,12 @@ __all__ = [
     "FormatOptions",
     "ListingAdapter",
     "Lists",
+    "OrderedAdapter",
     "adapter",
     "batch_adapter",
     "file_adapter",
     "listing_adapter",
+    "ordered_adapter",
 ]
 
 _ADAPTERS: dict[str, Adapter] = {
@@ -88,10 +99,10 @@ NO_LATE_MARK = frozenset(
     }
 )  # fmt: skip
 #: Formats in which an earlier line of a file tells something of later ones.
-_IN_ORDER: dict[str, Callable[[], Adapter]] = {
-    "postfix": lambda: postfix.Journal().adapt,
-    "exim": lambda: exim.MainLog().adapt,
-    "powermta": lambda: powermta.Accounting().adapt,
+_IN_ORDER: dict[str, Callable[[], OrderedAdapter]] = {
+    "postfix": postfix.Journal,
+    "exim": exim.MainLog,
+    "powermta": powermta.Accounting,
 }
 
 #: Formats of outside blocklist monitors.
@@ -133,4 +144,10 @@ def file_adapter(name: str) -> Adapter:
     Raises:
         AdaptError: there is no such format.
     """
-    return _IN_ORDER[name]() if name in _IN_ORDER else adapter(name)
+    ordered = ordered_adapter(name)
+    return adapter(name) if ordered is None else ordered.adapt
+
+
+def ordered_adapter(name: str) -> OrderedAdapter | None:
+    """One that remembers, for the records of one file; None for formats whose records stand by themselves."""
+    return _IN_ORDER[name]() if name in _IN_ORDER else None

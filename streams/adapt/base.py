@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from schemas.blocklists import Zone
 from schemas.errors import InvalidInputError
@@ -148,6 +148,20 @@ Together = tuple[list[MailEvent], Sequence[int]]
 #: The same as an `Adapter` for many messages at once; None where any of them must be looked at by itself. Of events
 #: that are only counted, not kept, no more need be filled in than they are counted by.
 BatchAdapter = Callable[[Sequence[bytes], Context], Together | None]
+
+
+class OrderedAdapter(Protocol):
+    """The adapter of a format in which an earlier record tells something of later ones, for the records of one file.
+
+    `memory` is what was told so far, of plain classes, to be kept and given to another.
+    """
+
+    memory: Any
+
+    def adapt(self, raw: bytes, context: Context, /) -> list[MailEvent]:
+        """The events of the next record."""
+
+
 #: The same for blocklist events.
 ListingAdapter = Callable[[bytes, Context], list[BlocklistEvent]]
 

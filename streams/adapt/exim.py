@@ -23,7 +23,7 @@ without them those at 127.0.0.1 are filters.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
@@ -52,6 +52,8 @@ _STAMP = r"(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))? "
 _LINE = re.compile(rf"{_STAMP}(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.ASCII | re.DOTALL)
 _ANY_LINE = re.compile(_STAMP, re.ASCII)
 _BARE = re.compile(rf"(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.DOTALL)
+#: How the second line of warnings begins, where the blank before it is gone.
+_REST = "Suggested action: "
 _DELIVERIES = frozenset({"=>", "->", ">>"})
 _NO_REPLY = Reply(0, "", "", "")
 #: Names of transports that deliver on this host, for failures before any delivery has told.
@@ -88,6 +90,17 @@ class Message:
             self.login, self.user = self.login or earlier.login, self.user or earlier.user
 
 
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of a log: messages by id (and host), and by their Message-ID, the last replies to recipients,
+    and whether a transport delivers to other hosts."""
+
+    messages: dict[str, Message] = field(default_factory=dict)
+    by_message_id: dict[str, Message] = field(default_factory=dict)
+    replies: dict[str, Reply] = field(default_factory=dict)
+    transports: dict[str, bool] = field(default_factory=dict)
+
+
 class _Log(NamedTuple):
     """What is known besides a line."""
 
@@ -110,10 +123,7 @@ class MainLog:
 
     def __init__(self) -> None:
         """Begin without memory."""
-        self._messages: dict[str, Message] = {}
-        self._by_message_id: dict[str, Message] = {}
-        self._replies: dict[str, Reply] = {}
-        self._transports: dict[str, bool] = {}
+        self.memory = Memory()
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
@@ -149,10 +159,10 @@ class MainLog:
         return None
 
     def _message(self, line: _Line) -> Message:
-        found = self._messages.get(_key(line))
+        found = self.memory.messages.get(_key(line))
         if found is None:
             found = Message()
-            keep(self._messages, _key(line), found, MAX_MESSAGES)
+            keep(self.memory.messages, _key(line), found, MAX_MESSAGES)
         return found
 
     def _arrived(self, line: _Line) -> None:
@@ -171,9 +181,9 @@ class MainLog:
         """Whether it is a later pass of a message that is known."""
         if not arrival.message_id:
             return
-        earlier = self._by_message_id.get(arrival.message_id)
+        earlier = self.memory.by_message_id.get(arrival.message_id)
         if earlier is None or message.login:
-            keep(self._by_message_id, arrival.message_id, message, MAX_MESSAGES)
+            keep(self.memory.by_message_id, arrival.message_id, message, MAX_MESSAGES)
         elif message.local or is_private(message.client):
             message.inherit(earlier)
 
@@ -218,8 +228,8 @@ class MainLog:
             return _event(line, message, attempt, "suppressed", reply, about)
         if (attempt.gave_up and reply.code < 500) or (reply.code and gave_up(reply.code, reply.status, "")):
             if not reply.code:
-                last = waited or self._replies.get(attempt.address, _NO_REPLY)
-                reply = last if last.text else reply._replace(mx_host=reply.mx_host or last.mx_host)
+                last = waited or self.memory.replies.get(attempt.address, _NO_REPLY)
+                reply = last if last.text else reply
             return _event(line, message, attempt, "expired", reply, about)
         return _event(line, message, attempt, "bounced", reply, about)
 
@@ -234,8 +244,10 @@ class MainLog:
         return message
 
     def _learn(self, attempt: Attempt, *, remote: bool) -> None:
-        if attempt.transport and (attempt.transport in self._transports or len(self._transports) < MAX_TRANSPORTS):
-            self._transports[attempt.transport] = remote
+        if attempt.transport and (
+            attempt.transport in self.memory.transports or len(self.memory.transports) < MAX_TRANSPORTS
+        ):
+            self.memory.transports[attempt.transport] = remote
 
     def _stays_here(self, attempt: Attempt) -> bool:
         """Whether a failure is one of a delivery on this host. Only successes tell which transports those are."""
@@ -244,7 +256,7 @@ class MainLog:
             return False
         if "@" not in attempt.address or attempt.address[0] in "|/>:":
             return True
-        remote = self._transports.get(attempt.transport)
+        remote = self.memory.transports.get(attempt.transport)
         return not remote if remote is not None else _LOCAL.search(attempt.transport) is not None
 
     def _remember(self, message: Message, attempt: Attempt, reply: Reply) -> None:
@@ -255,12 +267,12 @@ class MainLog:
         if known is None or reply.code or not known.code:
             message.waiting[recipient] = reply
         if reply.code:
-            keep(self._replies, attempt.address, reply, MAX_REPLIES)
+            keep(self.memory.replies, attempt.address, reply, MAX_REPLIES)
 
     def _pass_on(self, line: _Line, message: Message, attempt: Attempt) -> None:
         """What was given to a filter comes back, or has come back already, under another id."""
         if later_id := passed_as(attempt.text):
-            later = self._messages.get(_key(line._replace(id=later_id)))
+            later = self.memory.messages.get(_key(line._replace(id=later_id)))
             if later is not None:
                 later.inherit(message)
 
@@ -279,7 +291,7 @@ def _read(line: str, options: FormatOptions, now_ms: int | None) -> _Line | None
     host = ""
     found = _LINE.match(line)
     if found is None:
-        if line[0] in " \t" or _ANY_LINE.match(line):
+        if line[0] in " \t" or _ANY_LINE.match(line) or line.startswith(_REST):
             return None  # A line of no message, or the rest of one.
         outer = read_line(line, options.time_zone, now_ms)
         host, text = outer.host, outer.text

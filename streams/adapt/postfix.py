@@ -90,6 +90,15 @@ class Journal:
         self._log: _Log | None = None
         self._may_have_nul = False
 
+    @property
+    def memory(self) -> Queue:
+        """What the lines said so far of messages."""
+        return self._queue
+
+    @memory.setter
+    def memory(self, memory: Queue) -> None:
+        self._queue, self._log = memory, None
+
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
         if len(raw) > MAX_EVENT_BYTES:

@@ -92,7 +92,7 @@ class Accounting:
 
     def __init__(self) -> None:
         """Begin without a header line."""
-        self._columns: tuple[str, ...] = ()
+        self.memory: tuple[str, ...] = ()
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with the columns that were remembered."""
@@ -115,14 +115,14 @@ class Accounting:
     def _record(self, row: list[str], options: FormatOptions) -> Record | None:
         """The row by lower-cased column; None for a header line."""
         if row[0].strip().lower() == "type":
-            self._columns = _names(row)
+            self.memory = _names(row)
             return None
-        columns = self._columns or _names((options.columns or DEFAULT_COLUMNS).split(","))
+        columns = self.memory or _names((options.columns or DEFAULT_COLUMNS).split(","))
         kind = row[0].strip().lower()
         if kind not in _TYPES and kind not in _LONG_NAMES and kind not in _LEFT_OUT and kind != "rs":
             raise AdaptError(f"field `type`: {kind[:40]!r} is not a record type of PowerMTA")
         if len(row) != len(columns):
-            origin = "the header line has" if self._columns else "the configured columns are"
+            origin = "the header line has" if self.memory else "the configured columns are"
             raise AdaptError(f"the record has {len(row)} fields, {origin} {len(columns)}")
         return dict(zip(columns, map(str.strip, row), strict=True))
 

@@ -1,0 +1,91 @@
+"""`repmon follow`: logs as they grow."""
+
+import time
+from pathlib import Path
+
+import click
+
+from api.cli.lazy import command
+from api.cli.options import with_reached
+from api.cli.printing import print_line, print_note
+from api.cli.publishing import open_publisher
+from api.cli.reading import default_customer, format_option
+from api.cli.stopping import until_signalled
+from api.stack.adapting import adapt_context
+from jobs.follow.follower import Follower, Unread, files_of, until_stopped
+from jobs.follow.state import FollowError, Store
+from jobs.resend.bad_records import VARYING
+from jobs.resend.ingest_file import LOGS
+from schemas.settings import Settings
+from schemas.topics import MAIL_EVENTS
+from streams.io.broker import UnacknowledgedError
+
+#: Reasons that are told of, once each.
+MOST_REASONS = 100
+
+
+@command("repmon follow --format postfix /var/log/mail.log")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@format_option
+@default_customer
+@click.option("--state", type=click.Path(path_type=Path), help="Where it remembers its place; DATA/follow.")
+@with_reached
+def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, customer: str, state: Path | None) -> None:
+    """Send logs to the broker as they grow, until stopped.
+
+    Begins with what is in FILE, goes on through rotation, and remembers its place: after a restart nothing is missing
+    and nothing counts twice. Events go to the topic mail.events. What cannot be read is kept beside the place, and told
+    of once a reason.
+    """
+    if format_name not in LOGS:
+        raise FollowError(f"`{format_name}` is no format of logs; those are {', '.join(sorted(LOGS))}")
+    folder = state if state is not None else Path(settings.embedded.data) / "follow"
+    context = adapt_context(settings, customer)
+    publisher = open_publisher(settings)
+    told: set[str] = set()
+
+    def tell(unread: Unread) -> None:
+        reason = VARYING.sub("N", unread.reason)
+        if reason not in told and len(told) < MOST_REASONS:
+            told.add(reason)
+            print_note(f"{unread.path}, byte {unread.offset:,}: {unread.reason}")
+
+    def acknowledged() -> bool:
+        try:
+            publisher.flush()
+        except UnacknowledgedError as error:
+            print_note(f"waiting: {error}")
+            return False
+        return True
+
+    stop = until_signalled()
+    followers = []
+    for path in dict.fromkeys(each.absolute() for each in paths):
+        if path.is_dir():
+            raise FollowError(f"{path}: is a folder; name its files")
+        store = Store(folder, path, format_name)
+        followers.append(
+            Follower.begin(
+                path,
+                format_name,
+                store,
+                context,
+                lambda key, value: publisher.publish(MAIL_EVENTS, key, value),
+                acknowledged,
+                tell,
+                time.monotonic(),
+            )
+        )
+        if not followers[-1].log.sources:
+            print_note(f"{path}: is not there yet")
+        if not followers[-1].log.found:
+            print_note(f"{path}: the file that was read last is gone; begins at the beginning")
+    for file, offset in files_of(followers):
+        print_line(f"follows {file} from byte {offset:,}")
+    until_stopped(followers, time.monotonic, stop.wait)
+    sent, unread = sum(each.sent for each in followers), sum(each.unread for each in followers)
+    print_line(f"sent {sent:,} events; {unread:,} lines could not be read")
+    if unread:
+        print_note(f"lines that could not be read are kept in {folder}")
+    for each in followers:
+        each.close()

@@ -1,0 +1,209 @@
+"""A log sent on as it grows: its events are published, and how far it was read is kept once they are acknowledged."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from jobs.follow.log import Log
+from jobs.follow.place import Place
+from jobs.follow.source import Source
+from jobs.follow.state import Store
+from schemas.event import MAX_EVENT_BYTES, MailEvent
+from streams.adapt import Adapter, AdaptError, Context, adapter, ordered_adapter
+
+#: How often what was sent is waited for and the place is kept, and how often the memory is.
+KEEP_S = 1.0
+KEEP_MEMORY_S = 30.0
+#: How long it waits where nothing has come.
+IDLE_S = 0.2
+#: Lines that could not be read are kept up to so many bytes.
+MOST_UNREAD_BYTES = 64_000_000
+
+_ENCODER = msgspec.json.Encoder()
+
+#: Takes the key and the value of one message.
+Publish = Callable[[bytes, bytes], None]
+#: Waits until all messages are acknowledged; false where some are not yet.
+Acknowledged = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A line that could not be read: the file, the offset behind it, and why."""
+
+    path: Path
+    offset: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Follower:
+    """One log. `sent` and `unread` count since it was begun; `tell` hears of what cannot be read."""
+
+    store: Store
+    log: Log
+    context: Context
+    publish: Publish
+    acknowledged: Acknowledged
+    tell: Callable[[Unread], None]
+    adapt: Adapter
+    sent: int = 0
+    unread: int = 0
+    #: Up to here events were sent before: they are read again for the memory alone.
+    _done: Sequence[Place] = ()
+    _reached: bool = True
+    #: The files that were read then, and how far; and those that were read to their end.
+    _known: dict[Source, Place] = field(default_factory=dict)
+    _before: set[Source] = field(default_factory=set)
+    _remember: Callable[[], object] | None = None
+    _kept_at: float = 0.0
+    _memory_at: float = 0.0
+    _changed: bool = False
+
+    @classmethod
+    def begin(
+        cls,
+        path: Path,
+        format_name: str,
+        store: Store,
+        context: Context,
+        publish: Publish,
+        acknowledged: Acknowledged,
+        tell: Callable[[Unread], None],
+        now: float,
+    ) -> "Follower":
+        """Go on where it was left; else from the beginning of the file.
+
+        Raises:
+            AdaptError: there is no such format.
+            FollowError: what was kept cannot be read.
+        """
+        places, ordered = store.places(), ordered_adapter(format_name)
+        if ordered is None or not places:
+            log = Log.at(path, places, now)
+            adapt = adapter(format_name) if ordered is None else ordered.adapt
+            follower = cls(store, log, context, publish, acknowledged, tell, adapt)
+        else:
+            kept = store.memory()
+            if kept is not None:
+                ordered.memory = kept[1]
+            from_there = kept[0] if kept is not None else (msgspec.structs.replace(places[-1], offset=0),)
+            log = Log.at(path, from_there, now)
+            follower = cls(store, log, context, publish, acknowledged, tell, ordered.adapt)
+            follower._done = places
+            if not follower._knows_what_was_sent():
+                log.close()
+                follower.log = Log.at(path, places, now)
+        if ordered is not None:
+            follower._remember = lambda: ordered.memory
+        follower._kept_at = now
+        # Without any it is kept at once.
+        follower._memory_at = now if ordered is None or store.memory() is not None else now - KEEP_MEMORY_S
+        return follower
+
+    def _knows_what_was_sent(self) -> bool:
+        """Find the files that were read; false where the last one is not there, so that nothing is held back."""
+        sources = self.log.sources
+        for source in sources:
+            place = next((each for each in self._done if source.is_place_of(each)), None)
+            if place is not None:
+                self._known[source] = place
+        last = next((each for each, place in self._known.items() if place is self._done[-1]), None)
+        if last is not None:
+            self._before.update(sources[: sources.index(last)])
+        self._reached = last is None
+        return last is not None
+
+    def step(self, now: float) -> bool:
+        """Read what there is, and send it; whether there was anything. `now` is in s, of a clock that only rises.
+
+        Raises:
+            OSError: a file cannot be read, or the place not be kept.
+            BrokerError: by `publish` and `acknowledged`.
+        """
+        any_line = False
+        for source, offset, line in self.log.lines(now):
+            any_line = True
+            quiet = not self._reached and self._was_sent(source, offset)
+            if line and not line.isspace():
+                self._send(source, offset, line, quiet=quiet)
+        self._changed = self._changed or any_line
+        if self._changed and now - self._kept_at >= KEEP_S:
+            self.keep(now)
+        return any_line
+
+    def keep(self, now: float, *, memory: bool = False) -> bool:
+        """Wait for what was sent and keep how far the log was read; false where something is not acknowledged yet."""
+        if not self.acknowledged():
+            return False
+        places = self.log.places
+        if places and self._reached:
+            self.store.keep_places(places)
+        self._kept_at, self._changed = now, False
+        if self._remember is not None and places and (memory or now - self._memory_at >= KEEP_MEMORY_S):
+            self.store.keep_memory(places, self._remember())
+            self._memory_at = now
+        return True
+
+    def close(self) -> None:
+        """Close its files."""
+        self.log.close()
+        self.store.close()
+
+    def _send(self, source: Source, offset: int, line: bytes, *, quiet: bool) -> None:
+        try:
+            events = self._events(line)
+        except AdaptError as error:
+            if not quiet:
+                self._put_aside(Unread(source.path, offset, str(error)), line)
+            return
+        if not quiet:
+            for event in events:
+                self.publish(event.customer.encode(), _ENCODER.encode(event))
+            self.sent += len(events)
+
+    def _events(self, line: bytes) -> list[MailEvent]:
+        if len(line) > MAX_EVENT_BYTES:
+            raise AdaptError(f"the line is longer than {MAX_EVENT_BYTES:,} bytes")
+        return self.adapt(line, self.context)
+
+    def _put_aside(self, unread: Unread, line: bytes) -> None:
+        self.unread += 1
+        with self.store.unread.open("ab") as file:
+            if file.tell() < MOST_UNREAD_BYTES:
+                file.write(line + b"\n")
+        self.tell(unread)
+
+    def _was_sent(self, source: Source, offset: int) -> bool:
+        """Whether a line was sent before the restart."""
+        place = self._known.get(source)
+        if place is not None and offset <= place.offset:
+            return True
+        if place is None and source in self._before:
+            return True
+        self._reached = self._reached or place is None or place is self._done[-1]
+        return False
+
+
+def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait: Callable[[float], bool]) -> None:
+    """Follow logs until `wait`, which waits so many seconds, says that it is over; then keep what was read.
+
+    Raises:
+        OSError, BrokerError: as `Follower.step`.
+    """
+    while not wait(0.0):
+        # Each of them, not until one has something.
+        any_line = [each.step(now()) for each in followers]
+        if not any(any_line) and wait(IDLE_S):
+            break
+    for each in followers:
+        each.keep(now(), memory=True)
+
+
+def files_of(followers: Sequence[Follower]) -> Iterator[tuple[Path, int]]:
+    """The files that are read, and the bytes of them that are done."""
+    for each in followers:
+        for source in each.log.sources:
+            yield source.path, source.offset

@@ -1,0 +1,144 @@
+"""A log that is followed: its lines as they come, through rotation, and where it goes on after a restart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.follow.parts import parts_from
+from jobs.follow.place import Place
+from jobs.follow.source import Source
+
+#: How long a rotated file must not have grown before the next one is read: its writer may not know yet.
+SETTLE_S = 2.0
+#: How long a file before the current one is still looked at.
+LINGER_S = 60.0
+
+
+@dataclass(slots=True)
+class _Former:
+    """A file before the current one: who still writes to it has not noticed the rotation."""
+
+    source: Source
+    until: float
+
+
+@dataclass(slots=True)
+class Log:
+    """The files of one log. `found` is false where the place was in a file that is gone."""
+
+    path: Path
+    found: bool = True
+    _parts: list[Source] = field(default_factory=list)
+    _former: list[_Former] = field(default_factory=list)
+    _grew: float = 0.0
+    #: How far the file before the current one was read.
+    _left: Place | None = None
+
+    @classmethod
+    def at(cls, path: Path, places: tuple[Place, ...], now: float) -> "Log":
+        """The log from some places on, the last of them in the file that grew; from its beginning without any."""
+        parts, found = parts_from(path, places[-1] if places else None)
+        log = cls(path, found, parts, _grew=now)
+        for place in places[:-1]:
+            sources, there = parts_from(path, place)
+            if there and sources:
+                log._former.append(_Former(sources[0], now + LINGER_S))
+            for each in sources[1 if there else 0 :]:
+                each.close()
+        return log
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """How far each file is read, the one that grows last; a file that is empty is no place yet."""
+        former = tuple(each.source.place for each in self._former)
+        current = self._parts[0].place if self._parts else None
+        if current is not None and current.head_bytes:
+            return (*former, current)
+        return former or ((self._left,) if self._left is not None else ())
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files, in the order in which they are read."""
+        return [*(each.source for each in self._former), *self._parts]
+
+    def lines(self, now: float) -> Iterator[tuple[Source, int, bytes]]:
+        """What there is to read now: file, offset behind the line, line. `now` is in s, of any clock that only rises.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        for former in list(self._former):
+            for offset, line in former.source.lines():
+                former.until = now + LINGER_S
+                yield former.source, offset, line
+            if now >= former.until:
+                yield from _last_lines(former.source)
+                if former is self._former[-1]:
+                    self._left = former.source.place
+                former.source.close()
+                self._former.remove(former)
+        if not self._parts:
+            self._parts, _ = parts_from(self.path, None)
+            self._grew = now
+        while self._parts:
+            current, any_line = self._parts[0], False
+            for offset, line in current.lines():
+                any_line = True
+                yield current, offset, line
+            if any_line:
+                self._grew = now
+                return
+            if not self._goes_on(now):
+                return
+
+    def _goes_on(self, now: float) -> bool:
+        """At the end of a file: whether there is another to be read now."""
+        current = self._parts[0]
+        if len(self._parts) > 1:
+            # Written to the end long ago, but for the last before the one that grows.
+            self._leave(now)
+            return True
+        if current.is_file_at(self.path):
+            return current.was_replaced() and self._was_cut(now)
+        return now - self._grew >= SETTLE_S and self._was_rotated(now)
+
+    def _was_rotated(self, now: float) -> bool:
+        current = self._parts[0]
+        parts, found = parts_from(self.path, current.place)
+        if found and len(parts) < 2:
+            for each in parts:
+                each.close()
+            return False  # Nothing is at the path yet.
+        if found:
+            parts[0].close()
+            self._parts = [current, *parts[1:]]
+        elif parts:
+            # It is gone from the folder; what is still written to it is read all the same.
+            self._former.append(_Former(current, now + LINGER_S))
+            self._parts = parts
+        return bool(parts)
+
+    def _was_cut(self, now: float) -> bool:
+        """Copied and cut off: the copy has what was not read yet."""
+        current = self._parts[0]
+        place = current.place
+        current.close()
+        parts, _ = parts_from(self.path, place)
+        self._parts, self._grew = parts, now
+        return bool(parts)
+
+    def _leave(self, now: float) -> None:
+        left = self._parts.pop(0)
+        self._left = left.place
+        self._former.append(_Former(left, now + LINGER_S))
+        self._grew = now
+
+    def close(self) -> None:
+        """Close all files."""
+        for each in [*self._parts, *(former.source for former in self._former)]:
+            each.close()
+
+
+def _last_lines(source: Source) -> Iterator[tuple[Source, int, bytes]]:
+    for offset, line in source.lines(at_end=True):
+        yield source, offset, line
