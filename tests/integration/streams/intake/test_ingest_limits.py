@@ -256,7 +256,7 @@ def stopped_with_unread(worker: IngestWorker, kafka: Kafka) -> int:
     return 2_000 - worker.metrics.messages
 
 
-def test_topic_that_is_deleted_is_named_with_what_was_not_read_and_others_are_read_on(
+def test_deleted_topic_is_named_with_what_was_not_read_and_others_are_read_on(
     apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It took acknowledged events along, and nothing of the client says so. The group is told that it is gone, and
@@ -291,7 +291,7 @@ def test_topic_that_is_deleted_is_named_with_what_was_not_read_and_others_are_re
     ]  # fmt: skip
 
 
-def test_topic_that_is_deleted_and_made_again_at_once_is_named_with_what_was_not_read(
+def test_topic_that_is_made_again_at_once_is_named_with_what_was_not_read(
     apache_kafka: Kafka, store: Store, store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingest, "IDS_S", 0.2)

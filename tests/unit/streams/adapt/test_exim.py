@@ -159,7 +159,7 @@ def test_refusal_that_speaks_of_time_is_a_bounce() -> None:
     assert event.type == "bounced"
 
 
-def test_expiry_of_a_message_that_was_never_tried_has_the_reply_to_its_recipient_before() -> None:
+def test_expiry_of_what_was_never_tried_has_the_reply_to_its_recipient_before() -> None:
     """Retry times are those of an address or a host, not of a message: the first attempt may be the last."""
     deferred = f"{ID} == iris@gmail.com R=out T=smtp defer (-44) {GOOGLE}: {SAID}450 4.2.1 busy"
     arrived = ARRIVED.replace(ID, LATER).replace("m-1", "m-2")
