@@ -52,7 +52,7 @@ def server() -> Iterator[Rbldnsd]:
     with running(
         {
             "bl.example": ("generic", [*TESTS, "1.2.0.192 A 127.0.0.2"]),
-            "dbl.example": ("dnset", [":127.0.1.2:bad", "test", "news.acme.com"]),
+            "dbl.example": ("dnset", [":127.0.1.2:bad", "test", "news.acme.com", "my_shop.a--b.com"]),
             "reg.example": ("dnset", [":127.0.0.2:bad", "test", "acme.com"]),
         }
     ) as started:
@@ -110,6 +110,12 @@ def test_what_was_used_in_the_last_seven_days_is_read_with_customers_and_message
         Resource("domain", "acme.com"): ResourceUsers(("acme", "bob"), 2, 42),
         Resource("ip", "2001:db8::7"): ResourceUsers(),
     }
+
+
+def test_domains_with_underscores_and_two_hyphens_are_asked_about(store: Store, settings: Blocklists) -> None:
+    sent_with(store, "my_shop.a--b.com", "acme", 40)
+    listed, _ = scan(store, settings)
+    assert listed == {("my_shop.a--b.com", "dbl.example")}
 
 
 def test_domains_of_signatures_are_asked_about_too(store: Store) -> None:
