@@ -20,6 +20,7 @@
     │   ├── CustomersError        the list of customers
     │   ├── DecisionError         an override, an acknowledgement, a suspension
     │   ├── DeadLetterError       which dead letters are meant
+    │   ├── FollowError           a log that cannot be followed
     │   ├── SimulationError       what a simulation is asked for
     │   ├── ApiKeyError           which key of the HTTP interface is meant
     │   ├── RangeError            a time or a range of times in a request

@@ -17,7 +17,7 @@ SECTIONS: Sections = {
         "collect": CommandEntry(
             "Receive providers' webhooks over HTTP, and pass them to Kafka", "api.cli.collect:collect"
         ),
-        "follow": CommandEntry("Send mail logs to the broker as they grow", "api.cli.follow:follow"),
+        "follow": CommandEntry("Send logs to the broker as they grow, until stopped", "api.cli.follow:follow"),
         "ingest": CommandEntry("Read events from Kafka, and count them in ClickHouse", "api.cli.ingest:ingest"),
         "monitor": CommandEntry("Judge changed customers, and send alerts", "api.cli.monitor:monitor"),
         "api": CommandEntry("Serve the HTTP interface", "api.cli.api:api"),
