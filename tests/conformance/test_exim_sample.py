@@ -3,11 +3,9 @@
 The log was made with Exim 4.96 and is not part of the project; without it these tests are skipped.
 """
 
-import csv
 import gzip
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import pytest
 
@@ -16,9 +14,9 @@ from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
 from streams.adapt.canonical import hash_recipient
 from streams.adapt.exim import MainLog
-from tests.support.root import ROOT
+from tests.support.mta_samples import FOLDER, Recipient, truth
 
-SAMPLE = ROOT.parent / "shared" / "samples" / "mta" / "exim"
+SAMPLE = FOLDER / "exim"
 KEY = b"a key"
 #: The log has this many deferrals, so many of them without an attempt.
 DEFERRALS, NOT_TRIED = 221, 117
@@ -28,21 +26,9 @@ pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample is not h
 Events = Mapping[str, list[MailEvent]]
 
 
-class Row(NamedTuple):
-    """One recipient of the table."""
-
-    customer: str
-    recipient: str
-    final: str
-    refusals: str
-    last_reply: str
-    case: str
-
-
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
-    text = (SAMPLE / "truth.tsv").read_text().splitlines()[1:]
-    return [Row(*row) for row in csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)]
+def rows() -> list[Recipient]:
+    return truth(SAMPLE)
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +42,24 @@ def events() -> Events:
     return found
 
 
-def of(row: Row, events: Events) -> list[MailEvent]:
+def of(row: Recipient, events: Events) -> list[MailEvent]:
     return events.get(hash_recipient(row.recipient, KEY), [])
 
 
-def test_type_of_every_recipient(rows: list[Row], events: Events) -> None:
+def test_type_of_every_recipient(rows: list[Recipient], events: Events) -> None:
     for row in rows:
         assert [each.type for each in of(row, events) if each.type != "deferred"] == [row.final], row
     ids = [event.id for found in events.values() for event in found]
     assert len(set(ids)) == len(ids)
 
 
-def test_customer_of_every_recipient(rows: list[Row], events: Events) -> None:
+def test_customer_of_every_recipient(rows: list[Recipient], events: Events) -> None:
     """Who logged in is named as the login is, who did not by the domain."""
     for row in rows:
         assert {event.customer for event in of(row, events)} in ({row.customer}, {f"{row.customer}.example"}), row
 
 
-def test_every_deferral_is_an_attempt(rows: list[Row], events: Events) -> None:
+def test_every_deferral_is_an_attempt(rows: list[Recipient], events: Events) -> None:
     for row in rows:
         if row.case != "refused":  # No connection: no server refused anything.
             assert sum(event.type == "deferred" for event in of(row, events)) == int(row.refusals), row
@@ -81,7 +67,7 @@ def test_every_deferral_is_an_attempt(rows: list[Row], events: Events) -> None:
     assert deferred == DEFERRALS - NOT_TRIED
 
 
-def test_failures_have_their_last_reply(rows: list[Row], events: Events) -> None:
+def test_failures_have_their_last_reply(rows: list[Recipient], events: Events) -> None:
     for row in rows:
         if row.last_reply:
             (event,) = [each for each in of(row, events) if each.type != "deferred"]
@@ -90,6 +76,6 @@ def test_failures_have_their_last_reply(rows: list[Row], events: Events) -> None
             assert row.last_reply[4:50] in event.diagnostic, row
 
 
-def test_nobody_else_has_an_event(rows: list[Row], events: Events) -> None:
+def test_nobody_else_has_an_event(rows: list[Recipient], events: Events) -> None:
     """Notifications, above all."""
     assert set(events) == {hash_recipient(row.recipient, KEY) for row in rows}

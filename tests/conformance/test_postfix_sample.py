@@ -3,11 +3,9 @@
 The log was made with Postfix 3.7 and is not part of the project; without it these tests are skipped.
 """
 
-import csv
 import gzip
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import pytest
 
@@ -16,9 +14,9 @@ from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
 from streams.adapt.canonical import hash_recipient
 from streams.adapt.postfix import Journal
-from tests.support.root import ROOT
+from tests.support.mta_samples import FOLDER, Recipient, truth
 
-SAMPLE = ROOT.parent / "shared" / "samples" / "mta" / "postfix-maillog"
+SAMPLE = FOLDER / "postfix-maillog"
 KEY = b"a key"
 NOW_MS = 1_795_950_000_000  # the day on which it was written
 #: How the final fates of the table are told by a log. What is rejected at submission has no queue id.
@@ -40,21 +38,9 @@ PLACES = {"c06": "header.X-Customer", "c08": "instance"}
 pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample is not here")
 
 
-class Row(NamedTuple):
-    """One recipient of the table."""
-
-    customer: str
-    recipient: str
-    final: str
-    refusals: str
-    last_reply: str
-    case: str
-
-
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
-    text = (SAMPLE / "truth.tsv").read_text().splitlines()[1:]
-    return [Row(*row) for row in csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)]
+def rows() -> list[Recipient]:
+    return truth(SAMPLE)
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +60,11 @@ def read() -> dict[str, dict[str, list[MailEvent]]]:
     return found
 
 
-def of(row: Row, read: Mapping[str, Mapping[str, list[MailEvent]]]) -> list[MailEvent]:
+def of(row: Recipient, read: Mapping[str, Mapping[str, list[MailEvent]]]) -> list[MailEvent]:
     return read[PLACES.get(row.customer, "")].get(hash_recipient(row.recipient, KEY), [])
 
 
-def test_type_of_every_recipient(rows: list[Row], read: dict[str, dict[str, list[MailEvent]]]) -> None:
+def test_type_of_every_recipient(rows: list[Recipient], read: dict[str, dict[str, list[MailEvent]]]) -> None:
     wrong = []
     for row in rows:
         events = of(row, read)
@@ -89,7 +75,7 @@ def test_type_of_every_recipient(rows: list[Row], read: dict[str, dict[str, list
     assert wrong == []
 
 
-def test_customer_of_every_recipient(rows: list[Row], read: dict[str, dict[str, list[MailEvent]]]) -> None:
+def test_customer_of_every_recipient(rows: list[Recipient], read: dict[str, dict[str, list[MailEvent]]]) -> None:
     """Who logged in is named as the login is, who did not by the domain or the instance."""
     for row in rows:
         named = {event.customer for event in of(row, read)}
@@ -97,7 +83,9 @@ def test_customer_of_every_recipient(rows: list[Row], read: dict[str, dict[str, 
         assert named <= {c, f"{c} team"} or named in ({f"{c}.example"}, {f"postfix-{c}"}), row
 
 
-def test_expired_recipients_have_their_last_reply(rows: list[Row], read: dict[str, dict[str, list[MailEvent]]]) -> None:
+def test_expired_recipients_have_their_last_reply(
+    rows: list[Recipient], read: dict[str, dict[str, list[MailEvent]]]
+) -> None:
     for row in rows:
         if row.final == "expired" and row.last_reply:
             (event,) = [each for each in of(row, read) if each.type == "expired"]
@@ -105,7 +93,7 @@ def test_expired_recipients_have_their_last_reply(rows: list[Row], read: dict[st
             assert f"{event.smtp_code}" == row.last_reply[:3], row
 
 
-def test_nobody_else_has_an_event(rows: list[Row], read: dict[str, dict[str, list[MailEvent]]]) -> None:
+def test_nobody_else_has_an_event(rows: list[Recipient], read: dict[str, dict[str, list[MailEvent]]]) -> None:
     """Notifications, and second passes, above all."""
     known = {hash_recipient(row.recipient, KEY) for row in rows}
     assert set(read[""]) <= known
