@@ -102,6 +102,7 @@ NO_LATE_MARK = frozenset(
 _IN_ORDER: dict[str, Callable[[], OrderedAdapter]] = {
     "postfix": postfix.Journal,
     "exim": exim.MainLog,
+    "kumomta": kumomta.LogFile,
     "powermta": powermta.Accounting,
 }
 

@@ -100,11 +100,12 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
     **{
         module.adapt: _json(module.adapt)
         for module in (
-            brevo, hetrixtools, kumomta, listings, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs,
+            brevo, hetrixtools, listings, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs,
             sparkpost,
         )
     },
     dsn.adapt: Parting(dsn_parts.parts, dsn_parts.joined, lambda: dsn.adapt, "recipient"),
+    kumomta.adapt: Parting(json_parts, one_message, lambda: kumomta.LogFile().adapt),
     mailgun.adapt: _json(mailgun.adapt, mailgun.parts),
     mailtrap.adapt: _json(mailtrap.adapt, mailtrap.parts),
     mandrill.adapt: _json(mandrill.adapt, mandrill.parts),

@@ -4,10 +4,12 @@ Format: https://docs.kumomta.com/reference/log_record/ . The customer is the ten
 (`campaign:tenant@domain`), or what the option `customer` says: `tenant`, `meta.FIELD` for a meta field, or a place of
 `streams.adapt.places`. The stream is `default` unless the option `stream` names such a place, the pool `egress_pool`
 unless the option `pool` does; the option `sub_account` names one too.
+
+`streams.adapt.kumomta_record` has what kind of event a record is. What expired carries the last reply of a host that
+the log has for that recipient, as far as records are read in their order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -17,111 +19,41 @@ from schemas.event import DEFAULT_STREAM, EventType, MailEvent
 from schemas.providers import OTHER
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import NO_OPTIONS, AdaptError, Context, FormatOptions, Together, fill
+from streams.adapt.bounded import keep
 from streams.adapt.canonical import AROUND, are_plain, complete, domain_of, good_names, has_escaped_nul
-from streams.adapt.common import MAX_TIME_MS, decode, reply_of, stable_id, text, time_ms
+from streams.adapt.common import MAX_TIME_MS, stable_id, text, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
+from streams.adapt.json_parts import json_parts
 from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
+from streams.adapt.kumomta_record import (
+    COUNTED,
+    DECODER,
+    REPORTS,
+    SENDING,
+    Record,
+    Report,
+    Response,
+    decoded,
+    kind_of,
+    logged_headers,
+    status_of,
+)
 from streams.adapt.mime import Headers, read_part
 from streams.adapt.owners import Owners
-from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
+from streams.adapt.places import SHARED, SentMail, find_customer, in_words, no_header, shared_place
+from streams.adapt.postfix_queue import MAX_TEXT, Reply
 from streams.adapt.sent_from import sent_from
 
 NAME = "kumomta"
 
+#: Recipients whose last reply is remembered.
+MAX_REPLIES = 100_000
+#: Records of mail in the queue, in their order.
+_IN_QUEUE = frozenset({"Delivery", "TransientFailure", "Bounce", "AdminBounce", "Expiration"})
+#: How texts begin that are KumoMTA's, not a host's.
+_OWN_WORDS = "KumoMTA internal"
 #: Longer From headers are not remembered: whoever sends mail may write any number of them.
 LONGEST_CACHED = 500
-#: An administrator's bounce takes the message out of the queue: no host refused the recipient, so it is a
-#: suppression, not a failure. Records of other types say nothing about a recipient's fate.
-_TYPES: dict[str, EventType] = {
-    "Delivery": "delivered",
-    "Bounce": "bounced",
-    "AdminBounce": "suppressed",
-    "TransientFailure": "deferred",
-    "Expiration": "expired",
-    "OOB": "bounced",
-    "Feedback": "complained",
-    "Rejection": "rejected",
-}
-
-
-#: Of which nothing but counts is kept.
-_COUNTED: dict[str, EventType] = {"Delivery": "delivered", "TransientFailure": "deferred"}
-#: Records of mail that came in about a message sent earlier.
-_REPORTS = frozenset({"OOB", "Feedback"})
-#: Records in which the peer is the host that the message was for; in others it is the one who sent mail to us.
-_SENDING = frozenset({"Delivery", "Bounce", "TransientFailure"})
-
-
-# Nothing in a record can refer back to it, so the collector need not look through those that are decoded: looking took
-# as long as decoding.
-
-
-class _Code(msgspec.Struct, gc=False):
-    class_: int = msgspec.field(name="class")
-    subject: int
-    detail: int
-
-
-class _Response(msgspec.Struct, gc=False):
-    code: int = 0
-    enhanced_code: _Code | None = None
-    content: str | None = None
-
-
-class _Source(msgspec.Struct, gc=False):
-    address: str | None = None
-
-
-class _Report(msgspec.Struct, gc=False):
-    feedback_type: str | None = None
-    source_ip: str | None = None
-    original_mail_from: str | None = None
-    original_rcpto_to: list[str] | None = None
-    reporting_mta: dict[str, Any] | None = None
-    user_agent: Any = None
-    reported_domain: Any = None
-    original_message: Any = None
-    arrival_date: str | None = None
-    extensions: dict[str, Any] | None = None
-    supplemental_trace: dict[str, Any] | None = None
-
-
-class _Headers(msgspec.Struct, gc=False):
-    """Of the headers that are logged only this one is read; others cost nothing."""
-
-    from_: Any = msgspec.field(name="From", default=None)
-
-
-class _Peer(msgspec.Struct, gc=False):
-    name: str | None = None
-
-
-class _Record(msgspec.Struct, gc=False):
-    type: str
-    id: str = ""
-    sender: str | None = None
-    recipient: str | list[str] | None = None
-    queue: str | None = None
-    response: _Response | None = None
-    timestamp: int | float | None = None
-    event_time: datetime | None = None
-    created: int | float | None = None
-    num_attempts: int | None = None
-    bounce_classification: str | None = None
-    egress_pool: str | None = None
-    source_address: _Source | None = None
-    peer_address: _Peer | None = None
-    feedback_report: _Report | None = None
-    meta: dict[str, Any] | None = None
-    headers: _Headers | None = None
-
-
-class _Type(msgspec.Struct, gc=False):
-    type: str
-
-
-_DECODER = msgspec.json.Decoder(_Record)
-_TYPE_DECODER = msgspec.json.Decoder(_Type)
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -130,8 +62,30 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not a log record, or no customer can be found in it.
     """
-    record = _decoded(raw)
-    return [] if record is None else _events(record, context, may_have_nul=has_escaped_nul(raw))
+    return LogFile().adapt(raw, context)
+
+
+class LogFile:
+    """Records of one log in their order: what a host last said of a recipient is remembered until its fate is known.
+
+    `memory` has these replies by message and recipient.
+    """
+
+    def __init__(self) -> None:
+        """Begin without memory."""
+        self.memory: dict[str, Reply] = {}
+
+    def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
+        """As `adapt`, with what was remembered."""
+        if raw[:1] != b"{" and raw.lstrip()[:1] == b"[":
+            # What a log hook posts may be an array of records.
+            return [event for part in json_parts(raw) for event in self._adapt_one(part, context)]
+        return self._adapt_one(raw, context)
+
+    def _adapt_one(self, raw: bytes, context: Context) -> list[MailEvent]:
+        record = decoded(raw)
+        kind = kind_of(record) if record is not None else None
+        return [] if record is None or kind is None else _events(record, kind, raw, context, self.memory)
 
 
 def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
@@ -146,13 +100,15 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
     events: list[MailEvent] = []
     places: list[int] = []
     try:
-        for place, record in enumerate(map(_DECODER.decode, raws)):
-            kind = _COUNTED.get(record.type)
-            if kind is not None and plain and (event := _counted(record, kind, context)) is not None:
+        for place, record in enumerate(map(DECODER.decode, raws)):
+            kind = kind_of(record)
+            if kind is None:
+                continue
+            if plain and kind in COUNTED and (event := _counted(record, kind, context)) is not None:
                 events.append(event)
                 places.append(place)
-            elif record.type in _TYPES:
-                found = _events(record, context, may_have_nul=False)
+            else:
+                found = _events(record, kind, raws[place], context)
                 events += found
                 places += [place] * len(found)
     except (msgspec.DecodeError, RecursionError, AdaptError):
@@ -160,7 +116,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
     return events, places
 
 
-def _counted(record: _Record, kind: EventType, context: Context) -> MailEvent | None:
+def _counted(record: Record, kind: EventType, context: Context) -> MailEvent | None:
     """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look. What the same
     senders repeat is worked out once."""
     address, when, pool = record.recipient, record.event_time, record.egress_pool or ""
@@ -205,20 +161,22 @@ def _names(left: str, pool: str) -> tuple[str, str, str] | None:
     return good_names(tenant, DEFAULT_STREAM, pool) if tenant else None
 
 
-def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[MailEvent]:
-    """One event for each recipient.
+def _events(
+    record: Record, kind: EventType, raw: bytes, context: Context, memory: dict[str, Reply] | None = None
+) -> list[MailEvent]:
+    """One event for each recipient; with a memory of earlier records, the last reply where it was given up.
 
     Raises:
         AdaptError: see `adapt`.
     """
-    kind = _TYPES[record.type]
+    may_have_nul = has_escaped_nul(raw)
     report = record.feedback_report if record.type == "Feedback" else None
     places = _places(record, report)
     options = context.options(NAME)
     campaign, tenant = queue_parts(record.queue or "")
 
     def look(place: str) -> str:
-        return _find(place, tenant, places, lambda: _mail(record, report), context.owners)
+        return _find(place, tenant, places, lambda: _mail(record, report, raw), context.owners)
 
     customer = find_customer(options, look, "tenant")
     if not customer:
@@ -238,28 +196,32 @@ def _events(record: _Record, context: Context, *, may_have_nul: bool) -> list[Ma
         if report is not None:
             set_recipient(event, bare_address(address), _reporter(record, report), context.providers)
         event.id = stable_id(NAME, record.id, record.type, address, number, event.time, record.num_attempts)
+        if (memory or kind == "deferred") and memory is not None and record.type in _IN_QUEUE:
+            _recall(memory, record, event)
         complete(event, context, may_have_nul=may_have_nul)
     return events
 
 
-def _decoded(raw: bytes) -> _Record | None:
-    """The record; None for one of a type that we do not read, whatever else is in it."""
-    try:
-        record = decode(_DECODER, raw)
-    except AdaptError:
-        if decode(_TYPE_DECODER, raw).type in _TYPES:
-            raise
-        return None
-    return record if record.type in _TYPES else None
+def _recall(memory: dict[str, Reply], record: Record, event: MailEvent) -> None:
+    """Remember a temporary reply; where KumoMTA gave up, whose own words say nothing of it, take the last one."""
+    key = f"{record.id} {event.recipient}"
+    if event.type == "deferred":
+        # What no host said does not hide what one did.
+        if key not in memory or not event.diagnostic.startswith(_OWN_WORDS):
+            reply = Reply(event.smtp_code, event.enhanced_status, event.diagnostic[:MAX_TEXT], event.mx_host)
+            keep(memory, key, reply, MAX_REPLIES)
+    elif (
+        (last := memory.pop(key, None))
+        and event.type == "expired"
+        and (record.type == "Expiration" or record.peer_address is None)
+    ):
+        event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
 
 
-def _base(record: _Record, report: _Report | None, kind: EventType, customer: str) -> MailEvent:
+def _base(record: Record, report: Report | None, kind: EventType, customer: str) -> MailEvent:
     """What all recipients of the record share."""
     # A report's response is how its own mail was taken in, not the message that it is about.
-    response = _Response() if report else record.response or _Response()
-    content = response.content or ""
-    code = response.enhanced_code
-    status = f"{code.class_}.{code.subject}.{code.detail}" if code else reply_of(content)[1]
+    response = Response() if report else record.response or Response()
     when = record.event_time or record.timestamp
     if when is None:
         raise AdaptError(f"record {record.type} {record.id[:80]}: neither `event_time` nor `timestamp` is given")
@@ -271,22 +233,22 @@ def _base(record: _Record, report: _Report | None, kind: EventType, customer: st
         type=kind,
         time=time_ms(when),
         customer=customer,
-        message_id=text(trace.get("id")) if record.type in _REPORTS else record.id,
+        message_id=text(trace.get("id")) if record.type in REPORTS else record.id,
         sending_ip=_sending_ip(record, report),
         ip_pool=record.egress_pool or "",
         from_domain=_from_domain(record, report),
         smtp_code=response.code if 0 <= response.code <= 999 else 0,
-        enhanced_status=status,
-        diagnostic=content,
+        enhanced_status=status_of(response),
+        diagnostic=response.content or "",
         bounce_class=known,
         feedback_type=feedback_type(report.feedback_type or "") if report else "",
         asynchronous=record.type == "OOB",
         sent=_arrived(report) if report else _created(record),
-        mx_host=(record.peer_address.name or "") if record.peer_address and record.type in _SENDING else "",
+        mx_host=(record.peer_address.name or "") if record.peer_address and record.type in SENDING else "",
     )
 
 
-def _recipients(record: _Record, report: _Report | None) -> list[str]:
+def _recipients(record: Record, report: Report | None) -> list[str]:
     """Whom the record is about; one empty text where it does not say.
 
     The recipient of a feedback record is the mailbox that takes reports, never the one who complained.
@@ -298,7 +260,7 @@ def _recipients(record: _Record, report: _Report | None) -> list[str]:
     return [record.recipient or ""]
 
 
-def _reported(report: _Report | None) -> list[str]:
+def _reported(report: Report | None) -> list[str]:
     """Who complained: from the trace header, else from the report (RFC 5965 section 3.2)."""
     if report is None:
         return []
@@ -312,12 +274,12 @@ def _reported(report: _Report | None) -> list[str]:
     return []
 
 
-def _created(record: _Record) -> int:
+def _created(record: Record) -> int:
     """When the message came in here (epoch ms); 0 where it does not say. A bounce mail itself came in later."""
-    return int(record.created * 1000) if record.created and record.type not in _REPORTS else 0
+    return int(record.created * 1000) if record.created and record.type not in REPORTS else 0
 
 
-def _arrived(report: _Report) -> int:
+def _arrived(report: Report) -> int:
     """When the message that the report is about came in at the provider (epoch ms); 0 where it does not say."""
     try:
         return time_ms(report.arrival_date) if report.arrival_date else 0
@@ -325,7 +287,7 @@ def _arrived(report: _Report) -> int:
         return 0
 
 
-def _reporter(record: _Record, report: _Report) -> Reporter:
+def _reporter(record: Record, report: Report) -> Reporter:
     """Who complains for a recipient whom the report hides: the report's maker and its sender."""
     mta = text((report.reporting_mta or {}).get("name"))
     source = {name.lower(): value for name, value in (report.extensions or {}).items()}.get("source")
@@ -334,7 +296,7 @@ def _reporter(record: _Record, report: _Report) -> Reporter:
     return Reporter(names, hosts, text(report.user_agent))
 
 
-def _sending_ip(record: _Record, report: _Report | None) -> str:
+def _sending_ip(record: Record, report: Report | None) -> str:
     if report is not None:
         return report.source_ip or ""
     if record.type == "OOB" or record.source_address is None:
@@ -350,7 +312,7 @@ def _without_port(address: str) -> str:
     return address[1:].partition("]")[0] if address.startswith("[") else address
 
 
-def _from_domain(record: _Record, report: _Report | None) -> str:
+def _from_domain(record: Record, report: Report | None) -> str:
     """The domain of the From header where it is logged, else of the envelope sender.
 
     A bounce mail's own From is the bouncing host, and its envelope recipient, logged as sender, is the
@@ -373,7 +335,7 @@ def _found_domain(header: str) -> str:
     return domain_of(next(iter(addresses_in(header)), ""))
 
 
-def _places(record: _Record, report: _Report | None) -> Mapping[str, Any]:
+def _places(record: Record, report: Report | None) -> Mapping[str, Any]:
     """Meta fields; those that came back in a report's trace header win."""
     trace = report.supplemental_trace if report else None
     return {**(record.meta or {}), **(trace or {})}
@@ -391,10 +353,12 @@ def _find(place: str, tenant: str, places: Mapping[str, Any], mail: Callable[[],
     return found
 
 
-def _mail(record: _Record, report: _Report | None) -> SentMail:
+def _mail(record: Record, report: Report | None, raw: bytes) -> SentMail:
     """The mail that the record is about: of a report, the one that was reported."""
     if report is None:
-        return SentMail([record.sender or ""], address=_sending_ip(record, None), domains=[_from_domain(record, None)])
+        # The header fields of an out-of-band record are the bounce mail's own.
+        header = no_header if record.type == "OOB" else logged_headers(raw)
+        return SentMail([record.sender or ""], header, _sending_ip(record, None), [_from_domain(record, None)])
     original = _original(report)
     senders = [bare_address(each) for each in (report.original_mail_from or "", *original.all("return-path"))]
     reported = report.reported_domain if isinstance(report.reported_domain, list) else [report.reported_domain]
@@ -403,7 +367,7 @@ def _mail(record: _Record, report: _Report | None) -> SentMail:
     return SentMail(kept, original.all, report.source_ip or sent_from(Headers(), original, Headers()), domains)
 
 
-def _original(report: _Report) -> Headers:
+def _original(report: Report) -> Headers:
     """The header fields of the reported mail, which is logged as text or as a list of bytes."""
     message = report.original_message
     if isinstance(message, list) and all(isinstance(each, int) and 0 <= each < 256 for each in message):
@@ -411,8 +375,10 @@ def _original(report: _Report) -> Headers:
     return read_part(message.encode()).headers if isinstance(message, str) else Headers()
 
 
-def _no_customer(record: _Record, options: FormatOptions) -> str:
+def _no_customer(record: Record, options: FormatOptions) -> str:
     where = options.customer_places or ("tenant",)
     queue = (record.queue or "")[:80]
-    looked = f"no tenant in queue `{queue}`" if where == ("tenant",) else f"no value at {in_words(where)}"
+    # The queue of what comes back is that of the address it comes back to.
+    hint = " (name `verp:PATTERN` or another place as `customer`)" if record.type in REPORTS else ""
+    looked = f"no tenant in queue `{queue}`{hint}" if where == ("tenant",) else f"no value at {in_words(where)}"
     return f"record {record.type} {record.id[:80]}: {looked}, and no default customer is configured"

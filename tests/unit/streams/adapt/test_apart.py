@@ -13,7 +13,7 @@ from streams.adapt.apart import MOST_NAMED, ReadApart, read_apart
 from tests.support.adapt_bodies import DOCUMENTS, bodies
 from tests.support.mails import fields, report
 
-WEBHOOKS = [name for name in DOCUMENTS if name not in ("canonical", "kumomta", "hetrixtools", "listings")]
+WEBHOOKS = [name for name in DOCUMENTS if name not in ("canonical", "hetrixtools", "listings")]
 CONTEXT = Context(b"a key", load_providers(), {name: FormatOptions(default_customer="house") for name in WEBHOOKS})
 #: What no vendor's adapter takes: an event without its name, its time or its data.
 BROKEN: list[Any] = [5, {"nothing": "known"}]

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load_providers
-from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.adapt import AdaptError, Context, FormatOptions, adapter, file_adapter, kumomta
 from streams.adapt.canonical import hash_recipient
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("kumomta.toml").read_text(encoding="utf-8"))[
@@ -151,3 +152,118 @@ def test_customer_of_a_complaint_is_found_in_the_mail_that_is_logged_with_it(as_
     record = {"type": "Feedback", "feedback_report": {"feedback_type": "abuse", "original_message": logged}}
     (event,) = adapt(record, FormatOptions(customer=("meta.customer", "feedback-id.2")))
     assert event.customer == "acme"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "OOB", "sender": "bounce+acme+iris=gmail.com@b.example.net", "queue": "b.example.net"},
+        {
+            "type": "Feedback",
+            "sender": "fbl@reports.example",
+            "queue": "reports.example",
+            "feedback_report": {"original_mail_from": "<bounce+acme+iris=gmail.com@b.example.net>"},
+        },
+    ],
+)
+def test_customer_of_what_comes_back_is_found_in_its_envelope_sender(changes: dict[str, Any]) -> None:
+    (event,) = adapt(changes, FormatOptions(customer=("tenant", "verp:bounce+{}+*@*")))
+    assert event.customer == "acme"
+    assert adapt(changes, FormatOptions(customer=("tenant", "sender")))[0].customer == "b.example.net"
+    with pytest.raises(AdaptError, match=r"no tenant in queue .* `verp:PATTERN` or another place"):
+        adapt(changes)
+
+
+@pytest.mark.parametrize("value", ["acme", ["acme"]])
+def test_customer_in_a_header_field_that_is_logged(value: Any) -> None:
+    options = FormatOptions(customer="header.x-customer-id")
+    assert adapt({"headers": {"X-Customer-ID": value, "Subject": "Hi"}}, options)[0].customer == "acme"
+    with pytest.raises(AdaptError, match="more than once"):
+        adapt({"headers": {"X-Customer-ID": ["acme", "larkspur"]}}, options)
+    # Those of an out-of-band record are the bounce mail's own.
+    with pytest.raises(AdaptError, match="no value at"):
+        adapt({"type": "OOB", "headers": {"X-Customer-ID": value}}, options)
+
+
+# --- one log, in order ---
+
+REFUSED = {
+    "type": "TransientFailure",
+    "response": {
+        "code": 421,
+        "enhanced_code": {"class": 4, "subject": 7, "detail": 0},
+        "content": "[TSS04] Messages from 192.0.2.10 temporarily deferred due to user complaints",
+    },
+    "peer_address": {"name": "mta5.yahoo.example.", "addr": "192.0.2.25"},
+}
+NO_ANSWER = {"type": "TransientFailure", "response": {"code": 400, "content": "KumoMTA internal: failed to connect"}}
+EXPIRED = {
+    "type": "Expiration",
+    "response": {
+        "code": 551,
+        "enhanced_code": {"class": 5, "subject": 4, "detail": 7},
+        "content": "Next delivery time would be 7d after creation, which exceeds max_age=7d",
+    },
+}
+
+
+def in_order(*records: dict[str, Any]) -> list[MailEvent]:
+    read = file_adapter("kumomta")
+    return [event for each in records for event in read(json.dumps(BASE | each).encode(), CONTEXT)]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [REFUSED],
+        [NO_ANSWER, REFUSED],
+        [REFUSED, NO_ANSWER],
+        [REFUSED, {**NO_ANSWER, "recipient": "juno@gmail.com"}],
+        [REFUSED, {**NO_ANSWER, "id": "another"}],
+        [{**REFUSED, "recipient": ["juno@gmail.com", "iris@gmail.com"]}],
+    ],
+)
+@pytest.mark.parametrize("end", [EXPIRED, {**EXPIRED, "type": "Bounce", "peer_address": None}])
+def test_expiry_carries_the_last_reply_of_a_host(before: list[dict[str, Any]], end: dict[str, Any]) -> None:
+    last = in_order(*before, end)[-1]
+    assert (last.type, last.smtp_code, last.enhanced_status) == ("expired", 421, "4.7.0")
+    assert last.diagnostic.startswith("[TSS04]")
+    assert last.mx_host == "mta5.yahoo.example."
+
+
+@pytest.mark.parametrize("before", [[], [{**REFUSED, "id": "another"}], [REFUSED, {}], [REFUSED, EXPIRED]])
+def test_expiry_without_a_reply_says_what_kumomta_says(before: list[dict[str, Any]]) -> None:
+    last = in_order(*before, EXPIRED)[-1]
+    assert (last.type, last.smtp_code, last.enhanced_status) == ("expired", 551, "5.4.7")
+
+
+def test_host_that_answers_when_it_gives_up_keeps_its_answer() -> None:
+    last = in_order(REFUSED, {**REFUSED, "type": "Bounce", "response": {"code": 450, "content": "4.2.1 busy"}})[-1]
+    assert (last.type, last.smtp_code, last.diagnostic) == ("expired", 450, "4.2.1 busy")
+
+
+def test_memory_of_replies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kumomta, "MAX_REPLIES", 10)
+    log = kumomta.LogFile()
+    for number in range(100):
+        log.adapt(json.dumps(BASE | REFUSED | {"id": str(number)}).encode(), CONTEXT)
+    assert len(log.memory) <= 10
+    assert log.adapt(json.dumps(BASE | EXPIRED | {"id": "99"}).encode(), CONTEXT)[0].smtp_code == 421
+
+
+def test_array_of_records_is_read_in_order() -> None:
+    records = [BASE | REFUSED, BASE | {"type": "Reception"}, BASE | EXPIRED]
+    events = adapter("kumomta")(json.dumps(records).encode(), CONTEXT)
+    assert [(event.type, event.smtp_code) for event in events] == [("deferred", 421), ("expired", 421)]
+
+
+def test_many_records_at_once_are_those_of_each_by_itself() -> None:
+    records = [json.loads(case["record"]) for case in CASES]
+    raws = [json.dumps(BASE | each).encode() for each in records if each.get("recipient") != 7]
+    context = replace(CONTEXT, hash_all=False)
+    found = kumomta.adapt_all(raws, context)
+    assert found is not None
+    each_by_itself = [event for raw in raws for event in adapter("kumomta")(raw, context)]
+    assert [(event.id, event.type, event.customer) for event in found[0]] == [
+        (event.id, event.type, event.customer) for event in each_by_itself
+    ]
