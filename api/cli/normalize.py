@@ -1,4 +1,4 @@
-"""`repmon normalize`: one raw body, log or mail in, its canonical events as JSON lines out.
+"""`repmon normalize`: raw bodies, logs or mails in, their canonical events as JSON lines out.
 
 The operator's way to try a mapping: what it prints is what a topic of this format would have counted.
 """
@@ -14,13 +14,17 @@ import msgspec
 
 from api.cli.lazy import command
 from api.cli.options import with_settings
-from api.cli.reading import default_customer, format_option
+from api.cli.reading import default_customer, format_option, input_arguments
 from api.stack.adapting import adapt_context
-from api.text.bad_file import refuse_packed, unread_notes
+from api.text.bad_file import input_notes, refuse_packed, unread_notes
 from api.text.harmless import harmless, harmless_json
 from jobs.resend.bad_records import BadRecord, BadRecords
 from jobs.resend.file_kind import HEAD_BYTES
-from jobs.resend.ingest_file import LOGS, MAX_BODY_BYTES, Event, read_events
+from jobs.resend.ingest_file import LOGS, Event, read_events
+from jobs.resend.inputs import STDIN, find_inputs
+from jobs.resend.read_inputs import InputsReader, ReadInput
+from jobs.resend.unpack import continued, unpacked
+from schemas.event import MAX_EVENT_BYTES
 from schemas.settings import Settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
 
@@ -28,18 +32,58 @@ _ENCODER = msgspec.json.Encoder()
 
 
 @command("repmon normalize --format arf < docs/examples/complaint.eml", name="normalize")
+@input_arguments(required=False)
 @format_option
 @default_customer
 @with_settings
-def normalize_input(settings: Settings, format_name: str, customer: str) -> None:
-    """Print the events of one raw body, log or mail.
+def normalize_input(settings: Settings, paths: tuple[str, ...], format_name: str, customer: str) -> None:
+    """Print the events of raw bodies, logs or mails.
 
-    It is read from standard input, and the canonical events are printed as JSON lines. Of the formats of outside
-    blocklist monitors these are blocklist events. The exit code is 1 if nothing can be read.
+    PATH is as for ingest-file; without any one body, log, mail or mailbox is read from standard input. The canonical
+    events are printed as JSON lines. Of the formats of outside blocklist monitors these are blocklist events. The exit
+    code is 1 if nothing can be read, of any of the files.
     """
     context = adapt_context(settings, customer)
-    if not normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, format_name, context):
+    if paths and paths != (STDIN,):
+        good = normalize_paths(paths, sys.stdout.buffer, sys.stderr, format_name, context)
+    else:
+        good = normalize(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, format_name, context)
+    if not good:
         raise click.exceptions.Exit(1)
+
+
+def normalize_paths(
+    paths: Sequence[str], out: IO[bytes], problems: IO[str], format_name: str, context: Context
+) -> bool:
+    """Write the events of files to `out`, and each problem as a line to `problems`.
+
+    False where nothing of one of them was understood.
+
+    Raises:
+        AdaptError: there is no such format, or a file is packed and cannot be unpacked.
+        SettingsError: a file is not there, or cannot be read.
+    """
+    good = True
+
+    def done(read: ReadInput) -> None:
+        nonlocal good
+        notes, nothing = input_notes(read, format_name, context)
+        good = good and not nothing
+        for note in notes:
+            problems.write(f"{harmless(note)}\n")
+
+    def check(head: bytes, name: str) -> None:
+        refuse_packed(head, name, f"normalize --format {format_name}")
+
+    for found in InputsReader(find_inputs(paths, format_name, context), format_name, context, check, done).events():
+        if not isinstance(found, BadRecord):
+            _write(found, out)
+    out.flush()
+    return good
+
+
+def _write(event: Event, out: IO[bytes]) -> None:
+    out.write(harmless_json(_ENCODER.encode(event).decode()).encode() + b"\n")
 
 
 def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name: str, context: Context) -> bool:
@@ -52,11 +96,11 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name:
     """
     if format_name not in LISTING_FORMATS:
         adapter(format_name)
-    raw = source.read(MAX_BODY_BYTES + 1)
+    stream, packing = unpacked(source, "standard input")
+    raw = stream.read(MAX_EVENT_BYTES + 1)
     refuse_packed(raw, "standard input", f"normalize --format {format_name}")
-    raw = raw.removeprefix(BOM_UTF8)
     events, bad, failed = 0, BadRecords(), False
-    for found in _read(raw, format_name, context):
+    for found in _read(raw, stream, format_name, context):
         if isinstance(found, BadRecord):
             bad.add(found)
         elif isinstance(found, str):
@@ -64,29 +108,35 @@ def normalize(source: IO[bytes], out: IO[bytes], problems: IO[str], format_name:
             problems.write(f"{harmless(found)}\n")
         else:
             events += 1
-            out.write(harmless_json(_ENCODER.encode(found).decode()).encode() + b"\n")
+            _write(found, out)
     for line in unread_notes(events, bad, raw[:HEAD_BYTES], format_name, context):
         problems.write(f"{harmless(line)}\n")
         failed = failed or format_name in LOGS
+    if packing.problem:
+        problems.write(f"standard input: {packing.problem}\n")
     out.flush()
     return bool(events) or not (bad.count or failed)
 
 
-def _read(raw: bytes, format_name: str, context: Context) -> Iterator[Event | BadRecord | str]:
+def _read(raw: bytes, rest: IO[bytes], format_name: str, context: Context) -> Iterator[Event | BadRecord | str]:
     """Events, the records that could not be read, and in words what of the whole could not.
 
-    As a whole first, as from a topic. Where that fails the records are tried one by one, which tells the line.
+    As a whole first, as from a topic. Where that fails, or it is more than a message may have, the records are read one
+    by one, which tells the line.
     """
     if not raw.strip():
         yield "standard input is empty"
         return
+    if len(raw) > MAX_EVENT_BYTES:
+        yield from read_events(continued(raw, rest), format_name, context)
+        return
     try:
         events: Sequence[Event] = (listing_adapter if format_name in LISTING_FORMATS else adapter)(format_name)(
-            raw, context
+            raw.removeprefix(BOM_UTF8), context
         )
     except AdaptError as error:
         found = list(read_events(BytesIO(raw), format_name, context))
-        if format_name in LOGS or any(not isinstance(each, BadRecord) for each in found):
+        if format_name in LOGS or any(not isinstance(each, BadRecord) or each.word == "mail" for each in found):
             yield from found
         else:
             yield str(error)

@@ -152,8 +152,10 @@ SECTIONS: Sections = {
     "Try: with made-up mail, or with your own": {
         "demo": CommandEntry("Watch bad customers of a simulated fleet be found", "api.cli.demo:demo"),
         "simulate": CommandEntry("Send the traffic of a simulated fleet to the broker", "api.cli.simulate:simulate"),
-        "ingest-file": CommandEntry("Send a real log to the broker", "api.cli.ingest_file:ingest_file"),
-        "normalize": CommandEntry("Print the events of one raw body, log or mail", "api.cli.normalize:normalize_input"),
+        "ingest-file": CommandEntry(
+            "Send real logs, or reports by mail, to the broker", "api.cli.ingest_file:ingest_file"
+        ),
+        "normalize": CommandEntry("Print the events of raw bodies, logs or mails", "api.cli.normalize:normalize_input"),
         "classify": CommandEntry("Classify bounces on standard input", "api.cli.classify:classify"),
         "judge": CommandEntry("Judge counts on standard input by a policy", "api.cli.judge:judge_counts"),
     },

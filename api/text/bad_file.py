@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.resend.bad_records import BadRecords
-from jobs.resend.file_kind import likely_formats, looks_like, packed
-from streams.adapt import AdaptError, Context, postfix
-from streams.adapt.postfix_kind import strangers
+from jobs.resend.file_kind import NAMES, likely_formats, looks_like, packed
+from jobs.resend.read_inputs import ReadInput
+from streams.adapt import AdaptError, Context, exim, exim_kind, postfix, postfix_kind
+
+_STRANGERS = {postfix.NAME: postfix_kind.strangers, exim.NAME: exim_kind.strangers}
 
 
 def refuse_packed(head: bytes, path: str, command: str) -> None:
@@ -26,10 +28,19 @@ def refuse_packed(head: bytes, path: str, command: str) -> None:
 
 def unknown_lines(head: bytes, format_name: str, context: Context) -> Iterator[str]:
     """That no line is of the program whose log it should be, where other programs' lines are passed over."""
-    if format_name == postfix.NAME:
+    if strangers := _STRANGERS.get(format_name):
         zone = context.options(format_name).time_zone
         if programs := strangers(head, zone, context.now_ms()):
-            yield f"no line is one of Postfix; they are of {', '.join(programs)}"
+            yield f"no line is one of {NAMES[format_name]}; they are of {', '.join(programs)}"
+
+
+def input_notes(read: ReadInput, format_name: str, context: Context) -> tuple[list[str], bool]:
+    """What to tell of a file, folder or mailbox that was read, a line each, and whether nothing was understood."""
+    notes = list(unread_notes(read.events, read.bad, read.head, format_name, context))
+    nothing = bool(notes) and not read.events
+    if not read.head.strip():
+        notes.append("is empty")
+    return [f"{read.name}: {each}" for each in [*notes, *read.problems]], nothing
 
 
 def unread_notes(events: int, bad: BadRecords, head: bytes, format_name: str, context: Context) -> Iterator[str]:

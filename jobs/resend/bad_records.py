@@ -14,16 +14,22 @@ VARYING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\d+""")
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that could not be read: its line and its place in that line's array, both from 1, and why."""
+    """A record that could not be read: its line and its place in that line's array, both from 1, and why.
+
+    Of a mailbox `line` is the mail's number and `word` is "mail"; of a folder of mails `name` is the mail's.
+    """
 
     line: int
     record: int
     reason: str
+    word: str = "line"
+    name: str = ""
 
     @property
     def place(self) -> str:
         """Where it stands, for a person to read."""
-        return f"line {self.line:,}" if self.record == 1 else f"line {self.line:,}, record {self.record:,}"
+        place = f"{self.word} {self.name or format(self.line, ',')}"
+        return place if self.record == 1 else f"{place}, record {self.record:,}"
 
     def __str__(self) -> str:
         """For a person to read."""

@@ -16,13 +16,9 @@ from streams.adapt import EVERY_FORMAT, FORMATS, Context
 #: How much of the beginning is kept and looked at, in bytes, and how many of its records.
 HEAD_BYTES = 1_000_000
 HEAD_RECORDS = 200
-#: Files that are no text, by their first bytes (their formats' specifications; RFC 1952, RFC 8878), and what makes text
-#: of them. `{}` is the file.
+#: Files that are no text, by their first bytes (their formats' specifications), and what makes text of them. What
+#: else is packed is unpacked by `jobs.resend.unpack`. `{}` is the file.
 PACKED: dict[bytes, tuple[str, str]] = {
-    b"\x1f\x8b": ("packed with gzip", "gzip -dc {}"),
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "zstd -dc {}"),
-    b"BZh": ("packed with bzip2", "bzip2 -dc {}"),
-    b"\xfd7zXZ\x00": ("packed with xz", "xz -dc {}"),
     b"\x04\x22\x4d\x18": ("packed with lz4", "lz4 -dc {}"),
     b"PK\x03\x04": ("packed with zip", "unzip -p {}"),
     b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {}"),

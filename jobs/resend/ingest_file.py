@@ -1,7 +1,7 @@
 """Log files, saved webhook bodies and saved mails, read and adapted for sending on as canonical events.
 
-Reading and adapting only: where the events go is the caller's, through a callback. Compressed logs are read
-through the caller's decompressor (KumoMTA writes zstd).
+Reading and adapting only: where the events go is the caller's, through a callback. Packed files are unpacked before
+(`jobs.resend.unpack`).
 """
 
 from codecs import BOM_UTF8
@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from jobs.resend.bad_records import BadRecord, BadRecords
+from jobs.resend.mailbox import begins_mailbox, mails_of
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from schemas.listing import BlocklistEvent
 from schemas.times import epoch_ms
@@ -27,6 +28,7 @@ from streams.adapt import (
     ListingAdapter,
     file_adapter,
     listing_adapter,
+    powermta,
 )
 from streams.adapt.apart import webhook_parts
 
@@ -36,6 +38,8 @@ LOGS = frozenset({"canonical", "exim", "kumomta", "postfix", "powermta"})
 WEBHOOKS = frozenset(EVERY_FORMAT) - LOGS - MAILS
 #: The largest single body: a file that is one JSON document is held in memory.
 MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
+#: A record of CSV may have so many lines: a diagnostic text has a few.
+MOST_JOINED_LINES = 100
 
 _ENCODER = msgspec.json.Encoder()
 _ANY_DOCUMENT = msgspec.json.Decoder(msgspec.Raw)
@@ -70,21 +74,34 @@ class SentEvents:
     bad: BadRecords
 
 
-def read_events(stream: Readable, format_name: str, context: Context) -> Iterator[Event | BadRecord]:
-    """The events of a file in the order of its records, and in their place the records that are bad.
-
-    One record a line for every format; a webhook file may also be a single JSON text over several lines, and a file
-    of a mail format is one mail. Blank lines are counted but are no records.
+def reader(format_name: str) -> AnyAdapter:
+    """An adapter for the records of one file, or of several in the order of time: it remembers earlier lines.
 
     Raises:
         AdaptError: there is no such format.
     """
-    adapt = listing_adapter(format_name) if format_name in LISTING_FORMATS else file_adapter(format_name)
+    return listing_adapter(format_name) if format_name in LISTING_FORMATS else file_adapter(format_name)
+
+
+def read_events(
+    stream: Readable, format_name: str, context: Context, adapt: AnyAdapter | None = None
+) -> Iterator[Event | BadRecord]:
+    """The events of a file in the order of its records, and in their place the records that are bad.
+
+    One record a line for every format but CSV, where a line end in quotes ends none; a webhook file may also be JSON
+    texts over several lines, and a file of a mail format is one mail, or a mailbox file. Blank lines are counted but
+    are no records. `adapt` is the `reader` of the files before this one.
+
+    Raises:
+        AdaptError: there is no such format.
+    """
+    adapt = adapt or reader(format_name)
     if format_name in MAILS:
-        return _adapted(stream.read(MAX_EVENT_BYTES + 1), 1, 1, adapt, context)
+        return _mails(stream, adapt, context)
     if format_name in WEBHOOKS:
         return _webhooks(_lines(stream, MAX_BODY_BYTES), adapt, context)
-    return _records(_lines(stream, MAX_EVENT_BYTES), adapt, context)
+    lines = _lines(stream, MAX_EVENT_BYTES)
+    return _csv(lines, adapt, context) if format_name == powermta.NAME else _records(lines, adapt, context)
 
 
 def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Event | BadRecord]:
@@ -131,6 +148,48 @@ def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iter
             yield BadRecord(line[0], 1, str(error))
 
 
+def _csv(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+    """Records of CSV: a line end within quotes ends none (RFC 4180 section 2.6). Where what is quoted so is no record,
+    the quote stands for itself, and the first line is one alone."""
+    held: list[tuple[int, bytes]] = []
+    for line in lines:
+        held += [line] if not isinstance(line, BadRecord) else []
+        while held and (isinstance(line, BadRecord) or _is_whole(held)):
+            try:
+                yield from adapt(b"\n".join(text for _, text in held), context)
+                held = []
+            except AdaptError:
+                first, *held = held
+                yield from _records(iter([first]), adapt, context)
+        if isinstance(line, BadRecord):
+            yield line
+    yield from _records(iter(held), adapt, context)
+
+
+def _is_whole(lines: list[tuple[int, bytes]]) -> bool:
+    """Whether no quote is open, or so much is within it that it is none."""
+    quotes = sum(text.count(b'"') for _, text in lines)
+    return quotes % 2 == 0 or len(lines) >= MOST_JOINED_LINES or sum(len(text) for _, text in lines) > MAX_EVENT_BYTES
+
+
+def read_mail(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+    """The same of one mail, whatever it begins with. Of a large one the beginning is enough: what a report says stands
+    before the mail that it is about."""
+    return _adapted(stream.read(MAX_EVENT_BYTES), 1, 1, adapt, context)
+
+
+def _mails(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+    """Of one mail, or of all mails of a mailbox file."""
+    while (first := stream.readline(MAX_EVENT_BYTES)) and not first.strip():
+        pass
+    first = first.removeprefix(BOM_UTF8)
+    if not begins_mailbox(first):
+        yield from _adapted(first + stream.read(MAX_EVENT_BYTES - len(first)), 1, 1, adapt, context)
+        return
+    for number, mail in enumerate(mails_of(stream, MAX_EVENT_BYTES, first), start=1):
+        yield from _adapted(mail[:MAX_EVENT_BYTES], number, 1, adapt, context, "mail")
+
+
 def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """Bodies a line or, where the first line is no JSON text by itself, one body for the whole file."""
     held: list[Line] = []
@@ -142,7 +201,8 @@ def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Ite
         size += len(line[1]) + 1
     else:
         whole = b"\n".join(line[1] for line in held if not isinstance(line, BadRecord))
-        if held and _is_document(whole):
+        # Objects that are joined, each over several lines, are no document; but then none of the lines is one either.
+        if held and (_is_document(whole) or not any(_is_object(line) for line in held)):
             yield from _body(whole, 1, adapt, context)
             return
     for line in chain(held, lines):
@@ -178,14 +238,22 @@ def _is_document(text: bytes) -> bool:
     return True
 
 
+def _is_object(line: Line) -> bool:
+    return (
+        not isinstance(line, BadRecord) and line[1][:1] in (b"{", b"[") and len(line[1]) > 2 and _is_document(line[1])
+    )
+
+
 def _body(body: bytes, line: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """One webhook body, its records one by one, so that a bad one costs only itself."""
     for number, record in enumerate(webhook_parts(adapt, body), start=1):
         yield from _adapted(record, line, number, adapt, context)
 
 
-def _adapted(raw: bytes, line: int, record: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+def _adapted(
+    raw: bytes, line: int, record: int, adapt: AnyAdapter, context: Context, word: str = "line"
+) -> Iterator[Event | BadRecord]:
     try:
         yield from adapt(raw, context)
     except AdaptError as error:
-        yield BadRecord(line, record, str(error))
+        yield BadRecord(line, record, str(error), word)

@@ -62,9 +62,11 @@ def _imports(folder: str) -> Iterator[str]:
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]
             tops = {name.split(".")[0] for name in names}
-            yield from tops - sys.stdlib_module_names - {*OURS, "tests", "benchmarks", "docs"}
+            yield from tops - sys.stdlib_module_names - LATER_LIBRARY - {*OURS, "tests", "benchmarks", "docs"}
 
 
+#: What the standard library has from Python 3.14 on.
+LATER_LIBRARY = {"compression"}
 RUNTIME = declared(PROJECT["project"]["dependencies"])
 DEVELOPMENT = declared(PROJECT["dependency-groups"]["dev"])
 

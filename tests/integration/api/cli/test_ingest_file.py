@@ -52,12 +52,14 @@ def test_file_of_which_nothing_was_understood_and_nothing_was_bad_is_reported_to
     assert errors == ["log: looks like repmon's own JSON: --format canonical"]
 
 
-def test_packed_file_is_refused_with_what_unpacks_it(embedded_kafka: Kafka, tmp_path: Path) -> None:
-    packed = gzip.compress(KUMOMTA)
-    code, said, errors = run(embedded_kafka, tmp_path, packed, "--format", "kumomta", "log")
-    unpack = "gzip -dc log | repmon ingest-file --format kumomta -"
+def test_packed_file_is_read_or_refused_with_what_unpacks_it(embedded_kafka: Kafka, tmp_path: Path) -> None:
+    for source in ("log", "-"):
+        code, said, errors = run(embedded_kafka, tmp_path, gzip.compress(KUMOMTA), "--format", "kumomta", source)
+        assert (code, said, errors) == (0, "sent 273 events; 0 records could not be read\n", [])
+    code, said, errors = run(embedded_kafka, tmp_path, KUMOMTA.decode().encode("utf-16"), "--format", "kumomta", "log")
+    unpack = "iconv -f UTF-16 -t UTF-8 log | repmon ingest-file --format kumomta -"
     assert (code, said) == (2, "")
-    assert errors == [f"repmon: log: is packed with gzip; make text of it first: {unpack}"]
+    assert errors == [f"repmon: log: is UTF-16 text; make text of it first: {unpack}"]
     done = subprocess.run(
         ["/bin/sh", "-c", unpack.replace("repmon", REPMON)],
         cwd=tmp_path,
@@ -67,6 +69,17 @@ def test_packed_file_is_refused_with_what_unpacks_it(embedded_kafka: Kafka, tmp_
         check=True,
     )
     assert done.stdout.endswith("; 0 records could not be read\n")
+
+
+def test_of_several_files_the_one_that_is_not_understood_is_told(embedded_kafka: Kafka, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "b").write_bytes(KUMOMTA)
+    (tmp_path / "logs" / "a").write_bytes(KUMOMTA[: KUMOMTA.rfind(b"\n")][:-10])
+    (tmp_path / "logs" / "c").write_bytes(b"hello\n")
+    code, said, errors = run(embedded_kafka, tmp_path, b"", "--format", "kumomta", "--customer", "house", "logs")
+    assert code == 1
+    assert said.endswith("; 2 records could not be read\n")
+    assert sorted(each.split(": the message")[0] for each in errors) == ["logs/a: line 56", "logs/c: line 1"]
 
 
 def test_empty_file_is_said_to_be_empty(embedded_kafka: Kafka, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_bad_record_of_an_array_costs_only_itself() -> None:
         (b'\xef\xbb\xbf[{"event":"open"},\n{}]', "sendgrid", "record 2: field `event` is missing"),
         (b"{\n\n\n", "sendgrid", "the message is not JSON: input data was truncated"),
         (b"From: a@b.example\n\nhello\nyou\n", "dsn", "the mail has no part of type message/delivery-status"),
-        (b"x: y\n" + b"z" * MAX_EVENT_BYTES * 3, "arf", "the message has 3,000,005 bytes; the limit is 1,000,000"),
+        (b"x: y\n" + b"z" * MAX_EVENT_BYTES * 3, "arf", "line 1: the mail has 1,000,000 bytes of header fields"),
         (json.dumps(KUMOMTA | {"queue": ""}).encode(), "kumomta", "line 1: record Delivery k: no tenant in queue ``"),
     ],
 )
@@ -128,6 +128,16 @@ def test_log_without_a_line_of_its_program_is_a_problem() -> None:
     problems = io.StringIO()
     assert not normalize(io.BytesIO(lines), io.BytesIO(), problems, "postfix", context)
     assert problems.getvalue() == "no line is one of Postfix; they are of sshd, cron\n"
+
+
+def test_log_without_a_line_of_exim_is_a_problem_too() -> None:
+    lines = b"Mar  3 10:11:12 mx1 sshd[5]: Connection closed\n"
+    context = Context(KEY, load_providers(), clock=lambda: 1741000000000)
+    problems = io.StringIO()
+    assert not normalize(io.BytesIO(lines), io.BytesIO(), problems, "exim", context)
+    assert problems.getvalue() == "no line is one of Exim; they are of sshd\n"
+    for own in (b"2025-03-03 10:11:12 Start queue run: pid=7\n", b"Mar  3 10:11:12 mx1 exim[5]: Start queue run\n"):
+        assert normalize(io.BytesIO(lines + own), io.BytesIO(), problems, "exim", context)
 
 
 @pytest.mark.parametrize(

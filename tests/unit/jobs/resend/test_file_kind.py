@@ -1,10 +1,7 @@
 """What a file is that is not what it was said to be."""
 
-import bz2
-import gzip
 import io
 import json
-import lzma
 import zipfile
 
 import cramjam
@@ -41,11 +38,7 @@ def zipped(text: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("raw", "kind", "unpack"),
     [
-        (gzip.compress(b"text"), "packed with gzip", "gzip -dc {}"),
-        (bytes(cramjam.zstd.compress(b"text")), "packed with zstd", "zstd -dc {}"),
         (bytes(cramjam.lz4.compress(b"text")), "packed with lz4", "lz4 -dc {}"),
-        (bz2.compress(b"text"), "packed with bzip2", "bzip2 -dc {}"),
-        (lzma.compress(b"text"), "packed with xz", "xz -dc {}"),
         (zipped(b"text"), "packed with zip", "unzip -p {}"),
         ("text".encode("utf-16"), "UTF-16 text", "iconv -f UTF-16 -t UTF-8 {}"),
     ],

@@ -130,7 +130,32 @@ def test_file_of_a_mail_format_is_one_mail() -> None:
     assert isinstance(event, MailEvent)
     assert event.type == "complained"
     assert outcome(read(b"", "dsn")) == ["line 1: the message is empty"]
-    assert outcome(read(raw + b"x" * MAX_EVENT_BYTES, "arf"))[0].startswith("line 1: the message has 1,000,001 bytes")
+    assert outcome(read(raw + b"x" * MAX_EVENT_BYTES, "arf")) == [event.id], "of a large one the beginning is enough"
+
+
+def test_mailbox_file_is_read_mail_by_mail() -> None:
+    raw = report("feedback-report", "Feedback-Type: abuse\n\n")
+    first = b"From fbl@harbour.example Mon Mar  3 09:11:12 2025\n"
+    large = raw + b"x\n" * MAX_EVENT_BYTES
+    bad = report("feedback-report", "Feedback-Type: abuse\n", original="")
+    found = outcome(read(b"\n".join(first + each for each in [large, bad, raw]), "arf"))
+    assert [each.split(":")[0] for each in found] == [found[0], "mail 2", found[0]]
+
+
+def test_line_ends_in_quotes_end_no_record() -> None:
+    columns = b"type,timeLogged,orig,rcpt,dsnDiag,vmta\n"
+    good = b'b,2025-03-03 09:11:12+0000,b@acme.example,a%d@b.example,"550 no\r\n\r\n550 such",acme\n'
+    stray = b'b,2025-03-03 09:11:12+0000,b@acme.example,a%d@b.example,550 5" no,acme\n'
+    found = read(columns + good % 1 + stray % 2 + good % 3 + b'b,"oops\n' + good % 4, "powermta")
+    assert [each.line if isinstance(each, BadRecord) else each.type for each in found] == [
+        "bounced", "bounced", "bounced", 9, "bounced",
+    ]  # fmt: skip
+
+
+def test_joined_objects_over_several_lines_are_read() -> None:
+    """As a saved body of Amazon Data Firehose may be."""
+    text = b"".join(json.dumps(sendgrid(number), indent=2).encode() for number in (1, 2, 3))
+    assert outcome(read(text, "sendgrid")) == ["e1", "e2", "e3"]
 
 
 def test_unknown_format_is_refused_before_reading() -> None:
