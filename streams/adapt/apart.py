@@ -28,6 +28,7 @@ from streams.adapt import (
     postfix,
     postmark,
     powermta,
+    powermta_rows,
     resend,
     sendgrid,
     ses,
@@ -75,23 +76,6 @@ def _lines(raw: bytes) -> list[bytes]:
     return [line for line in raw.split(b"\n") if line.strip()]
 
 
-def csv_lines(raw: bytes) -> list[bytes]:
-    """Records of CSV: a line end within quotes ends none (RFC 4180 section 2.6)."""
-    found: list[bytes] = []
-    begun: list[bytes] = []
-    quotes = 0
-    for line in raw.split(b"\n"):
-        begun.append(line)
-        quotes += line.count(b'"')
-        if quotes % 2 == 0:
-            found.append(b"\n".join(begun))
-            begun, quotes = [], 0
-    if begun:
-        # A quote that nothing closes: each line by itself.
-        found += begun
-    return [record for record in found if record.strip()]
-
-
 def _json(adapt: AnyAdapter[Any], split: Callable[[bytes], list[bytes]] = json_parts) -> Parting:
     return Parting(split, one_message, lambda: adapt)
 
@@ -113,7 +97,9 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
     unisender.adapt: _json(unisender.adapt, unisender.parts),
     exim.adapt: Parting(_lines, b"\n".join, lambda: exim.MainLog().adapt, "line", keeps_silent=True),
     postfix.adapt: Parting(_lines, b"\n".join, lambda: postfix.Journal().adapt, "line", keeps_silent=True),
-    powermta.adapt: Parting(csv_lines, b"\n".join, lambda: powermta.Accounting().adapt, keeps_silent=True),
+    powermta.adapt: Parting(
+        powermta_rows.parts, powermta_rows.joined, lambda: powermta.Accounting().adapt, keeps_silent=True
+    ),
 }  # fmt: skip
 
 

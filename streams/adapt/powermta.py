@@ -1,9 +1,14 @@
-"""PowerMTA accounting records: CSV lines (RFC 4180), one or many a message.
+"""PowerMTA accounting records: CSV lines (RFC 4180) or JSON (`streams.adapt.powermta_rows`), one or many a message.
 
 Fields and record types are those of the PowerMTA User's Guide, "Accounting". Read are deliveries (`d`), bounces (`b`),
-transient failures (`t`), remote bounces (`rb`), remote statuses (`rs`) and feedback loop reports (`f`). Receptions
-(`r`), failures of whole queues (`tq`) and remote statuses of success, whose delivery was recorded before, give none.
-Where `header_Date` is among the columns of a report, it says when the message was sent.
+transient failures (`t`), remote bounces (`rb`), remote statuses (`rs`) and feedback loop reports (`f`). None give
+receptions (`r`), failures of whole queues (`tq`), remote statuses of success, whose delivery was recorded before, what
+has an empty `orig`, which is a notification, and what stays on this host (`dlvType` is `pipe`, `file` or `discard`).
+Where `header_Date` is among the columns of a report, it says when the message was sent. Without `timeLogged` the time
+is `timeQueued`, and `totalSecondsQueued` later where that is there.
+
+What was given up after retries is `expired`, with the reply that it carries, else with the last one of a `t` of the
+same recipient, or a `tq` of the same queue, in the records before.
 
 The columns are those of the header line, which begins with `type`; without one those of the option `columns`, or
 PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream`, `sub_account` and `pool` (default
@@ -11,29 +16,27 @@ PowerMTA's own for `d` and `b`. The options `customer` (default `vmta`), `stream
 the domain of `orig`. `time_zone` is that of times without an offset.
 """
 
-import csv
 import re
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from io import StringIO
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
-from schemas.times import epoch_ms
+from schemas.times import SECOND_MS, epoch_ms
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
+from streams.adapt.bounded import keep
 from streams.adapt.canonical import complete, domain_of
-from streams.adapt.common import reply_of, stable_id, time_ms
+from streams.adapt.common import MAX_TIME_MS, reply_of, stable_id, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
+from streams.adapt.gave_up import gave_up
 from streams.adapt.mime import date_ms
 from streams.adapt.owners import Owners
 from streams.adapt.places import SentMail, find_customer, in_words, shared_place
+from streams.adapt.postfix_queue import MAX_TEXT, Reply
+from streams.adapt.powermta_rows import DEFAULT_COLUMNS, Record, names_of, record_of_json, record_of_row, rows_of
 
 NAME = "powermta"
 
-DEFAULT_COLUMNS = (
-    "type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta,bounceCat,srcType,srcMta,dlvType,"
-    "dlvSourceIp,dlvDestinationIp,dlvEsmtpAvailable,dlvSize,vmta,jobId,envId,queue,vmtaPool"
-)
 _TYPES: dict[str, EventType] = {
     "d": "delivered",
     "b": "bounced",
@@ -42,18 +45,13 @@ _TYPES: dict[str, EventType] = {
     "f": "complained",
 }
 #: What a remote status says that no record said before.
-_REMOTE: dict[str, EventType] = {"failed": "bounced", "delayed": "deferred"}
+_REMOTE: dict[str, EventType] = {"failed": "bounced", "expired": "expired", "delayed": "deferred"}
 #: Records of what came in about a message that was sent earlier.
 _REPORTS = frozenset({"rb", "rs", "f"})
-_LONG_NAMES = {
-    "delivery": "d",
-    "bounce": "b",
-    "transient": "t",
-    "remote-bounce": "rb",
-    "remote-status": "rs",
-    "feedback-loop": "f",
-}
-_LEFT_OUT = frozenset({"r", "tq", "receipt", "transient-queue"})
+#: Recipients and queues whose last reply is remembered.
+MAX_REPLIES = 100_000
+#: Ways of delivery that reach no other host.
+_STAYS_HERE = frozenset({"pipe", "file", "discard"})
 #: Bounce categories that say one thing. The others (spam-, policy- and content-related, bad-configuration, other)
 #: are left open: the reply they were drawn from is in the record, and our own rules read it.
 _CLASSES = {
@@ -71,11 +69,13 @@ _CLASSES = {
     "message-expired": "expired",
 }
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-#: RFC 3463 section 3.5: delivery time expired.
-_EXPIRED = re.compile(r"[45]\.4\.7")
 _TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
-
-Record = Mapping[str, str]
+#: What stands behind a time: a zone after a blank, one by its name, one in brackets.
+_OFFSET = re.compile(r"\s*(?:(Z|UTC|GMT)|([+-]\d\d(?::?\d\d)?))?(?:\s*\([\w /+-]{1,40}\))?\Z", re.IGNORECASE)
+#: The longest text of a time, in characters.
+MAX_TIME = 80
+#: Seconds since 1970 have fewer digits than this for three thousand years.
+_MILLISECONDS = 100_000_000_000
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -87,24 +87,34 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     return Accounting().adapt(raw, context)
 
 
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of a file: the columns of its last header line, and the last replies."""
+
+    columns: tuple[str, ...] = ()
+    replies: dict[str, Reply] = field(default_factory=dict)
+
+
 class Accounting:
-    """Records of one file in their order: the last header line is remembered for those after it."""
+    """Records of one file in their order."""
 
     def __init__(self) -> None:
-        """Begin without a header line."""
-        self.memory: tuple[str, ...] = ()
+        """Begin without memory."""
+        self.memory = Memory()
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
-        """As `adapt`, with the columns that were remembered."""
+        """As `adapt`, with what was remembered."""
         if len(raw) > MAX_EVENT_BYTES:
             raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
         options = context.options(NAME)
-        rows = _rows(raw)
+        rows = rows_of(raw)
         events = []
         for number, row in enumerate(rows, start=1):
             try:
                 record = self._record(row, options)
                 event = _adapt_one(record, options, context) if record else None
+                if record:
+                    self._recall(record, event)
                 if event is not None:
                     events.append(complete(event, context))
             except AdaptError as error:
@@ -112,55 +122,78 @@ class Accounting:
                 raise AdaptError(f"{place}{error}") from error
         return events
 
-    def _record(self, row: list[str], options: FormatOptions) -> Record | None:
+    def _record(self, row: list[str] | bytes, options: FormatOptions) -> Record | None:
         """The row by lower-cased column; None for a header line."""
+        if isinstance(row, bytes):
+            return record_of_json(row)
         if row[0].strip().lower() == "type":
-            self.memory = _names(row)
+            self.memory.columns = names_of(row)
             return None
-        columns = self.memory or _names((options.columns or DEFAULT_COLUMNS).split(","))
-        kind = row[0].strip().lower()
-        if kind not in _TYPES and kind not in _LONG_NAMES and kind not in _LEFT_OUT and kind != "rs":
-            raise AdaptError(f"field `type`: {kind[:40]!r} is not a record type of PowerMTA")
-        if len(row) != len(columns):
-            origin = "the header line has" if self.memory else "the configured columns are"
-            raise AdaptError(f"the record has {len(row)} fields, {origin} {len(columns)}")
-        return dict(zip(columns, map(str.strip, row), strict=True))
+        if self.memory.columns:
+            return record_of_row(row, self.memory.columns, "the header line has")
+        columns = names_of((options.columns or DEFAULT_COLUMNS).split(","))
+        return record_of_row(row, columns, "the configured columns are")
+
+    def _recall(self, record: Record, event: MailEvent | None) -> None:
+        """Remember a temporary reply until the fate is known; where it expired without one, take the last."""
+        replies, queue = self.memory.replies, f"queue {record.get('queue', '')}"
+        if record["type"] == "tq" and record.get("queue"):
+            reply = _reply(record)
+            if reply.code:
+                keep(replies, queue, reply, MAX_REPLIES)
+        if event is None or event.asynchronous or event.type == "complained":
+            return
+        key = " ".join(record.get(each, "") for each in _SAME_MAIL)
+        if event.type == "deferred":
+            if event.smtp_code or key not in replies:
+                keep(replies, key, _reply(record), MAX_REPLIES)
+        elif replies:
+            last = replies.pop(key, None)
+            if event.type == "delivered":
+                replies.pop(queue, None)
+            elif event.type == "expired" and not event.smtp_code and (last := last or replies.get(queue)):
+                event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
 
 
-def _rows(raw: bytes) -> list[list[str]]:
-    text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
-    try:
-        rows = [row for row in csv.reader(StringIO(text, newline="")) if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise AdaptError(f"the message is not CSV: {error}") from error
-    if not rows:
-        raise AdaptError("the message is empty")
-    return rows
+#: What tells records of one recipient of one message.
+_SAME_MAIL = ("orig", "rcpt", "timequeued", "jobid", "header_message-id")
 
 
-def _names(row: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(each.strip().lower() for each in row)
-    if names[0] != "type" or "timelogged" not in names:
-        raise AdaptError("the columns must begin with `type` and include `timeLogged`")
-    return names
+def _kind(record: Record, code: int, status: str, diagnostic: str) -> EventType | None:
+    """What the record tells; None where it tells no recipient's fate, or is about no mail of a customer."""
+    name = record["type"]
+    kind = _REMOTE.get(record.get("dsnaction", "").lower()) if name == "rs" else _TYPES.get(name)
+    if name not in _REPORTS and (
+        not record.get("orig", "?").strip("<>") or record.get("dlvtype", "").lower() in _STAYS_HERE
+    ):
+        return None
+    if kind == "bounced" and (record.get("bouncecat") == "message-expired" or gave_up(code, status, diagnostic)):
+        return "expired"
+    return kind
+
+
+def _reply(record: Record) -> Reply:
+    """The reply that a record carries; its text is cut."""
+    diagnostic = _TYPED.sub("", record.get("dsndiag", ""))
+    code, said = reply_of(diagnostic)
+    status = _STATUS.match(record.get("dsnstatus", ""))
+    mx_host = record.get("dsnmta", "").partition(" ")[0]
+    return Reply(code, status[0] if status else said, diagnostic[:MAX_TEXT], mx_host)
 
 
 def _adapt_one(record: Record, options: FormatOptions, context: Context) -> MailEvent | None:
-    name = record["type"].lower()
-    name = _LONG_NAMES.get(name, name)
-    kind = _REMOTE.get(record.get("dsnaction", "").lower()) if name == "rs" else _TYPES.get(name)
-    if kind is None:
-        return None
+    name = record["type"]
     status = _STATUS.match(record.get("dsnstatus", ""))
-    bounce_class = _CLASSES.get(record.get("bouncecat", ""), "") if kind == "bounced" else ""
-    if name == "b" and (bounce_class == "expired" or (status and _EXPIRED.fullmatch(status[0]))):
-        kind, bounce_class = "expired", ""
     diagnostic = _TYPED.sub("", record.get("dsndiag", ""))
     code, said = reply_of(diagnostic)
+    kind = _kind(record, code, status[0] if status else said, diagnostic)
+    if kind is None:
+        return None
+    bounce_class = _CLASSES.get(record.get("bouncecat", ""), "") if kind == "bounced" else ""
     event = MailEvent(
         id=_id(name, record),
         type=kind,
-        time=_time(record["timelogged"], options.time_zone),
+        time=_logged(record, options.time_zone),
         customer=_customer(record, options, context.owners),
         message_id=record.get("header_message-id", "").strip("<>"),
         recipient=_recipient(name, record),
@@ -171,7 +204,7 @@ def _adapt_one(record: Record, options: FormatOptions, context: Context) -> Mail
         enhanced_status=status[0] if status else said,
         diagnostic=diagnostic,
         bounce_class=bounce_class,
-        asynchronous=kind == "bounced" and name != "b",
+        asynchronous=kind in {"bounced", "expired"} and name != "b",
         campaign=record.get("jobid", "") or record.get("header_x-job", ""),
         mx_host=record.get("dsnmta", "").partition(" ")[0],
         sent=_sent(name, record, options.time_zone),
@@ -245,15 +278,35 @@ def _sending_ip(record: Record) -> str:
     return record.get("dlvsourceip", "") or record.get("repsourceip", "")
 
 
-def _time(text: str, zone: tzinfo) -> int:
-    """Epoch ms, UTC, of epoch seconds or `2025-03-03 10:11:12+0100`."""
+def _logged(record: Record, zone: tzinfo) -> int:
+    """When it was logged (epoch ms, UTC); what comes next to it where that is not among the fields."""
+    if logged := record.get("timelogged", ""):
+        return _time("timeLogged", logged, zone)
+    if queued := record.get("timequeued", ""):
+        waited = record.get("totalsecondsqueued", "")
+        known = len(waited) <= MAX_TIME and waited.replace(".", "", 1).isdecimal()
+        later = round(float(waited) * SECOND_MS) if known else 0
+        return _time("timeQueued", queued, zone) + later
+    if tried := record.get("timefirstattempt", ""):
+        return _time("timeFirstAttempt", tried, zone)
+    written = date_ms(record.get("header_date", ""))
+    if written is None:
+        raise AdaptError("neither `timeLogged` nor `timeQueued` is given")
+    return written
+
+
+def _time(name: str, text: str, zone: tzinfo) -> int:
+    """Epoch ms, UTC, of epoch seconds or milliseconds, or `2025-03-03 10:11:12+0100`, also with a blank before the
+    offset, or `UTC`."""
+    if len(text) > MAX_TIME:
+        raise AdaptError(f"field `{name}`: {text[:40]!r} is neither epoch seconds nor a date and time")
     if text.replace(".", "", 1).isdecimal():
-        return time_ms(text)
+        return int(text) if text.isdecimal() and _MILLISECONDS <= int(text) <= MAX_TIME_MS else time_ms(text)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_OFFSET.sub(lambda found: "+00:00" if found[1] else found[2] or "", text))
         return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError) as error:
-        raise AdaptError(f"field `timeLogged`: {text[:40]!r} is neither epoch seconds nor a date and time") from error
+        raise AdaptError(f"field `{name}`: {text[:40]!r} is neither epoch seconds nor a date and time") from error
 
 
 def _sent(name: str, record: Record, zone: tzinfo) -> int:
@@ -262,14 +315,14 @@ def _sent(name: str, record: Record, zone: tzinfo) -> int:
     if name in _REPORTS:
         return date_ms(record.get("header_date", "")) or 0
     try:
-        return _time(record.get("timequeued", ""), zone)
+        return _time("timeQueued", record.get("timequeued", ""), zone)
     except AdaptError:
         return 0
 
 
 def _id(name: str, record: Record) -> str:
     """Records have no id; these fields tell any two of one message apart."""
-    identifying = (
+    identifying: tuple[str, ...] = (
         "timelogged",
         "timequeued",
         "orig",
@@ -280,4 +333,7 @@ def _id(name: str, record: Record) -> str:
         "envid",
         "header_message-id",
     )
+    if name in _REPORTS:
+        # Of these most fields may be missing, each in another layout.
+        identifying = tuple(sorted(record))
     return stable_id(NAME, name, *(record.get(each, "") for each in identifying))

@@ -192,6 +192,13 @@ b,2025-03-03 10:11:12+0100,1740993070,b@acme.example,iris@gmail.com,,failed,5.1.
 mx.x.example (192.0.2.7),bad-mailbox,acme-1,weekly,,
 f,1740993072,,,,rfc822;iris@gmail.com,,,,,,acme-1,,abuse,dns;arf.mail.yahoo.com
 """
+_POWERMTA_JSON = """\
+{"type": "t", "timeQueued": 1740993070, "totalSecondsQueued": "2", "orig": "b@acme.example", "rcpt": "iris@gmail.com", \
+"dsnDiag": "smtp;421 4.7.0 later", "dsnMta": null, "vmta": "acme-1", "queue": "gmail.com/acme-1", "dlvSize": 12}
+{"type": "pmta", "logType": "b", "timeLogged": "2025-03-03 10:11:12 +0100 (CET)", "timeQueued": 1740993070, \
+"orig": "b@acme.example", "rcpt": "iris@gmail.com", "dsnStatus": "4.4.7", "bounceCat": "message-expired", "vmta": "a"}
+"""
+_POWERMTA_TABS = "type\ttimeLogged\trcpt\tvmta\ttype\ntq\t1\t\t\t\nd\t1740993072\tiris@gmail.com\tacme-1\t\n"
 
 _MORE: dict[str, list[bytes]] = {
     "arf": [report("feedback-report", _ARF), _XARF.encode(), _FORWARDED.encode(), _SIGNED],
@@ -205,6 +212,7 @@ _MORE: dict[str, list[bytes]] = {
     ],
     "postfix": [_POSTFIX.encode(), _POSTFIX_PASSES.encode(), _POSTFIX_SHAPES.encode()],
     "exim": [_EXIM_LOG.encode()],
-    "powermta": [_POWERMTA.encode()],
+    "powermta": [_POWERMTA.encode(), _POWERMTA_JSON.encode(), _POWERMTA_TABS.encode()],
+    "kumomta": [b"[%s]" % b",".join(bodies("kumomta"))],
 }
 SEEDS: dict[str, list[bytes]] = {name: [*bodies(name), *_MORE.get(name, [])] for name in EVERY_FORMAT}
