@@ -27,10 +27,12 @@ from streams.adapt import (
     Context,
     ListingAdapter,
     file_adapter,
+    kumomta,
     listing_adapter,
     powermta,
 )
 from streams.adapt.apart import webhook_parts
+from streams.adapt.json_parts import json_parts
 
 #: Formats of logs: a record a line.
 LOGS = frozenset({"canonical", "exim", "kumomta", "postfix", "powermta"})
@@ -101,7 +103,9 @@ def read_events(
     if format_name in WEBHOOKS:
         return _webhooks(_lines(stream, MAX_BODY_BYTES), adapt, context)
     lines = _lines(stream, MAX_EVENT_BYTES)
-    return _csv(lines, adapt, context) if format_name == powermta.NAME else _records(lines, adapt, context)
+    if format_name == powermta.NAME:
+        return _csv(lines, adapt, context)
+    return _records(_elements(lines) if format_name == kumomta.NAME else lines, adapt, context)
 
 
 def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Event | BadRecord]:
@@ -146,6 +150,16 @@ def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iter
                 yield from found
         except AdaptError as error:
             yield BadRecord(line[0], 1, str(error))
+
+
+def _elements(lines: Iterator[Line]) -> Iterator[Line]:
+    """Records by themselves, of lines that may be arrays of them."""
+    for line in lines:
+        if isinstance(line, BadRecord) or line[1][:1] != b"[":
+            yield line
+        else:
+            for part in json_parts(line[1]):
+                yield line[0], part
 
 
 def _csv(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:

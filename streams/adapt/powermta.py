@@ -33,7 +33,7 @@ from streams.adapt.mime import date_ms
 from streams.adapt.owners import Owners
 from streams.adapt.places import SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_TEXT, Reply
-from streams.adapt.powermta_rows import DEFAULT_COLUMNS, Record, names_of, record_of_json, record_of_row, rows_of
+from streams.adapt.powermta_rows import DEFAULT_COLUMNS, Record, Row, names_of, record_of_json, record_of_row, rows_of
 
 NAME = "powermta"
 
@@ -122,12 +122,12 @@ class Accounting:
                 raise AdaptError(f"{place}{error}") from error
         return events
 
-    def _record(self, row: list[str] | bytes, options: FormatOptions) -> Record | None:
+    def _record(self, row: Row | bytes, options: FormatOptions) -> Record | None:
         """The row by lower-cased column; None for a header line."""
         if isinstance(row, bytes):
             return record_of_json(row)
-        if row[0].strip().lower() == "type":
-            self.memory.columns = names_of(row)
+        if row.fields[0].strip().lower() == "type":
+            self.memory.columns = names_of(row.fields)
             return None
         if self.memory.columns:
             return record_of_row(row, self.memory.columns, "the header line has")

@@ -9,7 +9,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -45,12 +45,19 @@ _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, A
 _BOM = b"\xef\xbb\xbf"
 
 
+class Row(NamedTuple):
+    """A row of fields. Where tabs stand between them, blanks that were cut off its end were empty fields."""
+
+    fields: list[str]
+    by_tabs: bool = False
+
+
 def is_json(raw: bytes) -> bool:
     """Whether the records are JSON."""
     return raw.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
 
 
-def rows_of(raw: bytes) -> list[list[str] | bytes]:
+def rows_of(raw: bytes) -> list[Row | bytes]:
     """The rows of a message, header lines among them; of JSON the text of each object.
 
     Raises:
@@ -61,8 +68,9 @@ def rows_of(raw: bytes) -> list[list[str] | bytes]:
     text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
     found = _DELIMITER.match(text.lstrip())
     try:
-        rows = csv.reader(StringIO(text, newline=""), delimiter=found[1] if found else ",")
-        kept: list[list[str] | bytes] = [row for row in rows if any(map(str.strip, row))]
+        delimiter = found[1] if found else ","
+        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+        kept: list[Row | bytes] = [Row(row, delimiter == "\t") for row in rows if any(map(str.strip, row))]
     except csv.Error as error:
         raise AdaptError(f"the message is not CSV: {error}") from error
     if not kept:
@@ -119,16 +127,19 @@ def names_of(row: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def record_of_row(row: list[str], columns: tuple[str, ...], origin: str) -> Record:
+def record_of_row(row: Row, columns: tuple[str, ...], origin: str) -> Record:
     """The fields of a row; `origin` says where the columns are from.
 
     Raises:
         AdaptError: its type is none of PowerMTA's, or it has other columns.
     """
-    name = _known_type(row[0].strip())
-    if len(row) != len(columns):
-        raise AdaptError(f"the record has {len(row)} fields, {origin} {len(columns)}")
-    return dict(zip(columns, map(str.strip, row), strict=True)) | {"type": name}
+    fields, by_tabs = row
+    name = _known_type(fields[0].strip())
+    if by_tabs and len(fields) < len(columns):
+        fields = fields + [""] * (len(columns) - len(fields))
+    if len(fields) != len(columns):
+        raise AdaptError(f"the record has {len(fields)} fields, {origin} {len(columns)}")
+    return dict(zip(columns, map(str.strip, fields), strict=True)) | {"type": name}
 
 
 def type_of(name: str) -> str | None:

@@ -228,3 +228,20 @@ def test_examples_name_nobody_outside_documentation_ranges() -> None:
         known = event.provider != "other" or not event.recipient_domain
         assert known or event.recipient_domain.endswith(".example")
         assert msgspec.json.decode(msgspec.json.encode(event), type=MailEvent) == event
+
+
+def test_array_of_kumomta_records_costs_only_its_bad_ones() -> None:
+    def record(kind: str, name: str, **response: Any) -> dict[str, Any]:
+        return {"type": kind, "id": name, "recipient": "i@x.example", "queue": "acme@x.example", "timestamp": 1,
+                "response": response}  # fmt: skip
+
+    refused, expired = record("TransientFailure", "m1", code=421, content="4.7.0 later"), record("Expiration", "m1")
+    batch = [refused, 5, record("Delivery", "m2"), expired]
+    found = read(json.dumps(batch).encode() + b"\n" + json.dumps(record("Bounce", "m3", code=550)).encode(), "kumomta")
+    assert [(each.type, each.smtp_code) if isinstance(each, MailEvent) else each for each in found] == [
+        ("deferred", 421),
+        BadRecord(1, 1, "the message: expected `object`, got `int`"),
+        ("delivered", 0),
+        ("expired", 421),
+        ("bounced", 550),
+    ]
