@@ -36,9 +36,9 @@ from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, re
 from streams.adapt.gave_up import gave_up
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
-from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
+from streams.adapt.postfix_queue import MAX_AGAIN, MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
-from streams.adapt.syslog import read_line
+from streams.adapt.syslog import LongLines, container_text, read_line
 from streams.adapt.syslog_times import full_time
 
 NAME = "exim"
@@ -83,6 +83,14 @@ class Message:
     message_id: str = ""
     arrived_ms: int = 0
     waiting: dict[tuple[str, str], Reply] | None = None
+    #: Later passes of the same mail.
+    again: list["Message"] | None = None
+
+    def note_again(self, later: "Message") -> None:
+        """Keep a later pass of the same mail."""
+        self.again = self.again or []
+        if len(self.again) < MAX_AGAIN:
+            self.again.append(later)
 
     def inherit(self, earlier: "Message") -> None:
         """Take what was said of an earlier pass and not of this one."""
@@ -124,6 +132,7 @@ class MainLog:
     def __init__(self) -> None:
         """Begin without memory."""
         self.memory = Memory()
+        self._pieces = LongLines()
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
@@ -136,7 +145,8 @@ class MainLog:
             if not line or line.isspace():
                 continue
             try:
-                read = _read(line.rstrip("\r"), about.options, now_ms)
+                whole = self._pieces.whole(line.rstrip("\r"))
+                read = _read(whole, about.options, now_ms) if whole is not None else None
                 if read is not None and (event := self._event_of(read, about)) is not None:
                     events.append(complete(event, context, may_have_nul=b"\0" in raw))
             except AdaptError as error:
@@ -184,8 +194,10 @@ class MainLog:
         earlier = self.memory.by_message_id.get(arrival.message_id)
         if earlier is None or message.login:
             keep(self.memory.by_message_id, arrival.message_id, message, MAX_MESSAGES)
-        elif message.local or is_private(message.client):
-            message.inherit(earlier)
+        elif earlier is not message:
+            earlier.note_again(message)
+            if message.local or is_private(message.client):
+                message.inherit(earlier)
 
     def _delivered(self, line: _Line, about: _Log) -> MailEvent | None:
         attempt = read_attempt(line.said)
@@ -197,8 +209,9 @@ class MainLog:
         self._learn(attempt, remote=bool(attempt.relay.ip))
         if not attempt.relay.ip or not _is_a_customers(message, attempt):
             return None
-        if is_filter(attempt.relay, about.options.filters, about.options.smarthosts):
-            self._pass_on(line, message, attempt)
+        if self._passed_on(line, message, attempt) or is_filter(
+            attempt.relay, about.options.filters, about.options.smarthosts
+        ):
             return None
         return _event(line, message, attempt, "delivered", _reply(attempt), about)
 
@@ -269,12 +282,17 @@ class MainLog:
         if reply.code:
             keep(self.memory.replies, attempt.address, reply, MAX_REPLIES)
 
-    def _pass_on(self, line: _Line, message: Message, attempt: Attempt) -> None:
-        """What was given to a filter comes back, or has come back already, under another id."""
-        if later_id := passed_as(attempt.text):
-            later = self.memory.messages.get(_key(line._replace(id=later_id)))
-            if later is not None:
-                later.inherit(message)
+    def _passed_on(self, line: _Line, message: Message, attempt: Attempt) -> bool:
+        """Whether what was given to a host is under way here again: under the id that it confirmed, or in a later pass
+        that came from there."""
+        later_id = passed_as(attempt.text)
+        later = self.memory.messages.get(_key(line._replace(id=later_id))) if later_id else None
+        if later is None:
+            later = next((each for each in message.again or () if each.client == attempt.relay.ip), None)
+        if later is None or later is message:
+            return False
+        later.inherit(message)
+        return True
 
 
 def _key(line: _Line) -> str:
@@ -291,16 +309,26 @@ def _read(line: str, options: FormatOptions, now_ms: int | None) -> _Line | None
     host = ""
     found = _LINE.match(line)
     if found is None:
-        if line[0] in " \t" or _ANY_LINE.match(line) or line.startswith(_REST):
-            return None  # A line of no message, or the rest of one.
-        outer = read_line(line, options.time_zone, now_ms)
-        host, text = outer.host, outer.text
-        found = _LINE.match(text)
+        if _says_nothing(line):
+            return None
+        inner = container_text(line)
+        found = _LINE.match(inner)
         if found is None:
-            bare = _BARE.match(text)
-            return _Line(outer.time_ms, host, bare[1], bare[2], bare[3]) if bare else None
+            if inner is not line and _says_nothing(inner):
+                return None
+            outer = read_line(line, options.time_zone, now_ms)
+            host, text = outer.host, outer.text
+            found = _LINE.match(text)
+            if found is None:
+                bare = _BARE.match(text)
+                return _Line(outer.time_ms, host, bare[1], bare[2], bare[3]) if bare else None
     minute, second, fraction, offset, queue_id, flag, said = found.groups()
     return _Line(full_time(minute, second, fraction, offset, options.time_zone), host, queue_id, flag, said)
+
+
+def _says_nothing(text: str) -> bool:
+    """Whether it is a line of no message, or the rest of one."""
+    return text[:1] in ("", " ", "\t") or _ANY_LINE.match(text) is not None or text.startswith(_REST)
 
 
 def _reply(attempt: Attempt) -> Reply:

@@ -30,7 +30,7 @@ _FIELD = re.compile(rb"^(?:Feedback-Type)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 #: Subjects of complaints without a machine-readable part: AOL's, Microsoft's.
 _COMPLAINT = re.compile(r"complain|abuse|feedback|spam|client tos notification|junk|жалоб", re.IGNORECASE)
 #: Local parts from which nothing but complaints comes: Microsoft's, AOL's, Yahoo's and Validity's.
-_REPORTERS = frozenset({"staff", "scomp", "feedback", "feedbackloop", "fbl"})
+REPORTERS = frozenset({"staff", "scomp", "feedback", "feedbackloop", "fbl"})
 _BOUNCE = frozenset({"message/delivery-status", "message/disposition-notification", "message/global-delivery-status"})
 
 
@@ -106,7 +106,7 @@ def _complains(mail: MimePart, parts: list[MimePart], providers: Providers) -> b
     if local in ("mailer-daemon", "postmaster"):
         return False
     known = load_feedback_loops().is_reporter(from_domain(mail.headers), providers)
-    return known and (local in _REPORTERS or _COMPLAINT.search(mail.headers.get("subject")) is not None)
+    return known and (local in REPORTERS or _COMPLAINT.search(mail.headers.get("subject")) is not None)
 
 
 def _over(headers: Headers, others: Headers) -> Headers:

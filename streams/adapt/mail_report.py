@@ -31,7 +31,7 @@ SENDER = "sender"
 
 #: Parts that are whole mails.
 WHOLE = frozenset({"message/rfc822", "message/global"})
-_HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
+HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _RECEIVED_DATE = re.compile(r";([^;]*)$")
 
 
@@ -57,7 +57,7 @@ def original_of(parts: Sequence[MimePart]) -> Headers:
     for part in parts:
         if part.content_type in WHOLE:
             return read_part(part.decoded().lstrip(b"\r\n")).headers
-        if part.content_type in _HEADERS_ONLY:
+        if part.content_type in HEADERS_ONLY:
             return read_headers(part.decoded())
     return Headers()
 

@@ -35,6 +35,7 @@ BY_DOMAIN = frozenset({"dkim", "domain"})
 SHARED = "`sender`, `header.NAME`, `feedback-id.N`, `verp:PATTERN`, `dkim`, `domain`, `ip` or `message-id`"
 #: Header fields of one name that are looked at.
 MOST_FIELDS = 20
+_PARTS = ("1", "2", "3", "4")
 
 _WILD = re.compile(r"(\{\}|\*)")
 #: A tag of a signature (RFC 6376 section 3.2). White space is allowed around its name and value.
@@ -107,7 +108,12 @@ def shared_place(place: str, mail: SentMail, owners: Owners) -> str | None:
     if kind == "header" and name:
         return only_value(name, mail.header(name))
     if kind == "feedback-id":
-        return _part(name, only_value("Feedback-ID", mail.header("feedback-id")))
+        if name not in _PARTS:
+            raise AdaptError(f"the option `feedback-id.{name}` is not a part of a Feedback-ID; they are 1 to 4")
+        # A field that is there twice still names one customer where both do.
+        return only_value(
+            "Feedback-ID", filter(None, (_part(name, words(each)) for each in mail.header("feedback-id")))
+        )
     return _owner(place, mail, owners)
 
 
@@ -147,8 +153,6 @@ def _only(place: str, customers: Iterable[str]) -> str:
 
 
 def _part(number: str, value: str) -> str:
-    if number not in ("1", "2", "3", "4"):
-        raise AdaptError(f"the option `feedback-id.{number}` is not a part of a Feedback-ID; they are 1 to 4")
     parts = value.split(":")
     return parts[int(number) - 1].strip() if len(parts) >= int(number) else ""
 

@@ -33,7 +33,7 @@ def strangers(head: bytes, zone: tzinfo, now_ms: int | None) -> list[str]:
         if _is_postfix(line):
             return []
         if len(found) < MOST_NAMED:
-            found[line.tag] = None
+            found[line.tag or "no known program"] = None
     return list(found)
 
 

@@ -166,4 +166,4 @@ def proxied_login(text: str) -> tuple[list[str], str]:
     """The queue ids that a filter before the queue got, and who logged in (`proxy-accept`, without a queue id)."""
     reply, _, rest = text.partition("; from=<")
     login = _LOGIN.search(rest) if "sasl_username=" in rest else None
-    return queued_as(reply), login[1].strip() if login else ""
+    return queued_as(reply), login[1].strip().removeprefix("<").removesuffix(">") if login else ""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.adapt.bounded import keep
-from streams.adapt.postfix_lines import Client, EnvelopeSender, Fate, queued_as
+from streams.adapt.postfix_lines import QUEUE_ID, Client, EnvelopeSender, Fate, queued_as
 from streams.adapt.postfix_relays import is_private
 
 #: How many messages and recipients of one are remembered: those that came last.
@@ -201,7 +201,10 @@ class Queue:
 
     def forwarded(self, message: QueuedMessage, queue_id: str) -> None:
         """An alias sends it on under another id."""
-        if (later := self._known(queue_id)) is not None:
+        later = self._known(queue_id)
+        if later is None and QUEUE_ID.fullmatch(queue_id):
+            later = self.message(queue_id, message.host)
+        if later is not None:
             later.inherit(message)
 
     def _known(self, queue_id: str) -> QueuedMessage | None:

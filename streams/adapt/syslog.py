@@ -23,7 +23,7 @@ _STAMP = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?"
 _OFFSET = r"(Z|[+-]\d\d(?::?\d\d)?)"
 # Host (which never ends with a colon: then it is a tag), facility and level, tag, process id, message id of Solaris.
 _HEAD = (
-    r" (?:<[\w.]{1,30}> )?(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
+    r" {1,2}(?:<[\w.]{1,30}> )?(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
     r"(?: \[ID \d{1,10} \w{1,20}\.\w{1,20}\])? ?(.*)"
 )
 _OLD = re.compile(
@@ -44,7 +44,10 @@ _WEEKDAY = re.compile(
 )
 _UNIX = re.compile(r"(\d{9,11})\.(\d{3,6})" + _HEAD, re.ASCII | re.DOTALL)
 #: Before another line: its time and, in Kubernetes' files, the stream and whether the line is whole.
-_TIMED = re.compile(_STAMP + _OFFSET + r"?(?: (?:stdout|stderr) [FP])? (.*)", re.ASCII | re.DOTALL)
+_TIMED = re.compile(_STAMP + _OFFSET + r"?(?: (stdout|stderr) [FP])? (.*)", re.ASCII | re.DOTALL)
+_PIECE = re.compile(r"(\d{4}-\d\d-\d\dT\S{8,30} (stdout|stderr)) ([PF]) (.*)", re.ASCII | re.DOTALL)
+#: Characters of a line that came in pieces.
+_LONGEST = 100_000
 #: Before another line: the container's name, as `docker compose logs` and `kubectl logs --prefix` write it.
 _NAMED = re.compile(r"(?:[\w./-]{1,128} +\| |\[[^\]\s]{1,255}\] |\d{1,6} (?=<)|(?:data: |\x1e)(?=\{))(.*)", re.DOTALL)
 #: A line without its time.
@@ -52,7 +55,14 @@ _TAGGED = re.compile(r"(?:(\S{0,254}[^\s:]) )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\]
 _BEGIN = re.compile(
     r"<\d{1,3}>|\{\"|(?:[A-Z][a-z]{2} )?\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} [ \d]?\d (?:\d{4} )?\d\d:", re.ASCII
 )
-
+#: What the system log says of itself: that lines were repeated, that it still runs, where a journal begins.
+_OF_ITSELF = re.compile(
+    r"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]?\d [\d:]{8}|\d{4}-\d\d-\d\dT\S{8,30})(?: \S{1,255})?? "
+    r"(?:(?:--- )?last message repeated \d{1,9} times?(?: ---)?|-- MARK --)"
+    r"|-- [A-Z].{2,300} --|-- Boot \w{1,40} --"
+)
+#: AIX, of lines of other hosts.
+_FORWARDED = re.compile(r"(.{8,40}) Message forwarded from (\S{1,255}): (.*)", re.DOTALL)
 
 #: How priorities and JSON begin.
 _OPENING = frozenset("<{")
@@ -130,6 +140,44 @@ def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
     return found
 
 
+class LongLines:
+    """Lines of a container that Kubernetes wrote in pieces (`P`, and the last one `F`)."""
+
+    def __init__(self) -> None:
+        """Begin without pieces."""
+        self._begun: dict[str, str] = {}
+
+    def whole(self, line: str) -> str | None:
+        """The line, with the pieces before it; None where more come."""
+        found = _PIECE.match(line)
+        if found is None:
+            return line
+        head, stream, mark, text = found.groups()
+        text = (self._begun.pop(stream, "") + text)[:_LONGEST]
+        if mark == "P":
+            self._begun[stream] = text
+            return None
+        return f"{head} F {text}"
+
+
+def container_text(line: str) -> str:
+    """What a program in a container wrote: without what Docker, Kubernetes and their tools put before it, or around it
+    as JSON; of another line the line itself."""
+    for _ in range(_DEEPEST):
+        if line.startswith("{"):
+            record = record_of(line)
+            # With the program's name it is a line of a system log.
+            if record is None or record.tag:
+                return line
+            return record.text.rstrip("\r\n")
+        # Logs of programs have times without an offset.
+        if (found := _TIMED.fullmatch(line)) and found[4]:
+            line = found[6]
+        elif found := _NAMED.fullmatch(line):
+            line = found[1]
+    return line
+
+
 def may_hold_another(text: str) -> bool:
     """Whether a text may be a line itself: nearly none begins so."""
     return text[3:4] == " " or text[4:5] == "-" or text[:1] in _OPENING
@@ -171,6 +219,8 @@ def _wrapped(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, 
         minute, second, fraction, name, host, tag, text = found.groups()
         moment = full_time(minute, second, fraction, zone_of(name, minute, zone), zone)
         return SyslogLine(moment, host or "", tag, text)
+    if _OF_ITSELF.fullmatch(line):
+        return SyslogLine(outer_ms or 0, "", "", "")
     if found := _UNIX.fullmatch(line):
         whole, fraction, host, tag, text = found.groups()
         return SyslogLine(int(whole) * SECOND_MS + within_minute("0", fraction), host or "", tag, text)
@@ -182,11 +232,15 @@ def _around(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, d
     if line.startswith("{"):
         return _json(line, zone, now_ms, outer_ms, depth)
     if found := _TIMED.fullmatch(line):
-        minute, second, fraction, offset, rest = found.groups()
+        minute, second, fraction, offset, stream, rest = found.groups()
         moment = full_time(minute, second, fraction, offset, zone)
-        return _inner(rest, zone, now_ms, moment, depth, absolute=offset is not None)
+        inner = _inner(rest, zone, now_ms, moment, depth, absolute=offset is not None)
+        # Kubernetes says that it is a line of a container: of a script in it, or the end of a line that was too long.
+        return SyslogLine(moment, "", "", rest) if inner is None and stream else inner
     if found := _NAMED.fullmatch(line):
         return _read(found[1], zone, now_ms, outer_ms, depth + 1)
+    if found := _FORWARDED.fullmatch(line):
+        return _read(" ".join(found.groups()), zone, now_ms, outer_ms, depth + 1)
     return None
 
 
@@ -218,8 +272,9 @@ def _json(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, dep
         return None
     if record.tag:
         return SyslogLine(moment, record.host, record.tag, text.lstrip(" "))
-    found = _TAGGED.fullmatch(text)
-    return SyslogLine(moment, record.host or found[1] or "", found[2], found[3]) if found else None
+    if found := _TAGGED.fullmatch(text):
+        return SyslogLine(moment, record.host or found[1] or "", found[2], found[3])
+    return SyslogLine(moment, record.host, "", text) if record.container else None
 
 
 def _rfc3339(text: str, zone: tzinfo) -> tuple[int, bool]:

@@ -15,7 +15,7 @@ import msgspec
 _TEXTS = ("MESSAGE", "log", "message", "msg")
 _TAGS = ("SYSLOG_IDENTIFIER", "syslogtag", "programname", "program", "appname", "ident")
 _HOSTS = ("_HOSTNAME", "hostname", "fromhost", "source", "host")
-_TIMES = ("__REALTIME_TIMESTAMP", "time", "@timestamp", "timestamp", "timereported", "timegenerated")
+_TIMES = ("__REALTIME_TIMESTAMP", "time", "@timestamp", "timestamp", "timereported", "timegenerated", "date")
 #: Digits of epoch µs and ms; fewer are seconds.
 _MICROSECONDS = 16
 _MILLISECONDS = 13
@@ -25,13 +25,15 @@ _DECODER: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class JsonLine:
-    """What an object tells of a line. Its time is epoch ms or, where it is text, as it was written."""
+    """What an object tells of a line. Its time is epoch ms or, where it is text, as it was written. One of
+    a `container` may be of any program in it."""
 
     text: str
     tag: str
     host: str
     time_ms: int | None = None
     time: str = ""
+    container: bool = False
 
 
 def record_of(line: str) -> JsonLine | None:
@@ -44,11 +46,11 @@ def record_of(line: str) -> JsonLine | None:
     if not text:
         return None
     tag = _first(fields, _TAGS).partition("[")[0].rstrip(":")
-    when = _first(fields, _TIMES)
+    when, container = _first(fields, _TIMES), "stream" in fields
     number = when.replace(".", "", 1)
     if number.isascii() and number.isdecimal():
-        return JsonLine(text, tag, _first(fields, _HOSTS), _epoch(when))
-    return JsonLine(text, tag, _first(fields, _HOSTS), time=when)
+        return JsonLine(text, tag, _first(fields, _HOSTS), _epoch(when), container=container)
+    return JsonLine(text, tag, _first(fields, _HOSTS), time=when, container=container)
 
 
 def _epoch(digits: str) -> int:

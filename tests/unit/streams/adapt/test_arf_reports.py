@@ -62,6 +62,45 @@ def test_what_cannot_be_read_as_a_report_says_why(mail: str, message: str) -> No
         adapter("arf")(mail.encode(), context())
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(
+            f"Subject: {subject}"
+            for subject in (
+                "Out of Office", "I am out of the office", "On vacation Re: News",
+                "Abwesend: News", "Ich bin nicht im Büro",
+                "Automatische Antwort: News", "Réponse automatique : News", "Message d'absence", "自動応答: News",
+                "不在通知", "=?utf-8?B?6Ieq5YuV5b+c562UOiBOZXdz?=", "Automatiskt svar: News", "자동 회신: News",
+                "Verify your address", "Votre code de vérification", "Código de verificación", "メールアドレスの確認",
+            )
+        ),
+        "Subject: Re: News\nAuto-Submitted: auto-replied (vacation)",
+        "Subject: Re: News\nX-Auto-Response-Suppress: DR, OOF, AutoReply",
+        "Subject: Ticket 12\nAuto-Submitted: auto-generated\nX-Auto-Response-Suppress: All",
+        "Subject: Re: News\nPrecedence: junk\nX-Vacation: yes",
+    ],
+)  # fmt: skip
+def test_answers_and_enrolments_give_nothing(fields: str) -> None:
+    assert adapter("arf")(f"From: iris@shop.example\n{fields}\n{HEAD}\ntext".encode(), context()) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "From: abuse@shop.example\nSubject: Fwd: please confirm your order",
+        "From: abuse@shop.example\nSubject: Fwd: Vacation homes\nX-Auto-Response-Suppress: All",
+    ],
+)
+def test_mail_that_returns_another_is_not_passed_over_by_its_words(fields: str) -> None:
+    mail = (
+        f"{fields}\nContent-Type: multipart/mixed; boundary=b\n{HEAD}\n--b\nContent-Type: message/rfc822\n\n"
+        "From: a@b.example\n\n--b--"
+    )
+    with pytest.raises(AdaptError, match="no part of type"):
+        adapter("arf")(mail.encode(), context())
+
+
 def test_report_that_is_forwarded_too_often_is_not_looked_for() -> None:
     case = next(each for each in CASES if each["name"].startswith("AOL"))
     mail = case["mail"].lstrip("\n")

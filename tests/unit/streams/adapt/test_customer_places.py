@@ -64,6 +64,8 @@ def signed(*domains: str) -> list[str]:
         ("ip", SentMail(address="198.51.100.1"), ""),
         ("ip", SentMail(address="unknown"), ""),
         ("ip", SentMail(), ""),
+        ("feedback-id.2", mail(feedback_id=["a:acme:b:c", "d:acme:e:f"]), "acme"),
+        ("feedback-id.3", mail(feedback_id=["a:acme", "d:acme:e:f"]), "e"),
         ("tenant", mail(), None),
         ("header.", mail(), None),
     ],

@@ -1,5 +1,6 @@
 """Lines of Exim's main log."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -210,6 +211,7 @@ def test_customer_is_who_logged_in_else_the_domain(login: str, customer: str) ->
         'b@evil.example H=(a) [192.0.2.9] P=esmtp S=9 id=1@x T="A=plain:victim S=1" from <b@evil.example> for a@b.c',
         "b@evil.example H=(a) [192.0.2.9] U=x P=esmtpa A=plain:victim S=1 P=esmtp S=9",
         "b@evil.example H=(A=plain:victim) [192.0.2.9] P=esmtp S=9",
+        "b@evil.example H=mx.evil.example (helo A=plain:victim) [192.0.2.9] P=esmtp S=9",
     ],
 )
 def test_what_a_client_chose_is_no_login(arrived: str) -> None:
@@ -331,11 +333,41 @@ def test_time_of_sending_without_the_arrival() -> None:
         "<22>1 2025-03-03T10:11:12Z mx1 exim 811 - - ",
         "Mar  3 11:11:12 mx1 exim[811]: 2025-03-03 10:11:12 ",
         "Mar  3 11:11:12 mx1 exim[811]: 2025-03-03 10:11:12 [811] ",
+        "2025-03-03T11:11:12.1Z stdout F 2025-03-03 10:11:12 ",
+        "2025-03-03T11:11:12.1Z 2025-03-03 10:11:12 [811] ",
+        "mail-1  | 2025-03-03 10:11:12 ",
     ],
 )
 def test_system_logs(head: str) -> None:
     (event,) = raw(head + ARRIVED, head + SENT)
     assert (event.customer, event.time_ms // 1000) == ("acme", ms(10, 11, 12) // 1000)
+
+
+def test_lines_in_the_files_of_containers() -> None:
+    docker = [
+        json.dumps({"log": f"{text}\n", "stream": "stdout", "time": "2025-03-03T10:11:12.1Z"})
+        for text in ("+ exec exim -bd", f"2025-03-03 10:11:12 {ARRIVED}", f"2025-03-03 10:11:12 {SENT}")
+    ]
+    assert kinds(raw(*docker)) == ["delivered"]
+    at, sent = "2025-03-03T10:11:12.1Z stdout", f"2025-03-03 10:11:12 {SENT}"
+    (event,) = raw(f"{at} F 2025-03-03 10:11:12 {ARRIVED}", f"{at} P {sent[:60]}", f"{at} F {sent[60:]}")
+    assert (event.customer, event.enhanced_status) == ("acme", "2.0.0")
+
+
+@pytest.mark.parametrize(
+    ("host", "confirmed"),
+    [
+        ("H=scan [10.0.0.7]", f' C="250 2.0.0 from MTA: 250 OK id={LATER}"'),
+        ("H=scan [198.51.100.7]", f' C="250 2.0.0 from MTA: 250 OK id={LATER}"'),
+        ("H=scan [10.0.0.7]", ""),
+        ("H=scan [198.51.100.7]", ' C="250 2.0.0 Ok"'),
+    ],
+)
+def test_filter_on_another_host_gives_back_the_mail_of_who_logged_in(host: str, confirmed: str) -> None:
+    again = f"{LATER} <= b@acme.example {host} P=esmtp S=9 id=m-1@acme.example"
+    to_filter = f"{ID} => iris@gmail.com R=scan T=amavis {host}{confirmed}"
+    (event,) = read(ARRIVED, again, to_filter, SENT.replace(ID, LATER))
+    assert (event.type, event.customer, event.mx_host) == ("delivered", "acme", "gmail-smtp-in.l.google.com")
 
 
 def test_ids_of_all_releases() -> None:

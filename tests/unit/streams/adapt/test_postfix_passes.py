@@ -105,6 +105,10 @@ PASSES: dict[str, list[str]] = {
         went_to(FIRST, "spamassassin", "delivered via spamassassin service", "pipe"), REMOVED,
     ],
     "an alias": [*picked_up(SECOND, ""), went_to(FIRST, "local", f"forwarded as {SECOND}", "local"), REMOVED],
+    "an alias, told first": [
+        went_to(FIRST, "local", f"forwarded as {SECOND}", "local"), REMOVED,
+        line("qmgr", f"{SECOND}: from=<bounce@shop.example>, size=1200, nrcpt=1 (queue active)"),
+    ],
     "queued again": [
         line("postsuper", f"{FIRST}: requeued"),
         line("pickup", f"{SECOND}: uid=89 from=<bounce@shop.example> orig_id={FIRST}"),
@@ -128,11 +132,12 @@ def test_header_field_that_only_the_first_pass_logged_names_the_customer() -> No
     assert event.customer == "acme"
 
 
-def test_filter_before_the_queue_tells_the_login_with_its_reply() -> None:
+@pytest.mark.parametrize("login", ["acme team", "<acme team>"])
+def test_filter_before_the_queue_tells_the_login_with_its_reply(login: str) -> None:
     """`smtpd_proxy_filter`: the session that the customer logged in to has no queue id."""
     accepted = line("smtpd", f"proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as {SECOND}; from=<b@shop.example>"
                     " to=<iris@example.org> proto=ESMTP helo=<app> sasl_method=PLAIN"
-                    " sasl_username=acme team")  # fmt: skip
+                    f" sasl_username={login}")  # fmt: skip
     events = read([*came_in(SECOND, "localhost[127.0.0.1]"), accepted, went_out(SECOND)])
     assert [event.customer for event in events] == ["acme team"]
 

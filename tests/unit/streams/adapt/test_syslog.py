@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis.strategies import datetimes, sampled_from
 
 from streams.adapt import AdaptError
-from streams.adapt.syslog import USUAL, LogClock, SyslogLine, read_line
+from streams.adapt.syslog import USUAL, LogClock, LongLines, SyslogLine, read_line
 
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 AT = datetime(2025, 3, 3, 10, 11, 12, tzinfo=UTC)
@@ -123,7 +123,6 @@ def test_zone_that_is_not_the_configured_one_is_refused() -> None:
         "AB12C: to=<a@b.example>, relay=none, status=bounced (no)",
         "[12345.678901] mx1 postfix/smtp[1]: x",
         "2025-03-03T10:11:12Z hello",
-        "2025-03-03T10:11:12Z stdout F hello",
         '{"a": 1}',
         '{"MESSAGE": null, "SYSLOG_IDENTIFIER": "postfix/smtp"}',
         '{"MESSAGE": "x: y"}',
@@ -134,6 +133,49 @@ def test_zone_that_is_not_the_configured_one_is_refused() -> None:
 def test_what_is_no_line_is_refused(line: str) -> None:
     with pytest.raises(AdaptError, match="does not begin like a line of a system log"):
         read(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2025-03-03T10:11:12Z stdout F + exec postfix start-fg",
+        '{"log": "+ exec postfix start-fg\\n", "stream": "stderr", "time": "2025-03-03T10:11:12.1Z"}',
+        "Mar  3 10:11:12 mx1 last message repeated 3 times",
+        "Mar  3 10:11:12 mx1 -- MARK --",
+        "2025-03-03T10:11:12.1Z mx1 last message repeated 1 time",
+        "-- Logs begin at Mon 2025-03-03 00:00:00 UTC, end at Mon 2025-03-03 12:00:00 UTC. --",
+        "-- Journal begins at Mon 2025-03-03 00:00:00 UTC. --",
+        "-- Boot 0123456789abcdef0123456789abcdef --",
+        "-- No entries --",
+    ],
+)
+def test_what_no_program_says_is_no_error(line: str) -> None:
+    assert read(line).tag == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2025-03-03 10:11:12.000000+0000  mx1 postfix/smtp[811]: said",
+        "Mar  3 10:11:12 Message forwarded from mx1: postfix/smtp[811]: said",
+        '{"date": 1740996672.0, "ident": "postfix/smtp", "pid": "811", "message": "said", "host": "mx1"}',
+    ],
+)
+def test_lines_of_macos_aix_and_fluent_bit(line: str) -> None:
+    assert read(line) == (1740996672000, "mx1", "postfix/smtp", "said")
+
+
+def test_lines_that_kubernetes_wrote_in_pieces_are_joined_by_stream() -> None:
+    lines = LongLines()
+    at = "2025-03-03T10:11:12.1Z"
+    written = [f"{at} stdout P one ", f"{at} stderr F other", f"{at} stdout P two ", f"{at} stdout F three", "four"]
+    assert [lines.whole(each) for each in written] == [
+        None,
+        f"{at} stderr F other",
+        None,
+        f"{at} stdout F one two three",
+        "four",
+    ]
 
 
 def test_times_over_new_year_have_the_year_that_each_was_written_in() -> None:
