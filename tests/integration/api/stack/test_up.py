@@ -26,7 +26,7 @@ from tests.support.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
 #: Small enough that the broker's topics are made again several times.
-ROLL_BYTES = 1_000_000
+ROLL_BYTES = 300_000
 COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM counts WHERE dimension = 'provider'"
 
 
@@ -62,11 +62,11 @@ def counted(settings: Settings) -> tuple[int, int]:
     return int(sent), int(complaints)
 
 
-def simulated(settings: Settings) -> simulate.Truth:
+def simulated(settings: Settings, messages: int = 10_000) -> simulate.Truth:
     """What was sent and acknowledged."""
     publisher = Publisher(settings.kafka)
     truth = simulate.run(
-        simulate.SimulationOptions(messages=30_000, rate=0),
+        simulate.SimulationOptions(messages=messages, rate=0),
         publisher.publish,
         now_ms=utc_now_ms,
         stop=threading.Event(),
@@ -79,7 +79,10 @@ def simulated(settings: Settings) -> simulate.Truth:
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
 def test_all_that_was_acknowledged_is_counted_when_asked_to_stop_in_full_flow(tmp_path: Path, signal_: int) -> None:
     with up(tmp_path) as (settings, process):
+        client = admin(settings.kafka)
+        first = topic_ids(client, [MAIL_EVENTS])
         truth = simulated(settings)
+        assert topic_ids(client, [MAIL_EVENTS]) != first, "the topics were made again meanwhile"
         process.send_signal(signal_)
         assert process.wait(60) == 0
     wanted = [stream.counts for each in truth.customers for stream in each.streams]
@@ -236,7 +239,7 @@ def test_producer_that_asks_all_the_time_never_makes_a_topic(tmp_path: Path) -> 
 def test_part_that_is_broken_is_named_at_the_next_start(tmp_path: Path) -> None:
     """The engine sets it aside and goes on without a word: of 1,242,830 events 4,991 were left, and all seemed well."""
     with up(tmp_path) as (settings, process):
-        simulated(settings)
+        simulated(settings, 1_000)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     parts = (tmp_path / "store" / "store").glob("*/*/all_*")

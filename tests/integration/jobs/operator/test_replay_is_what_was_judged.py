@@ -43,11 +43,12 @@ NOON = NOW // HOUR * HOUR
 CUSTOMERS = ["acme", "beta", "corp", "dept"]
 #: So many hours are judged: enough for an override to end by itself and another by hand, for two fresh starts, for mail
 #: of an incident to come in and to slide out of the windows of a day, and for each burst to open alerts that resolve.
-HOURS = 20
+HOURS = 14
 #: In the hours before that too one of them sends something in each.
-SENT_HOURS = 30
-#: What was left out: the incident is declared when the judging begins, and has an hour of it to come.
-INCIDENT = (NOON - (HOURS + 5) * HOUR) * 1000, (NOON - (HOURS - 1) * HOUR) * 1000
+SENT_HOURS = 24
+#: What was left out: the incident is declared when the judging begins, and has an hour of it to come. Twelve hours later
+#: its first mail is older than a day.
+INCIDENT = (NOON - (HOURS + 12) * HOUR) * 1000, (NOON - (HOURS - 1) * HOUR) * 1000
 
 
 def rate(metric: Any, *windows: str, name: str = "", **more: Any) -> Rule:
@@ -114,7 +115,7 @@ def happened(seed: int) -> list[Mail]:
     # One sends little and stops, one sends only now and then, so that subjects come and go.
     mail = [each for each in mail if each.customer != "corp" or each.at < NOON - 13 * HOUR]
     for hour in range(SENT_HOURS):
-        much = 9_000 if hour in (4, 17) else 300
+        much = 9_000 if hour in (3, 11) else 300
         at = NOON - hour * HOUR - 3 * MINUTE
         mail.append(Mail(at, "beta", delivered=much, hard=chance.choice((0, 0, 40)), block=chance.choice((0, 30))))
     return [each._replace(at=each.at // HOUR * HOUR + 2 * MINUTE + each.at % (58 * MINUTE)) for each in mail]
@@ -154,7 +155,7 @@ def decided(store: Store, hour: int, now_ms: int) -> None:
     if hour == 13:
         (found,) = [each for each in stored_overrides(store, now_ms) if each.customer == "beta"]
         end_override(store, found.id, **who)
-    if hour in (8, 17):
+    if hour in (6, 12):
         give_fresh_start(store, "acme", **who)
     if hour == 10:
         give_fresh_start(store, "dept", **who)
@@ -304,7 +305,7 @@ def test_replay_says_what_was_said_of_small_customers_together(store: Store, see
         now_s = begin + hour * HOUR
         came(store, mail, now_s - HOUR if hour else 0, now_s)
         causes.refresh(now_s * 1000)
-        for name in SMALL[:3] if hour in (8, 17) else ():
+        for name in SMALL[:3] if hour in (6, 12) else ():
             give_fresh_start(store, name, by="Ida", why="", now_ms=(now_s - 25 * MINUTE) * 1000 + 77)
         told.judged(now_s)
     expected = sorted(reported(told.sent))

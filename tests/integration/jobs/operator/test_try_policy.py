@@ -42,10 +42,11 @@ def hour_by_hour(ground: Ground, by: Policy, customers: list[str], since_s: int)
     lengths = {name: window_ms(name) for name in by.windows}
     hold_ms = {rule.name: int(rule.hold_minutes * 60_000) for rule in by.rules}
     found = []
+    hours = range(since_s, NOON + 1, HOUR)
+    usual_at = {at: read_baselines(ground.store, customers, at * 1000) for at in hours}
     for customer in customers:
         states: dict[tuple[str, str], AlertState | None] = {}
-        for at in range(since_s, NOON + 1, HOUR):
-            usual = read_baselines(ground.store, [customer], at * 1000)
+        for at, usual in usual_at.items():
             for counted in counts_at(ground.store, customer, lengths, LOOP, at * 1000, include_later=False, policy=by):
                 subject = msgspec.structs.replace(counted, baseline=usual.get((customer, counted.scope)))
                 for verdict in judge(subject, by, at * 1000).verdicts:
