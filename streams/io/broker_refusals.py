@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaError
 
 from schemas.settings import Kafka
-from streams.io.broker_security import listens, login_refused, not_spoken, security_of, why_no_tls
+from streams.io.broker_security import login_refused, security_of, why_no_answer, why_no_tls
 
 log = logging.getLogger("repmon.broker")
 #: While a stage runs a refusal is logged at most this often.
@@ -70,7 +70,8 @@ class Refusals:
             return why
         if self._last is not None and (last or self._last.code() == KafkaError._SSL):
             return self._said(self._last)
-        return f"did not answer in time; {not_spoken(security)}" if last and listens(bootstrap) else ""
+        why = why_no_answer(security, bootstrap) if last else ""
+        return f"did not answer in time; {why}" if why else ""
 
     def _said(self, error: KafkaError) -> str:
         text = _AROUND.sub("", error.str()).strip()

@@ -14,6 +14,8 @@ from schemas.settings import Kafka, SettingsError
 from streams.io.tls import LOOK_S, TlsFileError, TlsFiles, alert_of, handshake_error
 
 _PORT = 9092
+#: A request that each Kafka broker answers: ApiVersions, version 0, number 1, of a client without a name.
+_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 #: The options by the parts of TLS.
 _OPTIONS = {
     "ca": "ssl.ca.location",
@@ -150,16 +152,35 @@ def login_refused(security: KafkaSecurity, text: str) -> str:
 
 
 def not_spoken(security: KafkaSecurity) -> str:
-    """What to look at where a broker takes connections and yet does not answer."""
+    """What to look at where a broker ends connections without an answer."""
     return f"does it speak {security.protocol} at this port, as `security.protocol` in kafka.options says?"
 
 
-def listens(bootstrap: str) -> bool:
-    """Whether anything takes connections at one of the addresses."""
-    for address in addresses(bootstrap):
-        try:
-            socket.create_connection(address, LOOK_S).close()
-        except OSError:
-            continue
-        return True
-    return False
+def why_no_answer(security: KafkaSecurity, bootstrap: str) -> str:
+    """What to look at where a broker takes connections and yet does not answer; empty if none takes any.
+
+    One that is asked in another way than it speaks answers or ends the connection. One that is frozen does neither:
+    the system takes connections for it.
+    """
+    heard = [said for address in addresses(bootstrap) if (said := _heard(address)) is not None]
+    if not heard:
+        return ""
+    if any(heard):
+        return not_spoken(security)
+    return "it takes connections and says nothing: is it stopped, or overloaded?"
+
+
+def _heard(address: tuple[str, int]) -> bool | None:
+    """Whether what listens there answers or ends the connection when it is asked; None if nothing listens."""
+    try:
+        with socket.create_connection(address, LOOK_S) as connection:
+            try:
+                connection.sendall(_VERSIONS)
+                connection.recv(1)
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+            return True
+    except OSError:
+        return None

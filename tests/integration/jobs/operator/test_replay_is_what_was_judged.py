@@ -46,8 +46,8 @@ CUSTOMERS = ["acme", "beta", "corp", "dept"]
 HOURS = 14
 #: In the hours before that too one of them sends something in each.
 SENT_HOURS = 24
-#: What was left out: the incident is declared when the judging begins, and has an hour of it to come. Twelve hours later
-#: its first mail is older than a day.
+#: What was left out: the incident is declared when the judging begins, and has an hour of it to come. Twelve hours
+#: later its first mail is older than a day.
 INCIDENT = (NOON - (HOURS + 12) * HOUR) * 1000, (NOON - (HOURS - 1) * HOUR) * 1000
 
 

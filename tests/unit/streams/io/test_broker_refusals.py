@@ -1,6 +1,8 @@
 """Why a broker refuses, heard from its client."""
 
 import logging
+import socket
+import threading
 
 import pytest
 from confluent_kafka import KafkaError
@@ -85,3 +87,28 @@ def test_handshake_cut_off_by_a_broker_that_went_down_is_no_refusal_yet() -> Non
         )
         assert heard.reason(last=False) == ""
         assert heard.reason(last=True) == text
+
+
+def test_broker_that_is_frozen_is_not_asked_what_it_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes connections for it, and nobody answers or ends them."""
+    monkeypatch.setattr("streams.io.broker_security.LOOK_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        heard = Refusals(Kafka(bootstrap=f"127.0.0.1:{frozen.getsockname()[1]}"))
+        assert heard.reason(last=True) == (
+            "did not answer in time; it takes connections and says nothing: is it stopped, or overloaded?"
+        )
+        assert heard.reason(last=False) == ""
+    assert heard.reason(last=True) == "", "nobody takes connections there any more"
+
+
+def test_broker_that_ends_connections_is_asked_what_it_speaks() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def end_one() -> None:
+            other.accept()[0].close()
+
+        ends = threading.Thread(target=end_one)
+        ends.start()
+        heard = Refusals(Kafka(bootstrap=f"127.0.0.1:{other.getsockname()[1]}"))
+        assert heard.reason(last=True).startswith("did not answer in time; does it speak PLAINTEXT at this port")
+        ends.join()
