@@ -33,6 +33,11 @@
     │   ├── BrokerError           Kafka
     │   │   └── UnacknowledgedError  it has not taken a message yet
     │   ├── TokenError            who gives tokens for a broker
+    │   ├── AnswerError           an answer of a polled provider that is not the documented one
+    │   ├── PollError             a mailbox provider that is asked for what it reports
+    │   │   ├── BadCredentialError  it does not take the credentials
+    │   │   ├── NoAccessError     it gives no access to a domain
+    │   │   └── TryLaterError     it is asked too often, or cannot answer now
     │   ├── DashboardError        Grafana, or the file of the dashboard
     │   ├── DeadShareError        too large a share of a topic cannot be read
     │   ├── StageEndedError       a stage that ended by itself, without an error

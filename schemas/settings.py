@@ -11,6 +11,7 @@ from msgspec import Meta
 from schemas.collect import Collect
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
+from schemas.poll import Poll
 from schemas.secrets import Address, ClientOptions, Secret, Section
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -378,6 +379,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     policy: PolicySettings = PolicySettings()
     alerts: Alerts = Alerts()
     blocklists: Blocklists = Blocklists()
+    poll: Poll = Poll()
     api: Api = Api()
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()

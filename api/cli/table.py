@@ -24,6 +24,15 @@ SECTIONS: Sections = {
         "scan-blocklists": CommandEntry(
             "Ask blocklists about addresses and domains in use", "api.cli.scan:scan_blocklists"
         ),
+        "poll": Subgroup(
+            "Ask mailbox providers what they report of your mail",
+            {
+                "postmaster": CommandEntry("Ask Gmail Postmaster Tools about your domains", "api.cli.poll:postmaster"),
+                "snds": CommandEntry("Ask Microsoft SNDS about your addresses", "api.cli.poll:snds"),
+                "list": CommandEntry("Show what was reported, by day", "api.cli.poll:list_reports"),
+            },
+            "repmon poll postmaster --every 6h",
+        ),
         "suspend-hook": CommandEntry(
             "Print whom the alerts would suspend, and why", "api.cli.suspend_hook:suspend_hook"
         ),

@@ -506,6 +506,26 @@ ENGINE = ReplacingMergeTree
 ORDER BY (applied, version, applied_by)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.provider_reports
+(
+    `source` LowCardinality(String),
+    `resource` String,
+    `day` Date,
+    `measure` LowCardinality(String),
+    `about` String,
+    `customer` String,
+    `rate` Nullable(Float64),
+    `below` Bool,
+    `number` Nullable(Int64),
+    `said` LowCardinality(String),
+    `updated` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+PARTITION BY toYYYYMM(day)
+ORDER BY (source, resource, day, measure, about)
+TTL day + toIntervalDay(400)
+SETTINGS ttl_only_drop_parts = 1, index_granularity = 8192;
+
 CREATE TABLE reputation.refusals
 (
     `hash` UInt64 CODEC(NONE),

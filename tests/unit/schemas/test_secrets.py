@@ -53,7 +53,12 @@ SECRET_OPTIONS = (
     "plugin.next.credential",
 )
 #: Fields with a word of secrets in their name that are none.
-NOT_SECRET = {"clickhouse.key_file", "collect.sources.NAME.public_key"}
+NOT_SECRET = {
+    "clickhouse.key_file",
+    "collect.sources.NAME.public_key",
+    "poll.postmaster.token_command",
+    "poll.snds.key_file",
+}
 #: Longer than anything that could stand in a message by itself.
 SECRETS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=16, max_size=40).filter(
     lambda text: len(set(text)) > 8

@@ -24,7 +24,7 @@ EVERY = {" ".join(words): each for words, each in every_command()}
 LISTS = [
     "top", "alerts", "listings", "listings show", "explain", "audit", "zones list", "zones test", "keys list",
     "config show", "customers list", "override list", "policy history", "policy try", "dead-letters list",
-    "scan-blocklists", "incidents list", "incidents show", "holds list",
+    "scan-blocklists", "incidents list", "incidents show", "holds list", "poll list",
 ]  # fmt: skip
 
 

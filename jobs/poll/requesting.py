@@ -1,0 +1,147 @@
+"""Asking a provider over HTTP: what is asked again, after how long, and which error an answer is."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import requests
+
+from schemas.errors import ExternalError
+from schemas.secrets import without_user
+
+OK, NO_CONTENT, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 204, 401, 403, 404, 429
+#: A question is asked so often at most; in between 1, 2, 4 s, or as long as Retry-After says (RFC 9110, section
+#: 10.2.3).
+TRIES = 4
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class PollError(ExternalError):
+    """A provider could not be asked, or did not answer as documented; the message says who and why."""
+
+
+class BadCredentialError(PollError):
+    """The credentials are not taken, or not there."""
+
+
+class NoAccessError(PollError):
+    """The credentials are good, and give no access to what was asked about; or it is not `known` there."""
+
+    def __init__(self, message: str, *, known: bool = True) -> None:
+        super().__init__(message)
+        self.known = known
+
+
+class TryLaterError(PollError):
+    """The provider is asked too often, cannot answer now, or cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Requester:
+    """`wait` takes s. `clock` is epoch s, and only there for a Retry-After that is a date."""
+
+    timeout_s: float
+    longest_wait_s: float
+    wait: Callable[[float], object] = time.sleep
+    clock: Callable[[], float] = time.time
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def ask(
+        self,
+        method: Literal["GET", "POST"],
+        url: str,
+        who: str,
+        *,
+        token: str = "",
+        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """The body of a good answer. `who` names in errors what is asked; the query, where a key may be, never is.
+
+        Raises:
+            BadCredentialError, NoAccessError, TryLaterError, PollError: by the answer.
+        """
+        check_url(url, who)
+        said = ""
+        for attempt in range(TRIES):
+            pause = 2.0**attempt
+            try:
+                answer = self.session.request(
+                    method,
+                    url,
+                    params=params,
+                    data=form,
+                    json=json,
+                    headers={"Authorization": f"Bearer {token}"} if token else {},
+                    timeout=self.timeout_s,
+                    allow_redirects=False,
+                )
+            except (requests.RequestException, OSError) as error:
+                said = f"{who}: {_cause(error)}"
+            else:
+                if answer.status_code in (OK, NO_CONTENT):
+                    return answer.content
+                said = _said(who, answer)
+                _raise_final(said, answer)
+                pause = _retry_after(answer, self.clock()) or pause
+                if pause > self.longest_wait_s:
+                    raise TryLaterError(
+                        f"{said}: it asks to wait {pause:,.0f} s; what is missing comes with a later round"
+                    )
+            if attempt < TRIES - 1:
+                self.wait(pause)
+        raise TryLaterError(f"{said}, {TRIES} times")
+
+
+def check_url(url: str, who: str) -> None:
+    """Credentials leave this machine encrypted alone.
+
+    Raises:
+        PollError: the address is neither https nor on this machine.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise PollError(f"{who}: {without_user(url)} is not https")
+
+
+def _raise_final(said: str, answer: requests.Response) -> None:
+    """Raise what asking again does not mend."""
+    code = answer.status_code
+    if code == UNAUTHORIZED:
+        raise BadCredentialError(f"{said}: the credentials are not taken")
+    if code in (FORBIDDEN, NOT_FOUND):
+        raise NoAccessError(said, known=code != NOT_FOUND)
+    if answer.is_redirect:
+        where = without_user(answer.headers["Location"].partition("?")[0])
+        raise PollError(f"{said}: it points to {where}; are the address and the key right?")
+    if code != TOO_MANY and code < 500:
+        raise PollError(said)
+
+
+def _said(who: str, answer: requests.Response) -> str:
+    """`who: 403 PERMISSION_DENIED`: of an error of Google its status, which is a word (AIP-193)."""
+    reason = answer.reason or ""
+    with suppress(ValueError, KeyError, TypeError, IndexError):
+        reason = str(answer.json()["error"]["status"])[:60]
+    return f"{who}: {answer.status_code} {reason}".rstrip()
+
+
+def _retry_after(answer: requests.Response, now_s: float) -> float | None:
+    written = answer.headers.get("Retry-After", "").strip()
+    if written.isascii() and written.isdigit():
+        return float(written)
+    try:
+        return max(0.0, parsedate_to_datetime(written).timestamp() - now_s) if written else None
+    except ValueError:
+        return None
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted"
+    return "no answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"

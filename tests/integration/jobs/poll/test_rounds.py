@@ -1,0 +1,231 @@
+"""Rounds of asking, against stand-ins of both providers on loopback: pages, refusals, waiting, what is kept."""
+
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jobs.poll.postmaster import poll_postmaster
+from jobs.poll.requesting import BadCredentialError, PollError, Requester, TryLaterError
+from jobs.poll.round import Round
+from jobs.poll.snds import poll_snds
+from schemas.poll import PostmasterSettings, SndsSettings
+from tests.support.provider_stand_ins import CLIENT_SECRET, REFRESH_TOKEN, SNDS_KEY, TOKEN, StandIn, providers
+
+TODAY = date(2026, 11, 29)
+DAYS = [TODAY - timedelta(days=back) for back in range(6)]
+LINE = "192.0.2.1,a,b,9,9,9,YELLOW,0.2%,,,0,mta.example.com,news@example.com,\r\n"
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[StandIn]:
+    with providers() as server:
+        yield server
+
+
+@pytest.fixture
+def server(started: StandIn) -> StandIn:
+    for each in (started.domains, started.denied, started.rates, started.loops, started.compliance, started.files):
+        each.clear()
+    started.refusals.clear()
+    started.asked.clear()
+    started.domains += [{"name": f"domains/{name}.example", "permission": "OWNER"} for name in "abc"]
+    return started
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def requester(waits: list[float]) -> Requester:
+    return Requester(timeout_s=5, longest_wait_s=60, wait=waits.append, clock=lambda: 1_000_000.0)
+
+
+def settings(server: StandIn, folder: Path, **changed: str) -> PostmasterSettings:
+    file = folder / "google.json"
+    known = {"client_id": "id", "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
+    file.write_bytes(
+        msgspec.json.encode(known | {"token_uri": f"{server.url}/token", "type": "authorized_user"} | changed)
+    )
+    return PostmasterSettings(credentials_file=str(file), url=server.url, lookback_days=5)
+
+
+def key(server: StandIn, folder: Path, written: str = SNDS_KEY) -> SndsSettings:
+    file = folder / "snds.key"
+    file.write_text(f"{written}\n")
+    return SndsSettings(key_file=str(file), url=f"{server.url}/snds/data.aspx", lookback_days=4)
+
+
+def rates(found: Round) -> dict[tuple[str, str, date], float | None]:
+    return {(each.resource, each.about, each.day): each.rate for each in found.readings if each.rate is not None}
+
+
+# ---- Gmail
+
+
+def test_all_domains_and_days_come_in_page_by_page(server: StandIn, requester: Requester, tmp_path: Path) -> None:
+    server.rates |= {f"{name}.example": dict.fromkeys(DAYS, 0.001) for name in "abc"}
+    server.loops["b.example"] = {"shop": {DAYS[1]: 0.004}, "club": {DAYS[2]: 0.0}}
+    server.compliance["a.example"] = {
+        "complianceData": {"rowData": [{"requirement": "SPF", "status": {"status": "COMPLIANT"}}]}
+    }
+    found = poll_postmaster(settings(server, tmp_path), TODAY, requester)
+    assert found.faults == []
+    expected = {(f"{name}.example", "", day): 0.001 for name in "abc" for day in DAYS[:5]}
+    expected |= {("b.example", "shop", DAYS[1]): 0.004, ("b.example", "club", DAYS[2]): 0.0}
+    assert rates(found) == expected
+    assert [(each.resource, each.about, each.said, each.day) for each in found.readings if each.said] == [
+        ("a.example", "SPF", "COMPLIANT", TODAY)
+    ]
+    assert "GET /v2/domains 2" in server.asked
+
+
+def test_missing_days_are_no_readings(server: StandIn, requester: Requester, tmp_path: Path) -> None:
+    server.rates["b.example"] = {DAYS[3]: 0.0}
+    assert rates(poll_postmaster(settings(server, tmp_path), TODAY, requester)) == {("b.example", "", DAYS[3]): 0.0}
+
+
+def test_domain_without_access_costs_itself_alone(server: StandIn, requester: Requester, tmp_path: Path) -> None:
+    server.rates |= {"a.example": {DAYS[1]: 0.1}, "c.example": {DAYS[1]: 0.2}}
+    server.denied.add("b.example")
+    found = poll_postmaster(settings(server, tmp_path), TODAY, requester)
+    assert set(rates(found)) == {("a.example", "", DAYS[1]), ("c.example", "", DAYS[1])}
+    (fault,) = found.faults
+    assert fault.startswith("Postmaster Tools, b.example: 403 PERMISSION_DENIED: no access: is it verified")
+
+
+def test_named_domains_are_asked_about_without_the_list(server: StandIn, requester: Requester, tmp_path: Path) -> None:
+    named = msgspec.structs.replace(settings(server, tmp_path), domains=("c.example",))
+    assert poll_postmaster(named, TODAY, requester).asked == 1
+    assert not any(each.startswith("GET /v2/domains ") for each in server.asked)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "waited"),
+    [((429, "7"), 7.0), ((503, ""), 1.0), ((429, "Mon, 12 Jan 1970 13:47:10 GMT"), 30.0), ((500, "soon"), 1.0)],
+)
+def test_refusal_for_now_is_waited_out_as_long_as_it_says(
+    server: StandIn,
+    requester: Requester,
+    waits: list[float],
+    tmp_path: Path,
+    refusal: tuple[int, str],
+    waited: float,
+) -> None:
+    server.refusals.append(refusal)
+    assert poll_postmaster(settings(server, tmp_path), TODAY, requester).asked == 3
+    assert waits == [waited]
+
+
+def test_round_ends_where_it_is_asked_to_wait_for_long_and_keeps_what_it_has(
+    server: StandIn, requester: Requester, waits: list[float], tmp_path: Path
+) -> None:
+    server.rates |= {f"{name}.example": {DAYS[1]: 0.1} for name in "abc"}
+    named = msgspec.structs.replace(settings(server, tmp_path), domains=("a.example", "b.example", "c.example"))
+
+    class ThenBusy(Requester):
+        def ask(self, method, url, who, **more):  # type: ignore[no-untyped-def]
+            if "b.example" in url:
+                server.refusals.append((429, "3600"))
+            return super().ask(method, url, who, **more)
+
+    found = poll_postmaster(named, TODAY, ThenBusy(5, 60, wait=waits.append))
+    assert set(rates(found)) == {("a.example", "", DAYS[1])}
+    assert found.later
+    assert waits == []
+    (fault,) = found.faults
+    assert fault.startswith("Postmaster Tools, b.example: 429 Too Many Requests: it asks to wait 3,600 s")
+
+
+def test_provider_that_stays_out_of_order_is_asked_four_times(
+    server: StandIn, requester: Requester, waits: list[float], tmp_path: Path
+) -> None:
+    server.refusals.extend([(502, "")] * 9)
+    with pytest.raises(TryLaterError, match=r"^Google's token endpoint: 502 Bad Gateway, 4 times$"):
+        poll_postmaster(settings(server, tmp_path), TODAY, requester)
+    assert waits == [1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("wrong", ["client_secret", "refresh_token"])
+def test_wrong_credential_is_one_error_without_the_secret(
+    server: StandIn, requester: Requester, tmp_path: Path, wrong: str
+) -> None:
+    with pytest.raises(BadCredentialError, match=r"the refresh token in .*google\.json is not taken") as raised:
+        poll_postmaster(settings(server, tmp_path, **{wrong: "wr0ng-one"}), TODAY, requester)
+    for secret in ("wr0ng-one", CLIENT_SECRET, REFRESH_TOKEN):
+        assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("{}", "missing required field `client_id`"), ("no json", "JSON is malformed"), (None, "No such file")],
+)
+def test_file_of_credentials_that_cannot_be_used_is_named(
+    server: StandIn, requester: Requester, tmp_path: Path, written: str | None, said: str
+) -> None:
+    file = tmp_path / "mine.json"
+    if written is not None:
+        file.write_text(written)
+    with pytest.raises(BadCredentialError, match=rf"^poll\.postmaster\.credentials_file: .*mine\.json: .*{said}"):
+        poll_postmaster(PostmasterSettings(credentials_file=str(file), url=server.url), TODAY, requester)
+
+
+def test_token_may_come_from_a_command(server: StandIn, requester: Requester) -> None:
+    asked = PostmasterSettings(token_command=(sys.executable, "-c", f"print('{TOKEN}')"), url=server.url)
+    assert poll_postmaster(asked, TODAY, requester).asked == 3
+    wrong = PostmasterSettings(token_command=(sys.executable, "-c", "print('another')"), url=server.url)
+    with pytest.raises(BadCredentialError, match="401 UNAUTHENTICATED: the credentials are not taken"):
+        poll_postmaster(wrong, TODAY, requester)
+    failing = PostmasterSettings(token_command=(sys.executable, "-c", "print('s3cret'); exit(4)"), url=server.url)
+    with pytest.raises(BadCredentialError, match=r"ended with 4$"):
+        poll_postmaster(failing, TODAY, requester)
+
+
+def test_credentials_do_not_leave_the_machine_unencrypted(
+    requester: Requester, tmp_path: Path, server: StandIn
+) -> None:
+    plain = msgspec.structs.replace(settings(server, tmp_path), url="http://postmaster.example.com")
+    with pytest.raises(PollError, match=r"http://postmaster\.example\.com/v2/domains is not https$"):
+        poll_postmaster(plain, TODAY, requester)
+
+
+# ---- Microsoft
+
+
+def test_each_of_the_last_days_is_asked_about_and_missing_ones_are_unknown(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    server.files[DAYS[2]] = LINE.encode()
+    found = poll_snds(key(server, tmp_path), TODAY, requester)
+    assert found.faults == []
+    assert server.asked == [f"GET /snds/data.aspx {day:%m%d%y}" for day in DAYS[1:5]]
+    assert {(each.measure, each.day) for each in found.readings} == {
+        (measure, DAYS[2]) for measure in ("filter_result", "recipients", "trap_hits", "complaint_rate")
+    }
+
+
+def test_day_that_cannot_be_read_costs_itself_alone(server: StandIn, requester: Requester, tmp_path: Path) -> None:
+    server.files |= {DAYS[1]: b"<html>", DAYS[2]: LINE.encode()}
+    found = poll_snds(key(server, tmp_path), TODAY, requester)
+    assert {each.day for each in found.readings} == {DAYS[2]}
+    assert found.faults == ["SNDS data of 2026-11-28: a web page in place of the data: is the key right?"]
+
+
+def test_wrong_key_is_one_error_without_the_key(server: StandIn, requester: Requester, tmp_path: Path) -> None:
+    with pytest.raises(BadCredentialError, match=r"^SNDS data of 2026-11-28: 401 Unauthorized") as raised:
+        poll_snds(key(server, tmp_path, "wr0ng-key"), TODAY, requester)
+    assert "wr0ng-key" not in str(raised.value)
+
+
+def test_provider_that_cannot_be_reached_says_so_without_the_key(
+    requester: Requester, tmp_path: Path, server: StandIn
+) -> None:
+    gone = msgspec.structs.replace(key(server, tmp_path), url="http://127.0.0.1:1/data")
+    found = poll_snds(gone, TODAY, requester)
+    assert found.later
+    assert found.faults == ["SNDS data of 2026-11-28: cannot be reached, 4 times"]
