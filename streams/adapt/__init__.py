@@ -26,6 +26,7 @@ from streams.adapt import (
     postfix,
     postmark,
     powermta,
+    powermta_lines,
     resend,
     sendgrid,
     ses,
@@ -145,10 +146,11 @@ def file_adapter(name: str) -> Adapter:
     Raises:
         AdaptError: there is no such format.
     """
-    ordered = ordered_adapter(name)
-    return adapter(name) if ordered is None else ordered.adapt
+    return _IN_ORDER[name]().adapt if name in _IN_ORDER else adapter(name)
 
 
 def ordered_adapter(name: str) -> OrderedAdapter | None:
-    """One that remembers, for the records of one file; None for formats whose records stand by themselves."""
+    """One that remembers, for the lines of one file; None for formats whose records stand by themselves."""
+    if name == powermta.NAME:
+        return powermta_lines.Lines()
     return _IN_ORDER[name]() if name in _IN_ORDER else None

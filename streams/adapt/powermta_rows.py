@@ -102,6 +102,18 @@ def _csv_parts(raw: bytes) -> list[bytes]:
     return [record for record in found + begun if record.strip()]
 
 
+def is_open(lines: list[bytes]) -> bool:
+    """Whether a quote is open at the end of these lines, so that the next one belongs to the same record."""
+    return bool(lines) and not is_json(lines[0]) and sum(line.count(b'"') for line in lines) % 2 == 1
+
+
+def begins_record(line: bytes) -> bool:
+    """Whether a line begins as a record or a header line does, and leaves no quote open."""
+    found = _DELIMITER.match(line[:60].decode("utf-8", "replace"))
+    word = found[0].strip(' ",\t;|') if found else ""
+    return (type_of(word) is not None or word.lower() == "type") and not is_open([line])
+
+
 def record_of_json(raw: bytes) -> Record:
     """The fields of an object.
 
