@@ -139,6 +139,19 @@ STANDING: dict[str, Any] = {
             ],
         },
     ],
+    "reported": [
+        {
+            "source": "postmaster",
+            "resource": "news.acme.example",
+            "day": "2026-03-10",
+            "measure": "spam_rate",
+            "about": "",
+            "rate": 0.0012,
+            "below": False,
+            "number": None,
+            "said": "",
+        }
+    ],
 }
 RATES: dict[str, Any] = {
     "customer": "acme",

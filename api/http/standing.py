@@ -10,6 +10,7 @@ from api.http.models.standing import (
     Headroom,
     ObservableShares,
     OpenAlert,
+    ProviderReport,
     ScopeStanding,
     Scores,
     Standing,
@@ -18,6 +19,7 @@ from api.http.models.standing import (
 )
 from api.http.ranges import end_of_minute, judged_since
 from api.http.rates import Definition, rates_of
+from jobs.poll.stored import read_reports
 from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts, WindowCounts, finished_sql
 from schemas.policy import Policy
@@ -68,6 +70,8 @@ GROUP BY stream
 """  # noqa: S608 - made of names from this project only
 
 
+#: What providers reported is shown of so many days.
+REPORTED_DAYS = 14
 NO_SCORES = Scores(overall=None, complaints=None, failures=None, blocks=None, blacklisting=None)
 
 
@@ -141,7 +145,13 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
             )
             for scope in scopes
         ],
+        reported=_reported(store, customer, now_ms),
     )
+
+
+def _reported(store: Store, customer: str, now_ms: int) -> list[ProviderReport]:
+    found = read_reports(store, utc_time(now_ms).date(), REPORTED_DAYS, customer=customer)
+    return [ProviderReport.model_validate(msgspec.structs.asdict(each)) for each in found]
 
 
 def _sent(store: Store, customer: str, now_ms: int, anew: int | None) -> Callable[[str], int]:

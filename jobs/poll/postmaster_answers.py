@@ -15,6 +15,8 @@ from schemas.domains import domain_name
 
 #: Most statistics of one page, and most domains ("The maximum value is 200").
 PAGE = 200
+#: The store knows days from 1970 on; Postmaster Tools began in 2015.
+YEARS = range(2015, 2149)
 SPAM_RATE, LOOP_IDS = "spam_rate", "loop_ids"
 #: Prefix of the name under which the rate of a feedback loop is asked for.
 _LOOP = "loop_"
@@ -220,9 +222,12 @@ def _written(day: date) -> dict[str, int]:
 def _day(stat: _Stat) -> date:
     at = stat.date or _Date()
     try:
-        return date(at.year, at.month, at.day)
-    except ValueError as error:
+        found = date(at.year, at.month, at.day)
+    except (ValueError, OverflowError) as error:
         raise AnswerError(f"domainStats: {stat.metric}: no day {at.year}-{at.month}-{at.day}") from error
+    if found.year not in YEARS:
+        raise AnswerError(f"domainStats: {stat.metric}: no day of ours: {found}")
+    return found
 
 
 def _rate(stat: _Stat) -> float | None:

@@ -176,12 +176,30 @@ class ScopeStanding(BaseModel):
     )
 
 
+class ProviderReport(BaseModel):
+    """What a mailbox provider reported of a domain or an address of the customer, of one day of the provider's."""
+
+    source: Literal["postmaster", "snds"]
+    resource: str
+    day: date
+    measure: str
+    about: str = Field(description="The identifier of a feedback loop, or a requirement of Google's.")
+    rate: float | None = Field(description="A ratio from 0 to 1.")
+    below: bool = Field(description="Only that the rate is lower than `rate` is known.")
+    number: int | None
+    said: str
+
+
 class Standing(BaseModel):
     """Where a customer stands, all of its mail first, then each class and stream by name."""
 
     customer: str
     time: datetime
     scopes: list[ScopeStanding]
+    reported: list[ProviderReport] = Field(
+        description="What mailbox providers reported of the last 14 days (`repmon poll`); it is in no rate. A day that "
+        "is not there is unknown."
+    )
 
 
 class DayScores(Scores):

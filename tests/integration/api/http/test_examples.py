@@ -3,16 +3,19 @@
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
 from api.http import reference
+from jobs.poll.reading import ProviderReading
+from jobs.poll.stored import store_readings
 from schemas.alert import AlertEvent, Baseline, Evidence, Share
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.policy import load_policy
-from schemas.settings import ClickHouse
+from schemas.settings import ClickHouse, Ingest
 from streams.alerts.describe import alert_event
 from streams.alerts.lifecycle import step
 from streams.io.store import Store
@@ -51,6 +54,10 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
         )
         interface.judged("stream:receipts", "insufficient_volume", NOON, policy_version=VERSION)
         interface.alert(complaint_alert())
+        reported = ProviderReading(
+            source="postmaster", resource="news.acme.example", day=date(2026, 3, 10), measure="spam_rate", rate=0.0012
+        )
+        store_readings(store, [reported], Ingest(domain_owners={"acme.example": "acme"}), NOW)
         yield interface
 
 

@@ -49,6 +49,7 @@ def test_empty_answer_has_no_reading(body: bytes) -> None:
         ({"date": AT, "value": {"doubleValue": -0.1}}, "-0.1 is not a ratio"),
         ({"date": {**AT, "day": 0}, "value": {"doubleValue": 0.1}}, "no day 2026-11-0"),
         ({"value": {"doubleValue": 0.1}}, "no day 0-0-0"),
+        ({"date": {**AT, "year": 1900}, "value": {"doubleValue": 0.1}}, "no day of ours: 1900-11-27"),
         ({"date": AT, "value": {"intValue": "much"}}, "'much' is no number"),
     ],
 )
