@@ -152,5 +152,5 @@ def file_adapter(name: str) -> Adapter:
 def ordered_adapter(name: str) -> OrderedAdapter | None:
     """One that remembers, for the lines of one file; None for formats whose records stand by themselves."""
     if name == powermta.NAME:
-        return powermta_lines.Lines()
+        return powermta_lines.AccountingLines()
     return _IN_ORDER[name]() if name in _IN_ORDER else None

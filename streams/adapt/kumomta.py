@@ -30,9 +30,9 @@ from streams.adapt.kumomta_record import (
     DECODER,
     REPORTS,
     SENDING,
-    Record,
-    Report,
-    Response,
+    LoggedRecord,
+    LoggedReport,
+    LoggedResponse,
     decoded,
     kind_of,
     logged_headers,
@@ -116,7 +116,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
     return events, places
 
 
-def _counted(record: Record, kind: EventType, context: Context) -> MailEvent | None:
+def _counted(record: LoggedRecord, kind: EventType, context: Context) -> MailEvent | None:
     """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look. What the same
     senders repeat is worked out once."""
     address, when, pool = record.recipient, record.event_time, record.egress_pool or ""
@@ -162,7 +162,7 @@ def _names(left: str, pool: str) -> tuple[str, str, str] | None:
 
 
 def _events(
-    record: Record, kind: EventType, raw: bytes, context: Context, memory: dict[str, Reply] | None = None
+    record: LoggedRecord, kind: EventType, raw: bytes, context: Context, memory: dict[str, Reply] | None = None
 ) -> list[MailEvent]:
     """One event for each recipient; with a memory of earlier records, the last reply where it was given up.
 
@@ -202,7 +202,7 @@ def _events(
     return events
 
 
-def _recall(memory: dict[str, Reply], record: Record, event: MailEvent) -> None:
+def _recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent) -> None:
     """Remember a temporary reply; where KumoMTA gave up, whose own words say nothing of it, take the last one."""
     key = f"{record.id} {event.recipient}"
     if event.type == "deferred":
@@ -218,10 +218,10 @@ def _recall(memory: dict[str, Reply], record: Record, event: MailEvent) -> None:
         event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
 
 
-def _base(record: Record, report: Report | None, kind: EventType, customer: str) -> MailEvent:
+def _base(record: LoggedRecord, report: LoggedReport | None, kind: EventType, customer: str) -> MailEvent:
     """What all recipients of the record share."""
     # A report's response is how its own mail was taken in, not the message that it is about.
-    response = Response() if report else record.response or Response()
+    response = LoggedResponse() if report else record.response or LoggedResponse()
     when = record.event_time or record.timestamp
     if when is None:
         raise AdaptError(f"record {record.type} {record.id[:80]}: neither `event_time` nor `timestamp` is given")
@@ -248,7 +248,7 @@ def _base(record: Record, report: Report | None, kind: EventType, customer: str)
     )
 
 
-def _recipients(record: Record, report: Report | None) -> list[str]:
+def _recipients(record: LoggedRecord, report: LoggedReport | None) -> list[str]:
     """Whom the record is about; one empty text where it does not say.
 
     The recipient of a feedback record is the mailbox that takes reports, never the one who complained.
@@ -260,7 +260,7 @@ def _recipients(record: Record, report: Report | None) -> list[str]:
     return [record.recipient or ""]
 
 
-def _reported(report: Report | None) -> list[str]:
+def _reported(report: LoggedReport | None) -> list[str]:
     """Who complained: from the trace header, else from the report (RFC 5965 section 3.2)."""
     if report is None:
         return []
@@ -274,12 +274,12 @@ def _reported(report: Report | None) -> list[str]:
     return []
 
 
-def _created(record: Record) -> int:
+def _created(record: LoggedRecord) -> int:
     """When the message came in here (epoch ms); 0 where it does not say. A bounce mail itself came in later."""
     return int(record.created * 1000) if record.created and record.type not in REPORTS else 0
 
 
-def _arrived(report: Report) -> int:
+def _arrived(report: LoggedReport) -> int:
     """When the message that the report is about came in at the provider (epoch ms); 0 where it does not say."""
     try:
         return time_ms(report.arrival_date) if report.arrival_date else 0
@@ -287,7 +287,7 @@ def _arrived(report: Report) -> int:
         return 0
 
 
-def _reporter(record: Record, report: Report) -> Reporter:
+def _reporter(record: LoggedRecord, report: LoggedReport) -> Reporter:
     """Who complains for a recipient whom the report hides: the report's maker and its sender."""
     mta = text((report.reporting_mta or {}).get("name"))
     source = {name.lower(): value for name, value in (report.extensions or {}).items()}.get("source")
@@ -296,7 +296,7 @@ def _reporter(record: Record, report: Report) -> Reporter:
     return Reporter(names, hosts, text(report.user_agent))
 
 
-def _sending_ip(record: Record, report: Report | None) -> str:
+def _sending_ip(record: LoggedRecord, report: LoggedReport | None) -> str:
     if report is not None:
         return report.source_ip or ""
     if record.type == "OOB" or record.source_address is None:
@@ -312,7 +312,7 @@ def _without_port(address: str) -> str:
     return address[1:].partition("]")[0] if address.startswith("[") else address
 
 
-def _from_domain(record: Record, report: Report | None) -> str:
+def _from_domain(record: LoggedRecord, report: LoggedReport | None) -> str:
     """The domain of the From header where it is logged, else of the envelope sender.
 
     A bounce mail's own From is the bouncing host, and its envelope recipient, logged as sender, is the
@@ -335,7 +335,7 @@ def _found_domain(header: str) -> str:
     return domain_of(next(iter(addresses_in(header)), ""))
 
 
-def _places(record: Record, report: Report | None) -> Mapping[str, Any]:
+def _places(record: LoggedRecord, report: LoggedReport | None) -> Mapping[str, Any]:
     """Meta fields; those that came back in a report's trace header win."""
     trace = report.supplemental_trace if report else None
     return {**(record.meta or {}), **(trace or {})}
@@ -353,7 +353,7 @@ def _find(place: str, tenant: str, places: Mapping[str, Any], mail: Callable[[],
     return found
 
 
-def _mail(record: Record, report: Report | None, raw: bytes) -> SentMail:
+def _mail(record: LoggedRecord, report: LoggedReport | None, raw: bytes) -> SentMail:
     """The mail that the record is about: of a report, the one that was reported."""
     if report is None:
         # The header fields of an out-of-band record are the bounce mail's own.
@@ -367,7 +367,7 @@ def _mail(record: Record, report: Report | None, raw: bytes) -> SentMail:
     return SentMail(kept, original.all, report.source_ip or sent_from(Headers(), original, Headers()), domains)
 
 
-def _original(report: Report) -> Headers:
+def _original(report: LoggedReport) -> Headers:
     """The header fields of the reported mail, which is logged as text or as a list of bytes."""
     message = report.original_message
     if isinstance(message, list) and all(isinstance(each, int) and 0 <= each < 256 for each in message):
@@ -375,7 +375,7 @@ def _original(report: Report) -> Headers:
     return read_part(message.encode()).headers if isinstance(message, str) else Headers()
 
 
-def _no_customer(record: Record, options: FormatOptions) -> str:
+def _no_customer(record: LoggedRecord, options: FormatOptions) -> str:
     where = options.customer_places or ("tenant",)
     queue = (record.queue or "")[:80]
     # The queue of what comes back is that of the address it comes back to.

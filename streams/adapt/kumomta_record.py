@@ -41,23 +41,23 @@ SENDING = frozenset({"Delivery", "Bounce", "TransientFailure"})
 # as long as decoding.
 
 
-class Code(msgspec.Struct, gc=False):
+class LoggedCode(msgspec.Struct, gc=False):
     class_: int = msgspec.field(name="class")
     subject: int
     detail: int
 
 
-class Response(msgspec.Struct, gc=False):
+class LoggedResponse(msgspec.Struct, gc=False):
     code: int = 0
-    enhanced_code: Code | None = None
+    enhanced_code: LoggedCode | None = None
     content: str | None = None
 
 
-class Source(msgspec.Struct, gc=False):
+class LoggedSource(msgspec.Struct, gc=False):
     address: str | None = None
 
 
-class Report(msgspec.Struct, gc=False):
+class LoggedReport(msgspec.Struct, gc=False):
     feedback_type: str | None = None
     source_ip: str | None = None
     original_mail_from: str | None = None
@@ -77,33 +77,33 @@ class FromHeader(msgspec.Struct, gc=False):
     from_: Any = msgspec.field(name="From", default=None)
 
 
-class Peer(msgspec.Struct, gc=False):
+class LoggedPeer(msgspec.Struct, gc=False):
     name: str | None = None
 
 
-class Record(msgspec.Struct, gc=False):
+class LoggedRecord(msgspec.Struct, gc=False):
     type: str
     id: str = ""
     sender: str | None = None
     recipient: str | list[str] | None = None
     queue: str | None = None
-    response: Response | None = None
+    response: LoggedResponse | None = None
     timestamp: int | float | None = None
     event_time: datetime | None = None
     created: int | float | None = None
     num_attempts: int | None = None
     bounce_classification: str | None = None
     egress_pool: str | None = None
-    source_address: Source | None = None
-    peer_address: Peer | None = None
-    feedback_report: Report | None = None
+    source_address: LoggedSource | None = None
+    peer_address: LoggedPeer | None = None
+    feedback_report: LoggedReport | None = None
     meta: dict[str, Any] | None = None
     headers: FromHeader | None = None
     delivery_protocol: str | None = None
     reception_protocol: str | None = None
 
 
-class Type(msgspec.Struct, gc=False):
+class RecordType(msgspec.Struct, gc=False):
     type: str
 
 
@@ -111,8 +111,8 @@ class _WithHeaders(msgspec.Struct, gc=False):
     headers: dict[str, Any] | None = None
 
 
-DECODER = msgspec.json.Decoder(Record)
-TYPE_DECODER = msgspec.json.Decoder(Type)
+DECODER = msgspec.json.Decoder(LoggedRecord)
+TYPE_DECODER = msgspec.json.Decoder(RecordType)
 _HEADERS_DECODER = msgspec.json.Decoder(_WithHeaders)
 
 #: What a log hook sends about a record is a message of its own, to the recipient of that record. KumoMTA does not count
@@ -127,7 +127,7 @@ _WITHOUT_SENDER = REPORTS | {"Rejection"}
 _TAKING_IN = "DeferredSmtpInjection"
 
 
-def kind_of(record: Record) -> EventType | None:
+def kind_of(record: LoggedRecord) -> EventType | None:
     """What the record tells; None where it tells no recipient's fate, or is about no mail of a customer.
 
     That is a log hook's post, a notification or anything else without an envelope sender, and what stays on this host.
@@ -150,29 +150,29 @@ def kind_of(record: Record) -> EventType | None:
     return None if record.queue and record.queue.endswith(_HOOK_QUEUES) else kind
 
 
-def _failed(record: Record) -> EventType:
+def _failed(record: LoggedRecord) -> EventType:
     """A bounce with a temporary reply was given up after retries, whoever did (RFC 3464 section 2.3.3)."""
     if record.delivery_protocol == _TAKING_IN:
         return "rejected"
-    response = record.response or Response()
+    response = record.response or LoggedResponse()
     said = response.content or ""
     # Where a notification has no reply, KumoMTA writes 550.
     code = response.code if said or record.type != "OOB" else 0
     return "expired" if gave_up(code, status_of(response), said) else "bounced"
 
 
-def _is_temporary(record: Record) -> bool:
+def _is_temporary(record: LoggedRecord) -> bool:
     """Whether the sender was told to come again."""
     return record.response is not None and 400 <= record.response.code < 500
 
 
-def status_of(response: Response) -> str:
+def status_of(response: LoggedResponse) -> str:
     """The enhanced status code, from its field or the text; empty where there is none."""
     code = response.enhanced_code
     return f"{code.class_}.{code.subject}.{code.detail}" if code else reply_of(response.content or "")[1]
 
 
-def decoded(raw: bytes) -> Record | None:
+def decoded(raw: bytes) -> LoggedRecord | None:
     """One record; None for one of a type that we do not read, whatever else is in it.
 
     Raises:

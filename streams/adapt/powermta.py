@@ -33,7 +33,15 @@ from streams.adapt.mime import date_ms
 from streams.adapt.owners import Owners
 from streams.adapt.places import SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_TEXT, Reply
-from streams.adapt.powermta_rows import DEFAULT_COLUMNS, Record, Row, names_of, record_of_json, record_of_row, rows_of
+from streams.adapt.powermta_rows import (
+    DEFAULT_COLUMNS,
+    FieldRow,
+    Record,
+    names_of,
+    record_of_json,
+    record_of_row,
+    rows_of,
+)
 
 NAME = "powermta"
 
@@ -88,7 +96,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 @dataclass(slots=True)
-class Memory:
+class AccountingMemory:
     """What is remembered of a file: the columns of its last header line, and the last replies."""
 
     columns: tuple[str, ...] = ()
@@ -100,7 +108,7 @@ class Accounting:
 
     def __init__(self) -> None:
         """Begin without memory."""
-        self.memory = Memory()
+        self.memory = AccountingMemory()
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
@@ -122,7 +130,7 @@ class Accounting:
                 raise AdaptError(f"{place}{error}") from error
         return events
 
-    def _record(self, row: Row | bytes, options: FormatOptions) -> Record | None:
+    def _record(self, row: FieldRow | bytes, options: FormatOptions) -> Record | None:
         """The row by lower-cased column; None for a header line."""
         if isinstance(row, bytes):
             return record_of_json(row)

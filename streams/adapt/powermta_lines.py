@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt.base import AdaptError, Context
-from streams.adapt.powermta import Accounting
-from streams.adapt.powermta import Memory as RecordsMemory
+from streams.adapt.powermta import Accounting, AccountingMemory
 from streams.adapt.powermta_rows import begins_record, is_open
 
 #: A record may have so many lines: a diagnostic text has a few.
@@ -13,14 +12,14 @@ MOST_LINES = 100
 
 
 @dataclass(slots=True)
-class Memory:
+class LinesMemory:
     """What is remembered of a file: of its records, and the lines of one that has not ended yet."""
 
-    records: RecordsMemory
+    records: AccountingMemory
     begun: list[bytes] = field(default_factory=list)
 
 
-class Lines:
+class AccountingLines:
     """Lines of one file in their order."""
 
     def __init__(self) -> None:
@@ -29,12 +28,12 @@ class Lines:
         self._begun: list[bytes] = []
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> LinesMemory:
         """What was told so far."""
-        return Memory(self._accounting.memory, self._begun)
+        return LinesMemory(self._accounting.memory, self._begun)
 
     @memory.setter
-    def memory(self, memory: Memory) -> None:
+    def memory(self, memory: LinesMemory) -> None:
         self._accounting.memory, self._begun = memory.records, memory.begun
 
     def adapt(self, line: bytes, context: Context) -> list[MailEvent]:

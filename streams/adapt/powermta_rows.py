@@ -45,7 +45,7 @@ _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, A
 _BOM = b"\xef\xbb\xbf"
 
 
-class Row(NamedTuple):
+class FieldRow(NamedTuple):
     """A row of fields. Where tabs stand between them, blanks that were cut off its end were empty fields."""
 
     fields: list[str]
@@ -57,7 +57,7 @@ def is_json(raw: bytes) -> bool:
     return raw.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
 
 
-def rows_of(raw: bytes) -> list[Row | bytes]:
+def rows_of(raw: bytes) -> list[FieldRow | bytes]:
     """The rows of a message, header lines among them; of JSON the text of each object.
 
     Raises:
@@ -70,7 +70,7 @@ def rows_of(raw: bytes) -> list[Row | bytes]:
     try:
         delimiter = found[1] if found else ","
         rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
-        kept: list[Row | bytes] = [Row(row, delimiter == "\t") for row in rows if any(map(str.strip, row))]
+        kept: list[FieldRow | bytes] = [FieldRow(row, delimiter == "\t") for row in rows if any(map(str.strip, row))]
     except csv.Error as error:
         raise AdaptError(f"the message is not CSV: {error}") from error
     if not kept:
@@ -139,7 +139,7 @@ def names_of(row: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def record_of_row(row: Row, columns: tuple[str, ...], origin: str) -> Record:
+def record_of_row(row: FieldRow, columns: tuple[str, ...], origin: str) -> Record:
     """The fields of a row; `origin` says where the columns are from.
 
     Raises:

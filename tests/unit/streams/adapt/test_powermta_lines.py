@@ -7,7 +7,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, ordered_adapter
-from streams.adapt.powermta_lines import MOST_LINES, Lines
+from streams.adapt.powermta_lines import MOST_LINES, AccountingLines
 
 CONTEXT = Context(b"a key", load_providers())
 HEADER = "type,timeLogged,rcpt,dsnStatus,dsnDiag,vmta"
@@ -16,9 +16,9 @@ LONG = 'b,1740993073,juno@gmail.com,5.1.1,"smtp;550-5.1.1 gone\n550-5.1.1 since 
 TORN = 'b,1740993074,kim@gmail.com,5.1.1,"smtp;550-5.1.1 go'
 
 
-def read(text: str, lines: Lines | None = None) -> list[str]:
+def read(text: str, lines: AccountingLines | None = None) -> list[str]:
     """Domains and diagnostics of the events, and the errors in their place."""
-    lines = lines or Lines()
+    lines = lines or AccountingLines()
     found: list[str] = []
     for line in text.split("\n"):
         try:
@@ -37,7 +37,7 @@ def test_record_of_several_lines_is_one() -> None:
 @pytest.mark.parametrize("cut", range(1, 6))
 def test_memory_holds_the_lines_of_a_record_that_has_not_ended(cut: int) -> None:
     lines = f"{HEADER}\n{WHOLE}\n{LONG}\n{WHOLE}".split("\n")
-    first, second = Lines(), Lines()
+    first, second = AccountingLines(), AccountingLines()
     found = read("\n".join(lines[:cut]), first)
     second.memory = pickle.loads(pickle.dumps(first.memory))  # noqa: S301 -- its own
     assert found + read("\n".join(lines[cut:]), second) == read("\n".join(lines))
@@ -75,7 +75,7 @@ def test_json_may_have_any_number_of_quotes() -> None:
 
 def test_logs_that_are_followed_are_read_so() -> None:
     found = ordered_adapter("powermta")
-    assert isinstance(found, Lines)
+    assert isinstance(found, AccountingLines)
     text = f"{HEADER}\n{LONG}"
     events: list[MailEvent] = [event for line in text.split("\n") for event in found.adapt(line.encode(), CONTEXT)]
     assert [event.recipient_domain for event in events] == ["gmail.com"]
