@@ -42,6 +42,9 @@ _TEMPORARY = "greylisted"
 #: What the error of a `blocked` message is related to where the address is not at fault: Mailjet refused the
 #: message itself.
 _OURS = frozenset({"content", "mailjet", "system", "spam"})
+#: The address bounced before, for this customer or another
+#: (https://documentation.mailjet.com/hc/en-us/articles/360043102273).
+_BOUNCED_BEFORE = ("mailjet", "preblocked")
 _CLASSES = {
     "user unknown": "invalid_recipient",
     "mailbox inactive": "inactive_mailbox",
@@ -86,7 +89,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     if kind is None:
         return
     record = typed(fields, _Event)
-    if kind == "suppressed" and (record.error_related_to or "").lower() in _OURS:
+    about, error = (record.error_related_to or "").lower(), (record.error or "").lower()
+    if kind == "suppressed" and about in _OURS and (about, error) != _BOUNCED_BEFORE:
         kind = "rejected"
     time = moment_ms(record.time, "time")
     campaign = text(record.mj_campaign_id)
@@ -101,7 +105,6 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=text(record.customcampaign) or (campaign if campaign != "0" else ""),
     )
     hard = record.hard_bounce is True or text(record.hard_bounce) == "1"
-    if kind == "bounced" and not hard and (record.error or "").lower() == _TEMPORARY and not reply(event.diagnostic)[0]:
+    if kind == "bounced" and not hard and error == _TEMPORARY and not reply(event.diagnostic)[0]:
         event.type = "expired"
-    error = (record.error or "").lower()
     yield with_bounce_details(event, known=_CLASSES.get(error, ""), hard=hard, permanent=hard)

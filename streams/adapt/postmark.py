@@ -86,6 +86,7 @@ class _Event(msgspec.Struct):
     ChangedAt: str | None = None
     SuppressSending: bool = False
     SuppressionReason: str | None = None
+    Origin: str | None = None
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -139,5 +140,7 @@ def _kind(record: _Event) -> EventType | None:
         return "complained"
     if record.RecordType == "Bounce":
         return _BOUNCES.get(record.Type or "")
-    # A change that follows a bounce or a complaint repeats it; one that ends a suppression is none.
-    return "unsubscribed" if record.SuppressSending and record.SuppressionReason == "ManualSuppression" else None
+    # A change that follows a bounce or a complaint repeats it; one that ends a suppression is none, nor is one that the
+    # customer or Postmark's staff made.
+    by_recipient = record.SuppressionReason == "ManualSuppression" and record.Origin in (None, "", "Recipient")
+    return "unsubscribed" if record.SuppressSending and by_recipient else None

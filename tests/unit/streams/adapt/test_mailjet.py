@@ -55,6 +55,8 @@ def test_delivery_with_all_its_fields() -> None:
         ({"event": "blocked", "error_related_to": "domain", "error": "typofix"}, "suppressed"),
         ({"event": "blocked", "error_related_to": "content", "error": "bad or empty template"}, "rejected"),
         ({"event": "blocked", "error_related_to": "mailjet", "error": "duplicate in campaign"}, "rejected"),
+        ({"event": "blocked", "error_related_to": "mailjet", "error": "preblocked"}, "suppressed"),
+        ({"event": "blocked", "error_related_to": "spam", "error": "preblocked"}, "rejected"),
         ({"event": "spam", "source": "JMRPP"}, "complained"),
         ({"event": "unsub", "mj_list_id": 1, "ip": "203.0.113.9"}, "unsubscribed"),
     ],

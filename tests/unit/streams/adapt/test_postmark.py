@@ -124,6 +124,8 @@ def test_what_a_bounce_is_depends_on_its_type(name: str, kind: str) -> None:
         CHANGE | {"SuppressSending": False, "SuppressionReason": None},
         CHANGE | {"SuppressionReason": "HardBounce"},
         CHANGE | {"SuppressionReason": "SpamComplaint"},
+        CHANGE | {"Origin": "Customer"},
+        CHANGE | {"Origin": "Admin"},
     ],
 )
 def test_what_tells_no_fate_or_tells_it_again_is_left_out(changes: dict[str, Any]) -> None:
