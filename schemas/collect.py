@@ -43,6 +43,8 @@ class Source(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """See `user`."""
     token: Secret = ""
     """Asked for as a bearer token."""
+    addresses: tuple[str, ...] = ()
+    """Mail to these comes in by LMTP (`arf`, `dsn`); `*` is anything, as in `bounce+*@mail.example.com`."""
     unsigned: bool = False
     """Take webhooks of a format that signs without looking at the signature."""
     tolerance_s: Seconds | None = None
@@ -61,6 +63,9 @@ class Collect(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where it listens."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8090
     """Its port; 0 is any free one."""
+    lmtp: str = ""
+    """Where mail for `addresses` of sources comes in by LMTP: the path of a unix socket, or a port of this host such as
+    `127.0.0.1:8024`; empty is nowhere."""
     max_bytes: Annotated[int, Meta(ge=1, le=MAX_EVENT_BYTES, extra={"unit": "bytes"})] = MAX_EVENT_BYTES
     """How large a body may be."""
     batch_bytes: Annotated[int, Meta(ge=1, le=64_000_000, extra={"unit": "bytes"})] = 8_000_000

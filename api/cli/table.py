@@ -15,7 +15,8 @@ SECTIONS: Sections = {
     "Operate: run the stages, and what they need": {
         "up": CommandEntry("Run everything in one process, until stopped", "api.cli.up:up"),
         "collect": CommandEntry(
-            "Receive providers' webhooks over HTTP, and pass them to Kafka", "api.cli.collect:collect"
+            "Receive webhooks, and reports by mail, and pass them to Kafka",
+            "api.cli.collect:collect",
         ),
         "follow": CommandEntry("Send logs to the broker as they grow, until stopped", "api.cli.follow:follow"),
         "ingest": CommandEntry("Read events from Kafka, and count them in ClickHouse", "api.cli.ingest:ingest"),

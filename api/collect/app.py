@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
@@ -18,6 +19,7 @@ from api.collect.body import MemoryBudget, NoRoomError, TooLargeError, TooSlowEr
 from api.collect.certificates import Fetch, FetchError
 from api.collect.credentials import CredentialsError
 from api.collect.deliver import Deliverer, NotTakenError
+from api.collect.lmtp import serving
 from api.collect.numbers import UNKNOWN, CollectorMetrics, RequestOutcome
 from api.collect.pieces import BATCHED, pieces
 from api.collect.schemes import RequestVerdict
@@ -27,12 +29,14 @@ from api.http.metrics import PartsCollector, health_body, health_status
 from api.http.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
 from schemas.times import utc_now_ms
-from streams.adapt import EVERY_FORMAT
+from streams.adapt import EVERY_FORMAT, MAILS
 from streams.io.health import HealthLimits, HealthVerdict, Observations, verdict
 from streams.io.pulse import Pulse
 
 #: How long the broker may take to say that it is there.
 HEALTH_S = 2.0
+#: What a stop waits for, beyond the time a body and its acknowledgement may take.
+STOP_S = 2.0
 #: A source's refusals are logged at most so often, in s: anybody may send what is refused.
 LOG_S = 60.0
 
@@ -71,6 +75,11 @@ class Collector:
         self._budget = MemoryBudget(settings.max_inflight_bytes)
         self._logged: dict[str, float] = {}
 
+    @property
+    def patience_s(self) -> float:
+        """How long a stop waits for what is under way, in s."""
+        return self._settings.body_s + self._settings.acknowledge_s + STOP_S
+
     def health(self) -> HealthVerdict:
         """What is wrong now: the broker is asked, for no longer than `HEALTH_S`. Any thread may ask."""
         now_ms = utc_now_ms()
@@ -78,6 +87,34 @@ class Collector:
         missing = tuple((name, 0) for name in self._broker.value or ())
         seen = Observations(now_ms=now_ms, broker=self._broker.contact, missing=missing)
         return verdict("collect", seen, HealthLimits(silent_ms=0))
+
+    @property
+    def mail_sources(self) -> list[PreparedSource]:
+        """The sources that have addresses for mail."""
+        return [each for each in self._sources.values() if each.addresses]
+
+    @property
+    def most_bytes(self) -> int:
+        """What is kept of a mail, in bytes."""
+        return self._settings.max_bytes
+
+    def reserve(self) -> AbstractContextManager[Callable[[int], None]]:
+        """Memory for one mail: by a function, which raises NoRoomError."""
+        return self._budget.reserve()
+
+    async def keep_mail(self, source: PreparedSource, mail: bytes) -> None:
+        """Hand a mail that came by LMTP to the broker.
+
+        Raises:
+            NotTakenError: it was not acknowledged in time.
+        """
+        with self.numbers.acknowledge_seconds.time():
+            await self.deliverer.deliver(source.topic, source.name.encode(), mail)
+        self.numbers.bytes.labels(source.format_name).inc(len(mail))
+
+    def count_mail(self, source: PreparedSource | None, outcome: RequestOutcome) -> None:
+        """Count what became of a mail for one recipient."""
+        self.numbers.requests.labels(source.format_name if source else UNKNOWN, outcome).inc()
 
     def find(self, format_name: str, name: str) -> PreparedSource:
         """The source at an address.
@@ -143,7 +180,7 @@ class Collector:
 
     def _limit(self, source: PreparedSource) -> int:
         settings = self._settings
-        batch = settings.batch_bytes if source.format_name in BATCHED else 0
+        batch = settings.batch_bytes if source.format_name in BATCHED | MAILS else 0
         return max(settings.max_bytes, min(batch, settings.max_inflight_bytes))
 
     async def _proved(self, source: PreparedSource, request: Request, body: bytes) -> RequestVerdict:
@@ -231,12 +268,13 @@ def _later(detail: str) -> RefusedError:
     return RefusedError("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
-def create_app(collector: Collector) -> FastAPI:
-    """The application; it closes the collector's producer at its end."""
+def create_app(collector: Collector, lmtp: socket.socket | None = None) -> FastAPI:
+    """The application, with mail from a socket; it closes the collector's producer at its end."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with serving(collector, lmtp, collector.patience_s):
+            yield
         await asyncio.to_thread(collector.deliverer.close)
 
     app = FastAPI(title="Webhook collector", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)

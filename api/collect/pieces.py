@@ -3,7 +3,7 @@
 import msgspec
 
 from api.collect.body import TooLargeError
-from streams.adapt import ses
+from streams.adapt import MAILS, ses
 from streams.adapt.base import AdaptError
 from streams.adapt.form import form_fields, is_form
 from streams.adapt.mandrill import FORM_FIELD
@@ -25,6 +25,9 @@ def pieces(format_name: str, body: bytes, most: int) -> list[bytes]:
     """
     if len(body) <= most:
         return [body]
+    if format_name in MAILS:
+        # What a report says stands before the mail that it is about.
+        return [body[:most]]
     try:
         if format_name == "ses":
             return _arrays(ses.parts(body), most)

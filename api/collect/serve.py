@@ -12,9 +12,6 @@ from api.collect.sources import prepare
 from api.http.bounded import bounded
 from schemas.settings import Settings, SettingsError
 
-#: What a stop waits for, beyond the time a body and its acknowledgement may take.
-STOP_S = 2.0
-
 
 def build_collector(settings: Settings) -> Collector:
     """A collector whose broker has answered and whose topics are there.
@@ -25,6 +22,8 @@ def build_collector(settings: Settings) -> Collector:
     """
     if not settings.collect.sources:
         raise SettingsError("collect.sources: there is none; see docs/webhooks.md")
+    if not settings.collect.lmtp and (unused := [n for n, each in settings.collect.sources.items() if each.addresses]):
+        raise SettingsError(f"collect.sources.{unused[0]}: addresses is not used: collect.lmtp is not set")
     sources = prepare(settings.collect.sources, Certificates())
     deliverer = Deliverer(settings.kafka, settings.collect.acknowledge_s, settings.collect.max_inflight_bytes)
     collector = Collector(settings.collect, sources, deliverer, fetch)
@@ -32,14 +31,13 @@ def build_collector(settings: Settings) -> Collector:
     return collector
 
 
-def serve(collector: Collector, settings: Settings, listening: socket.socket) -> None:
-    """Answer until Ctrl-C or SIGTERM; requests under way are answered first."""
-    patience_s = settings.collect.body_s + settings.collect.acknowledge_s + STOP_S
+def serve(collector: Collector, listening: socket.socket, lmtp: socket.socket | None = None) -> None:
+    """Answer until Ctrl-C or SIGTERM; requests and mails under way are answered first."""
     config = uvicorn.Config(
-        create_app(collector),
+        create_app(collector, lmtp),
         **bounded(),
         log_level="warning",
-        timeout_graceful_shutdown=round(patience_s),
+        timeout_graceful_shutdown=round(collector.patience_s),
         server_header=False,
     )
     with listening, contextlib.suppress(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from api.collect.signature import Headers, KeyFormatError
 from api.collect.used_tokens import UsedTokens
 from schemas.collect import Source
 from schemas.settings import SettingsError
-from streams.adapt import EVERY_FORMAT
+from streams.adapt import EVERY_FORMAT, MAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class PreparedSource:
     """A source that is ready: its name, its format, where its webhooks go, and what is checked.
 
     `slow` is a check that may wait for the network. `answer` is the text a taken request is answered with. `token`
-    gives what is to be `used` once, where a request has such a thing.
+    gives what is to be `used` once, where a request has such a thing. Mail to `addresses` is for this source.
     """
 
     name: str
@@ -27,6 +27,7 @@ class PreparedSource:
     topic: str
     checks: tuple[Check, ...]
     slow: bool = False
+    addresses: tuple[str, ...] = ()
     answer: str = ""
     token: Callable[[bytes], str] | None = None
     used: UsedTokens = field(default_factory=lambda: UsedTokens(0.0))
@@ -79,6 +80,9 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedS
     checks = _credentials(where, source)
     if scheme is not None and not source.unsigned:
         checks.append(_signature(where, source, scheme, certificates))
+    elif not checks and source.addresses:
+        # What comes by LMTP needs no proof; nothing else is taken.
+        checks = [_nobody]
     elif not checks and not source.unsigned:
         raise SettingsError(
             f"{where}: set user and password, or token: {format_name} signs nothing. "
@@ -89,10 +93,17 @@ def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedS
         format_name,
         source.into,
         tuple(checks),
+        addresses=source.addresses,
         slow=scheme is not None and scheme.slow and not source.unsigned,
         # Endpoints of SocketLabs may have to show that they know the key that the request brought.
         token=scheme.token if scheme is not None and not source.unsigned else None,
         answer=source.secret if format_name == "socketlabs" and not source.unsigned else "",
+    )
+
+
+def _nobody(_headers: Headers, _body: bytes, _now_s: float) -> RequestVerdict:
+    raise credentials.CredentialsError(
+        "Basic", "the source takes mail by LMTP alone: it has neither password nor token"
     )
 
 
@@ -105,6 +116,8 @@ def _check_use(where: str, source: Source, scheme: Scheme | None) -> None:
             raise SettingsError(f"{where}: {each} is not used: the format {format_name} {use}")
     if source.tolerance_s is not None and (scheme is None or scheme.oldest_s is None):
         raise SettingsError(f"{where}: tolerance_s is not used: the format {format_name} signs no time")
+    if source.addresses and format_name not in MAILS:
+        raise SettingsError(f"{where}: addresses is not used: the format {format_name} does not come by mail")
     if source.url and format_name != "mandrill":
         raise SettingsError(f"{where}: url is not used: the format {format_name} does not sign the address")
 

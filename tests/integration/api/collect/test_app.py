@@ -2,6 +2,7 @@
 
 import json
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 from api.collect.app import Collector, create_app
 from api.collect.certificates import Certificates, FetchError
 from api.collect.deliver import Deliverer
+from api.collect.lmtp_socket import listen_lmtp
 from api.collect.serve import build_collector
 from api.collect.sources import prepare
 from api.stack.reading import batch_readers
@@ -45,6 +47,7 @@ SOURCES = {
     "firehose": Source(format="ses", token="an access key"),
     "labs": Source(format="socketlabs", secret=SECRET),
     "batches": Source(format="mailjet", token="t0ken"),
+    "fbl": Source(format="arf", token="t0ken", addresses=("fbl@esp.example",)),
     "gun": Source(format="mailgun", secret=SECRET),
     "gun2": Source(format="mailgun", secret=SECRET),
 }
@@ -89,12 +92,12 @@ class Running:
 
 
 @contextmanager
-def serving(kafka: Kafka, settings: Collect = COLLECT) -> Iterator[Running]:
+def serving(kafka: Kafka, settings: Collect = COLLECT, lmtp: socket.socket | None = None) -> Iterator[Running]:
     amazon = Amazon([])
     certificates = Certificates(amazon.fetch, lambda: NOW_S)
     deliverer = Deliverer(kafka, settings.acknowledge_s, settings.max_inflight_bytes)
     collector = Collector(settings, prepare(settings.sources, certificates), deliverer, amazon.fetch, lambda: NOW_S)
-    server = uvicorn.Server(uvicorn.Config(create_app(collector), host="127.0.0.1", port=0, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(collector, lmtp), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -204,6 +207,39 @@ def test_a_body_that_nobody_can_read_is_kept_too(running: Running, embedded_kafk
     """The signature is right; ingest makes a dead letter of it, which can be mended and sent again."""
     assert running.signed(b"\xff no JSON").status_code == 200
     assert messages(embedded_kafka, TOPIC, 1) == [(b"shop", b"\xff no JSON")]
+
+
+def test_report_by_mail_is_taken_over_http_and_lmtp_and_cut_where_it_is_large(embedded_kafka: Kafka) -> None:
+    mail = b"Subject: a report\r\n\r\n"
+    large = mail + b"x\r\n" * 500_000
+    listening = listen_lmtp("127.0.0.1:0")
+    port = listening.getsockname()[1]
+    with serving(with_topics(embedded_kafka), lmtp=listening) as running:
+        for body in (mail, large):
+            answer = running.post("arf/fbl", body, {"authorization": "Bearer t0ken", "content-type": "message/rfc822"})
+            assert answer.status_code == 200
+        with smtplib.LMTP("127.0.0.1", port, timeout=20) as server:
+            for body in (mail, large):
+                assert server.sendmail("a@b.example", ["fbl@esp.example"], body) == {}
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                server.sendmail("a@b.example", ["ida@gmail.com"], mail)
+        assert running.metric('repmon_collect_requests_total{format="arf",outcome="taken"}') == 4
+    head = b"Return-Path: <a@b.example>\r\nX-Original-To: fbl@esp.example\r\n"
+    expected = [(b"fbl", each) for each in (mail, large[:1_000_000], head + mail, (head + large)[:1_000_000])]
+    assert messages(embedded_kafka, "mail.webhooks.arf", 4) == expected
+
+
+def test_mail_that_no_broker_acknowledges_stays_with_its_server() -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    kafka = Kafka(bootstrap=f"127.0.0.1:{silent.getsockname()[1]}")
+    listening = listen_lmtp("127.0.0.1:0")
+    port = listening.getsockname()[1]
+    settings = msgspec.structs.replace(COLLECT, acknowledge_s=0.2)
+    with silent, serving(kafka, settings, listening) as running, smtplib.LMTP("127.0.0.1", port, timeout=20) as server:
+        with pytest.raises(smtplib.SMTPDataError) as error:
+            server.sendmail("", ["fbl@esp.example"], b"Subject: x\r\n\r\n")
+        assert error.value.smtp_code == 451
+        assert running.metric('repmon_collect_requests_total{format="arf",outcome="unavailable"}') == 1
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,20 @@ def basic(user: str, password: str) -> Headers:
     return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
+def test_source_that_takes_mail_needs_no_credentials_and_takes_nothing_else_then() -> None:
+    made = source("arf", addresses=["fbl@esp.example"])
+    assert made.addresses == ("fbl@esp.example",)
+    with pytest.raises(CredentialsError, match="by LMTP alone"):
+        made.check({}, BODY, NOW_S)
+    with_token = source("arf", addresses=["fbl@esp.example"], token="t0ken")
+    assert with_token.check({"authorization": "Bearer t0ken"}, BODY, NOW_S) == "keep"
+
+
+def test_addresses_of_a_format_that_does_not_come_by_mail_are_refused() -> None:
+    with pytest.raises(SettingsError, match="addresses is not used: the format postmark does not come by mail"):
+        source("postmark", addresses=["a@esp.example"], token="t0ken")
+
+
 def test_every_scheme_is_tried_here() -> None:
     assert set(BELIEVED) == set(SCHEMES)
     assert set(SCHEMES) < set(FORMATS)
