@@ -171,12 +171,13 @@ def _events(
     """
     may_have_nul = has_escaped_nul(raw)
     report = record.feedback_report if record.type == "Feedback" else None
-    places = _places(record, report)
     options = context.options(NAME)
     campaign, tenant = queue_parts(record.queue or "")
 
     def look(place: str) -> str:
-        return _find(place, tenant, places, lambda: _mail(record, report, raw), context.owners)
+        if place == "tenant" and tenant:
+            return tenant
+        return _find(place, _places(record, report), lambda: _mail(record, report, raw), context.owners)
 
     customer = find_customer(options, look, "tenant")
     if not customer:
@@ -341,9 +342,9 @@ def _places(record: LoggedRecord, report: LoggedReport | None) -> Mapping[str, A
     return {**(record.meta or {}), **(trace or {})}
 
 
-def _find(place: str, tenant: str, places: Mapping[str, Any], mail: Callable[[], SentMail], owners: Owners) -> str:
+def _find(place: str, places: Mapping[str, Any], mail: Callable[[], SentMail], owners: Owners) -> str:
     if place == "tenant":
-        return tenant or text(places.get("tenant"))
+        return text(places.get("tenant"))
     if place.startswith("meta."):
         return text(places.get(place.removeprefix("meta.")))
     found = shared_place(place, mail(), owners)
