@@ -19,6 +19,7 @@ the domain of `orig`. `time_zone` is that of times without an offset.
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from schemas.times import SECOND_MS, epoch_ms
@@ -144,23 +145,27 @@ class Accounting:
 
     def _recall(self, record: Record, event: MailEvent | None) -> None:
         """Remember a temporary reply until the fate is known; where it expired without one, take the last."""
-        replies, queue = self.memory.replies, f"queue {record.get('queue', '')}"
-        if record["type"] == "tq" and record.get("queue"):
-            reply = _reply(record)
-            if reply.code:
-                keep(replies, queue, reply, MAX_REPLIES)
-        if event is None or event.asynchronous or event.type == "complained":
+        replies = self.memory.replies
+        if event is None:
+            if record["type"] == "tq" and record.get("queue") and (reply := _reply(record)).code:
+                keep(replies, _queue_key(record), reply, MAX_REPLIES)
+            return
+        if event.asynchronous or event.type == "complained" or not (replies or event.type == "deferred"):
             return
         key = " ".join(record.get(each, "") for each in _SAME_MAIL)
         if event.type == "deferred":
             if event.smtp_code or key not in replies:
                 keep(replies, key, _reply(record), MAX_REPLIES)
-        elif replies:
-            last = replies.pop(key, None)
-            if event.type == "delivered":
-                replies.pop(queue, None)
-            elif event.type == "expired" and not event.smtp_code and (last := last or replies.get(queue)):
-                event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
+            return
+        last = replies.pop(key, None)
+        if event.type == "delivered":
+            replies.pop(_queue_key(record), None)
+        elif event.type == "expired" and not event.smtp_code and (last := last or replies.get(_queue_key(record))):
+            event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
+
+
+def _queue_key(record: Record) -> str:
+    return f"queue {record.get('queue', '')}"
 
 
 #: What tells records of one recipient of one message.
@@ -304,10 +309,16 @@ def _logged(record: Record, zone: tzinfo) -> int:
 
 
 def _time(name: str, text: str, zone: tzinfo) -> int:
-    """Epoch ms, UTC, of epoch seconds or milliseconds, or `2025-03-03 10:11:12+0100`, also with a blank before the
-    offset, or `UTC`."""
+    """See `_read_time`, which remembers: many records of a file have the same times."""
     if len(text) > MAX_TIME:
         raise AdaptError(f"field `{name}`: {text[:40]!r} is neither epoch seconds nor a date and time")
+    return _read_time(name, text, zone)
+
+
+@lru_cache(maxsize=4_096)
+def _read_time(name: str, text: str, zone: tzinfo) -> int:
+    """Epoch ms, UTC, of epoch seconds or milliseconds, or `2025-03-03 10:11:12+0100`, also with a blank before the
+    offset, or `UTC`."""
     if text.replace(".", "", 1).isdecimal():
         return int(text) if text.isdecimal() and _MILLISECONDS <= int(text) <= MAX_TIME_MS else time_ms(text)
     try:

@@ -54,7 +54,8 @@ class FieldRow(NamedTuple):
 
 def is_json(raw: bytes) -> bool:
     """Whether the records are JSON."""
-    return raw.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
+    # Nearly every line begins with the letter of its type.
+    return not raw[:1].isalpha() and raw.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
 
 
 def rows_of(raw: bytes) -> list[FieldRow | bytes]:
@@ -151,7 +152,9 @@ def record_of_row(row: FieldRow, columns: tuple[str, ...], origin: str) -> Recor
         fields = fields + [""] * (len(columns) - len(fields))
     if len(fields) != len(columns):
         raise AdaptError(f"the record has {len(fields)} fields, {origin} {len(columns)}")
-    return dict(zip(columns, map(str.strip, fields), strict=True)) | {"type": name}
+    record = dict(zip(columns, map(str.strip, fields), strict=True))
+    record["type"] = name
+    return record
 
 
 def type_of(name: str) -> str | None:
