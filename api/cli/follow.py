@@ -9,7 +9,7 @@ from api.cli.lazy import command
 from api.cli.options import with_reached
 from api.cli.printing import print_line, print_note
 from api.cli.publishing import open_publisher
-from api.cli.reading import default_customer, format_option
+from api.cli.reading import default_customer, format_of
 from api.cli.stopping import until_signalled
 from api.stack.adapting import adapt_context
 from jobs.follow.follower import Follower, Unread, files_of, until_stopped
@@ -26,7 +26,7 @@ MOST_REASONS = 100
 
 @command("repmon follow --format postfix /var/log/mail.log")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@format_option
+@format_of(sorted(LOGS))
 @default_customer
 @click.option("--state", type=click.Path(path_type=Path), help="Where it remembers its place; DATA/follow.")
 @with_reached
@@ -48,7 +48,8 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
         reason = VARYING.sub("N", unread.reason)
         if reason not in told and len(told) < MOST_REASONS:
             told.add(reason)
-            print_note(f"{unread.path}, byte {unread.offset:,}: {unread.reason}")
+            where = f", byte {unread.offset:,}" if unread.offset else ""
+            print_note(f"{unread.path}{where}: {unread.reason}")
 
     def acknowledged() -> bool:
         try:
@@ -63,6 +64,8 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
     for path in dict.fromkeys(each.absolute() for each in paths):
         if path.is_dir():
             raise FollowError(f"{path}: is a folder; name its files")
+        if path.exists() and not path.is_file():
+            raise FollowError(f"{path}: is not a regular file; `repmon ingest-file` reads standard input")
         store = Store(folder, path, format_name)
         followers.append(
             Follower.begin(

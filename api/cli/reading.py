@@ -1,6 +1,6 @@
 """The options of commands that read raw bodies, logs or mails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import click
@@ -8,18 +8,23 @@ from click.shell_completion import CompletionItem
 
 from streams.adapt import EVERY_FORMAT
 
-
-def _formats(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(each) for each in EVERY_FORMAT if each.startswith(incomplete)]
-
-
-format_option = click.option(
-    "--format", "format_name", required=True, shell_complete=_formats, help=f"One of {', '.join(EVERY_FORMAT)}."
-)
-default_customer = click.option("--customer", default="", help="The customer of records that name none.")
-
-
 C = TypeVar("C", bound=Callable[..., None])
+
+
+def format_of(names: Iterable[str]) -> Callable[[C], C]:
+    """The option `--format` of a command that reads these."""
+    known = list(names)
+
+    def complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(each) for each in known if each.startswith(incomplete)]
+
+    return click.option(
+        "--format", "format_name", required=True, shell_complete=complete, help=f"One of {', '.join(known)}."
+    )
+
+
+format_option = format_of(EVERY_FORMAT)
+default_customer = click.option("--customer", default="", help="The customer of records that name none.")
 
 
 def input_arguments(*, required: bool) -> Callable[[C], C]:

@@ -9,13 +9,15 @@ import msgspec
 from jobs.follow.log import Log
 from jobs.follow.place import Place
 from jobs.follow.source import Source
-from jobs.follow.state import Store
+from jobs.follow.state import FollowError, Store
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt import Adapter, AdaptError, Context, adapter, ordered_adapter
 
 #: How often what was sent is waited for and the place is kept, and how often the memory is.
 KEEP_S = 1.0
 KEEP_MEMORY_S = 30.0
+#: How often it looks for the files that were read before a restart.
+MOST_BEGINNINGS = 3
 #: How long it waits where nothing has come.
 IDLE_S = 0.2
 #: Lines that could not be read are kept up to so many bytes.
@@ -31,7 +33,7 @@ Acknowledged = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line that could not be read: the file, the offset behind it, and why."""
+    """A line that could not be read, or the rest of a file: the file, the offset behind it, and why."""
 
     path: Path
     offset: int
@@ -61,6 +63,7 @@ class Follower:
     _kept_at: float = 0.0
     _memory_at: float = 0.0
     _changed: bool = False
+    _faults: set[Source] = field(default_factory=set)
 
     @classmethod
     def begin(
@@ -89,12 +92,17 @@ class Follower:
             kept = store.memory()
             if kept is not None:
                 ordered.memory = kept[1]
-            from_there = kept[0] if kept is not None else (msgspec.structs.replace(places[-1], offset=0),)
-            log = Log.at(path, from_there, now)
-            follower = cls(store, log, context, publish, acknowledged, tell, ordered.adapt)
+            from_there = kept[0] if kept is not None else (msgspec.structs.replace(places[0], offset=0),)
+            follower = cls(store, Log.at(path, from_there, now), context, publish, acknowledged, tell, ordered.adapt)
             follower._done = places
-            if not follower._knows_what_was_sent():
-                log.close()
+            for _ in range(MOST_BEGINNINGS):
+                if follower._knows_what_was_sent():
+                    break
+                # Perhaps it was copied and cut off just now; then the copy is found.
+                follower.log.close()
+                follower.log = Log.at(path, from_there, now)
+            else:
+                follower.log.close()
                 follower.log = Log.at(path, places, now)
         if ordered is not None:
             follower._remember = lambda: ordered.memory
@@ -106,6 +114,7 @@ class Follower:
     def _knows_what_was_sent(self) -> bool:
         """Find the files that were read; false where the last one is not there, so that nothing is held back."""
         sources = self.log.sources
+        self._known.clear()
         for source in sources:
             place = next((each for each in self._done if source.is_place_of(each)), None)
             if place is not None:
@@ -119,25 +128,56 @@ class Follower:
     def step(self, now: float) -> bool:
         """Read what there is, and send it; whether there was anything. `now` is in s, of a clock that only rises.
 
+        A file that cannot be read is told of and tried again at the next step, and so is a place that cannot be kept:
+        in the middle of a rotation rights may be missing for a moment, and a disk that is full is emptied again.
+
         Raises:
-            OSError: a file cannot be read, or the place not be kept.
+            FollowError: a line that cannot be read cannot be put aside.
             BrokerError: by `publish` and `acknowledged`.
         """
+        any_line = False
+        try:
+            any_line = self._read(now)
+        except OSError as error:
+            self.tell(Unread(Path(error.filename or self.log.path), 0, f"waiting: {error.strerror or error}"))
+        self._tell_faults()
+        self._changed = self._changed or any_line
+        if self._changed and now - self._kept_at >= KEEP_S:
+            self.keep(now)
+        return any_line
+
+    def _read(self, now: float) -> bool:
         any_line = False
         for source, offset, line in self.log.lines(now):
             any_line = True
             quiet = not self._reached and self._was_sent(source, offset)
             if line and not line.isspace():
                 self._send(source, offset, line, quiet=quiet)
-        self._changed = self._changed or any_line
-        if self._changed and now - self._kept_at >= KEEP_S:
-            self.keep(now)
         return any_line
 
+    def _tell_faults(self) -> None:
+        for source in (*self.log.sources, *self.log.damaged):
+            if source.fault and source not in self._faults:
+                self._faults.add(source)
+                self.unread += 1
+                self.tell(Unread(source.path, source.offset, source.fault))
+        self.log.damaged.clear()
+
     def keep(self, now: float, *, memory: bool = False) -> bool:
-        """Wait for what was sent and keep how far the log was read; false where something is not acknowledged yet."""
+        """Wait for what was sent and keep how far the log was read; false where something is not acknowledged yet, or
+        the place cannot be kept."""
         if not self.acknowledged():
             return False
+        try:
+            self._keep(now, memory=memory)
+        except OSError as error:
+            path = Path(error.filename or self.store.place)
+            self.tell(Unread(path, 0, f"the place cannot be kept: {error.strerror or error}"))
+            self._kept_at = now
+            return False
+        return True
+
+    def _keep(self, now: float, *, memory: bool) -> None:
         places = self.log.places
         if places and self._reached:
             self.store.keep_places(places)
@@ -145,7 +185,14 @@ class Follower:
         if self._remember is not None and places and (memory or now - self._memory_at >= KEEP_MEMORY_S):
             self.store.keep_memory(places, self._remember())
             self._memory_at = now
-        return True
+
+    @property
+    def files(self) -> Iterator[tuple[Path, int]]:
+        """The files that are read, and the bytes of them whose events were sent; without those that are done."""
+        for source in self.log.sources:
+            place = self._known.get(source)
+            if place is not None or source not in self._before:
+                yield source.path, max(source.offset, place.offset if place is not None else 0)
 
     def close(self) -> None:
         """Close its files."""
@@ -171,9 +218,15 @@ class Follower:
 
     def _put_aside(self, unread: Unread, line: bytes) -> None:
         self.unread += 1
-        with self.store.unread.open("ab") as file:
-            if file.tell() < MOST_UNREAD_BYTES:
-                file.write(line + b"\n")
+        try:
+            with self.store.unread.open("ab") as file:
+                full = file.tell() >= MOST_UNREAD_BYTES
+                if not full:
+                    file.write(line + b"\n")
+        except OSError as error:
+            raise FollowError(f"{self.store.unread}: a line cannot be put aside: {error.strerror}") from error
+        if full:
+            self.tell(Unread(self.store.unread, MOST_UNREAD_BYTES, "is full: further lines are not kept"))
         self.tell(unread)
 
     def _was_sent(self, source: Source, offset: int) -> bool:
@@ -191,7 +244,7 @@ def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait:
     """Follow logs until `wait`, which waits so many seconds, says that it is over; then keep what was read.
 
     Raises:
-        OSError, BrokerError: as `Follower.step`.
+        FollowError, BrokerError: as `Follower.step`.
     """
     while not wait(0.0):
         # Each of them, not until one has something.
@@ -203,7 +256,6 @@ def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait:
 
 
 def files_of(followers: Sequence[Follower]) -> Iterator[tuple[Path, int]]:
-    """The files that are read, and the bytes of them that are done."""
+    """The files that are read, and the bytes of them that are done; what is read again for the memory alone is done."""
     for each in followers:
-        for source in each.log.sources:
-            yield source.path, source.offset
+        yield from each.files

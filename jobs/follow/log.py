@@ -31,6 +31,8 @@ class Log:
     _parts: list[Source] = field(default_factory=list)
     _former: list[_Former] = field(default_factory=list)
     _grew: float = 0.0
+    #: Former files that were left although not all of them could be read.
+    damaged: list[Source] = field(default_factory=list)
     #: How far the file before the current one was read.
     _left: Place | None = None
 
@@ -75,6 +77,8 @@ class Log:
                 yield from _last_lines(former.source)
                 if former is self._former[-1]:
                     self._left = former.source.place
+                if former.source.fault:
+                    self.damaged.append(former.source)
                 former.source.close()
                 self._former.remove(former)
         if not self._parts:
@@ -105,6 +109,11 @@ class Log:
     def _was_rotated(self, now: float) -> bool:
         current = self._parts[0]
         parts, found = parts_from(self.path, current.place)
+        if found and len(parts) == 1 and parts[0].is_file_at(self.path):
+            # The path has a copy of it that goes on, as rsync makes one and then renames it.
+            current.close()
+            self._parts, self._grew = parts, now
+            return True
         if found and len(parts) < 2:
             for each in parts:
                 each.close()

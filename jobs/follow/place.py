@@ -5,8 +5,8 @@ begins.
 """
 
 import os
+import stat
 from hashlib import blake2b
-from io import BufferedReader
 from pathlib import Path
 
 import msgspec
@@ -34,29 +34,58 @@ def digest(head: bytes) -> str:
     return blake2b(head, digest_size=16).hexdigest()
 
 
-def begins_alike(place: Place, opened: BufferedReader) -> bool:
-    """Whether a file begins as the one of a place did. Moves its position."""
-    opened.seek(0)
-    head = opened.read(place.head_bytes)
-    return len(head) == place.head_bytes and digest(head) == place.head
+#: What rotation appends to the name of a file that it compresses.
+_PACKED_SUFFIXES = (".gz", ".xz", ".bz2")
+
+
+def identities(path: Path) -> dict[Path, tuple[int, int]]:
+    """Files that may be older parts of a log, the oldest first, and the log itself last where it is there, each with
+    device and inode.
+
+    Older parts are beside the log (`mail.log.1`, `mail.log-20250303.gz`, `mail-20250303.log`), and where its name is a
+    symbolic link also beside what that points to.
+
+    Raises:
+        OSError: the folder cannot be listed, so that nobody knows what was rotated.
+    """
+    found: dict[Path, tuple[int, tuple[int, int]]] = {}
+    log, target = _identity(path), Path(os.path.realpath(path))
+    names = {path, target}
+    for folder in dict.fromkeys(each.parent for each in (path, target)):
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            if any(_is_rotated(entry.name, each) for each in names):
+                try:
+                    status = entry.stat()
+                except OSError:
+                    continue  # Gone since.
+                identity = status.st_dev, status.st_ino
+                if stat.S_ISREG(status.st_mode) and identity != log:
+                    found[Path(entry.path)] = status.st_mtime_ns, identity
+    older = sorted(found, key=lambda each: (found[each][0], each.name))
+    # A file that stands beside its compressed form is being compressed just now.
+    kept = {
+        each: found[each][1]
+        for each in older
+        if not (each.suffix in _PACKED_SUFFIXES and each.with_suffix("") in found)
+    }
+    return {**kept, path: log} if log is not None else kept
 
 
 def rotated_names(path: Path) -> list[Path]:
-    """Files beside a log that may be older parts of it, the oldest first: `mail.log.1`, `mail.log-20250303.gz`,
-    `mail-20250303.log`."""
-    found: list[tuple[int, str, Path]] = []
+    """The files of `identities` but for the log itself."""
+    return [each for each in identities(path) if each != path]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        entries = list(os.scandir(path.parent))
-    except OSError:
-        return []
-    for entry in entries:
-        if _is_rotated(entry.name, path):
-            try:
-                if entry.is_file():
-                    found.append((entry.stat().st_mtime_ns, entry.name, Path(entry.path)))
-            except OSError:
-                continue  # Gone since.
-    return [each for _, _, each in sorted(found)]
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_rotated(name: str, path: Path) -> bool:

@@ -1,6 +1,8 @@
 """One file of a log, open and read line by line from a place on; compressed ones too."""
 
+import bz2
 import gzip
+import lzma
 import os
 import zlib
 from collections.abc import Iterator
@@ -8,16 +10,22 @@ from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
-from jobs.follow.place import HEAD_BYTES, Place, begins_alike, digest
+from jobs.follow.place import HEAD_BYTES, Place, digest
 from schemas.event import MAX_EVENT_BYTES
 
-GZIP = b"\x1f\x8b"
+#: How compressed files begin (RFC 1952, the .xz file format 1.1.0, bzip2), and what reads them; rotation on SUSE makes
+#: xz, on FreeBSD bzip2.
+_PACKED = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\0", lzma.open), (b"BZh", bz2.open))
+#: The .zst format (RFC 8878), which nothing here reads.
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 #: Bytes read at once.
 CHUNK = 262_144
 
 
 class Source:
-    """A file that is being read. `offset` is behind the last whole line that was given out."""
+    """A file that is being read. `offset` is behind the last whole line that was given out; `fault` says why no more of
+    it can be read, where it is damaged."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         """Open it.
@@ -26,9 +34,13 @@ class Source:
             OSError: it cannot be opened.
         """
         raw = path.open("rb")
-        packed = raw.peek(2)[:2] == GZIP
-        self._file = cast(BufferedReader, gzip.GzipFile(fileobj=raw)) if packed else raw
-        self._raw, self.packed = raw, packed
+        begin = raw.peek(6)[:6]
+        unpacked = next(
+            (cast(BufferedReader, reader(raw)) for magic, reader in _PACKED if begin.startswith(magic)), None
+        )
+        self._file = raw if unpacked is None else unpacked
+        self._raw, self.packed = raw, unpacked is not None
+        self.fault = "is compressed with zstd, which is not read" if begin.startswith(_ZSTD) else ""
         self.path = path
         self.offset = offset
         self._rest = b""
@@ -52,11 +64,17 @@ class Source:
         return place.head_bytes > 0 and self.begins_as(place)
 
     def begins_as(self, place: Place) -> bool:
-        """Whether it begins as the file of a place did."""
+        """Whether it begins as the file of a place did; then it is known by that, even if it is cut off right after."""
         try:
-            return begins_alike(place, self._file)
-        except (EOFError, OSError, zlib.error):
+            self._file.seek(0)
+            head = self._file.read(place.head_bytes)
+        except (EOFError, OSError, *_DAMAGED):
             return False
+        if len(head) < place.head_bytes or digest(head) != place.head:
+            return False
+        if len(head) > len(self._head):
+            self._head = head
+        return True
 
     def was_replaced(self) -> bool:
         """Whether its content was cut off, or written anew, since it was opened."""
@@ -65,6 +83,16 @@ class Source:
         if os.fstat(self._raw.fileno()).st_size < self.offset + len(self._rest):
             return True
         return bool(self._head) and self._read_head()[: len(self._head)] != self._head
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return os.fstat(self._raw.fileno()).st_size
+
+    def is_same_file(self, place: Place) -> bool:
+        """Whether it is the file of a place and no copy."""
+        mine = os.fstat(self._raw.fileno())
+        return (mine.st_dev, mine.st_ino) == (place.device, place.inode)
 
     def is_file_at(self, path: Path) -> bool:
         """Whether the file at a path is this one."""
@@ -83,15 +111,17 @@ class Source:
         Raises:
             OSError: it cannot be read.
         """
-        data = self._next_chunk()
+        data = self._next_chunk(at_end=at_end)
         start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            line, start = data[start:end], end + 1
-            self.offset += len(line) + 1
-            if not self._skips:
-                yield self.offset, line.rstrip(b"\r")
-            self._skips = False
-        self._rest = data[start:]
+        try:
+            while (end := data.find(b"\n", start)) >= 0:
+                line, start = data[start:end], end + 1
+                self.offset += len(line) + 1
+                skips, self._skips = self._skips, False
+                if not skips:
+                    yield self.offset, line.rstrip(b"\r")
+        finally:
+            self._rest = data[start:]
         if len(self._rest) > MAX_EVENT_BYTES or (at_end and self._rest):
             line, self._rest = self._rest, b""
             self.offset += len(line)
@@ -99,24 +129,31 @@ class Source:
                 yield self.offset, line
             self._skips = not at_end
 
-    def _next_chunk(self) -> bytes:
+    def _next_chunk(self, *, at_end: bool) -> bytes:
         """What was left of the last one, and as much more as has an end of line in it. Nothing of what has replaced the
         file meanwhile: that is looked for behind each reading."""
         data = self._rest
-        while True:
-            self._know()
-            self._file.seek(self.offset + len(data))
+        while not self.fault:
             try:
-                more = self._file.read(CHUNK)
+                self._know()
+                self._file.seek(self.offset + len(data))
+                more = self._file.read1(
+                    CHUNK
+                )  # `read` would give nothing of what stands before an end that is cut off.
             except EOFError:
+                self.fault = "is compressed and ends in the middle" if at_end else ""
                 return data  # Is being compressed just now, or was cut off.
-            except (gzip.BadGzipFile, zlib.error) as error:
-                raise OSError(f"{self.path}: cannot be decompressed: {error}") from error
+            except (OSError, *_DAMAGED) as error:
+                if not self.packed or (isinstance(error, OSError) and error.errno):
+                    raise
+                self.fault = f"cannot be decompressed: {error}"
+                return data
             if self.was_replaced():
                 return self._rest
             data += more
             if not more or b"\n" in more or len(data) > MAX_EVENT_BYTES:
                 return data
+        return data
 
     def _know(self) -> None:
         """See how it begins, unless it has begun anew."""
@@ -126,13 +163,22 @@ class Source:
                 self._head = head
 
     def _read_head(self) -> bytes:
-        self._file.seek(0)
-        return self._file.read(HEAD_BYTES)
+        try:
+            self._file.seek(0)
+            return self._file.read(HEAD_BYTES)
+        except (EOFError, OSError, *_DAMAGED):
+            if self.packed:
+                return b""  # Is being compressed just now, or is damaged.
+            raise
 
 
-def opened(path: Path, offset: int = 0) -> Source | None:
-    """The file, open; None where there is none (any more), or it cannot be read."""
+def opened(path: Path) -> Source | None:
+    """The file, open; None where there is none (any more).
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
-        return Source(path, offset)
-    except OSError:
+        return Source(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None

@@ -62,6 +62,11 @@ class Store:
         self._lock.close()
 
     @property
+    def place(self) -> Path:
+        """Where it is kept how far the log was read."""
+        return self._place
+
+    @property
     def unread(self) -> Path:
         """Where lines are kept that could not be read."""
         return self._unread
@@ -106,7 +111,9 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith(_SAFE_MODULES) or (module == "builtins" and name in _SAFE_BUILTINS):
-            return super().find_class(module, name)
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__.startswith((*_SAFE_MODULES, "builtins")):
+                return found
         raise pickle.UnpicklingError(f"{module}.{name}")
 
 
