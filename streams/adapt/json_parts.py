@@ -18,8 +18,10 @@ _ANY = msgspec.json.Decoder(msgspec.Raw)
 #: which is found out later.
 _SCANNER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
 #: Where another text may begin: on a line of its own, or behind the end of an object.
-_NEXT = re.compile(rb"\n[ \t\r]*(?=[{\[])|\}[ \t\r]*(?=\{)")
+_NEXT = re.compile(rb"\n[ \t\r]*(?=[{\[])|\}[ \t\r\n]*(?:,[ \t\r\n]*)?(?=\{)")
 _BLANK = re.compile(rb"[ \t\r\n\x1e,]*")
+#: The same within an array that is broken, to its end.
+_BLANK_OR_END = re.compile(rb"[ \t\r\n\x1e,\]]*")
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -47,29 +49,37 @@ def _parts_of(text: bytes) -> list[bytes]:
     try:
         return _elements(text) if text.startswith(b"[") else [text]
     except _ERRORS:
-        return [text]
+        return _joined(text, within_array=True)
 
 
-def _joined(body: bytes) -> list[bytes]:
-    """Texts one behind another. As Latin-1 each byte is a character, so places are the same; all that means something
-    in JSON is ASCII."""
+def _joined(body: bytes, *, within_array: bool = False) -> list[bytes]:
+    """Texts one behind another, also those of an array that is broken. As Latin-1 each byte is a character, so places
+    are the same; all that means something in JSON is ASCII."""
     text = body.decode("latin-1")
     found: list[bytes] = []
-    at = broken = 0
+    at, blanks = (1, _BLANK_OR_END) if within_array else (0, _BLANK)
+    at = _after_blanks(blanks, body, at)
+    broken = 0
     while at < len(body):
         try:
             end = _SCANNER.raw_decode(text, at)[1]
         except (ValueError, RecursionError):
             broken += 1
-            there = _NEXT.search(body, at + 1) if broken <= MAX_BROKEN else None
-            end = there.end() if there else len(body)
-        found.append(body[at:end].strip())
-        at = _after_blanks(body, end)
+            if text[at] == "[" and blanks is _BLANK:
+                # One bad element costs no other, nor does an end that is missing.
+                blanks, end = _BLANK_OR_END, at + 1
+            else:
+                there = _NEXT.search(body, at) if broken <= MAX_BROKEN else None
+                end = there.end() if there else len(body)
+                found.append(body[at:end].rstrip(b" \t\r\n,"))
+        else:
+            found.append(body[at:end].strip())
+        at = _after_blanks(blanks, body, end)
     return [part for part in found if part]
 
 
-def _after_blanks(body: bytes, at: int) -> int:
-    found = _BLANK.match(body, at)
+def _after_blanks(blanks: re.Pattern[bytes], body: bytes, at: int) -> int:
+    found = blanks.match(body, at)
     return found.end() if found else at
 
 
