@@ -6,37 +6,21 @@ say nothing, which needs no key, use up the handles of the process, so that neit
 """
 
 import asyncio
-import resource
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from streams.io.handles import most_connections, raise_handles
 
 #: How long the head of a request may take, in s.
 HEAD_S = 10.0
 #: Connections of one server, at most.
 MOST = 500
-#: Handles of the process that no connection takes: files of the store, connections to it and to the broker.
-RESERVE = 256
+#: Of so many handles that are not reserved it takes one.
+PART = 2
 #: Connections that are taken at a time, before any of them is looked at. asyncio tries to take so many also where no
 #: handle is left, and writes a traceback for each (Python 3.11, `_accept_connection`); uvicorn's own number is 2,048.
 BACKLOG = 64
-#: More handles than anybody here needs.
-MANY = 65_536
-
-
-def raise_handles() -> int:
-    """Let this process have as many handles as it may; returns how many these are."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MANY if hard == resource.RLIM_INFINITY else min(hard, MANY)
-    if soft not in (resource.RLIM_INFINITY, wanted) and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return MANY if soft == resource.RLIM_INFINITY else soft
-
-
-def most_connections(handles: int) -> int:
-    """How many connections a server may hold in a process with so many handles."""
-    return max(8, min(MOST, (handles - RESERVE) // 2))
 
 
 class BoundedProtocol(H11Protocol):
@@ -104,5 +88,5 @@ class BoundedProtocol(H11Protocol):
 
 def bounded() -> dict[str, Any]:
     """What `uvicorn.Config` is given for a server of this process."""
-    protocol = type("Bounded", (BoundedProtocol,), {"most": most_connections(raise_handles())})
+    protocol = type("Bounded", (BoundedProtocol,), {"most": most_connections(raise_handles(), MOST, PART)})
     return {"http": protocol, "backlog": BACKLOG}

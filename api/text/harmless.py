@@ -1,7 +1,11 @@
 """Text from outside, made safe for a terminal: the one way through which everything goes that is printed."""
 
+import codecs
 import unicodedata
 from functools import lru_cache
+
+#: Loaded now: its first use may be the log line of a process that has no file handle left to load it with.
+codecs.lookup("unicode_escape")
 
 
 def harmless(text: str) -> str:

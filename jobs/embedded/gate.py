@@ -22,6 +22,8 @@ import math
 import threading
 from asyncio import StreamReader, StreamWriter
 
+from streams.io.handles import most_connections, raise_handles
+
 PRODUCE, METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS = 0, 3, 19, 20, 37
 #: What may make a topic, or make it another one.
 OF_TOPICS = frozenset({METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS})
@@ -29,10 +31,14 @@ OF_TOPICS = frozenset({METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS
 #: follows are one or two more flags and, from version 9 on, tagged fields, of which clients send none (Kafka
 #: protocol guide, "Metadata API"). Earlier versions than 4 cannot say it.
 CREATES_AT = {4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 4, 10: 4, 11: 3, 12: 3, 13: 3}
+#: Of a request: its length, kind, version and number, and the length of its client's name.
+HEAD = 14
 CHUNK = 1 << 18
 BUFFER = 1 << 22
-#: Connections of clients, at most.
-MOST_CONNECTIONS = 500
+#: Connections of clients, at most, and of how many handles that are not reserved one connection takes its two.
+MOST_CONNECTIONS, PART = 500, 8
+#: How long the first request of a connection may take, in s: clients ask at once.
+FIRST_S = 10.0
 #: The client id of our own stages.
 INSIDE = "repmon-stage"
 _INSIDE = INSIDE.encode()
@@ -59,6 +65,7 @@ class Gate:
             self._settled.set()
         self._unanswered: set[tuple[int, int]] = set()
         self._relays: set[asyncio.Task[None]] = set()
+        self._most = most_connections(raise_handles(), MOST_CONNECTIONS, PART)
         self._server: asyncio.Server | None = None
         #: Bytes of Produce requests let through since the last `forget`.
         self.produced_bytes = 0
@@ -130,15 +137,17 @@ class Gate:
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._relays) >= MOST_CONNECTIONS:
-            writer.close()  # two handles each: some are to be left
+        if task is None or len(self._relays) >= self._most:
+            writer.close()
             return
         self._relays.add(task)
         broker_writer = None
         try:
+            async with asyncio.timeout(FIRST_S):
+                head = await reader.readexactly(HEAD)
             broker_reader, broker_writer = await asyncio.open_connection(self.host, self._broker_port, limit=BUFFER)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._requests(reader, broker_writer, id(writer)))
+                both.create_task(self._requests(head, reader, broker_writer, id(writer)))
                 both.create_task(self._responses(broker_reader, writer, id(writer)))
         except* (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -150,9 +159,8 @@ class Gate:
                     with contextlib.suppress(OSError, RuntimeError):
                         end.close()
 
-    async def _requests(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
+    async def _requests(self, head: bytes, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:
-            head = await source.readexactly(14)
             length, kind = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:6], "big")
             if kind == PRODUCE or kind in OF_TOPICS:
                 named = int.from_bytes(head[12:14], "big", signed=True)
@@ -168,6 +176,7 @@ class Gate:
                     head = _creating_nothing(head + await source.readexactly(length + 4 - len(head)))
             target.write(head)
             await _pass(source, target, length + 4 - len(head))
+            head = await source.readexactly(HEAD)
 
     async def _passage(self, kind: int, length: int) -> None:
         """Return once a request of another client may pass."""

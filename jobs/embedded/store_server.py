@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 import cramjam
 
 from jobs.embedded.engine import kill_queries
+from streams.io.handles import most_connections, raise_handles
 
 #: Ends with the line: what follows is data, of which Native may begin with any byte.
 INSERT = re.compile(rb"\s*INSERT\s+INTO\s+(?P<into>.+?)\s+FORMAT\s+(?P<format>\w+)[ \t]*(?:\r?\n|\Z)", re.I | re.S)
@@ -44,8 +45,9 @@ TRANSPORT = frozenset(
     }
 )
 MAX_BODY = 1 << 30
-#: Connections at most, and how long one may say nothing, in s: longer than dashboards wait between two questions.
-MOST_CONNECTIONS = 200
+#: Connections at most, one of how many handles that are not reserved, and how long one may say nothing, in s: longer
+#: than dashboards wait between two questions.
+MOST_CONNECTIONS, PART = 200, 8
 SILENT_S = 100.0
 #: How long a stop waits for statements that run, and for those it killed, in s.
 PATIENCE_S = 0.5
@@ -129,7 +131,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._room = threading.BoundedSemaphore(most_connections(raise_handles(), MOST_CONNECTIONS, PART))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer on a thread of its own, or close it where there are too many: each takes a handle and a thread."""

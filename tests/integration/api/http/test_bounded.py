@@ -9,7 +9,10 @@ import httpx
 import pytest
 import uvicorn
 
-from api.http.bounded import BoundedProtocol, most_connections
+from api.http import bounded
+from api.http.bounded import BoundedProtocol
+from jobs.embedded import gate, store_server
+from streams.io.handles import RESERVE, most_connections
 from tests.support.waiting import wait_for
 
 MOST = 10
@@ -76,4 +79,13 @@ def test_connection_that_asks_in_time_is_answered_again_and_again() -> None:
 
 @pytest.mark.parametrize(("handles", "most"), [(65_536, 500), (1_024, 384), (256, 8), (100, 8)])
 def test_some_handles_are_left_to_the_stage(handles: int, most: int) -> None:
-    assert most_connections(handles) == most
+    assert most_connections(handles, bounded.MOST, bounded.PART) == most
+
+
+@pytest.mark.parametrize("handles", [400, 512, 1_024, 2_048, 4_096])
+def test_servers_of_one_process_leave_what_is_reserved(handles: int) -> None:
+    """Each had a limit of its own, and together they took every handle where the system gives no more than 1,024."""
+    api = most_connections(handles, bounded.MOST, bounded.PART)
+    broker = most_connections(handles, gate.MOST_CONNECTIONS, gate.PART)
+    store = most_connections(handles, store_server.MOST_CONNECTIONS, store_server.PART)
+    assert api + 2 * broker + store <= handles - RESERVE

@@ -1,5 +1,6 @@
 """The gate before the embedded broker: it holds producers back, and nobody else."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -140,3 +141,15 @@ def test_closed_gate_lets_nobody_make_a_topic_by_asking_for_it(broker: EmbeddedB
     assert "unmade" not in topic_ids(admin(kafka), ["unmade"])
     broker.gate.open()
     assert asked.result(10) == load_topics()[TOPIC].partitions
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\0\0"])
+def test_connection_that_asks_nothing_is_closed(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Some hundreds of them would otherwise keep every client out, for as long as they like."""
+    monkeypatch.setattr("jobs.embedded.gate.FIRST_S", 0.1)
+    with socket.create_connection((broker.gate.host, broker.gate.port)) as silent:
+        silent.sendall(said)
+        silent.settimeout(20)
+        assert silent.recv(1) == b""
