@@ -31,7 +31,7 @@ from streams.adapt import (
     listing_adapter,
     powermta,
 )
-from streams.adapt.apart import webhook_parts
+from streams.adapt.apart import record_parts
 from streams.adapt.json_parts import json_parts
 
 #: Formats of logs: a record a line.
@@ -189,7 +189,7 @@ def _is_whole(lines: list[tuple[int, bytes]]) -> bool:
 def read_mail(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """The same of one mail, whatever it begins with. Of a large one the beginning is enough: what a report says stands
     before the mail that it is about."""
-    return _adapted(stream.read(MAX_EVENT_BYTES), 1, 1, adapt, context)
+    return _mail(stream.read(MAX_EVENT_BYTES), 1, adapt, context)
 
 
 def _mails(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
@@ -198,10 +198,25 @@ def _mails(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Ev
         pass
     first = first.removeprefix(BOM_UTF8)
     if not begins_mailbox(first):
-        yield from _adapted(first + stream.read(MAX_EVENT_BYTES - len(first)), 1, 1, adapt, context)
+        yield from _mail(first + stream.read(MAX_EVENT_BYTES - len(first)), 1, adapt, context)
         return
     for number, mail in enumerate(mails_of(stream, MAX_EVENT_BYTES, first), start=1):
-        yield from _adapted(mail[:MAX_EVENT_BYTES], number, 1, adapt, context, "mail")
+        yield from _mail(mail[:MAX_EVENT_BYTES], number, adapt, context, "mail")
+
+
+def _mail(
+    raw: bytes, number: int, adapt: AnyAdapter, context: Context, word: str = "line"
+) -> Iterator[Event | BadRecord]:
+    """One mail: whole, else the recipients that it reports one by one, so that a bad one costs only itself."""
+    try:
+        yield from adapt(raw, context)
+    except AdaptError as error:
+        parts = record_parts(adapt, raw)
+        if len(parts) == 1:
+            yield BadRecord(number, 1, str(error), word)
+            return
+        for place, part in enumerate(parts, start=1):
+            yield from _adapted(part, number, place, adapt, context, word)
 
 
 def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
@@ -260,7 +275,7 @@ def _is_object(line: Line) -> bool:
 
 def _body(body: bytes, line: int, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
     """One webhook body, its records one by one, so that a bad one costs only itself."""
-    for number, record in enumerate(webhook_parts(adapt, body), start=1):
+    for number, record in enumerate(record_parts(adapt, body), start=1):
         yield from _adapted(record, line, number, adapt, context)
 
 

@@ -103,8 +103,8 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
 }  # fmt: skip
 
 
-def webhook_parts(adapt: AnyAdapter[Any], raw: bytes) -> list[bytes]:
-    """The records of a webhook's body, each a body by itself; the body itself where it cannot be taken apart."""
+def record_parts(adapt: AnyAdapter[Any], raw: bytes) -> list[bytes]:
+    """The records of a message, each a message by itself; the message itself where it cannot be taken apart."""
     found = _PARTINGS.get(adapt)
     try:
         return found.split(raw) if found is not None else [raw]

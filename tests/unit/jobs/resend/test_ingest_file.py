@@ -124,6 +124,16 @@ def test_header_line_of_a_csv_file_names_the_columns_of_all_others() -> None:
     assert [each.customer for each in (first, last) if isinstance(each, MailEvent)] == ["acme", "acme"]
 
 
+def test_bad_recipient_of_a_notification_costs_itself_alone_in_files_too() -> None:
+    good, bad = (f"Final-Recipient: rfc822; {name}\nAction: failed\nStatus: 5.1.1\n" for name in ("a@b.example", ""))
+    raw = report("delivery-status", f"Reporting-MTA: dns; mx.b.example\n\n{good}\n{bad}")
+    for text in (raw, b"From x Mon Mar  3 10:11:12 2025\n" + raw):
+        event, left = read(text, "dsn")
+        assert isinstance(event, MailEvent)
+        assert event.recipient_domain == "b.example"
+        assert str(left).endswith(" 1, record 2: neither `Original-Recipient` nor `Final-Recipient` is an address")
+
+
 def test_file_of_a_mail_format_is_one_mail() -> None:
     raw = report("feedback-report", "Feedback-Type: abuse\n\n")
     (event,) = read(raw, "arf")
