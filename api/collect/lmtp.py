@@ -83,6 +83,8 @@ class _Session:
         self._recipients: list[tuple[str, list[PreparedSource]]] = []
         #: Whether a mail is under way, whose answer should be waited for.
         self.busy = False
+        #: Whether to end after that.
+        self.ending = False
 
     async def run(self) -> None:
         """Answer until the client ends."""
@@ -97,6 +99,9 @@ class _Session:
             answer = await self._answer(word.upper(), rest.strip())
             await self._say(answer)
             if answer.startswith("221"):
+                return
+            if self.ending:
+                await self._say("421 4.3.2 stopping")
                 return
             mistakes += answer.startswith("50")
         await self._say("421 4.7.0 too many mistakes")
@@ -282,6 +287,7 @@ class LmtpServer:
     async def stop(self, within_s: float) -> None:
         """End connections: those without a mail under way at once, the others once it is answered."""
         for task, session in list(self._sessions.items()):
+            session.ending = True
             if not session.busy:
                 task.cancel()
         if self._sessions:

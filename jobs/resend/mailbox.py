@@ -50,7 +50,7 @@ class _Reader:
 
     def at_mail(self, line: bytes) -> bool:
         """Whether a mail begins with this line, which was read last: a field follows."""
-        if not _FIRST.match(line):
+        if line[:5] != b"From " or not _FIRST.match(line):
             return False
         following = self.next()
         self.put_back([following])
@@ -123,4 +123,4 @@ def _by_length(reader: _Reader, length: int) -> tuple[bytes, bytes] | None:
 
 
 def _unquoted(line: bytes) -> bytes:
-    return line[1:] if _QUOTED.match(line) else line
+    return line[1:] if line[:1] == b">" and _QUOTED.match(line) else line

@@ -1,6 +1,7 @@
 """Mail by LMTP: who gets which answer, and what is kept of it."""
 
 import asyncio
+import re
 import smtplib
 import socket
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api.collect import lmtp
 from api.collect.body import MemoryBudget
@@ -213,6 +216,49 @@ def test_recipients_of_one_mail_are_bounded() -> None:
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lmtp, "MOST_CONNECTIONS", 0)
     assert dialogue(Taker()) == ["421 4.3.2 too many connections"]
+
+
+def test_stop_waits_for_the_mail_under_way_and_for_no_silent_client() -> None:
+    taker = Taker()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def keep(source: PreparedSource, mail: bytes) -> None:
+        begun.set()
+        await go_on.wait()
+        taker.kept.append((source.name, mail))
+
+    async def both() -> tuple[bytes, bytes]:
+        listening = listen_lmtp("127.0.0.1:0")
+        where = listening.getsockname()[:2]
+        async with lmtp.serving(taker, listening, 30.0):
+            silent, _ = await asyncio.open_connection(*where)
+            await silent.readline()
+            reader, writer = await asyncio.open_connection(*where)
+            writer.write(envelope("fbl@esp.example") + b"a: b\r\n\r\n.\r\n")
+            await begun.wait()
+            asyncio.get_running_loop().call_later(0.05, go_on.set)
+        return await silent.read(), (await reader.read())[-100:]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taker, "keep_mail", keep)
+        quiet, said = asyncio.run(both())
+    assert quiet == b""
+    assert b"250 2.0.0 <fbl@esp.example> kept for fbl\r\n" in said
+    assert len(taker.kept) == 1
+
+
+LINES = st.sampled_from(
+    [b"LHLO a\r\n", b"MAIL FROM:<>\r\n", b"RCPT TO:<fbl@esp.example>\r\n", b"DATA\r\n", b".\r\n", b"\n", b"RSET\r\n"]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LINES | st.binary(max_size=40), max_size=30))
+def test_any_bytes_are_answered_in_order(said: list[bytes]) -> None:
+    taker = Taker()
+    answers = dialogue(taker, *said)
+    assert all(re.match(r"[2345]\d\d[ -]", each) for each in answers)
+    assert len(taker.kept) == sum(each.startswith("250 2.0.0 <") for each in answers)
 
 
 @contextmanager
