@@ -13,6 +13,9 @@ from streams.adapt.postfix_lines import Relay
 #: A message id, up to Exim 4.96 and since 4.97.
 MESSAGE_ID = r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
 
+#: Of the fields of a line so many characters are looked through: each of many that nothing ends costs a pass.
+_MOST_FIELDS = 20_000
+
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 #: An address ends before a blank, or before a colon with a blank behind it; its local part may be quoted.
 _ADDRESS = rf'((?:{_QUOTED}|[^\s":]|:(?!\s|$))++)'
@@ -117,7 +120,7 @@ def read_attempt(said: str, *, deferred: bool = False) -> Attempt | None:
     found = _RECIPIENT.match(said)
     if found is None:
         return None
-    address, original, fields, error = found[1], found[2] or "", found[3], found[4] or ""
+    address, original, fields, error = found[1], found[2] or "", found[3][:_MOST_FIELDS], found[4] or ""
     tried = True
     if deferred:
         put_off = _DEFERRAL.search(fields)

@@ -396,3 +396,9 @@ def test_error_text_stays_short_whatever_the_message_says() -> None:
                         adapted(name, raw)
                     except AdaptError as error:
                         assert len(str(error)) < 500
+
+
+@pytest.mark.parametrize("field", [" F=<b@", ' F=<"b@', ' C="b\\', " F=<b@x> H=h [192.0.2.7"])
+def test_line_of_exim_with_fields_that_nothing_ends(field: str) -> None:
+    line = "2025-03-03 10:11:12 1xXa37-0006E0-15 ** iris@gmail.com" + field * (900_000 // len(field))
+    assert fuzz.hold(adapter("exim"), line.encode()) in ("events", "refused", "none")
