@@ -47,6 +47,11 @@ def stable_id(*parts: object) -> str:
     return digest.hexdigest()
 
 
+def text_id(*parts: str) -> str:
+    """As `stable_id`, of texts alone: they hold no NUL, since such events are refused."""
+    return blake2b("\0".join(parts).encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     """Decode one JSON text, whatever the bytes are.
 

@@ -25,17 +25,17 @@ filters.
 
 import re
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete
-from streams.adapt.common import DIGEST_BYTES, reply_of
+from streams.adapt.common import reply_of, text_id
 from streams.adapt.places import SHARED, AmbiguousError, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_lines import (
     QUEUE_ID,
     SAID,
     Fate,
+    Relay,
     not_reached,
     proxied_login,
     read_client,
@@ -254,11 +254,16 @@ def _counts(entry: _Entry, message: QueuedMessage, kind: EventType, fate: Fate) 
     if kind == "delivered":
         if host == "none" or entry.is_of("discard"):
             return False
-        return not (queue.passed_on(message, fate) or is_filter(fate, options.filters, options.smarthosts))
+        return not (queue.passed_on(message, fate) or _is_filter(fate, entry))
     if kind == "deferred":
-        asked = fate if ip else not_reached(fate.text)
-        return not is_filter(asked, options.filters, options.smarthosts)
+        return not _is_filter(fate if ip else not_reached(fate.text), entry)
     return True
+
+
+def _is_filter(relay: Fate | Relay, entry: _Entry) -> bool:
+    """Whether a relay gives mail back, as the operator says or as it did before."""
+    options = entry.log.options
+    return is_filter(relay, options.filters, options.smarthosts) or entry.log.queue.gave_back(relay)
 
 
 def _expired(entry: _Entry, message: QueuedMessage) -> Sequence[MailEvent]:
@@ -300,7 +305,7 @@ def _event(
         where = f"no value at {in_words(places)}" if places else "no login and no envelope sender is known"
         raise AdaptError(f"message {entry.queue_id}: {where}, and no default customer is configured")
     event = MailEvent(
-        id=_id(message.host, entry.queue_id, kind, address, original, f"{time_ms}"),
+        id=text_id(message.host, entry.queue_id, kind, address, original, f"{time_ms}"),
         type=kind,
         time=time_ms,
         customer=customer,
@@ -314,11 +319,6 @@ def _event(
         mx_host=reply.mx_host,
     )
     return event if entry.log.plain else fill(event, options, lambda place: _find(place, entry))
-
-
-def _id(*parts: str) -> str:
-    """As `stable_id`, of texts alone: they hold no NUL, since such events are refused."""
-    return blake2b("\0".join(parts).encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def _find(place: str, entry: _Entry) -> str:

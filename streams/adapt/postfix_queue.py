@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.adapt.bounded import keep
-from streams.adapt.postfix_lines import QUEUE_ID, Client, EnvelopeSender, Fate, queued_as
+from streams.adapt.postfix_lines import QUEUE_ID, Client, EnvelopeSender, Fate, Relay, queued_as
 from streams.adapt.postfix_relays import is_private
 
 #: How many messages and recipients of one are remembered: those that came last.
@@ -21,6 +21,8 @@ MAX_MESSAGES = 100_000
 MAX_DEFERRED = 1_000
 #: Messages that have left the queue, and those given to pipe(8).
 MAX_GONE = 10_000
+#: Relays that are remembered as filters.
+MAX_FILTERS = 1_000
 #: Later passes of one mail that are looked at.
 MAX_AGAIN = 100
 #: Characters of the last reply that are kept for each recipient.
@@ -107,6 +109,8 @@ class Queue:
         self._gone: dict[str, QueuedMessage] = {}
         self._by_message_id: dict[str, QueuedMessage] = {}
         self._piped: dict[str, QueuedMessage] = {}
+        #: Filters by what they gave back: address and port.
+        self._filters: dict[str, bool] = {}
 
     def message(self, queue_id: str, host: str) -> QueuedMessage:
         """The message with an id on a host; a new one where none was."""
@@ -188,6 +192,16 @@ class Queue:
 
     def passed_on(self, message: QueuedMessage, fate: Fate) -> bool:
         """Whether what was sent is still under way here, under another id."""
+        found = self._find_later(message, fate)
+        if found and fate.ip and fate.port not in _MAIL_PORTS:
+            keep(self._filters, f"{fate.ip}:{fate.port}", True, MAX_FILTERS)
+        return found
+
+    def gave_back(self, relay: Relay | Fate) -> bool:
+        """Whether mail came back from a relay before, as from a filter; it may keep some, and be out of order."""
+        return f"{relay.ip}:{relay.port}" in self._filters
+
+    def _find_later(self, message: QueuedMessage, fate: Fate) -> bool:
         for queue_id in queued_as(fate.text):
             later = self._known(queue_id)
             if later is not None and later is not message:

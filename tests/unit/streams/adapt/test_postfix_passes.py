@@ -142,6 +142,21 @@ def test_filter_before_the_queue_tells_the_login_with_its_reply(login: str) -> N
     assert [event.customer for event in events] == ["acme team"]
 
 
+def test_relay_that_gave_mail_back_is_known_as_a_filter() -> None:
+    """What it keeps, and what it could not take, is no delivery and no deferral of a customer."""
+    filter_ = "filter[192.0.2.77]:10024"
+    first = [*SUBMITTED, *came_in(SECOND, "out[192.0.2.78]"), went_to(FIRST, filter_, AMAVIS), went_out(SECOND)]
+    kept = went_to(THIRD, filter_, "250 2.7.0 Ok, discarded, id=23-01 - spam")
+    busy = kept.replace(
+        "status=sent (250 2.7.0 Ok, discarded, id=23-01 - spam)", "status=deferred (host said: 451 4.5.0)"
+    )
+    gone = busy.replace(filter_, "none").replace("host said: 451", "connect to filter[192.0.2.77]:10024: refused")
+    third = came_in(THIRD, "app[192.0.2.9], sasl_method=PLAIN, sasl_username=acme", "m2@acme.example")
+    assert [event.type for event in read([*first, *third, busy, gone, kept])] == ["delivered"]
+    other = went_to(THIRD, "filter[192.0.2.77]:25", "250 2.0.0 Ok")
+    assert [event.type for event in read([*first, *third, other])] == ["delivered", "delivered"]
+
+
 def test_mail_that_a_filter_splits_is_an_event_for_each_recipient() -> None:
     passes = [*came_in(SECOND, "localhost[127.0.0.1]"), *came_in(THIRD, "localhost[127.0.0.1]")]
     given = [went_to(FIRST, "filter[192.0.2.77]:10024", AMAVIS.replace(SECOND, each)) for each in (SECOND, THIRD)]
