@@ -1,5 +1,6 @@
 """What is read from files or sent again.
 
-Comes in: a log or webhook bodies in a file, or dead letters in the store. Goes out: messages to the topics that ingest
-reads, each only after it was read successfully, and a record of what was replayed. Imported by the command line alone.
+Comes in: logs, webhook bodies and mailboxes in files, packed or not, or dead letters in the store. Goes out: messages
+to the topics that ingest reads, each only after it was read successfully, and a record of what was replayed. Imported
+by the command line alone.
 """

@@ -43,7 +43,6 @@ class Input:
     name: str
     paths: tuple[Path, ...] = ()
     is_folder: bool = False
-    is_maildir: bool = False
 
 
 def find_inputs(words: Sequence[str], format_name: str, context: Context) -> list[Input]:
@@ -58,7 +57,7 @@ def find_inputs(words: Sequence[str], format_name: str, context: Context) -> lis
     found: dict[Path, Input] = {}
     for word in words:
         for each in [Input(STDIN)] if word == STDIN else _named(word, format_name):
-            found.setdefault((each.paths[0] if len(each.paths) == 1 and not each.is_folder else Path(each.name)), each)
+            found.setdefault(Path(each.name).resolve(), each)
     inputs = list(found.values())
     # A pipe can be read once, so nobody can look at its time first.
     if format_name in MAILS or len(inputs) < 2 or not all(path.is_file() for each in inputs for path in each.paths):
@@ -83,14 +82,12 @@ def _named(word: str, format_name: str) -> Iterator[Input]:
 
 
 def _folder(folder: Path, format_name: str) -> Iterator[Input]:
-    is_maildir = all((folder / each).is_dir() for each in _MAILDIR)
-    parts = [folder / each for each in _MAILDIR] if is_maildir else [folder]
     try:
-        files = tuple(sorted(path for part in parts for path in _files(part)))
+        files = tuple(sorted(_files(folder)))
     except OSError as error:
         raise SettingsError(f"{folder}: cannot be read: {error.strerror}") from error
     if format_name in MAILS:
-        yield Input(str(folder), files, is_folder=True, is_maildir=is_maildir)
+        yield Input(str(folder), files, is_folder=True)
     elif not files:
         raise SettingsError(f"{folder}: has no files")
     else:
@@ -98,14 +95,24 @@ def _folder(folder: Path, format_name: str) -> Iterator[Input]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Files in a folder and those below it; hidden ones are passed over, as are links to folders."""
-    for each in folder.iterdir():
-        if each.name.startswith("."):
+    """Files in a folder and those below it; hidden ones are passed over, as are links to folders, and what a Maildir
+    has besides its mails."""
+    if all((folder / each).is_dir() for each in _MAILDIR):
+        for each in _MAILDIR:
+            yield from _files(folder / each)
+        return
+    for path in folder.iterdir():
+        if path.name.startswith("."):
             continue
-        if each.is_file():
-            yield each
-        elif each.is_dir() and not each.is_symlink():
-            yield from _files(each)
+        if path.is_file():
+            yield path
+        elif path.is_dir() and not path.is_symlink():
+            yield from _files(path)
+
+
+def is_of_maildir(path: Path) -> bool:
+    """Whether it is one mail, as of all files in a Maildir; another file may be a mailbox file."""
+    return path.parent.name in _MAILDIR
 
 
 def _began_ms(path: Path, format_name: str, context: Context) -> int:

@@ -11,10 +11,10 @@ from typing import IO
 from jobs.resend.bad_records import BadRecord, BadRecords
 from jobs.resend.file_kind import KeepsHead
 from jobs.resend.ingest_file import AnyAdapter, Event, read_events, read_mail, reader
-from jobs.resend.inputs import STDIN, Input
+from jobs.resend.inputs import STDIN, Input, is_of_maildir
 from jobs.resend.unpack import unpacked
 from schemas.settings import SettingsError
-from streams.adapt import Context
+from streams.adapt import MAILS, Context
 
 
 @dataclass
@@ -69,12 +69,12 @@ class InputsReader:
                 yield found
             self._done(outcome)
 
-    def _file(self, each: Input, outcome: ReadInput, *, is_mail: bool = False) -> Iterator[Event | BadRecord]:
+    def _file(self, each: Input, outcome: ReadInput) -> Iterator[Event | BadRecord]:
         with _opened(each) as file:
             stream, packing = unpacked(file, each.name)
             self._check(stream.peek(8), each.name)
             source = KeepsHead(stream)
-            if is_mail:
+            if self._format_name in MAILS and any(map(is_of_maildir, each.paths)):
                 yield from read_mail(source, self._adapt, self._context)
             else:
                 yield from read_events(source, self._format_name, self._context, self._adapt)
@@ -83,11 +83,11 @@ class InputsReader:
                 outcome.problems.append(packing.problem)
 
     def _mails(self, folder: Input, outcome: ReadInput) -> Iterator[Event | BadRecord]:
-        """A bad mail has its name for its place. A Maildir's are one mail each, whatever they begin with."""
+        """A bad mail has its name for its place."""
         for path in folder.paths:
             name = str(path.relative_to(folder.name))
             try:
-                for found in self._file(Input(str(path), (path,)), outcome, is_mail=folder.is_maildir):
+                for found in self._file(Input(str(path), (path,)), outcome):
                     yield _named(found, name) if isinstance(found, BadRecord) else found
             except SettingsError:
                 # Other programs move mails, and delete them.

@@ -112,7 +112,14 @@ def test_mail_of_a_maildir_is_one_mail_whatever_it_begins_with(tmp_path: Path) -
     first = b"From a@b.example Mon Mar  3 09:11:12 2025\n"
     inner = b"\n".join([b"From: x@y.example", b"", b"text", b"", first + complaint(7)])
     (folder / "new" / "17566849.M1P2.mx1").write_bytes(first + inner)
-    assert len(read([str(folder)], "arf")[0]) == 2
+    for words in ([str(folder)], [f"{folder}/new/*", f"{folder}/cur/*"], [str(folder.parent)]):
+        assert len(read(words, "arf")[0]) == 2
+
+
+def test_maildirs_below_a_folder_have_mails_alone(tmp_path: Path) -> None:
+    (maildir(tmp_path / "ida") / "dovecot-uidlist").write_bytes(b"3 V1 N9\n")
+    events, done = read([str(tmp_path)], "arf")
+    assert (len(events), done[0].bad.count) == (2, 0)
 
 
 def test_empty_maildir_is_no_error(tmp_path: Path) -> None:
