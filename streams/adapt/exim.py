@@ -107,6 +107,7 @@ class Memory:
     by_message_id: dict[str, Message] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
     transports: dict[str, bool] = field(default_factory=dict)
+    may_have_nul: bool = False
 
 
 class _Log(NamedTuple):
@@ -140,6 +141,8 @@ class MainLog:
             raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
         lines = raw.decode("utf-8", "replace").split("\n")
         about, now_ms = _Log(context.options(NAME), context.owners), context.now_ms()
+        # What an earlier line said of a message is part of the events of later ones.
+        self.memory.may_have_nul = self.memory.may_have_nul or b"\0" in raw or b'{"' in raw
         events: list[MailEvent] = []
         for number, line in enumerate(lines, start=1):
             if not line or line.isspace():
@@ -148,7 +151,7 @@ class MainLog:
                 whole = self._pieces.whole(line.rstrip("\r"))
                 read = _read(whole, about.options, now_ms) if whole is not None else None
                 if read is not None and (event := self._event_of(read, about)) is not None:
-                    events.append(complete(event, context, may_have_nul=b"\0" in raw))
+                    events.append(complete(event, context, may_have_nul=self.memory.may_have_nul))
             except AdaptError as error:
                 if len(lines) == 1:
                     raise

@@ -207,8 +207,9 @@ def _recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent) ->
     """Remember a temporary reply; where KumoMTA gave up, whose own words say nothing of it, take the last one."""
     key = f"{record.id} {event.recipient}"
     if event.type == "deferred":
-        # What no host said does not hide what one did.
-        if key not in memory or not event.diagnostic.startswith(_OWN_WORDS):
+        # What no host said does not hide what one did; what no event may hold is not for a later one.
+        text_is_good = "\0" not in event.diagnostic + event.mx_host
+        if text_is_good and (key not in memory or not event.diagnostic.startswith(_OWN_WORDS)):
             reply = Reply(event.smtp_code, event.enhanced_status, event.diagnostic[:MAX_TEXT], event.mx_host)
             keep(memory, key, reply, MAX_REPLIES)
     elif (

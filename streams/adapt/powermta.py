@@ -191,7 +191,9 @@ def _reply(record: Record) -> Reply:
     code, said = reply_of(diagnostic)
     status = _STATUS.match(record.get("dsnstatus", ""))
     mx_host = record.get("dsnmta", "").partition(" ")[0]
-    return Reply(code, status[0] if status else said, diagnostic[:MAX_TEXT], mx_host)
+    # What no event may hold is not for that of a later record.
+    text = diagnostic[:MAX_TEXT].replace("\0", " ")
+    return Reply(code, status[0] if status else said, text, mx_host.replace("\0", " "))
 
 
 def _adapt_one(record: Record, options: FormatOptions, context: Context) -> MailEvent | None:

@@ -398,3 +398,10 @@ def test_log_read_line_by_line_remembers() -> None:
     log = MainLog()
     assert log.adapt(line(ARRIVED).encode(), context) == []
     assert [event.customer for event in log.adapt(line(SENT).encode(), context)] == ["acme"]
+
+
+def test_what_an_earlier_line_said_is_looked_through_with_the_line_that_it_is_of() -> None:
+    log, context = MainLog(), Context(KEY, load_providers(), {"exim": HOUSE}, clock=lambda: NOW_MS)
+    assert log.adapt(line(ARRIVED.replace("m-1@", "m\0@")).encode(), context) == []
+    with pytest.raises(AdaptError, match="field `message_id`: contains a NUL character"):
+        log.adapt(line(SENT).encode(), context)

@@ -267,3 +267,11 @@ def test_many_records_at_once_are_those_of_each_by_itself() -> None:
     assert [(event.id, event.type, event.customer) for event in found[0]] == [
         (event.id, event.type, event.customer) for event in each_by_itself
     ]
+
+
+def test_reply_that_no_event_may_hold_is_not_taken_for_a_later_one() -> None:
+    log = kumomta.LogFile()
+    with pytest.raises(AdaptError, match="NUL"):
+        log.adapt(json.dumps(BASE | REFUSED | {"response": {"code": 421, "content": "4.7.0 a\0b"}}).encode(), CONTEXT)
+    (event,) = log.adapt(json.dumps(BASE | EXPIRED).encode(), CONTEXT)
+    assert (event.type, event.smtp_code) == ("expired", 551)

@@ -501,3 +501,11 @@ def test_complaint_at_microsoft(columns: str, values: str) -> None:
     quoted = values.replace('"Iris"', "Iris")
     (event,) = read(f"type,timeLogged,vmta,{columns}\nf,1740993072,acme,{quoted}")
     assert (event.provider, event.recipient_hash) == ("microsoft", hash_recipient("iris@hotmail.com", KEY))
+
+
+def test_reply_that_no_event_may_hold_spoils_no_later_one() -> None:
+    accounting, context = Accounting(), Context(KEY, PROVIDERS)
+    with pytest.raises(AdaptError, match="NUL"):
+        accounting.adapt(row("t", DEFAULT_COLUMNS, dsnDiag=REFUSED.replace("TSS04", "T\0")).encode(), context)
+    (event,) = accounting.adapt(row("b", DEFAULT_COLUMNS, **GAVE_UP, dsnDiag="").encode(), context)
+    assert (event.type, event.smtp_code) == ("expired", 421)
