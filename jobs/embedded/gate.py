@@ -65,6 +65,8 @@ class Gate:
             self._settled.set()
         self._unanswered: set[tuple[int, int]] = set()
         self._relays: set[asyncio.Task[None]] = set()
+        #: Those that have asked nothing yet, the one that has waited longest first.
+        self._silent: dict[asyncio.Task[None], None] = {}
         self._most = most_connections(raise_handles(), MOST_CONNECTIONS, PART)
         self._server: asyncio.Server | None = None
         #: Bytes of Produce requests let through since the last `forget`.
@@ -137,14 +139,16 @@ class Gate:
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._relays) >= self._most:
+        if task is None or (len(self._relays) >= self._most and not self._made_room()):
             writer.close()
             return
         self._relays.add(task)
+        self._silent[task] = None
         broker_writer = None
         try:
             async with asyncio.timeout(FIRST_S):
                 head = await reader.readexactly(HEAD)
+            del self._silent[task]
             broker_reader, broker_writer = await asyncio.open_connection(self.host, self._broker_port, limit=BUFFER)
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._requests(head, reader, broker_writer, id(writer)))
@@ -154,10 +158,21 @@ class Gate:
         finally:
             self._unanswered = {each for each in self._unanswered if each[0] != id(writer)}
             self._relays.discard(task)
+            self._silent.pop(task, None)
             for end in (writer, broker_writer):
                 if end is not None:
                     with contextlib.suppress(OSError, RuntimeError):
                         end.close()
+
+    def _made_room(self) -> bool:
+        """Close the one that has been silent longest; False if all have asked something."""
+        oldest = next(iter(self._silent), None)
+        if oldest is None:
+            return False
+        del self._silent[oldest]
+        self._relays.discard(oldest)
+        oldest.cancel()
+        return True
 
     async def _requests(self, head: bytes, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:

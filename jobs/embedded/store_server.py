@@ -14,6 +14,7 @@ import contextlib
 import hmac
 import re
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -48,6 +49,8 @@ MAX_BODY = 1 << 30
 #: Connections at most, one of how many handles that are not reserved, and how long one may say nothing, in s: longer
 #: than dashboards wait between two questions.
 MOST_CONNECTIONS, PART = 200, 8
+#: How long the thread of a connection that is closed for another may take to end, in s.
+ROOM_S = 1.0
 SILENT_S = 100.0
 #: How long a stop waits for statements that run, and for those it killed, in s.
 PATIENCE_S = 0.5
@@ -131,21 +134,48 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        #: Those that have asked nothing yet, the one that has waited longest first.
+        self._silent: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(most_connections(raise_handles(), MOST_CONNECTIONS, PART))
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer on a thread of its own, or close it where there are too many: each takes a handle and a thread."""
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        """Answer on a thread of its own. Where there are too many, since each takes a handle and a thread, the one that
+        has been silent longest is closed, or, if all have asked something, this one."""
+        if not self._room.acquire(blocking=False) and not self._made_room():
             self.shutdown_request(request)
+            return
+        with self._lock:
+            self._silent[request] = None
+        super().process_request(request, client_address)
+
+    def _made_room(self) -> bool:
+        with self._lock:
+            oldest = next(iter(self._silent), None)
+            if oldest is None:
+                return False
+            del self._silent[oldest]
+        with contextlib.suppress(OSError):  # it may be closing by itself
+            oldest.shutdown(socket.SHUT_RDWR)
+        return self._room.acquire(timeout=ROOM_S)
+
+    def asked(self, request: socket.socket) -> None:
+        """A connection has said what it asks."""
+        with self._lock:
+            self._silent.pop(request, None)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """What that thread does."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.asked(request)
             self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """What went wrong with one connection; that its client went away is no error."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
@@ -160,6 +190,13 @@ class _Handler(BaseHTTPRequestHandler):
     path_of_store = ""
     password = ""
     statements: _Statements
+    server: _Server
+
+    def parse_request(self) -> bool:
+        """Read the head of a request."""
+        is_whole = super().parse_request()
+        self.server.asked(self.connection)
+        return is_whole
 
     def do_GET(self) -> None:
         self._answer(b"")

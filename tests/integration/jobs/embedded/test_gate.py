@@ -153,3 +153,16 @@ def test_connection_that_asks_nothing_is_closed(
         silent.sendall(said)
         silent.settimeout(20)
         assert silent.recv(1) == b""
+
+
+def test_where_connections_are_too_many_silent_ones_are_closed_for_those_who_ask(
+    broker: EmbeddedBroker, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = broker.gate.host, broker.gate.port
+    monkeypatch.setattr(broker.gate, "_most", len(broker.gate._relays) + 20)
+    silent = [socket.create_connection(at) for _ in range(30)]
+    silent[0].settimeout(20)
+    assert silent[0].recv(1) == b"", "it was silent longest"
+    assert outsider(kafka).partitions(TOPIC) == load_topics()[TOPIC].partitions
+    for each in silent:
+        each.close()

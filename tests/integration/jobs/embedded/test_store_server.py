@@ -168,18 +168,38 @@ def test_stop_kills_what_runs_too_long_refuses_more_and_ends_the_engine(tmp_path
     assert any(line.startswith("later:") for line in said)
 
 
-def test_connections_beyond_the_most_are_closed_and_others_answered(
-    store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+def test_where_connections_are_too_many_the_one_that_was_silent_longest_is_closed(
+    store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("jobs.embedded.store_server.MOST_CONNECTIONS", 3)
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()
-    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
-    silent[3].settimeout(20)
-    assert silent[3].recv(1) == b"", "one too many"
+    silent = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(3)]
+    silent[0].sendall(b"GET / HT")
+    silent.append(socket.create_connection(("127.0.0.1", server.port)))
+    while silent[0].recv(1_000):
+        pass  # what is said of half a head
+    wait_for(lambda: _answers(server.port), "an answer while the others say nothing")
     for each in silent:
         each.close()
-    wait_for(lambda: _answers(server.port), "room for others")
+    server.stop()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_connection_that_has_asked_something_is_not_closed_for_others(
+    store_settings: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.embedded.store_server.MOST_CONNECTIONS", 1)
+    server = StoreServer(store_settings.path, 0, "secret")
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.port), 20) as asking, asking.makefile("rb") as answers:
+        for _ in range(2):
+            asking.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            while answers.readline() != b"Ok.\n":
+                pass
+            with socket.create_connection(("127.0.0.1", server.port)) as other:
+                other.settimeout(20)
+                assert other.recv(1) == b"", "one too many"
     server.stop()
 
 
