@@ -199,7 +199,7 @@ class Queue:
 
     def gave_back(self, relay: Relay | Fate) -> bool:
         """Whether mail came back from a relay before, as from a filter; it may keep some, and be out of order."""
-        return f"{relay.ip}:{relay.port}" in self._filters
+        return bool(self._filters) and f"{relay.ip}:{relay.port}" in self._filters
 
     def _find_later(self, message: QueuedMessage, fate: Fate) -> bool:
         for queue_id in queued_as(fate.text):
