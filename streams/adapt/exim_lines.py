@@ -34,7 +34,8 @@ _RECIPIENT = re.compile(
     re.DOTALL,
 )
 _DEFERRAL = re.compile(r" defer \((-?\d{1,6})\)")
-_HOST = re.compile(r" H=(\S{1,255}) \[([^\]\s]{1,64})\](?::(\d{1,5}))?")
+#: `DS` is of the selector dnssec.
+_HOST = re.compile(r" H=(\S{1,255})(?: DS)? \[([^\]\s]{1,64})\](?::(\d{1,5}))?")
 _INTERFACE = re.compile(r" I=\[([^\]\s]{1,64})\]")
 _TRANSPORT = re.compile(r" T=(\S{1,64})")
 _SENDER = re.compile(rf" F=<((?:{_QUOTED}|[^>\"])*+)>")

@@ -111,7 +111,8 @@ def _opened(record: Fields) -> Fields:
         return record
     if not isinstance(kinds, dict) or not all(isinstance(each, dict) for each in kinds.values()):
         raise AdaptError("field `msys`: expected an object that holds an event")
-    event: Fields = next(iter(kinds.values()), {"type": ""})
+    # Mail that came in has no type.
+    event: Fields = next((each for kind, each in kinds.items() if kind != "relay_message"), {"type": ""})
     # The account itself is no subaccount.
     return {key: value for key, value in event.items() if key != "subaccount_id" or text(value) != "0"}
 

@@ -286,6 +286,13 @@ def test_pass_through_a_command_is_the_mail_of_who_logged_in() -> None:
     assert event.customer == "acme"
 
 
+def test_host_whose_name_dnssec_proved() -> None:
+    proved = GOOGLE.replace(" [", " DS [", 1)
+    assert proved != GOOGLE
+    (event,) = read(ARRIVED, SENT.replace(GOOGLE, proved))
+    assert (event.type, event.mx_host) == ("delivered", "gmail-smtp-in.l.google.com")
+
+
 def test_smarthost_on_this_host_is_no_filter() -> None:
     sent = f'{ID} => iris@gmail.com R=out T=smtp H=localhost [127.0.0.1]:2526 C="250 OK"'
     assert read(ARRIVED, sent) == []

@@ -103,6 +103,11 @@ def test_ping_that_tests_the_address_is_left_out() -> None:
     assert adapter("sparkpost")(b'[{"msys": {}}]', Context(b"a key", PROVIDERS)) == []
 
 
+def test_mail_that_came_in_is_left_out() -> None:
+    body = b'[{"msys": {"relay_message": {"rcpt_to": "reply@acme.example", "content": {}}}}]'
+    assert adapter("sparkpost")(body, Context(b"a key", PROVIDERS)) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "bounce_class", "kind"),
     [
