@@ -174,6 +174,8 @@ Mar  3 09:11:11 mx1 postfix/smtp[10]: 4XyQ1z3vBKzJr1: to=<"i>, r"@x.example>, re
 delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4XyQ1z3vBKzJr2)
 Mar  3 09:11:11 mx1 postfix/pickup[3]: 4XyQ1z3vBKzJr3: uid=9 from=<b@acme.example> orig_id=4XyQ1z3vBKzJr1
 Mar  3 09:11:12 mx1 postfix/bounce[4]: 4XyQ1z3vBKzJr2: sender non-delivery notification: 4XyQ1z3vBKzJr4
+Mar  3 09:11:12 mx1 postfix/smtp[10]: 4XyQ1z3vBKzJr2: to=<i@x.example>, relay=mx.x.example[192.0.2.26]:25, delay=1, \
+dsn=5.1.1, status=bounced (host mx.x.example[192.0.2.26] said: 550 5.1.1 no)
 Mar  3 09:11:13 mx1 postfix/qmgr[9]: 4XyQ1z3vBKzJr1: removed
 """
 #: A line in every other shape.

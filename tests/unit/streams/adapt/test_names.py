@@ -22,6 +22,7 @@ NOWHERE = {
     "kumomta": "meta.nowhere",
     "socketlabs": "meta.nowhere",
     "postfix": "header.nowhere",
+    "exim": "header.nowhere",
     "arf": "header.nowhere",
     "dsn": "header.nowhere",
 }
