@@ -72,7 +72,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 @dataclass(slots=True)
-class Message:
+class EximMessage:
     """What the lines of one message id have said so far. `arrived_ms` is when it came in (epoch ms; 0: not known)."""
 
     sender: str | None = None
@@ -84,15 +84,15 @@ class Message:
     arrived_ms: int = 0
     waiting: dict[tuple[str, str], Reply] | None = None
     #: Later passes of the same mail.
-    again: list["Message"] | None = None
+    again: list["EximMessage"] | None = None
 
-    def note_again(self, later: "Message") -> None:
+    def note_again(self, later: "EximMessage") -> None:
         """Keep a later pass of the same mail."""
         self.again = self.again or []
         if len(self.again) < MAX_AGAIN:
             self.again.append(later)
 
-    def inherit(self, earlier: "Message") -> None:
+    def inherit(self, earlier: "EximMessage") -> None:
         """Take what was said of an earlier pass and not of this one."""
         if earlier is not self:
             self.login, self.user = self.login or earlier.login, self.user or earlier.user
@@ -103,8 +103,8 @@ class Memory:
     """What is remembered of a log: messages by id (and host), and by their Message-ID, the last replies to recipients,
     and whether a transport delivers to other hosts."""
 
-    messages: dict[str, Message] = field(default_factory=dict)
-    by_message_id: dict[str, Message] = field(default_factory=dict)
+    messages: dict[str, EximMessage] = field(default_factory=dict)
+    by_message_id: dict[str, EximMessage] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
     transports: dict[str, bool] = field(default_factory=dict)
     may_have_nul: bool = False
@@ -171,10 +171,10 @@ class MainLog:
             return self._failed(line, about)
         return None
 
-    def _message(self, line: _Line) -> Message:
+    def _message(self, line: _Line) -> EximMessage:
         found = self.memory.messages.get(_key(line))
         if found is None:
-            found = Message()
+            found = EximMessage()
             keep(self.memory.messages, _key(line), found, MAX_MESSAGES)
         return found
 
@@ -190,7 +190,7 @@ class MainLog:
         message.arrived_ms = line.time_ms
         self._find_earlier(message, arrival)
 
-    def _find_earlier(self, message: Message, arrival: Arrival) -> None:
+    def _find_earlier(self, message: EximMessage, arrival: Arrival) -> None:
         """Whether it is a later pass of a message that is known."""
         if not arrival.message_id:
             return
@@ -249,7 +249,7 @@ class MainLog:
             return _event(line, message, attempt, "expired", reply, about)
         return _event(line, message, attempt, "bounced", reply, about)
 
-    def _told(self, line: _Line, attempt: Attempt) -> Message:
+    def _told(self, line: _Line, attempt: Attempt) -> EximMessage:
         """The message, with what this line says of it."""
         message = self._message(line)
         if message.sender is None and attempt.sender is not None:
@@ -275,7 +275,7 @@ class MainLog:
         remote = self.memory.transports.get(attempt.transport)
         return not remote if remote is not None else _LOCAL.search(attempt.transport) is not None
 
-    def _remember(self, message: Message, attempt: Attempt, reply: Reply) -> None:
+    def _remember(self, message: EximMessage, attempt: Attempt, reply: Reply) -> None:
         recipient = (attempt.address, attempt.original)
         message.waiting = message.waiting if message.waiting is not None else {}
         known = message.waiting.get(recipient)
@@ -285,7 +285,7 @@ class MainLog:
         if reply.code:
             keep(self.memory.replies, attempt.address, reply, MAX_REPLIES)
 
-    def _passed_on(self, line: _Line, message: Message, attempt: Attempt) -> bool:
+    def _passed_on(self, line: _Line, message: EximMessage, attempt: Attempt) -> bool:
         """Whether what was given to a host is under way here again: under the id that it confirmed, or in a later pass
         that came from there."""
         later_id = passed_as(attempt.text)
@@ -339,7 +339,7 @@ def _reply(attempt: Attempt) -> Reply:
     return Reply(code, status, attempt.text, attempt.relay.host)
 
 
-def _is_a_customers(message: Message, attempt: Attempt) -> bool:
+def _is_a_customers(message: EximMessage, attempt: Attempt) -> bool:
     """Whether it is mail of a customer: it has a sender or a login, and did not come from outside to stay inside."""
     if message.login:
         return True
@@ -349,7 +349,9 @@ def _is_a_customers(message: Message, attempt: Attempt) -> bool:
     return not (incoming and is_private(attempt.relay.ip))
 
 
-def _event(line: _Line, message: Message, attempt: Attempt, kind: EventType, reply: Reply, about: _Log) -> MailEvent:
+def _event(
+    line: _Line, message: EximMessage, attempt: Attempt, kind: EventType, reply: Reply, about: _Log
+) -> MailEvent:
     options = about.options
 
     def find(place: str) -> str:
