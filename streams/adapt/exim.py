@@ -52,6 +52,10 @@ _STAMP = r"(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))? "
 _LINE = re.compile(rf"{_STAMP}(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.ASCII | re.DOTALL)
 _ANY_LINE = re.compile(_STAMP, re.ASCII)
 _BARE = re.compile(rf"(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.DOTALL)
+#: Of a line that was too long for the system log: its first part, or one that follows (chapter "Log files", section
+#: "Logging to syslog").
+_FIRST_PART = re.compile(r"^\[1[/\\]\d{1,4}\] ")
+_NEXT_PART = re.compile(r"\[\d{1,4}[/\\]\d{1,4}\] ")
 #: How the second line of warnings begins, where the blank before it is gone.
 _REST = "Suggested action: "
 _DELIVERIES = frozenset({"=>", "->", ">>"})
@@ -320,7 +324,9 @@ def _read(line: str, options: FormatOptions, now_ms: int | None) -> _Line | None
             if inner is not line and _says_nothing(inner):
                 return None
             outer = read_line(line, options.time_zone, now_ms)
-            host, text = outer.host, outer.text
+            host, text = outer.host, _FIRST_PART.sub("", outer.text, count=1)
+            if _NEXT_PART.match(text):
+                return None
             found = _LINE.match(text)
             if found is None:
                 bare = _BARE.match(text)

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 #: Where each is looked for, the first that is there counts: journald, Docker, rsyslog, Fluent Bit and Filebeat.
-_TEXTS = ("MESSAGE", "log", "message", "msg")
-_TAGS = ("SYSLOG_IDENTIFIER", "syslogtag", "programname", "program", "appname", "ident")
+_TEXTS = ("MESSAGE", "log", "message", "msg", "line")
+_TAGS = ("SYSLOG_IDENTIFIER", "syslogtag", "programname", "program", "appname", "ident", "_COMM")
 _HOSTS = ("_HOSTNAME", "hostname", "fromhost", "source", "host")
-_TIMES = ("__REALTIME_TIMESTAMP", "time", "@timestamp", "timestamp", "timereported", "timegenerated", "date")
+_TIMES = ("__REALTIME_TIMESTAMP", "time", "@timestamp", "timestamp", "timereported", "timegenerated", "date", "ts")
 #: Digits of epoch µs and ms; fewer are seconds.
 _MICROSECONDS = 16
 _MILLISECONDS = 13

@@ -350,6 +350,15 @@ def test_system_logs(head: str) -> None:
     assert (event.customer, event.time_ms // 1000) == ("acme", ms(10, 11, 12) // 1000)
 
 
+def test_line_that_was_too_long_for_the_system_log_counts_by_its_first_part() -> None:
+    head = "Mar  3 10:11:12 mx1 exim[811]: "
+    failed = f"{ID} ** iris@gmail.com R=out T=smtp {GOOGLE}: {SAID}550 5.1.1 no such user"
+    (event,) = raw(head + ARRIVED, f"{head}[1/2] 2025-03-03 10:11:12 {failed}", f"{head}[2/2] {ID} => a@b.example")
+    assert (event.type, event.customer, event.enhanced_status) == ("bounced", "acme", "5.1.1")
+    (event,) = raw(head + ARRIVED, f"{head}[1\\2] {failed}", f"{head}[2\\2] more")
+    assert event.smtp_code == 550
+
+
 def test_lines_in_the_files_of_containers() -> None:
     docker = [
         json.dumps({"log": f"{text}\n", "stream": "stdout", "time": "2025-03-03T10:11:12.1Z"})
