@@ -1,5 +1,6 @@
 """`repmon follow`: logs as they grow."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
         raise FollowError(f"`{format_name}` is no format of logs; those are {', '.join(sorted(LOGS))}")
     folder = state if state is not None else Path(settings.embedded.data) / "follow"
     context = adapt_context(settings, customer)
-    publisher = open_publisher(settings)
+    # However long the broker is away, it is waited for (0: without end, librdkafka's CONFIGURATION.md).
+    publisher = open_publisher(settings, **{"message.timeout.ms": 0})
+    stop = until_signalled()
     told: set[str] = set()
 
     def tell(unread: Unread) -> None:
@@ -53,13 +56,12 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
 
     def acknowledged() -> bool:
         try:
-            publisher.flush()
+            publisher.flush(hurry=stop.is_set)
         except UnacknowledgedError as error:
             print_note(f"waiting: {error}")
             return False
         return True
 
-    stop = until_signalled()
     followers = []
     for path in dict.fromkeys(each.absolute() for each in paths):
         if path.is_dir():
@@ -85,10 +87,13 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
             print_note(f"{path}: the file that was read last is gone; begins at the beginning")
     for file, offset in files_of(followers):
         print_line(f"follows {file} from byte {offset:,}")
-    until_stopped(followers, time.monotonic, stop.wait)
+    kept = until_stopped(followers, time.monotonic, stop.wait)
     sent, unread = sum(each.sent for each in followers), sum(each.unread for each in followers)
     print_line(f"sent {sent:,} events; {unread:,} lines could not be read")
     if unread:
         print_note(f"lines that could not be read are kept in {folder}")
     for each in followers:
         each.close()
+    if not kept:
+        print_note("not all of it was acknowledged, or its place not kept; the next start sends that again")
+        sys.exit(1)

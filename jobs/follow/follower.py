@@ -240,8 +240,9 @@ class Follower:
         return False
 
 
-def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait: Callable[[float], bool]) -> None:
-    """Follow logs until `wait`, which waits so many seconds, says that it is over; then keep what was read.
+def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait: Callable[[float], bool]) -> bool:
+    """Follow logs until `wait`, which waits so many seconds, says that it is over; then keep what was read. False where
+    some of it could not be kept.
 
     Raises:
         FollowError, BrokerError: as `Follower.step`.
@@ -251,8 +252,8 @@ def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait:
         any_line = [each.step(now()) for each in followers]
         if not any(any_line) and wait(IDLE_S):
             break
-    for each in followers:
-        each.keep(now(), memory=True)
+    kept = [each.keep(now(), memory=True) for each in followers]
+    return all(kept)
 
 
 def files_of(followers: Sequence[Follower]) -> Iterator[tuple[Path, int]]:

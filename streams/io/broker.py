@@ -28,6 +28,8 @@ _CLOUD_EVENTS = frozenset({REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCID
 _STRUCTURED: list[tuple[str, str | bytes | None]] = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 #: How long the first try to reach a broker takes; each further one takes twice as long.
 TRY_S = 0.5
+#: How long a publisher still waits for the broker where its command is to stop.
+HURRY_S = 3.0
 _REASONS = {KafkaError._TRANSPORT: "cannot be reached", KafkaError._TIMED_OUT: "did not answer in time"}
 
 
@@ -237,20 +239,24 @@ class Publisher:
             raise BrokerError(f"{self.where}: there is no topic {topic}; `repmon topics create` makes it")
         return len(found.partitions)
 
-    def flush(self, timeout_s: float = 30.0) -> None:
-        """Wait until everything queued is acknowledged.
+    def flush(self, timeout_s: float = 30.0, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Wait until everything queued is acknowledged; only about `HURRY_S` more once `hurry`.
 
         Raises:
             UnacknowledgedError: some still wait. They are not lost: the client keeps trying.
             BrokerError: a message was refused, or not taken for five minutes.
         """
-        left = self._producer.flush(timeout_s)
+        began = time.monotonic()
+        while left := self._producer.flush(max(0.0, min(HURRY_S, began + timeout_s - time.monotonic()))):
+            if hurry() or time.monotonic() >= began + timeout_s:
+                break
         failure, self._failure = self._failure, None
         if failure is not None:
             raise BrokerError(f"{self.where}: a message was not taken: {failure.str()}")
         if left:
             why = f": {refused}" if (refused := self._refusals.recent()) else ""
-            raise UnacknowledgedError(f"{self.where}: {left} messages not acknowledged within {timeout_s:g} s{why}")
+            waited = time.monotonic() - began
+            raise UnacknowledgedError(f"{self.where}: {left} messages not acknowledged within {waited:.0f} s{why}")
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None and self._failure is None:

@@ -3,6 +3,7 @@
 import bz2
 import errno
 import gzip
+import itertools
 import lzma
 import os
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jobs.follow.follower import until_stopped
 from jobs.follow.log import LINGER_S, SETTLE_S
 from tests.unit.jobs.follow.site import Site, began, ended
 
@@ -154,6 +156,21 @@ def test_full_disk_is_told_of_and_the_place_kept_later(site: Site, monkeypatch: 
     site.step(2)
     assert follower.store.places() == follower.log.places
     site.stop()
+
+
+def test_stop_while_the_broker_is_away_says_that_not_all_is_kept(site: Site) -> None:
+    site.write(began("AB12C3") + ended("AB12C3"))
+    follower = site.start()
+    site.reachable = False
+    assert not until_stopped([follower], lambda: site.now, stops_after(1))
+    assert follower.store.places() == ()
+    site.kill()
+
+
+def stops_after(steps: int) -> Callable[[float], bool]:
+    """Waits not at all, and is over after so many steps."""
+    answers = itertools.chain(itertools.repeat(False, steps), itertools.repeat(True))
+    return lambda _seconds: next(answers)
 
 
 def refused(opened: Callable[..., Any], number: int, name: str) -> Callable[..., Any]:
