@@ -8,7 +8,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol
 
 import msgspec
@@ -40,6 +40,8 @@ LOGS = frozenset({"canonical", "exim", "kumomta", "postfix", "powermta"})
 WEBHOOKS = frozenset(EVERY_FORMAT) - LOGS - MAILS
 #: The largest single body: a file that is one JSON document is held in memory.
 MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
+#: Logs of JSON, or that may be.
+_JSON_LOGS = frozenset({"canonical", "kumomta", "powermta"})
 #: A record of CSV may have so many lines: a diagnostic text has a few.
 MOST_JOINED_LINES = 100
 
@@ -103,6 +105,11 @@ def read_events(
     if format_name in WEBHOOKS:
         return _webhooks(_lines(stream, MAX_BODY_BYTES), adapt, context)
     lines = _lines(stream, MAX_EVENT_BYTES)
+    if format_name in _JSON_LOGS:
+        first = list(islice(lines, 1))
+        lines = chain(first, lines)
+        if first and _goes_on(first[0]):
+            return _json_log(lines, adapt, context)
     if format_name == powermta.NAME:
         return _csv(lines, adapt, context)
     return _records(_elements(lines) if format_name == kumomta.NAME else lines, adapt, context)
@@ -160,6 +167,29 @@ def _elements(lines: Iterator[Line]) -> Iterator[Line]:
         else:
             for part in json_parts(line[1]):
                 yield line[0], part
+
+
+def _goes_on(line: Line) -> bool:
+    """Whether JSON begins with this line and does not end with it."""
+    return not isinstance(line, BadRecord) and line[1][:1] in (b"[", b"{") and not _is_document(line[1])
+
+
+def _json_log(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+    """Objects over several lines, or an array: some log shippers write so. What is held of a file is bounded. Where a
+    line after a begun object is one by itself, the first was merely broken."""
+    held: list[tuple[int, bytes]] = []
+    size = 0
+    for line in lines:
+        if isinstance(line, BadRecord):
+            yield line
+            continue
+        held.append(line)
+        size += len(line[1]) + 1
+        if size > MAX_BODY_BYTES or (held[0][1][:1] == b"{" and _is_object(line)):
+            yield from _records(chain(held, lines), adapt, context)
+            return
+    for number, record in enumerate(json_parts(b"\n".join(text for _, text in held)), start=1):
+        yield from _adapted(record, 1, number, adapt, context)
 
 
 def _csv(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:

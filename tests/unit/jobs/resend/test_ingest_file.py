@@ -162,6 +162,26 @@ def test_line_ends_in_quotes_end_no_record() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("written", ["array", "lines", "joined"])
+def test_log_of_json_may_go_over_several_lines(written: str) -> None:
+    events = [json.loads(canonical(number)) for number in (1, 2, 3)]
+    events[1]["customer"] = ""
+    text = {
+        "array": json.dumps(events, indent=2),
+        "lines": "[\n" + ",\n".join(map(json.dumps, events)) + "\n]\n",
+        "joined": "\n".join(json.dumps(each, indent=2) for each in events),
+    }[written]
+    bad = "line 1, record 2: field `customer`: must not be empty"
+    assert outcome(read(text.encode())) == ["e1", bad, "e3"]
+
+
+def test_log_whose_first_line_is_cut_is_read_line_by_line() -> None:
+    text = canonical(1)[:-1] + b"\n" + canonical(2) + b"\n" + canonical(3)
+    first, *others = outcome(read(text))
+    assert first.startswith("line 1: the message is not JSON")
+    assert others == ["e2", "e3"]
+
+
 def test_joined_objects_over_several_lines_are_read() -> None:
     """As a saved body of Amazon Data Firehose may be."""
     text = b"".join(json.dumps(sendgrid(number), indent=2).encode() for number in (1, 2, 3))
