@@ -1,5 +1,6 @@
 """`repmon follow`: logs as they grow."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -63,7 +64,8 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
         return True
 
     followers = []
-    for path in dict.fromkeys(each.absolute() for each in paths):
+    # Symbolic links stay: what they point to may change.
+    for path in dict.fromkeys(Path(os.path.normpath(each.absolute())) for each in paths):
         if path.is_dir():
             raise FollowError(f"{path}: is a folder; name its files")
         if path.exists() and not path.is_file():

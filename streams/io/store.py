@@ -173,7 +173,12 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
             )
     except (ClickHouseError, OSError, ImportError) as error:
         said = why_gone(settings, str(error)) or first_line(error)
-        unreachable = "clickhouse" if said.startswith(UNREACHABLE) else ""
+        refused = _REFUSED in said
+        if refused:
+            said = f"refuses the login of user `{settings.user}`: no such user, or another password"
+        # Without a password of its own it is perhaps the store of a `repmon up` in another folder.
+        gone = said.startswith(UNREACHABLE) or (refused and not settings.password)
+        unreachable = "clickhouse" if gone else ""
         raise StoreError(f"{where}: {said}", unreachable=unreachable) from error
     return Store(client, settings, where)
 
@@ -181,6 +186,8 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")
 _NOT_MIGRATED = ("(UNKNOWN_DATABASE)", "(UNKNOWN_TABLE)", "(NO_SUCH_COLUMN_IN_TABLE)")
 UNREACHABLE = "cannot be reached"
+#: ClickHouse's error AUTHENTICATION_FAILED.
+_REFUSED = "Code: 516."
 
 
 def first_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.settings import ClickHouse
 from streams.io.store import Store, StoreError, first_line, open_store
@@ -22,6 +23,16 @@ def test_unreachable_server_is_named_in_one_short_line() -> None:
     with pytest.raises(StoreError) as raised:
         open_store(ClickHouse(url=url))
     assert str(raised.value) == f"ClickHouse at {url}: cannot be reached: connection refused"
+
+
+@pytest.mark.parametrize(("password", "is_perhaps_another"), [("", "clickhouse"), ("mine", "")])
+def test_refused_login_names_the_user(monkeypatch: pytest.MonkeyPatch, password: str, is_perhaps_another: str) -> None:
+    said = "Received ClickHouse exception, code: 516, server response: Code: 516. DB::Exception: Authentication failed"
+    monkeypatch.setattr("clickhouse_connect.get_client", Mock(side_effect=DatabaseError(said)))
+    with pytest.raises(StoreError) as raised:
+        open_store(ClickHouse(url="http://127.0.0.1:8123", password=password))
+    assert "127.0.0.1:8123: refuses the login of user `default`" in str(raised.value)
+    assert raised.value.unreachable == is_perhaps_another
 
 
 def test_server_that_never_answers_is_given_up() -> None:
