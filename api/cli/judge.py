@@ -27,7 +27,7 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Said = tuple[float, float, float, Standing]
 
 
-class Counted(msgspec.Struct):
+class GivenCounts(msgspec.Struct):
     """One line: what was counted of a customer in a window, and for a burn the denominator of the rule's period.
 
     Fields that are not named here are ignored.
@@ -53,7 +53,7 @@ class Judged(msgspec.Struct):
     level: Standing
 
 
-_DECODER = msgspec.json.Decoder(Counted)
+_DECODER = msgspec.json.Decoder(GivenCounts)
 
 
 @command("repmon judge --policy stricter.toml < counts.jsonl", name="judge")
