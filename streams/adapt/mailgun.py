@@ -62,6 +62,9 @@ _OLD = "old"
 #: Mailgun's own codes: too old; not sent to an address that bounced, unsubscribed or complained before
 #: (https://help.mailgun.com/hc/en-us/articles/360011804533).
 _TOO_OLD = "602"
+#: Mailgun's own too: the domain has no mail host. As a last word it is permanent, whatever it looks like
+#: (https://help.mailgun.com/hc/en-us/articles/360012750413).
+_NO_HOST = "498"
 _NOT_SENT = frozenset({"605", "606", "607"})
 
 
@@ -173,17 +176,26 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         mx_host=status.mx_host or "",
         asynchronous=kind == "bounced" and flags.is_delayed_bounce is True,
     )
-    yield with_bounce_details(event, code=status.code, status=status.enhanced_code or status.bounce_code, hard=True)
+    no_host = kind == "bounced" and text(status.code) == _NO_HOST
+    yield with_bounce_details(
+        event,
+        code=None if no_host else status.code,
+        status=status.enhanced_code or status.bounce_code,
+        known="bad_domain" if no_host else "",
+        hard=True,
+    )
 
 
 def _failure(record: _Event) -> EventType:
     """What a `failed` event is: Mailgun tries again after a temporary one and never sent a suppressed one."""
-    if record.severity == "temporary":
-        return "deferred"
     reason = record.reason or ""
+    code = text(record.delivery_status.code) if record.delivery_status else ""
+    if record.severity == "temporary":
+        # The last of the temporary ones may say that the message is given up
+        # (https://feedback.mailgun.com/forums/914635-general-feedback/suggestions/37219720).
+        return "expired" if reason == _OLD or code == _TOO_OLD else "deferred"
     if reason.startswith("suppress-"):
         return "suppressed"
-    code = text(record.delivery_status.code) if record.delivery_status else ""
     if code in _NOT_SENT:
         return "suppressed"
     return "expired" if reason == _OLD or code == _TOO_OLD else "bounced"

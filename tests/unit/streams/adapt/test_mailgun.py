@@ -80,6 +80,7 @@ def test_delivery_with_all_its_fields() -> None:
         ({"event": "failed", "severity": "permanent", "reason": "suppress-complaint"}, "suppressed"),
         ({"event": "failed", "severity": "permanent", "reason": "suppress-unsubscribe"}, "suppressed"),
         ({"event": "failed", "severity": "permanent", "reason": "old"}, "expired"),
+        ({"event": "failed", "severity": "temporary", "reason": "old"}, "expired"),
         ({"event": "rejected", "reject": {"reason": "spam"}}, "rejected"),
         ({"event": "complained"}, "complained"),
         ({"event": "unsubscribed"}, "unsubscribed"),
@@ -104,6 +105,7 @@ def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
         ({"code": 550, "bounce-code": "5.2.1", "message": "disabled"}, 550, "5.2.1", "hard"),
         ({"code": 554, "message": "", "description": "554 5.7.1 blocked using a block list"}, 554, "5.7.1", "block"),
         ({"code": 612, "message": ""}, 0, "", "hard"),
+        ({"code": 498, "message": "No MX for gmial.example"}, 0, "", "hard"),
         (None, 0, "", "hard"),
     ],
 )
