@@ -76,6 +76,8 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     Read only where a rule asks for them: `gateway` is mail to SMS gateways, `unwanted` mail delivered to people who
     had refused it; `from_known` mail whose From domain is known, of customers that registered any, `from_unregistered`
     what of it came from none of these; `new_from_domains` are From domains that the customer never used before.
+    `reported_spam` is the worst spam rate that Gmail reported of a domain of the customer, in parts of `reported_of`
+    (`REPORTED_OF`); that is 0 where nothing was reported.
     """
 
     delivered: int = 0
@@ -110,6 +112,8 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     from_known: int = 0
     from_unregistered: int = 0
     new_from_domains: int = 0
+    reported_spam: int = 0
+    reported_of: int = 0
     critical_listings: int = 0
     listings_critical: int = 0
     listings_major: int = 0
@@ -140,6 +144,8 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return self.complained - self.fbl_complained
 
 
+#: A reported rate is kept as so many parts of this.
+REPORTED_OF = 1_000_000
 #: The metrics whose numerator is hard failures, and expired mail where the policy says so.
 FAILURES: frozenset[str] = frozenset({"failure", "failure_burn"})
 #: Numerator and denominator by their names in `WindowCounts`, of all but failures and numbers.
@@ -153,6 +159,7 @@ RATIOS: Mapping[str, tuple[str, str]] = {
     "unwanted": ("unwanted", "delivered"),
     "sms_gateway": ("gateway", "finished"),
     "unregistered_from": ("from_unregistered", "from_known"),
+    "reported_spam": ("reported_spam", "reported_of"),
 }
 
 #: Metrics whose denominator is a part of the mail, and what that is a part of: a mailbox provider without a feedback

@@ -32,8 +32,12 @@ Metric = Literal[
     "sms_gateway",
     "unregistered_from",
     "new_from_domain",
+    "reported_spam",
 ]
 NEW_FROM: Metric = "new_from_domain"
+#: The spam rate that Gmail reports of a customer's domains: of the days of the window the worst. No mail of ours is
+#: counted in it, so it is exact as it is said.
+REPORTED_SPAM: Metric = "reported_spam"
 COUNTED: frozenset[Metric] = frozenset(
     {"critical_listing", "listing_count", "listed_hours", "attributed_listing", NEW_FROM}
 )
@@ -42,7 +46,7 @@ LISTED_METRICS: frozenset[Metric] = COUNTED - {NEW_FROM} | {"exposure"}
 #: What an IP pool is judged by of all its mail, besides what its small customers have together.
 OF_POOLS: frozenset[Metric] = frozenset({"exposure", "critical_listing", "listing_count", "listed_hours"})
 #: What is read only where a rule asks for it (`streams.windows.acceptable_use`), and is not replayed.
-USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM})
+USE: frozenset[Metric] = frozenset({"unwanted", "sms_gateway", "unregistered_from", NEW_FROM, REPORTED_SPAM})
 #: A From domain is new if it was not used for so long before the window.
 NEW_AFTER_S = 60 * DAY_S
 #: The mail from which on a new From domain counts, where a rule does not say.
@@ -55,7 +59,17 @@ DEFAULT_MIN_SHARE = 0.5
 #: The part of the mail at which a rate must be seen to call anybody good by it, where a policy does not say.
 DEFAULT_MIN_OBSERVABLE = 0.05
 RATES: frozenset[Metric] = frozenset(
-    {"complaint", "failure", "block", "exposure", "unsubscribe", "unwanted", "sms_gateway", "unregistered_from"}
+    {
+        "complaint",
+        "failure",
+        "block",
+        "exposure",
+        "unsubscribe",
+        "unwanted",
+        "sms_gateway",
+        "unregistered_from",
+        REPORTED_SPAM,
+    }
 )
 #: What an allowance is of.
 BURNS: Mapping[Metric, Metric] = {"complaint_burn": "complaint", "failure_burn": "failure"}

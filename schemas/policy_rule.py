@@ -21,6 +21,7 @@ from schemas.policy_metric import (
     DEFAULT_WEIGHTS,
     NEW_FROM,
     RATES,
+    REPORTED_SPAM,
     SPIKE,
     TELLING_NOTHING,
     WEIGHED,
@@ -37,7 +38,7 @@ from schemas.policy_metric import (
     unit_of,
     window_ms,
 )
-from schemas.times import MINUTE_MS
+from schemas.times import DAY_MS, MINUTE_MS
 
 
 class Rung(NamedTuple):
@@ -133,12 +134,23 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
                 yield Contradiction(("weights",), said)
         if self.min_share is not UNSET and self.metric != "attributed_listing":
             yield Contradiction(("min_share",), f"min_share: {self.metric} has none; attributed_listing has")
+        yield from self._wrong_reported()
         yield from self._wrong_period()
         yield from self._wrong_spike()
         if self.metric != NEW_FROM and self.least_mail is not UNSET:
             yield Contradiction(("least_mail",), f"least_mail: {self.metric} has none; {NEW_FROM} has")
         yield from self._wrong_providers()
         yield from _wrong_levels(self.levels, self.metric)
+
+    def _wrong_reported(self) -> Iterator[Contradiction]:
+        if self.metric != REPORTED_SPAM:
+            return
+        if self.min_volume != 0:
+            yield Contradiction(("min_volume",), f"min_volume: {REPORTED_SPAM} is reported without a volume")
+        for place, window in enumerate(self.windows):
+            if window_ms(window) < DAY_MS:
+                said = f"windows: {window} is less than a day, and {REPORTED_SPAM} is reported by day"
+                yield Contradiction(("windows", place), said)
 
     def _wrong_spike(self) -> Iterator[Contradiction]:
         if self.metric == SPIKE and self.windows != ("1h",):

@@ -22,7 +22,7 @@ from schemas.alert import AlertEvent
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import COUNTED, LISTED_METRICS, window_ms
+from schemas.policy_metric import COUNTED, LISTED_METRICS, REPORTED_SPAM, window_ms
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER, SHARED
 from schemas.times import FOREVER_S
@@ -319,9 +319,8 @@ def _rule(
 def _window(rule: Rule, window: str, subject: SubjectCounts, policy: Policy, at_ms: int) -> WindowNumbers:
     """One window, judged as if the rule had no other."""
     least = dict(rule.checks)[window]
-    alone = msgspec.structs.replace(
-        rule, windows=(window,), min_volume=0 if rule.metric in COUNTED else {window: least}
-    )
+    without = rule.metric in COUNTED or rule.metric == REPORTED_SPAM
+    alone = msgspec.structs.replace(rule, windows=(window,), min_volume=0 if without else {window: least})
     said = judge(subject, msgspec.structs.replace(policy, rules=(alone,), overrides=()), at_ms).verdicts[0]
     return WindowNumbers(
         window=window,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import schemas
 from api.text.explanation import UNITS
 from schemas.alert import AlertData, Cause, Share
-from schemas.policy_metric import BURNS, COUNTED, RATES, SPIKE
+from schemas.policy_metric import BURNS, COUNTED, RATES, REPORTED_SPAM, SPIKE
 from schemas.settings import SettingsError
 from schemas.wording import amount, percent, scope_name
 from streams.alerts.describe import HELD_BECAUSE, not_counted
@@ -155,6 +155,7 @@ def _filled(part: str, values: Mapping[str, str]) -> str:
 def _values(facts: AlertFacts) -> dict[str, str]:
     data = facts.data
     rates = data.metric in RATES or data.metric in BURNS
+    reported = data.metric == REPORTED_SPAM
     units = next((unit for metric, unit in UNITS.items() if metric == data.metric), (data.metric, data.metric))
     number = f"{data.numerator:,} {escaped(units[data.numerator != 1])}"
     usual = data.evidence.baseline
@@ -169,12 +170,17 @@ def _values(facts: AlertFacts) -> dict[str, str]:
         "previous_level": data.previous_level,
         "cause": CAUSES[data.cause] if data.cause else "",
         "window": escaped(data.window),
-        "within": f"{'within' if data.metric in COUNTED else 'of mail sent in the last'} {escaped(data.window)}",
-        "counted": f"{number} of {data.denominator:,}" if rates else number + _usually(data),
+        "within": f"{'within' if reported or data.metric in COUNTED else 'of mail sent in the last'} "
+        f"{escaped(data.window)}",
+        "counted": "spam rate reported by Gmail"
+        if reported
+        else f"{number} of {data.denominator:,}"
+        if rates
+        else number + _usually(data),
         "rate": amount(data.metric, data.rate) if rates else "",
-        "lower": amount(data.metric, data.lower) if rates else "",
-        "upper": amount(data.metric, data.upper) if rates else "",
-        "confidence": f"{data.confidence * 100:g} %" if rates else "",
+        "lower": amount(data.metric, data.lower) if rates and not reported else "",
+        "upper": amount(data.metric, data.upper) if rates and not reported else "",
+        "confidence": f"{data.confidence * 100:g} %" if rates and not reported else "",
         "threshold": amount(data.metric, data.threshold),
         "began": data.evidence.began or "",
         "usual": ""

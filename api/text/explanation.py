@@ -14,7 +14,7 @@ from api.explain.explanation import (
 from api.text.listings import line as listing_line
 from schemas.alert import Cause
 from schemas.levels import Level
-from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
+from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
 from streams.alerts.describe import usually
 from streams.incidents.of_customer import LeftOutMail
@@ -38,6 +38,7 @@ UNITS: dict[Metric, tuple[str, str]] = {
     "sms_gateway": ("message to an SMS gateway", "messages to SMS gateways"),
     "unregistered_from": ("message from an unregistered domain", "messages from unregistered domains"),
     "new_from_domain": ("new From domain", "new From domains"),
+    "reported_spam": ("part in a million reported", "parts in a million reported"),
 }
 
 
@@ -121,6 +122,8 @@ def _unobservable(rule: RuleExplained) -> str:
 
 def _rule(rule: RuleExplained) -> Iterator[str]:
     said: str = "too little mail to judge" if rule.insufficient_volume else rule.level
+    if rule.insufficient_volume and rule.metric == REPORTED_SPAM:
+        said = "nothing reported"
     if rule.unobservable and rule.observed is not None:
         share = f"{rule.observed.seen:,} of {rule.observed.mail:,} deliveries in {rule.observed.window}"
         said = f"not observable: {share} went to providers with feedback loops"
@@ -145,6 +148,8 @@ def _rule(rule: RuleExplained) -> Iterator[str]:
 def _window(rule: RuleExplained, window: WindowNumbers) -> str:
     if rule.metric in COUNTED:
         return f"{window.numerator:,} ({_level(window.level, rule)})"
+    if rule.metric == REPORTED_SPAM:
+        return f"{percent(window.rate)} ({_level(window.level, rule)})" if window.enough else "nothing reported"
     counted = f"{window.numerator:,} of {window.denominator:,}"
     if rule.metric == SPIKE:
         return _spike(rule, window)

@@ -8,7 +8,17 @@ import msgspec
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, Cause, Evidence, HoldReason, TransitionKind, Unjudged
 from schemas.counts import VolumeBaseline
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, LISTED_METRICS, NEW_FROM, OF_POOLS, RATES, SPIKE, window_ms
+from schemas.policy_metric import (
+    BURNS,
+    COUNTED,
+    LISTED_METRICS,
+    NEW_FROM,
+    OF_POOLS,
+    RATES,
+    REPORTED_SPAM,
+    SPIKE,
+    window_ms,
+)
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
@@ -131,7 +141,7 @@ def headline(alert: AlertEvent) -> str:
     if data.kind in ("acknowledged", "overridden"):
         state = f"{data.kind}, {state}"
     figure = amount(data.metric, data.rate)
-    of_mail = "of mail sent in" if data.metric in RATES else "in"
+    of_mail = "of mail sent in" if data.metric in RATES and data.metric != REPORTED_SPAM else "in"
     return f"{whose}{stream}: {data.rule} is {state} ({figure} {of_mail} {data.window})"
 
 
@@ -219,7 +229,7 @@ def _decided(transition: Transition) -> str:
 
 def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str, scope: str) -> str:
     n, d = verdict.numerator, verdict.denominator
-    if verdict.metric in COUNTED:
+    if verdict.metric in COUNTED or verdict.metric == REPORTED_SPAM:
         return f"{_numbered(verdict, rule, scope)} in {verdict.window}"
     within = f"of mail sent in the last {verdict.window}"
     if rule.mail_to:
@@ -259,6 +269,8 @@ def _of_mail(verdict: Verdict) -> str:
 
 
 def _numbered(verdict: Verdict, rule: Rule, scope: str) -> str:
+    if verdict.metric == REPORTED_SPAM:
+        return f"{'Worst' if verdict.denominator else 'No'} spam rate of a day that Gmail reported of a domain"
     if verdict.metric == "attributed_listing":
         share = f"(share {rule.least_share:g})"
         return f"{_listings(verdict.numerator)} of which this customer is the likely cause {share}"
@@ -291,6 +303,8 @@ def _figures(verdict: Verdict, rule: Rule) -> str:
         return f": {amount(SPIKE, verdict.rate)}" if verdict.baseline else ""
     if verdict.metric in COUNTED or verdict.denominator <= 0:
         return ""
+    if verdict.metric == REPORTED_SPAM:
+        return f": {percent(verdict.rate)}"
     if verdict.metric in BURNS:
         return f": {spent(verdict.metric, verdict.rate, verdict.numerator, verdict.denominator, rule)}"
     interval = f"{verdict.confidence * 100:g} % interval {percent(verdict.lower)} to {percent(verdict.upper)}"
@@ -313,6 +327,8 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
         least = next(volume for window, volume in rule.checks if window == verdict.window)
         if verdict.metric == SPIKE and verdict.numerator >= least:
             return f", without the history to judge it; {after} from {transition.previous_level}"
+        if verdict.metric == REPORTED_SPAM:
+            return f"; {after} from {transition.previous_level}"
         return f", too little to judge (at least {least:,}); {after} from {transition.previous_level}"
     left = [each for each in rule.ladder if RANK[each.level] > RANK[transition.level] and isfinite(each.resolve_at)]
     if not left:

@@ -8,7 +8,7 @@ import msgspec
 from schemas.counts import SubjectCounts, WindowCounts
 from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
+from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
 from schemas.policy_rule import Rule, Rung
 from streams.judge.certainty import bar_of, reaches
 from streams.judge.verdict import NOTHING, RANK, judge, measured, spending
@@ -39,10 +39,10 @@ def allowance(
     gives way first is named, of a burn the one that gives way last. Bounds and minimum volume are the judge's. 0 where
     the level opens already.
 
-    None of a spike, which is no room to be used up, where there is no worse level, where no window has the minimum
-    volume (of a burn: not every one), or where not even a rate of 1 would be certain enough.
+    None of a spike and of a reported rate, which are no room to be used up, where there is no worse level, where no
+    window has the minimum volume (of a burn: not every one), or where not even a rate of 1 would be certain enough.
     """
-    if rule.metric == SPIKE:
+    if rule.metric in (SPIKE, REPORTED_SPAM):
         return None
     rung = next((each for each in rule.ladder if RANK[each.level] > RANK[above]), None)
     if rung is None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schemas.counts import FAILURES, FINISHED, RATIOS, SEEN_OF
 from schemas.listing import Weight
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
+from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, REPORTED_SPAM, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.times import HOUR_S
 from streams.judge.certainty import bar_of, reach
@@ -65,7 +65,11 @@ def screen(subjects: Subjects, policy: Policy) -> Screened:
                 continue
             n, d = top[:, place], bottom[:, place]
             enough = d >= least
-            surely = reach(n, d, rule.thresholds[0], bar_of(window, policy.confidence))
+            surely = (
+                np.minimum(n, d) / np.maximum(d, 1) >= rule.thresholds[0]
+                if rule.metric == REPORTED_SPAM
+                else reach(n, d, rule.thresholds[0], bar_of(window, policy.confidence))
+            )
             remarkable |= enough & surely
             if rule.telling:
                 insufficient_volume &= ~enough

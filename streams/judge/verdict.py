@@ -32,7 +32,7 @@ from schemas.counts import FAILURES, RATIOS, SEEN_OF, Observed, SubjectCounts, V
 from schemas.levels import LEVELS, Level
 from schemas.listing import Weight
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, SPIKE, Metric
+from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, REPORTED_SPAM, SPIKE, Metric
 from schemas.policy_rule import Rule
 from schemas.standing import Standing
 from schemas.times import HOUR_S
@@ -194,6 +194,9 @@ def interval(metric: Metric, numerator: int, denominator: int, bar: float) -> tu
     """Between which rates (ratios) the true one surely is. Some are kept: long windows stay the same for a minute."""
     if metric in COUNTED:
         return float(numerator), float(numerator)
+    if metric == REPORTED_SPAM:
+        rate = rate_of(metric, numerator, denominator)
+        return rate, rate
     return lower_bound(numerator, denominator, bar), upper_bound(numerator, denominator, bar)
 
 
@@ -201,6 +204,8 @@ def rung_of(rule: Rule, numerator: int, denominator: int, bar: float) -> int:
     """The place in the rule's ladder that opens; -1 is good."""
     if rule.metric in COUNTED:
         return bisect_right(rule.thresholds, float(numerator)) - 1
+    if rule.metric == REPORTED_SPAM:
+        return bisect_right(rule.thresholds, rate_of(rule.metric, numerator, denominator)) - 1
     return surely_at(numerator, denominator, rule.thresholds, bar)
 
 
@@ -247,7 +252,7 @@ def _verdict(rule: Rule, subject: SubjectCounts, confidence: float, expired_is_f
         rate=rate_of(metric, numerator, denominator),
         lower=lower,
         upper=upper,
-        confidence=1.0 if metric in COUNTED else confidence_of(bar),
+        confidence=1.0 if metric in COUNTED or metric == REPORTED_SPAM else confidence_of(bar),
         threshold=thresholds[max(opened, 0)],
         insufficient_volume=not enough,
         outside=outside,

@@ -191,6 +191,7 @@ class Hourly:
             releases={each: self._releases[each] for each in customers if each in self._releases},
             unwanted=self._use.unwanted(customers),
             domains=self._use.domains(customers),
+            reported=self._use.reported(customers),
             fleet=self._fleet,
         )
         history = replace(history, tails=self._tails(history, subjects)) if self._policies else history

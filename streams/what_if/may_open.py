@@ -5,8 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, SPIKE, Metric, window_ms
+from schemas.policy_metric import BURNS, COUNTED, NEW_FROM, REPORTED_SPAM, SPIKE, Metric, window_ms
 from schemas.policy_rule import Rule
+from schemas.scope import CUSTOMER
 from schemas.times import HOUR_MS
 from streams.judge.certainty import bar_of, reach
 from streams.judge.screen import finished, measured
@@ -41,7 +42,7 @@ class RateTotals:
 def may_open(history: History, rates: RateTotals, rule: Rule, alone: Policy) -> Looked:
     """Subject by step: whether the mildest level may open."""
     found = np.zeros((len(history.customers), len(history.steps)), np.bool_)
-    if rule.metric in COUNTED or rule.metric == "unwanted":
+    if rule.metric in COUNTED or rule.metric in ("unwanted", REPORTED_SPAM):
         for place, (customer, scope) in enumerate(zip(history.customers, history.scopes, strict=True)):
             found[place] = _has_any(history, customer, scope, rule)
         return found
@@ -90,6 +91,8 @@ def _has_any(history: History, customer: str, scope: str, rule: Rule) -> bool:
         return customer in history.unwanted
     if rule.metric == NEW_FROM:
         return customer in history.domains
+    if rule.metric == REPORTED_SPAM:
+        return scope == CUSTOMER and customer in history.reported
     return has_listings(history, customer, scope, rule)
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from schemas.policy_metric import NEW_AFTER_S, NEW_FROM, Metric
+from schemas.policy_metric import NEW_AFTER_S, NEW_FROM, REPORTED_SPAM, Metric
 from schemas.times import HOUR_S
 from streams.io.store import Store, portions
 from streams.listings.exposure import SENT_MAIL
 from streams.subjects.arrays import Counts
 from streams.subjects.left_out import HOUR_NOT_LEFT_OUT
+from streams.subjects.reported import ReportedDay
 from streams.what_if.timeline import DomainUse, UnwantedMail
 from streams.windows.acceptable_use import UNREGISTERED
+from streams.windows.reported import read_reported
 
 GATEWAY = f"""
 SELECT customer, stream, toUInt32(toStartOfHour(bucket)) AS hour, toInt64(sum({SENT_MAIL}))
@@ -111,6 +113,16 @@ class ReadUse:
         for (customer, _), several in rows.items():
             found[customer].append(_use(several))
         return found
+
+    def reported(self, customers: Sequence[str]) -> Mapping[str, Sequence[ReportedDay]]:
+        """By customer the spam rates that Gmail reported of its domains.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if REPORTED_SPAM not in self._used:
+            return {}
+        return read_reported(self._store, customers, self._start, self._end)
 
     def _rows(self, sql: str, customers: Sequence[str], since: int, until: int) -> list[Sequence[Any]]:
         asked = {"since": since, "until": until}

@@ -12,6 +12,7 @@ from schemas.times import HOUR_S
 from streams.decisions.overrides import PastOverride
 from streams.judge.fleet import FleetVolume
 from streams.subjects.arrays import Counts
+from streams.subjects.reported import ReportedDay
 
 Steps = NDArray[np.int64]
 #: Names of mailbox providers; empty stands for all mail.
@@ -105,7 +106,7 @@ class History:
     were not read, and the hour stands for them. `seen` are the rows of each subject in each hour: who has none in any
     window is not judged, and None says that all are. `cuts` are the fresh starts of customers, oldest first,
     `overrides` and `releases` what operators decided, `unwanted` and `domains` what acceptable use is judged by,
-    `fleet` what the whole fleet sent.
+    `reported` the spam rates of their domains, `fleet` what the whole fleet sent.
     """
 
     customers: Sequence[str]
@@ -123,6 +124,7 @@ class History:
     releases: Mapping[str, Sequence[PastRelease]] = field(default_factory=dict)
     unwanted: Mapping[str, Sequence[UnwantedMail]] = field(default_factory=dict)
     domains: Mapping[str, Sequence[DomainUse]] = field(default_factory=dict)
+    reported: Mapping[str, Sequence[ReportedDay]] = field(default_factory=dict)
     fleet: FleetVolumes | None = None
 
     @property

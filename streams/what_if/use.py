@@ -5,17 +5,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.policy_metric import NEW_AFTER_S, NEW_FROM, window_ms
+from schemas.counts import REPORTED_OF
+from schemas.policy_metric import NEW_AFTER_S, NEW_FROM, REPORTED_SPAM, window_ms
 from schemas.policy_rule import Rule
+from schemas.scope import CUSTOMER
 from streams.subjects.arrays import FIELD_INDEX, Counts
+from streams.subjects.reported import OF, RATE
 from streams.subjects.scopes import scopes_of
 from streams.what_if.listed import since_at
 from streams.what_if.timeline import DomainUse, History, Steps
 
 
 def add_use(found: Counts, history: History, place: int, rule: Rule, longest_s: int) -> None:
-    """Fill in the mail that people had refused and the new From domains of one subject. `longest_s` is the length of
-    the longest window read."""
+    """Fill in the mail that people had refused, the new From domains and the reported rates of one subject. `longest_s`
+    is the length of the longest window read."""
     customer, scope = history.customers[place], history.scopes[place]
     times, since = history.times_s, since_at(history, customer)
     begins = [np.maximum(times - window_ms(window) // 1000, since) for window in rule.windows]
@@ -28,6 +31,13 @@ def add_use(found: Counts, history: History, place: int, rule: Rule, longest_s: 
                     last = np.searchsorted(reported, times) - 1
                     inside = (last >= 0) & (reported[np.maximum(last, 0)] >= begin)
                     found[:, column, FIELD_INDEX["unwanted"]] += inside
+    if rule.metric == REPORTED_SPAM and scope == CUSTOMER:
+        for day in history.reported.get(customer, ()):
+            for column, window in enumerate(rule.windows):
+                inside = (times - window_ms(window) // 1000 <= day.ended_s) & (day.ended_s <= times)
+                inside &= day.began_s >= since
+                found[inside, column, RATE] = np.maximum(found[inside, column, RATE], day.parts)
+                found[inside, column, OF] = REPORTED_OF
     if rule.metric == NEW_FROM:
         _add_new_domains(found, history, customer, scope, begins, rule.least_new, longest_s)
 

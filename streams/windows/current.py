@@ -12,7 +12,7 @@ import numpy as np
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS, Weight
 from schemas.policy import Policy
-from schemas.policy_metric import DEFAULT_LEAST_MAIL, Metric
+from schemas.policy_metric import DEFAULT_LEAST_MAIL, REPORTED_SPAM, Metric
 from schemas.scope import CLASS, SUB_ACCOUNT
 from streams.io.store import Store
 from streams.judge.screen import finished
@@ -30,6 +30,7 @@ from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
 from streams.windows.classes import ClassWindows
 from streams.windows.providers import Group, ProviderWindows
+from streams.windows.reported import add_reported
 from streams.windows.sub_accounts import with_sub_accounts
 
 #: The window of which what is usual at this time of day is known.
@@ -161,6 +162,8 @@ class Windows:
         if listings and self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
             add_attributed(found, self._lengths, attributed, now_ms, since)
+        if REPORTED_SPAM in self._used:
+            add_reported(self._store, found, self._lengths, now_ms, since)
         if self._classes is not None:
             found = self._classes.added(found, now_ms, since)
         if self._baselines is not None and (rows := self._large_now(found)):

@@ -13,6 +13,7 @@ import numpy as np
 from schemas.counts import SubjectCounts
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
+from schemas.policy_metric import REPORTED_SPAM
 from schemas.scope import CLASS, SUB_ACCOUNT
 from schemas.times import FOREVER_S, MINUTE_S
 from streams.io.store import Store
@@ -27,6 +28,7 @@ from streams.subjects.totals import begin, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.classes import CLASSES, with_classes
 from streams.windows.providers import of_subjects
+from streams.windows.reported import add_reported
 from streams.windows.sub_accounts import with_sub_accounts
 
 
@@ -77,6 +79,8 @@ def counts_at(
     add_listings(found, lengths, by_owner(own, users_before(store, own), read_owners(store, own)), at_ms, since)
     if policy is not None and (share := policy.attributed_share) is not None:
         add_attributed(found, lengths, read_attributed(store, known, share), at_ms, since)
+    if policy is not None and REPORTED_SPAM in policy.used:
+        add_reported(store, found, lengths, at_ms, since)
     if policy is not None and CLASS in policy.scopes:
         of_class = {name: read(stream_class=name) for name in CLASSES}
         found = with_classes(found, of_class)

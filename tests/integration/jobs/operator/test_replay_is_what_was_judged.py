@@ -17,13 +17,15 @@ from jobs.operator.fresh_starts import give_fresh_start
 from jobs.operator.holds import decide_hold
 from jobs.operator.incidents import declare_incident
 from jobs.operator.try_policy import try_policy
+from jobs.poll.reading import ProviderReading
+from jobs.poll.stored import store_readings
 from schemas import providers
 from schemas.alert import AlertEvent
 from schemas.customer import Customer
 from schemas.policy import Brake, Policy
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
-from schemas.settings import MonitorSettings
+from schemas.settings import Ingest, MonitorSettings
 from schemas.topics import REPUTATION_ALERTS
 from streams.decisions.overrides import with_stored
 from streams.decisions.stored_overrides import stored_overrides
@@ -78,6 +80,7 @@ POLICY = Policy(
         Rule(name="listed", metric="critical_listing", windows=("24h",), levels=Levels(critical=1)),
         Rule(name="hours", metric="listed_hours", windows=("24h",), levels=Levels(watch=1, warning=5)),
         Rule(name="new", metric="new_from_domain", windows=("24h",), levels=Levels(watch=1), least_mail=50),
+        Rule(name="gmail", metric="reported_spam", windows=("24h", "7d"), levels=Levels(watch=0.001, warning=0.003)),
     ),
     windows=("5m", "1h", "24h", "7d"),
     scopes=("customer", "stream", "class", "sub_account"),
@@ -119,6 +122,23 @@ def happened(seed: int) -> list[Mail]:
         at = NOON - hour * HOUR - 3 * MINUTE
         mail.append(Mail(at, "beta", delivered=much, hard=chance.choice((0, 0, 40)), block=chance.choice((0, 30))))
     return [each._replace(at=each.at // HOUR * HOUR + 2 * MINUTE + each.at % (58 * MINUTE)) for each in mail]
+
+
+def spam_rates(seed: int) -> list[ProviderReading]:
+    """What Gmail reports of each customer's domain and day; of some days nothing."""
+    chance = random.Random(seed)
+    return [
+        ProviderReading(
+            source="postmaster",
+            resource=f"a.{name}.example",
+            day=at(NOON - back * DAY).date(),
+            measure="spam_rate",
+            rate=chance.choice((0.0, 0.0009, 0.001, 0.004)),
+        )
+        for name in CUSTOMERS
+        for back in range(1, 10)
+        if chance.random() < 0.4
+    ]
 
 
 def came(store: Store, mail: Sequence[Mail], since: int, until: int) -> None:
@@ -198,6 +218,7 @@ def test_replay_says_what_the_monitor_said(store: Store, seed: int) -> None:
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=begin * 1000)
     who: Any = {"by": "Ida", "why": "theirs", "now_ms": begin * 1000}
     declare_incident(store, "yahoo", *INCIDENT, providers=("yahoo",), **who)
+    store_readings(store, spam_rates(seed), Ingest(), begin * 1000)
     told = Told(store, POLICY)
     came(store, mail, 0, begin)
     told.judged(begin)
@@ -213,7 +234,7 @@ def test_replay_says_what_the_monitor_said(store: Store, seed: int) -> None:
     assert [each for each in found if each not in expected] == [], "replayed only"
     assert found == expected
     rules = {each[3] for each in expected}
-    assert rules >= {"failure", "block", "complaint", "failure_burn", "to_some", "unregistered_from"}
+    assert rules >= {"failure", "block", "complaint", "failure_burn", "to_some", "unregistered_from", "gmail"}
     assert {each[2].partition(":")[0] for each in expected} >= {"customer", "stream", "class", "sub_account"}
     assert {each[4] for each in expected} >= {"opened", "resolved", "overridden", "override-ended"}
 

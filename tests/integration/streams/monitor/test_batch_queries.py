@@ -9,7 +9,7 @@ from jobs.operator.customers import store_list
 from schemas import providers
 from schemas.customer import Customer
 from schemas.policy import Brake, Policy
-from schemas.policy_metric import BURNS, COUNTED, SPIKE, Metric
+from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels, Rule
 from streams.io.store import Store
@@ -27,6 +27,8 @@ NAMES = [f"customer{number:02}" for number in range(FEW + MANY)]
 def rule(metric: Metric) -> Rule:
     """One that everybody below breaks."""
     fields: dict[str, Any] = {"windows": ("24h", "7d"), "levels": Levels(watch=0.0001, excessive=0.0002)}
+    if metric == REPORTED_SPAM:
+        fields["windows"] = ("7d",)
     if metric in COUNTED:
         fields = {"windows": ("24h",), "levels": Levels(watch=1)}
     if metric in BURNS:
@@ -103,6 +105,12 @@ def ground(store: Store) -> Ground:
         {"customer": name, "id": f"{name}{nth}", "message_id": name, **unwanted} for name in NAMES for nth in range(9)
     ]
     insert(store, "unwanted_mail", mails)
+    report = {"source": "postmaster", "day": at(2 * DAY).date(), "measure": "spam_rate", "rate": 0.004}
+    insert(
+        store,
+        "provider_reports",
+        [{"resource": f"{name}.example", "customer": name, "updated": at(DAY), **report} for name in NAMES],
+    )
     registered = [Customer(customer=name, plan="", domains=("elsewhere.example",)) for name in NAMES]
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=NOW_MS)
     ListingCauses(store, {}).refresh(NOW_MS)

@@ -26,7 +26,7 @@ def rule(metric: Metric) -> Rule:
     return Rule(name=metric, metric=metric, windows=tuple(WINDOWS), levels=Levels(watch=1), **least)  # type: ignore[arg-type]
 
 
-POLICY = Policy(windows=tuple(WINDOWS), rules=tuple(rule(metric) for metric in sorted(USE)))
+POLICY = Policy(windows=tuple(WINDOWS), rules=tuple(rule(metric) for metric in sorted(USE - {"reported_spam"})))
 
 
 def sent(store: Store, hours_ago: float, dimension: str, value: str, *, stream: str = "news", **counts: int) -> None:

@@ -48,6 +48,7 @@ EVERY_METRIC = msgspec.structs.replace(
             Rule(name=metric, metric=metric, windows=("24h", "7d"), min_volume=100, levels=Levels(warning=0.01))
             for metric in ("unsubscribe", "unwanted", "sms_gateway", "unregistered_from")
         ),
+        Rule(name="reported", metric="reported_spam", windows=("24h", "7d"), levels=Levels(watch=0.001, warning=0.003)),
         Rule(
             name="at_some",
             metric="failure",
