@@ -15,7 +15,7 @@ from api.cli.reading import default_customer, format_of
 from api.cli.stopping import until_signalled
 from api.stack.adapting import adapt_context
 from jobs.follow.follower import Follower, Unread, files_of, until_stopped
-from jobs.follow.state import FollowError, Store
+from jobs.follow.state import FollowError, FollowStore
 from jobs.resend.bad_records import VARYING
 from jobs.resend.ingest_file import LOGS
 from schemas.settings import Settings
@@ -70,7 +70,7 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
             raise FollowError(f"{path}: is a folder; name its files")
         if path.exists() and not path.is_file():
             raise FollowError(f"{path}: is not a regular file; `repmon ingest-file` reads standard input")
-        store = Store(folder, path, format_name)
+        store = FollowStore(folder, path, format_name)
         followers.append(
             Follower.begin(
                 path,

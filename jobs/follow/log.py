@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.follow.parts import parts_from
-from jobs.follow.place import Place
-from jobs.follow.source import Source
+from jobs.follow.place import LogPlace
+from jobs.follow.source import LogFile
 
 #: How long a rotated file must not have grown before the next one is read: its writer may not know yet.
 SETTLE_S = 2.0
@@ -18,7 +18,7 @@ LINGER_S = 60.0
 class _Former:
     """A file before the current one: who still writes to it has not noticed the rotation."""
 
-    source: Source
+    source: LogFile
     until: float
 
 
@@ -28,16 +28,16 @@ class Log:
 
     path: Path
     found: bool = True
-    _parts: list[Source] = field(default_factory=list)
+    _parts: list[LogFile] = field(default_factory=list)
     _former: list[_Former] = field(default_factory=list)
     _grew: float = 0.0
     #: Former files that were left although not all of them could be read.
-    damaged: list[Source] = field(default_factory=list)
+    damaged: list[LogFile] = field(default_factory=list)
     #: How far the file before the current one was read.
-    _left: Place | None = None
+    _left: LogPlace | None = None
 
     @classmethod
-    def at(cls, path: Path, places: tuple[Place, ...], now: float) -> "Log":
+    def at(cls, path: Path, places: tuple[LogPlace, ...], now: float) -> "Log":
         """The log from some places on, the last of them in the file that grew; from its beginning without any."""
         parts, found = parts_from(path, places[-1] if places else None)
         log = cls(path, found, parts, _grew=now)
@@ -50,7 +50,7 @@ class Log:
         return log
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[LogPlace, ...]:
         """How far each file is read, the one that grows last; a file that is empty is no place yet."""
         former = tuple(each.source.place for each in self._former)
         current = self._parts[0].place if self._parts else None
@@ -59,11 +59,11 @@ class Log:
         return former or ((self._left,) if self._left is not None else ())
 
     @property
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[LogFile]:
         """The files, in the order in which they are read."""
         return [*(each.source for each in self._former), *self._parts]
 
-    def lines(self, now: float) -> Iterator[tuple[Source, int, bytes]]:
+    def lines(self, now: float) -> Iterator[tuple[LogFile, int, bytes]]:
         """What there is to read now: file, offset behind the line, line. `now` is in s, of any clock that only rises.
 
         Raises:
@@ -148,6 +148,6 @@ class Log:
             each.close()
 
 
-def _last_lines(source: Source) -> Iterator[tuple[Source, int, bytes]]:
+def _last_lines(source: LogFile) -> Iterator[tuple[LogFile, int, bytes]]:
     for offset, line in source.lines(at_end=True):
         yield source, offset, line

@@ -15,7 +15,7 @@ import msgspec
 HEAD_BYTES = 1_024
 
 
-class Place(msgspec.Struct, frozen=True):
+class LogPlace(msgspec.Struct, frozen=True):
     """A file and how far it was read.
 
     `head` is the digest (hex) of its first `head_bytes`, as they were when it was read; `offset` counts bytes of its

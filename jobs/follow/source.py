@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
-from jobs.follow.place import HEAD_BYTES, Place, digest
+from jobs.follow.place import HEAD_BYTES, LogPlace, digest
 from schemas.event import MAX_EVENT_BYTES
 
 #: How compressed files begin (RFC 1952, the .xz file format 1.1.0, bzip2), and what reads them; rotation on SUSE makes
@@ -23,7 +23,7 @@ _DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 CHUNK = 262_144
 
 
-class Source:
+class LogFile:
     """A file that is being read. `offset` is behind the last whole line that was given out; `fault` says why no more of
     it can be read, where it is damaged."""
 
@@ -53,17 +53,17 @@ class Source:
         self._raw.close()
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LogPlace:
         """How far it is read."""
         status = os.fstat(self._raw.fileno())
         self._know()
-        return Place(status.st_dev, status.st_ino, digest(self._head), len(self._head), self.offset)
+        return LogPlace(status.st_dev, status.st_ino, digest(self._head), len(self._head), self.offset)
 
-    def is_place_of(self, place: Place) -> bool:
+    def is_place_of(self, place: LogPlace) -> bool:
         """Whether the place is one in this file: by its content, since inodes are given again."""
         return place.head_bytes > 0 and self.begins_as(place)
 
-    def begins_as(self, place: Place) -> bool:
+    def begins_as(self, place: LogPlace) -> bool:
         """Whether it begins as the file of a place did; then it is known by that, even if it is cut off right after."""
         try:
             self._file.seek(0)
@@ -89,7 +89,7 @@ class Source:
         """Bytes on the disk."""
         return os.fstat(self._raw.fileno()).st_size
 
-    def is_same_file(self, place: Place) -> bool:
+    def is_same_file(self, place: LogPlace) -> bool:
         """Whether it is the file of a place and no copy."""
         mine = os.fstat(self._raw.fileno())
         return (mine.st_dev, mine.st_ino) == (place.device, place.inode)
@@ -172,13 +172,13 @@ class Source:
             raise
 
 
-def opened(path: Path) -> Source | None:
+def opened(path: Path) -> LogFile | None:
     """The file, open; None where there is none (any more).
 
     Raises:
         OSError: it cannot be read.
     """
     try:
-        return Source(path)
+        return LogFile(path)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
-from jobs.follow.place import Place
+from jobs.follow.place import LogPlace
 from schemas.errors import InvalidInputError
 from schemas.version import VERSION
 
@@ -31,10 +31,10 @@ class Kept(msgspec.Struct, frozen=True):
 
     path: str
     format: str
-    places: tuple[Place, ...]
+    places: tuple[LogPlace, ...]
 
 
-class Store:
+class FollowStore:
     """The files of one log, which nobody else may follow meanwhile."""
 
     def __init__(self, folder: Path, path: Path, format_name: str) -> None:
@@ -71,7 +71,7 @@ class Store:
         """Where lines are kept that could not be read."""
         return self._unread
 
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[LogPlace, ...]:
         """How far it was read; empty at first.
 
         Raises:
@@ -87,11 +87,11 @@ class Store:
             raise FollowError(f"{self._path}: was followed as `{kept.format}`; remove {self._place} to begin anew")
         return kept.places
 
-    def keep_places(self, places: tuple[Place, ...]) -> None:
+    def keep_places(self, places: tuple[LogPlace, ...]) -> None:
         """Write how far it was read; on the disk before this returns."""
         _replace(self._place, msgspec.json.encode(Kept(str(self._path), self._format, places)))
 
-    def memory(self) -> tuple[tuple[Place, ...], Any] | None:
+    def memory(self) -> tuple[tuple[LogPlace, ...], Any] | None:
         """What its lines told, and how far it was read then; None where there is none of this version."""
         try:
             version, places, memory = _Unpickler(io.BytesIO(self._memory.read_bytes())).load()
@@ -101,7 +101,7 @@ class Store:
             return None
         return (places, memory) if version == VERSION else None
 
-    def keep_memory(self, places: tuple[Place, ...], memory: Any) -> None:
+    def keep_memory(self, places: tuple[LogPlace, ...], memory: Any) -> None:
         """Write what its lines told."""
         _replace(self._memory, pickle.dumps((VERSION, places, memory), protocol=5))
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from jobs.follow import follower as following
 from jobs.follow import log as logs
 from jobs.follow.follower import Follower
-from jobs.follow.state import Store
+from jobs.follow.state import FollowStore
 from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
 
@@ -134,7 +134,7 @@ def follow(path: Path, state: Path, out: Path) -> None:
     each = Follower.begin(
         path,
         "postfix",
-        Store(state, path, "postfix"),
+        FollowStore(state, path, "postfix"),
         CONTEXT,
         lambda _key, value: sent.append(value + b"\n"),
         acknowledged,

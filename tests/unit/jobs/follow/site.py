@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from jobs.follow.follower import Follower, Unread
-from jobs.follow.state import FollowError, Store
+from jobs.follow.state import FollowError, FollowStore
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import Context, FormatOptions
@@ -45,7 +45,7 @@ class Site:
             file.write(text)
 
     def start(self, format_name: str = "postfix") -> Follower:
-        store = Store(self.state, self.path, format_name)
+        store = FollowStore(self.state, self.path, format_name)
         try:
             self.follower = Follower.begin(
                 self.path, format_name, store, CONTEXT, self._publish, self._acknowledged, self.told.append, self.now
