@@ -8,7 +8,7 @@ import msgspec
 
 from jobs.follow.log import Log
 from jobs.follow.place import LogPlace
-from jobs.follow.source import LogFile
+from jobs.follow.source import FollowedFile
 from jobs.follow.state import FollowError, FollowStore
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt import Adapter, AdaptError, Context, adapter, ordered_adapter
@@ -57,13 +57,13 @@ class Follower:
     _done: Sequence[LogPlace] = ()
     _reached: bool = True
     #: The files that were read then, and how far; and those that were read to their end.
-    _known: dict[LogFile, LogPlace] = field(default_factory=dict)
-    _before: set[LogFile] = field(default_factory=set)
+    _known: dict[FollowedFile, LogPlace] = field(default_factory=dict)
+    _before: set[FollowedFile] = field(default_factory=set)
     _remember: Callable[[], object] | None = None
     _kept_at: float = 0.0
     _memory_at: float = 0.0
     _changed: bool = False
-    _faults: set[LogFile] = field(default_factory=set)
+    _faults: set[FollowedFile] = field(default_factory=set)
 
     @classmethod
     def begin(
@@ -199,7 +199,7 @@ class Follower:
         self.log.close()
         self.store.close()
 
-    def _send(self, source: LogFile, offset: int, line: bytes, *, quiet: bool) -> None:
+    def _send(self, source: FollowedFile, offset: int, line: bytes, *, quiet: bool) -> None:
         try:
             events = self._events(line)
         except AdaptError as error:
@@ -229,7 +229,7 @@ class Follower:
             self.tell(Unread(self.store.unread, MOST_UNREAD_BYTES, "is full: further lines are not kept"))
         self.tell(unread)
 
-    def _was_sent(self, source: LogFile, offset: int) -> bool:
+    def _was_sent(self, source: FollowedFile, offset: int) -> bool:
         """Whether a line was sent before the restart."""
         place = self._known.get(source)
         if place is not None and offset <= place.offset:

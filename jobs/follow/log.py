@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jobs.follow.parts import parts_from
 from jobs.follow.place import LogPlace
-from jobs.follow.source import LogFile
+from jobs.follow.source import FollowedFile
 
 #: How long a rotated file must not have grown before the next one is read: its writer may not know yet.
 SETTLE_S = 2.0
@@ -18,7 +18,7 @@ LINGER_S = 60.0
 class _Former:
     """A file before the current one: who still writes to it has not noticed the rotation."""
 
-    source: LogFile
+    source: FollowedFile
     until: float
 
 
@@ -28,11 +28,11 @@ class Log:
 
     path: Path
     found: bool = True
-    _parts: list[LogFile] = field(default_factory=list)
+    _parts: list[FollowedFile] = field(default_factory=list)
     _former: list[_Former] = field(default_factory=list)
     _grew: float = 0.0
     #: Former files that were left although not all of them could be read.
-    damaged: list[LogFile] = field(default_factory=list)
+    damaged: list[FollowedFile] = field(default_factory=list)
     #: How far the file before the current one was read.
     _left: LogPlace | None = None
 
@@ -59,11 +59,11 @@ class Log:
         return former or ((self._left,) if self._left is not None else ())
 
     @property
-    def sources(self) -> list[LogFile]:
+    def sources(self) -> list[FollowedFile]:
         """The files, in the order in which they are read."""
         return [*(each.source for each in self._former), *self._parts]
 
-    def lines(self, now: float) -> Iterator[tuple[LogFile, int, bytes]]:
+    def lines(self, now: float) -> Iterator[tuple[FollowedFile, int, bytes]]:
         """What there is to read now: file, offset behind the line, line. `now` is in s, of any clock that only rises.
 
         Raises:
@@ -148,6 +148,6 @@ class Log:
             each.close()
 
 
-def _last_lines(source: LogFile) -> Iterator[tuple[LogFile, int, bytes]]:
+def _last_lines(source: FollowedFile) -> Iterator[tuple[FollowedFile, int, bytes]]:
     for offset, line in source.lines(at_end=True):
         yield source, offset, line

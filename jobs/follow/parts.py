@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from jobs.follow.place import LogPlace, identities
-from jobs.follow.source import LogFile, opened
+from jobs.follow.source import FollowedFile, opened
 
 #: How often it is looked again where files were renamed meanwhile.
 MOST_LOOKS = 20
 
 
-def parts_from(path: Path, place: LogPlace | None) -> tuple[list[LogFile], bool]:
+def parts_from(path: Path, place: LogPlace | None) -> tuple[list[FollowedFile], bool]:
     """The files to read, in the order in which they were written, and whether the place was found.
 
     Without a place it is the file at the path alone, from its beginning; so it is where the file of the place is gone.
@@ -33,9 +33,9 @@ def parts_from(path: Path, place: LogPlace | None) -> tuple[list[LogFile], bool]
     return _from_place(sources or [], path, place)
 
 
-def _all_opened(files: dict[Path, tuple[int, int]]) -> list[LogFile] | None:
+def _all_opened(files: dict[Path, tuple[int, int]]) -> list[FollowedFile] | None:
     """All of them; None where one is gone."""
-    found: list[LogFile] = []
+    found: list[FollowedFile] = []
     for each in files:
         source = opened(each)
         if source is None:
@@ -46,7 +46,7 @@ def _all_opened(files: dict[Path, tuple[int, int]]) -> list[LogFile] | None:
     return found
 
 
-def _from_place(sources: list[LogFile], path: Path, place: LogPlace) -> tuple[list[LogFile], bool]:
+def _from_place(sources: list[FollowedFile], path: Path, place: LogPlace) -> tuple[list[FollowedFile], bool]:
     alike = [each for each in sources if each.is_place_of(place) and not _is_shorter(each, place)]
     # A copy begins alike too; the file itself is meant where it is there, else the log rather than a copy of it.
     first = max(alike, key=lambda each: (each.is_same_file(place), each.path == path), default=None)
@@ -62,14 +62,14 @@ def _from_place(sources: list[LogFile], path: Path, place: LogPlace) -> tuple[li
     return [first, *_distinct(sources[number + 1 :], first)], True
 
 
-def _is_shorter(source: LogFile, place: LogPlace) -> bool:
+def _is_shorter(source: FollowedFile, place: LogPlace) -> bool:
     """Whether a file was cut off since and begins alike by chance."""
     return not source.packed and source.size < place.offset
 
 
-def _distinct(sources: list[LogFile], first: LogFile) -> list[LogFile]:
+def _distinct(sources: list[FollowedFile], first: FollowedFile) -> list[FollowedFile]:
     """Without those that are the same content again, such as a part next to its compressed form."""
-    kept: list[LogFile] = [first]
+    kept: list[FollowedFile] = [first]
     for source in sources:
         place = source.place
         if any(place.head_bytes and each.begins_as(place) for each in kept):

@@ -23,7 +23,7 @@ _DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 CHUNK = 262_144
 
 
-class LogFile:
+class FollowedFile:
     """A file that is being read. `offset` is behind the last whole line that was given out; `fault` says why no more of
     it can be read, where it is damaged."""
 
@@ -172,13 +172,13 @@ class LogFile:
             raise
 
 
-def opened(path: Path) -> LogFile | None:
+def opened(path: Path) -> FollowedFile | None:
     """The file, open; None where there is none (any more).
 
     Raises:
         OSError: it cannot be read.
     """
     try:
-        return LogFile(path)
+        return FollowedFile(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
