@@ -25,7 +25,9 @@ SEED = 1
 #: More messages are simulated than events are wanted, since some of what comes of them is left out.
 SPARE = 1.02
 _NEGATIVE = tuple(b'"type":"%b"' % each.encode() for each in NEGATIVE_TYPES)
-_UNSUBSCRIBED = MEASURES.index("unsubscribed")
+_UNSUBSCRIBED, _EXPIRED = MEASURES.index("unsubscribed"), MEASURES.index("expired")
+_SOFT = frozenset({MEASURES.index("soft"), MEASURES.index("late_soft")})
+_TEMPORARY, _CAME_BACK = b'"smtp_code":4', b'"asynchronous":true'
 #: A late bounce is counted as late, and as what it is.
 _ALSO = {MEASURES.index(f"late_{kind}"): MEASURES.index(kind) for kind in ("hard", "soft", "block")}
 #: What comes late and is of mail of an unknown time is counted as that too.
@@ -98,7 +100,7 @@ def hour(events: int, format_name: str, now_ms: int, expected: Expected, *, repe
         if (also := _ALSO.get(measure)) is not None:
             counts[also] += 1
         expected.negative += any(each in value for each in _NEGATIVE)
-        expected.addressed += b'"sending_ip"' in value and not (format_name == "kumomta" and measure in _ALSO)
+        expected.addressed += b'"sending_ip"' in value and not (format_name == "kumomta" and _CAME_BACK in value)
     expected.rows = [(customer, minute, tuple(counts)) for (customer, minute), counts in sorted(sums.items())]
 
 
@@ -143,5 +145,8 @@ def _sent(events: int, now_ms: int, format_name: str, repeats: bool) -> Iterator
             continue
         # Reports and bounce mails in KumoMTA's log do not name the message.
         known_ms = 0 if format_name == "kumomta" and measure in _REPORTED else sent.sent_ms
+        if format_name == "kumomta" and measure in _SOFT and _TEMPORARY in sent.value:
+            # Its last word with a temporary reply is that it gave up; another host's does not say when it was sent.
+            measure, known_ms = _EXPIRED, 0 if measure in _REPORTED else sent.sent_ms or sent.time_ms
         if format_name != "kumomta" or measure != _UNSUBSCRIBED:  # KumoMTA logs no unsubscriptions
             yield _Sent(Message(sent.key, sent.value, sent.time_ms), measure, bool(repeated), known_ms)

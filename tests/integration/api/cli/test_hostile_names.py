@@ -46,7 +46,9 @@ NAMELESS = {
     "suspend-hook": "its lines are made one line where they are made", "topics create": "", "config show": "",
     "keys create": "prints the key", "zones list": "", "zones test": "", "dashboards deploy": "",
     "dashboards generate": "", "policy check": "", "policy apply": "", "ingest-file": "",
-    "dead-letters replay": "", "health": "", "completion": "", "customers import": "prints counts",
+    "dead-letters replay": "", "follow": "prints paths and reasons, through `print_note`", "health": "",
+    "poll postmaster": "prints through `print_line`", "poll snds": "prints through `print_line`",
+    "poll list": "prints through `print_line`", "completion": "", "customers import": "prints counts",
     "status": "asks a broker, and prints through `print_line`",
     "suspend": "refuses such a name", "override add": "refuses such a name", "customers set": "refuses such a name",
 }  # fmt: skip
