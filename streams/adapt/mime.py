@@ -34,7 +34,7 @@ _FOLDED = re.compile(r"\r?\n[ \t]+")
 _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*)$", re.MULTILINE)
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 #: Character sets in which mails are read; by the names that Python's codecs have. Others, among them such as take more
-#: than linear time (`punycode`) or are none (`unicode_escape`), are read as UTF-8.
+#: than linear time or are none (`unicode_escape`), are read as UTF-8.
 _CHARSETS = re.compile(
     r"ascii|utf-8|utf-16(-[bl]e)?|utf-7|iso8859-\d{1,2}|cp\d{3,4}|koi8-[ru]|mac-\w{1,12}|tis-620"
     r"|iso2022_(jp|kr)(_\w{1,4})?|shift_jis\w{0,5}|euc_\w{2,10}|gb2312|gbk|gb18030|hz|big5\w{0,6}|johab"
