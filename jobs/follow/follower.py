@@ -84,12 +84,12 @@ class Follower:
             FollowError: what was kept cannot be read.
         """
         places, ordered = store.places(), ordered_adapter(format_name)
+        kept = store.memory() if ordered is not None else None
         if ordered is None or not places:
             log = Log.at(path, places, now)
             adapt = adapter(format_name) if ordered is None else ordered.adapt
             follower = cls(store, log, context, publish, acknowledged, tell, adapt)
         else:
-            kept = store.memory()
             if kept is not None:
                 ordered.memory = kept[1]
             from_there = kept[0] if kept is not None else (msgspec.structs.replace(places[0], offset=0),)
@@ -108,7 +108,7 @@ class Follower:
             follower._remember = lambda: ordered.memory
         follower._kept_at = now
         # Without any it is kept at once.
-        follower._memory_at = now if ordered is None or store.memory() is not None else now - KEEP_MEMORY_S
+        follower._memory_at = now if ordered is None or kept is not None else now - KEEP_MEMORY_S
         return follower
 
     def _knows_what_was_sent(self) -> bool:
