@@ -50,12 +50,21 @@ MOST_KEYS = 60_000
 #: Senders whose names are kept as numbers from flush to flush, about 400 bytes each.
 MOST_SENDERS = 100_000
 #: Between the beginnings of two flushes there is so many times what the last one took, so that storing leaves time for
-#: the rest: larger flushes have fewer rows an event and cost less each. But no more than so many times the setting.
+#: the rest: larger flushes have fewer rows an event and cost less each. But no more than so many times the setting, and
+#: not once nothing comes any more: waiting gathers nothing then.
 FLUSH_PACE = 5.0
 MOST_PACED = 5.0
 MAX_DEAD_LETTER_BYTES = 16_000_000
 
 T = TypeVar("T")
+
+
+def flush_every_s(setting_s: float, took_s: float, quiet_s: float) -> float:
+    """How long after the beginning of the last flush the next is due, in s, when that one took `took_s` and nothing has
+    come for `quiet_s`."""
+    if quiet_s >= QUIET_S:
+        return setting_s
+    return min(max(setting_s, FLUSH_PACE * took_s), MOST_PACED * setting_s)
 
 
 class IngestWorker:
@@ -186,7 +195,8 @@ class IngestWorker:
             self._watch_lag(now)
             if behind_since is not None:
                 quiet_since = now  # nothing came since nothing was read
-            due = self._full() or now - flushed >= self._flush_every_s()
+            every_s = flush_every_s(self.settings.flush_seconds, self.metrics.flush_seconds, now - quiet_since)
+            due = self._full() or now - flushed >= every_s
             if due and not self._flusher.busy:
                 self._begin_flush()
                 flushed = now
@@ -200,11 +210,6 @@ class IngestWorker:
                 ids_read = now
                 if partitions.look_at_topics():
                     self._reopen_topics(stop)
-
-    def _flush_every_s(self) -> float:
-        """How long after the beginning of the last flush the next is due."""
-        shortest = self.settings.flush_seconds
-        return min(max(shortest, FLUSH_PACE * self.metrics.flush_seconds), MOST_PACED * shortest)
 
     def _waiting(self) -> int:
         return sum(batch.messages for batch in self._partitions.batches.values())
