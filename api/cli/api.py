@@ -10,6 +10,7 @@ from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
 from api.http.listening import listen
+from api.routes.all import ROUTERS
 from api.stack.policy import PolicyInForce, policy_in_force
 from schemas.settings import Settings
 from streams.io.store import open_store
@@ -26,6 +27,7 @@ def api(settings: Settings) -> None:
     health = StageHealth("api", settings)
     app = create_app(
         lambda: open_store(settings.clickhouse),
+        ROUTERS,
         expired_is_failure=in_force.expired_is_failure,
         policy=PolicyInForce(settings, in_force),
         stages=health.metrics,

@@ -10,6 +10,7 @@ import uvicorn
 from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
+from api.routes.all import ROUTERS
 from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
 from schemas.settings import Settings
@@ -25,6 +26,7 @@ class Interface:
     def __init__(self, settings: Settings, listening: socket.socket, health: StageHealth, in_force: Policy) -> None:
         self._app = create_app(
             lambda: open_store(settings.clickhouse),
+            ROUTERS,
             expired_is_failure=in_force.expired_is_failure,
             policy=PolicyInForce(settings, in_force),
             stages=health.metrics,

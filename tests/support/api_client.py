@@ -13,6 +13,7 @@ from httpx import Response
 
 from api.http import keys
 from api.http.app import create_app
+from api.routes.all import ROUTERS
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.policy import Policy
@@ -136,6 +137,7 @@ def running(
     clock = [NOW * 1000]
     app = create_app(
         lambda: open_store(served),
+        ROUTERS,
         lambda: clock[0],
         expired_is_failure=expired_is_failure,
         policy=(lambda _: policy) if policy else None,

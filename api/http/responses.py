@@ -1,0 +1,16 @@
+"""What every route under `/v1` may answer besides its own."""
+
+from typing import Any
+
+from api.http.models.problems import Problem
+
+STORE_DOWN: dict[str, Any] = {
+    "model": Problem,
+    "description": "The store does not answer. Try again after `Retry-After` seconds.",
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No key, or one that is not known or was revoked."},
+    403: {"model": Problem, "description": "The key is for another customer."},
+    422: {"model": Problem, "description": "A parameter is missing or wrong; `errors` names it."},
+    503: STORE_DOWN,
+}
