@@ -1,4 +1,4 @@
-"""The commands `repmon customers ...`: which plan a customer has, and which domains it may send from."""
+"""The commands `repmon customers ...`: plan, domains, contact and language of each customer."""
 
 from pathlib import Path
 
@@ -26,12 +26,13 @@ name = click.argument("customer")
 def import_list(settings: Settings, path: Path, by: str, why: str, whole: bool) -> None:
     """Import a list of customers.
 
-    FILE is CSV with the header customer,plan,domains. All of it is imported, or nothing if a line is wrong. Several
-    domains of a customer are separated by spaces; domains below them are the customer's too.
+    FILE is CSV with the header customer,plan,domains,contact,language; all but the first may be missing. All of it is
+    imported, or nothing if a line is wrong. Several domains of a customer are separated by spaces; domains below them
+    are the customer's too. A file without the column contact or language leaves what is known of it.
     """
-    customers = read_list(path)
+    customers, columns = read_list(path)
     store = open_store(settings.clickhouse)
-    found = store_list(store, customers, whole=whole, by=by, why=why, now_ms=utc_now_ms())
+    found = store_list(store, customers, whole=whole, by=by, why=why, now_ms=utc_now_ms(), columns=columns)
     store.close()
     print_line(f"{found.changed:,} of {len(customers):,} customers are new or changed, {found.removed:,} removed")
 
@@ -42,11 +43,35 @@ def import_list(settings: Settings, path: Path, by: str, why: str, whole: bool) 
 @why
 @click.option("--plan", help="The plan; '' for none.")
 @click.option("--domain", multiple=True, help="A domain it may send from; may be repeated.")
+@click.option("--contact", metavar="ADDRESS", help="Where mail about its alerts goes; '' for none.")
+@click.option("--language", metavar="TAG", help="The language of that mail, such as de; '' for that of the settings.")
 @with_reached
-def set_one(settings: Settings, customer: str, by: str, why: str, plan: str | None, domain: tuple[str, ...]) -> None:
-    """Add a customer, or change its plan or domains."""
+def set_one(
+    settings: Settings,
+    customer: str,
+    by: str,
+    why: str,
+    plan: str | None,
+    domain: tuple[str, ...],
+    contact: str | None,
+    language: str | None,
+) -> None:
+    """Add a customer, or change what is known of it.
+
+    What is not given stays.
+    """
     store = open_store(settings.clickhouse)
-    found = set_customer(store, customer, plan=plan, domains=list(domain) or None, by=by, why=why, now_ms=utc_now_ms())
+    found = set_customer(
+        store,
+        customer,
+        plan=plan,
+        domains=list(domain) or None,
+        contact=contact,
+        language=language,
+        by=by,
+        why=why,
+        now_ms=utc_now_ms(),
+    )
     store.close()
     print_line(as_line(found))
 
@@ -85,4 +110,6 @@ def list_customers(settings: Settings, plan: str, as_json: bool) -> None:
 
 def as_line(customer: Customer) -> str:
     """One customer as one line of text."""
-    return f"{customer.customer}  plan {customer.plan or '-'}  domains {' '.join(customer.domains) or '-'}"
+    known = f"{customer.customer}  plan {customer.plan or '-'}  domains {' '.join(customer.domains) or '-'}"
+    contact = f"  contact {customer.contact}" if customer.contact else ""
+    return known + contact + (f"  language {customer.language}" if customer.language else "")

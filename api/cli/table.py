@@ -140,10 +140,10 @@ SECTIONS: Sections = {
             "Record that a customer is no longer suspended", "api.cli.suspend:unsuspend_customer"
         ),
         "customers": Subgroup(
-            "Keep the list of customers: plans, and domains they send from",
+            "Keep the list of customers: plans, domains, contacts",
             {
                 "import": CommandEntry("Import a list of customers", "api.cli.customers:import_list"),
-                "set": CommandEntry("Add a customer, or change its plan or domains", "api.cli.customers:set_one"),
+                "set": CommandEntry("Add a customer, or change what is known of it", "api.cli.customers:set_one"),
                 "remove": CommandEntry("Remove a customer from the list", "api.cli.customers:remove"),
                 "list": CommandEntry("Show the list, by name", "api.cli.customers:list_customers"),
             },

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +19,9 @@ from streams.decisions.customers import read_customers
 from streams.io.store import Store
 
 CHANGED, REMOVED, IMPORTED = "customer changed", "customer removed", "customers imported"
-COLUMNS = ("customer", "plan", "domains")
+COLUMNS = ("customer", "plan", "domains", "contact", "language")
+#: Columns that a list without them says nothing of: what is known stays.
+KEPT = ("contact", "language")
 #: Rows of one INSERT.
 AT_ONCE = 50_000
 
@@ -35,9 +38,16 @@ class Imported:
     removed: int
 
 
-def read_list(path: Path) -> list[Customer]:
-    """The customers of a CSV file (RFC 4180, UTF-8) with the header `customer,plan,domains`; the last two may be
-    missing. Several domains of a customer are separated by spaces.
+class CustomerList(NamedTuple):
+    """What a list says: its customers, and the columns that it has."""
+
+    customers: list[Customer]
+    columns: tuple[str, ...] = COLUMNS
+
+
+def read_list(path: Path) -> CustomerList:
+    """The customers of a CSV file (RFC 4180, UTF-8) with the header `customer,plan,domains,contact,language`; all
+    but the first may be missing. Several domains of a customer are separated by spaces.
 
     Raises:
         CustomersError: naming file, line and field.
@@ -51,7 +61,7 @@ def read_list(path: Path) -> list[Customer]:
     return parse_list(text, str(path))
 
 
-def parse_list(text: str, source: str) -> list[Customer]:
+def parse_list(text: str, source: str) -> CustomerList:
     """The same of a text; `source` names it in errors. Pure.
 
     Raises:
@@ -72,11 +82,21 @@ def parse_list(text: str, source: str) -> list[Customer]:
             found[customer.customer] = customer
     except csv.Error as error:
         raise CustomersError(f"{source}: line {rows.line_num}: not valid CSV: {error}") from error
-    return list(found.values())
+    return CustomerList(list(found.values()), tuple(name.strip() for name in rows.fieldnames or ()))
 
 
-def store_list(store: Store, customers: Sequence[Customer], *, whole: bool, by: str, why: str, now_ms: int) -> Imported:
-    """Store those that are new or changed. With `whole` it is the whole list: who is not on it is taken off.
+def store_list(
+    store: Store,
+    customers: Sequence[Customer],
+    *,
+    whole: bool,
+    by: str,
+    why: str,
+    now_ms: int,
+    columns: Collection[str] = COLUMNS,
+) -> Imported:
+    """Store those that are new or changed. With `whole` it is the whole list: who is not on it is taken off. Of
+    `columns` that the list lacks contact and language stay as they are known.
 
     Raises:
         CustomersError: nobody is named who decides it.
@@ -85,7 +105,8 @@ def store_list(store: Store, customers: Sequence[Customer], *, whole: bool, by: 
     if not by.strip():
         raise CustomersError("--by: is empty")
     known = {each.customer: each for each in read_customers(store)}
-    changed = [each for each in customers if known.get(each.customer) != each]
+    said = [_with_known(each, known.get(each.customer), columns) for each in customers]
+    changed = [each for each in said if known.get(each.customer) != each]
     removed = sorted(known.keys() - {each.customer for each in customers}) if whole else []
     _insert(store, changed, gone=False, now_ms=now_ms)
     _insert(store, [known[name] for name in removed], gone=True, now_ms=now_ms)
@@ -104,6 +125,8 @@ def set_customer(
     by: str,
     why: str,
     now_ms: int,
+    contact: str | None = None,
+    language: str | None = None,
 ) -> Customer:
     """Put a customer on the list, or change what of it is given. Returns it as it now is.
 
@@ -120,6 +143,8 @@ def set_customer(
             "customer": name,
             "plan": before.plan if plan is None and before else plan or "",
             "domains": " ".join(before.domains if domains is None and before else domains or ()),
+            "contact": before.contact if contact is None and before else contact or "",
+            "language": before.language if language is None and before else language or "",
         },
         "customer",
     )
@@ -145,6 +170,12 @@ def remove_customer(store: Store, name: str, *, by: str, why: str, now_ms: int) 
     return known[0]
 
 
+def _with_known(said: Customer, known: Customer | None, columns: Collection[str]) -> Customer:
+    """What a list says of a customer, and what is known of the columns that it lacks."""
+    lacking = [name for name in KEPT if name not in columns]
+    return msgspec.structs.replace(said, **{name: getattr(known, name) for name in lacking}) if known else said
+
+
 def _check_header(names: Iterable[str], source: str) -> None:
     given = [name.strip() for name in names]
     if "customer" not in given:
@@ -161,16 +192,22 @@ def _customer(fields: dict[str, str], where: str) -> Customer:
     fields = {name.strip(): value for name, value in fields.items()}
     name, plan = _clean(fields["customer"], where), fields.get("plan", "")
     domains = list(dict.fromkeys(each.lower().rstrip(".") for each in fields.get("domains", "").split()))
+    contact, language = fields.get("contact", ""), fields.get("language", "")
+    found = {"customer": name, "plan": plan, "domains": domains, "contact": contact, "language": language}
     if len(name.encode()) > MAX_CUSTOMER_BYTES:
         raise CustomersError(f"{where}: customer: is longer than {MAX_CUSTOMER_BYTES} bytes")
     try:
-        return msgspec.convert({"customer": name, "plan": plan, "domains": domains}, Customer)
+        return msgspec.convert(found, Customer)
     except msgspec.ValidationError as error:
         # In plain words, without the patterns that the check is made of.
         if not name:
             said = "customer: is empty"
-        elif bad := next((each for each in domains if _is_no_domain(each)), None):
+        elif bad := next((each for each in domains if _is_wrong("domains", [each])), None):
             said = f"domains: {bad!r} is not a domain name"
+        elif _is_wrong("contact", contact):
+            said = f"contact: {contact!r} is not a mail address"
+        elif _is_wrong("language", language):
+            said = f"language: {language!r} is not the tag of a language, such as en or pt-BR"
         else:
             said = f"plan: {plan!r} is not a name of letters, digits, spaces and . _ - (at most 64)"
         raise CustomersError(f"{where}: {said}") from error
@@ -183,9 +220,9 @@ def _clean(name: str, where: str) -> str:
         raise CustomersError(f"{where}: customer: {error}") from error
 
 
-def _is_no_domain(name: str) -> bool:
+def _is_wrong(field: str, value: str | list[str]) -> bool:
     try:
-        msgspec.convert({"customer": "c", "domains": [name]}, Customer)
+        msgspec.convert({"customer": "c", field: value}, Customer)
     except msgspec.ValidationError:
         return True
     return False
@@ -200,6 +237,8 @@ def _insert(store: Store, customers: Sequence[Customer], *, gone: bool, now_ms: 
                 "customer": [each.customer for each in part],
                 "plan": [each.plan for each in part],
                 "domains": [list(each.domains) for each in part],
+                "contact": [each.contact for each in part],
+                "language": [each.language for each in part],
                 "gone": [gone] * len(part),
                 "updated": [utc_time(now_ms)] * len(part),
             },

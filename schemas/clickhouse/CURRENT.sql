@@ -239,6 +239,8 @@ CREATE TABLE reputation.customers
     `customer` String,
     `plan` LowCardinality(String),
     `domains` Array(String),
+    `contact` String,
+    `language` LowCardinality(String),
     `gone` Bool,
     `updated` DateTime64(6, 'UTC')
 )

@@ -6,7 +6,7 @@ from schemas.customer import Customer
 from streams.io.store import Store
 
 CUSTOMERS = """
-SELECT customer, plan, domains FROM customers FINAL
+SELECT customer, plan, domains, contact, language FROM customers FINAL
 WHERE NOT gone
     AND ({customer:String} = '' OR customer = {customer:String})
     AND ({plan:String} = '' OR plan = {plan:String})
@@ -23,7 +23,10 @@ def read_customers(store: Store, customer: str = "", plan: str = "") -> list[Cus
         StoreError: the store failed.
     """
     rows = store.rows(CUSTOMERS, {"customer": customer, "plan": plan})
-    return [Customer(customer=name, plan=its_plan, domains=tuple(domains)) for name, its_plan, domains in rows]
+    return [
+        Customer(customer=name, plan=its_plan, domains=tuple(domains), contact=contact, language=language)
+        for name, its_plan, domains, contact, language in rows
+    ]
 
 
 def last_change_us(store: Store) -> int:

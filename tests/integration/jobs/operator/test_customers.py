@@ -48,6 +48,16 @@ def test_what_is_not_given_stays(store: Store) -> None:
     assert plans(store) == {}
 
 
+def test_list_without_contacts_leaves_those_that_are_known(store: Store) -> None:
+    told = Customer(customer="acme", plan="pro", contact="ann@acme.example", language="de")
+    store_list(store, [told], whole=True, by="ann", why="", now_ms=NOW_MS)
+    columns = ("customer", "plan")
+    store_list(store, [Customer(customer="acme")], whole=True, by="ann", why="", now_ms=NOW_MS + 1, columns=columns)
+    assert read_customers(store) == [Customer(customer="acme", contact="ann@acme.example", language="de")]
+    store_list(store, [Customer(customer="acme")], whole=True, by="ann", why="", now_ms=NOW_MS + 2)
+    assert read_customers(store) == [Customer(customer="acme")]
+
+
 def test_customer_that_is_not_on_the_list_cannot_be_removed(store: Store) -> None:
     with pytest.raises(CustomersError, match="'nobody' is not on the list"):
         remove_customer(store, "nobody", by="ann", why="", now_ms=NOW_MS)
@@ -64,10 +74,24 @@ def test_commands_show_what_they_did(store_settings: ClickHouse, store: Store, t
         return result.output
 
     assert repmon("import", str(path), "--by", "ann") == "1 of 1 customers are new or changed, 0 removed\n"
-    assert json.loads(repmon("list", "--json")) == {"customer": "acme", "plan": "pro", "domains": ["acme.example"]}
+    assert json.loads(repmon("list", "--json")) == {
+        "customer": "acme",
+        "plan": "pro",
+        "domains": ["acme.example"],
+        "contact": "",
+        "language": "",
+    }
+    assert repmon("set", "acme", "--contact", "ann@acme.example", "--language", "de", "--by", "ann") == (
+        "acme  plan pro  domains acme.example  contact ann@acme.example  language de\n"
+    )
+    repmon("set", "acme", "--contact", "", "--language", "", "--by", "ann")
     assert repmon("set", "acme", "--domain", "acme-mail.example", "--by", "ann") == (
         "acme  plan pro  domains acme-mail.example\n"
     )
     assert repmon("remove", "acme", "--by", "ann") == "removed acme  plan pro  domains acme-mail.example\n"
     assert repmon("list") == ""
-    assert [action for action, *_ in audit(store)] == ["customers imported", "customer changed", "customer removed"]
+    assert [action for action, *_ in audit(store)] == [
+        "customers imported",
+        *["customer changed"] * 3,
+        "customer removed",
+    ]
