@@ -54,11 +54,14 @@ SECTIONS: Sections = {
             "repmon dashboards deploy",
         ),
         "keys": Subgroup(
-            "Create, list and revoke keys of the HTTP interface",
+            "Create, list, rotate and revoke keys of the HTTP interface",
             {
                 "create": CommandEntry("Create a key and show it, once", "api.cli.keys:create"),
                 "list": CommandEntry("Show whose keys there are", "api.cli.keys:list_keys"),
-                "revoke": CommandEntry("Revoke a key: it is refused from now on", "api.cli.keys:revoke"),
+                "revoke": CommandEntry(
+                    "Revoke a key: every interface refuses it within two seconds", "api.cli.keys:revoke"
+                ),
+                "rotate": CommandEntry("Create a key in place of another and show it, once", "api.cli.keys:rotate"),
             },
             "repmon keys create --customer acme",
         ),

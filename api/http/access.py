@@ -1,6 +1,6 @@
 """Who asks, and about whom they may: the customer comes from the key alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -12,6 +12,7 @@ from api.http.keys import KeyCache, KeyOwner
 from api.http.pool import StorePool
 from api.http.problems import ApiError
 from api.http.rates import Definition
+from api.http.scopes import Scope
 from schemas.policy import Policy
 from streams.io.health import HealthVerdict
 from streams.io.store import Store
@@ -43,6 +44,9 @@ bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer rmk_..
 header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key alone. The bearer form goes first.")
 
 
+CHALLENGE = 'Bearer realm="repmon"'
+
+
 def key_owner(
     service: Annotated[Service, Depends(service_of)],
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
@@ -55,21 +59,41 @@ def key_owner(
         StoreError: the store failed.
     """
     presented = authorization.credentials if authorization else api_key
-    challenge = 'Bearer realm="repmon"'
     if not presented:
         raise ApiError(
             HTTPStatus.UNAUTHORIZED,
             "send your key as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
-            headers={"WWW-Authenticate": challenge},
+            headers={"WWW-Authenticate": CHALLENGE},
         )
     owner = service.keys.find(presented)
-    if owner is None:
+    if owner is None or owner.is_over(service.clock()):
         raise ApiError(
             HTTPStatus.UNAUTHORIZED,
-            "this key is not known or was revoked",
-            headers={"WWW-Authenticate": f'{challenge}, error="invalid_token"'},
+            "this key has expired" if owner else "this key is not known or was revoked",
+            headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'},
         )
     return owner
+
+
+def with_scope(scope: Scope, *, operator: bool = False) -> Callable[[KeyOwner], Awaitable[KeyOwner]]:
+    """A dependency: the owner of a key that has `scope`, and with `operator` is an operator's.
+
+    Raises (when it is asked):
+        ApiError: 403 for another key (RFC 6750 section 3.1).
+    """
+
+    async def owner_with(owner: Annotated[KeyOwner, Depends(key_owner)]) -> KeyOwner:
+        if operator and not owner.is_operator:
+            raise ApiError(HTTPStatus.FORBIDDEN, "this is for operators' keys only")
+        if scope not in owner.scopes:
+            raise ApiError(
+                HTTPStatus.FORBIDDEN,
+                f"this key has not the scope `{scope}`",
+                headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
+            )
+        return owner
+
+    return owner_with
 
 
 def customer_for(owner: KeyOwner, customer: str | None) -> str:
@@ -91,5 +115,11 @@ def customer_for(owner: KeyOwner, customer: str | None) -> str:
     return owner.customer
 
 
-Owner = Annotated[KeyOwner, Depends(key_owner)]
+#: Who may read: a customer of itself, an operator of everybody.
+Owner = Annotated[KeyOwner, Depends(with_scope("read"))]
+#: Operators alone, each by the scope that the route needs.
+OperatorWhoReads = Annotated[KeyOwner, Depends(with_scope("read", operator=True))]
+OperatorWhoActs = Annotated[KeyOwner, Depends(with_scope("act", operator=True))]
+OperatorOfPolicy = Annotated[KeyOwner, Depends(with_scope("policy", operator=True))]
+OperatorOfKeys = Annotated[KeyOwner, Depends(with_scope("keys", operator=True))]
 Services = Annotated[Service, Depends(service_of)]

@@ -9,12 +9,13 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 import msgspec
 
+from api.http.scopes import Scope, checked
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.names import BadNameError, clean_name
@@ -26,14 +27,20 @@ OPERATOR = ""
 KEY_FORMAT = re.compile(r"rmk_[A-Za-z0-9_-]{43}")
 #: Hexadecimal digits of the hash by which people name a key.
 ID_LENGTH = 16
-CACHE_MS = 5_000
+NEVER = datetime.fromtimestamp(0, UTC)
+#: How long a revoked key may still be good: so long is remembered what was found of it.
+CACHE_MS = 1_000
 CACHE_SIZE = 10_000
 
 SELECT_KEYS = """
-SELECT key_hash, customer, label, toUnixTimestamp64Micro(created) / 1e6, revoked, toUnixTimestamp64Micro(updated) / 1e6
+SELECT key_hash, customer, label, scopes, toUnixTimestamp64Micro(created) / 1e6, toUnixTimestamp64Micro(expires) / 1e6,
+    replaces, revoked, toUnixTimestamp64Micro(updated) / 1e6
 FROM api_keys FINAL
 WHERE startsWith(key_hash, {start:String}) ORDER BY created, key_hash
 """
+
+
+LAST_USES = "SELECT key_hash, toInt64(toUnixTimestamp(max(updated))) * 1000 FROM api_key_uses GROUP BY key_hash"
 
 
 class ApiKeyError(InvalidInputError):
@@ -41,58 +48,130 @@ class ApiKeyError(InvalidInputError):
 
 
 class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose key it is; `customer` is '' for an operator. `id` names the key and cannot be used as one."""
+    """Whose key it is, and what it may do; `customer` is '' for an operator. `id` names the key and cannot be used as
+    one. It is good until `expires_ms` (epoch ms); 0 is for ever.
+    """
 
     id: str
     customer: str
     label: str
+    scopes: tuple[Scope, ...] = ("read",)
+    expires_ms: int = 0
 
     @property
     def is_operator(self) -> bool:
         """Whether the key may ask about every customer."""
         return self.customer == OPERATOR
 
+    def is_over(self, now: int) -> bool:
+        """Whether the key has expired at `now` (epoch ms)."""
+        return 0 < self.expires_ms <= now
+
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `api_keys`. Times are UTC."""
+    """One row of `api_keys`. Times are UTC; `expires` is 1970 for a key that is good for ever, `replaces` the id of the
+    key that it was made for in `rotate`.
+    """
 
     key_hash: str
     customer: str
     label: str
+    scopes: tuple[Scope, ...] = ("read",)
     created: datetime
+    expires: datetime = NEVER
+    replaces: str = ""
     revoked: bool
     updated: datetime
 
     @property
     def owner(self) -> KeyOwner:
         """The key's owner, without the hash."""
-        return KeyOwner(id=self.key_hash[:ID_LENGTH], customer=self.customer, label=self.label)
+        return KeyOwner(
+            id=self.key_hash[:ID_LENGTH],
+            customer=self.customer,
+            label=self.label,
+            scopes=self.scopes,
+            expires_ms=round(self.expires.timestamp() * 1000),
+        )
 
 
-def create_key(store: Store, customer: str, label: str, now: int) -> str:
-    """Make a key for `customer` (`OPERATOR` for one that may ask about every customer), at `now` (epoch ms).
+class Rotated(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that replaces another: the new key, which cannot be shown again, the owner that both have, and until when
+    the old one is good (epoch ms)."""
+
+    key: str
+    owner: KeyOwner
+    old_until_ms: int
+
+
+def create_key(
+    store: Store,
+    customer: str,
+    label: str,
+    now: int,
+    scopes: Iterable[str] = ("read",),
+    expires_ms: int = 0,
+) -> str:
+    """Make a key for `customer` (`OPERATOR` for one that may ask about every customer), at `now` (epoch ms). It is good
+    until `expires_ms` (epoch ms); 0 is for ever.
 
     Returns the key, which is stored nowhere and cannot be shown again.
 
     Raises:
-        ApiKeyError: the customer's name is blank but not empty, too long, or holds a control character.
+        ApiKeyError: the customer's name is blank but not empty, too long, or holds a control character; or the key is
+            expired already.
+        ScopeError: a scope that it cannot have.
         StoreError: the store failed.
     """
+    allowed = checked(scopes, operator=customer == OPERATOR)
+    if 0 < expires_ms <= now:
+        raise ApiKeyError("a key must not expire before it is made")
     if customer != OPERATOR and not (customer := _clean(customer)):
         raise ApiKeyError("a customer's name must not be blank")
     if len(customer.encode()) > MAX_CUSTOMER_BYTES:
         raise ApiKeyError(f"a customer's name has at most {MAX_CUSTOMER_BYTES} bytes")
-    key = f"rmk_{secrets.token_urlsafe(32)}"
-    at = utc_time(now)
+    key, at = _new_key(), utc_time(now)
     _write(
         store,
-        StoredKey(key_hash=_hash(key), customer=customer, label=label, created=at, revoked=False, updated=at),
+        StoredKey(
+            key_hash=_hash(key),
+            customer=customer,
+            label=label,
+            scopes=allowed,
+            created=at,
+            expires=utc_time(expires_ms),
+            revoked=False,
+            updated=at,
+        ),
     )
     return key
 
 
+def rotate(store: Store, which: str, grace_ms: int, now: int) -> Rotated:
+    """Make a key in place of another, at `now` (epoch ms): of the same owner, with the same scopes and good for as long
+    as that was. The old one, which `which` names as in `revoke`, is good for `grace_ms` from now on, if it was to be.
+
+    Raises:
+        ApiKeyError: no key, or more than one, is meant by `which`, or one that is no longer good.
+        StoreError: the store failed. The old key is then as it was.
+    """
+    old = _the_one(store, which)
+    if old.revoked or old.owner.is_over(now):
+        raise ApiKeyError("this key is no longer good, so that nothing can replace it; make another")
+    key, at = _new_key(), utc_time(now)
+    lasts = at + (old.expires - old.created) if old.owner.expires_ms else NEVER
+    new = msgspec.structs.replace(
+        old, key_hash=_hash(key), created=at, expires=lasts, replaces=old.owner.id, updated=at
+    )
+    _write(store, new)
+    until = at + timedelta(milliseconds=grace_ms)
+    until = min(old.expires, until) if old.owner.expires_ms else until
+    _write(store, msgspec.structs.replace(old, expires=until, updated=_after(old, now)))
+    return Rotated(key=key, owner=new.owner, old_until_ms=round(until.timestamp() * 1000))
+
+
 def find(store: Store, presented: str) -> KeyOwner | None:
-    """The owner of a presented key; None for what is no key, not ours, or revoked.
+    """The owner of a presented key; None for what is no key, not ours, or revoked. One that has expired is found.
 
     Raises:
         StoreError: the store failed.
@@ -116,6 +195,25 @@ def list_keys(store: Store) -> list[StoredKey]:
     return _stored(store, "")
 
 
+def last_uses(store: Store) -> dict[str, int]:
+    """When each key was last used, to the minute (epoch ms), by hash; of those that were.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {str(key_hash): int(used) for key_hash, used in store.rows(LAST_USES)}
+
+
+def record_uses(store: Store, uses: Mapping[str, int]) -> None:
+    """Store when keys were last used (epoch ms), by hash.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if uses:
+        store.insert("api_key_uses", {"key_hash": list(uses), "updated": [utc_time(ms) for ms in uses.values()]})
+
+
 def revoke(store: Store, which: str, now: int) -> KeyOwner:
     """Refuse a key from `now` (epoch ms) on; `which` is the key or its id. Repeating it changes nothing.
 
@@ -125,18 +223,15 @@ def revoke(store: Store, which: str, now: int) -> KeyOwner:
         ApiKeyError: no key, or more than one, is meant by `which`.
         StoreError: the store failed.
     """
-    start = _hash(which) if KEY_FORMAT.fullmatch(which) else which
-    if len(start) < ID_LENGTH:
-        raise ApiKeyError(f"name the key itself or its id of {ID_LENGTH} digits")
-    found = _stored(store, start)
-    if len(found) != 1:
-        raise ApiKeyError("no such key" if not found else "more than one key has this id")
-    key = found[0]
+    key = _the_one(store, which)
     if not key.revoked:
-        # Of two versions the later `updated` wins, so it must be later even where this clock is behind.
-        updated = max(utc_time(now), key.updated + timedelta(microseconds=1))
-        _write(store, msgspec.structs.replace(key, revoked=True, updated=updated))
+        _write(store, msgspec.structs.replace(key, revoked=True, updated=_after(key, now)))
     return key.owner
+
+
+def key_id(key: str) -> str:
+    """The id of a key, by which people name it."""
+    return _hash(key)[:ID_LENGTH]
 
 
 class KeyCache:
@@ -182,6 +277,25 @@ def _clean(customer: str) -> str:
         return clean_name(customer)
     except BadNameError as error:
         raise ApiKeyError(f"the customer's name {error}") from error
+
+
+def _new_key() -> str:
+    return f"rmk_{secrets.token_urlsafe(32)}"
+
+
+def _the_one(store: Store, which: str) -> StoredKey:
+    start = _hash(which) if KEY_FORMAT.fullmatch(which) else which
+    if len(start) < ID_LENGTH:
+        raise ApiKeyError(f"name the key itself or its id of {ID_LENGTH} digits")
+    found = _stored(store, start)
+    if len(found) != 1:
+        raise ApiKeyError("no such key" if not found else "more than one key has this id")
+    return found[0]
+
+
+def _after(key: StoredKey, now: int) -> datetime:
+    """Of two versions the later `updated` wins, so it must be later even where this clock is behind."""
+    return max(utc_time(now), key.updated + timedelta(microseconds=1))
 
 
 def _hash(key: str) -> str:

@@ -43,12 +43,24 @@ ORDER BY (customer, id)
 TTL toDateTime(time) + toIntervalDay(400)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.api_key_uses
+(
+    `key_hash` String,
+    `updated` DateTime('UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY key_hash
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.api_keys
 (
     `key_hash` String,
     `customer` String,
     `label` String,
+    `scopes` Array(LowCardinality(String)) DEFAULT ['read'],
     `created` DateTime64(3, 'UTC'),
+    `expires` DateTime64(3, 'UTC') DEFAULT toDateTime64(0, 3, 'UTC'),
+    `replaces` String,
     `revoked` Bool,
     `updated` DateTime64(6, 'UTC')
 )

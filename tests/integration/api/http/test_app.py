@@ -131,6 +131,30 @@ def test_revoked_key_is_refused_once_the_memory_of_it_has_run_out(fresh: Api) ->
     problem(fresh.get("/v1/standing"), 401)
 
 
+def test_key_that_has_expired_is_unauthorized(fresh: Api) -> None:
+    key = keys.create_key(fresh.store, "acme", "", NOW * 1000, expires_ms=(NOW + 60) * 1000)
+    assert fresh.get("/v1/standing", key).status_code == 200
+    fresh.clock[0] += 60_000
+    answer = fresh.get("/v1/standing", key)
+    assert problem(answer, 401)["detail"] == "this key has expired"
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+def test_key_without_the_scope_is_refused_and_told_which(fresh: Api) -> None:
+    key = keys.create_key(fresh.store, keys.OPERATOR, "", NOW * 1000, ["policy"])
+    answer = fresh.get("/v1/standing", key, customer="acme")
+    assert problem(answer, 403)["detail"] == "this key has not the scope `read`"
+    assert answer.headers["www-authenticate"] == 'Bearer realm="repmon", error="insufficient_scope", scope="read"'
+
+
+def test_key_of_an_earlier_version_can_read(fresh: Api) -> None:
+    """It has a row without scopes and without an end."""
+    key = "rmk_" + "k" * 43
+    row = {"key_hash": hashlib.sha256(key.encode()).hexdigest(), "customer": "acme"}
+    fresh.store.insert("api_keys", {name: [value] for name, value in row.items()})
+    assert fresh.get("/v1/standing", key).status_code == 200
+
+
 # What is refused
 
 
