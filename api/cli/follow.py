@@ -14,7 +14,8 @@ from api.cli.publishing import open_publisher
 from api.cli.reading import default_customer, format_of
 from api.cli.stopping import until_signalled
 from api.stack.adapting import adapt_context
-from jobs.follow.follower import Follower, Unread, files_of, until_stopped
+from jobs.follow.follower import Follower, Unread, files_of, is_folder_of_segments, until_stopped
+from jobs.follow.segments import folders_within
 from jobs.follow.state import FollowError, FollowStore
 from jobs.resend.bad_records import VARYING
 from jobs.resend.ingest_file import LOGS
@@ -24,6 +25,8 @@ from streams.io.broker import UnacknowledgedError
 
 #: Reasons that are told of, once each.
 MOST_REASONS = 100
+#: Files that are named at the start.
+MOST_NAMED = 20
 
 
 @command("repmon follow --format postfix /var/log/mail.log")
@@ -36,8 +39,8 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
     """Send logs to the broker as they grow, until stopped.
 
     Begins with what is in FILE, goes on through rotation, and remembers its place: after a restart nothing is missing
-    and nothing counts twice. Events go to the topic mail.events. What cannot be read is kept beside the place, and told
-    of once a reason.
+    and nothing counts twice. With KumoMTA, FILE is the folder of its segments (log_dir). Events go to the topic
+    mail.events. What cannot be read is kept beside the place, and told of once a reason.
     """
     if format_name not in LOGS:
         raise FollowError(f"`{format_name}` is no format of logs; those are {', '.join(sorted(LOGS))}")
@@ -66,9 +69,10 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
     followers = []
     # Symbolic links stay: what they point to may change.
     for path in dict.fromkeys(Path(os.path.normpath(each.absolute())) for each in paths):
-        if path.is_dir():
+        in_folder = is_folder_of_segments(path, format_name)
+        if path.is_dir() and not in_folder:
             raise FollowError(f"{path}: is a folder; name its files")
-        if path.exists() and not path.is_file():
+        if path.exists() and not (in_folder or path.is_file()):
             raise FollowError(f"{path}: is not a regular file; `repmon ingest-file` reads standard input")
         store = FollowStore(folder, path, format_name)
         followers.append(
@@ -83,12 +87,17 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
                 time.monotonic(),
             )
         )
-        if not followers[-1].log.sources:
+        if not path.exists():
             print_note(f"{path}: is not there yet")
+        for within in folders_within(path) if in_folder else ():
+            print_note(f"{within}: is a folder within, which is not followed unless it is named too")
         if not followers[-1].log.found:
             print_note(f"{path}: the file that was read last is gone; begins at the beginning")
-    for file, offset in files_of(followers):
+    begins = list(files_of(followers))
+    for file, offset in begins[:MOST_NAMED]:
         print_line(f"follows {file} from byte {offset:,}")
+    if len(begins) > MOST_NAMED:
+        print_line(f"follows {len(begins) - MOST_NAMED:,} more files, the last is {begins[-1][0]}")
     kept = until_stopped(followers, time.monotonic, stop.wait)
     sent, unread = sum(each.sent for each in followers), sum(each.unread for each in followers)
     print_line(f"sent {sent:,} events; {unread:,} lines could not be read")

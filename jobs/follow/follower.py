@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from jobs.follow.log import Log
-from jobs.follow.place import LogPlace
+from jobs.follow.place import SegmentPlaces
+from jobs.follow.resumed import ResumedLog
+from jobs.follow.segments import SegmentFolder
 from jobs.follow.source import FollowedFile
-from jobs.follow.state import FollowError, FollowStore
+from jobs.follow.state import FollowError, FollowStore, Places
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt import Adapter, AdaptError, Context, adapter, ordered_adapter
+from streams.adapt import Adapter, AdaptError, Context, adapter, kumomta, ordered_adapter
 
 #: How often what was sent is waited for and the place is kept, and how often the memory is.
 KEEP_S = 1.0
 KEEP_MEMORY_S = 30.0
-#: How often it looks for the files that were read before a restart.
-MOST_BEGINNINGS = 3
 #: How long it waits where nothing has come.
 IDLE_S = 0.2
 #: Lines that could not be read are kept up to so many bytes.
@@ -29,6 +29,40 @@ _ENCODER = msgspec.json.Encoder()
 Publish = Callable[[bytes, bytes], None]
 #: Waits until all messages are acknowledged; false where some are not yet.
 Acknowledged = Callable[[], bool]
+
+
+class Followed(Protocol):
+    """A log that goes on where it was left. `found` is false where the place was in a file that is gone; `damaged` are
+    files that were left although not all of them could be read."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def damaged(self) -> list[FollowedFile]: ...
+    @property
+    def found(self) -> bool: ...
+
+    @property
+    def sources(self) -> Sequence[FollowedFile]:
+        """The files that are open."""
+
+    @property
+    def places(self) -> Places | None:
+        """How far it is read; nothing while there is nothing."""
+
+    @property
+    def sent_places(self) -> Places | None:
+        """The same, once it is as far as was sent before."""
+
+    @property
+    def files(self) -> Iterator[tuple[Path, int]]:
+        """The files that are read, and the bytes of them whose events were sent; without those that are done."""
+
+    def lines(self, now: float) -> Iterator[tuple[FollowedFile, int, bytes, bool]]:
+        """What there is to read now: file, offset behind the line, line, and whether it was sent before."""
+
+    def close(self) -> None:
+        """Close all files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +79,7 @@ class Follower:
     """One log. `sent` and `unread` count since it was begun; `tell` hears of what cannot be read."""
 
     store: FollowStore
-    log: Log
+    log: Followed
     context: Context
     publish: Publish
     acknowledged: Acknowledged
@@ -53,12 +87,6 @@ class Follower:
     adapt: Adapter
     sent: int = 0
     unread: int = 0
-    #: Up to here events were sent before: they are read again for the memory alone.
-    _done: Sequence[LogPlace] = ()
-    _reached: bool = True
-    #: The files that were read then, and how far; and those that were read to their end.
-    _known: dict[FollowedFile, LogPlace] = field(default_factory=dict)
-    _before: set[FollowedFile] = field(default_factory=set)
     _remember: Callable[[], object] | None = None
     _kept_at: float = 0.0
     _memory_at: float = 0.0
@@ -77,53 +105,34 @@ class Follower:
         tell: Callable[[Unread], None],
         now: float,
     ) -> "Follower":
-        """Go on where it was left; else from the beginning of the file.
+        """Go on where it was left; else from the beginning of the file, or of all segments where it is a folder.
 
         Raises:
             AdaptError: there is no such format.
             FollowError: what was kept cannot be read.
         """
-        places, ordered = store.places(), ordered_adapter(format_name)
+        ordered = ordered_adapter(format_name)
         kept = store.memory() if ordered is not None else None
-        if ordered is None or not places:
-            log = Log.at(path, places, now)
-            adapt = adapter(format_name) if ordered is None else ordered.adapt
-            follower = cls(store, log, context, publish, acknowledged, tell, adapt)
+        again = ordered is not None
+        log: Followed
+        if is_folder_of_segments(path, format_name):
+            before = store.segments()
+            knows = kept is not None and isinstance(kept[0], SegmentPlaces) and before is not None
+            log = SegmentFolder.at(path, before, kept[0] if kept is not None and knows else None, again=again)
         else:
-            if kept is not None:
-                ordered.memory = kept[1]
-            from_there = kept[0] if kept is not None else (msgspec.structs.replace(places[0], offset=0),)
-            follower = cls(store, Log.at(path, from_there, now), context, publish, acknowledged, tell, ordered.adapt)
-            follower._done = places
-            for _ in range(MOST_BEGINNINGS):
-                if follower._knows_what_was_sent():
-                    break
-                # Perhaps it was copied and cut off just now; then the copy is found.
-                follower.log.close()
-                follower.log = Log.at(path, from_there, now)
-            else:
-                follower.log.close()
-                follower.log = Log.at(path, places, now)
+            places = store.places()
+            knows = kept is not None and isinstance(kept[0], tuple) and bool(places)
+            log = ResumedLog.at(path, places, kept[0] if kept is not None and knows else None, now, again=again)
+        adapt = adapter(format_name) if ordered is None else ordered.adapt
+        follower = cls(store, log, context, publish, acknowledged, tell, adapt)
         if ordered is not None:
+            if kept is not None and knows:
+                ordered.memory = kept[1]
             follower._remember = lambda: ordered.memory
         follower._kept_at = now
         # Without any it is kept at once.
         follower._memory_at = now if ordered is None or kept is not None else now - KEEP_MEMORY_S
         return follower
-
-    def _knows_what_was_sent(self) -> bool:
-        """Find the files that were read; false where the last one is not there, so that nothing is held back."""
-        sources = self.log.sources
-        self._known.clear()
-        for source in sources:
-            place = next((each for each in self._done if source.is_place_of(each)), None)
-            if place is not None:
-                self._known[source] = place
-        last = next((each for each, place in self._known.items() if place is self._done[-1]), None)
-        if last is not None:
-            self._before.update(sources[: sources.index(last)])
-        self._reached = last is None
-        return last is not None
 
     def step(self, now: float) -> bool:
         """Read what there is, and send it; whether there was anything. `now` is in s, of a clock that only rises.
@@ -148,11 +157,10 @@ class Follower:
 
     def _read(self, now: float) -> bool:
         any_line = False
-        for source, offset, line in self.log.lines(now):
+        for source, offset, line, was_sent in self.log.lines(now):
             any_line = True
-            quiet = not self._reached and self._was_sent(source, offset)
             if line and not line.isspace():
-                self._send(source, offset, line, quiet=quiet)
+                self._send(source, offset, line, quiet=was_sent)
         return any_line
 
     def _tell_faults(self) -> None:
@@ -178,21 +186,13 @@ class Follower:
         return True
 
     def _keep(self, now: float, *, memory: bool) -> None:
-        places = self.log.places
-        if places and self._reached:
-            self.store.keep_places(places)
+        if sent := self.log.sent_places:
+            self.store.keep_places(sent)
         self._kept_at, self._changed = now, False
+        places = self.log.places
         if self._remember is not None and places and (memory or now - self._memory_at >= KEEP_MEMORY_S):
             self.store.keep_memory(places, self._remember())
             self._memory_at = now
-
-    @property
-    def files(self) -> Iterator[tuple[Path, int]]:
-        """The files that are read, and the bytes of them whose events were sent; without those that are done."""
-        for source in self.log.sources:
-            place = self._known.get(source)
-            if place is not None or source not in self._before:
-                yield source.path, max(source.offset, place.offset if place is not None else 0)
 
     def close(self) -> None:
         """Close its files."""
@@ -229,15 +229,10 @@ class Follower:
             self.tell(Unread(self.store.unread, MOST_UNREAD_BYTES, "is full: further lines are not kept"))
         self.tell(unread)
 
-    def _was_sent(self, source: FollowedFile, offset: int) -> bool:
-        """Whether a line was sent before the restart."""
-        place = self._known.get(source)
-        if place is not None and offset <= place.offset:
-            return True
-        if place is None and source in self._before:
-            return True
-        self._reached = self._reached or place is None or place is self._done[-1]
-        return False
+
+def is_folder_of_segments(path: Path, format_name: str) -> bool:
+    """Whether a path is a folder of segments, or will be: KumoMTA makes it with its first record."""
+    return format_name == kumomta.NAME and (path.is_dir() or not (path.exists() or path.suffix))
 
 
 def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait: Callable[[float], bool]) -> bool:
@@ -259,4 +254,4 @@ def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait:
 def files_of(followers: Sequence[Follower]) -> Iterator[tuple[Path, int]]:
     """The files that are read, and the bytes of them that are done; what is read again for the memory alone is done."""
     for each in followers:
-        yield from each.files
+        yield from each.log.files

@@ -34,8 +34,25 @@ def digest(head: bytes) -> str:
     return blake2b(head, digest_size=16).hexdigest()
 
 
+class SegmentPlaces(msgspec.Struct, frozen=True):
+    """How far the segments in a folder were read, by their names.
+
+    `open` has those that may still grow, with bytes of their content, decompressed. `done` has the last that are done,
+    and up to the name `through` all others are: so a segment whose name is a little older than that of another is read
+    too, as after a clock was set back, and what is kept stays small.
+    """
+
+    open: dict[str, int]
+    done: frozenset[str]
+    through: str
+
+    def is_done(self, name: str) -> bool:
+        """Whether it was read to its end."""
+        return name in self.done or (name <= self.through and name not in self.open)
+
+
 #: What rotation appends to the name of a file that it compresses.
-_PACKED_SUFFIXES = (".gz", ".xz", ".bz2")
+_PACKED_SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
 
 
 def identities(path: Path) -> dict[Path, tuple[int, int]]:

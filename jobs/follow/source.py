@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from io import BufferedReader
@@ -13,19 +14,22 @@ from typing import cast
 from jobs.follow.place import HEAD_BYTES, LogPlace, digest
 from schemas.event import MAX_EVENT_BYTES
 
-#: How compressed files begin (RFC 1952, the .xz file format 1.1.0, bzip2), and what reads them; rotation on SUSE makes
-#: xz, on FreeBSD bzip2.
-_PACKED = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\0", lzma.open), (b"BZh", bz2.open))
-#: The .zst format (RFC 8878), which nothing here reads.
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+#: How compressed files begin (RFC 1952, the .xz file format 1.1.0, bzip2, RFC 8878), and what reads them; rotation on
+#: SUSE makes xz, on FreeBSD bzip2, KumoMTA zstd. Of one that is being written they read what is complete.
+_PACKED = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\0", lzma.open), (b"BZh", bz2.open), (b"\x28\xb5\x2f\xfd", zstd.open))
+_DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError)
 #: Bytes read at once.
 CHUNK = 262_144
 
 
 class FollowedFile:
     """A file that is being read. `offset` is behind the last whole line that was given out; `fault` says why no more of
-    it can be read, where it is damaged."""
+    it can be read, where it is damaged; `whole` says that what is compressed was read to its proper end."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         """Open it.
@@ -40,7 +44,8 @@ class FollowedFile:
         )
         self._file = raw if unpacked is None else unpacked
         self._raw, self.packed = raw, unpacked is not None
-        self.fault = "is compressed with zstd, which is not read" if begin.startswith(_ZSTD) else ""
+        self.fault = ""
+        self.whole = False
         self.path = path
         self.offset = offset
         self._rest = b""
@@ -88,6 +93,11 @@ class FollowedFile:
     def size(self) -> int:
         """Bytes on the disk."""
         return os.fstat(self._raw.fileno()).st_size
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nobody may write to it: so KumoMTA says that a segment is complete."""
+        return not os.fstat(self._raw.fileno()).st_mode & 0o222
 
     def is_same_file(self, place: LogPlace) -> bool:
         """Whether it is the file of a place and no copy."""
@@ -141,16 +151,16 @@ class FollowedFile:
                     CHUNK
                 )  # `read` would give nothing of what stands before an end that is cut off.
             except EOFError:
-                self.fault = "is compressed and ends in the middle" if at_end else ""
+                if at_end and not self.fault:
+                    self.fault = "is compressed and ends in the middle"
                 return data  # Is being compressed just now, or was cut off.
             except (OSError, *_DAMAGED) as error:
-                if not self.packed or (isinstance(error, OSError) and error.errno):
-                    raise
-                self.fault = f"cannot be decompressed: {error}"
+                self._damaged(error)
                 return data
             if self.was_replaced():
                 return self._rest
             data += more
+            self.whole = self.packed and not more
             if not more or b"\n" in more or len(data) > MAX_EVENT_BYTES:
                 return data
         return data
@@ -166,10 +176,21 @@ class FollowedFile:
         try:
             self._file.seek(0)
             return self._file.read(HEAD_BYTES)
-        except (EOFError, OSError, *_DAMAGED):
-            if self.packed:
-                return b""  # Is being compressed just now, or is damaged.
-            raise
+        except EOFError:
+            return b""  # Is being compressed just now.
+        except (OSError, *_DAMAGED) as error:
+            self._damaged(error)
+            return b""
+
+    def _damaged(self, error: Exception) -> None:
+        """Note that it cannot be read any further; it may not be seen again, since what was read then is used up.
+
+        Raises:
+            OSError: it is the disk's.
+        """
+        if not self.packed or (isinstance(error, OSError) and error.errno):
+            raise error
+        self.fault = f"cannot be decompressed: {error}"
 
 
 def opened(path: Path) -> FollowedFile | None:

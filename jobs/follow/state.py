@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
-from jobs.follow.place import LogPlace
+from jobs.follow.place import LogPlace, SegmentPlaces
 from schemas.errors import InvalidInputError
 from schemas.version import VERSION
 
@@ -26,12 +26,17 @@ class FollowError(InvalidInputError):
     """A log cannot be followed; one line that names it."""
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """How far a log was read: its files, the one that grows last."""
+#: How far a log was read: its files, the one that grows last, or its segments.
+Places = tuple[LogPlace, ...] | SegmentPlaces
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a log was read: its files, the one that grows last, or the segments of a folder."""
 
     path: str
     format: str
-    places: tuple[LogPlace, ...]
+    places: tuple[LogPlace, ...] = ()
+    segments: SegmentPlaces | None = None
 
 
 class FollowStore:
@@ -77,21 +82,39 @@ class FollowStore:
         Raises:
             FollowError: what is kept cannot be read, or is of another format.
         """
+        kept = self._kept()
+        return kept.places if kept is not None else ()
+
+    def segments(self) -> SegmentPlaces | None:
+        """How far the segments of a folder were read; None at first.
+
+        Raises:
+            FollowError: as `places`.
+        """
+        kept = self._kept()
+        return kept.segments if kept is not None else None
+
+    def _kept(self) -> Kept | None:
         try:
             kept = msgspec.json.decode(self._place.read_bytes(), type=Kept)
         except FileNotFoundError:
-            return ()
+            return None
         except (OSError, msgspec.DecodeError) as error:
             raise FollowError(f"{self._place}: cannot be read: {error}; without it the log is read anew") from error
         if kept.format != self._format:
             raise FollowError(f"{self._path}: was followed as `{kept.format}`; remove {self._place} to begin anew")
-        return kept.places
+        return kept
 
-    def keep_places(self, places: tuple[LogPlace, ...]) -> None:
+    def keep_places(self, places: Places) -> None:
         """Write how far it was read; on the disk before this returns."""
-        _replace(self._place, msgspec.json.encode(Kept(str(self._path), self._format, places)))
+        kept = (
+            Kept(str(self._path), self._format, segments=places)
+            if isinstance(places, SegmentPlaces)
+            else Kept(str(self._path), self._format, places)
+        )
+        _replace(self._place, msgspec.json.encode(kept))
 
-    def memory(self) -> tuple[tuple[LogPlace, ...], Any] | None:
+    def memory(self) -> tuple[Any, Any] | None:
         """What its lines told, and how far it was read then; None where there is none of this version."""
         try:
             version, places, memory = _Unpickler(io.BytesIO(self._memory.read_bytes())).load()
@@ -101,7 +124,7 @@ class FollowStore:
             return None
         return (places, memory) if version == VERSION else None
 
-    def keep_memory(self, places: tuple[LogPlace, ...], memory: Any) -> None:
+    def keep_memory(self, places: Places, memory: Any) -> None:
         """Write what its lines told."""
         _replace(self._memory, pickle.dumps((VERSION, places, memory), protocol=5))
 
