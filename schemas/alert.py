@@ -30,6 +30,8 @@ Cause = Literal["events", "late_events", "time", "policy", "override", "operator
 HoldReason = Literal["brake", "incident"]
 
 ALERT_SOURCE = "/repmon/monitor"
+#: The schema of `data`, in schemas/json/reputation.alerts.schema.json, whose `$id` this begins with.
+ALERT_DATA = "urn:repmon:reputation.alerts#/$defs/AlertData"
 ALERT_TYPE = "org.repmon.alert.{kind}.v1"
 
 
@@ -172,3 +174,4 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"] = "1.0"
     source: str = ALERT_SOURCE
     datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str = ALERT_DATA

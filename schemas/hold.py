@@ -8,6 +8,8 @@ import msgspec
 from schemas.alert import HoldReason
 
 HOLD_SOURCE = "/repmon/holds"
+#: The schema of `data`, in schemas/json/reputation.holds.schema.json, whose `$id` this begins with.
+HOLD_DATA = "urn:repmon:reputation.holds#/$defs/Hold"
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,7 @@ class HoldEvent(msgspec.Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"] = "1.0"
     source: str = HOLD_SOURCE
     datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str = HOLD_DATA
 
 
 def hold_id(now_ms: int, minutes: float) -> str:

@@ -17,6 +17,8 @@ LEAVING_OUT: frozenset[State] = frozenset({"detected", "declared"})
 EVERYWHERE = "*"
 
 INCIDENT_SOURCE = "/repmon/incidents"
+#: The schema of `data`, in schemas/json/reputation.incidents.schema.json, whose `$id` this begins with.
+INCIDENT_DATA = "urn:repmon:reputation.incidents#/$defs/Incident"
 INCIDENT_TYPE = "org.repmon.incident.{kind}.v1"
 
 
@@ -96,6 +98,7 @@ class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"] = "1.0"
     source: str = INCIDENT_SOURCE
     datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str = INCIDENT_DATA
 
 
 def incident_event(incident: Incident, kind: Literal["began", "ended"], time: str) -> IncidentEvent:

@@ -232,6 +232,14 @@ class PolicySettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=T
     built-in one."""
 
 
+class DeploymentSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What this installation is called (docs/alerts.md)."""
+
+    name: str = ""
+    """Stands in the `source` of every event, before an id that the store keeps: letters, digits, `_` and `-`. A copy
+    of a store needs another name than the original."""
+
+
 class Alerts(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What is said of alerts."""
 
@@ -372,6 +380,7 @@ class Embedded(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
 class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """All that can be set."""
 
+    deployment: DeploymentSettings = DeploymentSettings()
     kafka: Kafka = Kafka()
     clickhouse: ClickHouse = ClickHouse()
     ingest: Ingest = Ingest()

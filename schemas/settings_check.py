@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from schemas.collect import CollectError, with_sources
+from schemas.deployment import fault_of_name
 from schemas.domains import domain_name
 from schemas.kafka_options import fault_of_options
 from schemas.kafka_security import KafkaSecurityError, read_security
@@ -29,6 +30,8 @@ def check(settings: Settings) -> None:
         SettingsError: naming the setting.
     """
     _check_addresses(settings)
+    if fault := fault_of_name(settings.deployment.name):
+        raise SettingsError(f"deployment.name: {settings.deployment.name!r} {fault}")
     if fault := fault_of_key(settings.ingest.hash_key):
         raise SettingsError(f"ingest.hash_key: {fault}; {MAKE_KEY}")
     for address in settings.blocklists.resolvers:

@@ -16,6 +16,7 @@ from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
 from streams.io.broker import Publisher
+from streams.io.deployment import read_deployment
 from streams.io.store import open_store
 from streams.listings.causes import ListingCauses
 from streams.monitor.agent import Monitor
@@ -45,6 +46,7 @@ class MonitorStage:
         load_template(settings.alerts.text_file)  # a mistake in it is reported at the start
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
+        deployment = read_deployment(self._store, settings.deployment.name)
         in_force = policy_in_force(settings, self._store)
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
         watch = with_decisions(settings, self._store, in_force, utc_now_ms)
@@ -55,6 +57,7 @@ class MonitorStage:
             self._publisher.publish,
             self._publisher.flush,
             settings.monitor,
+            deployment,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
         causes = ListingCauses(self._store, settings.blocklists.dedicated_pools)

@@ -289,6 +289,15 @@ ORDER BY (topic, source, position)
 TTL toDateTime(time) + toIntervalDay(30)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.deployment
+(
+    `id` String,
+    `made` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+ORDER BY id
+SETTINGS non_replicated_deduplication_window = 100, index_granularity = 8192;
+
 CREATE TABLE reputation.events
 (
     `customer` LowCardinality(String),

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.alert import Acknowledgement, AlertEvent
+from schemas.alert import ALERT_SOURCE, Acknowledgement, AlertEvent
+from schemas.deployment import UNKNOWN, Deployment
 from schemas.standing import stored_standing
 from schemas.times import utc_time
 from schemas.topics import REPUTATION_ALERTS
@@ -177,10 +178,17 @@ class AlertRecorder:
     """Stores and sends what was decided. `publish` is given topic, key and value; `flush` returns once all that was
     published is acknowledged."""
 
-    def __init__(self, store: Store, publish: Callable[[str, bytes, bytes], None], flush: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        publish: Callable[[str, bytes, bytes], None],
+        flush: Callable[[], None],
+        deployment: Deployment = UNKNOWN,
+    ) -> None:
         self._store = store
         self._publish = publish
         self._flush = flush
+        self._source = deployment.source(ALERT_SOURCE)
 
     def record(
         self, changed: Sequence[AlertState], alerts: Sequence[AlertEvent], before: Lives, now_ms: int
@@ -193,7 +201,8 @@ class AlertRecorder:
         """
         owed: dict[SubjectRule, list[AlertEvent]] = {key: list(events) for key, events in before.unsent.items()}
         for alert in alerts:
-            owed.setdefault((alert.data.customer, alert.data.scope, alert.data.rule), []).append(alert)
+            said = msgspec.structs.replace(alert, source=self._source)
+            owed.setdefault((alert.data.customer, alert.data.scope, alert.data.rule), []).append(said)
         # State and alerts are one row, so the next to judge knows both or neither. It is written a little earlier
         # than what follows at the same time, so that it is not mistaken for the newer.
         deciding = [state for state in changed if state.key in owed]

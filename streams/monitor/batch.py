@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from schemas.alert import AlertEvent, Evidence
+from schemas.deployment import UNKNOWN, Deployment
 from schemas.hold import HoldEvent
 from schemas.incident import IncidentEvent
 from schemas.policy import Policy
@@ -123,11 +124,13 @@ class BatchJudge:
         publish: Callable[[str, bytes, bytes], None],
         acknowledged: Callable[[], None],
         settings: MonitorSettings = DEFAULTS,
+        deployment: Deployment = UNKNOWN,
     ) -> None:
         self._store = store
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
-        self._recorder = AlertRecorder(store, publish, acknowledged)
+        self._recorder = AlertRecorder(store, publish, acknowledged, deployment)
+        self._deployment = deployment
         self._incidents = IncidentWatch(store, partial(self._announce, REPUTATION_INCIDENTS))
         self._leaves_out = True
         self._settling = Settling(store)
@@ -291,7 +294,8 @@ class BatchJudge:
     def _announce(self, topic: str, events: Sequence[IncidentEvent | HoldEvent]) -> None:
         """Tell operators, and return once it is acknowledged."""
         for event in events:
-            self._publish(topic, event.subject.encode(), msgspec.json.encode(event))
+            sent = msgspec.structs.replace(event, source=self._deployment.source(event.source))
+            self._publish(topic, event.subject.encode(), msgspec.json.encode(sent))
         self._acknowledged()
 
     def forget(self) -> None:
