@@ -75,6 +75,14 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = ""
 
 
+class ReportedRate(msgspec.Struct, frozen=True, kw_only=True):
+    """The spam rate (a ratio) that Gmail reported of a domain on a day of its own (`YYYY-MM-DD`)."""
+
+    day: str
+    domain: str
+    rate: float
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind a verdict, largest contributors first.
 
@@ -83,6 +91,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     counts, or where there was no mail before. `fleet_times` is of an hour of unusual volume: how many times its usual
     the whole fleet sends, by which what is usual for the customer is scaled. `observable` is of complaints: of which
     part of the window's deliveries they could come (a ratio). `left_out` is what no rule judges of the window.
+    `reported` are the worst days of the metric `reported_spam`, the one that is judged first.
     """
 
     providers: tuple[Share, ...] = ()
@@ -98,6 +107,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     fleet_times: float | None = None
     observable: float | None = None
     left_out: tuple[Unjudged, ...] = ()
+    reported: tuple[ReportedRate, ...] = ()
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

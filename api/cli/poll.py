@@ -1,8 +1,8 @@
 """The commands `repmon poll ...`: ask mailbox providers what they report of the operator's mail, and show it."""
 
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from datetime import date
 
 import click
@@ -13,15 +13,20 @@ from api.cli.options import as_json as json_option
 from api.cli.options import only_customer, with_reached
 from api.cli.printing import print_json, print_line, print_note
 from api.cli.stopping import until_signalled
+from api.http.metrics import StageServer
 from api.text.reports import lines
+from jobs.poll.announcing import announce
+from jobs.poll.metrics import PollMetrics
 from jobs.poll.postmaster import poll_postmaster
-from jobs.poll.reading import AnswerError
+from jobs.poll.reading import AnswerError, Source
 from jobs.poll.requesting import BadCredentialError, PollError, Requester, TryLaterError
 from jobs.poll.round import Round
 from jobs.poll.snds import poll_snds
-from jobs.poll.stored import read_reports, store_readings
+from jobs.poll.stored import last_stored_ms, read_reports, store_readings
 from schemas.settings import Settings
 from schemas.times import utc_now_ms, utc_time
+from streams.io.broker import BrokerError
+from streams.io.health import HealthVerdict
 from streams.io.store import open_store
 
 #: Exit codes of a single round; 2 is a fault that somebody has to mend, such as a wrong credential.
@@ -41,9 +46,8 @@ def postmaster(settings: Settings, every: str) -> None:
     exit code is 0 where everything was answered, 1 where some domain was not, 3 where Google asks for patience, and 2
     where the credentials are not taken.
     """
-    _poll(
-        settings, every, lambda today, requester: poll_postmaster(settings.poll.postmaster, today, requester), "domain"
-    )
+    asked = settings.poll.postmaster
+    _poll(settings, every, lambda today, requester: poll_postmaster(asked, today, requester), "postmaster", "domain")
 
 
 @command("repmon poll snds", "repmon poll snds --every 12h")
@@ -56,7 +60,7 @@ def snds(settings: Settings, every: str) -> None:
     everything was answered, 1 where some day was not, 3 where Microsoft asks for patience, and 2 where the key is not
     taken.
     """
-    _poll(settings, every, lambda today, requester: poll_snds(settings.poll.snds, today, requester), "day")
+    _poll(settings, every, lambda today, requester: poll_snds(settings.poll.snds, today, requester), "snds", "day")
 
 
 @command("repmon poll list", "repmon poll list --customer acme --days 30", name="list")
@@ -80,10 +84,12 @@ def list_reports(settings: Settings, days: int, customer: str, as_json: bool) ->
         print_line(line)
 
 
-def _poll(settings: Settings, every: str, ask: Ask, what: str) -> None:
+def _poll(settings: Settings, every: str, ask: Ask, source: Source, what: str) -> None:
     every_s = seconds(every, "--every")
     stop = threading.Event() if every_s is None else until_signalled()
-    with closing(open_store(settings.clickhouse)) as store:
+    metrics = PollMetrics(source)
+    with closing(open_store(settings.clickhouse)) as store, _served(settings, metrics, every_s):
+        metrics.last_success_ms = last_stored_ms(store, source)
         while True:
             now_ms = utc_now_ms()
             requester = Requester(settings.poll.timeout_s, settings.poll.longest_wait_s, wait=stop.wait)
@@ -97,12 +103,36 @@ def _poll(settings: Settings, every: str, ask: Ask, what: str) -> None:
                 if every_s is None:
                     raise
                 found = Round(faults=[str(error)])
-            store_readings(store, found.readings, settings.ingest, now_ms)
+            changed = store_readings(store, found.readings, settings.ingest, now_ms)
+            metrics.note(found, utc_now_ms())
+            _announce(settings, changed, now_ms)
             _say(found, what)
             if every_s is None:
                 raise click.exceptions.Exit(LATER if found.later else SOME_MISSING if found.faults else 0)
             if stop.wait(every_s):
                 return
+
+
+@contextmanager
+def _served(settings: Settings, metrics: PollMetrics, every_s: float | None) -> Iterator[None]:
+    """Serve the metrics where `metrics.port` says, of one that goes on."""
+    if every_s is None:
+        yield
+        return
+    numbers = {"poll": metrics}
+    server = StageServer(settings.metrics.host, settings.metrics.port, lambda: numbers, lambda: HealthVerdict("poll"))
+    try:
+        yield
+    finally:
+        server.close()
+
+
+def _announce(settings: Settings, customers: Collection[str], now_ms: int) -> None:
+    """What was reported is stored; where the broker is away the monitor looks at it later by itself."""
+    try:
+        announce(settings.kafka, customers, now_ms)
+    except BrokerError as error:
+        print_note(f"repmon: stored, but the monitor was not told: {error}")
 
 
 def _say(found: Round, what: str) -> None:

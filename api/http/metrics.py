@@ -62,11 +62,14 @@ class StageCollector(Collector):
         self._stages = stages
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric of every stage, as `repmon_STAGE_NAME`."""
+        """Every metric of every stage, as `repmon_STAGE_NAME`, with the labels that its numbers have."""
         for stage, numbers in self._stages().items():
+            labels: Mapping[str, str] = getattr(numbers, "labels", {})
             for each in readings(numbers):
                 family = CounterMetricFamily if each.kind == "counter" else GaugeMetricFamily
-                yield family(f"repmon_{stage}_{each.name}", each.help, value=each.value)
+                made = family(f"repmon_{stage}_{each.name}", each.help, labels=list(labels))
+                made.add_metric(list(labels.values()), each.value)
+                yield made
 
 
 class PartsCollector(Collector):

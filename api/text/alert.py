@@ -19,7 +19,7 @@ from schemas.alert import AlertData, Cause, Share
 from schemas.policy_metric import BURNS, COUNTED, RATES, REPORTED_SPAM, SPIKE
 from schemas.settings import SettingsError
 from schemas.wording import amount, percent, scope_name
-from streams.alerts.describe import HELD_BECAUSE, not_counted
+from streams.alerts.describe import HELD_BECAUSE, not_counted, reported_on
 from streams.judge.allowance import RuleAllowance
 
 BUILT_IN = Path(schemas.__file__).parent / "alert_text.md"
@@ -172,7 +172,7 @@ def _values(facts: AlertFacts) -> dict[str, str]:
         "window": escaped(data.window),
         "within": f"{'within' if reported or data.metric in COUNTED else 'of mail sent in the last'} "
         f"{escaped(data.window)}",
-        "counted": "spam rate reported by Gmail"
+        "counted": f"spam rate reported by Gmail {escaped(reported_on(data.evidence, data.metric))}".strip()
         if reported
         else f"{number} of {data.denominator:,}"
         if rates

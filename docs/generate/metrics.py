@@ -1,7 +1,7 @@
 """docs/metrics.md, from the modules that define metrics: names and kinds as Prometheus sees them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, get_args
 
@@ -12,6 +12,8 @@ from api.collect.numbers import CollectorMetrics, RequestOutcome
 from api.http.health import PartsMetrics
 from api.http.metrics import registry
 from jobs.blocklists.metrics import ScanMetrics
+from jobs.poll.metrics import PollMetrics
+from jobs.poll.reading import Source
 from streams.intake.metrics import IngestMetrics
 from streams.io.health import PARTS, HealthVerdict
 from streams.monitor.batch import JudgingTotals
@@ -24,18 +26,24 @@ Every metric, from the code that counts (`make docs`). `/metrics` answers in Pro
 |---|---|
 | `up`, `api` | the HTTP interface, `api.port` |
 | `collect` | its own interface, `collect.port` |
-| `ingest`, `monitor`, `scan-blocklists` | `metrics.port`, where it is set |
+| `ingest`, `monitor`, `scan-blocklists`, `poll` with `--every` | `metrics.port`, where it is set |
 
 `/healthz` is there too: 200, or 503 with the parts that fail ([health.md](health.md)). Rules for what operators must
 know: [deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml). They ask for the scrape job `repmon`.
 """
 #: The stages whose numbers are dataclasses, by the name that their metrics have.
-STAGES: dict[str, type] = {"ingest": IngestMetrics, "monitor": JudgingTotals, "blocklists": ScanMetrics}
+STAGES: dict[str, Callable[[], object]] = {
+    "ingest": IngestMetrics,
+    "monitor": JudgingTotals,
+    "blocklists": ScanMetrics,
+    "poll": lambda: PollMetrics("postmaster"),
+}
 TITLES = {
     "health": "What a stage needs (all of them; `collect` has `repmon_health_failing` alone)",
     "ingest": "The intake (`ingest`, `up`)",
     "monitor": "The monitor (`monitor`, `up`)",
     "blocklists": "The blocklist scan (`scan-blocklists`)",
+    "poll": "What mailbox providers report (`poll postmaster` and `poll snds`, with `--every`)",
     "collect": "The webhook collector (`collect`)",
 }
 UNITS = (("_seconds", "s"), ("_bytes", "bytes"), ("_ms", "ms"))
@@ -68,6 +76,8 @@ def _section(stage: str, metrics: CollectorRegistry) -> str:
     if stage == "collect":
         outcomes = ", ".join(f"`{each}`" for each in get_args(RequestOutcome))
         text += f"\n`outcome` is one of {outcomes}.\n"
+    if stage == "poll":
+        text += f"\n`source` is one of {', '.join(f'`{each}`' for each in get_args(Source))}.\n"
     if stage == "health":
         text += f"\n`part` is one of {', '.join(f'`{each}`' for each in PARTS)}.\n"
     return text

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from jobs.poll.reading import ProviderReading
+from jobs.poll.reading import ProviderReading, Source
 from schemas.settings import Ingest
 from schemas.times import DAY_MS, utc_time
 from streams.adapt.owners import Owners
@@ -35,6 +35,9 @@ WHERE day >= {since:Date} AND ({customer:String} = '' OR customer = {customer:St
     AND ({source:String} = '' OR source = {source:String})
 ORDER BY source, resource, measure, about, day
 """
+LAST_STORED = """
+SELECT toInt64(toUnixTimestamp(max(updated))) * 1000 FROM provider_reports WHERE source = {source:String}
+"""
 #: A domain is whose it was in these days.
 USED_DAYS = 30
 
@@ -45,14 +48,14 @@ class StoredReading(ProviderReading, frozen=True, kw_only=True):
     customer: str = ""
 
 
-def store_readings(store: Store, readings: Sequence[ProviderReading], ingest: Ingest, now_ms: int) -> None:
-    """Write readings. What was known of the same day is replaced.
+def store_readings(store: Store, readings: Sequence[ProviderReading], ingest: Ingest, now_ms: int) -> frozenset[str]:
+    """Write readings, and say whose they are. What was known of the same day is replaced.
 
     Raises:
         StoreError: the store failed.
     """
     if not readings:
-        return
+        return frozenset()
     whose = owners_of(store, {each.resource for each in readings}, ingest, now_ms)
     columns: dict[str, list[object]] = {
         name: [getattr(each, name) for each in readings] for name in ProviderReading.__struct_fields__
@@ -60,6 +63,17 @@ def store_readings(store: Store, readings: Sequence[ProviderReading], ingest: In
     columns["customer"] = [whose.get(each.resource, "") for each in readings]
     columns["updated"] = [utc_time(now_ms)] * len(readings)
     store.insert("provider_reports", columns)
+    return frozenset(whose.values())
+
+
+def last_stored_ms(store: Store, source: Source) -> int:
+    """When something that a source reported was last stored (epoch ms, UTC); 0 where nothing is.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    ((found,),) = store.rows(LAST_STORED, {"source": source})
+    return int(found)
 
 
 def owners_of(store: Store, resources: Iterable[str], ingest: Ingest, now_ms: int) -> dict[str, str]:

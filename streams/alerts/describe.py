@@ -37,6 +37,7 @@ HELD_BECAUSE: Mapping[HoldReason, str] = {
     "incident": "An incident is suspected that hit many senders, so an operator looks at it first.",
 }
 
+NO_EVIDENCE = Evidence()
 #: So many providers are named where mail is left out.
 NAMED = 3
 
@@ -102,7 +103,7 @@ def alert_event(
             confidence=verdict.confidence,
             threshold=verdict.threshold,
             policy_version=judgement.policy_version,
-            explanation=explain(transition, verdict, judgement, policy, since_s, evidence.left_out),
+            explanation=explain(transition, verdict, judgement, policy, since_s, evidence),
             evidence=evidence,
             cause=transition.cause,
             acknowledged=transition.acknowledged,
@@ -151,10 +152,11 @@ def explain(
     judgement: Judgement,
     policy: Policy,
     since_s: int = 0,
-    left_out: Sequence[Unjudged] = (),
+    evidence: Evidence = NO_EVIDENCE,
 ) -> str:
     """What happened and by which numbers, in a few sentences. The customer may read them: they neither name an operator
-    nor say why there is an override. `left_out` is what is not counted."""
+    nor say why there is an override."""
+    left_out = evidence.left_out
     subject = judgement.customer, judgement.scope, judgement.now_ms
     rule = next(each for each in policy.rules_for(*subject) if each.name == verdict.rule)
     about = [each for each in policy.overrides_for(*subject) if each.rule == verdict.rule]
@@ -175,6 +177,7 @@ def explain(
     what = _counted(
         verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops", judgement.scope
     )
+    what += reported_on(evidence, verdict.metric)
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
         return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}.{_fresh(transition, rule)}"
     if transition.kind in ("resolved", "de-escalated"):
@@ -249,6 +252,14 @@ def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str, scope: st
             return f"{_many(n, 'recipient')} finished, {within}{usual}"
         case _:
             return f"{_of_mail(verdict)}, {within}"
+
+
+def reported_on(evidence: Evidence, metric: str) -> str:
+    """` (news.acme.com on 2026-11-27)`: the day that a verdict on what Gmail reports is about; empty where none is."""
+    if metric != REPORTED_SPAM or not evidence.reported:
+        return ""
+    worst = evidence.reported[0]
+    return f" ({worst.domain} on {worst.day})"
 
 
 def _of_mail(verdict: Verdict) -> str:

@@ -7,15 +7,16 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from schemas.alert import Baseline, Evidence, Share
+from schemas.alert import Baseline, Evidence, ReportedRate, Share
 from schemas.counts import finished_sql
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS, LISTED_METRICS, RATES, SPIKE, USE, window_ms
+from schemas.policy_metric import BURNS, LISTED_METRICS, RATES, REPORTED_SPAM, SPIKE, USE, window_ms
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from schemas.wording import masked, rfc3339
 from streams.alerts.evidence_queries import CONTRIBUTORS, EVENTS, SERIES, UNWANTED_IDS
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import SubjectOutcome
+from streams.alerts.reported import worst_days
 from streams.io.store import Store
 from streams.listings.causes import CausedListing, about, current_causes
 from streams.listings.exposure import EXPOSING
@@ -145,8 +146,12 @@ def collect(
                 since,
                 everything=everything,
             )
+        reported: Mapping[str, tuple[ReportedRate, ...]] = {}
+        if metric == REPORTED_SPAM:
+            reported = worst_days(store, whose["customers"], length_ms, now_ms, since, TOP)
         for subject in part:
-            found[subject] = _evidence(subject, metric, shares, listings, past.get(subject))
+            days = reported.get(subject[0], ())
+            found[subject] = _evidence(subject, metric, shares, listings, past.get(subject), days)
     return found
 
 
@@ -289,7 +294,12 @@ def _summed(expression: str) -> str:
 
 
 def _evidence(
-    subject: Subject, metric: str, shares: Shares, listings: Sequence[CausedListing], past: Past | None
+    subject: Subject,
+    metric: str,
+    shares: Shares,
+    listings: Sequence[CausedListing],
+    past: Past | None,
+    reported: tuple[ReportedRate, ...],
 ) -> Evidence:
     """What was read, of one subject. Without a `past` it begins with the first listing."""
     customer, _ = subject
@@ -309,6 +319,7 @@ def _evidence(
         began=None if began_ms is None else rfc3339(began_ms),
         baseline=baseline,
         left_out=unjudged(all_concerning) if all_concerning else (),
+        reported=reported,
     )
 
 

@@ -32,6 +32,14 @@ class Baseline(BaseModel):
     denominator: int
 
 
+class ReportedRate(BaseModel):
+    """The spam rate (a ratio) that Gmail reported of a domain on a day of its own."""
+
+    day: date
+    domain: str
+    rate: float
+
+
 class Evidence(BaseModel):
     """What stands behind an alert, largest contributors first.
 
@@ -54,6 +62,9 @@ class Evidence(BaseModel):
     observable: float | None = Field(
         default=None,
         description="Of complaints: the part of the window's deliveries of which any could come, from 0 to 1.",
+    )
+    reported: list[ReportedRate] = Field(
+        default=[], description="Of the metric `reported_spam`: the worst days, the one that is judged first."
     )
 
 

@@ -17,6 +17,7 @@ from api.http.health import parts_metrics, seen_of
 from api.http.metrics import registry
 from docs.generate.metrics import names, registries
 from jobs.blocklists.metrics import ScanMetrics
+from jobs.poll.metrics import PollMetrics
 from streams.intake.metrics import IngestMetrics
 from streams.io.health import Contact, Disk, Observations, verdict
 from streams.monitor.batch import JudgingTotals
@@ -44,6 +45,7 @@ class Installation:
     scan: ScanMetrics = field(
         default_factory=lambda: ScanMetrics(last_scan_ms=ASKED_MS - 60_000, due_ms=ASKED_MS + 60_000)
     )
+    poll: PollMetrics = field(default_factory=lambda: PollMetrics("snds", last_success_ms=ASKED_MS - 40_000_000))
     collect: CollectorMetrics = field(default_factory=CollectorMetrics)
     seen: Observations = field(default_factory=well)
     up: float = 1.0
@@ -52,7 +54,9 @@ class Installation:
         """What Prometheus reads of it."""
         numbers = {"ingest": self.ingest, "monitor": self.monitor, "blocklists": self.scan}
         seen = replace(self.seen, **seen_of(numbers, 0))
-        own = registry(lambda: {**numbers, "health": parts_metrics(seen)}, lambda: verdict("up", seen))
+        own = registry(
+            lambda: {**numbers, "poll": self.poll, "health": parts_metrics(seen)}, lambda: verdict("up", seen)
+        )
         return {UP: self.up, **alert_rules.of_registry(own), **alert_rules.of_registry(self.collect.registry)}
 
     def sees(self, **changes: object) -> Self:
@@ -63,7 +67,7 @@ class Installation:
         self.collect.requests.labels("ses", outcome).inc(number)
 
     def set(self, **changes: float | str) -> Self:
-        for stage in (self.ingest, self.monitor, self.scan):
+        for stage in (self.ingest, self.monitor, self.scan, self.poll):
             for name in changes.keys() & vars(stage).keys():
                 setattr(stage, name, changes[name])
         return self
@@ -118,6 +122,10 @@ FAULTS: dict[str, tuple[Callable[[Installation], object], set[str]]] = {
     "scan hangs": (lambda to: to.set(last_scan_ms=LONG_AGO, due_ms=LONG_AGO), {"RepmonBlocklistsNotScanned"}),
     "no list is asked": (lambda to: to.set(last_scan_ms=0, due_ms=1 << 53), set()),
     "scan is late": (lambda to: to.set(turn_late_seconds=700), {"RepmonBlocklistsLate"}),
+    "a provider's credentials ran out": (
+        lambda to: to.set(last_success_ms=ASKED_MS - 200_000_000),
+        {"RepmonNotPolled"},
+    ),
     "a list lists everything": (lambda to: to.set(distrusted_zones=1), {"RepmonBlocklistsDistrusted"}),
     "a list answers no more": (lambda to: to.set(oldest_answer_seconds=30_000), {"RepmonListingsUnchecked"}),
 }

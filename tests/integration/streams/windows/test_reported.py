@@ -11,6 +11,7 @@ from jobs.poll.stored import store_readings
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.settings import Ingest
+from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, judge
 from streams.windows.current import window_counts
@@ -127,3 +128,19 @@ def test_counts_of_the_past_are_those_of_now(sending: Store) -> None:
     now = window_counts(sending, ["acme"], WINDOWS, ["yahoo"], NOW, POLICY)
     then = counts_at(sending, "acme", WINDOWS, ["yahoo"], NOW, include_later=True, policy=POLICY)
     assert [judge(each, POLICY, NOW).verdicts for each in then] == [judge(each, POLICY, NOW).verdicts for each in now]
+
+
+def test_evidence_names_the_days_and_domains_the_worst_first(sending: Store) -> None:
+    report(sending, (8, 0.009), (5, 0.004), (2, 0.0031), (1, 0.0002))
+    report(sending, (2, 0.0035), domain="news.acme.com")
+    report(sending, (2, 0.5), domain="other.example")
+    found = collect(sending, [("acme", "customer")], "reported_spam", 7 * DAY, [], NOW)
+    assert [(each.domain, each.day, each.rate) for each in found["acme", "customer"].reported] == [
+        (domain, f"{TODAY - timedelta(days=ago)}", rate)
+        for domain, ago, rate in (
+            ("acme.com", 5, 0.004),
+            ("news.acme.com", 2, 0.0035),
+            ("acme.com", 2, 0.0031),
+            ("acme.com", 1, 0.0002),
+        )
+    ]

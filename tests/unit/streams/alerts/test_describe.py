@@ -496,4 +496,4 @@ def test_example_of_the_topic_says_what_is_said_of_its_numbers(file: Path) -> No
         **{name: getattr(data, name) for name in ("episode", "transition")},
     )
     judgement = judge(SubjectCounts(customer=data.customer, scope=data.scope, windows={}), POLICY, time_ms)
-    assert data.explanation == explain(changed, verdict, judgement, POLICY, left_out=data.evidence.left_out)
+    assert data.explanation == explain(changed, verdict, judgement, POLICY, evidence=data.evidence)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.alert import Evidence
+from schemas.alert import Evidence, ReportedRate
 from schemas.counts import REPORTED_OF, SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
@@ -28,7 +28,8 @@ def said(rate: float | None, state: AlertState | None, now_ms: int) -> tuple[Ale
     state, transition = step(state, verdict, now_ms, 0, "acme", "customer")
     if transition is None:
         return state, []
-    event = alert_event(transition, verdict, judgement, Evidence(), POLICY)
+    reported = () if rate is None else (ReportedRate(day="2026-09-20", domain="acme.com", rate=rate),)
+    event = alert_event(transition, verdict, judgement, Evidence(reported=reported), POLICY)
     return state, [headline(event), event.data.explanation]
 
 
@@ -36,14 +37,14 @@ def test_alert_opens_at_the_reported_rate_and_resolves_below_it() -> None:
     state, opened = said(0.0031, None, NOW)
     assert opened == [
         "acme: gmail is warning (0.31 % in 7d)",
-        "Worst spam rate of a day that Gmail reported of a domain in 7d: 0.31 %, at or above the warning threshold of "
-        "0.30 %.",
+        "Worst spam rate of a day that Gmail reported of a domain in 7d (acme.com on 2026-09-20): 0.31 %, at or above "
+        "the warning threshold of 0.30 %.",
     ]
     _, resolved = said(0.0002, state, NOW + HOUR_MS)
     assert resolved == [
         "acme: gmail is resolved (0.02 % in 7d)",
-        "Worst spam rate of a day that Gmail reported of a domain in 7d: 0.02 %, below 0.08 % in every window; "
-        "resolved from warning.",
+        "Worst spam rate of a day that Gmail reported of a domain in 7d (acme.com on 2026-09-20): 0.02 %, below 0.08 % "
+        "in every window; resolved from warning.",
     ]
 
 
