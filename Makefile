@@ -20,7 +20,7 @@ FUZZ_ARGS ?= --seconds 60
 VERDICTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-speed bench-quick verdicts docs lock schemas clean
+.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-speed bench-quick verdicts docs examples lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables 
 	$(BIN)/python -m jobs.setup.current_tables
 	$(BIN)/python -m schemas.policy
 	$(BIN)/repmon dashboards generate
+
+examples: $(DEVELOPMENT) ## write down again what the HTTP interface answers to the requests of its reference
+	$(BIN)/python -m tests.support.api_scene
 
 docs: $(RUNTIME) ## regenerate the pages that are made from the code: settings, commands, metrics, the live table
 	$(BIN)/python -m docs.generate

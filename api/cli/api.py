@@ -33,6 +33,7 @@ def api(settings: Settings) -> None:
         stages=health.metrics,
         judged=health.verdict,
         owners=settings.blocklists.dedicated_pools,
+        settings=settings,
     )
     health.start()
     with listening, contextlib.suppress(KeyboardInterrupt):

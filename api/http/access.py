@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,8 +13,11 @@ from api.http.keys import KeyCache, KeyOwner
 from api.http.pool import StorePool
 from api.http.problems import ApiError
 from api.http.rates import Definition
+from api.http.reads import ReadLog
 from api.http.scopes import Scope
+from schemas.blocklists import Zone, in_force
 from schemas.policy import Policy
+from schemas.settings import Settings
 from streams.io.health import HealthVerdict
 from streams.io.store import Store
 
@@ -21,7 +25,7 @@ from streams.io.store import Store
 @dataclass(frozen=True)
 class Service:
     """What request handlers work with. `clock` gives epoch ms, `policy` what is judged by; `owners` are the
-    customers of dedicated pools, `health` says what is wrong.
+    customers of dedicated pools, `health` says what is wrong, `reads` keeps on record what operators read.
     """
 
     stores: StorePool
@@ -31,6 +35,27 @@ class Service:
     definition: Definition
     owners: Mapping[str, str]
     health: Callable[[], HealthVerdict]
+    reads: ReadLog
+    settings: Settings
+
+    @cached_property
+    def zones(self) -> tuple[Zone, ...]:
+        """The blocklists that are asked.
+
+        Raises:
+            BlocklistsError: the settings name what cannot be used.
+        """
+        return in_force(self.settings.blocklists)
+
+    @cached_property
+    def delisting(self) -> Mapping[str, str]:
+        """The page of each list on which to ask for removal."""
+        return {each.zone: each.delisting for each in self.zones if each.delisting}
+
+    def close(self) -> None:
+        """Store what waits to be on record, and give the connections back."""
+        self.reads.close()
+        self.stores.close()
 
 
 def service_of(request: Request) -> Service:

@@ -3,23 +3,26 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.http import examples, keys, reference
+from api.http import keys, reference
 from api.http.access import Service, Services
+from api.http.document import complete
 from api.http.metrics import Judged, Stages, health_body, health_status, registry
 from api.http.models.problems import HealthAnswer
 from api.http.pool import StorePool
-from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S, add_handlers
+from api.http.problems import RETRY_AFTER_S, add_handlers
 from api.http.rates import Definition
+from api.http.reads import ReadLog
+from api.http.tags import HEALTH, TAGS
 from schemas import policy as policies
 from schemas import providers
 from schemas.policy import Policy
+from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from streams.io.health import HealthLimits, HealthVerdict, Observations, verdict
 from streams.io.pulse import Pulse
@@ -40,6 +43,8 @@ router = APIRouter()
 
 @router.get(
     "/healthz",
+    tags=[HEALTH],
+    operation_id="getHealth",
     summary="Whether everything works",
     response_description="It does.",
     responses={503: {"model": HealthAnswer, "description": "It does not; `failing` names what fails."}},
@@ -89,6 +94,7 @@ def create_app(
     stages: Stages = dict,
     judged: Judged | None = None,
     owners: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
 ) -> FastAPI:
     """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms. `routers` are
     the groups of routes it answers (`api.routes.all`).
@@ -96,7 +102,8 @@ def create_app(
     `expired_is_failure` is the policy's: whether mail that was given up enters the failure rate. `policy` gives the one
     in force, by default the built-in one. `stages` are those
     that run in this process, whose numbers `/metrics` shows, and `judged` says what is wrong with them; without it
-    the store is asked when somebody wants to know. `owners` are the customers of dedicated pools.
+    the store is asked when somebody wants to know. `owners` are the customers of dedicated pools. `settings` say what
+    lists are asked and where policies are published.
     """
     now = clock or utc_now_ms
     stores, built_in = StorePool(open_store), policies.load_policy()
@@ -108,7 +115,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        stores.close()
+        app.state.service.close()
 
     app = FastAPI(
         title="Sending reputation",
@@ -117,6 +124,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        openapi_tags=TAGS,
     )
     app.state.service = Service(
         stores=stores,
@@ -126,6 +134,8 @@ def create_app(
         definition=Definition(tuple(providers.load_providers().with_feedback_loop()), expired_is_failure),
         owners=owners or {},
         health=judged or asks_the_store(stores),
+        reads=ReadLog(stores, now),
+        settings=settings or Settings(),
     )
     add_handlers(app)
     for each in (*routers, router):
@@ -142,19 +152,5 @@ def create_app(
         return PlainTextResponse(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
 
     # FastAPI keeps the document it makes here and serves it as /openapi.json.
-    _complete(app.openapi())
+    complete(app.openapi())
     return app
-
-
-def _complete(document: dict[str, Any]) -> None:
-    """What FastAPI cannot say: that errors are `application/problem+json`, and examples with nulls in them."""
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            for status, response in operation["responses"].items():
-                content = response["content"].pop("application/json")
-                if status == "200":
-                    response["content"]["application/json"] = content | {"example": examples.ANSWERS[path]}
-                elif path == "/healthz":
-                    response["content"]["application/json"] = content | {"example": examples.UNWELL}
-                else:
-                    response["content"][MEDIA_TYPE] = content | {"example": examples.REFUSALS[status]}

@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457), `application/problem+json`, for every path of the interface."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -70,12 +70,15 @@ def _refused(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = [
-        ParameterProblem(parameter=".".join(str(part) for part in each["loc"][1:]), detail=each["msg"])
-        for each in error.errors()
-    ]
+    found = [ParameterProblem(parameter=_named(each["loc"]), detail=each["msg"]) for each in error.errors()]
     detail = "; ".join(f"{each.parameter}: {each.detail}" for each in found)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, found)
+
+
+def _named(place: Sequence[str | int]) -> str:
+    """The parameter or field. One that may be given several times has its name alone."""
+    where, *parts = place
+    return ".".join(str(part) for part in parts if where == "body" or isinstance(part, str)) or str(where)
 
 
 def _http(_: Request, error: Exception) -> Response:

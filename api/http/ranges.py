@@ -2,13 +2,19 @@
 
 import re
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from schemas.errors import InvalidInputError
 from schemas.times import DAY_S, HOUR_S, MINUTE_MS, MINUTE_S
 from streams.subjects.arrays import SHORT_S
 
 WINDOW_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "15d": 15 * DAY_S, "30d": 30 * DAY_S}
+StepName = Literal["auto", "minute", "hour", "day", "week", "month"]
+WEEK_S = 7 * DAY_S
+#: Stands for a calendar month, which has no length.
+MONTH = 0
+STEP_S = {"minute": MINUTE_S, "hour": HOUR_S, "day": DAY_S, "week": WEEK_S, "month": MONTH}
+MOST_POINTS = 2_000
 #: Counts are kept for 400 days; the longest window must still be whole at the first point.
 OLDEST_S = (400 - 30) * DAY_S
 
@@ -21,7 +27,7 @@ EPOCH_MS = re.compile(r"-?[0-9]{1,15}")
 
 
 class RangeError(InvalidInputError):
-    """A time or range that cannot be asked for; `parameter` is `from` or `to`."""
+    """A time or range that cannot be asked for; `parameter` is `from`, `to` or `step`."""
 
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(detail)
@@ -29,7 +35,9 @@ class RangeError(InvalidInputError):
 
 
 class Span(NamedTuple):
-    """Whole buckets of `step` seconds from `start` to `end`; counting has got to `now` (end of its minute)."""
+    """Whole buckets of `step` seconds from `start` to `end`; counting has got to `now` (end of its minute). A step of
+    `MONTH` is a calendar month (UTC).
+    """
 
     start: int
     end: int
@@ -38,16 +46,21 @@ class Span(NamedTuple):
 
     def buckets(self) -> list[tuple[int, int]]:
         """Begin and end of each bucket; the end of a running bucket is `now`."""
+        if self.step == MONTH:
+            begins = [self.start]
+            while (following := _next_month(begins[-1])) < self.end:
+                begins.append(following)
+            return [(at, min(_next_month(at), self.now)) for at in begins]
         return [(at, min(at + self.step, self.now)) for at in range(self.start, self.end, self.step)]
 
 
-def span(start: str | None, end: str | None, window_s: int, now_ms: int) -> Span:
+def span(start: str | None, end: str | None, window_s: int, now_ms: int, step: StepName = "auto") -> Span:
     """The span between two wire times. A missing `end` is now, a missing `start` one window before the end.
 
-    Up to 6 hours are cut into minutes, up to 31 days into hours, more into days.
+    Where `step` leaves it open, up to 6 hours are cut into minutes, up to 31 days into hours, more into days.
 
     Raises:
-        RangeError: a time that cannot be read, or a range that is empty, too old or in the future.
+        RangeError: a time that cannot be read, or a range that is empty, too old, in the future, or of too many steps.
     """
     now = end_of_minute(now_ms)
     until = now if end is None else min(instant("to", end), now)
@@ -58,8 +71,34 @@ def span(start: str | None, end: str | None, window_s: int, now_ms: int) -> Span
         raise RangeError("from", "must lie before `to`")
     if since < now - OLDEST_S:
         raise RangeError("from" if start else "to", f"lies more than {OLDEST_S // DAY_S} days back")
-    step = step_for(until - since)
-    return Span(since // step * step, -(-until // step) * step, step, now)
+    chosen = step_for(until - since) if step == "auto" else STEP_S[step]
+    if chosen == MONTH:
+        return Span(_month(since), _next_month(_month(until - 1)), MONTH, now)
+    if (count := -(-(until - since) // chosen)) > MOST_POINTS:
+        detail = f"makes {count:,} points of this range, and {MOST_POINTS:,} are the most: take a longer one"
+        raise RangeError("step", detail)
+    # Weeks begin on Monday; the epoch was a Thursday.
+    shift = 4 * DAY_S if chosen == WEEK_S else 0
+    first, last = (since - shift) // chosen * chosen + shift, -(-(until - shift) // chosen) * chosen + shift
+    return Span(first, last, chosen, now)
+
+
+def between(start: str | None, end: str | None, usual_ms: int, longest_ms: int, now_ms: int) -> tuple[int, int]:
+    """From when to when two wire times ask, epoch ms: by default the last `usual_ms` until `end`, which is now.
+
+    Raises:
+        RangeError: a time that cannot be read, or a range that is reversed, in the future or older than `longest_ms`.
+    """
+    until = now_ms if end is None else min(instant("to", end) * 1000, now_ms)
+    since = until - usual_ms if start is None else instant("from", start) * 1000
+    if since > now_ms:
+        raise RangeError("from", "lies in the future")
+    if since > until:
+        raise RangeError("from", "must not lie after `to`")
+    oldest = now_ms - longest_ms
+    if until < oldest or (start is not None and since < oldest):
+        raise RangeError("from" if start else "to", f"lies more than {longest_ms // DAY_S // 1000} days back")
+    return max(since, oldest), until
 
 
 def step_for(length: int) -> int:
@@ -67,6 +106,19 @@ def step_for(length: int) -> int:
     if length <= 6 * HOUR_S:
         return MINUTE_S
     return HOUR_S if length <= 31 * DAY_S else DAY_S
+
+
+def step_name(step: int) -> str:
+    """What a bucket length is called."""
+    return next(name for name, seconds in STEP_S.items() if seconds == step)
+
+
+def _month(at: int) -> int:
+    return int(datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp())
+
+
+def _next_month(at: int) -> int:
+    return _month(at + 31 * DAY_S)
 
 
 def end_of_minute(ms: int) -> int:

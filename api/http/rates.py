@@ -1,55 +1,24 @@
-"""Rates over time from the store's counts. What each rate divides is defined where it is judged."""
+"""Rates over time: buckets of counts made into points. What each rate divides is defined where it is judged. Pure.
+
+Points are plain numbers and not the models of the reference: a month of hours has 720 of them, and to check each
+against a model takes longer than to count it.
+"""
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
+
+import msgspec
 
 from api.http.models.parameters import Metric
-from api.http.models.rates import Point, Rate, Rates
-from api.http.ranges import Span, judged_since, rfc3339
-from schemas.counts import FINISHED, WindowCounts, finished_sql
-from schemas.scope import CUSTOMER, STREAM_PREFIX
-from schemas.times import FOREVER_S, HOUR_S, MINUTE_S
-from streams.io.store import Store
+from api.http.models.rates import Rate, Rates
+from api.http.ranges import Span, rfc3339
+from schemas.counts import WindowCounts
 from streams.judge.verdict import measured
-from streams.listings.exposure import EXPOSING, THROUGH_LISTED, listed_parameters
-from streams.listings.intervals import read_listings
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
-
-#: The measures that rates are made of. `complained` is needed of feedback-loop providers only.
-MEASURES = tuple(FINISHED)
-FIELDS = (*MEASURES, "fbl_delivered", "fbl_complained")
-#: `{at}` is the minute or the hour of a count.
-AT = {MINUTE_S: "bucket", HOUR_S: "toStartOfHour(bucket)"}
-ASKED = """customer = {customer:String} AND ({whole:Bool} OR stream = {stream:String})
-        AND {at} >= toDateTime({start:UInt32}) AND {at} < toDateTime({end:UInt32})"""
-
-#: The inner query has the shape of the hourly projection, so ClickHouse can answer whole hours from it.
-SERIES = f"""
-SELECT toUnixTimestamp(slot), {", ".join(f"sum(n_{name})" for name in MEASURES)},
-    sumIf(n_delivered, value IN {{fbl:Array(String)}}),
-    sumIf(n_complained, value IN {{fbl:Array(String)}})
-FROM
-(
-    SELECT {{at}} AS slot, value, {", ".join(f"sum({name}) AS n_{name}" for name in (*MEASURES, "complained"))}
-    FROM counts
-    WHERE dimension = 'provider' AND {ASKED}
-    GROUP BY slot, value
-)
-GROUP BY slot ORDER BY slot
-"""  # noqa: S608 - made of names from this project only
-
-#: Whether mail was exposed is decided minute by minute: a listing begins and ends inside an hour.
-EXPOSURE = f"""
-WITH {finished_sql()} AS n_sent
-SELECT toUnixTimestamp({{at}}) AS slot, sum(n_sent),
-    sumIf(n_sent, {THROUGH_LISTED})
-FROM counts
-WHERE dimension = 'ip' AND {ASKED}
-GROUP BY slot ORDER BY slot
-"""  # noqa: S608 - made of names from this project only
 
 
 class RateBucket(NamedTuple):
@@ -69,84 +38,54 @@ class Definition(NamedTuple):
     expired_is_failure: bool = True
 
 
-class RateRequest(NamedTuple):
-    """Which rate, of whom: `scope` is `customer` or `stream:NAME`, `window_s` the sliding window's length in s."""
+class RateNumbers(msgspec.Struct, frozen=True, gc=False):
+    """A rate with what it is made from; null where the denominator is 0."""
 
-    customer: str
-    scope: str
-    metric: Metric
-    window_s: int
-
-
-def series(store: Store, asked: RateRequest, span: Span, definition: Definition) -> list[Point]:
-    """The points of a rate over `span`. The window of the running bucket is the one that is judged now.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    grain = min(span.step, HOUR_S)
-    window_s = asked.window_s
-    counted = _counted(store, asked, grain, (span.start - window_s, span.end), definition)
-    answer = points(counted, span, window_s)
-    if answer[-1].end == rfc3339(span.now):
-        since = judged_since(span.now, window_s)
-        grain = MINUTE_S if since % HOUR_S else HOUR_S
-        running = _counted(store, asked, grain, (since, FOREVER_S), definition)
-        window = Rate.of(sum(each.numerator for each in running), sum(each.denominator for each in running))
-        answer[-1] = answer[-1].model_copy(update={"window": window})
-    return answer
+    numerator: int
+    denominator: int
+    rate: float | None
 
 
-def points(counted: Sequence[RateBucket], span: Span, window_s: int) -> list[Point]:
-    """One point a bucket of `span`, empty ones too, each with the sliding window that ends with it. Pure.
+class PointNumbers(msgspec.Struct, frozen=True, gc=False):
+    """A bucket from `time` to `end` (RFC 3339), and the window that ends with it."""
 
-    `counted` is in order of time and covers the span and one window before it.
+    time: str
+    end: str
+    numerator: int
+    denominator: int
+    rate: float | None
+    window: RateNumbers
+
+
+def points(
+    counted: Sequence[RateBucket], span: Span, window_s: int, running: tuple[int, int] | None = None
+) -> list[PointNumbers]:
+    """One point a bucket of `span`, empty ones too, each with the sliding window that ends with it.
+
+    `counted` is in order of time and covers the span and one window before it. `running` are numerator and denominator
+    of the window that is judged now, which the running bucket has.
     """
     times = [each.at for each in counted]
-    numerators = list(accumulate((each.numerator for each in counted), initial=0))
-    denominators = list(accumulate((each.denominator for each in counted), initial=0))
-
-    def between(start: int, end: int) -> Rate:
-        low, high = bisect_left(times, start), bisect_left(times, end)
-        return Rate.of(numerators[high] - numerators[low], denominators[high] - denominators[low])
-
-    return [
-        Point(
-            time=rfc3339(start),
-            end=rfc3339(end),
-            window=between(end - window_s, end),
-            **between(start, end).model_dump(),
-        )
-        for start, end in span.buckets()
-    ]
+    tops = list(accumulate((each.numerator for each in counted), initial=0))
+    bottoms = list(accumulate((each.denominator for each in counted), initial=0))
+    found = []
+    for start, end in span.buckets():
+        first, last, begun = bisect_left(times, start), bisect_left(times, end), bisect_left(times, end - window_s)
+        top, bottom = tops[last] - tops[first], bottoms[last] - bottoms[first]
+        if end == span.now and running is not None:
+            above, below = running
+        else:
+            above, below = tops[last] - tops[begun], bottoms[last] - bottoms[begun]
+        window = RateNumbers(above, below, above / below if below > 0 else None)
+        found.append(PointNumbers(_time(start), _time(end), top, bottom, top / bottom if bottom > 0 else None, window))
+    return found
 
 
 def rates_of(counts: WindowCounts, definition: Definition) -> Rates:
-    """Every rate of some counts. Pure."""
+    """Every rate of some counts."""
     return Rates(**{metric: Rate.of(*measured(metric, counts, definition.expired_is_failure)) for metric in METRICS})
 
 
-def _counted(
-    store: Store, asked: RateRequest, grain: int, between: tuple[int, int], definition: Definition
-) -> list[RateBucket]:
-    start, end = between
-    parameters: dict[str, Any] = {
-        "customer": asked.customer,
-        "whole": asked.scope == CUSTOMER,
-        "stream": asked.scope.removeprefix(STREAM_PREFIX),
-        "start": start,
-        "end": end,
-    }
-    fields: tuple[str, ...]
-    if asked.metric == "exposure":
-        listings = read_listings(store, start * 1000, EXPOSING)
-        parameters |= listed_parameters(listings)
-        sql, fields = EXPOSURE, ("sent", "exposed")
-    else:
-        parameters["fbl"] = list(definition.feedback_loop)
-        sql, fields = SERIES, FIELDS
-    return [
-        RateBucket(int(at), *measured(asked.metric, WindowCounts(**named), definition.expired_is_failure))
-        for at, *numbers in store.rows(sql.replace("{at}", AT[grain]), parameters)
-        for named in (dict(zip(fields, numbers, strict=True)),)
-    ]
+@lru_cache(maxsize=20_000)
+def _time(at: int) -> str:
+    return f"{rfc3339(at):%Y-%m-%dT%H:%M:%SZ}"

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -87,7 +86,10 @@ def _operation(path: str, method: str, operation: Document) -> str:
         f'<code class="path"><b>{method.upper()}</b> {escape(path)}</code>'
         f"{_text(operation.get('description', ''))}"
         + (f"<h3>Parameters</h3>{_table(('Name', 'Value', 'Meaning'), asked)}" if asked else "")
-        + f"<h3>Example</h3><pre><code>{escape(curl(path, operation))}</code></pre>"
+        + "".join(
+            f"<h3>Example</h3><pre><code>{escape(each['source'])}</code></pre>"
+            for each in operation.get("x-codeSamples", [])
+        )
         + _example(operation["responses"].get("200", {}))
         + f"<h3>Answers</h3>{_table(('Status', 'Body', 'Meaning'), answers)}</section>"
     )
@@ -106,22 +108,6 @@ def _schema(name: str, schema: Document) -> str:
     head = f'<h3 id="schema-{escape(name)}">{escape(name)}</h3>'
     heads = ("Field", "Value", "Meaning") if described else ("Field", "Value")
     return f"{head}{_text(schema.get('description', ''))}{_table(heads, rows)}"
-
-
-def curl(path: str, operation: Document) -> str:
-    """A request that can be pasted: the parameters that have an example or must be given."""
-    chosen = [
-        f"{each['name']}={next(_values(each['schema']), '...')}"
-        for each in operation.get("parameters", [])
-        if each.get("required") or "examples" in each["schema"]
-    ]
-    query = f"?{'&'.join(chosen)}" if chosen else ""
-    key = '-H "Authorization: Bearer $REPMON_KEY" \\\n  ' if operation.get("security") else ""
-    return f'curl {key}"$REPMON_URL{path}{query}"'
-
-
-def _values(schema: Document) -> Iterator[str]:
-    yield from (str(value) for value in (*schema.get("examples", []), *schema.get("enum", [])))
 
 
 def _example(response: Document) -> str:

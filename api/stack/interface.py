@@ -32,6 +32,7 @@ class Interface:
             stages=health.metrics,
             judged=health.verdict,
             owners=settings.blocklists.dedicated_pools,
+            settings=settings,
         )
         config = uvicorn.Config(
             self._app, **bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
@@ -61,7 +62,7 @@ class Interface:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
-        self._app.state.service.stores.close()
+        await asyncio.to_thread(self._app.state.service.close)
 
 
 class _Server(uvicorn.Server):

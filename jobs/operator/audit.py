@@ -8,6 +8,11 @@ import msgspec
 
 from streams.io.store import Store
 
+#: What operators read of customers' data over HTTP (`api.http.reads`); shown only to who asks for it.
+READ = "read"
+#: Later than anything.
+LATEST_MS = 2**62
+
 NOTED = """
 SELECT count() FROM audit
 WHERE time = {time:DateTime64(3, 'UTC')} AND action = {action:String} AND customer = {customer:String}
@@ -20,6 +25,8 @@ SELECT toUnixTimestamp64Milli(audit.time) AS time_ms, who, action, customer, sub
 FROM audit FINAL
 WHERE audit.time >= fromUnixTimestamp64Milli({since:Int64})
     AND ({customer:String} = '' OR customer = {customer:String})
+    AND ({reads:Bool} OR action != 'read')
+    AND time_ms <= {until:Int64}
 ORDER BY time_ms DESC, action, customer, subject LIMIT {limit:UInt32}
 UNION ALL
 SELECT toUnixTimestamp64Milli(alerts.time) AS time_ms, '' AS who, concat('verdict ', kind) AS action, customer,
@@ -29,6 +36,7 @@ SELECT toUnixTimestamp64Milli(alerts.time) AS time_ms, '' AS who, concat('verdic
 FROM alerts FINAL
 WHERE {verdicts:Bool} AND alerts.time >= fromUnixTimestamp64Milli({since:Int64})
     AND ({customer:String} = '' OR customer = {customer:String})
+    AND time_ms <= {until:Int64}
 ORDER BY time_ms DESC, episode DESC, transition DESC, customer, subject LIMIT {limit:UInt32}
 """
 
@@ -90,13 +98,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
 
 
-def entries(store: Store, since_ms: int, limit: int, *, customer: str = "", verdicts: bool = True) -> list[Entry]:
-    """The latest `limit` entries from `since_ms` (epoch ms) on, newest first; with `customer` only that one's.
+def entries(
+    store: Store,
+    since_ms: int,
+    limit: int,
+    *,
+    customer: str = "",
+    verdicts: bool = True,
+    reads: bool = False,
+    until_ms: int = LATEST_MS,
+) -> list[Entry]:
+    """The latest `limit` entries from `since_ms` (epoch ms) until `until_ms`, newest first; with `customer` only that
+    one's; with `reads` also what operators read over HTTP.
 
     Raises:
         StoreError: the store failed.
     """
     asked = {"since": since_ms, "limit": limit, "customer": customer, "verdicts": verdicts}
+    asked |= {"reads": reads, "until": until_ms}
     found = [
         Entry(
             time_ms=int(time_ms),

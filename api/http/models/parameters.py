@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.http.ranges import StepName
+
 Metric = Literal["complaint", "failure", "block", "exposure"]
 WindowName = Literal["1h", "24h", "7d", "15d", "30d"]
 
@@ -18,11 +20,15 @@ CustomerName = Annotated[
 Scope = Annotated[
     str,
     Field(
-        pattern=r"^(customer$|stream:)",
+        pattern=r"^(customer$|stream:|sub_account:|class:(bulk|transactional)$)",
         max_length=300,
-        description="`customer` for all mail, `stream:NAME` for one stream.",
+        description="`customer` for all mail, `stream:NAME` for one stream, `sub_account:NAME` for the streams whose "
+        "names begin with `NAME/`, `class:bulk` or `class:transactional`.",
     ),
 ]
+
+#: What a rate may be broken down by.
+Breakdown = Literal["provider", "ip", "stream", "class", "sub_account", "from_domain", "campaign", "bounce_class"]
 
 ScoredScope = Annotated[
     str,
@@ -46,9 +52,28 @@ class CommonQuery(BaseModel):
 class RatesQuery(CommonQuery):
     """Which rates, of what, when."""
 
-    metric: Annotated[Metric, Field(description="The rate.")]
+    metric: Annotated[
+        list[Metric],
+        Field(min_length=1, max_length=4, description="The rate. Several may be asked for: `metric=a&metric=b`."),
+    ]
     window: Annotated[WindowName, Field(description="Length of the sliding window.")] = "24h"
     scope: Scope = "customer"
+    by: Annotated[
+        Breakdown | None,
+        Field(
+            description="Break the rate down: one series for each of the values with most of it. By `ip` and "
+            "`from_domain` complaints are divided by all deliveries; of a `campaign` or `bounce_class` only what "
+            "counts against it is known, and it is divided by all of the scope's mail."
+        ),
+    ] = None
+    top: Annotated[int, Field(ge=1, le=50, description="So many values at most, those with most mail.")] = 10
+    step: Annotated[
+        StepName,
+        Field(
+            description="How long a bucket is. `auto`: minutes up to 6 hours, hours up to 31 days, else days. Days, "
+            "weeks (from Monday) and months begin in UTC."
+        ),
+    ] = "auto"
     start: Annotated[
         str | None,
         Field(

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.http.models.parameters import Metric, WindowName
+from api.http.models.parameters import Breakdown, Metric, WindowName
 
 
 class Rate(BaseModel):
@@ -14,9 +14,9 @@ class Rate(BaseModel):
     arrive after the deliveries they belong to.
     """
 
-    numerator: int
-    denominator: int
-    rate: float | None
+    numerator: int = Field(description="What counts, in recipients.")
+    denominator: int = Field(description="Of how many recipients.")
+    rate: float | None = Field(description="The one by the other, a ratio; null where the denominator is 0.")
 
     @classmethod
     def of(cls, numerator: int, denominator: int) -> "Rate":
@@ -38,10 +38,12 @@ class Rates(BaseModel):
     - `exposure`: sent through an address while it was on a blocklist / sent.
     """
 
-    complaint: Rate
-    failure: Rate
-    block: Rate
-    exposure: Rate
+    complaint: Rate = Field(description="Complaints of deliveries, both of providers that send complaints back.")
+    failure: Rate = Field(
+        description="Hard bounces, and expired mail where the policy says so, of finished recipients."
+    )
+    block: Rate = Field(description="Refusals for policy, spam or reputation, of finished recipients.")
+    exposure: Rate = Field(description="Mail sent through a listed address, of mail sent.")
 
 
 class Point(BaseModel):
@@ -50,33 +52,49 @@ class Point(BaseModel):
     `end` is where the bucket ends, or where the running one has got to.
     """
 
-    time: datetime
-    end: datetime
-    numerator: int
-    denominator: int
-    rate: float | None
-    window: Rate
+    time: datetime = Field(description="When the bucket begins.")
+    end: datetime = Field(description="When it ends, or where the running one has got to.")
+    numerator: int = Field(description="What counts in the bucket, in recipients.")
+    denominator: int = Field(description="Of how many recipients.")
+    rate: float | None = Field(description="The one by the other, a ratio; null where the denominator is 0.")
+    window: Rate = Field(description="The sliding window that ends with the bucket.")
+
+
+class NamedSeries(BaseModel):
+    """One rate over time: of the whole scope or, broken down, of one value."""
+
+    metric: Metric = Field(description="The rate.")
+    value: str | None = Field(description="The provider, address, stream and so on; null of the whole scope.")
+    points: list[Point] = Field(description="Bucket by bucket, the first one first.")
 
 
 class Series(BaseModel):
-    """A rate over time. `start` and `end` are rounded out to whole buckets of `step_s` seconds."""
+    """Rates over time. `from` and `to` are rounded out to whole buckets."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    customer: str
-    scope: str
-    metric: Metric
-    window: WindowName
-    start: datetime = Field(alias="from")
-    end: datetime = Field(alias="to")
-    step_s: int
-    points: list[Point]
+    customer: str = Field(description="Whose mail.")
+    scope: str = Field(description="Which part of it.")
+    by: Breakdown | None = Field(description="What it is broken down by.")
+    window: WindowName = Field(description="Length of the sliding window.")
+    start: datetime = Field(alias="from", description="Begin of the first bucket.")
+    end: datetime = Field(alias="to", description="End of the last bucket, which may lie ahead.")
+    step: str = Field(description="How long a bucket is: `minute`, `hour`, `day`, `week` or `month`.")
+    step_s: int | None = Field(description="The same in seconds; null of months.")
+    series: list[NamedSeries] = Field(description="By metric, as asked for, and then by how much mail a value has.")
+
+
+class SeriesRow(Point):
+    """One point as a row."""
+
+    metric: Metric = Field(description="The rate.")
+    value: str | None = Field(description="The provider, address, stream and so on; null of the whole scope.")
 
 
 class Cohort(Rate):
     """The mail of one day (UTC): complaints about it, whenever they came, / delivered."""
 
-    day: date
+    day: date = Field(description="The day of sending (UTC).")
 
 
 class Cohorts(BaseModel):
@@ -86,6 +104,6 @@ class Cohorts(BaseModel):
     nobody can say on which day their message was sent: they are in no day.
     """
 
-    customer: str
-    days: list[Cohort]
-    undated: int
+    customer: str = Field(description="Whose mail.")
+    days: list[Cohort] = Field(description="The days, oldest first.")
+    undated: int = Field(description="Complaints that nobody can assign to a day.")

@@ -216,7 +216,7 @@ def test_hostile_name_of_a_stream_or_customer_is_only_a_name(fresh: Api) -> None
             asked = {"metric": metric, "window": "1h", "customer": name, "scope": f"stream:{name}"}
             answer = fresh.get("/v1/rates", operator, **asked)
             assert answer.status_code == 200, (name, answer.text)
-            assert answer.json()["points"][-1]["window"]["denominator"] == delivered, name
+            assert answer.json()["series"][0]["points"][-1]["window"]["denominator"] == delivered, name
         standing = fresh.get("/v1/standing", operator, customer=name).json()
         assert standing["customer"] == name
         assert standing["scopes"][0]["rates"]["failure"]["denominator"] == delivered, name

@@ -1,0 +1,181 @@
+"""Rates over time, broken down as asked for, and as a picture."""
+
+from http import HTTPStatus
+from typing import Annotated, NamedTuple
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from api.http.models.parameters import Metric, RatesQuery
+from api.http.models.rates import Series, SeriesRow
+from api.http.problems import ApiError
+from api.http.ranges import MONTH, WINDOW_S, RangeError, Span, judged_since, rfc3339, span, step_name
+from api.http.rate_counts import EVERY, OF_EVENTS, Buckets, CountsAsked, counted
+from api.http.rates import Definition, PointNumbers, RateBucket, points
+from api.http.responses import REFUSALS
+from api.http.tags import CUSTOMER
+from api.routes.asking import Asked
+from api.routes.formats import HEADERS, JSON, TABLES, table, wanted
+from schemas.times import FOREVER_S, HOUR_S, MINUTE_S
+from streams.io.store import Store
+
+router = APIRouter(prefix="/v1", responses=REFUSALS, tags=[CUSTOMER])
+
+#: Points of one answer.
+MOST = 40_000
+#: What is not counted: exposure by anything that addresses have nothing to do with, complaints by kinds of bounces.
+NOT_COUNTED: frozenset[tuple[str, str]] = frozenset(
+    {("exposure", each) for each in ("provider", "from_domain", "campaign", "bounce_class")}
+    | {("complaint", "bounce_class")}
+)
+
+
+class SeriesNumbers(msgspec.Struct, frozen=True):
+    """One rate over time, as `NamedSeries`."""
+
+    metric: Metric
+    value: str | None
+    points: list[PointNumbers]
+
+
+class SeriesAnswer(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """The answer, as `Series`."""
+
+    customer: str
+    scope: str
+    by: str | None
+    window: str
+    start: str
+    end: str
+    step: str
+    step_s: int | None
+    series: list[SeriesNumbers]
+
+
+class SeriesAsked(NamedTuple):
+    """Which series, of whom: `window_s` is the sliding window's length in s."""
+
+    customer: str
+    metric: Metric
+    query: RatesQuery
+    cut: Span
+    window_s: int
+
+
+@router.get(
+    "/rates",
+    summary="Rates over time",
+    operation_id="getRates",
+    response_description="The rates, bucket by bucket.",
+    response_model=Series,
+    responses=TABLES,
+)
+def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Request) -> Response:
+    """One rate or several in buckets of a minute to a month, of all your mail or of a part of it, whole or broken down.
+
+    Each point has the bucket's own counts and, in `window`, the sliding window that ends with the bucket: the rate that
+    the policy judges. The running bucket ends now, and its window is the one that is judged now: it begins at a full
+    minute, or at a full hour where it is longer than a day.
+    """
+    customer = asked.about(query.customer)
+    kind = wanted(request.headers.get("accept"))
+    window_s = WINDOW_S[query.window]
+    try:
+        cut = span(query.start, query.end, window_s, asked.now_ms, query.step)
+    except RangeError as error:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
+    metrics = list(dict.fromkeys(query.metric))
+    _check(query, metrics, cut)
+    with asked.service.stores.lend() as store:
+        found = [
+            SeriesNumbers(metric, value if query.by else None, made)
+            for metric in metrics
+            for value, made in series(
+                store, SeriesAsked(customer, metric, query, cut, window_s), asked.service.definition
+            )
+        ]
+    if kind != JSON:
+        plain = [
+            SeriesRow(metric=each.metric, value=each.value, **msgspec.to_builtins(point))
+            for each in found
+            for point in each.points
+        ]
+        return table(kind, SeriesRow, plain)
+    made = SeriesAnswer(
+        customer=customer,
+        scope=query.scope,
+        by=query.by,
+        window=query.window,
+        start=f"{rfc3339(cut.start):%Y-%m-%dT%H:%M:%SZ}",
+        end=f"{rfc3339(cut.end):%Y-%m-%dT%H:%M:%SZ}",
+        step=step_name(cut.step),
+        step_s=None if cut.step == MONTH else cut.step,
+        series=found,
+    )
+    return Response(msgspec.json.encode(made), headers=HEADERS, media_type=JSON)
+
+
+def series(store: Store, asked: SeriesAsked, definition: Definition) -> list[tuple[str, list[PointNumbers]]]:
+    """The points of a rate, of each value with most mail first; the window of the running bucket is the one that is
+    judged now.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    query, cut, window_s = asked.query, asked.cut, asked.window_s
+    grain = HOUR_S if cut.step == MONTH else min(cut.step, HOUR_S)
+    wanted = CountsAsked(asked.metric, query.scope, grain, cut.start - window_s, cut.end, query.by, query.top)
+    found = _read(store, asked.customer, wanted, definition)
+    values = sorted(found, key=lambda value: (-_size(found[value]), value)) if query.by else [""]
+    running: Buckets = {}
+    if cut.buckets()[-1][1] == cut.now:
+        since = judged_since(cut.now, window_s)
+        fine = MINUTE_S if since % HOUR_S else HOUR_S
+        # Of a breakdown all values are read, since those with most mail may be others in this window.
+        now = wanted._replace(grain=fine, start=since, end=FOREVER_S, top=EVERY)
+        running = _read(store, asked.customer, now, definition)
+    return [
+        (
+            value,
+            points(
+                found.get(value, []),
+                cut,
+                window_s,
+                _sum(running.get(value, [])) if cut.buckets()[-1][1] == cut.now else None,
+            ),
+        )
+        for value in values
+    ]
+
+
+def _read(store: Store, customer: str, asked: CountsAsked, definition: Definition) -> Buckets:
+    found = counted(store, [customer], asked, definition).get(customer, {})
+    if asked.by in OF_EVENTS:
+        whole = counted(store, [customer], asked._replace(by=None), definition).get(customer, {}).get("", [])
+        found = {value: _over(buckets, whole) for value, buckets in found.items()}
+    return found
+
+
+def _over(some: list[RateBucket], whole: list[RateBucket]) -> list[RateBucket]:
+    """The numerators of some over the denominators of all mail."""
+    tops = {each.at: each.numerator for each in some}
+    bottoms = {each.at: each.denominator for each in whole}
+    return [RateBucket(at, tops.get(at, 0), bottoms.get(at, 0)) for at in sorted(tops.keys() | bottoms.keys())]
+
+
+def _size(buckets: list[RateBucket]) -> int:
+    return sum(each.denominator for each in buckets) + sum(each.numerator for each in buckets)
+
+
+def _sum(buckets: list[RateBucket]) -> tuple[int, int]:
+    return sum(each.numerator for each in buckets), sum(each.denominator for each in buckets)
+
+
+def _check(query: RatesQuery, metrics: list[Metric], cut: Span) -> None:
+    refused = next((each for each in metrics if (each, query.by) in NOT_COUNTED), None)
+    if refused:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{refused} is not counted by {query.by}", parameter="by")
+    count = len(metrics) * (query.top if query.by else 1) * len(cut.buckets())
+    if count > MOST:
+        detail = f"makes up to {count:,} points, and {MOST:,} are the most: ask for fewer values, or a longer step"
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, parameter="top" if query.by else "step")
