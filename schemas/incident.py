@@ -5,7 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from schemas.customer_event import decision_id
 from schemas.times import HOUR_S
+from schemas.wording import rfc3339
 
 #: A mailbox provider, everything that was sent (the platform's own network), one IP pool, or a blocklist.
 Dimension = Literal["provider", "all", "pool", "listing"]
@@ -87,8 +89,8 @@ def incident_id(dimension: Dimension, value: str, outcome: str, first_hour: int)
 
 
 class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """The CloudEvent that operators get when an incident begins, and when it is over (`type` says which). A repeat has
-    the same id, and a consumer drops it. `time` is RFC 3339, UTC."""
+    """The CloudEvent that operators get when an incident begins, when it is over, and when somebody declares or
+    dismisses one (`type` says which). A repeat has the same id, and a consumer drops it. `time` is RFC 3339, UTC."""
 
     id: str
     type: str
@@ -104,10 +106,21 @@ class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
 def incident_event(incident: Incident, kind: Literal["began", "ended"], time: str) -> IncidentEvent:
     """The event of its begin or end; one that goes on after its end has another end."""
     end = f"-{incident.until_s}" if kind == "ended" else ""
+    return _event(f"{incident.id}-{kind}{end}", incident, kind, time)
+
+
+def incident_decided(incident: Incident, now_ms: int) -> IncidentEvent:
+    """The event of what somebody decided at `now_ms` (epoch ms): that it is `declared`, or `dismissed`."""
+    return _event(decision_id(incident.state, incident.id, str(now_ms)), incident, incident.state, rfc3339(now_ms))
+
+
+def declared_end(incident: Incident) -> IncidentEvent:
+    """The event of the end of an incident that is declared, which is known beforehand."""
+    until_ms = incident.until_s * 1000
+    return incident_event(msgspec.structs.replace(incident, closed_ms=until_ms), "ended", rfc3339(until_ms))
+
+
+def _event(name: str, incident: Incident, kind: str, time: str) -> IncidentEvent:
     return IncidentEvent(
-        id=f"{incident.id}-{kind}{end}",
-        type=INCIDENT_TYPE.format(kind=kind),
-        subject=incident.value,
-        time=time,
-        data=incident,
+        id=name, type=INCIDENT_TYPE.format(kind=kind), subject=incident.value, time=time, data=incident
     )

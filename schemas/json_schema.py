@@ -10,32 +10,46 @@ from typing import Any
 
 import msgspec
 
-from schemas.topics import FieldNote, Topic, TopicsError
+from schemas.topics import FieldNote, MessageKind, Topic, TopicsError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REF = "#/$defs/"
 
 
-def json_schema(topic: Topic) -> dict[str, Any]:
-    """The schema as plain JSON data. Unknown fields are allowed, as they are by the type.
+def json_schemas(topic: Topic) -> dict[str, dict[str, Any]]:
+    """The schemas of all kinds of messages of a topic, by the names of their files, as plain JSON data. Unknown fields
+    are allowed, as they are by the types.
 
     Raises:
         TopicsError: a field has no note, or a note no field.
     """
-    main, parts = _generated(topic)
+    kinds = [(kind, *_generated(kind)) for kind in topic.kinds]
     file = f"{topic.topic}.yaml"
-    if unknown := set(topic.fields) - set(parts):
-        raise TopicsError(f"{file}: fields.{min(unknown)}: no such type in {topic.python_type}")
-    for name, part in parts.items():
-        _annotate(part, topic.fields.get(name, {}), f"{file}: fields.{name}")
-    return {
-        "$schema": DIALECT,
-        "$id": f"urn:repmon:{topic.topic}",
-        "title": topic.topic,
-        "description": topic.description,
-        **{keyword: value for keyword, value in parts.pop(main).items() if keyword not in ("title", "description")},
-        **({"$defs": parts} if parts else {}),
-    }
+    if unknown := set(topic.fields).difference(*(parts for _, _, parts in kinds)):
+        types = ", ".join(kind.python_type for kind in topic.kinds)
+        raise TopicsError(f"{file}: fields.{min(unknown)}: no such type in {types}")
+    found = {}
+    for kind, main, parts in kinds:
+        for name, part in parts.items():
+            _annotate(part, topic.fields.get(name, {}), f"{file}: fields.{name}")
+        found[kind.schema] = {
+            "$schema": DIALECT,
+            "$id": f"urn:repmon:{kind.name}",
+            "title": kind.name,
+            "description": kind.description,
+            **{keyword: value for keyword, value in parts.pop(main).items() if keyword not in ("title", "description")},
+            **({"$defs": parts} if parts else {}),
+        }
+    return found
+
+
+def json_schema(topic: Topic) -> dict[str, Any]:
+    """The schema of a topic's main kind of messages.
+
+    Raises:
+        TopicsError: as `json_schemas`.
+    """
+    return json_schemas(topic)[topic.schema]
 
 
 def text(schema: dict[str, Any]) -> str:
@@ -43,9 +57,9 @@ def text(schema: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 
-def _generated(topic: Topic) -> tuple[str, dict[str, dict[str, Any]]]:
+def _generated(kind: MessageKind) -> tuple[str, dict[str, dict[str, Any]]]:
     """The name of the message's type, and by name the schemas of it and of the types it is made of."""
-    (reference,), parts = msgspec.json.schema_components([topic.message_type()], ref_template=REF + "{name}")
+    (reference,), parts = msgspec.json.schema_components([kind.message_type()], ref_template=REF + "{name}")
     return str(reference["$ref"]).removeprefix(REF), parts
 
 

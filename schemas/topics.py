@@ -37,7 +37,10 @@ NAMES: tuple[str, ...] = (
 )
 
 
+SCHEMA_ENDING = ".schema.json"
 Text = Annotated[str, Meta(min_length=1)]
+SchemaFile = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.-]*\.schema\.json$")]
+PythonType = Annotated[str, Meta(pattern=r"^schemas\.\w+:\w+$")]
 Scalar = str | int | float | bool | None
 
 
@@ -62,10 +65,39 @@ class FieldNote(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen
 Notes = dict[str, dict[str, FieldNote]]
 
 
+class MessageKind(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """A kind of message: its Python type (`module:Class`), the file of its JSON Schema, and what is said of it."""
+
+    python_type: PythonType
+    schema: SchemaFile
+    description: Text
+
+    @property
+    def name(self) -> str:
+        """What the file of the schema and the folder of the examples are called."""
+        return self.schema.removesuffix(SCHEMA_ENDING)
+
+    def message_type(self) -> type[msgspec.Struct]:
+        """The Python type of a message.
+
+        Raises:
+            TopicsError: there is no such type.
+        """
+        module, _, name = self.python_type.partition(":")
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise TopicsError(f"python_type: there is no {self.python_type}") from error
+        if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
+            raise TopicsError(f"python_type: {self.python_type} is not a message type")
+        return found
+
+
 class Topic(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """One topic.
 
-    `python_type` is the message's Python type (`module:Class`), `schema` the file of its JSON Schema.
+    `python_type` is the message's Python type (`module:Class`), `schema` the file of its JSON Schema. `also` are other
+    kinds of messages of the topic, known by their `type`.
     `retention` is a number with m, h or d (minutes, hours, days). `compatibility` is what a change of the
     schema owes to messages already written: with `backward` a reader of the new schema still reads them.
     """
@@ -75,8 +107,9 @@ class Topic(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     written_by: tuple[Text, ...]
     read_by: tuple[Text, ...]
     key: Text
-    schema: Text
-    python_type: Annotated[str, Meta(pattern=r"^schemas\.\w+:\w+$")]
+    schema: SchemaFile
+    python_type: PythonType
+    also: tuple[MessageKind, ...] = ()
     partitions: Annotated[int, Meta(ge=1)]
     retention: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[mhd]$")]
     cleanup: Literal["delete", "compact"]
@@ -98,20 +131,19 @@ class Topic(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
             "max.message.bytes": str(self.max_message_bytes),
         }
 
+    @property
+    def kinds(self) -> tuple[MessageKind, ...]:
+        """All kinds of its messages, the main one first."""
+        main = MessageKind(python_type=self.python_type, schema=self.schema, description=self.description)
+        return (main, *self.also)
+
     def message_type(self) -> type[msgspec.Struct]:
-        """The Python type of a message.
+        """The Python type of its main kind of messages.
 
         Raises:
             TopicsError: there is no such type.
         """
-        module, _, name = self.python_type.partition(":")
-        try:
-            found = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise TopicsError(f"{self.topic}.yaml: python_type: there is no {self.python_type}") from error
-        if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
-            raise TopicsError(f"{self.topic}.yaml: python_type: {self.python_type} is not a message type")
-        return found
+        return self.kinds[0].message_type()
 
 
 def folder(kind: Literal["topics", "json", "examples"]) -> Traversable:
@@ -159,7 +191,11 @@ def read(file: Traversable) -> Topic:
         raise TopicsError(f"{file.name}: {_field_first(str(error))}") from error
     if file.name != f"{topic.topic}.yaml":
         raise TopicsError(f"{file.name}: topic: it says {topic.topic}, the file name says otherwise")
-    topic.message_type()
+    for kind in topic.kinds:
+        try:
+            kind.message_type()
+        except TopicsError as error:
+            raise TopicsError(f"{file.name}: {error}") from error
     return topic
 
 

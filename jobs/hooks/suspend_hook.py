@@ -18,6 +18,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.alert import AlertData, AlertEvent, TransitionKind
+from schemas.events import read_event
 from schemas.scope import shared_by
 from schemas.settings import Kafka, SettingsError
 from schemas.topics import REPUTATION_ALERTS
@@ -52,7 +53,6 @@ COORDINATOR_S = 60.0
 log = logging.getLogger("repmon.suspend_hook")
 
 Action = Literal["suspend", "already suspended", "stream only", "shared only", "held", "lift", "keep suspended"]
-ALERT = msgspec.json.Decoder(AlertEvent)
 K = TypeVar("K")
 V = TypeVar("V")
 #: Partition number -> the offset where new alerts begin; what lies before was acted on by an earlier run.
@@ -243,11 +243,12 @@ def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], s
 
 def _line(message: Message, seen: HookMemory) -> str | None:
     try:
-        event = ALERT.decode(message.value() or b"")
+        event = read_event(message.value() or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         place = f"{REPUTATION_ALERTS}[{message.partition()}]@{message.offset()}"
         return _one_line(f"skipped {place}, not an alert as a CloudEvent: {error}")
-    decision = decide(event, seen)
+    # Among alerts there is what operators decided of customers.
+    decision = decide(event, seen) if isinstance(event, AlertEvent) else None
     return str(decision) if decision else None
 
 

@@ -2,7 +2,9 @@
 
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import given, named
+from schemas.customer_event import CustomerDecision, customer_event
 from schemas.times import utc_time
+from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 from streams.subjects.fresh_starts import FreshStart, first_minute
 
@@ -21,8 +23,12 @@ def give_fresh_start(store: Store, customer: str, *, by: str, why: str, now_ms: 
     given("--by", by)
     fresh = FreshStart(since_s=first_minute(now_ms), decided_ms=now_ms, by=by, why=why)
     time, since = utc_time(now_ms), utc_time(fresh.since_s * 1000)
-    # First on record, then in force: what is not in force can be repeated.
+    # First on record and to be sent, then in force: what is not in force can be repeated.
     record_decision(store, Decision(time, by, FRESH_START, customer, customer, why, {"since_ms": fresh.since_s * 1000}))
+    decided = CustomerDecision(
+        customer=customer, kind="reinstated", by=by, why=why, decided_ms=now_ms, since_ms=fresh.since_s * 1000
+    )
+    store_outgoing(store, [Outgoing(customer_event(decided), now_ms)])
     row = {"customer": customer, "decided": time, "since": since, "who": by, "why": why}
     store.insert("fresh_starts", {name: [value] for name, value in row.items()})
     return fresh

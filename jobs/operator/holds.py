@@ -10,10 +10,11 @@ import msgspec
 
 from jobs.operator.audit import Decision, record_decisions
 from jobs.operator.decisions import DecisionError, given
-from schemas.hold import Hold
+from schemas.hold import Hold, hold_decided
 from schemas.times import utc_time
 from streams.decisions.holds import decided_of, held_alerts, read_holds
 from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_RELEASED
+from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 
 
@@ -88,6 +89,9 @@ def decide_hold(
     action = HOLD_CONFIRMED if confirm else HOLD_RELEASED
     time = utc_time(now_ms)
     detail = {"reason": found.hold.reason}
+    # Sent first, though it is in force by its record: what was not sent can be repeated, what was decided cannot.
+    event = hold_decided(found.hold, "confirmed" if confirm else "released", members, by, why, now_ms)
+    store_outgoing(store, [Outgoing(event, now_ms)])
     record_decisions(store, [Decision(time, by, action, each, found.hold.id, why, detail) for each in members])
     return found.hold, members
 

@@ -9,12 +9,13 @@ import msgspec
 
 from jobs.operator.audit import Decision, record_decision, record_decisions
 from jobs.operator.decisions import DecisionError, given
-from schemas.incident import EVERYWHERE, Dimension, Incident, incident_id
+from schemas.incident import EVERYWHERE, Dimension, Incident, declared_end, incident_decided, incident_id
 from schemas.times import DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
 from streams.decisions.holds import held_alerts
 from streams.decisions.stored_overrides import HOLD_DISMISSED
 from streams.incidents.stored import read_incidents, store_incidents
+from streams.io.outgoing import Outgoing, store_outgoing, withdraw_outgoing
 from streams.io.store import Store
 from streams.listings.neighbours import places_of
 
@@ -80,7 +81,8 @@ def declare_incident(
         by=by,
         why=why,
     )
-    _decide(store, incident, DECLARED, now_ms)
+    before = read_incidents(store, first).decided.get(incident.id)
+    _decide(store, incident, DECLARED, now_ms, before)
     return incident
 
 
@@ -117,15 +119,16 @@ def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int)
     if found.state == "dismissed" and not waiting:
         raise DecisionError(f"incident {found.id} is dismissed already{', by ' + found.by if found.by else ''}")
     after = msgspec.structs.replace(found, state="dismissed", by=by, why=why)
-    _decide(store, after, DISMISSED, now_ms)
+    _decide(store, after, DISMISSED, now_ms, found)
     time, detail = utc_time(now_ms), {"reason": "incident"}
     if waiting:
         record_decisions(store, [Decision(time, by, HOLD_DISMISSED, each, found.id, why, detail) for each in waiting])
     return after
 
 
-def _decide(store: Store, incident: Incident, action: str, now_ms: int) -> None:
-    """First on record, then in force: what is not in force can be repeated."""
+def _decide(store: Store, incident: Incident, action: str, now_ms: int, before: Incident | None) -> None:
+    """First on record and to be sent, then in force: what is not in force can be repeated. `before` is what was decided
+    of it before, of which an end is not to be told any more."""
     detail = {
         "dimension": incident.dimension,
         "value": incident.value,
@@ -133,4 +136,14 @@ def _decide(store: Store, incident: Incident, action: str, now_ms: int) -> None:
         "until": rfc3339(incident.until_s * 1000),
     }
     record_decision(store, Decision(utc_time(now_ms), incident.by, action, "", incident.id, incident.why, detail))
+    ends = incident.state == "declared"
+    if before is not None and before.state == "declared" and not (ends and before.until_s == incident.until_s):
+        withdraw_outgoing(store, _end(before, now_ms))
+    decided = Outgoing(incident_decided(incident, now_ms), now_ms)
+    store_outgoing(store, [decided, _end(incident, now_ms)] if ends else [decided])
     store_incidents(store, [incident], now_ms, decided=True)
+
+
+def _end(incident: Incident, now_ms: int) -> Outgoing:
+    """The end of one that is declared, never told before its begin."""
+    return Outgoing(declared_end(incident), max(incident.until_s * 1000, now_ms + 1))

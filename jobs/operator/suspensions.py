@@ -7,8 +7,10 @@ when it could be lifted.
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecisionError, check_known, given, named
 from jobs.operator.fresh_starts import give_fresh_start
+from schemas.customer_event import CustomerDecision, CustomerEventKind, customer_event
 from schemas.times import utc_time
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
+from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 
 
@@ -25,7 +27,7 @@ def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> N
     check_known(store, customer)
     if (found := suspension(store, customer)) is not None:
         raise DecisionError(f"customer {customer!r} is suspended already, by {found.by}")
-    _store(store, customer, SUSPENDED, by, why, now_ms)
+    _store(store, customer, SUSPENDED, by, why, now_ms, now_ms)
 
 
 def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int, fresh_start: bool = False) -> Suspension:
@@ -42,14 +44,17 @@ def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int, fr
         raise DecisionError(f"customer {customer!r} is not suspended")
     if fresh_start:
         give_fresh_start(store, customer, by=by, why=why, now_ms=now_ms)
-    _store(store, customer, UNSUSPENDED, by, why, now_ms)
+    _store(store, customer, UNSUSPENDED, by, why, found.since_ms, now_ms)
     return found
 
 
-def _store(store: Store, customer: str, action: str, by: str, why: str, now_ms: int) -> None:
-    """First on record, then in force: what is not in force can be repeated."""
+def _store(store: Store, customer: str, action: str, by: str, why: str, since_ms: int, now_ms: int) -> None:
+    """First on record and to be sent, then in force: what is not in force can be repeated."""
     time = utc_time(now_ms)
     record_decision(store, Decision(time, by, action, customer, customer, why, {}))
+    kind: CustomerEventKind = "suspended" if action == SUSPENDED else "unsuspended"
+    decided = CustomerDecision(customer=customer, kind=kind, by=by, why=why, decided_ms=now_ms, since_ms=since_ms)
+    store_outgoing(store, [Outgoing(customer_event(decided), now_ms)])
     row = {
         "customer": customer,
         "suspended": action == SUSPENDED,

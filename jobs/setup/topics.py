@@ -94,10 +94,11 @@ def write_schemas(folder: Path) -> list[Path]:
     """
     changed = []
     for topic in load_topics().values():
-        file, new = folder / topic.schema, json_schema.text(json_schema.json_schema(topic))
-        if not file.exists() or file.read_text(encoding="utf-8") != new:
-            file.write_text(new, encoding="utf-8")
-            changed.append(file)
+        for name, schema in json_schema.json_schemas(topic).items():
+            file, new = folder / name, json_schema.text(schema)
+            if not file.exists() or file.read_text(encoding="utf-8") != new:
+                file.write_text(new, encoding="utf-8")
+                changed.append(file)
     return changed
 
 

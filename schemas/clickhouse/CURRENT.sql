@@ -517,6 +517,20 @@ ORDER BY (time, customer)
 TTL toDateTime(time) + toIntervalDay(30)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.outgoing_events
+(
+    `id` String,
+    `due` DateTime64(3, 'UTC'),
+    `topic` LowCardinality(String),
+    `event` String CODEC(ZSTD(1)),
+    `sent` Bool,
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY id
+TTL toDateTime(due) + toIntervalDay(60)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.policies
 (
     `applied` DateTime64(6, 'UTC'),

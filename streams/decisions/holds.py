@@ -35,6 +35,10 @@ GROUP BY subject, customer
 """
 #: Those that were in force at or after a time.
 HOLDS = "SELECT detail FROM holds FINAL WHERE until >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY until, id"
+#: Those by the brake of which it was not said yet that they are over.
+OPEN = """
+SELECT detail FROM holds FINAL WHERE reason = 'brake' AND JSONExtractInt(detail, 'ended_ms') = 0 ORDER BY until, id
+"""
 
 _decode = msgspec.json.Decoder(Hold).decode
 
@@ -91,6 +95,15 @@ def read_holds(store: Store, since_ms: int = 0) -> list[Hold]:
         StoreError: the store failed.
     """
     return [_decode(detail) for (detail,) in store.rows(HOLDS, {"since": max(0, since_ms)})]
+
+
+def open_holds(store: Store) -> list[Hold]:
+    """The holds by the brake that are not known to be over, oldest first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return [_decode(detail) for (detail,) in store.rows(OPEN)]
 
 
 def store_hold(store: Store, hold: Hold, now_ms: int) -> None:

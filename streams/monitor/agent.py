@@ -63,6 +63,8 @@ CAUSES_S = 5.0
 INCIDENTS_S, INCIDENTS_PART = 10.0, 20
 #: How often it is looked for holds that other monitors began.
 HOLDS_S = 2.0
+#: What people decided is sent within this time.
+OUTGOING_S = 1.0
 #: How often it is looked whether the broker still lets Faust's client in.
 LOGIN_S = 60.0
 
@@ -136,7 +138,7 @@ class Monitor:
             self._incidents_watched,
             self._holds_watched,
         ]
-        timers.append(self._fresh_starts_watched)
+        timers += [self._fresh_starts_watched, self._decisions_sent]
         if security_of(self._kafka).protocol != PLAIN:
             timers.append(self._login_watched)
         if self._newer_policy is not None:
@@ -328,6 +330,13 @@ class Monitor:
             found = await self._asked(lambda: self._judge.holds.refresh(utc_now_ms()))
             self._judge_again(found)
             await asyncio.sleep(HOLDS_S)
+
+    async def _decisions_sent(self) -> None:
+        """One of several monitors sends what people decided."""
+        while True:
+            if self._is_ours(NOBODY):
+                await self._asked(lambda: self._judge.outgoing.send(utc_now_ms()))
+            await asyncio.sleep(OUTGOING_S)
 
     async def _login_watched(self) -> None:
         """Faust's client tries for ever where its login or certificate is refused some day, without a word."""

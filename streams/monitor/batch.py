@@ -54,6 +54,7 @@ from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.decided import DecidedBatch
 from streams.monitor.holds import HoldWatch, released_now
+from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.released import judged_since_releases
 from streams.monitor.unjudged import shared_with_unjudged, with_unjudged
 from streams.subjects.arrays import StreamKey
@@ -138,6 +139,8 @@ class BatchJudge:
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
         self.holds = HoldWatch(store, partial(self._announce, REPUTATION_HOLDS))
+        #: What people decided, to be sent now and then.
+        self.outgoing = OutgoingSender(store, publish, acknowledged, deployment)
         self._publish, self._acknowledged = publish, acknowledged
         self.metrics = JudgingTotals()
         self.set_policy(policy)

@@ -134,7 +134,7 @@ class HoldWatch:
         if hold is None:
             return again
         if hold.id not in self.known:
-            self._announce([hold_event(hold, rfc3339(now_ms))])
+            self._announce([hold_event(hold, "began", rfc3339(now_ms))])
         store_hold(self._store, hold, now_ms)
         self.known[hold.id] = hold
         return (again | self._who_rose(before.get(hold.id), hold)) - newly

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from schemas.alert import ALERT_DATA, ALERT_SOURCE
+from schemas.customer_event import CUSTOMER_DATA, CUSTOMER_SOURCE
 from schemas.deployment import NAME, UNKNOWN, Deployment, fault_of_name, names_no_deployment
 from schemas.hold import HOLD_DATA, HOLD_SOURCE
 from schemas.incident import INCIDENT_DATA, INCIDENT_SOURCE
 from schemas.topics import folder, load_topics
 
-KINDS = [ALERT_SOURCE, HOLD_SOURCE, INCIDENT_SOURCE]
+KINDS = [ALERT_SOURCE, CUSTOMER_SOURCE, HOLD_SOURCE, INCIDENT_SOURCE]
 IDS = st.binary(min_size=8, max_size=8).map(bytes.hex)
 NAMES = st.one_of(st.just(""), st.from_regex(NAME, fullmatch=True))
 DEPLOYMENTS = st.builds(Deployment, id=IDS, name=NAMES)
@@ -46,12 +47,13 @@ def test_name_that_is_no_part_of_a_path_is_refused(name: str) -> None:
     assert fault_of_name(name)
 
 
-@pytest.mark.parametrize("address", [ALERT_DATA, HOLD_DATA, INCIDENT_DATA])
+@pytest.mark.parametrize("address", [ALERT_DATA, CUSTOMER_DATA, HOLD_DATA, INCIDENT_DATA])
 def test_dataschema_leads_to_the_schema_of_data(address: str) -> None:
     found, _, place = address.partition("#/$defs/")
     schemas = [
-        msgspec.json.decode(folder("json").joinpath(each.schema).read_text(encoding="utf-8"))
-        for each in load_topics().values()
+        msgspec.json.decode(folder("json").joinpath(kind.schema).read_text(encoding="utf-8"))
+        for topic in load_topics().values()
+        for kind in topic.kinds
     ]
     (schema,) = (each for each in schemas if each["$id"] == found)
     assert schema["properties"]["data"]["$ref"] == f"#/$defs/{place}"

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from schemas import alert, event, levels, listing, topics
+from schemas import alert, customer_event, event, levels, listing, topics
 from schemas.event import MailEvent
 from schemas.times import epoch_ms
 from streams.adapt.canonical import check
 
-TOPICS = topics.load_topics()
+KINDS = {kind.name: kind for topic in topics.load_topics().values() for kind in topic.kinds}
 ROOT = Path(str(topics.folder("examples")))
 TIME_FIELDS = frozenset({"time"})
 #: jsonschema checks `date-time` only with another package; the type's own reader says no less.
@@ -31,12 +31,12 @@ def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or isinstance(datetime.fromisoformat(value.upper()), datetime)
 
 
-def validator(topic: str) -> Draft202012Validator:
-    schema = topics.folder("json").joinpath(TOPICS[topic].schema).read_text(encoding="utf-8")
+def validator(name: str) -> Draft202012Validator:
+    schema = topics.folder("json").joinpath(KINDS[name].schema).read_text(encoding="utf-8")
     return Draft202012Validator(msgspec.json.decode(schema), format_checker=FORMATS)
 
 
-VALIDATORS = {name: validator(name) for name in TOPICS}
+VALIDATORS = {name: validator(name) for name in KINDS}
 
 
 def examples(kind: str) -> list[Any]:
@@ -59,13 +59,13 @@ def parsed(kind: str, topic: str, *path: str) -> set[str]:
 def test_valid_example_passes_schema_and_type(topic: str, file: Path) -> None:
     raw = file.read_bytes()
     VALIDATORS[topic].validate(msgspec.json.decode(raw))
-    msgspec.json.decode(raw, type=TOPICS[topic].message_type(), strict=True)
+    msgspec.json.decode(raw, type=KINDS[topic].message_type(), strict=True)
 
 
 @pytest.mark.parametrize(("topic", "file"), examples("valid"))
 def test_valid_example_survives_the_round_trip_without_loss(topic: str, file: Path) -> None:
     raw = file.read_bytes()
-    message_type = TOPICS[topic].message_type()
+    message_type = KINDS[topic].message_type()
     message = msgspec.json.decode(raw, type=message_type)
     written = msgspec.json.encode(message)
     assert msgspec.json.decode(written, type=message_type) == message
@@ -83,7 +83,7 @@ def test_valid_example_survives_the_round_trip_without_loss(topic: str, file: Pa
 def test_invalid_example_fails_the_type_where_its_name_says(topic: str, file: Path) -> None:
     field, wrong = file.stem.rsplit(".", 1)
     with pytest.raises(msgspec.ValidationError) as failure:
-        msgspec.json.decode(file.read_bytes(), type=TOPICS[topic].message_type(), strict=True)
+        msgspec.json.decode(file.read_bytes(), type=KINDS[topic].message_type(), strict=True)
     said = str(failure.value)
     if wrong == "missing":
         parent, _, name = field.rpartition(".")
@@ -110,11 +110,11 @@ def test_invalid_example_fails_the_schema_where_its_name_says_and_nowhere_else(t
         assert {each.json_path for each in errors} == {_path("" if field == "message" else field)}
 
 
-@pytest.mark.parametrize("topic", topics.NAMES)
-def test_every_topic_has_valid_and_invalid_examples_and_no_other_folder_is_there(topic: str) -> None:
+@pytest.mark.parametrize("topic", KINDS)
+def test_every_kind_of_message_has_valid_and_invalid_examples_and_no_other_folder_is_there(topic: str) -> None:
     assert list((ROOT / topic / "valid").glob("*.json"))
     assert list((ROOT / topic / "invalid").glob("*.json"))
-    assert {each.name for each in ROOT.iterdir()} == set(topics.NAMES)
+    assert {each.name for each in ROOT.iterdir()} == set(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,7 @@ def test_every_topic_has_valid_and_invalid_examples_and_no_other_folder_is_there
         (topics.MAIL_BLOCKLISTINGS, ("weight",), get_args(listing.Weight)),
         (topics.REPUTATION_ALERTS, ("data", "kind"), get_args(alert.TransitionKind)),
         (topics.REPUTATION_ALERTS, ("data", "level"), levels.LEVELS),
+        ("reputation.alerts.customer", ("data", "kind"), get_args(customer_event.CustomerEventKind)),
         (topics.REPUTATION_ALERTS, ("data", "cause"), get_args(alert.Cause)),
     ],
 )

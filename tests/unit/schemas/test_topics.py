@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from schemas import topics
 from schemas.event import MAX_EVENT_BYTES
-from schemas.json_schema import json_schema, text
+from schemas.json_schema import json_schema, json_schemas, text
 from schemas.times import DAY_MS
 from schemas.topics import FieldNote, TopicsError
 from tests.support.command_line import every_command
@@ -106,18 +106,20 @@ def test_missing_topic_file_is_named(changed: Callable[[str, str, str], Path]) -
 
 @pytest.mark.parametrize("name", topics.NAMES)
 def test_schema_file_is_what_type_and_notes_give_now(name: str) -> None:
-    stored = topics.folder("json").joinpath(TOPICS[name].schema).read_text(encoding="utf-8")
-    assert stored == text(json_schema(TOPICS[name])), "run: python -m jobs.setup.topics schemas"
+    for file, schema in json_schemas(TOPICS[name]).items():
+        stored = topics.folder("json").joinpath(file).read_text(encoding="utf-8")
+        assert stored == text(schema), "run: python -m jobs.setup.topics schemas"
 
 
 @pytest.mark.parametrize("name", topics.NAMES)
 def test_schema_is_valid_json_schema_and_describes_every_field(name: str) -> None:
-    schema = json_schema(TOPICS[name])
-    Draft202012Validator.check_schema(schema)
-    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    for part in (schema, *schema.get("$defs", {}).values()):
-        assert part["properties"]
-        assert all(field["description"] for field in part["properties"].values())
+    for file, schema in json_schemas(TOPICS[name]).items():
+        Draft202012Validator.check_schema(schema)
+        assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+        assert f"{schema['$id']}.schema.json" == f"urn:repmon:{file}"
+        for part in (schema, *schema.get("$defs", {}).values()):
+            assert part["properties"]
+            assert all(field["description"] for field in part["properties"].values())
 
 
 def test_field_without_a_note_is_refused() -> None:

@@ -1,0 +1,104 @@
+"""Events of what people decided, which commands have no broker to send: stored as to be sent, sent by a monitor, then
+stored as sent. Who stops in between leaves them to the next try, which sends them under the same ids."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.customer_event import CustomerEvent
+from schemas.hold import HoldEvent
+from schemas.incident import IncidentEvent
+from schemas.times import DAY_MS, utc_now_ms, utc_time
+from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
+from streams.io.store import Store
+
+DecisionEvent = CustomerEvent | HoldEvent | IncidentEvent
+
+TOPICS: dict[type[DecisionEvent], str] = {
+    CustomerEvent: REPUTATION_ALERTS,
+    HoldEvent: REPUTATION_HOLDS,
+    IncidentEvent: REPUTATION_INCIDENTS,
+}
+TYPES = {topic: kind for kind, topic in TOPICS.items()}
+
+#: In order of what they are about. A row as sent may be gone before one as unsent, hence no old ones.
+UNSENT = """
+SELECT topic, event, toUnixTimestamp64Milli(due), toUnixTimestamp64Micro(updated)
+FROM outgoing_events FINAL
+WHERE NOT sent AND due <= fromUnixTimestamp64Milli({at:Int64}) AND due > fromUnixTimestamp64Milli({since:Int64})
+ORDER BY due, updated, id
+LIMIT 1000
+"""
+MOST_MS = 30 * DAY_MS
+
+
+class Outgoing(NamedTuple):
+    """An event that is to be sent from `due_ms` (epoch ms, UTC) on, and when it was stored (epoch µs)."""
+
+    event: DecisionEvent
+    due_ms: int
+    stored_us: int = 0
+
+
+def store_outgoing(store: Store, events: Sequence[Outgoing]) -> None:
+    """Write events as to be sent.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    # The machine's clock, whatever time was decided by: of two rows the one written later counts.
+    now_us = utc_now_ms() * 1000
+    _store(store, [each._replace(stored_us=now_us) for each in events], sent=False)
+
+
+def store_sent(store: Store, events: Sequence[Outgoing]) -> None:
+    """Write events as sent, as they were read.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    # Not by the clock, which may be behind that of whoever stored them.
+    _store(store, [each._replace(stored_us=each.stored_us + 1) for each in events], sent=True)
+
+
+def withdraw_outgoing(store: Store, event: Outgoing) -> None:
+    """An event is not to be sent, if it was not yet.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    _store(store, [event._replace(stored_us=utc_now_ms() * 1000)], sent=True)
+
+
+def _store(store: Store, events: Sequence[Outgoing], *, sent: bool) -> None:
+    if events:
+        store.insert(
+            "outgoing_events",
+            {
+                "id": [each.event.id for each in events],
+                "due": [utc_time(each.due_ms) for each in events],
+                "topic": [TOPICS[type(each.event)] for each in events],
+                "event": [msgspec.json.encode(each.event).decode() for each in events],
+                "sent": [sent] * len(events),
+                "updated": [_time_us(each.stored_us) for each in events],
+            },
+        )
+
+
+def unsent(store: Store, now_ms: int) -> list[Outgoing]:
+    """What is to be sent now, in order, at most 1,000.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"at": now_ms, "since": max(0, now_ms - MOST_MS)}
+    return [
+        Outgoing(msgspec.json.decode(event, type=TYPES[str(topic)]), int(due), int(updated))
+        for topic, event, due, updated in store.rows(UNSENT, asked)
+    ]
+
+
+def _time_us(epoch_us: int) -> datetime:
+    return utc_time(epoch_us // 1000) + timedelta(microseconds=epoch_us % 1000)
