@@ -34,11 +34,12 @@ from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import reply_of, stable_id
 from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, read_arrival, read_attempt
 from streams.adapt.gave_up import gave_up
+from streams.adapt.long_lines import LongLines
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_AGAIN, MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
-from streams.adapt.syslog import LongLines, container_text, read_line
+from streams.adapt.syslog import container_text, read_line
 from streams.adapt.syslog_times import full_time
 
 NAME = "exim"
@@ -105,13 +106,14 @@ class EximMessage:
 @dataclass(slots=True)
 class Memory:
     """What is remembered of a log: messages by id (and host), and by their Message-ID, the last replies to recipients,
-    and whether a transport delivers to other hosts."""
+    whether a transport delivers to other hosts, and the pieces of lines that are not complete."""
 
     messages: dict[str, EximMessage] = field(default_factory=dict)
     by_message_id: dict[str, EximMessage] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
     transports: dict[str, bool] = field(default_factory=dict)
     may_have_nul: bool = False
+    pieces: LongLines = field(default_factory=LongLines)
 
 
 class _Log(NamedTuple):
@@ -137,7 +139,6 @@ class MainLog:
     def __init__(self) -> None:
         """Begin without memory."""
         self.memory = Memory()
-        self._pieces = LongLines()
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
@@ -152,7 +153,7 @@ class MainLog:
             if not line or line.isspace():
                 continue
             try:
-                whole = self._pieces.whole(line.rstrip("\r"))
+                whole = self.memory.pieces.whole(line.rstrip("\r"))
                 read = _read(whole, about.options, now_ms) if whole is not None else None
                 if read is not None and (event := self._event_of(read, about)) is not None:
                     events.append(complete(event, context, may_have_nul=self.memory.may_have_nul))

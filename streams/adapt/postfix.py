@@ -47,7 +47,7 @@ from streams.adapt.postfix_lines import (
 )
 from streams.adapt.postfix_queue import MAX_TEXT, Queue, QueuedMessage, Reply
 from streams.adapt.postfix_relays import is_filter
-from streams.adapt.syslog import USUAL, LogClock, LongLines, may_hold_another, read_line
+from streams.adapt.syslog import USUAL, LogClock, may_hold_another, read_line
 
 NAME = "postfix"
 
@@ -118,13 +118,12 @@ class Journal:
 class _Log:
     """What is known besides a line."""
 
-    __slots__ = ("clock", "context", "options", "pieces", "plain", "queue")
+    __slots__ = ("clock", "context", "options", "plain", "queue")
 
     def __init__(self, queue: Queue, context: Context) -> None:
         self.queue, self.context = queue, context
         self.options: FormatOptions = context.options(NAME)
         self.clock = LogClock(self.options.time_zone)
-        self.pieces = LongLines()
         options = self.options
         self.plain = not (options.stream or options.sub_account or options.pool or options.dkim_domain)
 
@@ -162,7 +161,7 @@ def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
         # It says nothing, is no line within a line, and no `proxy-accept`.
         if rest[:1] in _NO_OPENING or not (may_hold_another(rest) or rest.startswith(_PROXY)):
             return ()
-    whole = log.pieces.whole(text)
+    whole = log.queue.pieces.whole(text)
     if whole is None:
         return ()
     line = read_line(whole, log.options.time_zone, log.context.now_ms())

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.adapt.bounded import keep
+from streams.adapt.long_lines import LongLines
 from streams.adapt.postfix_lines import QUEUE_ID, Client, EnvelopeSender, Fate, Relay, queued_as
 from streams.adapt.postfix_relays import is_private
 
@@ -109,6 +110,8 @@ class Queue:
         self._gone: dict[str, QueuedMessage] = {}
         self._by_message_id: dict[str, QueuedMessage] = {}
         self._piped: dict[str, QueuedMessage] = {}
+        #: Pieces of lines that are not complete.
+        self.pieces = LongLines()
         #: Filters by what they gave back: address and port.
         self._filters: dict[str, bool] = {}
 

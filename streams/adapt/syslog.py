@@ -45,9 +45,6 @@ _WEEKDAY = re.compile(
 _UNIX = re.compile(r"(\d{9,11})\.(\d{3,6})" + _HEAD, re.ASCII | re.DOTALL)
 #: Before another line: its time and, in Kubernetes' files, the stream and whether the line is whole.
 _TIMED = re.compile(_STAMP + _OFFSET + r"?(?: (stdout|stderr) [FP])? (.*)", re.ASCII | re.DOTALL)
-_PIECE = re.compile(r"(\d{4}-\d\d-\d\dT\S{8,30} (stdout|stderr)) ([PF]) (.*)", re.ASCII | re.DOTALL)
-#: Characters of a line that came in pieces.
-_LONGEST = 100_000
 #: Before another line: the container's name, as `docker compose logs` and `kubectl logs --prefix` write it.
 _NAMED = re.compile(r"(?:[\w./-]{1,128} +\| |\[[^\]\s]{1,255}\] |\d{1,6} (?=<)|(?:data: |\x1e)(?=\{))(.*)", re.DOTALL)
 #: A line without its time.
@@ -138,26 +135,6 @@ def read_line(line: str, zone: tzinfo, now_ms: int | None) -> SyslogLine:
     if found is None:
         raise AdaptError(f"{line[:40]!r} does not begin like a line of a system log")
     return found
-
-
-class LongLines:
-    """Lines of a container that Kubernetes wrote in pieces (`P`, and the last one `F`)."""
-
-    def __init__(self) -> None:
-        """Begin without pieces."""
-        self._begun: dict[str, str] = {}
-
-    def whole(self, line: str) -> str | None:
-        """The line, with the pieces before it; None where more come."""
-        found = _PIECE.match(line)
-        if found is None:
-            return line
-        head, stream, mark, text = found.groups()
-        text = (self._begun.pop(stream, "") + text)[:_LONGEST]
-        if mark == "P":
-            self._begun[stream] = text
-            return None
-        return f"{head} F {text}"
 
 
 def container_text(line: str) -> str:

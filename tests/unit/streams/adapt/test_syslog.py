@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis.strategies import datetimes, sampled_from
 
 from streams.adapt import AdaptError
-from streams.adapt.syslog import USUAL, LogClock, LongLines, SyslogLine, read_line
+from streams.adapt.syslog import USUAL, LogClock, SyslogLine, read_line
 
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 AT = datetime(2025, 3, 3, 10, 11, 12, tzinfo=UTC)
@@ -163,19 +163,6 @@ def test_what_no_program_says_is_no_error(line: str) -> None:
 )
 def test_lines_of_macos_aix_and_fluent_bit(line: str) -> None:
     assert read(line) == (1740996672000, "mx1", "postfix/smtp", "said")
-
-
-def test_lines_that_kubernetes_wrote_in_pieces_are_joined_by_stream() -> None:
-    lines = LongLines()
-    at = "2025-03-03T10:11:12.1Z"
-    written = [f"{at} stdout P one ", f"{at} stderr F other", f"{at} stdout P two ", f"{at} stdout F three", "four"]
-    assert [lines.whole(each) for each in written] == [
-        None,
-        f"{at} stderr F other",
-        None,
-        f"{at} stdout F one two three",
-        "four",
-    ]
 
 
 def test_times_over_new_year_have_the_year_that_each_was_written_in() -> None:
