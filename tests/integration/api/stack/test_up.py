@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from jobs import simulate
 from jobs.embedded.broker import free_port
@@ -62,11 +64,11 @@ def counted(settings: Settings) -> tuple[int, int]:
     return int(sent), int(complaints)
 
 
-def simulated(settings: Settings, messages: int = 10_000) -> simulate.Truth:
+def simulated(settings: Settings, messages: int = 10_000, seed: int = 1) -> simulate.Truth:
     """What was sent and acknowledged."""
     publisher = Publisher(settings.kafka)
     truth = simulate.run(
-        simulate.SimulationOptions(messages=messages, rate=0),
+        simulate.SimulationOptions(seed=seed, messages=messages, rate=0),
         publisher.publish,
         now_ms=utc_now_ms,
         stop=threading.Event(),
@@ -76,16 +78,32 @@ def simulated(settings: Settings, messages: int = 10_000) -> simulate.Truth:
     return truth
 
 
+def remade(client: AdminClient, first: dict[str, str]) -> bool:
+    """Whether the topics exist again under other ids; between the two there are none for a moment."""
+    found = topic_ids(client, list(first))
+    return found.keys() == first.keys() and found != first
+
+
+def simulated_until_remade(settings: Settings, portion: int) -> Iterator[simulate.Truth]:
+    """What was sent and acknowledged, in portions of so many messages: until the topics were made again, and one more,
+    which no longer waits for that."""
+    client = admin(settings.kafka)
+    first, end, over = topic_ids(client, [MAIL_EVENTS]), time.monotonic() + 60, False
+    for seed in count(1):
+        yield simulated(settings, portion, seed)
+        if over:
+            return
+        over = remade(client, first)
+        assert over or time.monotonic() < end, "the topics are made again while events flow"
+
+
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
 def test_all_that_was_acknowledged_is_counted_when_asked_to_stop_in_full_flow(tmp_path: Path, signal_: int) -> None:
     with up(tmp_path) as (settings, process):
-        client = admin(settings.kafka)
-        first = topic_ids(client, [MAIL_EVENTS])
-        truth = simulated(settings)
-        assert topic_ids(client, [MAIL_EVENTS]) != first, "the topics were made again meanwhile"
+        truths = list(simulated_until_remade(settings, 5_000))
         process.send_signal(signal_)
         assert process.wait(60) == 0
-    wanted = [stream.counts for each in truth.customers for stream in each.streams]
+    wanted = [stream.counts for truth in truths for each in truth.customers for stream in each.streams]
     with up(tmp_path) as (settings, _):
         assert counted(settings) == (
             sum(each.delivered + each.deferred for each in wanted),
@@ -227,7 +245,7 @@ def test_producer_that_asks_all_the_time_never_makes_a_topic(tmp_path: Path) -> 
         client = admin(settings.kafka)
         first = topic_ids(client, [MAIL_EVENTS])
         simulated(settings)
-        wait_for(lambda: topic_ids(client, [MAIL_EVENTS]) != first, "the topics to be made again")
+        wait_for(lambda: remade(client, first), "the topics to be made again")
         over.set()
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, process.communicate()
