@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -31,7 +31,7 @@ from streams.adapt import (
     listing_adapter,
     powermta,
 )
-from streams.adapt.apart import record_parts
+from streams.adapt.apart import read_parts, record_parts
 from streams.adapt.json_parts import json_parts
 
 #: Formats of logs: a record a line.
@@ -241,12 +241,18 @@ def _mail(
     try:
         yield from adapt(raw, context)
     except AdaptError as error:
-        parts = record_parts(adapt, raw)
-        if len(parts) == 1:
+        first = 1
+
+        def read(part: bytes) -> list[Event]:
+            return list(adapt(part, context))
+
+        for part in read_parts(cast(Callable[[bytes, Context], list[Event]], adapt), raw, read):
+            yield from part.events
+            if part.error:
+                yield from (BadRecord(number, place, part.error, word) for place in part.records)
+            first += part.count
+        if first == 1:
             yield BadRecord(number, 1, str(error), word)
-            return
-        for place, part in enumerate(parts, start=1):
-            yield from _adapted(part, number, place, adapt, context, word)
 
 
 def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:

@@ -6,8 +6,8 @@ parts alone, so that sending it again counts nothing twice, however late. Of log
 with it, since they may tell whose mail a bad line is about.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from schemas.event import MAX_EVENT_BYTES
@@ -42,6 +42,9 @@ from streams.adapt.json_parts import json_parts, one_message
 #: So many reasons are told; of one reason so many records are named.
 MOST_REASONS = 5
 MOST_NAMED = 10
+#: Where a part holds several records and is taken apart again, so many bytes are read of one message in all, which
+#: takes some seconds.
+MOST_BYTES = 20_000_000
 
 
 #: Events of mail, or of outside blocklist monitors.
@@ -59,6 +62,25 @@ class Parting:
     reader: Callable[[], AnyAdapter[Any]]
     word: str = "record"
     keeps_silent: bool = False
+    #: How many records a part holds; each holds one where that is not told.
+    count: Callable[[bytes], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartRead(Generic[E]):
+    """One part that was read: the number of its first record (from 1), how many it holds, its bytes, its events, and
+    why it could not be read; empty where it could."""
+
+    first: int
+    count: int
+    raw: bytes
+    events: list[E] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def records(self) -> range:
+        """The numbers of its records."""
+        return range(self.first, self.first + self.count)
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,7 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
             sparkpost,
         )
     },
-    dsn.adapt: Parting(dsn_parts.parts, dsn_parts.joined, lambda: dsn.adapt, "recipient"),
+    dsn.adapt: Parting(dsn_parts.parts, dsn_parts.joined, lambda: dsn.adapt, "recipient", count=dsn_parts.count),
     kumomta.adapt: Parting(json_parts, one_message, lambda: kumomta.LogFile().adapt),
     mailgun.adapt: _json(mailgun.adapt, mailgun.parts),
     mailtrap.adapt: _json(mailtrap.adapt, mailtrap.parts),
@@ -112,6 +134,34 @@ def record_parts(adapt: AnyAdapter[Any], raw: bytes) -> list[bytes]:
         return [raw]
 
 
+def read_parts(adapt: AnyAdapter[E], raw: bytes, read: Callable[[bytes], list[E]]) -> Iterator[PartRead[E]]:
+    """What `read` makes of each record of a message, in their order, where it can be taken apart; nothing where it has
+    but one. `read` raises AdaptError for a bad one.
+
+    Of a part that holds several records the bad ones are found by taking it apart again, as far as `MOST_BYTES` go;
+    then it is bad with all that are in it.
+    """
+    parts = record_parts(adapt, raw)
+    if len(parts) < 2:
+        return
+    found = _PARTINGS[adapt]
+    waiting, first, budget = parts[::-1], 1, MOST_BYTES
+    while waiting:
+        part = waiting.pop()
+        count = found.count(part) if found.count is not None else 1
+        budget -= len(part)
+        try:
+            done = PartRead(first, count, part, read(part))
+        except AdaptError as error:
+            smaller = record_parts(adapt, part) if count > 1 and budget > 0 else [part]
+            if len(smaller) > 1:
+                waiting += smaller[::-1]
+                continue
+            done = PartRead(first, count, part, error=str(error))
+        first += count
+        yield done
+
+
 def read_apart(
     adapt: AnyAdapter[E], raw: bytes, context: Context, check: Callable[[Sequence[E]], None]
 ) -> ReadApart[E] | None:
@@ -121,31 +171,29 @@ def read_apart(
     found = _PARTINGS.get(adapt)
     if found is None or len(raw) > MAX_EVENT_BYTES:
         return None
-    try:
-        parts = found.split(raw)
-    except AdaptError:
-        return None
-    if len(parts) < 2:
-        return None
-    read = found.reader()
+    adapted = found.reader()
+
+    def read(part: bytes) -> list[E]:
+        events: list[E] = adapted(part, context)
+        check(events)
+        return events
+
     events: list[E] = []
     rest: list[bytes] = []
     reasons: dict[str, list[int]] = {}
-    bad = telling = 0
-    for number, part in enumerate(parts, start=1):
-        try:
-            some = read(part, context)
-            check(some)
-        except AdaptError as error:
-            bad += 1
-            reasons.setdefault(str(error), []).append(number)
-            rest.append(part)
-        else:
-            events += some
-            telling += bool(some)
-            if found.keeps_silent and not some:
-                rest.append(part)
-    if bad == len(parts) or (bad and not telling and found.keeps_silent):
+    all_records = bad = telling = 0
+    for part in read_parts(adapt, raw, read):
+        all_records += part.count
+        if part.error:
+            bad += part.count
+            reasons.setdefault(part.error, []).extend(part.records)
+            rest.append(part.raw)
+            continue
+        events += part.events
+        telling += part.count if part.events else 0
+        if found.keeps_silent and not part.events:
+            rest.append(part.raw)
+    if bad == all_records or (bad and not telling and found.keeps_silent):
         return None
     share = bad / (bad + telling) if bad else 0.0
     return ReadApart(events, found.join(rest) if bad else b"", _told(found.word, reasons), share)

@@ -227,3 +227,36 @@ def test_recipient_of_whom_nothing_is_said_stays_without_event_beside_a_bad_one(
     found = apart("dsn", notification(GOOD_GROUPS[0], BAD_GROUP, silent))
     assert found is not None
     assert len(found.events) == 1
+
+
+def group(number: int, *, bad: bool) -> str:
+    whose = f"Final-Recipient: rfc822; user{number}@gmail.com"
+    if bad:
+        return fields(whose, "Action: eaten")
+    return fields(whose, "Action: failed", f"Diagnostic-Code: smtp; 550 5.1.1 no user{number}")
+
+
+@pytest.mark.parametrize(("recipients", "bad"), [(51, (1, 51)), (260, (7, 8, 250))])
+def test_notification_about_very_many_is_taken_apart_too(
+    recipients: int, bad: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the good ones counts with its own reply, also where they are more than a mail may have groups."""
+    monkeypatch.setattr("streams.adapt.mime.MAX_GROUPS", 200)
+    numbers = range(1, recipients + 1)
+    found = apart("dsn", notification(*(group(each, bad=each in bad) for each in numbers)))
+    assert found is not None
+    assert [event.diagnostic for event in found.events] == [f"550 5.1.1 no user{n}" for n in numbers if n not in bad]
+    assert found.reason.startswith(f"recipient{'s' if len(bad) > 1 else ''} {', '.join(map(str, bad))}: ")
+    assert found.bad_share == pytest.approx(len(bad) / recipients)
+    assert found.rest.count(b"Final-Recipient") == len(bad)
+
+
+def test_what_is_read_of_a_notification_in_which_nearly_all_are_bad_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those who share a part with a bad one are bad with it then, and the reason names all of them."""
+    monkeypatch.setattr("streams.adapt.apart.MOST_BYTES", 100)
+    found = apart("dsn", notification(*(group(each, bad=each >= 5) for each in range(1, 101))))
+    assert found is not None
+    assert [len(found.events), found.rest.count(b"Final-Recipient")] == [4, 96]
+    assert found.reason.startswith("recipients 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 86 more: ")
