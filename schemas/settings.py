@@ -11,6 +11,7 @@ from msgspec import Meta
 from schemas.collect import Collect
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
+from schemas.mail import MailSettings
 from schemas.poll import Poll
 from schemas.secrets import Address, ClientOptions, Secret, Section
 
@@ -244,7 +245,7 @@ class Alerts(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What is said of alerts."""
 
     text_file: str = ""
-    """The template of `repmon alerts text`; empty is the built-in one (schemas/alert_text.md)."""
+    """No more read, and refused: templates of mail to customers are in `mail.folder` (docs/mail.md)."""
 
 
 class EveryMinutes(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -387,6 +388,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     monitor: MonitorSettings = MonitorSettings()
     policy: PolicySettings = PolicySettings()
     alerts: Alerts = Alerts()
+    mail: MailSettings = MailSettings()
     blocklists: Blocklists = Blocklists()
     poll: Poll = Poll()
     api: Api = Api()

@@ -40,6 +40,11 @@ def check(settings: Settings) -> None:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
     _check_ingest(settings.ingest)
+    if settings.alerts.text_file:
+        raise SettingsError(
+            "alerts.text_file: templates in Markdown are no longer read; set mail.folder to a folder with letter.txt "
+            "and letter.html in place of it (docs/mail.md)"
+        )
     if fault := fault_of_options(settings.kafka.options):
         raise SettingsError(f"kafka.options: {fault}")
     for setting, name in _names(settings):

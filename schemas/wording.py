@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.policy_metric import BURNS, COUNTED, SPIKE
 from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
-from schemas.times import DAY_S, HOUR_S, MINUTE_S
+from schemas.times import DAY_S, HOUR_S, MINUTE_S, epoch_ms
 
 if TYPE_CHECKING:
     from schemas.alert import AlertData  # a policy is checked without
@@ -50,6 +50,15 @@ def rfc3339(epoch_ms: int) -> str:
     """Epoch milliseconds as RFC 3339, UTC, with milliseconds: `2026-01-31T12:00:00.000Z`."""
     at = datetime.fromtimestamp(epoch_ms // 1000, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def rfc3339_ms(text: str) -> int:
+    """The same back: RFC 3339 as epoch milliseconds.
+
+    Raises:
+        ValueError: it is no such time.
+    """
+    return epoch_ms(datetime.fromisoformat(text))
 
 
 def scope_name(scope: str) -> str:

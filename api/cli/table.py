@@ -7,7 +7,7 @@ from api.cli.lazy import CommandEntry, Sections, Subgroup
 
 ALERTS = {
     "ack": CommandEntry("Acknowledge an alert", "api.cli.ack:acknowledge_alert"),
-    "text": CommandEntry("Print an alert in Markdown, for the customer", "api.cli.alert_text:alert_text"),
+    "text": CommandEntry("Print an alert as a mail to the customer", "api.cli.alert_text:alert_text"),
 }
 LISTINGS = {"show": CommandEntry("Show one listing with its likeliest causes", "api.cli.listings:show")}
 

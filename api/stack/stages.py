@@ -9,9 +9,9 @@ from pathlib import Path
 
 from api.stack.policy import policy_in_force, with_decisions
 from api.stack.reading import ingest_worker
-from api.text.alert import load_template
 from schemas import providers
 from schemas.errors import ExternalError
+from schemas.mail import MailSettings
 from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
@@ -43,7 +43,10 @@ class MonitorStage:
         failed: Callable[[BaseException], None] = lambda error: log.critical("%s", error),
     ) -> None:
         """`failed` is called with what ended the stage, should that end though nobody asked it to."""
-        load_template(settings.alerts.text_file)  # a mistake in it is reported at the start
+        if settings.mail != MailSettings():
+            from jobs.mail.mail import MailWriter
+
+            MailWriter(settings.mail)  # a mistake in templates and languages is reported at the start
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
         deployment = read_deployment(self._store, settings.deployment.name)

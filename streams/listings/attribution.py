@@ -15,11 +15,14 @@ All sums are whole numbers, so neither order nor rounding decides. One more comp
 is about: it adds to that excess and takes from the others'.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import msgspec
 
+#: How a listing as evidence begins.
+ABOUT = re.compile(r"(?P<resource>\S+) on (?P<zone>\S+) \((?:critical|major|minor|informational)\)")
 #: What one is worth, in complaints: 1, 0.06 and 0.012. Whole numbers of 1/250.
 COMPLAINT, INVALID, BLOCKED = 250, 15, 3
 #: So many complaints have to be unexplained before anybody is likelier than others: the fewest that can open a level of
@@ -111,3 +114,16 @@ def _scores(used: list[CustomerUse]) -> dict[str, int]:
 
 def _bad(use: CustomerUse) -> int:
     return COMPLAINT * use.complaints + INVALID * use.invalid + BLOCKED * use.blocked
+
+
+class ListedResource(NamedTuple):
+    """An address or domain, and the list it is on."""
+
+    resource: str
+    zone: str
+
+
+def read_about(said: str) -> ListedResource | None:
+    """What a sentence of the evidence names (`streams.listings.causes.about`); None where it is no such sentence."""
+    found = ABOUT.match(said)
+    return None if found is None else ListedResource(found["resource"], found["zone"])

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
+from email import message_from_string
+from email.policy import SMTP
 from pathlib import Path
 
 import msgspec
@@ -28,14 +30,15 @@ Said = Callable[..., str]
 
 @pytest.fixture
 def said(store_settings: ClickHouse, tmp_path: Path) -> Said:
-    """What a command prints; `template` is what `alerts.text_file` names."""
+    """What a command prints; `template` is the `letter.txt` of `mail.folder`."""
 
     def run(*words: str, template: str = "") -> str:
         config = tmp_path / "repmon.toml"
         settings = f'[clickhouse]\npath = "{store_settings.path}"\ndatabase = "{store_settings.database}"\n'
         if template:
-            (tmp_path / "own.md").write_text(template)
-            settings += f'[alerts]\ntext_file = "{tmp_path / "own.md"}"\n'
+            (tmp_path / "mail").mkdir(exist_ok=True)
+            (tmp_path / "mail" / "letter.txt").write_text(template)
+            settings += f'[mail]\nfolder = "{tmp_path / "mail"}"\n'
         config.write_text(settings)
         done = CliRunner().invoke(app, ["--config", str(config), *words], catch_exceptions=False)
         assert done.exit_code == 0
@@ -61,21 +64,40 @@ def test_text_of_an_alert_has_the_customers_numbers_and_nobody_elses(ground: Gro
     alerts = ground.judge().judge_customers(["acme", "rival"], now * 1000).alerts
     own = next(each.data for each in alerts if each.data.customer == "acme")
     text = said("alerts", "text", own.alert_id[:12])
-    assert text.startswith("# acme: failure is warning\n\nAll mail: 400 failures of 10,000, of mail sent in the last ")
-    assert "Usual in the 30 days before: 1,000 of 100,000, 1.00 %." in text
-    assert "more failures until excessive (" in text
+    assert text.startswith(
+        "Subject: Warning: too many of your e-mails cannot be delivered (acme)\n\nOf the 10,000 e-mails you sent in the"
+    )
+    assert "1 of 100 (1%) in the 30 days before" in " ".join(text.split())
+    assert "Until the next limit: " in text
     for word in ("rival", "their-news", "192.0.2.99"):
         assert word not in text
-    assert said("alerts", "text", own.alert_id, template="{customer}: {left}").startswith("acme: ")
+    assert "<h2>What to do</h2>" in said("alerts", "text", own.alert_id, "--html")
+    set_customer(
+        ground.store,
+        "acme",
+        plan=None,
+        domains=None,
+        by="Ida",
+        why="",
+        now_ms=NOW_MS,
+        contact="ann@acme.example",
+        language="de-AT",
+    )
+    whole = message_from_string(said("alerts", "text", own.alert_id, "--format", "eml"), policy=SMTP)
+    assert whole["To"] == "ann@acme.example"
+    assert whole["Subject"] == "Warnung: zu viele Ihrer E-Mails sind unzustellbar (acme)"
+    assert said("alerts", "text", own.alert_id, "--language", "en").startswith("Subject: Warning")
+    template = "{{ letter.customer }}: {% for row in letter.rows[:1] %}{{ row.name }}{% endfor %}"
+    assert said("alerts", "text", own.alert_id, template=template).endswith("\nacme: Gezählt\n")
 
 
 def test_alert_that_does_not_exist_and_a_wrong_template_are_reported(ground: Ground, said: Said) -> None:
     with pytest.raises(DecisionError, match="there is no alert with the id 'beef'"):
         said("alerts", "text", "beef")
-    with pytest.raises(
-        BadSettings, match=r"own\.md:1: there is no placeholder \{costumer\}; did you mean \{customer\}"
-    ):
-        said("alerts", "text", "beef", template="{costumer}")
+    with pytest.raises(BadSettings, match=r"letter\.txt:2: .* has no attribute 'costumer'"):
+        said("alerts", "text", "beef", template="Hello\n{{ letter.costumer }}")
+    with pytest.raises(BadSettings, match="--language: there is no 'fr'; known are de, en"):
+        said("alerts", "text", "beef", "--language", "fr")
 
 
 def left(api: Api, scope: str = "customer") -> dict[str, tuple[int, str, str]]:
@@ -149,4 +171,12 @@ def test_alert_on_a_pool_has_no_text_since_it_is_of_no_single_customer(ground: G
     event = msgspec.json.decode(file.read_text(encoding="utf-8"), type=AlertEvent)
     store_alerts(ground.store, [event], int(time.time() * 1000))
     with pytest.raises(DecisionError, match=r"is on pool:.* and of no single customer"):
+        said("alerts", "text", event.data.alert_id)
+
+
+def test_customer_is_told_nothing_of_what_is_held(ground: Ground, said: Said) -> None:
+    file = topics.folder("examples") / "reputation.alerts" / "valid" / "held-by-the-brake.json"
+    event = msgspec.json.decode(file.read_text(encoding="utf-8"), type=AlertEvent)
+    store_alerts(ground.store, [event], int(time.time() * 1000))
+    with pytest.raises(DecisionError, match=r"is held, so the customer is told nothing; decide with `repmon holds"):
         said("alerts", "text", event.data.alert_id)

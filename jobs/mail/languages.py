@@ -1,0 +1,99 @@
+"""Languages, read from files and checked before any mail is written.
+
+A file is TOML (`texts/en.toml` is the model). An own file for a language that comes with the project gives only what is
+said otherwise; another language says everything.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.mail.phrases import CAUSES, METRICS, Language, fault_of
+from schemas.settings import SettingsError
+from schemas.toml_lines import line_of, lines
+
+BUILT_IN = Path(__file__).parent / "texts"
+#: The name of a language's file: a tag of BCP 47.
+TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+
+def load_languages(folder: str = "") -> dict[str, Language]:
+    """The languages that come with the project and those of `folder`, by their tags.
+
+    Raises:
+        SettingsError: a file cannot be read or used; naming file and line.
+    """
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"mail.folder: {folder}: there is no such folder")
+    own = {file.stem: file for file in sorted(Path(folder).glob("*.toml"))} if folder else {}
+    built_in = {file.stem: file for file in sorted(BUILT_IN.glob("*.toml"))}
+    found = {}
+    for tag in {**built_in, **own}:
+        if not TAG.fullmatch(tag):
+            raise SettingsError(
+                f"mail.folder: {own[tag]}: is not named after a language, such as fr.toml or pt-BR.toml"
+            )
+        above = _read(built_in[tag]) if tag in built_in else {}
+        found[tag] = _language(above, own.get(tag, built_in.get(tag, BUILT_IN)))
+    return found
+
+
+def _language(above: dict[str, Any], file: Path) -> Language:
+    """The language of a file, over what is known of it."""
+    table = _read(file)
+    known = lines(file.read_text(encoding="utf-8"))
+
+    def fault(path: str, said: str) -> SettingsError:
+        line = line_of(tuple(path.split(".")), known)
+        return SettingsError(f"mail.folder: {file}:{line}: {path}: {said}" if path else f"mail.folder: {file}: {said}")
+
+    merged = _merged(above, table)
+    try:
+        language = msgspec.convert(merged, Language)
+    except msgspec.ValidationError as error:
+        said, _, where = str(error).partition(" - at `")
+        raise fault(_place(where), said[0].lower() + said[1:]) from error
+    for group, names in (("metrics", METRICS), ("causes", CAUSES)):
+        if missing := [name for name in names if name not in getattr(language, group)]:
+            raise fault(group, f"says nothing of {missing[0]}")
+    for path, phrase in _phrases(merged):
+        if said := fault_of(path, phrase):
+            raise fault(path, said)
+    return language
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"mail.folder: {file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"mail.folder: {file}: not UTF-8: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"mail.folder: {file}: not valid TOML: {error}") from error
+
+
+def _merged(above: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    both = dict(above)
+    for name, value in table.items():
+        before = both.get(name)
+        both[name] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _place(where: str) -> str:
+    """`$.metrics[...].happened.one` as `metrics`, as far as it can be told which one is meant."""
+    found = re.search(r"\$\.?([^`\[]*)", where)
+    return found[1] if found else ""
+
+
+def _phrases(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _phrases(value, f"{above}{name}.")
+        else:
+            yield from ((f"{above}{name}", each) for each in ([value] if isinstance(value, str) else value))
