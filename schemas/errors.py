@@ -19,6 +19,8 @@
     │   │   └── RefusedReportError a report by mail that is not believed
     │   ├── CustomersError        the list of customers
     │   ├── DecisionError         an override, an acknowledgement, a suspension
+    │   │   ├── NoSuchError       what it is about is not there
+    │   │   └── DecidedError      it was decided already, or is over
     │   ├── DeadLetterError       which dead letters are meant
     │   ├── FollowError           a log that cannot be followed
     │   ├── SimulationError       what a simulation is asked for

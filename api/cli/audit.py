@@ -17,12 +17,15 @@ from streams.io.store import open_store
 @only_customer
 @click.option("--since", default="30d", show_default=True, help="How far back, for example 30d.")
 @click.option("--people", is_flag=True, help="Only what people decided, no verdicts.")
+@click.option("--reads", is_flag=True, help="Also include what operators read of customers over HTTP.")
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="At most this many, the newest."
 )
 @json_lines
 @with_reached
-def show_audit(settings: Settings, customer: str, since: str, people: bool, limit: int, as_json: bool) -> None:
+def show_audit(
+    settings: Settings, customer: str, since: str, people: bool, reads: bool, limit: int, as_json: bool
+) -> None:
     """Show who decided what, and what was found.
 
     Newest first: policies applied, overrides, acknowledgements, suspensions, changes of the customers' list, each with
@@ -30,7 +33,7 @@ def show_audit(settings: Settings, customer: str, since: str, people: bool, limi
     """
     from_ms = since_ms(since, "--since", utc_now_ms())
     store = open_store(settings.clickhouse)
-    found = entries(store, from_ms, limit + 1, customer=customer, verdicts=not people)
+    found = entries(store, from_ms, limit + 1, customer=customer, verdicts=not people, reads=reads)
     store.close()
     for each in found[:limit]:
         if as_json:

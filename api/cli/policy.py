@@ -10,18 +10,15 @@ from api.cli.policy_check import checked, policy_file
 from api.cli.printing import print_exactly, print_json, print_line, print_note
 from api.stack.policy import policy_in_force
 from api.text.policy import described, differences
-from jobs.operator.policy_store import apply, publish
+from jobs.operator.policy_store import apply, publisher
 from schemas.applied_policy import AppliedPolicy
 from schemas.policy import default_file
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms, utc_time
 from schemas.topics import REPUTATION_POLICY
 from streams.decisions.applied_policies import history, named, policy_of
-from streams.io.broker import BrokerError, Publisher
+from streams.io.broker import BrokerError
 from streams.io.store import open_store
-
-#: As large as the topic takes (schemas/topics/reputation.policy.yaml).
-MAX_MESSAGE_BYTES = 8_388_608
 
 
 @command("repmon policy show", "repmon policy show --toml > in-force.toml", name="show")
@@ -121,10 +118,7 @@ def show_history(settings: Settings, limit: int, as_json: bool) -> None:
 
 def _published(settings: Settings, applied: AppliedPolicy) -> None:
     try:
-        publisher = Publisher(settings.kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})
-        publisher.partitions(REPUTATION_POLICY)
-        publish(applied, publisher.publish)
-        publisher.flush()
+        publisher(settings.kafka)(applied)
     except BrokerError as error:
         raise BrokerError(
             f"the policy is in force, but was not sent to {REPUTATION_POLICY}: {error}; repeat the command to send it"

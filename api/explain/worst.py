@@ -27,13 +27,18 @@ METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
 #: The worst first: by level, then by how far the worst rate is above what is usual for it.
 WORST = f"""
 SELECT customer, scope, standing, judged, toUnixTimestamp64Milli(since) AS since_ms, reasons, volume,
-    unobservable, observable_mail, all_mail, complaint_rate, failure_rate, block_rate, exposure_rate, overall_score
+    unobservable, observable_mail, all_mail, complaint_rate, failure_rate, block_rate, exposure_rate, overall_score,
+    transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) AS level_rank,
+    greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) AS badness
 FROM {SHOWN_STANDINGS}
-WHERE scope = 'customer' OR standing NOT IN ('good', 'insufficient_volume', 'inactive')
-ORDER BY
-    transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) DESC,
-    greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) DESC,
-    volume DESC, customer, scope
+WHERE (scope = 'customer' OR ({{parts:Bool}} AND standing NOT IN ('good', 'insufficient_volume', 'inactive')))
+    AND (empty({{standings:Array(String)}}) OR has({{standings:Array(String)}}, standing::String))
+    AND ({{name:String}} = '' OR positionCaseInsensitiveUTF8(customer, {{name:String}}) > 0)
+    AND ({{plan:String}} = ''
+        OR customer IN (SELECT customer FROM customers FINAL WHERE NOT gone AND plan = {{plan:String}}))
+    AND (-level_rank, -badness, -toInt64(volume), customer, scope) > ({{after_rank:Int16}}, {{after_badness:Float64}},
+        {{after_volume:Int64}}, {{after_customer:String}}, {{after_scope:String}})
+ORDER BY level_rank DESC, badness DESC, volume DESC, customer, scope
 LIMIT {{limit:UInt32}}
 """  # noqa: S608 - made of texts of this project only
 
@@ -55,6 +60,12 @@ class WorstRate:
     enough: bool = True
     unseen: tuple[int, int] | None = None
     outside: int = 0
+
+
+#: What the lines are sorted by: the level, how bad the worst rate is, and the mail, all negative; customer and scope.
+WorstPlace = tuple[int, float, int, str, str]
+AFTER = ("after_rank", "after_badness", "after_volume", "after_customer", "after_scope")
+FIRST: WorstPlace = (-(2**15), 0.0, 0, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +90,28 @@ class WorstLine:
     exposure: WorstRate
     score: int | None
     held: bool = False
+    place: WorstPlace = (0, 0.0, 0, "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class WorstFilter:
+    """Which of them: with `parts` also streams and so on that are not well; of these standings, of a plan, with a text
+    in the customer's name, after a place; what is empty is no filter."""
+
+    parts: bool = True
+    standings: tuple[str, ...] = ()
+    plan: str = ""
+    name: str = ""
+    after: WorstPlace = FIRST
 
 
 def worst(
-    store: Store, policy: Policy, feedback_loop_providers: Sequence[str], limit: int, now_ms: int
+    store: Store,
+    policy: Policy,
+    feedback_loop_providers: Sequence[str],
+    limit: int,
+    now_ms: int,
+    wanted: WorstFilter | None = None,
 ) -> list[WorstLine]:
     """The worst subjects now. `policy` is the one in force, with what operators decided.
 
@@ -90,7 +119,11 @@ def worst(
         StoreError: the store failed.
     """
     ranks = list(range(1, len(LEVELS) + 1))
-    rows = store.rows(WORST, {"levels": list(LEVELS), "ranks": ranks, "limit": limit})
+    wanted = wanted or WorstFilter()
+    asked = {"levels": list(LEVELS), "ranks": ranks, "limit": limit, "parts": wanted.parts}
+    asked |= {"standings": list(wanted.standings), "plan": wanted.plan, "name": wanted.name}
+    asked |= dict(zip(AFTER, wanted.after, strict=True))
+    rows = store.rows(WORST, asked)
     customers = sorted({str(row[0]) for row in rows if row[0]})
     counted = read_counts(store, customers, feedback_loop_providers, policy.windows, now_ms) if customers else {}
     open_rules: dict[tuple[str, str], dict[str, Level]] = {}
@@ -101,7 +134,8 @@ def worst(
         if is_held:
             held.add((customer, scope))
     lines = []
-    for customer, scope, standing, judged, since_ms, reasons, volume, hidden, seen, mail, *rates, score in rows:
+    for customer, scope, standing, judged, since_ms, *rest in rows:
+        reasons, volume, hidden, seen, mail, *rates, score, rank, badness = rest
         rules = policy.rules_for(customer, scope, now_ms)
         counts = counted.get((customer, scope))
         complaint, failure, block, exposure = (
@@ -125,6 +159,7 @@ def worst(
                 block=block,
                 exposure=exposure,
                 score=score,
+                place=(-int(rank), -float(badness), -int(volume), customer, scope),
             )
         )
     return lines

@@ -15,6 +15,7 @@ from api.http.problems import ApiError
 from api.http.rates import Definition
 from api.http.reads import ReadLog
 from api.http.scopes import Scope
+from schemas.applied_policy import AppliedPolicy
 from schemas.blocklists import Zone, in_force
 from schemas.policy import Policy
 from schemas.settings import Settings
@@ -25,7 +26,8 @@ from streams.io.store import Store
 @dataclass(frozen=True)
 class Service:
     """What request handlers work with. `clock` gives epoch ms, `policy` what is judged by; `owners` are the
-    customers of dedicated pools, `health` says what is wrong, `reads` keeps on record what operators read.
+    customers of dedicated pools, `health` says what is wrong, `reads` keeps on record what operators read,
+    `publish` sends a policy that was applied to its topic.
     """
 
     stores: StorePool
@@ -37,6 +39,7 @@ class Service:
     health: Callable[[], HealthVerdict]
     reads: ReadLog
     settings: Settings
+    publish: Callable[[AppliedPolicy], None]
 
     @cached_property
     def zones(self) -> tuple[Zone, ...]:

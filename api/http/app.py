@@ -19,8 +19,10 @@ from api.http.problems import RETRY_AFTER_S, add_handlers
 from api.http.rates import Definition
 from api.http.reads import ReadLog
 from api.http.tags import HEALTH, TAGS
+from jobs.operator.policy_store import publisher
 from schemas import policy as policies
 from schemas import providers
+from schemas.applied_policy import AppliedPolicy
 from schemas.policy import Policy
 from schemas.settings import Settings
 from schemas.times import utc_now_ms
@@ -95,6 +97,7 @@ def create_app(
     judged: Judged | None = None,
     owners: Mapping[str, str] | None = None,
     settings: Settings | None = None,
+    publish: Callable[[AppliedPolicy], None] | None = None,
 ) -> FastAPI:
     """The application. Connections are made with `open_store` when first needed; `clock` gives epoch ms. `routers` are
     the groups of routes it answers (`api.routes.all`).
@@ -103,7 +106,7 @@ def create_app(
     in force, by default the built-in one. `stages` are those
     that run in this process, whose numbers `/metrics` shows, and `judged` says what is wrong with them; without it
     the store is asked when somebody wants to know. `owners` are the customers of dedicated pools. `settings` say what
-    lists are asked and where policies are published.
+    lists are asked and where policies are published, by `publish` if it is given.
     """
     now = clock or utc_now_ms
     stores, built_in = StorePool(open_store), policies.load_policy()
@@ -136,6 +139,7 @@ def create_app(
         health=judged or asks_the_store(stores),
         reads=ReadLog(stores, now),
         settings=settings or Settings(),
+        publish=publish or publisher((settings or Settings()).kafka),
     )
     add_handlers(app)
     for each in (*routers, router):

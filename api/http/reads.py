@@ -8,7 +8,8 @@ waiting, operators read nothing more until it is stored: what cannot be put on r
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from secrets import token_hex
 from typing import NamedTuple
 
 from api.http.pool import StorePool
@@ -48,6 +49,9 @@ class ReadLog:
         self._due = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
+        #: With the time it tells the rows of each interface and moment apart: none stands for two.
+        self._name = token_hex(4)
+        self._stored_ms = 0
 
     def note(self, read: Read) -> bool:
         """Put a read on record; False where there is no room for it."""
@@ -75,7 +79,8 @@ class ReadLog:
         """Store what waits now; False if the store failed."""
         with self._storing:
             with self._lock:
-                self._taken += _rows(self._waiting, self._clock())
+                self._stored_ms = max(self._clock(), self._stored_ms + 1)
+                self._taken += self._rows()
                 self._waiting = Counter()
             if not self._taken:
                 return True
@@ -93,9 +98,9 @@ class ReadLog:
         while not self._due.wait(self._every_s):
             self.store()
 
-
-def _rows(reads: Counter[Read], now_ms: int) -> Sequence[Decision]:
-    return [
-        Decision(utc_time(now_ms), read.who, READ, read.customer, read.route, "", {"times": times})
-        for read, times in reads.items()
-    ]
+    def _rows(self) -> list[Decision]:
+        time = utc_time(self._stored_ms)
+        return [
+            Decision(time, read.who, READ, read.customer, read.route, "", {"times": times, "interface": self._name})
+            for read, times in self._waiting.items()
+        ]

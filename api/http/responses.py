@@ -14,3 +14,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "A parameter is missing or wrong; `errors` names it."},
     503: STORE_DOWN,
 }
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "It does not fit how things stand: it was decided already, or is over."}
+}
+BUSY: dict[int | str, dict[str, Any]] = {
+    429: {"model": Problem, "description": "Too much at once. Try again after `Retry-After` seconds."}
+}

@@ -1,6 +1,18 @@
 """All groups of routes, in the order in which the reference shows them."""
 
-from api.routes import alerts, explain, listings, outcomes, rates, standing
+from api.routes import (
+    alerts,
+    decisions,
+    explain,
+    fleet,
+    incidents,
+    listings,
+    outcomes,
+    policies,
+    rates,
+    standing,
+    upkeep,
+)
 
 ROUTERS = (
     standing.router,
@@ -9,4 +21,9 @@ ROUTERS = (
     explain.router,
     outcomes.router,
     listings.router,
+    fleet.router,
+    decisions.router,
+    incidents.router,
+    policies.router,
+    upkeep.router,
 )

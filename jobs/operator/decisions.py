@@ -59,6 +59,14 @@ class DecisionError(InvalidInputError):
     """A decision that cannot be made; the message names what is wrong."""
 
 
+class NoSuchError(DecisionError):
+    """What a decision is about is not there."""
+
+
+class DecidedError(DecisionError):
+    """It does not fit how things stand: it was decided already, or is over."""
+
+
 def add_override(
     store: Store,
     policy: Policy,
@@ -140,7 +148,7 @@ def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> A
     given("--by", by)
     found = find_alert(store, name).last.data
     if found.kind == "resolved":
-        raise DecisionError(f"alert {found.alert_id} of {found.customer} ({found.rule}) is resolved")
+        raise DecidedError(f"alert {found.alert_id} of {found.customer} ({found.rule}) is resolved")
     detail = {"rule": found.rule, "scope": found.scope, "level": found.level}
     record_decision(store, Decision(utc_time(now_ms), by, ACKNOWLEDGED, found.customer, found.alert_id, why, detail))
     return found
@@ -149,7 +157,7 @@ def acknowledge(store: Store, name: str, *, by: str, why: str, now_ms: int) -> A
 def _one(name: str, known: Sequence[tuple[str, T]], what: str) -> T:
     found = [each for key, each in known if name and key.startswith(name)]
     if not found:
-        raise DecisionError(f"there is no {what} with the id {name!r}")
+        raise NoSuchError(f"there is no {what} with the id {name!r}")
     if len(found) > 1:
         raise DecisionError(f"more than one {what} has an id that starts with {name!r}")
     return found[0]
@@ -164,7 +172,7 @@ def check_known(store: Store, customer: str, stream: str = "") -> None:
     """
     customer, stream = named("CUSTOMER", customer), clean("--stream", stream)
     if not store.rows(KNOWN, {"customer": customer}):
-        raise DecisionError(f"nothing is stored of customer {customer!r}{_meant(store, customer)}")
+        raise NoSuchError(f"nothing is stored of customer {customer!r}{_meant(store, customer)}")
     if not stream:
         return
     streams = [str(name) for (name,) in store.rows(STREAMS, {"customer": customer})]

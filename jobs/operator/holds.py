@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from jobs.operator.audit import Decision, record_decisions
-from jobs.operator.decisions import DecisionError, given
+from jobs.operator.decisions import DecidedError, DecisionError, NoSuchError, given
 from schemas.hold import Hold, hold_decided
 from schemas.times import utc_time
 from streams.decisions.holds import decided_of, held_alerts, read_holds
@@ -85,7 +85,7 @@ def decide_hold(
     found = _one(name, waiting, [each.id for each in read_holds(store)])
     members = [each.customer for each in found.held if customer in ("", each.customer)]
     if not members:
-        raise DecisionError(f"--customer: nothing of {customer!r} is held in hold {found.hold.id}")
+        raise DecidedError(f"--customer: nothing of {customer!r} is held in hold {found.hold.id}")
     action = HOLD_CONFIRMED if confirm else HOLD_RELEASED
     time = utc_time(now_ms)
     detail = {"reason": found.hold.reason}
@@ -104,8 +104,8 @@ def _one(name: str, waiting: Sequence[HoldShown], every: Sequence[str]) -> HoldS
         names = ", ".join(each.hold.id for each in found)
         raise DecisionError(f"ID: more than one hold has something to decide: {names}")
     if name and any(each.startswith(name) for each in every):
-        raise DecisionError(f"nothing is held any more in the hold with the id {name!r}")
-    raise DecisionError(f"there is no hold with the id {name!r}" if name else "nothing is held")
+        raise DecidedError(f"nothing is held any more in the hold with the id {name!r}")
+    raise NoSuchError(f"there is no hold with the id {name!r}" if name else "nothing is held")
 
 
 def _count(decided: dict[str, str], action: str, waiting: dict[str, list[tuple[str, str]]]) -> int:

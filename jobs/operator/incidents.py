@@ -8,7 +8,7 @@ from collections.abc import Collection
 import msgspec
 
 from jobs.operator.audit import Decision, record_decision, record_decisions
-from jobs.operator.decisions import DecisionError, given
+from jobs.operator.decisions import DecidedError, DecisionError, NoSuchError, given
 from schemas.incident import EVERYWHERE, Dimension, Incident, declared_end, incident_decided, incident_id
 from schemas.times import DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
@@ -35,7 +35,7 @@ def find_incident(store: Store, name: str) -> Incident:
     """
     found = [each for each in read_incidents(store).in_force() if name and each.id.startswith(name)]
     if not found:
-        raise DecisionError(f"there is no incident with the id {name!r}")
+        raise NoSuchError(f"there is no incident with the id {name!r}")
     if len(found) > 1:
         raise DecisionError(f"more than one incident has an id that starts with {name!r}")
     return found[0]
@@ -117,7 +117,7 @@ def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int)
     found = find_incident(store, name)
     waiting = sorted({each.customer for each in held_alerts(store) if each.hold == found.id})
     if found.state == "dismissed" and not waiting:
-        raise DecisionError(f"incident {found.id} is dismissed already{', by ' + found.by if found.by else ''}")
+        raise DecidedError(f"incident {found.id} is dismissed already{', by ' + found.by if found.by else ''}")
     after = msgspec.structs.replace(found, state="dismissed", by=by, why=why)
     _decide(store, after, DISMISSED, now_ms, found)
     time, detail = utc_time(now_ms), {"reason": "incident"}

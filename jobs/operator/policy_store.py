@@ -14,10 +14,14 @@ from jobs.operator.audit import Decision, is_recorded, record_decision
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
+from schemas.settings import Kafka
 from schemas.topics import REPUTATION_POLICY
 from streams.decisions.applied_policies import newest
+from streams.io.broker import Publisher
 from streams.io.store import Store
 
+#: As large as the topic takes (schemas/topics/reputation.policy.yaml).
+MAX_MESSAGE_BYTES = 8_388_608
 KEY = b"policy"
 ACTION = "policy applied"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,6 +64,22 @@ def apply(store: Store, text: str, source: str, by: str, why: str, now_ms: int) 
     )
     _recorded(store, applied, policy)
     return Application("applied", applied, former.version if former else "")
+
+
+def publisher(kafka: Kafka) -> Callable[[AppliedPolicy], None]:
+    """What sends a policy to the topic, over a connection of its own.
+
+    Raises (when it is called):
+        BrokerError: it was not acknowledged.
+    """
+
+    def send(applied: AppliedPolicy) -> None:
+        connection = Publisher(kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})
+        connection.partitions(REPUTATION_POLICY)
+        publish(applied, connection.publish)
+        connection.flush()
+
+    return send
 
 
 def publish(applied: AppliedPolicy, send: Callable[[str, bytes, bytes], None]) -> None:

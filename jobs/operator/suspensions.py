@@ -5,7 +5,7 @@ when it could be lifted.
 """
 
 from jobs.operator.audit import Decision, record_decision
-from jobs.operator.decisions import DecisionError, check_known, given, named
+from jobs.operator.decisions import DecidedError, check_known, given, named
 from jobs.operator.fresh_starts import give_fresh_start
 from schemas.customer_event import CustomerDecision, CustomerEventKind, customer_event
 from schemas.times import utc_time
@@ -26,7 +26,7 @@ def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> N
     given("--why", why)
     check_known(store, customer)
     if (found := suspension(store, customer)) is not None:
-        raise DecisionError(f"customer {customer!r} is suspended already, by {found.by}")
+        raise DecidedError(f"customer {customer!r} is suspended already, by {found.by}")
     _store(store, customer, SUSPENDED, by, why, now_ms, now_ms)
 
 
@@ -41,7 +41,7 @@ def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int, fr
     given("--by", by)
     found = suspension(store, customer)
     if found is None:
-        raise DecisionError(f"customer {customer!r} is not suspended")
+        raise DecidedError(f"customer {customer!r} is not suspended")
     if fresh_start:
         give_fresh_start(store, customer, by=by, why=why, now_ms=now_ms)
     _store(store, customer, UNSUSPENDED, by, why, found.since_ms, now_ms)

@@ -37,7 +37,11 @@ WHERE
     AND dead_letters.time >= fromUnixTimestamp64Milli({since_ms:Int64})
     AND (position(reason, {reason:String}) > 0 OR position(masked, {reason:String}) > 0)
 """
-NEWEST = f"{LETTERS} ORDER BY time_ms DESC, source DESC, position DESC LIMIT {{limit:UInt32}}"
+NEWEST = f"""
+{LETTERS}
+    AND (time_ms, source, position) < ({{before_ms:Int64}}, {{before_source:String}}, {{before_position:Int64}})
+ORDER BY time_ms DESC, source DESC, position DESC LIMIT {{limit:UInt32}}
+"""
 NEXT = f"""
 {LETTERS}
     AND dead_letters.time <= fromUnixTimestamp64Milli({{until_ms:Int64}})
@@ -121,15 +125,19 @@ class Chosen:
 
 
 ALL = Chosen()
+#: Later than any letter.
+LATEST = (2**62, "", 0)
 
 
-def newest(store: Store, chosen: Chosen, limit: int) -> list[Letter]:
-    """The latest letters, newest first.
+def newest(store: Store, chosen: Chosen, limit: int, before: tuple[int, str, int] = LATEST) -> list[Letter]:
+    """The latest letters, newest first; those before a time (epoch ms), source and position.
 
     Raises:
         StoreError: the store failed.
     """
-    return _letters(store, NEWEST, chosen, limit=limit)
+    before_ms, source, position = before
+    bounds: dict[str, object] = {"before_ms": before_ms, "before_source": source, "before_position": position}
+    return _letters(store, NEWEST, chosen, limit=limit, **bounds)
 
 
 def summary(store: Store, chosen: Chosen, limit: int) -> list[LetterReason]:

@@ -16,6 +16,7 @@ from api.http.app import create_app
 from api.routes.all import ROUTERS
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
+from schemas.applied_policy import AppliedPolicy
 from schemas.policy import Policy
 from schemas.settings import ClickHouse
 from streams.alerts.standings import SCORE_COLUMNS
@@ -136,13 +137,14 @@ def running(
     served = msgspec.structs.replace(
         store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret", timeout_s=5.0
     )
-    clock = [NOW * 1000]
+    clock, published = [NOW * 1000], list[AppliedPolicy]()
     app = create_app(
         lambda: open_store(served),
         ROUTERS,
         lambda: clock[0],
         expired_is_failure=expired_is_failure,
         policy=(lambda _: policy) if policy else None,
+        publish=published.append,
     )
     key = keys.create_key(store, "acme", "", NOW * 1000)
     with TestClient(app, raise_server_exceptions=False) as client:

@@ -7,19 +7,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from api.http import keys
 from api.http.examples import FILE, Example
+from api.http.scopes import SCOPES
+from jobs.operator.customers import set_customer
+from jobs.operator.incidents import declare_incident
 from jobs.poll.reading import ProviderReading
 from jobs.poll.stored import store_readings
 from schemas.alert import AlertEvent, Baseline, Evidence, Share
 from schemas.counts import SubjectCounts, WindowCounts
+from schemas.hold import Hold
+from schemas.incident import incident_id
 from schemas.policy import load_policy
 from schemas.settings import ClickHouse, Ingest
+from schemas.times import utc_time
 from streams.alerts.describe import alert_event
 from streams.alerts.lifecycle import step
 from streams.io.store import Store, open_store
@@ -27,30 +33,89 @@ from streams.judge.verdict import judge
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 from tests.support.databases import Databases
 
-NOON = NOW // HOUR * HOUR
+NOON, NOW_MS = NOW // HOUR * HOUR, NOW * 1000
 #: As policies are named; a fixed one, so that the examples stay when the built-in policy changes.
 VERSION = "default@80835b0676a2"
 ALERT = "99e4dd8d7f9417604d77d241ec8f8cf2"
 ZONE = "bl.example"
 
-#: Method, route, what is put in its place and asked, and the body. Routes of operators are asked with their key.
+HOLD, LETTER = "8d3f5a6b7c8d9e0f", "mail.events:4Yl1:0@7"
+INCIDENT = incident_id("provider", "gmail", "declared", NOON - 4 * HOUR)
+OVERRIDE_ID = "227f27e134d8"
+#: Keys that are the same in each answer; the tables hold their hashes.
+KEY, OPERATORS_KEY = ("rmk_" + letter * 43 for letter in "cO")
+POLICY = """windows = ["1h", "24h"]
+
+[[rules]]
+name = "complaint"
+metric = "complaint"
+windows = ["24h"]
+min_volume = 100
+levels = { warning = 0.001, excessive = 0.003 }
+"""
+OVERRIDE = {
+    "customer": "acme",
+    "rule": "failure",
+    "level": "warning",
+    "until": "2026-03-26T12:00:00Z",
+    "why": "list mended",
+}
+DECLARED = {
+    "place": "yahoo",
+    "from": "2026-03-12T09:00:00Z",
+    "until": "2026-03-12T10:00:00Z",
+    "why": "their status page",
+}
+
+
+def _get(path: str, query: str = "", **names: str) -> Example:
+    return Example(method="get", path=path, target=path.format(**names) + query)
+
+
+def _post(path: str, body: object, **names: str) -> Example:
+    return Example(method="post", path=path, target=path.format(**names), body=body)
+
+
+#: What is asked, in this order: what decides something comes last.
 REQUESTS: tuple[Example, ...] = (
-    Example(method="get", path="/v1/standing", target="/v1/standing"),
-    Example(method="get", path="/v1/allowances", target="/v1/allowances"),
-    Example(method="get", path="/v1/scores", target="/v1/scores?from=2026-03-11T00:00:00Z"),
-    Example(method="get", path="/v1/cohorts", target="/v1/cohorts?days=2"),
-    Example(
-        method="get",
-        path="/v1/rates",
-        target="/v1/rates?metric=complaint&from=2026-03-12T12:00:00Z&to=2026-03-12T12:02:00Z",
-    ),
-    Example(method="get", path="/v1/alerts", target="/v1/alerts?state=open"),
-    Example(method="get", path="/v1/alerts/{alert_id}", target=f"/v1/alerts/{ALERT}"),
-    Example(method="get", path="/v1/explain/{alert_id}", target=f"/v1/explain/{ALERT}"),
-    Example(method="get", path="/v1/failures", target="/v1/failures?limit=1"),
-    Example(method="get", path="/v1/complaints", target="/v1/complaints?limit=1"),
-    Example(method="get", path="/v1/listings", target="/v1/listings"),
-    Example(method="get", path="/healthz", target="/healthz"),
+    _get("/v1/standing"),
+    _get("/v1/allowances"),
+    _get("/v1/scores", "?from=2026-03-11T00:00:00Z"),
+    _get("/v1/cohorts", "?days=2"),
+    _get("/v1/rates", "?metric=complaint&from=2026-03-12T12:00:00Z&to=2026-03-12T12:02:00Z"),
+    _get("/v1/alerts", "?state=open"),
+    _get("/v1/alerts/{alert_id}", alert_id=ALERT),
+    _get("/v1/explain/{alert_id}", alert_id=ALERT),
+    _get("/v1/failures", "?limit=1"),
+    _get("/v1/complaints", "?limit=1"),
+    _get("/v1/listings"),
+    _get("/v1/customers", "?standing=critical&standing=excessive"),
+    _get("/v1/pools", "?kind=plan"),
+    _get("/v1/overrides"),
+    _get("/v1/holds"),
+    _get("/v1/incidents"),
+    _get("/v1/incidents/{name}", name=INCIDENT),
+    _get("/v1/policy"),
+    _get("/v1/policies"),
+    _get("/v1/dead-letters"),
+    _get("/v1/dead-letters/summary"),
+    _get("/v1/dead-letters/{name}", name=LETTER),
+    _get("/v1/zones"),
+    _get("/v1/keys"),
+    _get("/v1/audit", "?customer=acme"),
+    _get("/healthz"),
+    _post("/v1/alerts/{alert_id}/acknowledge", {"why": "called them"}, alert_id=ALERT),
+    _post("/v1/overrides", OVERRIDE),
+    _post("/v1/overrides/{name}/end", {"why": "list mended"}, name=OVERRIDE_ID),
+    _post("/v1/suspensions", {"customer": "rival", "why": "bought list"}),
+    _post("/v1/suspensions/lift", {"customer": "rival", "why": "list mended", "fresh_start": True}),
+    _post("/v1/holds/{name}/release", {"why": "an outage", "customer": "rival"}, name=HOLD),
+    _post("/v1/holds/{name}/confirm", {"why": "they are bad"}, name=HOLD),
+    _post("/v1/incidents", DECLARED),
+    _post("/v1/incidents/{name}/dismiss", {"why": "it was none"}, name=INCIDENT),
+    _post("/v1/policy/check", {"text": POLICY}),
+    _post("/v1/policy/try", {"text": POLICY, "days": 1}),
+    _post("/v1/policy/apply", {"text": POLICY, "why": "complaints doubled since May"}),
 )
 
 
@@ -58,11 +123,59 @@ REQUESTS: tuple[Example, ...] = (
 def scene(settings: ClickHouse, store: Store) -> Iterator[tuple[Api, str]]:
     """The interface over what the examples show, and an operator's key."""
     with running(settings, store) as interface:
+        store.run("TRUNCATE TABLE api_keys")
+        for key, customer, label, scopes in ((KEY, "acme", "", ["read"]), (OPERATORS_KEY, "", "Ida", list(SCOPES))):
+            row: dict[str, Any] = {
+                "key_hash": sha256(key.encode()).hexdigest(),
+                "customer": customer,
+                "label": label,
+                "scopes": scopes,
+            }
+            row |= {"created": utc_time(NOW * 1000), "updated": utc_time(NOW * 1000), "revoked": False}
+            store.insert("api_keys", {name: [value] for name, value in row.items()})
+        interface.key = KEY
         fill(interface)
-        yield (
-            interface,
-            keys.create_key(store, keys.OPERATOR, "Ida", NOW * 1000, scopes=("read", "act", "policy", "keys")),
-        )
+        fill_fleet(store)
+        yield interface, OPERATORS_KEY
+
+
+def fill_fleet(store: Store) -> None:
+    """What of it operators alone see."""
+    set_customer(store, "acme", plan="pro", domains=["acme.example"], by="Ida", why="new", now_ms=NOW_MS - 60_000)
+    row = {"customer": "rival", "scope": "customer", "updated": utc_time(NOW_MS), "standing": "critical"}
+    row |= {"since": utc_time(NOW_MS - HOUR * 1000), "reasons": ["failure"], "volume": 4_000, "failure_rate": 0.2}
+    row |= {"policy_version": VERSION, "overall_score": 12}
+    store.insert("standings", {name: [value] for name, value in row.items()})
+    hold = Hold(
+        id=HOLD,
+        reason="brake",
+        began_ms=NOW_MS - 120_000,
+        from_ms=NOW_MS - 600_000,
+        until_ms=NOW_MS,
+        customers=40,
+        limit=20,
+        minutes=10.0,
+    )
+    detail = msgspec.json.encode(hold).decode()
+    row = {"id": HOLD, "reason": hold.reason, "until": utc_time(NOW_MS), "detail": detail, "updated": utc_time(NOW_MS)}
+    store.insert("holds", {name: [value] for name, value in row.items()})
+    for customer in ("rival", "stranger"):
+        row = {"customer": customer, "scope": "customer", "rule": "failure", "level": "critical"}
+        row |= {"updated": utc_time(NOW_MS), "state": f'{{"held":{{"id":"{HOLD}"}}}}'}
+        store.insert("alert_states", {name: [value] for name, value in row.items()})
+    declare_incident(
+        store,
+        "gmail",
+        NOW_MS - 4 * HOUR * 1000,
+        NOW_MS - 3 * HOUR * 1000,
+        providers={"gmail"},
+        by="Ida",
+        why="their status page",
+        now_ms=NOW_MS - 30_000,
+    )
+    row = {"topic": "mail.events", "source": LETTER.partition("@")[0], "position": 7, "time": utc_time(NOW_MS - 5_000)}
+    row |= {"reason": "field `type`: missing", "payload": '{"id": "e7"}'}
+    store.insert("dead_letters", {name: [value] for name, value in row.items()})
 
 
 def fill(api: Api) -> None:
@@ -118,18 +231,18 @@ def answers(api: Api, operator: str) -> list[Example]:
     """What is answered to each request now."""
     found = []
     for each in REQUESTS:
-        key = operator if each.path in OF_OPERATORS else api.key
-        answer = api.client.request(
-            each.method, each.target, json=each.body, headers={"Authorization": f"Bearer {key}"}
-        )
+        customers = each.method == "get" and each.path in OF_CUSTOMERS
+        key = api.key if customers else operator
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = api.client.request(each.method, each.target, json=each.body, headers=headers)
         assert answer.status_code < 300, (each.target, answer.text)
         body: Any = answer.json() if "json" in answer.headers["content-type"] else answer.text
         found.append(msgspec.structs.replace(each, status=answer.status_code, answer=body))
     return found
 
 
-#: Routes that a customer's key may not ask.
-OF_OPERATORS: frozenset[str] = frozenset()
+#: Routes that are shown as a customer asks them.
+OF_CUSTOMERS = frozenset(each.path for each in REQUESTS[:11])
 
 
 def _events() -> dict[str, list[Any]]:

@@ -35,9 +35,9 @@ class Baseline(BaseModel):
 class ReportedRate(BaseModel):
     """The spam rate (a ratio) that Gmail reported of a domain on a day of its own."""
 
-    day: date
-    domain: str
-    rate: float
+    day: date = Field(description="The day.")
+    domain: str = Field(description="The domain.")
+    rate: float = Field(description="The rate, a ratio.")
 
 
 class Evidence(BaseModel):
