@@ -1,10 +1,14 @@
 """Reading a request's body piece by piece, so that memory is bounded by what was agreed on."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from schemas.errors import ExternalError, InvalidInputError, RepmonError
+
+#: Bytes unpacked at once.
+PIECE = 65_536
 
 
 class TooLargeError(InvalidInputError):
@@ -13,6 +17,10 @@ class TooLargeError(InvalidInputError):
 
 class TooSlowError(RepmonError, TimeoutError):
     """The body did not come in time."""
+
+
+class NotGzipError(InvalidInputError):
+    """The body is not gzip, or ends too early."""
 
 
 class NoRoomError(ExternalError):
@@ -78,4 +86,33 @@ async def read_body(pieces: AsyncIterator[bytes], limit: int, within_s: float, t
                 found.append(piece)
     except TimeoutError as error:
         raise TooSlowError from error
+    return b"".join(found)
+
+
+def unpacked(body: bytes, limit: int) -> bytes:
+    """The text of a body that gzip packed (RFC 1952; several members may follow one another).
+
+    Unpacked a piece at a time: however much is in it, no more than `limit` is held.
+
+    Raises:
+        NotGzipError: it is none, or not whole.
+        TooLargeError: the text has more than `limit` bytes.
+    """
+    found: list[bytes] = []
+    size = 0
+    while body:
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            try:
+                piece = member.decompress(body, PIECE)
+            except zlib.error as error:
+                raise NotGzipError(f"the body is not gzip: {error}") from error
+            body = member.unconsumed_tail
+            size += len(piece)
+            if size > limit:
+                raise TooLargeError
+            if not piece and not body and not member.eof:
+                raise NotGzipError("the body is gzip and ends too early")
+            found.append(piece)
+        body = member.unused_data
     return b"".join(found)

@@ -15,6 +15,11 @@ REQUEST_ID = "X-Amz-Firehose-Request-Id"
 MAX_ID = 128
 
 
+def is_packed(headers: Mapping[str, str]) -> bool:
+    """Whether it is a request of Firehose whose body gzip packed: an operator may choose that content encoding."""
+    return bool(headers.get(REQUEST_ID.lower())) and headers.get("content-encoding", "").strip().lower() == "gzip"
+
+
 def verify_token(headers: Headers, token: str) -> None:
     """The token, as Firehose's access key or as a bearer token.
 

@@ -1,5 +1,6 @@
 """The webhook collector on a broker: what it answers with 200 is in the topic, and nothing else is promised."""
 
+import gzip
 import json
 import signal
 import smtplib
@@ -194,6 +195,29 @@ def test_firehose_is_answered_with_the_id_of_its_request(running: Running, embed
     assert answer.json() == {"requestId": "r-1", "timestamp": int(NOW_S * 1000)}
     assert running.post("ses/firehose", body, {**headers, "X-Amz-Firehose-Access-Key": "other"}).status_code == 401
     assert messages(embedded_kafka, "mail.webhooks.ses", 1) == [(b"firehose", body)]
+
+
+def test_firehose_may_pack_its_bodies(running: Running, embedded_kafka: Kafka) -> None:
+    headers = {
+        "X-Amz-Firehose-Access-Key": "an access key",
+        "X-Amz-Firehose-Request-Id": "7",
+        "Content-Encoding": "gzip",
+    }
+    body = b'{"requestId": "7", "timestamp": 1, "records": []}'
+    assert running.post("ses/firehose", gzip.compress(body), headers).json()["requestId"] == "7"
+    assert messages(embedded_kafka, "mail.webhooks.ses", 1) == [(b"firehose", body)]
+    bomb = gzip.compress(bytes(50_000_000), 1)
+    refused = [
+        (bomb, headers, 413, "bytes, unpacked"),
+        (b"no gzip", headers, 400, "the body is not gzip"),
+        (bomb, {**headers, "X-Amz-Firehose-Access-Key": "other"}, 401, "credentials"),
+        (bomb, {**headers, "X-Amz-Firehose-Request-Id": ""}, 415, "the body is compressed"),
+        (bomb, {**headers, "Content-Encoding": "br"}, 415, "the body is compressed"),
+    ]
+    for sent, with_headers, status, said in refused:
+        answer = running.post("ses/firehose", sent, with_headers)
+        assert answer.status_code == status
+        assert said in problem(answer)
 
 
 def test_webhooks_of_one_source_share_a_partition(running: Running, embedded_kafka: Kafka) -> None:
