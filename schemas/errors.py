@@ -14,6 +14,7 @@
     │   ├── BadNameError          the name of a customer, a stream or a pool
     │   ├── TopicsError           the definitions of the topics
     │   ├── CollectError          the sources of webhooks in the settings
+    │   ├── NotifyError           the routes of notifications in the settings
     │   ├── AdaptError            a body, a log line or a mail of some format
     │   │   ├── AmbiguousError    a place at which two customers are named
     │   │   └── RefusedReportError a report by mail that is not believed

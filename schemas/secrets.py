@@ -88,7 +88,9 @@ class Section(msgspec.Struct, frozen=True):
 
 def shown(section: Section) -> dict[str, Any]:
     """A section as plain data, with `***` for each secret that is set."""
-    return {name: _shown(getattr(section, name), info) for name, info in _fields(type(section))}
+    config = section.__struct_config__
+    which = {} if config.tag is None else {str(config.tag_field): config.tag}
+    return which | {name: _shown(getattr(section, name), info) for name, info in _fields(type(section))}
 
 
 def without_user(address: str) -> str:
@@ -118,6 +120,8 @@ def _shown(value: Any, info: Any) -> Any:
         return shown(value)
     if isinstance(value, dict) and isinstance(info, types.DictType):
         return {key: _shown(each, info.value_type) for key, each in value.items()}
+    if isinstance(value, tuple) and isinstance(info, types.VarTupleType):
+        return [shown(each) if isinstance(each, Section) else _shown(each, info.item_type) for each in value]
     extra = (info.extra or {}) if isinstance(info, types.Metadata) else {}
     if _OPTIONS in extra:
         return {name: _option(name, each) for name, each in value.items()}

@@ -12,6 +12,7 @@ from schemas.collect import Collect
 from schemas.errors import InvalidInputError
 from schemas.listing import Weight
 from schemas.mail import MailSettings
+from schemas.notify import Notify
 from schemas.poll import Poll
 from schemas.secrets import Address, ClientOptions, Secret, Section
 
@@ -391,6 +392,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     mail: MailSettings = MailSettings()
     blocklists: Blocklists = Blocklists()
     poll: Poll = Poll()
+    notify: Notify = Notify()
     api: Api = Api()
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()

@@ -11,6 +11,7 @@ from schemas.domains import domain_name
 from schemas.kafka_options import fault_of_options
 from schemas.kafka_security import KafkaSecurityError, read_security
 from schemas.names import fault_of
+from schemas.notify import NotifyError, check_notify
 from schemas.secrets import without_user
 from schemas.settings import ClickHouse, Ingest, Settings, SettingsError
 
@@ -52,7 +53,8 @@ def check(settings: Settings) -> None:
             raise SettingsError(f"{setting}: {name!r} {fault}")
     try:
         with_sources(settings.ingest.formats, settings.collect)
-    except CollectError as error:
+        check_notify(settings.notify)
+    except (CollectError, NotifyError) as error:
         raise SettingsError(str(error)) from error
 
 

@@ -10,6 +10,12 @@ ALERTS = {
     "text": CommandEntry("Print an alert as a mail to the customer", "api.cli.alert_text:alert_text"),
 }
 LISTINGS = {"show": CommandEntry("Show one listing with its likeliest causes", "api.cli.listings:show")}
+NOTIFY = {
+    "routes": CommandEntry("Show the routes, and what waits and failed of each", "api.cli.notify:show_routes"),
+    "test": CommandEntry("Send a marked example by one route", "api.cli.notify:test_route"),
+    "failed": CommandEntry("Show notifications that no target took, newest first", "api.cli.notify:list_failed"),
+    "retry": CommandEntry("Send notifications again that no target took", "api.cli.notify:retry"),
+}
 
 SECTIONS: Sections = {
     "Operate: run the stages, and what they need": {
@@ -34,6 +40,7 @@ SECTIONS: Sections = {
             },
             "repmon poll postmaster --every 6h",
         ),
+        "notify": CommandEntry("Tell of alerts by the routes of the settings", "api.cli.notify:notify"),
         "suspend-hook": CommandEntry(
             "Print whom the alerts would suspend, and why", "api.cli.suspend_hook:suspend_hook"
         ),

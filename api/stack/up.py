@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +26,9 @@ from schemas import topics
 from schemas.settings import Settings
 from streams.io.broker import BrokerError
 
+if TYPE_CHECKING:
+    from api.stack.notify import NotifyThread
+
 log = logging.getLogger("repmon.stack")
 
 #: How long a stop may count on what was acknowledged, in s. At 30,000 events/s the largest backlog takes 5.
@@ -35,6 +38,8 @@ JOIN_S = 1.5
 #: How long what is judged may take to end once ingest has ended, and once its queries are killed, in s. What is not
 #: judged is judged at the next start, when everybody is.
 JUDGED_S = 0.5
+#: How long notifications that are under way may take, in s. What was not sent is sent at the next start.
+NOTIFIED_S = 6.0
 KILLED_S = 6.0
 #: Everything shares one process's memory here, so batches are kept smaller than a worker of its own has them.
 MOST_EVENTS = 60_000
@@ -64,6 +69,7 @@ class Stack:
         self._ingest: IngestThread | None = None
         #: None too while the broker's topics are remade.
         self._monitor: MonitorStage | None = None
+        self._notify: "NotifyThread | None" = None
         self._api: Interface | None = None
         self._health: StageHealth | None = None
         self._listening: socket.socket | None = None
@@ -141,6 +147,13 @@ class Stack:
         self._say("ingest", f"reading {', '.join(sorted(self._ingest.worker.readers))}")
         await self._start_monitor()
         self._say("monitor", f"judging by policy {self.monitor.judge.policy.version}")
+        if routes := self.settings.notify.routes:
+            from api.stack.notify import NotifyThread
+
+            self._notify = NotifyThread(self.settings, self._failed_in(loop))
+            self._notify.start()
+            self._health.numbers["notify"] = self._notify.notifier.metrics
+            self._say("notify", f"by {', '.join(each.name for each in routes)}")
         self._health.numbers["ingest"] = self._ingest.worker.metrics
         self._health.start()
         self._api = Interface(self.settings, self._listening, self._health, self.monitor.judge.policy)
@@ -192,6 +205,7 @@ class Stack:
         counted = await self._done("ingest", self._stop_ingest())
         await interface
         ended = [counted, await self._done("monitor", self._stop_judging(judged))]
+        ended.append(await self._done("notify", self._stop_notify()))
         if self._embedded.store is not None:
             ended.append(await asyncio.to_thread(self._embedded.stop_store))
             self._say("store", "closed")
@@ -269,6 +283,19 @@ class Stack:
         if self._api is not None:
             await asyncio.wait_for(self._api.stop(), JOIN_S)
             self._say("API", "stopped")
+        return True
+
+    async def _stop_notify(self) -> bool:
+        """After the monitor, whose last alerts are read once more at the next start if they were not now."""
+        if self._notify is None:
+            return True
+        if not await asyncio.to_thread(self._notify.end, NOTIFIED_S):
+            self._notify.abandon()
+            await self._kill_queries()
+            if not await asyncio.to_thread(self._notify.end, JOIN_S):
+                self._say("notify", "does not stop in time")
+                return False
+        self._say("notify", "stopped")
         return True
 
     async def _done(self, name: str, step: Awaitable[bool]) -> bool:

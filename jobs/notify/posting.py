@@ -1,0 +1,164 @@
+"""One request to a target, to an address that was checked, within a time and a size. Redirects are not followed."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from jobs.notify.addresses import NotFoundError, look_up
+from jobs.notify.notification import Outcome
+from schemas.errors import ExternalError
+from schemas.secrets import without_user
+from schemas.version import VERSION
+
+USER_AGENT = f"repmon/{VERSION}"
+#: Bytes of an answer that are read, and characters that are shown.
+MOST_READ, MOST_SHOWN = 65_536, 200
+OK, REDIRECT, BAD_REQUEST, SERVER_FAULT = 200, 300, 400, 500
+#: Refusals that another try may mend: Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585).
+LATER = frozenset({408, 425, 429})
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class RequestError(ExternalError):
+    """The target did not answer; the message says why. Another try may."""
+
+
+class Answer(NamedTuple):
+    """Status, the beginning of the body, and the fields by which another try is timed."""
+
+    status: int
+    body: bytes
+    retry_after: str = ""
+    location: str = ""
+
+
+class Poster:
+    """Asks targets of one route. Used by several threads at a time."""
+
+    def __init__(self, *, allow_private: bool, timeout_s: float, ca_file: str = "") -> None:
+        """Raises OSError or ssl.SSLError where `ca_file` cannot be used."""
+        self._allow_private = allow_private
+        self._timeout_s = timeout_s
+        self._tls = ssl.create_default_context(cafile=ca_file or None)
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """What the target answers.
+
+        Raises:
+            NotPublicError: its address is not public.
+            RequestError: no connection, no trust, or no whole answer in time.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        try:
+            place = look_up(host, port, allow_private=self._allow_private)
+        except NotFoundError as error:
+            raise RequestError(str(error)) from error
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        sent = {"Host": parts.netloc, "User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        said = ""
+        for address in place.addresses:
+            connection = self._connection(parts.scheme, address, port, host)
+            try:
+                return self._answer(connection, method, target, sent, body)
+            except NewConnectionError as error:
+                said = _cause(error)  # nothing was sent: another address may take it
+            except ConnectTimeoutError:
+                said = f"no connection within {self._timeout_s:g} s"
+            except (HTTPError, HTTPException, OSError) as error:
+                raise RequestError(_cause(error)) from error
+            finally:
+                connection.close()
+        raise RequestError(said)
+
+    def _connection(self, scheme: str, address: str, port: int, host: str) -> HTTPConnection:
+        if scheme == "http":
+            return HTTPConnection(address, port, timeout=self._timeout_s)
+        return HTTPSConnection(
+            address,
+            port,
+            timeout=self._timeout_s,
+            ssl_context=self._tls,
+            server_hostname=host,
+            assert_hostname=host,
+        )
+
+    def _answer(
+        self, connection: HTTPConnection, method: str, target: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        ended = threading.Event()
+        # A target that sends a byte now and then is never silent; this ends the request whatever it does.
+        watch = threading.Timer(self._timeout_s, _end, (connection, ended))
+        watch.daemon = True
+        watch.start()
+        try:
+            connection.request(method, target, body=body, headers=headers, preload_content=False, decode_content=False)
+            answer = connection.getresponse()
+            read = answer.read(MOST_READ)
+        except (HTTPError, HTTPException, OSError) as error:
+            if ended.is_set():
+                raise TimeoutError from error
+            raise
+        finally:
+            watch.cancel()
+        fields = answer.headers
+        return Answer(answer.status, read, fields.get("Retry-After", ""), fields.get("Location", ""))
+
+
+def outcome_of(answer: Answer, now_ms: int) -> Outcome:
+    """What an answer means: 2xx is taken, what may mend by itself is tried later, all else never."""
+    said = f"{answer.status} {_beginning(answer.body)}".rstrip()
+    if OK <= answer.status < REDIRECT:
+        return Outcome(result="taken", said=said)
+    if answer.status in LATER or answer.status >= SERVER_FAULT:
+        return Outcome(result="later", said=said, wait_ms=retry_after_ms(answer.retry_after, now_ms))
+    if REDIRECT <= answer.status < BAD_REQUEST:
+        where = without_user(answer.location)[:MOST_SHOWN]
+        return Outcome(result="never", said=f"{answer.status}: it points to {where}; redirects are not followed")
+    return Outcome(result="never", said=said)
+
+
+def retry_after_ms(written: str, now_ms: int) -> int:
+    """How long the field Retry-After asks to wait: seconds, or a date (RFC 9110 section 10.2.3); else 0."""
+    written = written.strip()
+    if written.isascii() and written.isdigit():
+        return int(written[:9]) * 1000
+    try:
+        return max(0, round(parsedate_to_datetime(written).timestamp() * 1000) - now_ms) if written else 0
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _end(connection: HTTPConnection, ended: threading.Event) -> None:
+    ended.set()
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "no TLS"
+        return f"its certificate is not trusted: {reason}" if "CERTIFICATE" in str(error) else f"TLS fails: {reason}"
+    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
+        return "no whole answer in time"
+    cause = error.__cause__ or error.__context__
+    found = error if isinstance(error, OSError) and error.strerror else cause
+    strerror = getattr(found, "strerror", None)
+    return f"cannot be reached: {strerror.lower()}" if strerror else "the connection ended before an answer came"
+
+
+def _beginning(body: bytes) -> str:
+    """The beginning of a body as one line that cannot steer a terminal."""
+    text = " ".join(body[: MOST_SHOWN * 4].decode("utf-8", "replace").split())
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:MOST_SHOWN]

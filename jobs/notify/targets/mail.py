@@ -1,0 +1,130 @@
+"""Mail by SMTP (RFC 5321): one to each recipient, with a Message-ID that stays, so that a repeat can be told."""
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Literal
+
+from jobs.notify.addresses import NotFoundError, NotPublicError, Place, look_up
+from jobs.notify.events import Event
+from jobs.notify.notification import Outcome, Parcel
+from jobs.notify.posting import MOST_SHOWN
+from jobs.notify.routing import digest_id
+from jobs.notify.targets.sending import secret
+from jobs.notify.templates import Words
+from schemas.notify import Email, Route
+from schemas.times import utc_time
+
+#: Replies from 500 on are for good (RFC 5321 section 4.2.1).
+FOR_GOOD = 500
+
+
+class MailSender:
+    """Sends mail through one server.
+
+    Raises:
+        NotifyError: the password or the template cannot be used.
+        OSError: `ca_file` cannot be used.
+    """
+
+    def __init__(self, target: Email, route: Route) -> None:
+        self._target = target
+        self._route = route
+        self._password = secret(target.password, target.password_file, "password_file")
+        self._words = Words(target.subject, target.text_file)
+        self._tls = ssl.create_default_context(cafile=target.ca_file or None)
+
+    def send(self, parcel: Parcel, events: Sequence[Event], now_ms: int) -> Outcome:
+        """Send it to those who have it not yet."""
+        done: list[str] = []
+        refused: list[str] = []
+        try:
+            place = look_up(self._target.host, self._target.port, allow_private=self._route.allow_private)
+            with self._connected(place) as client:
+                for recipient in self._target.to:
+                    if recipient in parcel.first.done:
+                        continue
+                    try:
+                        client.send_message(self.message(parcel.id, recipient, events, now_ms))
+                        done.append(recipient)
+                    except smtplib.SMTPRecipientsRefused as error:
+                        code, reply = error.recipients[recipient]
+                        refused.append(f"{recipient}: {code} {_line(reply)}")
+                        if code >= FOR_GOOD:
+                            done.append(recipient)
+        except NotPublicError as error:
+            return Outcome(result="never", said=str(error), done=tuple(done))
+        except NotFoundError as error:
+            return Outcome(result="later", said=str(error), done=tuple(done))
+        except (smtplib.SMTPException, OSError) as error:
+            return Outcome(result=_later_or_never(error), said=_said(error), done=tuple(done))
+        missing = set(self._target.to) - {*parcel.first.done, *done}
+        said = "; ".join(refused) or f"taken for {', '.join(self._target.to)}"
+        if missing:
+            return Outcome(result="later", said=said, done=tuple(done))
+        return Outcome(result="never" if refused else "taken", said=said, done=tuple(done))
+
+    def message(self, message_id: str, recipient: str, events: Sequence[Event], now_ms: int) -> EmailMessage:
+        """The mail to one recipient."""
+        message = EmailMessage(policy=SMTP)
+        domain = self._target.sender.rpartition("@")[2]
+        message["From"] = Address(addr_spec=self._target.sender)
+        message["To"] = Address(addr_spec=recipient)
+        message["Subject"] = self._words.subject(events)
+        message["Date"] = format_datetime(utc_time(now_ms))
+        message["Message-ID"] = f"<{digest_id([message_id, recipient])}@{domain}>"
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine is to answer
+        message.set_content(self._words.text(events))
+        return message
+
+    def _connected(self, place: Place) -> smtplib.SMTP:
+        target, timeout_s = self._target, self._route.timeout_s
+        client = (
+            smtplib.SMTP_SSL(timeout=timeout_s, context=self._tls)
+            if target.tls == "tls"
+            else smtplib.SMTP(timeout=timeout_s)
+        )
+        # The connection goes to the address that was checked, the certificate must have the name. smtplib takes it from
+        # here (`starttls`, `SMTP_SSL._get_socket` in Python 3.11 to 3.14).
+        client._host = place.host  # type: ignore[attr-defined]
+        try:
+            client.connect(place.addresses[0], target.port)
+            if target.tls == "starttls":
+                client.starttls(context=self._tls)
+            if target.user:
+                client.login(target.user, self._password)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+
+def _later_or_never(error: Exception) -> Literal["later", "never"]:
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return "never"
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return "later"  # somebody has to mend the password; nothing is lost meanwhile
+    code = getattr(error, "smtp_code", 0)
+    return "never" if isinstance(code, int) and code >= FOR_GOOD else "later"
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_line(error.smtp_error)}"
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return f"{error.smtp_code} {_line(error.smtp_error)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails: {error.reason or error}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return _line(str(getattr(error, "strerror", None) or error)) or type(error).__name__
+
+
+def _line(said: bytes | str) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    text = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:MOST_SHOWN]
