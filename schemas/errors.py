@@ -23,6 +23,7 @@
     │   │   ├── NoSuchError       what it is about is not there
     │   │   └── DecidedError      it was decided already, or is over
     │   ├── DeadLetterError       which dead letters are meant
+    │   ├── EventError            a message that is no event to tell of
     │   ├── FollowError           a log that cannot be followed
     │   ├── SimulationError       what a simulation is asked for
     │   ├── ApiKeyError           which key of the HTTP interface is meant
@@ -42,6 +43,9 @@
     │   │   ├── BadCredentialError  it does not take the credentials
     │   │   ├── NoAccessError     it gives no access to a domain
     │   │   └── TryLaterError     it is asked too often, or cannot answer now
+    │   ├── NotPublicError        a target of notifications whose address is not public
+    │   ├── NotFoundError         one whose name cannot be looked up
+    │   ├── NoAnswerError         one that does not answer
     │   ├── DashboardError        Grafana, or the file of the dashboard
     │   ├── DeadShareError        too large a share of a topic cannot be read
     │   ├── StageEndedError       a stage that ended by itself, without an error

@@ -69,7 +69,7 @@ class Stack:
         self._ingest: IngestThread | None = None
         #: None too while the broker's topics are remade.
         self._monitor: MonitorStage | None = None
-        self._notify: "NotifyThread | None" = None
+        self._notify: NotifyThread | None = None
         self._api: Interface | None = None
         self._health: StageHealth | None = None
         self._listening: socket.socket | None = None

@@ -1,4 +1,4 @@
-"""The tables of `repmon notify routes` and `repmon notify failed`. Pure."""
+"""The tables of `repmon notify routes` and `repmon notify failed`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -12,6 +12,7 @@ from api.collect.numbers import CollectorMetrics, RequestOutcome
 from api.http.health import PartsMetrics
 from api.http.metrics import registry
 from jobs.blocklists.metrics import ScanMetrics
+from jobs.notify.metrics import NotifyMetrics
 from jobs.poll.metrics import PollMetrics
 from jobs.poll.reading import Source
 from streams.intake.metrics import IngestMetrics
@@ -26,7 +27,7 @@ Every metric, from the code that counts (`make docs`). `/metrics` answers in Pro
 |---|---|
 | `up`, `api` | the HTTP interface, `api.port` |
 | `collect` | its own interface, `collect.port` |
-| `ingest`, `monitor`, `scan-blocklists`, `poll` with `--every` | `metrics.port`, where it is set |
+| `ingest`, `monitor`, `scan-blocklists`, `notify`, `poll` with `--every` | `metrics.port`, where it is set |
 
 `/healthz` is there too: 200, or 503 with the parts that fail ([health.md](health.md)). Rules for what operators must
 know: [deploy/prometheus/alerts.yml](../deploy/prometheus/alerts.yml). They ask for the scrape job `repmon`.
@@ -37,6 +38,7 @@ STAGES: dict[str, Callable[[], object]] = {
     "monitor": JudgingTotals,
     "blocklists": ScanMetrics,
     "poll": lambda: PollMetrics("postmaster"),
+    "notify": NotifyMetrics,
 }
 TITLES = {
     "health": "What a stage needs (all of them; `collect` has `repmon_health_failing` alone)",
@@ -44,6 +46,7 @@ TITLES = {
     "monitor": "The monitor (`monitor`, `up`)",
     "blocklists": "The blocklist scan (`scan-blocklists`)",
     "poll": "What mailbox providers report (`poll postmaster` and `poll snds`, with `--every`)",
+    "notify": "Notifications (`notify`, and `up` where there are routes)",
     "collect": "The webhook collector (`collect`)",
 }
 UNITS = (("_seconds", "s"), ("_bytes", "bytes"), ("_ms", "ms"))

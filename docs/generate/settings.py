@@ -90,6 +90,13 @@ def _with_inner(path: str, section: type[msgspec.Struct]) -> Iterator[tuple[str,
         info = types.type_info(each.type)
         if isinstance(info, types.StructType):
             yield from _with_inner(f"{path}.{each.name}", info.cls)
+        if isinstance(info, types.VarTupleType) and isinstance(info.item_type, types.StructType):
+            yield from _with_inner(f"{path}.{each.name}", info.item_type.cls)
+        if isinstance(info, types.UnionType):
+            for kind in info.types:
+                if isinstance(kind, types.StructType):
+                    kinds = f", {kind.tag}" if kind.tag is not None else ""
+                    yield f"{path}.{each.name}{kinds}", kind.cls
         if isinstance(info, types.DictType) and isinstance(info.value_type, types.StructType):
             key = "FORMAT" if each.name == "mapping" else "NAME"
             yield from _with_inner(f"{path}.{each.name}.{key}", info.value_type.cls)

@@ -24,7 +24,7 @@ class NotFoundError(ExternalError):
     """The target's name is not known, or cannot be looked up now."""
 
 
-class Place(NamedTuple):
+class CheckedHost(NamedTuple):
     """A host as it is named, and the addresses that were checked."""
 
     host: str
@@ -39,7 +39,7 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def look_up(host: str, port: int, *, allow_private: bool) -> Place:
+def look_up(host: str, port: int, *, allow_private: bool) -> CheckedHost:
     """The addresses of a host.
 
     Raises:
@@ -54,7 +54,7 @@ def look_up(host: str, port: int, *, allow_private: bool) -> Place:
     if not allow_private and (private := [each for each in addresses if not is_public(each)]):
         which = f"{host} is" if private[0] == host else f"{host} is at {private[0]},"
         raise NotPublicError(f"{which} not a public address; the route allows such with `allow_private = true`")
-    return Place(host, addresses[:MOST_TRIED])
+    return CheckedHost(host, addresses[:MOST_TRIED])
 
 
 def _carried(address: IPv6Address) -> IPv4Address | None:

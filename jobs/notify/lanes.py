@@ -167,9 +167,7 @@ class Lanes:
         for item in parcel.items:
             item.next_try_ms = max(now_ms, min(again_ms, gives_up_ms))
         if of.failures >= FAILURES:
-            of.paused_until_ms = max(
-                of.paused_until_ms, now_ms + wait_ms(of.failures - FAILURES + 1, self._chance()) // 2
-            )
+            of.paused_until_ms = max(of.paused_until_ms, now_ms + wait_ms(of.failures - FAILURES + 1, self._chance()))
         if outcome.wait_ms:  # it is the target that asks to be left alone
             of.paused_until_ms = max(of.paused_until_ms, now_ms + min(outcome.wait_ms, self._retry_ms))
 

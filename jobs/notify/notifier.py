@@ -21,7 +21,7 @@ from jobs.notify.outbox import Outbox
 from jobs.notify.routing import due_ms, notification_id, takes
 from jobs.notify.source import EventSource, Read, reader
 from jobs.notify.targets.alertmanager import AlertmanagerSender
-from jobs.notify.targets.sending import Sender
+from jobs.notify.targets.sending import TargetSender
 from jobs.notify.targets.target import senders
 from schemas.notify import Alertmanager, Route
 from schemas.settings import Settings
@@ -65,7 +65,7 @@ class Notifier:
 
     def __init__(self, settings: Settings, store: Store, clock: Callable[[], int] = utc_now_ms) -> None:
         self._routes: Mapping[str, Route] = {each.name: each for each in settings.notify.routes}
-        self._senders: Mapping[str, Sender] = senders(settings.notify.routes)
+        self._senders: Mapping[str, TargetSender] = senders(settings.notify.routes)
         self._settings = settings
         self._store = store
         self._outbox = Outbox(store)

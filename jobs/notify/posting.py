@@ -10,9 +10,8 @@ from http.client import HTTPException
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from jobs.notify.addresses import NotFoundError, look_up
 from jobs.notify.notification import Outcome
@@ -29,11 +28,11 @@ LATER = frozenset({408, 425, 429})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class RequestError(ExternalError):
+class NoAnswerError(ExternalError):
     """The target did not answer; the message says why. Another try may."""
 
 
-class Answer(NamedTuple):
+class TargetAnswer(NamedTuple):
     """Status, the beginning of the body, and the fields by which another try is timed."""
 
     status: int
@@ -51,12 +50,12 @@ class Poster:
         self._timeout_s = timeout_s
         self._tls = ssl.create_default_context(cafile=ca_file or None)
 
-    def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> TargetAnswer:
         """What the target answers.
 
         Raises:
             NotPublicError: its address is not public.
-            RequestError: no connection, no trust, or no whole answer in time.
+            NoAnswerError: no connection, no trust, or no whole answer in time.
         """
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -64,7 +63,7 @@ class Poster:
         try:
             place = look_up(host, port, allow_private=self._allow_private)
         except NotFoundError as error:
-            raise RequestError(str(error)) from error
+            raise NoAnswerError(str(error)) from error
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         sent = {"Host": parts.netloc, "User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         said = ""
@@ -77,10 +76,10 @@ class Poster:
             except ConnectTimeoutError:
                 said = f"no connection within {self._timeout_s:g} s"
             except (HTTPError, HTTPException, OSError) as error:
-                raise RequestError(_cause(error)) from error
+                raise NoAnswerError(_cause(error)) from error
             finally:
                 connection.close()
-        raise RequestError(said)
+        raise NoAnswerError(said)
 
     def _connection(self, scheme: str, address: str, port: int, host: str) -> HTTPConnection:
         if scheme == "http":
@@ -96,7 +95,7 @@ class Poster:
 
     def _answer(
         self, connection: HTTPConnection, method: str, target: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Answer:
+    ) -> TargetAnswer:
         ended = threading.Event()
         # A target that sends a byte now and then is never silent; this ends the request whatever it does.
         watch = threading.Timer(self._timeout_s, _end, (connection, ended))
@@ -113,10 +112,10 @@ class Poster:
         finally:
             watch.cancel()
         fields = answer.headers
-        return Answer(answer.status, read, fields.get("Retry-After", ""), fields.get("Location", ""))
+        return TargetAnswer(answer.status, read, fields.get("Retry-After", ""), fields.get("Location", ""))
 
 
-def outcome_of(answer: Answer, now_ms: int) -> Outcome:
+def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:
     """What an answer means: 2xx is taken, what may mend by itself is tried later, all else never."""
     said = f"{answer.status} {_beginning(answer.body)}".rstrip()
     if OK <= answer.status < REDIRECT:
@@ -150,7 +149,8 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "no TLS"
         return f"its certificate is not trusted: {reason}" if "CERTIFICATE" in str(error) else f"TLS fails: {reason}"
-    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
+    # urllib3 2 has a refused connection among its time-outs.
+    if isinstance(error, TimeoutError | ReadTimeoutError):
         return "no whole answer in time"
     cause = error.__cause__ or error.__context__
     found = error if isinstance(error, OSError) and error.strerror else cause

@@ -23,7 +23,7 @@ import msgspec
 from jobs.notify.addresses import NotPublicError
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
-from jobs.notify.posting import Answer, Poster, RequestError, outcome_of
+from jobs.notify.posting import NoAnswerError, Poster, TargetAnswer, outcome_of
 from jobs.notify.routing import condition
 from jobs.notify.targets.sending import secret
 from schemas.alert import AlertData
@@ -152,7 +152,7 @@ class AlertmanagerSender:
         wanted = "&".join("filter=" + quote(f'{name}="{_escaped(value)}"', safe="") for name, value in _identity(alert))
         try:
             answer = self._poster.ask("GET", f"{self._url}/api/v2/alerts?{wanted}", self._headers)
-        except (NotPublicError, RequestError) as error:
+        except (NotPublicError, NoAnswerError) as error:
             return Outcome(result="later", said=str(error))
         if outcome_of(answer, now_ms).result == "taken" and _names_any(answer):
             said = "it was ended and is still active: its clock is behind, or somebody else posts it"
@@ -164,7 +164,7 @@ class AlertmanagerSender:
             answer = self._poster.ask("POST", f"{self._url}/api/v2/alerts", self._headers, msgspec.json.encode(alerts))
         except NotPublicError as error:
             return Outcome(result="never", said=str(error))
-        except RequestError as error:
+        except NoAnswerError as error:
             return Outcome(result="later", said=str(error))
         return outcome_of(answer, now_ms)
 
@@ -187,7 +187,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _names_any(answer: Answer) -> bool:
+def _names_any(answer: TargetAnswer) -> bool:
     try:
         return bool(msgspec.json.decode(answer.body, type=list[object]))
     except msgspec.DecodeError:

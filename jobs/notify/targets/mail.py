@@ -9,7 +9,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Literal
 
-from jobs.notify.addresses import NotFoundError, NotPublicError, Place, look_up
+from jobs.notify.addresses import CheckedHost, NotFoundError, NotPublicError, look_up
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
 from jobs.notify.posting import MOST_SHOWN
@@ -81,7 +81,7 @@ class MailSender:
         message.set_content(self._words.text(events))
         return message
 
-    def _connected(self, place: Place) -> smtplib.SMTP:
+    def _connected(self, place: CheckedHost) -> smtplib.SMTP:
         target, timeout_s = self._target, self._route.timeout_s
         client = (
             smtplib.SMTP_SSL(timeout=timeout_s, context=self._tls)

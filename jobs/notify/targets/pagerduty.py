@@ -9,7 +9,7 @@ import msgspec
 from jobs.notify.addresses import NotPublicError
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
-from jobs.notify.posting import Poster, RequestError, outcome_of
+from jobs.notify.posting import NoAnswerError, Poster, outcome_of
 from jobs.notify.routing import condition
 from jobs.notify.targets.sending import secret
 from schemas.alert import AlertData
@@ -48,7 +48,7 @@ class PagerDutySender:
             )
         except NotPublicError as error:
             return Outcome(result="never", said=str(error))
-        except RequestError as error:
+        except NoAnswerError as error:
             return Outcome(result="later", said=str(error))
         return outcome_of(answer, now_ms)
 

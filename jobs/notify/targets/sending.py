@@ -9,7 +9,7 @@ from jobs.notify.notification import Outcome, Parcel
 from schemas.notify import NotifyError
 
 
-class Sender(Protocol):
+class TargetSender(Protocol):
     """One target. Used by several threads at a time, of one customer by one."""
 
     def send(self, parcel: Parcel, events: Sequence[Event], now_ms: int) -> Outcome:

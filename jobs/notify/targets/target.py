@@ -7,18 +7,18 @@ from jobs.notify.posting import Poster
 from jobs.notify.targets.alertmanager import AlertmanagerSender
 from jobs.notify.targets.mail import MailSender
 from jobs.notify.targets.pagerduty import PagerDutySender
-from jobs.notify.targets.sending import Sender
+from jobs.notify.targets.sending import TargetSender
 from jobs.notify.targets.webhook import WebhookSender
 from schemas.notify import Alertmanager, Email, NotifyError, PagerDuty, Route, Webhook
 
 
-def senders(routes: Iterable[Route]) -> dict[str, Sender]:
+def senders(routes: Iterable[Route]) -> dict[str, TargetSender]:
     """What sends for each route.
 
     Raises:
         NotifyError: naming the route and its setting.
     """
-    found: dict[str, Sender] = {}
+    found: dict[str, TargetSender] = {}
     for route in routes:
         try:
             found[route.name] = _sender(route)
@@ -29,7 +29,7 @@ def senders(routes: Iterable[Route]) -> dict[str, Sender]:
     return found
 
 
-def _sender(route: Route) -> Sender:
+def _sender(route: Route) -> TargetSender:
     target = route.target
     if isinstance(target, Webhook):
         return WebhookSender(target, _poster(route, target.ca_file), digest=route.digest_minutes > 0)

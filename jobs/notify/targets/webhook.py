@@ -12,7 +12,7 @@ from standardwebhooks import Webhook as Signer
 from jobs.notify.addresses import NotPublicError
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
-from jobs.notify.posting import Poster, RequestError, outcome_of
+from jobs.notify.posting import NoAnswerError, Poster, outcome_of
 from jobs.notify.targets.sending import secret_lines
 from schemas.notify import LEAST_KEY_BYTES, MOST_KEY_BYTES, NotifyError, Webhook
 from schemas.times import utc_time
@@ -47,7 +47,7 @@ class WebhookSender:
             answer = self._poster.ask("POST", self._url, headers, text.encode())
         except NotPublicError as error:
             return Outcome(result="never", said=str(error))
-        except RequestError as error:
+        except NoAnswerError as error:
             return Outcome(result="later", said=str(error))
         return outcome_of(answer, now_ms)
 

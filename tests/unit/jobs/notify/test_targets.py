@@ -1,0 +1,287 @@
+"""What each target is told, and what its answers mean; and addresses that no target may have."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from standardwebhooks import Webhook as Verifier
+
+from jobs.notify.addresses import is_public
+from jobs.notify.notification import Outcome
+from jobs.notify.posting import TargetAnswer, outcome_of, retry_after_ms
+from jobs.notify.targets.target import senders
+from schemas.notify import Chat, Email, PagerDuty, Target, Webhook
+from schemas.times import HOUR_MS, utc_now_ms
+from tests.support.rbldnsd import free_port
+from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
+
+#: Connects to this machine.
+ANY = "0.0.0.0"  # noqa: S104 - asked for, not bound
+
+
+@pytest.fixture(scope="module")
+def listening() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
+
+
+@pytest.fixture
+def received(listening: Receiver) -> Receiver:
+    """A receiver that got nothing yet, and takes everything."""
+    listening.requests.clear()
+    listening.answers(204)
+    return listening
+
+
+def send(target: Target, *events: Any, **settings: Any) -> Outcome:
+    settings = {"allow_private": True, "timeout_s": 5.0, **settings}
+    sender = senders([a_route(target=target, **settings)])["hook"]
+    return sender.send(parcel_of(*events), list(events), utc_now_ms())
+
+
+def hook(received: Receiver, **settings: Any) -> Webhook:
+    return Webhook(**{"url": f"{received.url}/in?a=b", "secrets": (KEY,), **settings})
+
+
+def test_webhook_is_the_event_signed_with_each_key_while_keys_change(received: Receiver) -> None:
+    event = told(customer="Grüße & Söhne")
+    assert send(hook(received, secrets=(OTHER_KEY, KEY)), event).result == "taken"
+    (request,) = received.requests
+    assert (request.method, request.path) == ("POST", "/in?a=b")
+    assert request.headers["content-type"] == "application/cloudevents+json; charset=UTF-8"
+    assert request.headers["webhook-id"] == parcel_of(event).id
+    for key in (KEY, OTHER_KEY):
+        assert Verifier(key).verify(request.body, request.headers) == event.plain()
+
+
+def test_digest_is_an_array_of_events_under_an_id_of_its_own(received: Receiver) -> None:
+    events = told(), told(customer="other")
+    assert send(hook(received), *events, digest_minutes=5).result == "taken"
+    (request,) = received.requests
+    assert request.headers["content-type"] == "application/cloudevents-batch+json; charset=UTF-8"
+    assert Verifier(KEY).verify(request.body, request.headers) == [each.plain() for each in events]
+    assert request.headers["webhook-id"] == parcel_of(*events).id != parcel_of(events[0]).id
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (200, "taken"), (202, "taken"), (204, "taken"),
+        (301, "never"), (307, "never"), (400, "never"), (401, "never"), (404, "never"), (410, "never"), (413, "never"),
+        (408, "later"), (425, "later"), (429, "later"), (500, "later"), (502, "later"), (503, "later"), (599, "later"),
+    ],
+)  # fmt: skip
+def test_answer_is_taken_tried_again_or_given_up(status: int, result: str) -> None:
+    assert outcome_of(TargetAnswer(status, b"", location="https://else.example/?token=x"), 0).result == result
+
+
+def test_redirect_is_said_and_not_followed(received: Receiver) -> None:
+    received.answers(302, {"Location": f"{received.url}/elsewhere?token=s3cret"})
+    outcome = send(hook(received), told())
+    assert outcome.result == "never"
+    assert outcome.said == f"302: it points to {received.url}/elsewhere?***; redirects are not followed"
+    assert len(received.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "wait_ms"),
+    [
+        ("", 0),
+        ("30", 30_000),
+        ("soon", 0),
+        ("-5", 0),
+        ("Thu, 01 Jan 1970 01:00:00 GMT", HOUR_MS),
+        ("9" * 30, 999_999_999_000),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(written: str, wait_ms: int) -> None:
+    assert retry_after_ms(written, 0) == wait_ms
+
+
+def test_long_answer_is_read_no_further_than_its_beginning_and_shown_in_one_line(received: Receiver) -> None:
+    received.answers(400, body=b"\x1b[2Jno\n such " + b"x" * 1_000_000)
+    outcome = send(hook(received), told())
+    assert outcome.said.startswith("400  [2Jno such xxx")
+    assert len(outcome.said) < 250
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("2001:4860:4860::8888", True),
+        ("127.0.0.1", False), ("::1", False), ("10.1.2.3", False), ("172.16.0.1", False), ("192.168.1.1", False),
+        ("169.254.169.254", False), ("100.64.0.1", False), (ANY, False), ("::", False), ("fe80::1%eth0", False),
+        ("fd00::1", False), ("224.0.0.1", False), ("ff02::1", False), ("255.255.255.255", False),
+        ("::ffff:127.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("::ffff:8.8.8.8", True),
+    ],
+)  # fmt: skip
+def test_private_addresses_are_known_also_within_others(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", ANY, "2130706433", "127.1", "0x7f.1"])
+def test_target_of_this_machine_is_told_of_nothing_unless_the_route_allows_it(received: Receiver, host: str) -> None:
+    target = hook(received, url=f"http://{host}:{received.port}/")
+    outcome = send(target, told(), allow_private=False)
+    assert outcome.result == "never"
+    assert "not a public address; the route allows such with `allow_private = true`" in outcome.said
+    assert received.requests == []
+
+
+def test_connection_goes_to_the_address_that_was_checked(received: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that means another address at the second look (DNS rebinding) is not looked up twice."""
+    looks: list[str] = []
+
+    def look_up(host: str, port: int, *_: object, **_named: object) -> list[Any]:
+        looks.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr("jobs.notify.addresses.socket.getaddrinfo", look_up)
+    monkeypatch.setattr("jobs.notify.addresses.is_public", lambda _: True)
+    target = hook(received, url=f"http://rebinding.example:{received.port}/")
+    assert send(target, told(), allow_private=False).result == "taken"
+    assert looks == ["rebinding.example", "127.0.0.1"], "the second is the address itself"
+    assert received.requests[0].headers["host"] == f"rebinding.example:{received.port}"
+
+
+def test_name_that_is_not_known_is_looked_up_again_later() -> None:
+    outcome = send(Webhook(url="http://no-such-host.invalid/", secrets=(KEY,)), told())
+    assert (outcome.result, "no-such-host.invalid cannot be looked up" in outcome.said) == ("later", True)
+
+
+def test_target_that_does_not_listen_is_tried_again() -> None:
+    with receiver() as gone:
+        target = hook(gone)
+    assert send(target, told()) == Outcome(result="later", said="cannot be reached: connection refused")
+
+
+def test_target_that_answers_byte_by_byte_is_not_waited_for(received: Receiver) -> None:
+    def slowly(_: object) -> tuple[int, dict[str, str], bytes]:
+        for _n in range(40):
+            time.sleep(0.05)
+        return 204, {}, b""
+
+    received.answer = slowly
+    assert send(hook(received), told(), timeout_s=0.2) == Outcome(result="later", said="no whole answer in time")
+
+
+def pager(received: Receiver) -> PagerDuty:
+    return PagerDuty(routing_key="R0UT1NG", url=f"{received.url}/v2/enqueue")
+
+
+def test_incident_of_an_alert_is_triggered_acknowledged_and_resolved_under_one_key(received: Receiver) -> None:
+    for event in (
+        told(),
+        told("acknowledged", "critical", "critical", number=2),
+        told("de-escalated", "warning", "critical", number=3),
+        told("resolved", "good", "warning", number=4),
+    ):
+        assert send(pager(received), event, levels=("excessive", "critical")).result == "taken"
+    bodies = received.bodies()
+    assert [each["event_action"] for each in bodies] == ["trigger", "acknowledge", "resolve", "resolve"]
+    assert {each["dedup_key"] for each in bodies} == {"acme-1"}
+    payload = bodies[0]["payload"]
+    assert (payload["severity"], payload["source"], payload["class"]) == ("critical", "acme", "failure")
+    assert payload["summary"] == "acme is critical: Most failed at example.net."
+    assert payload["timestamp"] == "1970-01-01T00:00:00.000Z"
+
+
+class Box:
+    """Keeps the mail that it takes."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, bytes]] = []
+        self.refuse: dict[str, str] = {}
+
+    async def handle_RCPT(self, _s: SMTP, _session: Session, envelope: Envelope, address: str, _o: list[str]) -> str:  # noqa: N802
+        if address in self.refuse:
+            return self.refuse[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.mails += [(each, envelope.original_content or b"") for each in envelope.rcpt_tos]
+        return "250 OK"
+
+
+@pytest.fixture
+def box() -> Iterator[tuple[Box, Email]]:
+    """A mail server, and the target that it is."""
+    found = Box()
+    port = free_port()
+    controller = Controller(found, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        target = Email(to=("ops@esp.example", "night@esp.example"), sender="repmon@esp.example", port=port, tls="none")
+        yield found, target
+    finally:
+        controller.stop()
+
+
+def test_mail_goes_to_each_recipient_under_a_message_id_that_stays(box: tuple[Box, Email]) -> None:
+    found, target = box
+    assert send(target, told()).result == send(target, told()).result == "taken"
+    assert [each for each, _ in found.mails] == ["ops@esp.example", "night@esp.example"] * 2
+    first, second, again, _ = (content.decode() for _, content in found.mails)
+    ids = [
+        next(line for line in each.splitlines() if line.startswith("Message-ID:")) for each in (first, second, again)
+    ]
+    assert ids[0] == ids[2] != ids[1]
+    assert "Subject: [critical] acme: failure" in first
+    assert "Most failed at example.net." in first
+    assert "Counted:   142 of 1,000" in first
+
+
+def test_recipient_who_is_refused_for_now_is_tried_again_and_no_other(box: tuple[Box, Email]) -> None:
+    found, target = box
+    found.refuse = {"night@esp.example": "450 later"}
+    outcome = send(target, told())
+    assert (outcome.result, outcome.done) == ("later", ("ops@esp.example",))
+    assert outcome.said == "night@esp.example: 450 later"
+    event = told()
+    parcel = parcel_of(event)
+    parcel.first.done = outcome.done
+    found.refuse, found.mails = {}, []
+    sender = senders([a_route(target=target, allow_private=True)])["hook"]
+    assert sender.send(parcel, [event], utc_now_ms()).result == "taken"
+    assert [each for each, _ in found.mails] == ["night@esp.example"]
+
+
+def test_recipient_who_is_refused_for_good_is_a_dead_letter_that_names_them(box: tuple[Box, Email]) -> None:
+    found, target = box
+    found.refuse = {"night@esp.example": "550 no such user"}
+    outcome = send(target, told())
+    assert (outcome.result, outcome.said) == ("never", "night@esp.example: 550 no such user")
+
+
+def test_server_without_starttls_gets_no_mail(box: tuple[Box, Email]) -> None:
+    found, target = box
+    outcome = send(msgspec.structs.replace(target, tls="starttls"), told())
+    assert (outcome.result, found.mails) == ("never", [])
+    assert "STARTTLS" in outcome.said
+
+
+def test_chat_is_told_by_apprise_and_private_addresses_need_leave(received: Receiver) -> None:
+    received.answers(200)
+    target = Chat(url=f"json://127.0.0.1:{received.port}/")
+    refused = send(target, told(), allow_private=False)
+    assert (refused.result, received.requests) == ("never", [])
+    assert "127.0.0.1 is not a public address" in refused.said
+    assert send(target, told()).result == "taken"
+    (body,) = received.bodies()
+    assert body["title"] == "[critical] acme: failure"
+    assert "Most failed at example.net." in body["message"]
+
+
+def test_chat_that_takes_nothing_is_tried_again_and_its_address_stays_secret(received: Receiver) -> None:
+    received.answers(500)
+    outcome = send(Chat(url=f"json://127.0.0.1:{received.port}/s3cret"), told())
+    assert outcome.result == "later"
+    assert "s3cret" not in outcome.said
+    assert json.dumps(outcome.said)
