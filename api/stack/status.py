@@ -14,6 +14,7 @@ from api.http.health import ANSWER_S, StoreQuestion
 from api.http.metrics import HealthBody
 from api.stack.health import addresses, failing
 from api.text.status import StageSeen, StatusSeen
+from jobs.notify.outbox import Outbox
 from jobs.setup.migrate import migrations
 from schemas import topics
 from schemas.errors import ExternalError
@@ -117,6 +118,8 @@ def _of_store(store: Store, settings: Settings, now_ms: int) -> dict[str, Any]:
     going_on = [each for each in read_incidents(store, now_ms // 1000 - DAY_S).in_force() if each.open]
     found["incidents"] = tuple(f"{each.id[:8]} ({each.value}, {each.state})" for each in going_on)
     found["held_customers"] = len({each.customer for each in held_alerts(store)})
+    found["routes"] = tuple(Outbox(store).totals(now_ms, now_ms - DAY_MS))
+    found["route_names"] = tuple(each.name for each in settings.notify.routes)
     return found
 
 

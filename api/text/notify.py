@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from jobs.notify.events import EventError, read_event
-from jobs.notify.notification import Notification
-from jobs.notify.outbox import RouteTotals
+from jobs.notify.notification import Notification, RouteTotals
 from schemas.notify import Route
 from schemas.wording import age, rfc3339
 

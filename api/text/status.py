@@ -1,11 +1,12 @@
 """The page of `repmon status`: what was seen of an installation as a line for each part, and what to mend. Pure."""
 
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
+from jobs.notify.notification import RouteTotals
 from schemas.times import MINUTE_MS
 from schemas.wording import age, rfc3339
 
@@ -15,6 +16,8 @@ State = Literal["well", "look", "unwell", "unknown"]
 UNJUDGED_MS = 15 * MINUTE_MS
 #: Nothing was stored for longer although messages wait, in ms.
 UNSTORED_MS = MINUTE_MS
+#: A notification is overdue for longer, in ms: nothing sends it, or its target takes nothing.
+UNSENT_MS = 2 * MINUTE_MS
 #: Columns of a terminal, and of them those of a part's name and state.
 WIDTH, MARGIN = 80, 22
 #: Without these nobody can say whether all is well.
@@ -62,6 +65,10 @@ class StatusSeen(msgspec.Struct, frozen=True, kw_only=True):
     distrusted_zones: tuple[str, ...] = ()
     incidents: tuple[str, ...] | None = None
     held_customers: int | None = None
+    #: What is stored of the routes of notifications; None where there are none, or the store does not say.
+    routes: tuple[RouteTotals, ...] | None = None
+    #: Routes that the settings name.
+    route_names: tuple[str, ...] = ()
 
 
 class StatusLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,6 +97,7 @@ def status_lines(seen: StatusSeen) -> list[StatusLine]:
         _zones(seen),
         _incidents(seen),
         _holds(seen),
+        *_notify(seen),
     ]
 
 
@@ -248,6 +256,38 @@ def _holds(seen: StatusSeen) -> StatusLine:
     text = f"{seen.held_customers:,} customers are held" if seen.held_customers else ""
     mend = "`repmon holds list`, then `confirm` or `release`"
     return _looked_for("holds", seen.held_customers, text, mend, "nobody is held")
+
+
+def _notify(seen: StatusSeen) -> Iterator[StatusLine]:
+    """Of notifications: which routes fail, what nothing sends, and dead letters."""
+    found = [each for each in seen.routes or () if each.waiting + each.failed or each.route in seen.route_names]
+    if seen.routes is None or not (found or seen.route_names):
+        return
+    known = [each for each in found if each.route in seen.route_names]
+    late = [each for each in known if each.waiting and seen.now_ms - each.oldest_ms > UNSENT_MS]
+    failing = [_failing(seen, each) for each in late if each.tries]
+    if failing:
+        mend = (
+            "see that the targets take notifications (`repmon notify test ROUTE`); they are tried again by themselves"
+        )
+        yield StatusLine("notify", "unwell", "; ".join(failing), mend)
+    elif late:
+        text = "; ".join(f"{each.route}: {each.waiting:,} wait for {_ago(seen, each.oldest_ms)}" for each in late)
+        yield StatusLine("notify", "unwell", text, "nothing sends: see that `repmon notify` or `repmon up` runs")
+    elif failed := [f"{each.route}: {each.failed:,} in the last 24 h" for each in found if each.failed]:
+        mend = "`repmon notify failed` says why, `repmon notify retry` sends them again"
+        yield StatusLine("notify", "look", f"dead letters: {'; '.join(failed)}", mend)
+    elif left := [f"{each.route}: {each.waiting:,}" for each in found if each.route not in seen.route_names]:
+        text = f"wait for routes that are gone: {'; '.join(left)}"
+        yield StatusLine("notify", "look", text, "name the route as before in notify.routes, or leave them")
+    else:
+        count, sent = len(seen.route_names), sum(each.sent for each in known)
+        yield StatusLine("notify", "well", f"{count} route{'s' * (count != 1)}, {sent:,} sent in the last 24 h")
+
+
+def _failing(seen: StatusSeen, each: RouteTotals) -> str:
+    letters = f", {each.failed:,} dead letters in the last 24 h" if each.failed else ""
+    return f"{each.route}: {each.waiting:,} wait, the oldest for {_ago(seen, each.oldest_ms)}: {each.said}{letters}"
 
 
 def _looked_for(part: str, found: int | Collection[str] | None, text: str, mend: str, well: str) -> StatusLine:

@@ -1,6 +1,6 @@
 """One event on its way to one route, and what came of a try. Pure."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -72,3 +72,17 @@ class Parcel(msgspec.Struct, kw_only=True):
     def ready_ms(self) -> int:
         """When it may be tried (epoch ms)."""
         return max(self.due_ms, self.first.next_try_ms)
+
+
+class RouteTotals(NamedTuple):
+    """What is stored of a route. `oldest_ms` is when the oldest that waits was due (epoch ms; 0: none), `later` what
+    waits for a digest or for quiet hours to end; `failed` and `sent` are of the last 24 hours."""
+
+    route: str
+    waiting: int
+    oldest_ms: int
+    tries: int
+    said: str
+    failed: int
+    sent: int
+    later: int

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from jobs.notify.events import Event, EventError, read_event
 from jobs.notify.lanes import FAILURES, Lanes
 from jobs.notify.metrics import NotifyMetrics
@@ -23,11 +25,12 @@ from jobs.notify.source import EventSource, Read, reader
 from jobs.notify.targets.alertmanager import AlertmanagerSender
 from jobs.notify.targets.sending import TargetSender
 from jobs.notify.targets.target import senders
+from schemas.deployment import Deployment, names_no_deployment
 from schemas.notify import Alertmanager, Route
 from schemas.settings import Settings
 from schemas.times import HOUR_MS, MINUTE_MS, SECOND_MS, utc_now_ms
-from schemas.topics import REPUTATION_ALERTS
 from streams.decisions.customers import plans
+from streams.io.deployment import read_deployment
 from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.notify")
@@ -155,9 +158,11 @@ class Notifier:
 
     def _catch_up(self) -> None:
         """What an embedded broker forgot when it ended, and nobody had read yet."""
-        alerts = self._patiently(self._outbox.latest_alerts)
+        latest = self._patiently(self._outbox.latest)
+        here = self._patiently(lambda: read_deployment(self._store, self._settings.deployment.name))
         self._load()
-        self._take([Read(reader(REPUTATION_ALERTS, 0), each.encode()) for each in alerts], again=True)
+        came = [Read(reader(topic, 0), _with_source(event, here).encode()) for topic, event in latest]
+        self._take(came, again=True)
 
     def _take(self, came: Sequence[Read], *, again: bool = False) -> None:
         """Store what routes take of these, and put it on its way."""
@@ -317,3 +322,11 @@ class Notifier:
             self._note_results()
         except StoreError as error:
             log.warning("%s: what was sent last is sent again at the next start", error)
+
+
+def _with_source(event: str, here: Deployment) -> str:
+    """The event as it was sent: what people decide is stored before it is known who sends it."""
+    plain = msgspec.json.decode(event)
+    if names_no_deployment(plain["source"]):
+        plain["source"] = here.source(plain["source"])
+    return msgspec.json.encode(plain).decode()

@@ -1,9 +1,8 @@
 """What is to be sent, as it is stored: before it is sent, and after each try."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-from jobs.notify.notification import Notification
+from jobs.notify.notification import Notification, RouteTotals
 from schemas.times import utc_time
 from streams.io.store import ArrayParameter, Store
 
@@ -39,10 +38,13 @@ SELECT route, countIf(state = 'waiting' AND due <= fromUnixTimestamp64Milli({now
 FROM notifications FINAL GROUP BY route ORDER BY route
 """
 ROUTES = "SELECT route, toUnixTimestamp64Milli(min(since)) FROM notification_routes GROUP BY route"
-#: What was sent to the topic of alerts in the last hour in which any was: an embedded broker forgets it.
-LATEST_ALERTS = """
-SELECT event FROM alerts FINAL
+#: What was sent to the topics in the last hour in which anything was: an embedded broker forgets it.
+LATEST = """
+SELECT 'reputation.alerts', event FROM alerts FINAL
 WHERE time > (SELECT max(time) FROM alerts) - INTERVAL 1 HOUR ORDER BY time, transition
+UNION ALL
+SELECT topic, event FROM outgoing_events FINAL
+WHERE sent AND due > (SELECT max(due) FROM outgoing_events) - INTERVAL 1 HOUR ORDER BY due, updated
 """
 POSTED = """
 SELECT alert_id, argMax(posted, updated) AS last FROM notification_posted WHERE route = {route:String}
@@ -50,20 +52,6 @@ GROUP BY alert_id HAVING last != ''
 """
 #: Ids bound to one query.
 AT_ONCE = 500
-
-
-class RouteTotals(NamedTuple):
-    """What is stored of a route. `oldest_ms` is when the oldest that waits was due (epoch ms; 0: none), `later` what
-    waits for a digest or for quiet hours to end; `failed` and `sent` are of the last 24 hours."""
-
-    route: str
-    waiting: int
-    oldest_ms: int
-    tries: int
-    said: str
-    failed: int
-    sent: int
-    later: int
 
 
 class Outbox:
@@ -140,9 +128,10 @@ class Outbox:
             self._store.insert("notification_routes", columns)
         return {name: found.get(name, now_ms) for name in names}
 
-    def latest_alerts(self) -> list[str]:
-        """The alerts of the last hour in which there were any, as they were sent."""
-        return [str(event) for (event,) in self._store.rows(LATEST_ALERTS)]
+    def latest(self) -> list[tuple[str, str]]:
+        """Topic and event of what was sent in the last hour in which anything was; what people decided is without the
+        deployment in its source."""
+        return [(str(topic), str(event)) for topic, event in self._store.rows(LATEST)]
 
     def posted(self, route: str) -> dict[str, str]:
         """What an Alertmanager was told last of each alert that is open, by the alert's id."""

@@ -517,6 +517,53 @@ ORDER BY (time, customer)
 TTL toDateTime(time) + toIntervalDay(30)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.notification_posted
+(
+    `route` LowCardinality(String),
+    `alert_id` String,
+    `posted` String,
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY (route, alert_id)
+TTL toDateTime(updated) + toIntervalDay(400)
+SETTINGS index_granularity = 8192;
+
+CREATE TABLE reputation.notification_routes
+(
+    `route` String,
+    `since` DateTime64(3, 'UTC'),
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY route
+SETTINGS index_granularity = 8192;
+
+CREATE TABLE reputation.notifications
+(
+    `route` LowCardinality(String),
+    `id` String,
+    `event_id` String,
+    `lane` String,
+    `reader` LowCardinality(String),
+    `batch` String,
+    `place` Int64,
+    `due` DateTime64(3, 'UTC'),
+    `taken` DateTime64(3, 'UTC'),
+    `state` LowCardinality(String),
+    `tries` UInt32,
+    `next_try` DateTime64(3, 'UTC'),
+    `said` String,
+    `done` Array(String),
+    `event` String CODEC(ZSTD(1)),
+    `updated` DateTime64(6, 'UTC'),
+    INDEX by_updated updated TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY (route, id)
+TTL toDateTime(taken) + toIntervalDay(90)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.outgoing_events
 (
     `id` String,

@@ -27,6 +27,7 @@ SEEN = StatusSeen(
     zones=12,
     incidents=(),
     held_customers=0,
+    routes=(),
 )
 NO_STORE: dict[str, Any] = {
     "store_fault": "cannot be reached", "migrations_missing": None, "lag": None, "disk_free_bytes": None,

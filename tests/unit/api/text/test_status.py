@@ -19,6 +19,7 @@ from api.text.status import (
     page,
     status_lines,
 )
+from jobs.notify.notification import RouteTotals
 from tests.support.status_seen import NO_BROKER, NO_STORE, NOW, SEEN, STAGE
 
 
@@ -114,3 +115,34 @@ def test_page_fits_a_terminal_of_80_columns(name: str, number: int) -> None:
         losses=(f"gap at {name} ({number:,} messages)",) * 3,
     )  # fmt: skip
     assert max(map(len, page(busy, status_lines(busy)))) <= WIDTH
+
+
+def of_route(**found: Any) -> RouteTotals:
+    plain = {"route": "hook", "waiting": 0, "oldest_ms": 0, "tries": 0, "said": "", "failed": 0, "sent": 0, "later": 0}
+    return RouteTotals(**{**plain, **found})
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "text"),
+    [
+        ({"sent": 14}, "well", "1 route, 14 sent in the last 24 h"),
+        ({"waiting": 3, "oldest_ms": NOW - 1000, "tries": 1, "said": "500"}, "well", "1 route, 0 sent"),
+        (
+            {"waiting": 3, "oldest_ms": NOW - 5 * 3_600_000, "tries": 83, "said": "500", "failed": 2},
+            "unwell",
+            "hook: 3 wait, the oldest for 5.0 h: 500, 2 dead letters in the last 24 h",
+        ),
+        ({"waiting": 3, "oldest_ms": NOW - 600_000}, "unwell", "hook: 3 wait for 10 min"),
+        ({"failed": 2}, "look", "dead letters: hook: 2 in the last 24 h"),
+        ({"route": "gone", "waiting": 2, "oldest_ms": NOW}, "look", "wait for routes that are gone: gone: 2"),
+    ],
+)
+def test_notifications_that_are_not_sent_are_said(found: dict[str, Any], state: str, text: str) -> None:
+    seen = msgspec.structs.replace(SEEN, routes=(of_route(**found),), route_names=("hook",))
+    (line,) = [each for each in status_lines(seen) if each.part == "notify"]
+    assert line.state == state
+    assert line.text.startswith(text)
+
+
+def test_without_routes_nothing_is_said_of_notifications() -> None:
+    assert not [each for each in status_lines(SEEN) if each.part == "notify"]
