@@ -40,7 +40,7 @@ SECTIONS: Sections = {
             },
             "repmon poll postmaster --every 6h",
         ),
-        "notify": CommandEntry("Tell of alerts by the routes of the settings", "api.cli.notify:notify"),
+        "notify": CommandEntry("Tell of alerts by the routes of the settings, until stopped", "api.cli.notify:notify"),
         "suspend-hook": CommandEntry(
             "Print whom the alerts would suspend, and why", "api.cli.suspend_hook:suspend_hook"
         ),

@@ -21,7 +21,7 @@ from jobs.notify.metrics import NotifyMetrics
 from jobs.notify.notification import Notification, Outcome, Parcel
 from jobs.notify.outbox import Outbox
 from jobs.notify.routing import due_ms, notification_id, takes
-from jobs.notify.source import EventSource, Read, reader
+from jobs.notify.source import EventMessage, EventSource, reader
 from jobs.notify.targets.alertmanager import AlertmanagerSender
 from jobs.notify.targets.sending import TargetSender
 from jobs.notify.targets.target import senders
@@ -161,10 +161,10 @@ class Notifier:
         latest = self._patiently(self._outbox.latest)
         here = self._patiently(lambda: read_deployment(self._store, self._settings.deployment.name))
         self._load()
-        came = [Read(reader(topic, 0), _with_source(event, here).encode()) for topic, event in latest]
+        came = [EventMessage(reader(topic, 0), _with_source(event, here).encode()) for topic, event in latest]
         self._take(came, again=True)
 
-    def _take(self, came: Sequence[Read], *, again: bool = False) -> None:
+    def _take(self, came: Sequence[EventMessage], *, again: bool = False) -> None:
         """Store what routes take of these, and put it on its way."""
         wanted: dict[str, tuple[Route, Event, str]] = {}
         for each in came:

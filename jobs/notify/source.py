@@ -32,7 +32,7 @@ NO_COORDINATOR = (
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
-class Read(NamedTuple):
+class EventMessage(NamedTuple):
     """A message: the partition it is from (`reputation.alerts:0`), and its bytes."""
 
     reader: str
@@ -73,7 +73,7 @@ class EventSource:
         """Whether all there is was read, of at least one partition."""
         return bool(self._assigned) and self._assigned <= self._at_end
 
-    def read(self, timeout_s: float) -> list[Read]:
+    def read(self, timeout_s: float) -> list[EventMessage]:
         """What came; waits for at most `timeout_s` for the first.
 
         Raises:
@@ -89,7 +89,7 @@ class EventSource:
                 continue
             self._at_end.discard(place)
             self._next[place] = (message.offset() or 0) + 1
-            found.append(Read(reader(*place), message.value() or b""))
+            found.append(EventMessage(reader(*place), message.value() or b""))
         return found
 
     def commit(self, *, wait: bool = False) -> None:

@@ -9,6 +9,7 @@ output: `{"taken": true, "said": ""}`.
 
 import json
 import logging
+import os
 import socket
 import sys
 from typing import Any
@@ -57,7 +58,7 @@ def main() -> None:
     if refused:
         said = [f"{refused[0]} is not a public address; the route allows such with `allow_private = true`"]
     answer = {"taken": taken, "known": known, "refused": bool(refused), "said": " ".join(said)[:MOST_SAID]}
-    sys.stdout.write(json.dumps(answer))
+    os.write(1, json.dumps(answer).encode())
 
 
 if __name__ == "__main__":
