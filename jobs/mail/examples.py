@@ -135,5 +135,7 @@ def _evidence(metric: Metric, counted: _Counted) -> Evidence:
         campaigns=(Share(name="spring", count=n * 9 // 10),),
         sample_message_ids=("1@mx.example", "2@mx.example"),
         began="2026-03-12T09:00:00.000Z",
-        baseline=Baseline(days=30, numerator=900, denominator=90_000),
+        baseline=Baseline(days=30, numerator=round(30_000 * counted.threshold), denominator=90_000)
+        if counted.threshold < 1
+        else None,
     )

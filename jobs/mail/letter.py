@@ -197,7 +197,11 @@ def _comes_late(alert: AlertData) -> bool:
 def _means(facts: MailFacts, language: Language, about: MetricPhrases | None) -> Iterator[str]:
     if facts.kind not in ("resolved", "lifted") and about is not None:
         yield about.means
-    yield language.means.withdrawn if _is_withdrawn(facts) else getattr(language.means, facts.kind)
+    if _is_withdrawn(facts):
+        yield language.means.withdrawn
+    else:
+        part = facts.kind in ("suspended", "lifted") and _whose(facts.scope, language)
+        yield getattr(language.means, facts.kind + ("_part" if part else ""))
 
 
 def _until(facts: MailFacts, language: Language, sender: LetterSender) -> Iterator[str]:

@@ -113,7 +113,9 @@ class MeansPhrases(Phrases, frozen=True):
     resolved: str
     withdrawn: str
     suspended: str
+    suspended_part: str
     lifted: str
+    lifted_part: str
 
 
 class ChangePhrases(Phrases, frozen=True):

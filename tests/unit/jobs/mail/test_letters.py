@@ -20,7 +20,7 @@ from schemas.policy_metric import Metric
 
 APPROVED = Path(__file__).parent / "approved"
 SETTINGS = MailSettings(
-    signature="Example CustomerMail, deliverability team",
+    signature="Example Mail, deliverability team",
     contact="help@example.com",
     act_within_h=ActWithin(warning=72, excessive=24),
 )
