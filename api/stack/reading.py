@@ -38,7 +38,7 @@ def batch_readers(
     Raises:
         SettingsError: an unknown format.
     """
-    context = replace(adapt_context(settings), hash_all=refused is not None, find_by_message=True)
+    context = replace(adapt_context(settings), hash_all=refused is not None, find_by_message=True, replies={})
     context = replace(context, owners=context.owners.with_registered(registered))
     remember_senders = any(MESSAGE_ID in each.customer_places for each in context.mapping.values())
     classify = load_classifier(settings)

@@ -110,6 +110,7 @@ class Context:
     time now (epoch ms, UTC), by which the year of times without one is found. `lists` are for listings. `owners` are
     whose domains and sending addresses are. `reported` is what reporters by mail reported in this hour.
     With `find_by_message` the caller finds customers by the ids of their messages (`streams.adapt.mail_report`).
+    `replies` are kept from message to message, for a worker that reads a topic: what hosts last said of recipients.
     """
 
     hash_key: bytes
@@ -121,6 +122,7 @@ class Context:
     owners: Owners = field(default_factory=Owners)
     reported: ReportBudget = field(default_factory=ReportBudget)
     find_by_message: bool = False
+    replies: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the key.

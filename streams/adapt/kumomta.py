@@ -6,7 +6,7 @@ Format: https://docs.kumomta.com/reference/log_record/ . The customer is the ten
 unless the option `pool` does; the option `sub_account` names one too.
 
 `streams.adapt.kumomta_record` has what kind of event a record is. What expired carries the last reply of a host that
-the log has for that recipient, as far as records are read in their order.
+the log has for that recipient, as far as records are read in their order, or the context keeps replies.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,6 @@ from schemas.event import DEFAULT_STREAM, EventType, MailEvent
 from schemas.providers import OTHER
 from streams.adapt.addresses import addresses_in
 from streams.adapt.base import NO_OPTIONS, AdaptError, Context, FormatOptions, Together, fill
-from streams.adapt.bounded import keep
 from streams.adapt.canonical import AROUND, are_plain, complete, domain_of, good_names, has_escaped_nul
 from streams.adapt.common import MAX_TIME_MS, stable_id, text, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
@@ -38,20 +37,17 @@ from streams.adapt.kumomta_record import (
     logged_headers,
     status_of,
 )
+from streams.adapt.kumomta_replies import keep_reply, recall, recall_kept
 from streams.adapt.mime import Headers, read_part
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, no_header, shared_place
-from streams.adapt.postfix_queue import MAX_TEXT, Reply
+from streams.adapt.postfix_queue import Reply
 from streams.adapt.sent_from import sent_from
 
 NAME = "kumomta"
 
-#: Recipients whose last reply is remembered.
-MAX_REPLIES = 100_000
 #: Records of mail in the queue, in their order.
 _IN_QUEUE = frozenset({"Delivery", "TransientFailure", "Bounce", "AdminBounce", "Expiration"})
-#: How texts begin that are KumoMTA's, not a host's.
-_OWN_WORDS = "KumoMTA internal"
 #: Longer From headers are not remembered: whoever sends mail may write any number of them.
 LONGEST_CACHED = 500
 
@@ -85,7 +81,9 @@ class LogFile:
     def _adapt_one(self, raw: bytes, context: Context) -> list[MailEvent]:
         record = decoded(raw)
         kind = kind_of(record) if record is not None else None
-        return [] if record is None or kind is None else _events(record, kind, raw, context, self.memory)
+        if record is None or kind is None:
+            return []
+        return _events(record, kind, raw, context, self.memory if context.replies is None else None)
 
 
 def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
@@ -105,6 +103,8 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
             if kind is None:
                 continue
             if plain and kind in COUNTED and (event := _counted(record, kind, context)) is not None:
+                if kind == "deferred" and context.replies is not None and isinstance(record.recipient, str):
+                    keep_reply(context.replies, record, record.recipient)
                 events.append(event)
                 places.append(place)
             else:
@@ -198,26 +198,11 @@ def _events(
             set_recipient(event, bare_address(address), _reporter(record, report), context.providers)
         event.id = stable_id(NAME, record.id, record.type, address, number, event.time, record.num_attempts)
         if (memory or kind == "deferred") and memory is not None and record.type in _IN_QUEUE:
-            _recall(memory, record, event)
+            recall(memory, record, event)
+        elif context.replies is not None and record.type in _IN_QUEUE:
+            recall_kept(context.replies, record, event)
         complete(event, context, may_have_nul=may_have_nul)
     return events
-
-
-def _recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent) -> None:
-    """Remember a temporary reply; where KumoMTA gave up, whose own words say nothing of it, take the last one."""
-    key = f"{record.id} {event.recipient}"
-    if event.type == "deferred":
-        # What no host said does not hide what one did; what no event may hold is not for a later one.
-        text_is_good = "\0" not in event.diagnostic + event.mx_host
-        if text_is_good and (key not in memory or not event.diagnostic.startswith(_OWN_WORDS)):
-            reply = Reply(event.smtp_code, event.enhanced_status, event.diagnostic[:MAX_TEXT], event.mx_host)
-            keep(memory, key, reply, MAX_REPLIES)
-    elif (
-        (last := memory.pop(key, None))
-        and event.type == "expired"
-        and (record.type == "Expiration" or record.peer_address is None)
-    ):
-        event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
 
 
 def _base(record: LoggedRecord, report: LoggedReport | None, kind: EventType, customer: str) -> MailEvent:

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load_providers
-from streams.adapt import AdaptError, Context, FormatOptions, adapter, file_adapter, kumomta
+from streams.adapt import AdaptError, Context, FormatOptions, adapter, file_adapter, kumomta, kumomta_replies
 from streams.adapt.canonical import hash_recipient
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("kumomta.toml").read_text(encoding="utf-8"))[
@@ -243,12 +243,38 @@ def test_host_that_answers_when_it_gives_up_keeps_its_answer() -> None:
 
 
 def test_memory_of_replies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kumomta, "MAX_REPLIES", 10)
+    monkeypatch.setattr(kumomta_replies, "MAX_REPLIES", 10)
     log = kumomta.LogFile()
     for number in range(100):
         log.adapt(json.dumps(BASE | REFUSED | {"id": str(number)}).encode(), CONTEXT)
     assert len(log.memory) <= 10
     assert log.adapt(json.dumps(BASE | EXPIRED | {"id": "99"}).encode(), CONTEXT)[0].smtp_code == 421
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_worker_that_keeps_replies_gives_the_last_one_to_what_expired(
+    together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it reads a topic, message by message or many at once, and a message twice where others are in the way."""
+    monkeypatch.setattr(kumomta_replies, "MAX_KEPT_REPLIES", 10)
+    context = replace(CONTEXT, hash_all=False, replies={})
+
+    def read(*records: dict[str, Any]) -> list[MailEvent]:
+        raws = [json.dumps(BASE | each).encode() for each in records]
+        if not together:
+            return [event for raw in raws for event in adapter("kumomta")(raw, context)]
+        found = kumomta.adapt_all(raws, context)
+        assert found is not None
+        return found[0]
+
+    read(REFUSED, NO_ANSWER, {"id": "another"})
+    for _ in range(2):
+        expired, without = read(EXPIRED, {**EXPIRED, "id": "unknown"})
+        assert (expired.type, expired.smtp_code, expired.mx_host) == ("expired", 421, "mta5.yahoo.example.")
+        assert expired.diagnostic.startswith("[TSS04]")
+        assert without.smtp_code == 551
+    read(*({**REFUSED, "id": f"{number}"} for number in range(100)))
+    assert context.replies is not None and len(context.replies) <= 10
 
 
 def test_array_of_records_is_read_in_order() -> None:
