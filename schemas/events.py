@@ -1,11 +1,13 @@
 """Whatever event of ours: read by its `type`."""
 
+from typing import get_args
+
 import msgspec
 
-from schemas.alert import AlertEvent
-from schemas.customer_event import CustomerEvent
-from schemas.hold import HoldEvent
-from schemas.incident import IncidentEvent
+from schemas.alert import ALERT_TYPE, AlertEvent, TransitionKind
+from schemas.customer_event import CUSTOMER_TYPE, CustomerEvent, CustomerEventKind
+from schemas.hold import HOLD_TYPE, HoldEvent, HoldEventKind
+from schemas.incident import INCIDENT_TYPE, IncidentEvent, IncidentEventKind
 
 AnyEvent = AlertEvent | CustomerEvent | HoldEvent | IncidentEvent
 
@@ -15,6 +17,14 @@ KINDS: dict[str, type[AnyEvent]] = {
     "org.repmon.customer": CustomerEvent,
     "org.repmon.hold": HoldEvent,
     "org.repmon.incident": IncidentEvent,
+}
+
+#: All types of each.
+TYPES: dict[type[msgspec.Struct], tuple[str, ...]] = {
+    AlertEvent: tuple(ALERT_TYPE.format(kind=kind) for kind in get_args(TransitionKind)),
+    CustomerEvent: tuple(CUSTOMER_TYPE.format(kind=kind) for kind in get_args(CustomerEventKind)),
+    HoldEvent: tuple(HOLD_TYPE.format(kind=kind) for kind in get_args(HoldEventKind)),
+    IncidentEvent: tuple(INCIDENT_TYPE.format(kind=kind) for kind in get_args(IncidentEventKind)),
 }
 
 

@@ -11,6 +11,9 @@ from schemas.customer_event import decision_id
 from schemas.wording import rfc3339
 
 HOLD_SOURCE = "/repmon/holds"
+#: What happens to a hold.
+HoldEventKind = Literal["began", "confirmed", "released", "ended"]
+
 #: So many customers are named in the event of a decision.
 NAMED = 100
 HOLD_TYPE = "org.repmon.hold.{kind}.v1"

@@ -18,6 +18,9 @@ LEAVING_OUT: frozenset[State] = frozenset({"detected", "declared"})
 #: The provider that stands for all of them.
 EVERYWHERE = "*"
 
+#: What happens to an incident.
+IncidentEventKind = Literal["began", "declared", "dismissed", "ended"]
+
 INCIDENT_SOURCE = "/repmon/incidents"
 #: The schema of `data`, in schemas/json/reputation.incidents.schema.json, whose `$id` this begins with.
 INCIDENT_DATA = "urn:repmon:reputation.incidents#/$defs/Incident"

@@ -3,7 +3,8 @@
 The type says names, types, choices, lengths and defaults; the notes in the topic's YAML file add what types
 cannot say. What a schema accepts, the type accepts, so that a producer that validates before sending is not refused
 later. Two exceptions cannot be written in JSON Schema: it takes 1.0 for an integer, and where formats are not
-checked it takes the 30th of February for a date.
+checked it takes the 30th of February for a date. Of CloudEvents the schema also asks for the attributes without
+which an event is none.
 """
 
 from typing import Any
@@ -40,6 +41,7 @@ def json_schemas(topic: Topic) -> dict[str, dict[str, Any]]:
             **{keyword: value for keyword, value in parts.pop(main).items() if keyword not in ("title", "description")},
             **({"$defs": parts} if parts else {}),
         }
+        _require_attributes(found[kind.schema])
     return found
 
 
@@ -55,6 +57,13 @@ def json_schema(topic: Topic) -> dict[str, Any]:
 def text(schema: dict[str, Any]) -> str:
     """The schema as it stands in its file."""
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+
+
+def _require_attributes(schema: dict[str, Any]) -> None:
+    """A CloudEvent without them is none, though the type has them when they are missing (CloudEvents 1.0.2, "Required
+    Attributes")."""
+    if "specversion" in schema["properties"]:
+        schema["required"] += ["source", "specversion"]
 
 
 def _generated(kind: MessageKind) -> tuple[str, dict[str, dict[str, Any]]]:

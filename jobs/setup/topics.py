@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 import schemas
-from schemas import json_schema
+from schemas import asyncapi, json_schema
 from schemas.settings import Kafka
 from schemas.topics import Topic, load_topics
 from streams.io.broker import REACH_S, BrokerError, admin, topic_ids
@@ -87,18 +87,19 @@ def remake_topics(kafka: Kafka, topics: Mapping[str, Topic] | Iterable[Topic]) -
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write the JSON Schema of every topic to `folder`; returns the files whose text changed.
+    """Write the JSON Schemas of every topic to the folder `json` in `folder`, and what describes all topics together
+    next to it; returns the files whose text changed.
 
     Raises:
         TopicsError: a topic's file is wrong.
     """
-    changed = []
+    texts = {folder / asyncapi.FILE: asyncapi.written()}
     for topic in load_topics().values():
         for name, schema in json_schema.json_schemas(topic).items():
-            file, new = folder / name, json_schema.text(schema)
-            if not file.exists() or file.read_text(encoding="utf-8") != new:
-                file.write_text(new, encoding="utf-8")
-                changed.append(file)
+            texts[folder / "json" / name] = json_schema.text(schema)
+    changed = [file for file, new in texts.items() if not file.exists() or file.read_text(encoding="utf-8") != new]
+    for file in changed:
+        file.write_text(texts[file], encoding="utf-8")
     return changed
 
 
@@ -162,5 +163,5 @@ def _report(topic: Topic, made: bool, existing: Mapping[str, int]) -> CreatedTop
 if __name__ == "__main__":
     if sys.argv[1:] != ["schemas"]:
         sys.exit("usage: python -m jobs.setup.topics schemas")
-    for written in write_schemas(Path(schemas.__file__).parent / "json"):
+    for written in write_schemas(Path(schemas.__file__).parent):
         sys.stdout.write(f"{written.name}: written\n")

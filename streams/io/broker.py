@@ -41,6 +41,11 @@ class UnacknowledgedError(BrokerError):
     """Messages still wait in the client to be taken by the broker; waiting again may see it."""
 
 
+def headers_of(topic: str) -> list[tuple[str, str | bytes | None]] | None:
+    """The headers of every message of a topic."""
+    return _STRUCTURED if topic in _CLOUD_EVENTS else None
+
+
 def client_config(kafka: Kafka) -> dict[str, Any]:
     """What every client needs: address, options, and somebody who hears why it is refused.
 
@@ -217,7 +222,7 @@ class Publisher:
         not taken, which `flush` then does not raise.
         """
         on_delivery = self._delivered if done is None else _telling(done)
-        headers = _STRUCTURED if topic in _CLOUD_EVENTS else None
+        headers = headers_of(topic)
         while True:
             try:
                 self._producer.produce(topic, value, key, partition, on_delivery=on_delivery, headers=headers)

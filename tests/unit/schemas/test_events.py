@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from schemas.events import KINDS, read_event
+from schemas.events import KINDS, TYPES, read_event
 from schemas.topics import folder, load_topics
 
 OURS = {
@@ -20,6 +20,13 @@ EXAMPLES = [file for name in OURS for file in sorted(Path(str(folder("examples")
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: f"{file.parent.parent.name}/{file.stem}")
 def test_example_is_read_as_what_it_is(file: Path) -> None:
     assert type(read_event(file.read_bytes())) is OURS[file.parent.parent.name].message_type()
+
+
+def test_every_type_has_an_example_and_every_example_a_type_that_its_schema_allows() -> None:
+    types: dict[type[msgspec.Struct], set[str]] = {kind.message_type(): set() for kind in OURS.values()}
+    for file in EXAMPLES:
+        types[OURS[file.parent.parent.name].message_type()].add(read_event(file.read_bytes()).type)
+    assert types == {kind: set(some) for kind, some in TYPES.items()}
 
 
 def test_every_kind_of_event_is_read() -> None:
