@@ -19,6 +19,8 @@ def complete(document: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
                 if (body := content.pop(JSON, None)) is None:
+                    if status == "200" and example is not None:
+                        content.update({kind: each | {"example": example.answer} for kind, each in content.items()})
                     continue
                 kind, shown = JSON, None
                 if status.startswith("2"):

@@ -113,10 +113,14 @@ def _schema(name: str, schema: Document) -> str:
 def _example(response: Document) -> str:
     """The example of an answer, whole; a long one scrolls."""
     return "".join(
-        f'<pre class="answer"><code>{escape(_json(content["example"]))}</code></pre>'
+        f'<pre class="answer"><code>{escape(_shown(content["example"]))}</code></pre>'
         for content in response.get("content", {}).values()
         if "example" in content
     )
+
+
+def _shown(example: Any) -> str:
+    return example if isinstance(example, str) else _json(example)
 
 
 def _json(value: Any, indent: str = "") -> str:

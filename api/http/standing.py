@@ -190,6 +190,34 @@ def _observable(counts: WindowCounts) -> ObservableShares:
     )
 
 
+def shown_standing(store: Store, customer: str, now_ms: int) -> StandingLevel | None:
+    """Where all mail of a customer stands; None if it was never judged.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = [row for row in store.records(STANDINGS, {"customer": customer}) if row["scope"] == CUSTOMER]
+    judged = msgspec.convert({**found[0], "since": utc_time(found[0]["since"])}, StandingRow) if found else None
+    return _shown(judged, account(store, customer, now_ms))[0]
+
+
+def _shown(
+    judged: StandingRow | None, state: Suspension | Reinstatement | None
+) -> tuple[StandingLevel | None, datetime | None, datetime | None]:
+    """The standing as it is shown, since when, and since when there is no mail."""
+    shown: StandingLevel | None = judged.standing if judged else None
+    since = judged.since if judged else None
+    if isinstance(state, Reinstatement):
+        if shown is None or shown in WELL:
+            shown, since = "reinstated", utc_time(state.since_ms)
+    elif state is not None:
+        shown, since = "suspended", utc_time(state.since_ms)
+    inactive = utc_time(judged.inactive_ms) if judged and judged.inactive_ms else None
+    if inactive is not None and shown in WELL:
+        shown, since = "inactive", inactive
+    return shown, since, inactive
+
+
 def _scope(
     scope: str,
     judged: StandingRow | None,
@@ -201,16 +229,7 @@ def _scope(
     left: list[RuleAllowance],
     unobservable: list[Unobservable],
 ) -> ScopeStanding:
-    shown: StandingLevel | None = judged.standing if judged else None
-    since = judged.since if judged else None
-    if isinstance(state, Reinstatement):
-        if shown is None or shown in WELL:
-            shown, since = "reinstated", utc_time(state.since_ms)
-    elif state is not None:
-        shown, since = "suspended", utc_time(state.since_ms)
-    inactive = utc_time(judged.inactive_ms) if judged and judged.inactive_ms else None
-    if inactive is not None and shown in WELL:
-        shown, since = "inactive", inactive
+    shown, since, inactive = _shown(judged, state)
     return ScopeStanding(
         scope=scope,
         standing=shown,

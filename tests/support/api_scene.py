@@ -89,6 +89,8 @@ REQUESTS: tuple[Example, ...] = (
     _get("/v1/failures", "?limit=1"),
     _get("/v1/complaints", "?limit=1"),
     _get("/v1/listings"),
+    _get("/v1/badge.svg"),
+    _get("/v1/sparkline.svg", "?metric=complaint&days=1"),
     _get("/v1/customers", "?standing=critical&standing=excessive"),
     _get("/v1/pools", "?kind=plan"),
     _get("/v1/overrides"),
@@ -242,7 +244,7 @@ def answers(api: Api, operator: str) -> list[Example]:
 
 
 #: Routes that are shown as a customer asks them.
-OF_CUSTOMERS = frozenset(each.path for each in REQUESTS[:11])
+OF_CUSTOMERS = frozenset(each.path for each in REQUESTS[:13])
 
 
 def _events() -> dict[str, list[Any]]:
