@@ -1,10 +1,10 @@
 """How source topics are read: formats, mappings and bounce rules of the settings, and the worker that reads by them."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 
 from api.stack.adapting import adapt_context, load_classifier
+from api.stack.registered import RegisteredDomains, looks_for_domains
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import MAKE_KEY
 from schemas.times import utc_now_ms
@@ -16,30 +16,31 @@ from streams.adapt import (
     adapter,
     listing_adapter,
 )
-from streams.adapt.places import BY_DOMAIN, MESSAGE_ID
-from streams.decisions.customers import read_customers
+from streams.adapt.owners import Owners
+from streams.adapt.places import MESSAGE_ID
 from streams.intake.batch import BatchReader, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.intake.listing_readers import OutsideListingReader
 from streams.intake.refusals import Refused
 from streams.intake.server import check_server
 from streams.intake.stored import check_stored
+from streams.io.pulse import Pulse
 from streams.io.store import Store, StoreError, open_store
 
 log = logging.getLogger("repmon.stages")
 
 
 def batch_readers(
-    settings: Settings, refused: Refused | None = None, registered: Iterable[tuple[str, str]] = ()
+    settings: Settings, refused: Refused | None = None, owners: Owners | None = None
 ) -> dict[str, BatchReader]:
-    """How each configured source topic is read. With `refused` mail is recorded that nobody wanted. `registered` are
-    domains and whose they are, besides those of the settings.
+    """How each configured source topic is read. With `refused` mail is recorded that nobody wanted. `owners` are in
+    place of those of the settings alone.
 
     Raises:
         SettingsError: an unknown format.
     """
     context = replace(adapt_context(settings), hash_all=refused is not None, find_by_message=True, replies={})
-    context = replace(context, owners=context.owners.with_registered(registered))
+    context = context if owners is None else replace(context, owners=owners)
     remember_senders = any(MESSAGE_ID in each.customer_places for each in context.mapping.values())
     classify = load_classifier(settings)
     found: dict[str, BatchReader] = {}
@@ -68,17 +69,6 @@ def batch_readers(
     return found
 
 
-def registered_domains(settings: Settings, store: Store) -> list[tuple[str, str]]:
-    """The domains of the list of customers, each with whose it is; none where no format looks for customers by domains.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    if not any(BY_DOMAIN.intersection(each.customer_places) for each in adapt_context(settings).mapping.values()):
-        return []
-    return [(name, each.customer) for each in read_customers(store) for name in each.domains]
-
-
 def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     """A worker and the store connection that is its own.
 
@@ -90,11 +80,15 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
             f"ingest.hash_key: not set; it keys the hashes under which recipients are stored: {MAKE_KEY}"
         )
     refused = Refused() if settings.ingest.refusals else None
-    readers = batch_readers(settings, refused)
+    owners = adapt_context(settings).owners
+    readers = batch_readers(settings, refused, owners)
     store = open_store(settings.clickhouse)
+    beside: list[Pulse[None]] = []
     try:
-        if registered := registered_domains(settings, store):
-            readers = batch_readers(settings, refused, registered)
+        if looks_for_domains(settings):
+            registered = RegisteredDomains(owners, lambda: open_store(settings.clickhouse))
+            registered.look()
+            beside.append(registered.pulse())
         for said in check_server(store, settings.ingest.lease_s):
             log.warning("%s", said)
         for fault in check_stored(store, settings.ingest, utc_now_ms()):
@@ -102,4 +96,4 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     except (StoreError, SettingsError):
         store.close()
         raise
-    return IngestWorker(settings.kafka, settings.ingest, store, readers, refused=refused), store
+    return IngestWorker(settings.kafka, settings.ingest, store, readers, refused=refused, beside=beside), store

@@ -16,7 +16,8 @@ class Owners:
         Raises:
             ValueError: an address or a network is none; says which.
         """
-        self._domains = {name.lower().rstrip("."): customer for name, customer in (domains or {}).items()}
+        self._said = {name.lower().rstrip("."): customer for name, customer in (domains or {}).items()}
+        self._domains = self._said
         self._single: dict[str, str] = {}
         self._networks = []
         for text, customer in (addresses or {}).items():
@@ -31,14 +32,18 @@ class Owners:
     def with_registered(self, pairs: Iterable[tuple[str, str]]) -> "Owners":
         """The same with more domains, each with its customer. What is said already stays; a domain that two customers
         have is nobody's."""
+        more = Owners()
+        more._said, more._single, more._networks = self._said, self._single, self._networks
+        more.set_registered(pairs)
+        return more
+
+    def set_registered(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take these in place of those that were registered before, at once for whoever asks. Any thread may."""
         registered: dict[str, str] = {}
         for name, customer in pairs:
             key = name.lower().rstrip(".")
             registered[key] = customer if registered.get(key, customer) == customer else ""
-        more = Owners()
-        more._domains = {**registered, **self._domains}
-        more._single, more._networks = self._single, self._networks
-        return more
+        self._domains = {**registered, **self._said}
 
     def of_domain(self, domain: str) -> str:
         """Whose a domain is: that of its longest end that is registered; empty for one that is nobody's."""

@@ -78,8 +78,9 @@ class IngestWorker:
         readers: Mapping[str, BatchReader],
         clock: Callable[[], int] = utc_now_ms,
         refused: Refused | None = None,
+        beside: Sequence[Pulse[None]] = (),
     ) -> None:
-        """`readers` are by topic; that of our own listings need not be among them."""
+        """`readers` are by topic; that of our own listings need not be among them. `beside` runs while it does."""
         self.settings = settings
         self.readers: dict[str, BatchReader] = {MAIL_BLOCKLISTINGS: ListingReader(time_bounds(settings)), **readers}
         self.clock = clock
@@ -91,6 +92,7 @@ class IngestWorker:
             store, self._publisher, settings.change_debounce_s, self.metrics, clock, refused, lease_s=settings.lease_s
         )
         self._refused = refused
+        self._beside = beside
         self._drained: Callable[[], None] | None = None
         self._count_keys_at = MOST_KEYS
 
@@ -103,9 +105,11 @@ class IngestWorker:
         """
         self._flusher.stopped = stop.is_set
         lag = Pulse("lag", self.measure_lag, LAG_S)
+        pulses = [lag, *self._beside]
         try:
             self._open()
-            lag.start()
+            for pulse in pulses:
+                pulse.start()
             self._loop(stop)
             self._flusher.ending.set()
             if self._flusher.abandoned.is_set():
@@ -120,7 +124,8 @@ class IngestWorker:
             self._partitions.batches.clear()
             raise
         finally:
-            lag.stop()
+            for pulse in pulses:
+                pulse.stop()
             self._flusher.ending.set()
             try:
                 self._partitions.close()

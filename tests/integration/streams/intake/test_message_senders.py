@@ -5,20 +5,22 @@ from email.utils import formatdate
 import msgspec
 import pytest
 
-from api.stack.reading import batch_readers, registered_domains
+from api.stack.reading import batch_readers
+from api.stack.registered import RegisteredDomains, looks_for_domains
 from jobs.operator.customers import set_customer
 from jobs.resend.replay import Reader
 from schemas.providers import load_providers
-from schemas.settings import FormatMapping, Ingest, Settings
+from schemas.settings import ClickHouse, FormatMapping, Ingest, Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.adapt.owners import Owners
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.batch import Batch, MailReader, SourcePartition, time_bounds
 from streams.intake.flush import flush
 from streams.intake.message_senders import name_senders
 from streams.intake.seen import SeenIds
 from streams.intake.unnamed import id_hash
-from streams.io.store import Store, StoreError
+from streams.io.store import Store, StoreError, open_store
 from tests.support.mails import fields, report
 
 #: The real time: the store forgets by its own clock.
@@ -147,15 +149,28 @@ def test_dead_letter_is_replayed_as_a_report_whose_sender_ingest_may_know_by_the
         assert reader.key("mail.reports", complaint("m1@news"), NOW) == default.encode()
 
 
-def test_domains_that_customers_have_registered_are_theirs_in_reports(store: Store) -> None:
-    set_customer(store, "acme", plan=None, domains=["acme.example"], by="me", why="", now_ms=NOW)
+def test_domains_that_customers_have_registered_are_theirs_in_reports_as_the_list_changes(
+    store: Store, store_settings: ClickHouse
+) -> None:
     by_domain, by_header = (
         Settings(ingest=Ingest(formats={"mail.reports": "arf"}, mapping={"arf": FormatMapping(customer=place)}))
         for place in ("dkim", "header.X-Customer")
     )
-    assert registered_domains(by_header, store) == []
-    batch = Batch(SourcePartition("mail.reports:id:0", "mail.reports", 0, SeenIds(1_000)), 0, 0)
-    signed = "DKIM-Signature: v=1; a=rsa-sha256; d=news.acme.example; s=k; h=from; bh=x; b=y\n"
-    readers = batch_readers(by_domain, registered=registered_domains(by_domain, store))
-    readers["mail.reports"](batch, [complaint("m1@news", signed)], [0], NOW)
-    assert batch.customers == {"acme"}
+    assert (looks_for_domains(by_domain), looks_for_domains(by_header)) == (True, False)
+    owners = Owners({"brightleaf.example": "brightleaf"})
+    registered = RegisteredDomains(owners, lambda: open_store(store_settings))
+    take = batch_readers(by_domain, owners=owners)["mail.reports"]
+
+    def whose(domain: str) -> set[str]:
+        batch = Batch(SourcePartition("mail.reports:id:0", "mail.reports", 0, SeenIds(1_000)), 0, 0)
+        signed = f"DKIM-Signature: v=1; a=rsa-sha256; d=news.{domain}; s=k; h=from; bh=x; b=y\n"
+        registered.look()
+        take(batch, [complaint("m1@news", signed)], [0], NOW)
+        return batch.customers
+
+    assert whose("acme.example") == set()
+    set_customer(store, "acme", plan=None, domains=["acme.example"], by="me", why="", now_ms=NOW)
+    assert whose("acme.example") == {"acme"}
+    set_customer(store, "acme", plan=None, domains=["acme.net"], by="me", why="", now_ms=NOW + 1)
+    assert (whose("acme.example"), whose("acme.net")) == (set(), {"acme"})
+    assert whose("brightleaf.example") == {"brightleaf"}
