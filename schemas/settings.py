@@ -318,6 +318,21 @@ class Api(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where it listens."""
     port: Port = 8080
     """Its port; 0 is any free one."""
+    metrics_port: Port = 0
+    """A port of its own for `/metrics`, at `metrics.host`, so that who reaches the interface does not read them; 0
+    serves them on `port`."""
+    requests_per_minute: Count = 600
+    """How many requests a customer's key may send in a minute, to each process."""
+    operator_requests_per_minute: Count = 6_000
+    """The same of an operator's key."""
+    query_s: Seconds = 10.0
+    """How long the store may take over one query of a request."""
+    query_rows: Count = 200_000_000
+    """How many rows it may read for one."""
+    query_bytes: Bytes = 20_000_000_000
+    """How many bytes it may read for one, unpacked."""
+    cors_origins: tuple[str, ...] = ()
+    """Sites whose scripts may ask (`https://status.example`), or `*`; none if empty."""
 
 
 class MetricsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -10,6 +10,8 @@ from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
 from api.http.listening import listen
+from api.http.metrics import metrics_apart
+from api.http.pool import query_limits
 from api.routes.all import ROUTERS
 from api.stack.policy import PolicyInForce, policy_in_force
 from schemas.settings import Settings
@@ -26,7 +28,7 @@ def api(settings: Settings) -> None:
     store.close()
     health = StageHealth("api", settings)
     app = create_app(
-        lambda: open_store(settings.clickhouse),
+        lambda: open_store(settings.clickhouse, limits=query_limits(settings.api)),
         ROUTERS,
         expired_is_failure=in_force.expired_is_failure,
         policy=PolicyInForce(settings, in_force),
@@ -36,5 +38,6 @@ def api(settings: Settings) -> None:
         settings=settings,
     )
     health.start()
-    with listening, contextlib.suppress(KeyboardInterrupt):
+    metrics = metrics_apart(settings, health.metrics, health.verdict)
+    with listening, contextlib.closing(metrics), contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, **bounded(), log_level="warning")).run(sockets=[listening])

@@ -38,7 +38,6 @@ def serve(collector: Collector, listening: socket.socket, lmtp: socket.socket | 
         **bounded(),
         log_level="warning",
         timeout_graceful_shutdown=round(collector.patience_s),
-        server_header=False,
     )
     with listening, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])

@@ -1,7 +1,9 @@
 """Who asks, and about whom they may: the customer comes from the key alone."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from typing import Annotated
@@ -9,12 +11,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from api.http.keys import KeyCache, KeyOwner
-from api.http.pool import StorePool
-from api.http.problems import ApiError
+from api.http.frame import answer_with
+from api.http.key_lookups import KeyLookups
+from api.http.keys import KeyOwner
+from api.http.pool import SIZE, StorePool
+from api.http.problems import RETRY_AFTER_S, ApiError
+from api.http.quotas import Quota, Quotas
 from api.http.rates import Definition
 from api.http.reads import ReadLog
 from api.http.scopes import Scope
+from api.http.turns import TooManyError, Turns, WaitedTooLongError
 from schemas.applied_policy import AppliedPolicy
 from schemas.blocklists import Zone, in_force
 from schemas.policy import Policy
@@ -31,7 +37,7 @@ class Service:
     """
 
     stores: StorePool
-    keys: KeyCache
+    keys: KeyLookups
     clock: Callable[[], int]
     policy: Callable[[Store], Policy]
     definition: Definition
@@ -40,6 +46,8 @@ class Service:
     reads: ReadLog
     settings: Settings
     publish: Callable[[AppliedPolicy], None]
+    quotas: Quotas = field(default_factory=Quotas)
+    turns: Turns = field(default_factory=lambda: Turns(SIZE))
 
     @cached_property
     def zones(self) -> tuple[Zone, ...]:
@@ -55,13 +63,19 @@ class Service:
         """The page of each list on which to ask for removal."""
         return {each.zone: each.delisting for each in self.zones if each.delisting}
 
+    def quota(self, owner: KeyOwner) -> Quota:
+        """How much the owner of a key may ask."""
+        api = self.settings.api
+        return Quota(api.operator_requests_per_minute if owner.is_operator else api.requests_per_minute)
+
     def close(self) -> None:
         """Store what waits to be on record, and give the connections back."""
         self.reads.close()
+        self.keys.close()
         self.stores.close()
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The application's service."""
     service = request.app.state.service
     assert isinstance(service, Service)  # noqa: S101
@@ -75,7 +89,7 @@ header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key a
 CHALLENGE = 'Bearer realm="repmon"'
 
 
-def key_owner(
+async def good_key(
     service: Annotated[Service, Depends(service_of)],
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     api_key: Annotated[str | None, Depends(header)],
@@ -93,7 +107,7 @@ def key_owner(
             "send your key as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
             headers={"WWW-Authenticate": CHALLENGE},
         )
-    owner = service.keys.find(presented)
+    owner = await service.keys.find(presented)
     if owner is None or owner.is_over(service.clock()):
         raise ApiError(
             HTTPStatus.UNAUTHORIZED,
@@ -103,6 +117,43 @@ def key_owner(
     return owner
 
 
+async def key_owner(
+    request: Request,
+    service: Annotated[Service, Depends(service_of)],
+    owner: Annotated[KeyOwner, Depends(good_key)],
+) -> AsyncIterator[KeyOwner]:
+    """The same, once it is the key's turn, and until what it asks is answered.
+
+    Raises:
+        ApiError: 429 for more requests than the key may send (RFC 6585 section 4), or than may wait; 503 where its turn
+            does not come.
+    """
+    quota = service.quota(owner)
+    left = service.quotas.take(owner.id, quota, time.monotonic())
+    answer_with(request.scope, left.headers(quota))
+    if left.retry_s:
+        raise ApiError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"this key may send {quota.requests} requests in {quota.window_s} s; send the next in {left.retry_s} s",
+        )
+    async with AsyncExitStack() as turn:
+        try:
+            await turn.enter_async_context(service.turns.turn(owner.id))
+        except TooManyError as error:
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too many requests of this key are waiting; send fewer at once",
+                headers={"Retry-After": "1"},
+            ) from error
+        except WaitedTooLongError as error:
+            raise ApiError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too much is being asked; try again",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            ) from error
+        yield owner
+
+
 def with_scope(scope: Scope, *, operator: bool = False) -> Callable[[KeyOwner], Awaitable[KeyOwner]]:
     """A dependency: the owner of a key that has `scope`, and with `operator` is an operator's.
 
@@ -110,7 +161,7 @@ def with_scope(scope: Scope, *, operator: bool = False) -> Callable[[KeyOwner], 
         ApiError: 403 for another key (RFC 6750 section 3.1).
     """
 
-    async def owner_with(owner: Annotated[KeyOwner, Depends(key_owner)]) -> KeyOwner:
+    async def owner_with(owner: Annotated[KeyOwner, Depends(key_owner, scope="function")]) -> KeyOwner:
         if operator and not owner.is_operator:
             raise ApiError(HTTPStatus.FORBIDDEN, "this is for operators' keys only")
         if scope not in owner.scopes:

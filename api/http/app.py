@@ -1,5 +1,6 @@
 """The customer's HTTP interface: where they stand, and their rates over time."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,12 +10,15 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.http import keys, reference
+from api.http import reference
 from api.http.access import Service, Services
 from api.http.document import complete
+from api.http.frame import add_frame
+from api.http.key_lookups import KeyLookups
+from api.http.keys import StoredKeys
 from api.http.metrics import Judged, Stages, health_body, health_status, registry
 from api.http.models.problems import HealthAnswer
-from api.http.pool import StorePool
+from api.http.pool import SIZE, SPARE, StorePool
 from api.http.problems import RETRY_AFTER_S, add_handlers
 from api.http.rates import Definition
 from api.http.reads import ReadLog
@@ -108,17 +112,15 @@ def create_app(
     the store is asked when somebody wants to know. `owners` are the customers of dedicated pools. `settings` say what
     lists are asked and where policies are published, by `publish` if it is given.
     """
-    now = clock or utc_now_ms
-    stores, built_in = StorePool(open_store), policies.load_policy()
+    now, settings = clock or utc_now_ms, settings or Settings()
+    stores, built_in = StorePool(open_store, SIZE + SPARE), policies.load_policy()
 
-    def look_up(presented: str) -> keys.KeyOwner | None:
-        with stores.lend() as store:
-            return keys.find(store, presented)
+    stored_keys = StoredKeys(open_store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        app.state.service.close()
+        await asyncio.to_thread(app.state.service.close)
 
     app = FastAPI(
         title="Sending reputation",
@@ -126,21 +128,23 @@ def create_app(
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the Host that the request names
         lifespan=lifespan,
         openapi_tags=TAGS,
     )
     app.state.service = Service(
         stores=stores,
-        keys=keys.KeyCache(look_up, now),
+        keys=KeyLookups(stored_keys, now),
         clock=now,
         policy=policy or (lambda _: built_in),
         definition=Definition(tuple(providers.load_providers().with_feedback_loop()), expired_is_failure),
         owners=owners or {},
         health=judged or asks_the_store(stores),
         reads=ReadLog(stores, now),
-        settings=settings or Settings(),
-        publish=publish or publisher((settings or Settings()).kafka),
+        settings=settings,
+        publish=publish or publisher(settings.kafka),
     )
+    add_frame(app, settings.api.cors_origins)
     add_handlers(app)
     for each in (*routers, router):
         app.include_router(each)
@@ -151,9 +155,11 @@ def create_app(
 
     collected = registry(stages, app.state.service.health)
 
-    @app.get("/metrics", include_in_schema=False)
-    def metrics() -> PlainTextResponse:
-        return PlainTextResponse(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
+    if not settings.api.metrics_port:
+
+        @app.get("/metrics", include_in_schema=False)
+        def metrics() -> PlainTextResponse:
+            return PlainTextResponse(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
 
     # FastAPI keeps the document it makes here and serves it as /openapi.json.
     complete(app.openapi())

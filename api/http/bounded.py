@@ -89,4 +89,4 @@ class BoundedProtocol(H11Protocol):
 def bounded() -> dict[str, Any]:
     """What `uvicorn.Config` is given for a server of this process."""
     protocol = type("Bounded", (BoundedProtocol,), {"most": most_connections(raise_handles(), MOST, PART)})
-    return {"http": protocol, "backlog": BACKLOG}
+    return {"http": protocol, "backlog": BACKLOG, "server_header": False}

@@ -72,6 +72,18 @@ REFUSALS: dict[str, dict[str, Any]] = {
         "detail": "metric: Input should be 'complaint', 'failure', 'block' or 'exposure'",
         "errors": [{"parameter": "metric", "detail": "Input should be 'complaint', 'failure', 'block' or 'exposure'"}],
     },
+    "413": {
+        "type": "about:blank",
+        "title": "Request Entity Too Large",
+        "status": 413,
+        "detail": "a body has at most 256,000 bytes",
+    },
+    "429": {
+        "type": "about:blank",
+        "title": "Too Many Requests",
+        "status": 429,
+        "detail": "too many requests of this key are waiting; send fewer at once",
+    },
     "503": {
         "type": "about:blank",
         "title": "Service Unavailable",

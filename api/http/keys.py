@@ -8,10 +8,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,7 +19,7 @@ from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.names import BadNameError, clean_name
 from schemas.times import utc_time
-from streams.io.store import Store
+from streams.io.store import Store, StoreError
 
 #: The customer of an operator's key.
 OPERATOR = ""
@@ -28,19 +27,22 @@ KEY_FORMAT = re.compile(r"rmk_[A-Za-z0-9_-]{43}")
 #: Hexadecimal digits of the hash by which people name a key.
 ID_LENGTH = 16
 NEVER = datetime.fromtimestamp(0, UTC)
-#: How long a revoked key may still be good: so long is remembered what was found of it.
-CACHE_MS = 1_000
-CACHE_SIZE = 10_000
 
-SELECT_KEYS = """
+_COLUMNS = """
 SELECT key_hash, customer, label, scopes, toUnixTimestamp64Micro(created) / 1e6, toUnixTimestamp64Micro(expires) / 1e6,
     replaces, revoked, toUnixTimestamp64Micro(updated) / 1e6
 FROM api_keys FINAL
-WHERE startsWith(key_hash, {start:String}) ORDER BY created, key_hash
 """
+SELECT_KEYS = f"{_COLUMNS} WHERE startsWith(key_hash, {{start:String}}) ORDER BY created, key_hash"
+SELECT_THESE = f"{_COLUMNS} WHERE key_hash IN {{hashes:Array(String)}}"
+#: Changes with each key that is written, and when versions of a key are merged.
+STATE = "SELECT groupBitXor(cityHash64(key_hash, updated)) FROM api_keys"
 
 
 LAST_USES = "SELECT key_hash, toInt64(toUnixTimestamp(max(updated))) * 1000 FROM api_key_uses GROUP BY key_hash"
+
+
+Answer = TypeVar("Answer")
 
 
 class ApiKeyError(InvalidInputError):
@@ -134,7 +136,7 @@ def create_key(
     _write(
         store,
         StoredKey(
-            key_hash=_hash(key),
+            key_hash=hash_of(key),
             customer=customer,
             label=label,
             scopes=allowed,
@@ -161,7 +163,7 @@ def rotate(store: Store, which: str, grace_ms: int, now: int) -> Rotated:
     key, at = _new_key(), utc_time(now)
     lasts = at + (old.expires - old.created) if old.owner.expires_ms else NEVER
     new = msgspec.structs.replace(
-        old, key_hash=_hash(key), created=at, expires=lasts, replaces=old.owner.id, updated=at
+        old, key_hash=hash_of(key), created=at, expires=lasts, replaces=old.owner.id, updated=at
     )
     _write(store, new)
     until = at + timedelta(milliseconds=grace_ms)
@@ -178,7 +180,7 @@ def find(store: Store, presented: str) -> KeyOwner | None:
     """
     if not KEY_FORMAT.fullmatch(presented):
         return None
-    wanted = _hash(presented)
+    wanted = hash_of(presented)
     for key in _stored(store, wanted):
         # The store looked the hash up, not the key: how long that took says nothing about any key.
         if hmac.compare_digest(key.key_hash, wanted) and not key.revoked:
@@ -204,20 +206,10 @@ def last_uses(store: Store) -> dict[str, int]:
     return {str(key_hash): int(used) for key_hash, used in store.rows(LAST_USES)}
 
 
-def record_uses(store: Store, uses: Mapping[str, int]) -> None:
-    """Store when keys were last used (epoch ms), by hash.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    if uses:
-        store.insert("api_key_uses", {"key_hash": list(uses), "updated": [utc_time(ms) for ms in uses.values()]})
-
-
 def revoke(store: Store, which: str, now: int) -> KeyOwner:
     """Refuse a key from `now` (epoch ms) on; `which` is the key or its id. Repeating it changes nothing.
 
-    A running interface may know the key for another `CACHE_MS`.
+    A running interface may know the key for another second (`api.http.key_lookups`).
 
     Raises:
         ApiKeyError: no key, or more than one, is meant by `which`.
@@ -231,45 +223,59 @@ def revoke(store: Store, which: str, now: int) -> KeyOwner:
 
 def key_id(key: str) -> str:
     """The id of a key, by which people name it."""
-    return _hash(key)[:ID_LENGTH]
+    return hash_of(key)[:ID_LENGTH]
 
 
-class KeyCache:
-    """Remembers for `CACHE_MS` what `look_up` said of a key, by hash. Safe to use by several threads.
+class Found(NamedTuple):
+    """What the store says of some keys: a number that changes with the table, and the owners of good keys by hash."""
 
-    Keys that were refused are kept apart: a flood of made-up keys cannot push the good ones out.
+    state: int
+    owners: Mapping[str, KeyOwner]
+
+
+class StoredKeys:
+    """Whose keys are and when they were used, for `KeyLookups`: over a connection of its own, which is opened when it
+    is needed. For one thread at a time.
     """
 
-    def __init__(self, look_up: Callable[[str], KeyOwner | None], clock: Callable[[], int]) -> None:
-        self._look_up = look_up
-        self._clock = clock
-        self._lock = Lock()
-        self._good: OrderedDict[str, tuple[int, KeyOwner | None]] = OrderedDict()
-        self._refused: OrderedDict[str, tuple[int, KeyOwner | None]] = OrderedDict()
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self._open = open_store
+        self._store: Store | None = None
 
-    def find(self, presented: str) -> KeyOwner | None:
-        """As `find`, from memory if asked in the last `CACHE_MS`.
+    def look_up(self, hashes: Sequence[str]) -> Found:
+        """What the store says of keys with these hashes.
 
         Raises:
-            StoreError: the store failed; failures are not remembered.
+            StoreError: the store failed.
         """
-        if not KEY_FORMAT.fullmatch(presented):
-            return None
-        name, now = _hash(presented), self._clock()
-        with self._lock:
-            for kept in (self._good, self._refused):
-                entry = kept.get(name)
-                if entry and 0 <= now - entry[0] < CACHE_MS:
-                    return entry[1]
-        owner = self._look_up(presented)
-        with self._lock:
-            self._good.pop(name, None)
-            self._refused.pop(name, None)
-            kept = self._good if owner else self._refused
-            kept[name] = (now, owner)
-            if len(kept) > CACHE_SIZE:
-                kept.popitem(last=False)
-        return owner
+        # The state first: a change in between shows the next time.
+        ((state,),) = self._asked(lambda store: store.rows(STATE))
+        found = self._asked(lambda store: _rows(store, SELECT_THESE, {"hashes": list(hashes)}))
+        return Found(int(state), {key.key_hash: key.owner for key in found if not key.revoked})
+
+    def record_uses(self, uses: Mapping[str, int]) -> None:
+        """Store when keys were last used (epoch ms), by hash.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if uses:
+            times = [utc_time(ms) for ms in uses.values()]
+            self._asked(lambda store: store.insert("api_key_uses", {"key_hash": list(uses), "updated": times}))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        opened, self._store = self._store, None
+        if opened is not None:
+            opened.close()
+
+    def _asked(self, ask: Callable[[Store], Answer]) -> Answer:
+        self._store = self._store or self._open()
+        try:
+            return ask(self._store)
+        except StoreError:
+            self.close()
+            raise
 
 
 def _clean(customer: str) -> str:
@@ -284,7 +290,7 @@ def _new_key() -> str:
 
 
 def _the_one(store: Store, which: str) -> StoredKey:
-    start = _hash(which) if KEY_FORMAT.fullmatch(which) else which
+    start = hash_of(which) if KEY_FORMAT.fullmatch(which) else which
     if len(start) < ID_LENGTH:
         raise ApiKeyError(f"name the key itself or its id of {ID_LENGTH} digits")
     found = _stored(store, start)
@@ -298,12 +304,17 @@ def _after(key: StoredKey, now: int) -> datetime:
     return max(utc_time(now), key.updated + timedelta(microseconds=1))
 
 
-def _hash(key: str) -> str:
+def hash_of(key: str) -> str:
+    """What is stored of a key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _stored(store: Store, start: str) -> list[StoredKey]:
-    rows = store.rows(SELECT_KEYS, {"start": start})
+    return _rows(store, SELECT_KEYS, {"start": start})
+
+
+def _rows(store: Store, sql: str, parameters: Mapping[str, object]) -> list[StoredKey]:
+    rows = store.rows(sql, parameters)
     # The driver gives times without a zone, so they are read as epoch seconds; convert makes those UTC.
     return [
         msgspec.convert(dict(zip(StoredKey.__struct_fields__, row, strict=True)), StoredKey, strict=False)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from schemas.settings import SettingsError
+from schemas.settings import Settings, SettingsError
 from streams.io.health import PARTS, HealthVerdict, PartFault
 from streams.io.instrument import readings
 
@@ -116,8 +116,8 @@ class StageServer:
     the stage can do its work (readiness), `/livez` that its process runs.
     """
 
-    def __init__(self, host: str, port: int, stages: Stages, judged: Judged) -> None:
-        """Listen.
+    def __init__(self, host: str, port: int, stages: Stages, judged: Judged, setting: str = "metrics.port") -> None:
+        """Listen. `setting` is where the port was read.
 
         Raises:
             SettingsError: the port cannot be used.
@@ -141,9 +141,7 @@ class StageServer:
         try:
             self._server = make_server(host, port, answer, server_class=_Threads, handler_class=_Quiet)
         except OSError as error:
-            raise SettingsError(
-                f"metrics.host, metrics.port: {host}:{port} cannot be used: {error.strerror}"
-            ) from error
+            raise SettingsError(f"metrics.host, {setting}: {host}:{port} cannot be used: {error.strerror}") from error
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 
     @property
@@ -156,3 +154,13 @@ class StageServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+
+
+def metrics_apart(settings: Settings, stages: Stages, judged: Judged) -> StageServer:
+    """The metrics of the HTTP interface on the port of their own, where there is one.
+
+    Raises:
+        SettingsError: the port cannot be used.
+    """
+    port = settings.api.metrics_port
+    return StageServer(settings.metrics.host, port, stages, judged, "api.metrics_port")

@@ -4,10 +4,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
-from streams.io.store import Store, StoreError
+from schemas.settings import Api
+from streams.io.store import QueryLimits, Store, StoreError
 
-SIZE = 8
+#: Connections for requests, and for what is asked and kept around them.
+SIZE, SPARE = 8, 2
 WAIT_S = 5.0
+#: What one query may hold in memory and give back.
+MEMORY, RESULT_ROWS, RESULT_BYTES = 2_000_000_000, 1_000_000, 200_000_000
+
+
+def query_limits(api: Api) -> QueryLimits:
+    """What a query of a request may take."""
+    return QueryLimits(
+        seconds=api.query_s,
+        rows=api.query_rows,
+        bytes=api.query_bytes,
+        memory=MEMORY,
+        result_rows=RESULT_ROWS,
+        result_bytes=RESULT_BYTES,
+    )
 
 
 class StorePool:

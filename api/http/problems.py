@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.http.models.problems import ParameterProblem, Problem
 from schemas.errors import RepmonError
-from streams.io.store import StoreError
+from streams.io.store import QueryLimitError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -58,6 +58,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(QueryLimitError, _too_much)
     app.add_exception_handler(StoreError, _store_down)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -91,6 +92,14 @@ def _store_down(_: Request, error: Exception) -> Response:
     log.error("store: %s", error)
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer; try again", headers=headers)
+
+
+def _too_much(_: Request, error: Exception) -> Response:
+    log.warning("store: %s", error)
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "this would take more of the store than one request may; ask for less, such as a shorter range of time",
+    )
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

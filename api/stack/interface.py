@@ -10,6 +10,8 @@ import uvicorn
 from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
+from api.http.metrics import metrics_apart
+from api.http.pool import query_limits
 from api.routes.all import ROUTERS
 from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
@@ -25,7 +27,7 @@ class Interface:
 
     def __init__(self, settings: Settings, listening: socket.socket, health: StageHealth, in_force: Policy) -> None:
         self._app = create_app(
-            lambda: open_store(settings.clickhouse),
+            lambda: open_store(settings.clickhouse, limits=query_limits(settings.api)),
             ROUTERS,
             expired_is_failure=in_force.expired_is_failure,
             policy=PolicyInForce(settings, in_force),
@@ -38,6 +40,7 @@ class Interface:
             self._app, **bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
         )
         self._server = _Server(config)
+        self._metrics = metrics_apart(settings, health.metrics, health.verdict)
         self._task: asyncio.Task[None] | None = None
         self._listening = listening
         self._host = settings.api.host
@@ -60,6 +63,7 @@ class Interface:
     async def stop(self) -> None:
         """Close the port, and the connections to the store."""
         self._server.should_exit = True
+        self._metrics.close()
         if self._task is not None:
             await self._task
         await asyncio.to_thread(self._app.state.service.close)

@@ -4,9 +4,9 @@ All SQL lives next to the code that runs it; parameters are always bound, many n
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
 import clickhouse_connect
@@ -43,22 +43,67 @@ class StoreError(ExternalError):
     """The store could not be reached, or refused; the message says which and why."""
 
 
+class QueryLimitError(StoreError):
+    """A query took more than it may (`QueryLimits`)."""
+
+
+class QueryLimits(NamedTuple):
+    """What one query may take: seconds, rows and bytes read, bytes of memory, rows and bytes of its result."""
+
+    seconds: float
+    rows: int
+    bytes: int
+    memory: int
+    result_rows: int
+    result_bytes: int
+
+    def settings(self) -> dict[str, Any]:
+        """As ClickHouse's settings (documentation, "Restrictions on query complexity")."""
+        return {
+            "max_execution_time": self.seconds,
+            "max_rows_to_read": self.rows,
+            "max_bytes_to_read": self.bytes,
+            "max_memory_usage": self.memory,
+            "max_result_rows": self.result_rows,
+            "max_result_bytes": self.result_bytes,
+        }
+
+
+#: ClickHouse's errors: TOO_MANY_ROWS, TOO_MANY_BYTES, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES.
+_OVER_LIMIT = frozenset({158, 307, 159, 241, 396})
+
+
 class Store:
     """One connection. Not for use by two threads at once: each stage opens its own with `open_store`."""
 
-    def __init__(self, client: Client, settings: ClickHouse, where: str) -> None:
+    def __init__(
+        self, client: Client, settings: ClickHouse, where: str, connect: Callable[[], Client] | None = None
+    ) -> None:
+        """`connect` makes another client in place of one that is not to be used after a query failed."""
         self._client = client
         self.settings = settings
         self.where = where
+        self._connect = connect
+        self._spoilt = False
         self._refusing = False
 
     def refuse(self) -> None:
         """Refuse whatever is asked from now on: who asks is to end. Any thread may say so."""
         self._refusing = True
 
+    def _failed(self, error: BaseException) -> StoreError:
+        self._spoilt = self._connect is not None
+        kind = QueryLimitError if getattr(error, "code", None) in _OVER_LIMIT else StoreError
+        return kind(f"{self.where}: {first_line(error)}")
+
     def _usable(self) -> Client:
         if self._refusing:
             raise StoreError(f"{self.where}: the stage is ending")
+        if self._spoilt and self._connect is not None:
+            # The new one first: the engine ends with its last handle.
+            spoilt, self._client = self._client, self._connect()
+            self._spoilt = False
+            spoilt.close()
         return self._client
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
@@ -70,7 +115,7 @@ class Store:
         try:
             return self._usable().query(sql, parameters=dict(parameters or {})).result_rows
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"{self.where}: {first_line(error)}") from error
+            raise self._failed(error) from error
 
     def records(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The result as one mapping a row, by column name.
@@ -81,7 +126,7 @@ class Store:
         try:
             return list(self._usable().query(sql, parameters=dict(parameters or {})).named_results())
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"{self.where}: {first_line(error)}") from error
+            raise self._failed(error) from error
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing.
@@ -92,7 +137,7 @@ class Store:
         try:
             self._usable().command(sql, parameters=dict(parameters or {}))
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"{self.where}: {first_line(error)}") from error
+            raise self._failed(error) from error
 
     def insert(
         self,
@@ -114,7 +159,7 @@ class Store:
                 settings={**AT_ONCE, **(settings or {})},
             )
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"{self.where}: {first_line(error)}") from error
+            raise self._failed(error) from error
 
     def insert_table(self, table: str, rows: "pa.Table", settings: Mapping[str, Any] | None = None) -> None:
         """Insert an Arrow table as one block. Much faster than `insert` where there are many rows.
@@ -125,7 +170,7 @@ class Store:
         try:
             self._usable().insert_arrow(table, rows, settings={**AT_ONCE, **(settings or {})})
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"{self.where}: {first_line(error)}") from error
+            raise self._failed(error) from error
 
     def blocks(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[list[Any]]:
         """The result in blocks, each a list of NumPy columns: for results too large to hold at once.
@@ -138,28 +183,33 @@ class Store:
                 for block in stream:
                     yield [column.to_numpy(zero_copy_only=False) for column in block.columns]
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"{self.where}: {first_line(error)}") from error
+            raise self._failed(error) from error
 
     def close(self) -> None:
         """Give the connection back."""
         self._client.close()
 
 
-def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
+def open_store(settings: ClickHouse, *, database: str | None = None, limits: QueryLimits | None = None) -> Store:
     """Connect to the configured store.
 
-    `database` replaces the configured one (migrations connect before it exists).
+    `database` replaces the configured one (migrations connect before it exists); `limits` hold for each query.
 
     Raises:
         SettingsError: a file for encryption cannot be used.
         StoreError: unreachable, not trusted, refused, or the data folder cannot be written.
     """
     name = settings.database if database is None else database
+    bounds = limits.settings() if limits else {}
     where = f"chDB in {settings.path}" if settings.path else f"ClickHouse at {without_user(settings.url)}"
+
+    def embedded() -> Client:
+        return clickhouse_connect.get_client(interface="chdb", path=settings.path, database=name, settings=bounds)
+
     try:
         if settings.path:
             Path(settings.path).mkdir(mode=0o700, parents=True, exist_ok=True)
-            client = clickhouse_connect.get_client(interface="chdb", path=settings.path, database=name)
+            client = embedded()
         else:
             client = clickhouse_connect.get_client(
                 dsn=settings.url,
@@ -169,6 +219,7 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
                 connect_timeout=min(10, int(settings.timeout_s) or 1),
                 send_receive_timeout=max(1, int(settings.timeout_s)),
                 autogenerate_session_id=False,
+                settings=bounds,
                 **tls_options(settings),
             )
     except (ClickHouseError, OSError, ImportError) as error:
@@ -180,7 +231,9 @@ def open_store(settings: ClickHouse, *, database: str | None = None) -> Store:
         gone = said.startswith(UNREACHABLE) or (refused and not settings.password)
         unreachable = "clickhouse" if gone else ""
         raise StoreError(f"{where}: {said}", unreachable=unreachable) from error
-    return Store(client, settings, where)
+    # A handle of chDB keeps what a query gave before it failed, and gives it as the first rows of the next result (chdb
+    # 4.4.0: a query ended by max_execution_time, then `SELECT 1`).
+    return Store(client, settings, where, embedded if settings.path else None)
 
 
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")

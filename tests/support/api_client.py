@@ -13,12 +13,14 @@ from httpx import Response
 
 from api.http import keys
 from api.http.app import create_app
+from api.http.pool import query_limits
 from api.routes.all import ROUTERS
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.applied_policy import AppliedPolicy
 from schemas.policy import Policy
-from schemas.settings import ClickHouse
+from schemas.settings import Api as ApiSettings
+from schemas.settings import ClickHouse, Settings
 from streams.alerts.standings import SCORE_COLUMNS
 from streams.io.store import Store, open_store
 from tests.support.databases import WITH_TTL
@@ -128,9 +130,15 @@ class Api:
 
 @contextmanager
 def running(
-    store_settings: ClickHouse, store: Store, *, expired_is_failure: bool = True, policy: Policy | None = None
+    store_settings: ClickHouse,
+    store: Store,
+    *,
+    expired_is_failure: bool = True,
+    policy: Policy | None = None,
+    settings: ApiSettings | None = None,
 ) -> Iterator[Api]:
-    """The interface over a migrated, empty store; it ends with the block. Its clock stands still (`standing_clock`)."""
+    """The interface over a migrated, empty store; it ends with the block. Its clock stands still (`standing_clock`).
+    Without `settings` a key may send any number of requests, as tests do."""
     assert not store.rows(WITH_TTL), "the fixture standing_clock is missing"
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()
@@ -138,13 +146,15 @@ def running(
         store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret", timeout_s=5.0
     )
     clock, published = [NOW * 1000], list[AppliedPolicy]()
+    asked = settings or ApiSettings(requests_per_minute=1_000_000, operator_requests_per_minute=1_000_000)
     app = create_app(
-        lambda: open_store(served),
+        lambda: open_store(served, limits=query_limits(asked)),
         ROUTERS,
         lambda: clock[0],
         expired_is_failure=expired_is_failure,
         policy=(lambda _: policy) if policy else None,
         publish=published.append,
+        settings=Settings(api=asked),
     )
     key = keys.create_key(store, "acme", "", NOW * 1000)
     with TestClient(app, raise_server_exceptions=False) as client:

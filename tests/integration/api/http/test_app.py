@@ -11,6 +11,7 @@ import pytest
 from httpx import Response
 
 from api.http import keys
+from api.http.key_lookups import FRESH_MS
 from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
@@ -127,7 +128,7 @@ def test_key_goes_in_its_own_header_too(api: Api) -> None:
 def test_revoked_key_is_refused_once_the_memory_of_it_has_run_out(fresh: Api) -> None:
     assert fresh.get("/v1/standing").status_code == 200
     keys.revoke(fresh.store, fresh.key, NOW * 1000)
-    fresh.clock[0] += keys.CACHE_MS
+    fresh.clock[0] += FRESH_MS
     problem(fresh.get("/v1/standing"), 401)
 
 
@@ -267,8 +268,11 @@ def test_health_names_the_store_that_is_down_and_nothing_of_its_address(fresh: A
     assert fresh.client.get("/livez").status_code == 200, "to be restarted would not help"
 
 
-def test_no_answer_about_a_customer_is_kept_by_caches(api: Api) -> None:
-    for path in ("/v1/standing", "/v1/rates?metric=failure", "/v1/rates", "/v1/standing?customer=rival"):
+def test_answer_about_a_customer_is_kept_by_nobody_but_who_asked(api: Api) -> None:
+    """And asked for again each time; a refusal is not kept at all."""
+    for path in ("/v1/standing", "/v1/rates?metric=failure"):
+        assert api.get(path).headers["cache-control"] == "private, no-cache"
+    for path in ("/v1/rates", "/v1/standing?customer=rival"):
         assert api.get(path).headers["cache-control"] == "no-store"
 
 
