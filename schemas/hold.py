@@ -21,7 +21,7 @@ HOLD_TYPE = "org.repmon.hold.{kind}.v1"
 HOLD_DATA = "urn:repmon:reputation.holds#/$defs/Hold"
 
 
-class HoldDecision(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionOnHold(msgspec.Struct, frozen=True, kw_only=True):
     """Who confirmed or released what is held, when (epoch ms, UTC) and why, of how many customers (`count`). The first
     hundred of them by name are in `customers`."""
 
@@ -50,7 +50,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 0
     minutes: float = 0.0
     ended_ms: int | None = None
-    decision: HoldDecision | None = None
+    decision: DecisionOnHold | None = None
 
     @property
     def over_ms(self) -> int:
@@ -89,7 +89,7 @@ def hold_decided(
     hold: Hold, kind: Literal["confirmed", "released"], customers: Sequence[str], by: str, why: str, now_ms: int
 ) -> HoldEvent:
     """The event of what somebody decided at `now_ms` (epoch ms) of some who are held."""
-    decision = HoldDecision(
+    decision = DecisionOnHold(
         by=by, why=why, time_ms=now_ms, count=len(customers), customers=tuple(sorted(customers)[:NAMED])
     )
     return HoldEvent(

@@ -235,7 +235,7 @@ class PolicySettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=T
 
 
 class DeploymentSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What this installation is called (docs/alerts.md)."""
+    """What this installation is called (docs/events.md)."""
 
     name: str = ""
     """Stands in the `source` of every event, before an id that the store keeps: letters, digits, `_` and `-`. A copy

@@ -24,6 +24,8 @@ from streams.decisions.holds import held_alerts
 from streams.incidents.stored import read_incidents
 from streams.intake.flush import stored_offsets
 from streams.io.broker import TopicState, admin, begins, ends, topic_states
+from streams.io.deployment import known_deployment
+from streams.io.outgoing import count_unsent
 from streams.io.store import Store, open_store
 
 #: How long messages are watched to say how many come and are stored in a second, in s.
@@ -118,6 +120,8 @@ def _of_store(store: Store, settings: Settings, now_ms: int) -> dict[str, Any]:
     going_on = [each for each in read_incidents(store, now_ms // 1000 - DAY_S).in_force() if each.open]
     found["incidents"] = tuple(f"{each.id[:8]} ({each.value}, {each.state})" for each in going_on)
     found["held_customers"] = len({each.customer for each in held_alerts(store)})
+    found["deployment"] = known_deployment(store, settings.deployment.name).label
+    found["unsent_decisions"], found["unsent_since_ms"] = count_unsent(store, now_ms)
     found["routes"] = tuple(Outbox(store).totals(now_ms, now_ms - DAY_MS))
     found["route_names"] = tuple(each.name for each in settings.notify.routes)
     return found

@@ -65,6 +65,11 @@ class StatusSeen(msgspec.Struct, frozen=True, kw_only=True):
     distrusted_zones: tuple[str, ...] = ()
     incidents: tuple[str, ...] | None = None
     held_customers: int | None = None
+    #: How this deployment is called in `source` of its events.
+    deployment: str = ""
+    #: Events of decisions that are due and not sent, and since when the first is due (epoch ms).
+    unsent_decisions: int = 0
+    unsent_since_ms: int = 0
     #: What is stored of the routes of notifications; None where there are none, or the store does not say.
     routes: tuple[RouteTotals, ...] | None = None
     #: Routes that the settings name.
@@ -97,6 +102,7 @@ def status_lines(seen: StatusSeen) -> list[StatusLine]:
         _zones(seen),
         _incidents(seen),
         _holds(seen),
+        *_decisions(seen),
         *_notify(seen),
     ]
 
@@ -162,7 +168,7 @@ def _store(seen: StatusSeen) -> StatusLine:
         return StatusLine(
             "store", "unwell", f"{text}; {seen.migrations_missing} migrations missing", "`repmon migrate`"
         )
-    return StatusLine("store", "well", text)
+    return StatusLine("store", "well", f"{text}; deployment {seen.deployment}" if seen.deployment else text)
 
 
 def _disk(seen: StatusSeen) -> StatusLine:
@@ -256,6 +262,13 @@ def _holds(seen: StatusSeen) -> StatusLine:
     text = f"{seen.held_customers:,} customers are held" if seen.held_customers else ""
     mend = "`repmon holds list`, then `confirm` or `release`"
     return _looked_for("holds", seen.held_customers, text, mend, "nobody is held")
+
+
+def _decisions(seen: StatusSeen) -> Iterator[StatusLine]:
+    """Events of what people decided, where nothing sends them."""
+    if seen.unsent_decisions and seen.now_ms - seen.unsent_since_ms > UNSENT_MS:
+        text = f"{seen.unsent_decisions:,} are not sent, the oldest for {_ago(seen, seen.unsent_since_ms)}"
+        yield StatusLine("decisions", "unwell", text, "no monitor sends them: see that one runs, and its log")
 
 
 def _notify(seen: StatusSeen) -> Iterator[StatusLine]:

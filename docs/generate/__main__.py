@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import commands, fates, metrics, settings, top
+from docs.generate import commands, events, fates, metrics, settings, top
 
 FOLDER = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
@@ -12,6 +12,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics.page,
     "top.md": top.page,
     "formats.md": fates.page,
+    "events.md": events.page,
 }
 
 

@@ -16,19 +16,28 @@ ONCE = {"insert_deduplicate": 1, "insert_deduplication_token": "the deployment's
 REPLICATED_S, LOOK_S = 10.0, 0.1
 
 
-def read_deployment(store: Store, name: str = "", pause: Callable[[float], None] = time.sleep) -> Deployment:
-    """This deployment, with the `name` that the settings give it.
+def known_deployment(store: Store, name: str = "") -> Deployment:
+    """This deployment; without an id where no stage has made one yet.
 
     Raises:
         StoreError: the store failed, or it is not migrated.
     """
-    if found := _first(store):
-        return Deployment(id=found, name=name)
+    return Deployment(id=_first(store), name=name)
+
+
+def read_deployment(store: Store, name: str = "", pause: Callable[[float], None] = time.sleep) -> Deployment:
+    """This deployment, with the `name` that the settings give it. Makes its id where there is none.
+
+    Raises:
+        StoreError: the store failed, or it is not migrated.
+    """
+    if (known := known_deployment(store, name)).id:
+        return known
     row = {"id": secrets.token_hex(8), "made": utc_time(utc_now_ms())}
     store.insert("deployment", {column: [value] for column, value in row.items()}, ONCE)
     for _ in range(round(REPLICATED_S / LOOK_S)):
-        if found := _first(store):
-            return Deployment(id=found, name=name)
+        if (known := known_deployment(store, name)).id:
+            return known
         pause(LOOK_S)
     raise StoreError(f"{store.where}: the id of this deployment was stored and is not there")
 

@@ -31,6 +31,11 @@ WHERE NOT sent AND due <= fromUnixTimestamp64Milli({at:Int64}) AND due > fromUni
 ORDER BY due, updated, id
 LIMIT 1000
 """
+COUNT = """
+SELECT count(), toUnixTimestamp64Milli(min(due))
+FROM outgoing_events FINAL
+WHERE NOT sent AND due <= fromUnixTimestamp64Milli({at:Int64}) AND due > fromUnixTimestamp64Milli({since:Int64})
+"""
 MOST_MS = 30 * DAY_MS
 
 
@@ -70,6 +75,16 @@ def withdraw_outgoing(store: Store, event: Outgoing) -> None:
         StoreError: the store failed.
     """
     _store(store, [event._replace(stored_us=utc_now_ms() * 1000)], sent=True)
+
+
+def count_unsent(store: Store, now_ms: int) -> tuple[int, int]:
+    """How many events are due and not sent, and since when the first is due (epoch ms; 0 where none is).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    ((count, since_ms),) = store.rows(COUNT, {"at": now_ms, "since": max(0, now_ms - MOST_MS)})
+    return int(count), int(since_ms)
 
 
 def _store(store: Store, events: Sequence[Outgoing], *, sent: bool) -> None:

@@ -16,6 +16,7 @@ from jobs.setup import topics as topics_job
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
 from schemas.alert import AlertEvent
+from schemas.customer_event import CustomerDecision, customer_event
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS, Topic
 from streams.io.broker import BrokerError, Publisher, admin, topic_ids
@@ -169,6 +170,16 @@ def test_hook_prints_each_alert_once_and_skips_what_is_no_alert(hook_kafka: Kafk
         assert line.startswith("skipped reputation.alerts[")
         assert f"]@{number}, not an alert as a CloudEvent: " in line
     assert last.startswith("would lift the suspension of acme-retail: ")
+
+
+def test_hook_says_nothing_of_what_operators_decided_of_customers(hook_kafka: Kafka) -> None:
+    decided = CustomerDecision(
+        customer="acme-retail", kind="suspended", by="Ida", why="a bought list", decided_ms=1, since_ms=1
+    )
+    send(hook_kafka, msgspec.json.encode(customer_event(decided)), alert())
+    first, *others = lines_until(hook_kafka, 1)
+    assert first.startswith("would suspend acme-retail: ")
+    assert others == []
 
 
 def test_restarted_hook_goes_on_behind_the_last_line_and_remembers_whom_it_suspended(

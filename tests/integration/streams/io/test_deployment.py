@@ -12,7 +12,7 @@ from schemas import policy, providers
 from schemas.alert import AlertEvent
 from schemas.deployment import Deployment
 from schemas.settings import ClickHouse
-from streams.io.deployment import ONCE, read_deployment
+from streams.io.deployment import ONCE, known_deployment, read_deployment
 from streams.io.store import Store, StoreError, open_store
 from streams.monitor.batch import BatchJudge
 from tests.support.api_client import NOW, Row
@@ -36,6 +36,12 @@ def test_stages_that_start_together_get_one_id(store_settings: ClickHouse) -> No
     (one,) = found
     assert one.name == "mail-eu"
     assert len(one.id) == 16
+
+
+def test_who_only_looks_makes_no_id(store: Store) -> None:
+    assert not known_deployment(store, "mail-eu").label
+    made = read_deployment(store, "mail-eu")
+    assert known_deployment(store, "mail-eu") == made
 
 
 def test_second_id_is_not_stored(store: Store) -> None:

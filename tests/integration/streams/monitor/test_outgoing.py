@@ -19,6 +19,7 @@ from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
 from streams.decisions.holds import store_hold
 from streams.io.broker import BrokerError
+from streams.io.outgoing import count_unsent
 from streams.io.store import Store, StoreError
 from streams.monitor.outgoing import OutgoingSender
 from tests.support.api_client import NOW, Row
@@ -75,7 +76,9 @@ def by_ida(now_ms: int = NOW_MS) -> dict[str, Any]:
 
 def test_suspension_its_end_and_the_fresh_start_are_told_in_order_and_once(wire: Wire) -> None:
     suspend(wire.store, "acme", **by_ida())
+    assert count_unsent(wire.store, NOW_MS) == (1, NOW_MS)
     assert wire.heard() == ["customer.suspended"]
+    assert count_unsent(wire.store, NOW_MS) == (0, 0)
     unsuspend(wire.store, "acme", **by_ida(NOW_MS + DAY_MS), fresh_start=True)
     assert sorted(wire.heard(DAY_MS)) == ["customer.reinstated", "customer.unsuspended"]
     assert wire.heard(DAY_MS) == []

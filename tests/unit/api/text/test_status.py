@@ -54,6 +54,7 @@ def test_all_is_well() -> None:
         ("disk", {"disk_free_bytes": 499_999_999}),
         ("lag", {"lag": {"mail.events": 5}, "counted_per_s": 0.0, "stages": ()}),
         ("judgement", {"last_judged_ms": NOW - 16 * 60_000}),
+        ("decisions", {"unsent_decisions": 3, "unsent_since_ms": NOW - 3 * 60_000}),
         ("stage", {"stages": (StageSeen(url="http://ingest:9100", said="no answer: refused"),)}),
         ("stage", {"stages": (StageSeen(url="http://ingest:9100", name="ingest", well=False, said="disk: 3 MB"),)}),
     ],
@@ -95,6 +96,15 @@ def test_what_waits_for_a_person_is_named_and_all_is_well(part: str, changes: di
 )
 def test_what_is_no_fault(changes: dict[str, Any]) -> None:
     assert code(seen(**changes)) == WELL
+
+
+def test_store_is_shown_with_the_deployment_that_events_name() -> None:
+    (line,) = (each for each in status_lines(seen(deployment="mail-eu.5f0c9a417b22d85e")) if each.part == "store")
+    assert line.text.endswith("; deployment mail-eu.5f0c9a417b22d85e")
+
+
+def test_decisions_that_were_made_a_moment_ago_are_about_to_be_sent() -> None:
+    assert not_well(seen(unsent_decisions=3, unsent_since_ms=NOW - 60_000)) == {}
 
 
 def test_nobody_can_tell_where_nothing_answers() -> None:
