@@ -236,10 +236,13 @@ class Stack:
         if ingest is None:
             return True
         if broker is not None:
+            # A broker that is silent keeps already the question waiting of how much it has.
+            deadline = time.monotonic() + self._drain_s
             await asyncio.to_thread(broker.gate.hold)
             if waiting := await self._uncounted(ingest):
                 self._say("ingest", f"counting what is acknowledged, {waiting:,} events")
-            self.drained = self._can_drain() and await asyncio.to_thread(ingest.drained, self._drain_s)
+            left_s = max(0.0, deadline - time.monotonic())
+            self.drained = self._can_drain() and await asyncio.to_thread(ingest.drained, left_s)
         if self.drained and await asyncio.to_thread(ingest.end, JOIN_S):
             self._say("ingest", "stopped")
             return True

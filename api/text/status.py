@@ -174,10 +174,15 @@ def _store(seen: StatusSeen) -> StatusLine:
 def _disk(seen: StatusSeen) -> StatusLine:
     if seen.disk_free_bytes is None or seen.disk_total_bytes is None:
         return StatusLine("disk", "unknown", "the store does not say how much room it has")
-    text = f"{seen.disk_free_bytes / 1e9:,.1f} GB free of {seen.disk_total_bytes / 1e9:,.1f}"
+    text = f"{_room(seen.disk_free_bytes)} free of {_room(seen.disk_total_bytes)}"
     if seen.disk_free_bytes < seen.least_free_bytes:
         return StatusLine("disk", "unwell", text, "make room where the store keeps its data")
     return StatusLine("disk", "well", text)
+
+
+def _room(size: int) -> str:
+    """Bytes in GB, or in MB where a tenth of a GB says too little."""
+    return f"{size / 1e9:,.1f} GB" if size >= 10**10 else f"{size / 1e6:,.0f} MB"
 
 
 def _last_flush_ms(seen: StatusSeen) -> int:

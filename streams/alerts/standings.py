@@ -10,6 +10,7 @@ with mail in the longest window is judged now and then, so silence is seen witho
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,7 @@ _SCORES = slice(COLUMNS.index(SCORE_COLUMNS[0]), COLUMNS.index(SCORE_COLUMNS[-1]
 #: The rules that are unobservable, and since when there is no mail (epoch ms; 0 where there is).
 Marks = tuple[tuple[str, ...], int]
 NO_MARKS: Marks = ((), 0)
+NOTHING_SHOWN: Mapping[StreamKey, LastShown] = MappingProxyType({})
 #: Standing, since when (epoch ms), reasons, when written (epoch ms), the numbers and the marks written.
 LastWritten = tuple[str, int, tuple[str, ...], int, bytes, Marks]
 
@@ -95,10 +97,10 @@ class Standings:
         self._usual_until: dict[StreamKey, int] = {}
 
     def show(
-        self, rows: Rows, now_ms: int, before: Mapping[StreamKey, LastShown] | None = None
+        self, rows: Rows, now_ms: int, before: Mapping[StreamKey, LastShown] = NOTHING_SHOWN
     ) -> list[tuple[str, int]]:
         """Write what is due. Returns the customers whose numbers are not written yet, each with the time (epoch ms)
-        from which on they are. How all of them were shown `before` need not be asked for where it is given.
+        from which on they are. How some were shown `before` need not be asked for where it is given.
 
         Raises:
             StoreError: the store failed; the same rows are due again.
@@ -106,8 +108,9 @@ class Standings:
         known = self._known
         numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
         written = list(map(known.get, rows.subjects))
-        new = sorted({key[0] for key, each in zip(rows.subjects, written, strict=True) if each is None})
-        stored = before if before is not None else last_shown(self._store, new) if new else {}
+        new = {key[0] for key, each in zip(rows.subjects, written, strict=True) if each is None}
+        unread = sorted(new.difference(customer for customer, _ in before))
+        stored = {**before, **last_shown(self._store, unread)} if unread else before
         marks = self._marks(rows, written, now_ms)
         writing, owed = _Writing(), []
         for place, (key, last_row, standing, reasons, shown, mark) in enumerate(

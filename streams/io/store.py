@@ -239,6 +239,8 @@ def open_store(settings: ClickHouse, *, database: str | None = None, limits: Que
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")
 _NOT_MIGRATED = ("(UNKNOWN_DATABASE)", "(UNKNOWN_TABLE)", "(NO_SUCH_COLUMN_IN_TABLE)")
 UNREACHABLE = "cannot be reached"
+#: How the client's libraries say that a server or a proxy took the connection and closed it.
+_CUT = ("RemoteDisconnected", "Connection aborted", "IncompleteRead", "Connection broken")
 #: ClickHouse's error AUTHENTICATION_FAILED.
 _REFUSED = "Code: 516."
 
@@ -246,6 +248,8 @@ _REFUSED = "Code: 516."
 def first_line(error: BaseException) -> str:
     """The part of an error that a person needs: one line, without a stack trace or the client's own retries."""
     said = str(error).strip().split("\n", 1)[0] or type(error).__name__
+    if any(each in said for each in _CUT):
+        return f"{UNREACHABLE}: the connection ended before it answered"
     if "Max retries exceeded" not in said and "HTTPConnection" not in said:
         return said[:500] + ("; `repmon migrate` makes it" if any(each in said for each in _NOT_MIGRATED) else "")
     if why := said_of_tls(said):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -34,7 +33,6 @@ from streams.alerts.late import LateReopen, reopened_late
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import (
     BatchContext,
-    LastShown,
     SubjectOutcome,
     alarms,
     empty,
@@ -44,7 +42,7 @@ from streams.alerts.outcome import (
 )
 from streams.alerts.record import AlertRecorder, Lives, last_shown, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
-from streams.alerts.standings import SHOWN_WINDOW, Standings, rows_of
+from streams.alerts.standings import NOTHING_SHOWN, SHOWN_WINDOW, Standings, rows_of
 from streams.incidents.alone import Alone
 from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
@@ -57,7 +55,6 @@ from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.released import judged_since_releases
 from streams.monitor.unjudged import shared_with_unjudged, with_unjudged
-from streams.subjects.arrays import StreamKey
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
@@ -80,9 +77,6 @@ WHERE customer != '' AND JSONExtractBool(last, 'lifted')
 
 #: What pools have over more than a day is so old at most: to read it, a month of all customers is summed up.
 LONG_POOLS_MS = 600_000
-
-#: How customers were last shown is asked for only where an alert may open.
-NOT_ASKED: Mapping[StreamKey, LastShown] = MappingProxyType({})
 
 #: Whose times are passed in, is not waited for.
 DEFAULTS = MonitorSettings(alone_wait_s=0.0)
@@ -204,7 +198,7 @@ class BatchJudge:
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy)
         again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
-        again += self._standings.show(rows, now_ms, None if found.shown is NOT_ASKED else found.shown)
+        again += self._standings.show(rows, now_ms, found.shown)
         if lives.decisions:
             # What was released stands by mail sent since, which the next judgement counts.
             again += [(customer, now_ms) for customer in released_now(outcomes)]
@@ -340,8 +334,7 @@ class BatchJudge:
                     reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
         late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms, lives.since) if reopening else ()
         return BatchContext(
-            # Of all, so that showing them does not have to ask again.
-            last_shown(self._store, wanted) if opening else NOT_ASKED,
+            last_shown(self._store, sorted(opening)) if opening else NOTHING_SHOWN,
             lives.acknowledgements,
             frozenset(late),
             self._incidents.name,

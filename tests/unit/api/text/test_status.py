@@ -156,3 +156,16 @@ def test_notifications_that_are_not_sent_are_said(found: dict[str, Any], state: 
 
 def test_without_routes_nothing_is_said_of_notifications() -> None:
     assert not [each for each in status_lines(SEEN) if each.part == "notify"]
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "shown"),
+    [
+        (55_000_000, 101_000_000, "55 MB free of 101 MB"),
+        (9_400_000_000, 21_000_000_000, "9,400 MB free of 21.0 GB"),
+        (40_000_000_000, 1_000_000_000_000, "40.0 GB free of 1,000.0 GB"),
+    ],
+)
+def test_room_on_the_disk_is_told_in_units_that_say_something(free: int, total: int, shown: str) -> None:
+    lines = status_lines(seen(disk_free_bytes=free, disk_total_bytes=total))
+    assert [line.text for line in lines if line.part == "disk"] == [shown]

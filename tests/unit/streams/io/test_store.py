@@ -64,3 +64,15 @@ def test_every_insert_is_taken_at_once_whatever_the_server_does_by_default() -> 
         "async_insert": 0,
         "insert_deduplication_token": "t:x:0@0",
     }
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+        "('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))",
+        "Connection broken: IncompleteRead(10 bytes read, 90 more expected)",
+    ],
+)
+def test_connection_that_was_cut_is_said_in_plain_words(said: str) -> None:
+    assert first_line(OSError(said)) == "cannot be reached: the connection ended before it answered"
