@@ -4,7 +4,7 @@ What made an alert change is found from the judgement before and this one, and o
 See docs/alerts.md for what each word promises.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -96,7 +96,7 @@ class BatchContext(NamedTuple):
     counts open again. What is asked of the store besides the counts, for those few whose alerts may change by it.
     `left_out` names the mail that is left out as that of incidents, `released` are alerts that only it held up.
     `fresh_starts` are the last ones of customers, `decisions` those of operators of what is held, by customer and
-    hold."""
+    hold. It was `asked` of these customers how they were last shown."""
 
     shown: Mapping[StreamKey, LastShown]
     acknowledgements: Mapping[str, Acknowledgement]
@@ -105,6 +105,7 @@ class BatchContext(NamedTuple):
     released: frozenset[SubjectRule] = frozenset()
     fresh_starts: Mapping[str, FreshStart] = {}
     decisions: Mapping[tuple[str, str], HoldDecision] = {}
+    asked: Collection[str] = ()
 
     def of(
         self, state: AlertState | None, now: Basis, rule: Rule, whose: StreamKey, overrides: Sequence[Override]

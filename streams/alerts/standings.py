@@ -8,7 +8,7 @@ with mail in the longest window is judged now and then, so silence is seen witho
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -92,24 +92,28 @@ class Standings:
         self._policy = policy
         self._refresh_ms = refresh_ms
         self._most = most
-        self._known: dict[StreamKey, LastWritten] = {}
+        #: How subjects were shown, as far as it is remembered.
+        self.known: dict[StreamKey, LastWritten] = {}
         #: Until when (epoch ms) the silence of some is as usual for them.
         self._usual_until: dict[StreamKey, int] = {}
 
     def show(
-        self, rows: Rows, now_ms: int, before: Mapping[StreamKey, LastShown] = NOTHING_SHOWN
+        self,
+        rows: Rows,
+        now_ms: int,
+        before: Mapping[StreamKey, LastShown] = NOTHING_SHOWN,
+        asked: Collection[str] = (),
     ) -> list[tuple[str, int]]:
         """Write what is due. Returns the customers whose numbers are not written yet, each with the time (epoch ms)
-        from which on they are. How some were shown `before` need not be asked for where it is given.
+        from which on they are. How those `asked` of were shown `before` is known.
 
         Raises:
             StoreError: the store failed; the same rows are due again.
         """
-        known = self._known
+        known = self.known
         numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
         written = list(map(known.get, rows.subjects))
-        new = {key[0] for key, each in zip(rows.subjects, written, strict=True) if each is None}
-        unread = sorted(new.difference(customer for customer, _ in before))
+        unread = sorted({key[0] for key in rows.subjects if key not in known}.difference(asked))
         stored = {**before, **last_shown(self._store, unread)} if unread else before
         marks = self._marks(rows, written, now_ms)
         writing, owed = _Writing(), []
@@ -178,7 +182,7 @@ class Standings:
 
     def forget(self) -> None:
         """Another monitor may have written since."""
-        self._known.clear()
+        self.known.clear()
         self._usual_until.clear()
 
     def _marks(self, rows: Rows, written: Sequence[LastWritten | None], now_ms: int) -> list[Marks]:

@@ -55,6 +55,7 @@ from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.released import judged_since_releases
 from streams.monitor.unjudged import shared_with_unjudged, with_unjudged
+from streams.subjects.arrays import Subjects
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
@@ -198,7 +199,7 @@ class BatchJudge:
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy)
         again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
-        again += self._standings.show(rows, now_ms, found.shown)
+        again += self._standings.show(rows, now_ms, found.shown, found.asked)
         if lives.decisions:
             # What was released stands by mail sent since, which the next judgement counts.
             again += [(customer, now_ms) for customer in released_now(outcomes)]
@@ -252,12 +253,12 @@ class BatchJudge:
             judged = judged_since_releases(
                 self._store, self.policy, self._counted, self._fbl, judged, lives.states, now_ms
             )
-        context = self._context(wanted, [judgement for _, judgement in judged], lives, now_ms)
+        context = self._context(subjects, [judgement for _, judgement in judged], lives, now_ms)
         outcomes = [
             subject_outcome(subject, judgement, lives.states, context, self.policy, self._counted)
             for subject, judgement in judged
         ]
-        return DecidedBatch(subjects, screened, places, outcomes, lives, again, context.shown)
+        return DecidedBatch(subjects, screened, places, outcomes, lives, again, context.shown, context.asked)
 
     def judge_pools(self, now_ms: int) -> list[AlertEvent]:
         """Judge the small customers of each pool, From domain or plan together, alert, store; they have no standing.
@@ -316,9 +317,7 @@ class BatchJudge:
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
         return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
 
-    def _context(
-        self, wanted: Sequence[str], judgements: Sequence[Judgement], lives: Lives, now_ms: int
-    ) -> BatchContext:
+    def _context(self, subjects: Subjects, judgements: Sequence[Judgement], lives: Lives, now_ms: int) -> BatchContext:
         """What else the store is asked for those whose alerts may open; mostly there is nothing to ask."""
         opening: set[str] = set()
         reopening: list[LateReopen] = []
@@ -333,6 +332,11 @@ class BatchJudge:
                     rules = {rule.name: rule for rule in self.policy.rules_for(customer, scope, now_ms)}
                     reopening.append(LateReopen(state, verdict, rules[verdict.rule]))
         late = reopened_late(self._store, reopening, self.policy, self._fbl, now_ms, lives.since) if reopening else ()
+        if opening:
+            # Of the others too of whom it is asked anyway, when they are shown.
+            known = self._standings.known
+            whose = zip(subjects.customers, subjects.scopes, strict=True)
+            opening |= {key[0] for key in whose if key not in known}
         return BatchContext(
             last_shown(self._store, sorted(opening)) if opening else NOTHING_SHOWN,
             lives.acknowledgements,
@@ -341,6 +345,7 @@ class BatchJudge:
             self._released(judgements, lives, now_ms),
             lives.fresh_starts,
             lives.decisions,
+            opening,
         )
 
     def _released(self, judgements: Sequence[Judgement], lives: Lives, now_ms: int) -> frozenset[SubjectRule]:

@@ -13,7 +13,7 @@ from streams.subjects.arrays import StreamKey, Subjects
 
 class DecidedBatch(NamedTuple):
     """`closely` are the places of the subjects that were judged one by one. The outcomes are theirs, then those of
-    subjects without any mail."""
+    subjects without any mail. How they were last `shown` was asked of some."""
 
     subjects: Subjects
     screened: Screened
@@ -22,6 +22,7 @@ class DecidedBatch(NamedTuple):
     lives: Lives
     again: list[tuple[str, int]]
     shown: Mapping[StreamKey, LastShown]
+    asked: Collection[str]
 
     def without(self, waiting: Collection[str]) -> "DecidedBatch":
         """The same of a batch without these customers: no customer's outcome depends on who is judged along with it.
@@ -46,4 +47,5 @@ class DecidedBatch(NamedTuple):
             ),
             [(customer, at_ms) for customer, at_ms in self.again if customer not in waiting],
             self.shown,
+            self.asked,
         )
