@@ -137,10 +137,16 @@ class Lanes:
                     yield from parcel.items
 
     def idle(self, now_ms: int) -> bool:
-        """Whether nothing is under way, and nothing waits that was not tried yet and is due."""
-        return not any(of.under_way for of in self._routes.values()) and not any(
-            each.tries == 0 and each.due_ms <= now_ms for each in self.waiting()
+        """Whether nothing is under way, and nothing is to be tried but what was tried and what waits behind it."""
+        return not any(
+            of.under_way
+            or (of.failures < FAILURES and any(self._fresh(parcels[0], now_ms) for parcels in of.lanes.values()))
+            for of in self._routes.values()
         )
+
+    @staticmethod
+    def _fresh(parcel: Parcel, now_ms: int) -> bool:
+        return parcel.first.tries == 0 and parcel.due_ms <= now_ms
 
     def failures(self, route: str) -> int:
         """How many tries of the route failed in a row."""

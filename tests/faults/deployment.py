@@ -85,6 +85,10 @@ class Deployment:
         """A monitor behind a proxy of its own, started."""
         return self._started(name, "monitor", settings)
 
+    def notify(self, name: str, **settings: str) -> Worker:
+        """What tells of alerts, behind a proxy of its own, started."""
+        return self._started(name, "notify", settings)
+
     def proxy(self, name: str) -> StoreProxy:
         """The way to the store of a worker to come, or of one there is."""
         if name not in self.proxies:

@@ -16,7 +16,7 @@ REPMON = str(Path(sys.executable).with_name("repmon"))
 STOP_S = 30.0
 SAID_BYTES = 3000
 
-Stage = Literal["ingest", "monitor", "up"]
+Stage = Literal["ingest", "monitor", "notify", "up"]
 
 
 class Worker:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jobs.embedded.broker import end_with_parent
-from tests.support.rbldnsd import free_port
+from tests.support.real_kafka import free_ports
 from tests.support.waiting import wait_for
 
 CONFIG = """
@@ -49,7 +49,7 @@ class RealAlertmanager:
     def __init__(self, folder: Path, told_url: str) -> None:
         self._program = find_alertmanager()
         self._folder = folder
-        self._port = free_port()
+        (self._port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "alertmanager.yml").write_text(CONFIG.format(url=told_url))
 

@@ -18,7 +18,7 @@ from jobs.notify.posting import TargetAnswer, outcome_of, retry_after_ms
 from jobs.notify.targets.target import senders
 from schemas.notify import Chat, Email, PagerDuty, Target, Webhook
 from schemas.times import HOUR_MS, utc_now_ms
-from tests.support.rbldnsd import free_port
+from tests.support.real_kafka import free_ports
 from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
 
 #: Connects to this machine.
@@ -210,18 +210,23 @@ class Box:
         return "250 OK"
 
 
-@pytest.fixture
-def box() -> Iterator[tuple[Box, Email]]:
-    """A mail server, and the target that it is."""
-    found = Box()
-    port = free_port()
+@pytest.fixture(scope="module")
+def mail_server() -> Iterator[tuple[Box, int]]:
+    """A mail server, and its port."""
+    found, (port,) = Box(), free_ports(1)
     controller = Controller(found, hostname="127.0.0.1", port=port)
     controller.start()
-    try:
-        target = Email(to=("ops@esp.example", "night@esp.example"), sender="repmon@esp.example", port=port, tls="none")
-        yield found, target
-    finally:
-        controller.stop()
+    yield found, port
+    controller.stop()
+
+
+@pytest.fixture
+def box(mail_server: tuple[Box, int]) -> tuple[Box, Email]:
+    """A mail server that got nothing yet, and the target that it is."""
+    found, port = mail_server
+    found.mails, found.refuse = [], {}
+    recipients = ("ops@esp.example", "night@esp.example")
+    return found, Email(to=recipients, sender="repmon@esp.example", port=port, tls="none")
 
 
 def test_mail_goes_to_each_recipient_under_a_message_id_that_stays(box: tuple[Box, Email]) -> None:

@@ -1,0 +1,193 @@
+"""Events in, notifications out, with broker and store: stored before they are sent, each told once, in order."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from standardwebhooks import Webhook as Verifier
+
+from api.cli.main import app
+from jobs.notify.notifier import Notifier
+from jobs.notify.outbox import Outbox
+from jobs.setup.topics import remake_topics
+from schemas import topics
+from schemas.alert import AlertEvent
+from schemas.notify import Notify, Route, Webhook
+from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
+from schemas.topics import REPUTATION_ALERTS
+from streams.io.broker import Publisher
+from streams.io.store import Store
+from tests.support.told import KEY, Receiver, a_route, receiver, told_alert
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def listening() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
+
+
+class Scene:
+    """Broker, store, a route to a receiver, and runs of the stage."""
+
+    def __init__(self, kafka: Kafka, clickhouse: ClickHouse, store: Store, received: Receiver) -> None:
+        self.received = received
+        self.store = store
+        self.kafka = kafka
+        self._clickhouse = clickhouse
+        self._publisher = Publisher(kafka)
+        self.routes: tuple[Route, ...] = (self.hook(),)
+
+    def hook(self, name: str = "hook", path: str = "/", **settings: object) -> Route:
+        target = Webhook(url=f"{self.received.url}{path}", secrets=(KEY,))
+        return a_route(name, target=target, allow_private=True, **settings)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(kafka=self.kafka, clickhouse=self._clickhouse, notify=Notify(routes=self.routes))
+
+    def publish(self, *events: AlertEvent) -> None:
+        for each in events:
+            self._publisher.publish(REPUTATION_ALERTS, each.subject.encode(), msgspec.json.encode(each))
+        self._publisher.flush()
+
+    def once(self, clock: Callable[[], int] = utc_now_ms) -> Notifier:
+        """All there is, then the end: as of a process that is started anew."""
+        notifier = Notifier(self.settings, self.store, clock)
+        notifier.run(threading.Event(), once=True)
+        return notifier
+
+    def says(self, *words: str) -> str:
+        """What `repmon notify ...` prints."""
+        return CliRunner().invoke(app, ["notify", *words], obj=lambda: self.settings, catch_exceptions=False).output
+
+    def told(self) -> list[str]:
+        """The ids of the events that came, in order, as a receiver has them that checks signatures."""
+        for each in self.received.requests:
+            Verifier(KEY).verify(each.body, each.headers)
+        return [str(each["id"]) for each in self.received.bodies()]
+
+    def ids(self) -> list[str]:
+        return [each.headers["webhook-id"] for each in self.received.requests]
+
+
+@pytest.fixture
+def scene(embedded_kafka: Kafka, store_settings: ClickHouse, store: Store, listening: Receiver) -> Scene:
+    listening.requests.clear()
+    listening.answers(204)
+    made = Scene(embedded_kafka, store_settings, store, listening)
+    made.once()  # from now on its routes are there
+    return made
+
+
+def alert(customer: str = "acme", number: int = 1) -> AlertEvent:
+    return told_alert("opened" if number == 1 else "escalated", customer=customer, number=number, time_ms=utc_now_ms())
+
+
+def test_each_event_is_told_once_however_often_it_comes_and_whoever_starts_again(scene: Scene) -> None:
+    first, second = alert(), alert(number=2)
+    scene.publish(first, second, first)
+    scene.once()
+    scene.publish(second)
+    scene.once()
+    assert scene.told() == [first.id, second.id]
+
+
+def test_what_a_target_does_not_take_waits_in_the_store_and_keeps_its_order_and_id(scene: Scene) -> None:
+    events = [alert(number=number) for number in (1, 2, 3)]
+    scene.publish(*events)
+    scene.received.answers(503)
+    now_ms = utc_now_ms()
+    scene.once(lambda: now_ms)
+    assert scene.told() == [events[0].id]
+    (totals,) = Outbox(scene.store).totals(now_ms + 5_000, 0)
+    assert (totals.waiting, totals.tries, totals.said) == (3, 1, "503")
+    scene.received.answers(204)
+    scene.once(lambda: now_ms + 2 * SECOND_MS)
+    assert scene.told() == [events[0].id, *(each.id for each in events)]
+    assert scene.ids()[0] == scene.ids()[1]
+
+
+def test_dead_letters_are_listed_and_sent_again_by_the_running_stage(scene: Scene) -> None:
+    event = alert()
+    scene.received.answers(410, body=b"gone")
+    scene.publish(event)
+    scene.once()
+    listed = scene.says("failed")
+    assert "410 gone" in listed
+    assert "alert.opened" in listed
+    assert "dead letters" not in scene.says("failed", "--route", "hook", "--json")
+    scene.received.answers(204)
+    stop = threading.Event()
+    notifier = Notifier(scene.settings, scene.store)
+    running = threading.Thread(target=notifier.run, args=(stop,))
+    running.start()
+    try:
+        assert "1 to be sent again" in scene.says("retry", "--all")
+        wait_for(lambda: notifier.metrics.sent == 1, "it to be sent again")
+    finally:
+        stop.set()
+        running.join(10)
+    assert scene.ids() == [scene.ids()[0]] * 2
+    assert "hook   webhook  0        0      1     0" in scene.says("routes")
+
+
+def test_topic_that_was_made_again_is_read_from_its_beginning(scene: Scene) -> None:
+    before = [alert(f"customer-{number}") for number in range(5)]
+    scene.publish(*before)
+    scene.once()
+    remake_topics(scene.kafka, [topics.load_topics()[REPUTATION_ALERTS]])
+    after = [alert(f"customer-{number}", 2) for number in range(8)]
+    scene.publish(before[0], *after)
+    scene.once()
+    assert sorted(scene.told()) == sorted(each.id for each in (*before, *after))
+
+
+def test_alert_that_an_embedded_broker_forgot_is_told_from_the_store(scene: Scene) -> None:
+    event = alert()
+    row = {
+        "customer": "acme",
+        "time": utc_time(utc_now_ms()),
+        "id": event.id,
+        "event": msgspec.json.encode(event).decode(),
+    }
+    scene.store.insert("alerts", {name: [value] for name, value in row.items()})
+    scene.once()
+    scene.once()
+    assert scene.told() == [event.id]
+
+
+def test_route_that_is_new_is_not_told_of_what_was_before_it(scene: Scene) -> None:
+    old = told_alert(time_ms=utc_now_ms() - DAY_MS)
+    scene.routes = (*scene.routes, scene.hook("later", "/later"))
+    scene.publish(old, new := alert("other"))
+    scene.once()
+    assert {each.path for each in scene.received.requests if each.json["id"] == new.id} == {"/", "/later"}
+    assert old.id not in scene.told()
+
+
+def test_digest_goes_out_in_one_and_again_under_the_same_id(scene: Scene) -> None:
+    scene.routes = (scene.hook("digest", digest_minutes=1),)
+    scene.once()
+    now_ms = utc_now_ms()
+    scene.publish(alert(), alert("other"))
+    scene.once(lambda: now_ms)
+    assert scene.received.requests == []
+    scene.received.answers(500)
+    scene.once(lambda: now_ms + 61_000)
+    scene.received.answers(204)
+    scene.once(lambda: now_ms + 63_000)
+    assert [[each["data"]["customer"] for each in body] for body in scene.received.bodies()] == [["acme", "other"]] * 2
+    assert len(set(scene.ids())) == 1
+    scene.once(lambda: now_ms + 200_000)
+    assert len(scene.received.requests) == 2
+
+
+def test_what_cannot_be_read_is_passed_over(scene: Scene) -> None:
+    scene._publisher.publish(REPUTATION_ALERTS, b"acme", b"\xff no event")
+    scene.publish(event := alert())
+    assert scene.once().metrics.unreadable == 1
+    assert scene.told() == [event.id]
