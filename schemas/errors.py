@@ -13,6 +13,7 @@
     │   ├── NamedListsError       the table of lists that bounces name
     │   ├── BadNameError          the name of a customer, a stream or a pool
     │   ├── TopicsError           the definitions of the topics
+    │   ├── HookError             what a suspension hook may do
     │   ├── CollectError          the sources of webhooks in the settings
     │   ├── NotifyError           the routes of notifications in the settings
     │   ├── AdaptError            a body, a log line or a mail of some format
@@ -40,6 +41,8 @@
     │   │   └── UnacknowledgedError  it has not taken a message yet
     │   ├── TokenError            who gives tokens for a broker
     │   ├── AnswerError           an answer of a polled provider that is not the documented one
+    │   ├── TargetError           who was asked to stop mail, or to let it go on
+    │   ├── LeaseLostError        another hook acts by now
     │   ├── PollError             a mailbox provider that is asked for what it reports
     │   │   ├── BadCredentialError  it does not take the credentials
     │   │   ├── NoAccessError     it gives no access to a domain

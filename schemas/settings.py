@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from schemas.collect import Collect
 from schemas.errors import InvalidInputError
+from schemas.hook import Hook
 from schemas.listing import Weight
 from schemas.mail import MailSettings
 from schemas.notify import Notify
@@ -408,6 +409,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     blocklists: Blocklists = Blocklists()
     poll: Poll = Poll()
     notify: Notify = Notify()
+    hook: Hook = Hook()
     api: Api = Api()
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()

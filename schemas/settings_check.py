@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from schemas.collect import CollectError, with_sources
 from schemas.deployment import fault_of_name
 from schemas.domains import domain_name
+from schemas.hook_check import HookError, check_hook
 from schemas.kafka_options import fault_of_options
 from schemas.kafka_security import KafkaSecurityError, read_security
 from schemas.names import fault_of
@@ -51,6 +52,10 @@ def check(settings: Settings) -> None:
     for setting, name in _names(settings):
         if fault := fault_of(name):
             raise SettingsError(f"{setting}: {name!r} {fault}")
+    try:
+        check_hook(settings.hook)
+    except HookError as error:
+        raise SettingsError(str(error)) from error
     try:
         with_sources(settings.ingest.formats, settings.collect)
         check_notify(settings.notify)

@@ -108,7 +108,7 @@ def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., 
     return click.command(name, cls=Command, examples=examples)
 
 
-def group(*examples: str, name: str, commands: Mapping[str, CommandEntry]) -> Callable[[Callable[..., Any]], LazyGroup]:
+def group(*examples: str, name: str, commands: Table) -> Callable[[Callable[..., Any]], LazyGroup]:
     """Make a function a command that does something by itself, and has others below it."""
     return click.group(
         name, cls=LazyGroup, sections={"Commands": commands}, examples=examples, invoke_without_command=True

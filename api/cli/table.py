@@ -3,11 +3,20 @@
 The order and the headings are those of `repmon --help`. The line is also how the command's own help begins.
 """
 
-from api.cli.lazy import CommandEntry, Sections, Subgroup
+from api.cli.lazy import CommandEntry, Sections, Subgroup, Table
 
 ALERTS = {
     "ack": CommandEntry("Acknowledge an alert", "api.cli.ack:acknowledge_alert"),
     "text": CommandEntry("Print an alert as a mail to the customer", "api.cli.alert_text:alert_text"),
+}
+SUSPEND_HOOK: Table = {
+    "list": CommandEntry("Show what is in force, waits or fails", "api.cli.suspend_hook:list_measures"),
+    "approve": CommandEntry("Approve what waits for two people", "api.cli.suspend_hook:approve_measure"),
+    "breaker": Subgroup(
+        "Close the breaker, which opens where many would be acted on",
+        {"close": CommandEntry("Close the breaker", "api.cli.suspend_hook:close")},
+        'repmon suspend-hook breaker close --by Ida --why "looked at each"',
+    ),
 }
 LISTINGS = {"show": CommandEntry("Show one listing with its likeliest causes", "api.cli.listings:show")}
 NOTIFY = {
@@ -42,7 +51,7 @@ SECTIONS: Sections = {
         ),
         "notify": CommandEntry("Tell of alerts by the routes of the settings, until stopped", "api.cli.notify:notify"),
         "suspend-hook": CommandEntry(
-            "Print whom the alerts would suspend, and why", "api.cli.suspend_hook:suspend_hook"
+            "Act on customers by their alerts, or say how it would", "api.cli.suspend_hook:suspend_hook"
         ),
         "migrate": CommandEntry("Bring the tables to the current version", "api.cli.migrate:migrate"),
         "topics": Subgroup(

@@ -1,327 +1,259 @@
-"""Say of each alert whom a suspension hook would suspend or release (`repmon suspend-hook --dry-run`).
+"""The hook as a process: it waits for its turn, reads alerts from where it got to, and sweeps now and then.
 
-Only alerts on a customer's whole mail suspend; those on small customers together are on nobody. An alert on
-one stream is printed and marked: a stream is judged by itself so that it can be stopped by itself, and
-suspending its customer would also stop the mail that is in order, password resets among it. Where the streams
-together are bad, the customer's own scope alerts as well.
+One hook acts at a time (`outbox.Lease`), so no consumer group is needed: who acts reads every partition. How far it got
+is stored by the topic's id, since a topic that was deleted and made again is another one, which is read from its
+beginning. An alert is behind the hook once what follows from it is stored.
 """
 
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from schemas.alert import AlertData, AlertEvent, TransitionKind
+from jobs.hooks.context import TOPIC_REMADE, HookContext
+from jobs.hooks.engine import Engine
+from jobs.hooks.lines import Note, Said, What, one_line
+from jobs.hooks.outbox import LeaseLostError
+from schemas.alert import AlertEvent
+from schemas.customer_event import CustomerEvent
 from schemas.events import read_event
-from schemas.scope import shared_by
-from schemas.settings import Kafka, SettingsError
+from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS
-from schemas.wording import amount, decided_by, held_by
-from streams.io.broker import REACH_S, BrokerError, admin, consumer
+from schemas.wording import rfc3339
+from streams.intake.topic_identity import TopicIdentity
+from streams.io.broker import BrokerError, admin, begins, consumer, ends
+from streams.io.store import StoreError
 
-SUSPENDING = frozenset({"excessive", "critical"})
-#: Kinds of transitions by which a level may have risen.
-RISING: frozenset[TransitionKind] = frozenset({"opened", "reopened", "escalated", "override-ended", "confirmed"})
-CUSTOMER_SCOPE = "customer"
-#: How many ids of events and how many episodes are remembered, the latest.
-REMEMBERED = 100_000
-POLL_S = 0.2
-NO_HOOK = (
-    "suspend-hook only knows --dry-run: real suspension hooks come with configuration later; nothing was suspended"
-)
+#: How often it is looked whether there are new alerts, and whether the topic is still the same one; and how long the
+#: first of them may take to come.
+LOOK_S, FIRST_S = 0.3, 5.0
+#: So many alerts are looked at together, and how long is waited for others once there is one, in s.
+AT_ONCE, GATHER_S = 500, 0.05
+#: How often positions are stored, and the lease looked at, in s.
+TICK_S = 1.0
+#: How long it is waited before a store that failed is asked again.
+STORE_S = 2.0
 #: Errors that waiting does not mend.
-REFUSALS = (
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-)
-#: Errors of a group whose coordinator is not known, or is just coming up.
-NO_COORDINATOR = (
-    KafkaError._TIMED_OUT,
-    KafkaError._WAIT_COORD,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_COORDINATOR,
-)
-COORDINATOR_S = 60.0
+REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 log = logging.getLogger("repmon.suspend_hook")
 
-Action = Literal["suspend", "already suspended", "stream only", "shared only", "held", "lift", "keep suspended"]
-K = TypeVar("K")
-V = TypeVar("V")
-#: Partition number -> the offset where new alerts begin; what lies before was acted on by an earlier run.
-Resume = dict[int, int]
 
+class HookProcess:
+    """Reads and acts until `stop` is set; `from_beginning` reads all alerts again that are kept."""
 
-class Latest(Generic[K, V]):
-    """A mapping of bounded size: the entry that was put longest ago goes first."""
+    def __init__(
+        self, kafka: Kafka, context: HookContext, stop: threading.Event, *, from_beginning: bool = False
+    ) -> None:
+        self._kafka, self._context, self._stop = kafka, context, stop
+        self._from_beginning = from_beginning
+        self._engine = Engine(context)
+        self._identity: TopicIdentity | None = None
+        self._admin: AdminClient
+        self._offsets: dict[int, int] = {}
+        self._stored: dict[int, int] = {}
+        self._due: dict[str, float] = {}
+        self._failing = False
+        self._gone = False
 
-    def __init__(self, limit: int = REMEMBERED) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[K, V] = OrderedDict()
+    def run(self) -> None:
+        """Wait for one's turn, then read and act.
 
-    def put(self, key: K, value: V) -> None:
-        """Remember an entry as the latest."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
-
-    def get(self, key: K) -> V | None:
-        """The value, or None where it is not known (any more)."""
-        return self._entries.get(key)
-
-    def drop(self, key: K) -> None:
-        """Forget an entry, if it is there."""
-        self._entries.pop(key, None)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-
-class SuspendingEpisode(NamedTuple):
-    """An open episode that suspends its customer."""
-
-    rule: str
-    episode: int
-    alert_id: str
-
-
-@dataclass
-class HookMemory:
-    """What the hook remembers: ids of events; for each open episode (`alert_id`) of a customer's own scope
-    whether it was acted on; and for each customer the open episodes that suspend it.
-    """
-
-    events: Latest[str, None] = field(default_factory=Latest)
-    episodes: Latest[str, bool] = field(default_factory=Latest)
-    suspended: Latest[str, frozenset[SuspendingEpisode]] = field(default_factory=Latest)
-
-
-@dataclass(frozen=True, slots=True)
-class HookDecision:
-    """What a hook would do about one alert. `remark` is added where there is more to know."""
-
-    action: Action
-    event: AlertEvent
-    remark: str = ""
-
-    def __str__(self) -> str:
-        """One line of plain text, whatever the alert holds."""
-        data = self.event.data
-        what = {
-            "suspend": f"would suspend {data.customer}",
-            "already suspended": f"would not suspend {data.customer} again (same episode)",
-            "stream only": f"{data.scope.partition(':')[0]} only, would not suspend {data.customer}",
-            "shared only": f"{data.scope}: small customers together, would suspend nobody",
-            "held": f"held, would not suspend {data.customer}",
-            "lift": f"would lift the suspension of {data.customer}",
-            "keep suspended": f"would keep {data.customer} suspended",
-        }[self.action]
-        remarks = [each for each in (self.remark, held_by(data), decided_by(data)) if each]
-        remark = f" ({'; '.join(remarks)})" if remarks else ""
-        return _one_line(f"{what}{remark}: {_verdict(data)}, alert {self.event.id}: {data.explanation}")
-
-
-def decide(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
-    """What a hook would do about an alert, or None where there is nothing to do. Brings `seen` up to date.
-
-    Each event id counts once; an episode suspends once, however often it escalates. A resolved episode lifts
-    its suspension unless another open episode of the same customer holds it, and so does one that an operator's
-    override took below what suspends, and one that is held: nobody is to be suspended by it until it is confirmed. Each
-    may suspend again under the same `alert_id`. A later episode of a rule says that earlier ones are over.
-    """
-    if event.id in seen.events:
-        return None
-    seen.events.put(event.id, None)
-    data = event.data
-    if data.held is not None:
-        return _waiting(event, seen)
-    if data.kind == "resolved" or (data.kind == "overridden" and data.level not in SUSPENDING):
-        return _over(event, seen) if data.scope == CUSTOMER_SCOPE else None
-    if data.scope != CUSTOMER_SCOPE:
-        action: Action = "shared only" if shared_by(data.scope) else "stream only"
-        return HookDecision(action, event, "" if action == "shared only" else data.scope) if _suspends(data) else None
-    if not _suspends(data):
-        if data.kind in RISING and data.alert_id not in seen.episodes:
-            seen.episodes.put(data.alert_id, False)
-        return None
-    return _suspended(event, seen)
-
-
-def _suspended(event: AlertEvent, seen: HookMemory) -> HookDecision:
-    """An episode that suspends its customer."""
-    data = event.data
-    acted = seen.episodes.get(data.alert_id)
-    seen.episodes.put(data.alert_id, True)
-    if acted:
-        return HookDecision("already suspended", event)
-    holding = seen.suspended.get(data.customer) or frozenset()
-    earlier = {each for each in holding if each.rule == data.rule and each.episode < data.episode}
-    seen.suspended.put(data.customer, holding - earlier | {_suspending(data)})
-    return HookDecision("suspend", event)
-
-
-def run(
-    kafka: Kafka,
-    on_line: Callable[[str], None],
-    stop: threading.Event,
-    from_beginning: bool,
-    dry_run: bool = True,
-) -> None:
-    """Read alerts until `stop` is set, and give one line of text for each that matters to `on_line`.
-
-    The position is committed behind each alert, in a consumer group of the hook's own; the first run begins
-    with the oldest alert kept, and so does every run with `from_beginning`. What an earlier run acted on is
-    read again in silence, so that a restart neither suspends twice nor forgets what to lift.
-
-    Raises:
-        SettingsError: not a dry run.
-        BrokerError: no answer within about 10 s, no such topic, or the broker refuses.
-    """
-    if not dry_run:
-        raise SettingsError(NO_HOOK)
-    partitions = _partitions(kafka)
-    client = consumer(kafka, "suspend-hook", **{"allow.auto.create.topics": False})
-    resume: Resume = {}
-
-    def assigned(client: Consumer, given: list[TopicPartition]) -> None:
-        if not from_beginning:
-            resume.update({each.partition: each.offset for each in _committed(client, given)})
-        client.assign([TopicPartition(each.topic, each.partition, OFFSET_BEGINNING) for each in given])
-
-    try:
-        if kafka.static_assignment:
-            assigned(client, partitions)
-        else:
-            client.subscribe([REPUTATION_ALERTS], on_assign=assigned)
-        _consume(client, resume, on_line, stop)
-    except KafkaException as error:
-        raise BrokerError(f"Kafka at {kafka.bootstrap}: {error.args[0].str()}") from error
-    finally:
-        client.close()
-
-
-def _committed(client: Consumer, given: list[TopicPartition]) -> list[TopicPartition]:
-    """Where an earlier run got to. On a new cluster the first group that asks waits until Kafka has made its topic of
-    offsets, which takes a while where the machine is busy."""
-    deadline = time.monotonic() + COORDINATOR_S
-    while True:
+        Raises:
+            BrokerError: no answer within about 10 s, no such topic, or the broker refuses.
+            StoreError: the store failed at the start.
+        """
+        holder = ""
         try:
-            return client.committed(given, timeout=REACH_S)
+            while not self._stop.is_set():
+                other = self._context.lease.take()
+                if other:
+                    if other != holder:
+                        self._say("standby", f"{other.rpartition(':')[0]} acts; waiting until it does not")
+                    holder = other
+                    self._stop.wait(min(1.0, self._context.hook.lease_s / 3))
+                    continue
+                if holder:
+                    self._say("acting", "no other hook acts any more: this one does")
+                holder = ""
+                with suppress(LeaseLostError):
+                    self._lead()
+        finally:
+            with suppress(StoreError):
+                self._context.lease.release()
+
+    def _lead(self) -> None:
+        self._admin = admin(self._kafka)
+        self._identity = TopicIdentity(self._admin, [REPUTATION_ALERTS])
+        self._identity.read(self._stop.is_set)
+        self._engine = Engine(self._context)
+        self._due = {}
+        self._insist(self._find_place)
+        while not self._stop.is_set():
+            self._insist(self._keep_up)
+            if not self._is_behind():
+                self._stop.wait(LOOK_S)
+            elif not self._read():
+                self._skip_what_is_gone()
+        self._insist(self._save)
+
+    def _is_behind(self) -> bool:
+        """Whether there are alerts that were not read, of the topic as it is now."""
+        identity = self._known
+        if identity.changed():
+            identity.read_again([REPUTATION_ALERTS], self._stop.is_set)
+        if identity.former.pop(REPUTATION_ALERTS, None):
+            self._offsets, self._stored = {}, {}
+            self._remade()
+        if identity.gone:
+            if not self._gone:
+                self._say("topic", f"{REPUTATION_ALERTS} was deleted: waiting until it is made again")
+            self._gone = True
+            return False
+        self._gone = False
+        try:
+            found = ends(self._admin, self._places)
+        except BrokerError as error:
+            log.warning("%s; asking again", error)
+            return False
+        return any(end > self._offsets.get(partition, 0) for (_, partition), end in found.items())
+
+    def _read(self) -> bool:
+        """Read until nothing more comes; whether anything did.
+
+        The consumer lives no longer than that: one of librdkafka 2.16 crashes, the process with it, soon after a topic
+        that it reads was deleted and made again.
+        """
+        client, came = consumer(self._kafka, "suspend-hook", **{"allow.auto.create.topics": False}), False
+        try:
+            client.assign(
+                [TopicPartition(topic, each, self._offsets.get(each, OFFSET_BEGINNING)) for topic, each in self._places]
+            )
+            patience_s = FIRST_S
+            while not self._stop.is_set() and (first := client.poll(patience_s)) is not None:
+                messages = [first, *client.consume(AT_ONCE, GATHER_S)]
+                self._insist(self._hear, [each for each in messages if not _is_error(each)])
+                self._insist(self._keep_up)
+                came, patience_s = True, LOOK_S
         except KafkaException as error:
-            if error.args[0].code() not in NO_COORDINATOR or time.monotonic() > deadline:
-                raise
-            log.info("the group's coordinator does not answer yet: %s", error.args[0].str())
+            raise BrokerError(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
+        finally:
+            client.close()
+        return came
+
+    def _skip_what_is_gone(self) -> None:
+        """Nothing came though there should be something: it was deleted by its age."""
+        with suppress(BrokerError):
+            for (_, partition), begin in begins(self._admin, self._places).items():
+                self._offsets[partition] = max(begin, self._offsets.get(partition, 0))
+
+    def _insist(self, do: Callable[..., None], *args: object) -> None:
+        """Do it, and again where the store fails: what an alert asks for is not passed over."""
+        while True:
+            try:
+                do(*args)
+            except StoreError as error:
+                if not self._failing:
+                    self._say("store", f"the store fails, waiting for it: {error}")
+                self._failing = True
+                if self._stop.wait(STORE_S):
+                    return
+            else:
+                if self._failing:
+                    self._say("store", "the store answers again")
+                self._failing = False
+                return
+
+    def _find_place(self) -> None:
+        topic_id, outbox = self._topic_id, self._context.outbox
+        self._offsets = {} if self._from_beginning else outbox.positions(topic_id)
+        self._stored = dict(self._offsets)
+        if not self._offsets and not self._from_beginning and outbox.read_others(topic_id):
+            self._remade()
+        self._from_beginning = False
+
+    @property
+    def _known(self) -> TopicIdentity:
+        assert self._identity is not None  # noqa: S101 - it is read first
+        return self._identity
+
+    @property
+    def _places(self) -> list[tuple[str, int]]:
+        return [(REPUTATION_ALERTS, each) for each in range(self._known.partitions[REPUTATION_ALERTS])]
+
+    @property
+    def _topic_id(self) -> str:
+        return self._known.ids[REPUTATION_ALERTS]
+
+    def _remade(self) -> None:
+        text = f"{REPUTATION_ALERTS} was deleted and made again: reading the new one from its beginning"
+        log.warning("%s", text)
+        self._say("topic", text)
+        if self._context.acts:
+            now_ms = self._context.clock()
+            self._context.records.note(
+                [Note(now_ms, TOPIC_REMADE, "", REPUTATION_ALERTS, text, {"id": self._topic_id})]
+            )
+
+    def _keep_up(self) -> None:
+        """What is done now and then."""
+        hook = self._context.hook
+        if self._is_due("tick", TICK_S):
+            if self._context.lease.take():
+                raise LeaseLostError("another hook acts by now")
+            self._save()
+            self._engine.record_refused()
+        if self._is_due("sweep", hook.sweep_s):
+            self._engine.sweep()
+        if self._is_due("renew", hook.renew_s):
+            self._engine.renew()
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        """Whether it is time for something; then the time for the next begins. If it fails it is due at once."""
+        now_s = time.monotonic()
+        if now_s < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now_s + every_s
+        return True
+
+    def _hear(self, messages: Sequence[Message]) -> None:
+        alerts, decided = list[AlertEvent](), set[str]()
+        for each in messages:
+            try:
+                event = read_event(each.value() or b"")
+                if isinstance(event, AlertEvent):
+                    alerts.append(event)
+                elif isinstance(event, CustomerEvent):  # what people decided of a customer stands among its alerts
+                    decided.add(event.data.customer)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                place = f"{REPUTATION_ALERTS}[{each.partition()}]@{each.offset()}"
+                self._say("skipped", f"skipped {place}, not an alert as a CloudEvent: {error}")
+        self._engine.hear(alerts)
+        self._engine.look_again(decided)
+        for each in messages:
+            self._offsets[each.partition() or 0] = (each.offset() or 0) + 1
+
+    def _save(self) -> None:
+        """Store how far was read."""
+        if self._offsets != self._stored:
+            self._context.outbox.put_positions(self._topic_id, self._offsets, self._context.clock())
+            self._stored = dict(self._offsets)
+
+    def _say(self, what: What, text: str) -> None:
+        time_text = rfc3339(self._context.clock())
+        self._context.say(Said(time=time_text, mode=self._context.mode, what=what, text=one_line(text)))
 
 
-def _consume(client: Consumer, resume: Resume, on_line: Callable[[str], None], stop: threading.Event) -> None:
-    seen = HookMemory()
-    while not stop.is_set():
-        message = client.poll(POLL_S)
-        if message is None:
-            continue
-        if (error := message.error()) is not None:
-            _note(error)
-            continue
-        line = _line(message, seen)
-        if (message.offset() or 0) < resume.get(message.partition() or 0, 0):
-            continue
-        if line:
-            on_line(line)
-        _commit(client, message)
-
-
-def _line(message: Message, seen: HookMemory) -> str | None:
-    try:
-        event = read_event(message.value() or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        place = f"{REPUTATION_ALERTS}[{message.partition()}]@{message.offset()}"
-        return _one_line(f"skipped {place}, not an alert as a CloudEvent: {error}")
-    # Among alerts there is what operators decided of customers.
-    decision = decide(event, seen) if isinstance(event, AlertEvent) else None
-    return str(decision) if decision else None
-
-
-def _commit(client: Consumer, message: Message) -> None:
-    try:
-        client.commit(message=message, asynchronous=False)
-    except KafkaException as error:
-        # The next commit covers this one; at worst, after a restart, a line is said twice.
-        _note(error.args[0])
-
-
-def _note(error: KafkaError) -> None:
-    """librdkafka continues by itself after an error, unless it is fatal or the broker's last word."""
+def _is_error(message: Message) -> bool:
+    """Whether it is none. librdkafka continues by itself, unless it is fatal or the broker's last word."""
+    error = message.error()
+    if error is None:
+        return False
     if error.fatal() or error.code() in REFUSALS:
         raise KafkaException(error)
     log.warning("consuming: %s", error.str())
-
-
-def _partitions(kafka: Kafka) -> list[TopicPartition]:
-    found = admin(kafka).list_topics(timeout=REACH_S).topics.get(REPUTATION_ALERTS)
-    if found is None or found.error is not None or not found.partitions:
-        raise BrokerError(
-            f"Kafka at {kafka.bootstrap}: there is no topic {REPUTATION_ALERTS}; `repmon topics create` makes it"
-        )
-    return [TopicPartition(REPUTATION_ALERTS, number) for number in found.partitions]
-
-
-def _over(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
-    """An episode that suspends no more."""
-    data = event.data
-    acted = seen.episodes.get(data.alert_id)
-    if data.kind == "resolved":
-        seen.episodes.drop(data.alert_id)
-    else:
-        seen.episodes.put(data.alert_id, False)
-    if acted is False:
-        return None
-    holding = (seen.suspended.get(data.customer) or frozenset()) - {_suspending(data)}
-    if holding:
-        seen.suspended.put(data.customer, holding)
-        return HookDecision("keep suspended", event, f"other open alerts: {len(holding)}")
-    seen.suspended.drop(data.customer)
-    # Its opening is older than what is kept or remembered; a suspension that is lifted in vain harms nobody.
-    return HookDecision("lift", event, "" if acted else "if this alert had suspended it")
-
-
-def _waiting(event: AlertEvent, seen: HookMemory) -> HookDecision | None:
-    """An alert that is held: nothing is done, and what was done before is undone."""
-    data = event.data
-    if data.scope == CUSTOMER_SCOPE:
-        if seen.episodes.get(data.alert_id):
-            return _over(event, seen)
-        seen.episodes.put(data.alert_id, False)
-    return HookDecision("held", event) if data.kind in RISING or data.kind == "held" else None
-
-
-def _suspending(data: AlertData) -> SuspendingEpisode:
-    return SuspendingEpisode(data.rule, data.episode, data.alert_id)
-
-
-def _suspends(data: AlertData) -> bool:
-    return data.kind in RISING and data.level in SUSPENDING
-
-
-def _verdict(data: AlertData) -> str:
-    """`critical failure 14.20 % in 24h (threshold 10.00 %)`; a count stands as a count."""
-    if data.kind == "overridden":  # the threshold is then that of what the override allows
-        return f"overridden {data.metric} {amount(data.metric, data.rate)}"
-    word = data.kind if data.kind == "resolved" else data.level
-    found, threshold = (amount(data.metric, value) for value in (data.rate, data.threshold))
-    return f"{word} {data.metric} {found} in {data.window} (threshold {threshold})"
-
-
-def _one_line(text: str) -> str:
-    """Text from outside as one line that cannot steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return True

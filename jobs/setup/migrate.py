@@ -131,7 +131,10 @@ def render(statement: str, settings: ClickHouse) -> str:
         else "deduplicate_merge_projection_mode = 'rebuild'",
         "{aggregating}": f"{prefix}AggregatingMergeTree({path})",
         "{replacing}": f"{prefix}ReplacingMergeTree({path})",
-        "{replacing_updated}": f"{prefix}ReplacingMergeTree({', '.join(p for p in (path, 'updated') if p)})",
+        **{
+            f"{{replacing_{column}}}": f"{prefix}ReplacingMergeTree({', '.join(p for p in (path, column) if p)})"
+            for column in ("updated", "version")
+        },
     }
     for placeholder, value in values.items():
         statement = statement.replace(placeholder, value)

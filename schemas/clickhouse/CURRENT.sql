@@ -376,6 +376,45 @@ ORDER BY id
 TTL toDateTime(updated) + toIntervalDay(400)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.hook_actions
+(
+    `mode` LowCardinality(String),
+    `customer` String,
+    `scope` String,
+    `action` String,
+    `state` LowCardinality(String),
+    `detail` String CODEC(ZSTD(1)),
+    `changed` DateTime64(3, 'UTC'),
+    `version` UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (mode, customer, scope, action)
+SETTINGS index_granularity = 8192;
+
+CREATE TABLE reputation.hook_leases
+(
+    `mode` LowCardinality(String),
+    `epoch` UInt64,
+    `owner` String,
+    `until` DateTime64(3, 'UTC'),
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY (mode, epoch)
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
+
+CREATE TABLE reputation.hook_positions
+(
+    `mode` LowCardinality(String),
+    `topic_id` String,
+    `partition` UInt32,
+    `next_offset` Int64,
+    `updated` DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY (mode, topic_id, partition)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.incidents
 (
     `time` DateTime64(3, 'UTC'),

@@ -58,6 +58,8 @@ NOT_SECRET = {
     "collect.sources.NAME.public_key",
     "poll.postmaster.token_command",
     "poll.snds.key_file",
+    "hook.actions.NAME.access_key_id",
+    "hook.actions.NAME.password_file",
 }
 #: Longer than anything that could stand in a message by itself.
 SECRETS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=16, max_size=40).filter(

@@ -1,9 +1,6 @@
 import socket
-import threading
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import msgspec
@@ -11,16 +8,12 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 
-from jobs.hooks import suspend_hook
 from jobs.setup import topics as topics_job
 from jobs.setup.topics import create_topics, remake_topics
 from schemas import topics
-from schemas.alert import AlertEvent
-from schemas.customer_event import CustomerDecision, customer_event
 from schemas.settings import Kafka
-from schemas.topics import REPUTATION_ALERTS, Topic
-from streams.io.broker import BrokerError, Publisher, admin, topic_ids
-from tests.support.alert_life import alert
+from schemas.topics import Topic
+from streams.io.broker import BrokerError, admin, topic_ids
 from tests.support.waiting import wait_for
 
 
@@ -111,8 +104,7 @@ def test_topic_that_somebody_else_makes_meanwhile_is_remade_as_declared(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up on a broker that does not answer after half a second instead of ten."""
-    for module in (topics_job, suspend_hook):
-        monkeypatch.setattr(module, "admin", partial(admin, timeout_s=0.5))
+    monkeypatch.setattr(topics_job, "admin", partial(admin, timeout_s=0.5))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -122,94 +114,3 @@ def test_broker_that_cannot_be_reached_is_one_clear_error() -> None:
         where = f"127.0.0.1:{held.getsockname()[1]}"
         with pytest.raises(BrokerError, match=where):
             create_topics(Kafka(bootstrap=where), topics.load_topics())
-
-
-def send(kafka: Kafka, *messages: AlertEvent | bytes) -> None:
-    publisher = Publisher(kafka)
-    for each in messages:
-        value = each if isinstance(each, bytes) else msgspec.json.encode(each)
-        publisher.publish(REPUTATION_ALERTS, b"acme-retail", value)
-    publisher.flush()
-
-
-@contextmanager
-def hook(kafka: Kafka, *, from_beginning: bool = False) -> Iterator[list[str]]:
-    """The lines of a running hook; it is stopped at the end, and its error raised."""
-    lines: list[str] = []
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(suspend_hook.run, kafka, lines.append, stop, from_beginning)
-        try:
-            yield lines
-        except AssertionError:
-            if running.done():
-                running.result()  # its own error says more
-            raise
-        finally:
-            stop.set()
-        running.result(timeout=20)
-
-
-def lines_until(kafka: Kafka, count: int, *, from_beginning: bool = False) -> list[str]:
-    # A cluster that was never asked for a group's offsets first makes its topic of them.
-    with hook(kafka, from_beginning=from_beginning) as lines:
-        wait_for(lambda: len(lines) >= count, f"{count} lines; came: {lines}", 80)
-    return lines
-
-
-@pytest.fixture(params=[True, False], ids=["static assignment", "consumer group"])
-def hook_kafka(request: pytest.FixtureRequest, kafka: Kafka) -> Kafka:
-    return msgspec.structs.replace(kafka, static_assignment=request.param)
-
-
-def test_hook_prints_each_alert_once_and_skips_what_is_no_alert(hook_kafka: Kafka) -> None:
-    send(hook_kafka, alert(), b"{not json", b"\xff\xfe", alert(), alert("resolved", "good"))
-    first, second, third, last = lines_until(hook_kafka, 4)
-    assert first.startswith("would suspend acme-retail: ")
-    for number, line in ((1, second), (2, third)):
-        assert line.startswith("skipped reputation.alerts[")
-        assert f"]@{number}, not an alert as a CloudEvent: " in line
-    assert last.startswith("would lift the suspension of acme-retail: ")
-
-
-def test_hook_says_nothing_of_what_operators_decided_of_customers(hook_kafka: Kafka) -> None:
-    decided = CustomerDecision(
-        customer="acme-retail", kind="suspended", by="Ida", why="a bought list", decided_ms=1, since_ms=1
-    )
-    send(hook_kafka, msgspec.json.encode(customer_event(decided)), alert())
-    first, *others = lines_until(hook_kafka, 1)
-    assert first.startswith("would suspend acme-retail: ")
-    assert others == []
-
-
-def test_restarted_hook_goes_on_behind_the_last_line_and_remembers_whom_it_suspended(
-    hook_kafka: Kafka,
-) -> None:
-    send(hook_kafka, alert("opened", "excessive"))
-    assert len(lines_until(hook_kafka, 1)) == 1
-    send(hook_kafka, alert("escalated", "critical"))
-    (line,) = lines_until(hook_kafka, 1)
-    assert line.startswith("would not suspend acme-retail again (same episode): ")
-
-
-def test_hook_from_the_beginning_says_everything_again(hook_kafka: Kafka) -> None:
-    send(hook_kafka, alert(), alert("resolved", "good"))
-    first = lines_until(hook_kafka, 2)
-    assert lines_until(hook_kafka, 2, from_beginning=True) == first
-
-
-def test_hook_without_its_topic_names_the_command_that_makes_it(kafka: Kafka) -> None:
-    client = admin(kafka)
-    client.delete_topics([REPUTATION_ALERTS])[REPUTATION_ALERTS].result(timeout=10)
-    wait_for(lambda: REPUTATION_ALERTS not in client.list_topics(timeout=5).topics, "the topic to be gone")
-    with pytest.raises(BrokerError, match="repmon topics create"):
-        suspend_hook.run(kafka, print, threading.Event(), from_beginning=True)
-
-
-@pytest.mark.usefixtures("impatient")
-def test_hook_without_a_broker_is_one_clear_error() -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        where = f"127.0.0.1:{held.getsockname()[1]}"
-        with pytest.raises(BrokerError, match=where):
-            suspend_hook.run(Kafka(bootstrap=where), print, threading.Event(), from_beginning=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from jobs.hooks.suspend_hook import HookDecision, HookMemory, decide
 from jobs.operator.holds import decide_hold, shown_holds
 from jobs.operator.incidents import dismiss_incident
 from schemas.alert import AlertEvent
@@ -19,6 +18,7 @@ from streams.decisions.holds import held_alerts, read_holds
 from streams.incidents.stored import read_incidents
 from streams.io.store import StoreError, open_store
 from streams.monitor.batch import BatchJudge
+from tests.support.alert_follower import HookDecision, HookMemory, decide
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import NOW_MS, Counting, Ground
 

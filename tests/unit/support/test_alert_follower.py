@@ -1,5 +1,6 @@
+"""A consumer that follows alerts as docs/alerts.md says suspends whom it should, once, and for no longer."""
+
 import random
-import threading
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, get_args
@@ -9,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hooks.suspend_hook import NO_HOOK, SUSPENDING, HookDecision, HookMemory, Latest, decide, run
-from schemas.alert import AlertEvent, Held, OperatorOverride, TransitionKind
+from jobs.hooks.latest import Latest
+from schemas.alert import AlertEvent, Held, TransitionKind
 from schemas.levels import LEVELS, Level
-from schemas.settings import Kafka, SettingsError
 from streams.alerts.lifecycle import Transition
+from tests.support.alert_follower import SUSPENDING, HookDecision, HookMemory, decide
 from tests.support.alert_life import IDA, RULE, Life, acknowledgement, alert
 
 
@@ -47,18 +48,6 @@ def test_lesser_alerts_and_de_escalations_suspend_nobody(event: AlertEvent) -> N
     assert actions([event]) == [None]
 
 
-def test_line_says_who_why_by_how_much_and_which_alert() -> None:
-    assert str(decide(alert(), HookMemory())) == (
-        "would suspend acme-retail: critical failure 14.20 % in 24h (threshold 10.00 %), "
-        "alert episode-1-opened-critical: Most failed at example.net."
-    )
-
-
-def test_line_of_a_listing_shows_a_number_and_no_percentage() -> None:
-    listed = alert(metric="critical_listing", window="1h", numerator=2, denominator=1, rate=2.0, threshold=1.0)
-    assert "critical critical_listing 2 in 1h (threshold 1), alert" in str(decide(listed, HookMemory()))
-
-
 def test_repeated_event_is_dropped() -> None:
     assert actions([alert(), alert(), alert()]) == ["suspend", None, None]
 
@@ -69,7 +58,6 @@ def test_escalation_of_an_episode_acted_on_says_so_and_does_not_suspend_twice() 
     again = decide(alert("escalated", "critical"), seen)
     assert again is not None
     assert again.action == "already suspended"
-    assert str(again).startswith("would not suspend acme-retail again (same episode): critical failure")
 
 
 def test_escalation_of_a_warning_suspends() -> None:
@@ -79,7 +67,9 @@ def test_escalation_of_a_warning_suspends() -> None:
 def test_alert_on_a_stream_is_marked_and_suspends_nobody() -> None:
     seen = HookMemory()
     event = alert(scope="stream:newsletter", alert_id="stream-episode")
-    assert str(decide(event, seen)).startswith("stream only, would not suspend acme-retail (stream:newsletter): ")
+    marked = decide(event, seen)
+    assert marked is not None
+    assert marked.action == "stream only"
     assert decide(alert("resolved", "good", scope="stream:newsletter", alert_id="stream-episode"), seen) is None
 
 
@@ -87,7 +77,8 @@ def test_resolved_episode_lifts_its_suspension() -> None:
     seen = HookMemory()
     decide(alert(), seen)
     lifted = decide(alert("resolved", "good", rate=0.01), seen)
-    assert str(lifted).startswith("would lift the suspension of acme-retail: resolved failure 1.00 % in 24h (threshold")
+    assert lifted is not None
+    assert lifted.action == "lift"
 
 
 def test_resolved_episode_that_was_only_a_warning_lifts_nothing() -> None:
@@ -184,23 +175,6 @@ def test_held_alert_on_a_stream_is_not_acted_on_either() -> None:
     assert actions([alert(scope="stream:newsletter", held=HELD)]) == ["held"]
 
 
-def test_line_of_a_held_alert_says_so() -> None:
-    line = str(decide(alert(held=HELD), HookMemory()))
-    assert line.startswith(
-        "held, would not suspend acme-retail (hold 3f9c, since 23 customers rose at once): critical failure"
-    )
-
-
-def test_line_says_that_an_operator_decided_otherwise() -> None:
-    seen = HookMemory()
-    decide(alert(), seen)
-    override = OperatorOverride(id="0a1b", by="Ida", why="list mended", until_ms=1_764_752_400_000)
-    assert str(decide(alert("overridden", "good", transition=2, override=override), seen)).startswith(
-        "would lift the suspension of acme-retail (by Ida until 2025-12-03T09:00:00.000Z: list mended): "
-        "overridden failure 14.20 %, alert episode-1-overridden-good-2: "
-    )
-
-
 def test_later_episode_says_that_an_earlier_one_of_its_rule_is_over() -> None:
     events = [
         alert(alert_id="a"),
@@ -222,18 +196,6 @@ def test_episodes_of_different_customers_do_not_hold_each_other() -> None:
         alert("resolved", "good", alert_id="a"),
     ]
     assert actions(events) == ["suspend", "suspend", "lift"]
-
-
-def test_resolved_episode_whose_opening_is_not_known_lifts_with_a_remark() -> None:
-    assert str(decide(alert("resolved", "good"), HookMemory())).startswith(
-        "would lift the suspension of acme-retail (if this alert had suspended it): "
-    )
-
-
-def test_text_from_outside_stays_on_one_line_and_steers_no_terminal() -> None:
-    line = str(decide(alert(customer="a\x1b[31mcme\n", explanation="one\r\ntwo\u2028three\u202e"), HookMemory()))
-    assert line.isprintable()
-    assert "one  two three" in line
 
 
 @given(
@@ -369,10 +331,3 @@ def test_everything_the_hook_remembers_is_bounded() -> None:
     for number in range(10):
         decide(alert(alert_id=f"episode-{number}", customer=f"customer-{number}"), seen)
     assert (len(seen.events), len(seen.episodes), len(seen.suspended)) == (3, 3, 3)
-
-
-def test_without_dry_run_it_refuses_before_it_asks_the_broker() -> None:
-    nowhere = Kafka(bootstrap="127.0.0.1:1")
-    with pytest.raises(SettingsError, match="real suspension hooks come with configuration later") as refusal:
-        run(nowhere, print, threading.Event(), from_beginning=True, dry_run=False)
-    assert str(refusal.value) == NO_HOOK

@@ -1,0 +1,200 @@
+"""What all targets have in common: an order, what became of it, and texts with names in braces."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from json import dumps
+from typing import Any, Literal, Protocol
+
+import msgspec
+import requests
+
+from schemas.errors import ExternalError
+from schemas.hook import Effect
+from schemas.levels import Level
+from schemas.secrets import HIDDEN, without_user
+
+Operation = Literal["apply", "lift"]
+#: So much of an answer is read, and shown.
+ANSWER_BYTES, SHOWN = 1_000_000, 300
+#: Answers that say nothing of what was asked (RFC 9110, section 15), as do those from 500 on.
+LATER = frozenset({408, 425, 429})
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+class TargetError(ExternalError):
+    """A target did not do what it was asked; the message names it and what it said. `unreachable` names it where it did
+    not answer, or cannot now, whatever it is asked."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a target is asked. `id` is the same whenever the same is asked again, `tag` in every cycle. `repeated` says
+    that it may have been done already. `stream` is the name of the part of the mail, empty where all of it is meant;
+    `lifted_by` the person who wanted it lifted. `applied_ms` is epoch ms.
+    """
+
+    id: str
+    tag: str
+    operation: Operation
+    customer: str
+    scope: str
+    stream: str
+    effect: Effect
+    about: Effect
+    level: Level
+    rule: str
+    reason: str
+    alert_id: str
+    alert_ids: tuple[str, ...]
+    repeated: bool = False
+    applied_ms: int = 0
+    lifted_by: str = ""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What a target said, and by what it knows what it did."""
+
+    said: str
+    ref: dict[str, str] = {}
+
+
+class HookTarget(Protocol):
+    """One action of the settings. `forgets` says that it must be asked now and then whether it still has what it was
+    given."""
+
+    forgets: bool
+
+    def shown(self, order: Order) -> str:
+        """What would be asked, in a line, without secrets."""
+
+    def apply(self, order: Order, ref: Mapping[str, str]) -> Done:
+        """Do it, unless that is done already.
+
+        Raises:
+            TargetError: it was perhaps not done.
+        """
+
+    def lift(self, order: Order, ref: Mapping[str, str]) -> Done:
+        """Undo it, unless that is done already.
+
+        Raises:
+            TargetError: it was perhaps not undone.
+        """
+
+    def renew(self, order: Order, ref: Mapping[str, str]) -> Done | None:
+        """Do it again where the target has forgotten it, or is about to; None where nothing was to be done.
+
+        Raises:
+            TargetError: it is perhaps not in force.
+        """
+
+    def clear(self, tags: Iterable[str]) -> list[str]:
+        """Undo what is in force there though it was lifted. Returns what that was.
+
+        Raises:
+            TargetError: some of it is perhaps still in force.
+        """
+
+
+def values_of(order: Order) -> dict[str, str]:
+    """What names in braces stand for."""
+    names = ("customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect")
+    return {name: str(getattr(order, name)) for name in names}
+
+
+#: Names that may stand in braces.
+NAMES = frozenset({"customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect"})
+
+
+def filled(text: str, order: Order, escape: Callable[[str], str] = str) -> str:
+    """A text with its names replaced; braces around anything else stay."""
+    values = values_of(order)
+    return PLACEHOLDER.sub(lambda found: escape(values[found[1]]) if found[1] in values else found[0], text)
+
+
+def unknown_names(text: str) -> list[str]:
+    """Names in braces that stand for nothing."""
+    return [each for each in PLACEHOLDER.findall(text) if each not in NAMES]
+
+
+def in_json(text: str) -> str:
+    """Text as it stands within a JSON string."""
+    return dumps(text)[1:-1]
+
+
+def one_line(text: str) -> str:
+    """What somebody said, in one short line that steers no terminal."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+
+
+class Http:
+    """Requests to one address, each answered in time, of bounded size, and followed nowhere else."""
+
+    def __init__(self, name: str, timeout_s: float, user: str = "", password: str = "") -> None:
+        self._name, self._timeout_s = name, timeout_s
+        self._auth = (user, password) if user else None
+        self._session = requests.Session()
+
+    def ask(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer.
+
+        Raises:
+            TargetError: no answer in time, or a redirect.
+        """
+        try:
+            with self._session.request(
+                method,
+                url,
+                data=body,
+                headers=dict(headers or {}),
+                auth=self._auth,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                if answer.is_redirect:
+                    raise TargetError(f"{self._name}: {without_user(url)} redirects elsewhere, which is not followed")
+                return answer.status_code, bytes(answer.raw.read(ANSWER_BYTES, decode_content=True))
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise TargetError(f"{self._name}: {without_user(url)}: {cause(error)}", unreachable=self._name) from error
+
+    def good(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """The body of a good answer (2xx).
+
+        Raises:
+            TargetError: none, or another answer.
+        """
+        status, text = self.ask(method, url, body=body, headers=headers)
+        if not 200 <= status < 300:
+            said = one_line(text.decode("utf-8", "replace"))
+            down = self._name if status >= 500 or status in LATER else ""
+            raise TargetError(
+                f"{self._name}: {method} {without_user(url)}: answer {status}" + (f": {said}" if said else ""),
+                unreachable=down,
+            )
+        return text
+
+
+def cause(error: BaseException) -> str:
+    """Why a request failed, in a line."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    said = str(error)
+    if isinstance(error, requests.ConnectionError) and "refused" in said:
+        return "connection refused"
+    return one_line(said) or type(error).__name__
+
+
+def json_body(value: Any) -> bytes:
+    """A value as a request's body."""
+    return msgspec.json.encode(value)
+
+
+def shown_request(method: str, url: str, body: str, headers: Iterable[str] = ()) -> str:
+    """A request as a line; values of headers are hidden."""
+    hidden = "".join(f" {name}: {HIDDEN};" for name in headers)
+    return one_line(f"{method} {without_user(url)}{hidden} {body}")
