@@ -20,6 +20,7 @@ from api.text.top import AROUND, plain, table
 from jobs import simulate
 from jobs.embedded.scratch import scratch_folder
 from schemas.alert import AlertEvent
+from schemas.events import read_event
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_ALERTS
@@ -117,10 +118,12 @@ class _Show:
         try:
             while not over.is_set():
                 for message in await asyncio.to_thread(source.consume, 500, 0.2):
-                    if message.error() is None:
-                        alert = msgspec.json.decode(message.value() or b"", type=AlertEvent)
+                    if message.error() is not None:
+                        continue
+                    # Among alerts there is what operators decided of customers.
+                    if isinstance(event := read_event(message.value() or b""), AlertEvent):
                         self._alerts += 1
-                        self._show(alert_line(alert))
+                        self._show(alert_line(event))
         finally:
             await asyncio.to_thread(source.close)
 

@@ -46,7 +46,8 @@ def node_modules() -> Path:
     _tool("node", "Node is not installed (Debian: nodejs)")
 
     def bring(folder: Path) -> None:
-        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+        quietly = ["--no-audit", "--no-fund", "--loglevel=error"]
+        _run([npm, "ci", "--ignore-scripts", "--fetch-retries=0", *quietly], folder)
 
     return _brought(["package.json", "package-lock.json", "read.cjs"], bring)
 

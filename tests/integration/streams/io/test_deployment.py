@@ -64,7 +64,7 @@ def test_replica_that_does_not_have_it_in_time_is_an_error(store: Store, monkeyp
         read_deployment(store, pause=lambda _s: None)
 
 
-def test_alert_is_of_the_deployment_that_sent_it_and_has_the_same_id_as_that_of_another(ground: Ground) -> None:
+def test_same_alert_of_two_deployments_differs_by_its_source(ground: Ground) -> None:
     ground.put(Row(NOW - 600, delivered=900, hard=100))
     told: list[AlertEvent] = []
     for deployment in (Deployment(id="1" * 16, name="mail-eu"), Deployment(id="2" * 16)):

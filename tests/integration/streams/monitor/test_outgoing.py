@@ -1,6 +1,8 @@
 """What people decide is sent: stored before it is in force, sent by a monitor, and again under the same id after a
 crash."""
 
+import contextlib
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +104,29 @@ def test_what_failed_on_the_way_is_sent_again_under_the_same_id(wire: Wire) -> N
     assert wire.heard() == ["customer.suspended"]
     assert wire.heard() == []
     assert len({(each["source"], each["id"]) for each in wire.came}) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_law_whatever_fails_each_decision_is_told_and_those_of_a_customer_in_order(wire: Wire, seed: int) -> None:
+    """Of what is repeated, the first time counts."""
+    chance, decided = random.Random(seed), list[tuple[str, int]]()
+    broken = Counting(wire.store)
+    for number in range(1, 13):
+        kind = suspend if number % 2 else unsuspend
+        kind(wire.store, "acme", **by_ida(NOW_MS + number))
+        decided.append(("suspended" if number % 2 else "unsuspended", NOW_MS + number))
+        broken.failing = chance.choice(["", "FROM outgoing_events", "INSERT INTO outgoing_events"])
+        wire.failures = chance.randrange(2)
+        wire.restart(broken)
+        with contextlib.suppress(ExternalError):
+            wire.heard(number)
+    wire.failures = 0
+    wire.restart()
+    wire.heard(13)
+    told = {each["id"]: (each["data"]["kind"], each["data"]["decided_ms"]) for each in reversed(wire.came)}
+    first = dict.fromkeys(each["id"] for each in wire.came)
+    assert [told[each] for each in first] == decided
+    assert wire.heard(14) == []
 
 
 def test_decision_that_could_not_come_into_force_was_to_be_sent_and_can_be_repeated(wire: Wire) -> None:
