@@ -150,18 +150,27 @@ def reach(numerators: Counts, denominators: Counts, rate: float, bar: float) -> 
     return found
 
 
-def reach_sql(numerator: str, denominator: str, rate: float, bar: float) -> str:
-    """`reaches` as a condition of ClickHouse, over two columns (numbers of recipients; a rate above 0)."""
+#: How many numbers `reach_factors` gives.
+REACH_FACTORS = 7
+
+
+def reach_factors(rate: float, bar: float) -> tuple[float, ...]:
+    """What `reach_sql` needs of a rate (above 0) and a bar."""
     if rate >= NEVER:
-        return "false"
+        return (2.0, *[0.0] * (REACH_FACTORS - 1))  # no rate is so high
     null = surely_above(rate)
     mean = _mean_above(null)
     a, b = WEIGHT, WEIGHT * (1 - mean) / mean
+    return rate, a, b, lgamma(a) + lgamma(b) - lgamma(a + b), log(null), log1p(-null), bar
+
+
+def reach_sql(numerator: str, denominator: str, factors: Sequence[str]) -> str:
+    """`reaches` as a condition of ClickHouse, over two columns (numbers of recipients) and those of `reach_factors`."""
+    rate, a, b, constant, log_null, log_rest, bar = factors
     n, d = f"least({numerator}, {denominator})", denominator
-    constant = lgamma(a) + lgamma(b) - lgamma(a + b)
-    gained = f"lgamma({a!r} + {n}) + lgamma({b!r} + {d} - {n}) - lgamma({a + b!r} + {d}) - ({constant!r})"
-    gained += f" - {n} * {log(null)!r} - ({d} - {n}) * {log1p(-null)!r}"
-    return f"if({n} > 0 AND {n} >= {rate!r} * {d}, {gained} >= {bar!r}, false)"
+    gained = f"lgamma({a} + {n}) + lgamma({b} + {d} - {n}) - lgamma({a} + {b} + {d}) - {constant}"
+    gained += f" - {n} * {log_null} - ({d} - {n}) * {log_rest}"
+    return f"if({n} > 0 AND {n} >= {rate} * {d}, {gained} >= {bar}, false)"
 
 
 def _about(n: int, d: int, bar: float, side: int) -> float:

@@ -269,7 +269,7 @@ class BatchJudge:
             StoreError, BrokerError: nothing is lost; judge them again.
         """
         lives = read_lives(self._store, [NOBODY], now_ms)
-        found = [pool for pools in self._pools for pool in pools.read(now_ms)]
+        found = [pool for pools in self._pools for pool in pools.read(now_ms, everything=not self._leaves_out)]
         silent = {state.scope for state in lives.states.values() if state.is_open} - {each.scope for each in found}
         found += [Pooled(scope, {}) for scope in sorted(silent)]
         context = BatchContext({}, lives.acknowledgements, frozenset())

@@ -78,16 +78,19 @@ class Pools:
         self._keep_ms = keep_ms
         self._kind = kind
         self._since: Since = {}
+        self._everything = False
         self._kept: list[_Part] = []
         self._new: list[_Part] = []
         self._read_ms = 0
 
-    def read(self, now_ms: int) -> list[Pooled]:
-        """Those with enough small customers in any window, by name.
+    def read(self, now_ms: int, *, everything: bool = False) -> list[Pooled]:
+        """Those with enough small customers in any window, by name. With `everything` it is known that no mail is left
+        out.
 
         Raises:
             StoreError: the store failed.
         """
+        self._everything = everything
         self._since = read_since(self._store, now_ms)
         every = [Asked(rule, window, least) for rule in pooled_rules(self._policy) for window, least in rule.checks]
         long = [each for each in every if is_long(window_ms(each.window))]
@@ -126,16 +129,25 @@ class Pools:
     def _parts(self, asked: Sequence[Asked], now_ms: int, *, new: bool = False) -> list["_Part"]:
         if not asked:
             return []
-        sql, parameters = question(POOLS, asked, self._policy, self._fbl, now_ms, self._kind, self._since, new=new)
+        sql, parameters = question(
+            POOLS,
+            asked,
+            self._policy,
+            self._fbl,
+            now_ms,
+            self._kind,
+            self._since,
+            new=new,
+            everything=self._everything,
+        )
         found = []
-        for name, *columns in self._store.rows(sql, parameters):
-            for each, top, bottom, members, worst in zip(asked, *(columns[part::4] for part in range(4)), strict=True):
-                if members >= LEAST_MEMBERS:
-                    counts = _counts(each.rule.metric, top, bottom)
-                    lone = self._reaches(each, top, bottom) and not self._reaches(
-                        each, top - worst[0], bottom - worst[1]
-                    )
-                    found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts, lone))
+        for name, place, top, bottom, members, worst in self._store.rows(sql, parameters):
+            if members >= LEAST_MEMBERS:
+                each = asked[place]
+                counts = _counts(each.rule.metric, top, bottom)
+                alone = self._reaches(each, top - worst[0], bottom - worst[1])
+                lone = self._reaches(each, top, bottom) and not alone
+                found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts, lone))
         return found
 
     def _reaches(self, asked: Asked, top: int, bottom: int) -> bool:
