@@ -14,6 +14,7 @@ from api.http.health import ANSWER_S, StoreQuestion
 from api.http.metrics import HealthBody
 from api.stack.health import addresses, failing
 from api.text.status import StageSeen, StatusSeen
+from jobs.hooks.shown import read_hook
 from jobs.notify.outbox import Outbox
 from jobs.setup.migrate import migrations
 from schemas import topics
@@ -119,6 +120,7 @@ def _of_store(store: Store, settings: Settings, now_ms: int) -> dict[str, Any]:
     found["distrusted_zones"] = tuple(str(zone) for (zone,) in store.rows(DISTRUSTED))
     going_on = [each for each in read_incidents(store, now_ms // 1000 - DAY_S).in_force() if each.open]
     found["incidents"] = tuple(f"{each.id[:8]} ({each.value}, {each.state})" for each in going_on)
+    found["hook"] = read_hook(store, settings.hook.failing_after_s, now_ms)
     found["held_customers"] = len({each.customer for each in held_alerts(store)})
     found["deployment"] = known_deployment(store, settings.deployment.name).label
     found["unsent_decisions"], found["unsent_since_ms"] = count_unsent(store, now_ms)

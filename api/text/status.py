@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from jobs.hooks.measure import HookSeen
 from jobs.notify.notification import RouteTotals
 from schemas.times import MINUTE_MS
 from schemas.wording import age, rfc3339
@@ -70,6 +71,8 @@ class StatusSeen(msgspec.Struct, frozen=True, kw_only=True):
     #: Events of decisions that are due and not sent, and since when the first is due (epoch ms).
     unsent_decisions: int = 0
     unsent_since_ms: int = 0
+    #: The hook that acts; None where there never was one, or the store does not say.
+    hook: HookSeen | None = None
     #: What is stored of the routes of notifications; None where there are none, or the store does not say.
     routes: tuple[RouteTotals, ...] | None = None
     #: Routes that the settings name.
@@ -104,6 +107,7 @@ def status_lines(seen: StatusSeen) -> list[StatusLine]:
         _holds(seen),
         *_decisions(seen),
         *_notify(seen),
+        *_hook(seen),
     ]
 
 
@@ -274,6 +278,32 @@ def _decisions(seen: StatusSeen) -> Iterator[StatusLine]:
     if seen.unsent_decisions and seen.now_ms - seen.unsent_since_ms > UNSENT_MS:
         text = f"{seen.unsent_decisions:,} are not sent, the oldest for {_ago(seen, seen.unsent_since_ms)}"
         yield StatusLine("decisions", "unwell", text, "no monitor sends them: see that one runs, and its log")
+
+
+def _hook(seen: StatusSeen) -> Iterator[StatusLine]:
+    """Of the hook that acts, if there ever was one: the breaker, what fails, whether it runs, and what waits."""
+    hook = seen.hook
+    if hook is None:
+        return
+    acts = f"acts on {hook.in_force:,} customer{'s' * (hook.in_force != 1)}"
+    if hook.breaker:
+        text = f"the breaker is open for {_ago(seen, hook.breaker_ms)}, nobody new is acted on: {hook.breaker}"
+        yield StatusLine(
+            "hook",
+            "unwell",
+            text,
+            "`repmon suspend-hook list` shows who waits, `repmon suspend-hook breaker close` lets it go on",
+        )
+    if hook.failing:
+        yield StatusLine("hook", "unwell", f"fails: {'; '.join(hook.failing)}", "see that the targets answer ([hook])")
+    if hook.acting_ms < seen.now_ms:
+        text = f"none runs for {_ago(seen, hook.acting_ms)}; {acts}"
+        yield StatusLine("hook", "unwell", text, "start `repmon suspend-hook --act`, or lift what is in force by hand")
+    elif hook.approvals:
+        text = f"{hook.approvals:,} customer{'s' * (hook.approvals != 1)} wait for two people; {acts}"
+        yield StatusLine("hook", "look", text, "`repmon suspend-hook list`, then `repmon suspend-hook approve`")
+    elif not hook.breaker and not hook.failing:
+        yield StatusLine("hook", "well", acts)
 
 
 def _notify(seen: StatusSeen) -> Iterator[StatusLine]:

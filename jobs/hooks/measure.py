@@ -61,6 +61,19 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
         return self.state not in OVER
 
 
+class HookSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hook that acts is. Numbers count customers, times are epoch ms; `acting_ms` is until when one has the
+    lease. `failing` names what failed for too long, and what was said."""
+
+    acting_ms: int
+    in_force: int
+    approvals: int
+    waiting: int
+    failing: tuple[str, ...]
+    breaker: str
+    breaker_ms: int = 0
+
+
 def measure_id(deployment: str, measure: Measure) -> str:
     """What a target knows this action on this customer by, in every cycle."""
     text = msgspec.json.encode((deployment, measure.customer, measure.scope, measure.name))

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from jobs.hooks.measure import Measure, Mode, cycle_id
+from jobs.hooks.measure import HookSeen, Measure, Mode, cycle_id
 from jobs.hooks.outbox import LEASE, measures
 from schemas.times import SECOND_MS
 from streams.decisions.hook import approved_by, read_breaker
@@ -15,19 +15,6 @@ class ShownMeasure(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     approved_by: tuple[str, ...]
     measure: Measure
-
-
-class HookSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """How a hook that acts is. Numbers count customers, times are epoch ms; `acting_ms` is until when one has the
-    lease. `failing` names what failed for too long, and what was said."""
-
-    acting_ms: int
-    in_force: int
-    approvals: int
-    waiting: int
-    failing: tuple[str, ...]
-    breaker: str
-    breaker_ms: int = 0
 
 
 def shown_measures(store: Store, mode: Mode, deployment: str, *, over: bool = False) -> list[ShownMeasure]:

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from api.stack.hook import make_context
-from jobs.hooks.context import HookContext
 from jobs.hooks.engine import Engine
 from jobs.hooks.lines import Said
 from jobs.hooks.measure import Measure, Mode
@@ -139,8 +138,8 @@ class Hooked:
     def __init__(self, scene: Scene, hook: Hook, mode: Mode = "act", **settings: Any) -> None:
         self.scene, self.mode = scene, mode
         self.said: list[Said] = []
-        made = Settings(clickhouse=scene.store.settings, hook=hook, **settings)
-        self.context: HookContext = make_context(made, scene.store, self.said.append, mode, lambda: self.scene.now_ms)
+        self.settings = Settings(clickhouse=scene.store.settings, hook=hook, **settings)
+        self.context = make_context(self.settings, scene.store, self.said.append, mode, lambda: self.scene.now_ms)
         self.engine = Engine(self.context)
         self.holder = self.context.lease.take()
 

@@ -73,6 +73,8 @@ def fields(section: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str,
         name = f"{path}{each.name}"
         info = types.type_info(each.type)
         inner = info.value_type if isinstance(info, types.DictType) else info
+        if isinstance(inner, types.VarTupleType):
+            inner = inner.item_type
         if isinstance(inner, types.StructType):
             yield from fields(inner.cls, f"{name}.NAME." if inner is not info else f"{name}.")
         else:

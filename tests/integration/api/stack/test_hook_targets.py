@@ -1,0 +1,242 @@
+"""What each kind of target is asked, and what becomes of its answers."""
+
+import json
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from standardwebhooks import Webhook
+
+from api.stack.hook import make_context
+from jobs.hooks.targets.base import Order, TargetError
+from jobs.hooks.targets.command import CommandTarget
+from jobs.hooks.targets.http import HttpTarget
+from jobs.hooks.targets.kumomta import KumoMta, seconds_of
+from jobs.operator.customers import set_customer
+from schemas.hook import Hook, HookAction, LadderRung
+from streams.io.store import Store
+from tests.support.hook_targets import TargetStandIn, target_stand_in
+from tests.support.hooked import Hooked, Scene, kumo
+from tests.support.real_kafka import free_ports
+
+EVIL = 'a"}, {"tenant": null\\ \u202e\n$(reboot)'
+
+
+def order(**changes: Any) -> Order:
+    found: dict[str, Any] = {
+        "id": "0c44b1f09a3e-1-apply",
+        "tag": "0c44b1f09a3e",
+        "operation": "apply",
+        "customer": "acme",
+        "scope": "customer",
+        "stream": "",
+        "effect": "suspend",
+        "about": "suspend",
+        "level": "critical",
+        "rule": "failure",
+        "reason": "critical failure 14.20 %",
+        "alert_id": "4877",
+        "alert_ids": ("4877",),
+    }
+    return Order(**(found | changes))
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[TargetStandIn]:
+    with target_stand_in() as seen:
+        yield seen
+
+
+@pytest.fixture
+def there(stand_in: TargetStandIn) -> TargetStandIn:
+    stand_in.suspended.clear()
+    stand_in.asked.clear()
+    stand_in.answer = 0
+    return stand_in
+
+
+def test_request_is_made_of_texts_and_no_name_breaks_out_of_them(there: TargetStandIn) -> None:
+    action = HookAction(
+        kind="http",
+        urls=(f"{there.url}/tenants/{{customer}}",),
+        body='{"who": "{customer}", "why": "{reason}", "not_ours": "{other}"}',
+        lift_method="DELETE",
+        headers={"Authorization": "Bearer secret"},
+    )
+    target = HttpTarget("slow", action, "")
+    assert target.apply(order(customer=EVIL), {}).said == "noted"
+    target.lift(order(operation="lift"), {})
+    (method, path, body, headers), (lift, lift_path, _, _) = there.asked
+    assert (method, lift, lift_path) == ("POST", "DELETE", "/tenants/acme")
+    assert path == "/tenants/a%22%7D%2C%20%7B%22tenant%22%3A%20null%5C%20%E2%80%AE%0A%24%28reboot%29"
+    assert body == {"who": EVIL, "why": "critical failure 14.20 %", "not_ours": "{other}"}
+    assert headers["Authorization"] == "Bearer secret"
+    assert headers["webhook-id"] == "0c44b1f09a3e-1-apply"
+    assert "secret" not in target.shown(order())
+
+
+def test_signed_request_is_read_with_either_key_by_standard_webhooks(there: TargetStandIn) -> None:
+    keys = [f"whsec_{b64encode(bytes(range(number, number + 32))).decode()}" for number in (0, 1)]
+    action = HookAction(kind="http", urls=(there.url,), signing_keys=tuple(keys))
+    HttpTarget("slow", action, "").apply(order(), {})
+    ((_, _, body, headers),) = there.asked
+    raw = json.dumps(body, separators=(",", ":"))
+    for key in keys:
+        assert Webhook(key).verify(raw, {name.lower(): value for name, value in headers.items()}) == body
+    assert body["customer"] == "acme"
+
+
+def test_suspension_of_everybody_is_never_asked_for(there: TargetStandIn) -> None:
+    action = HookAction(kind="kumomta", urls=(there.url,), tenant="{stream}")
+    with pytest.raises(TargetError, match="that would suspend everybody"):
+        KumoMta("kumo", action, "").apply(order(), {})
+    assert there.calls("POST") == []
+
+
+def test_every_node_is_suspended_and_lifted_whatever_was_done_of_it_before(there: TargetStandIn) -> None:
+    with target_stand_in() as second:
+        target = KumoMta("kumo", HookAction(kind="kumomta", urls=(there.url, second.url)), "")
+        target.apply(order(), {})
+        second.restart()
+        target.apply(order(repeated=True), {})
+        assert len(there.calls("POST")) == 1
+        assert len(second.calls("POST")) == 2
+        there.restart()
+        assert "removed" in target.lift(order(operation="lift"), {}).said
+        assert not second.suspended
+
+
+def test_durations_are_read_as_kumomta_writes_them() -> None:
+    assert seconds_of("23h 59m 58s 12ms") == pytest.approx(86_398.012)
+    assert seconds_of("1day") == 86_400
+    assert seconds_of("soon") == 0
+
+
+SCRIPT = """
+import json, os, sys
+order = json.load(sys.stdin)
+with open(sys.argv[1], "a") as out:
+    json.dump([order, {k: v for k, v in os.environ.items() if k.startswith(("HOOK_", "REPMON_"))}, sys.argv[2:]], out)
+print("did it")
+sys.exit(int(os.environ["HOOK_LEVEL"] == "excessive"))
+"""
+
+
+def test_command_is_told_on_standard_input_and_by_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPMON_CLICKHOUSE__PASSWORD", "secret")
+    out = tmp_path / "out"
+    action = HookAction(kind="command", command=(sys.executable, "-c", SCRIPT, str(out), "fixed"), timeout_s=20)
+    target = CommandTarget("run", action)
+    assert target.apply(order(customer=EVIL), {}).said == "did it"
+    told, environment, arguments = json.loads(out.read_text())
+    assert told["customer"] == environment["HOOK_CUSTOMER"] == EVIL
+    assert (environment["HOOK_OPERATION"], environment["HOOK_ID"]) == ("apply", "0c44b1f09a3e-1-apply")
+    assert "REPMON_CLICKHOUSE__PASSWORD" not in environment
+    assert arguments == ["fixed"]
+    with pytest.raises(TargetError, match="run: exit code 1: did it"):
+        target.apply(order(level="excessive"), {})
+    sleeps = (sys.executable, "-c", "import time; time.sleep(60)")
+    slow = HookAction(kind="command", command=sleeps, timeout_s=0.5)
+    with pytest.raises(TargetError, match=r"not done within 0.5 s, killed"):
+        CommandTarget("slow", slow).apply(order(), {})
+
+
+class Mailbox:
+    """What a mail server took."""
+
+    def __init__(self) -> None:
+        self.mails: list[Message] = []
+        self.refuses = False
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.refuses:
+            return "451 come again"
+        self.mails.append(message_from_bytes(envelope.content))
+        return "250 taken"
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[Mailbox, HookAction]]:
+    box = Mailbox()
+    (port,) = free_ports(1)
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    sender, reply_to = "Abuse desk <abuse@example.com>", "help@example.com"
+    yield box, HookAction(kind="mail", host="127.0.0.1", port=port, tls="none", sender=sender, reply_to=reply_to)
+    controller.stop()
+
+
+def listed(scene: Scene) -> None:
+    """The list of customers has acme's address."""
+    to = "ops@acme.example"
+    set_customer(scene.store, "acme", plan="", domains=(), contact=to, by="Ida", why="", now_ms=scene.now_ms)
+
+
+@pytest.mark.usefixtures("standing_clock")
+def test_customer_is_told_what_was_done_after_it_was_and_when_it_is_over(
+    store: Store, there: TargetStandIn, mailbox: tuple[Mailbox, HookAction]
+) -> None:
+    box, tell = mailbox
+    scene = Scene(store)
+    scene.mail(["acme", "globex"])
+    listed(scene)
+    hook = Hook(
+        actions={"kumo": kumo(there.url), "tell": tell},
+        ladder={"stop": LadderRung(level="excessive", do=("tell", "kumo"))},
+    )
+    hooked = Hooked(scene, hook)
+    there.answer = 503
+    assert hooked.hear(scene.alert("acme")) == ["failed acme"]
+    assert box.mails == [], "nothing is told that was not done"
+    there.answer = 0
+    scene.later(1)
+    assert hooked.sweep() == ["applied acme", "applied acme"]
+    (mail,) = box.mails
+    assert (mail["To"], mail["From"], mail["Reply-To"]) == ("ops@acme.example", tell.sender, "help@example.com")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    text = mail.get_payload(0).get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "stopped" in text
+    scene.later(60)
+    box.refuses = True
+    assert hooked.hear(scene.alert("acme", "good", "resolved")) == ["lifted acme", "failed acme"]
+    assert "451 come again" in hooked.text
+    box.refuses = False
+    scene.later(1)
+    assert hooked.sweep() == ["lifted acme"]
+    ids = [each["Message-ID"].partition("-")[2] for each in box.mails]
+    assert ids == ["1-apply@example.com>", "1-lift@example.com>"]
+    assert hooked.hear(scene.alert("globex")) == ["applied globex", "applied globex"]
+    assert "nobody was told: the list of customers has no address" in hooked.text
+
+
+@pytest.mark.usefixtures("standing_clock")
+def test_customer_is_told_once_more_of_something_worse_and_once_that_all_is_over(
+    store: Store, there: TargetStandIn, mailbox: tuple[Mailbox, HookAction]
+) -> None:
+    box, tell = mailbox
+    scene = Scene(store)
+    scene.mail(["acme"])
+    listed(scene)
+    hook = Hook(
+        actions={"kumo": kumo(there.url), "tell": tell},
+        ladder={
+            "warn": LadderRung(level="warning", do=("tell",)),
+            "stop": LadderRung(level="critical", do=("kumo", "tell")),
+        },
+    )
+    hooked = Hooked(scene, hook)
+    assert hooked.hear(scene.alert("acme", "warning")) == ["applied acme"]
+    assert hooked.hear(scene.alert("acme", "critical", "escalated")) == ["applied acme", "applied acme"]
+    assert len(box.mails) == 2
+    assert hooked.hear(scene.alert("acme", "good", "resolved")) == ["lifted acme", "lifted acme"]
+    assert len(box.mails) == 3
+    dry = make_context(hooked.settings, store, hooked.said.append, "dry")
+    assert dry.targets["tell"].shown(order()).startswith("mail to ops@acme.example: ")
