@@ -17,10 +17,11 @@ PYTEST := -n 4 --dist loadgroup --durations=20
 TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
+FUZZ_API_ARGS ?= --seconds 120
 VERDICTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz mutants torture lint format bench bench-speed bench-quick verdicts docs examples lock schemas clean
+.PHONY: help demo test test-fast fuzz fuzz-api mutants torture lint format bench bench-speed bench-quick verdicts docs examples lock schemas clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -39,6 +40,9 @@ test-fast: $(DEVELOPMENT) ## the tests of the rooms that do no input or output, 
 
 fuzz: $(DEVELOPMENT) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+fuzz-api: $(DEVELOPMENT) ## every route of the HTTP interface asked by schemathesis for four minutes (FUZZ_API_ARGS="--seconds 600 --seed 7")
+	$(BIN)/python -m tests.fuzz_api $(FUZZ_API_ARGS)
 
 mutants: $(MUTANTS_STAMP) ## change the core in one place at a time: do the tests notice (a quarter of an hour)
 	$(MUTANTS)/bin/python -m tests.mutation

@@ -84,6 +84,9 @@ def _named(place: Sequence[str | int]) -> str:
 
 def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # FastAPI's word for a body in which it finds no text at all; one that is no JSON is `_invalid`.
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the body must be JSON in UTF-8")
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 

@@ -316,9 +316,8 @@ def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes,
         settings = {k: v for k, v in arguments.items() if k not in TRANSPORT and not k.startswith("param_")}
         if insert := INSERT.match(statement):
             return _insert(handle, insert, statement[insert.end() :], settings), ""
-        for name, value in settings.items():
-            if NAME.fullmatch(name):
-                handle.query(f"SET {name} = {_quoted(value)}", form)
+        if said := ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items() if NAME.fullmatch(name)):
+            handle.query(f"SET {said}", form)
         text = statement.decode()
         result = handle.query(text, form, params=parameters).bytes() or b""
         asked = FORMAT_AT_END.search(text)

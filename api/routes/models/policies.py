@@ -9,8 +9,8 @@ from api.routes.models.decisions import Body, Reason
 from api.routes.models.pages import Page
 from schemas.levels import Level
 
-#: Characters of a policy in a body.
-MOST_CHARACTERS = 1_000_000
+#: Characters of a policy in a body; a body may have a few more bytes (`api.http.frame`).
+MOST_CHARACTERS = 100_000
 Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS, description="The policy: a TOML file, whole.")]
 
 

@@ -233,6 +233,18 @@ def test_key_that_is_not_ascii_is_unauthorized(api: Api) -> None:
     problem(api.client.get("/v1/standing", headers={"Authorization": b"Bearer \xff\xfe\x80"}), 401)
 
 
+def test_body_that_is_no_text_is_refused_like_one_that_is_no_json(fresh: Api) -> None:
+    """It was 400, which no route is documented to answer."""
+    operator = keys.create_key(fresh.store, keys.OPERATOR, "", NOW * 1000, ["act"])
+    for body in (b"\xd7\x1d\\", b"{", b""):
+        answer = fresh.client.post(
+            "/v1/suspensions",
+            content=body,
+            headers={"Authorization": f"Bearer {operator}", "Content-Type": "application/json"},
+        )
+        problem(answer, 422)
+
+
 def test_longest_range_has_few_points(api: Api) -> None:
     series = api.rates(metric="failure", window="30d", **{"from": str((NOW - 369 * DAY) * 1000)})
     assert (series["step_s"], len(series["points"])) == (DAY, 370)
