@@ -194,6 +194,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "scaling": ("Several processes", scaling),
     "memory": ("Memory with very many customers", memory),
     "reach": ("Everything in one process, and how late an alert is", figures),
+    "notify": ("From an alert to its webhook", figures),
     "demo": ("Memory of the demo", figures),
     "steady": ("10,000 customers in the order of time", figures),
     "flow": ("Judged in a steady flow of changes", figures),

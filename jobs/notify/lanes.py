@@ -148,6 +148,11 @@ class Lanes:
     def _fresh(parcel: Parcel, now_ms: int) -> bool:
         return parcel.first.tries == 0 and parcel.due_ms <= now_ms
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return any(of.under_way for of in self._routes.values())
+
     def failures(self, route: str) -> int:
         """How many tries of the route failed in a row."""
         return self._routes[route].failures

@@ -35,8 +35,10 @@ from streams.io.store import Store, StoreError
 
 log = logging.getLogger("repmon.notify")
 
-#: How long the reader waits for messages, in s; what came of a try waits so long too.
-READ_S = 0.05
+#: How long the reader waits for messages where nothing is under way, and else for what comes of a try, in s.
+READ_S, BUSY_S = 0.05, 0.02
+#: What came of tries is stored so often, in ms: a process that is killed in between sends it again, under the same id.
+SAVE_MS = 100
 #: How often it is looked what was given back to be sent, and how often the plans of customers are read, in ms.
 LOOK_MS, PLANS_MS = 2 * SECOND_MS, 30 * SECOND_MS
 #: What another process stored with a clock so far behind is found, in ms.
@@ -82,7 +84,7 @@ class Notifier:
         self._since: Mapping[str, int] = {}
         self._place = 0
         self._plans: Mapping[str, str] = {}
-        self._plans_ms = self._looked_ms = 0
+        self._plans_ms = self._looked_ms = self._saved_ms = 0
         self._readers: set[str] = set()
         #: Partitions given since they were looked at last.
         self._new: list[str] = []
@@ -110,7 +112,7 @@ class Notifier:
                 self._catch_up()
             while not stop.is_set():
                 self.turn(source)
-                if once and source.at_end and self._lanes.idle(self._clock()) and not self._unsaved:
+                if once and source.at_end and self._lanes.idle(self._clock()):
                     break
         finally:
             self._end()
@@ -118,7 +120,10 @@ class Notifier:
 
     def turn(self, source: EventSource) -> None:
         """Read, store, send, and store what came of it; once."""
-        came = source.read(READ_S)
+        busy = self._lanes.busy
+        if busy:
+            self._note_results(BUSY_S)
+        came = source.read(0.0 if busy else READ_S)
         if self._new:
             self._load()
         self._take(came)
@@ -127,7 +132,10 @@ class Notifier:
         for parcel in self._lanes.take(now_ms):
             self._pool.submit(self._send, parcel)
         self._note_results()
+        if self._unsaved and not 0 <= now_ms - self._saved_ms < SAVE_MS:
+            self._save(now_ms)
         if now_ms - self._looked_ms >= LOOK_MS:
+            self._save(now_ms)  # what is stored as waiting is looked for
             self._look(now_ms)
         self._repost(now_ms)
 
@@ -217,14 +225,19 @@ class Notifier:
             outcome = Outcome(result="later", said=f"repmon failed: {type(error).__name__}: {error}")
         self._results.put(_Done(parcel, outcome))
 
-    def _note_results(self) -> None:
-        """Take in what came of tries, and store it."""
+    def _note_results(self, timeout_s: float = 0.0) -> None:
+        """Take in what came of tries; waits for the first for so long."""
         try:
+            done = self._results.get(timeout=timeout_s) if timeout_s else self._results.get_nowait()
             while True:
-                done = self._results.get_nowait()
                 self._note(done.parcel, done.outcome)
+                done = self._results.get_nowait()
         except Empty:
             pass
+
+    def _save(self, now_ms: int) -> None:
+        """Store what came of tries."""
+        self._saved_ms = now_ms
         posted = [
             (name, alert, text)
             for name, sender in self._senders.items()
@@ -320,6 +333,7 @@ class Notifier:
             each.join(max(0.0, deadline - time.monotonic()))
         try:
             self._note_results()
+            self._save(self._clock())
         except StoreError as error:
             log.warning("%s: what was sent last is sent again at the next start", error)
 

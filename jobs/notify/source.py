@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from schemas.kafka_options import is_incremental
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
 from streams.io.broker import REACH_S, BrokerError, admin, consumer, topic_states
@@ -30,6 +31,9 @@ NO_COORDINATOR = (
 )
 #: Errors that waiting does not mend.
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+
+
+Callback = Callable[[Consumer, list[TopicPartition]], None]
 
 
 class EventMessage(NamedTuple):
@@ -58,6 +62,7 @@ class EventSource:
         self._kafka = kafka
         self._given = given
         self._taken = taken
+        self._incremental = is_incremental(kafka.options) and not kafka.static_assignment
         self._admin = admin(kafka)
         self._looked = time.monotonic()
         #: Where the next message of each partition begins, and what of it is committed.
@@ -66,6 +71,7 @@ class EventSource:
         self._at_end: set[tuple[str, int]] = set()
         self._assigned: set[tuple[str, int]] = set()
         self._ids: dict[str, str] = {}
+        self._failure: Exception | None = None
         self._client = self._open()
 
     @property
@@ -82,7 +88,10 @@ class EventSource:
         if time.monotonic() - self._looked > LOOK_S:
             self._look()
         found = []
-        for message in self._client.consume(AT_ONCE, timeout_s):
+        messages = self._client.consume(AT_ONCE, timeout_s)
+        if self._failure is not None:
+            raise self._failure
+        for message in messages:
             place = (message.topic() or "", message.partition() or 0)
             if (error := message.error()) is not None:
                 self._note(error, place)
@@ -130,11 +139,25 @@ class EventSource:
                 places = [TopicPartition(name, n) for name, each in states.items() for n in range(each.partitions)]
                 self._assign(client, places)
             else:
-                client.subscribe(list(TOPICS), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
+                guarded = [self._guarded(each) for each in (self._assign, self._revoke)]
+                client.subscribe(list(TOPICS), on_assign=guarded[0], on_revoke=guarded[1], on_lost=guarded[1])
         except KafkaException as error:
             client.close()
             raise BrokerError(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}") from error
         return client
+
+    def _guarded(self, callback: Callback) -> Callback:
+        """The callback, whose errors are raised by `read`: out of the client comes not what a callback raises."""
+
+        def guarded(client: Consumer, places: list[TopicPartition]) -> None:
+            try:
+                callback(client, places)
+            except KafkaException as error:
+                self._failure = BrokerError(f"Kafka at {self._kafka.bootstrap}: {error.args[0].str()}")
+            except Exception as error:
+                self._failure = error
+
+        return guarded
 
     def _assign(self, client: Consumer, places: list[TopicPartition]) -> None:
         committed = _committed(client, places) if places else []
@@ -144,10 +167,15 @@ class EventSource:
                 if other:
                     log.warning("topic %s was made again; it is read from its beginning", each.topic)
                 each.offset = OFFSET_BEGINNING
-        client.assign(committed)
-        self._assigned = {(each.topic, each.partition) for each in places}
-        self._at_end.clear()
-        self._given([reader(*each) for each in sorted(self._assigned)])
+        if self._incremental:
+            client.incremental_assign(committed)
+        else:
+            client.assign(committed)
+            self._assigned.clear()
+        new = {(each.topic, each.partition) for each in places}
+        self._assigned |= new
+        self._at_end -= new
+        self._given([reader(*each) for each in sorted(new)])
 
     def _revoke(self, _client: Consumer, places: list[TopicPartition]) -> None:
         self.commit(wait=True)

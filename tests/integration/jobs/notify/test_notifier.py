@@ -19,7 +19,7 @@ from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS
 from streams.io.broker import Publisher
-from streams.io.store import Store
+from streams.io.store import Store, open_store
 from tests.support.told import KEY, Receiver, a_route, receiver, told_alert
 from tests.support.waiting import wait_for
 
@@ -180,7 +180,9 @@ def test_digest_goes_out_in_one_and_again_under_the_same_id(scene: Scene) -> Non
     scene.once(lambda: now_ms + 61_000)
     scene.received.answers(204)
     scene.once(lambda: now_ms + 63_000)
-    assert [[each["data"]["customer"] for each in body] for body in scene.received.bodies()] == [["acme", "other"]] * 2
+    first, again = scene.received.bodies()
+    assert first == again
+    assert sorted(each["data"]["customer"] for each in first) == ["acme", "other"]
     assert len(set(scene.ids())) == 1
     scene.once(lambda: now_ms + 200_000)
     assert len(scene.received.requests) == 2
@@ -191,3 +193,38 @@ def test_what_cannot_be_read_is_passed_over(scene: Scene) -> None:
     scene.publish(event := alert())
     assert scene.once().metrics.unreadable == 1
     assert scene.told() == [event.id]
+
+
+@pytest.mark.kafka
+def test_several_share_the_customers_out_and_who_is_left_goes_on(
+    apache_kafka: Kafka, store_settings: ClickHouse, store: Store, listening: Receiver
+) -> None:
+    """Over a consumer group: what one leaves waiting, the other sends."""
+    kafka = msgspec.structs.replace(apache_kafka, session_timeout_ms=6_000)
+    scene = Scene(kafka, store_settings, store, listening)
+    listening.requests.clear()
+    listening.answers(503)
+    stops, threads, opened = [], [], []
+    for _ in range(2):
+        opened.append(open_store(store_settings))
+        stops.append(threading.Event())
+        notifier = Notifier(scene.settings, opened[-1])
+        threads.append(threading.Thread(target=notifier.run, args=(stops[-1],)))
+        threads[-1].start()
+    try:
+        wait_for(lambda: bool(store.rows("SELECT count() FROM notification_routes")[0][0]), "the route to be there")
+        events = [alert(f"customer-{number}") for number in range(12)]
+        scene.publish(*events)
+        waiting = "SELECT uniqExact(event_id) FROM notifications"
+        wait_for(lambda: store.rows(waiting)[0][0] == len(events), "all to be stored", 60)
+        stops[0].set()
+        threads[0].join(20)
+        listening.answers(204)
+        sent = "SELECT uniqExact(event_id) FROM notifications FINAL WHERE state = 'sent'"
+        wait_for(lambda: store.rows(sent)[0][0] == len(events), "all to be told", 60)
+    finally:
+        for stop, thread, each in zip(stops, threads, opened, strict=True):
+            stop.set()
+            thread.join(20)
+            each.close()
+    assert set(scene.told()) == {each.id for each in events}

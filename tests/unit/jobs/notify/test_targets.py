@@ -2,14 +2,16 @@
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from standardwebhooks import Webhook as Verifier
 
 from jobs.notify.addresses import is_public
@@ -18,6 +20,7 @@ from jobs.notify.posting import TargetAnswer, outcome_of, retry_after_ms
 from jobs.notify.targets.target import senders
 from schemas.notify import Chat, Email, PagerDuty, Target, Webhook
 from schemas.times import HOUR_MS, utc_now_ms
+from tests.support.certificates import Authority
 from tests.support.real_kafka import free_ports
 from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
 
@@ -171,6 +174,21 @@ def test_target_that_answers_byte_by_byte_is_not_waited_for(received: Receiver) 
     assert send(hook(received), told(), timeout_s=0.2) == Outcome(result="later", said="no whole answer in time")
 
 
+def test_certificate_must_have_the_name_of_the_address_and_be_trusted(tmp_path: Path) -> None:
+    """The connection goes to an address, the certificate is checked for the name."""
+    authority = Authority(tmp_path)
+    good, other = (authority.issue(name, hosts=(name,)) for name in ("localhost", "elsewhere.example"))
+    for certificate, ca_file, said in (
+        (good, str(authority.ca), "204"),
+        (good, "", "its certificate is not trusted: "),
+        (other, str(authority.ca), "its certificate is not trusted: "),
+    ):
+        with receiver(certificate) as found:
+            outcome = send(hook(found, url=f"https://localhost:{found.port}/", ca_file=ca_file), told())
+        assert outcome.said.startswith(said)
+        assert outcome.result == ("taken" if said == "204" else "later")
+
+
 def pager(received: Receiver) -> PagerDuty:
     return PagerDuty(routing_key="R0UT1NG", url=f"{received.url}/v2/enqueue")
 
@@ -270,6 +288,42 @@ def test_server_without_starttls_gets_no_mail(box: tuple[Box, Email]) -> None:
     outcome = send(msgspec.structs.replace(target, tls="starttls"), told())
     assert (outcome.result, found.mails) == ("never", [])
     assert "STARTTLS" in outcome.said
+
+
+def test_mail_goes_encrypted_after_a_login_to_the_server_that_was_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*authority.issue("localhost", hosts=("localhost",)))
+    found, (port,), (password,) = Box(), free_ports(1), ("s3cret",)
+    secret = tmp_path / "password"
+    secret.write_text(f"{password}\n")
+
+    def login(_s: SMTP, _session: Session, _e: Envelope, _mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=data.password == password.encode(), handled=False)
+
+    controller = Controller(
+        found, hostname="127.0.0.1", port=port, tls_context=tls, require_starttls=True, authenticator=login,
+        auth_required=True,
+    )  # fmt: skip
+    controller.start()
+    try:
+        target = Email(
+            to=("ops@esp.example",),
+            sender="repmon@esp.example",
+            host="localhost",
+            port=port,
+            user="repmon",
+            password_file=str(secret),
+            ca_file=str(authority.ca),
+        )
+        assert send(target, told()).result == "taken"
+        assert send(msgspec.structs.replace(target, ca_file=""), told()).result == "later"
+        secret.write_text("other")
+        wrong = send(target, told())
+    finally:
+        controller.stop()
+    assert (wrong.result, wrong.said.startswith("535")) == ("later", True)
+    assert [each for each, _ in found.mails] == ["ops@esp.example"]
 
 
 def test_chat_is_told_by_apprise_and_private_addresses_need_leave(received: Receiver) -> None:
