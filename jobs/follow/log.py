@@ -33,8 +33,9 @@ class Log:
     _grew: float = 0.0
     #: Former files that were left although not all of them could be read.
     damaged: list[FollowedFile] = field(default_factory=list)
-    #: How far the file before the current one was read.
+    #: How far the file before the current one was read, and the one that was seen to come behind it.
     _left: LogPlace | None = None
+    _behind: FollowedFile | None = None
 
     @classmethod
     def at(cls, path: Path, places: tuple[LogPlace, ...], now: float) -> "Log":
@@ -51,12 +52,14 @@ class Log:
 
     @property
     def places(self) -> tuple[LogPlace, ...]:
-        """How far each file is read, the one that grows last; a file that is empty is no place yet."""
+        """How far each file is read, the one that grows last. A file of which nothing is read is no place yet where
+        there was one before: others may come in between."""
         former = tuple(each.source.place for each in self._former)
+        before = former or ((self._left,) if self._left is not None else ())
         current = self._parts[0].place if self._parts else None
-        if current is not None and current.head_bytes:
-            return (*former, current)
-        return former or ((self._left,) if self._left is not None else ())
+        if current is None or not current.head_bytes or (before and not current.offset):
+            return before
+        return (*former, current)
 
     @property
     def sources(self) -> list[FollowedFile]:
@@ -85,6 +88,8 @@ class Log:
             self._parts, _ = parts_from(self.path, None)
             self._grew = now
         while self._parts:
+            if self._missed_some():
+                self._grew = now
             current, any_line = self._parts[0], False
             for offset, line in current.lines():
                 any_line = True
@@ -94,6 +99,22 @@ class Log:
                 return
             if not self._goes_on(now):
                 return
+
+    def _missed_some(self) -> bool:
+        """Whether others were written and rotated since the file before the current one was left, as where a log is
+        copied and cut off twice while nobody looks. The current one was empty then, so nothing tells that it was cut
+        off; now that it has begun it is looked what comes behind the last that was read."""
+        current, left = self._parts[0], self._left
+        if left is None or current is self._behind or not current.place.head_bytes:
+            return False
+        self._behind = current
+        parts, found = parts_from(self.path, left)
+        missed = found and not parts[1].is_file(current) if len(parts) > 1 else False
+        for each in [current, parts[0]] if missed else parts:
+            each.close()
+        if missed:
+            self._parts = parts[1:]
+        return missed
 
     def _goes_on(self, now: float) -> bool:
         """At the end of a file: whether there is another to be read now."""

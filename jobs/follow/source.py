@@ -104,6 +104,11 @@ class FollowedFile:
         mine = os.fstat(self._raw.fileno())
         return (mine.st_dev, mine.st_ino) == (place.device, place.inode)
 
+    def is_file(self, other: "FollowedFile") -> bool:
+        """Whether both are the same file, by whatever name."""
+        mine, its = os.fstat(self._raw.fileno()), os.fstat(other._raw.fileno())
+        return (mine.st_dev, mine.st_ino) == (its.st_dev, its.st_ino)
+
     def is_file_at(self, path: Path) -> bool:
         """Whether the file at a path is this one."""
         mine = os.fstat(self._raw.fileno())

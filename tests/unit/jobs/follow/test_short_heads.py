@@ -1,0 +1,49 @@
+"""A file of which nothing was read yet when it was rotated: it is not known by how it begins."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.jobs.follow.site import Site, began, ended
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def copied(site: Site) -> None:
+    shutil.copyfile(site.path, site.path.with_name(f"mail.log.{len(list(site.path.parent.iterdir()))}"))
+    os.truncate(site.path, 0)
+
+
+def renamed(site: Site) -> None:
+    site.rotate()
+
+
+def message(number: int) -> str:
+    return began(f"AB12C{number}") + ended(f"AB12C{number}")
+
+
+@pytest.mark.parametrize("first", [copied, renamed])
+@pytest.mark.parametrize("second", [copied, renamed])
+def test_what_comes_between_two_rotations_while_nobody_looks_is_read(
+    site: Site, first: Callable[[Site], None], second: Callable[[Site], None]
+) -> None:
+    """As where the machine is busy, or the broker is waited for."""
+    site.write(message(1))
+    site.start()
+    site.step(2)
+    first(site)
+    for _ in range(3):
+        site.step(2)
+    site.write(message(2))
+    second(site)
+    site.write(message(3))
+    for _ in range(4):
+        site.step(2)
+    assert sorted(site.sent) == ["AB12C1", "AB12C2", "AB12C3"]
+    site.stop()
