@@ -17,6 +17,7 @@ from api.http.health import parts_metrics, seen_of
 from api.http.metrics import registry
 from docs.generate.metrics import names, registries
 from jobs.blocklists.metrics import ScanMetrics
+from jobs.notify.metrics import NotifyMetrics
 from jobs.poll.metrics import PollMetrics
 from streams.intake.metrics import IngestMetrics
 from streams.io.health import Contact, Disk, Observations, verdict
@@ -46,6 +47,7 @@ class Installation:
         default_factory=lambda: ScanMetrics(last_scan_ms=ASKED_MS - 60_000, due_ms=ASKED_MS + 60_000)
     )
     poll: PollMetrics = field(default_factory=lambda: PollMetrics("snds", last_success_ms=ASKED_MS - 40_000_000))
+    notify: NotifyMetrics = field(default_factory=NotifyMetrics)
     collect: CollectorMetrics = field(default_factory=CollectorMetrics)
     seen: Observations = field(default_factory=well)
     up: float = 1.0
@@ -55,7 +57,8 @@ class Installation:
         numbers = {"ingest": self.ingest, "monitor": self.monitor, "blocklists": self.scan}
         seen = replace(self.seen, **seen_of(numbers, 0))
         own = registry(
-            lambda: {**numbers, "poll": self.poll, "health": parts_metrics(seen)}, lambda: verdict("up", seen)
+            lambda: {**numbers, "poll": self.poll, "notify": self.notify, "health": parts_metrics(seen)},
+            lambda: verdict("up", seen),
         )
         return {UP: self.up, **alert_rules.of_registry(own), **alert_rules.of_registry(self.collect.registry)}
 
@@ -67,7 +70,7 @@ class Installation:
         self.collect.requests.labels("ses", outcome).inc(number)
 
     def set(self, **changes: float | str) -> Self:
-        for stage in (self.ingest, self.monitor, self.scan, self.poll):
+        for stage in (self.ingest, self.monitor, self.scan, self.poll, self.notify):
             for name in changes.keys() & vars(stage).keys():
                 setattr(stage, name, changes[name])
         return self
@@ -126,6 +129,8 @@ FAULTS: dict[str, tuple[Callable[[Installation], object], set[str]]] = {
         lambda to: to.set(last_success_ms=ASKED_MS - 200_000_000),
         {"RepmonNotPolled"},
     ),
+    "a target takes nothing": (lambda to: to.set(oldest_due_seconds=5_000), {"RepmonNotificationsWait"}),
+    "a target refuses": (lambda to: to.set(failed=3), {"RepmonNotificationsFailed"}),
     "a list lists everything": (lambda to: to.set(distrusted_zones=1), {"RepmonBlocklistsDistrusted"}),
     "a list answers no more": (lambda to: to.set(oldest_answer_seconds=30_000), {"RepmonListingsUnchecked"}),
 }

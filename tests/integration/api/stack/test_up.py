@@ -1,5 +1,6 @@
 """`repmon up` as its user runs it: what was acknowledged is counted, whenever it is asked to stop."""
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -20,10 +22,11 @@ from jobs.embedded.broker import free_port
 from jobs.embedded.reach import reached
 from schemas.settings import Embedded, Kafka, Settings
 from schemas.times import utc_now_ms
-from schemas.topics import MAIL_EVENTS, load_topics
+from schemas.topics import MAIL_EVENTS, REPUTATION_ALERTS, load_topics
 from streams.io.broker import BrokerError, Publisher, admin, topic_ids
 from streams.io.store import open_store
 from tests.support.root import ROOT
+from tests.support.told import KEY, Receiver, receiver, told_alert
 from tests.support.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
@@ -120,13 +123,30 @@ timeout_s = 60.0
 """
 
 
+def routes(url: str) -> str:
+    """A route of notifications, as the environment has it."""
+    target = {"kind": "webhook", "url": url, "secrets": [KEY]}
+    return json.dumps([{"name": "hook", "target": target, "allow_private": True}])
+
+
+def told_of_an_alert(settings: Settings, received: Receiver) -> None:
+    """What is on the topic of alerts reaches the route."""
+    event = told_alert(time_ms=utc_now_ms())
+    publisher = Publisher(settings.kafka)
+    publisher.publish(REPUTATION_ALERTS, b"acme", msgspec.json.encode(event))
+    publisher.flush()
+    wait_for(lambda: bool(received.requests), "the alert to be told")
+    assert received.bodies()[0]["id"] == event.id
+
+
 def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> None:
     """Whatever spelling the folder has. One line in `[kafka]` or `[clickhouse]` leaves broker and store embedded, as no
     address is named."""
     folder, link = tmp_path / "data", tmp_path / "link"
     link.symlink_to(folder)
     (tmp_path / "repmon.toml").write_text(SETTINGS)
-    with up(folder, "link") as (settings, process):
+    with receiver() as received, up(folder, "link", NOTIFY__ROUTES=routes(received.url)) as (settings, process):
+        told_of_an_alert(settings, received)
         for data in (str(link), "elsewhere/../data"):
             (tmp_path / "elsewhere").mkdir(exist_ok=True)
             done = subprocess.run(
@@ -147,10 +167,10 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
     assert "clickhouse.url names no other" in said
     began, ended = said.split("repmon: stopping\n")
     stages = [line.split()[0] for line in began.splitlines() if line.startswith("  ")]
-    assert stages == ["broker", "store", "tables", "topics", "ingest", "monitor", "API"]
+    assert stages == ["broker", "store", "tables", "topics", "ingest", "monitor", "notify", "API"]
     ends = [line.split()[0] for line in ended.splitlines() if line.startswith("  ")]
     assert sorted(ends[:3]) == ["API", "ingest", "monitor"]
-    assert ends[3:] == ["store", "broker"]
+    assert ends[3:] == ["notify", "store", "broker"]
     assert ended.endswith("repmon: stopped; everything acknowledged is counted\n")
 
 
