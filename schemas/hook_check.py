@@ -132,7 +132,7 @@ def _http(action: HookAction) -> Iterator[str]:
         yield "urls: must be one address"
     for name in ("body", "lift_body"):
         text = getattr(action, name)
-        if text and "json" in action.content_type and not _is_json(PLACEHOLDER.sub("1", text)):
+        if text and "json" in action.content_type and not _is_json(PLACEHOLDER.sub("a", text)):
             yield f"{name}: is no JSON, which content_type says it is"
     for key in action.signing_keys:
         if not _is_key(key):

@@ -202,7 +202,7 @@ class HookProcess:
     def _keep_up(self) -> None:
         """What is done now and then."""
         hook = self._context.hook
-        if self._is_due("tick", TICK_S):
+        if self._is_due("tick", min(TICK_S, hook.lease_s / 3)):
             if self._context.lease.take():
                 raise LeaseLostError("another hook acts by now")
             self._save()

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,9 @@ class TargetStandIn:
     statuses: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     answer: int = 0
+    #: Called with each request before it is done, and after, before it is answered.
+    before: Callable[[str, dict[str, Any]], None] = lambda _method, _body: None
+    after: Callable[[str, dict[str, Any]], None] = lambda _method, _body: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def calls(self, method: str) -> list[dict[str, Any]]:
@@ -85,9 +88,11 @@ def target_stand_in() -> Iterator[TargetStandIn]:
                 body = json.loads(text) if text else {}
             except ValueError:
                 body = {"text": text.decode()}
+            seen.before(self.command, body)
             with seen.lock:
                 seen.asked.append((self.command, self.path, body, dict(self.headers.items())))
                 status, said = _handle(seen, self.command, self.path, body)
+            seen.after(self.command, body)
             answer = (said if isinstance(said, str) else json.dumps(said)).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
@@ -99,7 +104,12 @@ def target_stand_in() -> Iterator[TargetStandIn]:
 
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
         setattr(Handler, f"do_{method}", Handler._any)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """Who asked may be dead."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     seen.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -1,0 +1,84 @@
+"""The settings of the hook: what would stop others' mail, or cannot work, is named before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import SettingsError
+from schemas.settings_file import load_settings
+
+KUMO = 'kind = "kumomta"\nurls = ["http://kumo:8000"]\n'
+CASES = {
+    "an action that is not there": (
+        '[hook.ladder.stop]\nlevel = "critical"\ndo = ["kumo"]',
+        "hook.ladder.stop.do: there is no [hook.actions.kumo]; there are none",
+    ),
+    "a level that nobody is at": (
+        f'[hook.actions.kumo]\n{KUMO}[hook.ladder.stop]\nlevel = "good"\ndo = ["kumo"]',
+        "hook.ladder.stop.level: nobody is acted on who is good",
+    ),
+    "all mail of everybody": (
+        f'[hook.actions.kumo]\n{KUMO}tenant = ""',
+        "hook.actions.kumo.tenant: neither tenant nor campaign nor domain has {customer} in it",
+    ),
+    "all mail of a customer for a stream": (
+        f'[hook.actions.kumo]\n{KUMO}[hook.ladder.stop]\nlevel = "critical"\ndo = ["kumo"]\nscopes = ["stream"]',
+        "hook.actions.kumo: hook.ladder.stop.scopes names stream, but neither tenant nor campaign nor",
+    ),
+    "a setting of another kind": (
+        f'[hook.actions.kumo]\n{KUMO}command = ["true"]',
+        "hook.actions.kumo.command: is nothing that kumomta takes",
+    ),
+    "a name that stands for nothing": (
+        f'[hook.actions.kumo]\n{KUMO}campaign = "{{stram}}"',
+        "hook.actions.kumo.campaign: {stram} stands for nothing; there are customer, stream,",
+    ),
+    "a body that is no JSON": (
+        '[hook.actions.slow]\nkind = "http"\nurls = ["http://h/"]\nbody = \'{"who": {customer}}\'',
+        "hook.actions.slow.body: is no JSON",
+    ),
+    "two addresses": (
+        '[hook.actions.slow]\nkind = "http"\nurls = ["http://h/", "http://i/"]',
+        "hook.actions.slow.urls: must be one address",
+    ),
+    "an address that is none": (
+        '[hook.actions.slow]\nkind = "http"\nurls = ["ftp://h/"]',
+        "hook.actions.slow.urls: 'ftp://h/' is not an http or https address",
+    ),
+    "a key that is none": (
+        '[hook.actions.slow]\nkind = "http"\nurls = ["http://h/"]\nsigning_keys = ["whsec_short"]',
+        "hook.actions.slow.signing_keys: a key is `whsec_` and base64 of 24 to 64 bytes",
+    ),
+    "a name in an argument": (
+        '[hook.actions.run]\nkind = "command"\ncommand = ["stop", "{customer}"]',
+        "hook.actions.run.command: nothing is put into arguments",
+    ),
+    "SES for a stream": (
+        '[hook.actions.ses]\nkind = "ses"\nregion = "eu-west-1"\n'
+        '[hook.ladder.stop]\nlevel = "critical"\ndo = ["ses"]\nscopes = ["stream"]',
+        "hook.actions.ses: hook.ladder.stop.scopes names stream, but a tenant of SES is stopped as a whole",
+    ),
+    "a mail from nobody": (
+        '[hook.actions.tell]\nkind = "mail"\nhost = "smtp"',
+        "hook.actions.tell.sender: '' is no mail address",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), CASES.values(), ids=CASES)
+def test_what_cannot_be_meant_is_named(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "repmon.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file, {})
+    assert said in str(refused.value)
+
+
+def test_settings_of_the_page_are_taken(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "suspending.md").read_text(encoding="utf-8")
+    text = page.split("```toml\n")[1].split("```")[0]
+    file = tmp_path / "repmon.toml"
+    file.write_text(text, encoding="utf-8")
+    hook = load_settings(file, {}).hook
+    assert set(hook.actions) == {"slow", "kumo", "kumo-stream", "tell"}
+    assert [each.level for each in hook.ladder.values()] == ["excessive", "critical", "critical"]
