@@ -1,7 +1,7 @@
 """Who asks, and about whom they may: the customer comes from the key alone."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,11 +12,13 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from api.http.frame import answer_with
+from api.http.gathered import Gathered
 from api.http.key_lookups import KeyLookups
 from api.http.keys import KeyOwner
 from api.http.pool import SIZE, StorePool
 from api.http.problems import RETRY_AFTER_S, ApiError
 from api.http.quotas import Quota, Quotas
+from api.http.rate_counts import Counted, CountsAsked, counted
 from api.http.rates import Definition
 from api.http.reads import ReadLog
 from api.http.scopes import Scope
@@ -47,7 +49,15 @@ class Service:
     settings: Settings
     publish: Callable[[AppliedPolicy], None]
     quotas: Quotas = field(default_factory=Quotas)
+    counts: Gathered[CountsAsked, Counted] = field(init=False)
     turns: Turns = field(default_factory=lambda: Turns(SIZE))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", Gathered(self._count))
+
+    def _count(self, asked: CountsAsked, customers: Sequence[str]) -> Mapping[str, Counted]:
+        with self.stores.lend() as store:
+            return counted(store, customers, asked, self.definition)
 
     @cached_property
     def zones(self) -> tuple[Zone, ...]:
@@ -70,6 +80,7 @@ class Service:
 
     def close(self) -> None:
         """Store what waits to be on record, and give the connections back."""
+        self.counts.close()
         self.reads.close()
         self.keys.close()
         self.stores.close()

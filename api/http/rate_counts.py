@@ -1,24 +1,20 @@
 """What rates over time are made of, as the store has it: by bucket, of one customer or of several at once."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any, NamedTuple
 
 from api.http.models.parameters import Breakdown, Metric
 from api.http.rates import Definition, RateBucket
-from schemas.counts import FINISHED, WindowCounts, finished_sql
+from schemas.counts import FINISHED, finished_sql
 from schemas.event import COMPLAINT_FEEDBACK
 from schemas.scope import CLASS, CUSTOMER, SUB_ACCOUNT
 from schemas.times import HOUR_S, MINUTE_S
-from streams.io.store import Store
-from streams.judge.verdict import measured
+from streams.io.store import ArrayParameter, Store
 from streams.listings.exposure import EXPOSING, THROUGH_LISTED, listed_parameters
 from streams.listings.intervals import read_listings
 
-#: The measures that rates are made of. `complained` is needed of feedback-loop providers only.
-MEASURES = tuple(FINISHED)
-FIELDS = (*MEASURES, "fbl_delivered", "fbl_complained")
 #: The minute or the hour of a count.
 _AT = {MINUTE_S: "bucket", HOUR_S: "toStartOfHour(bucket)"}
 #: Of which part of the mail; a condition is there only where it is asked for, so that the fewest columns are read.
@@ -47,32 +43,32 @@ _CHOSEN = """dimension = '$dimension' AND customer IN {customers:Array(String)}$
 _TOP = f"""WHERE name IN (
     SELECT $value AS name FROM counts WHERE {_CHOSEN}
     GROUP BY name ORDER BY sum({finished_sql()}) + sum(complained) DESC, name LIMIT {{top:UInt8}})"""  # noqa: S608
-#: The inner query has the shape of the hourly projection, so ClickHouse can answer whole hours from it.
+#: What a rate divides, from the sums of counts: `measured` (`streams.judge.verdict`) in SQL, where it is added up.
+_DIVIDED: Mapping[str, tuple[str, str]] = {
+    "complaint": ("sumIf(n_complained, $looped)", "sumIf(n_delivered, $looped)"),
+    "failure": ("sum(n_hard) + if({expired:Bool}, sum(n_expired), 0)", finished_sql("sum(n_{})")),
+    "block": ("sum(n_block)", finished_sql("sum(n_{})")),
+    "exposure": ("sum(n_exposed)", "sum(n_sent)"),
+}
+#: The inner query has the shape of the hourly projection, so ClickHouse can answer whole hours from it. Columns that
+#: are not asked for cost most of its time.
+_SUMMED: Mapping[str, str] = {
+    "complaint": "sum(delivered) AS n_delivered, sum(complained) AS n_complained",
+    "failure": ", ".join(f"sum({name}) AS n_{name}" for name in FINISHED),
+    "block": ", ".join(f"sum({name}) AS n_{name}" for name in FINISHED),
+    # Whether mail was exposed is decided minute by minute: a listing begins and ends inside an hour.
+    "exposure": f"sum({finished_sql()}) AS n_sent, sumIf({finished_sql()}, {THROUGH_LISTED}) AS n_exposed",
+}
 COUNTED = Template(f"""
-SELECT customer, name, toUnixTimestamp(slot) AS at, {", ".join(f"sum(n_{name})" for name in MEASURES)},
-    $looped_delivered, $looped_complained
+SELECT customer, name, $fine AS fine, toUnixTimestamp(slot) AS at, toInt64($top_of), toInt64($bottom_of)
 FROM
 (
-    SELECT customer, $at AS slot, $value AS name, value,
-        {", ".join(f"sum({name}) AS n_{name}" for name in (*MEASURES, "complained"))}
+    SELECT customer, $at AS slot, $value AS name, value, $summed
     FROM counts WHERE {_CHOSEN}
     GROUP BY customer, slot, name, value
 )
 $top
-GROUP BY customer, name, slot ORDER BY customer, name, slot
-""")  # noqa: S608 - made of names from this project only
-#: Whether mail was exposed is decided minute by minute: a listing begins and ends inside an hour.
-EXPOSED = Template(f"""
-SELECT customer, name, toUnixTimestamp(slot) AS at, sum(n_sent), sum(n_exposed)
-FROM
-(
-    WITH {finished_sql()} AS n
-    SELECT customer, $at AS slot, $value AS name, sum(n) AS n_sent, sumIf(n, {THROUGH_LISTED}) AS n_exposed
-    FROM counts WHERE {_CHOSEN}
-    GROUP BY customer, slot, name
-)
-$top
-GROUP BY customer, name, slot ORDER BY customer, name, slot
+GROUP BY customer, name, slot
 """)  # noqa: S608 - made of names from this project only
 _NEGATIVE = """
     SELECT customer, $value AS name, intDiv(toUnixTimestamp(if(sent > toDateTime(0), sent, toDateTime(time))), $grain)
@@ -90,7 +86,7 @@ _NEGATIVE = """
 #: that is known; it is reported later.
 EVENTS = Template(f"""
 WITH negative AS ({_NEGATIVE})
-SELECT customer, name, at, complaint, failure, block FROM negative
+SELECT customer, name, 0 AS fine, at, $metric, 0 AS bottom FROM negative
 WHERE name IN (SELECT name FROM negative GROUP BY name ORDER BY sum($metric) DESC, name LIMIT {{top:UInt8}})
 ORDER BY customer, name, at
 """)  # noqa: S608 - made of names from this project only
@@ -111,55 +107,60 @@ class CountsAsked(NamedTuple):
     end: int
     by: Breakdown | None = None
     top: int = EVERY
+    #: Also minutes, where the buckets are hours: from the first to before the second (epoch s).
+    minutes: tuple[int, int] = (0, 0)
 
 
-def counted(store: Store, customers: Sequence[str], asked: CountsAsked, definition: Definition) -> dict[str, Buckets]:
-    """The buckets of each customer, in order of time; those without mail are left out.
+class Counted(NamedTuple):
+    """The buckets of a customer in order of time, and the minutes that were asked for, by value."""
+
+    buckets: Buckets
+    minutes: Buckets
+
+
+def counted(store: Store, customers: Sequence[str], asked: CountsAsked, definition: Definition) -> dict[str, Counted]:
+    """What was counted of each customer; those without mail are left out.
 
     Raises:
         StoreError: the store failed.
     """
     part, _, name = asked.scope.partition(":")
     parameters: dict[str, Any] = {
-        "customers": list(customers),
+        "customers": ArrayParameter(customers),
         "name": name,
         "start": asked.start,
         "end": asked.end,
         "top": asked.top,
         "fbl": list(definition.feedback_loop),
+        "expired": definition.expired_is_failure,
     }
-    found: dict[str, Buckets] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, Counted] = defaultdict(lambda: Counted(defaultdict(list), defaultdict(list)))
     read = _events if asked.by in OF_EVENTS else _counts
-    for customer, value, bucket in read(store, asked, part, parameters, definition):
-        found[customer][value].append(bucket)
+    for customer, value, fine, *bucket in read(store, asked, part, parameters):
+        found[customer][int(fine)][value].append(RateBucket(*bucket))
     return found
 
 
-def _counts(
-    store: Store, asked: CountsAsked, part: str, parameters: dict[str, Any], definition: Definition
-) -> Iterator[tuple[str, str, RateBucket]]:
+def _counts(store: Store, asked: CountsAsked, part: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
     dimension, value = _BY[asked.by]
-    fields: tuple[str, ...]
     if asked.metric == "exposure":
-        parameters |= listed_parameters(read_listings(store, asked.start * 1000, EXPOSING))
-        dimension, sql, fields = "ip", EXPOSED, ("sent", "exposed")
-    else:
-        sql, fields = COUNTED, FIELDS
-    only = "value IN {fbl:Array(String)}" if dimension == "provider" else "true"
-    looped = {f"looped_{name}": f"sumIf(n_{name}, {only})" for name in ("delivered", "complained")}
-    parts = {"dimension": dimension, "value": value, "part": _PART[part], "at": _AT[asked.grain], **looped}
-    top = Template(_TOP).substitute(parts) if asked.by else ""
-    for customer, name, at, *numbers in store.rows(sql.substitute(parts, top=top), parameters):
-        counts = WindowCounts(**dict(zip(fields, numbers, strict=True)))
-        yield customer, name, RateBucket(int(at), *measured(asked.metric, counts, definition.expired_is_failure))
+        since = min(asked.start, asked.minutes[0] or asked.start)
+        parameters |= listed_parameters(read_listings(store, since * 1000, EXPOSING))
+        dimension = "ip"
+    looped = "value IN {fbl:Array(String)}" if dimension == "provider" else "true"
+    top_of, bottom_of = (Template(each).safe_substitute(looped=looped) for each in _DIVIDED[asked.metric])
+    parts = {"dimension": dimension, "value": value, "part": _PART[part], "at": _AT[asked.grain], "fine": "0"}
+    parts |= {"summed": _SUMMED[asked.metric], "top_of": top_of, "bottom_of": bottom_of}
+    sql = COUNTED.substitute(parts, top=Template(_TOP).substitute(parts) if asked.by else "")
+    if asked.minutes != (0, 0):
+        fine = COUNTED.substitute(parts | {"at": _AT[MINUTE_S], "fine": "1"}, top="")
+        sql = f"{sql} UNION ALL {fine.replace('{start:', '{minutes_start:').replace('{end:', '{minutes_end:')}"
+        parameters |= dict(zip(("minutes_start", "minutes_end"), asked.minutes, strict=True))
+    return sorted(store.rows(sql, parameters), key=lambda row: row[3])
 
 
-def _events(
-    store: Store, asked: CountsAsked, part: str, parameters: dict[str, Any], definition: Definition
-) -> Iterator[tuple[str, str, RateBucket]]:
+def _events(store: Store, asked: CountsAsked, part: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
     """Numerators alone."""
     parts = {"value": OF_EVENTS[asked.by], "part": _PART[part], "grain": asked.grain, "metric": asked.metric}
-    parameters |= {"feedback": ["", *sorted(COMPLAINT_FEEDBACK)], "expired": definition.expired_is_failure}
-    place = ("complaint", "failure", "block").index(asked.metric)
-    for customer, name, at, *numbers in store.rows(EVENTS.substitute(parts), parameters):
-        yield customer, name, RateBucket(int(at), int(numbers[place]), 0)
+    parameters |= {"feedback": ["", *sorted(COMPLAINT_FEEDBACK)]}
+    return store.rows(EVENTS.substitute(parts), parameters)

@@ -118,8 +118,7 @@ def get_sparkline(query: Annotated[SparklineQuery, Query()], asked: Asked) -> Re
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter="days") from error
     rates = RatesQuery(metric=[query.metric], window=query.window)
     wanted = SeriesAsked(customer, query.metric, rates, cut, window_s)
-    with asked.service.stores.lend() as store:
-        ((_, found),) = series(store, wanted, asked.service.definition)
+    ((_, found),) = series(asked.service, wanted)
     return Response(sparkline(query.metric, found, query.width, query.height), headers=HEADERS, media_type=SVG)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from api.http.access import Service
 from api.http.models.parameters import Metric, RatesQuery
 from api.http.models.rates import Series, SeriesRow
 from api.http.problems import ApiError
@@ -86,14 +87,11 @@ def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Requ
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
     metrics = list(dict.fromkeys(query.metric))
     _check(query, metrics, cut)
-    with asked.service.stores.lend() as store:
-        found = [
-            SeriesNumbers(metric, value if query.by else None, made)
-            for metric in metrics
-            for value, made in series(
-                store, SeriesAsked(customer, metric, query, cut, window_s), asked.service.definition
-            )
-        ]
+    found = [
+        SeriesNumbers(metric, value if query.by else None, made)
+        for metric in metrics
+        for value, made in series(asked.service, SeriesAsked(customer, metric, query, cut, window_s))
+    ]
     if kind != JSON:
         plain = [
             SeriesRow(metric=each.metric, value=each.value, **msgspec.to_builtins(point))
@@ -115,7 +113,7 @@ def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Requ
     return Response(msgspec.json.encode(made), headers=HEADERS, media_type=JSON)
 
 
-def series(store: Store, asked: SeriesAsked, definition: Definition) -> list[tuple[str, list[PointNumbers]]]:
+def series(service: Service, asked: SeriesAsked) -> list[tuple[str, list[PointNumbers]]]:
     """The points of a rate, of each value with most mail first; the window of the running bucket is the one that is
     judged now.
 
@@ -125,35 +123,42 @@ def series(store: Store, asked: SeriesAsked, definition: Definition) -> list[tup
     query, cut, window_s = asked.query, asked.cut, asked.window_s
     grain = HOUR_S if cut.step == MONTH else min(cut.step, HOUR_S)
     wanted = CountsAsked(asked.metric, query.scope, grain, cut.start - window_s, cut.end, query.by, query.top)
-    found = _read(store, asked.customer, wanted, definition)
-    values = sorted(found, key=lambda value: (-_size(found[value]), value)) if query.by else [""]
-    running: Buckets = {}
-    if cut.buckets()[-1][1] == cut.now:
-        since = judged_since(cut.now, window_s)
-        fine = MINUTE_S if since % HOUR_S else HOUR_S
-        # Of a breakdown all values are read, since those with most mail may be others in this window.
-        now = wanted._replace(grain=fine, start=since, end=FOREVER_S, top=EVERY)
-        running = _read(store, asked.customer, now, definition)
+    is_running = cut.buckets()[-1][1] == cut.now
+    since = judged_since(cut.now, window_s)
+    if query.by is None:
+        whole = since if grain == MINUTE_S else -(-since // HOUR_S) * HOUR_S
+        if is_running:
+            # Whole hours of the window that is judged now are among the buckets; it may begin within one.
+            wanted = wanted._replace(end=FOREVER_S, minutes=(since, whole) if since < whole else (0, 0))
+        found = service.counts.get(wanted, asked.customer)
+        buckets, minutes = (each.get("", []) for each in found or ({}, {}))
+        running = _sum([*minutes, *(each for each in buckets if each.at >= whole)]) if is_running else None
+        return [("", points(buckets, cut, window_s, running))]
+    with service.stores.lend() as store:
+        by_value = _read(store, asked.customer, wanted, service.definition)
+        now: Buckets = {}
+        if is_running:
+            fine = MINUTE_S if since % HOUR_S else HOUR_S
+            # All values are read, since those with most mail may be others in this window.
+            all_now = wanted._replace(grain=fine, start=since, end=FOREVER_S, top=EVERY)
+            now = _read(store, asked.customer, all_now, service.definition)
     return [
-        (
-            value,
-            points(
-                found.get(value, []),
-                cut,
-                window_s,
-                _sum(running.get(value, [])) if cut.buckets()[-1][1] == cut.now else None,
-            ),
-        )
-        for value in values
+        (value, points(by_value[value], cut, window_s, _sum(now.get(value, [])) if is_running else None))
+        for value in sorted(by_value, key=lambda value: (-_size(by_value[value]), value))
     ]
 
 
 def _read(store: Store, customer: str, asked: CountsAsked, definition: Definition) -> Buckets:
-    found = counted(store, [customer], asked, definition).get(customer, {})
+    found = _buckets(store, customer, asked, definition)
     if asked.by in OF_EVENTS:
-        whole = counted(store, [customer], asked._replace(by=None), definition).get(customer, {}).get("", [])
+        whole = _buckets(store, customer, asked._replace(by=None), definition).get("", [])
         found = {value: _over(buckets, whole) for value, buckets in found.items()}
     return found
+
+
+def _buckets(store: Store, customer: str, asked: CountsAsked, definition: Definition) -> Buckets:
+    found = counted(store, [customer], asked, definition).get(customer)
+    return found.buckets if found else {}
 
 
 def _over(some: list[RateBucket], whole: list[RateBucket]) -> list[RateBucket]:
