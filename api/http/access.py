@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from api.http.frame import answer_with
@@ -51,6 +53,7 @@ class Service:
     quotas: Quotas = field(default_factory=Quotas)
     counts: Gathered[CountsAsked, Counted] = field(init=False)
     turns: Turns = field(default_factory=lambda: Turns(SIZE))
+    _with_parameters: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", Gathered(self._count))
@@ -78,12 +81,22 @@ class Service:
         api = self.settings.api
         return Quota(api.operator_requests_per_minute if owner.is_operator else api.requests_per_minute)
 
+    def takes_parameters(self, route: APIRoute) -> bool:
+        """Whether a route has parameters: those that do refuse others themselves (`CommonQuery`)."""
+        if route.unique_id not in self._with_parameters:
+            self._with_parameters[route.unique_id] = _has_query(route.dependant)
+        return self._with_parameters[route.unique_id]
+
     def close(self) -> None:
         """Store what waits to be on record, and give the connections back."""
         self.counts.close()
         self.reads.close()
         self.keys.close()
         self.stores.close()
+
+
+def _has_query(dependant: Dependant) -> bool:
+    return bool(dependant.query_params) or any(map(_has_query, dependant.dependencies))
 
 
 async def service_of(request: Request) -> Service:
@@ -136,9 +149,12 @@ async def key_owner(
     """The same, once it is the key's turn, and until what it asks is answered.
 
     Raises:
-        ApiError: 429 for more requests than the key may send (RFC 6585 section 4), or than may wait; 503 where its turn
-            does not come.
+        ApiError: 422 for a parameter where there is none; 429 for more requests than the key may send (RFC 6585
+            section 4), or than may wait; 503 where its turn does not come.
     """
+    if request.query_params and not service.takes_parameters(request.scope["route"]):
+        name = next(iter(request.query_params))
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such parameter here", parameter=name)
     quota = service.quota(owner)
     left = service.quotas.take(owner.id, quota, time.monotonic())
     answer_with(request.scope, left.headers(quota))

@@ -14,8 +14,10 @@ from streams.io.handles import most_connections, raise_handles
 
 #: How long the head of a request may take, in s.
 HEAD_S = 10.0
-#: Connections of one server, at most.
-MOST = 500
+#: How long a client may take to read an answer that waits for it, in s.
+READ_S = 30.0
+#: Connections of one server, at most, and of these such as have an answer waiting for them: each takes memory.
+MOST, MOST_UNREAD = 500, 50
 #: Of so many handles that are not reserved it takes one.
 PART = 2
 #: Connections that are taken at a time, before any of them is looked at. asyncio tries to take so many also where no
@@ -27,13 +29,14 @@ class BoundedProtocol(H11Protocol):
     """One connection. Where there are too many, the one that has waited longest without a request is closed, or, if all
     are being answered, the new one."""
 
-    head_s = HEAD_S
-    most = MOST
+    head_s, read_s = HEAD_S, READ_S
+    most, most_unread = MOST, MOST_UNREAD
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._timer: asyncio.TimerHandle | None = None
         self._since = 0.0
+        self._reading: asyncio.TimerHandle | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -57,9 +60,24 @@ class BoundedProtocol(H11Protocol):
         elif self._timer is None and not self.transport.is_closing():
             self._await_head()  # of the next request, which has begun
 
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is answered; it has only so much time to catch up, and with many of
+        its kind the one that has waited longest has none."""
+        super().pause_writing()
+        unread = [each for each in self.connections if isinstance(each, BoundedProtocol) and each._reading is not None]
+        if len(unread) >= self.most_unread:
+            min(unread, key=lambda each: each._reading.when() if each._reading else 0.0).transport.abort()
+        self._reading = self.loop.call_later(self.read_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._is_read()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._head_is_here()
+        self._is_read()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
@@ -70,6 +88,11 @@ class BoundedProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _is_read(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _too_slow(self) -> None:
         self._timer = None

@@ -11,7 +11,7 @@ from streams.io.store import QueryLimits, Store, StoreError
 SIZE, SPARE = 8, 2
 WAIT_S = 5.0
 #: What one query may hold in memory and give back.
-MEMORY, RESULT_ROWS, RESULT_BYTES = 2_000_000_000, 1_000_000, 200_000_000
+MEMORY, RESULT_ROWS, RESULT_BYTES = 1_000_000_000, 1_000_000, 200_000_000
 
 
 def query_limits(api: Api) -> QueryLimits:

@@ -18,22 +18,34 @@ from tests.support.waiting import wait_for
 MOST = 10
 
 
-async def app(scope: object, receive: Callable[[], object], send: Callable[[dict[str, object]], object]) -> None:
-    """Answers everything at once."""
+LONG = b"x" * 20_000_000
+
+
+async def app(
+    scope: dict[str, str], receive: Callable[[], object], send: Callable[[dict[str, object]], object]
+) -> None:
+    """Answers everything at once, `/long` with more than a socket holds."""
     await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[misc]
-    await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[misc]
+    await send({"type": "http.response.body", "body": LONG if scope["path"] == "/long" else b"ok"})  # type: ignore[misc]
 
 
 @contextmanager
 def serving(head_s: float) -> Iterator[tuple[str, int]]:
-    kind = type("Small", (BoundedProtocol,), {"most": MOST, "head_s": head_s})
+    with served(head_s, 3600.0) as (address, _):
+        yield address
+
+
+@contextmanager
+def served(head_s: float, read_s: float) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
+    bounds = {"most": MOST, "head_s": head_s, "read_s": read_s, "most_unread": 2}
+    kind = type("Small", (BoundedProtocol,), bounds)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, http=kind, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         wait_for(lambda: server.started, "the server")
-        yield server.servers[0].sockets[0].getsockname()
+        yield server.servers[0].sockets[0].getsockname(), server
     finally:
         server.should_exit = True
         thread.join(30)
@@ -69,6 +81,46 @@ def test_connection_that_does_not_say_what_it_asks_is_closed(said: bytes) -> Non
         connection.settimeout(20)
         while connection.recv(1_000):
             pass  # what was answered
+
+
+def unread(address: tuple[str, int]) -> socket.socket:
+    """A connection that asks for much and reads nothing of it."""
+    connection = socket.create_connection(address)
+    connection.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection
+
+
+def rest_of(connection: socket.socket) -> int:
+    """How much can still be read until the connection ends."""
+    connection.settimeout(20)
+    read = 0
+    try:
+        while got := len(connection.recv(1_000_000)):
+            read += got
+    except ConnectionError:
+        pass
+    return read
+
+
+def test_answer_that_nobody_reads_is_given_up() -> None:
+    """Each would take its memory for as long as the client pleases."""
+    with served(3600.0, read_s=0.2) as (address, server):
+        connection = unread(address)
+        wait_for(lambda: server.server_state.total_requests == 1, "the request")
+        wait_for(lambda: not server.server_state.connections, "the end of the connection")
+        assert rest_of(connection) < len(LONG)
+
+
+def test_of_many_answers_that_nobody_reads_the_oldest_is_given_up() -> None:
+    with served(3600.0, read_s=3600.0) as (address, server):
+        connections = []
+        for count in range(1, 4):
+            connections.append(unread(address))
+            wait_for(lambda count=count: server.server_state.total_requests == count, "the request")  # type: ignore[misc]
+        wait_for(lambda: len(server.server_state.connections) == 2, "the end of one")
+        assert answered(address)
+        assert rest_of(connections[0]) < len(LONG)
+        assert rest_of(connections[2]) > len(LONG)
 
 
 def test_connection_that_asks_in_time_is_answered_again_and_again() -> None:
