@@ -38,7 +38,7 @@ if (event.type.startsWith("org.repmon.alert.")) act(event.data);
   `/repmon/DEPLOYMENT/KIND`, where DEPLOYMENT is the id that the store made once, after the name that the setting
   `deployment.name` gives it and a dot: `/repmon/mail-eu.5f0c9a417b22d85e/monitor`. `repmon status` shows it. A hook
   of one deployment should refuse events of others. Whoever restores a copy of a store next to the original gives it
-  another name.
+  another name. After a change of the name, events under the old one are foreign to a hook.
 - **`dataschema`** is a URI: before `#` the `$id` of a file in `schemas/json`, after it the place in the file.
 - **`time`** is when it was judged or decided; the order of a customer's events is that of its partition.
 - **At least once.** Each event is stored as to be sent before what it tells of is in force, then sent, then stored as
