@@ -17,6 +17,8 @@ from schemas.times import HOUR_MS, MINUTE_MS, SECOND_MS
 LaneKey = tuple[str, str]
 #: How long after the first try the second comes, and how long it is at most until the next, in ms.
 FIRST_WAIT_MS, LONGEST_WAIT_MS = SECOND_MS, 10 * MINUTE_MS
+#: What is said of what was not sent.
+OVERTAKEN = "not sent: it was over before it could be told"
 #: Events of a digest.
 MOST_IN_ONE = 500
 #: After so many failures in a row it is the target, and not what is sent.
@@ -59,6 +61,8 @@ class Lanes:
         self._routes = {name: _RouteLanes(route) for name, route in routes.items()}
         self._retry_ms = retry_ms
         self._chance = chance
+        #: What was not sent, since it was over by then.
+        self.overtaken: list[Notification] = []
 
     def put(self, item: Notification) -> None:
         """Add what is to be sent behind what is there. What goes out earlier takes along what waits before it."""
@@ -91,6 +95,8 @@ class Lanes:
                 parcel = self._next(of, now_ms)
                 if parcel is None:
                     break
+                if self._is_overtaken(of, parcel):
+                    continue
                 of.under_way.add(parcel.lane)
                 found.append(parcel)
         return found
@@ -166,6 +172,19 @@ class Lanes:
             if parcel.ready_ms == when:
                 return parcel
         return None
+
+    def _is_overtaken(self, of: _RouteLanes, parcel: Parcel) -> bool:
+        """Whether a target that is told of states need not hear of this one: its end waits behind it."""
+        first, parcels = parcel.first, of.lanes[parcel.lane]
+        if first.over or not first.alert_id:
+            return False
+        if not any(each.first.over and each.first.alert_id == first.alert_id for each in parcels):
+            return False
+        first.state, first.said = "sent", OVERTAKEN
+        self.overtaken.append(first)
+        parcels.popleft()
+        of.note(parcel.lane)
+        return True
 
     def _later(self, of: _RouteLanes, parcel: Parcel, outcome: Outcome, now_ms: int) -> None:
         of.failures += 1

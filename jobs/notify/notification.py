@@ -29,6 +29,9 @@ class Notification(msgspec.Struct, kw_only=True):
     next_try_ms: int = 0
     said: str = ""
     done: tuple[str, ...] = ()
+    #: For a target that is told of states: the alert, and whether this is its end. Not stored.
+    alert_id: str = ""
+    over: bool = False
     #: When the row was stored that this was read from, epoch us.
     updated_us: int = 0
 

@@ -20,13 +20,13 @@ from jobs.notify.lanes import FAILURES, Lanes
 from jobs.notify.metrics import NotifyMetrics
 from jobs.notify.notification import Notification, Outcome, Parcel
 from jobs.notify.outbox import Outbox
-from jobs.notify.routing import due_ms, notification_id, takes
+from jobs.notify.routing import condition, due_ms, notification_id, takes
 from jobs.notify.source import EventMessage, EventSource, reader
 from jobs.notify.targets.alertmanager import AlertmanagerSender
 from jobs.notify.targets.sending import TargetSender
 from jobs.notify.targets.target import senders
 from schemas.deployment import Deployment, names_no_deployment
-from schemas.notify import Alertmanager, Route
+from schemas.notify import Alertmanager, PagerDuty, Route
 from schemas.settings import Settings
 from schemas.times import HOUR_MS, MINUTE_MS, SECOND_MS, utc_now_ms
 from streams.decisions.customers import plans
@@ -131,6 +131,9 @@ class Notifier:
         now_ms = self._clock()
         for parcel in self._lanes.take(now_ms):
             self._pool.submit(self._send, parcel)
+        overtaken, self._lanes.overtaken = self._lanes.overtaken, []
+        self._unsaved += overtaken
+        self._ids.difference_update(each.id for each in overtaken)
         self._note_results()
         if self._unsaved and not 0 <= now_ms - self._saved_ms < SAVE_MS:
             self._save(now_ms)
@@ -162,7 +165,16 @@ class Notifier:
             if item.route not in self._routes:
                 continue  # `repmon status` says that it waits
             self._ids.add(item.id)
-            self._lanes.put(item)
+            self._lanes.put(self._with_state(item))
+
+    def _with_state(self, item: Notification) -> Notification:
+        """The same with what a target that is told of states goes by."""
+        route = self._routes[item.route]
+        if isinstance(route.target, Alertmanager | PagerDuty):
+            data = read_event(item.event).alert
+            if data is not None:
+                item.alert_id, item.over = data.alert_id, condition(route, data) == "over"
+        return item
 
     def _catch_up(self) -> None:
         """What an embedded broker forgot when it ended, and nobody had read yet."""
@@ -213,7 +225,9 @@ class Notifier:
             batch=batch,
         )
         self._ids.add(id_)
-        self._lanes.put(item)  # nothing is sent before the next turn of this thread, and until then it is stored
+        self._lanes.put(
+            self._with_state(item)
+        )  # nothing is sent before the next turn of this thread, and until then it is stored
         return item
 
     def _send(self, parcel: Parcel) -> None:

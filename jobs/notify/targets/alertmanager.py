@@ -14,7 +14,7 @@ What it does that matters here (0.25 to 0.28; types/types.go `Merge`, api/v2/api
 """
 
 import base64
-import logging
+import threading
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
@@ -31,7 +31,6 @@ from schemas.notify import Alertmanager, Route
 from schemas.times import HOUR_MS
 from schemas.wording import rfc3339, shared_name
 
-log = logging.getLogger("repmon.notify")
 #: Characters of the text of an annotation.
 LONGEST = 2_000
 
@@ -71,6 +70,8 @@ class AlertmanagerSender:
         self._route = route
         self._poster = poster
         self._open: dict[str, Posted] = {}
+        #: One post at a time: what is open, posted again just after its end, would be open for another day.
+        self._posting = threading.Lock()
         #: What changed since it was asked for last: alert and what is open of it, `` where it is over.
         self._changed: dict[str, str] = {}
 
@@ -87,18 +88,22 @@ class AlertmanagerSender:
         data = events[0].alert
         if data is None:
             return Outcome(result="taken", said="nothing to say of it")
-        before = self._open.get(data.alert_id)
-        firing = condition(self._route, data) != "over"
-        after = self._as_posted(events[0], data, before) if firing else None
-        outcome = self._change(before, after, now_ms)
-        if outcome.result == "taken":
-            self._note(data.alert_id, after)
+        with self._posting:
+            before = self._open.get(data.alert_id)
+            firing = condition(self._route, data) != "over"
+            after = self._as_posted(events[0], data, before) if firing else None
+            outcome = self._change(before, after, now_ms)
+            if outcome.result == "taken":
+                self._note(data.alert_id, after)
         return outcome
 
     def repost(self, now_ms: int) -> str:
         """Post again what is open; returns the first thing that failed, or nothing."""
-        for alert in list(self._open.values()):
-            outcome = self._post(alert, now_ms)
+        for alert_id in list(self._open):
+            with self._posting:
+                if (alert := self._open.get(alert_id)) is None:
+                    continue
+                outcome = self._post(alert, now_ms)
             if outcome.result != "taken":
                 return outcome.said
         return ""

@@ -14,10 +14,11 @@ from jobs.notify.outbox import Outbox
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.alert import AlertEvent
-from schemas.notify import Notify, Route, Webhook
+from schemas.notify import Alertmanager, Notify, PagerDuty, Route, Webhook
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS
+from schemas.wording import rfc3339
 from streams.io.broker import Publisher
 from streams.io.store import Store, open_store
 from tests.support.told import KEY, Receiver, a_route, receiver, told_alert
@@ -193,6 +194,38 @@ def test_what_cannot_be_read_is_passed_over(scene: Scene) -> None:
     scene.publish(event := alert())
     assert scene.once().metrics.unreadable == 1
     assert scene.told() == [event.id]
+
+
+def test_nobody_is_paged_for_what_was_over_before_it_could_be_told(scene: Scene) -> None:
+    pager = PagerDuty(routing_key="key", url=f"{scene.received.url}/v2/enqueue")
+    scene.routes = (a_route("pager", target=pager, allow_private=True),)
+    scene.once()
+    scene.received.answers(503)
+    scene.publish(alert())
+    scene.once()
+    scene.received.answers(202)
+    scene.publish(told_alert("resolved", "good", "critical", number=2, time_ms=utc_now_ms()))
+    scene.once(lambda: utc_now_ms() + 5 * SECOND_MS)
+    assert [each["event_action"] for each in scene.received.bodies()] == ["trigger", "resolve"]
+    assert {each.waiting for each in Outbox(scene.store).totals(utc_now_ms() + DAY_MS, 0)} == {0}
+
+
+def test_what_is_open_at_an_alertmanager_is_posted_again_by_who_starts_anew(scene: Scene) -> None:
+    """And ended with the labels that it had."""
+    scene.routes = (a_route("am", target=Alertmanager(url=scene.received.url), allow_private=True),)
+    scene.received.answers(200, body=b"[]")
+    scene.once()
+    scene.publish(alert())
+    scene.once()
+    scene.once()
+    scene.publish(told_alert("resolved", "good", "critical", number=2, time_ms=utc_now_ms()))
+    scene.once()
+    posted = [each.json[0] for each in scene.received.requests if each.method == "POST"]
+    assert len(posted) >= 3
+    assert len({msgspec.json.encode(each["labels"]) for each in posted}) == 1
+    now = rfc3339(utc_now_ms())
+    assert [each["endsAt"] < now for each in posted[:2]] == [False, False]
+    assert posted[-1]["endsAt"] < now
 
 
 @pytest.mark.kafka

@@ -196,6 +196,19 @@ def test_what_passes_quiet_hours_takes_along_what_waits_of_the_same_customer() -
     assert ids(here.take(5000)) == [["hook-3"]]
 
 
+def test_page_that_is_over_before_it_could_be_sent_is_sent_as_over_alone() -> None:
+    here = lanes()
+    for place, alert, over in ((1, "a", False), (2, "b", False), (3, "a", False), (4, "a", True)):
+        each = item(place)
+        each.alert_id, each.over = alert, over
+        here.put(each)
+    (first,) = here.take(0)
+    assert ids([first]) == [["hook-2"]]
+    here.done(first, TAKEN, 0)
+    assert ids(here.take(0)) == [["hook-4"]]
+    assert [(each.id, each.state) for each in here.overtaken] == [("hook-1", "sent"), ("hook-3", "sent")]
+
+
 def test_partition_that_is_another_readers_leaves_what_is_under_way_alone() -> None:
     here = lanes()
     for place in (1, 2):
