@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, TypeVar
 
@@ -103,9 +104,6 @@ class Notifier:
         names = list(self._routes)
         self._since = self._patiently(lambda: self._outbox.routes_since(names, self._clock()))
         self._place = self._patiently(self._outbox.last_place)
-        for name, sender in self._senders.items():
-            if isinstance(sender, AlertmanagerSender):
-                sender.restore(self._patiently(lambda name=name: self._outbox.posted(name)))  # type: ignore[misc]
         source = EventSource(self._settings.kafka, self._given, self._taken)
         try:
             if self._settings.kafka.static_assignment:
@@ -150,12 +148,18 @@ class Notifier:
         for each in readers:
             self._readers.discard(each)
             self._lanes.drop(each)
+            for sender in self._senders.values():
+                if isinstance(sender, AlertmanagerSender):
+                    sender.forget(each)
         self._ids = {each.id for each in self._lanes.waiting()}
 
     def _load(self) -> None:
         """What waits of the partitions that are ours now."""
         readers, self._new = self._new, []
         wanted = None if self._settings.kafka.static_assignment else readers
+        for name, sender in self._senders.items():
+            if isinstance(sender, AlertmanagerSender):
+                sender.restore(self._patiently(partial(self._outbox.posted, name)), wanted)
         self._put_stored(self._patiently(lambda: self._outbox.waiting(wanted)))
 
     def _put_stored(self, items: Sequence[Notification]) -> None:

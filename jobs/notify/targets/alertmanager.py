@@ -15,7 +15,7 @@ What it does that matters here (0.25 to 0.28; types/types.go `Merge`, api/v2/api
 
 import base64
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -36,11 +36,13 @@ LONGEST = 2_000
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert as it was posted last; what is open is posted so again."""
+    """An alert as it was posted last; what is open is posted so again, by who has the partition it came from
+    (`reader`): somebody else would not know that it is over."""
 
     labels: dict[str, str]
     annotations: dict[str, str]
     starts_at: str
+    reader: str
 
     @property
     def occurrence(self) -> str:
@@ -75,9 +77,17 @@ class AlertmanagerSender:
         #: What changed since it was asked for last: alert and what is open of it, `` where it is over.
         self._changed: dict[str, str] = {}
 
-    def restore(self, posted: dict[str, str]) -> None:
-        """What an earlier run posted, by the alert's id."""
-        self._open = {alert: _posted(text) for alert, text in posted.items()}
+    def restore(self, posted: Mapping[str, str], readers: Collection[str] | None) -> None:
+        """What was posted by others, by the alert's id; of these partitions, or of all."""
+        for alert, text in posted.items():
+            found = _posted(text)
+            if readers is None or found.reader in readers:
+                self._open.setdefault(alert, found)
+
+    def forget(self, reader: str) -> None:
+        """What came from this partition is another's to post."""
+        with self._posting:
+            self._open = {alert: each for alert, each in self._open.items() if each.reader != reader}
 
     def changes(self) -> list[tuple[str, str]]:
         """What is to be stored of what was posted since the last call."""
@@ -91,7 +101,7 @@ class AlertmanagerSender:
         with self._posting:
             before = self._open.get(data.alert_id)
             firing = condition(self._route, data) != "over"
-            after = self._as_posted(events[0], data, before) if firing else None
+            after = self._as_posted(events[0], data, before, parcel.first.reader) if firing else None
             outcome = self._change(before, after, now_ms)
             if outcome.result == "taken":
                 self._note(data.alert_id, after)
@@ -129,7 +139,7 @@ class AlertmanagerSender:
             self._open[alert_id] = after
         self._changed[alert_id] = msgspec.json.encode(after).decode() if after else ""
 
-    def _as_posted(self, event: Event, data: AlertData, before: Posted | None) -> Posted:
+    def _as_posted(self, event: Event, data: AlertData, before: Posted | None, reader: str) -> Posted:
         labels = {
             **self._labels,
             "alertname": f"repmon_{data.metric}",
@@ -145,6 +155,7 @@ class AlertmanagerSender:
             labels={name: value for name, value in labels.items() if value},
             annotations={"summary": summary[:LONGEST], "description": data.explanation[:LONGEST]},
             starts_at=before.starts_at if before else rfc3339(event.time_ms),
+            reader=reader,
         )
 
     def _post(self, alert: Posted, now_ms: int) -> Outcome:

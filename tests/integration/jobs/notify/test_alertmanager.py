@@ -53,7 +53,7 @@ class Told:
         target = self.route.target
         assert isinstance(target, Alertmanager)
         self.sender = AlertmanagerSender(target, self.route, self._poster)
-        self.sender.restore({alert: text for alert, text in stored.items() if text})
+        self.sender.restore({alert: text for alert, text in stored.items() if text}, None)
 
     def heard(self) -> list[tuple[str, str]]:
         """Level and state of each alert in what was told, in order and each once."""
@@ -129,3 +129,15 @@ def test_hostile_names_are_labels_like_others(server: RealAlertmanager, people: 
     assert heard.say("opened", "critical").result == "taken"
     assert heard.say("resolved", "good", "critical", number=2).result == "taken"
     assert active(server, heard.customer) == []
+
+
+def test_what_came_from_anothers_partition_is_not_posted_again(server: RealAlertmanager, heard: Told) -> None:
+    """Who does not read its changes would not know that it is over."""
+    heard.say("opened", "critical")
+    stored = dict(heard.sender.changes())
+    heard.sender.forget("")
+    assert heard.sender.open == 0
+    heard.sender.restore(stored, ["reputation.alerts:1"])
+    assert heard.sender.open == 0
+    heard.sender.restore(stored, [""])
+    assert heard.sender.open == 1
