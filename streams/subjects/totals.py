@@ -18,11 +18,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.counts import MEASURES, finished_sql
+from schemas.counts import FINISHED, MEASURES
 from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
 from streams.subjects import fresh_starts
-from streams.subjects.arrays import BEFORE, FIELD_INDEX, StreamKey, Totals, is_long, merged, no_counts
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, StreamKey, Totals, is_long, merged, no_counts
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.stored_fresh_starts import read_since
@@ -32,7 +32,8 @@ OF_FBL = ("delivered", "complained", "undated_complained")
 #: The fields read from the `provider` rows: the first of `FIELDS`.
 READ = (*MEASURES, *(f"fbl_{name}" for name in OF_FBL))
 _MAIL_TO = "AND value IN {mail_to:Array(String)}"
-_OF_CLASS = "AND class = {class:String}"
+#: Of whom the totals are: a stream, or all mail of a class.
+_STREAM, _CLASS = "stream", "toString(class)"
 _JUDGED = f"AND {NOT_LEFT_OUT}"
 _UNTIL = "AND bucket < toDateTime({until:UInt32})"
 _FBL = "value IN {fbl:Array(String)}"
@@ -45,43 +46,42 @@ _IN_LARGE_BLOCKS = "SETTINGS preferred_block_size_bytes = 16000000"
 #: A row for each stream and part of the time: those between the begins of two windows, counted from the longest window
 #: on. So each measure is summed once, and not once a window. Unordered: sorting takes longer there than here.
 SHORT_TOTALS = f"""
-SELECT customer, stream, {{part}} AS part,
+SELECT customer, {{whose}} AS whose, {{part}} AS part,
     {{sums}}
 FROM counts
 WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
     AND bucket >= toDateTime({{{{since_0:UInt32}}}})
     {{only}}
-GROUP BY customer, stream, part
+GROUP BY customer, whose, part
 {_IN_LARGE_BLOCKS}
 """  # noqa: S608 - made of texts of this project only
 #: The inner query reads the hourly projection instead of the minutes: its keys are made of those of the projection.
 LONG_TOTALS = f"""
-SELECT customer, stream, part,
+SELECT customer, whose, part,
     {{sums}}
 FROM
 (
-    SELECT customer, stream, {{part}} AS part, {{looped}} AS looped,
+    SELECT customer, {{whose}} AS whose, {{part}} AS part, {{looped}} AS looped,
         {", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)}
     FROM counts
     WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
         AND toStartOfHour(bucket) >= toDateTime({{{{since_0:UInt32}}}})
         {{only}}
-    GROUP BY customer, stream, part, looped
+    GROUP BY customer, whose, part, looped
 )
-GROUP BY customer, stream, part
+GROUP BY customer, whose, part
 {_IN_LARGE_BLOCKS}
 """  # noqa: S608 - made of names from this project only
-#: Of customers with a fresh start, for windows of any length: a sum for each window, and for what is before the start.
+#: Of customers with a fresh start, for windows of any length: what is before the start has rows of its own.
 ANEW_TOTALS = f"""
-WITH {FRESH_SINCE.replace("{", "{{").replace("}", "}}")} AS fresh_at
-SELECT customer, stream,
+SELECT customer, {{whose}} AS whose, {{part}} AS part,
+    bucket < {FRESH_SINCE.replace("{", "{{").replace("}", "}}")} AS is_before,
     {{sums}}
 FROM counts
 WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
     AND bucket >= toDateTime({{{{since_0:UInt32}}}})
     {{only}}
-GROUP BY customer, stream
-ORDER BY customer, stream
+GROUP BY customer, whose, part, is_before
 """  # noqa: S608 - made of names from this project only
 
 
@@ -92,33 +92,35 @@ def read_totals(
     fbl: Sequence[str],
     now_ms: int,
     mail_to: Sequence[str] = (),
-    stream_class: str = "",
     until_s: int | None = None,
     *,
+    by_class: bool = False,
     everything: bool = False,
     since: Since | None = None,
 ) -> Totals:
     """The totals of customers (sorted) over windows that end now, all of them short or all of them long.
 
-    With `mail_to` only mail to these mailbox providers counts, with `stream_class` only that of one class. With
-    `until_s` (epoch s) what lies at or behind it is left out; then minutes are read, which is for few customers, and
-    windows may be of any length. Mail of incidents is left out, unless `everything` is asked for. `since` are the fresh
-    starts of customers; without it they are looked for. A stream without any count is absent. The keys come out sorted.
+    With `mail_to` only mail to these mailbox providers counts. With `by_class` each class of mail stands in place of a
+    stream. With `until_s` (epoch s) what lies at or behind it is left out; then minutes are read, which is for few
+    customers, and windows may be of any length. Mail of incidents is left out, unless `everything` is asked for.
+    `since` are the fresh starts of customers; without it they are looked for. A stream without any count is absent. The
+    keys come out sorted.
 
     Raises:
         StoreError: the store failed.
     """
     order = longest_first(windows_ms)
     begins = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
-    wanted = ((_MAIL_TO, mail_to), (_OF_CLASS, stream_class), (_UNTIL, until_s is not None), (_JUDGED, not everything))
+    wanted = ((_MAIL_TO, mail_to), (_UNTIL, until_s is not None), (_JUDGED, not everything))
     only = " ".join(part for part, given in wanted if given)
-    asked = {"fbl": list(fbl), "mail_to": list(mail_to), "class": stream_class, "until": until_s or 0, **begins}
+    whose = _CLASS if by_class else _STREAM
+    asked = {"fbl": list(fbl), "mail_to": list(mail_to), "until": until_s or 0, **begins}
     if since is None:
         since = read_since(store, now_ms, begins["since_0"])
     if since and (anew := fresh_starts.among(since, customers)):
         others = [each for each in customers if each not in anew]
         asked |= fresh_starts.parameters(anew)
-        parts = [_read_anew(store, sorted(anew), order, asked, only)]
+        parts = [_read_anew(store, sorted(anew), order, asked, only, whose)]
         if others:
             parts.append(
                 read_totals(
@@ -128,35 +130,48 @@ def read_totals(
                     fbl,
                     now_ms,
                     mail_to,
-                    stream_class,
                     until_s,
+                    by_class=by_class,
                     everything=everything,
                     since={},
                 )
             )
         return merged(parts, [range(len(order))] * len(parts), len(order))
-    sql = _sql(len(order), "long" if until_s is None and is_long(windows_ms[0]) else "short", only)
+    sql = _sql(len(order), "long" if until_s is None and is_long(windows_ms[0]) else "short", only, whose)
     return _read(store, sql, customers, order, asked)
 
 
 def _read(store: Store, sql: str, customers: Sequence[str], order: Sequence[int], asked: Mapping[str, Any]) -> Totals:
     """Totals by parts of the time: what is in one is in its window, and in those longer."""
-    blocks = [block for part in portions(store, customers) for block in store.blocks(sql, {"customers": part, **asked})]
-    if not blocks:
+    columns = _columns(store, sql, customers, asked)
+    if not columns:
         return Totals([], no_counts(0, len(order)))
-    names, streams, parts, *measures = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    names, streams, parts, *measures = columns
     keys, rows = _numbered(customers, names.tolist(), streams.tolist())
     counts = no_counts(len(keys), len(order))
     for field, column in enumerate(measures):
-        if not column.any():
-            continue
-        by_window = np.zeros((len(order), len(keys)), np.int64)
-        by_window[parts, rows] = column
-        for shorter in range(len(order) - 1, 0, -1):
-            by_window[shorter - 1] += by_window[shorter]
-        for place, window in enumerate(order):
-            counts[:, window, field] = by_window[place]
+        _fill(counts, field, order, parts, rows, column)
     return Totals(keys, counts)
+
+
+def _columns(store: Store, sql: str, customers: Sequence[str], asked: Mapping[str, Any]) -> list[NDArray[Any]]:
+    """What a query says of all customers, by column; nothing where it says nothing."""
+    blocks = [block for part in portions(store, customers) for block in store.blocks(sql, {"customers": part, **asked})]
+    return [np.concatenate(column) for column in zip(*blocks, strict=True)]
+
+
+def _fill(
+    counts: Counts, field: int, order: Sequence[int], parts: NDArray[Any], rows: NDArray[np.intp], column: NDArray[Any]
+) -> None:
+    """Fill in a field from its numbers by the part of the time and the row they are of."""
+    if not column.any():
+        return
+    by_window = np.zeros((len(order), len(counts)), np.int64)
+    by_window[parts, rows] = column
+    for shorter in range(len(order) - 1, 0, -1):
+        by_window[shorter - 1] += by_window[shorter]
+    for place, window in enumerate(order):
+        counts[:, window, field] = by_window[place]
 
 
 def _numbered(
@@ -175,19 +190,22 @@ def _numbered(
 
 
 def _read_anew(
-    store: Store, customers: Sequence[str], order: Sequence[int], asked: Mapping[str, Any], only: str
+    store: Store, customers: Sequence[str], order: Sequence[int], asked: Mapping[str, Any], only: str, whose: str
 ) -> Totals:
     """Totals of customers with a fresh start, and what they had before it."""
-    sql, fields = _sql(len(order), "anew", only), (*READ, *BEFORE)
-    keys: list[StreamKey] = []
-    found: list[Any] = []
-    for part in portions(store, customers):
-        for block in store.blocks(sql, {"customers": part, **asked}):
-            keys += zip(block[0].tolist(), block[1].tolist(), strict=True)
-            found.append(np.stack(block[2:], axis=1).astype(np.int64))
+    columns = _columns(store, _sql(len(order), "anew", only, whose), customers, asked)
+    if not columns:
+        return Totals([], no_counts(0, len(order)))
+    names, streams, parts, before, *measures = columns
+    keys, rows = _numbered(customers, names.tolist(), streams.tolist())
     counts = no_counts(len(keys), len(order))
-    if found:
-        counts[:, order, : len(fields)] = np.concatenate(found).reshape(len(keys), len(order), len(fields))
+    old, anew = np.flatnonzero(before), np.flatnonzero(before == 0)
+    of = {name: column.astype(np.int64) for name, column in zip(READ, measures, strict=True)}
+    for name, column in of.items():
+        _fill(counts, FIELD_INDEX[name], order, parts[anew], rows[anew], column[anew])
+    finished = np.sum([sign * of[name] for name, sign in FINISHED.items()], axis=0)
+    for name, column in zip(BEFORE, (finished, of["delivered"], of["fbl_delivered"]), strict=True):
+        _fill(counts, FIELD_INDEX[name], order, parts[old], rows[old], column[old])
     return Totals(keys, counts)
 
 
@@ -219,26 +237,15 @@ def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _sql(windows: int, kind: Literal["short", "long", "anew"], only: str) -> str:
-    if kind == "anew":
-        expressions = {name: name for name in MEASURES} | {f"fbl_{name}": f"{name} if {_FBL}" for name in OF_FBL}
-        expressions = {name: _and(each, "bucket >= fresh_at") for name, each in expressions.items()}
-        before = (finished_sql(), "delivered", f"delivered if {_FBL}")
-        expressions |= {name: _and(each, "bucket < fresh_at") for name, each in zip(BEFORE, before, strict=True)}
-        return ANEW_TOTALS.format(sums=sums(expressions, windows, "bucket"), only=only)
+def _sql(windows: int, kind: Literal["short", "long", "anew"], only: str, whose: str) -> str:
     time, prefix, looped = ("toStartOfHour(bucket)", "n_", "looped") if kind == "long" else ("bucket", "", _FBL)
     summed = [f"sum({prefix}{name}) AS total_{name}" for name in MEASURES]
     summed += [f"sumIf({prefix}{name}, {looped}) AS fbl_{name}" for name in OF_FBL]
     begins = (f"({time} >= toDateTime({{since_{place}:UInt32}}))" for place in range(1, windows))
-    template = LONG_TOTALS if kind == "long" else SHORT_TOTALS
+    template = {"short": SHORT_TOTALS, "long": LONG_TOTALS, "anew": ANEW_TOTALS}[kind]
     return template.format(
-        sums=",\n    ".join(summed), part=" + ".join(["toUInt8(0)", *begins]), looped=_FBL, only=only
+        sums=",\n    ".join(summed), part=" + ".join(["toUInt8(0)", *begins]), looped=_FBL, only=only, whose=whose
     )
-
-
-def _and(expression: str, condition: str) -> str:
-    """A measure under one condition more: see `sums`."""
-    return f"{expression} AND {condition}" if " if " in expression else f"{expression} if {condition}"
 
 
 #: Reads the totals of customers (sorted) over the windows at some places, all of them short or all of them long.

@@ -3,7 +3,7 @@
 Only what is counted by mailbox provider is known of a class: neither exposure nor listings, nor what `policy.USE` asks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -38,7 +38,7 @@ class ClassWindows:
         self._everything = everything
         self._lengths = lengths_ms
         self._fbl = feedback_loop
-        self._kept = {name: CachedTotals(lengths_ms, keep_ms, most) for name in CLASSES}
+        self._kept = CachedTotals(lengths_ms, keep_ms, most)
 
     def added(self, found: Subjects, now_ms: int, since: Since) -> Subjects:
         """The subjects, and behind them the classes of those customers that send mail of both.
@@ -46,25 +46,7 @@ class ClassWindows:
         Raises:
             StoreError: the store failed.
         """
-        return with_classes(
-            found, {name: self._of_class(name, kept, found, now_ms, since) for name, kept in self._kept.items()}
-        )
 
-    def leave_out(self, wanted: bool) -> None:
-        """Whether mail of incidents is left out from now on."""
-        self._everything = not wanted
-
-    def forget_some(self, customers: Iterable[str]) -> None:
-        """Read these again."""
-        for kept in self._kept.values():
-            kept.forget(customers)
-
-    def forget(self) -> None:
-        """Read everything again from now on."""
-        for kept in self._kept.values():
-            kept.clear()
-
-    def _of_class(self, name: str, kept: CachedTotals, found: Subjects, now_ms: int, since: Since) -> Totals:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
             return read_totals(
@@ -73,26 +55,36 @@ class ClassWindows:
                 lengths,
                 self._fbl,
                 now_ms,
-                stream_class=name,
+                by_class=True,
                 everything=self._everything,
                 since=since,
             )
 
-        totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)
-        return totals
+        totals, _ = self._kept.of(sorted(set(found.customers)), now_ms, read)
+        return with_classes(found, totals)
+
+    def leave_out(self, wanted: bool) -> None:
+        """Whether mail of incidents is left out from now on."""
+        self._everything = not wanted
+
+    def forget_some(self, customers: Iterable[str]) -> None:
+        """Read these again."""
+        self._kept.forget(customers)
+
+    def forget(self) -> None:
+        """Read everything again from now on."""
+        self._kept.clear()
 
 
-def with_classes(found: Subjects, by_class: Mapping[str, Totals]) -> Subjects:
+def with_classes(found: Subjects, by_class: Totals) -> Subjects:
     """The subjects, and those of the classes behind them. Pure."""
     sums: dict[str, dict[str, Counts]] = {}
-    for name, totals in by_class.items():
-        for (customer, _), counts in zip(totals.keys, totals.counts, strict=True):
-            known = sums.setdefault(customer, {})
-            known[name] = known[name] + counts if name in known else counts
+    for (customer, name), counts in zip(by_class.keys, by_class.counts, strict=True):
+        sums.setdefault(customer, {})[name] = counts
     several = {
-        customer: parts
+        customer: {name: parts[name] for name in CLASSES}
         for customer, parts in sorted(sums.items())
-        if len(parts) == len(by_class) and all(counts[..., _JUDGED].any() for counts in parts.values())
+        if len(parts) == len(CLASSES) and all(counts[..., _JUDGED].any() for counts in parts.values())
     }
     if not several:
         return found

@@ -26,7 +26,7 @@ from streams.subjects.arrays import FIELD_INDEX, is_long, subjects
 from streams.subjects.stored_fresh_starts import read_since
 from streams.subjects.totals import begin, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
-from streams.windows.classes import CLASSES, with_classes
+from streams.windows.classes import with_classes
 from streams.windows.providers import of_subjects
 from streams.windows.reported import add_reported
 from streams.windows.sub_accounts import with_sub_accounts
@@ -82,8 +82,7 @@ def counts_at(
     if policy is not None and REPORTED_SPAM in policy.used:
         add_reported(store, found, lengths, at_ms, since)
     if policy is not None and CLASS in policy.scopes:
-        of_class = {name: read(stream_class=name) for name in CLASSES}
-        found = with_classes(found, of_class)
+        found = with_classes(found, read(by_class=True))
     if policy is not None:
         by_provider = {group: of_subjects(read(mail_to=group), found) for group in policy.mail_to}
         found = replace(found, by_provider=by_provider)
