@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from email.message import EmailMessage
 
 from jobs.hooks.context import HOOK, HookContext
@@ -26,7 +25,7 @@ from jobs.hooks.targets.sigv4 import Credentials
 from jobs.mail.facts import MailFacts, MailKind
 from jobs.mail.mail import MailWriter, message
 from jobs.operator.audit import Decision, record_decisions
-from jobs.operator.decisions import DecisionError
+from jobs.operator.decisions import LONGEST_WHY
 from jobs.operator.suspensions import suspend, unsuspend
 from schemas import blocklists
 from schemas.hook import HookAction
@@ -63,18 +62,22 @@ class StoredRecords:
 
     def suspended(self, customer: str, why: str, now_ms: int) -> None:
         """Record that a customer is suspended, unless it is recorded so."""
-        with suppress(DecisionError):
-            suspend(self._store, customer, by=HOOK, why=why, now_ms=now_ms)
+        if suspension(self._store, customer) is None:
+            suspend(self._store, customer, by=HOOK, why=shortened(why), now_ms=now_ms)
 
     def unsuspended(self, customer: str, why: str, now_ms: int) -> None:
         """Record that it is no more, if the hook had suspended it."""
         found = suspension(self._store, customer)
         if found is not None and found.by == HOOK:
-            with suppress(DecisionError):
-                unsuspend(self._store, customer, by=HOOK, why=why, now_ms=now_ms)
+            unsuspend(self._store, customer, by=HOOK, why=shortened(why), now_ms=now_ms)
 
     def page(self, what: str, why: str, now_ms: int) -> None:
         """The log is what calls somebody, with `repmon status`."""
+
+
+def shortened(why: str) -> str:
+    """A reason as long as people may give one."""
+    return why if len(why) <= LONGEST_WHY else why[: LONGEST_WHY - 1] + "…"
 
 
 def run_hook(settings: Settings, say: Say, stop: threading.Event, *, act: bool, from_beginning: bool = False) -> None:

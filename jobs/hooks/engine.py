@@ -83,6 +83,8 @@ class Engine:
             if True not in took:
                 break
             did = True
+            if all(each.effect != "notify" for each in (*known, *wants)) and all(each.kind != "lift" for each in todo):
+                break  # nothing waits for what was done
         if did:
             self._concern().add(customer)
         return did

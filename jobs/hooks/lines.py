@@ -145,7 +145,7 @@ def verdict_of(event: AlertEvent) -> str:
     """`critical failure 14.20 % in 24h (threshold 10.00 %), alert 3f9c: Most failed.`; a count stands as a count."""
     data = event.data
     decided = f" ({who})" if (who := decided_by(data)) else ""
-    return f"{_figures(data)}{decided}, alert {event.id}: {data.explanation}"
+    return f"{_figures(data)}{decided}, alert {data.alert_id}: {data.explanation}"
 
 
 def _figures(data: AlertData) -> str:

@@ -4,7 +4,7 @@ import msgspec
 
 from jobs.hooks.measure import HookSeen, Measure, Mode, cycle_id
 from jobs.hooks.outbox import LEASE, measures
-from schemas.times import SECOND_MS
+from schemas.times import DAY_MS, SECOND_MS
 from streams.decisions.hook import approved_by, read_breaker
 from streams.io.store import Store
 
@@ -32,7 +32,7 @@ def shown_measures(store: Store, mode: Mode, deployment: str, *, over: bool = Fa
 
 
 def read_hook(store: Store, failing_after_s: float, now_ms: int) -> HookSeen | None:
-    """How the hook that acts is; None where none ever did.
+    """How the hook that acts is; None where none did of late.
 
     Raises:
         StoreError: the store failed.
@@ -41,6 +41,8 @@ def read_hook(store: Store, failing_after_s: float, now_ms: int) -> HookSeen | N
     if not leases:
         return None
     owed = measures(store, "act")
+    if not owed and int(leases[0][2]) < now_ms - DAY_MS:
+        return None  # it was tried once
     breaker = read_breaker(store, "act")
     long_ms = now_ms - round(failing_after_s * SECOND_MS)
     failing = {each.action: each.said for each in owed if 0 < each.failing_ms <= long_ms}

@@ -44,6 +44,8 @@ SELECT customer, editDistanceUTF8(lowerUTF8(customer), lowerUTF8({customer:Strin
 FROM (SELECT DISTINCT customer FROM standings WHERE customer != '')
 ORDER BY wrong, customer LIMIT 1
 """
+#: Letters of a reason, or of a name, that somebody gives.
+LONGEST_WHY = 256
 #: One letter in so many may be wrong of a name that was meant.
 LETTERS_A_MISTAKE = 3
 STREAMS = (
@@ -216,5 +218,7 @@ def given(option: str, text: str) -> None:
     Raises:
         DecisionError: it is empty, or longer than 256 characters.
     """
-    if not text.strip() or len(text) > 256:
-        raise DecisionError(f"{option}: {'is empty' if not text.strip() else 'is longer than 256 characters'}")
+    if not text.strip():
+        raise DecisionError(f"{option}: is empty")
+    if len(text) > LONGEST_WHY:
+        raise DecisionError(f"{option}: is longer than {LONGEST_WHY} characters")

@@ -144,8 +144,8 @@ def test_each_customer_is_suspended_once_and_lifted_once(
         done = {"state": "applied" if method == "POST" else "lifted"}
         wait_for(
             lambda: len(mta.calls(method)) >= len(customers) and not store.rows(OWED, done)[0][0],  # noqa: B023
-            f"every {method}; came {len(mta.calls(method))}",
-            60,
+            f"every {method}",
+            60 + 3 * KILLS,
         )
         processes.kill()
         asked = [body.get("tenant") for body in mta.calls("POST")]

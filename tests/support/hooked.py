@@ -100,6 +100,7 @@ class Scene:
             alert_id=alert_id(customer, scope, rule, episode),
             transition=state.transition,
             held=held,
+            explanation=f"Most failed at example.net. {'So it goes on for a while, as explanations do. ' * 9}",
         )
         source = read_deployment(self.store).source(ALERT_SOURCE)
         event = msgspec.structs.replace(event, time=rfc3339(self.now_ms), source=source)
