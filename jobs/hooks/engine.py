@@ -83,7 +83,8 @@ class Engine:
             if True not in took:
                 break
             did = True
-            if all(each.effect != "notify" for each in (*known, *wants)) and all(each.kind != "lift" for each in todo):
+            effects = {each.effect for each in known} | {each.effect for each in wants}
+            if "notify" not in effects and all(each.kind != "lift" for each in todo):
                 break  # nothing waits for what was done
         if did:
             self._concern().add(customer)
