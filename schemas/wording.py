@@ -92,13 +92,13 @@ def decided_by(data: "AlertData") -> str:
 
 
 def held_by(data: "AlertData") -> str:
-    """`hold 3f9c, since 23 customers rose at once`; empty where the alert is not held. Not for the customer."""
+    """`hold 3f9c, because 23 customers rose at once`; empty where the alert is not held. Not for the customer."""
     if data.held is None:
         return ""
     why = f"{data.held.customers:,} customers rose at once"
     if data.held.reason == "incident":
         why = "an incident of its pool is suspected"
-    return f"hold {data.held.id}, since {why}"
+    return f"hold {data.held.id}, because {why}"
 
 
 def masked(diagnostic: str) -> str:

@@ -34,7 +34,7 @@ UNITS: dict[Metric, tuple[str, str]] = {
     "listed_hours": ("listed hour", "listed hours"),
     "attributed_listing": ("attributed listing", "attributed listings"),
     "unsubscribe": ("unsubscription", "unsubscriptions"),
-    "unwanted": ("message to who does not want it", "messages to who does not want them"),
+    "unwanted": ("message to somebody who refused it", "messages to people who refused them"),
     "sms_gateway": ("message to an SMS gateway", "messages to SMS gateways"),
     "unregistered_from": ("message from an unregistered domain", "messages from unregistered domains"),
     "new_from_domain": ("new From domain", "new From domains"),
@@ -45,7 +45,7 @@ UNITS: dict[Metric, tuple[str, str]] = {
 #: Causes that are worth a word; that something was counted goes without one.
 CAUSES: dict[Cause | None, str] = {
     "late_events": "events that came late",
-    "time": "windows that slid",
+    "time": "mail that left the windows",
     "policy": "another policy",
     "override": "an override that began or ended",
     "incident": "an incident that hit many senders",
@@ -90,7 +90,7 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     name = scope_name(scope.scope)
     name = name[0].lower() + name[1:]
     if shared := shared_name(scope.scope):
-        name = f"customers of {shared} too small or new to be judged alone, together"
+        name = f"small and new customers of {shared}, judged together"
     since = f" since {scope.since}" if scope.since and scope.recorded == scope.standing else ""
     judged = f"{_standing(scope.standing)}{since}{''.join(map(_unobservable, scope.rules))}"
     if scope.suspended:
@@ -154,11 +154,11 @@ def _window(rule: RuleExplained, window: WindowNumbers) -> str:
     if rule.metric == SPIKE:
         return _spike(rule, window)
     if not window.enough:
-        return f"{counted}: too few, judged from {window.min_volume:,} on"
+        return f"{counted}: too few to judge (at least {window.min_volume:,})"
     if rule.metric in BURNS:
         own = percent(min(window.numerator, window.denominator) / window.denominator)
         uncertain = window.level == "good" and window.rate >= rule.threshold
-        level = "good, since the rate is not certain to be above what is allowed" if uncertain else ""
+        level = "good, since it is not certain that the rate is above what is allowed" if uncertain else ""
         return f"{counted}: {own}, {amount(rule.metric, window.rate)}, {level or _level(window.level, rule)}"
     interval = f"{window.confidence * 100:g} % interval {percent(window.lower)} to {percent(window.upper)}"
     return f"{counted}: {percent(window.rate)} ({interval}), {_level(window.level, rule)}"
@@ -166,9 +166,9 @@ def _window(rule: RuleExplained, window: WindowNumbers) -> str:
 
 def _spike(rule: RuleExplained, window: WindowNumbers) -> str:
     if window.numerator < window.min_volume:
-        return f"{window.numerator:,}: too few, judged from {window.min_volume:,} on"
+        return f"{window.numerator:,}: too few to judge (at least {window.min_volume:,})"
     if rule.baseline is None:
-        return f"{window.numerator:,}: there is no week of history, up to a day ago, to judge it by"
+        return f"{window.numerator:,}: no week of history before the last day to judge it by"
     within = window.level == "good" and window.rate >= rule.threshold
     level = "good, since it is not far above the busiest hours" if within else _level(window.level, rule)
     return f"{window.numerator:,}; {usually(rule.baseline)}: {amount(SPIKE, window.rate)}, {level}"
@@ -179,7 +179,7 @@ def _level(level: Level, rule: RuleExplained) -> str:
     if level != rule.level:
         return level
     mark = amount(rule.metric, rule.threshold)
-    return f"good, below {mark}" if level == "good" else f"{level} from {mark} on"
+    return f"good, below {mark}" if level == "good" else f"{level} at {mark} or above"
 
 
 def _override(override: OverrideInForce) -> str:
@@ -197,7 +197,7 @@ def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
     if alert.held:
         rose = f"{alert.held.customers:,} customers rose at once"
         why = rose if alert.held.reason == "brake" else "an incident of its pool is suspected"
-        yield f"      held since {rfc3339(alert.held.since_ms)}, since {why}: hold {alert.held.id}"
+        yield f"      held since {rfc3339(alert.held.since_ms)} because {why}: hold {alert.held.id}"
     for each in alert.history:
         numbers = f"{numbers_of(metric, each.numerator, each.denominator)} in {each.window}"
         change = f"{each.previous_level} to {each.level}"

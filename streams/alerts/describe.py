@@ -172,7 +172,7 @@ def explain(
     if shared_by(judgement.scope) and verdict.metric in OF_POOLS:
         stream = f"All of {shared_name(judgement.scope)}: "
     elif shared_by(judgement.scope):
-        stream = f"Customers of {shared_name(judgement.scope)} too small or new to be judged alone, together: "
+        stream = f"Small and new customers of {shared_name(judgement.scope)}, judged together: "
     all_mail = _is_of_all_providers(judgement.scope)
     what = _counted(
         verdict, policy, rule, "all providers" if all_mail else "providers with feedback loops", judgement.scope
@@ -187,7 +187,7 @@ def explain(
     above = f"at or above the {verdict.level} threshold of {mark}"
     said = f"{stream}{what}{_figures(verdict, rule)}, {above}."
     if transition.kind == "reopened":
-        said += f" The same alert as before: open first on {rfc3339(transition.opened_ms)}, resolved since."
+        said += f" The same alert as before: first opened at {rfc3339(transition.opened_ms)}, and resolved in between."
     if transition.kind == "escalated":
         said += f" It was at {transition.previous_level} before."
     if verdict.metric == "complaint" and all_mail:
@@ -218,7 +218,7 @@ def _decided(transition: Transition) -> str:
         return "Acknowledged."
     if transition.kind == "confirmed":
         if transition.of_dismissed:
-            return f"Confirmed: there was no incident, says the operator. The level stays {transition.level}."
+            return f"Confirmed: the operator found that there was no incident. The level stays {transition.level}."
         return f"Confirmed by the operator. The level stays {transition.level}."
     if transition.kind == "held" and transition.held is not None:
         return f"Held. {HELD_BECAUSE[transition.held.reason]}"
@@ -243,13 +243,12 @@ def _counted(verdict: Verdict, policy: Policy, rule: Rule, loops: str, scope: st
             return f"{_many(n, 'complaint')} among {among} at {loops}, {within}"
         case "failure" | "failure_burn":
             kinds = "hard bounces and expired mail" if policy.expired_is_failure else "hard bounces"
-            return f"{_many(n, 'failed recipient')} ({kinds}) among {d:,} finished, {within}"
+            return f"{n:,} of {_many(d, 'recipient')} failed ({kinds}), {within}"
         case "block":
-            refused = _many(n, "recipient")
-            return f"{refused} refused for policy, spam or reputation among {d:,} finished, {within}"
+            return f"{n:,} of {_many(d, 'recipient')} were refused for policy, spam or reputation, {within}"
         case "volume_spike":
             usual = f"; {usually(verdict.baseline)}" if verdict.baseline else ""
-            return f"{_many(n, 'recipient')} finished, {within}{usual}"
+            return f"{_many(n, 'recipient')} {within}{usual}"
         case _:
             return f"{_of_mail(verdict)}, {within}"
 
@@ -274,22 +273,22 @@ def _of_mail(verdict: Verdict) -> str:
             deliveries = _many(d, "delivery", "deliveries")
             return f"{n:,} of {deliveries} to people who had refused mail more than 48 hours before"
         case "sms_gateway":
-            return f"{_many(n, 'message')} to SMS gateways among {d:,} finished"
+            return f"{n:,} of {_many(d, 'message')} to SMS gateways"
         case _:
             return f"{n:,} of {_many(d, 'message')} from domains that are not the customer's registered ones"
 
 
 def _numbered(verdict: Verdict, rule: Rule, scope: str) -> str:
     if verdict.metric == REPORTED_SPAM:
-        return f"{'Worst' if verdict.denominator else 'No'} spam rate of a day that Gmail reported of a domain"
+        return f"{'Worst daily' if verdict.denominator else 'No'} spam rate reported by Gmail"
     if verdict.metric == "attributed_listing":
-        share = f"(share {rule.least_share:g})"
-        return f"{_listings(verdict.numerator)} of which this customer is the likely cause {share}"
+        share = f"(a share of {rule.least_share:g} or more)"
+        return f"{_listings(verdict.numerator)} that this customer most likely caused {share}"
     if verdict.metric == NEW_FROM:
         number = _many(verdict.numerator, "From domain")
-        return f"{number} never used before, with {rule.least_new:,} recipients or more,"
+        return f"{number} never used before, each with {rule.least_new:,} recipients or more,"
     lists = "critical" if verdict.metric == "critical_listing" else " or ".join(rule.counted_weights)
-    of = "its addresses that several use" if shared_by(scope) else "addresses or domains only this customer used"
+    of = "its addresses that several use" if shared_by(scope) else "addresses or domains that only this customer used,"
     what = f"on {lists} blocklists of {of}"
     if verdict.metric == "listed_hours":
         return f"{_many(verdict.numerator, 'hour')} {what}"
@@ -343,7 +342,7 @@ def _below(transition: Transition, verdict: Verdict, rule: Rule) -> str:
         return f", too little to judge (at least {least:,}); {after} from {transition.previous_level}"
     left = [each for each in rule.ladder if RANK[each.level] > RANK[transition.level] and isfinite(each.resolve_at)]
     if not left:
-        return f"; {after} from {transition.previous_level}, a level the policy no longer has"
+        return f"; {after} from {transition.previous_level}, a level that the policy no longer has"
     mark = amount(verdict.metric, left[0].threshold if verdict.metric in COUNTED else left[0].resolve_at)
     held = f" for {rule.hold_minutes:g} minutes" if rule.hold_minutes else ""
     where = f"over {rule.longest}" if verdict.metric in BURNS else "in every window"
@@ -370,10 +369,8 @@ def _outside(verdict: Verdict, left_out: Sequence[Unjudged]) -> str:
     if of_incidents := [each for each in left_out if each.reason == "incident"]:
         said = f" Not counted: {_of_incidents(of_incidents)}."
     if verdict.outside:
-        said += (
-            f" {verdict.outside:,} more came in {verdict.window}, about mail of an unknown time: most likely sent "
-            "before, so not counted."
-        )
+        of_when = "about mail of an unknown time, most likely sent before: not counted."
+        said += f" {verdict.outside:,} more came in {verdict.window} {of_when}"
     return said
 
 
@@ -392,17 +389,6 @@ def _named(names: Iterable[str], what: str) -> str:
     """Some names in a sentence, or how many they are; empty where there is none."""
     some = list(dict.fromkeys(name for name in names if name))
     return " and ".join(some) if len(some) <= NAMED else f"{len(some)} {what}"
-
-
-def not_counted(unjudged: Unjudged) -> str:
-    """What is left out, and why: `325 of 325 at gmail, where an incident hit many senders`."""
-    match unjudged.reason:
-        case "incident":
-            return _of_incidents([unjudged])
-        case "fresh-start":
-            return f"{_part_of(unjudged)} from before the fresh start"
-        case "unknown-time":
-            return f"{unjudged.count:,} about mail of an unknown time, most likely sent before"
 
 
 def _part_of(unjudged: Unjudged) -> str:

@@ -99,7 +99,7 @@ def test_verdict_is_explained_with_its_counts_and_what_is_left(ground: Ground) -
     ]
     said = text(found)
     assert "all mail: warning since 2026-03-12T12:34:56.000Z" in said
-    assert ">  24h  38 of 10,000: 0.38 % (99.63 % interval 0.20 % to 0.65 %), warning from 0.10 % on" in said
+    assert ">  24h  38 of 10,000: 0.38 % (99.63 % interval 0.20 % to 0.65 %), warning at 0.10 % or above" in said
     assert "5 more complaints until excessive (30d)" in said
 
 
@@ -120,7 +120,7 @@ def test_too_little_mail_is_said_with_the_minimum(ground: Ground) -> None:
     assert rule(found, "failure").insufficient_volume
     assert rule(found, "failure").allowance is None
     assert "all mail: too small to judge" in text(found)
-    assert "30 of 90: too few, judged from 100 on" in text(found)
+    assert "30 of 90: too few to judge (at least 100)" in text(found)
 
 
 def test_each_stream_is_explained_next_to_all_mail(ground: Ground) -> None:

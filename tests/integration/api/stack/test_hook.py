@@ -160,7 +160,9 @@ def test_alert_about_to_be_stored_as_sent_is_known(scene: Scene, mta: TargetStan
 def test_held_alert_waits_for_people_and_what_was_done_before_is_undone(scene: Scene, mta: TargetStandIn) -> None:
     hooked = Hooked(scene, one_rung(kumo(mta.url)))
     assert hooked.hear(scene.alert("globex", held=HELD)) == ["held globex"]
-    assert hooked.text.startswith("held, not suspending globex (hold 3f9c, since 23 customers rose at once): critical")
+    assert hooked.text.startswith(
+        "held, not suspending globex (hold 3f9c, because 23 customers rose at once): critical"
+    )
     assert hooked.hear(scene.alert("acme")) == ["applied acme"]
     assert hooked.hear(scene.alert("acme", "critical", "held", held=HELD)) == ["held acme", "lifted acme"]
     assert hooked.hear(scene.alert("acme", "critical", "confirmed")) == ["applied acme"]

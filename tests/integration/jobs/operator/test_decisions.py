@@ -166,14 +166,14 @@ def test_open_alert_that_is_overridden_goes_down_at_once(ground: Ground) -> None
     )
     assert overridden.override.until_ms == added.until_ms
     assert overridden.explanation.startswith(
-        "An override by the operator is in force until 2026-03-12T13:34:56.000Z. From critical to good. 300 failed"
+        "An override by the operator is in force until 2026-03-12T13:34:56.000Z. From critical to good. 300 of "
     )
     assert ground.shown()["acme"][0] == "good"
     assert judged_with_decisions(ground, judge, NOW_MS + 30 * 60_000) == []
     (back,) = judged_with_decisions(ground, judge, NOW_MS + HOUR_MS)
     assert (back.kind, back.cause, back.level, back.override) == ("override-ended", "override", "critical", None)
     assert back.alert_id == overridden.alert_id == opened.data.alert_id
-    assert back.explanation.startswith("The override by the operator is over. From good to critical. 300 failed")
+    assert back.explanation.startswith("The override by the operator is over. From good to critical. 300 of ")
     assert ground.shown()["acme"][0] == "critical"
 
 
@@ -208,7 +208,7 @@ def test_acknowledgement_becomes_part_of_the_alert_and_is_sent_once(ground: Grou
     assert (recorded.data.customer, recorded.data.kind, recorded.data.cause) == ("acme", "acknowledged", "operator")
     assert (recorded.data.level, recorded.data.previous_level) == (opened["acme"].level, opened["acme"].level)
     assert recorded.data.acknowledged == Acknowledgement(by="Ida", why="called them", time_ms=NOW_MS + 1000)
-    assert recorded.data.explanation.startswith("Acknowledged. 60 failed recipients")
+    assert recorded.data.explanation.startswith("Acknowledged. 60 of ")
     assert ground.judge().judge_customers(["acme", "rival"], NOW_MS + 3000).alerts == []
     ground.put(Row(NOW - 10 * MINUTE, hard=300))
     (escalated,) = judge.judge_customers(["acme"], NOW_MS + 4000).alerts

@@ -73,12 +73,14 @@ def test_commands_show_confirm_and_release(ground: Ground, said: Said) -> None:
 def test_what_is_held_is_shown_wherever_the_alert_is(ground: Ground, said: Said, store_settings: ClickHouse) -> None:
     who, _ = held_now(ground)
     (hold,) = {each.data.held.id for each in ground.sent if each.data.held}
-    assert f"critical, held (hold {hold}, since 22 customers rose at once). " in said("alerts", "--customer", who[0])
+    assert f"critical, held (hold {hold}, because 22 customers rose at once). " in said("alerts", "--customer", who[0])
     explained = said("explain", who[0])
-    assert f", since 22 customers rose at once: hold {hold}\n" in explained
+    assert f" because 22 customers rose at once: hold {hold}\n" in explained
     assert "critical ?" in said("top", "--once")
     alert = next(each.data for each in ground.sent if each.data.customer == who[0])
-    assert "so an operator looks at it first" in said("alerts", "text", alert.alert_id)
+    assert "so an operator looks at it first" in alert.explanation
+    with pytest.raises(DecisionError, match="is held, so the customer is told nothing"):
+        said("alerts", "text", alert.alert_id)
     assert not re.search(r"(?<![\d.])22(?![\d.])", alert.explanation), "how many others is not the customer's to know"
     said("holds", "release", "--by", "Ida", "--why", "DNS")
     ground.judge().judge_customers(who, int(time.time() * 1000))

@@ -157,7 +157,10 @@ def test_counts_of_before_the_resolution_that_come_hours_later_open_the_same_ale
     ground.put(Row(over // 1000 - 30 * MINUTE, hard=900))
     (again,) = judged(judge, NOW_MS)
     assert (again.kind, again.cause, again.episode, again.transition) == ("reopened", "late_events", 1, 3)
-    assert "The same alert as before: open first on 2026-03-12T05:34:56.000Z, resolved since." in again.explanation
+    assert (
+        "The same alert as before: first opened at 2026-03-12T05:34:56.000Z, and resolved in between."
+        in again.explanation
+    )
 
 
 def test_counts_of_after_the_resolution_open_another_alert(ground: Ground) -> None:

@@ -56,7 +56,7 @@ def test_open_alerts_are_resolved_at_once_and_say_why(ground: Ground) -> None:
     assert set(said(ground)) == {(rule, "resolved", "good", "fresh-start", 1) for rule in opened}
     (failure,) = (each.data.explanation for each in ground.sent if each.data.rule == "failure")
     assert failure == (
-        "0 failed recipients (hard bounces and expired mail) among 0 finished, of mail sent in the last 1h, since "
+        "0 of 0 recipients failed (hard bounces and expired mail), of mail sent in the last 1h, since "
         "mail from before no longer counts; resolved from critical. "
         "Counted since 2026-03-12T12:35:00.000Z, a fresh start given by the operator (150 of 1,050 before)."
     )

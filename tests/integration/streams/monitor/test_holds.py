@@ -192,7 +192,9 @@ def test_dismissing_a_suspected_incident_confirms_who_is_still_bad(ground: Groun
     assert {(each.cause, each.held, each.decided.by if each.decided else "") for each in confirmed} == {
         ("operator", None, "Ida")
     }
-    assert confirmed[0].explanation.startswith("Confirmed: there was no incident, says the operator. The level stays ")
+    assert confirmed[0].explanation.startswith(
+        "Confirmed: the operator found that there was no incident. The level stays "
+    )
     suspended = {each.data.customer for each in ground.sent if (said := decide(each, hook)) and acts(said)}
     assert suspended == {f"struck{number}" for number in range(1, 8)}
     assert {each.customer for each in held_alerts(ground.store)} == {"struck0"}

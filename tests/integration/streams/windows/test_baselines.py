@@ -133,4 +133,4 @@ def test_explanation_tells_what_is_usual_and_what_burns(ground: Ground) -> None:
     assert spike.level == "warning"
     quiet = explain(ground.store, "acme", POLICY, LOOP, NOW_MS - 20 * MINUTE * 1000, past=True)
     assert quiet is not None
-    assert "300: too few, judged from 1,000 on" in "\n".join(lines(quiet))
+    assert "300: too few to judge (at least 1,000)" in "\n".join(lines(quiet))

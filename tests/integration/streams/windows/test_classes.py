@@ -77,7 +77,7 @@ def test_class_has_alerts_of_its_own_with_evidence_of_its_mail(store: Store) -> 
         "class:transactional": "critical",
     }
     transactional = next(each.data for each in sent if each.data.scope == "class:transactional")
-    assert transactional.explanation.startswith("Transactional mail: 150 failed recipients")
+    assert transactional.explanation.startswith("Transactional mail: 150 of 300 recipients failed")
     assert [(each.name, each.count) for each in transactional.evidence.providers] == [("yahoo", 150)]
 
 

@@ -111,7 +111,7 @@ def test_alert_is_on_nobody_and_names_the_small_customers(ground: Ground) -> Non
     assert len(named) == 10
     assert "blameless" not in {name for name, _, _ in named}
     assert alert.data.explanation.startswith(
-        "Customers of pool shared-1 too small or new to be judged alone, together: 360 failed recipients"
+        "Small and new customers of pool shared-1, judged together: 360 of 3,330 recipients failed"
     )
 
 
@@ -121,9 +121,7 @@ def test_small_customers_that_share_a_from_domain_are_bad_together(ground: Groun
     judging(ground, of_scopes("customer", "pool", "from")).judge_pools(NOW_MS)
     (alert,) = ground.sent
     assert (alert.subject, alert.data.customer, alert.data.rule) == ("from:offers.example", NOBODY, "failure")
-    assert alert.data.explanation.startswith(
-        "Customers of From domain offers.example too small or new to be judged alone, together"
-    )
+    assert alert.data.explanation.startswith("Small and new customers of From domain offers.example, judged together")
     assert {share.name for share in alert.data.evidence.customers} <= {each.customer for each in shoes}
     assert headline(alert).startswith("small customers of From domain offers.example: failure is excessive")
 
@@ -140,7 +138,7 @@ def test_small_customers_of_a_plan_are_bad_together(ground: Ground) -> None:
     (alert,) = ground.sent
     assert (alert.subject, alert.data.rule) == ("plan:trial", "failure")
     assert (alert.data.numerator, alert.data.denominator) == (290, 2_900)
-    assert alert.data.explanation.startswith("Customers of plan trial too small or new to be judged alone, together")
+    assert alert.data.explanation.startswith("Small and new customers of plan trial, judged together")
     named = {share.name for share in alert.data.evidence.customers}
     assert len(named) == 10
     assert named <= {each.customer for each in shoes[1:]}
@@ -352,7 +350,7 @@ def test_pool_is_explained_with_its_alert_and_who_is_behind_it(ground: Ground) -
     assert found is not None
     said = "\n".join(lines(found))
     assert said.startswith("pool:shared-1 at 2026-03-12T12:34:56.000Z, judged by policy default@")
-    assert "customers of pool shared-1 too small or new to be judged alone, together: excessive" in said
+    assert "small and new customers of pool shared-1, judged together: excessive" in said
     assert "330 of 3,180: 10.38 %" in said
     assert "most of it: worst (30 of 180), shoe-0 (10 of 100)" in said
     assert "opened, good to excessive: 330 of 3,180 in 24h" in said
@@ -389,7 +387,9 @@ def test_what_pools_have_over_more_than_a_day_is_read_now_and_then(ground: Groun
 def test_alert_on_a_pool_is_shown_to_operators_by_the_name_of_the_pool(ground: Ground) -> None:
     put(ground.store, SNOWSHOE)
     judging(ground).judge_pools(NOW_MS)
-    assert " opened: pool:shared-1 failure excessive. Customers of pool shared-1" in alert_line(ground.sent[0])
+    assert " opened: pool:shared-1 failure excessive. Small and new customers of pool shared-1" in alert_line(
+        ground.sent[0]
+    )
     assert headline(ground.sent[0]).startswith(
         "small customers of pool shared-1: failure is excessive (10.00 % of mail sent in 24h)"
     )

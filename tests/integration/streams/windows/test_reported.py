@@ -120,7 +120,7 @@ def test_explanation_says_what_was_reported_and_where_nothing_was(sending: Store
 
     assert said() == ["gmail: nothing reported", ">   3d  nothing reported", "7d  nothing reported"]
     report(sending, (4, 0.0031))
-    assert said() == ["gmail: warning", "3d  nothing reported", ">   7d  0.31 % (warning from 0.30 % on)"]
+    assert said() == ["gmail: warning", "3d  nothing reported", ">   7d  0.31 % (warning at 0.30 % or above)"]
 
 
 def test_counts_of_the_past_are_those_of_now(sending: Store) -> None:

@@ -87,5 +87,5 @@ def test_sub_account_has_alerts_of_its_own_with_evidence_of_its_mail(store: Stor
         ("beta", "customer", "failure"): "critical",
     }
     us = next(each.data for each in sent if each.data.scope == "sub_account:us" and each.data.rule == "failure")
-    assert us.explanation.startswith("Sub-account us: 100 failed recipients")
+    assert us.explanation.startswith("Sub-account us: 100 of 250 recipients failed")
     assert [(each.name, each.count) for each in us.evidence.providers] == [("comcast", 60), ("yahoo", 40)]

@@ -37,13 +37,13 @@ def test_alert_opens_at_the_reported_rate_and_resolves_below_it() -> None:
     state, opened = said(0.0031, None, NOW)
     assert opened == [
         "acme: gmail is warning (0.31 % in 7d)",
-        "Worst spam rate of a day that Gmail reported of a domain in 7d (acme.com on 2026-09-20): 0.31 %, at or above "
+        "Worst daily spam rate reported by Gmail in 7d (acme.com on 2026-09-20): 0.31 %, at or above "
         "the warning threshold of 0.30 %.",
     ]
     _, resolved = said(0.0002, state, NOW + HOUR_MS)
     assert resolved == [
         "acme: gmail is resolved (0.02 % in 7d)",
-        "Worst spam rate of a day that Gmail reported of a domain in 7d (acme.com on 2026-09-20): 0.02 %, below 0.08 % "
+        "Worst daily spam rate reported by Gmail in 7d (acme.com on 2026-09-20): 0.02 %, below 0.08 % "
         "in every window; resolved from warning.",
     ]
 
@@ -51,7 +51,7 @@ def test_alert_opens_at_the_reported_rate_and_resolves_below_it() -> None:
 def test_alert_resolves_without_a_rate_where_the_day_has_left_the_window() -> None:
     state, _ = said(0.0031, None, NOW)
     _, resolved = said(None, state, NOW + HOUR_MS)
-    assert resolved[1] == "No spam rate of a day that Gmail reported of a domain in 7d; resolved from warning."
+    assert resolved[1] == "No spam rate reported by Gmail in 7d; resolved from warning."
 
 
 @pytest.mark.parametrize(
