@@ -56,6 +56,7 @@ _LEAD = re.compile(
 )
 #: `550 5.1.1 <iris@shop.example>... User unknown`: a transcript of sendmail.
 _TRANSCRIPT = re.compile(rf"^(?:<<< )?[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}} )?<({ADDRESS.pattern})>\.\.\.")
+_TO = re.compile(rf"^\s{{0,8}}To:\s{{0,8}}<?({ADDRESS.pattern})>?\s*$", re.IGNORECASE)
 _FOR = re.compile(rf"\bfor <?({ADDRESS.pattern})>?")
 _ANSWERING = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-auto-response", "x-mail-autoreply")
 
@@ -206,6 +207,12 @@ def _is_asked(lines: Sequence[str], number: int, address: str) -> bool:
     return last in ASKS or (role and bool(before) and not before.endswith((":", "-", "=", "*")))
 
 
+def _to_in(text: NoticeText) -> list[str]:
+    """The field `To` of the returned mail, where a gateway for telephones wrote it into its text."""
+    found = [_TO.match(line) for line in text.lines]
+    return list(dict.fromkeys(each[1] for each in found if each is not None))
+
+
 def _of_returned(mail: MimePart, text: NoticeText, returned: Headers, *, notice: bool) -> list[str]:
     """The one recipient of the returned mail, where the text names none."""
     said = " ".join(text.lines).lower()
@@ -216,7 +223,7 @@ def _of_returned(mail: MimePart, text: NoticeText, returned: Headers, *, notice:
     }
     if len(taken) == 1:
         return list(taken.values())
-    to = addresses(returned, "to")
+    to = addresses(returned, "to") or _to_in(text)
     if len(to) != 1 or addresses(returned, "cc"):
         return []
     domain = to[0].rpartition("@")[2].lower()
