@@ -1,0 +1,73 @@
+"""Alerts as they are sent, one after the other, each at least once."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from threading import Event
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from schemas.alert import ALERT_TYPE, AlertEvent
+from schemas.topics import REPUTATION_ALERTS
+from streams.io.broker import BrokerError
+
+#: What the types of alerts begin with; decisions about customers go by the same topic.
+ALERTS = ALERT_TYPE.partition("{")[0]
+#: So many ids are remembered, to drop repeats.
+REMEMBERED = 100_000
+WAIT_S = 0.5
+#: What no waiting mends.
+REFUSED = frozenset(
+    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION}
+)
+
+
+class _Head(msgspec.Struct):
+    type: str = ""
+
+
+def alerts(
+    bootstrap: str,
+    *,
+    group: str,
+    topic: str = REPUTATION_ALERTS,
+    stop: Event | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Iterator[AlertEvent]:
+    """The alerts that come, and those that consumers of this `group` have not seen yet, from the first one that is kept
+    on. One that is sent again under the same id is given once.
+
+    An alert counts as seen when the next one is asked for: whoever ends while it handles one is given it again. Ends
+    when `stop` is set. `config` are settings of librdkafka, such as logins.
+
+    Raises:
+        BrokerError: the broker refuses what is asked.
+        msgspec.DecodeError: an alert that this version does not understand.
+    """
+    settings = {"auto.offset.reset": "earliest", **(config or {})}
+    settings |= {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
+    seen: OrderedDict[str, None] = OrderedDict()
+    with closing(Consumer(settings)) as consumer:
+        try:
+            consumer.subscribe([topic])
+            while stop is None or not stop.is_set():
+                message = consumer.poll(WAIT_S)
+                if message is None:
+                    continue
+                if (error := message.error()) is not None:
+                    if error.fatal() or error.code() in REFUSED:
+                        raise BrokerError(f"Kafka at {bootstrap}: {error.str()}")
+                    continue  # librdkafka goes on by itself
+                value = message.value() or b""
+                if value and msgspec.json.decode(value, type=_Head).type.startswith(ALERTS):
+                    event = msgspec.json.decode(value, type=AlertEvent)
+                    if event.id not in seen:
+                        yield event
+                        seen[event.id] = None
+                        if len(seen) > REMEMBERED:
+                            seen.popitem(last=False)
+                consumer.commit(message=message, asynchronous=False)
+        except KafkaException as error:
+            raise BrokerError(f"Kafka at {bootstrap}: {error.args[0].str()}") from error
