@@ -48,6 +48,8 @@ _BEGIN = re.compile(rf"^[\s<\"'*>:.|\[-]{{0,40}}({ADDRESS.pattern})")
 _FOLLOWS = re.compile(
     r"[>\"'\]]{0,2}\s*(?:$|:|- |\.\.\.|<|\[|\(|,|;|on (?:\w{3},|\d)|(?:Invalid Address|Error),|\W{0,3}[45]\d\d\b)"
 )
+#: `Iris <iris@shop.example>: 550 5.1.1 User unknown`.
+_WITH_NAME = re.compile(rf"^[\s*-]{{0,20}}[^<>@:]{{1,80}}\s<({ADDRESS.pattern})>\s{{0,5}}[:-]?\s{{0,5}}\(?[45]\d\d\b")
 _LEAD = re.compile(
     rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(LEADS, key=len, reverse=True)))})(?![\w.+-])"
     rf"(?:\(e?s\))?(?: is| are| was)?,?[ \t]*[:=\uff1a-]{{0,2}}[ \t]*[<\"'(\[\uff08]{{0,2}}(?:SMTP:)?"
@@ -188,6 +190,8 @@ def _named(text: NoticeText, senders: set[str]) -> list[str]:
         begin = _BEGIN.match(line)
         if begin and _FOLLOWS.match(line, begin.end()) and not _is_asked(text.lines, number, begin[1]):
             found.setdefault(begin[1].lower(), begin[1])
+        elif with_name := _WITH_NAME.match(line):
+            found.setdefault(with_name[1].lower(), with_name[1])
         for lead in (*_LEAD.finditer(" ".join(line.split())), *_TRANSCRIPT.finditer(line)):
             if lead[1].lower() not in senders:
                 passing = lead.re is _LEAD and REPLY.search(line)
