@@ -50,7 +50,7 @@ SLACK_MS = MINUTE_MS
 STORE_S = 1.0
 #: How long what is under way may take when the stage ends, in s.
 LAST_S = 5.0
-MOST_THREADS = 32
+MOST_THREADS = 200
 T = TypeVar("T")
 
 
@@ -77,7 +77,9 @@ class Notifier:
         self._outbox = Outbox(store)
         self._clock = clock
         self._lanes = Lanes(self._routes, round(settings.notify.retry_hours * HOUR_MS), random.random)
-        self._pool = ThreadPoolExecutor(MOST_THREADS, "notify")
+        # Those of one target that answers late are not to keep others waiting.
+        threads = sum(each.concurrency + 1 for each in settings.notify.routes)
+        self._pool = ThreadPoolExecutor(max(1, min(MOST_THREADS, threads)), "notify")
         self._results: SimpleQueue[_Done] = SimpleQueue()
         self._stop = threading.Event()
         self._ids: set[str] = set()

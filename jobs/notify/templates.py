@@ -14,15 +14,13 @@ from schemas.wording import amount, decided_by, held_by, rfc3339, scope_name, sh
 TEXT = """$explanation
 
 Customer:  $customer
-What:      $metric of $scope, $rule
+What:      $metric (rule $rule), $scope
 Level:     $level (before: $previous_level)
 Rate:      $rate in $window, threshold $threshold
 Counted:   $numerator of $denominator
 Time:      $time
 Remarks:   $remarks
-
-repmon explain $customer
-repmon alerts ack $alert_id
+Alert:     $alert_id
 """
 OTHER_TEXT = """$explanation
 

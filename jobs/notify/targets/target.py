@@ -2,14 +2,16 @@
 
 import ssl
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
+from jobs.notify.addresses import is_public
 from jobs.notify.posting import Poster
 from jobs.notify.targets.alertmanager import AlertmanagerSender
 from jobs.notify.targets.mail import MailSender
 from jobs.notify.targets.pagerduty import PagerDutySender
 from jobs.notify.targets.sending import TargetSender
 from jobs.notify.targets.webhook import WebhookSender
-from schemas.notify import Alertmanager, Email, NotifyError, PagerDuty, Route, Webhook
+from schemas.notify import Alertmanager, Email, NotifyError, PagerDuty, Route, Target, Webhook
 
 
 def senders(routes: Iterable[Route]) -> dict[str, TargetSender]:
@@ -31,6 +33,8 @@ def senders(routes: Iterable[Route]) -> dict[str, TargetSender]:
 
 def _sender(route: Route) -> TargetSender:
     target = route.target
+    if not route.allow_private:
+        _check_public(target)
     if isinstance(target, Webhook):
         return WebhookSender(target, _poster(route, target.ca_file), digest=route.digest_minutes > 0)
     if isinstance(target, Alertmanager):
@@ -42,6 +46,23 @@ def _sender(route: Route) -> TargetSender:
     from jobs.notify.targets.chat import ChatSender
 
     return ChatSender(target, route)
+
+
+def _check_public(target: Target) -> None:
+    """An address that is written as such is known now; a name is looked up before each request.
+
+    Raises:
+        NotifyError: it is not public.
+    """
+    name, host = "host", target.host if isinstance(target, Email) else ""
+    if isinstance(target, Webhook | Alertmanager | PagerDuty):
+        name, host = "url", urlsplit(target.url).hostname or ""
+    try:
+        public = is_public(host)
+    except ValueError:
+        return
+    if not public:
+        raise NotifyError(f"target.{name}: {host} is not a public address; allow it with `allow_private = true`")
 
 
 def _poster(route: Route, ca_file: str = "") -> Poster:

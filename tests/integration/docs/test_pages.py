@@ -42,6 +42,7 @@ NOT_RUN = {
     r"docker compose": "needs Docker; tests/unit/deploy holds its files against the project",
     r"repmon (zones test|scan-blocklists)\b": "asks blocklists through the reader's own resolvers",
     r"repmon suspend-hook\b": "runs until it is stopped, asks targets of the reader's own, and ids are of suspensions",
+    r"repmon notify\b": "tells targets of the reader's own",
     r"repmon poll\b": "asks mailbox providers with the reader's own credentials, or shows what they said",
 }
 #: What runs until it is asked to stop.

@@ -87,7 +87,7 @@ def test_what_is_wrong_of_a_route_is_named(tmp_path: Path, text: str, message: s
 )
 def test_what_cannot_be_used_is_said_before_anything_is_sent(target: Webhook | Chat | Email, message: str) -> None:
     with pytest.raises(NotifyError) as raised:
-        senders([a_route(target=target)])
+        senders([a_route(target=target, allow_private=True)])
     assert str(raised.value).startswith("notify.routes, 'hook': target.")
     assert message in str(raised.value)
 

@@ -18,7 +18,7 @@ from jobs.notify.addresses import is_public
 from jobs.notify.notification import Outcome
 from jobs.notify.posting import TargetAnswer, outcome_of, retry_after_ms
 from jobs.notify.targets.target import senders
-from schemas.notify import Chat, Email, PagerDuty, Target, Webhook
+from schemas.notify import Chat, Email, NotifyError, PagerDuty, Target, Webhook
 from schemas.times import HOUR_MS, utc_now_ms
 from tests.support.certificates import Authority
 from tests.support.real_kafka import free_ports
@@ -128,13 +128,21 @@ def test_private_addresses_are_known_also_within_others(address: str, public: bo
     assert is_public(address) is public
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", ANY, "2130706433", "127.1", "0x7f.1"])
+@pytest.mark.parametrize("host", ["localhost", "2130706433", "127.1", "0x7f.1"])
 def test_target_of_this_machine_is_told_of_nothing_unless_the_route_allows_it(received: Receiver, host: str) -> None:
     target = hook(received, url=f"http://{host}:{received.port}/")
     outcome = send(target, told(), allow_private=False)
     assert outcome.result == "never"
     assert "not a public address; the route allows such with `allow_private = true`" in outcome.said
     assert received.requests == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", ANY, "[::ffff:10.0.0.1]", "169.254.169.254"])
+def test_address_that_is_not_public_is_refused_at_the_start(received: Receiver, host: str) -> None:
+    with pytest.raises(NotifyError, match=r"target\.url: .* is not a public address; allow it with `allow_private"):
+        send(hook(received, url=f"http://{host}/"), told(), allow_private=False)
+    with pytest.raises(NotifyError, match=r"target\.host: 127\.0\.0\.1 is not a public address"):
+        send(Email(to=("a@b.example",), sender="c@d.example"), told(), allow_private=False)
 
 
 def test_connection_goes_to_the_address_that_was_checked(received: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
