@@ -45,6 +45,9 @@ Subject = tuple[str, str]
 #: Since when (epoch ms), and what was usual.
 Past = tuple[int | None, Baseline | None]
 
+#: What of the numerators has events of its own that are kept; of others there is nothing to ask for.
+OF_EVENTS = ("complaints", "failures", "blocks", "unsubscribes")
+
 NUMERATOR = {"complaint": "complained", "failure": "hard + expired * {expired:UInt8}", "block": "block"}
 DENOMINATOR = {"complaint": "delivered", "failure": finished_sql(), "block": finished_sql()}
 
@@ -192,10 +195,13 @@ def _of_all_mail(sql: str) -> str:
 def _shares(store: Store, metric: str, asked: Mapping[str, Any], since: Since, *, everything: bool) -> Shares:
     """Who contributed, and samples."""
     found: Shares = defaultdict(list)
+    of_events = any(asked[each] for each in OF_EVENTS)
     contributors = _of_all_mail(CONTRIBUTORS) if everything else CONTRIBUTORS
-    for customer, scope, dimension, name, count, size in _rows(store, contributors, asked, since):
+    for customer, scope, dimension, name, count, size in (
+        _rows(store, contributors, asked, since) if of_events or asked["all"] else ()
+    ):
         found[customer, scope, dimension].append(Share(name=name, count=int(count), volume=int(size)))
-    for customer, scope, what, name, count, sample in _rows(store, EVENTS, asked, since):
+    for customer, scope, what, name, count, sample in _rows(store, EVENTS, asked, since) if of_events else ():
         some = found[customer, scope, what]
         if what == "message" or len(some) < TOP:
             some.append(Share(name=name, count=int(count), sample=masked(sample)))

@@ -45,12 +45,12 @@ NOON = NOW // HOUR * HOUR
 CUSTOMERS = ["acme", "beta", "corp", "dept"]
 #: So many hours are judged: enough for an override to end by itself and another by hand, for two fresh starts, for mail
 #: of an incident to come in and to slide out of the windows of a day, and for each burst to open alerts that resolve.
-HOURS = 14
+HOURS = 9
 #: In the hours before that too one of them sends something in each.
 SENT_HOURS = 24
-#: What was left out: the incident is declared when the judging begins, and has an hour of it to come. Twelve hours
+#: What was left out: the incident is declared when the judging begins, and has an hour of it to come. Seven hours
 #: later its first mail is older than a day.
-INCIDENT = (NOON - (HOURS + 12) * HOUR) * 1000, (NOON - (HOURS - 1) * HOUR) * 1000
+INCIDENT = (NOON - (HOURS + 17) * HOUR) * 1000, (NOON - (HOURS - 1) * HOUR) * 1000
 
 
 def rate(metric: Any, *windows: str, name: str = "", **more: Any) -> Rule:
@@ -116,9 +116,9 @@ def happened(seed: int) -> list[Mail]:
     mail = random_mail(seed, CUSTOMERS, 700, 9 * DAY, now=NOON)
     chance = random.Random(seed)
     # One sends little and stops, one sends only now and then, so that subjects come and go.
-    mail = [each for each in mail if each.customer != "corp" or each.at < NOON - 13 * HOUR]
+    mail = [each for each in mail if each.customer != "corp" or each.at < NOON - (HOURS - 1) * HOUR]
     for hour in range(SENT_HOURS):
-        much = 9_000 if hour in (3, 11) else 300
+        much = 9_000 if hour in (HOURS - 6, HOURS - 1) else 300
         at = NOON - hour * HOUR - 3 * MINUTE
         mail.append(Mail(at, "beta", delivered=much, hard=chance.choice((0, 0, 40)), block=chance.choice((0, 30))))
     return [each._replace(at=each.at // HOUR * HOUR + 2 * MINUTE + each.at % (58 * MINUTE)) for each in mail]
@@ -154,7 +154,7 @@ def came(store: Store, mail: Sequence[Mail], since: int, until: int) -> None:
             "id": [f"{each.at // (9 * HOUR)}" for each in unwanted],
         }
         store.insert("unwanted_mail", columns)
-    for address, at in (("192.0.2.1", NOON - 50 * HOUR), ("192.0.2.9", NOON - 10 * HOUR - MINUTE)):
+    for address, at in (("192.0.2.1", NOON - 50 * HOUR), ("192.0.2.9", NOON - 5 * HOUR - MINUTE)):
         if since <= at < until:
             row: dict[str, Any] = {"resource": address, "kind": "ip", "zone": "bl.example", "weight": "critical"}
             row |= {"type": "listed", "id": address, "confirmed": True, "time": datetime.fromtimestamp(at, UTC)}
@@ -168,16 +168,16 @@ def at(second: int) -> datetime:
 def decided(store: Store, hour: int, now_ms: int) -> None:
     """What people do in the course of it."""
     who: Any = {"by": "Ida", "why": "agreed", "now_ms": now_ms}
+    if hour == 2:
+        add_override(store, POLICY, "acme", "failure", "watch", now_ms + 5 * HOUR * 1000, stream="", **who)
     if hour == 3:
-        add_override(store, POLICY, "acme", "failure", "watch", now_ms + 9 * HOUR * 1000, stream="", **who)
-    if hour == 5:
         add_override(store, POLICY, "beta", "block", "none", now_ms + 9 * DAY * 1000, stream="", **who)
-    if hour == 13:
+    if hour == 8:
         (found,) = [each for each in stored_overrides(store, now_ms) if each.customer == "beta"]
         end_override(store, found.id, **who)
-    if hour in (6, 12):
+    if hour in (4, 8):
         give_fresh_start(store, "acme", **who)
-    if hour == 10:
+    if hour == 6:
         give_fresh_start(store, "dept", **who)
 
 
@@ -212,7 +212,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_replay_says_what_the_monitor_said(store: Store, seed: int) -> None:
     begin = NOON - HOURS * HOUR
     mail = sorted(happened(seed))
-    mail += [Mail(NOON - hours * HOUR + 5 * MINUTE, "dept", ip="192.0.2.9", delivered=90) for hours in (60, 12, 9)]
+    mail += [Mail(NOON - hours * HOUR + 5 * MINUTE, "dept", ip="192.0.2.9", delivered=90) for hours in (60, 7, 4)]
     mail.sort()
     registered = [Customer(customer=name, plan="", domains=(f"a.{name}.example",)) for name in CUSTOMERS]
     store_list(store, registered, whole=False, by="Ida", why="", now_ms=begin * 1000)
@@ -313,6 +313,9 @@ def test_replay_says_what_was_said_of_small_customers_together(store: Store, see
         )
         for each in random_mail(seed, SMALL, 500, 9 * DAY, now=NOON)
     ]
+    # In one hour some of them are blocked in its last minutes.
+    at_s = begin + 3 * HOUR - 3 * MINUTE
+    mail += [Mail(at_s, name, domain="one.example", delivered=9, block=5) for name in SMALL[3:6]]
     mail.sort()
     plans = [Customer(customer=name, plan=chance.choice(("free", "paid")), domains=()) for name in SMALL]
     store_list(store, plans, whole=False, by="Ida", why="", now_ms=begin * 1000)
@@ -326,7 +329,7 @@ def test_replay_says_what_was_said_of_small_customers_together(store: Store, see
         now_s = begin + hour * HOUR
         came(store, mail, now_s - HOUR if hour else 0, now_s)
         causes.refresh(now_s * 1000)
-        for name in SMALL[:3] if hour in (6, 12) else ():
+        for name in SMALL[:3] if hour in (4, 8) else ():
             give_fresh_start(store, name, by="Ida", why="", now_ms=(now_s - 25 * MINUTE) * 1000 + 77)
         told.judged(now_s)
     expected = sorted(reported(told.sent))
