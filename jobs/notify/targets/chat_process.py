@@ -54,7 +54,8 @@ def main() -> None:
     logging.getLogger("apprise").addHandler(lines)
     sender = Apprise()
     known = bool(sender.add(asked["url"]))
-    taken = known and bool(sender.notify(title=asked["title"], body=asked["body"]))
+    # Without a format mail takes the text for HTML: what stands in angle brackets is gone, and so are line ends.
+    taken = known and bool(sender.notify(title=asked["title"], body=asked["body"], body_format="text"))
     if refused:
         said = [f"{refused[0]} is not a public address; the route allows such with `allow_private = true`"]
     answer = {"taken": taken, "known": known, "refused": bool(refused), "said": " ".join(said)[:MOST_SAID]}
