@@ -97,6 +97,13 @@ def test_mistake_in_a_topic_file_is_named_with_file_and_field(
     assert field in str(failure.value)
 
 
+@pytest.mark.parametrize("kind", ["schemas.customer_event:Missing", "os.path:join"])
+def test_mistake_in_a_further_kind_of_message_is_named(changed: Callable[[str, str, str], Path], kind: str) -> None:
+    folder = changed("reputation.alerts.yaml", "schemas.customer_event:CustomerEvent", kind)
+    with pytest.raises(TopicsError, match=r"^reputation\.alerts\.yaml: .*python_type"):
+        topics.load_topics(folder)
+
+
 def test_missing_topic_file_is_named(changed: Callable[[str, str, str], Path]) -> None:
     folder = changed("mail.events.yaml", "mail.events", "mail.events")
     (folder / "reputation.changes.yaml").unlink()
