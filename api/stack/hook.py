@@ -28,6 +28,7 @@ from jobs.operator.audit import Decision, record_decisions
 from jobs.operator.decisions import LONGEST_WHY
 from jobs.operator.suspensions import suspend, unsuspend
 from schemas import blocklists
+from schemas.breaker_event import BreakerChange, breaker_event
 from schemas.hook import HookAction
 from schemas.hook_check import password_of
 from schemas.settings import Settings, SettingsError
@@ -35,6 +36,7 @@ from schemas.times import utc_now_ms, utc_time
 from schemas.wording import rfc3339_ms
 from streams.decisions.suspensions import suspension
 from streams.io.deployment import read_deployment
+from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store, open_store
 
 log = logging.getLogger("repmon.suspend_hook")
@@ -71,8 +73,10 @@ class StoredRecords:
         if found is not None and found.by == HOOK:
             unsuspend(self._store, customer, by=HOOK, why=shortened(why), now_ms=now_ms)
 
-    def page(self, what: str, why: str, now_ms: int) -> None:
-        """The log is what calls somebody, with `repmon status`."""
+    def breaker_opened(self, why: str, now_ms: int) -> None:
+        """Call somebody: an event, which a monitor sends."""
+        change = BreakerChange(kind="opened", by=HOOK, why=why, time_ms=now_ms)
+        store_outgoing(self._store, [Outgoing(breaker_event(change), now_ms)])
 
 
 def shortened(why: str) -> str:

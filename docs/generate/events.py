@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from schemas.alert import ALERT_SOURCE, AlertEvent
+from schemas.breaker_event import BREAKER_SOURCE, BreakerEvent
 from schemas.customer_event import CUSTOMER_SOURCE, CustomerEvent
 from schemas.deployment import Deployment
 from schemas.events import TYPES
@@ -56,6 +57,7 @@ TAIL = """## What changed
 | `dataschema` | not there | the place of the schema of `data` |
 | `type` on `reputation.alerts` | only `org.repmon.alert.…` | also `org.repmon.customer.…` |
 | `type` on `reputation.holds` | `began` | also `confirmed`, `released`, `ended`; `ended_ms` and `decision` in `data` |
+| `type` on `reputation.holds` | only `org.repmon.hold.…` | also `org.repmon.breaker.…` |
 | `type` on `reputation.incidents` | `began`, `ended` | also `declared`, `dismissed`; a declared one ends, too |
 
 Events from before are read as ever: what they lack has a default, and `source` is as it was sent. What a monitor had
@@ -81,6 +83,8 @@ MEANINGS = {
     "org.repmon.hold.confirmed.v1": "`repmon holds confirm`, of some or all",
     "org.repmon.hold.released.v1": "`repmon holds release`, of some or all",
     "org.repmon.hold.ended.v1": "nobody else comes into it, and nothing of it waits for a decision",
+    "org.repmon.breaker.opened.v1": "more customers would be acted on at once than `[hook]` allows; nobody is any more",
+    "org.repmon.breaker.closed.v1": "`repmon suspend-hook breaker close`",
     "org.repmon.incident.began.v1": "an incident was found, or is suspected",
     "org.repmon.incident.declared.v1": "`repmon incidents declare`",
     "org.repmon.incident.dismissed.v1": "`repmon incidents dismiss`",
@@ -101,6 +105,7 @@ KINDS: dict[type[msgspec.Struct], tuple[str, str, str, str]] = {
         "the hold's id",
         "the hold's id and what happened; of a decision also its time and the customers",
     ),
+    BreakerEvent: ("The breaker of a hook", BREAKER_SOURCE, "`suspend-hook`", "what happened and its time"),
     IncidentEvent: (
         "Incidents",
         INCIDENT_SOURCE,

@@ -31,7 +31,7 @@ class Records(Protocol):
     def unsuspended(self, customer: str, why: str, now_ms: int) -> None:
         """Record that it is no more, if the hook had suspended it."""
 
-    def page(self, what: str, why: str, now_ms: int) -> None:
+    def breaker_opened(self, why: str, now_ms: int) -> None:
         """Call somebody."""
 
 

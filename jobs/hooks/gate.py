@@ -79,8 +79,8 @@ def open_breaker(context: HookContext, why: str, now_ms: int) -> None:
         StoreError: the store failed.
     """
     text = f"the breaker is open, nobody is acted on: {why}; `repmon suspend-hook breaker close` closes it"
+    if context.acts:
+        context.records.breaker_opened(why, now_ms)  # to be sent, before it is in force
     context.records.note([Note(now_ms, BREAKER_OPENED, "", breaker_subject(context.mode), why, {"by": HOOK})])
     log.critical("%s", text)
     context.say(Said(time=rfc3339(now_ms), mode=context.mode, what="breaker opened", text=one_line(text)))
-    if context.acts:
-        context.records.page("breaker", why, now_ms)

@@ -2,6 +2,7 @@
 
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecisionError, given
+from schemas.breaker_event import BreakerChange, breaker_event
 from schemas.times import utc_time
 from streams.decisions.hook import (
     APPROVALS,
@@ -12,6 +13,7 @@ from streams.decisions.hook import (
     read_breaker,
     same_name,
 )
+from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 
 
@@ -43,5 +45,8 @@ def close_breaker(store: Store, mode: str, *, by: str, why: str, now_ms: int) ->
     found = read_breaker(store, mode)
     if not found.is_open:
         raise DecisionError("the breaker is not open")
+    if mode == "act":
+        change = BreakerChange(kind="closed", by=by, why=why, time_ms=now_ms)
+        store_outgoing(store, [Outgoing(breaker_event(change), now_ms)])
     record_decision(store, Decision(utc_time(now_ms), by, BREAKER_CLOSED, "", breaker_subject(mode), why, {}))
     return found.why

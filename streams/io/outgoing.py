@@ -7,25 +7,28 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.alert import AlertEvent
+from schemas.breaker_event import BreakerEvent
 from schemas.customer_event import CustomerEvent
+from schemas.events import read_event
 from schemas.hold import HoldEvent
 from schemas.incident import IncidentEvent
 from schemas.times import DAY_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
 from streams.io.store import Store
 
-DecisionEvent = CustomerEvent | HoldEvent | IncidentEvent
+DecisionEvent = BreakerEvent | CustomerEvent | HoldEvent | IncidentEvent
 
 TOPICS: dict[type[DecisionEvent], str] = {
     CustomerEvent: REPUTATION_ALERTS,
     HoldEvent: REPUTATION_HOLDS,
+    BreakerEvent: REPUTATION_HOLDS,
     IncidentEvent: REPUTATION_INCIDENTS,
 }
-TYPES = {topic: kind for kind, topic in TOPICS.items()}
 
 #: In order of what they are about. A row as sent may be gone before one as unsent, hence no old ones.
 UNSENT = """
-SELECT topic, event, toUnixTimestamp64Milli(due), toUnixTimestamp64Micro(updated)
+SELECT event, toUnixTimestamp64Milli(due), toUnixTimestamp64Micro(updated)
 FROM outgoing_events FINAL
 WHERE NOT sent AND due <= fromUnixTimestamp64Milli({at:Int64}) AND due > fromUnixTimestamp64Milli({since:Int64})
 ORDER BY due, updated, id
@@ -110,9 +113,15 @@ def unsent(store: Store, now_ms: int) -> list[Outgoing]:
     """
     asked = {"at": now_ms, "since": max(0, now_ms - MOST_MS)}
     return [
-        Outgoing(msgspec.json.decode(event, type=TYPES[str(topic)]), int(due), int(updated))
-        for topic, event, due, updated in store.rows(UNSENT, asked)
+        Outgoing(_decision(str(event)), int(due), int(updated)) for event, due, updated in store.rows(UNSENT, asked)
     ]
+
+
+def _decision(text: str) -> DecisionEvent:
+    event = read_event(text.encode())
+    if isinstance(event, AlertEvent):
+        raise TypeError(f"an alert is sent with its state, not by itself: {event.id}")
+    return event
 
 
 def _time_us(epoch_us: int) -> datetime:

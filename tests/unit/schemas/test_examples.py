@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from schemas import alert, customer_event, event, levels, listing, topics
+from schemas import alert, breaker_event, customer_event, event, levels, listing, topics
 from schemas.event import MailEvent
 from schemas.times import epoch_ms
 from streams.adapt.canonical import check
@@ -129,6 +129,7 @@ def test_every_kind_of_message_has_valid_and_invalid_examples_and_no_other_folde
         (topics.REPUTATION_ALERTS, ("data", "kind"), get_args(alert.TransitionKind)),
         (topics.REPUTATION_ALERTS, ("data", "level"), levels.LEVELS),
         ("reputation.alerts.customer", ("data", "kind"), get_args(customer_event.CustomerEventKind)),
+        ("reputation.holds.breaker", ("data", "kind"), get_args(breaker_event.BreakerEventKind)),
         (topics.REPUTATION_ALERTS, ("data", "cause"), get_args(alert.Cause)),
     ],
 )

@@ -11,7 +11,9 @@ from jobs.operator.decisions import DecisionError
 from jobs.operator.hook_decisions import approve_action, close_breaker
 from jobs.operator.suspensions import unsuspend
 from schemas.alert import Held
+from schemas.breaker_event import BreakerEvent
 from schemas.hook import Hook, HookAction, LadderRung
+from streams.io.outgoing import unsent
 from streams.io.store import Store
 from tests.support.hook_targets import TargetStandIn, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo, one_rung
@@ -278,6 +280,9 @@ def test_breaker_opens_at_its_limit_and_goes_on_once_it_is_closed(
     hooked = Hooked(scene, one_rung(kumo(mta.url), max_per_hour=2, share_from=100))
     assert hooked.sweep() == [], "nor does a restart"
     close_breaker(scene.store, "act", by="Ida", why="looked at each", now_ms=scene.now_ms)
+    events = [each.event for each in unsent(scene.store, scene.now_ms)]
+    changes = [each.data for each in events if isinstance(each, BreakerEvent)]
+    assert [(each.kind, each.by) for each in changes] == [("opened", "suspend-hook"), ("closed", "Ida")]
     scene.later(0.1)
     assert hooked.sweep() == ["applied bad2", "applied bad3", "breaker opened"]
 
