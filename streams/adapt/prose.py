@@ -192,7 +192,7 @@ def _named(text: NoticeText, senders: set[str]) -> list[str]:
             found.setdefault(begin[1].lower(), begin[1])
         elif with_name := _WITH_NAME.match(line):
             found.setdefault(with_name[1].lower(), with_name[1])
-        for lead in (*_LEAD.finditer(" ".join(line.split())), *_TRANSCRIPT.finditer(line)):
+        for lead in (*_LEAD.finditer(" ".join(line.replace("\u2019", "'").split())), *_TRANSCRIPT.finditer(line)):
             if lead[1].lower() not in senders:
                 passing = lead.re is _LEAD and REPLY.search(line)
                 (quoted if passing else led).setdefault(lead[1].lower(), lead[1])
