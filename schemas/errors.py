@@ -28,6 +28,7 @@
     │   ├── FollowError           a log that cannot be followed
     │   ├── SimulationError       what a simulation is asked for
     │   ├── ApiKeyError           which key of the HTTP interface is meant
+    │   │   └── NoSuchKeyError    there is none of this id
     │   ├── ScopeError            what a key may do
     │   ├── RangeError            a time or a range of times in a request
     │   ├── SignatureError        a webhook that does not prove where it is from

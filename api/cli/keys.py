@@ -48,7 +48,7 @@ def create(
     if bool(customer) == operator:
         raise SettingsError("give either --customer NAME or --operator")
     now_ms = utc_now_ms()
-    expires_ms = until_ms(expires, "--expires", now_ms) if expires else 0
+    expires_ms = max(1, until_ms(expires, "--expires", now_ms)) if expires else 0  # 0 would be for ever
     store = open_store(settings.clickhouse)
     if customer:
         try:

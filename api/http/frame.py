@@ -173,8 +173,10 @@ def _tagged(scope: Scope, start: Message, body: Message) -> tuple[Message, Messa
     kind = headers.get("content-type", "").encode()
     tag = headers.setdefault("ETag", f'W/"{hashlib.blake2b(kind + content, digest_size=12).hexdigest()}"')
     headers["Cache-Control"] = "private, no-cache"
+    varies = [each.strip() for each in headers.get("vary", "").split(",")]
     for each in ("Authorization", "X-API-Key", "Accept"):
-        headers.add_vary_header(each)
+        if each not in varies:
+            headers.add_vary_header(each)
     if not _has(Headers(scope=scope).getlist("if-none-match"), tag):
         return {**start, "headers": headers.raw}, body
     for each in ("Content-Type", "Content-Length", "Content-Disposition"):

@@ -8,13 +8,13 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from api.http.scopes import Scope, checked
+from api.http.scopes import SCOPES, Scope, checked
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.names import BadNameError, clean_name
@@ -47,6 +47,10 @@ Answer = TypeVar("Answer")
 
 class ApiKeyError(InvalidInputError):
     """A key cannot be made or revoked as asked; the message says why."""
+
+
+class NoSuchKeyError(ApiKeyError):
+    """There is no key of this id."""
 
 
 class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +107,7 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     owner: KeyOwner
+    old: KeyOwner
     old_until_ms: int
 
 
@@ -132,7 +137,7 @@ def create_key(
         raise ApiKeyError("a customer's name must not be blank")
     if len(customer.encode()) > MAX_CUSTOMER_BYTES:
         raise ApiKeyError(f"a customer's name has at most {MAX_CUSTOMER_BYTES} bytes")
-    key, at = _new_key(), utc_time(now)
+    key, at = new_key(), utc_time(now)
     _write(
         store,
         StoredKey(
@@ -149,9 +154,10 @@ def create_key(
     return key
 
 
-def rotate(store: Store, which: str, grace_ms: int, now: int) -> Rotated:
+def rotate(store: Store, which: str, grace_ms: int, now: int, may: Collection[Scope] = SCOPES) -> Rotated:
     """Make a key in place of another, at `now` (epoch ms): of the same owner, with the same scopes and good for as long
     as that was. The old one, which `which` names as in `revoke`, is good for `grace_ms` from now on, if it was to be.
+    Who rotates a key gets to know one, so it must not have more than the scopes that they `may` give.
 
     Raises:
         ApiKeyError: no key, or more than one, is meant by `which`, or one that is no longer good.
@@ -160,7 +166,9 @@ def rotate(store: Store, which: str, grace_ms: int, now: int) -> Rotated:
     old = _the_one(store, which)
     if old.revoked or old.owner.is_over(now):
         raise ApiKeyError("this key is no longer good, so that nothing can replace it; make another")
-    key, at = _new_key(), utc_time(now)
+    if not set(old.scopes) <= set(may):
+        raise ApiKeyError(f"this key may do more than you may: {', '.join(old.scopes)}")
+    key, at = new_key(), utc_time(now)
     lasts = at + (old.expires - old.created) if old.owner.expires_ms else NEVER
     new = msgspec.structs.replace(
         old, key_hash=hash_of(key), created=at, expires=lasts, replaces=old.owner.id, updated=at
@@ -169,7 +177,7 @@ def rotate(store: Store, which: str, grace_ms: int, now: int) -> Rotated:
     until = at + timedelta(milliseconds=grace_ms)
     until = min(old.expires, until) if old.owner.expires_ms else until
     _write(store, msgspec.structs.replace(old, expires=until, updated=_after(old, now)))
-    return Rotated(key=key, owner=new.owner, old_until_ms=round(until.timestamp() * 1000))
+    return Rotated(key=key, owner=new.owner, old=old.owner, old_until_ms=round(until.timestamp() * 1000))
 
 
 def find(store: Store, presented: str) -> KeyOwner | None:
@@ -285,7 +293,8 @@ def _clean(customer: str) -> str:
         raise ApiKeyError(f"the customer's name {error}") from error
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """A key that nobody can guess."""
     return f"rmk_{secrets.token_urlsafe(32)}"
 
 
@@ -294,8 +303,10 @@ def _the_one(store: Store, which: str) -> StoredKey:
     if len(start) < ID_LENGTH:
         raise ApiKeyError(f"name the key itself or its id of {ID_LENGTH} digits")
     found = _stored(store, start)
-    if len(found) != 1:
-        raise ApiKeyError("no such key" if not found else "more than one key has this id")
+    if not found:
+        raise NoSuchKeyError("no such key")
+    if len(found) > 1:
+        raise ApiKeyError("more than one key has this id")
     return found[0]
 
 

@@ -6,6 +6,7 @@ from api.routes import (
     explain,
     fleet,
     incidents,
+    keys,
     listings,
     outcomes,
     pictures,
@@ -28,4 +29,5 @@ ROUTERS = (
     incidents.router,
     policies.router,
     upkeep.router,
+    keys.router,
 )

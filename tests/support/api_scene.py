@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
 from api.http.examples import FILE, Example
+from api.http.keys import key_id
 from api.http.scopes import SCOPES
 from jobs.operator.customers import set_customer
 from jobs.operator.incidents import declare_incident
@@ -44,6 +46,8 @@ INCIDENT = incident_id("provider", "gmail", "declared", NOON - 4 * HOUR)
 OVERRIDE_ID = "227f27e134d8"
 #: Keys that are the same in each answer; the tables hold their hashes.
 KEY, OPERATORS_KEY = ("rmk_" + letter * 43 for letter in "cO")
+#: Keys that are made, in this order.
+MADE = tuple("rmk_" + letter * 43 for letter in "abcdefgh")
 POLICY = """windows = ["1h", "24h"]
 
 [[rules]]
@@ -118,13 +122,16 @@ REQUESTS: tuple[Example, ...] = (
     _post("/v1/policy/check", {"text": POLICY}),
     _post("/v1/policy/try", {"text": POLICY, "days": 1}),
     _post("/v1/policy/apply", {"text": POLICY, "why": "complaints doubled since May"}),
+    _post("/v1/keys", {"customer": "acme", "label": "status page", "expires": "2027-03-12T00:00:00Z", "why": "asked"}),
+    _post("/v1/keys/{name}/rotate", {"why": "yearly", "grace_s": 3_600}, name=key_id(MADE[0])),
+    _post("/v1/keys/{name}/revoke", {"why": "stolen"}, name=key_id(MADE[1])),
 )
 
 
 @contextmanager
 def scene(settings: ClickHouse, store: Store) -> Iterator[tuple[Api, str]]:
     """The interface over what the examples show, and an operator's key."""
-    with running(settings, store) as interface:
+    with running(settings, store) as interface, patch("api.http.keys.new_key", side_effect=MADE):
         store.run("TRUNCATE TABLE api_keys")
         for key, customer, label, scopes in ((KEY, "acme", "", ["read"]), (OPERATORS_KEY, "", "Ida", list(SCOPES))):
             row: dict[str, Any] = {
