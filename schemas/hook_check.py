@@ -14,6 +14,7 @@ from schemas.levels import LEVELS
 from schemas.secrets import without_user
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+#: What stands for something in the texts of an action, in braces.
 NAMES = ("customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect")
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 MAILBOX = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")

@@ -99,7 +99,10 @@ class Doer:
 
     def _do(self, measure: Measure, operation: Operation) -> Measure:
         context, now_ms = self._context, self._context.clock()
-        target = context.targets[measure.action]
+        target = context.targets.get(measure.action)
+        if target is None:
+            said = f"there is no [hook.actions.{measure.action}] any more: put it back, so that it can be undone"
+            return self._keep(measure, said, now_ms, now_ms + round(context.hook.max_retry_s * SECOND_MS))
         until_ms, said = self._down.get(measure.action, (0, ""))
         if until_ms > now_ms:
             return self._keep(measure, said, now_ms, until_ms)

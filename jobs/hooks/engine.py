@@ -49,6 +49,7 @@ class Engine:
         self._events: Latest[str, None] = Latest()
         self._refused: list[Note] = []
         self._concerned: set[str] | None = None
+        self._swept = False
 
     def hear(self, events: Sequence[AlertEvent]) -> None:
         """Take alerts for hints, and look at their customers if they are some. They are compared with what was sent all
@@ -112,8 +113,11 @@ class Engine:
         owed = measures(context.store, context.mode)
         self._concerned = {each.customer for each in owed}
         stuck = read_breaker(context.store, context.mode).is_open
-        for customer in sorted(self._changed(owed, stuck=stuck)):
+        # At first everybody: the ladder may be another one than before.
+        changed = self._changed(owed, stuck=stuck) if self._swept else self._concerned
+        for customer in sorted(changed):
             self.look(customer)
+        self._swept = True
 
     def renew(self) -> None:
         """Ask targets that forget whether they still have what they were given, and nothing else.

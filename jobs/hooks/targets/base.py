@@ -1,6 +1,5 @@
 """What all targets have in common: an order, what became of it, and texts with names in braces."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from json import dumps
 from typing import Any, Literal, Protocol
@@ -10,6 +9,7 @@ import requests
 
 from schemas.errors import ExternalError
 from schemas.hook import Effect
+from schemas.hook_check import NAMES, PLACEHOLDER
 from schemas.levels import Level
 from schemas.secrets import HIDDEN, without_user
 
@@ -18,7 +18,6 @@ Operation = Literal["apply", "lift"]
 ANSWER_BYTES, SHOWN = 1_000_000, 300
 #: Answers that say nothing of what was asked (RFC 9110, section 15), as do those from 500 on.
 LATER = frozenset({408, 425, 429})
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 class TargetError(ExternalError):
@@ -97,23 +96,13 @@ class HookTarget(Protocol):
 
 def values_of(order: Order) -> dict[str, str]:
     """What names in braces stand for."""
-    names = ("customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect")
-    return {name: str(getattr(order, name)) for name in names}
-
-
-#: Names that may stand in braces.
-NAMES = frozenset({"customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect"})
+    return {name: str(getattr(order, name)) for name in NAMES}
 
 
 def filled(text: str, order: Order, escape: Callable[[str], str] = str) -> str:
     """A text with its names replaced; braces around anything else stay."""
     values = values_of(order)
     return PLACEHOLDER.sub(lambda found: escape(values[found[1]]) if found[1] in values else found[0], text)
-
-
-def unknown_names(text: str) -> list[str]:
-    """Names in braces that stand for nothing."""
-    return [each for each in PLACEHOLDER.findall(text) if each not in NAMES]
 
 
 def in_json(text: str) -> str:

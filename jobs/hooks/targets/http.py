@@ -12,8 +12,6 @@ from hashlib import sha256
 from hmac import new
 from urllib.parse import quote
 
-import msgspec
-
 from jobs.hooks.targets.base import Done, Http, Order, filled, in_json, json_body, one_line, shown_request
 from schemas.hook import HookAction
 
@@ -106,15 +104,6 @@ def signing_key(key: str) -> bytes:
         ValueError: it is no base64.
     """
     return b64decode(key.removeprefix(PREFIX), validate=True)
-
-
-def is_json(text: str) -> bool:
-    """Whether a text is JSON."""
-    try:
-        msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return False
-    return True
 
 
 def _quoted(text: str) -> str:

@@ -401,3 +401,19 @@ def test_only_one_of_two_hooks_acts(scene: Scene, mta: TargetStandIn) -> None:
         first.hear(scene.alert("globex"))
     assert first.context.lease.take() == second.context.lease.owner
     assert [body["tenant"] for body in mta.calls("POST")] == ["acme"]
+
+
+def test_ladder_of_a_restarted_hook_holds_for_what_was_done_before(scene: Scene, mta: TargetStandIn) -> None:
+    hooked = Hooked(scene, one_rung(kumo(mta.url)))
+    assert hooked.hear(scene.alert("acme", "excessive")) == ["applied acme"]
+    hooked.stop()
+    other = Hook(actions={"other": kumo(mta.url)}, ladder={"stop": LadderRung(level="critical", do=("other",))})
+    hooked = Hooked(scene, other)
+    assert hooked.sweep() == ["failed acme"]
+    assert "there is no [hook.actions.kumo] any more: put it back" in hooked.text
+    assert mta.tenants() == {"acme"}
+    hooked.stop()
+    scene.later(30)
+    hooked = Hooked(scene, one_rung(kumo(mta.url), "critical"))
+    assert hooked.sweep() == ["lifted acme"]
+    assert not mta.suspended
