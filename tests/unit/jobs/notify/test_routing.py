@@ -10,9 +10,11 @@ import pytest
 from jobs.notify.events import Event, EventError, read_event
 from jobs.notify.quiet import quiet_until_ms
 from jobs.notify.routing import condition, due_ms, notification_id, takes
+from jobs.notify.source import TOPICS
 from schemas.alert import AlertData
 from schemas.incident import Incident, incident_event
 from schemas.notify import Quiet
+from tests.support.root import ROOT
 from tests.support.told import a_route, told
 
 CRITICAL, WARNING = told(), told(level="warning")
@@ -89,6 +91,19 @@ def test_events_that_are_no_alerts_are_not_asked_what_only_alerts_have() -> None
     event = read_event(msgspec.json.encode(incident_event(incident, "began", "2026-01-31T12:00:00Z")))
     assert takes(a_route(events=("incident.*",), levels=("critical",)), event, "")
     assert not takes(a_route(), event, "")
+
+
+@pytest.mark.parametrize("topic", [*TOPICS, "reputation.alerts.customer"])
+def test_every_example_of_an_event_is_one_to_tell_of(topic: str) -> None:
+    files = sorted((ROOT / "schemas" / "examples" / topic / "valid").glob("*.json"))
+    assert files
+    for file in files:
+        event = read_event(file.read_bytes())
+        group = event.kind.partition(".")[0]
+        assert takes(a_route(events=(f"{group}.*",), held=True), event, ""), file.name
+        assert event.lane
+        assert (event.alert is not None) == (group == "alert")
+        assert event.customer or group in ("incident", "hold", "alert")
 
 
 @pytest.mark.parametrize(
