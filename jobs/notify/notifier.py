@@ -206,7 +206,7 @@ class Notifier:
                     wanted.setdefault(notification_id(route.name, event), (route, event, each.reader))
         if not wanted:
             return
-        known = self._patiently(lambda: self._outbox.known(wanted))
+        known = self._patiently(lambda: self._outbox.known((each[0].name for each in wanted.values()), wanted))
         new = [self._notification(id_, *found) for id_, found in wanted.items() if id_ not in known]
         self._patiently(lambda: self._outbox.save(new, self._clock()))
         self.metrics.taken += len(new)
@@ -295,7 +295,7 @@ class Notifier:
         since_us = max(0, self._looked_ms - CLOCKS_MS) * 1000 if self._looked_ms else now_ms * 1000
         self._looked_ms = now_ms
         wanted = None if self._settings.kafka.static_assignment else sorted(self._readers)
-        self._put_stored(self._patiently(lambda: self._outbox.waiting(wanted, since_us)))
+        self._put_stored(self._patiently(lambda: self._outbox.given_back(wanted, since_us, self._ids)))
         waiting = list(self._lanes.waiting())
         self.metrics.waiting = len(waiting)
         oldest_ms = min((each.due_ms for each in waiting), default=now_ms)

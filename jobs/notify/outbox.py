@@ -1,6 +1,6 @@
 """What is to be sent, as it is stored: before it is sent, and after each try."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from jobs.notify.notification import Notification, RouteTotals
 from schemas.times import utc_time
@@ -11,14 +11,21 @@ route, id, event_id, lane, reader, batch, place, toUnixTimestamp64Milli(due), to
     tries, toUnixTimestamp64Milli(next_try), said, done, event,
     toUnixTimestamp64Micro(updated)
 """
-#: What waits of what these partitions brought, and what somebody gave back to be sent after `since` (epoch us).
+#: What waits of what these partitions brought, or of all; of these routes and ids, or of all.
 WAITING = f"""
 SELECT {COLUMNS} FROM notifications FINAL
 WHERE state = 'waiting' AND (reader IN {{readers:Array(String)}} OR {{all:Bool}})
-    AND updated > fromUnixTimestamp64Micro({{since:Int64}})
+    AND ({{every:Bool}} OR (route IN {{routes:Array(String)}} AND id IN {{ids:Array(String)}}))
 ORDER BY place
 """  # noqa: S608 - made of texts of this project only
-KNOWN = "SELECT DISTINCT id FROM notifications WHERE id IN {ids:Array(String)}"
+KNOWN = """
+SELECT DISTINCT id FROM notifications WHERE route IN {routes:Array(String)} AND id IN {ids:Array(String)}
+"""
+#: What was stored as waiting after `since` (epoch us): cheap, and some of it may be sent by now.
+RECENT = """
+SELECT DISTINCT route, id FROM notifications
+WHERE state = 'waiting' AND updated > fromUnixTimestamp64Micro({since:Int64})
+"""
 LAST_PLACE = "SELECT max(place) FROM notifications"
 FAILED = f"""
 SELECT {COLUMNS} FROM notifications FINAL
@@ -90,16 +97,31 @@ class Outbox:
             },
         )
 
-    def waiting(self, readers: Sequence[str] | None, since_us: int = 0) -> list[Notification]:
-        """What waits of these partitions, or of all, in its order; only what was stored after `since_us` (epoch us)."""
-        bound = {"readers": ArrayParameter(readers or []), "all": readers is None, "since": since_us}
+    def waiting(self, readers: Sequence[str] | None) -> list[Notification]:
+        """What waits of these partitions, or of all, in its order."""
+        return self._waiting(readers, None)
+
+    def given_back(self, readers: Sequence[str] | None, since_us: int, held: Container[str]) -> list[Notification]:
+        """The same of what was stored as waiting after `since_us` (epoch us) and is none of those `held`."""
+        found = [(str(route), str(id_)) for route, id_ in self._store.rows(RECENT, {"since": since_us})]
+        new = [each for each in found if each[1] not in held]
+        return self._waiting(readers, new) if new else []
+
+    def _waiting(self, readers: Sequence[str] | None, named: Sequence[tuple[str, str]] | None) -> list[Notification]:
+        bound = {
+            "readers": ArrayParameter(readers or []),
+            "all": readers is None,
+            "every": named is None,
+            "routes": ArrayParameter(sorted({route for route, _ in named or ()})),
+            "ids": ArrayParameter([id_ for _, id_ in named or ()]),
+        }
         return [_notification(row) for row in self._store.rows(WAITING, bound)]
 
-    def known(self, ids: Iterable[str]) -> set[str]:
-        """Those of the ids that are stored."""
-        wanted, found = list(ids), set()
+    def known(self, routes: Iterable[str], ids: Iterable[str]) -> set[str]:
+        """Those of the ids of these routes that are stored."""
+        wanted, of, found = list(ids), ArrayParameter(sorted(set(routes))), set()
         for start in range(0, len(wanted), AT_ONCE):
-            bound = {"ids": ArrayParameter(wanted[start : start + AT_ONCE])}
+            bound = {"routes": of, "ids": ArrayParameter(wanted[start : start + AT_ONCE])}
             found |= {str(each) for (each,) in self._store.rows(KNOWN, bound)}
         return found
 
