@@ -17,6 +17,8 @@ State = Literal["well", "look", "unwell", "unknown"]
 UNJUDGED_MS = 15 * MINUTE_MS
 #: Nothing was stored for longer although messages wait, in ms.
 UNSTORED_MS = MINUTE_MS
+#: A hook that acts renews its lease; this much later nobody does, in ms.
+UNLED_MS = MINUTE_MS
 #: A notification is overdue for longer, in ms: nothing sends it, or its target takes nothing.
 UNSENT_MS = 2 * MINUTE_MS
 #: Columns of a terminal, and of them those of a part's name and state.
@@ -296,11 +298,12 @@ def _hook(seen: StatusSeen) -> Iterator[StatusLine]:
         )
     if hook.failing:
         yield StatusLine("hook", "unwell", f"fails: {'; '.join(hook.failing)}", "see that the targets answer ([hook])")
-    if hook.acting_ms < seen.now_ms:
+    if hook.acting_ms < seen.now_ms - UNLED_MS:
         text = f"none runs for {_ago(seen, hook.acting_ms)}; {acts}"
         yield StatusLine("hook", "unwell", text, "start `repmon suspend-hook --act`, or lift what is in force by hand")
     elif hook.approvals:
-        text = f"{hook.approvals:,} customer{'s' * (hook.approvals != 1)} wait for two people; {acts}"
+        waits = "customer waits" if hook.approvals == 1 else "customers wait"
+        text = f"{hook.approvals:,} {waits} for two people; {acts}"
         yield StatusLine("hook", "look", text, "`repmon suspend-hook list`, then `repmon suspend-hook approve`")
     elif not hook.breaker and not hook.failing:
         yield StatusLine("hook", "well", acts)

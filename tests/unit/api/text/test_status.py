@@ -19,6 +19,7 @@ from api.text.status import (
     page,
     status_lines,
 )
+from jobs.hooks.measure import HookSeen
 from jobs.notify.notification import RouteTotals
 from tests.support.status_seen import NO_BROKER, NO_STORE, NOW, SEEN, STAGE
 
@@ -169,3 +170,40 @@ def test_without_routes_nothing_is_said_of_notifications() -> None:
 def test_room_on_the_disk_is_told_in_units_that_say_something(free: int, total: int, shown: str) -> None:
     lines = status_lines(seen(disk_free_bytes=free, disk_total_bytes=total))
     assert [line.text for line in lines if line.part == "disk"] == [shown]
+
+
+HOOK = HookSeen(acting_ms=NOW + 20_000, in_force=2, approvals=0, waiting=0, failing=(), breaker="")
+HOOKS: dict[str, tuple[HookSeen, str, str]] = {
+    "acts": (HOOK, "well", "acts on 2 customers"),
+    "waits for people": (
+        msgspec.structs.replace(HOOK, approvals=1, waiting=1),
+        "look",
+        "1 customer waits for two people; acts on 2 customers",
+    ),
+    "fails": (
+        msgspec.structs.replace(HOOK, failing=("kumo: no answer in time",)),
+        "unwell",
+        "fails: kumo: no answer in time",
+    ),
+    "stopped by its breaker": (
+        msgspec.structs.replace(HOOK, breaker="21 customers within an hour", breaker_ms=NOW - 120_000),
+        "unwell",
+        "the breaker is open for 2 min, nobody new is acted on: 21 customers within an hour",
+    ),
+    "does not run": (
+        msgspec.structs.replace(HOOK, acting_ms=NOW - 7_200_000),
+        "unwell",
+        "none runs for 2.0 h; acts on 2 customers",
+    ),
+}
+
+
+@pytest.mark.parametrize(("hook", "state", "text"), HOOKS.values(), ids=HOOKS)
+def test_hook_that_acts_is_told_of(hook: HookSeen, state: str, text: str) -> None:
+    (line,) = (each for each in status_lines(msgspec.structs.replace(SEEN, hook=hook)) if each.part == "hook")
+    assert (line.state, line.text) == (state, text)
+    assert bool(line.mend) == (state != "well")
+
+
+def test_hook_that_never_acted_is_not_told_of() -> None:
+    assert not [each for each in status_lines(SEEN) if each.part == "hook"]
