@@ -64,13 +64,13 @@ def test_each_hour_is_judged_as_the_monitor_would_have(ground: Ground) -> None:
     rows = [row._replace(at=row.at // HOUR * HOUR + 20 * MINUTE) for row in traffic(0, 900, 9 * DAY)]
     bad = [row._replace(hard=row.hard * 4, complained=row.complained * 9) for row in rows[::5]]
     ground.put(*rows, *bad)
-    ground.put(Row(NOW - 30 * HOUR, delivered=500, ip="198.51.100.7", customer="customer3"))
+    ground.put(Row(NOW - 20 * HOUR, delivered=500, ip="198.51.100.7", customer="customer3"))
     ground.put(Row(NOON - 10 * HOUR + MINUTE, delivered=2_000, ip="192.0.2.3", customer="customer4"))
     # The hour that is not over yet is not judged, whatever went through what is listed.
     ground.put(Row(NOW - MINUTE, delivered=5_000, ip="192.0.2.3", customer="customer4"))
-    ground.listed("192.0.2.3", 20 * HOUR)
-    ground.listed("198.51.100.7", 26 * HOUR, "critical")
-    customers = sorted({row.customer for row in rows})[3:7]
+    ground.listed("192.0.2.3", 14 * HOUR)
+    ground.listed("198.51.100.7", 17 * HOUR, "critical")
+    customers = sorted({row.customer for row in rows})[4:7]
     short = with_rule("complaint", windows=("24h", "7d"))
     short = msgspec.structs.replace(
         short, rules=tuple(each if each.name != "failure" else FAILURE for each in short.rules)
@@ -83,7 +83,7 @@ def test_each_hour_is_judged_as_the_monitor_would_have(ground: Ground) -> None:
             for each in short.rules
         ),
     )
-    extent = Extent.of((short,), (NOW - 30 * HOUR) * 1000, NOW * 1000)
+    extent = Extent.of((short,), (NOW - 20 * HOUR) * 1000, NOW * 1000)
     hourly = Hourly(ground.store, extent, LOOP)
     assert hourly.customers() == sorted({row.customer for row in rows})
     found = [said for part in hourly.portions(customers) for said in transitions(part, [short])[0]]

@@ -56,7 +56,7 @@ def test_sale_everywhere_warns_nearly_nobody_and_a_stolen_account_is_seen(ground
     names = [f"customer{row:02}" for row in range(len(volumes))]
     judge = ground.judge()
     stored = 0
-    for minute in range(BEFORE * DAY_MIN + 100, (BEFORE + 4) * DAY_MIN, 120):
+    for minute in range(BEFORE * DAY_MIN + 40, (BEFORE + 4) * DAY_MIN, 180):
         put(ground, names, volumes, stored, minute)
         stored = minute
         judge.judge_customers(names, (BEGIN_S + minute * MINUTE) * 1000)
