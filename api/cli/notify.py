@@ -7,7 +7,7 @@ import click
 
 from api.cli.lazy import command, group
 from api.cli.options import as_json as json_option
-from api.cli.options import limit, with_reached, with_settings
+from api.cli.options import limit, told_where, with_reached, with_settings
 from api.cli.printing import print_json, print_line, print_note
 from api.cli.stopping import until_signalled
 from api.cli.table import NOTIFY
@@ -29,19 +29,39 @@ from streams.io.broker import admin
 from streams.io.store import open_store
 
 NOT_TAKEN = 1
+#: The embedded broker has no groups to share its partitions out, so that two would tell the same twice.
+BY_ITSELF = (
+    "notify: `repmon up` runs with its own broker and tells by itself: put the routes into its settings, and start it "
+    "again"
+)
 only_route = click.option("--route", default="", help="Only this route's.")
 
 
 @group("repmon notify", "repmon notify test on-call", name="notify", commands=NOTIFY)
 @click.option("--once", is_flag=True, help="Send what there is, then end.")
-@with_reached
-def notify(settings: Settings, once: bool) -> None:
+@with_settings
+def notify(written: Settings, once: bool) -> None:
     """Tell of alerts by the routes of the settings, until stopped.
 
     What could not be sent is tried again for a day, then it is a dead letter (`repmon notify failed`). `repmon up` does
     the same by itself where there are routes.
     """
-    _routes(settings)
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    with told_where(written) as settings:
+        if settings.kafka.static_assignment and not written.kafka.static_assignment:
+            raise SettingsError(BY_ITSELF)
+        _routes(settings)
+        run(settings, once=once)
+
+
+def run(settings: Settings, *, once: bool) -> None:
+    """Tell until stopped, or of what there is.
+
+    Raises:
+        NotifyError: a route cannot be used.
+        BrokerError, StoreError: broker or store failed.
+    """
     stop = until_signalled()
     tune_memory()
     with served(StageHealth("notify", settings, TOPICS, awaited=["notify"]), settings) as health:

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from api.cli.notify import BY_ITSELF
 from jobs import simulate
 from jobs.embedded.broker import free_port
 from jobs.embedded.reach import reached
@@ -147,6 +148,7 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
     (tmp_path / "repmon.toml").write_text(SETTINGS)
     with receiver() as received, up(folder, "link", NOTIFY__ROUTES=routes(received.url)) as (settings, process):
         told_of_an_alert(settings, received)
+        beside = {**os.environ, "REPMON_EMBEDDED__DATA": str(folder), "REPMON_NOTIFY__ROUTES": routes(received.url)}
         for data in (str(link), "elsewhere/../data"):
             (tmp_path / "elsewhere").mkdir(exist_ok=True)
             done = subprocess.run(
@@ -158,6 +160,9 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
                 check=False,
             )
             assert (done.returncode, done.stderr) == (0, "")
+        again = [REPMON, "notify"]
+        second = subprocess.run(again, cwd=tmp_path, env=beside, capture_output=True, text=True, check=False)
+        assert (second.returncode, second.stderr) == (2, f"repmon: {BY_ITSELF}\n")
         assert settings.kafka.group == "mine"
         process.send_signal(signal.SIGINT)
         said, errors = (each.decode() for each in process.communicate(timeout=60))
