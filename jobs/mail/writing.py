@@ -7,13 +7,14 @@ what turns the direction of what stands after it.
 import re
 import unicodedata
 from datetime import date as date_type
+from decimal import Decimal
 
 from jobs.mail.phrases import WrittenForm, fill
 from schemas.times import UNIT_MS, utc_time
 
 #: In how many a share is said, the smallest that is exact enough.
 BASES = (100, 1_000, 10_000, 100_000, 1_000_000)
-ROUNDED = 0.05
+ROUNDED = 0.12
 #: A longer name is cut.
 LONGEST_NAME = 256
 #: Isolates a name that is written from right to left from what stands around it (Unicode Standard Annex 9, 2.4.2).
@@ -52,8 +53,8 @@ def number(form: WrittenForm, value: float) -> str:
 def percent(form: WrittenForm, ratio: float) -> str:
     """`4.25%`, `0.012%`."""
     value = ratio * 100
-    digits = 2 if value == 0 or value >= 0.1 else 4
-    said = f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+    said = f"{value:,.2f}" if value == 0 or value >= 0.1 else f"{Decimal(f'{value:.2g}'):f}"
+    said = said.rstrip("0").rstrip(".")
     return fill(form.percent, number=said.translate({ord(","): form.thousands, ord("."): form.decimal}))
 
 

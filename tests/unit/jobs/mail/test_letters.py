@@ -11,9 +11,11 @@ import pytest
 from jobs.mail.causes import cause_of
 from jobs.mail.examples import NOW_MS, example, examples
 from jobs.mail.facts import KINDS, MailFacts, MailKind, kind_of
+from jobs.mail.languages import load_languages
 from jobs.mail.letter import CustomerLetter
 from jobs.mail.mail import CustomerMail, MailWriter
 from jobs.mail.phrases import METRICS
+from jobs.mail.writing import share
 from schemas.alert import Evidence, Held, Share, Unjudged
 from schemas.mail import ActWithin, MailSettings
 from schemas.policy_metric import Metric
@@ -171,8 +173,8 @@ def test_reports_of_more_mail_than_was_sent_are_explained(writer: MailWriter) ->
 @pytest.mark.parametrize(
     ("scope", "whose"),
     [
-        ("stream:news", "your stream “news”"),
-        ("sub_account:eu", "your sub-account “eu”"),
+        ("stream:news", "the mail of your stream “news”"),
+        ("sub_account:eu", "the mail of your sub-account “eu”"),
         ("class:bulk", "your marketing mail"),
         ("class:transactional", "your transactional mail"),
     ],
@@ -183,7 +185,7 @@ def test_part_of_the_mail_is_named(writer: MailWriter, scope: str, whose: str) -
     assert stopped.subject.startswith(f"We have stopped {whose}: ")
     assert stopped.happened.startswith(f"We stopped {whose} on 12 March 2026, 12:00 UTC. The reason is this. Of ")
     lifted = writer.letter(example("lifted", scope=scope))
-    assert lifted.happened == f"As of 12 March 2026, 12:00 UTC, {whose} can be sent again."
+    assert lifted.happened == f"As of 12 March 2026, 12:00 UTC, {whose} is delivered again."
 
 
 def test_suspension_without_an_alert_asks_to_write_and_shows_no_numbers(writer: MailWriter) -> None:
@@ -226,3 +228,22 @@ def test_nothing_that_people_recorded_among_themselves_is_in_a_mail(writer: Mail
         mail = writer.mail(example(kind, **secret), language)
         for word in ("Ida", "difficult", "Ben", "pays"):
             assert word not in mail.subject + mail.text + mail.html
+
+
+@pytest.mark.parametrize(
+    ("ratio", "others", "said"),
+    [
+        (0.04, (), "4 of 100 (4%)"),
+        (0.003, (), "3 of 1,000 (0.3%)"),
+        (0.0043, (), "about 4 of 1,000 (0.43%)"),
+        (0.0031, (0.003,), "31 of 10,000 (0.31%)"),
+        (0.003, (0.0031,), "30 of 10,000 (0.3%)"),
+        (0.000333, (), "about 3 of 10,000 (0.033%)"),
+        (0.261, (0.1,), "about 26 of 100 (26.1%)"),
+        (1.0, (), "100 of 100 (100%)"),
+    ],
+)
+def test_share_is_said_in_few_enough_to_be_seen_and_told_from_its_limit(
+    ratio: float, others: tuple[float, ...], said: str
+) -> None:
+    assert share(load_languages()["en"].form, ratio, *others) == said
