@@ -1,7 +1,7 @@
 """What people read of an event: subject and text, by templates with `$names`. Pure but for a file read once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -24,14 +24,28 @@ Alert:     $alert_id
 """
 OTHER_TEXT = """$explanation
 
-About:     $subject
-What:      $kind
 Time:      $time
+
+$data
 """
 ALERT_ONLY = ("alert_id", "scope", "rule", "metric", "level", "previous_level", "rate", "window", "threshold")
-NAMES = ("kind", "subject", "customer", "time", "id", "explanation", "remarks", "numerator", "denominator", *ALERT_ONLY)
+NAMES = (
+    "kind",
+    "subject",
+    "customer",
+    "time",
+    "id",
+    "explanation",
+    "data",
+    "remarks",
+    "numerator",
+    "denominator",
+    *ALERT_ONLY,
+)
 #: Characters of a subject and of a text.
 LONGEST_SUBJECT, LONGEST_TEXT = 200, 20_000
+#: Later is no time.
+YEAR_5000_MS = 95_617_584_000_000
 UNKNOWN = re.compile(r"'(.*)'")
 
 
@@ -77,7 +91,21 @@ def values(event: Event) -> Mapping[str, str]:
     }
     if event.alert is not None:
         found |= _of_alert(event.alert)
-    return {name: _one_line(text) for name, text in found.items()}
+    else:
+        found["data"] = "\n".join(_data_lines(event.plain().get("data")))
+    return {name: text if name == "data" else _one_line(text) for name, text in found.items()}
+
+
+def _data_lines(data: object) -> Iterator[str]:
+    """The plain fields of an event's data, each in a line; what is empty is left out."""
+    for name, value in data.items() if isinstance(data, dict) else ():
+        if isinstance(value, str | int | float) and value not in ("", 0):
+            text = (
+                rfc3339(int(value))
+                if name.endswith("_ms") and isinstance(value, int) and 0 < value < YEAR_5000_MS
+                else str(value)
+            )
+            yield _one_line(f"{name.removesuffix('_ms')}: {text}")
 
 
 def _of_alert(data: AlertData) -> dict[str, str]:

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from jobs.notify.events import read_event
 from jobs.notify.targets.target import senders
 from jobs.notify.templates import Words
 from schemas.notify import Chat, Email, NotifyError, Webhook
 from schemas.secrets import shown
 from schemas.settings import Settings, SettingsError
 from schemas.settings_file import load_settings
+from tests.support.root import ROOT
 from tests.support.told import HOOK, KEY, a_route, told
 
 HOOK_TARGET = (
@@ -104,3 +106,14 @@ def test_hostile_names_stay_text_in_one_line() -> None:
     line = words.subject([told(customer="a\r\nBcc: everybody@esp.example\u202e$level")])
     assert line == "[critical] a  Bcc: everybody@esp.example $level"
     assert "$explanation" not in words.text([told()])
+
+
+def test_what_is_no_alert_is_told_by_its_fields() -> None:
+    example = ROOT / "schemas" / "examples" / "reputation.alerts.customer" / "valid" / "suspended.json"
+    event = read_event(example.read_bytes())
+    words = Words("[$level] $customer")
+    assert words.subject([event]) == f"customer.suspended: {event.subject}"
+    lines = words.text([event]).splitlines()
+    assert f"customer: {event.customer}" in lines
+    assert "kind: suspended" in lines
+    assert any(line.startswith("decided: 20") and line.endswith("Z") for line in lines)
