@@ -34,6 +34,7 @@
     │   ├── SignatureError        a webhook that does not prove where it is from
     │   │   └── CredentialsError  one whose name or password is wrong
     │   ├── KeyFormatError        a public key that cannot be read
+    │   ├── NotGzipError          a body that is not the gzip it says it is
     │   └── TooLargeError         a request larger than is read
     ├── ExternalError (a RuntimeError): what runs elsewhere did not do what it was asked
     │   ├── StoreError            ClickHouse or chDB

@@ -32,7 +32,7 @@ class Baseline(BaseModel):
     denominator: int = Field(description="Of how many recipients.")
 
 
-class ReportedRate(BaseModel):
+class ReportedSpamRate(BaseModel):
     """The spam rate (a ratio) that Gmail reported of a domain on a day of its own."""
 
     day: date = Field(description="The day.")
@@ -67,7 +67,7 @@ class Evidence(BaseModel):
         default=None,
         description="Of complaints: the part of the window's deliveries of which any could come, from 0 to 1.",
     )
-    reported: list[ReportedRate] = Field(
+    reported: list[ReportedSpamRate] = Field(
         default=[], description="Of the metric `reported_spam`: the worst days, the one that is judged first."
     )
 
