@@ -290,3 +290,8 @@ def test_kafka_option_that_ingest_cannot_honour_is_refused_with_the_reason(optio
 def test_kafka_option_that_breaks_nothing_is_kept(options: dict[str, str]) -> None:
     environ = {"REPMON_KAFKA__OPTIONS": msgspec.json.encode(options).decode()}
     assert load_settings(environ=environ).kafka.options == options
+
+
+def test_template_in_markdown_is_refused_with_what_takes_its_place(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, '[alerts]\ntext_file = "alert.md"\n'))
+    assert "alerts.text_file: templates in Markdown are no longer read; set mail.folder to a folder" in said

@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from api.stack import stages
-from api.stack.stages import IngestThread, StageEndedError
-from schemas.settings import Settings
+from api.stack.stages import IngestThread, MonitorStage, StageEndedError
+from schemas.mail import MailSettings
+from schemas.settings import Settings, SettingsError
 from streams.io.broker import BrokerError
 
 
@@ -49,3 +51,9 @@ def test_end_without_any_error_is_reported_unless_it_was_asked_for(monkeypatch: 
     (reported,) = ended_by(monkeypatch, lambda _: None)
     assert str(reported) == "ingest: ended though nobody asked it to"
     assert ended_by(monkeypatch, threading.Event.set) == []
+
+
+def test_template_of_mail_that_fails_ends_a_monitor_before_it_connects(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("{{ letter.costumer }}")
+    with pytest.raises(SettingsError, match=r"mail\.folder: .*letter\.txt:1: .* has no attribute 'costumer'"):
+        MonitorStage(Settings(mail=MailSettings(folder=str(tmp_path))), tmp_path)
