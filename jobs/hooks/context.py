@@ -16,6 +16,7 @@ from streams.io.store import Store
 HOOK = "suspend-hook"
 ACTION_APPLIED, ACTION_LIFTED, ACTION_FAILED = "hook action applied", "hook action lifted", "hook action failed"
 ACTION_WAITS, ACTION_RENEWED, ALERT_REFUSED = "hook action waits", "hook action renewed", "hook alert refused"
+ACTION_WITHDRAWN, ACTION_CLEARED = "hook action withdrawn", "hook action cleared"
 TOPIC_REMADE = "hook topic made again"
 
 

@@ -6,7 +6,7 @@ asked first whether it was done. Just before a target is asked the lease is read
 
 import msgspec
 
-from jobs.hooks.context import ACTION_APPLIED, ACTION_FAILED, ACTION_LIFTED, ACTION_RENEWED, HookContext
+from jobs.hooks.context import ACTION_APPLIED, ACTION_CLEARED, ACTION_FAILED, ACTION_LIFTED, ACTION_RENEWED, HookContext
 from jobs.hooks.lines import done_line
 from jobs.hooks.measure import Measure, cycle_id, measure_id
 from jobs.hooks.outbox import measures
@@ -93,6 +93,7 @@ class Doer:
             context.lease.check()
             for said in target.clear(by_tag):
                 tag = said.partition(":")[0].removeprefix("repmon ")
+                context.note(by_tag[tag], ACTION_CLEARED, self._cycle(by_tag[tag]), context.clock(), said)
                 context.tell("cleared", by_tag[tag], f"was in force at {name} though it was lifted: {said}", said)
         except TargetError:
             return  # it is asked again

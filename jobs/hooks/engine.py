@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from jobs.hooks.context import ACTION_WAITS, ALERT_REFUSED, HOOK, HookContext
+from jobs.hooks.context import ACTION_WAITS, ACTION_WITHDRAWN, ALERT_REFUSED, HOOK, HookContext
 from jobs.hooks.doing import Doer
 from jobs.hooks.gate import why_wait
 from jobs.hooks.hints import fault_against_stored, fault_of_hint
@@ -229,6 +229,7 @@ class Engine:
             )
             if step.kind == "withdraw":
                 context.tell("withdrawn", done, f"nothing is done about {done.customer} by {done.action} any more")
+                context.note(done, ACTION_WITHDRAWN, cycle_id(context.deployment.id, done), context.clock())
         elif step.kind == "lift":
             done = self._doer.lift(measure)
         elif step.kind == "retry":
