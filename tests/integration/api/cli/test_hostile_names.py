@@ -45,6 +45,8 @@ NAMELESS = {
     "scan-blocklists": "",
     "suspend-hook": "its lines are made one line where they are made", "suspend-hook list": "through `print_line`",
     "suspend-hook approve": "through `print_line`", "suspend-hook breaker close": "prints what the operator wrote",
+    "notify": "its log is made harmless", "notify failed": "tests/integration/jobs/notify tries it",
+    "notify routes": "prints names of the settings", "notify test": "the same", "notify retry": "prints a number",
     "topics create": "", "config show": "",
     "keys create": "prints the key", "keys rotate": "the same, and names as `keys revoke` does",
     "zones list": "", "zones test": "", "dashboards deploy": "",

@@ -113,13 +113,15 @@ def test_what_a_target_does_not_take_waits_in_the_store_and_keeps_its_order_and_
 
 
 def test_dead_letters_are_listed_and_sent_again_by_the_running_stage(scene: Scene) -> None:
-    event = alert()
+    event = alert("ev\x1b[2J\r\nil")
     scene.received.answers(410, body=b"gone")
     scene.publish(event)
     scene.once()
     listed = scene.says("failed")
     assert "410 gone" in listed
     assert "alert.opened" in listed
+    assert r"ev\x1b[2J\r\nil" in listed
+    assert len(listed.splitlines()) == 2
     assert "dead letters" not in scene.says("failed", "--route", "hook", "--json")
     scene.received.answers(204)
     stop = threading.Event()
