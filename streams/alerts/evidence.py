@@ -77,8 +77,24 @@ def alert_evidence(
     mail_to = {rule.name: rule.mail_to for rule in policy.rules}
     changed = [(outcome.key, verdict) for outcome in outcomes for _, verdict in outcome.transitions]
     alike: dict[_Alike, dict[Subject, float]] = defaultdict(dict)
+    # Metrics with the same numerator have the same contributors: they are read once, for all subjects together.
+    sharing: dict[_Alike, dict[Subject, None]] = defaultdict(dict)
     for whose, verdict in changed:
-        alike[verdict.metric, verdict.window, mail_to[verdict.rule]][whose] = verdict.threshold
+        window, group = verdict.window, mail_to[verdict.rule]
+        alike[verdict.metric, window, group][whose] = verdict.threshold
+        sharing[_numerator(verdict.metric), window, group][whose] = None
+    loop, expired = feedback_loop_providers, policy.expired_is_failure
+    shares = {
+        (numerator, window, group): _shares(
+            store,
+            list(subjects),
+            numerator,
+            _parameters(numerator, window_ms(window), loop, now_ms, expired, group),
+            since,
+            everything=everything,
+        )
+        for (numerator, window, group), subjects in sharing.items()
+    }
     collected = {
         (metric, window, group): collect(
             store,
@@ -92,6 +108,7 @@ def alert_evidence(
             mail_to=group,
             since=since,
             everything=everything,
+            shares=shares[_numerator(metric), window, group],
         )
         for (metric, window, group), thresholds in alike.items()
     }
@@ -114,25 +131,28 @@ def collect(
     mail_to: Sequence[str] = (),
     since: Since | None = None,
     everything: bool = False,
+    shares: Shares | None = None,
 ) -> dict[Subject, Evidence]:
     """The evidence of verdicts on one metric over one window of `length_ms`, for each subject.
 
     `thresholds` are those of the levels: when the mail began to be above them is asked of those that have one. With
     `mail_to` only mail to these mailbox providers is looked at, of which less is known. `since` are the fresh starts of
-    customers; without it they are looked for. With `everything` mail of incidents is not left out.
+    customers; without it they are looked for. With `everything` mail of incidents is not left out. `shares` are who
+    contributed, where that is known.
 
     Raises:
         StoreError: the store failed.
     """
     # Whom pools are set up for is not known here; it only matters where no monitor has looked at a listing yet.
     listings = with_incidents(store, current_causes(store, now_ms - length_ms, {})) if metric in LISTED_METRICS else []
-    about_metric = _parameters(metric, length_ms, feedback_loop_providers, now_ms, expired_is_failure, mail_to)
     since = read_since(store, now_ms) if since is None else since
+    if shares is None:
+        numerator = _numerator(metric)
+        asked = _parameters(numerator, length_ms, feedback_loop_providers, now_ms, expired_is_failure, mail_to)
+        shares = _shares(store, subjects, numerator, asked, since, everything=everything)
     found = {}
     for start in range(0, len(subjects), AT_ONCE):
         part = subjects[start : start + AT_ONCE]
-        whose = {"customers": [customer for customer, _ in part], "scopes": [scope for _, scope in part]}
-        shares = _shares(store, metric, whose | about_metric, since, everything=everything)
         past: Mapping[Subject, Past] = {}
         if metric in WITH_HISTORY and not mail_to:
             above = thresholds or {}
@@ -151,15 +171,22 @@ def collect(
             )
         reported: Mapping[str, tuple[ReportedRate, ...]] = {}
         if metric == REPORTED_SPAM:
-            reported = worst_days(store, whose["customers"], length_ms, now_ms, since, TOP)
+            reported = worst_days(store, [customer for customer, _ in part], length_ms, now_ms, since, TOP)
         for subject in part:
             days = reported.get(subject[0], ())
             found[subject] = _evidence(subject, metric, shares, listings, past.get(subject), days)
     return found
 
 
+def _numerator(metric: str) -> str:
+    """The metric that stands for all with the same numerator."""
+    if metric in LISTED_METRICS or metric == SPIKE or (metric in USE and metric != "unwanted"):
+        return "all"
+    return WITH_HISTORY.get(metric, metric)
+
+
 def _parameters(
-    metric: str,
+    numerator: str,
     length_ms: int,
     feedback_loop_providers: Sequence[str],
     now_ms: int,
@@ -171,12 +198,12 @@ def _parameters(
         "since": begin(length_ms, now_ms),
         "fbl": list(feedback_loop_providers),
         "mail_to": list(mail_to),
-        "complaints": int(metric in ("complaint", "complaint_burn")),
-        "failures": int(metric in ("failure", "failure_burn")),
+        "complaints": int(numerator == "complaint"),
+        "failures": int(numerator == "failure"),
         "expired": int(expired_is_failure),
-        "blocks": int(metric == "block"),
-        "unsubscribes": int(metric == "unsubscribe"),
-        "all": int(metric in LISTED_METRICS or metric == SPIKE or metric in USE),
+        "blocks": int(numerator == "block"),
+        "unsubscribes": int(numerator == "unsubscribe"),
+        "all": int(numerator in ("all", "unwanted")),
         "top": TOP,
         "samples": SAMPLES,
     }
@@ -192,9 +219,30 @@ def _of_all_mail(sql: str) -> str:
     return sql.replace(NOT_LEFT_OUT, "true")
 
 
-def _shares(store: Store, metric: str, asked: Mapping[str, Any], since: Since, *, everything: bool) -> Shares:
+def _shares(
+    store: Store,
+    subjects: Sequence[Subject],
+    numerator: str,
+    asked: Mapping[str, Any],
+    since: Since,
+    *,
+    everything: bool,
+) -> Shares:
     """Who contributed, and samples."""
     found: Shares = defaultdict(list)
+    for start in range(0, len(subjects), AT_ONCE):
+        part = subjects[start : start + AT_ONCE]
+        whose: dict[str, Any] = {
+            "customers": [customer for customer, _ in part],
+            "scopes": [scope for _, scope in part],
+        }
+        _add_shares(found, store, numerator, {**whose, **asked}, since, everything=everything)
+    return found
+
+
+def _add_shares(
+    found: Shares, store: Store, numerator: str, asked: Mapping[str, Any], since: Since, *, everything: bool
+) -> None:
     of_events = any(asked[each] for each in OF_EVENTS)
     contributors = _of_all_mail(CONTRIBUTORS) if everything else CONTRIBUTORS
     for customer, scope, dimension, name, count, size in (
@@ -205,10 +253,9 @@ def _shares(store: Store, metric: str, asked: Mapping[str, Any], since: Since, *
         some = found[customer, scope, what]
         if what == "message" or len(some) < TOP:
             some.append(Share(name=name, count=int(count), sample=masked(sample)))
-    if metric == "unwanted":
+    if numerator == "unwanted":
         for customer, scope, message_id in _rows(store, UNWANTED_IDS, asked, since):
             found[customer, scope, "message"].append(Share(name=message_id, count=1))
-    return found
 
 
 def history(

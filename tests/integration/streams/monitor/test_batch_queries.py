@@ -7,6 +7,7 @@ import pytest
 
 from jobs.operator.customers import store_list
 from schemas import providers
+from schemas.alert import AlertEvent
 from schemas.customer import Customer
 from schemas.policy import Brake, Policy
 from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
@@ -21,6 +22,10 @@ from tests.support.judging import NOW_MS, Counting, Ground
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 FEW, MANY = 2, 40
+#: The metrics that name contributors of their own; all others name who sent most.
+OWN_NUMERATOR = ("complaint", "failure", "block", "unsubscribe", "unwanted")
+#: How the query for contributors begins.
+CONTRIBUTORS = "SELECT customer, scope, dimension, value, toInt64(sum(part))"
 NAMES = [f"customer{number:02}" for number in range(FEW + MANY)]
 
 
@@ -125,6 +130,13 @@ def insert(store: Store, table: str, rows: list[dict[str, Any]]) -> None:
     store.insert(table, {name: [row[name] for row in rows] for name in rows[0]})
 
 
+def numerator(alert: AlertEvent) -> tuple[str, str, tuple[str, ...]]:
+    """What contributors are asked by: metrics of all mail have the same, and a burn those of its rate."""
+    mail_to = next(each.mail_to for each in EVERYTHING.rules if each.name == alert.data.rule)
+    metric = alert.data.metric.removesuffix("_burn")
+    return metric if metric in OWN_NUMERATOR else "all mail", alert.data.window, mail_to
+
+
 def test_batch_that_alarms_by_every_metric_costs_no_more_queries_for_many_customers(ground: Ground) -> None:
     """As many as for few."""
     asked: dict[str, list[int]] = {"opened": [], "resolved": []}
@@ -135,6 +147,8 @@ def test_batch_that_alarms_by_every_metric_costs_no_more_queries_for_many_custom
             alerts = judge.judge_customers(some, NOW_MS).alerts
             asked[kind].append(len(store.asked))
             assert {alert.data.kind for alert in alerts} == {kind}
+            if kind == "opened":
+                assert sum(CONTRIBUTORS in sql for sql in store.asked) == len(set(map(numerator, alerts)))
             rules = {(alert.data.customer, alert.data.rule) for alert in alerts}
             assert rules >= {(name, each.name) for name in some for each in EVERYTHING.rules}, (
                 "a test that could not fail"
