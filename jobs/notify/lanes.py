@@ -126,14 +126,13 @@ class Lanes:
         """What came from this partition is another's to send now. What is under way stays until it is done."""
         for of in self._routes.values():
             for lane, parcels in list(of.lanes.items()):
-                if lane in of.under_way:
-                    kept = [each for at, each in enumerate(parcels) if at == 0 or each.first.reader != reader]
-                else:
-                    kept = [each for each in parcels if each.first.reader != reader]
-                if kept:
-                    of.lanes[lane] = deque(kept)
-                else:
+                for at, parcel in enumerate(parcels):
+                    if at or lane not in of.under_way:
+                        parcel.items = [each for each in parcel.items if each.reader != reader]
+                of.lanes[lane] = deque(each for each in parcels if each.items)
+                if not of.lanes[lane]:
                     del of.lanes[lane]
+                of.note(lane)
 
     def waiting(self) -> Iterator[Notification]:
         """All that waits or is under way."""

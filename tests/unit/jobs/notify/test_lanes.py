@@ -219,6 +219,16 @@ def test_partition_that_is_another_readers_leaves_what_is_under_way_alone() -> N
     assert not list(here.waiting())
 
 
+def test_digest_keeps_what_came_from_partitions_that_are_still_ours() -> None:
+    here = lanes()
+    for place, partition in ((1, 0), (2, 1)):
+        each = item(place, batch="b", due_ms=1000)
+        each.reader = f"reputation.alerts:{partition}"
+        here.put(each)
+    here.drop("reputation.alerts:0")
+    assert ids(here.take(1000)) == [["hook-2"]]
+
+
 @pytest.mark.parametrize("result", [TAKEN, LATER])
 def test_same_parcel_has_the_same_id_at_each_try(result: Outcome) -> None:
     here = lanes()
