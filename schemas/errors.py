@@ -57,6 +57,8 @@
     │   ├── StageEndedError       a stage that ended by itself, without an error
     │   ├── FetchError            a certificate that cannot be fetched
     │   ├── NotTakenError         the broker did not take a webhook in time
+    │   ├── TooManyError          more requests of one key than may wait
+    │   ├── WaitedTooLongError    a request whose turn does not come
     │   └── NoRoomError           more requests at once than memory is set aside for
     ├── TooSlowError (a TimeoutError): a request that does not arrive in time
     └── ApiError                  what the HTTP interface answers with a problem document

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Response
@@ -126,6 +127,7 @@ def create_app(
         title="Sending reputation",
         version="1",
         description=ABOUT,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the Host that the request names
@@ -149,9 +151,22 @@ def create_app(
     for each in (*routers, router):
         app.include_router(each)
 
+    # Both need no key, so they are made once and cost nothing to ask for again and again.
+    @cache
+    def page() -> str:
+        return reference.page(app.openapi())
+
+    @cache
+    def document() -> bytes:
+        return msgspec.json.encode(app.openapi())
+
     @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page(), headers=reference.HEADERS)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(document(), media_type="application/json")
 
     collected = registry(stages, app.state.service.health)
 
@@ -161,6 +176,6 @@ def create_app(
         def metrics() -> PlainTextResponse:
             return PlainTextResponse(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
 
-    # FastAPI keeps the document it makes here and serves it as /openapi.json.
+    # FastAPI keeps the document that it makes here.
     complete(app.openapi())
     return app

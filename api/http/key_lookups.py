@@ -13,9 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-import anyio
-import anyio.to_thread
-
 from api.http.keys import KEY_FORMAT, Found, KeyOwner, hash_of
 from streams.io.store import StoreError
 
@@ -61,7 +58,7 @@ class KeyLookups:
         self._asking: asyncio.Task[None] | None = None
         self._uses: dict[str, int] = {}
         self._storing: asyncio.Task[None] | None = None
-        self._one_at_a_time: anyio.CapacityLimiter | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def find(self, presented: str) -> KeyOwner | None:
         """The owner of a presented key, who may be over (`KeyOwner.is_over`); None for one that is not good.
@@ -140,9 +137,8 @@ class KeyLookups:
 
     async def _in_thread(self, run: Callable[[Argument], Result], argument: Argument) -> Result:
         """Apart from the threads that answer requests, and one after the other, since there is one connection."""
-        if self._one_at_a_time is None:
-            self._one_at_a_time = anyio.CapacityLimiter(1)
-        return await anyio.to_thread.run_sync(run, argument, abandon_on_cancel=True, limiter=self._one_at_a_time)
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(run, argument)
 
 
 def _matching(owners: Mapping[str, KeyOwner], name: str) -> KeyOwner | None:

@@ -9,17 +9,19 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from schemas.errors import ExternalError
+
 #: Of so many connections one key has this part.
 PART = 3
 #: How many requests of one key wait, and for how long at most (s).
 WAITING, WAIT_S = 20, 10.0
 
 
-class TooManyError(Exception):
+class TooManyError(ExternalError):
     """As many requests of this key wait as may."""
 
 
-class WaitedTooLongError(Exception):
+class WaitedTooLongError(ExternalError):
     """Its turn did not come in time."""
 
 

@@ -35,7 +35,7 @@ def post_key(body: KeyBody, asked: KeepingKeys, response: Response) -> NewKey:
         raise ApiError(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"your own key has not the scope {', '.join(more)}", parameter="scopes"
         )
-    expires_ms = max(1, moment("expires", body.expires)) if body.expires else 0  # 0 would be for ever
+    expires_ms = max(1, moment("expires", body.expires)) if body.expires is not None else 0  # 0 would be for ever
     with refusing(), asked.service.stores.lend() as store:
         key = keys.create_key(store, body.customer, body.label, asked.now_ms, body.scopes, expires_ms)
         owner = keys.find(store, key)

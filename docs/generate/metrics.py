@@ -25,7 +25,7 @@ Every metric, from the code that counts (`make docs`). `/metrics` answers in Pro
 
 | who | where |
 |---|---|
-| `up`, `api` | the HTTP interface, `api.port` |
+| `up`, `api` | the HTTP interface, `api.port`; with `api.metrics_port` a port of its own |
 | `collect` | its own interface, `collect.port` |
 | `ingest`, `monitor`, `scan-blocklists`, `notify`, `poll` with `--every` | `metrics.port`, where it is set |
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -131,7 +132,8 @@ REQUESTS: tuple[Example, ...] = (
 @contextmanager
 def scene(settings: ClickHouse, store: Store) -> Iterator[tuple[Api, str]]:
     """The interface over what the examples show, and an operator's key."""
-    with running(settings, store) as interface, patch("api.http.keys.new_key", side_effect=MADE):
+    more = (f"rmk_{number:043d}" for number in count())
+    with running(settings, store) as interface, patch("api.http.keys.new_key", side_effect=chain(MADE, more)):
         store.run("TRUNCATE TABLE api_keys")
         for key, customer, label, scopes in ((KEY, "acme", "", ["read"]), (OPERATORS_KEY, "", "Ida", list(SCOPES))):
             row: dict[str, Any] = {

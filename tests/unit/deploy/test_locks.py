@@ -21,7 +21,7 @@ PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)((?:.*\\\n)+.*--hash=sha256:[0-9a
 LEFT_OUT = {"pandas"}
 #: Run, not imported.
 TOOLS = {
-    *("import-linter", "mypy", "pytest-timeout", "pytest-xdist", "ruff", "setuptools"),
+    *("import-linter", "mypy", "pytest-timeout", "pytest-xdist", "ruff", "schemathesis", "setuptools"),
     *("types-jsonschema", "types-pyyaml"),
 }
 #: In `.venv-bench` alone.

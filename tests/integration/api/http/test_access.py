@@ -8,9 +8,9 @@ from api.http import keys
 from api.http.key_lookups import FRESH_MS
 from api.http.scopes import SCOPES
 from streams.io.store import open_store
-from tests.integration.api.http.test_app import problem
 from tests.support.api_client import NOW, Api, running
 from tests.support.databases import Databases
+from tests.support.problems import problem
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 #: What customers may ask of themselves. Everything else is for operators.
@@ -45,7 +45,8 @@ def scope_of(method: str, path: str) -> str:
     return "policy" if path.startswith("/v1/policy") else "act"
 
 
-def test_every_route_wants_a_key_and_one_scope_and_customers_get_no_further_than_their_own(api: Api) -> None:
+def test_every_route_wants_a_key_with_one_scope(api: Api) -> None:
+    """And customers get no further than their own."""
     single = {scope: keys.create_key(api.store, keys.OPERATOR, "", NOW * 1000, [scope]) for scope in SCOPES}
     for method, path, address in operations(api):
         problem(api.client.request(method, address), 401)

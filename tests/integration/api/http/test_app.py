@@ -4,20 +4,19 @@ import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from httpx import Response
 
 from api.http import keys
 from api.http.key_lookups import FRESH_MS
-from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S
+from api.http.problems import RETRY_AFTER_S
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
 from streams.io.store import Store, open_store
 from tests.support.api_client import DAY, NOW, Api, Row, running
 from tests.support.databases import Databases
+from tests.support.problems import problem
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
@@ -37,15 +36,6 @@ def fresh(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
     """One with an empty store of the test's own."""
     with running(store_settings, store) as interface:
         yield interface
-
-
-def problem(answer: Response, status: int) -> dict[str, Any]:
-    """The body of a refusal, which must be a problem detail (RFC 9457)."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, MEDIA_TYPE), answer.text
-    body = dict(answer.json())
-    assert (body["status"], body["type"]) == (status, "about:blank")
-    assert body["title"] and body["detail"]
-    return body
 
 
 # Who may ask

@@ -15,9 +15,9 @@ from api.http.metrics import metrics_apart
 from schemas.settings import Api as ApiSettings
 from schemas.settings import Settings
 from streams.io.store import open_store
-from tests.integration.api.http.test_app import problem
 from tests.support.api_client import NOW, Api, Row, running
 from tests.support.databases import Databases
+from tests.support.problems import problem
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.usefixtures("standing_clock")

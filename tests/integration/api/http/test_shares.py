@@ -16,8 +16,8 @@ from api.routes.all import ROUTERS
 from schemas.settings import Api as ApiSettings
 from schemas.settings import ClickHouse, Settings
 from streams.io.store import QueryLimitError, QueryLimits, Store, StoreError, open_store
-from tests.integration.api.http.test_app import problem
 from tests.support.api_client import NOW, Row, running
+from tests.support.problems import problem
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
