@@ -131,21 +131,6 @@ def _with_what_is_known(evidence: Evidence, verdict: Verdict, scope: str) -> Evi
 PARTS = (STREAM_PREFIX, CLASS_PREFIX, SUB_ACCOUNT_PREFIX)
 
 
-def headline(alert: AlertEvent) -> str:
-    """One line for a mail subject or a chat: `acme: complaint is excessive (0.43 % in 24h)`."""
-    data = alert.data
-    stream = f" [{data.scope.partition(':')[2]}]" if data.scope.startswith(PARTS) else ""
-    whose = data.customer
-    if shared_by(data.scope):
-        whose = ("" if data.metric in OF_POOLS else "small customers of ") + shared_name(data.scope)
-    state: str = "resolved" if data.kind == "resolved" else data.level
-    if data.kind in ("acknowledged", "overridden"):
-        state = f"{data.kind}, {state}"
-    figure = amount(data.metric, data.rate)
-    of_mail = "of mail sent in" if data.metric in RATES and data.metric != REPORTED_SPAM else "in"
-    return f"{whose}{stream}: {data.rule} is {state} ({figure} {of_mail} {data.window})"
-
-
 def explain(
     transition: Transition,
     verdict: Verdict,

@@ -7,7 +7,7 @@ from schemas.counts import REPORTED_OF, SubjectCounts, WindowCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.times import HOUR_MS
-from streams.alerts.describe import alert_event, headline
+from streams.alerts.describe import alert_event
 from streams.alerts.lifecycle import AlertState, step
 from streams.judge.verdict import judge
 
@@ -30,19 +30,19 @@ def said(rate: float | None, state: AlertState | None, now_ms: int) -> tuple[Ale
         return state, []
     reported = () if rate is None else (ReportedRate(day="2026-09-20", domain="acme.com", rate=rate),)
     event = alert_event(transition, verdict, judgement, Evidence(reported=reported), POLICY)
-    return state, [headline(event), event.data.explanation]
+    return state, [event.data.kind, event.data.explanation]
 
 
 def test_alert_opens_at_the_reported_rate_and_resolves_below_it() -> None:
     state, opened = said(0.0031, None, NOW)
     assert opened == [
-        "acme: gmail is warning (0.31 % in 7d)",
+        "opened",
         "Worst daily spam rate reported by Gmail in 7d (acme.com on 2026-09-20): 0.31 %, at or above "
         "the warning threshold of 0.30 %.",
     ]
     _, resolved = said(0.0002, state, NOW + HOUR_MS)
     assert resolved == [
-        "acme: gmail is resolved (0.02 % in 7d)",
+        "resolved",
         "Worst daily spam rate reported by Gmail in 7d (acme.com on 2026-09-20): 0.02 %, below 0.08 % "
         "in every window; resolved from warning.",
     ]
