@@ -11,8 +11,8 @@
 # Why it matters: who reads bounces and complaints from a mailbox or an archive counts those of some hosts at the time of
 #   reading: a complaint of last month belongs to today, and who reads the archive again counts it on another day. Look
 #   into headerLines yourself, and take a date of the last seconds for none.
-# Source: RFC 5322 section 4.3 (obs-zone; "Any such time zone whose meaning is not known SHOULD be considered equivalent
-#   to "-0000"") and section 4 (obsolete syntax must be accepted)
+# Source: RFC 5322 section 4.3 (zones in the obsolete syntax; what a name that nobody knows stands for) and section 4
+#   (readers take the obsolete syntax)
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
