@@ -195,6 +195,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "memory": ("Memory with very many customers", memory),
     "reach": ("Everything in one process, and how late an alert is", figures),
     "notify": ("From an alert to its webhook", figures),
+    "http_api": ("A customer's month over HTTP", figures),
     "demo": ("Memory of the demo", figures),
     "steady": ("10,000 customers in the order of time", figures),
     "flow": ("Judged in a steady flow of changes", figures),
