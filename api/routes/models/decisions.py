@@ -25,9 +25,10 @@ Name = Annotated[
 
 
 class Body(BaseModel):
-    """A body. A field that does not exist is refused, so that a typing error shows."""
+    """A body. A field that does not exist is refused, so that a typing error shows, and so is a value of another type:
+    `false` is no number of seconds."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Reason(Body):

@@ -75,6 +75,9 @@ def test_what_is_no_key_is_told_so(api: Api) -> None:
         problem(post(api, f"/v1/keys/{'0' * 16}/{verb}", WHY), 404)
         problem(post(api, f"/v1/keys/{api.key}/{verb}", WHY), 422)
     problem(post(api, "/v1/keys", {"customer": "calm", "scopes": ["keys"], **WHY}), 422)
+    for value in (False, "60", 1.5, None):
+        refused = problem(post(api, f"/v1/keys/{keys.key_id(api.key)}/rotate", {"grace_s": value, **WHY}), 422)
+        assert refused["errors"][0]["parameter"] == "grace_s"
     problem(post(api, "/v1/keys", {"expires": "yesterday", **WHY}), 422)
     for past in ("1", "", "2026-01-01T00:00:00Z"):
         problem(post(api, "/v1/keys", {"expires": past, **WHY}), 422)
