@@ -38,7 +38,8 @@
     │   └── TooLargeError         a request larger than is read
     ├── ExternalError (a RuntimeError): what runs elsewhere did not do what it was asked
     │   ├── StoreError            ClickHouse or chDB
-    │   │   └── QueryLimitError   a query that takes more than it may
+    │   │   ├── QueryLimitError   a query that takes more than it may
+    │   │   └── QueryValueError   a value in a query that is out of range
     │   ├── BrokerError           Kafka
     │   │   └── UnacknowledgedError  it has not taken a message yet
     │   ├── TokenError            who gives tokens for a broker

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.http.models.problems import ParameterProblem, Problem
 from schemas.errors import RepmonError
-from streams.io.store import QueryLimitError, StoreError
+from streams.io.store import QueryLimitError, QueryValueError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -59,6 +59,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(QueryLimitError, _too_much)
+    app.add_exception_handler(QueryValueError, _out_of_range)
     app.add_exception_handler(StoreError, _store_down)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -102,6 +103,13 @@ def _too_much(_: Request, error: Exception) -> Response:
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "this would take more of the store than one request may; ask for less, such as a shorter range of time",
+    )
+
+
+def _out_of_range(_: Request, error: Exception) -> Response:
+    log.warning("store: %s", error)
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "a value in the request is out of range; send a `cursor` as it was given"
     )
 
 

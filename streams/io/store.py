@@ -47,6 +47,10 @@ class QueryLimitError(StoreError):
     """A query took more than it may (`QueryLimits`)."""
 
 
+class QueryValueError(StoreError):
+    """A bound value is not one of its type, or out of its range."""
+
+
 class QueryLimits(NamedTuple):
     """What one query may take: seconds, rows and bytes read, bytes of memory, rows and bytes of its result."""
 
@@ -69,8 +73,12 @@ class QueryLimits(NamedTuple):
         }
 
 
-#: ClickHouse's errors: TOO_MANY_ROWS, TOO_MANY_BYTES, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES.
-_OVER_LIMIT = frozenset({158, 307, 159, 241, 396})
+#: ClickHouse's errors: TOO_MANY_ROWS, TOO_MANY_BYTES, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES;
+#: BAD_QUERY_PARAMETER, DECIMAL_OVERFLOW, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE.
+_KINDS: Mapping[int, type[StoreError]] = {
+    **dict.fromkeys((158, 307, 159, 241, 396), QueryLimitError),
+    **dict.fromkeys((457, 407, 321), QueryValueError),
+}
 
 
 class Store:
@@ -93,7 +101,7 @@ class Store:
 
     def _failed(self, error: BaseException) -> StoreError:
         self._spoilt = self._connect is not None
-        kind = QueryLimitError if getattr(error, "code", None) in _OVER_LIMIT else StoreError
+        kind = _KINDS.get(getattr(error, "code", None) or 0, StoreError)
         return kind(f"{self.where}: {first_line(error)}")
 
     def _usable(self) -> Client:
