@@ -67,10 +67,17 @@ class HookProcess:
             BrokerError: no answer within about 10 s, no such topic, or the broker refuses.
             StoreError: the store failed at the start.
         """
-        holder = ""
+        holder, started = "", False
         try:
             while not self._stop.is_set():
-                other = self._context.lease.take()
+                try:
+                    other = self._context.lease.take()
+                except StoreError:
+                    if not started:
+                        raise
+                    self._stop.wait(STORE_S)
+                    continue
+                started = True
                 if other:
                     if other != holder:
                         self._say("standby", f"{other.rpartition(':')[0]} acts; waiting until it does not")

@@ -13,6 +13,7 @@ from email.policy import SMTP
 from email.utils import formatdate, getaddresses
 
 from jobs.hooks.targets.base import Done, Order, TargetError, one_line
+from schemas.errors import InvalidInputError
 from schemas.hook import HookAction
 
 #: A mail to be sent to an address; without one there is nobody to tell.
@@ -30,7 +31,7 @@ class MailTarget:
 
     def shown(self, order: Order) -> str:
         """To whom, and the subject."""
-        to, mail = self._build(order)
+        to, mail = self._made(order)
         return f"mail to {to}: {one_line(str(mail['Subject']))}" if to else NOBODY
 
     def apply(self, order: Order, ref: Mapping[str, str]) -> Done:
@@ -50,7 +51,7 @@ class MailTarget:
         return []
 
     def _send(self, order: Order) -> Done:
-        to, mail = self._build(order)
+        to, mail = self._made(order)
         if not to:
             return Done(said=NOBODY)
         ((_, sender),) = getaddresses([self._action.sender])
@@ -72,9 +73,15 @@ class MailTarget:
             finally:
                 with suppress(smtplib.SMTPException, OSError):
                     server.quit()
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:  # an address may be none that the server takes
             raise TargetError(f"{self._name}: {self._action.host}:{self._action.port}: {_cause(error)}") from error
         return Done(said=one_line(f"told {to}: {said}"))
+
+    def _made(self, order: Order) -> tuple[str, EmailMessage]:
+        try:
+            return self._build(order)
+        except InvalidInputError as error:  # a template that fails with these facts, though not with others
+            raise TargetError(f"{self._name}: {error}") from error
 
     def _open(self) -> smtplib.SMTP:
         action = self._action

@@ -5,7 +5,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from email import message_from_bytes
-from email.message import Message
+from email.message import EmailMessage, Message
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from jobs.hooks.targets.base import Order, TargetError
 from jobs.hooks.targets.command import CommandTarget
 from jobs.hooks.targets.http import HttpTarget
 from jobs.hooks.targets.kumomta import KumoMta, seconds_of
+from jobs.hooks.targets.mail import MailTarget
 from jobs.operator.customers import set_customer
 from schemas.hook import Hook, HookAction, LadderRung
+from schemas.settings import SettingsError
 from streams.io.store import Store
 from tests.support.hook_targets import TargetStandIn, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo
@@ -147,6 +149,15 @@ def test_command_is_told_on_standard_input_and_by_its_environment(
     slow = HookAction(kind="command", command=sleeps, timeout_s=0.5)
     with pytest.raises(TargetError, match=r"not done within 0.5 s, killed"):
         CommandTarget("slow", slow).apply(order(), {})
+
+
+def test_mail_that_cannot_be_written_or_addressed_fails_and_ends_nothing() -> None:
+    def fails(_order: Order) -> tuple[str, EmailMessage]:
+        raise SettingsError("letter.txt: line 3: there is no `custmer`")
+
+    action = HookAction(kind="mail", host="127.0.0.1", port=9, tls="none", sender="abuse@example.com")
+    with pytest.raises(TargetError, match=r"tell: letter.txt: line 3"):
+        MailTarget("tell", action, "", fails, lambda: 0.0).apply(order(), {})
 
 
 class Mailbox:
