@@ -93,6 +93,7 @@ class Notifier:
         self._new: list[str] = []
         self._reposted_ms: dict[str, int] = {}
         self._reposting: dict[str, bool] = {}
+        self._here: Deployment | None = None
         self.metrics = NotifyMetrics()
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
@@ -201,6 +202,8 @@ class Notifier:
                 log.warning("%s: skipped a message: %s", each.reader, error)
                 continue
             self.metrics.events += not again
+            if not self._is_ours(event):
+                continue
             for route in self._routes.values():
                 if event.time_ms >= self._since[route.name] - SLACK_MS and takes(route, event, self._plan(event)):
                     wanted.setdefault(notification_id(route.name, event), (route, event, each.reader))
@@ -210,6 +213,18 @@ class Notifier:
         new = [self._notification(id_, *found) for id_, found in wanted.items() if id_ not in known]
         self._patiently(lambda: self._outbox.save(new, self._clock()))
         self.metrics.taken += len(new)
+
+    def _is_ours(self, event: Event) -> bool:
+        """Whether it is of this deployment, as far as it says of which."""
+        if names_no_deployment(event.source):
+            return True
+        if self._here is None:
+            self._here = self._patiently(lambda: read_deployment(self._store, self._settings.deployment.name))
+        if self._here.sent_by_any_name(event.source):
+            return True
+        self.metrics.foreign += 1
+        log.warning("an event of another deployment is told to nobody: its source is %.200r", event.source)
+        return False
 
     def _notification(self, id_: str, route: Route, event: Event, source: str) -> Notification:
         now_ms = self._clock()

@@ -58,3 +58,12 @@ def test_dataschema_leads_to_the_schema_of_data(address: str) -> None:
     (schema,) = (each for each in schemas if each["$id"] == found)
     assert schema["properties"]["data"]["$ref"] == f"#/$defs/{place}"
     Draft202012Validator.check_schema(schema["$defs"][place])
+
+
+@given(DEPLOYMENTS, DEPLOYMENTS, NAMES, st.sampled_from(KINDS))
+def test_law_events_of_before_a_deployment_was_renamed_are_its_own(
+    one: Deployment, other: Deployment, name: str, kind: str
+) -> None:
+    source = msgspec.structs.replace(one, name=name).source(kind)
+    assert one.sent_by_any_name(source)
+    assert other.sent_by_any_name(source) == (one.id == other.id)

@@ -14,12 +14,14 @@ from jobs.notify.outbox import Outbox
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.alert import AlertEvent
+from schemas.deployment import Deployment
 from schemas.notify import Alertmanager, Notify, PagerDuty, Route, Webhook
 from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS
 from schemas.wording import rfc3339
 from streams.io.broker import Publisher
+from streams.io.deployment import read_deployment
 from streams.io.store import Store, open_store
 from tests.support.told import KEY, Receiver, a_route, receiver, told_alert
 from tests.support.waiting import wait_for
@@ -49,6 +51,10 @@ class Scene:
     @property
     def settings(self) -> Settings:
         return Settings(kafka=self.kafka, clickhouse=self._clickhouse, notify=Notify(routes=self.routes))
+
+    @property
+    def deployment(self) -> Deployment:
+        return read_deployment(self.store, "")
 
     def publish(self, *events: AlertEvent) -> None:
         for each in events:
@@ -196,6 +202,14 @@ def test_what_cannot_be_read_is_passed_over(scene: Scene) -> None:
     scene.publish(event := alert())
     assert scene.once().metrics.unreadable == 1
     assert scene.told() == [event.id]
+
+
+def test_event_of_another_deployment_is_told_to_nobody(scene: Scene) -> None:
+    ours = scene.deployment.source("/repmon/monitor")
+    theirs = Deployment(id="feedfeedfeedfeed").source("/repmon/monitor")
+    scene.publish(*(msgspec.structs.replace(alert(number=n), source=each) for n, each in enumerate((ours, theirs), 1)))
+    assert scene.once().metrics.foreign == 1
+    assert [each["source"] for each in scene.received.bodies()] == [ours]
 
 
 def test_nobody_is_paged_for_what_was_over_before_it_could_be_told(scene: Scene) -> None:
