@@ -18,6 +18,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 NAMES = ("customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect")
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 MAILBOX = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
+#: Names that say which part of the mail is meant, or by which it is known.
+PARTS = ("{stream}", "{scope}", "{id}", "{alert_id}")
 COMMON = ("kind", "effect", "timeout_s")
 #: The settings that each kind takes.
 TAKEN: dict[str, tuple[str, ...]] = {
@@ -89,8 +91,24 @@ def _check_part(action: HookAction, where: str, because: str) -> None:
             f"{where}: {because}, but neither tenant nor campaign nor domain has {{stream}} in it, so all mail of the "
             'customer would stop; `campaign = "{stream}"` for example'
         )
+    if action.kind == "http":
+        _check_request(action, where, because)
     if action.kind == "ses":
         raise HookError(f"{where}: {because}, but a tenant of SES is stopped as a whole")
+
+
+def _check_request(action: HookAction, where: str, because: str) -> None:
+    """A request by template names the part, or all mail would be meant. Without a template it is JSON that does."""
+    lift_body = action.lift_body or action.body
+    for name, url, body in (
+        ("body", action.urls[0], action.body),
+        ("lift_body", action.lift_url or action.urls[0], lift_body),
+    ):
+        if body and not any(each in text for each in PARTS for text in (url, body)):
+            raise HookError(
+                f"{where}: {because}, but neither its address nor {name} has {{stream}} or {{scope}} in it, so all "
+                "mail of the customer would be meant"
+            )
 
 
 def _faults(action: HookAction) -> Iterator[str]:
@@ -102,6 +120,9 @@ def _faults(action: HookAction) -> Iterator[str]:
     for name in TEXTS:
         if unknown := [each for each in PLACEHOLDER.findall(getattr(action, name)) if each not in NAMES]:
             yield f"{name}: {{{unknown[0]}}} stands for nothing; there are {', '.join(NAMES)}"
+    for url in action.urls if action.kind == "http" else ():
+        if unknown := [each for each in PLACEHOLDER.findall(url) if each not in NAMES]:
+            yield f"urls: {{{unknown[0]}}} stands for nothing; there are {', '.join(NAMES)}"
     for url in filter(None, (*action.urls, action.lift_url)):
         if not _is_url(url):
             yield f"urls: {without_user(url)!r} is not an http or https address without a user"

@@ -5,6 +5,7 @@ between them (`steps`). A dry run walks the same way; only the targets are not a
 """
 
 from collections.abc import Collection, Sequence
+from hashlib import blake2b
 
 import msgspec
 
@@ -15,7 +16,9 @@ from jobs.hooks.hints import fault_against_stored, fault_of_hint
 from jobs.hooks.ladder import WantedMeasure, is_never, reaches, wanted
 from jobs.hooks.latest import Latest
 from jobs.hooks.lines import (
+    LONGEST_TEXT,
     Note,
+    cut,
     held_line,
     one_line,
     refused_line,
@@ -46,7 +49,7 @@ class Engine:
     def __init__(self, context: HookContext) -> None:
         self._context = context
         self._doer = Doer(context)
-        self._events: Latest[str, None] = Latest()
+        self._heard_of: Latest[bytes, None] = Latest()
         self._refused: list[Note] = []
         self._concerned: set[str] | None = None
         self._swept = False
@@ -59,11 +62,15 @@ class Engine:
             StoreError: the store failed; the same alerts may be heard again.
             LeaseLostError: another hook acts by now.
         """
-        new = list({each.id: each for each in events if each.id not in self._events}.values())
-        known = stored_alerts(self._context.store, [each for each in new if self._concerns(each)])
-        for each in new:
-            self._heard(each, known.get((each.data.customer, each.id)))
-            self._events.put(each.id, None)
+        # By all of it: a forged alert with the id of a true one is no reason to pass over that.
+        told = {_digest(each): each for each in events}
+        new = {digest: each for digest, each in told.items() if digest not in self._heard_of}
+        faults = {digest: self._fault(each) for digest, each in new.items()}
+        hints = [each for digest, each in new.items() if not faults[digest] and self._concerns(each)]
+        known = stored_alerts(self._context.store, hints)
+        for digest, each in new.items():
+            self._heard(each, faults[digest], known.get((each.data.customer, each.id)))
+            self._heard_of.put(digest, None)
 
     def look(self, customer: str, hint: AlertEvent | None = None) -> bool:
         """Do what is to be done about a customer now. True if anything was, or waits now.
@@ -156,7 +163,11 @@ class Engine:
             or data.customer in self._concern()
         )
 
-    def _heard(self, event: AlertEvent, stored: AlertEvent | None) -> None:
+    def _fault(self, event: AlertEvent) -> str:
+        max_age_ms = round(self._context.hook.max_alert_age_h * HOUR_MS)
+        return fault_of_hint(event, self._context.deployment, max_age_ms, self._context.clock())
+
+    def _heard(self, event: AlertEvent, fault: str, stored: AlertEvent | None) -> None:
         context, data, now_ms = self._context, event.data, self._context.clock()
         mode, hook = context.mode, context.hook
         if shared_by(data.scope):
@@ -167,9 +178,7 @@ class Engine:
             return
         acts = reaches(hook, data.level, data.scope)
         part = not acts and data.scope != CUSTOMER and reaches(hook, data.level, CUSTOMER)
-        max_age_ms = round(hook.max_alert_age_h * HOUR_MS)
-        fault = fault_of_hint(event, context.deployment, max_age_ms, now_ms) or fault_against_stored(event, stored)
-        if fault:
+        if fault := fault or fault_against_stored(event, stored):
             self._refuse(event, fault, now_ms)
         elif data.held is not None and (acts or part):
             context.say(said_of_hint(mode, "held", event, now_ms, held_line(event)))
@@ -190,8 +199,10 @@ class Engine:
     def _refuse(self, event: AlertEvent, fault: str, now_ms: int) -> None:
         context, data = self._context, event.data
         context.say(said_of_hint(context.mode, "refused", event, now_ms, refused_line(event, fault)))
-        detail = {"alert_id": data.alert_id, "source": event.source, "time": event.time}
-        self._refused.append(Note(now_ms, ALERT_REFUSED, data.customer, event.id, one_line(fault), detail))
+        found = {"alert_id": data.alert_id, "source": event.source, "time": event.time}
+        detail = {name: cut(text) for name, text in found.items()}
+        customer, subject, why = cut(data.customer), cut(event.id), one_line(cut(fault, LONGEST_TEXT))
+        self._refused.append(Note(now_ms, ALERT_REFUSED, customer, subject, why, detail))
 
     def _concern(self) -> set[str]:
         """Customers about whom something was done that is not over."""
@@ -271,6 +282,10 @@ class Engine:
         known = [found[each] for each in measure.alert_ids if each in found]
         same = [each for each in known if each.data.rule == measure.rule]
         return verdict_of((same or known)[0]) if known else f"{measure.level} {measure.rule}"
+
+
+def _digest(event: AlertEvent) -> bytes:
+    return blake2b(msgspec.json.encode(event), digest_size=16).digest()
 
 
 def _lifted_by_a_person(context: HookContext, customer: str) -> tuple[str, int]:

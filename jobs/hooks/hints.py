@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from jobs.hooks.lines import LONGEST_NAME
 from schemas.alert import ALERT_SOURCE, ALERT_TYPE, AlertEvent
 from schemas.deployment import Deployment, names_no_deployment
 from schemas.times import HOUR_MS, MINUTE_MS, epoch_ms
@@ -14,6 +15,9 @@ AHEAD_MS = 5 * MINUTE_MS
 def fault_of_hint(event: AlertEvent, deployment: Deployment, max_age_ms: int, now_ms: int) -> str:
     """What is wrong with an alert by itself; empty where nothing is. `now_ms` is epoch ms."""
     data = event.data
+    for name, text in (("id", event.id), ("customer", data.customer)):
+        if len(text) > LONGEST_NAME:  # the store is not asked for it: an address holds no such name
+            return f"forged: {name} has {len(text):,} characters"
     # Before sources named a deployment all had the same one; whether it was sent here, the store tells.
     if not deployment.sent(event.source) and not names_no_deployment(event.source):
         ours = deployment.source(ALERT_SOURCE)

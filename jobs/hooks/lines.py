@@ -10,6 +10,9 @@ from schemas.alert import AlertData, AlertEvent
 from schemas.hook import Effect
 from schemas.wording import amount, decided_by, held_by, rfc3339
 
+#: Characters of a text that is shown, and of a name in it. No true one is longer; forged ones may be.
+LONGEST_TEXT, LONGEST_NAME = 4_000, 256
+
 What = Literal[
     "applied",
     "lifted",
@@ -97,12 +100,12 @@ def said_of_hint(mode: Mode, what: What, event: AlertEvent, now_ms: int, text: s
         time=rfc3339(now_ms),
         mode=mode,
         what=what,
-        text=one_line(text),
-        customer=data.customer,
-        scope=data.scope,
+        text=one_line(cut(text, LONGEST_TEXT)),
+        customer=cut(data.customer),
+        scope=cut(data.scope),
         level=data.level,
-        alert_ids=(data.alert_id,),
-        event_id=event.id,
+        alert_ids=(cut(data.alert_id),),
+        event_id=cut(event.id),
     )
 
 
@@ -134,7 +137,8 @@ def shared_line(event: AlertEvent) -> str:
 
 def refused_line(event: AlertEvent, fault: str) -> str:
     """An alert that is not followed."""
-    return f"refused, not acting on {event.data.customer or event.subject}: {fault}; it says: {verdict_of(event)}"
+    whom = cut(event.data.customer or event.subject)
+    return f"refused, not acting on {whom}: {cut(fault, LONGEST_TEXT // 2)}; it says: {verdict_of(event)}"
 
 
 def _would_not(data: AlertData) -> str:
@@ -154,6 +158,11 @@ def _figures(data: AlertData) -> str:
     word = data.kind if data.kind == "resolved" else data.level
     found, threshold = (amount(data.metric, value) for value in (data.rate, data.threshold))
     return f"{word} {data.metric} {found} in {data.window} (threshold {threshold})"
+
+
+def cut(text: str, most: int = LONGEST_NAME) -> str:
+    """Text of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def one_line(text: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from schemas.alert import AlertData
 from schemas.errors import InvalidInputError
 from schemas.times import epoch_ms
+from schemas.wording import rfc3339
 
 PREFIX, SUFFIX = "org.repmon.", ".v1"
 ALERT = f"{PREFIX}alert."
@@ -65,9 +66,10 @@ def read_event(raw: bytes | str) -> Event:
         text = raw if isinstance(raw, str) else raw.decode()
         found = _envelope(text)
         time_ms = epoch_ms(msgspec.convert(found.time, type=_DATETIME))
+        rfc3339(time_ms)  # a time of the year 9999 with an offset may be one of the year 10000
         alert = _alert(found.data) if found.type.startswith(ALERT) else None
         customer = alert.customer if alert is not None else _customer(found.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise EventError(f"not an event as a CloudEvent: {error}") from error
     return Event(
         id=found.id,

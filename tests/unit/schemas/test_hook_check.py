@@ -58,6 +58,15 @@ CASES = {
         '[hook.ladder.stop]\nlevel = "critical"\ndo = ["ses"]\nscopes = ["stream"]',
         "hook.actions.ses: hook.ladder.stop.scopes names stream, but a tenant of SES is stopped as a whole",
     ),
+    "a name in an address that stands for nothing": (
+        '[hook.actions.slow]\nkind = "http"\nurls = ["http://h/{custmer}"]',
+        "hook.actions.slow.urls: {custmer} stands for nothing; there are customer,",
+    ),
+    "a request about all mail for a stream": (
+        '[hook.actions.slow]\nkind = "http"\nurls = ["http://h/{customer}"]\nbody = \'{"stop": true}\'\n'
+        '[hook.ladder.stop]\nlevel = "critical"\ndo = ["slow"]\nscopes = ["stream"]',
+        "hook.actions.slow: hook.ladder.stop.scopes names stream, but neither its address nor body has {stream}",
+    ),
     "a mail from nobody": (
         '[hook.actions.tell]\nkind = "mail"\nhost = "smtp"',
         "hook.actions.tell.sender: '' is no mail address",

@@ -131,6 +131,37 @@ def test_alert_that_is_not_as_it_was_sent_never_acts(
     assert audit(scene.store) == [("hook alert refused", changed.data.customer)]
 
 
+def test_forged_alert_with_the_id_of_a_true_one_does_not_hide_it(scene: Scene, mta: TargetStandIn) -> None:
+    hooked = Hooked(scene, one_rung(kumo(mta.url)))
+    sent = scene.alert("acme")
+    forged = msgspec.structs.replace(sent, data=msgspec.structs.replace(sent.data, customer="globex"))
+    unseen = msgspec.structs.replace(sent, data=msgspec.structs.replace(sent.data, level="watch"))
+    assert hooked.hear(unseen) == []
+    assert hooked.hear(forged, sent, forged) == ["refused globex", "applied acme"]
+    assert hooked.hear(forged, sent) == []
+    assert mta.tenants() == {"acme"}
+
+
+@pytest.mark.parametrize("field", ["id", "customer", "explanation"])
+def test_of_a_huge_alert_the_store_is_not_asked_and_little_is_kept(
+    scene: Scene, mta: TargetStandIn, field: str
+) -> None:
+    hooked = Hooked(scene, one_rung(kumo(mta.url)))
+    sent, huge = scene.alert("acme"), "x" * 500_000
+    if field == "id":
+        sent = msgspec.structs.replace(sent, id=huge)
+    else:
+        sent = msgspec.structs.replace(sent, data=msgspec.structs.replace(sent.data, **{field: huge}))
+    hooked.hear(sent)
+    assert [each.what for each in hooked.said] == ["refused"]
+    assert ("forged: " + field + " has 500,000 characters" in hooked.text) == (field != "explanation")
+    assert len(msgspec.json.encode(hooked.said[-1])) < 10_000
+    hooked.engine.record_refused()
+    ((length,),) = scene.store.rows("SELECT sum(length(customer) + length(subject) + length(why)) FROM audit FINAL")
+    assert int(length) < 10_000
+    assert mta.asked == []
+
+
 def test_flood_of_a_thousand_forged_alerts_suspends_nobody(scene: Scene, mta: TargetStandIn) -> None:
     hooked = Hooked(scene, one_rung(kumo(mta.url)))
     sent = scene.alert("acme", stored=False)

@@ -107,7 +107,12 @@ def test_every_example_of_an_event_is_one_to_tell_of(topic: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{}", b"[]", b"\xff", b'{"id":1}', b'{"id":"1","type":"t","source":"/s","time":"x"}']
+    "raw",
+    [
+        *(b"", b"{}", b"[]", b"\xff", b'{"id":1}', b'{"id":"1","type":"t","source":"/s","time":"x"}'),
+        b'{"id":"1","type":"t","source":"/s","time":"9999-12-31T23:59:59-23:59"}',
+        b'{"id":"1","type":"t","source":"/s","time":"0001-01-01T00:00:00+23:59"}',
+    ],
 )
 def test_what_is_no_event_is_refused(raw: bytes) -> None:
     with pytest.raises(EventError, match="not an event"):
