@@ -20,7 +20,7 @@ from api.http.keys import KeyOwner
 from api.http.pool import SIZE, StorePool
 from api.http.problems import RETRY_AFTER_S, ApiError
 from api.http.quotas import Quota, Quotas
-from api.http.rate_counts import Counted, CountsAsked, counted
+from api.http.rate_counts import CountedRates, CountsAsked, counted
 from api.http.rates import Definition
 from api.http.reads import ReadLog
 from api.http.scopes import Scope
@@ -51,14 +51,14 @@ class Service:
     settings: Settings
     publish: Callable[[AppliedPolicy], None]
     quotas: Quotas = field(default_factory=Quotas)
-    counts: Gathered[CountsAsked, Counted] = field(init=False)
+    counts: Gathered[CountsAsked, CountedRates] = field(init=False)
     turns: Turns = field(default_factory=lambda: Turns(SIZE))
     _with_parameters: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", Gathered(self._count))
 
-    def _count(self, asked: CountsAsked, customers: Sequence[str]) -> Mapping[str, Counted]:
+    def _count(self, asked: CountsAsked, customers: Sequence[str]) -> Mapping[str, CountedRates]:
         with self.stores.lend() as store:
             return counted(store, customers, asked, self.definition)
 

@@ -11,7 +11,7 @@ import msgspec
 FILE = Path(__file__).with_name("examples.json")
 
 
-class Example(msgspec.Struct, frozen=True, kw_only=True):
+class RouteExample(msgspec.Struct, frozen=True, kw_only=True):
     """A request to a route, and its answer: JSON, or text."""
 
     method: str
@@ -32,9 +32,9 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
         return f'curl {method}{key}{body}"$REPMON_URL{self.target}"'
 
 
-def read() -> dict[tuple[str, str], Example]:
+def read() -> dict[tuple[str, str], RouteExample]:
     """The examples by method (in small letters) and route."""
-    some = msgspec.json.decode(FILE.read_bytes(), type=list[Example])
+    some = msgspec.json.decode(FILE.read_bytes(), type=list[RouteExample])
     return {(each.method, each.path): each for each in some}
 
 

@@ -114,14 +114,16 @@ class CountsAsked(NamedTuple):
     minutes: tuple[int, int] = (0, 0)
 
 
-class Counted(NamedTuple):
+class CountedRates(NamedTuple):
     """The buckets of a customer in order of time, and the minutes that were asked for, by value."""
 
     buckets: Buckets
     minutes: Buckets
 
 
-def counted(store: Store, customers: Sequence[str], asked: CountsAsked, definition: Definition) -> dict[str, Counted]:
+def counted(
+    store: Store, customers: Sequence[str], asked: CountsAsked, definition: Definition
+) -> dict[str, CountedRates]:
     """What was counted of each customer; those without mail are left out.
 
     Raises:
@@ -137,7 +139,7 @@ def counted(store: Store, customers: Sequence[str], asked: CountsAsked, definiti
         "fbl": list(definition.feedback_loop),
         "expired": definition.expired_is_failure,
     }
-    found: dict[str, Counted] = defaultdict(lambda: Counted({}, {}))
+    found: dict[str, CountedRates] = defaultdict(lambda: CountedRates({}, {}))
     parts = (_events if asked.by in OF_EVENTS else _counts)(store, asked, part, parameters)
     for customer, value, fine, *columns in store.rows(GATHERED.format(parts=parts), parameters):
         found[customer][int(fine)][value] = sorted(map(RateBucket, *columns))

@@ -35,7 +35,7 @@ TABLES: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column: its name, the fields that lead to it, and the type of its values (text where they are lists)."""
 
     name: str
@@ -91,7 +91,7 @@ def table(
     return Response(_arrow(columns, values), headers=dict(headers), media_type=ARROW)
 
 
-def columns_of(model: type[BaseModel], path: tuple[str, ...] = (), prefix: str = "") -> Iterator[Column]:
+def columns_of(model: type[BaseModel], path: tuple[str, ...] = (), prefix: str = "") -> Iterator[TableColumn]:
     """The columns of a model's rows, whatever is in them. Pure."""
     for name, field in model.model_fields.items():
         shown = prefix + (field.alias or name)
@@ -99,7 +99,7 @@ def columns_of(model: type[BaseModel], path: tuple[str, ...] = (), prefix: str =
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from columns_of(kind, (*path, name), f"{shown}_")
         else:
-            yield Column(shown, (*path, name), kind)
+            yield TableColumn(shown, (*path, name), kind)
 
 
 def _plain(annotation: Any) -> type:
@@ -124,7 +124,7 @@ def _value(row: Any, path: tuple[str, ...]) -> Any:
     return row
 
 
-def _csv(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> bytes:
+def _csv(columns: Sequence[TableColumn], rows: Iterable[Sequence[Any]]) -> bytes:
     written = io.StringIO(newline="")
     into = csv.writer(written)
     into.writerow([each.name for each in columns])
@@ -142,7 +142,7 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _arrow(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> bytes:
+def _arrow(columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]]) -> bytes:
     import pyarrow as pa  # takes a quarter of a second, and JSON has no use for it
 
     kinds = {

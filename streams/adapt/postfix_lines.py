@@ -62,7 +62,7 @@ class Fate(NamedTuple):
     text: str
 
 
-class Client(NamedTuple):
+class SubmittingClient(NamedTuple):
     """Who sent a message: IP address, login, and the queue id that it had before a content filter; empty where there is
     none."""
 
@@ -126,18 +126,18 @@ def read_pickup(said: str) -> EnvelopeSender | None:
     return read_sender(said.partition(" from=<")[2])
 
 
-def read_client(said: str) -> Client:
+def read_client(said: str) -> SubmittingClient:
     """What follows `client=`."""
     ip = said.partition("[")[2].partition("]")[0]
     _, known, login = said.partition("sasl_username=")
     if not known and "orig_queue_id=" not in said:
-        return Client(ip, "", "")
+        return SubmittingClient(ip, "", "")
     if ", " not in login and known:
-        return Client(ip, login.strip(), "")
+        return SubmittingClient(ip, login.strip(), "")
     if known and (ended := _LOGIN.search(said)):
         login = ended[1]
     origin = _ORIGIN.search(said)
-    return Client(ip, login.strip(), origin[1] if origin else "")
+    return SubmittingClient(ip, login.strip(), origin[1] if origin else "")
 
 
 def read_message_id(said: str) -> str:

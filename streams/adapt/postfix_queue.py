@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from streams.adapt.bounded import keep
 from streams.adapt.long_lines import LongLines
-from streams.adapt.postfix_lines import QUEUE_ID, Client, EnvelopeSender, Fate, Relay, queued_as
+from streams.adapt.postfix_lines import QUEUE_ID, EnvelopeSender, Fate, Relay, SubmittingClient, queued_as
 from streams.adapt.postfix_relays import is_private
 
 #: How many messages and recipients of one are remembered: those that came last.
@@ -140,7 +140,7 @@ class Queue:
         if self.messages.pop(queue_id, None) is not None:
             keep(self._gone, queue_id, message, MAX_GONE)
 
-    def note_client(self, message: QueuedMessage, client: Client) -> None:
+    def note_client(self, message: QueuedMessage, client: SubmittingClient) -> None:
         """Who sent it by SMTP."""
         message.client = client.ip
         message.login = client.login or message.login

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from api.http.examples import FILE, Example
+from api.http.examples import FILE, RouteExample
 from api.http.keys import key_id
 from api.http.scopes import SCOPES
 from jobs.operator.customers import set_customer
@@ -73,16 +73,16 @@ DECLARED = {
 }
 
 
-def _get(path: str, query: str = "", **names: str) -> Example:
-    return Example(method="get", path=path, target=path.format(**names) + query)
+def _get(path: str, query: str = "", **names: str) -> RouteExample:
+    return RouteExample(method="get", path=path, target=path.format(**names) + query)
 
 
-def _post(path: str, body: object, **names: str) -> Example:
-    return Example(method="post", path=path, target=path.format(**names), body=body)
+def _post(path: str, body: object, **names: str) -> RouteExample:
+    return RouteExample(method="post", path=path, target=path.format(**names), body=body)
 
 
 #: What is asked, in this order: what decides something comes last.
-REQUESTS: tuple[Example, ...] = (
+REQUESTS: tuple[RouteExample, ...] = (
     _get("/v1/standing"),
     _get("/v1/allowances"),
     _get("/v1/scores", "?from=2026-03-11T00:00:00Z"),
@@ -238,7 +238,7 @@ def complaint_alert() -> AlertEvent:
     return alert_event(transition, verdict, named, evidence, policy)
 
 
-def answers(api: Api, operator: str) -> list[Example]:
+def answers(api: Api, operator: str) -> list[RouteExample]:
     """What is answered to each request now."""
     found = []
     for each in REQUESTS:
