@@ -1,9 +1,7 @@
 """A client of the HTTP interface, and a reader of alerts: for programs of operators and customers.
 
-    from api.client import Client, alerts
-
-`Client` and `AsyncClient` ask the same and give the same types; `alerts` yields the alerts of `reputation.alerts` as
-they come. Nothing else in this project imports it.
+Comes in: the address of an interface, or of a broker. Goes out: what is answered, as the types of `api.http.models` and
+`api.routes.models`, and alerts as they come. Nothing in this project imports it.
 """
 
 from api.client.asynchronous import AsyncClient

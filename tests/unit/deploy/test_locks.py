@@ -97,7 +97,7 @@ def test_each_lock_has_what_is_declared_for_it() -> None:
 
 def test_what_runs_repmon_has_no_development_package() -> None:
     assert pinned("requirements.txt").keys() & TOOLS == set()
-    assert pinned("requirements.txt").keys() & {"pytest", "hypothesis", "httpx", "jsonschema"} == set()
+    assert pinned("requirements.txt").keys() & {"pytest", "hypothesis", "jsonschema"} == set()
 
 
 def test_lock_of_what_runs_it_is_whole_but_for_what_nothing_imports() -> None:

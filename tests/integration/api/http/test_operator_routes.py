@@ -42,7 +42,7 @@ def post(api: Api, target: str, body: object, key: str = "") -> tuple[int, dict[
     return answer.status_code, dict(answer.json())
 
 
-def test_no_key_of_a_customer_and_none_without_the_scope_reaches_what_is_the_operators(unchanged: Api) -> None:
+def test_only_an_operators_key_with_the_scope_reaches_what_is_the_operators(unchanged: Api) -> None:
     api = unchanged
     customers = keys.create_key(api.store, "acme", "", NOW_MS)
     reading = keys.create_key(api.store, keys.OPERATOR, "", NOW_MS)
