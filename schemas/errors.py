@@ -61,6 +61,7 @@
     │   ├── TooManyError          more requests of one key than may wait
     │   ├── WaitedTooLongError    a request whose turn does not come
     │   └── NoRoomError           more requests at once than memory is set aside for
+    ├── ApiProblemError           the HTTP interface refused what its client asked
     ├── TooSlowError (a TimeoutError): a request that does not arrive in time
     └── ApiError                  what the HTTP interface answers with a problem document
         └── RefusedError          the same, of the collector

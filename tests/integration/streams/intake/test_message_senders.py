@@ -149,7 +149,7 @@ def test_dead_letter_is_replayed_as_a_report_whose_sender_ingest_may_know_by_the
         assert reader.key("mail.reports", complaint("m1@news"), NOW) == default.encode()
 
 
-def test_domains_that_customers_have_registered_are_theirs_in_reports_as_the_list_changes(
+def test_domains_of_the_list_of_customers_are_theirs_in_reports_once_it_changes(
     store: Store, store_settings: ClickHouse
 ) -> None:
     by_domain, by_header = (
