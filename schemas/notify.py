@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from schemas.alert import TransitionKind
 from schemas.errors import InvalidInputError
+from schemas.events import TYPES
 from schemas.levels import Level
 from schemas.policy_metric import Metric
 from schemas.secrets import Address, Secret, Section, without_user
@@ -203,6 +204,7 @@ def check_notify(notify: Notify) -> None:
 
 def _faults(route: Route) -> Iterator[str]:
     target = route.target
+    yield from _faults_of_events(route)
     if isinstance(target, Alertmanager | PagerDuty):
         yield from _faults_of_state(route, "alertmanager" if isinstance(target, Alertmanager) else "pagerduty")
     if isinstance(target, Webhook | Alertmanager | PagerDuty):
@@ -215,6 +217,15 @@ def _faults(route: Route) -> Iterator[str]:
         yield from _one_of(name, bool(getattr(target, name)), other, bool(getattr(target, other)))
     if route.quiet is not None:
         yield from _faults_of_quiet(route.quiet)
+
+
+def _faults_of_events(route: Route) -> Iterator[str]:
+    """A type that there is none of would be waited for in silence."""
+    kinds = [each.removeprefix("org.repmon.").removesuffix(".v1") for some in TYPES.values() for each in some]
+    for wanted in route.events:
+        pattern = ".*".join(map(re.escape, wanted.split("*")))
+        if not any(re.fullmatch(pattern, each) for each in kinds):
+            yield f"events: there is no type {wanted!r}; there are {', '.join(kinds)}"
 
 
 #: Settings of which one is needed, and no more than one.

@@ -17,6 +17,7 @@ import msgspec
 from schemas.collect import with_sources
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import check, check_together
+from schemas.settings_fault import choices, named
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
@@ -87,7 +88,7 @@ def _converted(raw: dict[str, Any], where: str, *, strict: bool) -> Settings:
         settings = msgspec.convert(raw, Settings, strict=strict)
         check(settings)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {_field_first(str(error))}") from error
+        raise SettingsError(f"{where}: {_field_first(str(error), raw, strict=strict)}") from error
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from error
     return settings
@@ -109,10 +110,12 @@ def _apply(raw: dict[str, Any], name: str, value: str) -> None:
     raw.setdefault(section, {})[field] = parsed
 
 
-def _field_first(message: str) -> str:
+def _field_first(message: str, raw: dict[str, Any], *, strict: bool) -> str:
     """`Expected X - at `$.a.b`` as `a.b: Expected X`; a name that is not known with the nearest that is."""
     located = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
     said, path = (located[1], located[2]) if located else (message, "")
+    said += choices(said, path, Settings)
+    path = named(path, raw, message, lambda tried: msgspec.convert(tried, Settings, strict=strict))
     prefix = f"{path}: " if path else ""
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", said, re.DOTALL)
     if unknown is not None and (not path or path in _FIELDS):

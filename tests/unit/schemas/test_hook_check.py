@@ -67,6 +67,15 @@ CASES = {
         '[hook.ladder.stop]\nlevel = "critical"\ndo = ["slow"]\nscopes = ["stream"]',
         "hook.actions.slow: hook.ladder.stop.scopes names stream, but neither its address nor body has {stream}",
     ),
+    "a level that there is none of, on the second rung": (
+        f'[hook.actions.kumo]\n{KUMO}[hook.ladder.one]\nlevel = "critical"\ndo = ["kumo"]\n'
+        '[hook.ladder.two]\nlevel = "crit"\ndo = ["kumo"]',
+        "hook.ladder.two.level: Invalid enum value 'crit'; there are critical, excessive, good, warning, watch",
+    ),
+    "a setting that there is none of": (
+        f'[hook.actions.kumo]\n{KUMO}[hook.actions.slow]\nkind = "http"\nurl = "http://h/"',
+        "hook.actions.slow: Object contains unknown field `url`",
+    ),
     "a mail from nobody": (
         '[hook.actions.tell]\nkind = "mail"\nhost = "smtp"',
         "hook.actions.tell.sender: '' is no mail address",
