@@ -122,6 +122,8 @@ def list_failed(settings: Settings, route: str, limit: int, as_json: bool) -> No
     """
     with closing(open_store(settings.clickhouse)) as store:
         found = Outbox(store).failed(route, limit=limit)
+    if route and not found:
+        _routes(settings, route)
     if as_json:
         for each in found:
             print_json(each)
@@ -150,6 +152,8 @@ def retry(settings: Settings, ids: tuple[str, ...], route: str, every: bool) -> 
     with closing(open_store(settings.clickhouse)) as store:
         outbox = Outbox(store)
         failed = outbox.failed(route)
+        if route and not failed:
+            _routes(settings, route)
         meant = [_meant(failed, each) for each in dict.fromkeys(ids)] if ids else failed
         gone = {each.route for each in meant} - {each.name for each in settings.notify.routes}
         if gone:

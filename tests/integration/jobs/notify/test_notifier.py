@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.alert import AlertEvent
 from schemas.deployment import Deployment
 from schemas.notify import Alertmanager, Notify, PagerDuty, Route, Webhook
-from schemas.settings import ClickHouse, Kafka, Settings
+from schemas.settings import ClickHouse, Kafka, Settings, SettingsError
 from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS
 from schemas.wording import rfc3339
@@ -129,6 +129,9 @@ def test_dead_letters_are_listed_and_sent_again_by_the_running_stage(scene: Scen
     assert r"ev\x1b[2J\r\nil" in listed
     assert len(listed.splitlines()) == 2
     assert "dead letters" not in scene.says("failed", "--route", "hook", "--json")
+    for word in ("failed", "retry"):
+        with pytest.raises(SettingsError, match="there is no 'hoook'; there are hook"):
+            scene.says(word, "--route", "hoook")
     scene.received.answers(204)
     stop = threading.Event()
     notifier = Notifier(scene.settings, scene.store)
