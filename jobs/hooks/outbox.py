@@ -7,6 +7,7 @@ version: what one writes late, that was frozen and overtaken, never replaces wha
 
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -76,10 +77,20 @@ def begun_since(store: Store, mode: Mode, since_ms: int) -> frozenset[str]:
 
 
 class Lease:
-    """The right to act, of one hook. `clock` gives epoch ms."""
+    """The right to act, of one hook. `clock` gives epoch ms, `steady` the s of a clock that nobody sets."""
 
-    def __init__(self, store: Store, mode: Mode, lease_s: float, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mode: Mode,
+        lease_s: float,
+        clock: Callable[[], int],
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store, self.mode, self._lease_ms, self._clock = store, mode, round(lease_s * 1000), clock
+        self._steady = steady
+        #: The lease of another hook as it was seen last, and since when it is the same.
+        self._seen, self._seen_s = (0, 0), 0.0
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.epoch = 0
         self._renewed_ms = 0
@@ -94,7 +105,7 @@ class Lease:
             StoreError: the store failed.
         """
         now_ms = self._clock()
-        if self.epoch and now_ms - self._renewed_ms < self._lease_ms / 3:
+        if self.epoch and 0 <= now_ms - self._renewed_ms < self._lease_ms / 3:
             return ""
         epoch, owner, until_ms = self._read()
         if self.epoch and epoch == self.epoch:
@@ -102,7 +113,7 @@ class Lease:
             return ""
         if self.epoch:
             self.epoch = 0
-        if until_ms > now_ms:
+        if until_ms > now_ms and not self._is_silent(epoch, until_ms):
             return owner
         # A server that was killed may remember a token without its row: then the number after it is tried.
         new = epoch + 1 + self._tried
@@ -113,6 +124,13 @@ class Lease:
             return owner or "another hook"
         self.epoch, self._tried = epoch, 0
         return ""
+
+    def _is_silent(self, epoch: int, until_ms: int) -> bool:
+        """Whether another's lease was not renewed for as long as it lasts: the clock may have been set back since."""
+        now_s = self._steady()
+        if self._seen != (epoch, until_ms):
+            self._seen, self._seen_s = (epoch, until_ms), now_s
+        return now_s - self._seen_s > self._lease_ms / 1000
 
     def check(self) -> None:
         """Just before anything is done.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from jobs.hooks.outbox import LeaseLostError
+from jobs.hooks.outbox import Lease, LeaseLostError
 from jobs.hooks.shown import read_hook, shown_measures
 from jobs.operator.decisions import DecisionError
 from jobs.operator.hook_decisions import approve_action, close_breaker
@@ -16,7 +16,7 @@ from schemas.hook import Hook, HookAction, LadderRung
 from streams.io.outgoing import unsent
 from streams.io.store import Store
 from tests.support.hook_targets import TargetStandIn, target_stand_in
-from tests.support.hooked import Hooked, Scene, kumo, one_rung
+from tests.support.hooked import NOW_MS, Hooked, Scene, kumo, one_rung
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
@@ -432,6 +432,25 @@ def test_only_one_of_two_hooks_acts(scene: Scene, mta: TargetStandIn) -> None:
         first.hear(scene.alert("globex"))
     assert first.context.lease.take() == second.context.lease.owner
     assert [body["tenant"] for body in mta.calls("POST")] == ["acme"]
+
+
+def test_hook_that_was_killed_is_followed_though_the_clock_was_set_back(store: Store) -> None:
+    wall_ms, steady_s = [NOW_MS], [0.0]
+    first, second = (Lease(store, "act", 30, lambda: wall_ms[0], lambda: steady_s[0]) for _ in range(2))
+    assert first.take() == ""
+    wall_ms[0] -= 3_600_000
+    steady_s[0] = 100.0
+    assert second.take() == first.owner
+    steady_s[0] += 20.0
+    assert second.take() == first.owner
+    steady_s[0] += 11.0
+    assert second.take() == "", "not in an hour"
+    with pytest.raises(LeaseLostError):
+        first.check()
+    steady_s[0] += 11.0
+    wall_ms[0] += 11_000
+    assert second.take() == ""
+    assert first.take() == second.owner
 
 
 def test_ladder_of_a_restarted_hook_holds_for_what_was_done_before(scene: Scene, mta: TargetStandIn) -> None:
