@@ -86,7 +86,7 @@ def test_connection_that_does_not_say_what_it_asks_is_closed(said: bytes) -> Non
 def unread(address: tuple[str, int]) -> socket.socket:
     """A connection that asks for much and reads nothing of it."""
     connection = socket.create_connection(address)
-    connection.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     return connection
 
 
@@ -121,6 +121,8 @@ def test_of_many_answers_that_nobody_reads_the_oldest_is_given_up() -> None:
         assert answered(address)
         assert rest_of(connections[0]) < len(LONG)
         assert rest_of(connections[2]) > len(LONG)
+        for each in connections:
+            each.close()  # or the server would wait for who reads nothing
 
 
 def test_connection_that_asks_in_time_is_answered_again_and_again() -> None:
