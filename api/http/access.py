@@ -17,7 +17,7 @@ from api.http.frame import answer_with
 from api.http.gathered import Gathered
 from api.http.key_lookups import KeyLookups
 from api.http.keys import KeyOwner
-from api.http.pool import SIZE, StorePool
+from api.http.pool import GATHERED, SIZE, StorePool
 from api.http.problems import RETRY_AFTER_S, ApiError
 from api.http.quotas import Quota, Quotas
 from api.http.rate_counts import CountedRates, CountsAsked, counted
@@ -31,6 +31,9 @@ from schemas.policy import Policy
 from schemas.settings import Settings
 from streams.io.health import HealthVerdict
 from streams.io.store import Store
+
+#: The operations whose requests share queries.
+SHARING = frozenset({"getRates"})
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Service:
     quotas: Quotas = field(default_factory=Quotas)
     counts: Gathered[CountsAsked, CountedRates] = field(init=False)
     turns: Turns = field(default_factory=lambda: Turns(SIZE))
+    #: Of requests that share a query: the more there are at once, the less each costs the store.
+    gathered_turns: Turns = field(default_factory=lambda: Turns(GATHERED))
     _with_parameters: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,6 +146,12 @@ async def good_key(
     return owner
 
 
+def turns_of(service: Service, request: Request) -> Turns:
+    """The turns that a request takes part in: rates as a whole are asked for together."""
+    gathers = request.scope["route"].operation_id in SHARING and "by" not in request.query_params
+    return service.gathered_turns if gathers else service.turns
+
+
 async def key_owner(
     request: Request,
     service: Annotated[Service, Depends(service_of)],
@@ -165,7 +176,7 @@ async def key_owner(
         )
     async with AsyncExitStack() as turn:
         try:
-            await turn.enter_async_context(service.turns.turn(owner.id))
+            await turn.enter_async_context(turns_of(service, request).turn(owner.id))
         except TooManyError as error:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,

@@ -7,8 +7,10 @@ from threading import BoundedSemaphore, Lock
 from schemas.settings import Api
 from streams.io.store import QueryLimits, Store, StoreError
 
-#: Connections for requests, and for what is asked and kept around them.
-SIZE, SPARE = 8, 2
+#: Connections for requests; for the queries that requests share, and what is asked and kept around all.
+SIZE, SPARE = 8, 6
+#: So many requests that share queries are answered at once.
+GATHERED = 24
 WAIT_S = 5.0
 #: What one query may hold in memory and give back.
 MEMORY, RESULT_ROWS, RESULT_BYTES = 1_000_000_000, 1_000_000, 200_000_000
