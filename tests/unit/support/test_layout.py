@@ -64,3 +64,14 @@ def test_files_that_are_mutated_and_their_tests_are_there() -> None:
     mutmut = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
     named = [*mutmut["paths_to_mutate"], *mutmut["tests_dir"], *mutmut["also_copy"]]
     assert [each for each in named if not (ROOT / each).exists()] == []
+
+
+def test_no_file_has_a_mark_of_an_unfinished_merge() -> None:
+    """One stood in the picture of the README, where no tool looks."""
+    marks = tuple(f"{sign * 7} " for sign in "<>")
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "schemas").rglob("*.yaml")]
+    texts += [
+        each for each in ROOT.iterdir() if each.suffix in {".toml", ".yml"} or each.name in {"Makefile", "Dockerfile"}
+    ]
+    found = [each for each in texts if any(line.startswith(marks) for line in each.read_text("utf-8").splitlines())]
+    assert not found
