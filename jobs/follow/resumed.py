@@ -36,11 +36,13 @@ class ResumedLog:
         begin = read or (msgspec.structs.replace(sent[0], offset=0),)
         resumed = cls(Log.at(path, begin, now), sent)
         for _ in range(MOST_BEGINNINGS):
-            if resumed._knows_what_was_sent():
+            if resumed._knows_what_was_sent() and resumed.log.found:
                 return resumed
-            # Perhaps it was copied and cut off just now; then the copy is found.
+            # Perhaps it was copied and cut off just now, or compressed; then the copy is found.
             resumed.log.close()
             resumed.log = Log.at(path, begin, now)
+        if resumed._knows_what_was_sent():
+            return resumed
         resumed.log.close()
         resumed.log = Log.at(path, sent, now)
         return resumed
