@@ -101,7 +101,12 @@ def held_by(data: "AlertData") -> str:
     return f"hold {data.held.id}, because {why}"
 
 
+def on_one_line(text: str) -> str:
+    """Text from outside as one line that cannot steer a terminal: each character that does not print is a blank."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def masked(diagnostic: str) -> str:
     """An answer of a receiving host in one line, shortened, and without the names of the addresses in it."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in diagnostic).split())
+    line = " ".join(on_one_line(diagnostic).split())
     return ADDRESS.sub("*@", line)[:SAMPLE_LENGTH]

@@ -20,7 +20,6 @@ from jobs.hooks.lines import (
     Note,
     cut,
     held_line,
-    one_line,
     refused_line,
     said_of_hint,
     shared_line,
@@ -34,6 +33,7 @@ from jobs.hooks.stored import account_of, episodes_of, last_alerts, recorded, st
 from schemas.alert import AlertEvent
 from schemas.scope import CUSTOMER, shared_by
 from schemas.times import HOUR_MS
+from schemas.wording import on_one_line
 from streams.decisions.hook import read_breaker
 
 #: What was done may make more to do, such as telling of it.
@@ -201,7 +201,7 @@ class Engine:
         context.say(said_of_hint(context.mode, "refused", event, now_ms, refused_line(event, fault)))
         found = {"alert_id": data.alert_id, "source": event.source, "time": event.time}
         detail = {name: cut(text) for name, text in found.items()}
-        customer, subject, why = cut(data.customer), cut(event.id), one_line(cut(fault, LONGEST_TEXT))
+        customer, subject, why = cut(data.customer), cut(event.id), on_one_line(cut(fault, LONGEST_TEXT))
         self._refused.append(Note(now_ms, ALERT_REFUSED, customer, subject, why, detail))
 
     def _concern(self) -> set[str]:

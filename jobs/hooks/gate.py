@@ -5,12 +5,12 @@ import logging
 from jobs.hooks.breaker import counted_from, why_open
 from jobs.hooks.context import HOOK, HookContext
 from jobs.hooks.ladder import WantedMeasure
-from jobs.hooks.lines import Note, Said, one_line
+from jobs.hooks.lines import Note, Said
 from jobs.hooks.measure import Measure, Waits, cycle_id
 from jobs.hooks.outbox import begun_since, measures
 from jobs.hooks.stored import LARGE_DAYS, active_customers, recipients_of
 from schemas.times import SECOND_MS
-from schemas.wording import age, rfc3339
+from schemas.wording import age, on_one_line, rfc3339
 from streams.decisions.hook import APPROVALS, BREAKER_OPENED, approved_by, breaker_subject, read_breaker
 
 log = logging.getLogger("repmon.suspend_hook")
@@ -83,4 +83,4 @@ def open_breaker(context: HookContext, why: str, now_ms: int) -> None:
         context.records.breaker_opened(why, now_ms)  # to be sent, before it is in force
     context.records.note([Note(now_ms, BREAKER_OPENED, "", breaker_subject(context.mode), why, {"by": HOOK})])
     log.critical("%s", text)
-    context.say(Said(time=rfc3339(now_ms), mode=context.mode, what="breaker opened", text=one_line(text)))
+    context.say(Said(time=rfc3339(now_ms), mode=context.mode, what="breaker opened", text=on_one_line(text)))

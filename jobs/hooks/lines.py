@@ -8,7 +8,7 @@ import msgspec
 from jobs.hooks.measure import Measure, Mode
 from schemas.alert import AlertData, AlertEvent
 from schemas.hook import Effect
-from schemas.wording import amount, decided_by, held_by, rfc3339
+from schemas.wording import amount, decided_by, held_by, on_one_line, rfc3339
 
 #: Characters of a text that is shown, and of a name in it. No true one is longer; forged ones may be.
 LONGEST_TEXT, LONGEST_NAME = 4_000, 256
@@ -83,7 +83,7 @@ def said_of(mode: Mode, what: What, measure: Measure, now_ms: int, text: str, an
         time=rfc3339(now_ms),
         mode=mode,
         what=what,
-        text=one_line(text),
+        text=on_one_line(text),
         customer=measure.customer,
         scope=measure.scope,
         action=measure.action,
@@ -100,7 +100,7 @@ def said_of_hint(mode: Mode, what: What, event: AlertEvent, now_ms: int, text: s
         time=rfc3339(now_ms),
         mode=mode,
         what=what,
-        text=one_line(cut(text, LONGEST_TEXT)),
+        text=on_one_line(cut(text, LONGEST_TEXT)),
         customer=cut(data.customer),
         scope=cut(data.scope),
         level=data.level,
@@ -163,8 +163,3 @@ def _figures(data: AlertData) -> str:
 def cut(text: str, most: int = LONGEST_NAME) -> str:
     """Text of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def one_line(text: str) -> str:
-    """Text from outside as one line that cannot steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

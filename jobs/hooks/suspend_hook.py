@@ -17,14 +17,14 @@ from confluent_kafka.admin import AdminClient
 
 from jobs.hooks.context import TOPIC_REMADE, HookContext
 from jobs.hooks.engine import Engine
-from jobs.hooks.lines import Note, Said, What, one_line
+from jobs.hooks.lines import Note, Said, What
 from jobs.hooks.outbox import LeaseLostError
 from schemas.alert import AlertEvent
 from schemas.customer_event import CustomerEvent
 from schemas.events import read_event
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS
-from schemas.wording import rfc3339
+from schemas.wording import on_one_line, rfc3339
 from streams.intake.topic_identity import TopicIdentity
 from streams.io.broker import BrokerError, admin, begins, consumer, ends
 from streams.io.store import StoreError
@@ -252,7 +252,7 @@ class HookProcess:
 
     def _say(self, what: What, text: str) -> None:
         time_text = rfc3339(self._context.clock())
-        self._context.say(Said(time=time_text, mode=self._context.mode, what=what, text=one_line(text)))
+        self._context.say(Said(time=time_text, mode=self._context.mode, what=what, text=on_one_line(text)))
 
 
 def _is_error(message: Message) -> bool:

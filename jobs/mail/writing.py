@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from jobs.mail.phrases import WrittenForm, fill
 from schemas.times import UNIT_MS, utc_time
+from schemas.wording import on_one_line
 
 #: In how many a share is said, the smallest that is exact enough.
 BASES = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -29,7 +30,7 @@ _DOT = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
 
 def clean(text: str, longest: int = LONGEST_NAME) -> str:
     """Text from outside as one line that is text and nothing else, at most so long; no client makes a link of it."""
-    seen = "".join(each if each.isprintable() else " " for each in _UNSEEN.sub("", text))
+    seen = on_one_line(_UNSEEN.sub("", text))
     line = " ".join(seen.split())
     line = _WWW.sub(r"\1[.]", _SCHEME.sub("[://]", line))
     if len(line) > longest:

@@ -5,7 +5,6 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -18,6 +17,8 @@ from jobs.notify.notification import Outcome
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.version import VERSION
+from schemas.wording import on_one_line
+from streams.io.retry_after import retry_after_s
 
 USER_AGENT = f"repmon/{VERSION}"
 #: Bytes of an answer that are read, and characters that are shown.
@@ -120,22 +121,12 @@ def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:
     if OK <= answer.status < REDIRECT:
         return Outcome(result="taken", said=said)
     if answer.status in LATER or answer.status >= SERVER_FAULT:
-        return Outcome(result="later", said=said, wait_ms=retry_after_ms(answer.retry_after, now_ms))
+        wait_s = retry_after_s(answer.retry_after, now_ms / 1000) or 0.0
+        return Outcome(result="later", said=said, wait_ms=round(wait_s * 1000))
     if REDIRECT <= answer.status < BAD_REQUEST:
         where = without_user(answer.location)[:MOST_SHOWN]
         return Outcome(result="never", said=f"{answer.status}: it points to {where}; redirects are not followed")
     return Outcome(result="never", said=said)
-
-
-def retry_after_ms(written: str, now_ms: int) -> int:
-    """How long the field Retry-After asks to wait: seconds, or a date (RFC 9110 section 10.2.3); else 0."""
-    written = written.strip()
-    if written.isascii() and written.isdigit():
-        return int(written[:9]) * 1000
-    try:
-        return max(0, round(parsedate_to_datetime(written).timestamp() * 1000) - now_ms) if written else 0
-    except (ValueError, OverflowError):
-        return 0
 
 
 def _end(connection: HTTPConnection, ended: threading.Event) -> None:
@@ -160,4 +151,4 @@ def _cause(error: BaseException) -> str:
 def _beginning(body: bytes) -> str:
     """The beginning of a body as one line that cannot steer a terminal."""
     text = " ".join(body[: MOST_SHOWN * 4].decode("utf-8", "replace").split())
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:MOST_SHOWN]
+    return on_one_line(text)[:MOST_SHOWN]

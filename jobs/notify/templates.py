@@ -8,7 +8,7 @@ from string import Template
 from jobs.notify.events import Event
 from schemas.alert import AlertData
 from schemas.notify import NotifyError
-from schemas.wording import amount, decided_by, held_by, rfc3339, scope_name, shared_name
+from schemas.wording import amount, decided_by, held_by, on_one_line, rfc3339, scope_name, shared_name
 
 #: Built in, for mail and chat.
 TEXT = """$explanation
@@ -67,7 +67,7 @@ class Words:
         line = self._subject.substitute(first) if events[0].alert else f"{first['kind']}: {first['subject']}"
         if len(events) > 1:
             line = f"{len(events)} events: {line}, ..."
-        return _one_line(line)[:LONGEST_SUBJECT]
+        return on_one_line(line)[:LONGEST_SUBJECT]
 
     def text(self, events: Sequence[Event]) -> str:
         """The text: of several events one below the other."""
@@ -93,7 +93,7 @@ def values(event: Event) -> Mapping[str, str]:
         found |= _of_alert(event.alert)
     else:
         found["data"] = "\n".join(_data_lines(event.plain().get("data")))
-    return {name: text if name == "data" else _one_line(text) for name, text in found.items()}
+    return {name: text if name == "data" else on_one_line(text) for name, text in found.items()}
 
 
 def _data_lines(data: object) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _data_lines(data: object) -> Iterator[str]:
                 if name.endswith("_ms") and isinstance(value, int) and 0 < value < YEAR_5000_MS
                 else str(value)
             )
-            yield _one_line(f"{name.removesuffix('_ms')}: {text}")
+            yield on_one_line(f"{name.removesuffix('_ms')}: {text}")
 
 
 def _of_alert(data: AlertData) -> dict[str, str]:
@@ -147,7 +147,3 @@ def _read(path: str) -> str:
         raise NotifyError(f"target.text_file: {path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise NotifyError(f"target.text_file: {path}: not UTF-8") from error
-
-
-def _one_line(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)

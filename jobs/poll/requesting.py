@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ import requests
 
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
+from streams.io.retry_after import retry_after_s
 
 OK, NO_CONTENT, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 204, 401, 403, 404, 429
 #: A question is asked so often at most; in between 1, 2, 4 s, or as long as Retry-After says (RFC 9110, section
@@ -88,7 +88,7 @@ class Requester:
                     return answer.content
                 said = _said(who, answer)
                 _raise_final(said, answer)
-                pause = _retry_after(answer, self.clock()) or pause
+                pause = retry_after_s(answer.headers.get("Retry-After", ""), self.clock()) or pause
                 if pause > self.longest_wait_s:
                     raise TryLaterError(
                         f"{said}: it asks to wait {pause:,.0f} s; what is missing comes with a later round"
@@ -129,16 +129,6 @@ def _said(who: str, answer: requests.Response) -> str:
     with suppress(ValueError, KeyError, TypeError, IndexError):
         reason = str(answer.json()["error"]["status"])[:60]
     return f"{who}: {answer.status_code} {reason}".rstrip()
-
-
-def _retry_after(answer: requests.Response, now_s: float) -> float | None:
-    written = answer.headers.get("Retry-After", "").strip()
-    if written.isascii() and written.isdigit():
-        return float(written)
-    try:
-        return max(0.0, parsedate_to_datetime(written).timestamp() - now_s) if written else None
-    except ValueError:
-        return None
 
 
 def _cause(error: Exception) -> str:

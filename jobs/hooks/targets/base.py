@@ -12,6 +12,7 @@ from schemas.hook import Effect
 from schemas.hook_check import NAMES, PLACEHOLDER
 from schemas.levels import Level
 from schemas.secrets import HIDDEN, without_user
+from schemas.wording import on_one_line
 
 Operation = Literal["apply", "lift"]
 #: So much of an answer is read, and shown.
@@ -112,7 +113,7 @@ def in_json(text: str) -> str:
 
 def one_line(text: str) -> str:
     """What somebody said, in one short line that steers no terminal."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    line = " ".join(on_one_line(text).split())
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 

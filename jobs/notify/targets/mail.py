@@ -18,6 +18,7 @@ from jobs.notify.targets.sending import secret
 from jobs.notify.templates import Words
 from schemas.notify import Email, Route
 from schemas.times import utc_time
+from schemas.wording import on_one_line
 
 #: Replies from 500 on are for good (RFC 5321 section 4.2.1).
 FOR_GOOD = 500
@@ -127,4 +128,4 @@ def _said(error: Exception) -> str:
 def _line(said: bytes | str) -> str:
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
     text = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:MOST_SHOWN]
+    return on_one_line(text)[:MOST_SHOWN]

@@ -16,10 +16,11 @@ from standardwebhooks import Webhook as Verifier
 
 from jobs.notify.addresses import is_public
 from jobs.notify.notification import Outcome
-from jobs.notify.posting import TargetAnswer, outcome_of, retry_after_ms
+from jobs.notify.posting import TargetAnswer, outcome_of
 from jobs.notify.targets.target import senders
 from schemas.notify import Chat, Email, NotifyError, PagerDuty, Target, Webhook
 from schemas.times import HOUR_MS, utc_now_ms
+from streams.io.retry_after import retry_after_s
 from tests.support.certificates import Authority
 from tests.support.real_kafka import free_ports
 from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
@@ -104,7 +105,7 @@ def test_redirect_is_said_and_not_followed(received: Receiver) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(written: str, wait_ms: int) -> None:
-    assert retry_after_ms(written, 0) == wait_ms
+    assert (retry_after_s(written, 0) or 0) * 1000 == wait_ms
 
 
 def test_long_answer_is_read_no_further_than_its_beginning_and_shown_in_one_line(received: Receiver) -> None:
