@@ -23,6 +23,7 @@
     │   ├── DecisionError         an override, an acknowledgement, a suspension
     │   │   ├── NoSuchError       what it is about is not there
     │   │   └── DecidedError      it was decided already, or is over
+    │   │       └── PolicyChangedError  another policy came into force than was to be replaced
     │   ├── DeadLetterError       which dead letters are meant
     │   ├── EventError            a message that is no event to tell of
     │   ├── FollowError           a log that cannot be followed

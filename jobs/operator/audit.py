@@ -26,6 +26,8 @@ FROM audit FINAL
 WHERE audit.time >= fromUnixTimestamp64Milli({since:Int64})
     AND ({customer:String} = '' OR customer = {customer:String})
     AND ({reads:Bool} OR action != 'read')
+    AND ({who:String} = '' OR positionCaseInsensitiveUTF8(who, {who:String}) > 0)
+    AND ({action:String} = '' OR action = {action:String})
     AND time_ms <= {until:Int64}
 ORDER BY time_ms DESC, action, customer, subject LIMIT {limit:UInt32}
 UNION ALL
@@ -34,10 +36,16 @@ SELECT toUnixTimestamp64Milli(alerts.time) AS time_ms, '' AS who, concat('verdic
     toJSONString(map('scope', scope, 'rule', rule, 'level', level, 'previous_level', previous_level, 'cause', cause,
         'policy_version', policy_version)) AS detail
 FROM alerts FINAL
-WHERE {verdicts:Bool} AND alerts.time >= fromUnixTimestamp64Milli({since:Int64})
+WHERE {verdicts:Bool} AND {who:String} = '' AND ({action:String} = '' OR concat('verdict ', kind) = {action:String})
+    AND alerts.time >= fromUnixTimestamp64Milli({since:Int64})
     AND ({customer:String} = '' OR customer = {customer:String})
     AND time_ms <= {until:Int64}
 ORDER BY time_ms DESC, episode DESC, transition DESC, customer, subject LIMIT {limit:UInt32}
+"""
+#: What was done in a time, and how often.
+ACTIONS = """
+SELECT action, count() AS times FROM audit
+WHERE time >= fromUnixTimestamp64Milli({since:Int64}) GROUP BY action ORDER BY times DESC, action LIMIT 200
 """
 
 
@@ -107,15 +115,18 @@ def entries(
     verdicts: bool = True,
     reads: bool = False,
     until_ms: int = LATEST_MS,
+    who: str = "",
+    action: str = "",
 ) -> list[Entry]:
     """The latest `limit` entries from `since_ms` (epoch ms) until `until_ms`, newest first; with `customer` only that
-    one's; with `reads` also what operators read over HTTP.
+    one's, with `who` of those whose name has this text in it, with `action` of this one alone; with `reads` also what
+    operators read over HTTP.
 
     Raises:
         StoreError: the store failed.
     """
     asked = {"since": since_ms, "limit": limit, "customer": customer, "verdicts": verdicts}
-    asked |= {"reads": reads, "until": until_ms}
+    asked |= {"reads": reads, "until": until_ms, "who": who, "action": action}
     found = [
         Entry(
             time_ms=int(time_ms),
@@ -130,3 +141,12 @@ def entries(
     ]
     # Both parts are sorted already, and this keeps the order of what is of one moment.
     return sorted(found, key=lambda each: each.time_ms, reverse=True)[:limit]
+
+
+def actions(store: Store, since_ms: int) -> dict[str, int]:
+    """What was done since a time (epoch ms), and how often, most often first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {str(action): int(times) for action, times in store.rows(ACTIONS, {"since": since_ms})}

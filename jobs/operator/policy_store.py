@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from jobs.operator.audit import Decision, is_recorded, record_decision
+from jobs.operator.decisions import DecidedError
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
@@ -35,17 +36,28 @@ class Application(NamedTuple):
     before: str
 
 
-def apply(store: Store, text: str, source: str, by: str, why: str, now_ms: int) -> Application:
-    """Put a policy in force. `source` names the text in errors, `now_ms` is epoch ms.
+class PolicyChangedError(DecidedError):
+    """Another policy came into force meanwhile; the message says which, and by whom."""
+
+
+def apply(
+    store: Store, text: str, source: str, by: str, why: str, now_ms: int, *, instead_of: int | None = None
+) -> Application:
+    """Put a policy in force. `source` names the text in errors, `now_ms` is epoch ms. `instead_of` is when the policy
+    was applied that it is to replace (epoch ms; 0: none was), where that is to be checked.
 
     Raises:
         PolicyError: the text is not a policy, or too long; nothing is changed.
+        PolicyChangedError: another one was applied than it is to replace; nothing is changed.
         StoreError: the store failed; what was in force still is, unless it had already taken the new one.
     """
     policy = parse(text, source)
     if (size := len(text.encode())) > MAX_TEXT_BYTES:
         raise PolicyError(f"{source}: {size:,} bytes are more than the {MAX_TEXT_BYTES:,} that a policy may have")
     former = newest(store)
+    if instead_of is not None and instead_of != (former.applied_ms if former else 0):
+        said = f"policy {former.version}, by {former.applied_by}: {former.why}" if former else "none"
+        raise PolicyChangedError(f"another policy came into force meanwhile: {said}")
     if former is not None and former.text == text:
         _recorded(store, former, policy)
         return Application("unchanged", former, former.version)

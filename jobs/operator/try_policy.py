@@ -1,6 +1,6 @@
 """What another policy would have done with the stored history. Reads only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -68,11 +68,13 @@ def try_policy(
     since_ms: int,
     now_ms: int,
     level: Level = "watch",
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trial:
     """Replay both policies over what is stored.
 
     Both start without open alerts, so what was bad at the beginning opens there. The customers of a portion are held at
-    once, of the others only what was flagged.
+    once, of the others only what was flagged. `progress` is told how many customers of how many are done; what it
+    raises ends the trial.
 
     Raises:
         StoreError: the store failed.
@@ -82,13 +84,16 @@ def try_policy(
     customers = hourly.customers()
     found: tuple[dict[StreamKey, tuple[LevelSpan, ...]], dict[StreamKey, tuple[LevelSpan, ...]]] = ({}, {})
     rises: tuple[dict[int, set[str]], dict[int, set[str]]] = ({}, {})
-    subjects = 0
+    subjects = done = 0
+    progress(0, len(customers))
     for history in hourly.portions(customers):
         subjects += len(history.customers)
         for into, risen, said in zip(found, rises, transitions(history, (tried, in_force)), strict=True):
             into.update(spans(said, level))
             for time_ms, some in new_rises(said).items():
                 risen.setdefault(time_ms, set()).update(some)
+        done += len(set(history.customers))
+        progress(done, len(customers))
     replay = PoolReplay(store, extent, (tried, in_force), feedback_loop)
     for into, said in zip(found, replay.transitions(), strict=True):
         into.update(spans(said, level))

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from api.cli.audit import as_line
 from api.cli.main import app
-from jobs.operator.audit import Entry, entries
+from jobs.operator.audit import Entry, actions, entries
 from jobs.operator.customers import remove_customer, set_customer, store_list
 from jobs.operator.decisions import acknowledge, add_override, end_override
 from jobs.operator.policy_store import apply
@@ -87,6 +87,23 @@ def test_only_the_customer_or_the_time_asked_for_is_reported(
     assert [each.action for each in entries(ground.store, NOW_MS + 1, 9)] == ["customer suspended"]
     assert [each.action for each in entries(ground.store, 0, 1)] == ["customer suspended"]
     assert [each.who for each in entries(ground.store, 0, 9, verdicts=False)] == ["Ida"]
+
+
+def test_only_who_and_what_was_asked_for_is_reported(ground: Ground) -> None:
+    ground.put(BAD)
+    ground.judge().judge_customers(["acme"], NOW_MS)
+    suspend(ground.store, "acme", by="Ida (key 3f)", why="list bought", now_ms=NOW_MS + 5)
+    unsuspend(ground.store, "acme", by="Bob", why="list mended", now_ms=NOW_MS + 6)
+
+    def found(who: str = "", action: str = "") -> list[str]:
+        return [each.action for each in entries(ground.store, 0, 9, who=who, action=action)]
+
+    assert found(who="ida") == ["customer suspended"]
+    assert found(action="customer unsuspended") == ["customer unsuspended"]
+    assert found(action="verdict opened") == ["verdict opened"]
+    assert found(who="Bob", action="customer suspended") == []
+    assert actions(ground.store, 0) == {"customer suspended": 1, "customer unsuspended": 1}
+    assert actions(ground.store, NOW_MS + 6) == {"customer unsuspended": 1}
 
 
 def test_line_is_for_a_person() -> None:

@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition
 
 from api.cli.main import app
 from api.stack.stages import MonitorStage
-from jobs.operator.policy_store import apply, publish
+from jobs.operator.policy_store import PolicyChangedError, apply, publish
 from schemas import policy
 from schemas import settings as setting
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
@@ -274,6 +274,17 @@ def test_policy_applied_last_is_in_force_though_its_clock_is_behind(store: Store
     found = newest(store)
     assert found is not None
     assert (found.text, found.applied_ms) == (looser, 5_001)
+
+
+def test_policy_replaces_only_the_one_that_it_was_written_against(store: Store) -> None:
+    looser = STRICT.replace("0.005", "0.01")
+    first = apply(store, STRICT, "t", "jane", "agreed", 5_000, instead_of=0)
+    with pytest.raises(PolicyChangedError, match=r"meanwhile: policy strict@\w+, by jane: agreed"):
+        apply(store, looser, "t", "joe", "agreed", 6_000, instead_of=0)
+    found = newest(store)
+    assert found is not None
+    assert found.text == STRICT
+    assert apply(store, looser, "t", "joe", "agreed", 6_000, instead_of=first.policy.applied_ms).status == "applied"
 
 
 @pytest.mark.usefixtures("standing_clock")

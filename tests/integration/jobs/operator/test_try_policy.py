@@ -194,6 +194,25 @@ def test_empty_store_has_nobody_to_judge(ground: Ground) -> None:
     assert tried(ground, POLICY).customers == 0
 
 
+def test_trial_says_how_far_it_is_and_can_be_ended(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground.put(*traffic(5, 300, 3 * DAY))
+    monkeypatch.setattr("streams.what_if.history.PORTION_BYTES", 1)
+    told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+        if ending and done == 2:
+            raise InterruptedError
+
+    ending = False
+    customers = try_policy(ground.store, POLICY, POLICY, LOOP, NOW_MS - DAY * 1000, NOW_MS, progress=progress).customers
+    assert told == [(done, customers) for done in range(customers + 1)]
+    told, ending = [], True
+    with pytest.raises(InterruptedError):
+        try_policy(ground.store, POLICY, POLICY, LOOP, NOW_MS - DAY * 1000, NOW_MS, progress=progress)
+    assert len(told) == 3
+
+
 def test_trial_writes_nothing(ground: Ground) -> None:
     ground.put(Row(NOON - 10 * HOUR, delivered=2_000, hard=500))
     tried(ground, with_rule("failure", levels=Levels(warning=0.01)))

@@ -1,0 +1,199 @@
+"""How the fleet fares at each mailbox provider: now, and as usual at this time of day."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from api.explain.us_or_them import KINDS, Kind, Outcomes, ProviderNow, Told, told
+from schemas.counts import FINISHED, finished_sql
+from schemas.times import DAY_S, HOUR_S
+from schemas.wording import masked
+from streams.io.store import Store
+from streams.subjects.left_out import NOT_LEFT_OUT
+
+#: What is usual is read of so many days before.
+USUAL_DAYS = 14
+#: Recipients that a customer must have sent to there before it is asked whether it is hit too.
+ENOUGH_MAIL = 20
+#: Who is hit most, and what hosts answered most often, that are shown of one provider; events that are looked at.
+MOST_HIT, MOST_ANSWERS, MOST_EVENTS = 25, 8, 20_000
+
+_COUNTED = ", ".join(f"sum({name}) AS n_{name}" for name in (*FINISHED, "deferred"))
+_FINISHED = f"toInt64({finished_sql('sum(n_{})')})"
+#: Of all customers by provider and how many days ago, in the same hours of each day. Mail of incidents is no part of
+#: what is usual. The inner query has the shape of the hourly projection.
+BY_DAY = f"""
+SELECT value, intDiv({{until:UInt32}} - 1 - toUnixTimestamp(hour), {DAY_S}) AS back, {_FINISHED}, sum(n_delivered),
+    sum(n_deferred), sum(n_block), sum(n_hard)
+FROM
+(
+    SELECT toStartOfHour(bucket) AS hour, value, {_COUNTED}
+    FROM counts
+    WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+        AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+        AND ({{until:UInt32}} - 1 - toUnixTimestamp(toStartOfHour(bucket))) % {DAY_S} < {{length:UInt32}}
+        AND (toStartOfHour(bucket) >= toDateTime({{now_since:UInt32}}) OR {NOT_LEFT_OUT})
+    GROUP BY hour, value
+)
+GROUP BY value, back
+"""  # noqa: S608 - made of texts of this project only
+_CUSTOMERS = f"""
+    SELECT customer, value, toInt64({finished_sql("sum({})")}) AS finished, sum(deferred) AS n_deferred,
+        sum(block) AS n_block, sum(hard) AS n_hard
+    FROM counts
+    WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+        AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+        AND ({{provider:String}} = '' OR value = {{provider:String}})
+    GROUP BY customer, value
+"""  # noqa: S608 - made of texts of this project only
+_RATES: Mapping[Kind, str] = {
+    "deferred": "n_deferred / greatest(1, finished + n_deferred)",
+    "block": "n_block / greatest(1, finished)",
+    "hard": "n_hard / greatest(1, finished)",
+}
+#: How many customers sent to each provider, how many of them enough, and how many of these are above a rate.
+HIT = f"""
+SELECT value, count(), countIf(finished + n_deferred >= {ENOUGH_MAIL}),
+    {
+    ", ".join(
+        f"countIf(finished + n_deferred >= {ENOUGH_MAIL} AND {rate} > "
+        f"transform(value, {{names:Array(String)}}, {{{kind}:Array(Float64)}}, 1.))"
+        for kind, rate in _RATES.items()
+    )
+}
+FROM ({_CUSTOMERS})
+GROUP BY value
+"""  # noqa: S608 - made of texts of this project only
+#: Who has most of what went wrong at one provider.
+HIT_MOST = f"""
+SELECT customer, finished, n_deferred, n_block, n_hard FROM ({_CUSTOMERS})
+WHERE n_deferred + n_block + n_hard > 0
+ORDER BY n_block + n_hard DESC, n_deferred DESC, customer LIMIT {MOST_HIT}
+"""  # noqa: S608 - made of texts of this project only
+#: What hosts of a provider answered lately to mail that failed, most often first.
+ANSWERS = f"""
+SELECT bounce_kind, diagnostic, count() AS times, uniqExact(customer)
+FROM
+(
+    SELECT customer, if(type = 'expired' AND bounce_kind != 'block', 'expired', bounce_kind) AS bounce_kind, diagnostic
+    FROM events
+    WHERE events.time >= toDateTime({{since:UInt32}}) AND provider = {{provider:String}} AND diagnostic != ''
+    ORDER BY events.time DESC LIMIT {MOST_EVENTS}
+)
+GROUP BY bounce_kind, diagnostic ORDER BY times DESC, diagnostic LIMIT 200
+"""  # noqa: S608 - made of texts of this project only
+
+
+class HitCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer with what went wrong of its mail to one provider; all are recipients."""
+
+    customer: str
+    finished: int
+    deferred: int
+    block: int
+    hard: int
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider's hosts answered, with addresses masked: to mail that failed how, how often, of how many."""
+
+    kind: str
+    text: str
+    times: int
+    customers: int
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """The hours that are looked at (epoch s): from a full hour to the end of the one that runs at `now_s`."""
+
+    since_s: int
+    until_s: int
+    now_s: int
+
+    @classmethod
+    def last(cls, hours: int, now_ms: int) -> "Span":
+        """The hour that runs, and so many full ones before it."""
+        now_s = now_ms // 1000
+        running = now_s // HOUR_S * HOUR_S
+        return cls(since_s=running - hours * HOUR_S, until_s=running + HOUR_S, now_s=now_s)
+
+    @property
+    def elapsed(self) -> float:
+        """The part of it that is over (a ratio)."""
+        return (self.now_s - self.since_s) / (self.until_s - self.since_s)
+
+
+def fleet_by_provider(store: Store, span: Span) -> list[Told]:
+    """What became of the fleet's mail at each provider, with what it says: us, or them. Most mail first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked: dict[str, Any] = {
+        "since": max(0, span.since_s - USUAL_DAYS * DAY_S),
+        "until": span.until_s,
+        "length": span.until_s - span.since_s,
+        "now_since": span.since_s,
+    }
+    days: dict[str, dict[int, Outcomes]] = {}
+    for provider, back, *numbers in store.rows(BY_DAY, asked):
+        days.setdefault(str(provider), {})[int(back)] = Outcomes(*map(int, numbers))
+    found = [
+        ProviderNow(
+            provider=name,
+            now=by_day.get(0, Outcomes()),
+            days=tuple(each for back, each in sorted(by_day.items()) if back),
+            elapsed=span.elapsed,
+        )
+        for name, by_day in days.items()
+    ]
+    hit = _hit(store, found, span)
+    return told([msgspec.structs.replace(each, **hit.get(each.provider, {})) for each in found])
+
+
+def _hit(store: Store, found: Sequence[ProviderNow], span: Span) -> dict[str, dict[str, Any]]:
+    if not found:
+        return {}
+    asked: dict[str, Any] = {"since": span.since_s, "until": span.until_s, "provider": ""}
+    asked["names"] = [each.provider for each in found]
+    asked |= {kind: [each.limit(kind) for each in found] for kind in KINDS}
+    return {
+        str(provider): {
+            "customers": int(customers),
+            "enough": int(enough),
+            "hit": dict(zip(KINDS, map(int, above), strict=True)),
+        }
+        for provider, customers, enough, *above in store.rows(HIT, asked)
+    }
+
+
+def hit_most(store: Store, provider: str, span: Span) -> list[HitCustomer]:
+    """The customers with most refusals, bounces and deferrals there.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"since": span.since_s, "until": span.until_s, "provider": provider}
+    return [
+        HitCustomer(
+            customer=str(customer), finished=int(finished), deferred=int(deferred), block=int(block), hard=int(hard)
+        )
+        for customer, finished, deferred, block, hard in store.rows(HIT_MOST, asked)
+    ]
+
+
+def typical_answers(store: Store, provider: str, span: Span) -> list[Answer]:
+    """What its hosts answered most often; answers that differ by an address alone are one.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    asked = {"since": span.since_s, "provider": provider}
+    summed: dict[tuple[str, str], tuple[int, int]] = {}
+    for kind, text, times, customers in store.rows(ANSWERS, asked):
+        key = str(kind), masked(str(text))
+        before = summed.get(key, (0, 0))
+        summed[key] = before[0] + int(times), max(before[1], int(customers))
+    ranked = sorted(summed.items(), key=lambda each: (-each[1][0], each[0]))[:MOST_ANSWERS]
+    return [Answer(kind=kind, text=text, times=times, customers=who) for (kind, text), (times, who) in ranked]
