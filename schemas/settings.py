@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.collect import Collect
+from schemas.console import ConsoleSettings
 from schemas.errors import InvalidInputError
 from schemas.hook import Hook
 from schemas.listing import Weight
@@ -411,6 +412,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     notify: Notify = Notify()
     hook: Hook = Hook()
     api: Api = Api()
+    console: ConsoleSettings = ConsoleSettings()
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()
     grafana: Grafana = Grafana()

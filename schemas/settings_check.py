@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from schemas.collect import CollectError, with_sources
+from schemas.console import ConsoleSettings
 from schemas.deployment import fault_of_name
 from schemas.domains import domain_name
 from schemas.hook_check import HookError, check_hook
@@ -21,6 +22,8 @@ MAKE_KEY = "make one with `openssl rand -hex 32`, once for all that ingest"
 MIN_KEY_BYTES, MAX_KEY_BYTES = 16, 64
 #: What is in keys that were copied from an example, without case and signs.
 PLACEHOLDERS = re.compile("change(me|this|it)|replace(me|this)|your|placeholder|example|insert|hashkey|password")
+#: A name of a header (RFC 9110 section 5.6.2).
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Fewer different characters than this are no random key.
 FEW_CHARACTERS = 6
 
@@ -42,6 +45,7 @@ def check(settings: Settings) -> None:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
     _check_ingest(settings.ingest)
+    _check_console(settings.console)
     if settings.alerts.text_file:
         raise SettingsError(
             "alerts.text_file: templates in Markdown are no longer read; set mail.folder to a folder with letter.txt "
@@ -61,6 +65,23 @@ def check(settings: Settings) -> None:
         check_notify(settings.notify)
     except (CollectError, NotifyError) as error:
         raise SettingsError(str(error)) from error
+
+
+def _check_console(console: ConsoleSettings) -> None:
+    parts = urlsplit(console.url)
+    if console.url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):
+        raise SettingsError(
+            f"console.url: {console.url!r} is no address such as https://console.example, without a path"
+        )
+    for text in console.trusted_proxies:
+        if not _is_network(text):
+            raise SettingsError(f"console.trusted_proxies: {text!r} is neither an IP address nor a network")
+    if console.user_header and not TOKEN.fullmatch(console.user_header):
+        raise SettingsError(f"console.user_header: {console.user_header!r} is no name of a header")
+    if bool(console.user_header) != bool(console.trusted_proxies):
+        raise SettingsError("console.user_header and console.trusted_proxies: one without the other lets nobody in")
+    if not console.user_scopes:
+        raise SettingsError("console.user_scopes: name at least one scope")
 
 
 def _check_ingest(ingest: Ingest) -> None:

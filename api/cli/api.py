@@ -6,6 +6,7 @@ import uvicorn
 
 from api.cli.lazy import command
 from api.cli.options import with_settings
+from api.console.app import add_console
 from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
@@ -37,6 +38,7 @@ def api(settings: Settings) -> None:
         owners=settings.blocklists.dedicated_pools,
         settings=settings,
     )
+    add_console(app)
     health.start()
     metrics = metrics_apart(settings, health.metrics, health.verdict)
     with listening, contextlib.closing(metrics), contextlib.suppress(KeyboardInterrupt):

@@ -57,7 +57,8 @@ def _run(settings: Settings, duration: float | None) -> None:
     with ended_by_interrupt():  # only now: somebody waits at the terminal for the first line
         from api.stack import running
         from api.stack.policy import load_policy
-        from api.stack.up import Stack, run_until_stopped
+        from api.stack.up import Stack, console_lines, run_until_stopped
+        from api.text.consoles import out
         from streams.io.broker import BrokerError
 
     load_policy(settings)  # a fault in it ends the command before anything is started
@@ -68,6 +69,8 @@ def _run(settings: Settings, duration: float | None) -> None:
                 f"repmon is up: Kafka at {stack.settings.kafka.bootstrap}, API and its page at {stack.api_url}/docs, "
                 f"data in {stack.folder.path}. Ctrl-C stops it."
             )
+            for line in console_lines(stack, link=out.is_terminal):
+                print_line(line)
             await run_until_stopped(stack, seconds=duration, alongside=lambda _stack, _over: [])
         if not stack.drained:
             raise BrokerError("stopped, but not everything that was acknowledged could be counted in time")

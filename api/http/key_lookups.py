@@ -68,7 +68,14 @@ class KeyLookups:
         """
         if not KEY_FORMAT.fullmatch(presented):
             return None
-        name = hash_of(presented)
+        return await self.find_hash(hash_of(presented))
+
+    async def find_hash(self, name: str) -> KeyOwner | None:
+        """The same of a key that was presented before, by its hash.
+
+        Raises:
+            StoreError: the store failed.
+        """
         owner = self._remembered(name) or await self._ask(name)
         if owner is not None:
             self._note(name)

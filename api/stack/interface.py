@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from api.console.app import add_console
 from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
@@ -36,6 +37,7 @@ class Interface:
             owners=settings.blocklists.dedicated_pools,
             settings=settings,
         )
+        self._console = add_console(self._app)
         config = uvicorn.Config(
             self._app, **bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
         )
@@ -51,6 +53,15 @@ class Interface:
         """Where it answers."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}"
+
+    @property
+    def console_url(self) -> str:
+        """Where the console is."""
+        return f"{self.url}/console/"
+
+    def sign_in_url(self) -> str:
+        """A link that signs in as an operator, once."""
+        return f"{self.console_url}enter?token={self._console.sessions.link()}"
 
     async def start(self) -> None:
         """Begin to answer."""

@@ -96,6 +96,12 @@ class Stack:
         return self._api.url if self._api else f"http://{self.settings.api.host}:{self.settings.api.port}"
 
     @property
+    def api(self) -> Interface:
+        """The HTTP interface, once started."""
+        assert self._api is not None  # noqa: S101 - a use before `start` is a mistake of ours
+        return self._api
+
+    @property
     def monitor(self) -> MonitorStage:
         """The monitor stage, once started."""
         assert self._monitor is not None  # noqa: S101 - a use before `start` is a mistake of ours
@@ -330,6 +336,12 @@ class Stack:
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
             self.failed.set_result(error)
+
+
+def console_lines(stack: Stack, *, link: bool) -> list[str]:
+    """Where the console is, and with `link` how to sign in at once: whoever reads that may decide anything."""
+    lines = [f"console  {stack.api.console_url}"]
+    return [*lines, f"sign in  {stack.api.sign_in_url()}  (once)"] if link else lines
 
 
 async def run_until_stopped(

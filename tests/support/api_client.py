@@ -11,6 +11,7 @@ import msgspec
 from fastapi.testclient import TestClient
 from httpx import Response
 
+from api.console.app import add_console
 from api.http import keys
 from api.http.app import create_app
 from api.http.pool import query_limits
@@ -18,6 +19,7 @@ from api.routes.all import ROUTERS
 from jobs.embedded.store_server import StoreServer
 from schemas.alert import AlertEvent
 from schemas.applied_policy import AppliedPolicy
+from schemas.console import ConsoleSettings
 from schemas.policy import Policy
 from schemas.settings import Api as ApiSettings
 from schemas.settings import ClickHouse, Settings
@@ -136,6 +138,7 @@ def running(
     expired_is_failure: bool = True,
     policy: Policy | None = None,
     settings: ApiSettings | None = None,
+    console: ConsoleSettings | None = None,
 ) -> Iterator[Api]:
     """The interface over a migrated, empty store; it ends with the block. Its clock stands still (`standing_clock`).
     Without `settings` a key may send any number of requests, as tests do."""
@@ -154,8 +157,9 @@ def running(
         expired_is_failure=expired_is_failure,
         policy=(lambda _: policy) if policy else None,
         publish=published.append,
-        settings=Settings(api=asked),
+        settings=Settings(api=asked, console=console or ConsoleSettings()),
     )
+    add_console(app)
     key = keys.create_key(store, "acme", "", NOW * 1000)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Api(client, store, server, clock, key)

@@ -1,0 +1,13 @@
+"""The pages that stand at the top of each page, in their order."""
+
+from typing import NamedTuple
+
+
+class NavigationEntry(NamedTuple):
+    """Where a page is, and what it is called there; what begins with `path` belongs to it."""
+
+    path: str
+    label: str
+
+
+NAVIGATION: tuple[NavigationEntry, ...] = (NavigationEntry("/console/", "Fleet"),)

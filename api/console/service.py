@@ -1,0 +1,47 @@
+"""What the pages of the console work with besides the interface's own service."""
+
+import secrets
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from api.console.sessions import Sessions
+from schemas.console import ConsoleSettings
+
+COOKIE = "repmon_session"
+
+
+@dataclass(frozen=True)
+class ConsoleService:
+    """Sessions, and the settings they follow."""
+
+    sessions: Sessions
+    settings: ConsoleSettings
+    #: What tokens of users are made with whom a proxy names.
+    proxy_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach the console by https alone."""
+        return urlsplit(self.settings.url).scheme == "https"
+
+    def trusts(self, address: str) -> bool:
+        """Whether a request that comes from an address may say who its user is."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(found in ip_network(each, strict=False) for each in self.settings.trusted_proxies)
+
+
+async def console_of(request: Request) -> ConsoleService:
+    """The application's console."""
+    found = request.app.state.console
+    assert isinstance(found, ConsoleService)  # noqa: S101
+    return found
+
+
+Console = Annotated[ConsoleService, Depends(console_of)]
