@@ -38,7 +38,7 @@ test: $(DEVELOPMENT) ## the whole test suite (TEST_ARGS="-n 8" for eight process
 test-fast: $(DEVELOPMENT) ## the tests of the rooms that do no input or output, in less than a minute
 	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS) tests/unit/streams tests/unit/schemas
 
-fuzz: $(DEVELOPMENT) ## mutated input for every format for a minute (FUZZ_ARGS="--seconds 600 --seed 7"); prints its seed
+fuzz: $(DEVELOPMENT) ## mutated input for every format for a minute (FUZZ_ARGS="--inputs 10000000 --seed 7 [--resume]"); prints its seed
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 fuzz-api: $(DEVELOPMENT) ## every route of the HTTP interface asked by schemathesis for four minutes (FUZZ_API_ARGS="--seconds 600 --seed 7")

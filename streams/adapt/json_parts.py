@@ -6,6 +6,7 @@ write one a line. What lies between two texts and is none itself is a part too, 
 
 import json
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -14,6 +15,8 @@ MAX_BROKEN = 1_000
 
 _ARRAY: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder(msgspec.Raw)
+#: So many bodies are remembered with their parts: who reads one and cannot asks for them, then who takes it apart.
+_REMEMBERED = 4
 #: Only the end of a text is looked for, so numbers need not be read. Other programs write what is no JSON in strings,
 #: which is found out later.
 _SCANNER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
@@ -28,12 +31,16 @@ _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def json_parts(raw: bytes) -> list[bytes]:
     """The texts in their order, without the blanks around them; arrays among several are taken apart as well. A body
     that cannot be taken apart is one part."""
-    body = raw.strip()
+    return list(_found_parts(raw.strip()))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _found_parts(body: bytes) -> tuple[bytes, ...]:
     try:
-        return _elements(body) if body.startswith(b"[") else [bytes(_ANY.decode(body))]
+        return tuple(_elements(body)) if body.startswith(b"[") else (bytes(_ANY.decode(body)),)
     except _ERRORS:
         found = [part for text in _joined(body) for part in _parts_of(text)]
-        return found or [body]
+        return tuple(found) or (body,)
 
 
 def one_message(parts: list[bytes]) -> bytes:
@@ -55,23 +62,25 @@ def _parts_of(text: bytes) -> list[bytes]:
 def _joined(body: bytes, *, within_array: bool = False) -> list[bytes]:
     """Texts one behind another, also those of an array that is broken. As Latin-1 each byte is a character, so places
     are the same; all that means something in JSON is ASCII."""
-    text = body.decode("latin-1")
+    text, begin = body.decode("latin-1"), 0
     found: list[bytes] = []
     at, blanks = (1, _BLANK_OR_END) if within_array else (0, _BLANK)
     at = _after_blanks(blanks, body, at)
     broken = 0
     while at < len(body):
         try:
-            end = _SCANNER.raw_decode(text, at)[1]
+            end = begin + _SCANNER.raw_decode(text, at - begin)[1]
         except (ValueError, RecursionError):
             broken += 1
-            if text[at] == "[" and blanks is _BLANK:
+            if body[at : at + 1] == b"[" and blanks is _BLANK:
                 # One bad element costs no other, nor does an end that is missing.
                 blanks, end = _BLANK_OR_END, at + 1
             else:
                 there = _NEXT.search(body, at) if broken <= MAX_BROKEN else None
                 end = there.end() if there else len(body)
                 found.append(body[at:end].rstrip(b" \t\r\n,"))
+            # Each error of the scanner counts the lines before it, from the beginning of its text.
+            text, begin = text[end - begin :], end
         else:
             found.append(body[at:end].strip())
         at = _after_blanks(blanks, body, end)

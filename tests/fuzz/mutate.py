@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -27,11 +28,12 @@ def mutated(seed: bytes, others: list[bytes], random: Random) -> bytes:
 
     Half of the JSON texts are changed in their values alone: most others are refused as no JSON.
     """
-    changes: list[Callable[[bytes, Random], bytes]] = [_json]
-    if not seed.startswith((b"{", b"[")) or random.random() < 0.5:
-        changes += [_cut, _repeat, _flip, _token, _lines]
-        changes.append(lambda raw, rng: _splice(raw, rng.choice(others), rng))
-    for _ in range(random.randint(1, 6)):
+    times = random.randint(1, 6)
+    if seed.startswith((b"{", b"[")) and random.random() < 0.5:
+        return _json(seed, random, times)[:MAX_INPUT]
+    changes: list[Callable[[bytes, Random], bytes]] = [_json, _cut, _repeat, _flip, _token, _lines]
+    changes.append(lambda raw, rng: _splice(raw, rng.choice(others), rng))
+    for _ in range(times):
         seed = random.choice(changes)(seed, random)[:MAX_INPUT]
     return seed
 
@@ -74,21 +76,29 @@ def _splice(raw: bytes, other: bytes, random: Random) -> bytes:
     return raw[: random.randint(0, len(raw))] + other[random.randint(0, len(other)) :]
 
 
-def _json(raw: bytes, random: Random) -> bytes:
-    """One value of a JSON text replaced, taken out or given twice; other input as it is."""
+def _json(raw: bytes, random: Random, times: int = 1) -> bytes:
+    """Values of a JSON text replaced, taken out or given within themselves, so many times; other input as it is."""
+    if not raw.lstrip().startswith((b"{", b"[", b'"')):
+        return raw
     try:
         document = json.loads(raw)
+        for _ in range(times):
+            inner, key = _somewhere(document, random)
+            if inner is None:
+                document = _value(random)
+            elif not (action := random.randint(0, 3)):
+                del inner[key]
+            else:
+                inner[key] = _value(random) if action < 3 else {str(key): inner[key]}
+        return json.dumps(document, ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
     except (ValueError, RecursionError):
         return raw
-    inner, key = _somewhere(document, random)
-    if inner is None:
-        return json.dumps(random.choice(VALUES)).encode()
-    action = random.randint(0, 3)
-    if action == 0:
-        del inner[key]
-    else:
-        inner[key] = random.choice(VALUES) if action < 3 else {str(key): inner[key]}
-    return json.dumps(document, ensure_ascii=bool(action % 2)).encode("utf-8", "surrogatepass")
+
+
+def _value(random: Random) -> Any:
+    """One of the values, which the next change does not change for all."""
+    found = random.choice(VALUES)
+    return deepcopy(found) if isinstance(found, list | dict) else found
 
 
 def _somewhere(document: Any, random: Random) -> tuple[Any, Any]:

@@ -2,15 +2,12 @@
 
 import json
 import resource
-import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
-from types import FrameType
 from typing import Any, cast
 
 import msgspec
@@ -36,12 +33,15 @@ from streams.adapt.base import ReportTrust
 from streams.adapt.canonical import decode_canonical
 from streams.adapt.outside import resource_of
 from tests.fuzz.mutate import mutated
+from tests.fuzz.patience import patience
 from tests.fuzz.seeds import NOW_MS, SEEDS
 
-#: One input may take this long, in s: many times what the slowest takes on a busy machine.
+#: One input may take this long, in s of the processor: many times what the slowest takes.
 PATIENCE_S = 5.0
 #: Address space that may be added to what the process has, in bytes.
 MEMORY = 1_000_000_000
+#: A run ends when so many inputs broke a law.
+ENOUGH = 10
 
 CONTEXT = Context(
     b"a key",
@@ -77,9 +77,18 @@ def hold(adapt: AnyAdapter, raw: bytes) -> str:
     Raises:
         BrokenLawError: in any other way.
     """
+    with patience(PATIENCE_S, _late()) as watch:
+        watch.begin()
+        return _answer(adapt, raw)
+
+
+def _late() -> BrokenLawError:
+    return BrokenLawError(f"no answer within {PATIENCE_S} s")
+
+
+def _answer(adapt: AnyAdapter, raw: bytes) -> str:
     try:
-        with _in_time():
-            events = adapt(raw, CONTEXT)
+        events = adapt(raw, CONTEXT)
     except AdaptError as error:
         if not str(error) or len(str(error)) > 2_000:
             raise BrokenLawError(f"an error of {len(str(error))} characters") from error
@@ -101,9 +110,9 @@ def _held(events: Sequence[MailEvent | BlocklistEvent]) -> str:
 def _hold_apart(adapt: AnyAdapter, raw: bytes) -> str:
     """How what is refused is read record by record. What is left of it is bad too, and holds nothing that counts."""
     try:
-        with _in_time():
-            found = read_apart(cast(AnyReader[Any], adapt), raw, CONTEXT, lambda _: None)
-            left = read_apart(cast(AnyReader[Any], adapt), found.rest, CONTEXT, lambda _: None) if found else None
+        reader = cast("AnyReader[Any]", adapt)
+        found = read_apart(reader, raw, CONTEXT, lambda _: None)
+        left = read_apart(reader, found.rest, CONTEXT, lambda _: None) if found else None
     except Exception as error:
         raise BrokenLawError(f"apart: {type(error).__name__}: {str(error)[:200]}") from error
     if found is None:
@@ -144,23 +153,6 @@ def _listing_in_order(event: BlocklistEvent) -> None:
         raise BrokenLawError(f"the topic of listings does not take the event: {error}") from error
 
 
-@contextmanager
-def _in_time() -> Iterator[None]:
-    """End what hangs: also within the standard library."""
-
-    def late(_number: int, _frame: FrameType | None) -> None:
-        raise BrokenLawError(f"no answer within {PATIENCE_S} s")
-
-    handler = signal.signal(signal.SIGALRM, late)
-    timer = signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
-    try:
-        yield
-    finally:
-        # The test suite's own limit goes on where there is one.
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, handler)
-
-
 def bound_memory() -> None:
     """Let the process have no more than `MEMORY` beyond what it has: an adapter that takes more fails. Linux only."""
     sizes = Path("/proc/self/statm")
@@ -169,27 +161,41 @@ def bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def run(
-    seed: int, go_on: Callable[[int], bool], adapters: Mapping[str, AnyAdapter] | None = None, enough: int = 10
-) -> Found:
-    """Feed mutated seeds to the adapters in turn while `go_on(inputs so far)` and fewer than `enough` are broken."""
-    random, found = Random(seed), Found()
-    tried = adapters or {name: any_adapter(name) for name in SEEDS}
+def inputs(seed: int, portion: int, names: Sequence[str] = tuple(SEEDS)) -> Iterator[tuple[str, bytes]]:
+    """Mutated seeds of the formats in turn, without end: the same ones for the same seed and portion."""
+    random = Random(f"{seed}/{portion}")
     others = [raw for raws in SEEDS.values() for raw in raws]
-    number = 0
-    while go_on(number) and len(found.broken) < enough:
-        for name, adapt in tried.items():
-            raw = mutated(random.choice(SEEDS[name]), others, random)
-            number += 1
+    while True:
+        for name in names:
+            yield name, mutated(random.choice(SEEDS[name]), others, random)
+
+
+def run(
+    seed: int,
+    most: int,
+    adapters: Mapping[str, AnyAdapter] | None = None,
+    *,
+    portion: int = 0,
+    enough: int = ENOUGH,
+    note: Callable[[int], None] = lambda _: None,
+) -> Found:
+    """Feed `most` inputs of a portion to the adapters in turn while fewer than `enough` are broken.
+
+    `note` is told the number of each input, from 0, before it is read.
+    """
+    found = Found()
+    tried = adapters or {name: any_adapter(name) for name in SEEDS}
+    with patience(PATIENCE_S, _late()) as watch:
+        for number, (name, raw) in enumerate(islice(inputs(seed, portion, tuple(tried)), most)):
+            note(number)
             try:
-                found.counts[name, hold(adapt, raw)] += 1
+                watch.begin()
+                found.counts[name, _answer(tried[name], raw)] += 1
             except BrokenLawError as error:
                 found.counts[name, "broken"] += 1
                 found.broken.append((name, raw, str(error)))
+                if len(found.broken) >= enough:
+                    break
+            finally:
+                watch.reading = False
     return found
-
-
-def until(seconds: float) -> Callable[[int], bool]:
-    """Go on for so long."""
-    end = time.monotonic() + seconds
-    return lambda _: time.monotonic() < end
