@@ -36,6 +36,7 @@
     │   │   └── CredentialsError  one whose name or password is wrong
     │   ├── KeyFormatError        a public key that cannot be read
     │   ├── NotGzipError          a body that is not the gzip it says it is
+    │   ├── RefusedStatementError what the read-only user of the embedded store may not ask
     │   └── TooLargeError         a request larger than is read
     ├── ExternalError (a RuntimeError): what runs elsewhere did not do what it was asked
     │   ├── StoreError            ClickHouse or chDB

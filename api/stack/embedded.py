@@ -9,6 +9,7 @@ import msgspec
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.durable import DiskSync, set_durable
 from jobs.embedded.folder import DataFolder
+from jobs.embedded.reader import READER, ReaderAccess
 from jobs.embedded.store_server import StoreServer
 from schemas.settings import ClickHouse, Settings, SettingsError, names_broker, names_store
 from streams.io.store import open_store
@@ -67,7 +68,7 @@ class EmbeddedParts:
         and why.
 
         Raises:
-            SettingsError: the port or an option cannot be used.
+            SettingsError: the port, an option or the reading user's password in the data folder cannot be used.
         """
         own = self.settings.clickhouse
         embedded, why = why_store(self.settings)
@@ -79,8 +80,9 @@ class EmbeddedParts:
             )
         path = str(DataFolder(own.path).path) if own.path else str(self._folder.chdb)
         port = self.settings.embedded.store_port
+        reader = ReaderAccess(self._folder.reader_password())
         try:
-            self.store = StoreServer(path, port, own.password or secrets.token_urlsafe(24))
+            self.store = StoreServer(path, port, own.password or secrets.token_urlsafe(24), reader=reader)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
@@ -127,3 +129,8 @@ class EmbeddedParts:
             return own
         url = f"http://127.0.0.1:{self.store.port}"
         return msgspec.structs.replace(own, url=url, user=ClickHouse().user, password=self.store.password, path="")
+
+    @property
+    def reader(self) -> str:
+        """The user who only reads the store, if it is ours."""
+        return "" if self.store is None else READER

@@ -21,6 +21,7 @@ from streams.io.store import open_store
 from streams.listings.causes import ListingCauses
 from streams.monitor.agent import Monitor
 from streams.monitor.batch import BatchJudge
+from streams.monitor.policy_levels import LevelsWritten
 
 log = logging.getLogger("repmon.stages")
 
@@ -53,9 +54,11 @@ class MonitorStage:
         in_force = policy_in_force(settings, self._store)
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
         watch = with_decisions(settings, self._store, in_force, utc_now_ms)
+        policy = watch.newer() or in_force.policy
+        written = LevelsWritten(self._store, policy, watch.newer, utc_now_ms)
         self.judge = BatchJudge(
             self._store,
-            watch.newer() or in_force.policy,
+            policy,
             providers.load_providers(),
             self._publisher.publish,
             self._publisher.flush,
@@ -65,7 +68,7 @@ class MonitorStage:
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
         causes = ListingCauses(self._store, settings.blocklists.dedicated_pools)
         self._monitor = Monitor(
-            settings.kafka, settings.monitor, self.judge, data, partitions, watch.newer, causes.refresh, failed
+            settings.kafka, settings.monitor, self.judge, data, partitions, written.newer, causes.refresh, failed
         )
 
     async def start(self) -> None:

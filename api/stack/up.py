@@ -170,6 +170,7 @@ class Stack:
                 pid=os.getpid(),
                 kafka=self.outside.kafka,
                 clickhouse=self._embedded.store_for_others,
+                reader=self._embedded.reader,
                 api=self.api_url,
             )
         )

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -17,10 +18,14 @@ log = logging.getLogger("repmon.folder")
 RUNNING = "running.json"
 LOCK = "lock"
 HASH_KEY = "hash.key"
+#: The password of the user who only reads the embedded store, the same at every start.
+READER_KEY = "grafana.key"
 #: What keys hashes of recipients (streams/adapt/base.py).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
+LEAST_PASSWORD = 16
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+READER_KEY_LOST = "remove it to start with a new one, and run `repmon dashboards deploy` again"
 KEY_LOST = "it keys the hashes of recipients: bring it back, or remove it to start with a new one"
 
 
@@ -31,6 +36,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     kafka: Kafka
     clickhouse: ClickHouse
     api: str
+    #: The user who only reads the store, if it is the embedded one; its password is in the data folder.
+    reader: str = ""
 
 
 def real_path(path: str) -> Path:
@@ -130,24 +137,47 @@ class DataFolder:
         if configured:
             return configured
         file = self.path / HASH_KEY
-        try:
-            if not file.exists():
-                _write_private(file, secrets.token_hex(32))
-            elif stat.S_IMODE(file.stat().st_mode) & OTHERS:
-                with suppress(PermissionError):  # of another user, who let us read it
-                    file.chmod(PRIVATE_FILE)
-            key = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not text"
-            raise SettingsError(f"{file}: {reason}; {KEY_LOST}") from error
+        key = _kept(file, lambda: secrets.token_hex(32), KEY_LOST)
         if not 1 <= len(key.encode()) <= MAX_HASH_KEY_BYTES:
             found = f"holds {len(key.encode())} bytes in place of 1 to {MAX_HASH_KEY_BYTES}" if key else "is empty"
             raise SettingsError(f"{file}: {found}; {KEY_LOST}")
         return key
 
+    def reader_password(self) -> str:
+        """The password of the user who only reads the embedded store, made for this folder once and kept in it.
+
+        Raises:
+            SettingsError: the kept one cannot be used; the file is named.
+        """
+        file = self.path / READER_KEY
+        password = _kept(file, lambda: secrets.token_urlsafe(24), READER_KEY_LOST)
+        if len(password) < LEAST_PASSWORD:
+            raise SettingsError(
+                f"{file}: holds {len(password)} characters in place of {LEAST_PASSWORD} or more; {READER_KEY_LOST}"
+            )
+        return password
+
     def announce(self, running: Running) -> None:
         """Let other commands of this user find us."""
         _write_private(self.path / RUNNING, msgspec.json.encode(running).decode())
+
+
+def _kept(file: Path, make: Callable[[], str], lost: str) -> str:
+    """A secret that is kept in a file of its own, made if there is none. One that others may read is closed to them.
+
+    Raises:
+        SettingsError: it cannot be read or written; `lost` says what then.
+    """
+    try:
+        if not file.exists():
+            _write_private(file, make())
+        elif stat.S_IMODE(file.stat().st_mode) & OTHERS:
+            with suppress(PermissionError):  # of another user, who let us read it
+                file.chmod(PRIVATE_FILE)
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not text"
+        raise SettingsError(f"{file}: {reason}; {lost}") from error
 
 
 def _write_private(file: Path, text: str) -> None:

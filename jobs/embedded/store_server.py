@@ -2,7 +2,7 @@
 
 Only one process can open a chDB folder. This lets the other commands (`repmon top`, `keys`, `scan-blocklists`)
 and Grafana reach the store of a running `repmon up` through the ordinary ClickHouse drivers. It listens on
-loopback and wants the password of the data folder.
+loopback and wants the password of the data folder. Grafana has a user of its own, who only reads (reader.py).
 
 The interface: the statement in the body or in `query`, parameters as `param_NAME`, every other known argument a
 setting; all of these may also come as a form. An INSERT's body is the statement, a newline, then the data (ClickHouse
@@ -29,6 +29,8 @@ from urllib.parse import parse_qsl, urlsplit
 import cramjam
 
 from jobs.embedded.engine import kill_queries
+from jobs.embedded.native import CUSTOM_SERIALIZATION, framed
+from jobs.embedded.reader import READER, ReaderAccess, RefusedStatementError, checked
 from streams.io.handles import most_connections, raise_handles
 
 #: Ends with the line: what follows is data, of which Native may begin with any byte.
@@ -68,12 +70,15 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
 class StoreServer:
     """Serves the chDB in `path` on a loopback port, one thread a connection."""
 
-    def __init__(self, path: str, port: int, password: str, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, path: str, port: int, password: str, host: str = "127.0.0.1", reader: ReaderAccess | None = None
+    ) -> None:
+        """Without `reader` nobody but who has `password` gets in."""
         self.password = password
         # The driver opens the real path, and one process can open no other spelling of it.
         self._path = str(Path(path).resolve())
         self._statements = _Statements()
-        own = {"path_of_store": self._path, "password": password, "statements": self._statements}
+        own = {"path_of_store": self._path, "password": password, "statements": self._statements, "reader": reader}
         self._server = _Server((host, port), type("Handler", (_Handler,), own))
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="store", daemon=True)
@@ -190,6 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
     path_of_store = ""
     password = ""
     statements: _Statements
+    reader: ReaderAccess | None = None
     server: _Server
 
     def parse_request(self) -> bool:
@@ -221,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         if url.path == "/ping":
             self._send(200, b"Ok.\n")
             return
-        if not self._allowed(arguments):
+        if (reads := self._reads_only(arguments)) is None:
             self._send(
                 403, b"Code: 516. DB::Exception: Authentication failed: the password is incorrect.\n", code="516"
             )
@@ -232,29 +238,40 @@ class _Handler(BaseHTTPRequestHandler):
                 arguments |= _form(kind, data)
                 data = b""
             statement = arguments.get("query", "").encode()
+            statement += b"\n" * bool(statement and data) + data
             with self.statements.running():
-                result, form = _run(self.path_of_store, statement + b"\n" * bool(statement and data) + data, arguments)
+                result, form = self._result(statement, arguments, reads_only=reads)
         except KeyError as error:
             self._send(400, f"Code: 36. DB::Exception: unknown Content-Encoding {error}\n".encode(), code="36")
         except Exception as error:  # chdb raises bare RuntimeErrors for whatever the engine says
             text = str(error)
             code = ERROR_CODE.search(text)
             start = code.start() if code else 0
-            self._send(
-                404 if code and code[1] == "60" else 500, text[start:].encode(), code=code[1] if code else "1002"
-            )
+            status = 403 if isinstance(error, RefusedStatementError) else 404 if code and code[1] == "60" else 500
+            self._send(status, text[start:].encode(), code=code[1] if code else "1002")
         else:
             self._send(200, result, form=form)
 
-    def _allowed(self, arguments: dict[str, str]) -> bool:
+    def _result(self, statement: bytes, arguments: dict[str, str], *, reads_only: bool) -> tuple[bytes, str]:
+        """What comes of a statement, and in which format."""
+        if not reads_only or self.reader is None:
+            return _run(self.path_of_store, statement, arguments)
+        with self.reader.turn():
+            return _run(self.path_of_store, statement, arguments, self.reader)
+
+    def _reads_only(self, arguments: dict[str, str]) -> bool | None:
+        """Whether it is the user who only reads; None: nobody who is known here."""
+        user = self.headers.get("X-ClickHouse-User") or arguments.get("user") or ""
         given = self.headers.get("X-ClickHouse-Key") or arguments.get("password") or ""
         scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "basic":
             try:
-                given = base64.b64decode(encoded).decode().partition(":")[2]
+                user, _, given = base64.b64decode(encoded).decode().partition(":")
             except ValueError:
-                given = ""
-        return hmac.compare_digest(given.encode(), self.password.encode())
+                user = given = ""
+        if user == READER and self.reader is not None:
+            return True if hmac.compare_digest(given.encode(), self.reader.password.encode()) else None
+        return False if hmac.compare_digest(given.encode(), self.password.encode()) else None
 
     def _chunks(self) -> Iterator[bytes]:
         while size := int(self._line().split(b";")[0], 16):
@@ -302,7 +319,9 @@ def _form(kind: str, body: bytes) -> dict[str, str]:
     return found
 
 
-def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes, str]:
+def _run(
+    path: str, statement: bytes, arguments: dict[str, str], reader: ReaderAccess | None = None
+) -> tuple[bytes, str]:
     """Run one statement on a handle of its own, so that its database and settings end with it."""
     form = arguments.get("default_format", "TabSeparated")
     parameters = {name[6:]: value for name, value in arguments.items() if name.startswith("param_")}
@@ -314,20 +333,35 @@ def _run(path: str, statement: bytes, arguments: dict[str, str]) -> tuple[bytes,
         if NAME.fullmatch(database := arguments.get("database", "")):
             handle.query(f"USE `{database}`", form)
         settings = {k: v for k, v in arguments.items() if k not in TRANSPORT and not k.startswith("param_")}
-        if insert := INSERT.match(statement):
+        if reader is None and (insert := INSERT.match(statement)):
             return _insert(handle, insert, statement[insert.end() :], settings), ""
-        if said := ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items() if NAME.fullmatch(name)):
-            handle.query(f"SET {said}", form)
         text = statement.decode()
+        if reader is not None:
+            handle.query(reader.limits(settings), form)
+            text, asked = checked(handle, text, parameters)
+            form = asked or form
+        elif said := ", ".join(
+            f"{name} = {_quoted(value)}" for name, value in settings.items() if NAME.fullmatch(name)
+        ):
+            handle.query(f"SET {said}", form)
         result = handle.query(text, form, params=parameters).bytes() or b""
-        asked = FORMAT_AT_END.search(text)
-        return result, asked[0].split()[1].rstrip(";") if asked else form if result else ""
+        own = FORMAT_AT_END.search(text)
+        form = own[0].split()[1].rstrip(";") if own else form if result else ""
+        if form == "Native" and (revision := _revision(arguments)):
+            result = framed(result, revision)
+        return result, form
     finally:
         handle.close()
 
 
+def _revision(arguments: dict[str, str]) -> int:
+    """The revision of the protocol that a client wants blocks of; 0 for those that read them as they are."""
+    named = arguments.get("client_protocol_version", "")
+    return int(named) if named.isdigit() and int(named) >= CUSTOM_SERIALIZATION else 0
+
+
 def _insert(handle: Any, insert: re.Match[bytes], data: bytes, settings: dict[str, str]) -> bytes:
-    clause = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items() if NAME.fullmatch(name))
+    clause = _settings(settings)
     with _spooled(data) as file:
         handle.query(
             f"INSERT INTO {insert['into'].decode()} FROM INFILE {_quoted(str(file))}"
@@ -335,6 +369,10 @@ def _insert(handle: Any, insert: re.Match[bytes], data: bytes, settings: dict[st
             "TabSeparated",
         )
     return b""
+
+
+def _settings(settings: dict[str, str]) -> str:
+    return ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items() if NAME.fullmatch(name))
 
 
 def _quoted(text: str) -> str:

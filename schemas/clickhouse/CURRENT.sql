@@ -629,6 +629,22 @@ ENGINE = ReplacingMergeTree
 ORDER BY (applied, version, applied_by)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.policy_levels
+(
+    `since` DateTime64(3, 'UTC'),
+    `rule` String,
+    `metric` LowCardinality(String),
+    `windows` Array(String),
+    `providers` Array(String),
+    `level` LowCardinality(String),
+    `threshold` Float64,
+    `version` String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (since, rule, level)
+TTL toDateTime(since) + toIntervalDay(800)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.provider_reports
 (
     `source` LowCardinality(String),

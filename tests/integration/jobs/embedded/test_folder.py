@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.embedded.folder import HASH_KEY, RUNNING, DataFolder, Running
+from jobs.embedded.folder import HASH_KEY, READER_KEY, RUNNING, DataFolder, Running
 from jobs.embedded.reach import reached
 from schemas.settings import ClickHouse, Embedded, Kafka, Settings, SettingsError
 from tests.support.root import ROOT
@@ -273,3 +273,22 @@ def test_what_no_longer_runs_is_not_reached(path: Path, held: "subprocess.Popen[
 def test_folder_in_which_nothing_ran_yet_changes_nothing(path: Path) -> None:
     assert reached(settings(path)) == settings(path)
     assert not path.exists()
+
+
+def test_readers_password_is_made_once_and_kept_private(path: Path) -> None:
+    folder = DataFolder(path)
+    folder.make()
+    password = folder.reader_password()
+    file = folder.path / READER_KEY
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o644)
+    assert DataFolder(path).reader_password() == password
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_readers_password_that_was_cut_short_is_named_with_its_file(path: Path) -> None:
+    folder = DataFolder(path)
+    folder.make()
+    (folder.path / READER_KEY).write_text("short")
+    with pytest.raises(SettingsError, match=r"grafana\.key: holds 5 characters .* remove it"):
+        folder.reader_password()
