@@ -5,9 +5,10 @@ import click
 from api.cli.lazy import command
 from api.cli.options import with_reached
 from api.cli.printing import print_json, print_line
-from api.explain.build import explain, explain_shared
+from api.explain.build import explain
 from api.http.ranges import RangeError, instant
-from api.stack.policy import load_policy, policy_in_force
+from api.stack.explain_now import explain_now
+from api.stack.policy import load_policy
 from api.text.explanation import lines
 from schemas import providers
 from schemas.policy import Policy
@@ -46,15 +47,14 @@ def explain_customer(settings: Settings, customer: str, at: str, as_json: bool) 
     if at_ms is not None and shared:
         raise SettingsError(f"--at: of {shared} only the present can be explained")
     store = open_store(settings.clickhouse)
-    policy = policy_in_force(settings, store).policy if at_ms is None else policy_then(settings, store, at_ms)
     asked_ms = now_ms if at_ms is None else at_ms
-    loop = providers.load_providers().with_feedback_loop()
-    if shared:
-        found = explain_shared(store, customer, policy, loop, asked_ms)
+    if at_ms is None:
+        found = explain_now(settings, store, customer, now_ms)
     else:
-        of_plan = for_plans(policy, plans(store, customer))
-        merged = with_stored(of_plan, stored_overrides(store, asked_ms, customer), asked_ms)
-        found = explain(store, customer, merged, loop, asked_ms, past=at_ms is not None)
+        policy = for_plans(policy_then(settings, store, at_ms), plans(store, customer))
+        merged = with_stored(policy, stored_overrides(store, asked_ms, customer), asked_ms)
+        loop = providers.load_providers().with_feedback_loop()
+        found = explain(store, customer, merged, loop, asked_ms, past=True)
     store.close()
     if found is None and shared:
         raise SettingsError(f"no two small customers with mail share {shared}")

@@ -4,6 +4,7 @@ enough to judge by, which rule decides, since when, and whether an override hold
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -38,9 +39,26 @@ WHERE (scope = 'customer' OR ({{parts:Bool}} AND standing NOT IN ('good', 'insuf
         OR customer IN (SELECT customer FROM customers FINAL WHERE NOT gone AND plan = {{plan:String}}))
     AND (-level_rank, -badness, -toInt64(volume), customer, scope) > ({{after_rank:Int16}}, {{after_badness:Float64}},
         {{after_volume:Int64}}, {{after_customer:String}}, {{after_scope:String}})
-ORDER BY level_rank DESC, badness DESC, volume DESC, customer, scope
+ORDER BY {{order}}, customer, scope
 LIMIT {{limit:UInt32}}
 """  # noqa: S608 - made of texts of this project only
+
+#: What lines may be sorted by.
+WorstOrder = Literal[
+    "worst", "longest", "newest", "mail", "complaint", "failure", "block", "exposure", "score", "customer"
+]  # fmt: skip
+ORDERS: dict[WorstOrder, str] = {
+    "worst": "level_rank DESC, badness DESC, volume DESC",
+    "longest": "since_ms",
+    "newest": "since_ms DESC",
+    "mail": "volume DESC",
+    "complaint": "complaint_rate DESC",
+    "failure": "failure_rate DESC",
+    "block": "block_rate DESC",
+    "exposure": "exposure_rate DESC",
+    "score": "overall_score IS NULL, overall_score",
+    "customer": "lowerUTF8(customer)",
+}
 
 OPEN_RULES = """
 SELECT customer, scope, rule, level, JSONHas(state, 'held') FROM alert_states FINAL
@@ -96,13 +114,15 @@ class WorstLine:
 @dataclass(frozen=True, slots=True)
 class WorstFilter:
     """Which of them: with `parts` also streams and so on that are not well; of these standings, of a plan, with a text
-    in the customer's name, after a place; what is empty is no filter."""
+    in the customer's name, after a place; what is empty is no filter. Only the order `worst` has places
+    to go on from."""
 
     parts: bool = True
     standings: tuple[str, ...] = ()
     plan: str = ""
     name: str = ""
     after: WorstPlace = FIRST
+    order: WorstOrder = "worst"
 
 
 def worst(
@@ -123,7 +143,7 @@ def worst(
     asked = {"levels": list(LEVELS), "ranks": ranks, "limit": limit, "parts": wanted.parts}
     asked |= {"standings": list(wanted.standings), "plan": wanted.plan, "name": wanted.name}
     asked |= dict(zip(AFTER, wanted.after, strict=True))
-    rows = store.rows(WORST, asked)
+    rows = store.rows(WORST.replace("{order}", ORDERS[wanted.order]), asked)
     customers = sorted({str(row[0]) for row in rows if row[0]})
     counted = read_counts(store, customers, feedback_loop_providers, policy.windows, now_ms) if customers else {}
     open_rules: dict[tuple[str, str], dict[str, Level]] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from api.explain.worst import WorstLine, worst
+from api.explain.worst import WorstFilter, WorstLine, worst
 from api.stack.policy import policy_in_force, with_decisions
 from schemas import providers
 from schemas.settings import Settings
@@ -27,11 +27,11 @@ class WorstNow:
         self._watch = with_decisions(settings, store, in_force, clock)
         self._loop = providers.load_providers().with_feedback_loop()
 
-    def read(self, limit: int) -> list[WorstLine]:
-        """The worst subjects now.
+    def read(self, limit: int, wanted: WorstFilter | None = None) -> list[WorstLine]:
+        """The worst subjects now, or those that are wanted.
 
         Raises:
             StoreError: the store failed.
         """
         self._policy = self._watch.newer() or self._policy
-        return worst(self._store, self._policy, self._loop, limit, self._clock())
+        return worst(self._store, self._policy, self._loop, limit, self._clock(), wanted)

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from api.explain.worst import WorstLine, WorstRate
-from api.text.columns import GAP, Column, cell, fitted, line, padded, shortened
+from api.text.columns import GAP, Column, Placed, cell, fitted, line, padded, shortened
 from api.text.harmless import harmless
 from schemas.scope import CUSTOMER, STREAM_PREFIX
 from schemas.wording import age, shared_name
@@ -47,23 +47,28 @@ class Shown:
 
 def table(lines: Sequence[WorstLine], title: str, now_ms: int, width: int) -> Group:
     """The table on a terminal so many cells wide, at a moment (epoch ms). No line of it is wider."""
-    placed = fitted([each.column for each in COLUMNS], width)
-    shown = {each.column: each for each in COLUMNS}
-    rows = []
-    for customer in lines:
-        row = Text()
-        for each in placed:
-            row.append(" " * GAP if row else "")
-            what = shown[each.column]
-            row.append(cell(what.text(customer, now_ms, each.width), each), what.style(customer))
+    columns = placed(width)
+    rows = [Text(" " * GAP).join(cells(customer, now_ms, columns)) for customer in lines]
+    for row in rows:
         row.rstrip()
-        rows.append(row)
     return Group(
         Text(shortened(_in_cell(title), width)),
-        Text(line([each.column.heading for each in placed], placed), "bold"),
+        Text(line([each.column.heading for each in columns], columns), "bold"),
         *rows,
         Text(shortened(LEGEND, width), "dim"),
     )
+
+
+def placed(width: int) -> list[Placed]:
+    """The columns that a table so many cells wide shows."""
+    return fitted([each.column for each in COLUMNS], width)
+
+
+def cells(customer: WorstLine, now_ms: int, columns: Sequence[Placed]) -> list[Text]:
+    """What stands in these columns of a customer at a moment (epoch ms), each padded to its width."""
+    shown = {each.column: each for each in COLUMNS}
+    found = ((each, shown[each.column]) for each in columns)
+    return [Text(cell(what.text(customer, now_ms, at.width), at), what.style(customer)) for at, what in found]
 
 
 def plain(customer: WorstLine, now_ms: int) -> str:

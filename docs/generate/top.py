@@ -10,8 +10,22 @@ from api.text.top import COLUMNS, plain, table
 
 HEAD = """# The live table
 
-`repmon top` shows the worst customers on a terminal and draws them again every second; `repmon demo` shows the same
+`repmon top` shows the worst customers on a terminal and reads them again every second; `repmon demo` shows the same
 table. `repmon top --once` prints it once, in a pipe as plain lines with names in full, and `--json` one object a line.
+
+| key | what it does |
+|---|---|
+| Enter, or a click on a line | Why the customer stands so, as `repmon explain` says it. Esc leads back. |
+| `/` | Only customers with a text in their name; an empty text shows all. |
+| `l` | Fewer standings: all, not well, excessive or critical, critical. |
+| `s`, `S` | The next order, the one before. A click on a heading sorts by it. |
+| Space | Pause: what is shown stays, with its age. |
+| `j` `k` `g` `G`, arrows, Page Up, Page Down, the wheel | Move. The line stays on its customer when others pass it. |
+| `?` | These keys. |
+| `q`, Ctrl-C | End. |
+
+The store sorts and filters, so the first line is the first of all customers; 200 lines can be scrolled, or as many as
+`--limit` says. Where the store fails, the last lines stay and the first line says why and how old they are.
 
 | column | what it says |
 |---|---|

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.explain.worst import WorstLine, WorstRate, worst
+from api.explain.worst import ORDERS, WorstFilter, WorstLine, WorstOrder, WorstRate, worst
 from api.stack.worst_now import WorstNow
 from jobs.operator.decisions import add_override, end_override
 from jobs.operator.suspensions import suspend
@@ -147,3 +147,26 @@ def test_override_of_the_policy_itself_is_marked_too(
     file.write_text(f"{policy.default_file().read_text(encoding='utf-8')}\n{override}", encoding="utf-8")
     settings = Settings(clickhouse=store_settings, policy=PolicySettings(file=str(file)))
     assert [each.overridden for each in WorstNow(settings, ground.store, lambda: NOW_MS).read(10)] == [True]
+
+
+def test_store_sorts_by_what_is_asked(ground: Ground) -> None:
+    ground.put(
+        Row(NOW - 10 * MINUTE, delivered=900, hard=150, customer="Bad"),
+        Row(NOW - 10 * MINUTE, delivered=5_000, complained=60, customer="loud"),
+        Row(NOW - 10 * MINUTE, delivered=9_000, customer="well"),
+    )
+    ground.judge().judge_customers(["Bad"], NOW_MS - 60_000)
+    ground.judge().judge_customers(["loud", "well"], NOW_MS)
+
+    def order(by: WorstOrder) -> list[str]:
+        wanted = WorstFilter(parts=False, order=by)
+        return [each.customer for each in worst(ground.store, POLICY, LOOP, 10, NOW_MS, wanted)]
+
+    assert order("mail") == ["well", "loud", "Bad"]
+    assert order("complaint")[0] == "loud"
+    assert order("failure")[0] == "Bad"
+    assert order("customer") == ["Bad", "loud", "well"], "whatever the case of its letters"
+    assert order("longest")[0] == "Bad"
+    assert order("newest") == ["loud", "well", "Bad"]
+    assert order("score")[-1] == "well"
+    assert all(sorted(order(by)) == ["Bad", "loud", "well"] for by in ORDERS)
