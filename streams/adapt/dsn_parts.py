@@ -19,7 +19,7 @@ MOST = 50
 MOST_TOLD = 100_000
 
 _NAMES = ("original-recipient", "final-recipient", "x-actual-recipient")
-_BLANK_LINES = re.compile(rb"(?:\r?\n[ \t]*){2,}")
+_BLANK_LINES = re.compile(rb"\n[ \t]*(?:\r?\n[ \t]*)+")
 _ABOUT_A_RECIPIENT = re.compile(rb"^(?:final|original)-recipient[ \t]*:[ \t]*(?:\r?\n[ \t]+)?\S", re.I | re.M)
 
 

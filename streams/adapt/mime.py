@@ -29,8 +29,9 @@ MAX_HEADER_BYTES = 200_000
 #: One value that is looked into: parameters, encoded words.
 MAX_VALUE = 4_000
 
-_BLANK_LINE = re.compile(rb"(?:^|\r?\n)[ \t]*\r?\n")
-_FOLDED = re.compile(r"\r?\n[ \t]+")
+#: Behind the end of a line.
+_BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")
+_FOLDED = re.compile(r"\n[ \t]+")
 _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*)$", re.MULTILINE)
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 #: Character sets in which mails are read; by the names that Python's codecs have. Others, among them such as take more
@@ -53,7 +54,8 @@ class Headers:
 
     def get(self, name: str) -> str:
         """The first value of a field; empty where it is not there."""
-        return next(iter(self.fields.get(name.lower(), ())), "")
+        values = self.fields.get(name.lower())
+        return values[0] if values else ""
 
     def all(self, name: str) -> list[str]:
         """All values of a field that are not empty."""
@@ -142,11 +144,19 @@ def read_part(raw: bytes, default_type: str = "text/plain") -> MimePart:
     Raises:
         AdaptError: the header fields are too large.
     """
-    blank = _BLANK_LINE.search(raw)
-    head, body = (raw[: blank.start()], raw[blank.end() :]) if blank else (raw, b"")
+    head, body = (*at_blank_lines(raw, 1), b"")[:2]
     headers = read_headers(head)
     content_type, boundary = _type_of(headers.get("content-type"), default_type)
     return MimePart(headers, content_type, boundary, body)
+
+
+def at_blank_lines(block: bytes, most: int = 0) -> list[bytes]:
+    """What stands before, between and behind blank lines, without the line ends before them; split at `most` of them
+    (0: at all)."""
+    pieces = _BLANK_LINE.split(b"\n" + block, most)
+    pieces[:-1] = [piece.removesuffix(b"\r") for piece in pieces[:-1]]
+    pieces[0] = pieces[0].removeprefix(b"\n")
+    return pieces
 
 
 def read_headers(block: bytes) -> Headers:
@@ -163,7 +173,8 @@ def _fields(block: bytes) -> list[tuple[str, str]]:
     if len(block) > MAX_HEADER_BYTES:
         raise AdaptError(f"the mail has {len(block):,} bytes of header fields; the limit is {MAX_HEADER_BYTES:,}")
     charset = "iso2022_jp" if b"\x1b$B" in block else "utf-8"
-    text = _FOLDED.sub(" ", block.decode(charset, "replace"))
+    # A pattern that begins with the one character it always has is found at once.
+    text = _FOLDED.sub(" ", block.decode(charset, "replace").replace("\r\n", "\n"))
     return [(name.lower(), value.strip()) for name, value in _FIELD.findall(text)]
 
 
@@ -181,7 +192,7 @@ def groups(block: bytes, once: Container[str] = ()) -> list[Headers]:
     Raises:
         AdaptError: too large, or too many groups.
     """
-    pieces = _BLANK_LINE.split(block, MAX_GROUPS)
+    pieces = at_blank_lines(block, MAX_GROUPS)
     found: list[Headers] = []
     for piece in pieces:
         group: list[tuple[str, str]] = []
@@ -229,13 +240,13 @@ def leaves(mail: MimePart) -> list[MimePart]:
 
 def _pieces(body: bytes, boundary: str) -> Iterator[bytes]:
     """What stands between the boundary lines of a multipart body (RFC 2046 section 5.1.1)."""
-    line = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary.encode("utf-8", "replace")) + rb"(--)?[ \t]*(?=\r?\n|$)")
-    start = None
+    line = re.compile(rb"\n--" + re.escape(boundary.encode("utf-8", "replace")) + rb"(--)?[ \t]*(?=\r?\n|$)")
+    body, start = b"\n" + body, None
     for number, mark in enumerate(line.finditer(body)):
         if number > MAX_PARTS:
             raise AdaptError(f"the mail has more than {MAX_PARTS} parts")
         if start is not None:
-            yield _after_line_end(body[start : mark.start()])
+            yield _after_line_end(body[start : mark.start()].removesuffix(b"\r"))
         if mark[1]:
             return
         start = mark.end()

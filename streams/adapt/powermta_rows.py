@@ -8,6 +8,7 @@ put such objects into arrays, and may have a `type` of their own: then PowerMTA'
 import csv
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from io import StringIO
 from typing import Any, NamedTuple
 
@@ -42,6 +43,8 @@ TIMES = ("timelogged", "timequeued", "timefirstattempt", "header_date")
 #: What stands behind the first column, which holds nothing but a word.
 _DELIMITER = re.compile(r'"?[ ]{0,3}[A-Za-z][\w-]{0,30}[ ]{0,3}"?[ ]{0,3}([,\t;|])')
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+#: So many header lines are remembered with what they name: messages of one file begin with the same.
+_HEADER_LINES = 64
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -134,6 +137,11 @@ def names_of(row: Iterable[str]) -> tuple[str, ...]:
     Raises:
         AdaptError: it does not begin with `type`, or has no time.
     """
+    return _names_of(tuple(row))
+
+
+@lru_cache(maxsize=_HEADER_LINES)
+def _names_of(row: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(each.strip().lower() for each in row)
     if names[0] != "type" or not any(each in names for each in TIMES):
         raise AdaptError("the columns must begin with `type` and include `timeLogged` or `timeQueued`")

@@ -50,7 +50,9 @@ def _cut(raw: bytes, random: Random) -> bytes:
 
 def _repeat(raw: bytes, random: Random) -> bytes:
     start, end = _place(raw, random)
-    return raw[:start] + raw[start:end] * random.choice((2, 3, 100)) + raw[end:]
+    # Whole records a hundred times are read a hundred times as slowly: one in four of what they would be.
+    often = (2, 3, 100) if end - start <= 64 else (2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 100)
+    return raw[:start] + raw[start:end] * random.choice(often) + raw[end:]
 
 
 def _flip(raw: bytes, random: Random) -> bytes:
