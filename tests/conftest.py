@@ -32,14 +32,17 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n 3 --dist loadgroup`) one of them runs all tests with Kafka, and one all tests that
-    share a fixture of their module, since each would start its own. Any other test goes to the process that is free.
+    """With several processes (`-n 3 --dist loadgroup`) one of them runs all tests with Kafka, one all tests with a
+    browser, and one all tests that share a fixture of their module, since each would start its own. Any other test goes
+    to the process that is free.
 
     The largest groups are begun first, then the tests in the order of their folders; the quick ones of `unit` come
     last, so that nobody waits for a slow one in the end.
     """
     for item in items:
         group = "kafka" if item.get_closest_marker("kafka") else _module_with_fixtures(item)
+        if "browser" in getattr(item, "fixturenames", ()):
+            group = "browser"
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
 
