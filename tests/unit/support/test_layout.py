@@ -10,7 +10,7 @@ from tests.support.root import ROOT
 FOLDERS = {
     "tests": {"conformance", "faults", "fuzz", "fuzz_api", "integration", "mutation", "support", "unit"},
     "tests/unit": {"api", "benchmarks", "dashboards", "deploy", "docs", "jobs", "schemas", "streams", "support"},
-    "tests/integration": {"api", "dashboards", "deploy", "docs", "jobs", "streams", "support"},
+    "tests/integration": {"api", "dashboards", "deploy", "docs", "jobs", "streams", "support", "browser"},
 }
 LONGEST_NAME = 80
 
