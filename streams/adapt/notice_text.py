@@ -51,6 +51,10 @@ _EMPTY_REASON = re.compile(r"^\(?(?:reason|expanded from)\b:?[ )]*$|^\(?(?:expan
 #: Lines of a transcript of sendmail that are whole, after which another such line is about something else.
 _REPLIES = re.compile(r"(?:<<< )?[245]\d\d [^\n]*\.\.\.")
 _OF_OTHERS = re.compile(r"[245]\d\d \S+ \(|[245]\d\d <|(?:\.\.\. )?while talking to", re.IGNORECASE)
+#: What sendmail says of a program that ended badly; what the program said stands above.
+_OF_A_PROGRAM = re.compile(
+    r"\.\.\. (?:service unavailable|unknown mailer error \d{1,5}|can't create output|i/o error)\Z", re.IGNORECASE
+)
 #: What stands around the address in its line.
 _BEFORE = re.compile(r"^[\s<\"'*>:.|-]*$")
 _AFTER = re.compile(r"^(?:<mailto:[^>]{0,300}>)?[>\"')\]]*[\s:.,;-]*")
@@ -122,6 +126,9 @@ class NoticeText:
                 taken.append(text.removeprefix("<<< "))
         if not taken or (heading and not begins and len(taken) == 1):
             taken = [*self._above(place, own, recipients), *taken]
+        elif _OF_A_PROGRAM.search(" ".join(taken)):
+            above = self._above(place, own, recipients)
+            taken += [] if any(map(REPLY.search, above)) else above
         said = " ".join(" ".join(taken).split())
         return said[9:-1] if said.startswith("(reason: ") and said.endswith(")") else said
 

@@ -13,7 +13,7 @@ from typing import Literal
 from schemas import providers
 from schemas.event import MailEvent
 from streams.bounces.rules import CLASSES, KINDS, Kind, RulesError, RuleSet, TextRule, read
-from streams.bounces.text import MAX_TEXT, code_in, hosts_in, mask, quoted_in, status_in
+from streams.bounces.text import MAX_TEXT, code_in, enclosed_in, hosts_in, mask, quoted_in, status_in
 
 __all__ = [
     "CLASSES",
@@ -93,6 +93,11 @@ class BounceClassifier:
         # Codes of the reply itself, for sources that pass on the text alone.
         code = str(smtp_code) if 400 <= smtp_code <= 599 else code_in(text)
         status = enhanced_status.strip()
+        if reply := enclosed_in(text):
+            text, status = reply, ""
+        # A host that keeps what was refused for good (`soft_bounce` of Postfix) changes the status, not the reply.
+        elif status[:1] == "4" and code[:1] == "5" and status_in(text)[:1] == "5":
+            status = ""
         # Subject 0 says nothing: only x.0.0 is registered, and senders fill it in where the reply has no status.
         if not _STATUS.fullmatch(status) or status[1:4] == ".0.":
             status = status_in(text) or (f"{status[0]}.0.0" if _STATUS.fullmatch(status) else "")

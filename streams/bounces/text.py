@@ -33,6 +33,12 @@ _QUOTING = (
     "the response was: ",
     "remote server returned '",
 )
+#: What an IronPort writes before the reply that it quotes. Its words go by the code alone, the quoted ones by the
+#: reason: `5.1.0 - Unknown address error 550-'5.7.1 Access denied'`.
+_ENCLOSING = re.compile(
+    r"\b5\.\d\.\d - (?:unknown address error|other mail system problem|other address status|delivery not authorized"
+    r"|bad destination email address) (?=[45]\d\d-')"
+)
 #: Characters around an address in which nothing else that varies has room.
 _SHORT = 6
 #: Characters that a quoted reply must have to say anything.
@@ -106,3 +112,10 @@ def quoted_in(text: str) -> str:
         if len(quoted) >= _SHORTEST:
             return quoted
     return text
+
+
+def enclosed_in(text: str) -> str:
+    """The reply that an IronPort quotes, in a masked diagnostic, if that has a status of its own; else empty."""
+    found = _ENCLOSING.search(text)
+    reply = text[found.end() :] if found else ""
+    return reply if status_in(reply) else ""
