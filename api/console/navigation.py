@@ -10,4 +10,13 @@ class NavigationEntry(NamedTuple):
     label: str
 
 
-NAVIGATION: tuple[NavigationEntry, ...] = (NavigationEntry("/console/", "Fleet"),)
+NAVIGATION: tuple[NavigationEntry, ...] = (
+    NavigationEntry("/console/", "Fleet"),
+    NavigationEntry("/console/incidents", "Incidents"),
+    NavigationEntry("/console/providers", "Providers"),
+    NavigationEntry("/console/blocklists", "Blocklists"),
+    NavigationEntry("/console/policy", "Policy"),
+    NavigationEntry("/console/dead-letters", "Dead letters"),
+    NavigationEntry("/console/audit", "Audit"),
+    NavigationEntry("/console/health", "Health"),
+)

@@ -44,7 +44,7 @@ router = APIRouter(prefix="/v1", responses=REFUSALS, tags=[POLICY])
 #: Differences that are shown, and policies that are listed.
 MOST_DIFFERENCES, MOST_POLICIES = 1_000, 10_000
 #: To try a policy goes through all that is stored, so one is tried at a time.
-_trying = threading.Lock()
+TRYING = threading.Lock()
 TRY_AGAIN_S = 10
 SOURCE = "the request"
 
@@ -130,7 +130,7 @@ def post_try(body: TryBody, asked: Governing) -> Trial:
     at a time."""
     asked.on_record("")
     tried = _usable(body.text)
-    if not _trying.acquire(blocking=False):
+    if not TRYING.acquire(blocking=False):
         raise ApiError(
             HTTPStatus.TOO_MANY_REQUESTS,
             "another policy is being tried; try again when that is done",
@@ -144,7 +144,7 @@ def post_try(body: TryBody, asked: Governing) -> Trial:
             since_ms = now_ms - body.days * DAY_MS
             found = try_policy(store, *both, service.definition.feedback_loop, since_ms, now_ms, body.level)
     finally:
-        _trying.release()
+        TRYING.release()
     return Trial(
         **{"from": utc_time(found.from_ms), "to": utc_time(found.to_ms)},
         level=found.level,

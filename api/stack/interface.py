@@ -14,6 +14,7 @@ from api.http.health import StageHealth
 from api.http.metrics import metrics_apart
 from api.http.pool import query_limits
 from api.routes.all import ROUTERS
+from api.stack.operations import operations
 from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
 from schemas.settings import Settings
@@ -47,6 +48,7 @@ class Interface:
         self._listening = listening
         self._host = settings.api.host
         self.port = int(listening.getsockname()[1])
+        self._app.state.operations = operations(settings, self.url)
 
     @property
     def url(self) -> str:

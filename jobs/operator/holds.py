@@ -4,7 +4,7 @@ Monitors act on it with the next judgement of each customer, within seconds. Eve
 row a customer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -16,6 +16,9 @@ from streams.decisions.holds import decided_of, held_alerts, read_holds
 from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_RELEASED
 from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
+
+#: So many customers are named in an error.
+NAMED = 3
 
 
 class HeldCustomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +73,19 @@ def shown_holds(store: Store, since_ms: int = 0, customer: str = "") -> list[Hol
 
 
 def decide_hold(
-    store: Store, name: str, *, confirm: bool, customer: str = "", by: str, why: str, now_ms: int
+    store: Store,
+    name: str,
+    *,
+    confirm: bool,
+    customer: str = "",
+    customers: Collection[str] = (),
+    by: str,
+    why: str,
+    now_ms: int,
 ) -> tuple[Hold, list[str]]:
-    """Confirm what is held in a hold, or else release it; with `customer` only that one's. `name` is the hold's id or a
-    unique prefix of it; empty where only one hold has anything to decide. Returns the hold and the customers concerned.
+    """Confirm what is held in a hold, or else release it; with `customer` only that one's, with `customers` theirs.
+    `name` is the hold's id or a unique prefix of it; empty where only one hold has anything to decide. Returns
+    the hold and the customers concerned.
 
     Raises:
         DecisionError: there is no such hold, several, or nothing is held in it.
@@ -83,9 +95,11 @@ def decide_hold(
     given("--why", why)
     waiting = [each for each in shown_holds(store) if each.held]
     found = _one(name, waiting, [each.id for each in read_holds(store)])
-    members = [each.customer for each in found.held if customer in ("", each.customer)]
+    wanted = {*customers, *filter(None, (customer,))}
+    members = [each.customer for each in found.held if not wanted or each.customer in wanted]
     if not members:
-        raise DecidedError(f"--customer: nothing of {customer!r} is held in hold {found.hold.id}")
+        named = ", ".join(map(repr, sorted(wanted)[:NAMED]))
+        raise DecidedError(f"--customer: nothing of {named} is held in hold {found.hold.id}")
     action = HOLD_CONFIRMED if confirm else HOLD_RELEASED
     time = utc_time(now_ms)
     detail = {"reason": found.hold.reason}

@@ -1,10 +1,31 @@
 """All pages. The last one answers what no other does."""
 
-from api.console.pages import fleet, missing, sign_in, static
+from api.console.pages import (
+    audit,
+    blocklists,
+    dead_letters,
+    fleet,
+    health,
+    holds,
+    incidents,
+    missing,
+    policy,
+    providers,
+    sign_in,
+    static,
+)
 
 ROUTERS = (
     static.router,
     sign_in.router,
     fleet.router,
+    incidents.router,
+    holds.router,
+    providers.router,
+    blocklists.router,
+    policy.router,
+    dead_letters.router,
+    audit.router,
+    health.router,
     missing.router,
 )
