@@ -6,7 +6,7 @@ Only of those the customers are read, with what they had in the weeks before.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 from zlib import crc32
 
 from schemas.counts import finished_sql
@@ -16,18 +16,15 @@ from schemas.times import DAY_S, HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
 from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
+from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
 from streams.incidents.stored import ProviderHour
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 #: What is usual is read of so many days before the day of the hour.
 HISTORY_S = 28 * DAY_S
 #: So many customers of a provider-hour are asked at most; a sample by their names tells as well as all.
 MOST_ASKED = 2_000
-#: Raised rates (ratios) by which provider-hours are chosen, and what must speak for one: less than `detect` asks for.
-TRIED = (0.003, 0.01, 0.05, 0.1, 0.3, 0.8)
-LEAST_FAILING, LEAST_WEIGHT, LEAST_SHARE = 3, 2.5, 0.15
 
 OF_HOURS = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
 #: Of so many customers who alarm it is asked in which hours their mail failed, and so many hours of each outcome are

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from schemas.incident import EVERYWHERE, Example, Incident
 from schemas.times import HOUR_S
 from streams.incidents.accounts import Accounts, CellCounts
-from streams.incidents.cells import OUTCOMES, Cells
+from streams.incidents.cells import Cells
 from streams.incidents.detect import (
     ENOUGH,
     LEAST_STRUCK,
@@ -22,6 +22,7 @@ from streams.incidents.detect import (
     is_over,
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
+from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place
 from streams.incidents.stored import ProviderHour
 

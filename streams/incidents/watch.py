@@ -12,10 +12,11 @@ from typing import NamedTuple
 from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.cells import Cells, candidates, failing_hours, hours_before
+from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
 from streams.incidents.finder import Finder
+from streams.incidents.fleet_cells import FleetCells
 from streams.incidents.hours import Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.samples import with_samples
@@ -69,6 +70,7 @@ class IncidentWatch:
         self._announce = announce
         self._cells = Cells(store)
         self._finder = Finder(self._cells)
+        self._fleet = FleetCells(store)
         self._days = ComplaintDays(store, self._cells)
         self._listings = ListingLook(store)
         self._looked_ms = 0
@@ -194,7 +196,7 @@ class IncidentWatch:
         """Look at some hours (epoch s)."""
         current = now_ms // 1000 // HOUR_S * HOUR_S
         known = read_incidents(self._store, min(hours) - DAY_S).found
-        chosen = candidates(self._store, hours, self._cells.usual(current))
+        chosen = self._fleet.candidates(hours, self._cells.usual(current), now_ms // 1000)
         # Hours of known incidents are looked at again, and those that an open one may still cover.
         for each in known.values():
             if each.dimension not in ("pool", "listing"):
