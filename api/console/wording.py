@@ -5,7 +5,7 @@ from typing import Any
 
 from api.text.harmless import harmless
 from schemas.scope import CUSTOMER
-from schemas.times import utc_time
+from schemas.times import epoch_ms, utc_time
 from schemas.wording import age, percent, scope_name, shared_name
 
 #: Where there is no number.
@@ -65,6 +65,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": ratio_as_percent,
     "iso": iso,
     "utc": utc,
+    "ms": epoch_ms,
     "age": age_ms,
     "scope": scope_text,
     "standing_text": standing_text,

@@ -16,16 +16,16 @@ from streams.listings.exposure import EXPOSING, THROUGH_LISTED, listed_parameter
 from streams.listings.intervals import read_listings
 
 #: The minute or the hour of a count.
-_AT = {MINUTE_S: "bucket", HOUR_S: "toStartOfHour(bucket)"}
+SLOT = {MINUTE_S: "bucket", HOUR_S: "toStartOfHour(bucket)"}
 #: Of which part of the mail; a condition is there only where it is asked for, so that the fewest columns are read.
-_PART: Mapping[str, str] = {
+PART_OF: Mapping[str, str] = {
     CUSTOMER: "",
     "stream": " AND stream = {name:String}",
     CLASS: " AND class = {name:String}",
     SUB_ACCOUNT: " AND startsWith(stream, concat({name:String}, '/'))",
 }
 #: The dimension of the counts that a breakdown is of, and what of its rows is the value.
-_BY: Mapping[str | None, tuple[str, str]] = {
+VALUE_OF: Mapping[str | None, tuple[str, str]] = {
     None: ("provider", "''"),
     "provider": ("provider", "toString(value)"),
     "ip": ("ip", "toString(value)"),
@@ -37,14 +37,14 @@ _BY: Mapping[str | None, tuple[str, str]] = {
 #: Breakdowns of which only negative events are known, and their column.
 OF_EVENTS: Mapping[str | None, str] = {"campaign": "campaign", "bounce_class": "toString(bounce_class)"}
 
-_CHOSEN = """dimension = '$dimension' AND customer IN {customers:Array(String)}$part
+CHOSEN = """dimension = '$dimension' AND customer IN {customers:Array(String)}$part
         AND $at >= toDateTime({start:UInt32}) AND $at < toDateTime({end:UInt32})"""
 #: The values with most mail.
 _TOP = f"""WHERE name IN (
-    SELECT $value AS name FROM counts WHERE {_CHOSEN}
+    SELECT $value AS name FROM counts WHERE {CHOSEN}
     GROUP BY name ORDER BY sum({finished_sql()}) + sum(complained) DESC, name LIMIT {{top:UInt8}})"""  # noqa: S608
 #: What a rate divides, from the sums of counts: `measured` (`streams.judge.verdict`) in SQL, where it is added up.
-_DIVIDED: Mapping[str, tuple[str, str]] = {
+DIVIDED: Mapping[str, tuple[str, str]] = {
     "complaint": ("sumIf(n_complained, $looped)", "sumIf(n_delivered, $looped)"),
     "failure": ("sum(n_hard) + if({expired:Bool}, sum(n_expired), 0)", finished_sql("sum(n_{})")),
     "block": ("sum(n_block)", finished_sql("sum(n_{})")),
@@ -52,7 +52,7 @@ _DIVIDED: Mapping[str, tuple[str, str]] = {
 }
 #: The inner query has the shape of the hourly projection, so ClickHouse can answer whole hours from it. Columns that
 #: are not asked for cost most of its time.
-_SUMMED: Mapping[str, str] = {
+SUMMED: Mapping[str, str] = {
     "complaint": "sum(delivered) AS n_delivered, sum(complained) AS n_complained",
     "failure": ", ".join(f"sum({name}) AS n_{name}" for name in FINISHED),
     "block": ", ".join(f"sum({name}) AS n_{name}" for name in FINISHED),
@@ -65,7 +65,7 @@ SELECT customer, name, $fine AS fine, toUnixTimestamp(slot) AS at,
 FROM
 (
     SELECT customer, $at AS slot, $value AS name, value, $summed
-    FROM counts WHERE {_CHOSEN}
+    FROM counts WHERE {CHOSEN}
     GROUP BY customer, slot, name, value
 )
 $top
@@ -148,18 +148,18 @@ def counted(
 
 def _counts(store: Store, asked: CountsAsked, part: str, parameters: dict[str, Any]) -> str:
     """The query; what it is bound to is added to the parameters."""
-    dimension, value = _BY[asked.by]
+    dimension, value = VALUE_OF[asked.by]
     if asked.metric == "exposure":
         since = min(asked.start, asked.minutes[0] or asked.start)
         parameters |= listed_parameters(read_listings(store, since * 1000, EXPOSING))
         dimension = "ip"
     looped = "value IN {fbl:Array(String)}" if dimension == "provider" else "true"
-    top_of, bottom_of = (Template(each).safe_substitute(looped=looped) for each in _DIVIDED[asked.metric])
-    parts = {"dimension": dimension, "value": value, "part": _PART[part], "at": _AT[asked.grain], "fine": "0"}
-    parts |= {"summed": _SUMMED[asked.metric], "top_of": top_of, "bottom_of": bottom_of}
+    top_of, bottom_of = (Template(each).safe_substitute(looped=looped) for each in DIVIDED[asked.metric])
+    parts = {"dimension": dimension, "value": value, "part": PART_OF[part], "at": SLOT[asked.grain], "fine": "0"}
+    parts |= {"summed": SUMMED[asked.metric], "top_of": top_of, "bottom_of": bottom_of}
     sql = COUNTED.substitute(parts, top=Template(_TOP).substitute(parts) if asked.by else "")
     if asked.minutes != (0, 0):
-        fine = COUNTED.substitute(parts | {"at": _AT[MINUTE_S], "fine": "1"}, top="")
+        fine = COUNTED.substitute(parts | {"at": SLOT[MINUTE_S], "fine": "1"}, top="")
         sql = f"{sql} UNION ALL {fine.replace('{start:', '{minutes_start:').replace('{end:', '{minutes_end:')}"
         parameters |= dict(zip(("minutes_start", "minutes_end"), asked.minutes, strict=True))
     return sql
@@ -167,6 +167,6 @@ def _counts(store: Store, asked: CountsAsked, part: str, parameters: dict[str, A
 
 def _events(_: Store, asked: CountsAsked, part: str, parameters: dict[str, Any]) -> str:
     """The query for numerators alone."""
-    parts = {"value": OF_EVENTS[asked.by], "part": _PART[part], "grain": asked.grain, "metric": asked.metric}
+    parts = {"value": OF_EVENTS[asked.by], "part": PART_OF[part], "grain": asked.grain, "metric": asked.metric}
     parameters |= {"feedback": ["", *sorted(COMPLAINT_FEEDBACK)]}
     return EVENTS.substitute(parts)

@@ -115,7 +115,7 @@ def standing(store: Store, customer: str, definition: Definition, policy: Policy
     anew = read_since(store, now_ms, begin(max(lengths.values()), now_ms), customer).get(customer)
     sent = _sent(store, customer, now_ms, anew)
     counts = {each.scope: msgspec.structs.replace(each.windows["24h"], sent=sent(each.scope)) for each in subjects}
-    alerts = _open_alerts(store, customer)
+    alerts = open_alerts(store, customer)
     state = account(store, customer, now_ms)
     left = {
         each.scope: allowances(each, policy, now_ms, {one.rule: one.level for one in alerts.get(each.scope, [])})
@@ -249,7 +249,12 @@ def _scope(
     )
 
 
-def _open_alerts(store: Store, customer: str) -> dict[str, list[OpenAlert]]:
+def open_alerts(store: Store, customer: str) -> dict[str, list[OpenAlert]]:
+    """The alerts that are not resolved, by scope.
+
+    Raises:
+        StoreError: the store failed.
+    """
     found: dict[str, list[OpenAlert]] = defaultdict(list)
     for event, opened in store.rows(OPEN_ALERTS, {"customer": customer}):
         alert = msgspec.json.decode(event, type=AlertEvent)

@@ -3,6 +3,8 @@
 from api.console.pages import (
     audit,
     blocklists,
+    case,
+    case_acts,
     dead_letters,
     fleet,
     health,
@@ -19,6 +21,8 @@ ROUTERS = (
     static.router,
     sign_in.router,
     fleet.router,
+    case.router,
+    case_acts.router,
     incidents.router,
     holds.router,
     providers.router,

@@ -1,0 +1,123 @@
+"""The case of a customer: how it stands, why, how sure that is, what happens next, and what can be done."""
+
+from collections import OrderedDict
+from dataclasses import replace
+from http import HTTPStatus
+from threading import Lock
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.console.case.reading import METRICS, RANGES, CaseAsked, read_case
+from api.console.case.view import CaseView, case_view
+from api.console.rendering import HEADERS, customer_url, page
+from api.console.routing import console_router
+from api.console.visits import Reading, Visit
+from api.http.models.parameters import Metric
+from api.http.problems import ApiError
+from api.routes.asking_operators import refusing
+from jobs.operator.decisions import check_known
+from streams.io.store import StoreError
+
+router = console_router()
+#: So many cases are kept, to be shown while the store does not answer.
+KEPT = 200
+#: What is said after an act, by its name in the address.
+DONE = {
+    "acknowledged": "Acknowledged. It is on record.",
+    "overridden": "The override is in force. Monitors judge by it within seconds.",
+    "ended": "The override has ended. Monitors judge without it within seconds.",
+    "suspended": "The customer stands as suspended. It is on record, and your systems are told.",
+    "reinstated": "The customer is reinstated. It is on record, and your systems are told.",
+    "fresh": "The customer is reinstated, and its windows begin anew. It is on record, and your systems are told.",
+    "sent": "The mail was handed to the mail server. What was sent is on record.",
+}
+
+
+class LastCases:
+    """Cases as they were shown last. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[CaseAsked, CaseView] = OrderedDict()
+
+    def keep(self, asked: CaseAsked, view: CaseView) -> None:
+        """The newest of a customer, time and rate."""
+        with self._lock:
+            self._known[asked] = view
+            self._known.move_to_end(asked)
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+
+    def find(self, asked: CaseAsked) -> CaseView | None:
+        """What was shown last of these, or of the customer in another way."""
+        with self._lock:
+            same = [view for key, view in self._known.items() if key.customer == asked.customer]
+            return self._known.get(asked) or (same[-1] if same else None)
+
+
+@router.get("/customers")
+def get_named(request: Request, visit: Reading) -> Response:
+    """Whose page is asked for by a field: names that browsers take for folders, and what was typed."""
+    name = request.query_params.get("name", "")
+    if name in (".", ".."):
+        return show(request, visit, name)
+    return RedirectResponse(customer_url(name) if name else "/console/", HTTPStatus.SEE_OTHER, HEADERS)
+
+
+@router.get("/customers/{customer:path}")
+def get_case(customer: str, request: Request, visit: Reading) -> Response:
+    """The page."""
+    return show(request, visit, customer)
+
+
+def show(request: Request, visit: Visit, customer: str, fault: str = "", status: int = HTTPStatus.OK) -> Response:
+    """The page of a customer; with `fault` after something that was refused.
+
+    Raises:
+        ApiError: 404, nothing is stored of it; 503, it cannot be put on record that it was looked at.
+        StoreError: the store failed, and nothing is known from before.
+    """
+    visit.on_record(customer)
+    query = request.query_params
+    asked = CaseAsked(customer, _range(query.get("range", "")), _metric(query.get("metric", "")))
+    last = _last(request)
+    try:
+        view = case_view(read_case(visit.service, asked, visit.now_ms), visit.service.settings.hook)
+    except StoreError:
+        known = last.find(asked)
+        if known is None:
+            raise
+        return page(request, "case.html", replace(known, stale_ms=max(1, visit.now_ms - known.now_ms), fault=fault))
+    if view is None:
+        with refusing(), visit.service.stores.lend() as store:
+            check_known(store, customer)
+        raise ApiError(HTTPStatus.NOT_FOUND, f"nothing is stored of customer {customer!r} yet")
+    last.keep(asked, view)
+    done = DONE.get(query.get("done", ""), "") if not fault else ""
+    return page(request, "case.html", replace(view, fault=fault, done=done), status)
+
+
+def case_url(customer: str, **query: str) -> str:
+    """The page of a customer with more in its address."""
+    address = customer_url(customer)
+    more = urlencode({name: value for name, value in query.items() if value})
+    return f"{address}{'&' if '?' in address else '?'}{more}" if more else address
+
+
+def _last(request: Request) -> LastCases:
+    state = request.app.state
+    if not hasattr(state, "last_cases"):
+        state.last_cases = LastCases()
+    found = state.last_cases
+    assert isinstance(found, LastCases)  # noqa: S101
+    return found
+
+
+def _range(name: str) -> str:
+    return name if name in RANGES else CaseAsked("").range
+
+
+def _metric(name: str) -> Metric | None:
+    return next((each for each in METRICS if each == name), None)
