@@ -20,7 +20,7 @@ class Known(NamedTuple, Generic[T]):
     down: bool = False
 
 
-class Kept(Generic[T]):
+class LastKnown(Generic[T]):
     """Reads what is asked for, and keeps it for `keep_ms`: who asks meanwhile is given the same. Where the store fails
     the last that is known is given. Any thread may ask; what is asked for at the same time is read once."""
 

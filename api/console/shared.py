@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from api.console.background import Background
-from api.console.kept import Kept
+from api.console.kept import LastKnown
 
 #: How long a policy may be tried, and how long letters may be sent again, in s.
 TRIAL_S, REPLAY_S = 1_800.0, 3_600.0
@@ -19,9 +19,9 @@ class Shared:
     """`last` is read anew each time and kept for the time in which the store does not answer; the others are also
     given to who asks within a moment, or within a minute."""
 
-    last: Kept[Any] = field(default_factory=Kept)
-    of_moment: Kept[Any] = field(default_factory=lambda: Kept(MOMENT_MS))
-    of_minute: Kept[Any] = field(default_factory=lambda: Kept(MINUTE_MS))
+    last: LastKnown[Any] = field(default_factory=LastKnown)
+    of_moment: LastKnown[Any] = field(default_factory=lambda: LastKnown(MOMENT_MS))
+    of_minute: LastKnown[Any] = field(default_factory=lambda: LastKnown(MINUTE_MS))
     trial: Background[Any] = field(default_factory=lambda: Background("try a policy", TRIAL_S))
     replay: Background[Any] = field(default_factory=lambda: Background("send dead letters again", REPLAY_S))
     status: Background[Any] = field(default_factory=lambda: Background("ask for the status", MINUTE_MS / 1000))

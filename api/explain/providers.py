@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from api.explain.us_or_them import KINDS, Kind, Outcomes, ProviderNow, Told, told
+from api.explain.us_or_them import KINDS, Kind, OutcomeCounts, ProviderNow, Told, told
 from schemas.counts import FINISHED, finished_sql
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import masked
@@ -95,7 +95,7 @@ class HitCustomer(msgspec.Struct, frozen=True, kw_only=True):
     hard: int
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class HostAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider's hosts answered, with addresses masked: to mail that failed how, how often, of how many."""
 
     kind: str
@@ -104,7 +104,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     customers: int
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class HourSpan(msgspec.Struct, frozen=True, kw_only=True):
     """The hours that are looked at (epoch s): from a full hour to the end of the one that runs at `now_s`."""
 
     since_s: int
@@ -112,7 +112,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     now_s: int
 
     @classmethod
-    def last(cls, hours: int, now_ms: int) -> "Span":
+    def last(cls, hours: int, now_ms: int) -> "HourSpan":
         """The hour that runs, and so many full ones before it."""
         now_s = now_ms // 1000
         running = now_s // HOUR_S * HOUR_S
@@ -124,7 +124,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
         return (self.now_s - self.since_s) / (self.until_s - self.since_s)
 
 
-def fleet_by_provider(store: Store, span: Span) -> list[Told]:
+def fleet_by_provider(store: Store, span: HourSpan) -> list[Told]:
     """What became of the fleet's mail at each provider, with what it says: us, or them. Most mail first.
 
     Raises:
@@ -136,13 +136,13 @@ def fleet_by_provider(store: Store, span: Span) -> list[Told]:
         "length": span.until_s - span.since_s,
         "now_since": span.since_s,
     }
-    days: dict[str, dict[int, Outcomes]] = {}
+    days: dict[str, dict[int, OutcomeCounts]] = {}
     for provider, back, *numbers in store.rows(BY_DAY, asked):
-        days.setdefault(str(provider), {})[int(back)] = Outcomes(*map(int, numbers))
+        days.setdefault(str(provider), {})[int(back)] = OutcomeCounts(*map(int, numbers))
     found = [
         ProviderNow(
             provider=name,
-            now=by_day.get(0, Outcomes()),
+            now=by_day.get(0, OutcomeCounts()),
             days=tuple(each for back, each in sorted(by_day.items()) if back),
             elapsed=span.elapsed,
         )
@@ -152,7 +152,7 @@ def fleet_by_provider(store: Store, span: Span) -> list[Told]:
     return told([msgspec.structs.replace(each, **hit.get(each.provider, {})) for each in found])
 
 
-def _hit(store: Store, found: Sequence[ProviderNow], span: Span) -> dict[str, dict[str, Any]]:
+def _hit(store: Store, found: Sequence[ProviderNow], span: HourSpan) -> dict[str, dict[str, Any]]:
     if not found:
         return {}
     asked: dict[str, Any] = {"since": span.since_s, "until": span.until_s, "provider": ""}
@@ -168,7 +168,7 @@ def _hit(store: Store, found: Sequence[ProviderNow], span: Span) -> dict[str, di
     }
 
 
-def hit_most(store: Store, provider: str, span: Span) -> list[HitCustomer]:
+def hit_most(store: Store, provider: str, span: HourSpan) -> list[HitCustomer]:
     """The customers with most refusals, bounces and deferrals there.
 
     Raises:
@@ -183,7 +183,7 @@ def hit_most(store: Store, provider: str, span: Span) -> list[HitCustomer]:
     ]
 
 
-def typical_answers(store: Store, provider: str, span: Span) -> list[Answer]:
+def typical_answers(store: Store, provider: str, span: HourSpan) -> list[HostAnswer]:
     """What its hosts answered most often; answers that differ by an address alone are one.
 
     Raises:
@@ -196,4 +196,4 @@ def typical_answers(store: Store, provider: str, span: Span) -> list[Answer]:
         before = summed.get(key, (0, 0))
         summed[key] = before[0] + int(times), max(before[1], int(customers))
     ranked = sorted(summed.items(), key=lambda each: (-each[1][0], each[0]))[:MOST_ANSWERS]
-    return [Answer(kind=kind, text=text, times=times, customers=who) for (kind, text), (times, who) in ranked]
+    return [HostAnswer(kind=kind, text=text, times=times, customers=who) for (kind, text), (times, who) in ranked]

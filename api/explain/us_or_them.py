@@ -31,7 +31,7 @@ MOST, FEW, LEAST_CUSTOMERS = 0.5, 0.2, 5
 NAMES: Mapping[Kind, str] = {"deferred": "deferrals", "block": "refusals", "hard": "hard bounces"}
 
 
-class Outcomes(msgspec.Struct, frozen=True):
+class OutcomeCounts(msgspec.Struct, frozen=True):
     """Recipients whose fate is known, and of them (deferred: of the attempts besides) what became of them."""
 
     finished: int = 0
@@ -60,17 +60,19 @@ class ProviderNow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     provider: str
-    now: Outcomes
-    days: tuple[Outcomes, ...] = ()
+    now: OutcomeCounts
+    days: tuple[OutcomeCounts, ...] = ()
     elapsed: float = 1.0
     customers: int = 0
     enough: int = 0
     hit: Mapping[Kind, int] = {}
 
     @property
-    def usual(self) -> Outcomes:
+    def usual(self) -> OutcomeCounts:
         """All days before together."""
-        return Outcomes(*(sum(getattr(each, name) for each in self.days) for name in Outcomes.__struct_fields__))
+        return OutcomeCounts(
+            *(sum(getattr(each, name) for each in self.days) for name in OutcomeCounts.__struct_fields__)
+        )
 
     @property
     def usual_mail(self) -> float | None:

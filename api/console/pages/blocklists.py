@@ -35,7 +35,7 @@ STATES = ("open", "all", "ended")
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneLine:
+class ZoneStatus:
     """A list: whether it is trusted (None: it was never tested), why not and since when (epoch ms); when it was asked
     last and is due next, and how many listings are in force."""
 
@@ -66,10 +66,10 @@ class ListingLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedNow:
     """All that is read at once: lists, and listings in force within so many days."""
 
-    zones: tuple[ZoneLine, ...]
+    zones: tuple[ZoneStatus, ...]
     listings: tuple[CausedListing, ...]
     looks: Mapping[tuple[str, str], LastLook]
     delisting: Mapping[str, str]
@@ -79,7 +79,7 @@ class Listed:
 class BlocklistsView:
     """Lists, and the listings of a page, `total` in all. `since_ms` is where the timeline begins."""
 
-    zones: tuple[ZoneLine, ...]
+    zones: tuple[ZoneStatus, ...]
     lines: tuple[ListingLine, ...]
     total: int
     skip: int
@@ -93,7 +93,7 @@ class BlocklistsView:
     states = STATES
 
     @property
-    def distrusted(self) -> tuple[ZoneLine, ...]:
+    def distrusted(self) -> tuple[ZoneStatus, ...]:
         """Lists whose answers count for nothing now."""
         return tuple(each for each in self.zones if each.trusted is False)
 
@@ -119,7 +119,7 @@ def zone_lines(
     trust: Mapping[ZoneFamily, Trust],
     turns: Mapping[str, Turn],
     listings: Sequence[CausedListing],
-) -> tuple[ZoneLine, ...]:
+) -> tuple[ZoneStatus, ...]:
     """A line a list: what is not trusted first, then what lists most. Pure."""
     counts = Counter(each.zone for each in listings if each.ended_ms is None)
     found = []
@@ -131,7 +131,7 @@ def zone_lines(
             f"{family}: {each.reason}" if len(zone.holds) > 1 else each.reason for family, each in bad.items()
         )
         found.append(
-            ZoneLine(
+            ZoneStatus(
                 zone=zone,
                 trusted=not bad if known else None,
                 reason=said,
@@ -144,7 +144,7 @@ def zone_lines(
     return tuple(sorted(found, key=lambda each: (each.trusted is not False, -each.listed, not each.zone.asked_at)))
 
 
-def blocklists_view(read: Listed, query: Mapping[str, str], now_ms: int) -> BlocklistsView:
+def blocklists_view(read: ListedNow, query: Mapping[str, str], now_ms: int) -> BlocklistsView:
     """The page that an address asks for. Pure."""
     filters = {name: text(query, name) for name in ("name", "zone", "weight")}
     filters |= {"state": one_of(query, "state", STATES), "days": one_of(query, "days", DAYS)}
@@ -195,14 +195,14 @@ def bar(listing: CausedListing, since_ms: int, now_ms: int) -> Bar:
 
 def read_listed(
     store: Store, zones: Sequence[Zone], owners: Mapping[str, str], delisting: Mapping[str, str], since_ms: int
-) -> Listed:
+) -> ListedNow:
     """Lists, and the listings in force at or after `since_ms` (epoch ms).
 
     Raises:
         StoreError: the store failed.
     """
     listings = tuple(with_incidents(store, current_causes(store, since_ms, owners)))
-    return Listed(
+    return ListedNow(
         zones=zone_lines(zones, read_trust(store), read_turns(store), listings),
         listings=listings,
         looks=last_looks(store),
@@ -217,11 +217,11 @@ def get_blocklists(request: Request, visit: Reading, shared: SharedPages) -> Res
     service, query = visit.service, request.query_params
     days = one_of(query, "days", DAYS)
 
-    def read() -> Listed:
+    def read() -> ListedNow:
         with service.stores.lend() as store:
             since_ms = visit.now_ms - int(days) * DAY_MS
             return read_listed(store, service.zones, service.owners, service.delisting, since_ms)
 
-    found: Known[Listed] = shared.of_moment.get((PATH, days), visit.now_ms, read)
+    found: Known[ListedNow] = shared.of_moment.get((PATH, days), visit.now_ms, read)
     view = blocklists_view(found.value, query, visit.now_ms)
     return page(request, "blocklists.html", Known(view, found.read_ms, found.down))

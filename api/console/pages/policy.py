@@ -51,7 +51,7 @@ NOTES = {
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class PolicyNow:
     """What is judged by: where it is from, its text, and when it was applied (epoch ms; 0: it was not)."""
 
     policy: Policy
@@ -94,7 +94,7 @@ class Draft:
 class PolicyView:
     """What is in force and was before; a draft once there is one."""
 
-    in_force: InForce
+    in_force: PolicyNow
     described: tuple[str, ...]
     history: tuple[AppliedPolicy, ...]
     file: str
@@ -172,7 +172,7 @@ def kinds_of(trial: Trial) -> tuple[KindOfDifference, ...]:
     return tuple(found)
 
 
-def in_force(store: Store, service: Service) -> InForce:
+def in_force(store: Store, service: Service) -> PolicyNow:
     """What is in force, as the store has it at this moment.
 
     Raises:
@@ -182,8 +182,8 @@ def in_force(store: Store, service: Service) -> InForce:
     if file or applied is None:
         current = service.policy(store)
         text = default_file().read_text(encoding="utf-8") if not file else ""
-        return InForce(current, f"the file {file}, which the settings name" if file else "built in", text, applied)
-    return InForce(policy_of(applied), "applied", applied.text, applied)
+        return PolicyNow(current, f"the file {file}, which the settings name" if file else "built in", text, applied)
+    return PolicyNow(policy_of(applied), "applied", applied.text, applied)
 
 
 def read_policy(store: Store, service: Service, text: str | None = None) -> PolicyView:

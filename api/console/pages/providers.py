@@ -12,7 +12,7 @@ from api.console.rendering import page
 from api.console.routing import console_router
 from api.console.shared import SharedPages
 from api.console.visits import Reading
-from api.explain.providers import Answer, HitCustomer, Span, fleet_by_provider, hit_most, typical_answers
+from api.explain.providers import HitCustomer, HostAnswer, HourSpan, fleet_by_provider, hit_most, typical_answers
 from api.explain.us_or_them import KINDS, NAMES, Told
 from api.http.problems import ApiError
 from schemas.incident import EVERYWHERE, Incident
@@ -31,7 +31,7 @@ class ProvidersView:
     """Each provider with what it says, and the incidents that go on; `hours` are those before the one that runs."""
 
     hours: str
-    span: Span
+    span: HourSpan
     providers: tuple[Told, ...]
     incidents: tuple[Incident, ...]
 
@@ -54,10 +54,10 @@ class ProviderView:
     """One provider, with who is hit most and what its hosts answer."""
 
     hours: str
-    span: Span
+    span: HourSpan
     told: Told
     customers: tuple[HitCustomer, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[HostAnswer, ...]
     incidents: tuple[Incident, ...]
 
     kinds = KINDS
@@ -65,7 +65,7 @@ class ProviderView:
     choices = HOURS
 
 
-def providers_view(hours: str, span: Span, told: Sequence[Told], incidents: Sequence[Incident]) -> ProvidersView:
+def providers_view(hours: str, span: HourSpan, told: Sequence[Told], incidents: Sequence[Incident]) -> ProvidersView:
     """The view, with the incidents of the span at a provider or of all mail, the latest first. Pure."""
     found = [
         each
@@ -82,7 +82,7 @@ def read_providers(store: Store, hours: str, now_ms: int) -> ProvidersView:
     Raises:
         StoreError: the store failed.
     """
-    span = Span.last(int(hours), now_ms)
+    span = HourSpan.last(int(hours), now_ms)
     return providers_view(
         hours, span, fleet_by_provider(store, span), read_incidents(store, span.since_s - DAY_S).in_force()
     )

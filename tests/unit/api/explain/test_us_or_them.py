@@ -2,13 +2,13 @@
 
 import pytest
 
-from api.explain.us_or_them import Outcomes, ProviderNow, Whose, told
+from api.explain.us_or_them import OutcomeCounts, ProviderNow, Whose, told
 
-CALM = Outcomes(finished=10_000, delivered=9_900, deferred=50, block=10, hard=40)
-REFUSED = Outcomes(finished=10_000, delivered=8_900, deferred=50, block=1_000, hard=40)
+CALM = OutcomeCounts(finished=10_000, delivered=9_900, deferred=50, block=10, hard=40)
+REFUSED = OutcomeCounts(finished=10_000, delivered=8_900, deferred=50, block=1_000, hard=40)
 
 
-def at(provider: str, now: Outcomes = CALM, hit: int = 0, enough: int = 100, **more: object) -> ProviderNow:
+def at(provider: str, now: OutcomeCounts = CALM, hit: int = 0, enough: int = 100, **more: object) -> ProviderNow:
     fields: dict[str, object] = {"days": (CALM,) * 14, "customers": enough, "enough": enough, "hit": {"block": hit}}
     return ProviderNow(provider=provider, now=now, **(fields | more))  # type: ignore[arg-type]
 
@@ -17,7 +17,7 @@ def at(provider: str, now: Outcomes = CALM, hit: int = 0, enough: int = 100, **m
     ("some", "whose", "words"),
     [
         ([at("gmail"), at("yahoo")], "usual", "As usual."),
-        ([at("gmail", Outcomes(finished=10, block=9)), at("yahoo")], "usual", "Too little mail to say."),
+        ([at("gmail", OutcomeCounts(finished=10, block=9)), at("yahoo")], "usual", "Too little mail to say."),
         ([at("gmail", REFUSED, 80), at("yahoo"), at("apple")], "them", "80 of 100 customers are hit"),
         ([at("gmail", REFUSED, 80), at("yahoo", REFUSED, 70), at("apple")], "us", "raised at 1 of 2 others too"),
         ([at("gmail", REFUSED, 3), at("yahoo")], "some", "but only 3 of 100 customers are hit"),
@@ -26,7 +26,7 @@ def at(provider: str, now: Outcomes = CALM, hit: int = 0, enough: int = 100, **m
         ([at("gmail", REFUSED, 3, enough=4), at("yahoo")], "unknown", "Fewer than 5 customers"),
         ([at("gmail", REFUSED, 80)], "unknown", "no other provider"),
         # There is nobody else's word where the others have too little mail.
-        ([at("gmail", REFUSED, 80), at("yahoo", Outcomes(finished=5))], "unknown", "no other provider"),
+        ([at("gmail", REFUSED, 80), at("yahoo", OutcomeCounts(finished=5))], "unknown", "no other provider"),
         # A provider where so much was refused on some day before as now.
         ([at("gmail", REFUSED, 80, days=(CALM,) * 13 + (REFUSED,)), at("yahoo")], "usual", "As usual."),
     ],
