@@ -47,7 +47,7 @@ def deciding() -> Iterator[None]:
             status = HTTPStatus.NOT_FOUND
         elif isinstance(error, DecidedError):
             status = HTTPStatus.CONFLICT
-        raise ApiError(status, said) from error
+        raise ApiError(status, said[:1].upper() + said[1:]) from error
 
 
 def reason(form: Mapping[str, str]) -> str:

@@ -98,6 +98,16 @@ class BlocklistsView:
         return tuple(each for each in self.zones if each.trusted is False)
 
     @property
+    def looked_at(self) -> tuple[ZoneStatus, ...]:
+        """Lists that were asked, tested, or have a listing."""
+        return tuple(each for each in self.zones if not _untouched(each))
+
+    @property
+    def untouched(self) -> tuple[ZoneStatus, ...]:
+        """The others."""
+        return tuple(each for each in self.zones if _untouched(each))
+
+    @property
     def before(self) -> str:
         """The page before; empty on the first."""
         return self.url(skip=max(0, self.skip - SHOWN)) if self.skip else ""
@@ -112,6 +122,10 @@ class BlocklistsView:
         """This page with other filters."""
         asked = {name: value for name, value in {**self.filters, **changes}.items() if value}
         return f"{PATH}?{urlencode(asked)}#listings"
+
+
+def _untouched(zone: ZoneStatus) -> bool:
+    return zone.trusted is None and not zone.asked_ms and not zone.listed
 
 
 def zone_lines(

@@ -40,7 +40,10 @@ class HealthView:
     @property
     def words(self) -> str:
         """The whole in a word or two."""
-        return "Being asked" if self.seen_ms is None else WORDS[self.code]
+        if self.seen_ms is None:
+            return "Being asked"
+        waits = self.code == WELL and any(each.state == "look" for each in self.lines)
+        return "Well, but somebody is to look" if waits else WORDS[self.code]
 
     @property
     def to_do(self) -> tuple[StatusLine, ...]:

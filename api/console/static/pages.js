@@ -33,6 +33,12 @@ for (const box of document.querySelectorAll("input[data-all]")) {
   });
 }
 
+// Who ticks somebody means those who are ticked.
+document.addEventListener("change", (event) => {
+  const chosen = event.target.form?.querySelector('input[name="of"][value="chosen"]');
+  if (chosen && event.target.type === "checkbox") chosen.checked = true;
+});
+
 // From a mistake to its line in the draft.
 for (const link of document.querySelectorAll("[data-line]")) {
   link.addEventListener("click", (event) => {
