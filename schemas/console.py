@@ -18,8 +18,8 @@ class ConsoleSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     url: Address = ""
     """Where browsers reach it, such as `https://console.example`, if that is not where it listens. With `https` the
     cookie of a session goes over nothing else."""
-    idle_minutes: Minutes = 60.0
-    """Who does nothing for so long must sign in again."""
+    idle_minutes: Minutes = 240.0
+    """Who opens no page for so long must sign in again; a page that updates itself does not count."""
     session_hours: Hours = 12.0
     """And everybody after so long."""
     user_header: str = ""
@@ -29,4 +29,4 @@ class ConsoleSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     user_scopes: tuple[UserScope, ...] = ("read",)
     """What people whom the proxy names may do."""
     refresh_s: Seconds = 2.0
-    """The fleet is read again so long after it was read, and at most for a tenth of the time."""
+    """How long the fleet page rests at least before it reads again who changed and who is looked at."""

@@ -2,6 +2,8 @@
 
 from fastapi import FastAPI
 
+from api.console.fleet.reader import FleetReader
+from api.console.fleet.watch import FleetWatch
 from api.console.pages.all import ROUTERS
 from api.console.service import ConsoleService
 from api.console.sessions import Sessions
@@ -20,7 +22,9 @@ def add_console(app: FastAPI) -> ConsoleService:
             service.clock, round(settings.idle_minutes * MINUTE_MS), round(settings.session_hours * HOUR_MS)
         ),
         settings=settings,
+        fleet=FleetWatch(FleetReader(service), service.clock, settings.refresh_s),
     )
+    service.closing.append(console.fleet.close)
     app.state.console = console
     for each in ROUTERS:
         app.include_router(each)

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from api.console.fleet.drawn import DrawnRows
+from api.console.fleet.watch import FleetWatch
 from api.console.sessions import Sessions
 from schemas.console import ConsoleSettings
 
@@ -16,10 +18,12 @@ COOKIE = "repmon_session"
 
 @dataclass(frozen=True)
 class ConsoleService:
-    """Sessions, and the settings they follow."""
+    """Sessions, the settings they follow, and the fleet as it is read for all viewers, with its rows drawn."""
 
     sessions: Sessions
     settings: ConsoleSettings
+    fleet: FleetWatch
+    drawn: DrawnRows = field(default_factory=DrawnRows)
     #: What tokens of users are made with whom a proxy names.
     proxy_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 

@@ -6,7 +6,7 @@ from typing import Any
 from api.text.harmless import harmless
 from schemas.scope import CUSTOMER
 from schemas.times import epoch_ms, utc_time
-from schemas.wording import age, percent, scope_name, shared_name
+from schemas.wording import age, amount, percent, scope_name, shared_name
 
 #: Where there is no number.
 NONE = "-"
@@ -22,6 +22,8 @@ STANDINGS = {
     "insufficient_volume": "too few",
     "inactive": "inactive",
 }
+#: What the metrics are called whose rates are shown everywhere.
+METRICS = {"complaint": "Complaints", "failure": "Failures", "block": "Blocks", "exposure": "Exposure"}
 
 
 def number(value: float | None) -> str:
@@ -59,6 +61,11 @@ def standing_text(standing: str) -> str:
     return STANDINGS.get(standing, standing)
 
 
+def metric_text(metric: str) -> str:
+    """What a metric is called."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "shown": harmless,
     "number": number,
@@ -69,4 +76,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "age": age_ms,
     "scope": scope_text,
     "standing_text": standing_text,
+    "metric_text": metric_text,
+    "amount": amount,
 }

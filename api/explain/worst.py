@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from schemas.alert import HoldReason
 from schemas.counts import WindowCounts
 from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
@@ -37,6 +38,7 @@ WHERE (scope = 'customer' OR ({{parts:Bool}} AND standing NOT IN ('good', 'insuf
     AND ({{name:String}} = '' OR positionCaseInsensitiveUTF8(customer, {{name:String}}) > 0)
     AND ({{plan:String}} = ''
         OR customer IN (SELECT customer FROM customers FINAL WHERE NOT gone AND plan = {{plan:String}}))
+    AND (empty({{only:Array(String)}}) OR customer IN {{only:Array(String)}})
     AND (-level_rank, -badness, -toInt64(volume), customer, scope) > ({{after_rank:Int16}}, {{after_badness:Float64}},
         {{after_volume:Int64}}, {{after_customer:String}}, {{after_scope:String}})
 ORDER BY {{order}}, customer, scope
@@ -61,8 +63,21 @@ ORDERS: dict[WorstOrder, str] = {
 }
 
 OPEN_RULES = """
-SELECT customer, scope, rule, level, JSONHas(state, 'held') FROM alert_states FINAL
+SELECT customer, scope, rule, level, JSONExtractString(state, 'held', 'reason'),
+    JSONType(state, 'acknowledged') = 'Object'
+FROM alert_states FINAL
 WHERE customer IN {customers:Array(String)} AND level != 'good'
+"""
+#: Of whom something changed since a time that a line says: how they stand, or what is decided about an alert.
+CHANGED = """
+SELECT DISTINCT customer FROM (
+    SELECT customer FROM standings WHERE since >= fromUnixTimestamp64Milli({since:Int64})
+        OR inactive_since >= fromUnixTimestamp64Milli({since:Int64})
+    UNION ALL
+    SELECT customer FROM suspensions WHERE since >= fromUnixTimestamp64Milli({since:Int64})
+    UNION ALL
+    SELECT customer FROM alert_states WHERE updated >= fromUnixTimestamp64Milli({since:Int64})
+)
 """
 
 
@@ -92,7 +107,8 @@ class WorstLine:
 
     `since_ms` (epoch ms, UTC) is when it came to stand so, `rule` the one that decides, empty where none does.
     `overridden` says that an override of a rule holds for it now, `held` that nobody is to act on an alert of it
-    yet. `volume` are finished recipients over 24 h; a score is from 0 to 100, and 100 is best.
+    yet, `held_for` why (empty where nothing is held), `acknowledged` that somebody looks after the alert of `rule`.
+    `volume` are finished recipients over 24 h; a score is from 0 to 100, and 100 is best.
     """
 
     customer: str
@@ -108,14 +124,16 @@ class WorstLine:
     exposure: WorstRate
     score: int | None
     held: bool = False
+    held_for: HoldReason | Literal[""] = ""
+    acknowledged: bool = False
     place: WorstPlace = (0, 0.0, 0, "", "")
 
 
 @dataclass(frozen=True, slots=True)
 class WorstFilter:
     """Which of them: with `parts` also streams and so on that are not well; of these standings, of a plan, with a text
-    in the customer's name, after a place; what is empty is no filter. Only the order `worst` has places
-    to go on from."""
+    in the customer's name, after a place, `only` of these customers; what is empty is no filter. Only the order
+    `worst` has places to go on from."""
 
     parts: bool = True
     standings: tuple[str, ...] = ()
@@ -123,6 +141,7 @@ class WorstFilter:
     name: str = ""
     after: WorstPlace = FIRST
     order: WorstOrder = "worst"
+    only: tuple[str, ...] = ()
 
 
 def worst(
@@ -141,18 +160,21 @@ def worst(
     ranks = list(range(1, len(LEVELS) + 1))
     wanted = wanted or WorstFilter()
     asked = {"levels": list(LEVELS), "ranks": ranks, "limit": limit, "parts": wanted.parts}
-    asked |= {"standings": list(wanted.standings), "plan": wanted.plan, "name": wanted.name}
+    asked |= {"standings": list(wanted.standings), "plan": wanted.plan, "name": wanted.name, "only": list(wanted.only)}
     asked |= dict(zip(AFTER, wanted.after, strict=True))
     rows = store.rows(WORST.replace("{order}", ORDERS[wanted.order]), asked)
     customers = sorted({str(row[0]) for row in rows if row[0]})
     counted = read_counts(store, customers, feedback_loop_providers, policy.windows, now_ms) if customers else {}
     open_rules: dict[tuple[str, str], dict[str, Level]] = {}
-    held: set[tuple[str, str]] = set()
+    held: dict[tuple[str, str], HoldReason] = {}
+    acknowledged: set[tuple[str, str, str]] = set()
     found = store.rows(OPEN_RULES, {"customers": [*customers, ""]}) if rows else ()
-    for customer, scope, rule, level, is_held in found:
+    for customer, scope, rule, level, held_for, is_acknowledged in found:
         open_rules.setdefault((customer, scope), {})[rule] = level
-        if is_held:
-            held.add((customer, scope))
+        if held_for:
+            held[customer, scope] = held_for
+        if is_acknowledged:
+            acknowledged.add((customer, scope, rule))
     lines = []
     for customer, scope, standing, judged, since_ms, *rest in rows:
         reasons, volume, hidden, seen, mail, *rates, score, rank, badness = rest
@@ -164,15 +186,18 @@ def worst(
         )
         if any(rule.metric == "complaint" and not rule.mail_to and rule.name in hidden for rule in rules):
             complaint = replace(complaint, unseen=(seen, mail))
+        rule = deciding(judged, reasons, open_rules.get((customer, scope), {}))
         lines.append(
             WorstLine(
                 customer=customer,
                 scope=scope,
                 standing=standing,
                 since_ms=since_ms,
-                rule=deciding(judged, reasons, open_rules.get((customer, scope), {})),
+                rule=rule,
                 overridden=bool(policy.overrides_for(customer, scope, now_ms)),
                 held=(customer, scope) in held,
+                held_for=held.get((customer, scope), ""),
+                acknowledged=(customer, scope, rule) in acknowledged,
                 volume=volume if counts is None else counts.finished,
                 complaint=complaint,
                 failure=failure,
@@ -202,8 +227,18 @@ def read_counts(
     found = subjects(read_totals(store, customers, [WINDOW_MS], feedback_loop_providers, now_ms), (WINDOW,))
     if found.undated:
         found = _judged(store, found, feedback_loop_providers, windows, now_ms)
-    each = (found.one(place) for place in range(len(found)))
+    each = found.each(range(len(found)))
     return {(subject.customer, subject.scope): subject.windows[WINDOW] for subject in each}
+
+
+def changed_since(store: Store, since_ms: int) -> list[str]:
+    """Customers of whom something else is to be said than before a time (epoch ms), besides numbers; '' is of those
+    who share something.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return [str(name) for (name,) in store.rows(CHANGED, {"since": since_ms})]
 
 
 def _judged(

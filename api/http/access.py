@@ -58,6 +58,8 @@ class Service:
     turns: Turns = field(default_factory=lambda: Turns(SIZE))
     #: Of requests that share a query: the more there are at once, the less each costs the store.
     gathered_turns: Turns = field(default_factory=lambda: Turns(GATHERED))
+    #: What else ends with it.
+    closing: list[Callable[[], None]] = field(default_factory=list)
     _with_parameters: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,6 +96,8 @@ class Service:
 
     def close(self) -> None:
         """Store what waits to be on record, and give the connections back."""
+        for each in self.closing:
+            each()
         self.counts.close()
         self.reads.close()
         self.keys.close()

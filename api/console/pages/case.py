@@ -11,8 +11,9 @@ from fastapi.responses import RedirectResponse
 
 from api.console.case.reading import METRICS, RANGES, CaseAsked, read_case
 from api.console.case.view import CaseView, case_view
-from api.console.rendering import HEADERS, customer_url, page
+from api.console.rendering import HEADERS, page
 from api.console.routing import console_router
+from api.console.templating import customer_url
 from api.console.visits import Reading, Visit
 from api.http.models.parameters import Metric
 from api.http.problems import ApiError

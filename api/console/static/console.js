@@ -6,13 +6,15 @@ const all = (which, inside = document) => [...inside.querySelectorAll(which)];
 
 // Times in the viewer's zone; UTC stands in the title.
 const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const age = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min`
   : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`;
 function times(inside) {
   for (const each of all("time[datetime]", inside)) {
     const at = new Date(each.dateTime);
     if (isNaN(at)) continue;
-    each.textContent = "age" in each.dataset ? age(Math.max(0, (Date.now() - at) / 1000)) : zone.format(at);
+    each.textContent = "age" in each.dataset ? age(Math.max(0, (Date.now() - at) / 1000))
+      : "clock" in each.dataset ? clock.format(at) : zone.format(at);
   }
 }
 
@@ -27,7 +29,89 @@ function themes() {
   });
 }
 
+// A table that is kept up to date: the server sends the rows that changed, and their order.
+const count = new Intl.NumberFormat("en");
+let source = null;
+function live() {
+  const table = $("#live");
+  if (!table || source || document.hidden) return;
+  const at = table.dataset.version ? table.dataset.live.replace(/version=\d+$/, `version=${table.dataset.version}`) : table.dataset.live;
+  source = new EventSource(at);
+  source.onmessage = (event) => {
+    const news = JSON.parse(event.data);
+    table.dataset.version = news.version;
+    if (table.dataset.reload) return news.order.length ? location.reload() : undefined;
+    show(table, news);
+  };
+  source.addEventListener("signed-out", () => { $("#signed-out").hidden = false; pause(); fresh("old"); });
+  source.onopen = () => fresh("live");
+  source.onerror = () => fresh("old");
+}
+function pause() { source?.close(); source = null; }
+function fresh(state) { const mark = $("#fresh"); if (mark) mark.dataset.state = state; }
+
+function show(table, news) {
+  const body = table.tBodies[0], focused = document.activeElement?.closest("tr")?.id;
+  const holder = document.createElement("tbody"), before = new Map([...body.rows].map((row) => [row.id, row]));
+  let next = body.firstElementChild;
+  for (const id of news.order) {
+    let row = before.get(id);
+    if (id in news.rows) {
+      holder.innerHTML = news.rows[id];
+      const made = holder.firstElementChild;
+      made.classList.add("changed");
+      times(made);
+      if (row) { if (next === row) next = made; row.replaceWith(made); }
+      row = made;
+    }
+    if (!row) continue;
+    before.delete(id);
+    if (row === next) next = next.nextElementSibling; else body.insertBefore(row, next);
+  }
+  for (const gone of before.values()) gone.remove();
+  if (focused) $("a", document.getElementById(focused) ?? holder)?.focus({ preventScroll: true });
+  for (const each of all("[data-count]")) each.textContent = count.format(news.counts[each.dataset.count] ?? 0);
+  const sum = Object.values(news.counts).reduce((a, b) => a + b, 0);
+  if ($("#fleet-size")) $("#fleet-size").textContent = count.format(sum);
+  for (const each of all("#read, #down-age")) each.dateTime = new Date(news.read).toISOString();
+  times(document);
+  $("#down").hidden = !news.failing;
+  fresh(news.failing ? "old" : "live");
+}
+
+// Keys: rows, pages, search, help.
+let first = "";
+function keys(event) {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key === "Escape" && typing) return typing.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+  const links = all("main tbody a.customer, main tbody a.row");
+  const here = links.findIndex((each) => each.closest("tr") === document.activeElement?.closest("tr"));
+  const to = (which) => { const link = links[Math.max(0, Math.min(links.length - 1, which))]; link?.focus(); link?.scrollIntoView({ block: "nearest" }); };
+  const follow = (which) => { const link = $(which); if (link) location.href = link.href; };
+  const was = first;
+  first = event.key === "g" ? "g" : "";
+  if (was === "g" && event.key === "f") location.href = "/console/";
+  else if (event.key === "/") ($("#search") ?? $("input[type=search]"))?.focus();
+  else if (event.key === "?") $("#help")?.showModal();
+  else if (event.key === "j") to(here + 1);
+  else if (event.key === "k") to(here < 0 ? 0 : here - 1);
+  else if (event.key === "n") follow("a[rel=next]");
+  else if (event.key === "p") follow("a[rel=prev]");
+  else return;
+  event.preventDefault();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   times(document);
   themes();
+  live();
+  setInterval(() => times(document), 15000);
+  document.addEventListener("keydown", keys);
+  $("#help-open")?.addEventListener("click", () => $("#help").showModal());
+  // A browser has six connections to a server: a page that nobody sees holds none.
+  document.addEventListener("visibilitychange", () => document.hidden ? (pause(), fresh("paused")) : live());
+  for (const each of all("form.filters select, form.filters input[type=checkbox]")) {
+    each.addEventListener("change", () => each.form.requestSubmit());
+  }
 });

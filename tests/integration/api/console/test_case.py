@@ -8,7 +8,7 @@ import pytest
 from fastapi.responses import PlainTextResponse
 
 from api.console.pages.case_acts import hours
-from api.console.rendering import customer_url
+from api.console.templating import customer_url
 from jobs.operator.audit import entries
 from jobs.operator.decisions import DecisionError
 from schemas.settings import ClickHouse

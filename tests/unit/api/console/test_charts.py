@@ -22,7 +22,7 @@ from api.console.charts import (
     chart,
     thinned,
 )
-from api.console.rendering import environment
+from api.console.templating import environment
 from schemas.times import DAY_S, HOUR_S
 
 LEVELS = (LevelLine("warning", 0.001), LevelLine("excessive", 0.003), LevelLine("critical", 0.1))

@@ -1,0 +1,55 @@
+"""Rows as they are drawn. They say the same to every viewer, so each is drawn once."""
+
+import zlib
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from api.console.fleet import marks
+from api.console.fleet.rows import FleetRow
+from api.console.templating import render
+
+#: So many are kept.
+MOST_DRAWN = 20_000
+
+
+class DrawnRows:
+    """Rows as they are drawn, which is the same for everybody: each is drawn once."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[str, str], tuple[FleetRow, Markup]] = {}
+
+    def of(self, rows: Sequence[FleetRow], now_ms: int) -> dict[tuple[str, str], Markup]:
+        """These rows, by key."""
+        found = {}
+        for row in rows:
+            known = self._drawn.get(row.key)
+            if known is None or known[0] is not row:
+                known = self._drawn[row.key] = (row, draw_row(row, now_ms))
+            found[row.key] = known[1]
+        if len(self._drawn) > MOST_DRAWN:
+            self._drawn.clear()
+        return found
+
+
+def draw_row(row: FleetRow, now_ms: int) -> Markup:
+    """A row of the table. Pure."""
+    figures = row.figures
+    return Markup(  # noqa: S704 - the template escapes what it is given
+        render(
+            "parts/fleet_row.html",
+            row=row,
+            line=row.line,
+            id=row_id(row.key),
+            interval=marks.interval_mark(figures) if figures else None,
+            lines=marks.trend_lines(row.trend, row.trend_of),
+            span=marks.trend_text(row.trend),
+            now_ms=now_ms,
+        )
+    )
+
+
+def row_id(key: tuple[str, str]) -> str:
+    """What a row is called within a page."""
+    customer, scope = (part.encode(errors="surrogatepass") for part in key)
+    return f"r{zlib.crc32(customer):08x}{zlib.crc32(scope, zlib.crc32(customer)):08x}"
