@@ -37,6 +37,7 @@ SECTIONS: Sections = {
         "ingest": CommandEntry("Read events from Kafka, and count them in ClickHouse", "api.cli.ingest:ingest"),
         "monitor": CommandEntry("Judge changed customers, and send alerts", "api.cli.monitor:monitor"),
         "api": CommandEntry("Serve the HTTP interface", "api.cli.api:api"),
+        "console": CommandEntry("Serve the operators' console", "api.cli.console:console"),
         "scan-blocklists": CommandEntry(
             "Ask blocklists about addresses and domains in use", "api.cli.scan:scan_blocklists"
         ),

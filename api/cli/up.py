@@ -57,7 +57,7 @@ def _run(settings: Settings, duration: float | None) -> None:
     with ended_by_interrupt():  # only now: somebody waits at the terminal for the first line
         from api.stack import running
         from api.stack.policy import load_policy
-        from api.stack.up import Stack, console_lines, run_until_stopped
+        from api.stack.up import Stack, run_until_stopped
         from api.text.consoles import out
         from streams.io.broker import BrokerError
 
@@ -69,7 +69,7 @@ def _run(settings: Settings, duration: float | None) -> None:
                 f"repmon is up: Kafka at {stack.settings.kafka.bootstrap}, API and its page at {stack.api_url}/docs, "
                 f"data in {stack.folder.path}. Ctrl-C stops it."
             )
-            for line in console_lines(stack, link=out.is_terminal):
+            for line in stack.console_lines(link=out.is_terminal):
                 print_line(line)
             await run_until_stopped(stack, seconds=duration, alongside=lambda _stack, _over: [])
         if not stack.drained:

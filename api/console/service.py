@@ -49,3 +49,11 @@ async def console_of(request: Request) -> ConsoleService:
 
 
 Console = Annotated[ConsoleService, Depends(console_of)]
+
+
+def console_lines(url: str, console: ConsoleService, *, link: bool) -> list[str]:
+    """Where the console is, of an interface at `url`, and with `link` how to sign in at once: whoever reads that may
+    decide anything. People are led to where browsers reach it."""
+    at = f"{console.settings.url.rstrip('/') or url}/console/"
+    lines = [f"console  {at}"]
+    return [*lines, f"sign in  {at}enter?token={console.sessions.link()}  (once)"] if link else lines

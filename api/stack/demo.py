@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from api.stack.up import Stack, console_lines, run_until_stopped
+from api.stack.up import Stack, run_until_stopped
 from api.stack.worst_now import WorstNow
 from api.text.alert_line import alert_line
 from api.text.harmless import harmless
@@ -61,7 +61,7 @@ async def run_demo(
                 f"A day of {options.customers} made-up customers is being played back; "
                 f"API at {stack.api_url}/docs. Ctrl-C ends it.",
             )
-            for line in console_lines(stack, link=True):
+            for line in stack.console_lines(link=True):
                 _say(out, line)
             show = _Show(stack, out)
             await run_until_stopped(

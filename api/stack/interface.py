@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from api.console.app import add_console
+from api.console.service import console_lines
 from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
@@ -56,14 +57,9 @@ class Interface:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}"
 
-    @property
-    def console_url(self) -> str:
-        """Where the console is."""
-        return f"{self.url}/console/"
-
-    def sign_in_url(self) -> str:
-        """A link that signs in as an operator, once."""
-        return f"{self.console_url}enter?token={self._console.sessions.link()}"
+    def console_lines(self, *, link: bool) -> list[str]:
+        """Where the console is, and with `link` how to sign in at once."""
+        return console_lines(self.url, self._console, link=link)
 
     async def start(self) -> None:
         """Begin to answer."""

@@ -95,11 +95,9 @@ class Stack:
         """Where the HTTP interface answers."""
         return self._api.url if self._api else f"http://{self.settings.api.host}:{self.settings.api.port}"
 
-    @property
-    def api(self) -> Interface:
-        """The HTTP interface, once started."""
-        assert self._api is not None  # noqa: S101 - a use before `start` is a mistake of ours
-        return self._api
+    def console_lines(self, *, link: bool) -> list[str]:
+        """Where the console is, once started, and with `link` how to sign in at once."""
+        return self._api.console_lines(link=link) if self._api else []
 
     @property
     def monitor(self) -> MonitorStage:
@@ -337,12 +335,6 @@ class Stack:
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
             self.failed.set_result(error)
-
-
-def console_lines(stack: Stack, *, link: bool) -> list[str]:
-    """Where the console is, and with `link` how to sign in at once: whoever reads that may decide anything."""
-    lines = [f"console  {stack.api.console_url}"]
-    return [*lines, f"sign in  {stack.api.sign_in_url()}  (once)"] if link else lines
 
 
 async def run_until_stopped(

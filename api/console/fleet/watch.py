@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -67,7 +67,7 @@ class FleetState:
 
 
 class FleetWatch:
-    """Keeps the state. `clock` is epoch ms. `state` and the viewers belong to one event loop."""
+    """Keeps the state. `clock` is epoch ms."""
 
     def __init__(self, reads: Reads, clock: Callable[[], int], refresh_s: float) -> None:
         self._reads = reads
@@ -82,8 +82,7 @@ class FleetWatch:
         self._looked_s = float("-inf")
         self._queries: dict[int, FleetQuery] = {}
         self._last: FleetQuery | None = None
-        self._news = asyncio.Condition()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._due = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -110,11 +109,18 @@ class FleetWatch:
 
     async def newer(self, version: int, wait_s: float) -> FleetState | None:
         """The next state after a version; None if there is none within a time."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(told)
         try:
-            async with asyncio.timeout(wait_s), self._news:
-                await self._news.wait_for(lambda: self.state.version != version)
+            if self.state.version == version:  # else it came meanwhile
+                await asyncio.wait_for(told, wait_s)
         except TimeoutError:
             return None
+        finally:
+            told.cancel()
+            with suppress(ValueError):
+                self._waiting.remove(told)
         return self.state
 
     def close(self) -> None:
@@ -125,7 +131,6 @@ class FleetWatch:
             self._thread.join(5.0)
 
     def _start(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._due.set()
         if not self._closed and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
@@ -251,17 +256,19 @@ class FleetWatch:
 
     def _tell(self, state: FleetState) -> None:
         self.state = state
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            asyncio.run_coroutine_threadsafe(self._notify(), loop)
-
-    async def _notify(self) -> None:
-        async with self._news:
-            self._news.notify_all()
+        waiting, self._waiting = self._waiting, []
+        for told in waiting:
+            with suppress(RuntimeError):  # its event loop has ended
+                told.get_loop().call_soon_threadsafe(_wake, told)
 
 
 _NO_FIGURES: tuple[float, RuleFigures | None] = (float("-inf"), None)
 _NO_TREND: tuple[float, tuple[float | None, ...]] = (float("-inf"), ())
+
+
+def _wake(told: "asyncio.Future[None]") -> None:
+    if not told.done():
+        told.set_result(None)
 
 
 def _key(line: WorstLine) -> Key:

@@ -12,7 +12,7 @@ from fastapi.datastructures import QueryParams
 from fastapi.responses import StreamingResponse
 from markupsafe import Markup
 
-from api.console.fleet.drawn import row_id
+from api.console.fleet.drawn import DrawnRows, row_id
 from api.console.fleet.table import ASCENDING, PAGE, SIZES, SORTS, FleetPage, FleetQuery, Sort
 from api.console.fleet.watch import FleetState
 from api.console.rendering import HEADERS, page
@@ -212,7 +212,7 @@ async def _news(
         state = console.fleet.state
         while loop.time() < until_s:
             if state.version != seen and state.read_ms:
-                event, order = news(console, state, query, seen, order, service.clock())
+                event, order = news(console.drawn, state, query, seen, order, service.clock())
                 seen = state.version
                 yield event
             found = await console.fleet.newer(seen, BEAT_S)
@@ -233,7 +233,7 @@ def _order(state: FleetState, query: FleetQuery) -> tuple[str, ...]:
 
 
 def news(
-    console: ConsoleService,
+    drawn: DrawnRows,
     state: FleetState,
     query: FleetQuery,
     seen: int,
@@ -251,13 +251,13 @@ def news(
         for row, name in zip(rows, order, strict=True)
         if state.changed.get(row.key, 0) > seen or name not in known or not seen
     ]
-    drawn = console.drawn.of(fresh, now_ms)
+    texts = drawn.of(fresh, now_ms)
     data = {
         "version": state.version,
         "read": state.read_ms,
         "failing": state.failing,
         "order": order,
-        "rows": {row_id(row.key): str(drawn[row.key]) for row in fresh},
+        "rows": {row_id(row.key): str(texts[row.key]) for row in fresh},
         "counts": dict(state.table.by_standing),
         "total": found.total,
     }

@@ -1,38 +1,255 @@
 """The console over a store: who comes in, what they may do, and what every answer holds."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.console.rendering import POLICY
+from api.console.sessions import TERMINAL
+from api.http import keys
+from jobs.operator.audit import READ, entries
+from schemas.console import ConsoleSettings
 from schemas.settings import ClickHouse
-from tests.support.api_client import Api
-from tests.support.api_scene import OPERATORS_KEY, scene
+from streams.io.store import Store, open_store
+from tests.support.api_client import NOW, Api, running
+from tests.support.api_scene import KEY, OPERATORS_KEY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
 from tests.support.databases import Databases
+from tests.support.waiting import wait_for
+
+NAMES = ("<script>alert(1)</script>", "x" * 256, "\u202egnp.exe", "bell\x07\x1b[31m", "quotes\"&'", "شركة")
 
 
 @pytest.fixture(scope="module")
-def shown(chdb_path: object, databases: Databases) -> Iterator[Api]:
-    """The interface over a fleet with something of everything; one for the module."""
-    from streams.io.store import open_store
-
+def shown(databases: Databases) -> Iterator[Api]:
+    """The interface over a fleet with something of everything, and customers of odd names."""
     settings: ClickHouse = databases.empty(lasting=True)
     store = open_store(settings)
+    time = datetime.fromtimestamp(NOW, UTC)
     with scene(settings, store) as (interface, _):
+        row = {"scope": "customer", "standing": "critical", "since": time, "updated": time, "reasons": ["failure"]}
+        store.insert("standings", {name: [value] * len(NAMES) for name, value in row.items()} | {"customer": NAMES})
         yield interface
     store.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operator(shown: Api) -> ConsoleVisitor:
     """An operator who is signed in."""
     found = visitor(shown.client)
-    assert found.sign_in(OPERATORS_KEY).status_code == 303
+    assert found.sign_in(OPERATORS_KEY).headers["location"] == "/console/"
     return found
 
 
-def test_fleet_is_shown_to_an_operator(operator: ConsoleVisitor) -> None:
-    answer = operator.get("/console/")
+def test_fleet_shows_customers_and_how_they_stand(operator: ConsoleVisitor) -> None:
+    text = operator.get("/console/").text
+    assert 'href="/console/customers/acme"' in text
+    assert '<span class="standing s-excessive">excessive</span>' in text
 
+
+def test_names_are_text_whatever_is_in_them(operator: ConsoleVisitor) -> None:
+    text = operator.get("/console/?standing=critical").text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not {"\u202e", "\x07", "\x1b"} & set(text)
+    assert "\\u202egnp.exe" in text
+    assert "شركة" in text
+    assert 'href="/console/customers/%3Cscript%3Ealert%281%29%3C%2Fscript%3E"' in text
+
+
+@pytest.mark.parametrize("query", ["sort=speed", "order=up", "page=0", "page=x", "size=7", "standing=awful"])
+def test_what_cannot_be_asked_is_named(operator: ConsoleVisitor, query: str) -> None:
+    answer = operator.get(f"/console/?{query}")
+    assert answer.status_code == 422
+    assert query.split("=", maxsplit=1)[0] in answer.text
+
+
+def test_search_finds_nobody_and_says_so(operator: ConsoleVisitor) -> None:
+    text = operator.get("/console/?q=%22%3E%3Cb%3Enobody").text
+    assert "Nobody fits" in text
+    assert "<b>nobody" not in text
+
+
+def test_every_page_has_the_policy_and_is_kept_by_nobody(operator: ConsoleVisitor, shown: Api) -> None:
+    stranger = visitor(shown.client)
+    for answer in (operator.get("/console/"), operator.get("/console/none"), stranger.get("/console/sign-in")):
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["cache-control"] == "private, no-store"
+        assert "<style" not in answer.text
+        assert " style=" not in answer.text
+
+
+def test_files_are_kept_and_have_another_address_when_they_change(operator: ConsoleVisitor) -> None:
+    text = operator.get("/console/").text
+    address = text.split('stylesheet" href="')[1].split('"')[0]
+    answer = operator.get(address)
+    assert "?v=" in address
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "immutable" in answer.headers["cache-control"]
+    assert operator.get("/console/static/../app.py").status_code == 404
+
+
+def test_browsers_find_the_console_at_the_root_and_programs_do_not(operator: ConsoleVisitor) -> None:
+    assert operator.get("/", accept="text/html,*/*").headers["location"] == "/console/"
+    assert operator.get("/console").headers["location"] == "/console/"
+    assert operator.get("/", accept="*/*").status_code == 404
+
+
+def test_page_that_there_is_not_says_so(operator: ConsoleVisitor) -> None:
+    answer = operator.get("/console/nowhere")
+    assert answer.status_code == 404
+    assert "no such page" in answer.text
+
+
+def test_stranger_is_asked_to_sign_in_and_led_back(shown: Api) -> None:
+    stranger = visitor(shown.client)
+    answer = stranger.get("/console/?q=acme")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console/sign-in?next=%2Fconsole%2F%3Fq%3Dacme"
+    assert stranger.sign_in(OPERATORS_KEY, "/console/?q=acme").headers["location"] == "/console/?q=acme"
+
+
+@pytest.mark.parametrize("place", ["//evil.example", "/console//evil.example", "https://evil.example", "/console/\\e"])
+def test_nobody_is_led_elsewhere(shown: Api, place: str) -> None:
+    assert visitor(shown.client).sign_in(OPERATORS_KEY, place).headers["location"] == "/console/"
+
+
+def test_what_a_page_asks_for_is_refused_without_a_session(shown: Api) -> None:
+    answer = visitor(shown.client).get("/console/fleet/live", **{"sec-fetch-mode": "cors"})
+    assert answer.status_code == 401
+
+
+def test_who_comes_from_another_site_is_asked_again_by_a_page_of_ours(shown: Api) -> None:
+    answer = visitor(shown.client).get("/console/?q=a%22b", **{"sec-fetch-site": "cross-site"})
     assert answer.status_code == 200
-    assert "acme" in answer.text
+    assert 'content="0; url=/console/?q=a%22b&amp;arrived=1"' in answer.text
+
+
+@pytest.mark.parametrize("key", ["", "rmk_" + "x" * 43, "' OR 1=1"])
+def test_wrong_key_signs_nobody_in(shown: Api, key: str) -> None:
+    stranger = visitor(shown.client)
+    answer = stranger.sign_in(key)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    assert stranger.get("/console/").status_code == 303
+
+
+def test_cookie_is_for_this_console_alone(shown: Api) -> None:
+    cookie = visitor(shown.client).sign_in(OPERATORS_KEY).headers["set-cookie"].lower()
+    assert {"httponly", "samesite=strict", "path=/console"} <= {part.strip() for part in cookie.split(";")}
+    assert "secure" not in cookie
+
+
+def test_customer_is_led_to_their_own_page_and_sees_no_other(shown: Api) -> None:
+    customer = visitor(shown.client)
+    assert customer.sign_in(KEY, "/console/").headers["location"] == "/console/mine"
+    answer = customer.get("/console/")
+    assert answer.status_code == 403
+    assert "rival" not in answer.text
+
+
+def test_sign_out_ends_the_session(shown: Api) -> None:
+    leaving = visitor(shown.client)
+    leaving.sign_in(OPERATORS_KEY)
+    assert leaving.post("/console/sign-out").headers["location"] == "/console/sign-in"
+    assert leaving.get("/console/").status_code == 303
+
+
+def test_form_without_the_token_of_the_session_is_refused(shown: Api) -> None:
+    operator = visitor(shown.client)
+    operator.sign_in(OPERATORS_KEY)
+    for token in ("", "x" * 43, "é"):
+        assert operator.post("/console/sign-out", token).status_code == 403
+    assert operator.get("/console/").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://testserver.evil.example"])
+def test_form_of_another_site_is_refused(shown: Api, origin: str) -> None:
+    operator = visitor(shown.client)
+    operator.sign_in(OPERATORS_KEY)
+    data, headers = {"csrf": operator.csrf()}, {"origin": origin}
+    assert operator.client.post("/console/sign-out", data=data, headers=headers).status_code == 403
+    signing = {"key": OPERATORS_KEY}
+    assert operator.client.post("/console/sign-in", data=signing, headers=headers).status_code == 403
+
+
+def test_form_of_this_site_is_taken(shown: Api) -> None:
+    operator = visitor(shown.client)
+    operator.sign_in(OPERATORS_KEY)
+    data, headers = {"csrf": operator.csrf()}, {"origin": "http://testserver"}
+    answer = operator.client.post("/console/sign-out", data=data, headers=headers, follow_redirects=False)
+    assert answer.status_code == 303
+
+
+def test_link_signs_in_once(shown: Api) -> None:
+    link = shown.client.app.state.console.sessions.link()  # type: ignore[attr-defined]
+    first, second = visitor(shown.client), visitor(shown.client)
+    assert first.get(f"/console/enter?token={link}").headers["location"] == "/console/"
+    assert TERMINAL.label in first.get("/console/").text
+    assert second.get(f"/console/enter?token={link}").status_code == 401
+    assert second.get("/console/").status_code == 303
+
+
+def test_look_at_the_fleet_is_on_record(store: Store, store_settings: ClickHouse, standing_clock: None) -> None:
+    with running(store_settings, store) as interface:
+        key = keys.create_key(store, keys.OPERATOR, "Ida", NOW * 1000)
+        operator = visitor(interface.client)
+        operator.sign_in(key)
+        assert operator.get("/console/").status_code == 200
+        assert interface.client.app.state.service.reads.store()  # type: ignore[attr-defined]
+        (found,) = [each for each in entries(store, 0, 10, reads=True) if each.action == READ]
+    assert found.who == f"Ida (key {keys.key_id(key)})"
+    assert found.subject == "/console/"
+
+
+def test_session_ends_with_its_key(store: Store, store_settings: ClickHouse, standing_clock: None) -> None:
+    with running(store_settings, store) as interface:
+        key = keys.create_key(store, keys.OPERATOR, "Ida", NOW * 1000)
+        operator = visitor(interface.client)
+        operator.sign_in(key)
+        assert operator.get("/console/").status_code == 200
+        keys.revoke(store, key, NOW * 1000)
+        interface.clock[0] += 1_000
+        assert operator.get("/console/").status_code == 303
+
+
+def test_store_that_fails_leaves_the_last_state_with_its_age(
+    store: Store, store_settings: ClickHouse, standing_clock: None
+) -> None:
+    with running(store_settings, store, console=ConsoleSettings(refresh_s=0.1)) as interface:
+        key = keys.create_key(store, keys.OPERATOR, "Ida", NOW * 1000)
+        interface.judged("customer", "critical", NOW - 60, ["failure"])
+        operator = visitor(interface.client)
+        operator.sign_in(key)
+        assert "acme" in operator.get("/console/").text
+        interface.close_after_each_answer()
+        interface.server.stop()
+        down = '<div class="banner down" role="alert" id="down">'
+        wait_for(lambda: down in operator.get("/console/").text, "the banner")
+        answer = operator.get("/console/")
+        assert answer.status_code == 200
+        assert "acme" in answer.text
+        assert "This is how things stood" in answer.text
+
+
+def test_proxy_says_who_it_is_and_nobody_else_does(
+    store: Store, store_settings: ClickHouse, standing_clock: None
+) -> None:
+    console = ConsoleSettings(
+        user_header="X-User", trusted_proxies=("10.0.0.0/8",), user_scopes=("read",), url="https://console.example"
+    )
+    with running(store_settings, store, console=console) as interface:
+        app = interface.client.app
+        proxied = ConsoleVisitor(TestClient(app, client=("10.1.2.3", 1), headers={"X-User": "ida@example.com"}))
+        forged = ConsoleVisitor(TestClient(app, client=("192.0.2.1", 1), headers={"X-User": "ida@example.com"}))
+        text = proxied.get("/console/").text
+        assert "ida@example.com (single sign-on)" in text
+        assert "may look only" in text
+        assert forged.get("/console/").status_code == 403
+        nobody = ConsoleVisitor(TestClient(app, client=("10.1.2.3", 1), headers={"X-User": " "}))
+        assert nobody.get("/console/").status_code == 303
+        key = keys.create_key(store, keys.OPERATOR, "", NOW * 1000)
+        cookie = ConsoleVisitor(TestClient(app, client=("10.1.2.3", 1))).sign_in(key).headers["set-cookie"]
+        assert "secure" in cookie.lower()
