@@ -20,7 +20,7 @@ from schemas.deployment import UNKNOWN, Deployment
 from schemas.hold import HoldEvent
 from schemas.incident import IncidentEvent
 from schemas.policy import Policy
-from schemas.policy_metric import window_ms
+from schemas.policy_metric import REPORTED_SPAM, window_ms
 from schemas.providers import Providers
 from schemas.scope import SHARED
 from schemas.settings import MonitorSettings
@@ -59,6 +59,7 @@ from streams.subjects.arrays import Subjects
 from streams.subjects.stored_fresh_starts import FreshStartWatch
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
+from streams.windows.reported import customers_reported
 
 #: Who must be judged again although nothing new came: windows slide, and what was excessive may be over.
 NOT_GOOD = f"""
@@ -311,11 +312,12 @@ class BatchJudge:
         return {str(customer) for (customer,) in self._store.rows(NOT_GOOD)}
 
     def everybody(self, now_ms: int) -> set[str]:
-        """Customers with mail in the longest window, or with an open alert that an override holds at good. Who is no
-        more among them, and does not stand as silent, does so from now on."""
+        """Customers with mail in the longest window, or of whom something was reported, or with an open alert that an
+        override holds at good. Who is no more among them, and does not stand as silent, does so from now on."""
         self._standings.age(now_ms)
         since = max(0, (now_ms - max(self._lengths.values())) // 1000)
-        return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}
+        reported = customers_reported(self._store, since, now_ms // 1000) if REPORTED_SPAM in self.policy.used else ()
+        return {str(customer) for (customer,) in self._store.rows(EVERYBODY, {"since": since})}.union(reported)
 
     def _context(self, subjects: Subjects, judgements: Sequence[Judgement], lives: Lives, now_ms: int) -> BatchContext:
         """What else the store is asked for those whose alerts may open; mostly there is nothing to ask."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.event import DEFAULT_STREAM
 from schemas.listing import KINDS, WEIGHTS
 from schemas.policy import Policy
 from schemas.policy_metric import USE, Metric, window_ms
@@ -131,12 +132,13 @@ class Hourly:
         self._fresh = fresh_starts(store, end_ms, extent.start_s)
 
     def customers(self) -> list[str]:
-        """Everybody with mail in this time, sorted.
+        """Everybody with mail in this time, or of whom something was reported, sorted.
 
         Raises:
             StoreError: the store failed.
         """
-        return [str(customer) for (customer,) in self._store.rows(CUSTOMERS, self._asked)]
+        found = {str(customer) for (customer,) in self._store.rows(CUSTOMERS, self._asked)}
+        return sorted(found | self._use.customers_reported())
 
     def portions(self, customers: Sequence[str]) -> Iterator[History]:
         """The history of these customers (sorted), some at a time, each with its streams.
@@ -151,7 +153,10 @@ class Hourly:
 
     def _read(self, customers: Sequence[str]) -> History:
         found = self._rows(customers)
-        who = layout(found.keys)
+        reported = self._use.reported(customers)
+        silent = reported.keys() - {customer for customer, _ in found.keys}
+        keys = sorted([*found.keys, *((customer, DEFAULT_STREAM) for customer in silent)])
+        who = layout(keys)
         accounts = rows_of_sub_accounts(who.customers, who.scopes) if self._sub_accounts else {}
         of_class = {name: self._rows(customers, OF_CLASS, **{"class": name}) for name in CLASSES if self._classes}
         both = (
@@ -159,7 +164,7 @@ class Hourly:
         )
         subjects = HourlySubjects(
             who,
-            found.keys,
+            keys,
             [*who.customers, *(customer for customer, _ in accounts), *(each for each in both for _ in CLASSES)],
             [
                 *who.scopes,
@@ -191,7 +196,7 @@ class Hourly:
             releases={each: self._releases[each] for each in customers if each in self._releases},
             unwanted=self._use.unwanted(customers),
             domains=self._use.domains(customers),
-            reported=self._use.reported(customers),
+            reported=reported,
             fleet=self._fleet,
         )
         history = replace(history, tails=self._tails(history, subjects)) if self._policies else history

@@ -16,7 +16,7 @@ from streams.subjects.left_out import HOUR_NOT_LEFT_OUT
 from streams.subjects.reported import ReportedDay
 from streams.what_if.timeline import DomainUse, UnwantedMail
 from streams.windows.acceptable_use import UNREGISTERED
-from streams.windows.reported import read_reported
+from streams.windows.reported import customers_reported, read_reported
 
 GATEWAY = f"""
 SELECT customer, stream, toUInt32(toStartOfHour(bucket)) AS hour, toInt64(sum({SENT_MAIL}))
@@ -113,6 +113,14 @@ class ReadUse:
         for (customer, _), several in rows.items():
             found[customer].append(_use(several))
         return found
+
+    def customers_reported(self) -> set[str]:
+        """Of whom Gmail reported a spam rate.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return customers_reported(self._store, self._start, self._end) if REPORTED_SPAM in self._used else set()
 
     def reported(self, customers: Sequence[str]) -> Mapping[str, Sequence[ReportedDay]]:
         """By customer the spam rates that Gmail reported of its domains.

@@ -16,7 +16,7 @@ from streams.judge.screen import finished
 from streams.subjects import undated
 from streams.subjects.arrays import BEFORE, FIELD_INDEX, FIELDS, Counts, has_undated
 from streams.subjects.scopes import sub_account
-from streams.what_if.listed import add_listings
+from streams.what_if.listed import add_listings, since_at
 from streams.what_if.timeline import Cut, Group, History, Steps
 from streams.what_if.use import add_use
 
@@ -132,15 +132,15 @@ def _cuts_off(history: History, cut: Cut, first: Steps) -> NDArray[np.bool_]:
 
 
 def is_judged(history: History, place: int, longest_ms: int) -> NDArray[np.bool_]:
-    """Of each step, whether the subject is one: a customer has mail in the longest window read, a stream is one of
-    several, a sub-account has not all, and mail of both classes was sent."""
+    """Of each step, whether the subject is one: a customer has mail in the longest window read, or a rate was reported
+    of it, a stream is one of several, a sub-account has not all, and mail of both classes was sent."""
     steps = history.steps
     if history.seen is None:
         return np.ones(len(steps), np.bool_)
     customer, scope = history.customers[place], history.scopes[place]
     hours = -(-longest_ms // HOUR_MS)
     if scope == CUSTOMER:
-        return _seen(history, place, hours, ())
+        return _seen(history, place, hours, ()) | _is_reported(history, customer, longest_ms)
     kind, _, name = scope.partition(":")
     if kind == CLASS:
         cuts = history.cuts.get(customer, ())
@@ -163,6 +163,14 @@ def is_judged(history: History, place: int, longest_ms: int) -> NDArray[np.bool_
     others: NDArray[np.bool_] = np.sum(list(present.values()), axis=0) > 1
     judged: NDArray[np.bool_] = several & others & present[name]
     return judged
+
+
+def _is_reported(history: History, customer: str, longest_ms: int) -> NDArray[np.bool_]:
+    found = np.zeros(len(history.steps), np.bool_)
+    times, since = history.times_s, since_at(history, customer)
+    for day in history.reported.get(customer, ()):
+        found |= (times - longest_ms // 1000 <= day.ended_s) & (day.ended_s <= times) & (day.began_s >= since)
+    return found
 
 
 def _of(history: History, customer: str) -> list[int]:

@@ -30,7 +30,7 @@ from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
 from streams.windows.classes import ClassWindows
 from streams.windows.providers import Group, ProviderWindows
-from streams.windows.reported import add_reported
+from streams.windows.reported import add_reported, days_in, with_reported
 from streams.windows.sub_accounts import with_sub_accounts
 
 #: The window of which what is usual at this time of day is known.
@@ -127,7 +127,8 @@ class Windows:
     def read(
         self, customers: Iterable[str], now_ms: int, since: Since | None = None
     ) -> tuple[Subjects, list[tuple[str, int]]]:
-        """The subjects of customers that have any count, and who is to be read again when.
+        """The subjects of customers that have any count, or of whom a rate was reported, and who is to be read again
+        when.
 
         Those are the customers whose long windows were read a while ago, each with the time (epoch ms) from
         which on they are read again. `since` are the fresh starts of these customers; without it they are looked for.
@@ -151,6 +152,10 @@ class Windows:
             return self._totals(some, places, listings, now_ms, since)
 
         totals, again = self._kept.of(asked, now_ms, read)
+        reported = REPORTED_SPAM in self._used
+        days = days_in(self._store, asked, self._lengths, now_ms, since) if reported else {}
+        if days:
+            totals = with_reported(totals, days, len(self._lengths))
         found = subjects(totals, self._names)
         if self._sub_accounts:
             found = with_sub_accounts(found)
@@ -162,8 +167,8 @@ class Windows:
         if listings and self._share is not None:
             attributed = read_attributed(self._store, listings, self._share)
             add_attributed(found, self._lengths, attributed, now_ms, since)
-        if REPORTED_SPAM in self._used:
-            add_reported(self._store, found, self._lengths, now_ms, since)
+        if days:
+            add_reported(found, days, self._lengths, now_ms)
         if self._classes is not None:
             found = self._classes.added(found, now_ms, since)
         if self._baselines is not None and (rows := self._large_now(found)):

@@ -28,7 +28,7 @@ from streams.subjects.totals import begin, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.classes import with_classes
 from streams.windows.providers import of_subjects
-from streams.windows.reported import add_reported
+from streams.windows.reported import add_reported, days_in, with_reported
 from streams.windows.sub_accounts import with_sub_accounts
 
 
@@ -70,6 +70,10 @@ def counts_at(
             add_exposure(store, totals, [customer], some, known, at_ms, places=places, until_s=until, since=since)
     if policy is not None and policy.used:
         add_acceptable_use(store, totals, [customer], lengths, policy.used, policy.least_new, at_ms, until, since=since)
+    reported = policy is not None and REPORTED_SPAM in policy.used
+    days = days_in(store, [customer], lengths, at_ms, since) if reported else {}
+    if days:
+        totals = with_reported(totals, days, len(lengths))
     found = subjects(totals, tuple(every))
     if policy is not None and SUB_ACCOUNT in policy.scopes:
         found = with_sub_accounts(found)
@@ -79,8 +83,8 @@ def counts_at(
     add_listings(found, lengths, by_owner(own, users_before(store, own), read_owners(store, own)), at_ms, since)
     if policy is not None and (share := policy.attributed_share) is not None:
         add_attributed(found, lengths, read_attributed(store, known, share), at_ms, since)
-    if policy is not None and REPORTED_SPAM in policy.used:
-        add_reported(store, found, lengths, at_ms, since)
+    if days:
+        add_reported(found, days, lengths, at_ms)
     if policy is not None and CLASS in policy.scopes:
         found = with_classes(found, read(by_class=True))
     if policy is not None:

@@ -10,10 +10,12 @@ from jobs.poll.reading import ProviderReading
 from jobs.poll.stored import store_readings
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
+from schemas.providers import load_providers
 from schemas.settings import Ingest
 from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, judge
+from streams.monitor.batch import BatchJudge
 from streams.windows.current import window_counts
 from streams.windows.past import counts_at
 from tests.support.scans import DAY, MINUTE, NOW
@@ -90,6 +92,23 @@ def test_window_without_a_reported_day_that_is_over_is_unknown(sending: Store, r
     found = verdict(sending)
     assert found.insufficient_volume
     assert found.denominator == 0
+
+
+def test_who_has_no_mail_in_any_window_is_judged_by_what_is_reported(store: Store) -> None:
+    assert window_counts(store, ["acme"], WINDOWS, ["yahoo"], NOW, POLICY) == []
+    report(store, (2, 0.0031))
+    found = verdict(store)
+    assert (str(found.level), found.window, found.denominator > 0) == ("warning", "3d", True)
+    (then,) = counts_at(store, "acme", WINDOWS, ["yahoo"], NOW, include_later=True, policy=POLICY)
+    assert judge(then, POLICY, NOW).verdicts[0] == found
+    assert window_counts(store, ["acme"], WINDOWS, ["yahoo"], NOW) == [], "no rule asks for it"
+
+
+def test_everybody_of_whom_something_is_reported_is_judged_now_and_then(store: Store) -> None:
+    report(store, (2, 0.0031))
+    monitor = BatchJudge(store, POLICY, load_providers(), lambda *_: None, lambda: None)
+    assert monitor.everybody(NOW) == {"acme"}
+    assert monitor.everybody(NOW + 30 * DAY) == set()
 
 
 def test_domain_of_nobody_alone_is_held_against_nobody(sending: Store) -> None:
