@@ -34,8 +34,9 @@ from schemas.settings import ClickHouse, Kafka, Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_ALERTS
 from schemas.wording import rfc3339
+from streams.alerts.record import store_alerts
 from streams.io.broker import Publisher
-from streams.io.store import open_store
+from streams.io.store import Store, open_store
 
 #: Alerts one after the other, how many a second, and at once.
 ALERTS, PER_S, AT_ONCE = 600, 10.0, 1_000
@@ -73,11 +74,11 @@ def measure(alerts: int, per_s: float, at_once: int) -> Iterator[Figure]:
         running.start()
         publisher = Publisher(kafka)
         try:
-            await_all(send(publisher, "first", 1, 0.0), came)  # it is at work
-            one_by_one = send(publisher, "one", alerts, 1 / per_s)
+            await_all(send(publisher, store, "first", 1, 0.0), came)  # it is at work
+            one_by_one = send(publisher, store, "one", alerts, 1 / per_s)
             await_all(one_by_one, came)
             yield from figures(f"at {per_s:g}/s", one_by_one, came)
-            together = send(publisher, "many", at_once, 0.0)
+            together = send(publisher, store, "many", at_once, 0.0)
             await_all(together, came)
             yield from figures(f"of {at_once:,} at once", together, came)
         finally:
@@ -86,11 +87,12 @@ def measure(alerts: int, per_s: float, at_once: int) -> Iterator[Figure]:
             store.close()
 
 
-def send(publisher: Publisher, name: str, count: int, pause_s: float) -> Times:
+def send(publisher: Publisher, store: Store, name: str, count: int, pause_s: float) -> Times:
     """Alerts of a customer each; when each was acknowledged."""
     acknowledged: Times = {}
-    for number in range(count):
-        event = alert(f"{name}-{number}")
+    events = [alert(f"{name}-{number}") for number in range(count)]
+    store_alerts(store, events, utc_now_ms())
+    for event in events:
         publisher.publish(REPUTATION_ALERTS, event.subject.encode(), msgspec.json.encode(event))
         if pause_s:
             publisher.flush()

@@ -32,10 +32,6 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return f"{ROOT}/{self.label}{known.removeprefix(ROOT)}" if self.id else known
 
     def sent(self, source: str) -> bool:
-        """Whether a source is of this deployment, under the name it has now."""
-        return bool(self.id) and source.startswith(f"{ROOT}/{self.label}/")
-
-    def sent_by_any_name(self, source: str) -> bool:
         """Whether a source is of this deployment, whatever its name was then."""
         return bool(self.id) and re.match(rf"{ROOT}/([^/.]+\.)?{self.id}/", source) is not None
 

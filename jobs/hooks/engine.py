@@ -12,7 +12,7 @@ import msgspec
 from jobs.hooks.context import ACTION_WAITS, ACTION_WITHDRAWN, ALERT_REFUSED, HOOK, HookContext
 from jobs.hooks.doing import Doer
 from jobs.hooks.gate import why_wait
-from jobs.hooks.hints import fault_against_stored, fault_of_hint
+from jobs.hooks.hints import fault_of_hint
 from jobs.hooks.ladder import WantedMeasure, is_never, reaches, wanted
 from jobs.hooks.latest import Latest
 from jobs.hooks.lines import (
@@ -29,11 +29,13 @@ from jobs.hooks.lines import (
 from jobs.hooks.measure import Measure, Waits, cycle_id
 from jobs.hooks.outbox import measures
 from jobs.hooks.steps import HookStep, steps, waits_for_others
-from jobs.hooks.stored import account_of, episodes_of, last_alerts, recorded, stored_alerts
+from jobs.hooks.stored import account_of, episodes_of, last_alerts, recorded
 from schemas.alert import AlertEvent
 from schemas.scope import CUSTOMER, shared_by
 from schemas.times import HOUR_MS
 from schemas.wording import on_one_line
+from streams.alerts.forged import fault_against_stored
+from streams.alerts.known import stored_alerts
 from streams.decisions.hook import read_breaker
 
 #: What was done may make more to do, such as telling of it.

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from jobs.hooks.lines import LONGEST_NAME
 from schemas.alert import ALERT_SOURCE, ALERT_TYPE, AlertEvent
 from schemas.deployment import Deployment, names_no_deployment
 from schemas.times import HOUR_MS, MINUTE_MS, epoch_ms
 from schemas.wording import age
+from streams.alerts.forged import fault_of_names
 
 #: Clocks differ.
 AHEAD_MS = 5 * MINUTE_MS
@@ -15,9 +15,8 @@ AHEAD_MS = 5 * MINUTE_MS
 def fault_of_hint(event: AlertEvent, deployment: Deployment, max_age_ms: int, now_ms: int) -> str:
     """What is wrong with an alert by itself; empty where nothing is. `now_ms` is epoch ms."""
     data = event.data
-    for name, text in (("id", event.id), ("customer", data.customer)):
-        if len(text) > LONGEST_NAME:  # the store is not asked for it: an address holds no such name
-            return f"forged: {name} has {len(text):,} characters"
+    if fault := fault_of_names(event):
+        return fault
     # Before sources named a deployment all had the same one; whether it was sent here, the store tells.
     if not deployment.sent(event.source) and not names_no_deployment(event.source):
         ours = deployment.source(ALERT_SOURCE)
@@ -42,20 +41,3 @@ def _fault_of_time(time: str, max_age_ms: int, now_ms: int) -> str:
         return ""
     old = age((now_ms - time_ms) / 1000)
     return f"too old to begin anything: of {time}, {old} ago (hook.max_alert_age_h is {max_age_ms / HOUR_MS:g})"
-
-
-def fault_against_stored(event: AlertEvent, stored: AlertEvent | None) -> str:
-    """What is wrong with an alert as the store knows it; empty where it is the one that was sent."""
-    if stored is None:
-        return f"unknown: no alert {event.id} of {event.data.customer or event.subject!r} is stored here"
-    if stored == event:
-        return ""
-    fields = [
-        *(name for name in event.__struct_fields__ if name != "data" and getattr(event, name) != getattr(stored, name)),
-        *(
-            f"data.{name}"
-            for name in event.data.__struct_fields__
-            if getattr(event.data, name) != getattr(stored.data, name)
-        ),
-    ]
-    return f"forged: not as it was sent ({', '.join(fields)})"

@@ -10,7 +10,7 @@ from schemas.alert import AlertEvent
 from schemas.times import DAY_MS, DAY_S
 from streams.alerts.lifecycle import AlertState
 from streams.decisions.customers import read_customers
-from streams.io.store import ArrayParameter, Store, portions
+from streams.io.store import Store, portions
 
 #: How many days of mail say whether a customer is large.
 LARGE_DAYS = 30
@@ -21,12 +21,6 @@ FROM alert_states
 WHERE customer IN {customers:Array(String)}
 GROUP BY customer, scope, rule
 """
-STORED = """
-SELECT event FROM alerts WHERE customer IN {customers:Array(String)} AND id IN {ids:Array(String)}
-"""
-#: An alert is stored with its state before it is sent, and as sent after. Who finds it in neither looks once more among
-#: the sent ones: it may have become one in between.
-UNSENT = "SELECT arrayJoin(unsent) FROM alert_states WHERE customer IN {customers:Array(String)} AND notEmpty(unsent)"
 #: The last transition of each alert of a customer.
 LAST = """
 SELECT argMax(event, (episode, transition)) FROM alerts WHERE customer = {customer:String} GROUP BY scope, rule
@@ -75,26 +69,6 @@ def episodes_of(store: Store, customers: Sequence[str]) -> list[OpenEpisode]:
         for part in portions(store, customers)
         for state, judged_ms in store.rows(STATES, {"customers": part})
     ]
-
-
-def stored_alerts(store: Store, events: Sequence[AlertEvent]) -> dict[tuple[str, str], AlertEvent]:
-    """Of these alerts those that are known, as they were sent or are about to be, by customer and id.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    found: dict[tuple[str, str], AlertEvent] = {}
-    for sql in (STORED, UNSENT, STORED):
-        missing = [each for each in events if (each.data.customer, each.id) not in found]
-        customers = sorted({each.data.customer for each in missing})
-        for part in portions(store, customers):
-            asked: dict[str, object] = {"customers": part}
-            if sql == STORED:
-                asked["ids"] = ArrayParameter(sorted({each.id for each in missing}))
-            for (text,) in store.rows(sql, asked):
-                event = _event(text)
-                found[event.data.customer, event.id] = event
-    return found
 
 
 def last_alerts(store: Store, customer: str) -> dict[str, AlertEvent]:

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from jobs.notify.events import Event, EventError, read_event
+from jobs.notify.genuine import Genuine
 from jobs.notify.lanes import FAILURES, Lanes
 from jobs.notify.metrics import NotifyMetrics
 from jobs.notify.notification import Notification, Outcome, Parcel
@@ -95,6 +96,7 @@ class Notifier:
         self._reposting: dict[str, bool] = {}
         self._here: Deployment | None = None
         self.metrics = NotifyMetrics()
+        self._genuine = Genuine(store, self.metrics)
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Tell until `stop`; with `once` until all there is was read and tried.
@@ -193,7 +195,7 @@ class Notifier:
 
     def _take(self, came: Sequence[EventMessage], *, again: bool = False) -> None:
         """Store what routes take of these, and put it on its way."""
-        wanted: dict[str, tuple[Route, Event, str]] = {}
+        taken: list[tuple[Route, Event, str]] = []
         for each in came:
             try:
                 event = read_event(each.value)
@@ -204,9 +206,18 @@ class Notifier:
             self.metrics.events += not again
             if not self._is_ours(event):
                 continue
-            for route in self._routes.values():
-                if event.time_ms >= self._since[route.name] - SLACK_MS and takes(route, event, self._plan(event)):
-                    wanted.setdefault(notification_id(route.name, event), (route, event, each.reader))
+            taken += (
+                (route, event, each.reader)
+                for route in self._routes.values()
+                if event.time_ms >= self._since[route.name] - SLACK_MS and takes(route, event, self._plan(event))
+            )
+        # What comes from the store is not asked of it.
+        alerts = {} if again else {event.text: event for _, event, _ in taken if event.alert is not None}
+        refused = self._patiently(lambda: self._genuine.refused([*alerts.values()], self._clock())) if alerts else ()
+        wanted: dict[str, tuple[Route, Event, str]] = {}
+        for route, event, source in taken:
+            if event.text not in refused:
+                wanted.setdefault(notification_id(route.name, event), (route, event, source))
         if not wanted:
             return
         known = self._patiently(lambda: self._outbox.known((each[0].name for each in wanted.values()), wanted))
@@ -220,7 +231,7 @@ class Notifier:
             return True
         if self._here is None:
             self._here = self._patiently(lambda: read_deployment(self._store, self._settings.deployment.name))
-        if self._here.sent_by_any_name(event.source):
+        if self._here.sent(event.source):
             return True
         self.metrics.foreign += 1
         log.warning("an event of another deployment is told to nobody: its source is %.200r", event.source)

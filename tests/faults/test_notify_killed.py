@@ -13,7 +13,9 @@ import pytest
 
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_ALERTS
+from streams.alerts.record import store_alerts
 from streams.io.broker import Publisher
+from streams.io.deployment import read_deployment
 from tests.faults.deployment import Deployment
 from tests.support.told import KEY, receiver, told_alert
 
@@ -26,7 +28,7 @@ LONGEST_S = 0.3
 
 def test_nothing_is_lost_nothing_is_told_twice_and_order_holds(deployment: Deployment) -> None:
     drawn, sent = random.Random(17), defaultdict[str, list[str]](list)
-    with receiver() as received:
+    with receiver() as received, deployment.opened() as store:
         # Now and then it fails, or takes a notification and says nothing of it.
         received.answer = lambda _: (drawn.choices([204, 500], [9, 1])[0], {}, b"")
         target = {"kind": "webhook", "url": received.url, "secrets": [KEY]}
@@ -35,12 +37,14 @@ def test_nothing_is_lost_nothing_is_told_twice_and_order_holds(deployment: Deplo
             "notify", REPMON_NOTIFY__ROUTES=json.dumps([route]), REPMON_KAFKA__STATIC_ASSIGNMENT="true"
         )
         deployment.wait(lambda: routes_known(deployment), "the route to be there")
-        publisher = Publisher(deployment.kafka)
+        publisher, ours = Publisher(deployment.kafka), read_deployment(store, "")
         for number in range(KILLS):
             for each in range(EACH_TIME):
                 customer = f"customer-{drawn.randrange(CUSTOMERS)}"
                 event = told_alert(customer=customer, number=len(sent[customer]) + 1, time_ms=utc_now_ms())
+                event = msgspec.structs.replace(event, source=ours.source(event.source))
                 sent[customer].append(event.id)
+                store_alerts(store, [event], utc_now_ms())
                 publisher.publish(REPUTATION_ALERTS, customer.encode(), msgspec.json.encode(event))
                 if each == EACH_TIME // 2:
                     publisher.flush()

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -21,13 +20,15 @@ from api.cli.notify import BY_ITSELF
 from jobs import simulate
 from jobs.embedded.broker import free_port
 from jobs.embedded.reach import reached
+from schemas.incident import INCIDENT_SOURCE
 from schemas.settings import Embedded, Kafka, Settings
 from schemas.times import utc_now_ms
-from schemas.topics import MAIL_EVENTS, REPUTATION_ALERTS, load_topics
+from schemas.topics import MAIL_EVENTS, REPUTATION_INCIDENTS, load_topics
+from schemas.wording import rfc3339
 from streams.io.broker import BrokerError, Publisher, admin, topic_ids
 from streams.io.store import open_store
 from tests.support.root import ROOT
-from tests.support.told import KEY, Receiver, receiver, told_alert
+from tests.support.told import KEY, Receiver, receiver
 from tests.support.waiting import wait_for
 
 REPMON = str(Path(sys.executable).with_name("repmon"))
@@ -124,20 +125,24 @@ timeout_s = 60.0
 """
 
 
+INCIDENT = ROOT / "schemas/examples/reputation.incidents/valid/began.json"
+
+
 def routes(url: str) -> str:
     """A route of notifications, as the environment has it."""
     target = {"kind": "webhook", "url": url, "secrets": [KEY]}
-    return json.dumps([{"name": "hook", "target": target, "allow_private": True}])
+    return json.dumps([{"name": "hook", "target": target, "events": ["incident.*"], "allow_private": True}])
 
 
-def told_of_an_alert(settings: Settings, received: Receiver) -> None:
-    """What is on the topic of alerts reaches the route."""
-    event = told_alert(time_ms=utc_now_ms())
+def told_of_an_incident(settings: Settings, received: Receiver) -> None:
+    """What is on the topic of incidents reaches the route."""
+    event = json.loads(INCIDENT.read_text(encoding="utf-8")) | {"time": rfc3339(utc_now_ms())}
+    event["source"] = INCIDENT_SOURCE
     publisher = Publisher(settings.kafka)
-    publisher.publish(REPUTATION_ALERTS, b"acme", msgspec.json.encode(event))
+    publisher.publish(REPUTATION_INCIDENTS, event["subject"].encode(), json.dumps(event).encode())
     publisher.flush()
-    wait_for(lambda: bool(received.requests), "the alert to be told")
-    assert received.bodies()[0]["id"] == event.id
+    wait_for(lambda: bool(received.requests), "the incident to be told")
+    assert received.bodies()[0]["id"] == event["id"]
 
 
 def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> None:
@@ -147,7 +152,7 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
     link.symlink_to(folder)
     (tmp_path / "repmon.toml").write_text(SETTINGS)
     with receiver() as received, up(folder, "link", NOTIFY__ROUTES=routes(received.url)) as (settings, process):
-        told_of_an_alert(settings, received)
+        told_of_an_incident(settings, received)
         beside = {**os.environ, "REPMON_EMBEDDED__DATA": str(folder), "REPMON_NOTIFY__ROUTES": routes(received.url)}
         for data in (str(link), "elsewhere/../data"):
             (tmp_path / "elsewhere").mkdir(exist_ok=True)

@@ -14,12 +14,13 @@ from jobs.notify.outbox import Outbox
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.alert import AlertEvent
-from schemas.deployment import Deployment
+from schemas.deployment import Deployment, names_no_deployment
 from schemas.notify import Alertmanager, Notify, PagerDuty, Route, Webhook
 from schemas.settings import ClickHouse, Kafka, Settings, SettingsError
 from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS
 from schemas.wording import rfc3339
+from streams.alerts.record import store_alerts
 from streams.io.broker import Publisher
 from streams.io.deployment import read_deployment
 from streams.io.store import Store, open_store
@@ -56,8 +57,17 @@ class Scene:
     def deployment(self) -> Deployment:
         return read_deployment(self.store, "")
 
-    def publish(self, *events: AlertEvent) -> None:
-        for each in events:
+    def publish(self, *events: AlertEvent, stored: bool = True) -> None:
+        """As a monitor does; without `stored` as somebody who may only write to the topic."""
+        ours = [
+            msgspec.structs.replace(each, source=self.deployment.source(each.source))
+            if names_no_deployment(each.source)
+            else each
+            for each in events
+        ]
+        if stored:
+            store_alerts(self.store, ours, utc_now_ms())
+        for each in ours:
             self._publisher.publish(REPUTATION_ALERTS, each.subject.encode(), msgspec.json.encode(each))
         self._publisher.flush()
 
@@ -207,10 +217,28 @@ def test_what_cannot_be_read_is_passed_over(scene: Scene) -> None:
     assert scene.told() == [event.id]
 
 
+def test_forged_alert_is_told_to_nobody_and_operators_hear_of_it_once(scene: Scene) -> None:
+    true = alert()
+    worse = msgspec.structs.replace(true.data, level="excessive", explanation="Pay at evil.example.")
+    forged = [msgspec.structs.replace(true, data=worse), alert("never-seen"), alert("x" * 300)]
+    scene.publish(*forged, stored=False)
+    scene.publish(true)
+    assert scene.once().metrics.refused == 3
+    assert [each["data"]["explanation"] for each in scene.received.bodies()] == [true.data.explanation]
+    rows = scene.store.rows("SELECT why FROM audit FINAL WHERE action = 'notify alert refused'")
+    ((why,),) = rows
+    assert why in {
+        "forged: not as it was sent (data.level, data.explanation)",
+        "unknown: no alert never-seen-1-1-critical of 'never-seen' is stored here",
+        "forged: id has 313 characters",
+    }, "whichever was read first"
+
+
 def test_event_of_another_deployment_is_told_to_nobody(scene: Scene) -> None:
     ours = scene.deployment.source("/repmon/monitor")
     theirs = Deployment(id="feedfeedfeedfeed").source("/repmon/monitor")
-    scene.publish(*(msgspec.structs.replace(alert(number=n), source=each) for n, each in enumerate((ours, theirs), 1)))
+    scene.publish(msgspec.structs.replace(alert(number=1), source=ours))
+    scene.publish(msgspec.structs.replace(alert(number=2), source=theirs), stored=False)
     assert scene.once().metrics.foreign == 1
     assert [each["source"] for each in scene.received.bodies()] == [ours]
 
@@ -221,10 +249,11 @@ def test_nobody_is_paged_for_what_was_over_before_it_could_be_told(scene: Scene)
     scene.once()
     scene.received.answers(503)
     scene.publish(alert())
-    scene.once()
+    now_ms = utc_now_ms()
+    scene.once(lambda: now_ms)
     scene.received.answers(202)
     scene.publish(told_alert("resolved", "good", "critical", number=2, time_ms=utc_now_ms()))
-    scene.once(lambda: utc_now_ms() + 5 * SECOND_MS)
+    scene.once(lambda: now_ms + 5 * SECOND_MS)
     assert [each["event_action"] for each in scene.received.bodies()] == ["trigger", "resolve"]
     assert {each.waiting for each in Outbox(scene.store).totals(utc_now_ms() + DAY_MS, 0)} == {0}
 
