@@ -8,6 +8,8 @@ from schemas.levels import Level
 from schemas.secrets import Address, Secret, Section
 
 Seconds = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "s"})]
+#: How long one answer may be waited for.
+AnswerSeconds = Annotated[float, Meta(gt=0, le=600, extra={"unit": "s"})]
 Hours = Annotated[float, Meta(gt=0, le=1e6, extra={"unit": "h"})]
 Count = Annotated[int, Meta(ge=1)]
 Ratio = Annotated[float, Meta(gt=0, le=1, extra={"unit": "ratio"})]
@@ -27,7 +29,7 @@ class HookAction(Section, forbid_unknown_fields=True, kw_only=True, frozen=True)
     customer."""
     effect: Literal["suspend", "throttle"] = "suspend"
     """Whether it stops mail or slows it down: a customer whose whole mail is stopped stands as suspended."""
-    timeout_s: Seconds = 10.0
+    timeout_s: AnswerSeconds = 10.0
     """How long an answer is waited for."""
     urls: tuple[Address, ...] = ()
     """Where it is asked: each node of KumoMTA, or the one address of `http`."""

@@ -6,6 +6,8 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from json import JSONDecodeError, loads
 from pathlib import Path
+from shutil import which
+from ssl import SSLError, create_default_context
 from urllib.parse import urlsplit
 
 from schemas.errors import InvalidInputError
@@ -80,6 +82,23 @@ def password_of(name: str, action: HookAction) -> str:
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise HookError(f"hook.actions.{name}.password_file: {action.password_file}: {said}") from error
+
+
+def check_files(name: str, action: HookAction) -> None:
+    """What an action needs of this machine: its program, and the authorities that it trusts.
+
+    Raises:
+        HookError: naming the setting.
+    """
+    where = f"hook.actions.{name}"
+    if action.kind == "command" and which(action.command[0]) is None:
+        raise HookError(f"{where}.command: {action.command[0]}: there is no such program, or it may not be run")
+    if action.ca_file:
+        try:
+            create_default_context(cafile=action.ca_file)
+        except OSError as error:  # SSLError is one
+            said = error.strerror if error.filename or not isinstance(error, SSLError) else "no certificates as PEM"
+            raise HookError(f"{where}.ca_file: {action.ca_file}: {said}") from error
 
 
 def _check_part(action: HookAction, where: str, because: str) -> None:

@@ -1,12 +1,15 @@
 """The commands `repmon customers ...`: plan, domains, contact and language of each customer."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from api.cli.lazy import command
 from api.cli.options import as_json, by, why, with_reached
-from api.cli.printing import print_json, print_line
+from api.cli.printing import print_json, print_line, print_note
+from jobs.mail.languages import fitting, load_languages
 from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer
 from schemas.settings import Settings
@@ -31,6 +34,7 @@ def import_list(settings: Settings, path: Path, by: str, why: str, whole: bool) 
     are the customer's too. A file without the column contact or language leaves what is known of it.
     """
     customers, columns = read_list(path)
+    _note_languages(settings, [each.language for each in customers])
     store = open_store(settings.clickhouse)
     found = store_list(store, customers, whole=whole, by=by, why=why, now_ms=utc_now_ms(), columns=columns)
     store.close()
@@ -60,6 +64,7 @@ def set_one(
 
     What is not given stays.
     """
+    _note_languages(settings, [language or ""])
     store = open_store(settings.clickhouse)
     found = set_customer(
         store,
@@ -113,3 +118,13 @@ def as_line(customer: Customer) -> str:
     known = f"{customer.customer}  plan {customer.plan or '-'}  domains {' '.join(customer.domains) or '-'}"
     contact = f"  contact {customer.contact}" if customer.contact else ""
     return known + contact + (f"  language {customer.language}" if customer.language else "")
+
+
+def _note_languages(settings: Settings, tags: Iterable[str]) -> None:
+    """Say of which languages there are no texts: one may be added later, so it is no error."""
+    known = load_languages(settings.mail.folder)
+    for tag, times in Counter(tag for tag in tags if tag and not fitting(tag, known)).items():
+        print_note(
+            f"language: there are no texts in {tag!r} ({times:,} customer{'s' * (times != 1)}), so mail is written in "
+            f"{settings.mail.language!r}; there are {', '.join(sorted(known))} (mail.folder adds others)"
+        )

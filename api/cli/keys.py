@@ -1,7 +1,9 @@
 """`repmon keys ...`: keys of the HTTP interface. A key itself is never an argument: others can read those in the list
 of processes and in the shell's history."""
 
+import os
 import sys
+from getpass import getuser
 
 import click
 
@@ -10,7 +12,9 @@ from api.cli.lazy import command
 from api.cli.options import json_lines, with_reached
 from api.cli.printing import print_json, print_line, print_note
 from api.http import keys
+from api.http.key_records import MADE, REVOKED, ROTATED, key_decision
 from api.http.scopes import SCOPES
+from jobs.operator.audit import record_decision
 from jobs.operator.decisions import DecisionError, check_known
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
@@ -20,6 +24,8 @@ from streams.io.store import open_store
 #: What stands for a key in place of its id.
 STDIN = "-"
 which_key = click.argument("key", metavar="ID")
+by_whom = click.option("--by", default="", help="Who does it, for the record; the name of your login by default.")
+why_so = click.option("--why", default="", help="Why, for the record.")
 
 
 @command(
@@ -40,11 +46,20 @@ which_key = click.argument("key", metavar="ID")
 )
 @click.option("--expires", default="", help="Until when it is good: a time (RFC 3339), or a duration such as 365d.")
 @click.option("--label", default="", help="A note to distinguish keys.")
+@by_whom
+@why_so
 @with_reached
 def create(
-    settings: Settings, customer: str, operator: bool, scopes: tuple[str, ...], expires: str, label: str
+    settings: Settings,
+    customer: str,
+    operator: bool,
+    scopes: tuple[str, ...],
+    expires: str,
+    label: str,
+    by: str,
+    why: str,
 ) -> None:
-    """Create a key and show it, once."""
+    """Create a key and show it, once. That it was made is on record (`repmon audit`)."""
     if bool(customer) == operator:
         raise SettingsError("give either --customer NAME or --operator")
     now_ms = utc_now_ms()
@@ -56,6 +71,9 @@ def create(
         except DecisionError as error:
             print_note(f"{error}; the key is made all the same, and works once there is")
     key = keys.create_key(store, customer, label, now_ms, scopes, expires_ms)
+    owner = keys.find(store, key)
+    assert owner is not None  # noqa: S101 - it was just stored
+    record_decision(store, key_decision(now_ms, _who(by), MADE, owner, why))
     store.close()
     print_line(key)
 
@@ -112,16 +130,19 @@ def list_keys(settings: Settings, as_json: bool) -> None:
     show_default=True,
     help="How long the old key stays good; revoke it where it became known.",
 )
+@by_whom
+@why_so
 @with_reached
-def rotate(settings: Settings, key: str, grace: str) -> None:
+def rotate(settings: Settings, key: str, grace: str, by: str, why: str) -> None:
     """Create a key in place of another and show it, once.
 
     It has the owner, the scopes and the lifetime of the old key, which stays good for a while, so that nobody is
     without one. ID is the old key's id; with - the key itself is read from the standard input.
     """
     grace_s = seconds(grace, "--grace") or 0.0
-    store = open_store(settings.clickhouse)
-    made = keys.rotate(store, _named(key), round(grace_s * 1000), utc_now_ms())
+    store, now_ms = open_store(settings.clickhouse), utc_now_ms()
+    made = keys.rotate(store, _named(key), round(grace_s * 1000), now_ms)
+    record_decision(store, key_decision(now_ms, _who(by), ROTATED, made.owner, why, replaces=made.old.id))
     store.close()
     print_line(made.key)
     print_note(f"the old key of {_of(made.owner)} is good until {rfc3339(made.old_until_ms)}")
@@ -129,16 +150,29 @@ def rotate(settings: Settings, key: str, grace: str) -> None:
 
 @command("repmon keys revoke 3f1c0a9b7d2e4f60", "repmon keys revoke - < key.txt", name="revoke")
 @which_key
+@by_whom
+@why_so
 @with_reached
-def revoke(settings: Settings, key: str) -> None:
+def revoke(settings: Settings, key: str, by: str, why: str) -> None:
     """Revoke a key: every interface refuses it within two seconds.
 
     ID is the key's id; with - the key itself is read from the standard input.
     """
-    store = open_store(settings.clickhouse)
-    owner = keys.revoke(store, _named(key), utc_now_ms())
+    store, now_ms = open_store(settings.clickhouse), utc_now_ms()
+    owner = keys.revoke(store, _named(key), now_ms)
+    record_decision(store, key_decision(now_ms, _who(by), REVOKED, owner, why))
     store.close()
     print_line(f"revoked key {owner.id} of {_of(owner)}")
+
+
+def _who(by: str) -> str:
+    """Who does it, as records name them."""
+    if by.strip():
+        return by.strip()
+    try:
+        return getuser()
+    except (OSError, KeyError):  # an account without a name, as in a container
+        return f"uid {os.getuid()}"
 
 
 def _of(owner: keys.KeyOwner) -> str:

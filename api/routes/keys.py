@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.http import keys
+from api.http.key_records import MADE, REVOKED, ROTATED, key_decision
 from api.http.problems import ApiError
 from api.http.responses import REFUSALS
 from api.http.tags import NOT_FOUND, OPERATOR
@@ -15,11 +16,10 @@ from api.routes.asking_operators import KeepingKeys, refusing
 from api.routes.decisions import decided, moment
 from api.routes.models.decisions import Decided, Reason
 from api.routes.models.keys import KeyBody, KeyId, NewKey, RotateBody
-from jobs.operator.audit import Decision, record_decision
+from jobs.operator.audit import record_decision
 from schemas.times import utc_time
 
 router = APIRouter(prefix="/v1", responses=REFUSALS, tags=[OPERATOR])
-MADE, ROTATED, REVOKED = "key made", "key rotated", "key revoked"
 
 
 @router.post(
@@ -40,7 +40,7 @@ def post_key(body: KeyBody, asked: KeepingKeys, response: Response) -> NewKey:
         key = keys.create_key(store, body.customer, body.label, asked.now_ms, body.scopes, expires_ms)
         owner = keys.find(store, key)
         assert owner is not None  # noqa: S101 - it was just stored
-        record_decision(store, _decision(asked, MADE, owner, body.why))
+        record_decision(store, key_decision(asked.now_ms, asked.who, MADE, owner, body.why))
     return _new(key, owner)
 
 
@@ -56,7 +56,9 @@ def post_rotation(name: Annotated[KeyId, Path()], body: RotateBody, asked: Keepi
     response.headers["Cache-Control"] = "no-store"
     with refusing(), _known(), asked.service.stores.lend() as store:
         made = keys.rotate(store, name, body.grace_s * 1000, asked.now_ms, asked.owner.scopes)
-        record_decision(store, _decision(asked, ROTATED, made.owner, body.why, replaces=made.old.id))
+        record_decision(
+            store, key_decision(asked.now_ms, asked.who, ROTATED, made.owner, body.why, replaces=made.old.id)
+        )
     new = _new(made.key, made.owner)
     return new.model_copy(update={"replaces": made.old.id, "old_until": utc_time(made.old_until_ms)})
 
@@ -72,7 +74,7 @@ def post_revocation(name: Annotated[KeyId, Path()], body: Reason, asked: Keeping
     """Every interface refuses the key within two seconds."""
     with refusing(), _known(), asked.service.stores.lend() as store:
         owner = keys.revoke(store, name, asked.now_ms)
-        record_decision(store, _decision(asked, REVOKED, owner, body.why))
+        record_decision(store, key_decision(asked.now_ms, asked.who, REVOKED, owner, body.why))
     return decided(asked, REVOKED, owner.id, [owner.customer] if owner.customer else [], body.why)
 
 
@@ -82,11 +84,6 @@ def _known() -> Iterator[None]:
         yield
     except keys.NoSuchKeyError as error:
         raise ApiError(HTTPStatus.NOT_FOUND, str(error)) from error
-
-
-def _decision(asked: KeepingKeys, action: str, owner: keys.KeyOwner, why: str, **detail: str) -> Decision:
-    told = {"scopes": list(owner.scopes), "label": owner.label, **detail}
-    return Decision(utc_time(asked.now_ms), asked.who, action, owner.customer, owner.id, why, told)
 
 
 def _new(key: str, owner: keys.KeyOwner) -> NewKey:

@@ -30,7 +30,7 @@ from jobs.operator.suspensions import suspend, unsuspend
 from schemas import blocklists
 from schemas.breaker_event import BreakerChange, breaker_event
 from schemas.hook import HookAction
-from schemas.hook_check import password_of
+from schemas.hook_check import check_files, password_of
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms, utc_time
 from schemas.wording import rfc3339_ms
@@ -136,9 +136,10 @@ def make_target(name: str, action: HookAction, build: Build) -> HookTarget:
     """What an action of the settings asks.
 
     Raises:
-        SettingsError: a password is missing, or its file cannot be read.
+        SettingsError: a password is missing, its file cannot be read, or there is no such program or file.
     """
     password = password_of(name, action)
+    check_files(name, action)
     match action.kind:
         case "kumomta":
             return KumoMta(name, action, password)

@@ -6,7 +6,7 @@ said otherwise; another language says everything.
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,14 @@ def load_languages(folder: str = "") -> dict[str, Language]:
         above = _read(built_in[tag]) if tag in built_in else {}
         found[tag] = _language(above, own.get(tag, built_in.get(tag, BUILT_IN)))
     return found
+
+
+def fitting(tag: str, known: Collection[str]) -> str:
+    """The language of these that fits best: `de` for `de-AT` where there is no `de-AT` (RFC 4647 section 3.4); empty
+    where none does."""
+    while tag and tag not in known:
+        tag = tag.rpartition("-")[0]
+    return tag
 
 
 def _language(above: dict[str, Any], file: Path) -> Language:

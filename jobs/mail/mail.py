@@ -10,7 +10,7 @@ import msgspec
 
 from jobs.mail.examples import trials
 from jobs.mail.facts import MailFacts
-from jobs.mail.languages import load_languages
+from jobs.mail.languages import fitting, load_languages
 from jobs.mail.letter import CustomerLetter, LetterSender, letter
 from jobs.mail.phrases import Language
 from jobs.mail.templates import Templates
@@ -86,10 +86,7 @@ class MailWriter:
         return letter(facts, tag, phrases, self._sender, lambda zone: self._delisting.get(zone, ""))
 
     def _language(self, tag: str) -> tuple[str, Language]:
-        """The language that fits best: `de` for `de-AT` where there is no `de-AT` (RFC 4647 section 3.4)."""
-        while tag and tag not in self._languages:
-            tag = tag.rpartition("-")[0]
-        tag = tag or self._settings.language
+        tag = fitting(tag, self._languages) or self._settings.language
         return tag, self._languages[tag]
 
 

@@ -1,9 +1,13 @@
 """The settings of the hook: what would stop others' mail, or cannot work, is named before anything starts."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from schemas.hook import HookAction
+from schemas.hook_check import HookError, check_files
 from schemas.settings import SettingsError
 from schemas.settings_file import load_settings
 
@@ -53,6 +57,10 @@ CASES = {
         '[hook.actions.run]\nkind = "command"\ncommand = ["stop", "{customer}"]',
         "hook.actions.run.command: nothing is put into arguments",
     ),
+    "a command that may take longer than anybody waits": (
+        '[hook.actions.run]\nkind = "command"\ncommand = ["stop"]\ntimeout_s = 601',
+        "hook.actions.run.timeout_s",
+    ),
     "SES for a stream": (
         '[hook.actions.ses]\nkind = "ses"\nregion = "eu-west-1"\n'
         '[hook.ladder.stop]\nlevel = "critical"\ndo = ["ses"]\nscopes = ["stream"]',
@@ -100,3 +108,24 @@ def test_settings_of_the_page_are_taken(tmp_path: Path) -> None:
     hook = load_settings(file, {}).hook
     assert set(hook.actions) == {"slow", "kumo", "kumo-stream", "tell"}
     assert [each.level for each in hook.ladder.values()] == ["excessive", "critical", "critical"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"kind": "command", "command": ("no-such-program", "x")},
+            "command: no-such-program: there is no such program",
+        ),
+        ({"kind": "command", "command": ("true",)}, ""),
+        ({"kind": "mail", "ca_file": "gone.pem"}, "ca_file: gone.pem: No such file or directory"),
+        ({"kind": "mail", "ca_file": __file__}, f"ca_file: {__file__}: no certificates as PEM"),
+    ],
+)
+def test_what_an_action_needs_of_this_machine_is_looked_for_at_the_start(settings: dict[str, Any], said: str) -> None:
+    action = HookAction(**settings)
+    if not said:
+        check_files("run", action)
+        return
+    with pytest.raises(HookError, match=re.escape(f"hook.actions.run.{said}")):
+        check_files("run", action)

@@ -110,3 +110,20 @@ def test_key_is_revoked_by_its_id_or_as_it_is_read(call: Invoke, store: Store) -
     assert [key.revoked for key in list_keys(store)] == [True, True]
     assert "is no longer good" in str(call("rotate", key_id(first)).exception)
     assert "is not a key" in str(call("revoke", "-", said="x\n").exception)
+
+
+def test_what_is_done_with_keys_is_on_record_without_the_key(call: Invoke, store: Store) -> None:
+    old = call("create", "--customer", "acme", "--by", "Ida", "--why", "for their dashboard").stdout.strip()
+    new = call("rotate", key_id(old), "--by", "Ida").stdout.strip()
+    call("revoke", key_id(old))
+    rows = store.rows("SELECT action, who, customer, subject, why, detail FROM audit ORDER BY audit.time, action")
+    assert [(action, customer, subject) for action, _, customer, subject, *_ in rows] == [
+        ("key made", "acme", key_id(old)),
+        ("key rotated", "acme", key_id(new)),
+        ("key revoked", "acme", key_id(old)),
+    ]
+    assert [str(who) for _, who, *_ in rows[:2]] == ["Ida", "Ida"]
+    assert rows[2][1] not in ("", "Ida"), "whose login it is"
+    assert rows[0][4] == "for their dashboard"
+    assert key_id(old) in rows[1][5]
+    assert old not in str(rows)
