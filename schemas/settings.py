@@ -30,6 +30,7 @@ Milliseconds = Annotated[int, Meta(ge=1, extra={"unit": "ms"})]
 WholeDays = Annotated[int, Meta(ge=1, extra={"unit": "d"})]
 Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
 Megabytes = Annotated[int, Meta(ge=1, extra={"unit": "MB"})]
+MegabytesOrNone = Annotated[int, Meta(ge=0, extra={"unit": "MB"})]
 #: Longer than a year is a mistake.
 Minutes = Annotated[float, Meta(ge=0.01, le=525_600, extra={"unit": "min"})]
 #: Questions a second.
@@ -333,6 +334,11 @@ class Api(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How many rows it may read for one."""
     query_bytes: Bytes = 20_000_000_000
     """How many bytes it may read for one, unpacked."""
+    rates_memory_mb: MegabytesOrNone = 150
+    """Memory for rates by hour, in each process: one rate of a customer takes 13 kB. What is kept is answered without
+    asking the store; 0 keeps nothing."""
+    rates_age_s: Delay = 2.0
+    """How old a rate that is kept may be; 0 looks at the store before each answer."""
     cors_origins: tuple[str, ...] = ()
     """Sites whose scripts may ask (`https://status.example`), or `*`; none if empty."""
 

@@ -15,6 +15,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from api.http.frame import answer_with
 from api.http.gathered import Gathered
+from api.http.kept_rates import KeptRates
 from api.http.key_lookups import KeyLookups
 from api.http.keys import KeyOwner
 from api.http.pool import GATHERED, SIZE, StorePool
@@ -40,7 +41,7 @@ SHARING = frozenset({"getRates"})
 class Service:
     """What request handlers work with. `clock` gives epoch ms, `policy` what is judged by; `owners` are the
     customers of dedicated pools, `health` says what is wrong, `reads` keeps on record what operators read,
-    `publish` sends a policy that was applied to its topic.
+    `publish` sends a policy that was applied to its topic, `kept` has rates in memory.
     """
 
     stores: StorePool
@@ -53,6 +54,7 @@ class Service:
     reads: ReadLog
     settings: Settings
     publish: Callable[[AppliedPolicy], None]
+    kept: KeptRates
     quotas: Quotas = field(default_factory=Quotas)
     counts: Gathered[CountsAsked, CountedRates] = field(init=False)
     turns: Turns = field(default_factory=lambda: Turns(SIZE))
@@ -98,6 +100,7 @@ class Service:
         """Store what waits to be on record, and give the connections back."""
         for each in self.closing:
             each()
+        self.kept.close()
         self.counts.close()
         self.reads.close()
         self.keys.close()

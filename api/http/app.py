@@ -15,6 +15,7 @@ from api.http import reference
 from api.http.access import Service, Services
 from api.http.document import complete
 from api.http.frame import add_frame
+from api.http.kept_rates import KeptRates
 from api.http.key_lookups import KeyLookups
 from api.http.keys import StoredKeys
 from api.http.metrics import Judged, Stages, health_body, health_status, registry
@@ -117,6 +118,8 @@ def create_app(
     stores, built_in = StorePool(open_store, SIZE + SPARE), policies.load_policy()
 
     stored_keys = StoredKeys(open_store)
+    definition = Definition(tuple(providers.load_providers().with_feedback_loop()), expired_is_failure)
+    memory = settings.api.rates_memory_mb * 1_000_000
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -139,12 +142,13 @@ def create_app(
         keys=KeyLookups(stored_keys, now),
         clock=now,
         policy=policy or (lambda _: built_in),
-        definition=Definition(tuple(providers.load_providers().with_feedback_loop()), expired_is_failure),
+        definition=definition,
         owners=owners or {},
         health=judged or asks_the_store(stores),
         reads=ReadLog(stores, now),
         settings=settings,
         publish=publish or publisher(settings.kafka),
+        kept=KeptRates(open_store, definition, now, memory, settings.api.rates_age_s),
     )
     add_frame(app, settings.api.cors_origins)
     add_handlers(app)

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from api.http.models.parameters import Breakdown, Metric
 from api.http.rates import Definition, RateBucket
 from schemas.counts import FINISHED, finished_sql
@@ -37,8 +40,9 @@ VALUE_OF: Mapping[str | None, tuple[str, str]] = {
 #: Breakdowns of which only negative events are known, and their column.
 OF_EVENTS: Mapping[str | None, str] = {"campaign": "campaign", "bounce_class": "toString(bounce_class)"}
 
-CHOSEN = """dimension = '$dimension' AND customer IN {customers:Array(String)}$part
-        AND $at >= toDateTime({start:UInt32}) AND $at < toDateTime({end:UInt32})"""
+_WHERE = "customer IN {customers:Array(String)}"
+CHOSEN = f"""dimension = '$dimension' AND {_WHERE}$part
+        AND $at >= toDateTime({{start:UInt32}}) AND $at < toDateTime({{end:UInt32}})"""
 #: The values with most mail.
 _TOP = f"""WHERE name IN (
     SELECT $value AS name FROM counts WHERE {CHOSEN}
@@ -114,6 +118,11 @@ class CountsAsked(NamedTuple):
     minutes: tuple[int, int] = (0, 0)
 
 
+#: When (epoch s), numerators and denominators.
+CountedArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+NO_COUNTS: CountedArrays = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 class CountedRates(NamedTuple):
     """The buckets of a customer in order of time, and the minutes that were asked for, by value."""
 
@@ -129,21 +138,42 @@ def counted(
     Raises:
         StoreError: the store failed.
     """
-    part, _, name = asked.scope.partition(":")
-    parameters: dict[str, Any] = {
+    parameters = _parameters(customers, asked, definition)
+    part = asked.scope.partition(":")[0]
+    found: dict[str, CountedRates] = defaultdict(lambda: CountedRates({}, {}))
+    parts = (_events if asked.by in OF_EVENTS else _counts)(store, asked, part, parameters)
+    for customer, value, fine, *columns in store.rows(GATHERED.format(parts=parts), parameters):
+        found[customer][int(fine)][value] = sorted(map(RateBucket, *columns))
+    return found
+
+
+def _parameters(customers: Sequence[str], asked: CountsAsked, definition: Definition) -> dict[str, Any]:
+    return {
         "customers": ArrayParameter(customers),
-        "name": name,
+        "name": asked.scope.partition(":")[2],
         "start": asked.start,
         "end": asked.end,
         "top": asked.top,
         "fbl": list(definition.feedback_loop),
         "expired": definition.expired_is_failure,
     }
-    found: dict[str, CountedRates] = defaultdict(lambda: CountedRates({}, {}))
-    parts = (_events if asked.by in OF_EVENTS else _counts)(store, asked, part, parameters)
-    for customer, value, fine, *columns in store.rows(GATHERED.format(parts=parts), parameters):
-        found[customer][int(fine)][value] = sorted(map(RateBucket, *columns))
-    return found
+
+
+def counted_arrays(
+    store: Store, customers: Sequence[str], asked: CountsAsked, definition: Definition, parts: Sequence[str]
+) -> dict[str, tuple[CountedArrays, CountedArrays]]:
+    """The same of all mail, as arrays that are in no order, of what is in some parts of the table.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    parameters = _parameters(customers, asked, definition) | {"parts": list(parts)}
+    sql = _counts(store, asked, CUSTOMER, parameters).replace(_WHERE, f"{_WHERE} AND _part IN {{parts:Array(String)}}")
+    found: dict[str, list[CountedArrays]] = defaultdict(lambda: [NO_COUNTS, NO_COUNTS])
+    for block in store.blocks(GATHERED.format(parts=sql), parameters):
+        for customer, _, fine, *columns in zip(*block, strict=True):
+            found[customer][int(fine)] = tuple(each.astype(np.int64) for each in columns)
+    return {customer: (buckets, minutes) for customer, (buckets, minutes) in found.items()}
 
 
 def _counts(store: Store, asked: CountsAsked, part: str, parameters: dict[str, Any]) -> str:

@@ -77,7 +77,9 @@ def points(
         else:
             above, below = tops[last] - tops[begun], bottoms[last] - bottoms[begun]
         window = RateNumbers(above, below, above / below if below > 0 else None)
-        found.append(PointNumbers(_time(start), _time(end), top, bottom, top / bottom if bottom > 0 else None, window))
+        found.append(
+            PointNumbers(wire_time(start), wire_time(end), top, bottom, top / bottom if bottom > 0 else None, window)
+        )
     return found
 
 
@@ -87,5 +89,6 @@ def rates_of(counts: WindowCounts, definition: Definition) -> Rates:
 
 
 @lru_cache(maxsize=20_000)
-def _time(at: int) -> str:
+def wire_time(at: int) -> str:
+    """Epoch seconds as they are in answers."""
     return f"{rfc3339(at):%Y-%m-%dT%H:%M:%SZ}"

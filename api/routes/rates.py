@@ -1,12 +1,17 @@
 """Rates over time, broken down as asked for, and as a picture."""
 
+import asyncio
+import time
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.http.access import Service
+from api.http.hourly_points import could_be_kept, hourly_points
 from api.http.models.parameters import Metric, RatesQuery
 from api.http.models.rates import Series, SeriesRow
 from api.http.problems import ApiError
@@ -17,6 +22,7 @@ from api.http.responses import REFUSALS
 from api.http.tags import CUSTOMER
 from api.routes.asking import Asked
 from api.routes.formats import HEADERS, JSON, TABLES, table, wanted
+from schemas.scope import CUSTOMER as CUSTOMER_SCOPE
 from schemas.times import FOREVER_S, HOUR_S, MINUTE_S
 from streams.io.store import Store
 
@@ -24,6 +30,8 @@ router = APIRouter(prefix="/v1", responses=REFUSALS, tags=[CUSTOMER])
 
 #: Points of one answer.
 MOST = 40_000
+#: How long a rate that is not kept in memory yet is waited for, in s; then it is asked of the store.
+WAIT_S = 5.0
 #: What is not counted: exposure by anything that addresses have nothing to do with, complaints by kinds of bounces.
 NOT_COUNTED: frozenset[tuple[str, str]] = frozenset(
     {("exposure", each) for each in ("provider", "from_domain", "campaign", "bounce_class")}
@@ -71,7 +79,7 @@ class SeriesAsked(NamedTuple):
     response_model=Series,
     responses=TABLES,
 )
-def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Request) -> Response:
+async def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Request) -> Response:
     """One rate or several in buckets of a minute to a month, of all your mail or of a part of it, whole or broken down.
 
     Each point has the bucket's own counts and, in `window`, the sliding window that ends with the bucket: the rate that
@@ -87,11 +95,12 @@ def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Requ
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), parameter=error.parameter) from error
     metrics = list(dict.fromkeys(query.metric))
     _check(query, metrics, cut)
-    found = [
-        SeriesNumbers(metric, value if query.by else None, made)
-        for metric in metrics
-        for value, made in series(asked.service, SeriesAsked(customer, metric, query, cut, window_s))
-    ]
+    found = []
+    for metric in metrics:
+        one = SeriesAsked(customer, metric, query, cut, window_s)
+        kept = await kept_series(asked.service, one)
+        parts = [("", kept)] if kept is not None else await run_in_threadpool(series, asked.service, one)
+        found += [SeriesNumbers(metric, value if query.by else None, each) for value, each in parts]
     if kind != JSON:
         plain = [
             SeriesRow(metric=each.metric, value=each.value, **msgspec.to_builtins(point))
@@ -111,6 +120,23 @@ def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request: Requ
         series=found,
     )
     return Response(msgspec.json.encode(made), headers=HEADERS, media_type=JSON)
+
+
+async def kept_series(service: Service, asked: SeriesAsked) -> list[PointNumbers] | None:
+    """The points of a rate as a whole from what is kept in memory; None where that is not."""
+    query, cut = asked.query, asked.cut
+    if query.by is not None or query.scope != CUSTOMER_SCOPE or not could_be_kept(asked.metric, cut, asked.window_s):
+        return None
+    since = time.monotonic()
+    kept = service.kept.get(asked.metric, asked.customer, cut.now, since)
+    if kept is None:
+        coming = service.kept.want(asked.metric, asked.customer, since)
+        if coming is None:
+            return None
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(coming)), WAIT_S)
+        kept = service.kept.get(asked.metric, asked.customer, cut.now, since)
+    return None if kept is None else hourly_points(kept, cut, asked.window_s)
 
 
 def series(service: Service, asked: SeriesAsked) -> list[tuple[str, list[PointNumbers]]]:

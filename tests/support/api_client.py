@@ -149,7 +149,10 @@ def running(
         store_settings, path="", url=f"http://127.0.0.1:{server.port}", password="secret", timeout_s=5.0
     )
     clock, published = [NOW * 1000], list[AppliedPolicy]()
-    asked = settings or ApiSettings(requests_per_minute=1_000_000, operator_requests_per_minute=1_000_000)
+    # What a test has just stored it wants to see at once.
+    asked = settings or ApiSettings(
+        requests_per_minute=1_000_000, operator_requests_per_minute=1_000_000, rates_age_s=0.0
+    )
     app = create_app(
         lambda: open_store(served, limits=query_limits(asked)),
         ROUTERS,
