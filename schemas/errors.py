@@ -62,6 +62,8 @@
     │   ├── NotTakenError         the broker did not take a webhook in time
     │   ├── TooManyError          more requests of one key than may wait
     │   ├── WaitedTooLongError    a request whose turn does not come
+    │   ├── PartsLostError        what is new in a table cannot be told from what was there
+    │   ├── PartsChangingError    its parts changed each time that they were read
     │   └── NoRoomError           more requests at once than memory is set aside for
     ├── ApiProblemError           the HTTP interface refused what its client asked
     ├── TooSlowError (a TimeoutError): a request that does not arrive in time

@@ -1,13 +1,12 @@
 """Keys in memory: whose a presented key is, and when each was last used.
 
 What was found is remembered for as long as the table stays as it is, which is asked once a second while requests come:
-so a revoked key is refused within a second by every process. Keys that are not remembered are looked up many at a time,
-by a connection that nothing else uses: a flood of made-up keys costs the store a few queries a second and keeps nobody
-waiting. Belongs to one event loop.
+so a revoked key is refused within a second by every process. Keys that are not remembered are looked up many at a time
+(and once in a while all good ones with them: `api.http.keys.StoredKeys`), by a connection that nothing else uses: a
+flood of made-up keys costs the store a few queries a second and keeps nobody waiting. Belongs to one event loop.
 """
 
 import asyncio
-import hmac
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +35,7 @@ class Stored(Protocol):
     """What is asked of the store (`api.http.keys.StoredKeys`), on one thread at a time. Each may raise a StoreError."""
 
     def look_up(self, hashes: Sequence[str], /) -> Found:
-        """What it says of keys with these hashes."""
+        """What it says of keys with these hashes, and perhaps of others."""
 
     def record_uses(self, uses: Mapping[str, int], /) -> None:
         """Keep when keys were last used (epoch ms), by hash."""
@@ -150,4 +149,5 @@ class KeyLookups:
 
 def _matching(owners: Mapping[str, KeyOwner], name: str) -> KeyOwner | None:
     # The store looked the hash up, not the key: how long that took says nothing about any key.
-    return next((owner for found, owner in owners.items() if hmac.compare_digest(found, name)), None)
+    # Nor does how long it is searched for here: both are hashes of it.
+    return owners.get(name)

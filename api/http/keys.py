@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
@@ -26,6 +27,8 @@ OPERATOR = ""
 KEY_FORMAT = re.compile(r"rmk_[A-Za-z0-9_-]{43}")
 #: Hexadecimal digits of the hash by which people name a key.
 ID_LENGTH = 16
+#: So many keys are read ahead, and how long it is until all are read again, in s.
+AHEAD, AHEAD_S = 50_000, 60.0
 NEVER = datetime.fromtimestamp(0, UTC)
 
 _COLUMNS = """
@@ -34,6 +37,7 @@ SELECT key_hash, customer, label, scopes, toUnixTimestamp64Micro(created) / 1e6,
 FROM api_keys FINAL
 """
 SELECT_KEYS = f"{_COLUMNS} WHERE startsWith(key_hash, {{start:String}}) ORDER BY created, key_hash"
+SELECT_GOOD = f"{_COLUMNS} WHERE NOT revoked LIMIT {{most:UInt32}}"
 SELECT_THESE = f"{_COLUMNS} WHERE key_hash IN {{hashes:Array(String)}}"
 #: Changes with each key that is written, and when versions of a key are merged.
 STATE = "SELECT groupBitXor(cityHash64(key_hash, updated)) FROM api_keys"
@@ -249,9 +253,12 @@ class StoredKeys:
     def __init__(self, open_store: Callable[[], Store]) -> None:
         self._open = open_store
         self._store: Store | None = None
+        #: Of the table when all keys were read, and when they may be read again (monotonic s).
+        self._state, self._again_s = 0, 0.0
 
     def look_up(self, hashes: Sequence[str]) -> Found:
-        """What the store says of keys with these hashes.
+        """What the store says of keys with these hashes; and of all others, if they are not too many, once in a while
+        after a key was made or revoked: so that not each is asked for one by one.
 
         Raises:
             StoreError: the store failed.
@@ -259,6 +266,10 @@ class StoredKeys:
         # The state first: a change in between shows the next time.
         ((state,),) = self._asked(lambda store: store.rows(STATE))
         found = self._asked(lambda store: _rows(store, SELECT_THESE, {"hashes": list(hashes)}))
+        if state != self._state and time.monotonic() >= self._again_s:
+            ahead = self._asked(lambda store: _rows(store, SELECT_GOOD, {"most": AHEAD + 1}))
+            found = [*found, *ahead] if len(ahead) <= AHEAD else found
+            self._state, self._again_s = int(state), time.monotonic() + AHEAD_S
         return Found(int(state), {key.key_hash: key.owner for key in found if not key.revoked})
 
     def record_uses(self, uses: Mapping[str, int]) -> None:

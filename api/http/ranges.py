@@ -1,7 +1,9 @@
 """The time range of a request: read, checked, and cut into buckets. Pure; times are epoch seconds, UTC."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from schemas.errors import InvalidInputError
@@ -44,14 +46,19 @@ class Span(NamedTuple):
     step: int
     now: int
 
-    def buckets(self) -> list[tuple[int, int]]:
+    def buckets(self) -> Sequence[tuple[int, int]]:
         """Begin and end of each bucket; the end of a running bucket is `now`."""
-        if self.step == MONTH:
-            begins = [self.start]
-            while (following := _next_month(begins[-1])) < self.end:
-                begins.append(following)
-            return [(at, min(_next_month(at), self.now)) for at in begins]
-        return [(at, min(at + self.step, self.now)) for at in range(self.start, self.end, self.step)]
+        return _buckets(self)
+
+
+@lru_cache(maxsize=100)
+def _buckets(cut: Span) -> tuple[tuple[int, int], ...]:
+    if cut.step == MONTH:
+        begins = [cut.start]
+        while (following := _next_month(begins[-1])) < cut.end:
+            begins.append(following)
+        return tuple((at, min(_next_month(at), cut.now)) for at in begins)
+    return tuple((at, min(at + cut.step, cut.now)) for at in range(cut.start, cut.end, cut.step))
 
 
 def span(start: str | None, end: str | None, window_s: int, now_ms: int, step: StepName = "auto") -> Span:

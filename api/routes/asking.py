@@ -20,9 +20,9 @@ from streams.io.store import Store
 class Asking:
     """Who asks, over which service; whom they may ask about, and that they did is on record."""
 
-    def __init__(self, request: Request, owner: Owner, service: Services) -> None:
-        self.owner: KeyOwner = owner
-        self.service: Service = service
+    def __init__(self, request: Request, owner: KeyOwner, service: Service) -> None:
+        self.owner = owner
+        self.service = service
         self.now_ms = service.clock()
         self._request = request
 
@@ -91,4 +91,9 @@ def judged_by(store: Store, service: Service, customer: str, now_ms: int) -> Pol
     return with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
 
 
-Asked = Annotated[Asking, Depends(Asking)]
+async def asking(request: Request, owner: Owner, service: Services) -> Asking:
+    """Who asks. What is not a coroutine is called on another thread, which takes longer than this."""
+    return Asking(request, owner, service)
+
+
+Asked = Annotated[Asking, Depends(asking)]

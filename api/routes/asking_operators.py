@@ -18,30 +18,26 @@ from schemas.errors import InvalidInputError
 _NAMED = re.compile(r"(?:--([a-z-]+)|(CUSTOMER|PLACE|ID)): (.+)", re.DOTALL)
 
 
-class _Reading(Asking):
-    def __init__(self, request: Request, owner: OperatorWhoReads, service: Services) -> None:
-        super().__init__(request, owner, service)
+async def _reading(request: Request, owner: OperatorWhoReads, service: Services) -> Asking:
+    return Asking(request, owner, service)
 
 
-class _Acting(Asking):
-    def __init__(self, request: Request, owner: OperatorWhoActs, service: Services) -> None:
-        super().__init__(request, owner, service)
+async def _acting(request: Request, owner: OperatorWhoActs, service: Services) -> Asking:
+    return Asking(request, owner, service)
 
 
-class _Governing(Asking):
-    def __init__(self, request: Request, owner: OperatorOfPolicy, service: Services) -> None:
-        super().__init__(request, owner, service)
+async def _governing(request: Request, owner: OperatorOfPolicy, service: Services) -> Asking:
+    return Asking(request, owner, service)
 
 
-class _KeepingKeys(Asking):
-    def __init__(self, request: Request, owner: OperatorOfKeys, service: Services) -> None:
-        super().__init__(request, owner, service)
+async def _keeping_keys(request: Request, owner: OperatorOfKeys, service: Services) -> Asking:
+    return Asking(request, owner, service)
 
 
-Reading = Annotated[_Reading, Depends(_Reading)]
-Acting = Annotated[_Acting, Depends(_Acting)]
-Governing = Annotated[_Governing, Depends(_Governing)]
-KeepingKeys = Annotated[_KeepingKeys, Depends(_KeepingKeys)]
+Reading = Annotated[Asking, Depends(_reading)]
+Acting = Annotated[Asking, Depends(_acting)]
+Governing = Annotated[Asking, Depends(_governing)]
+KeepingKeys = Annotated[Asking, Depends(_keeping_keys)]
 
 
 @contextlib.contextmanager
