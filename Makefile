@@ -95,7 +95,7 @@ verdicts: $(DEVELOPMENT) ## whom verdicts accuse and miss, on made-up fleets, an
 	$(BIN)/python -m benchmarks.verdicts $(VERDICTS_ARGS)
 	$(BIN)/python -m benchmarks.report
 
-schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables as they stand and the dashboard
+schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables as they stand and the dashboards
 	$(BIN)/python -m jobs.setup.topics schemas
 	$(BIN)/python -m jobs.setup.current_tables
 	$(BIN)/python -m schemas.policy

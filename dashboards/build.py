@@ -21,8 +21,11 @@ from dashboards.model import (
     Matcher,
     Mode,
     Panel,
+    PromTarget,
     Property,
     Row,
+    StateOptions,
+    StateStyle,
     StatOptions,
     TableOptions,
     TableStyle,
@@ -31,23 +34,13 @@ from dashboards.model import (
     ThresholdStep,
     ValueMapping,
 )
-from schemas.levels import Level
+from dashboards.palette import LEVEL_COLORS
+from dashboards.thresholds import threshold_lines, thresholds_in_force
+from schemas.policy_metric import Metric
 
 GRID_WIDTH = 24
 #: Ratios are shown as percent.
 RATIO = "percentunit"
-#: Standings and alert levels, worst last.
-LEVEL_COLORS = {
-    "insufficient_volume": "text",
-    "good": "green",
-    "watch": "blue",
-    "warning": "yellow",
-    "excessive": "orange",
-    "critical": "red",
-    "suspended": "purple",
-    "reinstated": "super-light-green",
-    "inactive": "light-blue",
-}
 RATIO_PROPERTIES = (Property(id="unit", value=RATIO), Property(id="decimals", value=3))
 #: Seconds, shown as minutes, hours or days.
 DURATION = "s"
@@ -92,16 +85,25 @@ def table_panel(
     ratios: Iterable[str] = (),
     levels: Iterable[str] = (),
     ages: Iterable[tuple[str, float, float]] = (),
-    links: Iterable[tuple[str, Link]] = (),
+    spans: Iterable[str] = (),
+    links: Iterable[tuple[str, Link | Iterable[Link]]] = (),
+    colors: dict[str, str] = LEVEL_COLORS,
+    widths: Iterable[tuple[str, int]] = (),
     description: str = "",
 ) -> Panel:
-    """A table. `ratios` are columns shown as percent, `levels` columns that hold a standing or a level; `ages` are
-    columns of seconds, yellow from the first number on and red from the second."""
+    """A table. `ratios` are columns shown as percent, `levels` columns that hold a standing, a level or other words
+    that have one of the `colors`; `ages` are columns of seconds, yellow from the first number on and red from the
+    second, `spans` seconds without a colour; `widths` are in pixels."""
     overrides = [
         *(_override(each, *RATIO_PROPERTIES) for each in ratios),
-        *(_override(each, *_level_properties()) for each in levels),
+        *(_override(each, *_level_properties(colors)) for each in levels),
         *(_override(column, *_age_properties(old, too_old)) for column, old, too_old in ages),
-        *(_override(column, Property(id="links", value=(link,))) for column, link in links),
+        *(_override(each, Property(id="unit", value=DURATION)) for each in spans),
+        *(
+            _override(column, Property(id="links", value=(link,) if isinstance(link, Link) else tuple(link)))
+            for column, link in links
+        ),
+        *(_override(column, Property(id="custom.width", value=width)) for column, width in widths),
     ]
     return Panel(
         type="table",
@@ -117,45 +119,91 @@ def table_panel(
 
 def graph(
     title: str,
-    sql: str,
+    sql: str | Iterable[PromTarget],
     *,
     unit: str = "short",
     stacked: bool = False,
-    limits: Iterable[tuple[Level, float]] = (),
+    metric: Metric | None = None,
     colors: dict[str, str] | None = None,
+    by: str = "",
+    least: str = "1m",
     description: str = "",
 ) -> Panel:
-    """Lines over time, or stacked bars. `limits` are (level, value): dashed lines in the level's colour."""
-    drawn = tuple(ThresholdStep(color=LEVEL_COLORS[level], value=value) for level, value in limits)
-    steps = (ThresholdStep(color="transparent"), *drawn)
+    """Lines over time, or stacked bars. With `metric` the thresholds in force of that metric are drawn. With `by`, a
+    column of names, there is a line for each name. `least` is the smallest bucket; counts are kept a minute at a time,
+    so a smaller one would show gaps."""
     style = GraphStyle(
         draw_style="bars" if stacked else "line",
         fill_opacity=70 if stacked else 5,
         stacking=Mode(mode="normal" if stacked else "none"),
-        thresholds_style=Mode(mode="dashed" if drawn else "off"),
+        thresholds_style=Mode(mode="off"),
     )
     overrides = tuple(
-        _override(column, Property(id="color", value=Color(mode="fixed", fixed_color=color)))
-        for column, color in (colors or {}).items()
+        _override(column, Property(id="color", value=Color(mode="fixed", fixed_color=fixed_color)))
+        for column, fixed_color in (colors or {}).items()
     )
+    targets: tuple[Target | PromTarget, ...]
+    targets = (Target(raw_sql=sql, format=TIME_SERIES),) if isinstance(sql, str) else tuple(sql)
+    if metric is not None:
+        targets, overrides = (*targets, thresholds_in_force(metric)), (*overrides, *threshold_lines())
     return Panel(
         type="timeseries",
         title=title,
         description=description,
-        # Counts are kept a minute at a time, so a smaller bucket would show gaps.
-        interval="1m",
-        targets=(Target(raw_sql=sql, format=TIME_SERIES),),
+        interval=least,
+        targets=targets,
         field_config=FieldConfig(
             defaults=Defaults(
                 unit=unit,
                 min=0,
                 color=Color(mode="palette-classic"),
                 custom=style,
-                thresholds=Thresholds(steps=steps),
+                thresholds=NO_THRESHOLDS,
+                display_name=f"${{__field.labels.{by}}}" if by else "",
             ),
             overrides=overrides,
         ),
         options=GraphOptions(),
+    )
+
+
+def states(title: str, sql: str, shown: dict[str, tuple[str, str]], *, by: str, description: str = "") -> Panel:
+    """What was so from when until when: a row for each name in the column `by`. Each value of the query's number has a
+    text and a colour in `shown`."""
+    mapped = {
+        value: MappedValue(text=text, color=color, index=i) for i, (value, (text, color)) in enumerate(shown.items())
+    }
+    return Panel(
+        type="state-timeline",
+        title=title,
+        description=description,
+        targets=(Target(raw_sql=sql, format=TIME_SERIES),),
+        field_config=FieldConfig(
+            defaults=Defaults(
+                custom=StateStyle(),
+                thresholds=NO_THRESHOLDS,
+                mappings=(ValueMapping(options=mapped),),
+                display_name=f"${{__field.labels.{by}}}",
+            )
+        ),
+        options=StateOptions(),
+    )
+
+
+def numbers(title: str, targets: Iterable[PromTarget], *, unit: str = "short", description: str = "") -> Panel:
+    """The newest number of each series, red where it is not what it should be: not zero."""
+    steps = (ThresholdStep(color="green"), ThresholdStep(color="red", value=1))
+    return Panel(
+        type="stat",
+        title=title,
+        description=description,
+        targets=tuple(targets),
+        field_config=FieldConfig(
+            defaults=Defaults(
+                unit=unit, color=Color(mode="thresholds"), thresholds=Thresholds(steps=steps), no_value="none"
+            )
+        ),
+        options=StatOptions(),
     )
 
 
@@ -182,8 +230,8 @@ def _override(column: str, *properties: Property) -> FieldOverride:
     return FieldOverride(matcher=Matcher(options=column), properties=properties)
 
 
-def _level_properties() -> tuple[Property, Property]:
-    shown = {level: MappedValue(color=color, index=i) for i, (level, color) in enumerate(LEVEL_COLORS.items())}
+def _level_properties(colors: dict[str, str]) -> tuple[Property, Property]:
+    shown = {level: MappedValue(color=color, index=i) for i, (level, color) in enumerate(colors.items())}
     return (
         Property(id="custom.cellOptions", value=CellOptions(type="color-text")),
         Property(id="mappings", value=(ValueMapping(options=shown),)),

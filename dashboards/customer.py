@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from dashboards.build import RATIO, Group, PlacedPanel, graph, table_panel
 from dashboards.fleet import RATE_COLUMNS
-from dashboards.limits import Drawn, Limits
-from dashboards.model import QueryVariable, VariableQuery
+from dashboards.links import CASE, SHOW_PROVIDER
 from dashboards.rates import (
     BLOCKED,
     COMPLAINABLE,
@@ -16,18 +15,11 @@ from dashboards.rates import (
     fill,
     rate_over_time,
 )
-
-#: Worst first, so that the dashboard opens on the customer who needs looking at. Grafana's `singlequote` does
-#: not escape a backslash, so a name with one could end the text early in a query; such names are not offered.
-CUSTOMERS = r"""
-SELECT customer
-FROM standings FINAL
-WHERE scope = 'customer' AND position(customer, '\\') = 0
-ORDER BY indexOf(['good', 'watch', 'warning', 'excessive', 'critical'], standing) DESC, customer
-"""
+from schemas.policy_metric import Metric
 
 STANDING = """
 SELECT
+    customer AS "Customer",
     if(scope = 'customer', 'all mail', scope) AS "Of",
     standing AS "Standing",
     judged AS "Judged",
@@ -101,6 +93,7 @@ LIMIT 50
 ALERTS = """
 SELECT
     time AS "Time",
+    JSONExtractString(event, 'data', 'alert_id') AS "Alert",
     kind AS "What",
     cause AS "Cause",
     level AS "Level",
@@ -146,15 +139,8 @@ ORDER BY "Finished" DESC, "Address"
 LIMIT 200
 """
 
-VARIABLE = QueryVariable(
-    name="customer",
-    label="Customer",
-    query=VariableQuery(raw_sql=CUSTOMERS.strip()),
-    definition=CUSTOMERS.strip(),
-)
 
-
-def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
+def customer(feedback_loop: Sequence[str]) -> Group:
     """The row's panels. `feedback_loop` are the providers that report single complaints."""
 
     def filled(sql: str) -> str:
@@ -169,9 +155,9 @@ def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
             complainable=COMPLAINABLE,
         )
 
-    def over_time(title: str, numerator: str, denominator: str, drawn: Drawn) -> PlacedPanel:
+    def over_time(title: str, numerator: str, denominator: str, metric: Metric) -> PlacedPanel:
         sql = rate_over_time(numerator, denominator, THIS_CUSTOMER, feedback_loop)
-        return PlacedPanel(graph(title, sql, unit=RATIO, limits=drawn), 8, 8)
+        return PlacedPanel(graph(title, sql, unit=RATIO, metric=metric), 8, 8)
 
     ratios = RATE_COLUMNS
     return Group(
@@ -179,16 +165,26 @@ def customer(feedback_loop: Sequence[str], limits: Limits) -> Group:
         (
             PlacedPanel(
                 table_panel(
-                    "Standing", filled(STANDING), ratios=(*ratios, "Observable"), levels=("Standing", "Judged")
+                    "Standing",
+                    filled(STANDING),
+                    ratios=(*ratios, "Observable"),
+                    levels=("Standing", "Judged"),
+                    links=(("Customer", CASE),),
                 ),
                 24,
                 5,
             ),
             PlacedPanel(graph("Scores, day by day", filled(SCORES), unit="none"), 24, 6),
-            over_time("Complaint rate", COMPLAINED, COMPLAINABLE, limits.complaint),
-            over_time("Failure rate", FAILED, FINISHED, limits.failure),
-            over_time("Block rate", BLOCKED, FINISHED, limits.block),
-            PlacedPanel(table_panel("Outcomes by provider", filled(PROVIDERS), ratios=ratios), 14, 8),
+            over_time("Complaint rate", COMPLAINED, COMPLAINABLE, "complaint"),
+            over_time("Failure rate", FAILED, FINISHED, "failure"),
+            over_time("Block rate", BLOCKED, FINISHED, "block"),
+            PlacedPanel(
+                table_panel(
+                    "Outcomes by provider", filled(PROVIDERS), ratios=ratios, links=(("Provider", SHOW_PROVIDER),)
+                ),
+                14,
+                8,
+            ),
             PlacedPanel(table_panel("Addresses it sends from", filled(IPS), ratios=ratios), 10, 8),
             PlacedPanel(table_panel("Bounce classes", filled(BOUNCES)), 24, 8),
             PlacedPanel(

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 PLUGIN = "grafana-clickhouse-datasource"
+PROMETHEUS = "prometheus"
 #: The query's result shape, as the plugin numbers it.
 TIME_SERIES = 0
 TABLE = 1
@@ -28,6 +29,7 @@ class DataSourceRef(Part, frozen=True, kw_only=True):
 
 
 CHOSEN = DataSourceRef()
+CHOSEN_PROMETHEUS = DataSourceRef(type=PROMETHEUS, uid="${prometheus}")
 
 
 class Target(Part, frozen=True, kw_only=True):
@@ -37,6 +39,18 @@ class Target(Part, frozen=True, kw_only=True):
     format: int
     datasource: DataSourceRef = CHOSEN
     editor_type: str = "sql"
+    ref_id: str = "A"
+
+
+class PromTarget(Part, frozen=True, kw_only=True):
+    """One query of Prometheus. `legend_format` names each series; `instant` asks for the newest value alone."""
+
+    expr: str
+    legend_format: str = ""
+    instant: bool = False
+    range: bool = True
+    datasource: DataSourceRef = CHOSEN_PROMETHEUS
+    editor_mode: str = "code"
     ref_id: str = "A"
 
 
@@ -71,10 +85,11 @@ class Color(Part, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MappedValue(Part, frozen=True, kw_only=True):
-    """How a value that is a word is shown."""
+    """How a value is shown: its colour, and the words in its place."""
 
     color: str
     index: int
+    text: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ValueMapping(Part, frozen=True, kw_only=True, tag_field="type", tag="value"):
@@ -88,6 +103,7 @@ class Link(Part, frozen=True, kw_only=True):
 
     title: str
     url: str
+    target_blank: bool = False
 
 
 class CellOptions(Part, frozen=True, kw_only=True):
@@ -114,6 +130,21 @@ class GraphStyle(Part, frozen=True, kw_only=True):
     span_nulls: bool = False
 
 
+class LineStyle(Part, frozen=True, kw_only=True):
+    """Dashes, each so long and so far from the next."""
+
+    fill: str = "dash"
+    dash: tuple[int, int] = (8, 8)
+
+
+class StateStyle(Part, frozen=True, kw_only=True):
+    """How a state timeline is drawn. With `span_nulls` a state lasts until the next one of its row."""
+
+    fill_opacity: int = 80
+    line_width: int = 0
+    span_nulls: bool = True
+
+
 class TableStyle(Part, frozen=True, kw_only=True):
     """How table columns are drawn."""
 
@@ -132,7 +163,7 @@ class Property(Part, frozen=True, kw_only=True):
     """One overridden property."""
 
     id: str
-    value: Scalar | Color | CellOptions | tuple[Link, ...] | tuple[ValueMapping, ...] | Thresholds
+    value: Scalar | Color | CellOptions | LineStyle | tuple[Link, ...] | tuple[ValueMapping, ...] | Thresholds
 
 
 class FieldOverride(Part, frozen=True, kw_only=True):
@@ -149,9 +180,11 @@ class Defaults(Part, frozen=True, kw_only=True, omit_defaults=True):
     decimals: int | None = None
     min: float | None = None
     color: Color | None = None
-    custom: GraphStyle | TableStyle | None = None
+    custom: GraphStyle | TableStyle | StateStyle | None = None
     thresholds: Thresholds | None = None
     no_value: str = ""
+    display_name: str = ""
+    mappings: tuple[ValueMapping, ...] = ()
 
 
 class FieldConfig(Part, frozen=True, kw_only=True):
@@ -208,17 +241,28 @@ class GraphOptions(Part, frozen=True, kw_only=True):
     tooltip: Tooltip = Tooltip()
 
 
+class StateOptions(Part, frozen=True, kw_only=True):
+    """A state timeline. `row_height` is the part of a row that its bar takes."""
+
+    show_value: str = "never"
+    merge_values: bool = True
+    row_height: float = 0.8
+    legend: Legend = Legend()
+    tooltip: Tooltip = Tooltip(mode="single")
+
+
 class Panel(Part, frozen=True, kw_only=True, omit_defaults=True):
     """One panel. `interval` is the least bucket. `id` and `grid_pos` are set on layout."""
 
-    type: Literal["stat", "table", "timeseries"]
+    type: Literal["stat", "table", "timeseries", "state-timeline"]
     title: str
-    targets: tuple[Target, ...]
+    targets: tuple[Target | PromTarget, ...]
     field_config: FieldConfig
-    options: StatOptions | TableOptions | GraphOptions
+    options: StatOptions | TableOptions | GraphOptions | StateOptions
     description: str = ""
     interval: str = ""
     datasource: DataSourceRef | None = None
+    links: tuple[Link, ...] = ()
     id: int = 0
     grid_pos: GridPos | None = None
 
@@ -232,78 +276,3 @@ class Row(Part, frozen=True, kw_only=True):
     type: str = "row"
     collapsed: bool = False
     panels: tuple[()] = ()
-
-
-class Current(Part, frozen=True, kw_only=True):
-    """The chosen value of a variable."""
-
-    text: str
-    value: str
-
-
-class DataSourceVariable(Part, frozen=True, kw_only=True):
-    """The choice of a data source of the plugin's type."""
-
-    current: Current
-    name: str = "datasource"
-    label: str = "Data source"
-    type: str = "datasource"
-    query: str = PLUGIN
-    refresh: int = 1
-    include_all: bool = False
-    multi: bool = False
-
-
-class VariableQuery(Part, frozen=True, kw_only=True):
-    """The query of a variable."""
-
-    raw_sql: str
-    editor_type: str = "sql"
-    ref_id: str = "A"
-
-
-class QueryVariable(Part, frozen=True, kw_only=True):
-    """A choice among the rows of a query. `refresh` 1 is: on dashboard load."""
-
-    name: str
-    label: str
-    query: VariableQuery
-    definition: str
-    datasource: DataSourceRef = CHOSEN
-    type: str = "query"
-    refresh: int = 1
-    sort: int = 0
-    include_all: bool = False
-    multi: bool = False
-
-
-class Templating(Part, frozen=True, kw_only=True):
-    """The variables."""
-
-    list: tuple[DataSourceVariable | QueryVariable, ...]
-
-
-class TimeRange(Part, frozen=True, kw_only=True):
-    """The time range shown at first."""
-
-    from_: str = msgspec.field(name="from", default="now-24h")
-    to: str = "now"
-
-
-class Dashboard(Part, frozen=True, kw_only=True):
-    """The whole dashboard, in the JSON model of Grafana 10 and later (schema version 39)."""
-
-    uid: str
-    title: str
-    description: str
-    tags: tuple[str, ...]
-    templating: Templating
-    panels: tuple[Row | Panel, ...]
-    time: TimeRange = TimeRange()
-    refresh: str = "1m"
-    timezone: str = "browser"
-    schema_version: int = 39
-    editable: bool = True
-    graph_tooltip: int = 1
-    #: Grafana numbers dashboards itself; the stable name is `uid`.
-    id: None = None

@@ -63,6 +63,8 @@ ORDER BY time
 """
 
 EVERYBODY = "1"
+#: The hours of the time shown. So written it is read from sums by hour, a fraction of the rows (projection `hourly`).
+HOURS_SHOWN = "toStartOfHour(bucket) >= toStartOfHour($__fromTime) AND toStartOfHour(bucket) <= $__toTime"
 #: `singlequote` puts quotes around the value and escapes those in it.
 THIS_CUSTOMER = "customer = ${customer:singlequote}"
 

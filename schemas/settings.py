@@ -356,7 +356,7 @@ class MetricsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
 
 
 class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches the store."""
+    """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches store and Prometheus."""
 
     url: Address = "http://127.0.0.1:3000"
     """Its address."""
@@ -367,13 +367,21 @@ class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     password: Secret = ""
     """The user's password."""
     folder: str = "Sending reputation"
-    """The folder of the dashboard; empty is the top level."""
+    """The folder of the dashboards; empty is the top level."""
     datasource: str = "repmon-clickhouse"
-    """The name of the data source that is made for it."""
+    """The name of the data source that is made for them."""
     clickhouse_host: str = "clickhouse"
     """The store's host, as Grafana reaches it."""
     clickhouse_port: Port = 8123
     """The store's HTTP port, as Grafana reaches it."""
+    clickhouse_user: str = ""
+    """Whom Grafana asks the store as, who needs no more than to read; empty is `clickhouse.user`, or beside a running
+    `up` with its embedded store the user who only reads that."""
+    clickhouse_password: Secret = ""
+    """The password of `clickhouse_user`."""
+    prometheus_url: Address = ""
+    """The Prometheus that scrapes the stages, as Grafana reaches it: it gets a data source of its own. Empty: the
+    dashboard of the pipeline opens with Grafana's default Prometheus."""
 
 
 class Embedded(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

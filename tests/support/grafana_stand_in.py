@@ -1,7 +1,8 @@
-"""A stand-in for Grafana: the part of its documented HTTP API that a deployment uses, with state.
+"""A stand-in for Grafana 11, 12 and 13: the part of its documented HTTP API that a deployment uses, with state.
 
-After the documentation of its HTTP API: "Folder", "Dashboard", "Data source", "Folder/Dashboard Search".
-The data source calls by numeric id, deprecated since version 9, are not there.
+After the documentation of its HTTP API: "Folder", "Dashboard", "Data source", "Folder/Dashboard Search", and for
+version 12 and later what is in grafana_resources.py. The data source calls by numeric id, deprecated since version 9,
+are not there.
 """
 
 import base64
@@ -33,6 +34,15 @@ class RefusedError(Exception):
 class FakeGrafana:
     """What this Grafana holds, and how it behaves."""
 
+    version: int = 11
+    #: That of the token's organisation, for resources.
+    namespace: str = "default"
+    #: Whether `/api` has folders and dashboards no more, as a version to come announces.
+    without_legacy: bool = False
+    #: Calls that fail: part of `METHOD /path`, and the status of each of the next answers to such a call; 0 is as ever.
+    failing: list[tuple[str, list[int]]] = field(default_factory=list)
+    #: What happens just before the answer to a call: part of `METHOD /path`, and what is done, once.
+    before: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
     token: str = "admin-token"
     viewer_token: str = "viewer-token"
     users: dict[str, str] = field(default_factory=lambda: {"admin": "secret"})
@@ -69,13 +79,30 @@ class FakeGrafana:
         try:
             self._check_access(method, authorization)
             route, _, query = path.partition("?")
+            self._interfere(f"{method} {route}")
+            asked = {**body, **{k: v[0] for k, v in parse_qs(query).items()}}
+            if route.startswith("/apis/"):
+                from tests.support import grafana_resources
+
+                return grafana_resources.answer(self, method, route, asked)
+            if self.without_legacy and re.match(r"/api/(folders|dashboards|search)", route):
+                return 404, {"message": "Not found"}
             for wanted, pattern, handle in ROUTES:
                 if wanted == method and (found := re.fullmatch(pattern, route)):
                     names = [unquote(name) for name in found.groups()]
-                    return handle(self, names, {**body, **{k: v[0] for k, v in parse_qs(query).items()}})
+                    return handle(self, names, asked)
         except RefusedError as refused:
             return refused.answer
         return 404, {"message": "Not found"}
+
+    def _interfere(self, call: str) -> None:
+        for part, act in list(self.before):
+            if part in call:
+                self.before.remove((part, act))
+                act()
+        for part, statuses in self.failing:
+            if part in call and statuses and (status := statuses.pop(0)):
+                raise RefusedError(status, f"made to fail with {status}")
 
     def _check_access(self, method: str, authorization: str) -> None:
         kind, _, value = authorization.partition(" ")
@@ -91,12 +118,12 @@ class FakeGrafana:
 
 
 def _get_folder(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
-    return 200, _known(grafana.folders, names[0], "folder not found")
+    return 200, known(grafana.folders, names[0], "folder not found")
 
 
 def _create_folder(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     title, uid = body.get("title", ""), body.get("uid") or f"made-{len(grafana.folders)}"
-    _check_name(title, uid)
+    check_name(title, uid)
     if uid in grafana.folders or title in [folder["title"] for folder in grafana.folders.values()]:
         raise RefusedError(409, "a folder with the same name already exists in the current location")
     grafana.add_folder(title, uid)
@@ -104,8 +131,8 @@ def _create_folder(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
 
 
 def _update_folder(grafana: FakeGrafana, names: list[str], body: Body) -> Answer:
-    folder = _known(grafana.folders, names[0], "folder not found")
-    _check_name(body.get("title", ""), names[0])
+    folder = known(grafana.folders, names[0], "folder not found")
+    check_name(body.get("title", ""), names[0])
     if not body.get("overwrite") and body.get("version") != folder["version"]:
         raise RefusedError(412, "The folder has been changed by someone else", status="version-mismatch")
     folder.update(title=body["title"], version=folder["version"] + 1)
@@ -113,6 +140,10 @@ def _update_folder(grafana: FakeGrafana, names: list[str], body: Body) -> Answer
 
 
 def _search(grafana: FakeGrafana, _: list[str], query: Body) -> Answer:
+    if query.get("type") == "dash-db" and "page" in query:
+        begin = (int(query["page"]) - 1) * int(query["limit"])
+        boards = [{**each["dashboard"], "type": "dash-db"} for each in grafana.dashboards.values()]
+        return 200, boards[begin : begin + int(query["limit"])]
     kinds = {
         "dash-folder": grafana.folders,
         "dash-db": {k: v["dashboard"] for k, v in grafana.dashboards.items()},
@@ -135,7 +166,7 @@ def _get_source(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
 
 def _create_source(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     uid = body.get("uid") or f"made-{len(grafana.sources)}"
-    _check_name(body.get("name", ""), uid)
+    check_name(body.get("name", ""), uid)
     if not body.get("type") or not body.get("access"):
         raise RefusedError(400, "bad request data")
     if uid in grafana.sources or body["name"] in [source["name"] for source in grafana.sources.values()]:
@@ -145,7 +176,7 @@ def _create_source(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
 
 
 def _update_source(grafana: FakeGrafana, names: list[str], body: Body) -> Answer:
-    source = _known(grafana.sources, names[0], "Data source not found")
+    source = known(grafana.sources, names[0], "Data source not found")
     if source["readOnly"]:
         raise RefusedError(403, "Cannot update read-only data source")
     source["version"] += 1
@@ -161,12 +192,12 @@ def _keep_source(grafana: FakeGrafana, uid: str, body: Body, message: str) -> Bo
 
 
 def _check_source(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
-    _known(grafana.sources, names[0], "Data source not found")
+    known(grafana.sources, names[0], "Data source not found")
     return grafana.health
 
 
 def _get_dashboard(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
-    return 200, _known(grafana.dashboards, names[0], "Dashboard not found")
+    return 200, known(grafana.dashboards, names[0], "Dashboard not found")
 
 
 def _save_dashboard(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
@@ -174,7 +205,7 @@ def _save_dashboard(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     uid, folder_uid = board.get("uid") or f"made-{len(grafana.dashboards)}", body.get("folderUid", "")
     if not board.get("title"):
         raise RefusedError(400, "Dashboard title cannot be empty", status="empty-name")
-    _check_name(board["title"], uid)
+    check_name(board["title"], uid)
     if folder_uid and folder_uid not in grafana.folders:
         raise RefusedError(400, "folder not found")
     held = grafana.dashboards.get(uid)
@@ -191,19 +222,29 @@ def _save_dashboard(grafana: FakeGrafana, _: list[str], body: Body) -> Answer:
     return 200, {**saved, "slug": "slug"}
 
 
+def _delete_dashboard(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
+    known(grafana.dashboards, names[0], "Dashboard not found")
+    del grafana.dashboards[names[0]]
+    return 200, {"title": names[0], "message": f"Dashboard {names[0]} deleted", "id": 1}
+
+
+def _settings(grafana: FakeGrafana, _: list[str], __: Body) -> Answer:
+    return 200, {"buildInfo": {"version": f"{grafana.version}.0.0"}, "namespace": grafana.namespace}
+
+
 def _get_plugin(grafana: FakeGrafana, names: list[str], _: Body) -> Answer:
     if names[0] not in grafana.plugins:
         raise RefusedError(404, "Plugin not found, no installed plugin with that id")
     return 200, {"id": names[0], "type": "datasource", "enabled": True}
 
 
-def _known(held: dict[str, Body], uid: str, missing: str) -> Body:
+def known(held: dict[str, Body], uid: str, missing: str) -> Body:
     if uid not in held:
         raise RefusedError(404, missing)
     return held[uid]
 
 
-def _check_name(title: str, uid: str) -> None:
+def check_name(title: str, uid: str) -> None:
     if not title or len(uid) > LONGEST_UID or not re.fullmatch(r"[A-Za-z0-9_-]+", uid):
         raise RefusedError(400, "bad request data")
 
@@ -219,6 +260,8 @@ ROUTES: list[tuple[str, str, Callable[[FakeGrafana, list[str], Body], Answer]]] 
     ("GET", r"/api/datasources/uid/([^/]+)/health", _check_source),
     ("GET", r"/api/dashboards/uid/([^/]+)", _get_dashboard),
     ("POST", r"/api/dashboards/db", _save_dashboard),
+    ("DELETE", r"/api/dashboards/uid/([^/]+)", _delete_dashboard),
+    ("GET", r"/api/frontend/settings", _settings),
     ("GET", r"/api/plugins/([^/]+)/settings", _get_plugin),
 ]
 
@@ -244,7 +287,7 @@ def serving(grafana: FakeGrafana, host: str = "127.0.0.1") -> Iterator[str]:
             kind = "application/json"
             if grafana.instead is not None:
                 status, kind, text = grafana.instead
-            elif not self.path.startswith(grafana.prefix + "/api/"):
+            elif not re.match(re.escape(grafana.prefix) + "/apis?/", self.path):
                 status, kind, text = 404, "text/html", "<html>no message here</html>"
             else:
                 path = self.path.removeprefix(grafana.prefix)

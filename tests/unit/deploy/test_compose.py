@@ -12,8 +12,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from dashboards.model import Panel
-from dashboards.reputation import build_dashboard
+from jobs.embedded.reader import READER, TABLES
 from schemas import settings, settings_file
 from tests.support.command_line import parsed
 from tests.support.root import ROOT
@@ -117,23 +116,19 @@ def test_passwords_of_both_sides_agree() -> None:
     ingest = environment(SERVICES["ingest"])
     assert ingest["REPMON_CLICKHOUSE__USER"] == store["CLICKHOUSE_USER"]
     assert ingest["REPMON_CLICKHOUSE__PASSWORD"] == store["CLICKHOUSE_PASSWORD"]
-    assert deploy["REPMON_CLICKHOUSE__PASSWORD"] == store["GRAFANA_CLICKHOUSE_PASSWORD"]
+    assert deploy["REPMON_GRAFANA__CLICKHOUSE_PASSWORD"] == store["GRAFANA_CLICKHOUSE_PASSWORD"]
     assert deploy["REPMON_GRAFANA__USER"] == grafana["GF_SECURITY_ADMIN_USER"]
     assert deploy["REPMON_GRAFANA__PASSWORD"] == grafana["GF_SECURITY_ADMIN_PASSWORD"]
 
 
-def test_grafanas_user_may_read_just_the_tables_that_the_dashboard_reads() -> None:
+def test_grafanas_user_may_read_what_the_embedded_stores_reader_may() -> None:
     users = ElementTree.parse(ROOT / "deploy/clickhouse/grafana.xml").getroot().find("users")  # noqa: S314
     assert users is not None
     (user,) = users
-    assert user.tag == environment(SERVICES["dashboards"])["REPMON_CLICKHOUSE__USER"]
+    assert user.tag == environment(SERVICES["dashboards"])["REPMON_GRAFANA__CLICKHOUSE_USER"] == READER
     database = settings.ClickHouse().database
-    granted = {query.text for query in user.iterfind("grants/query")}
-    sql = "\n".join(
-        target.raw_sql for panel in build_dashboard().panels if isinstance(panel, Panel) for target in panel.targets
-    )
-    tables = set(re.findall(r"(?:FROM|JOIN)\s+(\w+)", sql))
-    assert granted == {f"GRANT SELECT ON {database}.{table}" for table in tables}
+    granted = [query.text for query in user.iterfind("grants/query")]
+    assert granted == [f"GRANT SELECT ON {database}.{table}" for table in sorted(TABLES)]
 
 
 def test_image_installs_every_package_of_the_project() -> None:

@@ -56,7 +56,7 @@ def served(chdb_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         ("WITH `my own` AS (SELECT 8 AS a)\nSELECT a FROM `my own`", "8\n"),
         ("SELECT 'it\\'s; file(x) IN api_keys', 'a''b' FORMAT CSV", '"it\'s; file(x) IN api_keys","a\'b"\n'),
         ("SELECT {a:String}", "x y\n"),
-        ("SELECT count() FROM left_out", "0\n"),
+        ("SELECT count() FROM scores", "0\n"),
         ("SELECT number FROM numbers(2) UNION ALL SELECT 5 AS number ORDER BY number", "0\n1\n5\n"),
         ("SELECT count() > 20 FROM system.tables WHERE database = currentDatabase()", "1\n"),
     ],

@@ -1,0 +1,150 @@
+"""The dashboard "Providers": is it us, one customer, or them?"""
+
+from collections.abc import Sequence
+
+from dashboards.build import RATIO, Group, PlacedPanel, graph, table_panel
+from dashboards.choices import chosen
+from dashboards.links import OF_CUSTOMER, SHOW_PROVIDER
+from dashboards.rates import BLOCKED, COMPLAINABLE, COMPLAINED, FAILED, FINISHED, HOURS_SHOWN, fill
+from schemas.counts import FINISHED as MEASURES
+from schemas.counts import finished_sql
+
+PROVIDER = chosen("value", "provider")
+STREAM = chosen("stream", "stream")
+#: Mail that was put off, of all tries whose end is known.
+DEFERRED = "sum(deferred)"
+
+#: The last whole hour and the running one, next to the seven days before: by how many times more is refused.
+NOW_AGAINST_USUAL = """
+SELECT
+    value AS "Provider",
+    {finished_now} AS "Finished",
+    {deferred_now} / nullIf({finished_now} + {deferred_now}, 0) AS "Deferred",
+    {deferred_usual} / nullIf({finished_usual} + {deferred_usual}, 0) AS "Deferred usually",
+    {block_now} / nullIf({finished_now}, 0) AS "Blocked",
+    {block_usual} / nullIf({finished_usual}, 0) AS "Blocked usually",
+    {failed_now} / nullIf({finished_now}, 0) AS "Failed",
+    {failed_usual} / nullIf({finished_usual}, 0) AS "Failed usually",
+    uniqIf(customer, recent) AS "Customers",
+    uniqIf(customer, recent AND block + deferred > 0) / nullIf("Customers", 0) AS "Of them refused"
+FROM
+(
+    SELECT value, customer, toStartOfHour(bucket) >= toStartOfHour($__toTime - INTERVAL 1 HOUR) AS recent,
+        {measures}
+    FROM counts
+    WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toStartOfHour($__toTime - INTERVAL 8 DAY)
+        AND toStartOfHour(bucket) <= $__toTime AND {provider} AND {stream}
+    GROUP BY value, customer, recent
+)
+GROUP BY value
+ORDER BY "Finished" DESC, "Provider"
+LIMIT 50
+"""
+
+#: A line for each provider; hours, since that is how finely the fleet is worth reading.
+RATE_BY_PROVIDER = """
+SELECT $__timeInterval(toStartOfHour(bucket)) AS time, value AS provider, {numerator} / nullIf({denominator}, 0) AS rate
+FROM counts
+WHERE dimension = 'provider' AND {hours_shown} AND {provider} AND {stream}
+GROUP BY time, provider
+ORDER BY time, provider
+"""
+
+#: Who of our customers is refused there most: whether it is one of them.
+REFUSED = """
+SELECT
+    customer AS "Customer",
+    {finished} AS "Finished",
+    sum(block) AS "Block",
+    sum(deferred) AS "Deferred",
+    sum(hard) AS "Hard",
+    {blocked} / nullIf({finished}, 0) AS "Blocks",
+    {failed} / nullIf({finished}, 0) AS "Failures",
+    "Block" / nullIf(sum("Block") OVER (), 0) AS "Of all blocks"
+FROM counts
+WHERE dimension = 'provider' AND {hours_shown} AND {provider} AND {stream}
+GROUP BY customer
+ORDER BY "Block" DESC, "Finished" DESC, customer
+LIMIT 50
+"""
+
+#: What their servers say.
+ANSWERS = """
+SELECT
+    provider AS "Provider",
+    bounce_class AS "Class",
+    bounce_kind AS "Kind",
+    count() AS "Answers",
+    uniq(customer) AS "Customers",
+    any(smtp_code) AS "Code",
+    argMax(diagnostic, events.time) AS "Latest answer",
+    max(events.time) AS "Last seen"
+FROM events FINAL
+WHERE events.type = 'bounced' AND $__timeFilter(events.time) AND {provider_of_events} AND {stream}
+GROUP BY provider, bounce_class, bounce_kind
+ORDER BY "Answers" DESC, "Provider", "Class"
+LIMIT 100
+"""
+
+
+def providers(feedback_loop: Sequence[str]) -> tuple[Group, ...]:
+    """The rows of panels. `feedback_loop` are the providers that report single complaints."""
+
+    def filled(sql: str, **more: str) -> str:
+        sums = {"finished": FINISHED, "failed": FAILED, "blocked": BLOCKED, "hours_shown": HOURS_SHOWN}
+        places = {"provider": PROVIDER, "stream": STREAM, "provider_of_events": chosen("provider", "provider")}
+        return fill(sql, feedback_loop, **sums, **places, **more)
+
+    def over_time(title: str, numerator: str, denominator: str, description: str) -> PlacedPanel:
+        sql = fill(RATE_BY_PROVIDER, feedback_loop, numerator=numerator, denominator=denominator)
+        panel = graph(title, filled(sql), unit=RATIO, by="provider", least="1h", description=description)
+        return PlacedPanel(panel, 12, 8)
+
+    usual = {"measures": ", ".join(f"sum({name}) AS {name}" for name in (*MEASURES, "deferred"))}
+    for when, condition in (("now", "recent"), ("usual", "NOT recent")):
+        summed = f"sumIf({{}}, {condition})"
+        usual[f"finished_{when}"] = f"({finished_sql(summed)})"
+        usual[f"failed_{when}"] = f"({summed.format('hard')} + {summed.format('expired')})"
+        usual[f"deferred_{when}"], usual[f"block_{when}"] = summed.format("deferred"), summed.format("block")
+    rates = (
+        "Deferred",
+        "Deferred usually",
+        "Blocked",
+        "Blocked usually",
+        "Failed",
+        "Failed usually",
+        "Of them refused",
+    )
+    table = table_panel(
+        "Now against usual",
+        filled(NOW_AGAINST_USUAL, **usual),
+        ratios=rates,
+        links=(("Provider", SHOW_PROVIDER),),
+        description="This hour and the one before it, next to the seven days before. Refused at many customers at "
+        "once: it is them, or our network. At one: it is that customer.",
+    )
+    deferred = f"({FINISHED} + {DEFERRED})"
+    refused = table_panel(
+        "Whom they refuse",
+        filled(REFUSED),
+        ratios=("Blocks", "Failures", "Of all blocks"),
+        links=(("Customer", OF_CUSTOMER),),
+    )
+    answers = table_panel(
+        "What they answer", filled(ANSWERS), links=(("Provider", SHOW_PROVIDER),), widths=(("Latest answer", 420),)
+    )
+    return (
+        Group("Is it us or them?", (PlacedPanel(table, 24, 9),)),
+        Group(
+            "Rates by provider",
+            (
+                over_time("Deferrals", DEFERRED, deferred, "Tries that were put off, of all tries."),
+                over_time("Blocks", BLOCKED, FINISHED, "Mail refused for who sends it, of mail whose fate is known."),
+                over_time("Failures", FAILED, FINISHED, "Hard bounces and expired mail, of mail whose fate is known."),
+                over_time(
+                    "Complaints", COMPLAINED, COMPLAINABLE, "Of deliveries, at providers with a feedback loop only."
+                ),
+            ),
+        ),
+        Group("Who, and why", (PlacedPanel(refused, 10, 10), PlacedPanel(answers, 14, 10))),
+    )
