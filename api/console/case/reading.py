@@ -23,7 +23,9 @@ from api.routes.rates import NOT_COUNTED, SeriesAsked, series
 from jobs.hooks.measure import HookSeen, Measure
 from jobs.hooks.outbox import measures
 from jobs.hooks.shown import read_hook
+from jobs.hooks.stored import last_alerts
 from jobs.operator.audit import Entry, entries
+from schemas.alert import AlertEvent
 from schemas.applied_policy import AppliedPolicy
 from schemas.customer import Customer
 from schemas.levels import LEVELS
@@ -87,6 +89,7 @@ class CaseFacts:
     mates: PoolMates
     measures: Sequence[Measure]
     hook: HookSeen | None
+    last_alerts: Mapping[str, AlertEvent] = field(default_factory=dict)
     delisting: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -115,7 +118,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
     rest = _ask(service, lambda store: _rest(store, service, customer, reasons, now_ms))
     # Rates lend connections by themselves, shared with all who ask for rates.
     drawn = {each: read_series(service, customer, each, policy, asked.range, now_ms) for each in METRICS}
-    listings, decided, policies, mates, measured, hook, account = rest.result()
+    listings, decided, policies, mates, measured, hook, account, last = rest.result()
     by_part, samples = parts.result()
     return CaseFacts(
         asked=asked,
@@ -135,6 +138,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
         mates=mates,
         measures=measured,
         hook=hook,
+        last_alerts=last,
         delisting=service.delisting,
     )
 
@@ -227,7 +231,16 @@ def read_samples(store: Store, service: Service, customer: str, metric: Metric, 
 
 def _rest(
     store: Store, service: Service, customer: str, reasons: list[str], now_ms: int
-) -> tuple[Listings, list[Entry], list[AppliedPolicy], PoolMates, list[Measure], HookSeen | None, Customer]:
+) -> tuple[
+    Listings,
+    list[Entry],
+    list[AppliedPolicy],
+    PoolMates,
+    list[Measure],
+    HookSeen | None,
+    Customer,
+    dict[str, AlertEvent],
+]:
     since_ms = now_ms - TIMELINE_DAYS * DAY_MS
     account = next(iter(read_customers(store, customer)), None)
     has_hook = bool(service.settings.hook.ladder)
@@ -238,5 +251,6 @@ def _rest(
         read_pool_mates(store, customer, reasons, now_ms),
         measures(store, "act", [customer]),
         read_hook(store, service.settings.hook.failing_after_s, now_ms) if has_hook else None,
-        account or Customer(customer=customer[:256]),
+        account or Customer(customer=customer),
+        last_alerts(store, customer),
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from api.console.case.effects import Effects, effects
 from api.console.case.headline import Headline, headline
+from api.console.case.letters import MailDraft
 from api.console.case.pool_mates import PoolMates
 from api.console.case.reading import METRICS, RANGES, CaseAsked, CaseFacts, rule_of
 from api.console.case.tables import Bounds, PartTable, part_tables
@@ -106,6 +107,8 @@ class CaseView:
     overrides: tuple[StoredOverride, ...]
     is_suspended: bool
     streams: tuple[str, ...] = ()
+    mail: MailDraft | None = None
+    edited: bool = False
     ranges: tuple[str, ...] = tuple(RANGES)
     metrics: tuple[tuple[Metric, str], ...] = tuple(NAMES.items())
     stale_ms: int = 0

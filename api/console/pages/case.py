@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.console.case.reading import METRICS, RANGES, CaseAsked, read_case
+from api.console.case.letters import EditedMail, MailDraft, draft, mail_writer, no_draft
+from api.console.case.reading import METRICS, RANGES, CaseAsked, CaseFacts, read_case
 from api.console.case.view import CaseView, case_view
 from api.console.rendering import HEADERS, page
 from api.console.routing import console_router
@@ -19,6 +20,7 @@ from api.http.models.parameters import Metric
 from api.http.problems import ApiError
 from api.routes.asking_operators import refusing
 from jobs.operator.decisions import check_known
+from schemas.settings import SettingsError
 from streams.io.store import StoreError
 
 router = console_router()
@@ -73,8 +75,15 @@ def get_case(customer: str, request: Request, visit: Reading) -> Response:
     return show(request, visit, customer)
 
 
-def show(request: Request, visit: Visit, customer: str, fault: str = "", status: int = HTTPStatus.OK) -> Response:
-    """The page of a customer; with `fault` after something that was refused.
+def show(
+    request: Request,
+    visit: Visit,
+    customer: str,
+    fault: str = "",
+    status: int = HTTPStatus.OK,
+    edited: EditedMail | None = None,
+) -> Response:
+    """The page of a customer; with `fault` after something that was refused, such as the mail as it was `edited`.
 
     Raises:
         ApiError: 404, nothing is stored of it; 503, it cannot be put on record that it was looked at.
@@ -85,7 +94,8 @@ def show(request: Request, visit: Visit, customer: str, fault: str = "", status:
     asked = CaseAsked(customer, _range(query.get("range", "")), _metric(query.get("metric", "")))
     last = _last(request)
     try:
-        view = case_view(read_case(visit.service, asked, visit.now_ms), visit.service.settings.hook)
+        facts = read_case(visit.service, asked, visit.now_ms)
+        view = case_view(facts, visit.service.settings.hook)
     except StoreError:
         known = last.find(asked)
         if known is None:
@@ -95,9 +105,35 @@ def show(request: Request, visit: Visit, customer: str, fault: str = "", status:
         with refusing(), visit.service.stores.lend() as store:
             check_known(store, customer)
         raise ApiError(HTTPStatus.NOT_FOUND, f"nothing is stored of customer {customer!r} yet")
+    view = replace(view, mail=_mail(visit, facts, view, query.get("mail", ""), query.get("language", "")))
     last.keep(asked, view)
     done = DONE.get(query.get("done", ""), "") if not fault else ""
+    if edited and view.mail:
+        mail = replace(view.mail, to=edited.to, subject=edited.subject, text=edited.text)
+        view = replace(view, mail=mail, edited=True)
     return page(request, "case.html", replace(view, fault=fault, done=done), status)
+
+
+def _mail(visit: Visit, facts: CaseFacts, view: CaseView, kind: str, language: str) -> MailDraft | None:
+    """The mail that would be sent; what keeps it from being written is said in its place."""
+    settings = visit.service.settings
+    try:
+        writer = mail_writer(settings.mail, facts.delisting)
+        if facts.explanation is None:
+            return None
+        return draft(
+            writer,
+            settings,
+            facts.explanation,
+            facts.last_alerts,
+            view.head.alert,
+            facts.account,
+            facts.now_ms,
+            kind,
+            language,
+        )
+    except SettingsError as error:
+        return no_draft(str(error))
 
 
 def case_url(customer: str, **query: str) -> str:

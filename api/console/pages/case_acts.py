@@ -1,4 +1,4 @@
-"""What operators decide on a case page: acknowledge, override, suspend, reinstate, each with a reason.
+"""What operators decide on a case page: acknowledge, override, suspend, reinstate, each with a reason; and mail.
 
 The forms have addresses of their own, as a customer may have any name, and lead back to the page, which shows what was
 decided as the store has it.
@@ -10,6 +10,7 @@ from http import HTTPStatus
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.console.case.letters import EditedMail, send
 from api.console.pages.case import case_url, show
 from api.console.rendering import HEADERS
 from api.console.routing import console_router
@@ -112,6 +113,28 @@ def post_reinstate(request: Request, visit: Acting) -> Response:
     return _decided(request, visit, act)
 
 
+@router.post("/case/mail")
+def post_mail(request: Request, visit: Acting) -> Response:
+    """Send the customer a mail, as it was edited."""
+    form = visit.form
+    mail = EditedMail(
+        id=form.get("draft", ""),
+        customer=form.get("customer", ""),
+        alert_id=form.get("alert", ""),
+        kind=form.get("kind", ""),
+        to=form.get("to", "").strip(),
+        subject=form.get("subject", ""),
+        text=form.get("text", ""),
+    )
+    try:
+        with visit.service.stores.lend() as store:
+            check_known(store, mail.customer)
+            send(store, visit.service.settings, mail, by=visit.who, now_ms=visit.now_ms)
+    except InvalidInputError as error:
+        return refused(request, visit, mail.customer, error, mail)
+    return RedirectResponse(case_url(mail.customer, done="sent"), HTTPStatus.SEE_OTHER, HEADERS)
+
+
 def hours(text: str) -> int:
     """A number of hours in a form.
 
@@ -135,8 +158,11 @@ def _decided(request: Request, visit: Visit, act: Callable[[Store, str, str], st
     return RedirectResponse(case_url(customer, done=done), HTTPStatus.SEE_OTHER, HEADERS)
 
 
-def refused(request: Request, visit: Visit, customer: str, error: InvalidInputError) -> Response:
-    """The page of the customer, which says what was wrong; of one that there is not, 404.
+def refused(
+    request: Request, visit: Visit, customer: str, error: InvalidInputError, mail: EditedMail | None = None
+) -> Response:
+    """The page of the customer, which says what was wrong, with the mail as it was edited; of one that there is not,
+    404.
 
     Raises:
         ApiError: 404.
@@ -146,4 +172,4 @@ def refused(request: Request, visit: Visit, customer: str, error: InvalidInputEr
         status = HTTPStatus.NOT_FOUND
     elif isinstance(error, DecidedError):
         status = HTTPStatus.CONFLICT
-    return show(request, visit, customer, str(error).removeprefix("--"), status)
+    return show(request, visit, customer, str(error).removeprefix("--"), status, mail)
