@@ -28,5 +28,9 @@ class ConsoleSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     """The addresses or networks of such proxies: the header is believed from these alone."""
     user_scopes: tuple[UserScope, ...] = ("read",)
     """What people whom the proxy names may do."""
+    embed_origins: tuple[str, ...] = ()
+    """Sites that may show customers their own page in a frame, such as `https://portal.example`; empty: none may."""
+    embed_minutes: Minutes = 60.0
+    """A token for such a frame is good for so long."""
     refresh_s: Seconds = 2.0
     """How long the fleet page rests at least before it reads again who changed and who is looked at."""

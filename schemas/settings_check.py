@@ -24,6 +24,8 @@ MIN_KEY_BYTES, MAX_KEY_BYTES = 16, 64
 PLACEHOLDERS = re.compile("change(me|this|it)|replace(me|this)|your|placeholder|example|insert|hashkey|password")
 #: A name of a header (RFC 9110 section 5.6.2).
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: A site as it stands in a policy of what may frame a page (CSP 3, section 2.3.1), with all below it or by itself.
+ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?")
 #: Fewer different characters than this are no random key.
 FEW_CHARACTERS = 6
 
@@ -76,6 +78,9 @@ def _check_console(console: ConsoleSettings) -> None:
     for text in console.trusted_proxies:
         if not _is_network(text):
             raise SettingsError(f"console.trusted_proxies: {text!r} is neither an IP address nor a network")
+    for origin in console.embed_origins:
+        if not ORIGIN.fullmatch(origin):
+            raise SettingsError(f"console.embed_origins: {origin!r} is no origin such as https://portal.example")
     if console.user_header and not TOKEN.fullmatch(console.user_header):
         raise SettingsError(f"console.user_header: {console.user_header!r} is no name of a header")
     if bool(console.user_header) != bool(console.trusted_proxies):

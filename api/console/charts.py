@@ -21,6 +21,8 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 24
 #: More points than this cannot be told apart.
 MOST_POINTS = 180
 MOST_ROWS = 32
+#: So much room the words of a level need.
+LABEL = 12.0
 #: Where nothing is known the band would fill the picture, and levels far above the rate would flatten it.
 ROOM_ABOVE = 1.25
 FARTHEST_LEVEL = 4.0
@@ -169,7 +171,7 @@ def chart(
         lines=tuple(_line(run, across, up) for run in runs),
         bands=tuple(_band(run, across, up, top) for run in runs if len(run) > 1 and run[0].upper is not None),
         last=(across(last.at), up(last.rate or 0.0)) if last else None,
-        levels=tuple(DrawnLevel(up(each.ratio), each.level, f"{each.level} {_tick(each.ratio)}") for each in shown),
+        levels=tuple(_levels(shown, up)),
         above=tuple(f"{each.level} {_tick(each.ratio)}" for each in levels if each not in shown),
         values=tuple(Tick(up(value), _tick(value)) for value in _values(top)),
         times=tuple(_times(start, end, across)),
@@ -195,6 +197,16 @@ def _top(known: Sequence[RatePoint], levels: Sequence[LevelLine]) -> tuple[float
     shown = [each for each in levels if each.ratio <= max(reach, highest * FARTHEST_LEVEL)]
     most = max([highest, *(each.ratio for each in shown)]) or 0.01
     return min(1.0, _rounded_up(most * ROOM_ABOVE)), shown
+
+
+def _levels(shown: Sequence[LevelLine], up: Callable[[float], float]) -> Iterator[DrawnLevel]:
+    """From the worst down; one whose words would stand in those of another has none."""
+    last = -LABEL
+    for each in reversed(shown):
+        y = up(each.ratio)
+        is_free = y - last >= LABEL
+        last = y if is_free else last
+        yield DrawnLevel(y, each.level, f"{each.level} {_tick(each.ratio)}" if is_free else "")
 
 
 def _rounded_up(value: float) -> float:

@@ -200,6 +200,16 @@ def find(store: Store, presented: str) -> KeyOwner | None:
     return None
 
 
+def key_named(store: Store, name: str) -> StoredKey | None:
+    """The key of a whole id, if it is not revoked; it may be over.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = _stored(store, name) if len(name) == ID_LENGTH else []
+    return found[0] if len(found) == 1 and not found[0].revoked else None
+
+
 def list_keys(store: Store) -> list[StoredKey]:
     """All keys, revoked ones too, oldest first.
 

@@ -13,7 +13,6 @@ from schemas.wording import rfc3339_ms, scope_name
 from streams.decisions.overrides import Cap
 from streams.judge.verdict import RANK
 
-VERBS = {"suspend": "stops", "throttle": "slows down", "notify": "tells the customer about"}
 DONE = {"suspend": "stopped", "throttle": "slowed down", "notify": "told"}
 NO_HOOK = "No suspension hook is set up (hook.ladder), so repmon itself stops nobody's mail."
 CAPS: tuple[Cap, ...] = get_args(Cap)
@@ -105,9 +104,8 @@ def _hook(
     for each in now:
         if (each.scope, each.action) in due:
             verb = "is about to be" if running else "would be"
-            said.append(
-                f"{scope_name(each.scope)} {verb} {DONE[each.effect]} by {each.action} ({each.level} {each.rule})"
-            )
+            whom = "the customer" if each.effect == "notify" else scope_name(each.scope)
+            said.append(f"{whom[0].upper()}{whom[1:]} {verb} {DONE[each.effect]} by {each.action}, for {each.rule}")
     if seen is not None and seen.breaker:
         said.append(f"The hook's breaker is open, so nothing is begun: {seen.breaker}")
     elif seen is None:
@@ -116,7 +114,8 @@ def _hook(
 
 
 def _measure(measure: Measure) -> str:
-    what = f"{scope_name(measure.scope)} {DONE[measure.effect]} by {measure.action}"
+    whom = "The customer" if measure.effect == "notify" else scope_name(measure.scope)
+    what = f"{whom} {DONE[measure.effect]} by {measure.action}"
     if measure.state == "applied":
         return f"{what}: in force"
     if measure.state == "waiting":

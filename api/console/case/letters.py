@@ -192,7 +192,7 @@ def send(
         DecisionError: something of it cannot be used, there is no server, it was sent before, or the server refuses it.
         StoreError: the store failed; then nothing was sent.
     """
-    _check(mail)
+    check_mail(mail)
     found = mail_server(settings)
     if found is None:
         raise DecisionError(HOW_TO)
@@ -215,7 +215,12 @@ def send(
         raise DecisionError(f"the mail was not sent: {error}") from error
 
 
-def _check(mail: EditedMail) -> None:
+def check_mail(mail: EditedMail) -> None:
+    """That a mail can be sent as it was edited.
+
+    Raises:
+        DecisionError: naming the field.
+    """
     if not DRAFT.fullmatch(mail.id):
         raise DecisionError("this form is not one of ours; load the page again")
     if not mail.to or not re.fullmatch(MAILBOX, mail.to):

@@ -19,8 +19,9 @@ from api.http.models.standing import OpenAlert
 from api.http.rates import PointNumbers
 from api.text.explanation import left
 from schemas.hook import Hook
+from schemas.levels import Level
 from schemas.policy import Policy
-from schemas.policy_metric import COUNTED, REPORTED_SPAM
+from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE
 from schemas.scope import CUSTOMER
 from schemas.times import SECOND_MS, epoch_ms
 from schemas.wording import amount, rfc3339_ms
@@ -75,7 +76,7 @@ class AlertAct:
     scope: str
     stream: str
     rule: str
-    level: str
+    level: Level
     acknowledged: str
 
 
@@ -146,7 +147,7 @@ def case_view(facts: CaseFacts, hook: Hook) -> CaseView | None:
         timeline=timeline(facts),
         mates=facts.mates,
         effects=effects(hook, facts.hook, found, facts.measures, facts.account.plan, facts.now_ms),
-        acts=tuple(_acts(facts.alerts, found.scopes)),
+        acts=tuple(sorted(_acts(facts.alerts, found.scopes), key=_first)),
         overrides=tuple(facts.overrides),
         is_suspended=whole.suspended is not None,
         streams=tuple(each.scope.removeprefix("stream:") for each in found.scopes if each.scope.startswith("stream:")),
@@ -241,9 +242,7 @@ def _rule(scope: ScopeExplained, rule: RuleExplained) -> RuleRow:
     number = rule.metric in COUNTED or rule.metric == REPORTED_SPAM
     between = ""
     if window and not number and window.enough:
-        between = f"{amount(rule.metric, window.lower)} to {amount(rule.metric, window.upper)}"
-        if rule.metric in ("complaint_burn", "failure_burn", "volume_spike"):
-            between = f"{window.lower:,.1f} to {window.upper:,.1f}"
+        between = "" if rule.metric == SPIKE else f"{_amount(rule, window.lower)} to {_amount(rule, window.upper)}"
     ack = life.acknowledged if life else None
     return RuleRow(
         scope=scope.scope,
@@ -252,9 +251,9 @@ def _rule(scope: ScopeExplained, rule: RuleExplained) -> RuleRow:
         said=said,
         window=rule.window,
         counted="" if window is None else _counted(rule, window.numerator, window.denominator),
-        rate="" if window is None else amount(rule.metric, window.rate),
+        rate="" if window is None else _amount(rule, window.rate),
         between=between,
-        threshold=amount(rule.metric, rule.threshold),
+        threshold=_amount(rule, rule.threshold),
         left=left(rule.metric, rule.allowance) if rule.allowance else "",
         since_ms=rfc3339_ms(life.changed) if life else 0,
         alert_id=life.alert_id if life else "",
@@ -268,10 +267,15 @@ def _rule(scope: ScopeExplained, rule: RuleExplained) -> RuleRow:
     )
 
 
+def _amount(rule: RuleExplained, value: float) -> str:
+    """As everywhere; of a pace, which is long in words, a number of times."""
+    return f"{value:,.1f} times" if rule.metric in BURNS else amount(rule.metric, value)
+
+
 def _counted(rule: RuleExplained, numerator: int, denominator: int) -> str:
     if rule.metric == REPORTED_SPAM:
         return ""
-    if rule.metric == "volume_spike":
+    if rule.metric == SPIKE:
         return f"{numerator:,}, usually {denominator:,}"
     return f"{numerator:,}" if rule.metric in COUNTED else f"{numerator:,} of {denominator:,}"
 
@@ -279,6 +283,11 @@ def _counted(rule: RuleExplained, numerator: int, denominator: int) -> str:
 def _order(row: RuleRow) -> tuple[int, bool]:
     worst = INTERESTING[::-1].index(row.level) if row.level in INTERESTING else len(INTERESTING)
     return worst, row.scope != CUSTOMER
+
+
+def _first(act: AlertAct) -> tuple[bool, int, bool]:
+    """Those that nobody looks after first, then the worst, then those of all mail."""
+    return bool(act.acknowledged), -RANK[act.level], act.scope != CUSTOMER
 
 
 def _acts(alerts: Mapping[str, Sequence[OpenAlert]], scopes: Iterable[ScopeExplained]) -> Iterator[AlertAct]:

@@ -10,6 +10,7 @@ from api.console.pages import (
     health,
     holds,
     incidents,
+    mine,
     missing,
     policy,
     providers,
@@ -31,5 +32,6 @@ ROUTERS = (
     dead_letters.router,
     audit.router,
     health.router,
+    mine.router,
     missing.router,
 )

@@ -18,6 +18,13 @@ function times(inside) {
   }
 }
 
+// Times on the axis of a picture, too.
+const axis = { hour: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
+  day: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" }) };
+function axes(inside) {
+  for (const each of all("text[data-at]", inside)) each.textContent = axis[each.dataset.form].format(new Date(each.dataset.at));
+}
+
 // Light or dark: as the system has it until it is switched.
 function themes() {
   $("#theme")?.addEventListener("click", () => {
@@ -104,6 +111,7 @@ function keys(event) {
 
 document.addEventListener("DOMContentLoaded", () => {
   times(document);
+  axes(document);
   themes();
   live();
   setInterval(() => times(document), 15000);

@@ -1,16 +1,23 @@
 """The case page over a store: what it shows, names of every kind, and what is decided on it."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from unittest.mock import patch
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from fastapi.responses import PlainTextResponse
 
+from api.console.case.letters import EditedMail, check_mail
 from api.console.pages.case_acts import hours
 from api.console.templating import customer_url
+from jobs.hooks.targets.base import Done, Order
+from jobs.hooks.targets.mail import MailTarget
 from jobs.operator.audit import entries
 from jobs.operator.decisions import DecisionError
+from schemas.hook import Hook, HookAction
 from schemas.settings import ClickHouse
 from streams.io.store import StoreError, open_store
 from tests.support.api_client import HOUR, NOW, Api, Row
@@ -162,3 +169,71 @@ def test_last_known_case_is_shown_with_its_age_while_the_store_is_down(shown: Ap
     assert "The store does not answer. This is what was known 40 s ago" in known.text
     assert "disabled" in known.text
     assert unknown.status_code == 503
+
+
+class TestMail:
+    """What would be sent is shown, edited and sent; and what was sent is on record."""
+
+    @pytest.fixture
+    def sent(self) -> Iterator[list[EditedMail]]:
+        """What was given to the server."""
+        given: list[EditedMail] = []
+
+        def take(target: MailTarget, order: Order, _: object) -> Done:
+            to, message = target._build(order)
+            given.append(EditedMail(order.id, "", "", "", to, str(message["Subject"]), message.get_content()))
+            return Done(said="told")
+
+        with patch.object(MailTarget, "apply", take):
+            yield given
+
+    def fields(self, operator: ConsoleVisitor) -> dict[str, str]:
+        page = operator.get("/console/customers/acme").text
+        found = re.findall(
+            r'<input type="hidden" name="(draft|alert|kind)" value="([^"]*)"', page.split('id="mail"')[1]
+        )
+        return dict(found) | {
+            "customer": "acme",
+            "to": "ann@acme.example",
+            "subject": "Hello",
+            "text": "Line 1\r\nLine 2",
+        }
+
+    def test_without_a_server_it_is_said_how_to_set_one_up(self, operator: ConsoleVisitor) -> None:
+        page = operator.get("/console/customers/acme").text
+        assert "No mail server is set up for mail to customers" in page
+        answer = operator.post("/console/case/mail", **self.fields(operator))
+        assert answer.status_code == 422
+        assert "hook.actions" in answer.text and "Line 2" in answer.text
+
+    def test_edited_mail_is_sent_once_and_on_record(
+        self, shown: Api, operator: ConsoleVisitor, sent: list[EditedMail]
+    ) -> None:
+        service = shown.client.app.state.service  # type: ignore[attr-defined]
+        action = HookAction(kind="mail", host="mx.esp.example", sender="abuse@esp.example")
+        settings = msgspec.structs.replace(service.settings, hook=Hook(actions={"tell": action}))
+        shown.client.app.state.service = replace(service, settings=settings)  # type: ignore[attr-defined]
+        fields = self.fields(operator)
+        assert "mx.esp.example:587" in operator.get("/console/customers/acme").text
+
+        answer = operator.post("/console/case/mail", **fields)
+        again = operator.post("/console/case/mail", **fields)
+        shown.client.app.state.service = service  # type: ignore[attr-defined]
+
+        assert answer.headers["location"] == "/console/customers/acme?done=sent"
+        assert again.status_code == 409
+        assert [(each.to, each.subject, each.text) for each in sent] == [
+            ("ann@acme.example", "Hello", "Line 1\nLine 2\n")
+        ]
+        (entry,) = (each for each in entries(shown.store, 0, 50, customer="acme") if each.action == "customer mailed")
+        assert (entry.detail["to"], entry.detail["text"]) == ("ann@acme.example", "Line 1\r\nLine 2")
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("to", ""), ("to", "a@b\r\nBcc: c@d"), ("subject", " "), ("text", ""), ("draft", "x"), ("text", "x" * 20_001)],
+    )
+    def test_mail_that_cannot_be_sent_is_refused(self, field: str, value: str) -> None:
+        good = EditedMail("0" * 24, "acme", "", "warning", "ann@acme.example", "Hello", "Text")
+        name = "id" if field == "draft" else field
+        with pytest.raises(DecisionError):
+            check_mail(replace(good, **{name: value}))

@@ -91,8 +91,14 @@ def test_line_is_broken_where_there_is_no_mail() -> None:
 
 def test_levels_far_above_the_rate_are_named_and_not_drawn() -> None:
     view = drawn([point(hour, 2) for hour in range(3)])
-    assert [each.said for each in view.levels] == ["warning 0.1 %", "excessive 0.3 %"]
+    assert [each.said for each in view.levels] == ["excessive 0.3 %", "warning 0.1 %"]
     assert view.above == ("critical 10 %",)
+
+
+def test_words_of_levels_do_not_stand_in_each_other() -> None:
+    near = (LevelLine("warning", 0.0010), LevelLine("excessive", 0.0011))
+    view = chart("failure", "Failures", [point(0, 2), point(1, 2)], near, about, window="24h")
+    assert [each.said for each in view.levels] == ["excessive 0.11 %", ""]
 
 
 def test_mildest_level_is_drawn_however_low_the_rate_is() -> None:

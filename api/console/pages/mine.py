@@ -1,0 +1,111 @@
+"""A customer's own page: signed in with its key, or in a frame of a site that may show it."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from api.console.case.letters import mail_writer
+from api.console.case.own import own_view, read_own
+from api.console.embedding import EmbedToken, is_signed, read_token, write_token
+from api.console.rendering import POLICY, page
+from api.console.routing import console_router
+from api.console.service import Console, ConsoleService
+from api.console.visits import OwnReading
+from api.http.access import Owner, Service, Services, customer_for
+from api.http.keys import key_named
+from api.http.models.parameters import CommonQuery
+from api.http.problems import ApiError
+from api.http.reads import Read
+from api.routes.asking import who
+from schemas.times import MINUTE_MS, utc_time
+
+router = console_router()
+NOT_GOOD = "this page is no longer good; load the page around it again"
+
+
+@router.get("/mine")
+def get_mine(request: Request, visit: OwnReading) -> Response:
+    """The page of who is signed in with a customer's key."""
+    return _page(request, visit.service, visit.owner.customer, framed=False)
+
+
+@router.post("/embed")
+def post_embed(
+    request: Request, owner: Owner, service: Services, console: Console, query: Annotated[CommonQuery, Query()]
+) -> Response:
+    """A token for a frame: a server asks for it with a key, as it asks the HTTP API (`Authorization: Bearer`).
+
+    Raises:
+        ApiError: 403, the key is for another customer; 404, no site may show a frame; 422, no customer is named.
+    """
+    _wanted(console)
+    customer = customer_for(owner, query.customer)
+    until_ms = service.clock() + round(console.settings.embed_minutes * MINUTE_MS)
+    with service.stores.lend() as store:
+        key = key_named(store, owner.id)
+    if key is None:
+        raise ApiError(HTTPStatus.UNAUTHORIZED, "the key was revoked")
+    token = write_token(EmbedToken(key=owner.id, customer=customer, until_ms=until_ms), key.key_hash)
+    path = f"/console/embed?token={token}"
+    expires = f"{utc_time(until_ms):%Y-%m-%dT%H:%M:%SZ}"
+    body = {"token": token, "url": _address(request, console) + path, "expires": expires}
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/embed")
+def get_embed(request: Request, service: Services, console: Console, token: str = "") -> Response:
+    """The page in a frame, for a token.
+
+    Raises:
+        ApiError: 401, the token is not good any more; 404, no site may show a frame.
+    """
+    _wanted(console)
+    customer = _customer_of(service, token)
+    return _page(request, service, customer, framed=True, origins=console.settings.embed_origins)
+
+
+def _customer_of(service: Service, token: str) -> str:
+    """Whose page a good token shows; that an operator's key looks is on record."""
+    found = read_token(token)
+    if found is None:
+        raise ApiError(HTTPStatus.UNAUTHORIZED, NOT_GOOD)
+    said, body, signature = found
+    with service.stores.lend() as store:
+        key = key_named(store, said.key)
+    now_ms = service.clock()
+    if key is None or not is_signed(body, signature, key.key_hash):
+        raise ApiError(HTTPStatus.UNAUTHORIZED, NOT_GOOD)
+    if said.until_ms <= now_ms or key.owner.is_over(now_ms):
+        raise ApiError(HTTPStatus.UNAUTHORIZED, NOT_GOOD)
+    if key.owner.is_operator and not service.reads.note(Read(who(key.owner), said.customer, "/console/embed")):
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "try again once the store answers")
+    return customer_for(key.owner, said.customer)
+
+
+def _page(
+    request: Request, service: Service, customer: str, *, framed: bool, origins: tuple[str, ...] = ()
+) -> Response:
+    now_ms = service.clock()
+    writer = mail_writer(service.settings.mail, service.delisting)
+    view = own_view(read_own(service, customer, now_ms), writer, now_ms, framed=framed)
+    headers = {}
+    if framed:
+        headers["Content-Security-Policy"] = POLICY.replace(
+            "frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}"
+        ).replace("form-action 'self'", "form-action 'none'")
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return page(request, "mine.html", view, headers=headers)
+
+
+def _wanted(console: ConsoleService) -> None:
+    if not console.settings.embed_origins:
+        raise ApiError(
+            HTTPStatus.NOT_FOUND, "no site may show this page in a frame: set console.embed_origins (docs/console.md)"
+        )
+
+
+def _address(request: Request, console: ConsoleService) -> str:
+    return console.settings.url.rstrip("/") or str(request.base_url).rstrip("/")

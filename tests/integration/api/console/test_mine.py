@@ -1,0 +1,111 @@
+"""A customer's own page, signed in and in a frame: its own, and nobody else's."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from schemas.console import ConsoleSettings
+from schemas.settings import ClickHouse
+from streams.io.store import open_store
+from tests.support.api_client import Api
+from tests.support.api_scene import KEY, OPERATORS_KEY, scene
+from tests.support.console_client import ConsoleVisitor, visitor
+from tests.support.databases import Databases
+
+SITE = "https://portal.example"
+
+
+@pytest.fixture(scope="module")
+def shown(databases: Databases) -> Iterator[Api]:
+    """The interface over a fleet with something of everything, which may be shown by a site."""
+    settings: ClickHouse = databases.empty(lasting=True)
+    store = open_store(settings)
+    with scene(settings, store) as (interface, _):
+        set_up(interface, ConsoleSettings(embed_origins=(SITE,), embed_minutes=10))
+        yield interface
+    store.close()
+
+
+def set_up(api: Api, settings: ConsoleSettings) -> None:
+    """Have the console's settings be these."""
+    state = api.client.app.state  # type: ignore[attr-defined]
+    state.console = replace(state.console, settings=settings)
+
+
+@pytest.fixture
+def customer(shown: Api) -> ConsoleVisitor:
+    """Somebody who is signed in with acme's key."""
+    found = visitor(shown.client)
+    assert found.sign_in(KEY).headers["location"] == "/console/mine"
+    return found
+
+
+def token(shown: Api, key: str = KEY, **query: str) -> dict[str, str]:
+    answer = shown.client.post("/console/embed", params=query, headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_own_page_says_how_one_stands_and_what_to_do(customer: ConsoleVisitor) -> None:
+    page = customer.get("/console/mine").text
+
+    assert "s-edge-excessive" in page
+    assert "What is left" in page
+    assert 'id="chart-complaint"' in page
+    assert 'class="card letter"' in page
+
+
+def test_own_page_has_nothing_of_others_and_no_words_of_operators(shown: Api, customer: ConsoleVisitor) -> None:
+    page = customer.get("/console/mine").text
+
+    assert "rival" not in page and "stranger" not in page
+    assert "/console/customers/" not in page
+    assert "Ida" not in page
+
+
+@pytest.mark.parametrize("path", ["/console/", "/console/customers/acme", "/console/customers/rival"])
+def test_pages_of_operators_are_not_for_customers(customer: ConsoleVisitor, path: str) -> None:
+    answer = customer.get(path)
+    assert answer.status_code == 403
+    assert "rival" not in answer.text
+
+
+def test_frame_is_shown_for_a_token_to_the_site_that_may(shown: Api) -> None:
+    said = token(shown)
+    assert KEY not in str(said)
+
+    answer = visitor(shown.client).get(said["url"].removeprefix("http://testserver"))
+    assert answer.status_code == 200
+    assert f"frame-ancestors {SITE}" in answer.headers["content-security-policy"]
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "acme" in answer.text and "/console/sign-out" not in answer.text
+
+
+def test_token_ends_by_itself(shown: Api) -> None:
+    said = token(shown)
+    shown.clock[0] += 11 * 60_000
+    assert visitor(shown.client).get(f"/console/embed?token={said['token']}").status_code == 401
+    shown.clock[0] -= 11 * 60_000
+
+
+@pytest.mark.parametrize("wrong", ["", "x.y", "e30.e30"])
+def test_what_is_no_token_shows_nothing(shown: Api, wrong: str) -> None:
+    assert visitor(shown.client).get(f"/console/embed?token={wrong}").status_code == 401
+
+
+def test_operators_key_must_name_a_customer_and_customers_none_but_themselves(shown: Api) -> None:
+    def asked(key: str, **query: str) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return int(shown.client.post("/console/embed", params=query, headers=headers).status_code)
+
+    assert asked(OPERATORS_KEY) == 422
+    assert asked(OPERATORS_KEY, customer="acme") == 200
+    assert asked(KEY, customer="rival") == 403
+    assert asked("rmk_" + "z" * 43) == 401
+
+
+def test_no_frame_where_no_site_may_show_it(shown: Api) -> None:
+    said = token(shown)
+    set_up(shown, ConsoleSettings())
+    assert visitor(shown.client).get(f"/console/embed?token={said['token']}").status_code == 404
