@@ -159,7 +159,7 @@ class TestActs:
         assert "s-edge-suspended" not in operator.get(f"/console/customers/{quote('100%', safe='')}").text
 
 
-def test_last_known_case_is_shown_with_its_age_while_the_store_is_down(shown: Api, operator: ConsoleVisitor) -> None:
+def test_last_known_case_is_shown_while_the_store_is_down(shown: Api, operator: ConsoleVisitor) -> None:
     assert operator.get("/console/customers/acme").status_code == 200
     shown.clock[0] += 40_000
     with patch("api.console.pages.case.read_case", side_effect=StoreError("gone")):
