@@ -7,17 +7,17 @@ from typing import Literal
 
 import msgspec
 
-from dashboards.model import CHOSEN, PLUGIN, DataSourceRef, Panel, Part, Row, Target
+from dashboards.model import CHOSEN, PLUGIN, DataSourceRef, GrafanaPart, Panel, Row, Target
 
 
-class Current(Part, frozen=True, kw_only=True):
+class Current(GrafanaPart, frozen=True, kw_only=True):
     """The chosen value of a variable."""
 
     text: str
     value: str
 
 
-class Choice(Part, frozen=True, kw_only=True):
+class Choice(GrafanaPart, frozen=True, kw_only=True):
     """What is chosen where several may be."""
 
     text: tuple[str, ...]
@@ -28,7 +28,7 @@ class Choice(Part, frozen=True, kw_only=True):
 ALL = Choice(text=("All",), value=("$__all",))
 
 
-class Option(Part, frozen=True, kw_only=True):
+class Option(GrafanaPart, frozen=True, kw_only=True):
     """What may be chosen."""
 
     text: str
@@ -36,7 +36,7 @@ class Option(Part, frozen=True, kw_only=True):
     selected: bool = False
 
 
-class DataSourceVariable(Part, frozen=True, kw_only=True):
+class DataSourceVariable(GrafanaPart, frozen=True, kw_only=True):
     """The choice of a data source of one type, by default the plugin's."""
 
     current: Current
@@ -49,7 +49,7 @@ class DataSourceVariable(Part, frozen=True, kw_only=True):
     multi: bool = False
 
 
-class VariableQuery(Part, frozen=True, kw_only=True):
+class VariableQuery(GrafanaPart, frozen=True, kw_only=True):
     """The query of a variable."""
 
     raw_sql: str
@@ -57,7 +57,7 @@ class VariableQuery(Part, frozen=True, kw_only=True):
     ref_id: str = "A"
 
 
-class QueryVariable(Part, frozen=True, kw_only=True):
+class QueryVariable(GrafanaPart, frozen=True, kw_only=True):
     """A choice among the rows of a query. `refresh` 1 is: on dashboard load."""
 
     name: str
@@ -70,10 +70,10 @@ class QueryVariable(Part, frozen=True, kw_only=True):
     sort: int = 0
     include_all: bool = False
     multi: bool = False
-    current: Choice | None = None
+    current: Choice | msgspec.UnsetType = msgspec.UNSET
 
 
-class CustomVariable(Part, frozen=True, kw_only=True):
+class CustomVariable(GrafanaPart, frozen=True, kw_only=True):
     """A choice among fixed values."""
 
     name: str
@@ -86,7 +86,7 @@ class CustomVariable(Part, frozen=True, kw_only=True):
     multi: bool = True
 
 
-class TextVariable(Part, frozen=True, kw_only=True):
+class TextVariable(GrafanaPart, frozen=True, kw_only=True):
     """A text that whoever deploys sets. `hide` 2 is: nobody sees it at the top of the dashboard."""
 
     name: str
@@ -101,13 +101,13 @@ class TextVariable(Part, frozen=True, kw_only=True):
 Variable = DataSourceVariable | QueryVariable | CustomVariable | TextVariable
 
 
-class Templating(Part, frozen=True, kw_only=True):
+class Templating(GrafanaPart, frozen=True, kw_only=True):
     """The variables."""
 
     list: tuple[Variable, ...]
 
 
-class MarkedEvents(Part, frozen=True, kw_only=True):
+class MarkedEvents(GrafanaPart, frozen=True, kw_only=True):
     """What is marked on all graphs of a dashboard: a query of `time`, `timeEnd`, `text` and `tags`."""
 
     name: str
@@ -117,13 +117,13 @@ class MarkedEvents(Part, frozen=True, kw_only=True):
     datasource: DataSourceRef = CHOSEN
 
 
-class Marks(Part, frozen=True, kw_only=True):
+class Marks(GrafanaPart, frozen=True, kw_only=True):
     """All that is marked."""
 
     list: tuple[MarkedEvents, ...] = ()
 
 
-class BoardLink(Part, frozen=True, kw_only=True):
+class BoardLink(GrafanaPart, frozen=True, kw_only=True):
     """A link at the top: to the dashboards of some tags (`dashboards`), or to an address (`link`)."""
 
     title: str
@@ -137,14 +137,14 @@ class BoardLink(Part, frozen=True, kw_only=True):
     target_blank: bool = False
 
 
-class TimeRange(Part, frozen=True, kw_only=True):
+class TimeRange(GrafanaPart, frozen=True, kw_only=True):
     """The time range shown at first."""
 
     from_: str = msgspec.field(name="from", default="now-24h")
     to: str = "now"
 
 
-class Dashboard(Part, frozen=True, kw_only=True):
+class Dashboard(GrafanaPart, frozen=True, kw_only=True):
     """The whole dashboard, in the JSON model of Grafana 10 and later (schema version 39)."""
 
     uid: str

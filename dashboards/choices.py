@@ -1,5 +1,7 @@
 """What is chosen at the top of dashboards: the variables."""
 
+import msgspec
+
 from dashboards.board import (
     ALL,
     Current,
@@ -89,7 +91,7 @@ def query(name: str, label: str, sql: str, *, several: bool = True) -> QueryVari
         definition=text,
         include_all=several,
         multi=several,
-        current=ALL if several else None,
+        current=ALL if several else msgspec.UNSET,
     )
 
 

@@ -17,11 +17,11 @@ TABLE = 1
 Scalar = str | int | float | bool
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class GrafanaPart(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A piece of the JSON; field names become camelCase."""
 
 
-class DataSourceRef(Part, frozen=True, kw_only=True):
+class DataSourceRef(GrafanaPart, frozen=True, kw_only=True):
     """Which data source; `${datasource}` is the one chosen at the top of the dashboard."""
 
     type: str = PLUGIN
@@ -32,7 +32,7 @@ CHOSEN = DataSourceRef()
 CHOSEN_PROMETHEUS = DataSourceRef(type=PROMETHEUS, uid="${prometheus}")
 
 
-class Target(Part, frozen=True, kw_only=True):
+class Target(GrafanaPart, frozen=True, kw_only=True):
     """One query. `format` is TIME_SERIES or TABLE."""
 
     raw_sql: str
@@ -42,7 +42,7 @@ class Target(Part, frozen=True, kw_only=True):
     ref_id: str = "A"
 
 
-class PromTarget(Part, frozen=True, kw_only=True):
+class PromTarget(GrafanaPart, frozen=True, kw_only=True):
     """One query of Prometheus. `legend_format` names each series; `instant` asks for the newest value alone."""
 
     expr: str
@@ -54,7 +54,7 @@ class PromTarget(Part, frozen=True, kw_only=True):
     ref_id: str = "A"
 
 
-class GridPos(Part, frozen=True, kw_only=True):
+class GridPos(GrafanaPart, frozen=True, kw_only=True):
     """Where a panel stands, on a grid 24 wide."""
 
     x: int
@@ -63,28 +63,28 @@ class GridPos(Part, frozen=True, kw_only=True):
     h: int
 
 
-class ThresholdStep(Part, frozen=True, kw_only=True):
+class ThresholdStep(GrafanaPart, frozen=True, kw_only=True):
     """From `value` on (None: from the lowest), the colour is `color`."""
 
     color: str
     value: float | None = None
 
 
-class Thresholds(Part, frozen=True, kw_only=True):
+class Thresholds(GrafanaPart, frozen=True, kw_only=True):
     """Coloured ranges."""
 
     steps: tuple[ThresholdStep, ...]
     mode: str = "absolute"
 
 
-class Color(Part, frozen=True, kw_only=True, omit_defaults=True):
+class Color(GrafanaPart, frozen=True, kw_only=True, omit_defaults=True):
     """A colour or a scheme."""
 
     mode: str
     fixed_color: str = ""
 
 
-class MappedValue(Part, frozen=True, kw_only=True):
+class MappedValue(GrafanaPart, frozen=True, kw_only=True):
     """How a value is shown: its colour, and the words in its place."""
 
     color: str
@@ -92,13 +92,13 @@ class MappedValue(Part, frozen=True, kw_only=True):
     text: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class ValueMapping(Part, frozen=True, kw_only=True, tag_field="type", tag="value"):
+class ValueMapping(GrafanaPart, frozen=True, kw_only=True, tag_field="type", tag="value"):
     """Colours for words."""
 
     options: dict[str, MappedValue]
 
 
-class Link(Part, frozen=True, kw_only=True):
+class Link(GrafanaPart, frozen=True, kw_only=True):
     """A link on a cell; `url` may name `${__value.raw}`."""
 
     title: str
@@ -106,19 +106,19 @@ class Link(Part, frozen=True, kw_only=True):
     target_blank: bool = False
 
 
-class CellOptions(Part, frozen=True, kw_only=True):
+class CellOptions(GrafanaPart, frozen=True, kw_only=True):
     """How a table cell is drawn."""
 
     type: str
 
 
-class Mode(Part, frozen=True, kw_only=True):
+class Mode(GrafanaPart, frozen=True, kw_only=True):
     """An option that is a mode."""
 
     mode: str
 
 
-class GraphStyle(Part, frozen=True, kw_only=True):
+class GraphStyle(GrafanaPart, frozen=True, kw_only=True):
     """How a time series is drawn."""
 
     draw_style: Literal["line", "bars"]
@@ -130,14 +130,14 @@ class GraphStyle(Part, frozen=True, kw_only=True):
     span_nulls: bool = False
 
 
-class LineStyle(Part, frozen=True, kw_only=True):
+class LineStyle(GrafanaPart, frozen=True, kw_only=True):
     """Dashes, each so long and so far from the next."""
 
     fill: str = "dash"
     dash: tuple[int, int] = (8, 8)
 
 
-class StateStyle(Part, frozen=True, kw_only=True):
+class StateStyle(GrafanaPart, frozen=True, kw_only=True):
     """How a state timeline is drawn. With `span_nulls` a state lasts until the next one of its row."""
 
     fill_opacity: int = 80
@@ -145,35 +145,35 @@ class StateStyle(Part, frozen=True, kw_only=True):
     span_nulls: bool = True
 
 
-class TableStyle(Part, frozen=True, kw_only=True):
+class TableStyle(GrafanaPart, frozen=True, kw_only=True):
     """How table columns are drawn."""
 
     align: str = "auto"
     filterable: bool = True
 
 
-class Matcher(Part, frozen=True, kw_only=True):
+class Matcher(GrafanaPart, frozen=True, kw_only=True):
     """Which fields an override applies to."""
 
     options: str
     id: str = "byName"
 
 
-class Property(Part, frozen=True, kw_only=True):
+class Property(GrafanaPart, frozen=True, kw_only=True):
     """One overridden property."""
 
     id: str
     value: Scalar | Color | CellOptions | LineStyle | tuple[Link, ...] | tuple[ValueMapping, ...] | Thresholds
 
 
-class FieldOverride(Part, frozen=True, kw_only=True):
+class FieldOverride(GrafanaPart, frozen=True, kw_only=True):
     """What differs for one column."""
 
     matcher: Matcher
     properties: tuple[Property, ...]
 
 
-class Defaults(Part, frozen=True, kw_only=True, omit_defaults=True):
+class Defaults(GrafanaPart, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for all columns."""
 
     unit: str = ""
@@ -187,14 +187,14 @@ class Defaults(Part, frozen=True, kw_only=True, omit_defaults=True):
     mappings: tuple[ValueMapping, ...] = ()
 
 
-class FieldConfig(Part, frozen=True, kw_only=True):
+class FieldConfig(GrafanaPart, frozen=True, kw_only=True):
     """Defaults and what differs."""
 
     defaults: Defaults
     overrides: tuple[FieldOverride, ...] = ()
 
 
-class Reduce(Part, frozen=True, kw_only=True):
+class Reduce(GrafanaPart, frozen=True, kw_only=True):
     """Which value of a column a stat shows."""
 
     calcs: tuple[str, ...] = ("lastNotNull",)
@@ -202,7 +202,7 @@ class Reduce(Part, frozen=True, kw_only=True):
     values: bool = False
 
 
-class StatOptions(Part, frozen=True, kw_only=True):
+class StatOptions(GrafanaPart, frozen=True, kw_only=True):
     """Big numbers, one a column."""
 
     reduce_options: Reduce = Reduce()
@@ -212,14 +212,14 @@ class StatOptions(Part, frozen=True, kw_only=True):
     orientation: str = "vertical"
 
 
-class TableOptions(Part, frozen=True, kw_only=True):
+class TableOptions(GrafanaPart, frozen=True, kw_only=True):
     """A table."""
 
     show_header: bool = True
     cell_height: str = "sm"
 
 
-class Legend(Part, frozen=True, kw_only=True):
+class Legend(GrafanaPart, frozen=True, kw_only=True):
     """The legend of a graph."""
 
     display_mode: str = "list"
@@ -227,21 +227,21 @@ class Legend(Part, frozen=True, kw_only=True):
     show_legend: bool = True
 
 
-class Tooltip(Part, frozen=True, kw_only=True):
+class Tooltip(GrafanaPart, frozen=True, kw_only=True):
     """What the pointer shows."""
 
     mode: str = "multi"
     sort: str = "none"
 
 
-class GraphOptions(Part, frozen=True, kw_only=True):
+class GraphOptions(GrafanaPart, frozen=True, kw_only=True):
     """A graph."""
 
     legend: Legend = Legend()
     tooltip: Tooltip = Tooltip()
 
 
-class StateOptions(Part, frozen=True, kw_only=True):
+class StateOptions(GrafanaPart, frozen=True, kw_only=True):
     """A state timeline. `row_height` is the part of a row that its bar takes."""
 
     show_value: str = "never"
@@ -251,7 +251,7 @@ class StateOptions(Part, frozen=True, kw_only=True):
     tooltip: Tooltip = Tooltip(mode="single")
 
 
-class Panel(Part, frozen=True, kw_only=True, omit_defaults=True):
+class Panel(GrafanaPart, frozen=True, kw_only=True, omit_defaults=True):
     """One panel. `interval` is the least bucket. `id` and `grid_pos` are set on layout."""
 
     type: Literal["stat", "table", "timeseries", "state-timeline"]
@@ -267,7 +267,7 @@ class Panel(Part, frozen=True, kw_only=True, omit_defaults=True):
     grid_pos: GridPos | None = None
 
 
-class Row(Part, frozen=True, kw_only=True):
+class Row(GrafanaPart, frozen=True, kw_only=True):
     """The heading of a group of panels, which follow it in the list."""
 
     title: str
