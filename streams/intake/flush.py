@@ -51,6 +51,9 @@ ONE_BLOCK = {
     "max_insert_threads": 1,
 }
 
+#: Each row of a flush has a key of its own, and they are in order. Merging them before they are written, for the table
+#: and its projection, changes nothing and takes a third of the time of a large INSERT.
+AS_THEY_ARE = {"optimize_on_insert": 0}
 
 #: Tokens are looked at, whatever the user's profile says.
 ONCE = {"insert_deduplicate": 1}
@@ -100,7 +103,8 @@ def flush(
         counted, senders = _unseen(batch).counted, batch.tally.senders
         rows = counts_table(senders, counted, batch.source.name, batch.position, batch.next_offset - 1)
         if not _overtaken(store, batch, lease_s):
-            store.insert_table("counts", rows, {"insert_deduplication_token": batch.token, **ONCE, **ONE_BLOCK})
+            settings = {"insert_deduplication_token": batch.token, **ONCE, **ONE_BLOCK, **AS_THEY_ARE}
+            store.insert_table("counts", rows, settings)
     began_s = time.monotonic()
     stored = stored_offsets(store, [batch.source.name for batch in batches])
     for batch in batches:
