@@ -58,6 +58,7 @@
     │   ├── DashboardError        Grafana, or the file of the dashboard
     │   ├── DeadShareError        too large a share of a topic cannot be read
     │   ├── StageEndedError       a stage that ended by itself, without an error
+    │   ├── NotYetError           a `repmon up` that is starting, or ending
     │   ├── FetchError            a certificate that cannot be fetched
     │   ├── NotTakenError         the broker did not take a webhook in time
     │   ├── TooManyError          more requests of one key than may wait

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
@@ -23,6 +24,8 @@ READER_KEY = "grafana.key"
 #: What keys hashes of recipients (streams/adapt/base.py).
 MAX_HASH_KEY_BYTES = blake2b.MAX_KEY_SIZE
 LEAST_PASSWORD = 16
+#: How often a lock is tried, and how long it is left alone in between, in s.
+LOCK_TRIES, LOCK_PAUSE_S = 5, 0.02
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 READER_KEY_LOST = "remove it to start with a new one, and run `repmon dashboards deploy` again"
@@ -107,7 +110,7 @@ class DataFolder:
         lock = None
         try:
             lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_soon(lock)
         except OSError as error:
             if lock is not None:
                 os.close(lock)
@@ -115,6 +118,21 @@ class DataFolder:
             reason = "another repmon is running in it" if held else f"cannot be written: {error.strerror}"
             raise SettingsError(f"data folder {self.path}: {reason}") from error
         self._lock = lock
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process holds it, whatever can be reached of it already."""
+        try:
+            lock = os.open(self.path / LOCK, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(lock)
+        return False
 
     def give_back(self, *, unlock: bool = True) -> None:
         """Say that nothing can be reached here any more, and unlock; without `unlock` the folder stays locked until
@@ -160,6 +178,16 @@ class DataFolder:
     def announce(self, running: Running) -> None:
         """Let other commands of this user find us."""
         _write_private(self.path / RUNNING, msgspec.json.encode(running).decode())
+
+
+def _lock_soon(lock: int) -> None:
+    """Lock it. Whoever looks whether it is held (`DataFolder.is_held`) holds it for a moment."""
+    for _ in range(LOCK_TRIES - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(LOCK_PAUSE_S)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _kept(file: Path, make: Callable[[], str], lost: str) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from jobs.embedded.folder import RUNNING, DataFolder, Running
+from schemas.errors import ExternalError
 from schemas.settings import ClickHouse, Kafka, Settings, SettingsError, names_broker, names_store
 
 #: Fields that say where the running broker and store are and what they hold: never taken from a command's own settings.
@@ -15,6 +16,7 @@ _STORE_PLACE = (
     "ca_file", "certificate_file", "key_file", "verify", "server_name",
 )  # fmt: skip
 
+AGAIN = "try again in some seconds"
 POINT_AT_ONE = (
     "to ask one that runs elsewhere: `repmon --data FOLDER ...`, `repmon -c FILE ...` with its settings, or "
     "REPMON_EMBEDDED__DATA"
@@ -25,11 +27,17 @@ ADDRESS = {"clickhouse": "REPMON_CLICKHOUSE__URL", "kafka": "REPMON_KAFKA__BOOTS
 Section = TypeVar("Section", Kafka, ClickHouse)
 
 
+class NotYetError(ExternalError):
+    """What runs in the data folder is starting or ending; the message names the folder."""
+
+
 class ReachedStack(NamedTuple):
     """What was found where a `repmon up` was looked for: one that runs, or None; and where, with why there is none."""
 
     running: Running | None
     said: str
+    #: One holds the folder, and gives no address yet, or no more.
+    starting: bool = False
 
 
 def look(settings: Settings) -> ReachedStack:
@@ -42,6 +50,8 @@ def look(settings: Settings) -> ReachedStack:
     try:
         running = msgspec.json.decode((folder.path / RUNNING).read_bytes(), type=Running)
     except FileNotFoundError:
+        if folder.is_held:
+            return ReachedStack(None, f"{where}: one is starting there, or ending; {AGAIN}", starting=True)
         missing = f"nothing runs in it ({RUNNING} is missing)" if folder.path.is_dir() else "there is no such folder"
         return ReachedStack(None, f"{where}: {missing}")
     except (OSError, msgspec.DecodeError) as error:
@@ -62,9 +72,16 @@ def reached(settings: Settings) -> Settings:
 
     Raises:
         SettingsError: the folder's hash key cannot be used.
+        NotYetError: it is starting, and no other address is configured.
     """
     own_broker, own_store = names_broker(settings), names_store(settings)
-    if (own_broker and own_store) or (running := look(settings).running) is None:
+    if own_broker and own_store:
+        return settings
+    running, _, starting = look(settings)
+    if starting and not (own_broker or own_store):
+        folder = DataFolder(settings.embedded.data).path
+        raise NotYetError(f"`repmon up` is starting in {folder}, or ending, and gives no address: {AGAIN}")
+    if running is None:
         return settings
     key = DataFolder(settings.embedded.data).hash_key(settings.ingest.hash_key)
     return msgspec.structs.replace(

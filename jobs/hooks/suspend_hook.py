@@ -38,6 +38,8 @@ AT_ONCE, GATHER_S = 500, 0.05
 TICK_S = 1.0
 #: How long it is waited before a store that failed is asked again.
 STORE_S = 2.0
+#: What is said of an embedded broker, which keeps nothing.
+ANOTHER_ONE = "is another topic now, as after each start of an embedded broker: reading it from its beginning"
 #: Errors that waiting does not mend.
 REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 log = logging.getLogger("repmon.suspend_hook")
@@ -197,6 +199,9 @@ class HookProcess:
         return self._known.ids[REPUTATION_ALERTS]
 
     def _remade(self) -> None:
+        if self._kafka.static_assignment:
+            self._say("topic", f"{REPUTATION_ALERTS} {ANOTHER_ONE}")
+            return
         text = f"{REPUTATION_ALERTS} was deleted and made again: reading the new one from its beginning"
         log.warning("%s", text)
         self._say("topic", text)

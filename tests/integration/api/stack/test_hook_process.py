@@ -91,6 +91,10 @@ def test_topic_that_is_made_again_is_read_from_its_beginning(kafka: Kafka, scene
         send(kafka, *(b"{new" for _ in range(14)), scene.alert("acme"))
         wait_for(lambda: len(lines) >= 26, f"the new topic to be read; came: {len(lines)}", 60)
     remade = "reputation.alerts was deleted and made again: reading the new one from its beginning"
+    if kafka.static_assignment:
+        remade = (
+            f"reputation.alerts {suspend_hook.ANOTHER_ONE}"  # nobody deletes it there, but each start brings a new one
+        )
     assert lines[10] == remade
     assert len([each for each in lines[11:] if each.startswith("skipped")]) == 14
     assert lines[-1].startswith("would suspend acme: ")

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.embedded.folder import RUNNING, Running
-from jobs.embedded.reach import look, reached, where_from
+from jobs.embedded.folder import RUNNING, DataFolder, Running
+from jobs.embedded.reach import NotYetError, look, reached, where_from
 from schemas.settings import ClickHouse, Embedded, Kafka, Settings
 
 ELSEWHERE = ClickHouse(url="http://127.0.0.1:18123")
@@ -40,6 +40,22 @@ def test_folder_that_is_not_there_is_named_with_its_real_path(tmp_path: Path, mo
 
 def test_folder_in_which_nothing_runs_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
     assert told(tmp_path)[0].endswith(f"{tmp_path}: nothing runs in it (running.json is missing)")
+
+
+def test_one_that_is_starting_is_said_to_be_and_no_other_address_is_tried(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.take()
+    settings = Settings(embedded=Embedded(data=str(tmp_path)))
+    with pytest.raises(NotYetError, match=f"is starting in {tmp_path}, or ending, and gives no address: try again"):
+        reached(settings)
+    own = Settings(embedded=settings.embedded, kafka=Kafka(bootstrap="broker:9092"))
+    assert reached(own) == own
+    assert "one is starting there, or ending" in told(tmp_path)[0]
+    announce(tmp_path, os.getpid())
+    assert reached(settings).clickhouse == ELSEWHERE
+    folder.give_back()
+    assert not folder.is_held
+    assert told(tmp_path)[0].endswith("nothing runs in it (running.json is missing)")
 
 
 def test_one_that_was_killed_is_named_by_its_process(tmp_path: Path) -> None:
