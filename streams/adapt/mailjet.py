@@ -8,13 +8,16 @@ the option or a default customer.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from schemas.event import EventType, MailEvent
+from schemas.providers import Providers
 from streams.adapt.base import Context
 from streams.adapt.common import stable_id, text
+from streams.adapt.feedback import Reporter, set_recipient
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,
@@ -73,6 +76,7 @@ class _Event(msgspec.Struct):
     error: str | None = None
     comment: str | None = None
     hard_bounce: Any = None
+    source: Text = None
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -81,10 +85,10 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    return read_owned(json_body(raw), _read, FIELD_PATHS, context)
+    return read_owned(json_body(raw), partial(_read, providers=context.providers), FIELD_PATHS, context)
 
 
-def _read(fields: Fields) -> Iterable[MailEvent]:
+def _read(fields: Fields, providers: Providers) -> Iterable[MailEvent]:
     kind = _TYPES.get(kind_of(fields, "event"))
     if kind is None:
         return
@@ -104,6 +108,10 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         diagnostic=record.comment or record.smtp_reply or record.error or "",
         campaign=text(record.customcampaign) or (campaign if campaign != "0" else ""),
     )
+    if kind == "complained":
+        # Which feedback loop reported it, such as `JMRPP`.
+        loop = text(record.source)
+        set_recipient(event, event.recipient, Reporter((loop,), agent=loop), providers)
     hard = record.hard_bounce is True or text(record.hard_bounce) == "1"
     if kind == "bounced" and not hard and error == _TEMPORARY and not reply(event.diagnostic)[0]:
         event.type = "expired"

@@ -9,15 +9,17 @@ shared by all of a batch. `injection_time`, which all events have, is when Spark
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from schemas.event import EventType, MailEvent
+from schemas.providers import Providers
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import domain_of
 from streams.adapt.common import stable_id, text
-from streams.adapt.feedback import feedback_type
+from streams.adapt.feedback import Reporter, feedback_type, set_recipient
 from streams.adapt.webhook import (
     FieldPaths,
     Fields,
@@ -88,6 +90,7 @@ class _Event(msgspec.Struct):
     raw_reason: str | None = None
     reason: str | None = None
     fbtype: str | None = None
+    report_by: Text = None
     campaign_id: Text = None
     rcpt_tags: Any = None
     num_retries: Text = None
@@ -101,7 +104,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
-    return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
+    read = partial(_read, providers=context.providers)
+    return read_owned(json_body(raw).each(_opened), read, FIELD_PATHS, context)
 
 
 def _opened(record: Fields) -> Fields:
@@ -117,7 +121,7 @@ def _opened(record: Fields) -> Fields:
     return {key: value for key, value in event.items() if key != "subaccount_id" or text(value) != "0"}
 
 
-def _read(fields: Fields) -> Iterable[MailEvent]:
+def _read(fields: Fields, providers: Providers) -> Iterable[MailEvent]:
     if kind_of(fields, "type") not in _TYPES:
         return
     record = typed(fields, _Event)
@@ -144,6 +148,9 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
         campaign=text(record.campaign_id) or first_text(record.rcpt_tags),
         sent=sent_ms(record.injection_time),
     )
+    if kind == "complained":
+        # The host that reported it.
+        set_recipient(event, recipient, Reporter(hosts=(text(record.report_by),)), providers)
     found = text(record.bounce_class)
     with_bounce_details(event, code=record.error_code, known=_CLASSES.get(found, ""))
     if event.type == "bounced" and found in _TRIED_AGAIN and not event.smtp_code:

@@ -68,6 +68,24 @@ def test_event_types(changes: dict[str, Any], kind: str) -> None:
     assert event.sending_ip == ""
 
 
+@pytest.mark.parametrize(
+    ("email", "source", "provider"),
+    [
+        ("oskar@shop.example", "JMRPP", "microsoft"),
+        ("oskar@shop.example", "Yahoo", "yahoo"),
+        ("oskar@yahoo.com", "JMRPP", "yahoo"),
+        ("redacted@example.invalid", "AOL", "yahoo"),
+        ("oskar@shop.example", "some loop", "other"),
+        ("oskar@shop.example", None, "other"),
+    ],
+)
+def test_complaint_of_a_companys_mailbox_is_at_the_provider_whose_loop_reports_it(
+    email: str, source: str | None, provider: str
+) -> None:
+    (event,) = adapt({"event": "spam", "email": email, "source": source})
+    assert event.provider == provider
+
+
 @pytest.mark.parametrize("name", ["open", "click", "something new"])
 def test_events_that_tell_no_fate_are_left_out(name: str) -> None:
     assert adapt({"event": name, "time": None, "Payload": ""}) == []

@@ -141,6 +141,22 @@ def test_complaint_keeps_its_feedback_type(given: str | None, kept: str) -> None
     assert event.feedback_type == kept
 
 
+@pytest.mark.parametrize(
+    ("recipient", "host", "provider"),
+    [
+        ("oskar@shop.example", "arf.mail.yahoo.com", "yahoo"),
+        ("oskar@shop.example", "fbl.shop.example", "other"),
+        ("oskar@shop.example", None, "other"),
+        ("oskar@hotmail.com", "arf.mail.yahoo.com", "microsoft"),
+    ],
+)
+def test_complaint_of_a_companys_mailbox_is_at_the_provider_that_reports_it(
+    recipient: str, host: str | None, provider: str
+) -> None:
+    (event,) = adapt({"type": "spam_complaint", "raw_rcpt_to": recipient, "report_by": host})
+    assert event.provider == provider
+
+
 def test_every_outcome_says_when_its_message_was_injected() -> None:
     injected = {"injection_time": "2025-09-11T08:00:00.000Z"}
     assert adapt({"type": "spam_complaint"} | injected)[0].sent == 1757577600000
