@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.follow.parts import parts_from
+from jobs.follow.parts import OlderParts, parts_from
 from jobs.follow.place import LogPlace
 from jobs.follow.source import FollowedFile
 
@@ -36,12 +36,16 @@ class Log:
     #: How far the file before the current one was read, and the one that was seen to come behind it.
     _left: LogPlace | None = None
     _behind: FollowedFile | None = None
+    #: What was there when it was first followed, until something of it is read.
+    _older: OlderParts | None = None
 
     @classmethod
     def at(cls, path: Path, places: tuple[LogPlace, ...], now: float) -> "Log":
         """The log from some places on, the last of them in the file that grew; from its beginning without any."""
         parts, found = parts_from(path, places[-1] if places else None)
         log = cls(path, found, parts, _grew=now)
+        if not places and not any(each.size for each in parts):
+            log._older = OlderParts(path)
         for place in places[:-1]:
             sources, there = parts_from(path, place)
             if there and sources:
@@ -105,6 +109,8 @@ class Log:
         copied and cut off twice while nobody looks. The current one was empty then, so nothing tells that it was cut
         off; now that it has begun it is looked what comes behind the last that was read."""
         current, left = self._parts[0], self._left
+        if left is None and self._older is not None:
+            return self._missed_the_first(self._older)
         if left is None or current is self._behind or not current.place.head_bytes:
             return False
         self._behind = current
@@ -115,6 +121,16 @@ class Log:
         if missed:
             self._parts = parts[1:]
         return missed
+
+    def _missed_the_first(self, older: OlderParts) -> bool:
+        """The same where the log was empty, or not there, when it was first followed."""
+        current = self._parts[0]
+        if current.offset:
+            self._older = None
+            return False
+        new = older.new(current)
+        self._parts = [*new, current]
+        return bool(new)
 
     def _goes_on(self, now: float) -> bool:
         """At the end of a file: whether there is another to be read now."""

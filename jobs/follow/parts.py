@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jobs.follow.place import LogPlace, identities
+from jobs.follow.place import LogPlace, identities, rotated_names
 from jobs.follow.source import FollowedFile, opened
 
 #: How often it is looked again where files were renamed meanwhile.
@@ -31,6 +31,59 @@ def parts_from(path: Path, place: LogPlace | None) -> tuple[list[FollowedFile], 
         for each in sources or ():
             each.close()
     return _from_place(sources or [], path, place)
+
+
+class OlderParts:
+    """The older parts of a log as they were when it was first followed and nothing stood in it: what comes to them is
+    what was written since, copied, and cut off before anybody saw it."""
+
+    def __init__(self, path: Path) -> None:
+        """See what there is; what cannot be read now is taken for there.
+
+        Raises:
+            OSError: the folder cannot be listed.
+        """
+        self._path = path
+        self._places = self._looked()
+        self._changed_ns = 0
+
+    def new(self, current: FollowedFile) -> list[FollowedFile]:
+        """The parts that came since, open, the oldest first; looked for where the log, of which nothing was read yet,
+        was changed since the last time. What a part has in common with the log is read from the log.
+
+        Raises:
+            OSError: the folder cannot be listed.
+        """
+        if (changed_ns := current.changed_ns) == self._changed_ns:
+            return []
+        self._changed_ns = changed_ns
+        found: list[FollowedFile] = []
+        for each in rotated_names(self._path):
+            source = _readable(each)
+            if source is None:
+                continue
+            place = source.place
+            known = not place.head_bytes or source.is_file(current) or current.begins_as(place)
+            if known or any(source.is_place_of(before) for before in self._places):
+                source.close()
+            else:
+                found.append(source)
+        return _distinct(found[1:], found[0], keep_first=True) if found else []
+
+    def _looked(self) -> list[LogPlace]:
+        found: list[LogPlace] = []
+        for each in rotated_names(self._path):
+            if (source := _readable(each)) is not None:
+                found.append(source.place)
+                source.close()
+        return [each for each in found if each.head_bytes]
+
+
+def _readable(path: Path) -> FollowedFile | None:
+    try:
+        return opened(path)
+    except OSError:
+        return None
 
 
 def _all_opened(files: dict[Path, tuple[int, int]]) -> list[FollowedFile] | None:
@@ -67,8 +120,9 @@ def _is_shorter(source: FollowedFile, place: LogPlace) -> bool:
     return not source.packed and source.size < place.offset
 
 
-def _distinct(sources: list[FollowedFile], first: FollowedFile) -> list[FollowedFile]:
-    """Without those that are the same content again, such as a part next to its compressed form."""
+def _distinct(sources: list[FollowedFile], first: FollowedFile, *, keep_first: bool = False) -> list[FollowedFile]:
+    """Without those that are the same content again, such as a part next to its compressed form; `first` is left out
+    unless it is kept."""
     kept: list[FollowedFile] = [first]
     for source in sources:
         place = source.place
@@ -76,4 +130,4 @@ def _distinct(sources: list[FollowedFile], first: FollowedFile) -> list[Followed
             source.close()
         else:
             kept.append(source)
-    return kept[1:]
+    return kept if keep_first else kept[1:]

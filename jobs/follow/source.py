@@ -95,6 +95,11 @@ class FollowedFile:
         return os.fstat(self._raw.fileno()).st_size
 
     @property
+    def changed_ns(self) -> int:
+        """When it was last written to or cut off (ns of the file system's clock)."""
+        return os.fstat(self._raw.fileno()).st_mtime_ns
+
+    @property
     def is_read_only(self) -> bool:
         """Whether nobody may write to it: so KumoMTA says that a segment is complete."""
         return not os.fstat(self._raw.fileno()).st_mode & 0o222

@@ -1,5 +1,6 @@
 """A file of which nothing was read yet when it was rotated: it is not known by how it begins."""
 
+import gzip
 import os
 import shutil
 from collections.abc import Callable
@@ -46,4 +47,52 @@ def test_what_comes_between_two_rotations_while_nobody_looks_is_read(
     for _ in range(4):
         site.step(2)
     assert sorted(site.sent) == ["AB12C1", "AB12C2", "AB12C3"]
+    site.stop()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_first_lines_of_an_empty_log_that_was_copied_and_cut_off_are_read(site: Site, there: bool) -> None:
+    site.write(message(8), site.path.with_name("mail.log.2"))
+    if there:
+        site.path.touch()
+    site.start()
+    site.step(2)
+    site.write(message(1))
+    copied(site)
+    site.step(2)
+    site.write(message(2))
+    for _ in range(4):
+        site.step(2)
+    assert site.sent == ["AB12C1", "AB12C2"], "and nothing of what was there before"
+    site.stop()
+
+
+def test_copy_of_a_first_log_that_is_not_cut_off_yet_is_not_read_twice(site: Site) -> None:
+    site.path.touch()
+    site.start()
+    site.step(2)
+    site.write(message(1))
+    shutil.copyfile(site.path, site.path.with_name("mail.log.1"))
+    site.step(2)
+    os.truncate(site.path, 0)
+    site.write(message(2))
+    for _ in range(4):
+        site.step(2)
+    assert sorted(site.sent) == ["AB12C1", "AB12C2"]
+    site.stop()
+
+
+def test_older_part_that_is_compressed_meanwhile_is_none_that_came_since(site: Site) -> None:
+    before = site.path.with_name("mail.log.1")
+    site.write(message(8), before)
+    site.path.touch()
+    site.start()
+    site.step(2)
+    site.path.with_name("mail.log.2.gz").write_bytes(gzip.compress(before.read_bytes()))
+    before.unlink()
+    site.write(message(1))
+    copied(site)
+    for _ in range(4):
+        site.step(2)
+    assert site.sent == ["AB12C1"]
     site.stop()
