@@ -10,7 +10,7 @@ from api.cli.options import an_id, with_reached
 from api.cli.printing import print_exactly
 from api.explain.customer_mail import left_of, mail_facts
 from api.stack.policy import policy_in_force
-from jobs.mail.facts import MailKind
+from jobs.mail.facts import RESTRAINTS, MailKind
 from jobs.mail.mail import CustomerMail, MailWriter, message
 from jobs.operator.decisions import find_alert
 from schemas import blocklists, providers
@@ -38,8 +38,8 @@ MailFormat = Literal["text", "html", "eml"]
 @click.option("--html", is_flag=True, help="As --format html.")
 @click.option(
     "--kind",
-    type=click.Choice(["suspended", "lifted"]),
-    help="The mail that would tell of a suspension because of this alert, or of its end.",
+    type=click.Choice(RESTRAINTS),
+    help="The mail that would tell of a suspension, or of slower delivery, because of this alert, or of its end.",
 )
 @with_reached
 def alert_text(

@@ -187,9 +187,11 @@ def no_mail(order: Order) -> tuple[str, EmailMessage]:
 
 
 def mail_kind(order: Order) -> MailKind:
-    """What the customer is told: that its mail was stopped or goes on, or else what the alert says."""
+    """What the customer is told: that mail was stopped or slowed down, or is no more, or else what the alert says."""
     if order.about == "suspend":
         return "lifted" if order.operation == "lift" else "suspended"
+    if order.about == "throttle":
+        return "unslowed" if order.operation == "lift" else "slowed"
     return "resolved" if order.operation == "lift" or order.level == "good" else order.level
 
 

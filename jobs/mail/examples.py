@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from jobs.mail.facts import KINDS, MailFacts, MailKind
+from jobs.mail.facts import KINDS, RESTRAINTS, MailFacts, MailKind
 from jobs.mail.phrases import METRICS
 from schemas.alert import AlertData, Baseline, Evidence, ReportedRate, Share, TransitionKind
 from schemas.levels import Level
@@ -50,6 +50,8 @@ _LEVELS: Mapping[MailKind, Level] = {
     "resolved": "good",
     "suspended": "excessive",
     "lifted": "good",
+    "slowed": "warning",
+    "unslowed": "good",
 }
 _LISTINGS = ("192.0.2.17 on zen.spamhaus.org (critical): used by this customer alone",)
 
@@ -91,7 +93,7 @@ def example(kind: MailKind, metric: Metric = "failure", /, **changes: Any) -> Ma
         opened_ms=NOW_MS - 2 * HOUR_MS,
         left=None if metric in (SPIKE, REPORTED_SPAM) else Allowance(remaining=17, level="critical", window="24h"),
         scope=str(changes.get("scope", "customer")),
-        since_ms=NOW_MS if kind in ("suspended", "lifted") else None,
+        since_ms=NOW_MS if kind in RESTRAINTS else None,
         until_ms=NOW_MS + 7 * DAY_MS if kind == "suspended" else None,
     )
 
@@ -100,7 +102,7 @@ def examples() -> Iterator[MailFacts]:
     """Each metric with each kind of mail, and what there is little to say of."""
     for kind in KINDS:
         yield from (example(kind, metric) for metric in METRICS)
-    yield from (MailFacts(kind=kind, customer="acme", time_ms=NOW_MS) for kind in ("suspended", "lifted"))
+    yield from (MailFacts(kind=kind, customer="acme", time_ms=NOW_MS) for kind in RESTRAINTS)
     yield example("suspended", scope="stream:news")
     yield example("warning", evidence=Evidence())
 
@@ -109,8 +111,8 @@ def trials() -> Iterator[MailFacts]:
     """Fewer of them, in which every phrase and every part of a template is met: each metric, and each kind of mail."""
     yield from (example("warning", metric) for metric in METRICS)
     yield from (example(kind) for kind in KINDS)
-    yield MailFacts(kind="suspended", customer="acme", time_ms=NOW_MS)
-    yield example("lifted", scope="stream:news")
+    yield from (MailFacts(kind=kind, customer="acme", time_ms=NOW_MS) for kind in RESTRAINTS)
+    yield from (example(kind, scope="stream:news") for kind in RESTRAINTS)
 
 
 def _evidence(metric: Metric, counted: _Counted) -> Evidence:

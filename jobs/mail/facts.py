@@ -6,8 +6,13 @@ from schemas.alert import AlertData, Cause
 from schemas.scope import shared_by
 from streams.judge.allowance import Allowance
 
-MailKind = Literal["watch", "warning", "excessive", "critical", "resolved", "suspended", "lifted"]
+MailKind = Literal[
+    "watch", "warning", "excessive", "critical", "resolved", "suspended", "lifted", "slowed", "unslowed"
+]  # fmt: skip
 KINDS: tuple[MailKind, ...] = get_args(MailKind)
+#: What tells of something that was done about mail, or is done no more; and what tells of an end.
+RESTRAINTS: tuple[MailKind, ...] = ("suspended", "lifted", "slowed", "unslowed")
+ENDS: tuple[MailKind, ...] = ("resolved", "lifted", "unslowed")
 #: What ends an alert though the figures did not get better: it is taken back.
 WITHDRAWN: frozenset[Cause] = frozenset({"policy", "override", "operator", "incident", "fresh-start"})
 
@@ -16,8 +21,9 @@ class MailFacts(NamedTuple):
     """What is known when a mail is written. Times are epoch ms, UTC.
 
     `time_ms` is of when the figures are, `alert` the alert's last transition: None for a suspension that no alert made.
-    `scope` is what was suspended. `left` is what is left until the next level, `since_ms` when sending was stopped or
-    allowed again, `until_ms` when the stop ends (None: when it is lifted), `opened_ms` when the alert was opened.
+    `scope` is what was suspended or slowed down. `left` is what is left until the next level, `since_ms` when sending
+    was stopped or slowed down, or no more, `until_ms` when the stop ends (None: when it is lifted), `opened_ms` when
+    the alert was opened.
     `reason` is what the operator wants to say to the customer besides; what operators record among themselves (`why`)
     does not belong there.
     """

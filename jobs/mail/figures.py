@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jobs.mail.facts import MailFacts
+from jobs.mail.facts import ENDS, MailFacts
 from jobs.mail.phrases import Language, MetricPhrases, fill
 from jobs.mail.writing import date, number, percent, period, share, window_ms
 from schemas.alert import AlertData
@@ -25,7 +25,7 @@ class FigureRow(NamedTuple):
 def rows(facts: MailFacts, alert: AlertData, language: Language, about: MetricPhrases) -> Iterator[FigureRow]:
     """The rows about an alert. Limits are left out of what is over: there they are those of another level."""
     form, words = language.form, language.rows
-    limits = facts.kind not in ("resolved", "lifted")
+    limits = facts.kind not in ENDS
     moment = date(form, facts.time_ms)
     yield FigureRow(words.period, fill(words.period_value, period=period(form, alert.window), date=moment))
     if about.all:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from jobs.mail.causes import cause_of
-from jobs.mail.facts import MailFacts, is_withdrawn
+from jobs.mail.facts import ENDS, RESTRAINTS, MailFacts, is_withdrawn
 from jobs.mail.figures import FigureRow, rows
 from jobs.mail.phrases import CauseId, HeadingPhrases, Language, MetricPhrases, WrittenForm, fill
 from jobs.mail.places import ContributorList, ListingEntry, entries, most_of_it, parts
@@ -67,7 +67,7 @@ def letter(
     zone, empty where there is none."""
     alert = facts.alert
     about = None if alert is None else _phrases(language, alert)
-    ended = facts.kind in ("resolved", "lifted")
+    ended = facts.kind in ENDS
     cause = _cause(facts)
     return CustomerLetter(
         kind=facts.kind,
@@ -103,7 +103,7 @@ def _cause(facts: MailFacts) -> CauseId | None:
     """By which cause to advise; None where nothing is to be done."""
     if facts.kind == "resolved":
         return None
-    if facts.kind == "lifted":
+    if facts.kind in ("lifted", "unslowed"):
         return "lifted"
     return "unknown" if facts.alert is None else cause_of(facts.alert)
 
@@ -125,7 +125,7 @@ def _whose(scope: str, language: Language, longest: int = 256) -> str:
 
 
 def _scope(facts: MailFacts) -> str:
-    return facts.scope if facts.alert is None or facts.kind in ("suspended", "lifted") else facts.alert.scope
+    return facts.scope if facts.alert is None or facts.kind in RESTRAINTS else facts.alert.scope
 
 
 def _subject(facts: MailFacts, language: Language, about: MetricPhrases | None) -> str:
@@ -133,9 +133,9 @@ def _subject(facts: MailFacts, language: Language, about: MetricPhrases | None) 
     whose = _whose(_scope(facts), language, IN_SUBJECT)
     topic = "" if about is None else about.topic
     name: str = "withdrawn" if _is_withdrawn(facts) else facts.kind
-    if name == "suspended" and not topic:
-        name = "suspended_plain"
-    if whose and name in ("suspended", "suspended_plain", "lifted"):
+    if name in ("suspended", "slowed") and not topic:
+        name += "_plain"
+    if whose and facts.kind in RESTRAINTS:
         said = fill(getattr(language.subjects_of_a_part, name), topic=topic, whose=whose)
     else:
         said = fill(getattr(language.subjects, name), topic=topic)
@@ -145,12 +145,12 @@ def _subject(facts: MailFacts, language: Language, about: MetricPhrases | None) 
 def _happened(facts: MailFacts, language: Language, about: MetricPhrases | None) -> str:
     form, changes = language.form, language.changes
     said = "" if facts.alert is None or about is None else _counted(facts.alert, form, about)
-    if facts.kind in ("suspended", "lifted"):
+    if facts.kind in RESTRAINTS:
         since = date(form, facts.time_ms if facts.since_ms is None else facts.since_ms)
         whose = _whose(facts.scope, language)
         name = facts.kind + ("_part" if whose else "")
         stopped = fill(getattr(changes, name), since=since, whose=whose)
-        return f"{stopped} {fill(changes.because, happened=said)}" if said and facts.kind == "suspended" else stopped
+        return f"{stopped} {fill(changes.because, happened=said)}" if said and facts.kind not in ENDS else stopped
     if facts.kind == "resolved" and about is not None:
         opened = date(form, facts.time_ms if facts.opened_ms is None else facts.opened_ms)
         phrase = changes.withdrawn if _is_withdrawn(facts) else changes.resolved
@@ -172,11 +172,11 @@ def _counted(alert: AlertData, form: WrittenForm, about: MetricPhrases) -> str:
 def _notes(facts: MailFacts, language: Language) -> Iterator[str]:
     """What else there is to know of what happened."""
     alert = facts.alert
-    if facts.kind not in ("suspended", "lifted") and (whose := _whose(_scope(facts), language)):
+    if facts.kind not in RESTRAINTS and (whose := _whose(_scope(facts), language)):
         yield fill(language.whose.only, whose=whose)
     if alert is not None and _comes_late(alert) and facts.kind != "resolved":
         yield fill(language.changes.late, all=number(language.form, alert.denominator))
-    if alert is not None and facts.kind not in ("resolved", "suspended", "lifted"):
+    if alert is not None and facts.kind not in ("resolved", *RESTRAINTS):
         change = {
             "escalated": language.changes.escalated if alert.previous_level in ("watch", "warning") else "",
             "de-escalated": language.changes.eased,
@@ -195,12 +195,12 @@ def _comes_late(alert: AlertData) -> bool:
 
 
 def _means(facts: MailFacts, language: Language, about: MetricPhrases | None) -> Iterator[str]:
-    if facts.kind not in ("resolved", "lifted") and about is not None:
+    if facts.kind not in ENDS and about is not None:
         yield about.means
     if _is_withdrawn(facts):
         yield language.means.withdrawn
     else:
-        part = facts.kind in ("suspended", "lifted") and _whose(facts.scope, language)
+        part = facts.kind in RESTRAINTS and _whose(facts.scope, language)
         yield getattr(language.means, facts.kind + ("_part" if part else ""))
 
 
@@ -211,6 +211,9 @@ def _until(facts: MailFacts, language: Language, sender: LetterSender) -> Iterat
             yield until.suspended_open
         else:
             yield fill(until.suspended, date=date(form, facts.until_ms))
+        return
+    if facts.kind == "slowed":
+        yield until.slowed
         return
     if within := (sender.act_within_h or {}).get(facts.kind, 0):
         yield fill(until.act, date=date(form, facts.time_ms + within * HOUR_MS))

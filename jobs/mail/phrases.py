@@ -83,14 +83,20 @@ class SubjectPhrases(Phrases, frozen=True):
     suspended: str
     suspended_plain: str
     lifted: str
+    slowed: str
+    slowed_plain: str
+    unslowed: str
 
 
 class PartSubjects(Phrases, frozen=True):
-    """The same where a part of a customer's mail was stopped."""
+    """The same where a part of a customer's mail was stopped or slowed down."""
 
     suspended: str
     suspended_plain: str
     lifted: str
+    slowed: str
+    slowed_plain: str
+    unslowed: str
 
 
 class WhosePhrases(Phrases, frozen=True):
@@ -116,6 +122,10 @@ class MeansPhrases(Phrases, frozen=True):
     suspended_part: str
     lifted: str
     lifted_part: str
+    slowed: str
+    slowed_part: str
+    unslowed: str
+    unslowed_part: str
 
 
 class ChangePhrases(Phrases, frozen=True):
@@ -130,6 +140,10 @@ class ChangePhrases(Phrases, frozen=True):
     suspended_part: str
     lifted: str
     lifted_part: str
+    slowed: str
+    slowed_part: str
+    unslowed: str
+    unslowed_part: str
     because: str
     late: str
 
@@ -198,6 +212,7 @@ class UntilPhrases(Phrases, frozen=True):
     reported: str
     suspended: str
     suspended_open: str
+    slowed: str
 
 
 class AskPhrases(Phrases, frozen=True):
@@ -264,6 +279,8 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "changes.withdrawn": frozenset({"opened", "topic"}),
     "changes.suspended": frozenset({"since", "whose"}),
     "changes.lifted": frozenset({"since", "whose"}),
+    "changes.slowed": frozenset({"since", "whose"}),
+    "changes.unslowed": frozenset({"since", "whose"}),
     "changes.because": frozenset({"happened"}),
     "changes.late": frozenset({"all"}),
     "rows.pace_value": frozenset({"n"}),

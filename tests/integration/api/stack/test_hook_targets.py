@@ -13,7 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from standardwebhooks import Webhook
 
-from api.stack.hook import make_context
+from api.stack.hook import mail_kind, make_context
 from jobs.hooks.targets.base import Order, TargetError
 from jobs.hooks.targets.command import CommandTarget
 from jobs.hooks.targets.http import HttpTarget
@@ -251,3 +251,18 @@ def test_customer_is_told_once_more_of_something_worse_and_once_that_all_is_over
     assert len(box.mails) == 3
     dry = make_context(hooked.settings, store, hooked.said.append, "dry")
     assert dry.targets["tell"].shown(order()).startswith("mail to ops@acme.example: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, "suspended"),
+        ({"operation": "lift"}, "lifted"),
+        ({"about": "throttle", "level": "warning"}, "slowed"),
+        ({"about": "throttle", "operation": "lift"}, "unslowed"),
+        ({"about": "notify", "level": "warning"}, "warning"),
+        ({"about": "notify", "operation": "lift"}, "resolved"),
+    ],
+)
+def test_customer_is_told_what_was_done_or_else_what_the_alert_says(changes: dict[str, Any], kind: str) -> None:
+    assert mail_kind(order(**changes)) == kind

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.mail.causes import cause_of
 from jobs.mail.examples import NOW_MS, example, examples
-from jobs.mail.facts import KINDS, MailFacts, MailKind, kind_of
+from jobs.mail.facts import ENDS, KINDS, MailFacts, MailKind, kind_of
 from jobs.mail.languages import load_languages
 from jobs.mail.letter import CustomerLetter
 from jobs.mail.mail import CustomerMail, MailWriter
@@ -79,7 +79,7 @@ def test_every_mail_says_what_happened_what_it_means_and_whom_to_ask(writer: Mai
         assert letter.means, facts
         assert letter.ask, facts
         assert letter.happened or facts.alert is None, facts
-        if facts.kind not in ("resolved", "lifted"):
+        if facts.kind not in ENDS:
             assert letter.steps, facts
             assert letter.until or facts.alert is None, facts
         assert "acme" in letter.subject
@@ -186,6 +186,51 @@ def test_part_of_the_mail_is_named(writer: MailWriter, scope: str, whose: str) -
     assert stopped.happened.startswith(f"We stopped {whose} on 12 March 2026, 12:00 UTC. The reason is this. Of ")
     lifted = writer.letter(example("lifted", scope=scope))
     assert lifted.happened == f"As of 12 March 2026, 12:00 UTC, {whose} is delivered again."
+
+
+@pytest.mark.parametrize(
+    ("language", "scope", "begun", "over"),
+    [
+        (
+            "en",
+            "customer",
+            ("We deliver your mail more slowly: ", "Since 12 March 2026, 12:00 UTC we deliver your mail more slowly. "),
+            ("Your mail is delivered at full speed again (acme)", "your mail is delivered at full speed again."),
+        ),
+        (
+            "en",
+            "stream:news",
+            (
+                "We deliver the mail of your stream “news” more slowly: ",
+                "Since 12 March 2026, 12:00 UTC we deliver the mail",
+            ),
+            ("The mail of your stream “news” is delivered at full speed", "“news” is delivered at full speed again."),
+        ),
+        (
+            "de",
+            "customer",
+            (
+                "Wir stellen Ihre E-Mails langsamer zu: ",
+                "Seit dem 12. März 2026, 12:00 Uhr UTC stellen wir Ihre E-Mails",
+            ),
+            ("Ihre E-Mails werden wieder so schnell zugestellt wie", "wieder so schnell zugestellt wie sonst."),
+        ),
+    ],
+)
+def test_slower_delivery_and_its_end_are_told_as_what_they_are(
+    writer: MailWriter, language: str, scope: str, begun: tuple[str, str], over: tuple[str, str]
+) -> None:
+    slowed = writer.letter(example("slowed", scope=scope), language)
+    assert slowed.subject.startswith(begun[0])
+    assert slowed.happened.startswith(begun[1])
+    assert slowed.steps
+    assert len(slowed.until) == 1
+    unslowed = writer.letter(example("unslowed", scope=scope), language)
+    assert unslowed.subject.startswith(over[0])
+    assert unslowed.happened.endswith(over[1])
+    stop = {"en": "stopped", "de": "gestoppt"}[language]
+    assert stop not in str(slowed)
+    assert stop not in str(unslowed)
 
 
 def test_suspension_without_an_alert_asks_to_write_and_shows_no_numbers(writer: MailWriter) -> None:
