@@ -1,11 +1,11 @@
 """How the fleet fares at each mailbox provider: now, and as usual at this time of day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from api.explain.us_or_them import KINDS, Kind, OutcomeCounts, ProviderNow, Told, told
+from api.explain.us_or_them import FLOOR, KINDS, Kind, OutcomeCounts, ProviderNow, Told, told
 from schemas.counts import FINISHED, finished_sql
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import masked
@@ -21,9 +21,9 @@ MOST_HIT, MOST_ANSWERS, MOST_EVENTS = 25, 8, 20_000
 
 _COUNTED = ", ".join(f"sum({name}) AS n_{name}" for name in (*FINISHED, "deferred"))
 _FINISHED = f"toInt64({finished_sql('sum(n_{})')})"
-#: Of all customers by provider and how many days ago, in the same hours of each day. Mail of incidents is no part of
-#: what is usual. The inner query has the shape of the hourly projection.
-BY_DAY = f"""
+#: Of all customers by provider and how many days ago, in the same hours of each day before. Mail of incidents is no
+#: part of what is usual. The inner query has the shape of the hourly projection.
+USUAL = f"""
 SELECT value, intDiv({{until:UInt32}} - 1 - toUnixTimestamp(hour), {DAY_S}) AS back, {_FINISHED}, sum(n_delivered),
     sum(n_deferred), sum(n_block), sum(n_hard)
 FROM
@@ -31,16 +31,16 @@ FROM
     SELECT toStartOfHour(bucket) AS hour, value, {_COUNTED}
     FROM counts
     WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
-        AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+        AND toStartOfHour(bucket) < toDateTime({{until:UInt32}} - {DAY_S})
         AND ({{until:UInt32}} - 1 - toUnixTimestamp(toStartOfHour(bucket))) % {DAY_S} < {{length:UInt32}}
-        AND (toStartOfHour(bucket) >= toDateTime({{now_since:UInt32}}) OR {NOT_LEFT_OUT})
+        AND {NOT_LEFT_OUT}
     GROUP BY hour, value
 )
 GROUP BY value, back
 """  # noqa: S608 - made of texts of this project only
 _CUSTOMERS = f"""
-    SELECT customer, value, toInt64({finished_sql("sum({})")}) AS finished, sum(deferred) AS n_deferred,
-        sum(block) AS n_block, sum(hard) AS n_hard
+    SELECT customer, value, toInt64({finished_sql("sum({})")}) AS finished, sum(delivered) AS n_delivered,
+        sum(deferred) AS n_deferred, sum(block) AS n_block, sum(hard) AS n_hard
     FROM counts
     WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
         AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
@@ -52,16 +52,16 @@ _RATES: Mapping[Kind, str] = {
     "block": "n_block / greatest(1, finished)",
     "hard": "n_hard / greatest(1, finished)",
 }
-#: How many customers sent to each provider, how many of them enough, and how many of these are above a rate.
-HIT = f"""
-SELECT value, count(), countIf(finished + n_deferred >= {ENOUGH_MAIL}),
-    {
-    ", ".join(
-        f"countIf(finished + n_deferred >= {ENOUGH_MAIL} AND {rate} > "
-        f"transform(value, {{names:Array(String)}}, {{{kind}:Array(Float64)}}, 1.))"
-        for kind, rate in _RATES.items()
-    )
-}
+_HIT = ", ".join(
+    f"countIf(finished + n_deferred >= {ENOUGH_MAIL} AND {rate} > "
+    f"transform(value, {{names:Array(String)}}, {{{kind}:Array(Float64)}}, {FLOOR[kind]}))"
+    for kind, rate in _RATES.items()
+)
+#: What became of all mail by provider; how many customers sent it, how many of them enough, and how many of these are
+#: above a rate.
+NOW = f"""
+SELECT value, sum(finished), sum(n_delivered), sum(n_deferred), sum(n_block), sum(n_hard),
+    count(), countIf(finished + n_deferred >= {ENOUGH_MAIL}), {_HIT}
 FROM ({_CUSTOMERS})
 GROUP BY value
 """  # noqa: S608 - made of texts of this project only
@@ -124,8 +124,13 @@ class HourSpan(msgspec.Struct, frozen=True, kw_only=True):
         return (self.now_s - self.since_s) / (self.until_s - self.since_s)
 
 
-def fleet_by_provider(store: Store, span: HourSpan) -> list[Told]:
-    """What became of the fleet's mail at each provider, with what it says: us, or them. Most mail first.
+#: By provider what all customers had on each day before, the latest first.
+UsualDays = Mapping[str, tuple[OutcomeCounts, ...]]
+
+
+def usual_by_provider(store: Store, span: HourSpan) -> UsualDays:
+    """What became of the fleet's mail at each provider in the same hours of the days before. It is the same until the
+    hour is over.
 
     Raises:
         StoreError: the store failed.
@@ -134,38 +139,38 @@ def fleet_by_provider(store: Store, span: HourSpan) -> list[Told]:
         "since": max(0, span.since_s - USUAL_DAYS * DAY_S),
         "until": span.until_s,
         "length": span.until_s - span.since_s,
-        "now_since": span.since_s,
     }
     days: dict[str, dict[int, OutcomeCounts]] = {}
-    for provider, back, *numbers in store.rows(BY_DAY, asked):
+    for provider, back, *numbers in store.rows(USUAL, asked):
         days.setdefault(str(provider), {})[int(back)] = OutcomeCounts(*map(int, numbers))
-    found = [
-        ProviderNow(
-            provider=name,
-            now=by_day.get(0, OutcomeCounts()),
-            days=tuple(each for back, each in sorted(by_day.items()) if back),
-            elapsed=span.elapsed,
-        )
-        for name, by_day in days.items()
-    ]
-    hit = _hit(store, found, span)
-    return told([msgspec.structs.replace(each, **hit.get(each.provider, {})) for each in found])
+    return {name: tuple(each for _, each in sorted(by_day.items())) for name, by_day in days.items()}
 
 
-def _hit(store: Store, found: Sequence[ProviderNow], span: HourSpan) -> dict[str, dict[str, Any]]:
-    if not found:
-        return {}
-    asked: dict[str, Any] = {"since": span.since_s, "until": span.until_s, "provider": ""}
-    asked["names"] = [each.provider for each in found]
-    asked |= {kind: [each.limit(kind) for each in found] for kind in KINDS}
-    return {
-        str(provider): {
-            "customers": int(customers),
-            "enough": int(enough),
-            "hit": dict(zip(KINDS, map(int, above), strict=True)),
-        }
-        for provider, customers, enough, *above in store.rows(HIT, asked)
+def fleet_by_provider(store: Store, span: HourSpan, usual: UsualDays) -> list[Told]:
+    """What became of the fleet's mail at each provider, with what it says: us, or them. What stands out first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    past = {
+        name: ProviderNow(provider=name, now=OutcomeCounts(), days=days, elapsed=span.elapsed)
+        for name, days in usual.items()
     }
+    asked: dict[str, Any] = {"since": span.since_s, "until": span.until_s, "provider": "", "names": list(past)}
+    asked |= {kind: [each.limit(kind) for each in past.values()] for kind in KINDS}
+    found = dict(past)
+    for provider, finished, delivered, deferred, block, hard, customers, enough, *above in store.rows(NOW, asked):
+        name = str(provider)
+        found[name] = ProviderNow(
+            provider=name,
+            now=OutcomeCounts(*map(int, (finished, delivered, deferred, block, hard))),
+            days=usual.get(name, ()),
+            elapsed=span.elapsed,
+            customers=int(customers),
+            enough=int(enough),
+            hit=dict(zip(KINDS, map(int, above), strict=True)),
+        )
+    return told(list(found.values()))
 
 
 def hit_most(store: Store, provider: str, span: HourSpan) -> list[HitCustomer]:

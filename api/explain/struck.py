@@ -1,6 +1,6 @@
 """Who is struck by an incident, and how much of their mail is left out because of it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,9 +20,10 @@ _STRUCK = f"""
         AND ({{place:String}} = '*' OR value = {{place:String}})
     GROUP BY customer
 """  # noqa: S608 - made of texts of this project only
-TOTALS = f"SELECT count(), countIf(failed > 0), sum(failed), sum(total) FROM ({_STRUCK}) WHERE total > 0"  # noqa: S608
+#: With what all of them have together in each row, so that it is read once.
 STRUCK = f"""
-SELECT customer, failed, total FROM ({_STRUCK}) WHERE total > 0
+SELECT customer, failed, total, count() OVER (), countIf(failed > 0) OVER (), sum(failed) OVER (), sum(total) OVER ()
+FROM ({_STRUCK}) WHERE total > 0
 ORDER BY failed DESC, total DESC, customer LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
 """  # noqa: S608 - made of texts of this project only
 #: Hours of one query.
@@ -53,29 +54,28 @@ def hours_of(from_ms: int, until_ms: int) -> list[int]:
     return list(range(first, last + 1, HOUR_S))[:MOST_HOURS]
 
 
-def struck_totals(store: Store, place: str, outcome: str, hours: list[int]) -> StruckTotals:
-    """What all customers sent to a provider (`*` for all) in some hours (epoch s), and what failed of it.
+class Struck(NamedTuple):
+    """Some of the customers, who has most failures first, and what all have together."""
+
+    customers: tuple[StruckMail, ...] = ()
+    totals: StruckTotals = StruckTotals()
+
+
+def struck(store: Store, place: str, outcome: str, hours: list[int], limit: int, offset: int = 0) -> Struck:
+    """Who sent to a provider (`*` for all) in some hours (epoch s), and what failed of it.
 
     Raises:
         StoreError: the store failed.
     """
-    ((customers, failing, failed, total),) = store.rows(TOTALS, _asked(place, outcome, hours))
-    return StruckTotals(customers=int(customers), with_failures=int(failing), failed=int(failed), total=int(total))
-
-
-def struck_customers(
-    store: Store, place: str, outcome: str, hours: list[int], limit: int, offset: int = 0
-) -> list[StruckMail]:
-    """The customers of these, who has most failures first.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    asked = _asked(place, outcome, hours) | {"limit": limit, "offset": offset}
-    return [
-        StruckMail(customer=str(customer), failed=int(failed), total=int(total))
-        for customer, failed, total in store.rows(STRUCK, asked)
-    ]
+    asked: dict[str, Any] = {"place": place, "outcome": outcome, "hours": hours[:MOST_HOURS]}
+    rows = store.rows(STRUCK, asked | {"limit": limit, "offset": offset})
+    if not rows:
+        return Struck()
+    customers, failing, failed, total = map(int, rows[0][3:])
+    return Struck(
+        tuple(StruckMail(customer=str(row[0]), failed=int(row[1]), total=int(row[2])) for row in rows),
+        StruckTotals(customers=customers, with_failures=failing, failed=failed, total=total),
+    )
 
 
 def is_of_mail(incident: Incident) -> bool:
@@ -86,7 +86,3 @@ def is_of_mail(incident: Incident) -> bool:
 def place_of(incident: Incident) -> str:
     """The provider that it is at; `*` for all of them."""
     return EVERYWHERE if incident.dimension == "all" else incident.value
-
-
-def _asked(place: str, outcome: str, hours: list[int]) -> dict[str, Any]:
-    return {"place": place, "outcome": outcome, "hours": hours[:MOST_HOURS]}

@@ -15,15 +15,7 @@ from api.console.rendering import page
 from api.console.routing import console_router
 from api.console.shared import SharedPages
 from api.console.visits import Acting, Reading, Visit
-from api.explain.struck import (
-    StruckMail,
-    StruckTotals,
-    hours_of,
-    is_of_mail,
-    place_of,
-    struck_customers,
-    struck_totals,
-)
+from api.explain.struck import Struck, StruckMail, StruckTotals, hours_of, is_of_mail, place_of, struck
 from api.http.problems import ApiError
 from jobs.operator.holds import HoldShown, shown_holds
 from jobs.operator.incidents import MOST_DAYS, declare_incident, dismiss_incident, find_incident
@@ -161,14 +153,18 @@ def incident_view(store: Store, name: str, skip: int, done: Happened | None = No
         StoreError: the store failed.
     """
     found = find_incident(store, name)
-    totals, customers = None, list[StruckMail]()
+    hit: Struck | None = None
     if is_of_mail(found):
-        asked = place_of(found), found.outcome, list(found.hours)
-        totals = struck_totals(store, *asked)
-        customers = struck_customers(store, *asked, CUSTOMERS, skip)
+        hit = struck(store, place_of(found), found.outcome, list(found.hours), CUSTOMERS, skip)
     held = sorted({each.customer for each in held_alerts(store) if each.hold == found.id})
     return IncidentView(
-        found, OUTCOMES.get(found.outcome, found.outcome), totals, tuple(customers), skip, tuple(held), done
+        incident=found,
+        what=OUTCOMES.get(found.outcome, found.outcome),
+        totals=hit.totals if hit else None,
+        customers=hit.customers if hit else (),
+        skip=skip,
+        held=tuple(held),
+        done=done,
     )
 
 
@@ -224,9 +220,8 @@ def declare_view(visit: Visit, request: Request) -> DeclareView:
     if place not in (*places, EVERYWHERE):
         return replace(view, fault="Where: is none of the providers, no blocklist, and not * for all mail")
     with visit.service.stores.lend() as store:
-        totals = struck_totals(store, place, "declared", hours)
-        first = struck_customers(store, place, "declared", hours, 10)
-    return replace(view, hours=len(hours), totals=totals, first=tuple(first))
+        first, totals = struck(store, place, "declared", hours, 10)
+    return replace(view, hours=len(hours), totals=totals, first=first)
 
 
 @router.post("/incidents/declare")
@@ -262,7 +257,7 @@ def get_incident(request: Request, name: Id, visit: Reading, shared: SharedPages
             return incident_view(store, name, skip, happened(store, request.query_params))
 
     key = PATH, name, request.url.query
-    return page(request, "incident.html", shared.last.get(key, visit.now_ms, read))
+    return page(request, "incident.html", shared.of_moment.get(key, visit.now_ms, read))
 
 
 @router.post("/incidents/{name}/dismiss")

@@ -10,9 +10,18 @@ from fastapi import Path, Request, Response
 from api.console.forms import one_of
 from api.console.rendering import page
 from api.console.routing import console_router
-from api.console.shared import SharedPages
+from api.console.shared import Shared, SharedPages
 from api.console.visits import Reading
-from api.explain.providers import HitCustomer, HostAnswer, HourSpan, fleet_by_provider, hit_most, typical_answers
+from api.explain.providers import (
+    HitCustomer,
+    HostAnswer,
+    HourSpan,
+    UsualDays,
+    fleet_by_provider,
+    hit_most,
+    typical_answers,
+    usual_by_provider,
+)
 from api.explain.us_or_them import KINDS, NAMES, Told
 from api.http.problems import ApiError
 from schemas.incident import EVERYWHERE, Incident
@@ -76,15 +85,18 @@ def providers_view(hours: str, span: HourSpan, told: Sequence[Told], incidents: 
     return ProvidersView(hours, span, tuple(told), tuple(found))
 
 
-def read_providers(store: Store, hours: str, now_ms: int) -> ProvidersView:
-    """All providers.
+def read_providers(store: Store, shared: Shared, hours: str, now_ms: int) -> ProvidersView:
+    """All providers. What is usual is read once an hour.
 
     Raises:
         StoreError: the store failed.
     """
     span = HourSpan.last(int(hours), now_ms)
+    usual: UsualDays = shared.of_hour.get(
+        (PATH, span.since_s, hours), now_ms, lambda: usual_by_provider(store, span)
+    ).value
     return providers_view(
-        hours, span, fleet_by_provider(store, span), read_incidents(store, span.since_s - DAY_S).in_force()
+        hours, span, fleet_by_provider(store, span, usual), read_incidents(store, span.since_s - DAY_S).in_force()
     )
 
 
@@ -96,7 +108,7 @@ def get_providers(request: Request, visit: Reading, shared: SharedPages) -> Resp
 
     def read() -> ProvidersView:
         with visit.service.stores.lend() as store:
-            return read_providers(store, hours, visit.now_ms)
+            return read_providers(store, shared, hours, visit.now_ms)
 
     return page(request, "providers.html", shared.of_minute.get((PATH, hours), visit.now_ms, read))
 
@@ -111,7 +123,7 @@ def get_provider(
 
     def read_all() -> ProvidersView:
         with visit.service.stores.lend() as store:
-            return read_providers(store, hours, visit.now_ms)
+            return read_providers(store, shared, hours, visit.now_ms)
 
     def read() -> ProviderView:
         view: ProvidersView = shared.of_minute.get((PATH, hours), visit.now_ms, read_all).value

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.explain.providers import HourSpan, fleet_by_provider, hit_most, typical_answers
+from api.explain.providers import HourSpan, fleet_by_provider, hit_most, typical_answers, usual_by_provider
 from streams.io.store import Store
 from tests.support.api_client import DAY, HOUR, NOW
 
@@ -47,7 +47,7 @@ def scene(store: Store) -> None:
 def test_most_customers_refused_by_one_provider_is_its_doing(store: Store) -> None:
     scene(store)
     span = HourSpan.last(1, NOW * 1000)
-    gmail, yahoo = fleet_by_provider(store, span)
+    gmail, yahoo = fleet_by_provider(store, span, usual_by_provider(store, span))
     assert (gmail.at.provider, gmail.whose, gmail.kind) == ("gmail", "them", "block")
     assert (gmail.at.customers, gmail.at.enough, gmail.at.hit["block"]) == (10, 10, 9)
     assert (gmail.at.now.finished, gmail.at.now.block, gmail.at.now.deferred) == (1_000, 450, 10)
@@ -59,7 +59,8 @@ def test_most_customers_refused_by_one_provider_is_its_doing(store: Store) -> No
 
 
 def test_nothing_is_said_of_a_fleet_without_mail(store: Store) -> None:
-    assert fleet_by_provider(store, HourSpan.last(24, NOW * 1000)) == []
+    span = HourSpan.last(24, NOW * 1000)
+    assert fleet_by_provider(store, span, usual_by_provider(store, span)) == []
 
 
 def test_answers_that_differ_by_an_address_alone_are_one(store: Store) -> None:
