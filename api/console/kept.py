@@ -29,6 +29,9 @@ class LastKnown(Generic[T]):
         self._most = most
         self._known: OrderedDict[Hashable, Known[T]] = OrderedDict()
         self._locks: dict[Hashable, threading.Lock] = {}
+        #: What was read before the last `forget` is of an earlier one.
+        self._generation = 0
+        self._generations: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, now_ms: int, read: Callable[[], T]) -> Known[T]:
@@ -41,7 +44,9 @@ class LastKnown(Generic[T]):
             one = self._locks.setdefault(key, threading.Lock())
         with one:
             known = self._known.get(key)
-            if known is not None and 0 <= now_ms - known.read_ms < self._keep_ms:
+            generation = self._generation
+            is_current = self._generations.get(key) == generation
+            if known is not None and is_current and 0 <= now_ms - known.read_ms < self._keep_ms:
                 return known
             try:
                 found = Known(read(), now_ms)
@@ -53,19 +58,20 @@ class LastKnown(Generic[T]):
                         self._locks.pop(key, None)
                     raise
                 return known._replace(down=True)
-            self._put(key, found)
+            self._put(key, found, generation)
             return found
 
     def forget(self) -> None:
         """Read everything again from now on; what is known is still given where the store fails."""
         with self._lock:
-            for key, known in self._known.items():
-                self._known[key] = known._replace(read_ms=known.read_ms - self._keep_ms)
+            self._generation += 1
 
-    def _put(self, key: Hashable, found: Known[T]) -> None:
+    def _put(self, key: Hashable, found: Known[T], generation: int) -> None:
         with self._lock:
             self._known[key] = found
+            self._generations[key] = generation
             self._known.move_to_end(key)
             while len(self._known) > self._most:
                 gone, _ = self._known.popitem(last=False)
                 self._locks.pop(gone, None)
+                self._generations.pop(gone, None)

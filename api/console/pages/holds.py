@@ -83,11 +83,11 @@ def get_hold(request: Request, name: Id, visit: Reading, shared: SharedPages) ->
             shown = find_hold(store, name)
             return hold_view(shown, text(query, "name"), whole(query, "skip", 0), happened(store, query))
 
-    return page(request, "hold.html", shared.last.get((PATH, name, request.url.query), visit.now_ms, read))
+    return page(request, "hold.html", shared.of_moment.get((PATH, name, request.url.query), visit.now_ms, read))
 
 
 @router.post("/holds/{name}")
-def post_decision(name: Id, visit: Acting) -> Response:
+def post_decision(name: Id, visit: Acting, shared: SharedPages) -> Response:
     """Confirm or release what is held: of all, or of those who were chosen."""
     what, chosen = visit.form.get("decision", ""), visit.all("customer")
     if visit.form.get("of") == "chosen" and not chosen:
@@ -104,4 +104,5 @@ def post_decision(name: Id, visit: Acting) -> Response:
             why=reason(visit.form),
             now_ms=visit.now_ms,
         )
+    shared.of_moment.forget()
     return after_act(f"{PATH}/{hold.id}", visit.now_ms, hold.id)

@@ -181,7 +181,7 @@ def get_incidents(request: Request, visit: Reading, shared: SharedPages) -> Resp
             found = read_incidents(store, since_ms // 1000).in_force()
             return incidents_view(found, shown_holds(store, since_ms), visit.now_ms, days, skip, happened(store, query))
 
-    return page(request, "incidents.html", shared.last.get((PATH, request.url.query), visit.now_ms, read))
+    return page(request, "incidents.html", shared.of_moment.get((PATH, request.url.query), visit.now_ms, read))
 
 
 @router.get("/incidents/declare")
@@ -225,7 +225,7 @@ def declare_view(visit: Visit, request: Request) -> DeclareView:
 
 
 @router.post("/incidents/declare")
-def post_declaration(visit: Acting) -> Response:
+def post_declaration(visit: Acting, shared: SharedPages) -> Response:
     """Declare it."""
     begin, until = utc_ms(visit.form, "from", "From"), utc_ms(visit.form, "until", "Until")
     with deciding(), visit.service.stores.lend() as store:
@@ -240,6 +240,7 @@ def post_declaration(visit: Acting) -> Response:
             why=reason(visit.form),
             now_ms=visit.now_ms,
         )
+    shared.of_moment.forget()
     return after_act(f"{PATH}/{found.id}", visit.now_ms, found.id)
 
 
@@ -261,8 +262,9 @@ def get_incident(request: Request, name: Id, visit: Reading, shared: SharedPages
 
 
 @router.post("/incidents/{name}/dismiss")
-def post_dismissal(name: Id, visit: Acting) -> Response:
+def post_dismissal(name: Id, visit: Acting, shared: SharedPages) -> Response:
     """Dismiss it."""
     with deciding(), visit.service.stores.lend() as store:
         found = dismiss_incident(store, name, by=visit.who, why=reason(visit.form), now_ms=visit.now_ms)
+    shared.of_moment.forget()
     return after_act(f"{PATH}/{found.id}", visit.now_ms, found.id)
