@@ -2,8 +2,7 @@
 
 from dashboards.build import Group, PlacedPanel, graph, stats, table_panel
 from dashboards.choices import chosen
-from dashboards.links import INCIDENTS as IN_CONSOLE
-from dashboards.links import OF_CUSTOMER
+from dashboards.links import HELD, HOLD, INCIDENT, OF_CUSTOMER
 from dashboards.palette import ALERT_COLORS, STATE_COLORS
 
 #: Streams are chosen by the scope that an alert is about; one about all mail of a customer is shown with any.
@@ -188,7 +187,7 @@ def open_alerts() -> Group:
         OPEN.strip(),
         ratios=RATES,
         levels=("Level",),
-        links=(("Customer", OF_CUSTOMER), ("Held for", IN_CONSOLE)),
+        links=(("Customer", OF_CUSTOMER), ("Held for", HELD)),
         widths=(("What happened", 420), ("Typical answer", 320)),
         description="`Rate` is what was measured when the alert last changed, `At least` the lower bound of its "
         "interval: what is judged. A rule that counts listings, hours or volume has a number there. `Alert` is the "
@@ -227,12 +226,10 @@ def decided() -> Group:
         ratios=("Rate", "Usual"),
         levels=("State",),
         colors=STATE_COLORS,
-        links=(("Incident", IN_CONSOLE),),
+        links=(("Incident", INCIDENT),),
         description="What hit many customers together. The mail of detected and declared ones is left out of verdicts.",
     )
-    holds = table_panel(
-        "Holds", HOLDS.strip(), links=(("Hold", IN_CONSOLE),), description="Alerts that wait for a person."
-    )
+    holds = table_panel("Holds", HOLDS.strip(), links=(("Hold", HOLD),), description="Alerts that wait for a person.")
     decisions = table_panel("What people decided", DECISIONS.strip(), links=(("Customer", OF_CUSTOMER),))
     return Group(
         "Incidents, holds and decisions",

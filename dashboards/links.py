@@ -17,7 +17,9 @@ SHOW_PROVIDER = Link(title="Show this provider", url=f"/d/{PROVIDERS}?var-provid
 SHOW_POOL = Link(title="Show this pool", url=f"/d/{POOLS}?var-pool={NAME}&{TIMES}")
 #: What a customer's name leads to.
 OF_CUSTOMER = (CASE, SHOW_CUSTOMER)
-INCIDENTS = Link(title="Incidents and holds in the console", url="${console:raw}/incidents", target_blank=True)
+INCIDENT = Link(title="This incident in the console", url="${console:raw}/incidents/" + NAME, target_blank=True)
+HOLD = Link(title="What is held, in the console", url="${console:raw}/holds/" + NAME, target_blank=True)
+HELD = Link(title="Incidents and holds in the console", url="${console:raw}/incidents", target_blank=True)
 BLOCKLISTS = Link(title="Blocklists in the console", url="${console:raw}/blocklists", target_blank=True)
 
 

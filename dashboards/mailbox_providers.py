@@ -11,13 +11,15 @@ from schemas.counts import finished_sql
 
 PROVIDER = chosen("value", "provider")
 STREAM = chosen("stream", "stream")
-#: Mail that was put off, of all tries whose end is known.
+#: Tries that were put off, and all. A bounce that came late was a try like any other, so it is not taken out of these.
 DEFERRED = "sum(deferred)"
+TRIES = "(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(expired) + sum(deferred))"
 
-#: The last whole hour and the running one, next to the seven days before: by how many times more is refused.
+#: The last whole hour and the running one, next to the seven days before: by how many times more is refused. How many
+#: customers are refused is asked of these hours alone.
 NOW_AGAINST_USUAL = """
 SELECT
-    value AS "Provider",
+    sums.value AS "Provider",
     {finished_now} AS "Finished",
     {deferred_now} / nullIf({finished_now} + {deferred_now}, 0) AS "Deferred",
     {deferred_usual} / nullIf({finished_usual} + {deferred_usual}, 0) AS "Deferred usually",
@@ -25,18 +27,24 @@ SELECT
     {block_usual} / nullIf({finished_usual}, 0) AS "Blocked usually",
     {failed_now} / nullIf({finished_now}, 0) AS "Failed",
     {failed_usual} / nullIf({finished_usual}, 0) AS "Failed usually",
-    uniqIf(customer, recent) AS "Customers",
-    uniqIf(customer, recent AND block + deferred > 0) / nullIf("Customers", 0) AS "Of them refused"
+    any(senders.customers) AS "Customers",
+    any(senders.refused) / nullIf(any(senders.customers), 0) AS "Of them refused"
 FROM
 (
-    SELECT value, customer, toStartOfHour(bucket) >= toStartOfHour($__toTime - INTERVAL 1 HOUR) AS recent,
-        {measures}
+    SELECT value, toStartOfHour(bucket) >= {this_hour} AS recent, {measures}
     FROM counts
     WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toStartOfHour($__toTime - INTERVAL 8 DAY)
         AND toStartOfHour(bucket) <= $__toTime AND {provider} AND {stream}
-    GROUP BY value, customer, recent
-)
-GROUP BY value
+    GROUP BY value, recent
+) AS sums
+LEFT JOIN
+(
+    SELECT value, uniq(customer) AS customers, uniqIf(customer, block + deferred > 0) AS refused
+    FROM counts
+    WHERE dimension = 'provider' AND bucket >= {this_hour} AND bucket <= $__toTime AND {provider} AND {stream}
+    GROUP BY value
+) AS senders ON senders.value = sums.value
+GROUP BY sums.value
 ORDER BY "Finished" DESC, "Provider"
 LIMIT 50
 """
@@ -100,7 +108,10 @@ def providers(feedback_loop: Sequence[str]) -> tuple[Group, ...]:
         panel = graph(title, filled(sql), unit=RATIO, by="provider", least="1h", description=description)
         return PlacedPanel(panel, 12, 8)
 
-    usual = {"measures": ", ".join(f"sum({name}) AS {name}" for name in (*MEASURES, "deferred"))}
+    usual = {
+        "this_hour": "toStartOfHour($__toTime - INTERVAL 1 HOUR)",
+        "measures": ", ".join(f"sum({name}) AS {name}" for name in (*MEASURES, "deferred")),
+    }
     for when, condition in (("now", "recent"), ("usual", "NOT recent")):
         summed = f"sumIf({{}}, {condition})"
         usual[f"finished_{when}"] = f"({finished_sql(summed)})"
@@ -123,7 +134,6 @@ def providers(feedback_loop: Sequence[str]) -> tuple[Group, ...]:
         description="This hour and the one before it, next to the seven days before. Refused at many customers at "
         "once: it is them, or our network. At one: it is that customer.",
     )
-    deferred = f"({FINISHED} + {DEFERRED})"
     refused = table_panel(
         "Whom they refuse",
         filled(REFUSED),
@@ -138,7 +148,7 @@ def providers(feedback_loop: Sequence[str]) -> tuple[Group, ...]:
         Group(
             "Rates by provider",
             (
-                over_time("Deferrals", DEFERRED, deferred, "Tries that were put off, of all tries."),
+                over_time("Deferrals", DEFERRED, TRIES, "Tries that were put off, of all tries."),
                 over_time("Blocks", BLOCKED, FINISHED, "Mail refused for who sends it, of mail whose fate is known."),
                 over_time("Failures", FAILED, FINISHED, "Hard bounces and expired mail, of mail whose fate is known."),
                 over_time(
