@@ -197,6 +197,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "notify": ("From an alert to its webhook", figures),
     "http_api": ("A customer's month over HTTP", figures),
     "dashboards": ("Panels of the dashboards, on 10,000 customers and 30 days", figures),
+    "console": ("The console in front of 10,000 customers", figures),
     "demo": ("Memory of the demo", figures),
     "steady": ("10,000 customers in the order of time", figures),
     "flow": ("Judged in a steady flow of changes", figures),

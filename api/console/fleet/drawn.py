@@ -1,13 +1,14 @@
 """Rows as they are drawn. They say the same to every viewer, so each is drawn once."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from markupsafe import Markup
 
 from api.console.fleet import marks
 from api.console.fleet.rows import FleetRow
-from api.console.templating import render
+from api.console.templating import environment
 
 #: So many are kept.
 MOST_DRAWN = 20_000
@@ -35,18 +36,23 @@ class DrawnRows:
 def draw_row(row: FleetRow, now_ms: int) -> Markup:
     """A row of the table. Pure."""
     figures = row.figures
-    return Markup(  # noqa: S704 - the template escapes what it is given
-        render(
-            "parts/fleet_row.html",
-            row=row,
-            line=row.line,
-            id=row_id(row.key),
-            interval=marks.interval_mark(figures) if figures else None,
-            lines=marks.trend_lines(row.trend, row.trend_of),
-            span=marks.trend_text(row.trend),
-            now_ms=now_ms,
-        )
+    drawn: Markup = _template()(
+        row,
+        row.line,
+        row_id(row.key),
+        marks.interval_mark(figures) if figures else None,
+        marks.trend_lines(row.trend, row.trend_of),
+        marks.trend_text(row.trend),
+        now_ms,
     )
+    return drawn
+
+
+@cache
+def _template() -> Callable[..., Markup]:
+    """The macro itself: it takes half the time of a template that is rendered."""
+    found: Callable[..., Markup] = environment().get_template("parts/fleet_row.html").module.fleet_row  # type: ignore[attr-defined]
+    return found
 
 
 def row_id(key: tuple[str, str]) -> str:
