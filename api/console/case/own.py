@@ -102,7 +102,8 @@ def read_own(service: Service, customer: str, now_ms: int) -> OwnFacts:
         listed = own_listings(store, customer, ENDED_DAYS, service.owners, now_ms, with_causes=False)
         account = next(iter(read_customers(store, customer)), None) or Customer(customer=customer)
         alerts = last_alerts(store, customer) if any(each.open_alerts for each in found.scopes) else {}
-    drawn = {each: read_series(service, customer, each, policy, RANGE, now_ms) for each in METRICS}
+    wanted = [each for each in METRICS if each in ALWAYS or found.scopes[0].rates.exposure.numerator]
+    drawn = {each: read_series(service, customer, each, policy, RANGE, now_ms) for each in wanted}
     pages = service.delisting
     rows = [each.model_copy(update={"delisting": pages.get(each.zone)}) for each in listed.listings]
     return OwnFacts(found, policy, account, alerts, rows, drawn)
@@ -125,9 +126,7 @@ def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, *, framed: bool =
         rates=tuple(_rates(whole, facts.policy)),
         left=tuple(_left(whole)),
         charts=tuple(
-            rate_chart(metric, window, points, facts.policy)
-            for metric, (window, points) in facts.series.items()
-            if metric in ALWAYS or any(each.window.numerator for each in points)
+            rate_chart(metric, window, points, facts.policy) for metric, (window, points) in facts.series.items()
         ),
         listings=tuple(facts.listings),
         parts=tuple(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar, get_args
 
-from api.console.case.pool_mates import PoolMates, read_pool_mates
 from api.explain.build import explain
 from api.explain.explanation import Explanation
 from api.http.access import Service
@@ -30,7 +29,7 @@ from schemas.applied_policy import AppliedPolicy
 from schemas.customer import Customer
 from schemas.levels import LEVELS
 from schemas.policy import Policy
-from schemas.policy_metric import BURNS
+from schemas.policy_metric import BURNS, LISTED_METRICS
 from schemas.policy_rule import Rule
 from schemas.scope import CUSTOMER
 from schemas.times import DAY_MS, HOUR_S, SECOND_MS
@@ -86,7 +85,6 @@ class CaseFacts:
     listings: Listings | None
     entries: Sequence[Entry]
     policies: Sequence[AppliedPolicy]
-    mates: PoolMates
     measures: Sequence[Measure]
     hook: HookSeen | None
     last_alerts: Mapping[str, AlertEvent] = field(default_factory=dict)
@@ -114,11 +112,11 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
     loop = service.definition.feedback_loop
     explained = _ask(service, lambda store: explain(store, customer, policy, loop, now_ms, past=False))
     parts = _ask(service, lambda store: _parts(store, service, customer, metric, start, end))
-    reasons = sorted({each.rule for each in alerts.get(CUSTOMER, ())})
-    rest = _ask(service, lambda store: _rest(store, service, customer, reasons, now_ms))
+    rest = _ask(service, lambda store: _rest(store, service, customer, now_ms))
     # Rates lend connections by themselves, shared with all who ask for rates.
-    drawn = {each: read_series(service, customer, each, policy, asked.range, now_ms) for each in METRICS}
-    listings, decided, policies, mates, measured, hook, account, last = rest.result()
+    wanted = _drawn(metric, alerts)
+    drawn = {each: read_series(service, customer, each, policy, asked.range, now_ms) for each in wanted}
+    listings, decided, policies, measured, hook, account, last = rest.result()
     by_part, samples = parts.result()
     return CaseFacts(
         asked=asked,
@@ -135,7 +133,6 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
         listings=listings,
         entries=decided,
         policies=policies,
-        mates=mates,
         measures=measured,
         hook=hook,
         last_alerts=last,
@@ -191,6 +188,12 @@ def _ask(service: Service, ask: Callable[[Store], Answer]) -> Future[Answer]:
     return _threads().submit(asked)
 
 
+def _drawn(metric: Metric, alerts: Mapping[str, Sequence[OpenAlert]]) -> list[Metric]:
+    """The rates that pictures show: mail through listed addresses, which takes longest to read, where it matters."""
+    listed = any(each.metric in LISTED_METRICS for some in alerts.values() for each in some)
+    return [each for each in METRICS if each != "exposure" or listed or metric == "exposure"]
+
+
 def _hours(chosen: str, now_ms: int) -> tuple[int, int]:
     """The whole hours of a time, epoch s."""
     end = (now_ms // 1000 // HOUR_S + 1) * HOUR_S
@@ -230,12 +233,11 @@ def read_samples(store: Store, service: Service, customer: str, metric: Metric, 
 
 
 def _rest(
-    store: Store, service: Service, customer: str, reasons: list[str], now_ms: int
+    store: Store, service: Service, customer: str, now_ms: int
 ) -> tuple[
     Listings,
     list[Entry],
     list[AppliedPolicy],
-    PoolMates,
     list[Measure],
     HookSeen | None,
     Customer,
@@ -248,7 +250,6 @@ def _rest(
         own_listings(store, customer, LISTINGS_DAYS, service.owners, now_ms, with_causes=True),
         entries(store, since_ms, MOST_ENTRIES, customer=customer),
         [each for each in history(store, MOST_POLICIES) if each.applied_ms >= since_ms],
-        read_pool_mates(store, customer, reasons, now_ms),
         measures(store, "act", [customer]),
         read_hook(store, service.settings.hook.failing_after_s, now_ms) if has_hook else None,
         account or Customer(customer=customer),

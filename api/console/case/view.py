@@ -7,11 +7,12 @@ from datetime import datetime
 from api.console.case.effects import Effects, effects
 from api.console.case.headline import Headline, headline
 from api.console.case.letters import MailDraft
-from api.console.case.pool_mates import PoolMates
+from api.console.case.pool_mates import PoolMates, pool_mates
 from api.console.case.reading import METRICS, RANGES, CaseAsked, CaseFacts, rule_of
 from api.console.case.tables import Bounds, PartTable, part_tables
 from api.console.case.timeline import TimelineRow, timeline
 from api.console.charts import Chart, LevelLine, RatePoint, TimeMark, TimeSpan, chart
+from api.console.fleet.rows import FleetRow
 from api.explain.explanation import RuleExplained, ScopeExplained
 from api.http.models.listings import Listing
 from api.http.models.parameters import Metric
@@ -117,8 +118,8 @@ class CaseView:
     done: str = ""
 
 
-def case_view(facts: CaseFacts, hook: Hook) -> CaseView | None:
-    """The page of what is known; None where nothing is stored of the customer."""
+def case_view(facts: CaseFacts, hook: Hook, fleet: Sequence[FleetRow] = ()) -> CaseView | None:
+    """The page of what is known, and of the whole fleet; None where nothing is stored of the customer."""
     found = facts.explanation
     if found is None:
         return None
@@ -145,7 +146,7 @@ def case_view(facts: CaseFacts, hook: Hook) -> CaseView | None:
             for each in (facts.listings.listings if facts.listings else ())
         ),
         timeline=timeline(facts),
-        mates=facts.mates,
+        mates=pool_mates(fleet, found.customer, {each.rule for each in facts.alerts.get(CUSTOMER, ())}),
         effects=effects(hook, facts.hook, found, facts.measures, facts.account.plan, facts.now_ms),
         acts=tuple(sorted(_acts(facts.alerts, found.scopes), key=_first)),
         overrides=tuple(facts.overrides),
@@ -172,10 +173,8 @@ def case_charts(facts: CaseFacts) -> Iterator[Chart]:
     """A picture for each rate, that of the tables first; one without any of its numerator or level is left out."""
     spans = [TimeSpan(each.from_s, each.until_s, f"incident at {each.provider}: left out of what is judged")
              for each in (facts.explanation.left_out if facts.explanation else ())]  # fmt: skip
-    for metric in sorted(METRICS, key=lambda each: (each != facts.metric, METRICS.index(each))):
+    for metric in sorted(facts.series, key=lambda each: (each != facts.metric, METRICS.index(each))):
         window, points = facts.series[metric]
-        if metric == "exposure" and metric != facts.metric and not any(each.window.numerator for each in points):
-            continue
         marks = list(_marks(facts, metric))
         yield rate_chart(metric, window, points, facts.policy, spans, marks)
 

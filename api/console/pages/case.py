@@ -1,21 +1,25 @@
 """The case of a customer: how it stands, why, how sure that is, what happens next, and what can be done."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from threading import Lock
 from urllib.parse import urlencode
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.console.case.letters import EditedMail, MailDraft, draft, mail_writer, no_draft
 from api.console.case.reading import METRICS, RANGES, CaseAsked, CaseFacts, read_case
 from api.console.case.view import CaseView, case_view
+from api.console.fleet.rows import FleetRow
+from api.console.fleet.table import FleetQuery
 from api.console.rendering import HEADERS, page
 from api.console.routing import console_router
+from api.console.service import Console, ConsoleService
 from api.console.templating import customer_url
-from api.console.visits import Reading, Visit
+from api.console.visits import Reading, Visit, Watching
 from api.http.models.parameters import Metric
 from api.http.problems import ApiError
 from api.routes.asking_operators import refusing
@@ -60,6 +64,11 @@ class LastCases:
             return self._known.get(asked) or (same[-1] if same else None)
 
 
+async def begin_fleet(console: Console, visit: Watching) -> None:
+    """Have the fleet be read, if it is not yet: by whom pools are shared is known of it."""
+    await console.fleet.look(FleetQuery(), 0.0)
+
+
 @router.get("/customers")
 def get_named(request: Request, visit: Reading) -> Response:
     """Whose page is asked for by a field: names that browsers take for folders, and what was typed."""
@@ -69,7 +78,7 @@ def get_named(request: Request, visit: Reading) -> Response:
     return RedirectResponse(customer_url(name) if name else "/console/", HTTPStatus.SEE_OTHER, HEADERS)
 
 
-@router.get("/customers/{customer:path}")
+@router.get("/customers/{customer:path}", dependencies=[Depends(begin_fleet)])
 def get_case(customer: str, request: Request, visit: Reading) -> Response:
     """The page."""
     return show(request, visit, customer)
@@ -95,7 +104,7 @@ def show(
     last = _last(request)
     try:
         facts = read_case(visit.service, asked, visit.now_ms)
-        view = case_view(facts, visit.service.settings.hook)
+        view = case_view(facts, visit.service.settings.hook, _fleet(request))
     except StoreError:
         known = last.find(asked)
         if known is None:
@@ -141,6 +150,12 @@ def case_url(customer: str, **query: str) -> str:
     address = customer_url(customer)
     more = urlencode({name: value for name, value in query.items() if value})
     return f"{address}{'&' if '?' in address else '?'}{more}" if more else address
+
+
+def _fleet(request: Request) -> Sequence[FleetRow]:
+    console = request.app.state.console
+    assert isinstance(console, ConsoleService)  # noqa: S101
+    return console.fleet.state.table.rows
 
 
 def _last(request: Request) -> LastCases:
