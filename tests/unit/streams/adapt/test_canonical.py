@@ -234,8 +234,8 @@ def all_hold(raw: bytes) -> None:
         holds(name, raw)
 
 
-#: To draw an example costs a hundred times what an adapter takes to read it: all formats are given the same, three times
-#: as many as each would have of its own.
+#: To draw an example costs a hundred times what an adapter takes to read it: all formats are given the same, three
+#: times as many as each would have of its own.
 MANY = settings(max_examples=3 * settings().max_examples)
 
 
