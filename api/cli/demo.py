@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from api.cli.durations import seconds
-from api.cli.lazy import command, ended_by_interrupt
+from api.cli.lazy import command, importing
 from api.cli.options import duration, with_settings
 from api.cli.printing import print_line
 from jobs.simulate import SimulationOptions
@@ -35,7 +35,7 @@ def demo(
     time.
     """
     print_line("repmon: starting the demo")
-    with ended_by_interrupt():  # only now: somebody waits at the terminal for the first line
+    with importing():  # only now: somebody waits at the terminal for the first line
         from api.stack import running
         from api.stack.demo import run_demo
         from api.text.consoles import out

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from api.cli.durations import seconds
-from api.cli.lazy import command, ended_by_interrupt
+from api.cli.lazy import command, importing
 from api.cli.options import duration, with_settings
 from api.cli.printing import print_line
 from jobs.embedded.folder import real_path
@@ -54,7 +54,7 @@ def with_targets(settings: Settings, kafka: str, clickhouse: str, data: str) -> 
 
 def _run(settings: Settings, duration: float | None) -> None:
     print_line(f"repmon: starting, data in {real_path(settings.embedded.data)}")
-    with ended_by_interrupt():  # only now: somebody waits at the terminal for the first line
+    with importing():  # only now: somebody waits at the terminal for the first line
         from api.stack import running
         from api.stack.policy import load_policy
         from api.stack.up import Stack, run_until_stopped
