@@ -170,8 +170,10 @@ def _tagged(scope: Scope, start: Message, body: Message) -> tuple[Message, Messa
     content = body.get("body", b"")
     if scope["path"] in GIVEN_AT:
         content = TIME.sub(b"", content, count=1)
-    kind = headers.get("content-type", "").encode()
-    tag = headers.setdefault("ETag", f'W/"{hashlib.blake2b(kind + content, digest_size=12).hexdigest()}"')
+    # SHA-1 takes two thirds of the time of BLAKE2, and it only has to tell answers to the same asker apart.
+    hashed = hashlib.sha1(headers.get("content-type", "").encode(), usedforsecurity=False)
+    hashed.update(content)
+    tag = headers.setdefault("ETag", f'W/"{hashed.hexdigest()[:24]}"')
     headers["Cache-Control"] = "private, no-cache"
     varies = [each.strip() for each in headers.get("vary", "").split(",")]
     for each in ("Authorization", "X-API-Key", "Accept"):

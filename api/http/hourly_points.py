@@ -1,6 +1,5 @@
 """Points of rates over time from hours that are kept in memory (`api.http.kept_hours`), as arrays. Pure."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -68,27 +67,32 @@ def hourly_points(kept: CustomerSums, span: Span, window_s: int) -> list[PointNu
         or at.last[-1] > kept.hours.first + len(kept.hours.above)
     ):
         return None
-    numbers: list[list[int]] = []
+    numbers: list[Hours] = []
     for column, values in enumerate((kept.hours.above, kept.hours.below)):
         sums = np.concatenate(([0], np.cumsum(values)))
         first, last, begun = (each - kept.hours.first for each in (at.first, at.last, at.begun))
-        own, window = (sums[last] - sums[first]).tolist(), (sums[last] - sums[begun]).tolist()
+        own, window = sums[last] - sums[first], sums[last] - sums[begun]
         if at.is_running:
             since = judged_since(span.now, window_s)
             whole = -(-since // HOUR_S)
             if whole < kept.hours.first:
                 return None
-            window[-1] = int(sums[-1] - sums[whole - kept.hours.first])
+            window[-1] = sums[-1] - sums[whole - kept.hours.first]
             if since % HOUR_S:
                 minutes = kept.minutes.get(since // HOUR_S)
                 if minutes is None:
                     return None
-                window[-1] += int(minutes[column, since % HOUR_S // MINUTE_S :].sum())
+                window[-1] += minutes[column, since % HOUR_S // MINUTE_S :].sum()
         numbers += [own, window]
     own_above, window_above, own_below, window_below = numbers
-    windows = map(RateNumbers, window_above, window_below, _divided(window_above, window_below))
-    return list(map(PointNumbers, at.times, at.ends, own_above, own_below, _divided(own_above, own_below), windows))
+    windows = map(RateNumbers, window_above.tolist(), window_below.tolist(), _divided(window_above, window_below))
+    owned = own_above.tolist(), own_below.tolist(), _divided(own_above, own_below)
+    return list(map(PointNumbers, at.times, at.ends, *owned, windows))
 
 
-def _divided(above: Sequence[int], below: Sequence[int]) -> list[float | None]:
-    return [one / other if other > 0 else None for one, other in zip(above, below, strict=True)]
+def _divided(above: Hours, below: Hours) -> list[float | None]:
+    there = below > 0
+    rates: list[float | None] = (above / np.where(there, below, 1)).tolist()
+    for place in np.flatnonzero(~there).tolist():
+        rates[place] = None
+    return rates

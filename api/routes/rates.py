@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
@@ -99,7 +100,7 @@ async def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request
     for metric in metrics:
         one = SeriesAsked(customer, metric, query, cut, window_s)
         kept = await kept_series(asked.service, one)
-        parts = [("", kept)] if kept is not None else await run_in_threadpool(series, asked.service, one)
+        parts = [("", kept)] if kept is not None else await run_in_threadpool(stored_series, asked.service, one)
         found += [SeriesNumbers(metric, value if query.by else None, each) for value, each in parts]
     if kind != JSON:
         plain = [
@@ -124,24 +125,49 @@ async def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request
 
 async def kept_series(service: Service, asked: SeriesAsked) -> list[PointNumbers] | None:
     """The points of a rate as a whole from what is kept in memory; None where that is not."""
-    query, cut = asked.query, asked.cut
-    if query.by is not None or query.scope != CUSTOMER_SCOPE or not could_be_kept(asked.metric, cut, asked.window_s):
-        return None
     since = time.monotonic()
-    kept = service.kept.get(asked.metric, asked.customer, cut.now, since)
-    if kept is None:
-        coming = service.kept.want(asked.metric, asked.customer, since)
-        if coming is None:
-            return None
+    kept = _kept(service, asked, since)
+    if kept is None and (coming := _wanted(service, asked, since)) is not None:
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(coming)), WAIT_S)
-        kept = service.kept.get(asked.metric, asked.customer, cut.now, since)
-    return None if kept is None else hourly_points(kept, cut, asked.window_s)
+        kept = _kept(service, asked, since)
+    return kept
 
 
 def series(service: Service, asked: SeriesAsked) -> list[tuple[str, list[PointNumbers]]]:
     """The points of a rate, of each value with most mail first; the window of the running bucket is the one that is
-    judged now.
+    judged now. For a thread that may wait.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    since = time.monotonic()
+    kept = _kept(service, asked, since)
+    if kept is None and (coming := _wanted(service, asked, since)) is not None:
+        with suppress(TimeoutError):
+            coming.result(WAIT_S)
+        kept = _kept(service, asked, since)
+    return [("", kept)] if kept is not None else stored_series(service, asked)
+
+
+def _is_kept(asked: SeriesAsked) -> bool:
+    whole = asked.query.by is None and asked.query.scope == CUSTOMER_SCOPE
+    return whole and could_be_kept(asked.metric, asked.cut, asked.window_s)
+
+
+def _kept(service: Service, asked: SeriesAsked, since: float) -> list[PointNumbers] | None:
+    if not _is_kept(asked):
+        return None
+    kept = service.kept.get(asked.metric, asked.customer, asked.cut.now, since)
+    return None if kept is None else hourly_points(kept, asked.cut, asked.window_s)
+
+
+def _wanted(service: Service, asked: SeriesAsked, since: float) -> "Future[None] | None":
+    return service.kept.want(asked.metric, asked.customer, since) if _is_kept(asked) else None
+
+
+def stored_series(service: Service, asked: SeriesAsked) -> list[tuple[str, list[PointNumbers]]]:
+    """The same from the store.
 
     Raises:
         StoreError: the store failed.
