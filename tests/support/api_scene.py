@@ -35,6 +35,7 @@ from streams.io.store import Store, open_store
 from streams.judge.verdict import judge
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 from tests.support.databases import Databases
+from tests.support.pools import Sent, put
 
 NOON, NOW_MS = NOW // HOUR * HOUR, NOW * 1000
 #: As policies are named; a fixed one, so that the examples stay when the built-in policy changes.
@@ -97,7 +98,7 @@ REQUESTS: tuple[RouteExample, ...] = (
     _get("/v1/badge.svg"),
     _get("/v1/sparkline.svg", "?metric=complaint&days=1"),
     _get("/v1/customers", "?standing=critical&standing=excessive"),
-    _get("/v1/pools", "?kind=plan"),
+    _get("/v1/pools", "?kind=pool"),
     _get("/v1/overrides"),
     _get("/v1/holds"),
     _get("/v1/incidents"),
@@ -153,6 +154,9 @@ def scene(settings: ClickHouse, store: Store) -> Iterator[tuple[Api, str]]:
 def fill_fleet(store: Store) -> None:
     """What of it operators alone see."""
     set_customer(store, "acme", plan="pro", domains=["acme.example"], by="Ida", why="new", now_ms=NOW_MS - 60_000)
+    # Each sends too little to be judged by; what they send through one pool is enough.
+    small = (("minnow", 310, 3), ("sprat", 280, 4), ("smelt", 190, 3))
+    put(store, [Sent(name, pool="shared-1", delivered=taken, complained=of) for name, taken, of in small])
     row = {"customer": "rival", "scope": "customer", "updated": utc_time(NOW_MS), "standing": "critical"}
     row |= {"since": utc_time(NOW_MS - HOUR * 1000), "reasons": ["failure"], "volume": 4_000, "failure_rate": 0.2}
     row |= {"policy_version": VERSION, "overall_score": 12}
@@ -172,7 +176,7 @@ def fill_fleet(store: Store) -> None:
     store.insert("holds", {name: [value] for name, value in row.items()})
     for customer in ("rival", "stranger"):
         row = {"customer": customer, "scope": "customer", "rule": "failure", "level": "critical"}
-        row |= {"updated": utc_time(NOW_MS), "state": f'{{"held":{{"id":"{HOLD}"}}}}'}
+        row |= {"updated": utc_time(NOW_MS), "state": f'{{"held":{{"id":"{HOLD}","reason":"brake"}}}}'}
         store.insert("alert_states", {name: [value] for name, value in row.items()})
     declare_incident(
         store,

@@ -120,6 +120,14 @@ def test_decisions_are_on_record_with_the_key_that_made_them(api: Api) -> None:
     assert post(api, "/v1/policy/check", {"text": "name = 3"})[1]["mistakes"][0]["line"] == 1
 
 
+def test_small_customers_are_judged_by_what_they_sent_through_one_pool(unchanged: Api) -> None:
+    (pool,) = unchanged.get("/v1/pools").json()["pools"]
+    assert (pool["scope"], pool["standing"]) == ("pool:shared-1", "excessive")
+    complaint = next(each for each in pool["rules"] if each["rule"] == "complaint")
+    assert (complaint["numerator"], complaint["denominator"]) == (3 + 4 + 3, 310 + 280 + 190)
+    assert unchanged.get("/v1/pools", limit=1, kind="from").json() == {"next": None, "pools": []}
+
+
 def test_pages_of_the_audit_and_of_customers_have_every_row_once(api: Api) -> None:
     def all_of(target: str, rows: str, **asked: Any) -> list[Any]:
         seen, cursor = [], None
