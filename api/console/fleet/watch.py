@@ -22,8 +22,10 @@ from schemas.errors import ExternalError
 
 #: Who looked so long ago (s) looks no more, if their page is not live.
 LOOKING_S = 60.0
-#: Reading takes at most this part of the time: often and in part, and everything.
+#: Reading takes at most this part of the time: often and in part, and everything; but on a machine that is so busy that
+#: reading takes long, what is shown is still no older than this and what reading takes, in s.
 PART, WHOLE_PART = 10, 30
+OLDEST_S, OLDEST_WHOLE_S = 10.0, 300.0
 #: Everything is read no sooner after it was read, in s.
 WHOLE_S = 20.0
 #: Figures and trends of who is looked at are read again after so long, in s.
@@ -148,10 +150,10 @@ class FleetWatch:
             try:
                 if time.monotonic() >= whole_s:
                     took_s = _timed(self._whole)
-                    whole_s = time.monotonic() + max(WHOLE_S, WHOLE_PART * took_s)
+                    whole_s = time.monotonic() + min(max(WHOLE_S, WHOLE_PART * took_s), OLDEST_WHOLE_S)
                     soonest_s = time.monotonic() + (PART - 1) * took_s
                 took_s = _timed(self._often)
-                rest_s = max(self._refresh_s, (PART - 1) * took_s)
+                rest_s = max(self._refresh_s, min((PART - 1) * took_s, OLDEST_S))
                 if self._too_many:
                     whole_s = soonest_s
             except Exception as error:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -19,9 +19,8 @@ from confluent_kafka.admin import AdminClient
 from api.cli.notify import BY_ITSELF
 from jobs import simulate
 from jobs.embedded.broker import free_port
-from jobs.embedded.reach import reached
 from schemas.incident import INCIDENT_SOURCE
-from schemas.settings import Embedded, Kafka, Settings
+from schemas.settings import Kafka, Settings
 from schemas.times import utc_now_ms
 from schemas.topics import MAIL_EVENTS, REPUTATION_INCIDENTS, load_topics
 from schemas.wording import rfc3339
@@ -29,37 +28,10 @@ from streams.io.broker import BrokerError, Publisher, admin, topic_ids
 from streams.io.store import open_store
 from tests.support.root import ROOT
 from tests.support.told import KEY, Receiver, receiver
+from tests.support.up_process import REPMON, up
 from tests.support.waiting import wait_for
 
-REPMON = str(Path(sys.executable).with_name("repmon"))
-#: Small enough that the broker's topics are made again several times.
-ROLL_BYTES = 300_000
 COUNTED = "SELECT sum(delivered + deferred), sum(complained + reported) FROM counts WHERE dimension = 'provider'"
-
-
-@contextmanager
-def up(
-    folder: Path, data: str = "", broker_port: int = 0, **settings: str
-) -> Iterator[tuple[Settings, "subprocess.Popen[bytes]"]]:
-    """The command, on any free ports but for one given of the broker; `data` is how the folder is spelled to it.
-    `settings` are by the ends of their names in the environment."""
-    environment = {
-        **os.environ,
-        "REPMON_EMBEDDED__DATA": data or str(folder),
-        "REPMON_EMBEDDED__BROKER_PORT": str(broker_port),
-        "REPMON_EMBEDDED__STORE_PORT": "0",
-        "REPMON_EMBEDDED__ROLL_BYTES": str(ROLL_BYTES),
-        "REPMON_API__PORT": "0",
-        **{f"REPMON_{name}": value for name, value in settings.items()},
-    }
-    with subprocess.Popen(
-        [REPMON, "up"], env=environment, cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        try:
-            wait_for((folder / "running.json").exists, "repmon to be up", 60)
-            yield reached(Settings(embedded=Embedded(data=str(folder)))), process
-        finally:
-            process.kill()
 
 
 def counted(settings: Settings) -> tuple[int, int]:
