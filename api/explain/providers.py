@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from api.explain.us_or_them import FLOOR, KINDS, Kind, OutcomeCounts, ProviderNow, Told, told
+from api.explain.us_or_them import FLOOR, FLOORS, KINDS, Kind, OutcomeCounts, ProviderNow, Told, told
 from schemas.counts import FINISHED, finished_sql
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import masked
@@ -14,8 +14,9 @@ from streams.subjects.left_out import NOT_LEFT_OUT
 
 #: What is usual is read of so many days before.
 USUAL_DAYS = 14
-#: Recipients that a customer must have sent to there before it is asked whether it is hit too.
-ENOUGH_MAIL = 20
+#: It is asked of a customer whether it is hit if it sent to so many recipients there, and at the rate of all so many of
+#: them would have failed. It is where its own number is surely above the limit: by two standard deviations, and one.
+ENOUGH_MAIL, ENOUGH_FAILED = 20, 5
 #: Who is hit most, and what hosts answered most often, that are shown of one provider; events that are looked at.
 MOST_HIT, MOST_ANSWERS, MOST_EVENTS = 25, 8, 20_000
 
@@ -47,22 +48,32 @@ _CUSTOMERS = f"""
         AND ({{provider:String}} = '' OR value = {{provider:String}})
     GROUP BY customer, value
 """  # noqa: S608 - made of texts of this project only
-_RATES: Mapping[Kind, str] = {
-    "deferred": "n_deferred / greatest(1, finished + n_deferred)",
-    "block": "n_block / greatest(1, finished)",
-    "hard": "n_hard / greatest(1, finished)",
+#: Numerator and denominator of a rate of one customer.
+_OF: Mapping[Kind, tuple[str, str]] = {
+    "deferred": ("n_deferred", "(finished + n_deferred)"),
+    "block": ("n_block", "finished"),
+    "hard": ("n_hard", "finished"),
 }
-_HIT = ", ".join(
-    f"countIf(finished + n_deferred >= {ENOUGH_MAIL} AND {rate} > "
-    f"transform(value, {{names:Array(String)}}, {{{kind}:Array(Float64)}}, {FLOOR[kind]}))"
-    for kind, rate in _RATES.items()
+_CAN_TELL: Mapping[Kind, str] = {
+    kind: f"({of} >= {ENOUGH_MAIL} AND {of} * sum({n}) OVER (PARTITION BY value) >= {ENOUGH_FAILED} * "
+    f"sum({of}) OVER (PARTITION BY value))"
+    for kind, (n, of) in _OF.items()
+}
+_BEYOND: Mapping[Kind, str] = {
+    kind: f"transform(value, {{names:Array(String)}}, {{{kind}:Array(Float64)}}, {FLOORS * FLOOR[kind]}) * {of}"
+    for kind, (_, of) in _OF.items()
+}
+_EACH = ", ".join(
+    f"{_CAN_TELL[kind]} AS can_{kind}, "
+    f"can_{kind} AND {n} > {_BEYOND[kind]} + 2 * sqrt({_BEYOND[kind]}) + 1 AS hit_{kind}"
+    for kind, (n, _) in _OF.items()
 )
-#: What became of all mail by provider; how many customers sent it, how many of them enough, and how many of these are
-#: above a rate.
+#: What became of all mail by provider, and how many customers sent it; of how many of them it can be told by kind
+#: whether they are hit, and how many are.
 NOW = f"""
-SELECT value, sum(finished), sum(n_delivered), sum(n_deferred), sum(n_block), sum(n_hard),
-    count(), countIf(finished + n_deferred >= {ENOUGH_MAIL}), {_HIT}
-FROM ({_CUSTOMERS})
+SELECT value, sum(finished), sum(n_delivered), sum(n_deferred), sum(n_block), sum(n_hard), count(),
+    {", ".join(f"countIf(can_{kind}), countIf(hit_{kind})" for kind in _OF)}
+FROM (SELECT *, {_EACH} FROM ({_CUSTOMERS}))
 GROUP BY value
 """  # noqa: S608 - made of texts of this project only
 #: Who has most of what went wrong at one provider.
@@ -159,7 +170,7 @@ def fleet_by_provider(store: Store, span: HourSpan, usual: UsualDays) -> list[To
     asked: dict[str, Any] = {"since": span.since_s, "until": span.until_s, "provider": "", "names": list(past)}
     asked |= {kind: [each.limit(kind) for each in past.values()] for kind in KINDS}
     found = dict(past)
-    for provider, finished, delivered, deferred, block, hard, customers, enough, *above in store.rows(NOW, asked):
+    for provider, finished, delivered, deferred, block, hard, customers, *of_kinds in store.rows(NOW, asked):
         name = str(provider)
         found[name] = ProviderNow(
             provider=name,
@@ -167,8 +178,8 @@ def fleet_by_provider(store: Store, span: HourSpan, usual: UsualDays) -> list[To
             days=usual.get(name, ()),
             elapsed=span.elapsed,
             customers=int(customers),
-            enough=int(enough),
-            hit=dict(zip(KINDS, map(int, above), strict=True)),
+            enough=dict(zip(KINDS, map(int, of_kinds[::2]), strict=True)),
+            hit=dict(zip(KINDS, map(int, of_kinds[1::2]), strict=True)),
         )
     return told(list(found.values()))
 

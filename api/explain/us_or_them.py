@@ -18,6 +18,8 @@ Kind = Literal["deferred", "block", "hard"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Whose doing it is.
 Whose = Literal["usual", "them", "us", "some", "unknown"]
+#: What is to be looked at first.
+ORDER: tuple[Whose, ...] = ("us", "them", "unknown", "some", "usual")
 
 #: Below these rates (ratios) nothing is called raised: there is always a little.
 FLOOR: Mapping[Kind, float] = {"deferred": 0.02, "block": 0.005, "hard": 0.01}
@@ -25,6 +27,8 @@ FLOOR: Mapping[Kind, float] = {"deferred": 0.02, "block": 0.005, "hard": 0.01}
 TIMES = 2.0
 #: ... and surely so (natural logarithm of the odds against chance), of so many recipients.
 SURELY, LEAST_MAIL = log(1_000), 50
+#: With fewer days before that had so much mail it is not known what is usual; then so many times the floor is raised.
+LEAST_DAYS, FLOORS = 3, 4.0
 #: A share of customers that are hit, above which most are and below which few are (ratios); of so many at least.
 MOST, FEW, LEAST_CUSTOMERS = 0.5, 0.2, 5
 
@@ -56,7 +60,8 @@ class ProviderNow(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the fleet's mail at one provider now, and in the same hours of each of the `days` before, the
     latest first; `elapsed` is the part of these hours that is over now (a ratio).
 
-    `customers` sent there now, `enough` of them so much that it can be said whether they are hit; `hit` by kind.
+    `customers` sent there now. By kind, `enough` of them sent so much that it can be said whether they are hit, and
+    `hit` of these are.
     """
 
     provider: str
@@ -64,7 +69,7 @@ class ProviderNow(msgspec.Struct, frozen=True, kw_only=True):
     days: tuple[OutcomeCounts, ...] = ()
     elapsed: float = 1.0
     customers: int = 0
-    enough: int = 0
+    enough: Mapping[Kind, int] = {}
     hit: Mapping[Kind, int] = {}
 
     @property
@@ -79,8 +84,15 @@ class ProviderNow(msgspec.Struct, frozen=True, kw_only=True):
         """Recipients of so many hours as are over now, on a day before; None where nothing is known of any."""
         return self.usual.finished / len(self.days) * self.elapsed if self.days else None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what is usual."""
+        return sum(each.finished >= LEAST_MAIL for each in self.days) >= LEAST_DAYS
+
     def limit(self, kind: Kind) -> float:
         """The rate (a ratio) above which one is raised: of the fleet, or of a customer."""
+        if not self.is_known:
+            return FLOORS * FLOOR[kind]
         worst = max((each.rate(kind) for each in self.days if each.of(kind)[1] >= LEAST_MAIL), default=0.0)
         return max(FLOOR[kind], TIMES * self.usual.rate(kind), worst)
 
@@ -91,7 +103,13 @@ class ProviderNow(msgspec.Struct, frozen=True, kw_only=True):
 
     def share_hit(self, kind: Kind) -> float | None:
         """The part of the customers who sent enough that is hit; None where these are too few to say."""
-        return self.hit.get(kind, 0) / self.enough if self.enough >= LEAST_CUSTOMERS else None
+        enough = self.enough.get(kind, 0)
+        return self.hit.get(kind, 0) / enough if enough >= LEAST_CUSTOMERS else None
+
+    def is_of_few(self, kind: Kind) -> bool:
+        """Whether few customers are hit."""
+        share = self.share_hit(kind)
+        return share is not None and share < FEW
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,19 +132,25 @@ def told(providers: Sequence[ProviderNow]) -> list[Told]:
         kind: {each.provider for each in providers if each.raised(kind)} for kind in KINDS
     }
     able = {each.provider for each in providers if each.now.finished + each.now.deferred >= LEAST_MAIL}
-    found = [_of(each, raised, able) for each in providers]
-    return sorted(found, key=lambda each: (each.whose == "usual", -each.at.now.finished, each.at.provider))
+    # Where it is not a few customers' doing.
+    widely: Mapping[Kind, set[str]] = {
+        kind: {each.provider for each in providers if each.provider in raised[kind] and not each.is_of_few(kind)}
+        for kind in KINDS
+    }
+    found = [_of(each, raised, widely, able) for each in providers]
+    return sorted(found, key=lambda each: (ORDER.index(each.whose), -each.at.now.finished, each.at.provider))
 
 
-def _of(each: ProviderNow, raised: Mapping[Kind, set[str]], able: set[str]) -> Told:
+def _of(each: ProviderNow, raised: Mapping[Kind, set[str]], widely: Mapping[Kind, set[str]], able: set[str]) -> Told:
     kinds = [kind for kind in KINDS if each.provider in raised[kind]]
     if not kinds:
         said = "As usual." if each.provider in able else "Too little mail to say."
         return Told(at=each, whose="usual", sentence=said)
     kind = max(kinds, key=lambda kind: each.now.rate(kind) / each.limit(kind))
     others = able - {each.provider}
-    whose, said = _whose(each, kind, len(others), len(others & raised[kind]))
-    head = f"{NAMES[kind].capitalize()} are at {percent(each.now.rate(kind))}, usual {percent(each.usual.rate(kind))}"
+    whose, said = _whose(each, kind, len(others), len(others & widely[kind]))
+    usual = f"usual {percent(each.usual.rate(kind))}" if each.is_known else "and what is usual is not known yet"
+    head = f"{NAMES[kind].capitalize()} are at {percent(each.now.rate(kind))}, {usual}"
     return Told(at=each, whose=whose, sentence=f"{head}{said}", kind=kind)
 
 
@@ -135,7 +159,7 @@ def _whose(each: ProviderNow, kind: Kind, others: int, with_it: int) -> tuple[Wh
     share = each.share_hit(kind)
     if share is None:
         return "unknown", f". Fewer than {LEAST_CUSTOMERS} customers sent enough there to say whose doing it is."
-    hit = f"{each.hit.get(kind, 0):,} of {each.enough:,} customers are hit"
+    hit = f"{each.hit.get(kind, 0):,} of {each.enough.get(kind, 0):,} customers are hit"
     if share < FEW:
         return "some", f", but only {hit}: look at these customers, not at the provider."
     if others and with_it * 2 >= others:

@@ -10,6 +10,7 @@ from streams.io.store import Store
 from tests.support.api_client import DAY, HOUR, NOW
 
 NOON = NOW // HOUR * HOUR
+NOBODY = {"deferred": 0, "block": 0, "hard": 0}
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 
@@ -49,10 +50,10 @@ def test_most_customers_refused_by_one_provider_is_its_doing(store: Store) -> No
     span = HourSpan.last(1, NOW * 1000)
     gmail, yahoo = fleet_by_provider(store, span, usual_by_provider(store, span))
     assert (gmail.at.provider, gmail.whose, gmail.kind) == ("gmail", "them", "block")
-    assert (gmail.at.customers, gmail.at.enough, gmail.at.hit["block"]) == (10, 10, 9)
+    assert (gmail.at.customers, gmail.at.enough, gmail.at.hit) == (10, NOBODY | {"block": 10}, NOBODY | {"block": 9})
     assert (gmail.at.now.finished, gmail.at.now.block, gmail.at.now.deferred) == (1_000, 450, 10)
     assert [each.finished for each in gmail.at.days] == [1_000, 1_000, 1_000]
-    assert (yahoo.whose, yahoo.at.hit["block"]) == ("usual", 0)
+    assert (yahoo.whose, yahoo.at.enough, yahoo.at.hit) == ("usual", NOBODY, NOBODY)
     worst = hit_most(store, "gmail", span)
     assert [(each.customer, each.block) for each in worst[:2]] == [("customer 1", 50), ("customer 2", 50)]
     assert worst[-1].customer == "customer 0"
@@ -82,3 +83,18 @@ def test_answers_that_differ_by_an_address_alone_are_one(store: Store) -> None:
     assert (first.text, first.times, first.kind) == ("550 5.7.1 <*@a.example> refused", 2, "block")
     assert (second.text, second.customers) == ("450 later", 1)
     assert typical_answers(store, "yahoo", HourSpan.last(1, NOW * 1000)) == []
+
+
+def test_one_bounce_of_a_small_customer_says_nothing(store: Store) -> None:
+    """Of who sent little it is not asked, and by chance nobody is hit."""
+    bad = {"customer": "bad", "provider": "gmail", "at": NOON, "delivered": 500, "hard": 500}
+    small = [
+        {"customer": f"c{place}", "provider": "gmail", "at": NOON, "delivered": 29, "hard": 1} for place in range(30)
+    ]
+    fair = [
+        {"customer": f"d{place}", "provider": "gmail", "at": NOON, "delivered": 590, "hard": 10} for place in range(8)
+    ]
+    put(store, [bad, *small, *fair])
+    span = HourSpan.last(1, NOW * 1000)
+    (gmail,) = fleet_by_provider(store, span, {})
+    assert (gmail.at.enough["hard"], gmail.at.hit["hard"], gmail.whose) == (9, 1, "some")

@@ -9,7 +9,8 @@ REFUSED = OutcomeCounts(finished=10_000, delivered=8_900, deferred=50, block=1_0
 
 
 def at(provider: str, now: OutcomeCounts = CALM, hit: int = 0, enough: int = 100, **more: object) -> ProviderNow:
-    fields: dict[str, object] = {"days": (CALM,) * 14, "customers": enough, "enough": enough, "hit": {"block": hit}}
+    fields: dict[str, object] = {"days": (CALM,) * 14, "customers": enough}
+    fields |= {"enough": {"block": enough}, "hit": {"block": hit}}
     return ProviderNow(provider=provider, now=now, **(fields | more))  # type: ignore[arg-type]
 
 
@@ -20,6 +21,12 @@ def at(provider: str, now: OutcomeCounts = CALM, hit: int = 0, enough: int = 100
         ([at("gmail", OutcomeCounts(finished=10, block=9)), at("yahoo")], "usual", "Too little mail to say."),
         ([at("gmail", REFUSED, 80), at("yahoo"), at("apple")], "them", "80 of 100 customers are hit"),
         ([at("gmail", REFUSED, 80), at("yahoo", REFUSED, 70), at("apple")], "us", "raised at 1 of 2 others too"),
+        # What a few customers brought there says nothing about all.
+        (
+            [at("gmail", REFUSED, 80), at("yahoo", REFUSED, 3), at("apple", REFUSED, 3)],
+            "them",
+            "the others are as usual",
+        ),
         ([at("gmail", REFUSED, 3), at("yahoo")], "some", "but only 3 of 100 customers are hit"),
         ([at("gmail", REFUSED, 3), at("yahoo", REFUSED, 90)], "some", "look at these customers"),
         ([at("gmail", REFUSED, 30), at("yahoo")], "unknown", "neither few nor most"),
@@ -49,6 +56,9 @@ def test_of_a_fleet_without_a_past_what_is_above_the_floor_is_raised() -> None:
     assert new.usual_mail is None
     assert new.raised("block")
     assert not at("gmail", days=()).raised("block")
+    for days in ((), (CALM,) * 2, (OutcomeCounts(finished=9),) * 14):
+        few = [at("gmail", REFUSED, 80, days=days), at("yahoo")]
+        assert "and what is usual is not known yet; 80 of" in told(few)[0].sentence
 
 
 def test_of_hours_that_are_not_over_as_much_mail_is_usual_as_belongs_to_them() -> None:
