@@ -22,10 +22,9 @@ from schemas.errors import ExternalError
 
 #: Who looked so long ago (s) looks no more, if their page is not live.
 LOOKING_S = 60.0
-#: Reading takes at most this part of the time: often and in part, and everything; but on a machine that is so busy that
-#: reading takes long, what is shown is still no older than this and what reading takes, in s.
-PART, WHOLE_PART = 10, 30
-OLDEST_S, OLDEST_WHOLE_S = 10.0, 300.0
+#: How many times as long as it took it is rested after reading: often and in part, and everything; and at most, in s.
+REST, MOST_REST_S = 3.0, 5.0
+WHOLE_REST, MOST_WHOLE_REST_S = 30.0, 120.0
 #: Everything is read no sooner after it was read, in s.
 WHOLE_S = 20.0
 #: Figures and trends of who is looked at are read again after so long, in s.
@@ -34,6 +33,8 @@ FIGURES_S, TREND_S = 10.0, 300.0
 MOST_OFTEN = 1_000
 #: Changes are looked for from so long before they were last, in ms: clocks differ, and what is written takes time.
 OVERLAP_MS = 10_000
+#: How long a reading that is under way may take to end, in s: what comes of it then is of no use.
+END_S = 1.0
 #: A store that fails is asked again after so long, in s.
 AGAIN_S = 2.0
 
@@ -86,7 +87,7 @@ class FleetWatch:
         self._last: FleetQuery | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._due = threading.Event()
-        self._closed = False
+        self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     async def look(self, query: FleetQuery, wait_s: float) -> FleetState:
@@ -127,14 +128,14 @@ class FleetWatch:
 
     def close(self) -> None:
         """Read no more. For any thread."""
-        self._closed = True
+        self._over.set()
         self._due.set()
         if self._thread is not None:
-            self._thread.join(5.0)
+            self._thread.join(END_S)
 
     def _start(self) -> None:
         self._due.set()
-        if not self._closed and (self._thread is None or not self._thread.is_alive()):
+        if not self._over.is_set() and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
             self._thread.start()
 
@@ -142,7 +143,7 @@ class FleetWatch:
 
     def _run(self) -> None:
         whole_s = soonest_s = float("-inf")
-        while not self._closed:
+        while not self._over.is_set():
             if not self._queries and time.monotonic() - self._looked_s > LOOKING_S:
                 self._due.clear()
                 self._due.wait()
@@ -150,13 +151,15 @@ class FleetWatch:
             try:
                 if time.monotonic() >= whole_s:
                     took_s = _timed(self._whole)
-                    whole_s = time.monotonic() + min(max(WHOLE_S, WHOLE_PART * took_s), OLDEST_WHOLE_S)
-                    soonest_s = time.monotonic() + (PART - 1) * took_s
+                    whole_s = time.monotonic() + max(WHOLE_S, min(MOST_WHOLE_REST_S, WHOLE_REST * took_s))
+                    soonest_s = time.monotonic() + REST * took_s
                 took_s = _timed(self._often)
-                rest_s = max(self._refresh_s, min((PART - 1) * took_s, OLDEST_S))
+                rest_s = max(self._refresh_s, min(MOST_REST_S, REST * took_s))
                 if self._too_many:
                     whole_s = soonest_s
             except Exception as error:
+                if self._over.is_set():
+                    return
                 if isinstance(error, ExternalError):
                     log.warning("the fleet is shown as it was: %s", error)
                 else:
@@ -168,7 +171,7 @@ class FleetWatch:
 
     def _pause(self, rest_s: float) -> None:
         deadline = time.monotonic() + rest_s
-        while not self._closed and (left := deadline - time.monotonic()) > 0:
+        while not self._over.is_set() and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
 
     def _whole(self) -> None:
