@@ -21,7 +21,7 @@ FUZZ_API_ARGS ?= --seconds 120
 VERDICTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz fuzz-api mutants torture lint format bench bench-speed bench-quick verdicts docs examples lock schemas clean
+.PHONY: help demo test test-fast fuzz fuzz-api mutants torture lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ schemas: $(RUNTIME) ## regenerate the generated files: JSON Schemas, the tables 
 
 examples: $(DEVELOPMENT) ## write down again what the HTTP interface answers to the requests of its reference
 	$(BIN)/python -m tests.support.api_scene
+
+screenshots: $(DEVELOPMENT) ## pictures of every page of the console over the demo, into docs/images (needs chromium)
+	$(BIN)/python -m tests.support.screenshots
 
 docs: $(RUNTIME) ## regenerate the pages that are made from the code: settings, commands, metrics, the live table
 	$(BIN)/python -m docs.generate
