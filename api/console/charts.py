@@ -147,17 +147,19 @@ def chart(
     *,
     window: str,
     caption: str = "",
+    enough: int = 1,
     spans: Sequence[TimeSpan] = (),
     marks: Sequence[TimeMark] = (),
 ) -> Chart:
     """The picture of a rate. `name` is its id on the page; `bounds` gives the bounds of a numerator and denominator.
+    Rates of less mail than `enough` do not stretch it: they are drawn as high as it is.
 
     Points are in order of time; where one has no rate the line is broken.
     """
     drawn = [_with_bounds(each, bounds) for each in thinned(points)]
     known = [each for each in drawn if each.rate is not None]
     start, end = (points[0].at, points[-1].at) if points else (0, 1)
-    top, shown = _top(known, levels)
+    top, shown = _top([each for each in known if each.denominator >= enough] or known, levels)
     across = _scale(start, max(end, start + 1), LEFT, WIDTH - RIGHT)
     up = _scale(0.0, top, HEIGHT - BOTTOM, TOP)
     runs = list(_runs(drawn))
@@ -168,9 +170,9 @@ def chart(
         title=title,
         said=_said(title, known, levels, window),
         caption=caption,
-        lines=tuple(_line(run, across, up) for run in runs),
+        lines=tuple(_line(run, across, up, top) for run in runs),
         bands=tuple(_band(run, across, up, top) for run in runs if len(run) > 1 and run[0].upper is not None),
-        last=(across(last.at), up(last.rate or 0.0)) if last else None,
+        last=(across(last.at), up(min(last.rate or 0.0, top))) if last else None,
         levels=tuple(_levels(shown, up)),
         above=tuple(f"{each.level} {_tick(each.ratio)}" for each in levels if each not in shown),
         values=tuple(Tick(up(value), _tick(value)) for value in _values(top)),
@@ -243,8 +245,8 @@ def _runs(points: Sequence[RatePoint]) -> Iterator[list[RatePoint]]:
         yield run
 
 
-def _line(run: Sequence[RatePoint], across: Callable[[float], float], up: Callable[[float], float]) -> str:
-    places = [f"{across(each.at):g} {up(min(each.rate or 0.0, 1.0)):g}" for each in run]
+def _line(run: Sequence[RatePoint], across: Callable[[float], float], up: Callable[[float], float], top: float) -> str:
+    places = [f"{across(each.at):g} {up(min(each.rate or 0.0, top)):g}" for each in run]
     # A line of one point is none: a round end is drawn of no length.
     return f"M{' L'.join(places)}" if len(places) > 1 else f"M{places[0]} h0"
 

@@ -145,9 +145,10 @@ def _overridden(
     """What ends where a rule gives no level that the hook acts on; what it would be at each cap."""
     if not hook.ladder or not now:
         return ()
-    said = []
+    said: list[str] = []
     before = {each.key: each for each in now}
-    for cap in CAPS:
+    lifted: set[str] = set()
+    for cap in reversed(CAPS):
         most: Level = "good" if cap == "none" else cap
         capped = [
             replace(each, level=min(each.level, most, key=RANK.__getitem__)) if each.rule == rule else each
@@ -155,7 +156,8 @@ def _overridden(
         ]
         after = {each.key for each in wanted(hook, capped, customer, plan, excused_ms)}
         ended = [each for key, each in before.items() if key not in after and each.effect != "notify"]
-        if ended:
-            names = ", ".join(sorted({each.action for each in ended}))
-            said.append(f"at most {LEVELS[RANK[most]]}: the hook lifts {names}")
+        if names := {each.action for each in ended} - lifted:
+            lifted |= names
+            or_less = "" if most == "good" else " or milder"
+            said.append(f"at most {LEVELS[RANK[most]]}{or_less}: the hook lifts {', '.join(sorted(names))}")
     return tuple(said)

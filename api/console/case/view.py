@@ -198,6 +198,7 @@ def rate_chart(
         levels,
         bounds_of(window, policy),
         window=window,
+        enough=dict(rule.checks).get(window, 1) if rule else 1,
         caption=f"{DEFINED[metric]}; sliding window of {window}, band {sure * 100:g} %",
         spans=spans,
         marks=marks,

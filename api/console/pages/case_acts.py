@@ -15,6 +15,7 @@ from api.console.pages.case import case_url, show
 from api.console.rendering import HEADERS
 from api.console.routing import console_router
 from api.console.visits import Acting, Visit
+from jobs.hooks.stored import last_alerts
 from jobs.operator.decisions import (
     DecidedError,
     DecisionError,
@@ -23,7 +24,6 @@ from jobs.operator.decisions import (
     add_override,
     check_known,
     end_override,
-    find_alert,
     given,
 )
 from jobs.operator.suspensions import suspend, unsuspend
@@ -33,19 +33,25 @@ from streams.decisions.stored_overrides import stored_overrides
 from streams.io.store import Store
 
 router = console_router()
+#: Alerts that are acknowledged at once.
+MOST_ALERTS = 100
 #: The longest override that the form offers, in hours.
 MOST_HOURS = 24 * 400
 
 
 @router.post("/case/acknowledge")
 def post_acknowledge(request: Request, visit: Acting) -> Response:
-    """Say that somebody looks after an alert."""
+    """Say that somebody looks after some alerts."""
 
     def act(store: Store, customer: str, why: str) -> str:
-        name = visit.form.get("alert", "")
-        if find_alert(store, name).last.data.customer != customer:
-            raise NoSuchError(f"{customer!r} has no alert with the id {name!r}")
-        acknowledge(store, name, by=visit.who, why=why, now_ms=visit.now_ms)
+        names = list(dict.fromkeys(visit.all("alert")))[:MOST_ALERTS]
+        if not names:
+            raise DecisionError("alert: choose one at least")
+        known = last_alerts(store, customer)
+        if missing := next((each for each in names if each not in known), None):
+            raise NoSuchError(f"{customer!r} has no alert with the id {missing!r}")
+        for name in names:
+            acknowledge(store, name, by=visit.who, why=why, now_ms=visit.now_ms)
         return "acknowledged"
 
     return _decided(request, visit, act)

@@ -152,6 +152,7 @@ class TestActs:
     def test_alert_of_somebody_else_is_not_acknowledged(self, operator: ConsoleVisitor) -> None:
         answer = operator.post("/console/case/acknowledge", customer="a/b", alert=ALERT, why="w")
         assert answer.status_code == 404
+        assert operator.post("/console/case/acknowledge", customer="a/b", why="w").status_code == 422
 
     def test_form_of_another_session_does_nothing(self, operator: ConsoleVisitor) -> None:
         answer = operator.post("/console/case/suspend", token="wrong", customer="100%", why="w")

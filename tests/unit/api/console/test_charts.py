@@ -105,6 +105,12 @@ def test_mildest_level_is_drawn_however_low_the_rate_is() -> None:
     assert [each.level for each in drawn([point(0, 0), point(1, 0)]).levels] == ["warning"]
 
 
+def test_rate_of_hardly_any_mail_does_not_flatten_the_rest() -> None:
+    view = drawn([point(0, 3, 3), point(1, 4), point(2, 5)], enough=100)
+    assert view.values[-1].said == "1 %"
+    assert view.lines[0].startswith(f"M{LEFT} {TOP} ")
+
+
 def test_without_mail_there_is_no_picture_and_that_is_said() -> None:
     view = drawn([point(0, 0, 0), point(1, 0, 0)])
     assert view.is_empty
