@@ -1,6 +1,6 @@
-"""The Grafana dashboard, made from code.
+"""The Grafana dashboards, made from code.
 
-Comes in: the default policy's thresholds, the providers with a feedback loop, and the SQL that says who stands where.
-Goes out: `reputation.json`, the same bytes for the same input. `jobs.setup.dashboards` deploys it and the command line
-writes it; nothing else imports from here.
+Comes in: the providers with a feedback loop, the SQL that says who stands where, and where links lead. Goes out: a file
+of JSON for each dashboard, the same bytes for the same input. `jobs.setup.dashboards` deploys them and the command line
+writes them; nothing else imports from here.
 """

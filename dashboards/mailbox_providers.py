@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dashboards.build import RATIO, Group, PlacedPanel, graph, table_panel
 from dashboards.choices import chosen
 from dashboards.links import OF_CUSTOMER, SHOW_PROVIDER
-from dashboards.rates import BLOCKED, COMPLAINABLE, COMPLAINED, FAILED, FINISHED, HOURS_SHOWN, fill
+from dashboards.rates import BLOCKED, FAILED, FINISHED, HOURS_SHOWN, fill
 from schemas.counts import FINISHED as MEASURES
 from schemas.counts import finished_sql
 
@@ -53,7 +53,7 @@ LIMIT 50
 RATE_BY_PROVIDER = """
 SELECT $__timeInterval(toStartOfHour(bucket)) AS time, value AS provider, {numerator} / nullIf({denominator}, 0) AS rate
 FROM counts
-WHERE dimension = 'provider' AND {hours_shown} AND {provider} AND {stream}
+WHERE dimension = 'provider' AND {hours_shown} AND {only} AND {provider} AND {stream}
 GROUP BY time, provider
 ORDER BY time, provider
 """
@@ -103,8 +103,8 @@ def providers(feedback_loop: Sequence[str]) -> tuple[Group, ...]:
         places = {"provider": PROVIDER, "stream": STREAM, "provider_of_events": chosen("provider", "provider")}
         return fill(sql, feedback_loop, **sums, **places, **more)
 
-    def over_time(title: str, numerator: str, denominator: str, description: str) -> PlacedPanel:
-        sql = fill(RATE_BY_PROVIDER, feedback_loop, numerator=numerator, denominator=denominator)
+    def over_time(title: str, numerator: str, denominator: str, description: str, only: str = "1") -> PlacedPanel:
+        sql = fill(RATE_BY_PROVIDER, feedback_loop, numerator=numerator, denominator=denominator, only=only)
         panel = graph(title, filled(sql), unit=RATIO, by="provider", least="1h", description=description)
         return PlacedPanel(panel, 12, 8)
 
@@ -152,7 +152,11 @@ def providers(feedback_loop: Sequence[str]) -> tuple[Group, ...]:
                 over_time("Blocks", BLOCKED, FINISHED, "Mail refused for who sends it, of mail whose fate is known."),
                 over_time("Failures", FAILED, FINISHED, "Hard bounces and expired mail, of mail whose fate is known."),
                 over_time(
-                    "Complaints", COMPLAINED, COMPLAINABLE, "Of deliveries, at providers with a feedback loop only."
+                    "Complaints",
+                    "sum(complained)",
+                    "sum(delivered)",
+                    "Of deliveries, at providers with a feedback loop only.",
+                    "value IN {feedback_loop}",
                 ),
             ),
         ),
