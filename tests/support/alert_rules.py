@@ -82,7 +82,10 @@ def check(cases: Mapping[str, Case], folder: Path) -> None:
         "tests": [_test(*each) for each in cases.items()],
     }
     file.write_text(json.dumps(wanted), encoding="utf-8")
-    done = subprocess.run([find_promtool(), "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    command = [find_promtool(), "test", "rules", str(file)]
+    # It looks for garbage less often than by default: a quarter of its processor time goes into that.
+    environment = {**os.environ, "GOGC": "400"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

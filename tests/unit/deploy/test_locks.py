@@ -48,11 +48,17 @@ def pinned(lock: str) -> dict[str, set[str]]:
     return found
 
 
-def imported(folders: Iterable[str]) -> list[set[str]]:
+@pytest.fixture(scope="module")
+def modules() -> dict[str, set[str]]:
+    """The modules that are imported in each folder; all files are read for it, once."""
+    return {folder: set(_imports(folder)) - CONTENDERS for folder in (*OURS, "tests", "benchmarks")}
+
+
+def packages(modules: dict[str, set[str]], folders: Iterable[str]) -> list[set[str]]:
     """Of each module that is imported in these folders, the packages that bring it, by their names in the locks."""
     installed = packages_distributions()
-    modules = {name for folder in folders for name in _imports(folder)} - CONTENDERS
-    return [{canonicalize_name(each) for each in installed.get(name, [name])} for name in sorted(modules)]
+    found = set().union(*(modules[folder] for folder in folders))
+    return [{canonicalize_name(each) for each in installed.get(name, [name])} for name in sorted(found)]
 
 
 def _imports(folder: str) -> Iterator[str]:
@@ -114,13 +120,13 @@ def test_lock_of_what_runs_it_is_whole_but_for_what_nothing_imports() -> None:
     assert wanted - pinned("requirements.txt").keys() == LEFT_OUT
 
 
-def test_what_is_left_out_is_imported_nowhere() -> None:
-    assert not any(LEFT_OUT & packages for packages in imported((*OURS, "tests", "benchmarks")))
+def test_what_is_left_out_is_imported_nowhere(modules: dict[str, set[str]]) -> None:
+    assert not any(LEFT_OUT & each for each in packages(modules, modules))
 
 
-def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    runtime, tested = imported(OURS), imported(("tests", "benchmarks"))
-    assert [packages for packages in runtime if not packages & RUNTIME] == []
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported(modules: dict[str, set[str]]) -> None:
+    runtime, tested = packages(modules, OURS), packages(modules, ("tests", "benchmarks"))
+    assert [each for each in runtime if not each & RUNTIME] == []
     assert RUNTIME - set().union(*runtime) == set()
-    assert [packages for packages in tested if not packages & (RUNTIME | DEVELOPMENT)] == []
+    assert [each for each in tested if not each & (RUNTIME | DEVELOPMENT)] == []
     assert DEVELOPMENT - TOOLS - set().union(*tested) == set()
