@@ -1,5 +1,6 @@
 """What the pages of the console work with besides the interface's own service."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -11,6 +12,7 @@ from fastapi import Depends, Request
 from api.console.fleet.drawn import DrawnRows
 from api.console.fleet.watch import FleetWatch
 from api.console.sessions import Sessions
+from api.http.keys import KeyOwner
 from schemas.console import ConsoleSettings
 
 COOKIE = "repmon_session"
@@ -24,6 +26,8 @@ class ConsoleService:
     settings: ConsoleSettings
     fleet: FleetWatch
     drawn: DrawnRows = field(default_factory=DrawnRows)
+    #: What the store is being asked about the keys of sessions, by hash.
+    asked: "dict[str, asyncio.Task[KeyOwner | None]]" = field(default_factory=dict)
     #: What tokens of users are made with whom a proxy names.
     proxy_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 

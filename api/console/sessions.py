@@ -70,6 +70,11 @@ class Sessions:
         """Sign out."""
         self._known.pop(_hash(token), None)
 
+    def end_key(self, key_hash: str) -> None:
+        """Sign out everybody who came with a key."""
+        for name in [name for name, session in self._known.items() if session.key_hash == key_hash]:
+            del self._known[name]
+
     def link(self) -> str:
         """The token of a new link."""
         token = secrets.token_urlsafe(32)

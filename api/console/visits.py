@@ -22,8 +22,8 @@ from api.http.turns import TooManyError, WaitedTooLongError
 from api.routes.asking import who
 from streams.io.store import StoreError
 
-#: How long it is waited for what the store says of a session's key, in s: a page shows what is known without it.
-KEY_S = 2.0
+#: How long it is waited for what the store says of a session's key, in s: to show something, and to do something.
+SHOWN_S, DONE_S = 0.15, 2.0
 #: Fields of one form.
 MOST_FIELDS = 10_000
 FORM = "application/x-www-form-urlencoded"
@@ -109,16 +109,33 @@ async def _session(request: Request, service: Service, console: ConsoleService) 
     if session is None:
         raise SignInNeededError("sign in to go on")
     if session.key_hash:
-        try:
-            async with asyncio.timeout(KEY_S):
-                owner = await service.keys.find_hash(session.key_hash)
-        except (StoreError, TimeoutError):
-            # A key cannot be revoked either while the store does not answer, and what was known is shown.
-            owner = session.owner
+        patience_s = SHOWN_S if request.method == "GET" else DONE_S
+        owner = await _owner(service, console, session, patience_s)
         if owner is None or owner.is_over(service.clock()):
             console.sessions.end(token)
             raise SignInNeededError("the key of this session has expired" if owner else "the key was revoked")
     return session, session.owner.label if session.owner.id == "terminal" else who(session.owner)
+
+
+async def _owner(service: Service, console: ConsoleService, session: Session, patience_s: float) -> KeyOwner | None:
+    """What the store says of a session's key; as it was known, where that takes too long or fails: a page shows then
+    what is known, and all sessions of the key end once the store says that it is not good any more."""
+    asked = console.asked.get(session.key_hash)
+    if asked is None or asked.done() or asked.get_loop() is not asyncio.get_running_loop():
+        asked = asyncio.create_task(service.keys.find_hash(session.key_hash))
+        console.asked[session.key_hash] = asked
+        asked.add_done_callback(lambda answered: _answered(console, session.key_hash, answered))
+    await asyncio.wait({asked}, timeout=patience_s)
+    if not asked.done() or asked.cancelled() or isinstance(asked.exception(), StoreError):
+        return session.owner
+    return asked.result()
+
+
+def _answered(console: ConsoleService, key_hash: str, answered: "asyncio.Task[KeyOwner | None]") -> None:
+    if console.asked.get(key_hash) is answered:
+        del console.asked[key_hash]
+    if not answered.cancelled() and answered.exception() is None and answered.result() is None:
+        console.sessions.end_key(key_hash)
 
 
 def _of_proxy(request: Request, console: ConsoleService, user: str) -> tuple[Session, str]:

@@ -87,3 +87,12 @@ def test_sessions_are_bounded() -> None:
     for _ in range(MOST):
         sessions.begin(OWNER, "")
     assert sessions.find(first) is None
+
+
+def test_all_sessions_of_a_key_end_with_it() -> None:
+    sessions = _sessions([0])
+    mine = [sessions.begin(OWNER, "revoked") for _ in range(2)]
+    other = sessions.begin(OWNER, "good")
+    sessions.end_key("revoked")
+    assert [sessions.find(token) for token in mine] == [None, None]
+    assert sessions.find(other)
