@@ -74,7 +74,8 @@ class OwnPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OwnView:
-    """The page; `framed` within another site."""
+    """The page at `now_ms` (epoch ms); `framed` within another site. `stale_ms` is how old it is, where the store does
+    not answer (0: it does)."""
 
     customer: str
     standing: str
@@ -88,6 +89,8 @@ class OwnView:
     parts: tuple[OwnPart, ...]
     language: str
     framed: bool = False
+    now_ms: int = 0
+    stale_ms: int = 0
 
 
 def read_own(service: Service, customer: str, now_ms: int) -> OwnFacts:
@@ -140,6 +143,7 @@ def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, *, framed: bool =
         ),
         language=letters[0].language if letters else "en",
         framed=framed,
+        now_ms=now_ms,
     )
 
 

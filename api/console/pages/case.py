@@ -1,15 +1,14 @@
 """The case of a customer: how it stands, why, how sure that is, what happens next, and what can be done."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from threading import Lock
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.console.case.last import LastShown
 from api.console.case.letters import EditedMail, MailDraft, draft, mail_writer, no_draft
 from api.console.case.reading import METRICS, RANGES, CaseAsked, CaseFacts, read_case
 from api.console.case.view import CaseView, case_view
@@ -28,8 +27,6 @@ from schemas.settings import SettingsError
 from streams.io.store import StoreError
 
 router = console_router()
-#: So many cases are kept, to be shown while the store does not answer.
-KEPT = 200
 #: What is said after an act, by its name in the address.
 DONE = {
     "acknowledged": "Acknowledged. It is on record.",
@@ -40,28 +37,6 @@ DONE = {
     "fresh": "The customer is reinstated, and its windows begin anew. It is on record, and your systems are told.",
     "sent": "The mail was handed to the mail server. What was sent is on record.",
 }
-
-
-class LastCases:
-    """Cases as they were shown last. Any thread may ask."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: OrderedDict[CaseAsked, CaseView] = OrderedDict()
-
-    def keep(self, asked: CaseAsked, view: CaseView) -> None:
-        """The newest of a customer, time and rate."""
-        with self._lock:
-            self._known[asked] = view
-            self._known.move_to_end(asked)
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-
-    def find(self, asked: CaseAsked) -> CaseView | None:
-        """What was shown last of these, or of the customer in another way."""
-        with self._lock:
-            same = [view for key, view in self._known.items() if key.customer == asked.customer]
-            return self._known.get(asked) or (same[-1] if same else None)
 
 
 async def begin_fleet(console: Console, visit: Watching) -> None:
@@ -106,7 +81,7 @@ def show(
         facts = read_case(visit.service, asked, visit.now_ms)
         view = case_view(facts, visit.service.settings.hook, _fleet(request))
     except StoreError:
-        known = last.find(asked)
+        known = last.find(asked) or next((view for key, view in last.all()[::-1] if key.customer == customer), None)
         if known is None:
             raise
         return page(request, "case.html", replace(known, stale_ms=max(1, visit.now_ms - known.now_ms), fault=fault))
@@ -158,12 +133,12 @@ def _fleet(request: Request) -> Sequence[FleetRow]:
     return console.fleet.state.table.rows
 
 
-def _last(request: Request) -> LastCases:
+def _last(request: Request) -> LastShown[CaseAsked, CaseView]:
     state = request.app.state
     if not hasattr(state, "last_cases"):
-        state.last_cases = LastCases()
+        state.last_cases = LastShown[CaseAsked, CaseView]()
     found = state.last_cases
-    assert isinstance(found, LastCases)  # noqa: S101
+    assert isinstance(found, LastShown)  # noqa: S101
     return found
 
 

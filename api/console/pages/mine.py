@@ -1,13 +1,15 @@
 """A customer's own page: signed in with its key, or in a frame of a site that may show it."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from api.console.case.last import LastShown
 from api.console.case.letters import mail_writer
-from api.console.case.own import own_view, read_own
+from api.console.case.own import OwnView, own_view, read_own
 from api.console.embedding import EmbedToken, is_signed, read_token, write_token
 from api.console.rendering import POLICY, page
 from api.console.routing import console_router
@@ -20,6 +22,7 @@ from api.http.problems import ApiError
 from api.http.reads import Read
 from api.routes.asking import who
 from schemas.times import MINUTE_MS, utc_time
+from streams.io.store import StoreError
 
 router = console_router()
 NOT_GOOD = "this page is no longer good; load the page around it again"
@@ -89,7 +92,14 @@ def _page(
 ) -> Response:
     now_ms = service.clock()
     writer = mail_writer(service.settings.mail, service.delisting)
-    view = own_view(read_own(service, customer, now_ms), writer, now_ms, framed=framed)
+    last = _last(request)
+    try:
+        view = own_view(read_own(service, customer, now_ms), writer, now_ms, framed=framed)
+        last.keep(customer, view)
+    except StoreError:
+        if (known := last.find(customer)) is None:
+            raise
+        view = replace(known, framed=framed, stale_ms=max(1, now_ms - known.now_ms))
     headers = {}
     if framed:
         headers["Content-Security-Policy"] = POLICY.replace(
@@ -98,6 +108,15 @@ def _page(
         headers["Referrer-Policy"] = "no-referrer"
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return page(request, "mine.html", view, headers=headers)
+
+
+def _last(request: Request) -> LastShown[str, OwnView]:
+    state = request.app.state
+    if not hasattr(state, "last_own"):
+        state.last_own = LastShown[str, OwnView]()
+    found = state.last_own
+    assert isinstance(found, LastShown)  # noqa: S101
+    return found
 
 
 def _wanted(console: ConsoleService) -> None:

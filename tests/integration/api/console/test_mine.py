@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
 from schemas.console import ConsoleSettings
 from schemas.settings import ClickHouse
-from streams.io.store import open_store
+from streams.io.store import StoreError, open_store
 from tests.support.api_client import Api
 from tests.support.api_scene import KEY, OPERATORS_KEY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
@@ -62,6 +63,17 @@ def test_own_page_has_nothing_of_others_nor_of_operators(shown: Api, customer: C
     assert "rival" not in page and "stranger" not in page
     assert "/console/customers/" not in page
     assert "Ida" not in page
+
+
+def test_last_known_page_is_shown_while_the_store_is_down(shown: Api, customer: ConsoleVisitor) -> None:
+    assert customer.get("/console/mine").status_code == 200
+    shown.clock[0] += 40_000
+    with patch("api.console.pages.mine.read_own", side_effect=StoreError("gone")):
+        answer = customer.get("/console/mine")
+    shown.clock[0] -= 40_000
+
+    assert answer.status_code == 200
+    assert "This is what was known 40 s ago" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/console/", "/console/customers/acme", "/console/customers/rival"])
