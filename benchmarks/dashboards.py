@@ -9,6 +9,7 @@ would send them, for the last 30 days, one after the other.
 """
 
 import argparse
+import os
 import shlex
 import sys
 import tempfile
@@ -187,6 +188,8 @@ def figures(found: list[Took], note: str) -> list[Figure]:
         made.append(Figure(name=f"{board}: slowest of {len(own)} queries", value=slow.seconds, unit="s", note=name))
         name = dear.name.partition(": ")[2]
         made.append(Figure(name=f"{board}: most CPU", value=dear.cpu_s, unit="s", note=name))
+    # Others on the machine: with more than it has cores, times on the clock say little, and CPU is dearer too.
+    made.append(Figure(name="processes that ran or waited to", value=os.getloadavg()[1], unit="", note="load of 5 min"))
     late = sum(each.seconds > ASKED_S for each in found)
     made.append(
         Figure(name=f"queries that take more than {ASKED_S:g} s", value=late, unit=f"of {len(found)}", note=note)

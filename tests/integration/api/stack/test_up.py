@@ -14,11 +14,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import requests
 from confluent_kafka.admin import AdminClient
 
 from api.cli.notify import BY_ITSELF
 from jobs import simulate
 from jobs.embedded.broker import free_port
+from jobs.embedded.folder import DataFolder
+from jobs.embedded.reader import READER
 from schemas.incident import INCIDENT_SOURCE
 from schemas.settings import Kafka, Settings
 from schemas.times import utc_now_ms
@@ -39,6 +42,14 @@ def counted(settings: Settings) -> tuple[int, int]:
     ((sent, complaints),) = store.rows(COUNTED)
     store.close()
     return int(sent), int(complaints)
+
+
+def asked_as_grafana(settings: Settings, folder: Path, sql: str) -> tuple[int, str]:
+    """What the user of the store is answered who only reads, with the password that the folder keeps."""
+    clickhouse = settings.clickhouse
+    login = (READER, DataFolder(folder).reader_password())
+    found = requests.get(clickhouse.url, {"query": sql, "database": clickhouse.database}, auth=login, timeout=60)
+    return found.status_code, found.text
 
 
 def simulated(settings: Settings, messages: int = 10_000, seed: int = 1) -> simulate.Truth:
@@ -137,6 +148,9 @@ def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> Non
                 check=False,
             )
             assert (done.returncode, done.stderr) == (0, "")
+        levels = "SELECT count() > 5 FROM policy_levels"
+        wait_for(lambda: asked_as_grafana(settings, folder, levels) == (200, "1\n"), "the thresholds in force")
+        assert asked_as_grafana(settings, folder, "SELECT count() FROM api_keys")[0] == 403
         again = [REPMON, "notify"]
         second = subprocess.run(again, cwd=tmp_path, env=beside, capture_output=True, text=True, check=False)
         assert (second.returncode, second.stderr) == (2, f"repmon: {BY_ITSELF}\n")
