@@ -6,7 +6,8 @@ takes at 200 requests a second while 20,000 events a second come in.
 One store in a process of its own, with a month of hours of each customer. First both builds answer the same requests,
 one right after the other: processor time of interface and store for each request. Then the present one alone is asked
 at the rate, whether it has answered or not, and each answer is timed from when it was due; a worker takes events in
-meanwhile, from a broker, into the same store.
+meanwhile, from a broker, into the same store. What an interface reads ahead after its first requests, it has read
+before: that is a figure of its own.
 """
 
 import argparse
@@ -41,6 +42,8 @@ from schemas.topics import MAIL_EVENTS
 from streams.io.store import Store, open_store
 
 START_S = 120.0
+#: An interface has read ahead once it and the store took less than so much of a core for so many seconds.
+QUIET, QUIET_S, AHEAD_S = 0.1, 5, 300.0
 #: Connections that ask: to compare what a request costs, and at a rate.
 FEW, MANY = 6, 32
 HEAD = "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
@@ -141,10 +144,23 @@ async def ask(port: int, asked: Sequence[bytes], rate: float = 0.0) -> list[floa
     return took
 
 
+def read_ahead(pids: Sequence[int]) -> float:
+    """Wait until these processes are quiet. Returns the processor time that they took (s)."""
+    began = before = sum(map(cpu_seconds, pids))
+    quiet, deadline = 0, time.monotonic() + AHEAD_S
+    while quiet < QUIET_S and time.monotonic() < deadline:
+        time.sleep(1)
+        now = sum(map(cpu_seconds, pids))
+        quiet = quiet + 1 if now - before < QUIET else 0
+        before = now
+    return before - began
+
+
 def cost(tree: Path, environ: Mapping[str, str], folder: Path, asked: Sequence[bytes], store_pid: int) -> float:
     """Processor time of interface and store for one request, in ms."""
     with interface(tree, environ, folder) as (running, port):
         asyncio.run(ask(port, asked[:20]))  # connections are opened, code is compiled
+        read_ahead([running.pid, store_pid])
         used = cpu_seconds(running.pid) + cpu_seconds(store_pid)
         asyncio.run(ask(port, asked))
         used = cpu_seconds(running.pid) + cpu_seconds(store_pid) - used
@@ -153,11 +169,20 @@ def cost(tree: Path, environ: Mapping[str, str], folder: Path, asked: Sequence[b
 
 
 def under_load(
-    environ: Mapping[str, str], folder: Path, keys: Sequence[str], rate: int, seconds: int, events: int
-) -> list[float]:
-    """How long each answer took (s) at a rate, while so many events a second come in (none: 0)."""
+    environ: Mapping[str, str],
+    folder: Path,
+    keys: Sequence[str],
+    rate: int,
+    seconds: int,
+    events: int,
+    store_pid: int,
+) -> tuple[float, list[float]]:
+    """How long each answer took (s) at a rate, while so many events a second come in (none: 0); before it the processor
+    time of what was read ahead (s)."""
     with ExitStack() as stack:
         running, port = stack.enter_context(interface(ROOT, environ, folder))
+        asyncio.run(ask(port, requests(keys, 50, 7)))
+        ahead = read_ahead([running.pid, store_pid])
         sending: threading.Thread | None = None
         if events:
             broker = stack.enter_context(kafka())
@@ -169,13 +194,12 @@ def under_load(
                 target=fill, args=(broker.settings, MAIL_EVENTS, paced(messages, events)), daemon=True
             )
             sending.start()
-        asyncio.run(ask(port, requests(keys, 50, 7)))
         took = asyncio.run(ask(port, requests(keys, rate * seconds, 8), rate))
         if sending is not None:
             sending.join()
             worker.check()
         running.check()
-    return took
+    return ahead, took
 
 
 def main(arguments: list[str]) -> None:
@@ -222,7 +246,13 @@ def main(arguments: list[str]) -> None:
             tell(Figure(name="CPU of a request", value=median(ratios), unit=f"times {chosen.commit}", note=note))
             used = median(now for _, now in pairs)
             tell(Figure(name="CPU of a request, absolute", value=used, unit="ms", note="interface and store"))
-        took = under_load(environ, folder, keys, chosen.rate, chosen.seconds, chosen.events) if chosen.rate else []
+        took: list[float] = []
+        if chosen.rate:
+            ahead, took = under_load(environ, folder, keys, chosen.rate, chosen.seconds, chosen.events, served.pid)
+            value = ahead / chosen.customers * 1000
+            tell(
+                Figure(name="CPU of reading ahead", value=value, unit="ms a customer", note="once, interface and store")
+            )
         note = f"{chosen.rate} requests/s, {chosen.events:,} events/s, {chosen.customers:,} customers"
         for part in (50, 99) if took else ():
             value = percentile(took, part) * 1000
