@@ -1,4 +1,4 @@
-"""One rate of many customers by hour, in memory: numerator and denominator of each hour, as arrays.
+"""Rates of many customers by hour, in memory: numerator and denominator of each hour, as arrays.
 
 A ring of hours ends with the one after the running hour. Where a window begins within an hour its minutes are needed
 too: of the two hours about a day ago, in one of which a window of a day begins now, and in the next within the hour.
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from api.http.part_sums import CustomerNumbers, Numbers, PartSums
+from api.http.models.parameters import Metric
+from api.http.part_sums import OF_METRIC, CustomerNumbers, Numbers, PartSums
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 
 #: Hours of a customer: of a series over 31 days the longest window, 30 days, is whole at its first point.
@@ -22,6 +23,8 @@ MINUTES = HOUR_S // MINUTE_S
 
 #: Epoch s, numerators and denominators.
 Counted = tuple[Numbers, Numbers, Numbers]
+#: A rate of a customer.
+KeptName = tuple[Metric, str]
 
 
 class HourSums(NamedTuple):
@@ -47,21 +50,21 @@ def finely_kept(now: int) -> tuple[int, int]:
 
 
 class KeptHours:
-    """The hours of one rate, of so many customers at most; who was asked for longest ago makes room. For one thread at
-    a time."""
+    """The hours of so many rates of customers at most; what was asked for longest ago makes room. For one thread at a
+    time."""
 
-    def __init__(self, columns: tuple[int, int], most: int, numbers: CustomerNumbers) -> None:
-        self._columns = list(columns)
+    def __init__(self, most: int, numbers: CustomerNumbers) -> None:
         self._most = most
         self._numbers = numbers
-        self._slots: OrderedDict[str, int] = OrderedDict()
+        self._slots: OrderedDict[KeptName, int] = OrderedDict()
         self._free: list[int] = []
         # Memory is taken when it is written to.
         self._hours: NDArray[np.int32] = np.zeros((most, 2, RING), np.int32)
         self._minutes: NDArray[np.int32] = np.zeros((most, 2, 2, MINUTES), np.int32)
         #: Which hour's minutes are kept at its place.
         self._fine: Numbers = np.zeros((most, 2), np.int64)
-        self._slot_of: Numbers = np.full(1024, -1, np.int64)
+        #: By rate and number of the customer; -1 for one who is not kept.
+        self._slot_of: dict[Metric, Numbers] = {}
         self._newest = 0
 
     def __len__(self) -> int:
@@ -73,9 +76,9 @@ class KeptHours:
         return self._newest - RING + 1
 
     @property
-    def is_full(self) -> bool:
-        """Whether another customer takes the place of one."""
-        return len(self._slots) >= self._most
+    def room(self) -> int:
+        """How many more can be kept before one makes room."""
+        return self._most - len(self._slots)
 
     def move_on(self, now: int) -> None:
         """Let go of the hours that are too old at `now` (epoch s), and keep those after the running one."""
@@ -88,67 +91,66 @@ class KeptHours:
     def _used(self) -> int:
         return len(self._slots) + len(self._free)
 
-    def get(self, customer: str) -> CustomerSums | None:
-        """A customer's hours, if they are kept."""
-        slot = self._slots.get(customer)
+    def get(self, name: KeptName) -> CustomerSums | None:
+        """The hours of a customer's rate, if they are kept."""
+        slot = self._slots.get(name)
         if slot is None:
             return None
-        self._slots.move_to_end(customer)
+        self._slots.move_to_end(name)
         turn = self.oldest % RING
         kept = self._hours[slot]
         above, below = np.concatenate((kept[:, turn:], kept[:, :turn]), axis=1, dtype=np.int64)
         fine = {int(self._fine[slot, place]): self._minutes[slot, place].astype(np.int64) for place in (0, 1)}
         return CustomerSums(HourSums(self.oldest, above, below), fine)
 
-    def put(self, customer: str, hours: Counted, fine: Counted, finely: tuple[int, int]) -> bool:
-        """Keep a customer's hours: epoch s, numerators and denominators, each hour once; and the same of each minute of
-        the hours `finely`. False, and they are not kept, where some lie too far ahead or are too large."""
-        self.forget(customer)
+    def put(self, name: KeptName, hours: Counted, fine: Counted, finely: tuple[int, int]) -> bool:
+        """Keep the hours of a customer's rate, each once, and each minute of the hours `finely`. False, and nothing is
+        kept, where some lie too far ahead or are too large."""
+        self.forget(name)
         at, *both = hours
         places = at // HOUR_S
         if not _fit([*both, *fine[1:]]) or (places > self._newest).any():
             return False
-        if not self._free and self.is_full:
+        if not self._free and not self.room:
             self.forget(next(iter(self._slots)))
         slot = self._free.pop() if self._free else len(self._slots)
         recent = places >= self.oldest
         self._hours[slot] = 0
         self._hours[slot][:, places[recent] % RING] = np.stack(both)[:, recent]
-        self._slots[customer] = slot
-        number = self._numbers.of(customer)
-        if number >= len(self._slot_of):
-            self._slot_of = np.concatenate((self._slot_of, np.full(number + 1, -1, np.int64)))
-        self._slot_of[number] = slot
-        self.put_minutes(customer, fine, finely)
-        return True
-
-    def put_minutes(self, customer: str, fine: Counted, finely: tuple[int, int]) -> None:
-        """Keep the minutes of these hours, of a customer who is kept."""
-        slot = self._slots[customer]
+        self._slots[name] = slot
+        of_rate = self._slot_of.get(name[0], np.full(1024, -1, np.int64))
+        if (number := self._numbers.of(name[1])) >= len(of_rate):
+            of_rate = np.concatenate((of_rate, np.full(number + 1, -1, np.int64)))
+        of_rate[number] = slot
+        self._slot_of[name[0]] = of_rate
         at, *both = fine
         for hour in finely:
             mine = at // HOUR_S == hour
             self._minutes[slot, hour % 2] = 0
             self._minutes[slot, hour % 2][:, at[mine] % HOUR_S // MINUTE_S] = np.stack(both)[:, mine]
             self._fine[slot, hour % 2] = hour
+        return True
 
-    def without_minutes(self, hour: int, most: int) -> list[str]:
-        """Customers of whom the minutes of an hour are not kept, so many at most."""
-        return [name for name, slot in self._slots.items() if self._fine[slot, hour % 2] != hour][:most]
+    def without_minutes(self, hour: int) -> list[KeptName]:
+        """Those of which the minutes of an hour are not kept."""
+        if (self._fine[: self._used, hour % 2] == hour).all():
+            return []
+        return [name for name, slot in self._slots.items() if self._fine[slot, hour % 2] != hour]
 
     def add(self, sums: PartSums) -> None:
         """Add what is new of all customers to what is kept of some."""
-        numbers = np.minimum(sums.customers, len(self._slot_of) - 1)
-        slots = np.where(sums.customers == numbers, self._slot_of[numbers], -1)
-        kept = slots >= 0
-        slots, minutes, values = slots[kept], sums.minutes[kept], sums.values[kept][:, self._columns]
-        if not len(slots):
-            return
+        for metric, of_rate in self._slot_of.items():
+            numbers = np.minimum(sums.customers, len(of_rate) - 1)
+            slots = np.where(sums.customers == numbers, of_rate[numbers], -1)
+            kept = slots >= 0
+            self._add(slots[kept], sums.minutes[kept], sums.values[kept][:, list(OF_METRIC[metric])])
+
+    def _add(self, slots: Numbers, minutes: Numbers, values: Numbers) -> None:
         hours = minutes // MINUTES
-        # Also what would be too large with it, so nothing here can ever overflow.
-        odd = (hours > self._newest) | (np.abs(values) > _LARGEST // 4).any(axis=1)
+        # Nothing overflows: what is kept is at most half of what fits, and the minutes of an hour less than the rest.
+        odd = (hours > self._newest) | (np.abs(values) > _LARGEST // 2 // MINUTES).any(axis=1)
         recent = ~odd & (hours >= self.oldest)
-        fine = self._fine[slots, hours % 2] == hours
+        fine = ~odd & (self._fine[slots, hours % 2] == hours)
         for column in (0, 1):
             counted = values[:, column].astype(np.int32)
             np.add.at(self._hours[:, column], (slots[recent], hours[recent] % RING), counted[recent])
@@ -159,11 +161,11 @@ class KeptHours:
             for name in [name for name, slot in self._slots.items() if slot in bad]:
                 self.forget(name)
 
-    def forget(self, customer: str) -> None:
-        """Keep nothing more of a customer."""
-        slot = self._slots.pop(customer, None)
+    def forget(self, name: KeptName) -> None:
+        """Keep nothing more of a customer's rate."""
+        slot = self._slots.pop(name, None)
         if slot is not None:
-            self._slot_of[self._numbers.of(customer)] = -1
+            self._slot_of[name[0]][self._numbers.of(name[1])] = -1
             self._free.append(slot)
 
 

@@ -109,9 +109,8 @@ class KeptRates:
         end = self._hour() + 1
         found = {}
         with self._lock:
-            kept = self._kept.get(metric)
-            for customer in customers if kept else ():
-                if (one := kept.get(customer) if kept else None) is not None:
+            for customer in customers:
+                if (one := self._kept.get((metric, customer))) is not None:
                     last = end - one.hours.first
                     found[customer] = np.stack((one.hours.above, one.hours.below))[:, max(0, last - hours) : last]
         return found
@@ -127,7 +126,9 @@ class KeptRates:
 
     def _forget(self) -> None:
         self._numbers = CustomerNumbers()
-        self._kept: dict[Metric, KeptHours] = {}
+        self._kept = KeptHours(self._most, self._numbers)
+        #: Rates that somebody asked for.
+        self._rates: set[Metric] = set()
         self._follower: PartsFollower | None = None
         self._looked = self._begun = -np.inf
         #: Whom to read ahead, the next one last, and when.
@@ -140,8 +141,7 @@ class KeptRates:
         return self._clock() // 1000 // HOUR_S
 
     def _found(self, metric: Metric, customer: str, now: int) -> CustomerSums | None:
-        kept = self._kept.get(metric)
-        found = kept.get(customer) if kept is not None else None
+        found = self._kept.get((metric, customer))
         if found is None or found.hours.first + RING <= now // HOUR_S or finely_kept(now)[0] not in found.minutes:
             return None
         return found
@@ -210,55 +210,51 @@ class KeptRates:
             follower = self._follower or PartsFollower(store, self._definition, self._numbers)
             new = follower.look(store)
         except PartsLostError:
-            metrics, is_soon = tuple(self._kept), began < self._begun + SOON_S
+            rates, is_soon = tuple(self._rates), began < self._begun + SOON_S
             self._start_over(OFF_S if is_soon else 0.0)
             self._begun = began
             if not is_soon:
                 self._look()
-                for metric in metrics:
-                    self._keep(metric)
+                for metric in rates:
+                    self._begin(metric)
             return
         with self._lock:
             if self._follower is None:
                 self._follower, self._begun = follower, began
-            for kept in self._kept.values():
-                kept.move_on(end_of_minute(self._clock()))
-                kept.add(new)
+            self._kept.move_on(end_of_minute(self._clock()))
+            self._kept.add(new)
             self._looked = began
 
-    def _keep(self, metric: Metric) -> KeptHours:
-        """What is kept of a rate; where that is new, all customers are read ahead, if all can be kept."""
-        if metric not in self._kept:
-            found = [str(name) for (name,) in self._connected().rows(CUSTOMERS, {"most": self._most + 1})]
-            kept = KeptHours(OF_METRIC[metric], self._most, self._numbers)
-            kept.move_on(end_of_minute(self._clock()))
-            with self._lock:
-                self._kept[metric] = kept
-            if len(found) <= self._most:
+    def _begin(self, metric: Metric) -> None:
+        """Where a rate was not asked for before, read it ahead of all customers, if there is room for all."""
+        if metric not in self._rates:
+            self._rates.add(metric)
+            room = max(0, self._kept.room - len(self._ahead))
+            found = [str(name) for (name,) in self._connected().rows(CUSTOMERS, {"most": room + 1})]
+            if len(found) <= room:
                 self._ahead = [*((metric, each) for each in reversed(found)), *self._ahead]
-        return self._kept[metric]
 
     def _load(self, metric: Metric, customers: Sequence[str]) -> None:
         """Read customers' hours from the parts that were read, which must be there all the while."""
-        kept = self._keep(metric)
+        self._begin(metric)
         for _ in range(TRIES):
             if self._follower is None:
                 return
             now = end_of_minute(self._clock())
-            kept.move_on(now)
+            with self._lock:
+                self._kept.move_on(now)
             finely = finely_kept(now)
             span = finely[0] * HOUR_S, (finely[1] + 1) * HOUR_S
-            asked = CountsAsked(metric, "customer", HOUR_S, kept.oldest * HOUR_S, FOREVER_S, minutes=span)
+            asked = CountsAsked(metric, "customer", HOUR_S, self._kept.oldest * HOUR_S, FOREVER_S, minutes=span)
             parts = [each.name for each in self._follower.parts]
             found = counted_arrays(self._connected(), customers, asked, self._definition, parts)
             if self._follower.holds(self._connected()):
                 with self._lock:
                     for each in customers:
-                        if not kept.put(each, *found.get(each, (NO_COUNTS, NO_COUNTS)), finely):
+                        if not self._kept.put((metric, each), *found.get(each, (NO_COUNTS, NO_COUNTS)), finely):
                             self._odd[metric, each] = self._hour()
                 return
             self._look()
-            kept = self._keep(metric)
 
     def _load_ahead(self) -> None:
         """Read some who are not kept yet, or whose minutes are needed in the next hour."""
@@ -273,10 +269,9 @@ class KeptRates:
         if some:
             self._load(some[0][0], [name for _, name in some])
             return
-        for metric, kept in self._kept.items():
-            if names := kept.without_minutes(finely_kept(now)[1], AHEAD):
-                self._load(metric, names)
-                return
+        late = self._kept.without_minutes(finely_kept(now)[1])
+        if late:
+            self._load(late[0][0], [name for metric, name in late[: 2 * AHEAD] if metric == late[0][0]][:AHEAD])
 
     def _start_over(self, off_s: float) -> None:
         with self._lock:
