@@ -1,33 +1,17 @@
 """How the fleet fares at each provider, as the store has it."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from api.explain.providers import HourSpan, fleet_by_provider, hit_most, typical_answers, usual_by_provider
 from streams.io.store import Store
 from tests.support.api_client import DAY, HOUR, NOW
+from tests.support.provider_counts import put_counts
 
 NOON = NOW // HOUR * HOUR
 NOBODY = {"deferred": 0, "block": 0, "hard": 0}
 pytestmark = pytest.mark.usefixtures("standing_clock")
-
-
-def put(store: Store, rows: list[dict[str, Any]]) -> None:
-    """Counts by provider; what a row lacks is 0."""
-    names = ("delivered", "block", "hard", "deferred")
-    store.insert(
-        "counts",
-        {
-            "dimension": ["provider"] * len(rows),
-            "source": [f"s{place}" for place in range(len(rows))],
-            "bucket": [datetime.fromtimestamp(row["at"], UTC) for row in rows],
-            "value": [row["provider"] for row in rows],
-            "customer": [row["customer"] for row in rows],
-            **{name: [row.get(name, 0) for row in rows] for name in names},
-        },
-    )
 
 
 def scene(store: Store) -> None:
@@ -42,7 +26,7 @@ def scene(store: Store) -> None:
             now = {"customer": customer, "provider": provider, "at": NOON, "delivered": 100}
             refused = provider == "gmail" and number
             rows.append(now | ({"delivered": 50, "block": 50} if refused else {}) | {"deferred": 1})
-    put(store, rows)
+    put_counts(store, rows)
 
 
 def test_most_customers_refused_by_one_provider_is_its_doing(store: Store) -> None:
@@ -94,7 +78,7 @@ def test_one_bounce_of_a_small_customer_says_nothing(store: Store) -> None:
     fair = [
         {"customer": f"d{place}", "provider": "gmail", "at": NOON, "delivered": 590, "hard": 10} for place in range(8)
     ]
-    put(store, [bad, *small, *fair])
+    put_counts(store, [bad, *small, *fair])
     span = HourSpan.last(1, NOW * 1000)
     (gmail,) = fleet_by_provider(store, span, {})
     assert (gmail.at.enough["hard"], gmail.at.hit["hard"], gmail.whose) == (9, 1, "some")

@@ -4,9 +4,10 @@ import pytest
 
 from api.explain.struck import Struck, hours_of, struck
 from streams.io.store import Store
-from tests.integration.api.explain.test_providers import NOON, put
-from tests.support.api_client import HOUR
+from tests.support.api_client import HOUR, NOW
+from tests.support.provider_counts import put_counts
 
+NOON = NOW // HOUR * HOUR
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 
@@ -17,7 +18,7 @@ def test_everybody_who_sent_there_then_is_counted_the_worst_first(store: Store) 
         {"customer": "yahoo's", "delivered": 9, "at": NOON - HOUR, "provider": "yahoo"},
         {"customer": "later", "delivered": 9, "at": NOON, "provider": "gmail"},
     ]
-    put(store, rows + elsewhere)
+    put_counts(store, rows + elsewhere)
     customers, totals = struck(store, "gmail", "hard", [NOON - HOUR], 2)
     assert [(each.customer, each.failed, each.total) for each in customers] == [("c3", 3, 98), ("c2", 2, 97)]
     assert (totals.customers, totals.with_failures, totals.failed, totals.total) == (4, 3, 6, 386)
