@@ -218,7 +218,9 @@ def main(arguments: list[str]) -> None:
         note = f"{chosen.customers:,} customers, {chosen.days} days, {size}"
         print(f"  {note}", flush=True)
         found = measure(store, chosen.repeats)
-    command = shlex.join(["python", "-m", "benchmarks.dashboards", *arguments])
+    # Where the store was kept is nobody's business.
+    asked = [each for each in arguments if each not in ("--store", chosen.store)]
+    command = shlex.join(["python", "-m", "benchmarks.dashboards", *asked])
     results.save("dashboards", command, figures=figures(found, note), trial=chosen.trial)
 
 
