@@ -56,9 +56,9 @@ MANY = 200
 UPDATES = 20
 
 
-def fill_fleet(store: Store, customers: int) -> None:
-    """A month of everybody's mail, how everybody stands, and an operator's key."""
-    store.run(MONTH, {"customers": customers})
+def fill_fleet(store: Store, customers: int, days: int) -> None:
+    """So many days of everybody's mail, how everybody stands, and an operator's key."""
+    store.run(MONTH.replace("24 * 31", f"24 * {days}"), {"customers": customers})
     store.run("OPTIMIZE TABLE counts FINAL")
     now_ms = utc_now_ms()
     kinds = [name for name, count in STANDINGS.items() for _ in range(count * customers // 10_000)]
@@ -290,6 +290,7 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--days", type=int, default=31, help="of mail in the store")
     parser.add_argument("--viewers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--events", type=int, default=20_000, help="events a second meanwhile; 0: none")
@@ -300,7 +301,7 @@ def main(arguments: Sequence[str]) -> None:
         served = stack.enter_context(Process("benchmarks.store_process", [folder / "store"]))
         url = f"http://127.0.0.1:{served.mark('serving', START_S)['port']}"
         store = open_store(ClickHouse(url=url, password=PASSWORD, timeout_s=600))
-        fill_fleet(store, chosen.customers)
+        fill_fleet(store, chosen.customers, chosen.days)
         store.close()
         environ = {
             "REPMON_CLICKHOUSE__URL": url,

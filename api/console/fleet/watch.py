@@ -196,8 +196,10 @@ class FleetWatch:
             return
         lines = self._reads.lines(names, now_ms)
         seen = {row.key for row in shown}
-        self._more([line for line in lines if _key(line) in seen], now_ms)
-        self._show([row for row in self.state.table.rows if row.line.customer not in names], lines, now_ms)
+        kept = [row for row in self.state.table.rows if row.line.customer not in names]
+        self._show(kept, lines, now_ms)  # before more is asked about them: a level is not to wait for its figures
+        if self._more([line for line in lines if _key(line) in seen], now_ms):
+            self._show(kept, lines, now_ms)
 
     def _shown(self) -> list[FleetRow]:
         queries = list(self._queries.values())  # at once: the event loop adds and removes some
@@ -211,8 +213,8 @@ class FleetWatch:
                 break
         return list(rows.values())
 
-    def _more(self, lines: Sequence[WorstLine], now_ms: int) -> None:
-        """The figures and trends of these, where they are not known or old."""
+    def _more(self, lines: Sequence[WorstLine], now_ms: int) -> bool:
+        """Read the figures and trends of these, where they are not known or old; whether there was any."""
         now_s = time.monotonic()
         judged = [
             line
@@ -221,10 +223,12 @@ class FleetWatch:
         ]
         wanted = {(line.customer, self._trend_of(line)) for line in lines if line.customer}
         old = {each for each in wanted if now_s - self._trends.get(each, _NO_TREND)[0] >= TREND_S}
-        if judged or old:
-            found = self._reads.details(judged, old, now_ms)
-            self._figures |= {_key(line): (now_s, found.figures.get(_key(line))) for line in judged}
-            self._trends |= {each: (now_s, found.trends.get(each, ())) for each in old}
+        if not judged and not old:
+            return False
+        found = self._reads.details(judged, old, now_ms)
+        self._figures |= {_key(line): (now_s, found.figures.get(_key(line))) for line in judged}
+        self._trends |= {each: (now_s, found.trends.get(each, ())) for each in old}
+        return True
 
     def _trend_of(self, line: WorstLine) -> Metric:
         return trend_metric(self._read.metrics.get(line.rule, "") if self._read else "")
