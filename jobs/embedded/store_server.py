@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from email import policy
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -239,8 +239,10 @@ class _Handler(BaseHTTPRequestHandler):
                 data = b""
             statement = arguments.get("query", "").encode()
             statement += b"\n" * bool(statement and data) + data
-            with self.statements.running():
-                result, form = self._result(statement, arguments, reads_only=reads)
+            reader = self.reader if reads else None
+            # Whoever waits for a turn has not begun: a stop refuses it then.
+            with nullcontext() if reader is None else reader.turn(), self.statements.running():
+                result, form = _run(self.path_of_store, statement, arguments, reader)
         except KeyError as error:
             self._send(400, f"Code: 36. DB::Exception: unknown Content-Encoding {error}\n".encode(), code="36")
         except Exception as error:  # chdb raises bare RuntimeErrors for whatever the engine says
@@ -251,13 +253,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(status, text[start:].encode(), code=code[1] if code else "1002")
         else:
             self._send(200, result, form=form)
-
-    def _result(self, statement: bytes, arguments: dict[str, str], *, reads_only: bool) -> tuple[bytes, str]:
-        """What comes of a statement, and in which format."""
-        if not reads_only or self.reader is None:
-            return _run(self.path_of_store, statement, arguments)
-        with self.reader.turn():
-            return _run(self.path_of_store, statement, arguments, self.reader)
 
     def _reads_only(self, arguments: dict[str, str]) -> bool | None:
         """Whether it is the user who only reads; None: nobody who is known here."""

@@ -1,6 +1,7 @@
 """The read-only user of the embedded store, asked over HTTP as Grafana's plugin asks."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -8,11 +9,12 @@ from typing import NamedTuple
 import pytest
 import requests
 
-from jobs.embedded.reader import READER, ReaderAccess
+from jobs.embedded.reader import AT_ONCE, READER, ReaderAccess
 from jobs.embedded.store_server import StoreServer
 from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
 from streams.io.store import open_store
+from tests.support.waiting import wait_for
 
 OWNER, PASSWORD = "owner's secret", "reader's secret"
 REVISION = 54_483
@@ -180,6 +182,31 @@ def test_without_a_reader_nobody_has_its_name(store_settings: ClickHouse) -> Non
         assert requests.get(url, {"query": "SELECT 1"}, auth=(READER, ""), timeout=60).status_code == 403
     finally:
         server.stop()
+
+
+def test_statements_of_the_reader_that_wait_their_turn_do_not_hold_up_a_stop(store_settings: ClickHouse) -> None:
+    """Those that run are killed, and those that wait are refused without having begun."""
+    server = StoreServer(store_settings.path, 0, OWNER, reader=ReaderAccess(PASSWORD))
+    server.start()
+    slow = {"query": "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"}
+    url = f"http://127.0.0.1:{server.port}"
+
+    def ask() -> str:
+        return requests.get(url, slow, auth=(READER, PASSWORD), timeout=60).text
+
+    with ThreadPoolExecutor(3 * AT_ONCE) as pool:
+        answers = [pool.submit(ask) for _ in range(3 * AT_ONCE)]
+        wait_for(lambda: running_at(store_settings) >= AT_ONCE, "as many statements as may run")
+        assert running_at(store_settings) == AT_ONCE
+        assert server.stop()
+        assert all(answer.result().startswith("Code: ") for answer in answers)
+
+
+def running_at(settings: ClickHouse) -> int:
+    store = open_store(settings)
+    ((count,),) = store.rows("SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(sipHash64%'")
+    store.close()
+    return int(count)
 
 
 #: The header of a block and, from its revision on, a zero after the type of each column.
