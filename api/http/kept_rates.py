@@ -25,7 +25,7 @@ from api.http.ranges import end_of_minute
 from api.http.rate_counts import NO_COUNTS, CountsAsked, counted_arrays
 from api.http.rates import Definition
 from schemas.times import FOREVER_S, HOUR_S
-from streams.io.store import Store, StoreError
+from streams.io.store import QueryLimitError, Store, StoreError
 
 #: Customers in one query: of those who wait, and of all while nobody does.
 WAITING, AHEAD = 64, 200
@@ -160,6 +160,10 @@ class KeptRates:
                     break
             try:
                 self._work(waiting)
+            except QueryLimitError as error:
+                # More came at once than may be read at once: it is known once it is begun again.
+                log.warning("rates are read from the store one by one for %g s: %s", SOON_S, error)
+                self._start_over(SOON_S)
             except StoreError as error:
                 log.warning("rates are read from the store one by one for %g s: %s", SOON_S, error)
                 self._stop_for(SOON_S)
@@ -197,7 +201,7 @@ class KeptRates:
             wanted = {each.customer for each in waiting if each.metric == metric}
             missing = sorted(each for each in wanted if self._found(metric, each, minute) is None)
             for start in range(0, len(missing), WAITING):
-                self._load(metric, missing[start : start + WAITING])
+                self._try_load(metric, missing[start : start + WAITING])
         if not waiting and time.monotonic() >= self._ahead_at:
             began = time.monotonic()
             self._load_ahead()
@@ -234,6 +238,17 @@ class KeptRates:
             if len(found) <= room:
                 self._ahead = [*((metric, each) for each in reversed(found)), *self._ahead]
 
+    def _try_load(self, metric: Metric, customers: Sequence[str]) -> None:
+        """The same as `_load`; where that takes more than a query may, they are asked for one by one in this hour."""
+        try:
+            self._load(metric, customers)
+        except QueryLimitError as error:
+            log.warning("rates of %d customers are read from the store one by one: %s", len(customers), error)
+            with self._lock:
+                for each in customers:
+                    self._kept.forget((metric, each))
+                    self._odd[metric, each] = self._hour()
+
     def _load(self, metric: Metric, customers: Sequence[str]) -> None:
         """Read customers' hours from the parts that were read, which must be there all the while."""
         self._begin(metric)
@@ -264,14 +279,14 @@ class KeptRates:
         some: list[tuple[Metric, str]] = []
         while self._ahead and len(some) < AHEAD and (not some or self._ahead[-1][0] == some[0][0]):
             metric, name = self._ahead.pop()
-            if self._found(metric, name, now) is None:
+            if (metric, name) not in self._odd and self._found(metric, name, now) is None:
                 some.append((metric, name))
         if some:
-            self._load(some[0][0], [name for _, name in some])
+            self._try_load(some[0][0], [name for _, name in some])
             return
         late = self._kept.without_minutes(finely_kept(now)[1])
         if late:
-            self._load(late[0][0], [name for metric, name in late[: 2 * AHEAD] if metric == late[0][0]][:AHEAD])
+            self._try_load(late[0][0], [name for metric, name in late[: 2 * AHEAD] if metric == late[0][0]][:AHEAD])
 
     def _start_over(self, off_s: float) -> None:
         with self._lock:

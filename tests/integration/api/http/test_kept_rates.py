@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,10 +17,11 @@ from api.http.app import create_app
 from api.http.models.parameters import RatesQuery, WindowName
 from api.http.part_sums import OF_METRIC
 from api.http.ranges import WINDOW_S, span
+from api.http.rate_counts import counted_arrays
 from api.routes.rates import SeriesAsked, kept_series, series, stored_series
 from schemas.settings import Api as ApiSettings
 from schemas.settings import ClickHouse, Settings
-from streams.io.store import Store, open_store
+from streams.io.store import QueryLimitError, Store, open_store
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
@@ -163,6 +164,24 @@ def test_a_kept_rate_is_as_old_as_the_settings_allow_and_no_older(store_settings
     assert service.kept.get("failure", "acme", NOW // MINUTE * MINUTE + MINUTE, now) is not None
     assert service.kept.get("failure", "acme", NOW // MINUTE * MINUTE + MINUTE, now + 3601) is None
     service.close()
+
+
+def test_a_customer_who_takes_more_than_a_query_may_is_asked_for_alone(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = counted_arrays
+
+    def too_much(store: Store, customers: Sequence[str], *rest: Any) -> Any:
+        if "acme" in customers:
+            raise QueryLimitError("too many rows")
+        return read(store, customers, *rest)
+
+    kept.put([("acme", 0, "yahoo", 100, 1), ("umbrella", 0, "yahoo", 100, 1)])
+    monkeypatch.setattr(kept_rates, "counted_arrays", too_much)
+    assert kept.both("failure", "acme", "24h", 4)[0] is None
+    assert kept.service.kept.want("failure", "acme", time.monotonic()) is None
+    found, stored = kept.both("failure", "umbrella", "24h", 4)
+    assert found == stored
 
 
 def test_whoever_was_asked_for_longest_ago_makes_room(store_settings: ClickHouse, store: Store) -> None:
