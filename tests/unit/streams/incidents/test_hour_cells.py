@@ -81,7 +81,7 @@ def test_chosen_are_the_places_at_which_customers_fail_together(table: Table) ->
     assert failing_together(cells_of(table), PLACES, USUAL, OTHER) == one_by_one(table)
 
 
-def test_three_who_fail_at_one_provider_choose_it_and_all_mail_where_they_have_no_other() -> None:
+def test_three_who_fail_at_one_provider_choose_it_or_all_mail() -> None:
     table = {(customer, 1): CellCounts(20, 0, 0, 0, 50, 30) for customer in range(3)}
     assert failing_together(cells_of(table), PLACES, USUAL, OTHER) == {"gmail", EVERYWHERE}
     assert failing_together(cells_of(dict(list(table.items())[:2])), PLACES, USUAL, OTHER) == set()
