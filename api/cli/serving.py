@@ -14,6 +14,7 @@ from api.http.health import StageHealth
 from api.http.listening import listen
 from api.http.metrics import metrics_apart
 from api.http.pool import query_limits
+from api.stack.operations import operations
 from api.stack.policy import PolicyInForce, policy_in_force
 from schemas.settings import Settings
 from streams.io.store import open_store
@@ -42,6 +43,7 @@ def serve(
         settings=settings,
     )
     console = add_console(app)
+    app.state.operations = operations(settings)
     health.start()
     metrics = metrics_apart(settings, health.metrics, health.verdict)
     with listening, contextlib.closing(metrics), contextlib.suppress(KeyboardInterrupt):
