@@ -80,6 +80,7 @@ bench-speed: $(DEVELOPMENT) $(BENCH_STAMP) ## what is claimed of speed, latency 
 	$(BIN)/python -m benchmarks.reach
 	$(BIN)/python -m benchmarks.notify
 	$(BIN)/python -m benchmarks.http_api
+	$(BIN)/python -m benchmarks.console
 	$(BIN)/python -m benchmarks.dashboards
 	$(BIN)/python -m benchmarks.size --flow
 	$(BIN)/python -m benchmarks.steady

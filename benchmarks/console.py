@@ -271,11 +271,12 @@ def measure(environ: Mapping[str, str], chosen: argparse.Namespace, stack: ExitS
     took, updates = asyncio.run(watched(port, chosen.viewers, chosen.seconds))
     if sending is not None:
         sending.join()
+    busy = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
     note = f"{len(took)} pages, {chosen.viewers} viewers, {chosen.customers:,} customers, {chosen.events:,} events/s"
     each = f"{updates / chosen.viewers / chosen.seconds:.2f} updates/s a viewer meanwhile"
     return [
         Figure(name="first paint, p50", value=percentile(took, 50) * 1000, unit="ms", note=note),
-        Figure(name="first paint, p95", value=percentile(took, 95) * 1000, unit="ms", note=f"{note}; {each}"),
+        Figure(name="first paint, p95", value=percentile(took, 95) * 1000, unit="ms", note=f"{note}; {each}; {busy}"),
         Figure(name="over the wire on first load", value=asyncio.run(bytes_of_first_load(port)) / 1000, unit="KB"),
         Figure(
             name="memory of a viewer",
