@@ -1,4 +1,4 @@
-"""What an act would do, said before it is done: what the suspension hook does now, and would do after it. Pure."""
+"""What an act would do, said before it is done: what the suspension hook does now, and would do after it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

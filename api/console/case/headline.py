@@ -1,4 +1,4 @@
-"""Who, since when, why, how sure, what happens next: the first lines of a case. Pure."""
+"""Who, since when, why, how sure, what happens next: the first lines of a case."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

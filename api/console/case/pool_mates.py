@@ -1,4 +1,4 @@
-"""Who else sends through a customer's IP pools, and how they stand: is it one of them, or all of them? Pure.
+"""Who else sends through a customer's IP pools, and how they stand: is it one of them, or all of them?
 
 The fleet as it is read for all viewers (`api.console.fleet`) has both, so the store is not asked.
 """

@@ -1,4 +1,4 @@
-"""Tables of what a rate is made up of, each value with how sure its rate is, and which one is the worst. Pure."""
+"""Tables of what a rate is made up of, each value with how sure its rate is, and which one is the worst."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What happened to a customer and what people decided, as one list, the latest first. Pure."""
+"""What happened to a customer and what people decided, as one list, the latest first."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

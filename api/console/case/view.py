@@ -1,4 +1,4 @@
-"""The view of a case page, made of what was read. Pure."""
+"""The view of a case page, made of what was read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
