@@ -1,4 +1,4 @@
-"""Points of rates over time from hours that are kept in memory (`api.http.kept_hours`), as arrays. Pure."""
+"""Points of rates over time from hours that are kept in memory (`api.http.kept_hours`), as arrays."""
 
 from functools import lru_cache
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Which of a table's parts hold what was not read yet. A part never changes: rows come in a new one, and several are
-merged into one that has the blocks of all (ClickHouse documentation, "MergeTree", and `system.parts`). Pure, but for
-`listed_parts`.
+merged into one that has the blocks of all (ClickHouse documentation, "MergeTree", and `system.parts`). Only
+`listed_parts` asks the store.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What is asked of the worst customers: in which order, and which of them. Pure."""
+"""What is asked of the worst customers: in which order, and which of them."""
 
 from dataclasses import dataclass, replace
 from typing import Self, get_args
