@@ -23,6 +23,12 @@ from tests.support.console_client import ConsoleVisitor, visitor
 from tests.support.databases import Databases
 from tests.support.status_seen import SEEN
 
+#: What went to a provider in some hours, as the scene has it: nothing was late there.
+SENT = """
+SELECT sum(delivered) + sum(hard) + sum(block) + sum(expired), uniqExact(customer) FROM counts
+WHERE dimension = 'provider' AND value = 'yahoo' AND bucket >= {from:DateTime('UTC')}
+    AND bucket < {until:DateTime('UTC')}
+"""
 #: What a monitor makes of a release.
 STATE = {"customer": ["rival"], "scope": ["customer"], "rule": ["failure"], "level": ["good"], "state": ["{}"]}
 
@@ -121,7 +127,11 @@ def test_who_was_ticked_is_released_and_then_all_others(api: Api, operator: Cons
 def test_incident_is_declared_after_it_was_shown_whom_it_concerns(api: Api, operator: ConsoleVisitor) -> None:
     asked = {"place": "yahoo", "from": "2026-03-12T10:00", "until": "2026-03-12T11:00"}
     before = operator.client.get("/console/incidents/declare", params=asked).text
-    assert re.search(r"So far that is .*9,0.*recipients of .*1.* customer;", before)
+    told = re.search(r"So far that is <[^>]+>([0-9,]+)</span> recipients of <[^>]+>([0-9]+)</span> customers?;", before)
+    ((total, customers),) = api.store.rows(SENT, {"from": "2026-03-12 10:00:00", "until": "2026-03-12 11:00:00"})
+    assert told is not None
+    assert told.groups() == (f"{total:,}", str(customers))
+    assert total > 9_000
     after = follow(operator, "/console/incidents/declare", **asked, why="their status page")
     assert "Done: incident declared" in after
     assert re.search(r"All of it is left out", after)
