@@ -54,14 +54,14 @@ def hours_of(from_ms: int, until_ms: int) -> list[int]:
     return list(range(first, last + 1, HOUR_S))[:MOST_HOURS]
 
 
-class Struck(NamedTuple):
+class StruckPart(NamedTuple):
     """Some of the customers, who has most failures first, and what all have together."""
 
     customers: tuple[StruckMail, ...] = ()
     totals: StruckTotals = StruckTotals()
 
 
-def struck(store: Store, place: str, outcome: str, hours: list[int], limit: int, offset: int = 0) -> Struck:
+def struck(store: Store, place: str, outcome: str, hours: list[int], limit: int, offset: int = 0) -> StruckPart:
     """Who sent to a provider (`*` for all) in some hours (epoch s), and what failed of it.
 
     Raises:
@@ -70,9 +70,9 @@ def struck(store: Store, place: str, outcome: str, hours: list[int], limit: int,
     asked: dict[str, Any] = {"place": place, "outcome": outcome, "hours": hours[:MOST_HOURS]}
     rows = store.rows(STRUCK, asked | {"limit": limit, "offset": offset})
     if not rows:
-        return Struck()
+        return StruckPart()
     customers, failing, failed, total = map(int, rows[0][3:])
-    return Struck(
+    return StruckPart(
         tuple(StruckMail(customer=str(row[0]), failed=int(row[1]), total=int(row[2])) for row in rows),
         StruckTotals(customers=customers, with_failures=failing, failed=failed, total=total),
     )

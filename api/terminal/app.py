@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from api.explain.worst import WorstFilter, WorstLine
 from api.terminal.detail import DetailScreen
-from api.terminal.question import Asked
+from api.terminal.question import TopQuestion
 from api.text.columns import GAP, Placed, cell, shortened
 from api.text.harmless import harmless
 from api.text.top import LEGEND, cells, placed
@@ -37,7 +37,7 @@ In the table: n of m is too few to judge by; not seen: no feedback loop; +: more
 *: an override holds; ?: held, nobody is to act yet."""
 
 
-class Reads(Protocol):
+class WorstReads(Protocol):
     """The worst customers now. Raises ExternalError: the store failed."""
 
     def read(self, limit: int, wanted: WorstFilter | None = None) -> list[WorstLine]: ...
@@ -71,7 +71,7 @@ class TopApp(App[None]):
 
     def __init__(
         self,
-        reader: Reads,
+        reader: WorstReads,
         explained: Callable[[str], Iterable[str]],
         title: str,
         *,
@@ -86,7 +86,7 @@ class TopApp(App[None]):
         self._title, self._limit, self._clock = title, limit, clock
         self._stop = stop or threading.Event()
         self._turn = asyncio.Lock()
-        self._asked, self._paused, self._failed = Asked(), False, ""
+        self._asked, self._paused, self._failed = TopQuestion(), False, ""
         self._lines: list[WorstLine] = []
         self._drawn = self._asked
         self._read_ms = 0
@@ -192,7 +192,7 @@ class TopApp(App[None]):
         """What the keys of the table do is of no use over a customer."""
         return not isinstance(self.screen, DetailScreen) or action not in OF_TABLE
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, asked: TopQuestion) -> None:
         """Ask something else: at once, or as soon as the reading that runs has ended."""
         if asked != self._asked:
             self._asked = asked

@@ -51,7 +51,7 @@ SHARES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TopQuestion:
     """The present question. `share` is a place of `SHARES`; `name` a part of the customer's name."""
 
     order: WorstOrder = "worst"

@@ -12,7 +12,7 @@ Asked = TypeVar("Asked", bound=Hashable)
 Shown = TypeVar("Shown")
 
 
-class LastShown(Generic[Asked, Shown]):
+class LastPages(Generic[Asked, Shown]):
     """The newest view of each question; those that were shown longest ago give way. Any thread may ask."""
 
     def __init__(self, kept: int = KEPT) -> None:

@@ -1,6 +1,6 @@
 """Who else sends through a customer's IP pools, and how they stand: is it one of them, or all of them?
 
-The fleet as it is read for all viewers (`api.console.fleet`) has both, so the store is not asked.
+It reads nothing. The fleet as it is read for all viewers (`api.console.fleet`) has both, so the store is not asked.
 """
 
 from collections.abc import Collection, Sequence

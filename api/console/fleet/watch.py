@@ -41,7 +41,7 @@ AGAIN_S = 2.0
 log = logging.getLogger("repmon.console")
 
 
-class Reads(Protocol):
+class FleetReads(Protocol):
     """What is asked of the store (`api.console.fleet.reader`); each may raise a StoreError."""
 
     def everything(self, now_ms: int, /) -> FleetRead:
@@ -72,7 +72,7 @@ class FleetState:
 class FleetWatch:
     """Keeps the state. `clock` is epoch ms."""
 
-    def __init__(self, reads: Reads, clock: Callable[[], int], refresh_s: float) -> None:
+    def __init__(self, reads: FleetReads, clock: Callable[[], int], refresh_s: float) -> None:
         self._reads = reads
         self._clock = clock
         self._refresh_s = refresh_s

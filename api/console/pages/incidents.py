@@ -15,7 +15,7 @@ from api.console.rendering import page
 from api.console.routing import console_router
 from api.console.shared import SharedPages
 from api.console.visits import Acting, Reading, Visit
-from api.explain.struck import Struck, StruckMail, StruckTotals, hours_of, is_of_mail, place_of, struck
+from api.explain.struck import StruckMail, StruckPart, StruckTotals, hours_of, is_of_mail, place_of, struck
 from api.http.problems import ApiError
 from jobs.operator.holds import HoldShown, shown_holds
 from jobs.operator.incidents import MOST_DAYS, declare_incident, dismiss_incident, find_incident
@@ -153,7 +153,7 @@ def incident_view(store: Store, name: str, skip: int, done: Happened | None = No
         StoreError: the store failed.
     """
     found = find_incident(store, name)
-    hit: Struck | None = None
+    hit: StruckPart | None = None
     if is_of_mail(found):
         hit = struck(store, place_of(found), found.outcome, list(found.hours), CUSTOMERS, skip)
     held = sorted({each.customer for each in held_alerts(store) if each.hold == found.id})

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.console.case.last import LastShown
+from api.console.case.last import LastPages
 from api.console.case.letters import mail_writer
 from api.console.case.own import OwnView, own_view, read_own
 from api.console.embedding import EmbedToken, is_signed, read_token, write_token
@@ -110,12 +110,12 @@ def _page(
     return page(request, "mine.html", view, headers=headers)
 
 
-def _last(request: Request) -> LastShown[str, OwnView]:
+def _last(request: Request) -> LastPages[str, OwnView]:
     state = request.app.state
     if not hasattr(state, "last_own"):
-        state.last_own = LastShown[str, OwnView]()
+        state.last_own = LastPages[str, OwnView]()
     found = state.last_own
-    assert isinstance(found, LastShown)  # noqa: S101
+    assert isinstance(found, LastPages)  # noqa: S101
     return found
 
 

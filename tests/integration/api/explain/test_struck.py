@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.explain.struck import Struck, hours_of, struck
+from api.explain.struck import StruckPart, hours_of, struck
 from streams.io.store import Store
 from tests.support.api_client import HOUR, NOW
 from tests.support.provider_counts import put_counts
@@ -27,7 +27,7 @@ def test_everybody_who_sent_there_then_is_counted_the_worst_first(store: Store) 
     assert totals.customers == 4
     assert struck(store, "gmail", "declared", [NOON - HOUR], 9).totals.failed == 26
     assert struck(store, "*", "declared", [NOON - HOUR, NOON], 9).totals.customers == 6
-    assert struck(store, "apple", "hard", [NOON], 9) == Struck()
+    assert struck(store, "apple", "hard", [NOON], 9) == StruckPart()
 
 
 def test_hours_are_those_that_the_times_lie_in() -> None:

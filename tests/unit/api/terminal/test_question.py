@@ -3,22 +3,22 @@
 import pytest
 
 from api.explain.worst import WorstFilter
-from api.terminal.question import ORDERS, SAID, SHARES, Asked
+from api.terminal.question import ORDERS, SAID, SHARES, TopQuestion
 
 
 def test_first_question_is_for_the_worst_of_all() -> None:
-    assert Asked().wanted == WorstFilter()
-    assert Asked().said == "the worst first"
+    assert TopQuestion().wanted == WorstFilter()
+    assert TopQuestion().said == "the worst first"
 
 
 def test_orders_come_one_after_the_other_and_back() -> None:
-    asked = Asked()
+    asked = TopQuestion()
     seen = []
     for _ in ORDERS:
         seen.append(asked.order)
         asked = asked.next_order()
     assert tuple(seen) == ORDERS
-    assert asked == Asked()
+    assert asked == TopQuestion()
     assert asked.next_order(-1).order == ORDERS[-1]
     assert set(SAID) == set(ORDERS)
 
@@ -28,20 +28,20 @@ def test_orders_come_one_after_the_other_and_back() -> None:
     [("mail", ["mail", "mail"]), ("for", ["newest", "longest", "newest"]), ("rule", ["worst"]), ("score", ["score"])],
 )
 def test_a_heading_sorts_and_one_with_two_orders_turns_round(heading: str, orders: list[str]) -> None:
-    asked = Asked()
+    asked = TopQuestion()
     for order in orders:
         asked = asked.by_heading(heading)
         assert asked.order == order
 
 
 def test_fewer_standings_at_each_step_then_all_again() -> None:
-    asked = Asked()
+    asked = TopQuestion()
     for share in SHARES[1:]:
         asked = asked.next_share()
         assert asked.wanted.standings == share.standings
-    assert asked.next_share() == Asked()
+    assert asked.next_share() == TopQuestion()
 
 
 def test_what_is_left_out_is_said() -> None:
-    assert Asked("mail", 2, "news").said == "the most mail first, excessive or critical, named like 'news'"
-    assert Asked().named("  news ").name == "news"
+    assert TopQuestion("mail", 2, "news").said == "the most mail first, excessive or critical, named like 'news'"
+    assert TopQuestion().named("  news ").name == "news"
