@@ -41,7 +41,7 @@ POLICY = policy.default_file().read_text(encoding="utf-8")
 #: make or send something, or print what stands in a file or the settings.
 NAMELESS = {
     "demo": "its lines are those of `top` and `alerts`",
-    "up": "", "ingest": "", "monitor": "", "api": "", "collect": "", "migrate": "", "simulate": "",
+    "up": "", "ingest": "", "monitor": "", "api": "", "console": "", "collect": "", "migrate": "", "simulate": "",
     "scan-blocklists": "",
     "suspend-hook": "its lines are made one line where they are made", "suspend-hook list": "through `print_line`",
     "suspend-hook approve": "through `print_line`", "suspend-hook breaker close": "prints what the operator wrote",
