@@ -43,7 +43,7 @@ NOT_RUN = {
     r"repmon (zones test|scan-blocklists)\b": "asks blocklists through the reader's own resolvers",
     r"repmon suspend-hook\b": "runs until it is stopped, asks targets of the reader's own, and ids are of suspensions",
     r"repmon notify\b": "tells targets of the reader's own",
-    r"curl .*/console/embed": "sites that may frame a page are in the settings before `up` starts; test_mine.py asks it",
+    r"curl .*/console/embed": "who may frame a page is set before `up` starts; test_mine.py asks it",
     r"repmon poll\b": "asks mailbox providers with the reader's own credentials, or shows what they said",
 }
 #: What runs until it is asked to stop.
