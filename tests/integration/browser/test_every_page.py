@@ -1,21 +1,37 @@
 """Every page of the console over a fleet with something of everything: it loads what it may, anybody can use it, and no
 name breaks it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from api.console.navigation import NAVIGATION
-from streams.io.store import open_store
-from tests.support.api_scene import OPERATORS_KEY, scene
+from schemas.times import utc_time
+from streams.io.store import Store, open_store
+from tests.support.api_client import HOUR, NOW
+from tests.support.api_scene import KEY, OPERATORS_KEY, scene
 from tests.support.browser import Viewer
 from tests.support.databases import Databases
 from tests.support.serving import serving
 
-#: Health needs all stages: test_demo looks at it.
-PAGES = [each.path for each in NAVIGATION if each.path != "/console/health"]
+EVIL = {
+    "markup": "<b onmouseover=alert(1)>&amp;</b>",
+    "256 characters": "x" * 256,
+    "right to left": "\u05e9\u05dc\u05d5\u05dd\u202eevil",
+    "control characters": "a\x1b[2J\x07b",
+    "a path": "../a%2Fb?c#d",
+}
+#: Health needs all stages: test_up looks at it.
+PAGES = [
+    *(each.path for each in NAVIGATION if each.path != "/console/health"),
+    "/console/customers/acme",
+    *(f"/console/customers/{quote(name, safe='')}" for name in EVIL.values()),
+]
+MANY = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +40,19 @@ def base(chdb_path: object, databases: Databases) -> Iterator[str]:
     settings = databases.empty(lasting=True)
     store = open_store(settings)
     with scene(settings, store) as (interface, _):
+        put_standings(store, [*EVIL.values(), *(f"customer-{number:05}" for number in range(MANY))])
         config = uvicorn.Config(interface.client.app, port=0, log_level="warning", lifespan="off")
         with serving(config) as (host, port):
             yield f"http://{host}:{port}"
     store.close()
+
+
+def put_standings(store: Store, names: Sequence[str]) -> None:
+    """Customers who stand well."""
+    since = utc_time((NOW - HOUR) * 1000)
+    row = {"scope": "customer", "updated": since, "standing": "good", "since": since, "policy_version": "default-1"}
+    columns = {"customer": list(names)} | {name: [value] * len(names) for name, value in row.items()}
+    store.insert("standings", columns | {"volume": list(range(len(names)))})
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +77,41 @@ def test_page_can_be_used_by_anybody_on_any_screen(operator: Viewer, path: str) 
     operator.looks(1920, "light")
     assert operator.overflow() <= 0
     assert operator.wrong == []
+
+
+def test_ten_thousand_customers_are_paged_and_searched(operator: Viewer) -> None:
+    page = operator.page
+    page.goto("/console/?size=250")
+    assert page.locator("#fleet-size").inner_text() == f"{MANY + len(EVIL) + 2:,}"
+    assert page.locator("#live tbody tr").count() == 250
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text(re.compile("251.500"))).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("customer-07123")
+    page.keyboard.press("Enter")
+    expect(page.locator("#live tbody tr")).to_have_count(1)
+    assert operator.overflow() <= 0
+    assert operator.wrong == []
+
+
+def test_key_of_a_customer_shows_its_own_page_alone(base: str, browser: Browser) -> None:
+    with Viewer(browser, base) as customer:
+        page = customer.page
+        page.goto("/console/")
+        page.get_by_label("Key").fill(KEY)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/console/mine")
+        assert page.get_by_role("heading", level=1).inner_text()
+        for width, scheme in ((1440, "light"), (390, "dark")):
+            customer.looks(width, scheme)
+            assert customer.hurdles() == []
+            assert customer.overflow() <= 0
+        assert "rival" not in page.content()
+        for path in ("/console/", "/console/customers/rival", "/console/audit", "/console/customers/acme"):
+            answer = page.goto(path)
+            assert answer is not None
+            assert answer.status == 403
+            assert "rival" not in page.locator("main").inner_text()
 
 
 def test_sign_in_can_be_used_by_anybody(base: str, browser: Browser) -> None:
