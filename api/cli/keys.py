@@ -59,7 +59,9 @@ def create(
     by: str,
     why: str,
 ) -> None:
-    """Create a key and show it, once. That it was made is on record (`repmon audit`)."""
+    """Create a key and show it, once.
+
+    That it was made is on record (`repmon audit`)."""
     if bool(customer) == operator:
         raise SettingsError("give either --customer NAME or --operator")
     now_ms = utc_now_ms()

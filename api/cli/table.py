@@ -36,8 +36,8 @@ SECTIONS: Sections = {
         "follow": CommandEntry("Send logs to the broker as they grow, until stopped", "api.cli.follow:follow"),
         "ingest": CommandEntry("Read events from Kafka, and count them in ClickHouse", "api.cli.ingest:ingest"),
         "monitor": CommandEntry("Judge changed customers, and send alerts", "api.cli.monitor:monitor"),
-        "api": CommandEntry("Serve the HTTP interface", "api.cli.api:api"),
-        "console": CommandEntry("Serve the operators' console", "api.cli.console:console"),
+        "api": CommandEntry("Serve the HTTP interface, and the console with it", "api.cli.api:api"),
+        "console": CommandEntry("Serve the operators' console of a deployment", "api.cli.console:console"),
         "scan-blocklists": CommandEntry(
             "Ask blocklists about addresses and domains in use", "api.cli.scan:scan_blocklists"
         ),
@@ -61,12 +61,12 @@ SECTIONS: Sections = {
             "repmon topics create",
         ),
         "dashboards": Subgroup(
-            "Deploy the Grafana dashboard",
+            "Deploy the Grafana dashboards",
             {
                 "deploy": CommandEntry(
-                    "Create or update folder, data source and dashboard", "api.cli.dashboards:deploy"
+                    "Create or update folder, data sources and dashboards", "api.cli.dashboards:deploy"
                 ),
-                "generate": CommandEntry("Write the dashboard's JSON", "api.cli.dashboards:generate"),
+                "generate": CommandEntry("Write the JSON of each dashboard", "api.cli.dashboards:generate"),
             },
             "repmon dashboards deploy",
         ),

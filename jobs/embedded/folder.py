@@ -167,6 +167,7 @@ class DataFolder:
         Raises:
             SettingsError: the kept one cannot be used; the file is named.
         """
+        self.make()
         file = self.path / READER_KEY
         password = _kept(file, lambda: secrets.token_urlsafe(24), READER_KEY_LOST)
         if len(password) < LEAST_PASSWORD:

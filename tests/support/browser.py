@@ -38,6 +38,7 @@ class Viewer:
             base_url=base,
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
+            reduced_motion="reduce",  # a row that flashes while the theme changes has neither theme's colours
             timezone_id="Asia/Kolkata",
             locale="en-GB",
         )

@@ -1,4 +1,4 @@
-"""One browser for all of these tests."""
+"""One browser for the tests of a module."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from playwright.sync_api import Browser
 from tests.support.browser import chromium, program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. Skips the test where this machine has none; fails it where `CI` is set."""
+    """Chromium; no longer than a module, since an event loop runs as long as it does, beside which no test of another
+    module could run one of its own. Skips the test where this machine has none; fails it where `CI` is set."""
     if program() is None:
         if os.environ.get("CI"):
             pytest.fail("chromium is not installed")

@@ -190,6 +190,8 @@ def test_statements_of_the_reader_that_wait_their_turn_do_not_hold_up_a_stop(sto
     server.start()
     slow = {"query": "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"}
     url = f"http://127.0.0.1:{server.port}"
+    room = server._server._room
+    free = room._value
 
     def ask() -> str:
         return requests.get(url, slow, auth=(READER, PASSWORD), timeout=60).text
@@ -197,6 +199,8 @@ def test_statements_of_the_reader_that_wait_their_turn_do_not_hold_up_a_stop(sto
     with ThreadPoolExecutor(3 * AT_ONCE) as pool:
         answers = [pool.submit(ask) for _ in range(3 * AT_ONCE)]
         wait_for(lambda: running_at(store_settings) >= AT_ONCE, "as many statements as may run")
+        # One that is not connected yet would find nobody, in place of being refused.
+        wait_for(lambda: free - room._value == 3 * AT_ONCE and not server._server._silent, "that all have asked")
         assert running_at(store_settings) == AT_ONCE
         assert server.stop()
         assert all(answer.result().startswith("Code: ") for answer in answers)
