@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from fastapi import APIRouter
 
-from api.console.app import add_console
 from api.console.service import ConsoleService
-from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
 from api.http.listening import listen
 from api.http.metrics import metrics_apart
-from api.http.pool import query_limits
+from api.stack.application import application
 from api.stack.operations import operations
-from api.stack.policy import PolicyInForce, policy_in_force
+from api.stack.policy import policy_in_force
 from schemas.settings import Settings
 from streams.io.store import open_store
 
@@ -32,17 +30,7 @@ def serve(
     in_force = policy_in_force(settings, store).policy
     store.close()
     health = StageHealth("api", settings)
-    app = create_app(
-        lambda: open_store(settings.clickhouse, limits=query_limits(settings.api)),
-        routers,
-        expired_is_failure=in_force.expired_is_failure,
-        policy=PolicyInForce(settings, in_force),
-        stages=health.metrics,
-        judged=health.verdict,
-        owners=settings.blocklists.dedicated_pools,
-        settings=settings,
-    )
-    console = add_console(app)
+    app, console = application(settings, routers, health, in_force)
     app.state.operations = operations(settings)
     health.start()
     metrics = metrics_apart(settings, health.metrics, health.verdict)

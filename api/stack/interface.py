@@ -7,19 +7,15 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from api.console.app import add_console
 from api.console.service import console_lines
-from api.http.app import create_app
 from api.http.bounded import bounded
 from api.http.health import StageHealth
 from api.http.metrics import metrics_apart
-from api.http.pool import query_limits
 from api.routes.all import ROUTERS
+from api.stack.application import application
 from api.stack.operations import operations
-from api.stack.policy import PolicyInForce
 from schemas.policy import Policy
 from schemas.settings import Settings
-from streams.io.store import open_store
 
 #: How long a stop waits for requests that are being answered, in s.
 GRACE_S = 1
@@ -29,17 +25,7 @@ class Interface:
     """Serves on a socket, which it closes, from `start` to `stop`."""
 
     def __init__(self, settings: Settings, listening: socket.socket, health: StageHealth, in_force: Policy) -> None:
-        self._app = create_app(
-            lambda: open_store(settings.clickhouse, limits=query_limits(settings.api)),
-            ROUTERS,
-            expired_is_failure=in_force.expired_is_failure,
-            policy=PolicyInForce(settings, in_force),
-            stages=health.metrics,
-            judged=health.verdict,
-            owners=settings.blocklists.dedicated_pools,
-            settings=settings,
-        )
-        self._console = add_console(self._app)
+        self._app, self._console = application(settings, ROUTERS, health, in_force)
         config = uvicorn.Config(
             self._app, **bounded(), log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_S
         )

@@ -3,7 +3,9 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from starlette.datastructures import State
 
 #: So many pages are kept.
 KEPT = 200
@@ -37,3 +39,12 @@ class LastPages(Generic[Asked, Shown]):
         """Everything, the newest last."""
         with self._lock:
             return list(self._known.items())
+
+
+def last_pages(state: State, name: str) -> LastPages[Any, Any]:
+    """Those of a kind of page, by its name in the state of an application; made when they are first asked for."""
+    if not hasattr(state, name):
+        setattr(state, name, LastPages[Any, Any]())
+    found = getattr(state, name)
+    assert isinstance(found, LastPages)  # noqa: S101
+    return found

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.console.case.last import LastPages
+from api.console.case.last import LastPages, last_pages
 from api.console.case.letters import EditedMail, MailDraft, draft, mail_writer, no_draft
 from api.console.case.reading import METRICS, RANGES, CaseAsked, CaseFacts, read_case
 from api.console.case.view import CaseView, case_view
@@ -134,12 +134,7 @@ def _fleet(request: Request) -> Sequence[FleetRow]:
 
 
 def _last(request: Request) -> LastPages[CaseAsked, CaseView]:
-    state = request.app.state
-    if not hasattr(state, "last_cases"):
-        state.last_cases = LastPages[CaseAsked, CaseView]()
-    found = state.last_cases
-    assert isinstance(found, LastPages)  # noqa: S101
-    return found
+    return last_pages(request.app.state, "last_cases")
 
 
 def _range(name: str) -> str:

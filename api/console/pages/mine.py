@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.console.case.last import LastPages
+from api.console.case.last import LastPages, last_pages
 from api.console.case.letters import mail_writer
 from api.console.case.own import OwnView, own_view, read_own
 from api.console.embedding import EmbedToken, is_signed, read_token, write_token
@@ -111,12 +111,7 @@ def _page(
 
 
 def _last(request: Request) -> LastPages[str, OwnView]:
-    state = request.app.state
-    if not hasattr(state, "last_own"):
-        state.last_own = LastPages[str, OwnView]()
-    found = state.last_own
-    assert isinstance(found, LastPages)  # noqa: S101
-    return found
+    return last_pages(request.app.state, "last_own")
 
 
 def _wanted(console: ConsoleService) -> None:
