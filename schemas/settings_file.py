@@ -1,7 +1,8 @@
 """Settings read: from a TOML file, then from the environment.
 
 An environment variable names section and field: `REPMON_KAFKA__BOOTSTRAP=broker:9092` overrides
-`bootstrap` in `[kafka]`. Lists and tables in the environment are JSON (`["a","b"]`).
+`bootstrap` in `[kafka]`. Lists and tables in the environment are JSON (`["a","b"]`). With `_FILE` at its end a variable
+names a file that holds the value, as container platforms hand over secrets.
 """
 
 import os
@@ -21,25 +22,42 @@ from schemas.settings_fault import choices, named
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
+#: At the end of a variable, in small letters: its value is in the file that it names.
+IN_FILE = "_file"
 
 
-def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+#: Longer is no value of a setting, but a file named by mistake.
+MAX_VALUE_BYTES = 65_536
+#: Where each value that is no default comes from, in words, by section and field.
+Origins = dict[tuple[str, str], str]
+
+
+def load_settings(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, origins: Origins | None = None
+) -> Settings:
     """Settings in force: defaults, then the TOML file, then the environment.
 
-    Without `path`, `repmon.toml` in the working folder is read if it is there.
+    Without `path`, `repmon.toml` in the working folder is read if it is there. `origins` is filled in.
 
     Raises:
         SettingsError: naming the file or variable, and the setting.
     """
     file = path if path is not None else Path(DEFAULT_FILE)
     raw: dict[str, Any] = {}
+    origins = {} if origins is None else origins
     if path is not None or file.exists():
         raw = _read_toml(file)
     settings = _converted(raw, str(file), strict=True)
+    origins.update({(section, field): f"file {file}" for section, fields in raw.items() for field in fields})
+    by_variable: dict[tuple[str, str], str] = {}
     for name, value in sorted((os.environ if environ is None else environ).items()):
         if name.startswith(ENV_PREFIX) and "__" in name:
-            _apply(raw, name, value)
+            place, in_file = _named_by(name)
+            if (other := by_variable.setdefault(place, name)) != name:
+                raise SettingsError(f"{name}: {other} sets this too; set one of them")
+            _apply(raw, place, name, _read_value(name, value) if in_file else value)
             settings = _converted(raw, name, strict=False)
+            origins[place] = f"environment {name}" + (f" ({value})" if in_file else "")
         elif name in ONE_UNDERSCORE and not value.startswith("tcp://"):
             # Kubernetes sets REPMON_API_PORT=tcp://... by itself where a service is named repmon-api.
             raise SettingsError(f"{name}: a setting has two underscores, {ONE_UNDERSCORE[name]}")
@@ -94,13 +112,36 @@ def _converted(raw: dict[str, Any], where: str, *, strict: bool) -> Settings:
     return settings
 
 
-def _apply(raw: dict[str, Any], name: str, value: str) -> None:
+def _named_by(variable: str) -> tuple[tuple[str, str], bool]:
+    """Section and field that a variable sets, and whether its value is in a file that it names."""
+    section, field = variable.removeprefix(ENV_PREFIX).lower().split("__", 1)
+    known, plain = _FIELDS.get(section, {}), field.removesuffix(IN_FILE)
+    if field not in known and field != plain and plain in known:
+        return (section, plain), True
+    return (section, field), False
+
+
+def _read_value(variable: str, file: str) -> str:
+    """What stands in a file, without the newline at its end."""
+    try:
+        with Path(file).open("rb") as opened:
+            found = opened.read(MAX_VALUE_BYTES + 1)
+        text = found.decode()
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+        raise SettingsError(f"{variable}: {file}: cannot be read: {said}") from error
+    if len(found) > MAX_VALUE_BYTES:
+        raise SettingsError(f"{variable}: {file}: more than {MAX_VALUE_BYTES:,} bytes")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _apply(raw: dict[str, Any], place: tuple[str, str], name: str, value: str) -> None:
     """Set one field from one environment variable."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise SettingsError(f"{name}: not valid UTF-8") from error
-    section, field = name.removeprefix(ENV_PREFIX).lower().split("__", 1)
+    section, field = place
     parsed: Any = value
     if value[:1] in ("[", "{") and _FIELDS.get(section, {}).get(field) is not str:
         try:

@@ -1,3 +1,3 @@
 """The version of this project. `pyproject.toml` says the same, which a test checks."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

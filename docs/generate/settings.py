@@ -18,7 +18,9 @@ HEAD = """# Settings
 
 Every setting, from the code that reads them (`make docs`). Settings come from `repmon.toml` in the working folder, or
 from the file named with `--config`, and then from the environment: a variable replaces one field of a section, lists
-and tables in it are written as JSON. `repmon config show` prints what is in force, with secrets hidden.
+and tables in it are written as JSON. With `_FILE` at its end a variable names a file that holds the value, as
+container platforms hand over secrets: `REPMON_CLICKHOUSE__PASSWORD_FILE=/run/secrets/clickhouse`. `repmon config show`
+prints what is in force and where each value comes from, with secrets hidden.
 
 ```toml
 # repmon.toml

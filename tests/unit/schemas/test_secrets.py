@@ -85,7 +85,7 @@ def printed(settings: Settings, *, as_json: bool) -> str:
     """What `repmon config show` prints."""
     with contextlib.redirect_stdout(StringIO()) as out, click.Context(click.Command("show"), obj=lambda: settings):
         assert show.callback is not None
-        show.callback(as_json=as_json)
+        show.callback(as_json=as_json, sources=True)
     return out.getvalue()
 
 
