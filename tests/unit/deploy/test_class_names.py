@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.root import ROOT
 
-PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards")
+PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards", "repmon")
 #: What the HTTP interface answers: a class of the same name elsewhere is the same thing, as it is kept or sent.
 MIRRORS = ("api/http/models/", "api/routes/models/")
 

@@ -26,7 +26,7 @@ TOOLS = {
 }
 #: In `.venv-bench` alone.
 CONTENDERS = {"bytewax", "quixstreams"}
-OURS = ("schemas", "streams", "jobs", "api", "dashboards")
+OURS = ("schemas", "streams", "jobs", "api", "dashboards", "repmon")
 
 
 def declared(requirements: Iterable[Any]) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from schemas import errors
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards")
+PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards", "repmon")
 
 
 def defined() -> Iterator[tuple[str, list[str]]]:

@@ -11,9 +11,9 @@ import httpx
 import msgspec
 import pytest
 
-import api.client
-from api.client import ApiProblemError, AsyncClient, Client, alerts
+import repmon.client
 from api.http import keys
+from repmon.client import ApiProblemError, AsyncClient, Client, alerts
 from schemas.settings import ClickHouse, Kafka
 from schemas.topics import REPUTATION_ALERTS
 from streams.io.broker import Publisher
@@ -111,8 +111,10 @@ def test_hook_of_the_readme_asks_again_before_it_acts(
     (tmp_path / "key").write_text(keys.create_key(interface.store, keys.OPERATOR, "", NOW_MS))
     monkeypatch.chdir(tmp_path)
     stop, said = threading.Event(), list[str]()
-    monkeypatch.setattr(api.client, "Client", lambda _, key: client_of(interface, key))
-    monkeypatch.setattr(api.client, "alerts", lambda _, group: alerts(embedded_kafka.bootstrap, group=group, stop=stop))
+    monkeypatch.setattr(repmon.client, "Client", lambda _, key: client_of(interface, key))
+    monkeypatch.setattr(
+        repmon.client, "alerts", lambda _, group: alerts(embedded_kafka.bootstrap, group=group, stop=stop)
+    )
 
     told = {"print": lambda *words: said.append(" ".join(words))}
     thread = threading.Thread(target=exec, args=(hook, told), daemon=True)  # our own README
