@@ -16,6 +16,7 @@ from schemas.listing import Weight
 from schemas.mail import MailSettings
 from schemas.notify import Notify
 from schemas.poll import Poll
+from schemas.retention import Retention
 from schemas.secrets import Address, ClientOptions, Secret, Section
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -430,6 +431,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()
     grafana: Grafana = Grafana()
+    retention: Retention = Retention()
     embedded: Embedded = Embedded()
 
 

@@ -47,6 +47,11 @@ def check(settings: Settings) -> None:
         if not _is_address(each) and not domain_name(each):
             raise SettingsError(f"blocklists.extra_resources: {each!r} is neither an IP address nor a domain")
     _check_ingest(settings.ingest)
+    if settings.retention.counts_days <= settings.ingest.max_behind_days:
+        raise SettingsError(
+            f"retention.counts_days: {settings.retention.counts_days} must be more than ingest.max_behind_days "
+            f"({settings.ingest.max_behind_days:g}): counts of late events would go as soon as they came"
+        )
     _check_console(settings.console)
     if settings.alerts.text_file:
         raise SettingsError(

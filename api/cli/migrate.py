@@ -1,22 +1,35 @@
 """`repmon migrate`: the tables."""
 
+import click
+
 from api.cli.lazy import command
 from api.cli.options import with_reached
 from api.cli.printing import print_line
 from jobs.setup import migrate as migration
+from jobs.setup.retention import apply_retention, changes, kept_days, planned_lines
 from schemas.settings import Settings
+from streams.io.store import open_store
 
 
-@command("repmon migrate")
+@command("repmon migrate", "repmon migrate --dry-run")
+@click.option("--dry-run", is_flag=True, help="Say what would be changed, and how many rows would go.")
 @with_reached
-def migrate(settings: Settings) -> None:
+def migrate(settings: Settings, dry_run: bool) -> None:
     """Bring the tables to the current version.
 
-    Stop all `ingest` and `up` of an earlier version first: while counts are being stored nothing is changed. Safe to
-    repeat.
+    Rows are then kept for as long as [retention] of the settings says: a shorter time removes rows for good. Stop all
+    `ingest` and `up` of an earlier version first: while counts are being stored nothing is migrated. Safe to repeat.
     """
-    migration.check_nobody_stores(settings.clickhouse)
-    for name in (applied := migration.migrate(settings.clickhouse)):
-        print_line(f"applied {name}")
-    if not applied:
-        print_line("nothing to apply")
+    if dry_run:
+        lines = [f"would apply {name}" for name in migration.pending(settings.clickhouse)]
+        if not lines:
+            with open_store(settings.clickhouse) as store:
+                planned = changes(kept_days(store), settings.retention)
+                lines = [f"would change {line}" for line in planned_lines(store, planned)]
+    else:
+        migration.check_nobody_stores(settings.clickhouse)
+        lines = [f"applied {name}" for name in migration.migrate(settings.clickhouse)]
+        with open_store(settings.clickhouse) as store:
+            lines += [f"changed {line}" for line in apply_retention(store, settings.retention)]
+    for line in lines or ["nothing to apply"]:
+        print_line(line)

@@ -17,6 +17,7 @@ from api.text.status import StageSeen, StatusSeen
 from jobs.hooks.shown import read_hook
 from jobs.notify.outbox import Outbox
 from jobs.setup.migrate import migrations
+from jobs.setup.retention import changes, kept_days
 from schemas import topics
 from schemas.errors import ExternalError
 from schemas.settings import Settings, SettingsError
@@ -111,6 +112,8 @@ def _of_store(store: Store, settings: Settings, now_ms: int) -> dict[str, Any]:
     found["migrations_missing"] = max(0, len(migrations()) - applied)
     if (disk := StoreQuestion(settings.clickhouse).disk_of(store)) is not None:
         found |= {"disk_free_bytes": disk.free_bytes, "disk_total_bytes": disk.total_bytes}
+    found["kept_days"] = msgspec.structs.asdict(settings.retention)
+    found["kept_otherwise"] = tuple(each.line() for each in changes(kept_days(store), settings.retention))
     found["last_judged_ms"] = int(store.rows(LAST_JUDGED)[0][0])
     since = {"since": now_ms - DAY_MS}
     found["dead_letters"] = int(store.rows(DEAD_LETTERS, since)[0][0])

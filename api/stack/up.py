@@ -21,10 +21,12 @@ from api.stack.stages import IngestThread, MonitorStage
 from jobs.embedded.engine import kill_queries
 from jobs.embedded.folder import DataFolder, Running
 from jobs.setup.migrate import check_nobody_stores, migrate
+from jobs.setup.retention import apply_retention
 from jobs.setup.topics import create_topics
 from schemas import topics
 from schemas.settings import Settings
 from streams.io.broker import BrokerError
+from streams.io.store import open_store
 
 if TYPE_CHECKING:
     from api.stack.notify import NotifyThread
@@ -122,6 +124,10 @@ class Stack:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    def _keep_as_set(self) -> list[str]:
+        with open_store(self.settings.clickhouse) as store:
+            return apply_retention(store, self.settings.retention)
+
     async def _start(self) -> None:
         tune_memory()
         self.folder.take()
@@ -138,6 +144,8 @@ class Stack:
         if self._embedded.store is None:  # nobody else stores in the embedded one
             await asyncio.to_thread(check_nobody_stores, self.settings.clickhouse)
         applied = await asyncio.to_thread(migrate, self.settings.clickhouse)
+        for line in await asyncio.to_thread(self._keep_as_set):
+            log.warning("retention of %s", line)
         await asyncio.to_thread(self._embedded.make_durable)
         self._say("tables", f"{len(applied)} migrations applied" if applied else "up to date")
         await self._make_topics()

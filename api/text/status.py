@@ -54,6 +54,9 @@ class StatusSeen(msgspec.Struct, frozen=True, kw_only=True):
     disk_free_bytes: int | None = None
     disk_total_bytes: int | None = None
     least_free_bytes: int = 0
+    #: For how many days rows are kept, by what they are (`[retention]`), and which tables keep them otherwise.
+    kept_days: Mapping[str, int] | None = None
+    kept_otherwise: tuple[str, ...] = ()
     #: By topic, how many messages are not stored.
     lag: Mapping[str, int] | None = None
     coming_per_s: float | None = None
@@ -97,6 +100,7 @@ def status_lines(seen: StatusSeen) -> list[StatusLine]:
         _topics(seen),
         _store(seen),
         _disk(seen),
+        *_retention(seen),
         _lag(seen),
         _rates(seen),
         _flush(seen),
@@ -184,6 +188,19 @@ def _disk(seen: StatusSeen) -> StatusLine:
     if seen.disk_free_bytes < seen.least_free_bytes:
         return StatusLine("disk", "unwell", text, "make room where the store keeps its data")
     return StatusLine("disk", "well", text)
+
+
+def _retention(seen: StatusSeen) -> Iterator[StatusLine]:
+    """How long rows are kept, where the store said so."""
+    if seen.kept_otherwise:
+        many = len(seen.kept_otherwise)
+        tables = "1 table keeps" if many == 1 else f"{many} tables keep"
+        text = f"{tables} rows otherwise than is set: {seen.kept_otherwise[0]}"
+        mend = "`repmon migrate --dry-run` says what would go, `repmon migrate` applies [retention]"
+        yield StatusLine("retention", "look", text, mend)
+    elif seen.kept_days is not None:
+        kept = [f"{name.removesuffix('_days').replace('_', ' ')} {days:,}" for name, days in seen.kept_days.items()]
+        yield StatusLine("retention", "well", f"in days: {', '.join(kept)}")
 
 
 def _room(size: int) -> str:

@@ -84,6 +84,28 @@ def migrate(settings: ClickHouse) -> list[str]:
         store.close()
 
 
+def pending(settings: ClickHouse) -> list[str]:
+    """The names of what has not been applied, in order.
+
+    Raises:
+        StoreError: the store failed, or a recorded migration differs from its file.
+    """
+    store = open_store(settings, database="default")
+    try:
+        made = settings.database in {str(name) for (name,) in store.rows("SHOW DATABASES")}
+    finally:
+        store.close()
+    recorded: dict[int, str] = {}
+    if made:
+        store = open_store(settings)
+        try:
+            if store.rows(MIGRATED)[0][0]:
+                recorded = {int(number): str(checksum) for number, checksum in store.rows(APPLIED)}
+        finally:
+            store.close()
+    return [f"{each.number:04}_{each.name}" for each in migrations() if not _is_recorded(each, recorded)]
+
+
 def check_nobody_stores(settings: ClickHouse, watch: Callable[[], None] = lambda: time.sleep(WATCH_S)) -> None:
     """Where tables are to be changed, see that no worker stores counts in them meanwhile; `watch` returns after a
     while. One that has nothing to store is not seen.

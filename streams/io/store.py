@@ -197,6 +197,12 @@ class Store:
         """Give the connection back."""
         self._client.close()
 
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def open_store(settings: ClickHouse, *, database: str | None = None, limits: QueryLimits | None = None) -> Store:
     """Connect to the configured store.

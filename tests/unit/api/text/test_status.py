@@ -207,3 +207,14 @@ def test_hook_that_acts_is_told_of(hook: HookSeen, state: str, text: str) -> Non
 
 def test_hook_that_never_acted_is_not_told_of() -> None:
     assert not [each for each in status_lines(SEEN) if each.part == "hook"]
+
+
+def test_how_long_rows_are_kept_is_shown_and_where_tables_differ() -> None:
+    kept = seen(kept_days={"counts_days": 400, "dead_letters_days": 7})
+    (line,) = (each for each in status_lines(kept) if each.part == "retention")
+    assert (line.state, line.text) == ("well", "in days: counts 400, dead letters 7")
+    other = msgspec.structs.replace(kept, kept_otherwise=("counts: kept 400 days, now 500 days",))
+    (line,) = (each for each in status_lines(other) if each.part == "retention")
+    assert line.state == "look"
+    assert "migrate --dry-run" in line.mend
+    assert "1 table keeps rows otherwise than is set" in line.text
