@@ -28,9 +28,12 @@ CANCELLED_S = 1.0
 BACKLOG = (30_000, 15_000)
 #: What a message takes at least on its way, in bytes, packed with others.
 LEAST_BYTES = 50.0
-#: The topics whose memory is given back, with those of `ingest.formats`. Alerts are few and stay; changes are only a
-#: work list.
-ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS, topics.REPUTATION_CHANGES)
+#: The topics whose memory is given back, with those of `ingest.formats`. Alerts are few and stay.
+ROLLED = (topics.MAIL_EVENTS, topics.MAIL_BLOCKLISTINGS, topics.DEAD_LETTERS)
+#: Changes are small, and the monitor who reads them must leave its group and join again when their topic is made
+#: again, which takes the broker ten seconds and more: nobody is judged then. So that is done only when our own stages
+#: sent one part of so many of `embedded.roll_bytes`.
+CHANGES_PART = 4
 
 
 class BrokerWatch:
@@ -58,6 +61,8 @@ class BrokerWatch:
         self._task: asyncio.Task[None] | None = None
         #: How often the topics were remade.
         self.rolls = 0
+        #: How much our own stages had sent when the topic of changes was made, in bytes.
+        self._changes_from = 0
 
     def start(self) -> None:
         """Begin to watch."""
@@ -117,14 +122,18 @@ class BrokerWatch:
             return BACKLOG[0]  # neither to be held nor to be released: nobody can produce now
 
     async def _roll(self) -> None:
-        """Count everything, make the topics again, continue. Producers wait for about two seconds, judgement for
-        as long as the monitor takes to join again; it then judges everybody."""
+        """Count everything, make the topics again, continue. Producers wait for about two seconds, and judging goes on.
+        Where the topic of changes is among them it waits for as long as the monitor takes to join again, which then
+        judges everybody."""
         gate, kafka = self._broker.gate, self._settings.kafka
         rolled = {**dict.fromkeys(ROLLED), **self._settings.ingest.formats}
+        of_changes = gate.inside_bytes - self._changes_from >= self._settings.embedded.roll_bytes / CHANGES_PART
         log.info("giving back the broker's memory: %d bytes were taken in", gate.produced_bytes)
         await asyncio.to_thread(gate.hold)
         try:
-            await self._judging_off()
+            if of_changes:
+                rolled[topics.REPUTATION_CHANGES] = None
+                await self._judging_off()
             remade = threading.Event()
             errors: list[BaseException] = []
 
@@ -146,10 +155,12 @@ class BrokerWatch:
             if errors:
                 raise errors[0]
             gate.forget()
+            if of_changes:
+                self._changes_from = gate.inside_bytes
         finally:
             gate.release(BACKLOG[0] * self._bytes_each(0))
         self.rolls += 1
-        if not self._stopping.is_set():
+        if of_changes and not self._stopping.is_set():
             self._joining.set()
             await self._judging_on()
             self._joining.clear()

@@ -71,8 +71,9 @@ class Gate:
         self._server: asyncio.Server | None = None
         #: Bytes of Produce requests let through since the last `forget`.
         self.produced_bytes = 0
-        #: Those of others than our own stages, from the beginning.
+        #: Those of others than our own stages, from the beginning, and those of our own.
         self.outside_bytes = 0
+        self.inside_bytes = 0
         #: So many more may be let through of others before the gate closes by itself.
         self._allowed = math.inf
 
@@ -186,6 +187,7 @@ class Gate:
                     self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
                 if kind == PRODUCE:
                     self.produced_bytes += length
+                    self.inside_bytes += length if ours else 0
                 head += client
                 if kind == METADATA and ours:
                     head = _creating_nothing(head + await source.readexactly(length + 4 - len(head)))

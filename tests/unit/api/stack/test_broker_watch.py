@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from api.stack import broker_watch
-from api.stack.broker_watch import BACKLOG, LEAST_BYTES, BrokerWatch
+from api.stack.broker_watch import BACKLOG, CHANGES_PART, LEAST_BYTES, ROLLED, BrokerWatch
 from api.stack.stages import IngestThread
 from jobs.embedded.broker import EmbeddedBroker
 from schemas.settings import Embedded, Settings
+from schemas.topics import REPUTATION_CHANGES, Topic
 from streams.intake.metrics import IngestMetrics
 from streams.io.broker import BrokerError
 from streams.io.store import StoreError
@@ -35,12 +36,15 @@ class Ground:
         self.gate = SimpleNamespace(
             produced_bytes=0,
             outside_bytes=0,
+            inside_bytes=0,
             hold=self._hold,
             release=self._release,
             close=lambda: self.done.append("closed"),
             open=lambda: self.done.append("opened"),
             forget=self._forget,
         )
+        #: What was remade each time.
+        self.topics: list[set[str]] = []
         self.held = False
         #: What may pass until the next look, as it was said last, in bytes.
         self.allowed = math.inf
@@ -50,7 +54,7 @@ class Ground:
         self.behind = 0
         worker = SimpleNamespace(metrics=self.metrics, when_drained=self.drained.append, behind=lambda: self.behind)
         monkeypatch.setattr(broker_watch, "WATCH_S", 0.01)
-        monkeypatch.setattr(broker_watch, "remake_topics", lambda *_: self.done.append("remade"))
+        monkeypatch.setattr(broker_watch, "remake_topics", self._remade)
         self.watch = BrokerWatch(
             cast(EmbeddedBroker, self.broker),
             Settings(embedded=Embedded(roll_bytes=1000)),
@@ -63,6 +67,15 @@ class Ground:
     async def saw(self, *done: str) -> None:
         """Wait until exactly this was done."""
         await eventually(lambda: self.done == list(done))
+
+    def let_changes_grow(self) -> None:
+        """So far that memory is given back, that of changes too."""
+        self.gate.inside_bytes += 1000 // CHANGES_PART
+        self.gate.produced_bytes = 1000
+
+    def _remade(self, _: object, topics: list[Topic]) -> None:
+        self.done.append("remade")
+        self.topics.append({each.topic for each in topics})
 
     def _hold(self) -> None:
         self.done.append("hold")
@@ -118,14 +131,35 @@ def test_no_more_passes_between_two_looks_than_may_wait(ground: Ground) -> None:
     asyncio.run(run())
 
 
-def test_topics_are_remade_once_all_is_counted_while_nobody_produces_or_judges(ground: Ground) -> None:
+def test_topics_are_remade_once_all_is_counted_while_nobody_produces_and_judging_goes_on(ground: Ground) -> None:
+    """A monitor that left its group judged nobody for 19.5 s, and by then its changes took no memory worth having."""
+
     async def run() -> None:
         ground.watch.start()
-        ground.gate.produced_bytes = 1000
+        ground.gate.produced_bytes, ground.gate.inside_bytes = 1000, 1000 // CHANGES_PART - 1
+        await ground.saw("hold")
+        await eventually(lambda: bool(ground.drained))
+        ground.drained.pop()()
+        await ground.saw("hold", "closed", "remade", "opened", "release")
+        assert ground.topics[0] == {*ROLLED}
+        await ground.watch.stop(30)
+
+    asyncio.run(run())
+
+
+def test_topic_of_changes_is_remade_when_it_has_grown_while_nobody_judges(ground: Ground) -> None:
+    async def run() -> None:
+        ground.watch.start()
+        ground.let_changes_grow()
         await ground.saw("hold", "judging off")
         ground.drained.pop()()
         await ground.saw("hold", "judging off", "closed", "remade", "opened", "release", "judging on")
-        assert ground.watch.rolls == 1
+        assert ground.topics[0] == {*ROLLED, REPUTATION_CHANGES}
+        ground.gate.produced_bytes = 1000
+        await eventually(lambda: bool(ground.drained))
+        ground.drained.pop()()
+        await eventually(lambda: ground.watch.rolls == 2)
+        assert ground.topics[1] == {*ROLLED}, "it has grown by nothing since"
         await ground.watch.stop(30)
 
     asyncio.run(run())
@@ -136,7 +170,7 @@ def test_stop_waits_until_topics_being_remade_are_there_before_anybody_may_produ
 
     async def run() -> None:
         ground.watch.start()
-        ground.gate.produced_bytes = 1000
+        ground.let_changes_grow()
         await ground.saw("hold", "judging off")
         stopping = asyncio.create_task(ground.watch.stop(30))
         await asyncio.sleep(0)
@@ -165,7 +199,7 @@ def test_stop_does_not_wait_for_a_monitor_that_joins_its_group_again(ground: Gro
     async def run() -> None:
         ground.watch._judging_on = joining
         ground.watch.start()
-        ground.gate.produced_bytes = 1000
+        ground.let_changes_grow()
         await ground.saw("hold", "judging off")
         ground.drained.pop()()
         await eventually(lambda: ground.done[-1] == "joining")
