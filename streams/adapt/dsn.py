@@ -26,7 +26,8 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
 from streams.adapt.dsn_parts import REPORTED, REPORTED_ACTION, STATUS_TYPES
-from streams.adapt.fates import PROBES, action_word, codes, fate, tried_in_vain
+from streams.adapt.fates import PROBES, action_word, codes, fate
+from streams.adapt.haraka import gave_up_unsaid, is_sender, reason_of
 from streams.adapt.mail_report import (
     Report,
     addresses,
@@ -51,8 +52,6 @@ _RECEIPT_TYPES = frozenset({"message/disposition-notification", "message/global-
 _REJECTED = ("reject", "refuse", "quota", "not delivered", "could not be delivered", "undeliver")
 #: `smtp; 550 ...`: the type before the text (RFC 3464 section 2.3.6).
 _TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
-#: `5.1.2 (550 Tried all MXs)`: what Haraka says beside a status.
-_BESIDE_STATUS = re.compile(r"\A\s*[245]\.\d{1,3}\.\d{1,3}\s*\((?:[245]\d\d )?([^()]{3,500})")
 #: `550 User unknown`: a reply in place of a status.
 _REPLY_AS_STATUS = re.compile(r"\A\s*([245]\d\d[ -]\s*\w.{2,})")
 #: A status with a subject (RFC 3463 section 2): 0 says nothing.
@@ -88,13 +87,14 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     known = [_addresses_of(each) for each in recipients]
     reported = (_address(value).lower() for each in found for value in each.all(REPORTED))
     everybody = frozenset(reported).union(*known)
+    by_haraka = is_sender(mail.headers)
     report = Report(mail.headers, about, original, _senders(mail.headers, about, original))
     base = None
     events = []
     for number, (fields, own) in enumerate(zip(recipients, known, strict=True), start=1):
         try:
             base = base or _base(report, context)
-            event = _for_recipient(base, report, fields, _Said(text, own, everybody, silent))
+            event = _for_recipient(base, report, fields, _Said(text, own, everybody, silent, by_haraka))
             if event is not None and (event.type != "delivered" or context.options(NAME).deliveries):
                 events.append(complete(event, context))
         except AdaptError as error:
@@ -224,6 +224,7 @@ class _Said(msgspec.Struct, frozen=True):
     own: AbstractSet[str]
     everybody: AbstractSet[str]
     silent: bool
+    by_haraka: bool
 
     def beside(self, status: str) -> str:
         # Where a status says why, no words that may be about anything are needed.
@@ -235,19 +236,21 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
     address = _recipient(fields)
     diagnostic = _TYPED.sub("", fields.get("diagnostic-code"), count=1).strip()
     given = fields.get("status")
-    beside = _BESIDE_STATUS.match(given)
-    if beside and tried_in_vain(beside[1]):
-        given, diagnostic = "4.4.1", diagnostic or beside[1]
-    elif not diagnostic or (_NO_FAILURE.match(diagnostic) and not given.startswith("2")):
-        found = beside or _REPLY_AS_STATUS.match(given)
-        diagnostic = (found[1] if found else "") or said.beside(given) or diagnostic
-    code, status = codes(given, diagnostic)
+    no_failure = diagnostic if _NO_FAILURE.match(diagnostic) and not given.startswith("2") else ""
+    diagnostic = "" if no_failure else diagnostic
+    reason = reason_of(given, diagnostic)
+    if reason is not None:
+        given, diagnostic = reason.status, reason.diagnostic
+    elif not diagnostic:
+        found = _REPLY_AS_STATUS.match(given)
+        diagnostic = (found[1] if found else "") or said.beside(given) or no_failure
+    code, status = codes(given, diagnostic if reason is None or reason.is_reply else "")
     kind = fate(fields.get("action"), code, status, diagnostic)
     if kind is None:
         if not said.silent:
             return None
         kind = "bounced"
-    elif said.silent and kind == "deferred":
+    elif (said.silent and kind == "deferred") or (kind == "bounced" and gave_up_unsaid(fields) and said.by_haraka):
         kind = "expired"
     if kind != "delivered" and status.startswith("2"):
         status = ""

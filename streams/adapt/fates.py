@@ -10,7 +10,7 @@ from schemas.event import EventType
 from streams.adapt.base import AdaptError
 from streams.adapt.common import reply_of
 from streams.adapt.gave_up import is_expiry
-from streams.adapt.prose_phrases import EXPIRED_FOR_SURE, GAVE_UP, TRIED_IN_VAIN
+from streams.adapt.prose_phrases import EXPIRED_FOR_SURE, GAVE_UP
 
 #: RFC 3464 section 2.3.3, and what hosts write in its place.
 _ACTIONS: dict[str, EventType] = {
@@ -90,11 +90,6 @@ def fate(action: str, code: int, status: str, diagnostic: str) -> EventType | No
     if kind == "deferred":
         return "expired" if any(phrase in said for phrase in EXPIRED_FOR_SURE) else kind
     return "expired" if kind == "bounced" and _gave_up(code, status, said) else kind
-
-
-def tried_in_vain(beside_status: str) -> bool:
-    """Whether a host says beside the status that it could reach nobody, which then is no bad address."""
-    return beside_status.lower().startswith(TRIED_IN_VAIN)
 
 
 def _gave_up(code: int, status: str, said: str) -> bool:

@@ -97,7 +97,8 @@ class MimePart:
         charset = _CHARSET.search(self.headers.get("content-type")[:MAX_VALUE])
         try:
             name = codecs.lookup(charset[1]).name if charset else ""
-            if name not in ("", "utf-8") and _CHARSETS.fullmatch(name):
+            # Hosts that say `us-ascii` write addresses of RFC 6531 in UTF-8 all the same.
+            if name not in ("", "ascii", "utf-8") and _CHARSETS.fullmatch(name):
                 return body.decode(name, "replace")
         except (LookupError, UnicodeError):
             pass

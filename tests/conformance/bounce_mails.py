@@ -26,21 +26,19 @@ CONTEXT = Context(KEY, load_providers(), {"dsn": FormatOptions(default_customer=
 #: Mails of other formats in such folders, by the begin of their names.
 OTHERS = ("arf-",)
 
-#: Why we call hard what Sisimai does not, or the other way round, by what it says.
-EXPLAINED: Mapping[str, str] = {
+#: Where we mean to differ: what Sisimai calls soft in general, and is hard here by what the words say.
+MEANT: Mapping[str, str] = {
     "filtered": "the words say that nobody is there (`User unknown`); they go by the code, or the command",
     "suspend": "a mailbox that is disabled or locked is `inactive_mailbox`, which is hard",
-    "rejected": "the words name the recipient, not the sender",
-    "userunknown": "a temporary reply, a listed sender, or words that say nothing of a user",
-    "hostunknown": "the look-up failed; that the domain does not exist is not said",
-    "mailboxfull": "their text is of another recipient",
-    "securityerror": "the words say `Unknown address`, `Recipient address rejected`",
-    "contenterror": "the words say `Recipient address rejected`",
-    "mailererror": "the words say `No such user`, `Recipient address rejected`",
-    "systemerror": "the words say `Recipient address rejected`",
-    "onhold": "the words say `Recipient address rejected`",
-    "blocked": "a 550 with no word of the sender",
-    "spamdetected": "a list of recipients stands in the reply",
+}
+#: Why we call hard what Sisimai does not, or the other way round, in single mails, by what it says.
+EXPLAINED: Mapping[str, str] = {
+    **MEANT,
+    "rejected": "the words name the recipient (`not a registered gateway user`), or are Exchange Online's for one",
+    "userunknown": "a temporary reply (450), given up after retries: soft by RFC 3463, whatever the words",
+    "mailboxfull": "their text is of another recipient of the mail",
+    "mailererror": "the words say `No such user`",
+    "onhold": "a 550 that says `Recipient address rejected`, and a status that says nothing",
     "notaccept": "a warning of OpenSMTPD, which goes on trying",
     "networkerror": "Postfix before 3.0 reported a null MX in these words (RFC 7505)",
 }
@@ -56,6 +54,11 @@ class Found:
     compared: int = 0
     others: list[str] = field(default_factory=list)
     differing: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def as_expected(self) -> int:
+        """Of the recipients compared, those that differ in nothing, or in what is meant."""
+        return self.compared - sum(number for reason, number in self.differing.items() if reason not in MEANT)
 
     @property
     def share(self) -> float:
@@ -115,7 +118,8 @@ def main(arguments: list[str]) -> None:
         print(f"refused: {name}: {why}")
     if found.compared:
         same = found.compared - found.differing.total()
-        print(f"{same} of {found.compared} recipients are hard or not as the peer says; the others by what it says:")
+        print(f"{same} of {found.compared} recipients are hard or not as the peer says, and {found.as_expected} with")
+        print(f"{' and '.join(MEANT)} taken as they are meant here; the others by what it says:")
         for reason, number in found.differing.most_common():
             print(f"  {number} {reason}: {EXPLAINED.get(reason, 'not explained')}")
         for line in found.others:

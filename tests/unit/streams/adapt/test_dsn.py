@@ -444,6 +444,15 @@ def test_text_that_names_others_says_nothing_of_a_recipient() -> None:
         ("5.2.1", "smtp;450 4.2.1 try later", "expired", 450, "4.2.1"),
         ("5.1.2 (550 Tried all MXs shop.example)", "", "expired", 0, "4.4.1"),
         ("5.1.2 (550 No Such Domain: gone.example)", "", "bounced", 0, "5.1.2"),
+        # What the attempts before said stays: only what ends them at once came last.
+        ("5.1.1 (550 Tried all MXs shop.example)", "smtp;550 5.1.1 no such user", "bounced", 550, "5.1.1"),
+        ("5.1.2 (550 Tried all MXs shop.example)", "smtp;450 4.2.1 try later", "expired", 450, "4.2.1"),
+        ("5.2.1 (550 Tried all MXs shop.example)", "smtp;450 4.2.1 try later", "expired", 450, "4.2.1"),
+        ("5.1.2 (550 No Such Domain: gone.example)", "smtp;450 4.2.1 try later", "bounced", 0, "5.1.2"),
+        ("5.1.2 (450 Temporary MX lookup error for shop.example)", "", "expired", 0, "4.4.1"),
+        ("5.1.0 (450 DNS lookup failure: shop.example)", "", "expired", 0, "4.4.1"),
+        ("5.5.1 (550 Unrecognized response from upstream server: HTTP/1.1 400 Bad)", "", "bounced", 0, "5.5.1"),
+        ("5.1.1 (bad destination mailbox address)", "smtp;250 2.1.5 ok", "bounced", 0, "5.1.1"),
         ("5.1.1", "smtp;550 5.1.1 no such user", "bounced", 550, "5.1.1"),
         ("550 User unknown", "", "bounced", 550, ""),
         ("5.1.1", "smtp;250 2.1.5 ok", "bounced", 0, "5.1.1"),
@@ -462,6 +471,15 @@ def test_groups_that_say_nothing_failed_where_none_says_more() -> None:
     for events in (dsn(group("iris@gmail.com"), group("juno@yahoo.com")), beside("", group("iris@gmail.com"))):
         assert {(event.type, event.diagnostic) for event in events} == {("bounced", "")}
     assert [event.recipient_domain for event in dsn(FAILED, group("juno@yahoo.com"))] == ["gmail.com"]
+
+
+def test_haraka_says_failed_alone_of_what_it_gave_up() -> None:
+    """A refusal leaves its reply there; so does no attempt that was made for other recipients too."""
+    groups = [group("iris@gmail.com", "Action: failed"), group("juno@yahoo.com", "Action: failed")]
+    refused = group("kim@box.example", "Action: failed", "Remote-MTA: mx", "Diagnostic-Code: smtp;550 no such user")
+    haraka = dsn(*groups, refused, Received="(Haraka outbound); Mon, 3 Mar 2025 10:11:12 +0100")
+    assert [event.type for event in haraka] == ["expired", "expired", "bounced"]
+    assert [event.type for event in dsn(*groups, refused)] == ["bounced"] * 3
 
 
 HARAKA = """\
