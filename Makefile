@@ -109,8 +109,9 @@ examples: $(DEVELOPMENT) ## write down again what the HTTP interface answers to 
 screenshots: $(DEVELOPMENT) ## pictures of every page of the console over the demo, into docs/images (needs chromium)
 	$(BIN)/python -m tests.support.screenshots
 
-docs: $(RUNTIME) ## regenerate the pages that are made from the code: settings, commands, metrics, the live table
+docs: $(DEVELOPMENT) ## regenerate the pages that are made from the code, and build the site of all pages, target/site
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.generate.site
 
 # Universal: one file serves every platform and Python version. No index address stands in it.
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

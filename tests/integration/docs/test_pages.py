@@ -32,6 +32,7 @@ DEADLINE_S = 90.0
 COMMAND_S = 120.0
 INDEX = re.findall(r"^- \[[\w./-]+\]\((?!\.\.)([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text(), re.MULTILINE)
 PAGES = ["README.md", *(f"docs/{name}" for name in INDEX)]
+TUTORIAL = "tutorial.md"
 #: What is not run here, and why.
 NOT_RUN = {
     r"repmon incidents (show|dismiss) ": "an id of an incident, which the demonstration log has none of",
@@ -73,6 +74,9 @@ class Reader:
     stack: ExitStack
     ids: Ids = field(default_factory=Ids)
     variables: dict[str, str] = field(default_factory=dict)
+    #: What was typed and printed by commands that change something or go on. The tutorial tells again what the README
+    #: has done: nobody starts twice what runs, or sends a log twice.
+    printed: dict[str, str] = field(default_factory=dict)
 
     def follow(self, command: Command) -> None:
         """Run it, and hold what it prints against the page."""
@@ -80,8 +84,11 @@ class Reader:
         text = self.ids.in_command(assignment[2] if assignment else command.text)
         for shown, actual in self.ports.items():
             text = text.replace(f"127.0.0.1:{shown}", f"127.0.0.1:{actual}")
+        if text in self.printed and command.page == TUTORIAL:
+            assert self.ids.matches(command.shown, self.printed[text]), self._said(command, 0, self.printed[text])
+            return
         if re.match(GOES_ON, text):
-            self._start(command, text)
+            self.printed[text] = self._start(command, text)
             return
         until = time.monotonic() + (DEADLINE_S if re.match(ASKS, text) else 0)
         while True:
@@ -93,6 +100,8 @@ class Reader:
         assert good, self._said(command, code, printed)
         if assignment:
             self.variables[assignment[1]] = printed.strip()
+        elif not re.match(ASKS, text):
+            self.printed[text] = printed
 
     @property
     def environment(self) -> dict[str, str]:
@@ -109,7 +118,7 @@ class Reader:
         )  # fmt: skip
         return done.returncode, self._as_shown(done.stdout)
 
-    def _start(self, command: Command, text: str) -> None:
+    def _start(self, command: Command, text: str) -> str:
         log = self.folder.parent / f"{command.page}-{command.line}.log"
         output = self.stack.enter_context(log.open("w"))
         words = text.split("#", maxsplit=1)[0].split()
@@ -120,6 +129,7 @@ class Reader:
         while not self.ids.matches(command.shown, printed := self._as_shown(log.read_text())):
             assert process.poll() is None and time.monotonic() < until, self._said(command, process.poll(), printed)
             time.sleep(0.1)
+        return printed
 
     def _as_shown(self, printed: str) -> str:
         for shown, actual in self.ports.items():
