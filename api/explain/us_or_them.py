@@ -32,6 +32,7 @@ LEAST_DAYS, FLOORS = 3, 4.0
 #: A share of customers that are hit, above which most are and below which few are (ratios); of so many at least.
 MOST, FEW, LEAST_CUSTOMERS = 0.5, 0.2, 5
 
+NOT_KNOWN = f"What is usual here is not known yet: it takes {LEAST_DAYS} days with mail at this time of day."
 NAMES: Mapping[Kind, str] = {"deferred": "deferrals", "block": "refusals", "hard": "hard bounces"}
 
 
@@ -81,8 +82,8 @@ class ProviderNow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usual_mail(self) -> float | None:
-        """Recipients of so many hours as are over now, on a day before; None where nothing is known of any."""
-        return self.usual.finished / len(self.days) * self.elapsed if self.days else None
+        """Recipients of so many hours as are over now, on a day before; None where it is not known what is usual."""
+        return self.usual.finished / len(self.days) * self.elapsed if self.is_known else None
 
     @property
     def is_known(self) -> bool:
@@ -144,7 +145,9 @@ def told(providers: Sequence[ProviderNow]) -> list[Told]:
 def _of(each: ProviderNow, raised: Mapping[Kind, set[str]], widely: Mapping[Kind, set[str]], able: set[str]) -> Told:
     kinds = [kind for kind in KINDS if each.provider in raised[kind]]
     if not kinds:
-        said = "As usual." if each.provider in able else "Too little mail to say."
+        if each.provider not in able:
+            return Told(at=each, whose="usual", sentence="Too little mail to say.")
+        said = "As usual." if each.is_known else f"Nothing stands out. {NOT_KNOWN}"
         return Told(at=each, whose="usual", sentence=said)
     kind = max(kinds, key=lambda kind: each.now.rate(kind) / each.limit(kind))
     others = able - {each.provider}

@@ -8,14 +8,17 @@ it shares no mistake with what it tests. Imported by the stack, the command line
 from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.run import Publish, SimulationOptions, open_ledger, run
+from jobs.simulate.trouble import TROUBLES, Trouble
 from jobs.simulate.truth import CustomerTruth, Truth, read_truth
 
 __all__ = [
+    "TROUBLES",
     "CustomerTruth",
     "Ledger",
     "Publish",
     "SimulationError",
     "SimulationOptions",
+    "Trouble",
     "Truth",
     "open_ledger",
     "read_truth",

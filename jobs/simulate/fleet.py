@@ -15,6 +15,7 @@ from jobs.simulate.profiles import (
     SimulationError,
     load_profiles,
 )
+from jobs.simulate.trouble import Trouble
 from schemas.event import StreamClass
 from schemas.listing import Weight
 
@@ -109,16 +110,19 @@ class PlannedListing:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Customers by rank, the recipient domains all of them write to, and the listings to come."""
+    """Customers by rank, the recipient domains all of them write to, the listings to come, and the troubles."""
 
     seed: int
     customers: tuple[SimulatedCustomer, ...]
     domains: tuple[str, ...]
     fbl_domains: frozenset[str]
     listings: tuple[PlannedListing, ...]
+    troubles: tuple[Trouble, ...] = ()
 
 
-def build_fleet(seed: int, customers: int, fbl_domains: frozenset[str] | None = None) -> Fleet:
+def build_fleet(
+    seed: int, customers: int, fbl_domains: frozenset[str] | None = None, troubles: tuple[Trouble, ...] = ()
+) -> Fleet:
     """The fleet of a seed. `fbl_domains` replaces the feedback-loop flags of `profiles.toml`.
 
     Raises:
@@ -157,6 +161,7 @@ def build_fleet(seed: int, customers: int, fbl_domains: frozenset[str] | None = 
         tuple(each.name for each in behaviour.domains),
         _fbl(behaviour, fbl_domains),
         listings,
+        troubles,
     )
 
 

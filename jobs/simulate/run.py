@@ -10,6 +10,7 @@ from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError
 from jobs.simulate.timed import TimedMessage
 from jobs.simulate.traffic import Traffic
+from jobs.simulate.trouble import Trouble
 from jobs.simulate.truth import Truth
 from schemas.times import HOUR_MS
 
@@ -30,6 +31,7 @@ class SimulationOptions:
 
     `rate` and `live_rate` are events/s; a `rate` of 0 is as fast as it goes. `live_seconds` is how long live
     mail follows: 0 for none, below 0 until stopped. `fbl_domains` replaces the flags of `profiles.toml`.
+    Of mail that meets one of `troubles` the outcome is not its customer's.
 
     Raises:
         SimulationError: a number is out of range.
@@ -43,6 +45,7 @@ class SimulationOptions:
     live_rate: float = 500.0
     live_seconds: float = 0.0
     fbl_domains: frozenset[str] | None = None
+    troubles: tuple[Trouble, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("seed", 0), ("messages", 0), ("rate", 0), ("live_rate", 0)):
@@ -58,7 +61,7 @@ def open_ledger(options: SimulationOptions) -> Ledger:
     Raises:
         SimulationError: the fleet cannot be built.
     """
-    return Ledger(build_fleet(options.seed, options.customers, options.fbl_domains))
+    return Ledger(build_fleet(options.seed, options.customers, options.fbl_domains, options.troubles))
 
 
 def run(

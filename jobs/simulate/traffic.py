@@ -89,6 +89,10 @@ class Traffic:
         self._weighed = -1
         self._cumulated: list[float] = []
         self._senders: list[_Sender] = []
+        span_ms = end_ms - start_ms
+        self._troubles = [
+            (start_ms + span_ms * each.begins, start_ms + span_ms * each.ends, each) for each in fleet.troubles
+        ]
         complaints = {each.name: Complaints(self._rng.random()) for each in fleet.customers}
         streams = ((customer, stream) for customer in fleet.customers for stream in customer.streams)
         for number, (customer, stream) in enumerate(streams):
@@ -176,9 +180,23 @@ class Traffic:
             if chance < now.delivered
             else now.outcomes[min(bisect_right(now.chances, chance), len(now.outcomes) - 1)]
         )
+        if self._troubles and not final.unsent:
+            final = self._troubled(time_ms, sender, lane) or final
         if final is self._outcomes.expired or (draw() < now.deferral and not final.unsent):
             return self._next(time_ms, _Rest(self._number, lane, now, (*self._deferrals(final), final)))
         return self._emit(time_ms, self._number, lane, now, final)
+
+    def _troubled(self, time_ms: int, sender: _Sender, lane: Lane) -> EventTemplate | None:
+        """What becomes of a message that meets a trouble; None where it meets none."""
+        for begins_ms, ends_ms, each in self._troubles:
+            if (
+                begins_ms <= time_ms < ends_ms
+                and lane.domain in each.domains
+                and each.pool in ("", sender.customer.pool.name)
+                and self._rng.random() < each.share
+            ):
+                return self._outcomes.bounced[each.kind][0][0]
+        return None
 
     def _deferrals(self, final: EventTemplate) -> list[EventTemplate]:
         twice = final is self._outcomes.expired or self._rng.random() < 0.3

@@ -40,6 +40,7 @@ class Lane:
 
     slot: int
     key: bytes
+    domain: str
     sender: bytes
     message: bytes
     address: bytes
@@ -83,6 +84,7 @@ def lanes(fleet: Fleet, number: int, customer: SimulatedCustomer, stream: MailSt
             Lane(
                 slot=first_slot(number, at, len(fleet.domains)),
                 key=key,
+                domain=domain,
                 sender=_fields(sender) + b',"message_id":"',
                 message=f'@{stream.from_domain}","recipient_hash":"'.encode(),
                 address=b'"'

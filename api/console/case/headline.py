@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from api.explain.explanation import Explanation, RuleExplained, ScopeExplained, WindowNumbers
 from api.http.models.standing import OpenAlert
-from api.text.explanation import left
-from schemas.levels import LEVELS
+from api.text.explanation import UNITS, left
+from schemas.levels import LEVELS, Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE
+from schemas.policy_rule import Rule
 from schemas.times import MINUTE_MS, epoch_ms
 from schemas.wording import amount, percent, rfc3339_ms
 from streams.decisions.suspensions import WELL
@@ -139,6 +141,17 @@ def _nearness(rule: RuleExplained) -> float:
     return window.rate / rule.threshold if window and rule.threshold else 0.0
 
 
+def _how_it_ends(rule: Rule, level: Level, window: str) -> str:
+    """What must come about for a level to end."""
+    at = next((each.resolve_at for each in rule.ladder if each.level == level), 0.0)
+    hold = f"{rule.hold_minutes:g} minutes"
+    if rule.metric not in COUNTED:
+        return f"{level} ends {hold} after the rate fell below {amount(rule.metric, at)}."
+    one, several = UNITS[rule.metric]
+    few = f"no {one} any more" if ceil(at) <= 1 else f"fewer than {ceil(at):,} {several}"
+    return f"{level} ends {hold} after the last {window} have {few}."
+
+
 def _steps(
     whole: ScopeExplained, rule: RuleExplained | None, alert: OpenAlert | None, policy: Policy
 ) -> Iterator[NextStep]:
@@ -153,11 +166,8 @@ def _steps(
         yield NextStep(f"{life.level} ends at", at_ms, "if nothing else comes: the rate is below it since it fell")
     elif rule and life and life.level != "good":
         mark = next((each for each in policy.rules if each.name == rule.rule), None)
-        if mark and mark.metric not in COUNTED:
-            at = next((each.resolve_at for each in mark.ladder if each.level == life.level), 0.0)
-            yield NextStep(
-                f"{life.level} ends {mark.hold_minutes:g} minutes after the rate fell below {amount(mark.metric, at)}."
-            )
+        if mark:
+            yield NextStep(_how_it_ends(mark, life.level, rule.window))
     if life and life.override:
         yield NextStep("An override of this rule ends at", life.override.until_ms, "and the counts decide again")
     room = sorted(

@@ -111,11 +111,17 @@ class CaseView:
     streams: tuple[str, ...] = ()
     mail: MailDraft | None = None
     edited: bool = False
+    mail_chosen: bool = False
     ranges: tuple[str, ...] = tuple(RANGES)
     metrics: tuple[tuple[Metric, str], ...] = tuple(NAMES.items())
     stale_ms: int = 0
     fault: str = ""
     done: str = ""
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """The holds that keep alerts of it from being acted on."""
+        return tuple(sorted({each.held for each in self.rules if each.held}))
 
 
 def case_view(facts: CaseFacts, hook: Hook, fleet: Sequence[FleetRow] = ()) -> CaseView | None:

@@ -5,18 +5,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.console.fleet.rows import RuleFigures
+from api.console.going_on import going_on
 from api.explain.worst import WorstFilter, WorstLine, changed_since, worst
 from api.http.access import Service
 from api.http.models.parameters import Metric
 from api.http.rate_counts import CountsAsked, counted
 from api.http.rates import METRICS, RateBucket
+from schemas.incident import Incident
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.scope import CUSTOMER
-from schemas.times import HOUR_S
+from schemas.times import DAY_S, HOUR_S
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
+from streams.incidents.stored import read_incidents
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, judge
 from streams.windows.current import window_counts
@@ -39,12 +42,13 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FleetRead:
-    """Everything at once, and the policy that it is judged by."""
+    """Everything at once, the policy that it is judged by, and the incidents that go on."""
 
     lines: Sequence[WorstLine]
     plans: Mapping[str, str]
     pools: Mapping[str, tuple[str, ...]]
     metrics: Mapping[str, str]
+    incidents: tuple[Incident, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,9 @@ class FleetReader:
             policy = self._policy(store, of_plans, now_ms)
             lines = worst(store, policy, self._loop, MOST, now_ms, WorstFilter())
             since = now_ms // 1000 - HOURS * HOUR_S
+            incidents = going_on(read_incidents(store, now_ms // 1000 - DAY_S).in_force(), now_ms)
             pools = {str(name): tuple(map(str, found)) for name, found in store.rows(POOLS, {"since": since})}
-        return FleetRead(lines, of_plans, pools, {rule.name: rule.metric for rule in policy.rules})
+        return FleetRead(lines, of_plans, pools, {rule.name: rule.metric for rule in policy.rules}, incidents)
 
     def changed(self, since_ms: int) -> list[str]:
         """The customers who changed since a time."""

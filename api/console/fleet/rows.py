@@ -4,6 +4,7 @@ import msgspec
 
 from api.explain.worst import WorstLine, WorstRate
 from api.http.models.parameters import Metric
+from schemas.policy_metric import COUNTED
 from schemas.policy_metric import Metric as JudgedMetric
 
 
@@ -19,6 +20,11 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True):
     lower: float
     upper: float
     threshold: float
+
+    @property
+    def is_number(self) -> bool:
+        """Whether what was found is a number of something, and a rate of nothing."""
+        return self.metric in COUNTED
 
 
 class FleetRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,8 +31,8 @@ Positions = NDArray[np.int64]
 
 class FleetQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for: of these standings, by a metric of the deciding rule, with a text in the name of customer or
-    stream, of a pool, of a plan, only with an open alert, only unobservable; sorted by what, which page (from 1), and
-    how many rows a page has."""
+    stream, of a pool, of a plan, only with an open alert, only unobservable, only who waits for a decision; sorted by
+    what, which page (from 1), and how many rows a page has."""
 
     standings: tuple[str, ...] = ()
     metric: str = ""
@@ -41,6 +41,7 @@ class FleetQuery(msgspec.Struct, frozen=True, kw_only=True):
     plan: str = ""
     only_open: bool = False
     unobservable: bool = False
+    only_held: bool = False
     sort: Sort = "worst"
     descending: bool = False
     page: int = 1
@@ -73,6 +74,11 @@ class FleetTable:
     def by_standing(self) -> Mapping[str, int]:
         """How many customers stand how; parts of their mail do not count."""
         return Counter(row.line.standing for row in self.rows if row.line.scope == "customer")
+
+    @cached_property
+    def held(self) -> int:
+        """How many customers have an alert that is held."""
+        return len({row.line.customer for row in self.rows if row.line.held})
 
     @cached_property
     def plans(self) -> Sequence[str]:
@@ -151,6 +157,8 @@ class FleetTable:
             kept &= np.array([row.plan == query.plan for row in self.rows], np.bool_)
         if query.only_open:
             kept &= np.array([is_open(row) for row in self.rows], np.bool_)
+        if query.only_held:
+            kept &= np.array([row.line.held for row in self.rows], np.bool_)
         if query.unobservable:
             kept &= np.array([row.is_unobservable for row in self.rows], np.bool_)
         return kept

@@ -19,6 +19,7 @@ from api.console.fleet.table import FleetQuery, FleetTable
 from api.explain.worst import WorstLine
 from api.http.models.parameters import Metric
 from schemas.errors import ExternalError
+from schemas.incident import Incident
 
 #: Who looked so long ago (s) looks no more, if their page is not live.
 LOOKING_S = 60.0
@@ -60,13 +61,14 @@ class FleetReads(Protocol):
 @dataclass(frozen=True, slots=True)
 class FleetState:
     """The fleet at `read_ms` (epoch ms; 0 is never); `failing` says that it could not be read since. `version` is
-    another with each state, and `changed` the version in which each row came to be as it is."""
+    another with each state, `changed` the version in which each row came to be as it is, and `incidents` go on."""
 
     table: FleetTable
     version: int
     read_ms: int
     changed: Mapping[Key, int]
     failing: bool = False
+    incidents: tuple[Incident, ...] = ()
 
 
 class FleetWatch:
@@ -250,7 +252,9 @@ class FleetWatch:
                 rows.append(row)
                 changed[row.key] = version
         rows.sort(key=lambda row: row.line.place)
-        self._tell(FleetState(FleetTable(rows, self._read.metrics), version, now_ms, changed))
+        self._tell(
+            FleetState(FleetTable(rows, self._read.metrics), version, now_ms, changed, incidents=self._read.incidents)
+        )
 
     def _row(self, read: FleetRead, line: WorstLine) -> FleetRow:
         trend_of = self._trend_of(line)

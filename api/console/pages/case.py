@@ -89,7 +89,8 @@ def show(
         with refusing(), visit.service.stores.lend() as store:
             check_known(store, customer)
         raise ApiError(HTTPStatus.NOT_FOUND, f"nothing is stored of customer {customer!r} yet")
-    view = replace(view, mail=_mail(visit, facts, view, query.get("mail", ""), query.get("language", "")))
+    kind, language = query.get("mail", ""), query.get("language", "")
+    view = replace(view, mail=_mail(visit, facts, view, kind, language), mail_chosen=bool(kind or language))
     last.keep(asked, view)
     done = DONE.get(query.get("done", ""), "") if not fault else ""
     if edited and view.mail:

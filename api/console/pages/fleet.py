@@ -1,8 +1,9 @@
 """The fleet: every customer as it stands now, searched, sorted, and kept up to date while somebody looks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from api.console.fleet.watch import FleetState
 from api.console.rendering import HEADERS, page
 from api.console.routing import console_router
 from api.console.service import Console, ConsoleService
+from api.console.templating import environment
 from api.console.visits import SignInNeededError, Watching, visit
 from api.http.access import Service, Services
 from api.http.problems import ApiError
@@ -34,7 +36,7 @@ BEAT_S = 15.0
 #: A live page is connected anew after so long, in s.
 LIVE_S = 3_600.0
 LONGEST_TEXT = 256
-FLAGS = {"open": "only_open", "unobservable": "unobservable"}
+FLAGS = {"open": "only_open", "held": "only_held", "unobservable": "unobservable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class FleetView:
     pools: Sequence[str]
     metrics: Sequence[str]
     total: int
+    notes: Markup
     read_ms: int
     failing: bool
     version: int
@@ -112,10 +115,23 @@ def fleet_view(state: FleetState, query: FleetQuery, rows: Mapping[tuple[str, st
         pools=table.pools,
         metrics=table.metrics,
         total=sum(table.by_standing.values()),
+        notes=notes_of(state),
         read_ms=state.read_ms,
         failing=state.failing,
         version=state.version,
     )
+
+
+def notes_of(state: FleetState) -> Markup:
+    """What waits for a decision or hits many now, with where to look at it."""
+    drawn: Markup = _notes()(state.table.held, state.incidents)
+    return drawn
+
+
+@cache
+def _notes() -> Callable[..., Markup]:
+    found: Callable[..., Markup] = environment().get_template("parts/fleet_row.html").module.fleet_notes  # type: ignore[attr-defined]
+    return found
 
 
 def asked_of(parameters: QueryParams) -> FleetQuery:
@@ -259,6 +275,7 @@ def news(
         "order": order,
         "rows": {row_id(row.key): str(texts[row.key]) for row in fresh},
         "counts": dict(state.table.by_standing),
+        "notes": str(notes_of(state)),
         "total": found.total,
     }
     return b"data: " + msgspec.json.encode(data) + b"\n\n", order

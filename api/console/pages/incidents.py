@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Path, Request, Response
 
 from api.console.forms import deciding, field_value, optional_utc_ms, reason, text, utc_ms, whole
+from api.console.going_on import goes_on
 from api.console.happened import Happened, after_act, happened
 from api.console.kept import Known
 from api.console.rendering import page
@@ -136,13 +137,6 @@ def incidents_view(
         waiting=len({held.customer for each in holds for held in each.held}),
         done=done,
     )
-
-
-def goes_on(incident: Incident, now_ms: int) -> bool:
-    """Whether it is one still: open, or declared with an end that is to come."""
-    if incident.state == "dismissed":
-        return False
-    return incident.open or (incident.state == "declared" and incident.until_s * 1000 > now_ms)
 
 
 def incident_view(store: Store, name: str, skip: int, done: Happened | None = None) -> IncidentView:

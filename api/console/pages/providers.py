@@ -22,7 +22,7 @@ from api.explain.providers import (
     typical_answers,
     usual_by_provider,
 )
-from api.explain.us_or_them import KINDS, NAMES, Told
+from api.explain.us_or_them import KINDS, NAMES, NOT_KNOWN, Told
 from api.http.problems import ApiError
 from schemas.incident import EVERYWHERE, Incident
 from schemas.times import DAY_S
@@ -47,15 +47,21 @@ class ProvidersView:
     kinds = KINDS
     names = NAMES
     choices = HOURS
+    not_known = NOT_KNOWN
 
     @property
     def standing_out(self) -> tuple[Told, ...]:
         """Those where something is other than usual."""
         return tuple(each for each in self.providers if each.whose != "usual")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known of any what is usual there."""
+        return any(each.at.is_known for each in self.providers)
+
     def of(self, provider: str) -> tuple[Incident, ...]:
         """The incidents at a provider."""
-        return tuple(each for each in self.incidents if each.value in (provider, EVERYWHERE))
+        return tuple(each for each in self.incidents if _provider_of(each) in (provider, EVERYWHERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +81,18 @@ class ProviderView:
 
 
 def providers_view(hours: str, span: HourSpan, told: Sequence[Told], incidents: Sequence[Incident]) -> ProvidersView:
-    """The view, with the incidents of the span at a provider or of all mail, the latest first. Pure."""
+    """The view, with the incidents of the span at a provider, of a pool, or of all mail, the latest first. Pure."""
     found = [
         each
         for each in incidents
-        if each.dimension in ("provider", "all") and each.state != "dismissed" and each.until_s > span.since_s
+        if each.dimension in ("provider", "all", "pool") and each.state != "dismissed" and each.until_s > span.since_s
     ]
     found.sort(key=lambda each: (each.from_s, each.id), reverse=True)
     return ProvidersView(hours, span, tuple(told), tuple(found))
+
+
+def _provider_of(incident: Incident) -> str:
+    return incident.value.rpartition("@")[2] if incident.dimension == "pool" else incident.value
 
 
 def read_providers(store: Store, shared: Shared, hours: str, now_ms: int) -> ProvidersView:

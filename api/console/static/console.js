@@ -52,7 +52,8 @@ function live() {
   };
   source.addEventListener("signed-out", () => { $("#signed-out").hidden = false; pause(); fresh("old"); });
   source.onopen = () => fresh("live");
-  source.onerror = () => fresh("old");
+  // Refused, as after a restart: the browser does not ask again by itself.
+  source.onerror = () => { fresh("old"); if (source?.readyState === EventSource.CLOSED) $("#cut-off").hidden = false; };
 }
 function pause() { source?.close(); source = null; }
 function fresh(state) { const mark = $("#fresh"); if (mark) mark.dataset.state = state; }
@@ -77,6 +78,7 @@ function show(table, news) {
   }
   for (const gone of before.values()) gone.remove();
   if (focused) $("a", document.getElementById(focused) ?? holder)?.focus({ preventScroll: true });
+  if ($("#notes").innerHTML !== news.notes) $("#notes").innerHTML = news.notes;
   for (const each of all("[data-count]")) each.textContent = count.format(news.counts[each.dataset.count] ?? 0);
   const sum = Object.values(news.counts).reduce((a, b) => a + b, 0);
   if ($("#fleet-size")) $("#fleet-size").textContent = count.format(sum);

@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from api.console.fleet.drawn import DrawnRows, row_id
 from api.console.fleet.reader import Details, FleetRead
-from api.console.fleet.table import FleetQuery
+from api.console.fleet.rows import FleetRow
+from api.console.fleet.table import FleetQuery, FleetTable
 from api.console.fleet.watch import FleetState, FleetWatch
-from api.console.pages.fleet import news
+from api.console.going_on import going_on
+from api.console.pages.fleet import news, notes_of
 from api.explain.worst import WorstLine, WorstRate
 from api.http.models.parameters import Metric
+from schemas.incident import Incident
 from streams.io.store import StoreError
 
 PATIENCE_S = 30.0
@@ -159,3 +164,23 @@ def test_viewer_is_sent_the_rows_that_changed_and_the_order_of_all() -> None:
     assert list(data["rows"]) == [order[1]]
     assert "s-critical" in data["rows"][order[1]]
     assert data["counts"] == {"critical": 1, "good": 1}
+
+
+def test_incidents_that_go_on_and_who_is_held_stand_above_the_fleet() -> None:
+    hours: dict[str, Any] = {"open": True, "hours": (0,), "outcome": "block"}
+    found = [
+        Incident(id="a1", dimension="pool", value="<pool>@gmail", state="suspected", **hours),
+        Incident(id="b2", dimension="provider", value="gmail", state="dismissed", **hours),
+        Incident(id="c3", dimension="all", value="*", state="declared", hours=(7_200,), outcome="declared"),
+    ]
+    assert [each.id for each in going_on(found, 10_000_000)] == ["c3", "a1"]
+    assert [each.id for each in going_on(found, 11_000_000)] == ["a1"]
+
+    held = FleetRow(line=replace(_line("a"), held=True, held_for="incident"))
+    state = FleetState(FleetTable([held], {}), 1, 1_000, {held.key: 1}, incidents=going_on(found, 11_000_000))
+    notes = notes_of(state)
+    assert 'href="/console/incidents#holds">1 held: decide' in notes
+    assert 'href="/console/incidents/a1">suspected incident: pool <bdi class="name">&lt;pool&gt;</bdi> at' in notes
+    event, _ = news(DrawnRows(), state, FleetQuery(), 0, (), 1_000)
+    assert msgspec.json.decode(event.removeprefix(b"data: "))["notes"] == notes
+    assert notes_of(replace(state, table=FleetTable([], {}), incidents=())) == ""

@@ -34,6 +34,8 @@ def at(provider: str, now: OutcomeCounts = CALM, hit: int = 0, enough: int = 100
         ([at("gmail", REFUSED, 80)], "unknown", "no other provider"),
         # There is nobody else's word where the others have too little mail.
         ([at("gmail", REFUSED, 80), at("yahoo", OutcomeCounts(finished=5))], "unknown", "no other provider"),
+        # On a platform's first days nothing is called usual.
+        ([at("gmail", days=()), at("yahoo", days=())], "usual", "Nothing stands out. What is usual here is not known"),
         # A provider where so much was refused on some day before as now.
         ([at("gmail", REFUSED, 80, days=(CALM,) * 13 + (REFUSED,)), at("yahoo")], "usual", "As usual."),
     ],

@@ -11,6 +11,7 @@ from jobs.simulate.ledger import Ledger
 from jobs.simulate.profiles import SimulationError, load_profiles
 from jobs.simulate.timed import TimedMessage
 from jobs.simulate.traffic import Traffic, generate
+from jobs.simulate.trouble import Trouble
 from jobs.simulate.truth import CustomerTruth, Truth
 from schemas.event import MailEvent
 from schemas.listing import BlocklistEvent
@@ -357,3 +358,28 @@ def test_big_customers_keep_to_the_rates_of_their_profile(fleet: Fleet, day: lis
     assert sum(each.fbl_delivered for each in biggest.streams[0].domains.values()) == (
         biggest.streams[0].counts.fbl_delivered
     )
+
+
+def test_trouble_is_that_of_a_provider_or_a_pool_for_a_while_and_of_nobody_else() -> None:
+    troubles = (
+        Trouble(frozenset({"outlook.com"}), "hard", 0.25, 0.5, 0.5),
+        Trouble(frozenset({"gmail.com"}), "block", 0.5, 1.0, 1.0, "shared-1"),
+    )
+    made = build_fleet(3, 50, troubles=troubles)
+    met: dict[str, Counter[str]] = {"before": Counter(), "hard": Counter(), "pool": Counter(), "others": Counter()}
+    for sent in generate(made, START_MS, END_MS, 20_000, seed=3):
+        if sent.topic != MAIL_EVENTS:
+            continue
+        mail = msgspec.json.decode(sent.value, type=MailEvent)
+        part = (sent.time_ms - START_MS) / (END_MS - START_MS)
+        when = {"outlook.com": (0.25, 0.5), "gmail.com": (0.5, 1.0)}.get(mail.recipient_domain, (2.0, 2.0))
+        if mail.type not in ("delivered", "bounced") or mail.bounce_class == "async":
+            continue
+        key = "before"
+        if when[0] <= part < when[1]:
+            key = "hard" if when[0] == 0.25 else "pool" if mail.ip_pool == "shared-1" else "others"
+        met[key][mail.type] += 1
+    share = {key: each["bounced"] / each.total() for key, each in met.items()}
+    assert 0.4 < share["hard"] < 0.6
+    assert share["pool"] > 0.95
+    assert share["before"] < 0.1 and share["others"] < 0.2

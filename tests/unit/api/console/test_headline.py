@@ -1,0 +1,36 @@
+"""What a case says of how a level ends."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from api.console.case.headline import headline
+from api.explain.explanation import Explanation
+from api.http.models.standing import Evidence, OpenAlert
+from schemas.policy import load_policy
+from tests.unit.api.console.test_effects import NOW_MS, explained
+
+
+def said(rule: str, window: str) -> list[str]:
+    plain = msgspec.json.decode(msgspec.json.encode(explained()))
+    plain["scopes"][0]["rules"][0] |= {"rule": rule, "metric": rule, "window": window}
+    numbers = {"numerator": 2, "denominator": 9, "rate": 0.2, "lower": 0.1, "upper": 0.3, "confidence": 0.9}
+    at = datetime(2026, 3, 12, tzinfo=UTC)
+    alert = OpenAlert(
+        alert_id="a1", rule=rule, metric=rule, level="critical", opened=at, changed=at, window=window, threshold=0.1,
+        policy_version="p", explanation="", evidence=Evidence.model_construct(), held_since=None, **numbers,
+    )  # fmt: skip
+    found = headline(msgspec.convert(plain, Explanation), {"customer": [alert]}, load_policy(), NOW_MS)
+    return [each.said for each in found.steps]
+
+
+@pytest.mark.parametrize(
+    ("rule", "window", "words"),
+    [
+        ("failure", "24h", "critical ends 30 minutes after the rate fell below 8.00 %."),
+        ("critical_listing", "1h", "critical ends 30 minutes after the last 1h have no listing any more."),
+    ],
+)
+def test_it_is_said_what_ends_a_level(rule: str, window: str, words: str) -> None:
+    assert words in said(rule, window)
