@@ -22,6 +22,7 @@ from tests.support.api_scene import HOLD, INCIDENT, LETTER, NOW_MS, OPERATORS_KE
 from tests.support.console_client import ConsoleVisitor, visitor
 from tests.support.databases import Databases
 from tests.support.status_seen import SEEN
+from tests.support.waiting import pause_s
 
 #: What went to a provider in some hours, as the scene has it: nothing was late there.
 SENT = """
@@ -70,10 +71,12 @@ def follow(visitor: ConsoleVisitor, path: str, **fields: Any) -> str:
 
 def until(found: Callable[[], str], words: str) -> str:
     """A page once it has some words."""
-    deadline = time.monotonic() + 20
+    deadline = asked = time.monotonic()
     while words not in (text := found()):
-        assert time.monotonic() < deadline, text
-        time.sleep(0.02)
+        assert time.monotonic() < deadline + 60, text
+        # What is waited for runs in the same process: it is not to be kept from it by the asking.
+        time.sleep(pause_s(asked))
+        asked = time.monotonic()
     return text
 
 

@@ -1,6 +1,7 @@
 """What a case says of how a level ends."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,14 @@ from tests.unit.api.console.test_effects import NOW_MS, explained
 def said(rule: str, window: str) -> list[str]:
     plain = msgspec.json.decode(msgspec.json.encode(explained()))
     plain["scopes"][0]["rules"][0] |= {"rule": rule, "metric": rule, "window": window}
-    numbers = {"numerator": 2, "denominator": 9, "rate": 0.2, "lower": 0.1, "upper": 0.3, "confidence": 0.9}
+    numbers: dict[str, Any] = {
+        "numerator": 2,
+        "denominator": 9,
+        "rate": 0.2,
+        "lower": 0.1,
+        "upper": 0.3,
+        "confidence": 0.9,
+    }
     at = datetime(2026, 3, 12, tzinfo=UTC)
     alert = OpenAlert(
         alert_id="a1", rule=rule, metric=rule, level="critical", opened=at, changed=at, window=window, threshold=0.1,
