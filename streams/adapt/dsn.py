@@ -60,8 +60,9 @@ _SAYS_WHY = re.compile(r"\b[45]\.[1-9]\d{0,2}\.\d")
 _NO_FAILURE = re.compile(r"\A[123]\d\d\b")
 #: RFC 6533 section 3: a character of an address as `\\x{HEX}`.
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-#: RFC 3461 section 4: a character of an address as `+HEX`. Those that xtext has no other way for, and all.
-_XTEXT_ONLY = re.compile(r"\+(2B|3D|7F|[01][0-9A-F]|20)")
+#: RFC 3461 section 4: a character of an address as `+HEX`. Those that xtext has no other way for, and all; a blank is
+#: in quotes. People put numbers behind a plus: `iris+2024`.
+_XTEXT_ONLY = re.compile(r'\+(2B|3D|20(?=[^"]*"))')
 _XTEXT = re.compile(r"\+([0-7][0-9A-F])")
 
 
@@ -296,7 +297,11 @@ def _without_xtext(address: str, final: str) -> str:
     if "+" not in address or address.lower() == final.lower():
         return address
     whole = _XTEXT.sub(_character_of_xtext, address)
-    return whole if whole.lower() == final.lower() else _XTEXT_ONLY.sub(_character_of_xtext, address)
+    if whole.lower() == final.lower():
+        return whole
+    # One `+` that must have been encoded shows that none in it stands for itself.
+    encoded = _XTEXT_ONLY.search(address) and len(_XTEXT.findall(address)) == address.count("+")
+    return whole if encoded else _XTEXT_ONLY.sub(_character_of_xtext, address)
 
 
 def _character_of_xtext(found: re.Match[str]) -> str:

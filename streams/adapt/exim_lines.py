@@ -136,7 +136,7 @@ def read_attempt(said: str, *, deferred: bool = False) -> Attempt | None:
     error = re.sub(_INTERFACE, "", error, count=1).strip(" :") if deferred else error.strip()
     host, interface, transport = _HOST.search(fields), _INTERFACE.search(fields), _TRANSPORT.search(fields)
     sender, queued, confirmed = _SENDER.search(fields), _QUEUED.search(fields), _CONFIRMATION.search(fields)
-    text = error or (re.sub(r"\\(.)", r"\1", confirmed[1]) if confirmed else "")
+    text = error or (re.sub(r"\\(.)", r"\1", confirmed[1].replace("\\n", " ")) if confirmed else "")
     return Attempt(
         address,
         original,

@@ -4,7 +4,7 @@
 - A report in JSON (XARF), as a part or attached.
 - No machine-readable part, as AOL's were and Microsoft's (JMRP) may be: the mail that somebody complained about is
   attached, and a known reporter sends it, or a header of it names who complained.
-- Reports that were forwarded as attachments: each of them.
+- Reports that were forwarded as attachments, as mails or as files that hold one: each of them.
 """
 
 import re
@@ -26,6 +26,9 @@ MOST_FORWARDED = 3
 #: The content types that gateways give a part they do not know.
 _UNKNOWN = frozenset({"text/plain", "application/octet-stream", "message/plain", "text/feedback-report"})
 _JSON = frozenset({"application/json", "application/xarf+json", "text/json", "application/octet-stream", "text/plain"})
+#: Those of an attached file that holds a mail, and how its name ends.
+_FILES = frozenset({"application/octet-stream", "application/eml", "application/x-eml", "message/eml", "text/plain"})
+_MAIL_FILE = re.compile(r"name\*?(?:\d\*?)?=[^;]{0,300}\.(?:eml|email|arf)\b", re.IGNORECASE)
 _FIELD = re.compile(rb"^(?:Feedback-Type)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 #: Subjects of complaints without a machine-readable part: AOL's, Microsoft's.
 _COMPLAINT = re.compile(r"complain|abuse|feedback|spam|client tos notification|junk|жалоб", re.IGNORECASE)
@@ -64,7 +67,9 @@ def reports_in(mail: MimePart, providers: Providers, depth: int = 0) -> Iterator
 def _without_fields(
     mail: MimePart, parts: list[MimePart], providers: Providers, depth: int
 ) -> Iterator[FoundReport | None]:
-    inner = [read_part(each.decoded().lstrip(b"\r\n")) for each in parts if each.content_type in WHOLE]
+    inner = [
+        read_part(each.decoded().lstrip(b"\r\n")) for each in parts if each.content_type in WHOLE or _is_file(each)
+    ]
     if depth < MOST_FORWARDED:
         forwarded = [found for each in inner for found in reports_in(each, providers, depth + 1)]
         if forwarded:
@@ -73,6 +78,12 @@ def _without_fields(
     original = original_of(parts)
     if original.get(JMRP_RECIPIENT) or (original and _complains(mail, parts, providers)):
         yield FoundReport(mail.headers, Headers(), original)
+
+
+def _is_file(part: MimePart) -> bool:
+    """Whether a part is a mail that was saved as a file and attached: its content type is that of any file."""
+    named = (part.headers.get("content-disposition"), part.headers.get("content-type"))
+    return part.content_type in _FILES and any(map(_MAIL_FILE.search, named))
 
 
 def _fields(parts: list[MimePart]) -> Headers | None:

@@ -168,7 +168,12 @@ def _read(record: Fields) -> Iterable[MailEvent]:
             return []
         raise AdaptError("neither an event of SES nor a message of SNS: field `eventType` is missing")
     read = _READERS.get(kind)
-    return [] if read is None else read(record, typed(record, _Event))
+    if read is None:
+        return []
+    event = typed(record, _Event)
+    if (told := _TOLD_IN.get(kind)) and told not in record:
+        raise AdaptError(f"field `{told}` is missing")
+    return read(record, event)
 
 
 def _is_about_no_mail(record: Fields) -> bool:
@@ -297,3 +302,5 @@ _READERS = {
     "Rendering Failure": _rejected,
     "Subscription": _unsubscribed,
 }
+#: Where an event tells what happened. Of others nothing but their kind is needed.
+_TOLD_IN = {"Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery", "DeliveryDelay": "deliveryDelay"}

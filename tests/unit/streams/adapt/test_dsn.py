@@ -541,6 +541,11 @@ def test_pipe_or_file_is_no_recipient_where_the_text_names_one(final: str) -> No
         ("iris+40x.example@y.example", "iris@x.example@y.example", "iris@x.example@y.example"),
         ("iris+2024@x.example", "iris+2024@x.example", "iris+2024@x.example"),
         ("iris+44@x.example", "iris@y.example", "iris+44@x.example"),
+        ("iris+2024@x.example", "iris@y.example", "iris+2024@x.example"),
+        ("iris+10offers@x.example", "iris@y.example", "iris+10offers@x.example"),
+        ("iris+2Bnews+40y+3D1@x.example", "iris@y.example", "iris+news@y=1@x.example"),
+        ("iris+2Bnews+x@x.example", "iris@y.example", "iris+news+x@x.example"),
+        ('"iris+20b"@x.example', "iris@y.example", '"iris b"@x.example'),
     ],
 )
 def test_original_recipient_in_the_encoding_of_smtp_is_decoded(original: str, final: str, address: str) -> None:

@@ -329,6 +329,7 @@ def test_customer_is_the_tag_then_the_account_or_where_the_option_says() -> None
         ({}, "^neither an event of SES nor a message of SNS"),
         ({"eventType": "Bounce"}, "^field `mail` is missing"),
         (BOUNCE | {"bounce": []}, "^field `bounce`: expected"),
+        ({"eventType": "Bounce", "mail": BOUNCE["mail"]}, "^field `bounce` is missing"),
         (BOUNCE | {"bounce": BOUNCE["bounce"] | {"timestamp": "noon"}}, "^the time 'noon' is neither"),
         ([BOUNCE, {"eventType": "Bounce"}], "^record 2: field `mail` is missing"),
         (bounce("General") | {"mail": {"sendingAccountId": "1"}, "bounce": {}}, "^field `timestamp` is missing"),
