@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from jobs.follow.place import SegmentPlaces
+from jobs.follow.place import LogPlace, SegmentPlaces
 from jobs.follow.resumed import ResumedLog
 from jobs.follow.segments import SegmentFolder
 from jobs.follow.source import FollowedFile
@@ -53,6 +53,10 @@ class Followed(Protocol):
     @property
     def sent_places(self) -> Places | None:
         """The same, once it is as far as was sent before."""
+
+    @property
+    def older_places(self) -> tuple[LogPlace, ...] | None:
+        """The older parts that were there when it was first followed, until something of it is read."""
 
     @property
     def files(self) -> Iterator[tuple[Path, int]]:
@@ -122,7 +126,8 @@ class Follower:
         else:
             places = store.places()
             knows = kept is not None and isinstance(kept[0], tuple) and bool(places)
-            log = ResumedLog.at(path, places, kept[0] if kept is not None and knows else None, now, again=again)
+            read, older = kept[0] if kept is not None and knows else None, store.older()
+            log = ResumedLog.at(path, places, read, now, again=again, older=older)
         adapt = adapter(format_name) if ordered is None else ordered.adapt
         follower = cls(store, log, context, publish, acknowledged, tell, adapt)
         if ordered is not None:
@@ -130,6 +135,7 @@ class Follower:
                 ordered.memory = kept[1]
             follower._remember = lambda: ordered.memory
         follower._kept_at = now
+        follower._changed = log.older_places is not None
         # Without any it is kept at once.
         follower._memory_at = now if ordered is None or kept is not None else now - KEEP_MEMORY_S
         return follower
@@ -188,6 +194,8 @@ class Follower:
     def _keep(self, now: float, *, memory: bool) -> None:
         if sent := self.log.sent_places:
             self.store.keep_places(sent)
+        elif (older := self.log.older_places) is not None:
+            self.store.keep_older(older)
         self._kept_at, self._changed = now, False
         places = self.log.places
         if self._remember is not None and places and (memory or now - self._memory_at >= KEEP_MEMORY_S):

@@ -40,12 +40,15 @@ class Log:
     _older: OlderParts | None = None
 
     @classmethod
-    def at(cls, path: Path, places: tuple[LogPlace, ...], now: float) -> "Log":
-        """The log from some places on, the last of them in the file that grew; from its beginning without any."""
+    def at(
+        cls, path: Path, places: tuple[LogPlace, ...], now: float, older: tuple[LogPlace, ...] | None = None
+    ) -> "Log":
+        """The log from some places on, the last of them in the file that grew; from its beginning without any. `older`
+        are the parts that were there when it was first followed, where nothing was read since."""
         parts, found = parts_from(path, places[-1] if places else None)
         log = cls(path, found, parts, _grew=now)
-        if not places and not any(each.size for each in parts):
-            log._older = OlderParts(path)
+        if not places and (older is not None or not any(each.size for each in parts)):
+            log._older = OlderParts(path, older)
         for place in places[:-1]:
             sources, there = parts_from(path, place)
             if there and sources:
@@ -64,6 +67,12 @@ class Log:
         if current is None or not current.head_bytes or (before and not current.offset):
             return before
         return (*former, current)
+
+    @property
+    def older_places(self) -> tuple[LogPlace, ...] | None:
+        """The parts that were there when it was first followed, until something of it is read; none where it was not
+        empty then."""
+        return None if self._older is None else self._older.places
 
     @property
     def sources(self) -> list[FollowedFile]:

@@ -1,5 +1,6 @@
 """The files that a log consists of from a place on: rotated ones first, the one that grows last."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.follow.place import LogPlace, identities, rotated_names
@@ -37,14 +38,14 @@ class OlderParts:
     """The older parts of a log as they were when it was first followed and nothing stood in it: what comes to them is
     what was written since, copied, and cut off before anybody saw it."""
 
-    def __init__(self, path: Path) -> None:
-        """See what there is; what cannot be read now is taken for there.
+    def __init__(self, path: Path, places: Iterable[LogPlace] | None = None) -> None:
+        """Take those that were seen before a restart, or see what there is; what cannot be read now is taken for there.
 
         Raises:
             OSError: the folder cannot be listed.
         """
         self._path = path
-        self._places = self._looked()
+        self.places = tuple(self._looked() if places is None else places)
         self._changed_ns = 0
 
     def new(self, current: FollowedFile) -> list[FollowedFile]:
@@ -64,7 +65,7 @@ class OlderParts:
                 continue
             place = source.place
             known = not place.head_bytes or source.is_file(current) or current.begins_as(place)
-            if known or any(source.is_place_of(before) for before in self._places):
+            if known or any(source.is_place_of(before) for before in self.places):
                 source.close()
             else:
                 found.append(source)

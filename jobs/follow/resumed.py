@@ -27,12 +27,19 @@ class ResumedLog:
 
     @classmethod
     def at(
-        cls, path: Path, sent: tuple[LogPlace, ...], read: tuple[LogPlace, ...] | None, now: float, *, again: bool
+        cls,
+        path: Path,
+        sent: tuple[LogPlace, ...],
+        read: tuple[LogPlace, ...] | None,
+        now: float,
+        *,
+        again: bool,
+        older: tuple[LogPlace, ...] | None = None,
     ) -> "ResumedLog":
         """The log from where it was left. Where lines tell something of later ones (`again`) it is read from `read`
-        on, which is as far as the memory knows, else from the beginning of the file."""
+        on, which is as far as the memory knows, else from the beginning of the file. `older` is as for `Log.at`."""
         if not again or not sent:
-            return cls(Log.at(path, sent, now))
+            return cls(Log.at(path, sent, now, older))
         begin = read or (msgspec.structs.replace(sent[0], offset=0),)
         resumed = cls(Log.at(path, begin, now), sent)
         for _ in range(MOST_BEGINNINGS):
@@ -76,6 +83,11 @@ class ResumedLog:
     def sent_places(self) -> tuple[LogPlace, ...]:
         """The same, once it is as far as was sent before."""
         return self.log.places if self._reached else ()
+
+    @property
+    def older_places(self) -> tuple[LogPlace, ...] | None:
+        """The parts that were there when it was first followed, until something of it is read."""
+        return self.log.older_places
 
     @property
     def files(self) -> Iterator[tuple[Path, int]]:

@@ -95,6 +95,11 @@ class SegmentFolder:
         return self.places
 
     @property
+    def older_places(self) -> None:
+        """None: segments are known by their names."""
+        return None
+
+    @property
     def files(self) -> Iterator[tuple[Path, int]]:
         """The segments that may still grow, and the bytes of them whose events were sent."""
         for each in self._open.values():

@@ -31,12 +31,14 @@ Places = tuple[LogPlace, ...] | SegmentPlaces
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far a log was read: its files, the one that grows last, or the segments of a folder."""
+    """How far a log was read: its files, the one that grows last, or the segments of a folder. Of one that was empty
+    when it was first followed, the older parts that were there then, until something of it is read."""
 
     path: str
     format: str
     places: tuple[LogPlace, ...] = ()
     segments: SegmentPlaces | None = None
+    older: tuple[LogPlace, ...] | None = None
 
 
 class FollowStore:
@@ -94,6 +96,15 @@ class FollowStore:
         kept = self._kept()
         return kept.segments if kept is not None else None
 
+    def older(self) -> tuple[LogPlace, ...] | None:
+        """The older parts that were there when a log was first followed of which nothing was read since.
+
+        Raises:
+            FollowError: as `places`.
+        """
+        kept = self._kept()
+        return kept.older if kept is not None else None
+
     def _kept(self) -> Kept | None:
         try:
             kept = msgspec.json.decode(self._place.read_bytes(), type=Kept)
@@ -113,6 +124,10 @@ class FollowStore:
             else Kept(str(self._path), self._format, places)
         )
         _replace(self._place, msgspec.json.encode(kept))
+
+    def keep_older(self, places: tuple[LogPlace, ...]) -> None:
+        """Write which older parts were there when it was first followed; on the disk before this returns."""
+        _replace(self._place, msgspec.json.encode(Kept(str(self._path), self._format, older=places)))
 
     def memory(self) -> tuple[Any, Any] | None:
         """What its lines told, and how far it was read then; None where there is none of this version."""

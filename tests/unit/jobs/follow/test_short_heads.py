@@ -96,3 +96,57 @@ def test_older_part_that_is_compressed_meanwhile_is_none_that_came_since(site: S
         site.step(2)
     assert site.sent == ["AB12C1"]
     site.stop()
+
+
+@pytest.mark.parametrize("end", [Site.stop, Site.kill])
+@pytest.mark.parametrize("second", [copied, renamed])
+@pytest.mark.parametrize("there", [True, False])
+def test_first_lines_that_were_written_and_rotated_while_it_was_stopped_are_read(
+    site: Site, end: Callable[[Site], None], second: Callable[[Site], None], there: bool
+) -> None:
+    """It was stopped where nothing had been read yet, as right behind a rotation; so no file is known by its begin."""
+    site.write(message(8), site.path.with_name("mail.log.2"))
+    if there:
+        site.path.touch()
+    site.start()
+    site.step(2)
+    end(site)
+    site.write(message(1))
+    second(site)
+    site.start()
+    site.step(2)
+    site.write(message(2))
+    for _ in range(4):
+        site.step(2)
+    end(site)
+    site.start()
+    site.step(2)
+    site.stop()
+    assert site.sent == ["AB12C1", "AB12C2"], "and nothing of what was there before"
+
+
+@pytest.mark.parametrize("end", [Site.stop, Site.kill])
+@pytest.mark.parametrize("noticed", [0, 1, 40])
+@pytest.mark.parametrize("second", [copied, renamed])
+def test_restart_while_the_log_is_empty_behind_a_rotation_loses_nothing(
+    site: Site, end: Callable[[Site], None], noticed: int, second: Callable[[Site], None]
+) -> None:
+    """Stopped before the rotation is noticed, after it, and when the copy is no longer looked at."""
+    site.write(message(1))
+    site.start()
+    site.step(2)
+    copied(site)
+    for _ in range(noticed):
+        site.step(2)
+    end(site)
+    site.start()
+    end(site)
+    site.write(message(2))
+    second(site)
+    site.start()
+    site.step(2)
+    site.write(message(3))
+    for _ in range(4):
+        site.step(2)
+    site.stop()
+    assert sorted(set(site.sent)) == ["AB12C1", "AB12C2", "AB12C3"]
