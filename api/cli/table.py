@@ -55,6 +55,14 @@ SECTIONS: Sections = {
             "Act on customers by their alerts, or say how it would", "api.cli.suspend_hook:suspend_hook"
         ),
         "migrate": CommandEntry("Bring the tables to the current version", "api.cli.migrate:migrate"),
+        "erase": Subgroup(
+            "Erase what is stored of a customer or a recipient",
+            {
+                "customer": CommandEntry("Erase a customer from every table", "api.cli.erase:customer"),
+                "recipient": CommandEntry("Erase what is stored of a recipient's address", "api.cli.erase:recipient"),
+            },
+            "repmon erase customer acme --by Ida --why 'contract ended'",
+        ),
         "topics": Subgroup(
             "Create the Kafka topics",
             {"create": CommandEntry("Create the topics that are missing", "api.cli.topics:create")},

@@ -51,6 +51,7 @@ NAMELESS = {
     "keys create": "prints the key", "keys rotate": "the same, and names as `keys revoke` does",
     "zones list": "", "zones test": "", "dashboards deploy": "",
     "dashboards generate": "", "policy check": "", "policy apply": "", "ingest-file": "",
+    "erase recipient": "prints through `print_line`, as `erase customer` does",
     "dead-letters replay": "", "follow": "prints paths and reasons, through `print_note`", "health": "",
     "poll postmaster": "prints through `print_line`", "poll snds": "prints through `print_line`",
     "poll list": "prints through `print_line`", "completion": "", "customers import": "prints counts",
@@ -203,6 +204,7 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
         "override end": [("cafe01", "--by", EVIL)],
         "unsuspend": [(EVIL, "--by", EVIL)],
         "customers remove": [(EVIL, "--by", EVIL)],
+        "erase customer": [(EVIL, "--by", EVIL, "--why", EVIL), (EVIL, "--by", EVIL, "--why", EVIL, "--json")],
     }
     outputs = {(name, *words): said(*name.split(), *words) for name, several in asked.items() for words in several}
     event = json.dumps({"id": EVIL, "type": "delivered", "time": 1764547200123, "customer": "acme", "campaign": EVIL})

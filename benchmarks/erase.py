@@ -1,0 +1,73 @@
+"""How long it takes to erase one customer among ten thousand, with a month of counts, evidence and alerts.
+
+The store is that of `benchmarks.dashboards`. Each customer is one of the largest of its rank in turn, so that nothing
+is gained from what an erasure before left.
+
+    python -m benchmarks.erase [--customers 10000] [--days 30] [--erased 3] [--store FOLDER]
+"""
+
+import argparse
+import shlex
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+
+from benchmarks import results
+from benchmarks.dashboards import DAYS, fill
+from benchmarks.results import Figure
+from benchmarks.stored import settle
+from jobs.data.erasure import erase_customer
+from jobs.setup.migrate import migrate
+from schemas.settings import ClickHouse
+from streams.io.store import open_store
+
+ASKED_S = 60.0
+
+
+def main(arguments: list[str]) -> None:
+    """Fill, erase, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--days", type=int, default=DAYS, help="of counts")
+    parser.add_argument("--erased", type=int, default=3)
+    parser.add_argument("--store", default="", help="a folder for the store that is kept and used again")
+    parser.add_argument("--trial", action="store_true", help="keep the result apart from the real ones")
+    chosen = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        folder = chosen.store or stack.enter_context(tempfile.TemporaryDirectory(prefix="repmon-erase-"))
+        settings = ClickHouse(path=folder, timeout_s=600)
+        migrate(settings)
+        store = open_store(settings)
+        stack.callback(store.close)
+        fill(store, chosen.customers, chosen.days)
+        held = settle(store)
+        note = f"{chosen.customers:,} customers, {chosen.days} days, {held.rows:,} rows of counts"
+        print(f"  {note}", flush=True)
+        took, rows = [], 0
+        for number in range(chosen.erased):
+            began = time.perf_counter()
+            found = erase_customer(
+                store,
+                f"customer-{number}",
+                key="k" * 32,
+                over=[],
+                by="bench",
+                why="bench",
+                dry_run=False,
+                forgotten_s=0,
+                wait=lambda _: None,
+            )
+            took.append(time.perf_counter() - began)
+            assert found.is_complete  # noqa: S101 - a benchmark
+            rows = found.rows
+            slow = ", ".join(f"{each.table} {each.before:,}" for each in found.tables if each.before)
+            print(f"  {took[-1]:.1f} s: {slow}", flush=True)
+    asked = [each for each in arguments if each not in ("--store", chosen.store)]
+    command = shlex.join(["python", "-m", "benchmarks.erase", *asked])
+    figure = Figure(name="erasing a customer, at most", value=max(took), unit="s", note=f"{note}; {rows:,} of it")
+    results.save("erase", command, figures=[figure], trial=chosen.trial)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,227 @@
+"""Erasing a customer or a recipient: rows of the store are removed, and a receipt says how many, and what remains."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+
+from jobs.data.erasure_plan import (
+    CUSTOMER,
+    ERASED,
+    RECIPIENT,
+    Erasure,
+    change_sql,
+    count_sql,
+    customer_values,
+    recipient_values,
+)
+from jobs.data.fault import StoredDataError
+from schemas.event import MailEvent
+from schemas.times import MINUTE_MS, utc_now_ms, utc_time
+from streams.adapt.canonical import domain_of, hash_recipient
+from streams.intake.refusals import customer_hash, stream_hash
+from streams.io.store import Store
+from streams.subjects.fresh_starts import first_minute
+
+ALERT_IDS = """
+SELECT DISTINCT JSONExtractString(event, 'data', 'alert_id') FROM alerts WHERE customer = {name:String}
+"""
+KEY_HASHES = "SELECT DISTINCT key_hash FROM api_keys WHERE customer = {name:String}"
+#: Where a recipient refused mail: hashes of refusals are made of these.
+STREAMS = "SELECT DISTINCT customer, stream FROM events WHERE recipient_hash IN {hashes:Array(String)}"
+#: Actions of the hook on a customer, as they stand.
+ACTIONS = """
+SELECT DISTINCT action FROM hook_actions FINAL
+WHERE customer = {name:String} AND mode = 'act' AND state NOT IN {over:Array(String)} ORDER BY action
+"""
+DEAD_LETTERS = "SELECT count() FROM dead_letters WHERE position(payload, {name:String}) > 0"
+POLICIES = "SELECT count() FROM policies WHERE position(text, {quoted:String}) > 0"
+LAST_JUDGED = "SELECT toUnixTimestamp64Milli(toDateTime64(max(updated), 3, 'UTC')) FROM standings"
+SUBJECT_BYTES = 16
+#: A monitor judges everybody every ten minutes: one that wrote nothing for longer does not run.
+UNJUDGED_MS = 15 * MINUTE_MS
+#: How long a judgement may last that does not know yet of a fresh start, in s.
+TAKEN_UP_S = 5.0
+
+
+class ErasedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one table that are about the erased one, before and after. Rows that are also about others are kept and
+    `rewritten` without the name."""
+
+    table: str
+    action: Literal["deleted", "rewritten"]
+    before: int
+    after: int
+
+
+class ErasureReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What was erased: `subject` is a keyed hash of the name or the address, which stands nowhere in it. Times are
+    epoch ms, UTC. `remains` says what is left elsewhere, and until when."""
+
+    kind: Literal["customer", "recipient"]
+    subject: str
+    by: str
+    why: str
+    dry_run: bool
+    began_ms: int
+    ended_ms: int
+    tables: tuple[ErasedTable, ...]
+    remains: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows it is about."""
+        return sum(each.before for each in self.tables)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of it is left in the tables."""
+        return not any(each.after for each in self.tables)
+
+
+def erase_customer(
+    store: Store,
+    name: str,
+    *,
+    key: str,
+    over: Sequence[str],
+    by: str,
+    why: str,
+    dry_run: bool,
+    forgotten_s: float,
+    wait: Callable[[float], None] = time.sleep,
+) -> ErasureReceipt:
+    """Erase a customer from every table. `over` are the states of a measure of the hook that is in force no more.
+
+    Rows go part by part, and a monitor that judged by what is left of them would see rates that never were. So the
+    customer is first judged afresh. `forgotten_s` is how long a monitor keeps figures in memory: what it wrote
+    meanwhile is erased after that. Where no monitor runs nothing is waited for.
+
+    Raises:
+        StoredDataError: no name is given, or the hook still acts on the customer.
+        StoreError: the store failed; the same may be asked again, and goes on.
+    """
+    if not name:
+        raise StoredDataError("customer: is empty")
+    in_force = [str(action) for (action,) in store.rows(ACTIONS, {"name": name, "over": list(over)})]
+    if in_force:
+        raise StoredDataError(
+            f"customer {name!r}: the hook acts on it ({', '.join(in_force)}); lift that first, or nothing would"
+        )
+    ids, hashes = ([str(value) for (value,) in store.rows(sql, {"name": name})] for sql in (ALERT_IDS, KEY_HASHES))
+    values = customer_values(name, ids, hashes)
+    began_ms = utc_now_ms()
+    before = _counted(store, CUSTOMER, values)
+    if not dry_run:
+        judged = _judged_lately(store, began_ms)
+        if judged and any(before):
+            _begin_anew(store, name, by, began_ms)
+            wait(TAKEN_UP_S)
+        _change(store, [each for each in CUSTOMER if each.table != "fresh_starts"], values)
+        if judged and any(before):
+            wait(forgotten_s)
+        _change(store, CUSTOMER, values)
+    return ErasureReceipt(
+        kind="customer",
+        subject=subject_of(name, key),
+        by=by,
+        why=why,
+        dry_run=dry_run,
+        began_ms=began_ms,
+        ended_ms=utc_now_ms(),
+        tables=_tables(CUSTOMER, before, _counted(store, CUSTOMER, values)),
+        remains=tuple(_left_of_customer(store, values)),
+    )
+
+
+def erase_recipient(store: Store, address: str, *, key: str, by: str, why: str, dry_run: bool) -> ErasureReceipt:
+    """Erase what is stored of a recipient: the address as it is given, and with its local part in small letters.
+
+    Raises:
+        StoredDataError: it is no address, or there is no key of hashes.
+        StoreError: the store failed; the same may be asked again, and goes on.
+    """
+    address = address.strip()
+    if not domain_of(address) or not address.rpartition("@")[0]:
+        raise StoredDataError(f"recipient: {address!r} is no address such as ann@example.com")
+    if not key:
+        raise StoredDataError(
+            "ingest.hash_key: is not set, and recipients are stored under hashes made with it; give that of `ingest`"
+        )
+    hashes = sorted({hash_recipient(each, key.encode()) for each in (address, address.lower())})
+    refusals = [
+        number
+        for customer, stream in store.rows(STREAMS, {"hashes": hashes})
+        for each in hashes
+        for refused in (_refusal(str(customer), str(stream), each),)
+        for number in (stream_hash(refused), customer_hash(refused))
+    ]
+    values = recipient_values(address, hashes, sorted(set(refusals)))
+    began_ms = utc_now_ms()
+    before = _counted(store, RECIPIENT, values)
+    if not dry_run:
+        _change(store, RECIPIENT, values)
+    return ErasureReceipt(
+        kind="recipient",
+        subject=hash_recipient(address, key.encode())[: 2 * SUBJECT_BYTES],
+        by=by,
+        why=why,
+        dry_run=dry_run,
+        began_ms=began_ms,
+        ended_ms=utc_now_ms(),
+        tables=_tables(RECIPIENT, before, _counted(store, RECIPIENT, values)),
+        remains=(
+            "counts, and hashes of messages and event ids, name no recipient and stay",
+            "alerts and their notifications show answers of hosts with addresses masked",
+        ),
+    )
+
+
+def subject_of(name: str, key: str) -> str:
+    """By what a customer that was erased is on record: who knows the name and the key finds it again."""
+    return blake2b(name.encode(), key=key.encode()[:64], digest_size=SUBJECT_BYTES, person=b"erased").hexdigest()
+
+
+def _refusal(customer: str, stream: str, recipient_hash: str) -> MailEvent:
+    return MailEvent(id="-", customer=customer, type="complained", time=0, stream=stream, recipient_hash=recipient_hash)
+
+
+def _judged_lately(store: Store, now_ms: int) -> bool:
+    return int(store.rows(LAST_JUDGED)[0][0]) > now_ms - UNJUDGED_MS
+
+
+def _begin_anew(store: Store, name: str, by: str, now_ms: int) -> None:
+    since = utc_time(first_minute(now_ms) * 1000)
+    row = {"customer": name, "decided": utc_time(now_ms), "since": since, "who": by, "why": ERASED}
+    store.insert("fresh_starts", {column: [value] for column, value in row.items()})
+
+
+def _counted(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any]) -> list[int]:
+    return [int(store.rows(count_sql(each), _bound(each.where, values))[0][0]) for each in plan]
+
+
+def _change(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any]) -> None:
+    cluster = f"ON CLUSTER {store.settings.cluster}" if store.settings.cluster else ""
+    for each, rows in zip(plan, _counted(store, plan, values), strict=True):
+        if rows:  # to find nothing takes the engine as long as to find some
+            store.run(change_sql(each, cluster), _bound(each.where + each.assignments, values))
+
+
+def _bound(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if f"{{{name}:" in sql}
+
+
+def _tables(plan: Sequence[Erasure], before: Sequence[int], after: Sequence[int]) -> tuple[ErasedTable, ...]:
+    return tuple(
+        ErasedTable(table=each.table, action="rewritten" if each.assignments else "deleted", before=old, after=new)
+        for each, old, new in zip(plan, before, after, strict=True)
+    )
+
+
+def _left_of_customer(store: Store, values: Mapping[str, Any]) -> Iterator[str]:
+    if letters := int(store.rows(DEAD_LETTERS, {"name": values["name"]})[0][0]):
+        yield f"{letters:,} dead letters have the name somewhere in their bytes, until retention.dead_letters_days"
+    if texts := int(store.rows(POLICIES, {"quoted": values["quoted"]})[0][0]):
+        yield f"{texts:,} policies name the customer; apply one without it, the texts before stay on record"

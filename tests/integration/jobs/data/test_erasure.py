@@ -1,0 +1,142 @@
+"""Who is erased is gone from every table, and the figures of everybody else stay."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jobs.data.erasure import erase_customer, erase_recipient, subject_of
+from jobs.data.erasure_plan import CUSTOMER
+from jobs.data.fault import StoredDataError
+from schemas.counts import MEASURES
+from streams.adapt.canonical import hash_recipient
+from streams.io.store import Store
+from tests.support.rich_history import random_mail, store_mail
+
+NAME, OTHER = "ev\"il's \\ GmbH", "other"
+KEY = "0123456789abcdef0123456789abcdef"
+ASKED: Any = {"over": ["lifted"], "by": "Ida", "why": "asked", "forgotten_s": 65.0, "wait": lambda _: None}
+NOW = datetime.now(UTC).replace(microsecond=0)
+SUMS = ", ".join(f"sum({name})" for name in MEASURES)
+#: By the minute, and by the hour as the projection has it.
+COUNTED = f"""
+SELECT customer, dimension, value, {SUMS} FROM counts GROUP BY customer, dimension, value
+ORDER BY customer, dimension, value SETTINGS optimize_use_projections = %s
+"""  # noqa: S608 - texts of this module
+
+
+def put(store: Store, table: str, **row: Any) -> None:
+    store.insert(table, {name: [value] for name, value in row.items()})
+
+
+def event(name: str, alert_id: str) -> str:
+    return json.dumps({"subject": name, "data": {"customer": name, "alert_id": alert_id}}, separators=(",", ":"))
+
+
+@pytest.fixture
+def scene(store: Store) -> Store:
+    """Two customers with mail, alerts, decisions and all else."""
+    store_mail(store, random_mail(7, [NAME, OTHER], 60, 40_000, now=int(NOW.timestamp())))
+    for name in (NAME, OTHER):
+        put(store, "standings", customer=name, updated=NOW)  # and a row of scores by it
+        hashed = hash_recipient("ann@example.com", KEY.encode())
+        put(store, "events", customer=name, time=NOW, id=f"{name}1", stream="news", recipient_hash=hashed)
+        put(store, "events", customer=name, time=NOW, id=f"{name}2", recipient_hash="bb")
+        put(store, "unwanted_mail", customer=name, time=NOW, id=f"{name}1", recipient_hash=hashed)
+        put(store, "newly_excessive", customer=name, time=NOW)
+        put(store, "message_senders", customer=name, day=NOW.date(), hash=1)
+        put(store, "provider_reports", customer=name, day=NOW.date(), resource=f"{name}.example")
+        put(store, "hook_actions", mode="act", customer=name, action="pause", state="lifted", version=1)
+        put(store, "suspensions", customer=name, updated=NOW)
+        put(store, "fresh_starts", customer=name, since=NOW)
+        put(store, "customers", customer=name, updated=NOW)
+        put(store, "audit", customer=name, time=NOW, who="Ida", action="override added")
+        put(store, "alert_states", customer=name, updated=NOW)
+        put(store, "alerts", customer=name, time=NOW, id=f"id of {name}", event=event(name, f"alert of {name}"))
+        put(store, "notifications", route="r", id=name, taken=NOW, event=event(name, f"alert of {name}"))
+        put(store, "notification_posted", route="r", alert_id=f"alert of {name}", updated=NOW)
+        put(store, "outgoing_events", id=name, due=NOW, updated=NOW, event=event(name, ""))
+        put(store, "api_keys", key_hash=f"key of {name}", customer=name, updated=NOW)
+        put(store, "api_key_uses", key_hash=f"key of {name}", updated=NOW)
+        put(store, "dead_letters", topic="t", source=name, time=NOW, payload=json.dumps({"customer": name}))
+    put(store, "listing_causes", resource="192.0.2.1", zone="z", began=NOW, updated=NOW, attributed=NAME,
+        customers=[OTHER, NAME], volume=[1, 2], complaints=[3, 4], invalid=[5, 6], blocked=[7, 8], excess=[0.5, 0.25],
+        shares=[0.25, 0.75])  # fmt: skip
+    detail = json.dumps({"examples": [{"customer": NAME}, {"customer": OTHER}]}, separators=(",", ":"))
+    put(store, "fleet_incidents", id="i", updated=NOW, detail=detail)
+    pool = json.dumps({"subject": "pool:p", "data": {"evidence": {"customers": [{"name": NAME}]}}})
+    put(store, "alerts", customer="", time=NOW, id="pool", event=pool)
+    return store
+
+
+def test_customer_is_gone_from_every_table_and_others_stay(scene: Store) -> None:
+    def counted() -> list[list[Any]]:
+        return [[row for row in scene.rows(COUNTED % way) if row[0] != NAME] for way in (0, 1)]
+
+    before = counted()
+    tried = erase_customer(scene, NAME, key=KEY, dry_run=True, **ASKED)
+    assert [each.after for each in tried.tables] == [each.before for each in tried.tables]
+    found = erase_customer(scene, NAME, key=KEY, dry_run=False, **ASKED)
+    assert [(each.table, each.before > 0, each.after) for each in found.tables] == [
+        (each.table, True, 0) for each in CUSTOMER
+    ]
+    assert found.subject == subject_of(NAME, KEY)
+    assert counted() == before
+    assert scene.rows("SELECT DISTINCT customer FROM counts") == [(OTHER,)]
+    kept = dict.fromkeys({each.table for each in CUSTOMER} - {"counts", "alerts", "events"}, 1) | {
+        "events": 2,
+        "alerts": 2,
+    }
+    assert {table: scene.rows(f"SELECT count() FROM {table}")[0][0] for table in kept} == kept  # noqa: S608
+    assert scene.rows("SELECT attributed, customers, volume, blocked, shares FROM listing_causes") == [
+        ("", [OTHER], [1], [7], [0.25])
+    ]
+    assert json.loads(scene.rows("SELECT detail FROM fleet_incidents")[0][0])["examples"] == [
+        {"customer": "(erased)"}, {"customer": OTHER}
+    ]  # fmt: skip
+    again = erase_customer(scene, NAME, key=KEY, dry_run=False, **ASKED)
+    assert again.rows == 0
+
+
+def test_recipient_is_gone_by_hash_and_in_clear(scene: Store) -> None:
+    for number, text in enumerate(("to ann@example.com", "to ANN@example.com", "to joann@example.com")):
+        put(scene, "dead_letters", topic="t", source="x", position=number, time=NOW, payload=text)
+    found = erase_recipient(scene, " ann@Example.com ", key=KEY, by="Ida", why="asked", dry_run=False)
+    assert {each.table: (each.before, each.after) for each in found.tables} == {
+        "events": (2, 0), "unwanted_mail": (2, 0), "refusals": (0, 0), "dead_letters": (2, 0),
+    }  # fmt: skip
+    assert "ann" not in found.subject
+    assert scene.rows("SELECT count() FROM events")[0][0] == 2
+    assert scene.rows("SELECT payload FROM dead_letters WHERE topic = 't' AND source = 'x'") == [
+        ("to joann@example.com",)
+    ]
+
+
+def test_customer_on_whom_the_hook_acts_is_not_erased(store: Store) -> None:
+    put(store, "hook_actions", mode="act", customer=NAME, action="pause", state="applied", version=1)
+    with pytest.raises(StoredDataError, match=r"the hook acts on it \(pause\); lift that first"):
+        erase_customer(store, NAME, key=KEY, dry_run=True, **ASKED)
+
+
+@pytest.mark.parametrize(("address", "key", "said"), [("ann", KEY, "is no address"), ("a@b.example", "", "hash_key")])
+def test_what_cannot_be_erased_is_said(store: Store, address: str, key: str, said: str) -> None:
+    with pytest.raises(StoredDataError, match=said):
+        erase_recipient(store, address, key=key, by="Ida", why="", dry_run=True)
+
+
+def test_monitor_judges_by_nothing_that_is_being_erased(scene: Store) -> None:
+    """Rows go part by part; meanwhile the customer has a fresh start, and what the monitor writes goes too."""
+    seen = []
+
+    def wait(seconds: float) -> None:
+        fresh = scene.rows(
+            "SELECT count() FROM fresh_starts WHERE customer = {n:String} AND why = '(erased)'", {"n": NAME}
+        )
+        counts = scene.rows("SELECT count() FROM counts WHERE customer = {n:String}", {"n": NAME})
+        seen.append((seconds, fresh[0][0], counts[0][0] > 0))
+        put(scene, "standings", customer=NAME, updated=NOW)
+
+    found = erase_customer(scene, NAME, key=KEY, dry_run=False, **ASKED | {"wait": wait})
+    assert seen == [(5.0, 1, True), (65.0, 1, False)]
+    assert found.is_complete
