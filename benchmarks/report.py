@@ -205,6 +205,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "durable": ("What fsync costs", figures),
     "verdicts": ("Verdicts", verdicts),
     "startup": ("How long commands take to start", figures),
+    "image_size": ("How large the image is", figures),
 }
 
 

@@ -9,6 +9,7 @@ import msgspec
 from jobs.embedded.broker import EmbeddedBroker
 from jobs.embedded.durable import DiskSync, set_durable
 from jobs.embedded.folder import DataFolder
+from jobs.embedded.packages import BROKER, STORE, check_installed
 from jobs.embedded.reader import READER, ReaderAccess
 from jobs.embedded.store_server import StoreServer
 from schemas.settings import ClickHouse, Settings, SettingsError, names_broker, names_store
@@ -52,10 +53,11 @@ class EmbeddedParts:
         before its gate is opened. Returns which it is and why.
 
         Raises:
-            SettingsError, BrokerError: what is wrong.
+            SettingsError, BrokerError: what is wrong, or missing.
         """
         embedded, why = why_broker(self.settings)
         if embedded:
+            check_installed(BROKER)
             port, log_file = self.settings.embedded.broker_port, self._folder.path / "broker.log"
             broker = EmbeddedBroker(port, log_file, self.settings.kafka, closed=True)
             broker.start()
@@ -78,6 +80,7 @@ class EmbeddedParts:
             raise SettingsError(
                 "clickhouse.cluster: the embedded store is no cluster, and clickhouse.url names no other"
             )
+        check_installed(STORE)
         path = str(DataFolder(own.path).path) if own.path else str(self._folder.chdb)
         port = self.settings.embedded.store_port
         reader = ReaderAccess(self._folder.reader_password())

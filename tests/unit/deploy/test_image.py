@@ -12,9 +12,9 @@ from tests.support.root import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 #: Instruction and words, of each stage of the build.
-BUILD, IMAGE = (
+BASE, BUILD, IMAGE = (
     [(line.split()[0], line.partition(" ")[2].strip()) for line in stage.splitlines() if line and line[0] != "#"]
-    for stage in TEXT.split("\nFROM ", 2)[1:]
+    for stage in TEXT.split("\nFROM ", 3)[1:]
 )
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 #: They end, or serve nothing.
@@ -28,17 +28,24 @@ def words(stage: list[tuple[str, str]], instruction: str) -> list[str]:
 def test_only_what_runs_repmon_is_installed() -> None:
     assert "requirements-dev" not in TEXT
     copied = {name for line in words(BUILD, "COPY") for name in line.split() if name.startswith("requirements")}
-    assert copied == {"requirements.txt", "requirements-build.txt"}
+    assert copied == {"requirements.txt", "requirements-server.txt", "requirements-build.txt"}
+    assert words(BUILD, "ARG") == ["LOCK=requirements-server.txt"]
     into_image = [
         line for line in re.split(r"&&", " && ".join(words(BUILD, "RUN"))) if "/opt/repmon/bin/python install" in line
     ]
-    assert [line.split()[-1] for line in into_image] == ["requirements.txt", "/wheel/*.whl"]
+    assert [line.split()[-1] for line in into_image] == ["${LOCK}", "/wheel/*.whl"]
     assert "--without-pip /opt/repmon" in TEXT
 
 
 def test_of_the_build_only_that_environment_is_taken() -> None:
     assert words(IMAGE, "COPY") == ["--from=build /opt/repmon /opt/repmon"]
     assert not any("pip" in line for line in words(IMAGE, "RUN"))
+
+
+def test_what_it_is_built_on_is_named_by_version_and_digest() -> None:
+    ((name, as_),) = BASE
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", name)
+    assert as_ == "AS base"
 
 
 def test_it_does_not_run_as_root() -> None:

