@@ -163,7 +163,7 @@ class Standings:
         left = [key for customer, scope in rows_left if self._is_due(key := (str(customer), str(scope)), now_ms)]
         if not left:
             return
-        last = last_mail(self._store, sorted({customer for customer, _ in left}), now_ms)
+        last = last_mail(self._store, sorted({customer for customer, _ in left}), now_ms, kinds=self._policy.scopes)
         silent = [
             key
             for key in left
@@ -195,7 +195,8 @@ class Standings:
             if not known and self._is_due(key := rows.subjects[place], now_ms)
         }
         # Mail of an incident is left out of the counts, and is mail all the same.
-        last = last_mail(self._store, sorted({key[0] for key in unknown.values()}), now_ms) if unknown else {}
+        asked = sorted({key[0] for key in unknown.values()})
+        last = last_mail(self._store, asked, now_ms, kinds=self._policy.scopes) if unknown else {}
         for place, known in since.items():
             whose = rows.subjects[place]
             if known:

@@ -266,7 +266,8 @@ class Monitor:
                     await self._gained.wait()
             self._gained.clear()
             try:
-                found = await self._asked(lambda: self._judge.everybody(utc_now_ms()))
+                # In the order of the table: those who are judged together then lie together in it.
+                found = await self._asked(lambda: sorted(self._judge.everybody(utc_now_ms())))
             except BaseException:
                 self._gained.set()
                 raise

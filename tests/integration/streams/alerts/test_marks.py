@@ -1,19 +1,23 @@
 """Marks beside a standing: who stopped sending is not good for ever, and who is not seen is not proven."""
 
+import random
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
 from api.explain.build import explain
 from schemas import policy
 from schemas.wording import rfc3339
-from streams.alerts.last_mail import LAST_MAIL
+from streams.alerts.last_mail import last_mail, last_mail_sql
+from streams.judge.rhythm import Pause, usual_silence_s
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.judging import LOOP, NOW_MS, Counting, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
 POLICY = policy.load_policy()
+LAST_MAIL = last_mail_sql(POLICY.scopes)
 
 MARKS = """
 SELECT customer, scope, standing, toUnixTimestamp(inactive_since), unobservable, observable_mail, all_mail
@@ -110,6 +114,21 @@ def test_weekly_mailings_are_no_silence_and_who_stopped_is_seen_within_two_weeks
         said = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + days * DAY * 1000, past=True)
         assert said is not None
         assert said.scopes[0].inactive_since == since
+
+
+def test_longest_pauses_say_what_all_of_them_do(ground: Ground) -> None:
+    """Only they are read. One of before the time that is looked at says nothing, though it is longer."""
+    chosen = random.Random(1)
+    days = {f"c{number}": {0, 140, *chosen.sample(range(1, 100), number)} for number in range(30)}
+    ground.put(*(Row(NOW - day * DAY, delivered=9, customer=name) for name, some in days.items() for day in some))
+    found = last_mail(ground.store, sorted(days), NOW_MS)
+    for name, some in days.items():
+        at = sorted(minute(NOW) - day * DAY for day in some)
+        pauses = [Pause(after // HOUR * HOUR, after - before) for before, after in pairwise(at)]
+        for scope in ("customer", "stream:news"):
+            said = found[name, scope]
+            assert said.last_ms == minute(NOW) * 1000
+            assert said.usual_until_ms(POLICY) - said.last_ms == 1000 * usual_silence_s(pauses, at[-1], DAY), name
 
 
 def test_monthly_mailing_is_no_silence_though_it_has_left_every_window(ground: Ground) -> None:
