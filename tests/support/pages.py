@@ -8,8 +8,10 @@ stand for any time, and an id stands for whichever id was there when the page fi
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: Within a list it is indented.
+BLOCK = re.compile(r"^(?P<indent> *)```console\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 #: "# ends with 1" after a command says its exit code, where that is not 0.
 EXIT_CODE = re.compile(r"#.*\bends with (\d+)\b(?! if)")
 TOKEN = re.compile(
@@ -88,8 +90,8 @@ def commands(page: Path) -> list[Command]:
     text = page.read_text(encoding="utf-8")
     found = []
     for block in BLOCK.finditer(text):
-        first = text.count("\n", 0, block.start(1)) + 1
-        lines = block[1].splitlines()
+        first = text.count("\n", 0, block.start("text")) + 1
+        lines = dedent(block["text"]).splitlines()
         starts = [at for at, line in enumerate(lines) if line.startswith("$ ")]
         assert starts and starts[0] == 0, f"{page.name}:{first}: a block of commands begins with one"
         for at, end in zip(starts, [*starts[1:], len(lines)], strict=True):

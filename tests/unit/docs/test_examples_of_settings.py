@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -10,12 +11,12 @@ from schemas.settings import Settings
 from schemas.settings_file import load_settings
 from tests.support.root import ROOT
 
-BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?P<indent> *)```toml\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 SECTIONS = set(Settings.__struct_fields__)
 #: By page and line, so that a failure says where.
 EXAMPLES = {
-    f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 1}": block[1]
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 1}": dedent(block["text"])
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
     for text in [page.read_text(encoding="utf-8")]
     for block in BLOCK.finditer(text)
 }
