@@ -131,7 +131,7 @@ def test_no_more_passes_between_two_looks_than_may_wait(ground: Ground) -> None:
     asyncio.run(run())
 
 
-def test_topics_are_remade_once_all_is_counted_while_nobody_produces_and_judging_goes_on(ground: Ground) -> None:
+def test_topics_are_remade_once_all_is_counted_while_judging_goes_on(ground: Ground) -> None:
     """A monitor that left its group judged nobody for 19.5 s, and by then its changes took no memory worth having."""
 
     async def run() -> None:
