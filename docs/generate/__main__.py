@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import commands, events, fates, metrics, settings, top
+from docs.generate import commands, events, fates, findings, metrics, settings, tables, top, topics
 
 FOLDER = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
@@ -13,6 +13,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "top.md": top.page,
     "formats.md": fates.page,
     "events.md": events.page,
+    "topics.md": topics.page,
+    "tables.md": tables.page,
+    "../findings/README.md": findings.page,
 }
 
 

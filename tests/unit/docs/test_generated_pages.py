@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from api.cli.lazy import LazyGroup
 from api.cli.main import app
-from docs.generate import commands, settings
+from docs.generate import commands, findings, settings, tables
 from docs.generate.__main__ import FOLDER, PAGES
 from docs.generate.metrics import registries
 from schemas.settings_file import ONE_UNDERSCORE
@@ -64,3 +64,19 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
         assert command.help, words
         for option in command.params:
             assert not isinstance(option, click.Option) or option.help, (words, option.name)
+
+
+def test_every_table_says_what_it_is_for() -> None:
+    known = tables.tables()
+    told = {name: note for group in tables.notes() for name, note in group.tables.items()}
+    assert told.keys() == known.keys()
+    assert [
+        f"{name}.{column}"
+        for name, note in told.items()
+        for column in note.columns
+        if column not in known[name].columns
+    ] == []
+
+
+def test_every_finding_says_what_when_and_with_which_versions() -> None:
+    assert {each.file for each in findings.findings()} == {each.name for each in findings.FOLDER.glob("*.sh")}
