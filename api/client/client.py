@@ -1,26 +1,39 @@
 """The client, for programs without an event loop."""
 
 import time
-from collections.abc import Iterator
-from datetime import datetime
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import httpx
 
-from api.client.wire import ApiProblemError, Call, Row, T, Time, after, answer, call, decision, still_so, wait_s
-from api.http.models.listings import Listings
-from api.http.models.parameters import Breakdown, Metric, WindowName
-from api.http.models.rates import Series
-from api.http.models.standing import Standing
-from api.http.ranges import StepName
-from api.routes.models.alerts import Alert, Alerts, AlertSummary
-from api.routes.models.allowances import Allowances
-from api.routes.models.decisions import Decided, Override
-from api.routes.models.explain import AlertExplained
-from api.routes.models.fleet import Customers, RankedCustomer
-from api.routes.models.outcomes import Complaint, Complaints, Failure, Failures
+from api.client import questions
+from api.client.questions import Pages
+from api.client.wire import UNKNOWN, ApiProblemError, Call, Row, T, after, answer, still_so, wait_s
+from api.routes.models.alerts import Alert
 from schemas.alert import AlertEvent
+
+P = ParamSpec("P")
+
+
+def _asks(question: Callable[P, Call[T]]) -> Callable[Concatenate["Client", P], T]:
+    """A function of the client that asks this."""
+
+    @wraps(question)
+    def ask(client: "Client", /, *args: P.args, **named: P.kwargs) -> T:
+        return client.send(question(*args, **named))
+
+    return ask
+
+
+def _lists(question: Callable[P, Pages[Row]]) -> Callable[Concatenate["Client", P], Iterator[Row]]:
+    """The same of what comes in pages."""
+
+    @wraps(question)
+    def ask(client: "Client", /, *args: P.args, **named: P.kwargs) -> Iterator[Row]:
+        return client._pages(question(*args, **named))
+
+    return ask
 
 
 class Client:
@@ -58,56 +71,12 @@ class Client:
             time.sleep(wait)
         return answer(asked, response)
 
-    def _pages(self, _: type[Row], asked: Call[Any], rows: str) -> Iterator[Row]:
-        while True:
-            page = self.send(asked)
-            yield from getattr(page, rows)
-            if page.next is None:
-                return
-            asked = after(asked, page.next)
-
-    def standing(self, customer: str | None = None) -> Standing:
-        """Where a customer stands."""
-        return self.send(call(Standing, "/v1/standing", customer=customer))
-
-    def allowances(self, customer: str | None = None) -> Allowances:
-        """What is left of each rule until its next level."""
-        return self.send(call(Allowances, "/v1/allowances", customer=customer))
-
-    def rates(
-        self,
-        *metric: Metric,
-        window: WindowName = "24h",
-        scope: str = "customer",
-        by: Breakdown | None = None,
-        step: StepName = "auto",
-        start: Time = None,
-        end: Time = None,
-        customer: str | None = None,
-    ) -> Series:
-        """Rates over time, broken down if asked for."""
-        return self.send(
-            call(
-                Series,
-                "/v1/rates",
-                metric=list(metric),
-                window=window,
-                scope=scope,
-                by=by,
-                step=step,
-                start=start,
-                end=end,
-                customer=customer,
-            )
-        )
-
-    def listings(self, customer: str | None = None, *, ended_days: int = 0) -> Listings:
-        """What is on blocklists."""
-        return self.send(call(Listings, "/v1/listings", customer=customer, ended_days=ended_days))
-
-    def alert(self, alert_id: str) -> Alert:
-        """One alert with its history."""
-        return self.send(call(Alert, f"/v1/alerts/{alert_id}"))
+    def _pages(self, asked: Pages[Row]) -> Iterator[Row]:
+        following: Call[Any] | None = asked.first
+        while following is not None:
+            page = self.send(following)
+            yield from getattr(page, asked.rows)
+            following = after(following, page.next) if page.next is not None else None
 
     def confirmed(self, event: AlertEvent) -> Alert | None:
         """The alert that an event tells of, as it is stored now. None where nobody is to act on it: there is none, it
@@ -115,81 +84,22 @@ class Client:
         try:
             return still_so(event, self.alert(event.data.alert_id))
         except ApiProblemError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
+            if error.status not in UNKNOWN:
                 raise
             return None
 
-    def explain(self, alert_id: str) -> AlertExplained:
-        """Why an alert stands as it does."""
-        return self.send(call(AlertExplained, f"/v1/explain/{alert_id}"))
-
-    def alerts(
-        self,
-        customer: str | None = None,
-        *,
-        state: str = "all",
-        level: str | None = None,
-        start: Time = None,
-        end: Time = None,
-    ) -> Iterator[AlertSummary]:
-        """Every alert, those that began last first."""
-        return self._pages(
-            AlertSummary,
-            call(Alerts, "/v1/alerts", customer=customer, state=state, level=level, start=start, end=end),
-            "alerts",
-        )
-
-    def failures(
-        self, customer: str | None = None, *, kind: str = "hard", start: Time = None, end: Time = None
-    ) -> Iterator[Failure]:
-        """Every failure, the latest first."""
-        return self._pages(
-            Failure, call(Failures, "/v1/failures", customer=customer, kind=kind, start=start, end=end), "failures"
-        )
-
-    def complaints(self, customer: str | None = None, *, start: Time = None, end: Time = None) -> Iterator[Complaint]:
-        """Every complaint, the latest first."""
-        return self._pages(
-            Complaint, call(Complaints, "/v1/complaints", customer=customer, start=start, end=end), "complaints"
-        )
-
-    def customers(self, *standing: str, plan: str | None = None, name: str | None = None) -> Iterator[RankedCustomer]:
-        """Customers, the worst first. For operators."""
-        return self._pages(
-            RankedCustomer,
-            call(Customers, "/v1/customers", standing=list(standing) or None, plan=plan, name=name),
-            "customers",
-        )
-
-    def acknowledge(self, alert_id: str, why: str) -> Decided:
-        """Acknowledge an alert. For operators, as all that follows."""
-        return self.send(decision(Decided, f"/v1/alerts/{alert_id}/acknowledge", why=why))
-
-    def suspend(self, customer: str, why: str) -> Decided:
-        """Put on record that a customer is suspended."""
-        return self.send(decision(Decided, "/v1/suspensions", customer=customer, why=why))
-
-    def reinstate(self, customer: str, why: str, *, fresh_start: bool = False) -> Decided:
-        """Lift a suspension."""
-        return self.send(decision(Decided, "/v1/suspensions/lift", customer=customer, why=why, fresh_start=fresh_start))
-
-    def release(self, hold_id: str, why: str, *, customer: str = "") -> Decided:
-        """Resolve alerts that are held."""
-        return self.send(decision(Decided, f"/v1/holds/{hold_id}/release", why=why, customer=customer))
-
-    def override(
-        self, customer: str, rule: str, level: str, until: datetime | str, why: str, *, stream: str = ""
-    ) -> Override:
-        """Let a rule give a customer no level worse than one, until a time."""
-        return self.send(
-            decision(
-                Override,
-                "/v1/overrides",
-                customer=customer,
-                rule=rule,
-                level=level,
-                until=until,
-                why=why,
-                stream=stream,
-            )
-        )
+    standing = _asks(questions.standing)
+    allowances = _asks(questions.allowances)
+    rates = _asks(questions.rates)
+    listings = _asks(questions.listings)
+    alert = _asks(questions.alert)
+    explain = _asks(questions.explain)
+    alerts = _lists(questions.alerts)
+    failures = _lists(questions.failures)
+    complaints = _lists(questions.complaints)
+    customers = _lists(questions.customers)
+    acknowledge = _asks(questions.acknowledge)
+    suspend = _asks(questions.suspend)
+    reinstate = _asks(questions.reinstate)
+    release = _asks(questions.release)
+    override = _asks(questions.override)

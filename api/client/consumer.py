@@ -1,5 +1,6 @@
 """Alerts as they are sent, one after the other, each at least once."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -7,11 +8,13 @@ from threading import Event
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from schemas.alert import ALERT_TYPE, AlertEvent
 from schemas.topics import REPUTATION_ALERTS
 from streams.io.broker import BrokerError
+
+log = logging.getLogger("repmon.client")
 
 #: What the types of alerts begin with; decisions about customers go by the same topic.
 ALERTS = ALERT_TYPE.partition("{")[0]
@@ -40,11 +43,11 @@ def alerts(
     on. One that is sent again under the same id is given once.
 
     An alert counts as seen when the next one is asked for: whoever ends while it handles one is given it again. Ends
-    when `stop` is set. `config` are settings of librdkafka, such as logins.
+    when `stop` is set. What cannot be read is passed over, with a warning in the log (`repmon.client`): else who may
+    write to the topic could stop every hook for good. `config` are settings of librdkafka, such as logins.
 
     Raises:
         BrokerError: the broker refuses what is asked.
-        msgspec.DecodeError: an alert that this version does not understand.
     """
     settings = {"auto.offset.reset": "earliest", **(config or {})}
     settings |= {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
@@ -61,13 +64,24 @@ def alerts(
                         raise BrokerError(f"Kafka at {bootstrap}: {error.str()}")
                     continue  # librdkafka goes on by itself
                 value = message.value() or b""
-                if value and msgspec.json.decode(value, type=_Head).type.startswith(ALERTS):
-                    event = msgspec.json.decode(value, type=AlertEvent)
-                    if event.id not in seen:
-                        yield event
-                        seen[event.id] = None
-                        if len(seen) > REMEMBERED:
-                            seen.popitem(last=False)
+                event = _alert(value, message)
+                if event is not None and event.id not in seen:
+                    yield event
+                    seen[event.id] = None
+                    if len(seen) > REMEMBERED:
+                        seen.popitem(last=False)
                 consumer.commit(message=message, asynchronous=False)
         except KafkaException as error:
             raise BrokerError(f"Kafka at {bootstrap}: {error.args[0].str()}") from error
+
+
+def _alert(value: bytes, message: Message) -> AlertEvent | None:
+    """The alert in a message; None where it is something else."""
+    try:
+        if not value or not msgspec.json.decode(value, type=_Head).type.startswith(ALERTS):
+            return None
+        return msgspec.json.decode(value, type=AlertEvent)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
+        log.warning("passed over %s, which is no alert as they are sent: %s", place, error)
+        return None

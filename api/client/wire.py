@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -17,6 +18,8 @@ from schemas.levels import LEVELS
 
 #: How often a request that only reads is sent, and the longest wait between two, in s.
 TRIES, LONGEST_WAIT_S = 4, 60.0
+#: Answers to the id of an alert that is none here, as an event that somebody forged may have.
+UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_URI_TOO_LONG})
 #: Answers after which it may go well a little later (RFC 6585 section 4, RFC 9110 section 15.6.4).
 LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -49,6 +52,11 @@ def call(model: type[T], path: str, **parameters: Any) -> Call[T]:
     """A request that reads. What is None is left out, `start` and `end` are `from` and `to`."""
     named = {{"start": "from", "end": "to"}.get(name, name): _wire(value) for name, value in parameters.items()}
     return Call("GET", path, model, {name: value for name, value in named.items() if value is not None})
+
+
+def under(path: str, name: str, then: str = "") -> str:
+    """The path of one thing by its name, which is one part of it, whatever it holds."""
+    return f"{path}/{quote(name, safe='') or '-'}{then}"
 
 
 def decision(model: type[T], path: str, **fields: Any) -> Call[T]:

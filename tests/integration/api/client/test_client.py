@@ -100,12 +100,16 @@ def test_hook_of_the_readme_asks_again_before_it_acts(
     critical = msgspec.structs.replace(known, data=msgspec.structs.replace(known.data, level="critical"))
     interface.alert(msgspec.structs.replace(critical, id="critical", time="2026-03-12T12:00:00.000Z"))
     forged = msgspec.structs.replace(critical.data, alert_id="0" * 32)
+    evil = msgspec.structs.replace(critical.data, alert_id="../customers?limit=1#")
+    none = msgspec.structs.replace(critical.data, alert_id="")
     foreign = msgspec.structs.replace(critical.data, customer="rival")
     publisher = Publisher(embedded_kafka)
     publisher.partitions(REPUTATION_ALERTS)
-    named = {"forged": forged, "foreign": foreign, "last": critical.data}
+    named = {"forged": forged, "evil": evil, "none": none, "foreign": foreign, "last": critical.data}
     others = [msgspec.structs.replace(critical, id=name, data=data) for name, data in named.items()]
     for event in (critical, critical, *others):
+        publisher.publish(REPUTATION_ALERTS, b"acme", b'{"type":"org.repmon.alert.opened.v1","data":1}')
+        publisher.publish(REPUTATION_ALERTS, b"acme", b"\xff{")
         publisher.publish(REPUTATION_ALERTS, b"acme", msgspec.json.encode(event))
     publisher.flush()
     (tmp_path / "key").write_text(keys.create_key(interface.store, keys.OPERATOR, "", NOW_MS))
