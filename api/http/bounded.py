@@ -8,6 +8,7 @@ say nothing, which needs no key, use up the handles of the process, so that neit
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streams.io.handles import most_connections, raise_handles
@@ -16,6 +17,8 @@ from streams.io.handles import most_connections, raise_handles
 HEAD_S = 10.0
 #: How long a client may take to read an answer that waits for it, in s.
 READ_S = 30.0
+#: How long a client that was refused may go on sending, in s, and how many bytes.
+LINGER_S, LINGER_BYTES = 5.0, 50_000_000
 #: Connections of one server, at most, and of these such as have an answer waiting for them: each takes memory.
 MOST, MOST_UNREAD = 500, 50
 #: Of so many handles that are not reserved it takes one.
@@ -23,6 +26,43 @@ PART = 2
 #: Connections that are taken at a time, before any of them is looked at. asyncio tries to take so many also where no
 #: handle is left, and writes a traceback for each (Python 3.11, `_accept_connection`); uvicorn's own number is 2,048.
 BACKLOG = 64
+
+
+class LingeringTransport:
+    """A transport that is closed for a client which is still sending only once it has ended, or had its time.
+
+    To close a socket of which not everything was read resets the connection, and what was answered is lost to the
+    client (RFC 9112 section 9.6): one whose body is too large would never hear why.
+    """
+
+    def __init__(self, transport: asyncio.Transport, protocol: "BoundedProtocol") -> None:
+        self._transport, self._protocol = transport, protocol
+        self._left = LINGER_BYTES
+        self.lingers = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self.lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Send what is to be sent, and close, at once or when the client has ended."""
+        if self.is_closing() or self._protocol.conn.their_state is not h11.SEND_BODY:
+            self._transport.close()
+            return
+        self.lingers = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        self._protocol.loop.call_later(LINGER_S, self._transport.close)
+
+    def passed_over(self, data: bytes) -> None:
+        """The client goes on sending."""
+        self._left -= len(data)
+        if self._left < 0:
+            self._transport.abort()
 
 
 class BoundedProtocol(H11Protocol):
@@ -49,11 +89,15 @@ class BoundedProtocol(H11Protocol):
             self.transport = transport
             transport.abort()
             return
-        super().connection_made(transport)
+        self._lingering = LingeringTransport(transport, self)
+        super().connection_made(self._lingering)  # type: ignore[arg-type]
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Go on with what was asked; the head of a request has only so much time."""
+        if self._lingering.lingers:
+            self._lingering.passed_over(data)
+            return
         super().data_received(data)
         if not self.is_waiting:
             self._head_is_here()

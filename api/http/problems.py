@@ -15,6 +15,8 @@ from streams.io.store import QueryLimitError, QueryValueError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+#: What is called so where the body as a whole is meant.
+BODY = "body"
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +74,19 @@ def _refused(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = [ParameterProblem(parameter=_named(each["loc"]), detail=each["msg"]) for each in error.errors()]
+    found = [
+        _no_json(each["loc"][-1])
+        if each["type"] == "json_invalid"
+        else ParameterProblem(parameter=_named(each["loc"]), detail=each["msg"])
+        for each in error.errors()
+    ]
     detail = "; ".join(f"{each.parameter}: {each.detail}" for each in found)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, found)
+
+
+def _no_json(position: str | int | None = None) -> ParameterProblem:
+    where = f", and is none from character {position} on" if position is not None else ""
+    return ParameterProblem(parameter=BODY, detail=f"must be JSON in UTF-8{where}")
 
 
 def _named(place: Sequence[str | int]) -> str:
@@ -87,7 +99,8 @@ def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # FastAPI's word for a body in which it finds no text at all; one that is no JSON is `_invalid`.
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the body must be JSON in UTF-8")
+        found = _no_json()
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{BODY}: {found.detail}", [found])
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 

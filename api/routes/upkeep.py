@@ -25,6 +25,7 @@ from api.routes.models.upkeep import (
     LetterReplay,
     Letters,
     LettersQuery,
+    ReasonsQuery,
     WholeLetter,
     Zone,
     Zones,
@@ -71,7 +72,7 @@ def get_letters(query: Annotated[LettersQuery, Query()], asked: Reading, request
     response_model=LetterReasons,
     responses=TABLES,
 )
-def get_reasons(query: Annotated[LettersQuery, Query()], asked: Reading, request: Request) -> Response:
+def get_reasons(query: Annotated[ReasonsQuery, Query()], asked: Reading, request: Request) -> Response:
     """How many letters each topic has by reason."""
     with asked.service.stores.lend() as store:
         found = dead_letters.summary(store, _chosen(query, asked), min(query.limit, MOST_REASONS))
@@ -204,7 +205,7 @@ def get_audit(query: Annotated[AuditQuery, Query()], asked: Reading, request: Re
     return answer(request, Audit(entries=[_entry(each) for each in page], next=following), "entries")
 
 
-def _chosen(query: LettersQuery, asked: Reading) -> dead_letters.Chosen:
+def _chosen(query: ReasonsQuery, asked: Reading) -> dead_letters.Chosen:
     since, _ = asked.times(query.start, None, KEPT_DAYS * DAY_MS, KEPT_DAYS * DAY_MS)
     return dead_letters.Chosen(topic=query.topic or "", reason=query.reason or "", since_ms=since)
 

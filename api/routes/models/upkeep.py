@@ -3,22 +3,30 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.scopes import Scope
-from api.routes.models.fleet import FleetQuery
-from api.routes.models.pages import Page, PageQuery, Since, Until
+from api.routes.models.pages import USUAL, CursorText, Limit, Page, PageQuery, Since, Until
 
 
-class LettersQuery(FleetQuery):
-    """Which dead letters."""
+class ReasonsQuery(BaseModel):
+    """Which dead letters, of which reasons are counted. A parameter that does not exist is refused."""
 
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Limit = USUAL
     topic: Annotated[str | None, Field(max_length=249, description="Only those of this topic.")] = None
     reason: Annotated[
         str | None,
         Field(max_length=1_000, description="Only those with this text in the reason, numbers as they are or N."),
     ] = None
     start: Since = None
+
+
+class LettersQuery(ReasonsQuery):
+    """A page of them."""
+
+    cursor: CursorText = None
 
 
 class Letter(BaseModel):

@@ -232,7 +232,7 @@ def test_body_that_is_no_text_is_refused_like_one_that_is_no_json(fresh: Api) ->
             content=body,
             headers={"Authorization": f"Bearer {operator}", "Content-Type": "application/json"},
         )
-        problem(answer, 422)
+        assert [each["parameter"] for each in problem(answer, 422)["errors"]] == ["body"]
 
 
 def test_longest_range_has_few_points(api: Api) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import http.client
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -169,6 +170,19 @@ def test_body_that_is_said_to_be_large_is_refused_before_it_is_sent(address: tup
     assert b"a body has at most" in answer.read()
     assert "server" not in {name.lower() for name, _ in answer.getheaders()}
     connection.close()
+
+
+def test_client_that_sends_all_of_a_large_body_still_reads_why_it_is_refused(address: tuple[str, int]) -> None:
+    """It reads only then, as most clients do; a reset would take the answer from it."""
+    body = b"x" * 10_000_000
+    head = b"POST /v1/overrides HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(head + body)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.endswith(b'"a body has at most 256,000 bytes"}')
 
 
 def test_length_that_is_none_is_refused(address: tuple[str, int]) -> None:

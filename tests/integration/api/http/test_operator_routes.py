@@ -37,6 +37,12 @@ def unchanged(databases: Databases) -> Iterator[Api]:
     store.close()
 
 
+def test_reasons_of_dead_letters_come_in_no_pages(unchanged: Api) -> None:
+    """A cursor was taken there and passed over."""
+    answer = unchanged.get("/v1/dead-letters/summary", unchanged.key, cursor="garbage")
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "cursor")
+
+
 def post(api: Api, target: str, body: object, key: str = "") -> tuple[int, dict[str, Any]]:
     answer = api.client.post(target, json=body, headers={"Authorization": f"Bearer {key or api.key}"})
     return answer.status_code, dict(answer.json())
