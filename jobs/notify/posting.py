@@ -124,7 +124,7 @@ def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:
         wait_s = retry_after_s(answer.retry_after, now_ms / 1000) or 0.0
         return Outcome(result="later", said=said, wait_ms=round(wait_s * 1000))
     if REDIRECT <= answer.status < BAD_REQUEST:
-        where = without_user(answer.location)[:MOST_SHOWN]
+        where = without_user(answer.location)[:MOST_SHOWN] or "no place"
         return Outcome(result="never", said=f"{answer.status}: it points to {where}; redirects are not followed")
     return Outcome(result="never", said=said)
 

@@ -1,5 +1,6 @@
 """What all targets have in common: an order, what became of it, and texts with names in braces."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from json import dumps
 from typing import Any, Literal, Protocol
@@ -12,6 +13,7 @@ from schemas.hook import Effect
 from schemas.hook_check import NAMES, PLACEHOLDER
 from schemas.levels import Level
 from schemas.secrets import HIDDEN, without_user
+from schemas.version import VERSION
 from schemas.wording import on_one_line
 
 Operation = Literal["apply", "lift"]
@@ -122,8 +124,10 @@ class Http:
 
     def __init__(self, name: str, timeout_s: float, user: str = "", password: str = "") -> None:
         self._name, self._timeout_s = name, timeout_s
-        self._auth = (user, password) if user else None
+        # Without one, requests would send what a .netrc has for the host, in place of a header of the settings.
+        self._auth = (user, password) if user else _as_it_is
         self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"repmon/{VERSION}"
 
     def ask(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -133,6 +137,7 @@ class Http:
         Raises:
             TargetError: no answer in time, or a redirect.
         """
+        ends_s = time.monotonic() + self._timeout_s
         try:
             with self._session.request(
                 method,
@@ -146,9 +151,18 @@ class Http:
             ) as answer:
                 if answer.is_redirect:
                     raise TargetError(f"{self._name}: {without_user(url)} redirects elsewhere, which is not followed")
-                return answer.status_code, bytes(answer.raw.read(ANSWER_BYTES, decode_content=True))
+                return answer.status_code, self._read(answer.raw, ends_s)
         except (requests.RequestException, OSError, ValueError) as error:
             raise TargetError(f"{self._name}: {without_user(url)}: {cause(error)}", unreachable=self._name) from error
+
+    def _read(self, raw: Any, ends_s: float) -> bytes:
+        """The beginning of a body. One that comes byte by byte is never silent, and has no more time than others."""
+        read = bytearray()
+        while len(read) < ANSWER_BYTES and (piece := raw.read1(ANSWER_BYTES - len(read), decode_content=True)):
+            read += piece
+            if time.monotonic() > ends_s:
+                raise requests.Timeout
+        return bytes(read)
 
     def good(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -169,10 +183,14 @@ class Http:
         return text
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 def cause(error: BaseException) -> str:
     """Why a request failed, in a line."""
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "no whole answer in time"
     said = str(error)
     if isinstance(error, requests.ConnectionError) and "refused" in said:
         return "connection refused"

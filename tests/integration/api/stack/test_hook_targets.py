@@ -1,9 +1,13 @@
 """What each kind of target is asked, and what becomes of its answers."""
 
 import json
+import socket
 import sys
+import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage, Message
 from pathlib import Path
@@ -92,6 +96,42 @@ def test_signed_request_is_read_with_either_key_by_standard_webhooks(there: Targ
     for key in keys:
         assert Webhook(key).verify(raw, {name.lower(): value for name, value in headers.items()}) == body
     assert body["customer"] == "acme"
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """The address of a server that sends a byte of its answer now and then, for as long as somebody reads."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                    while True:
+                        connection.sendall(b"x")
+                        time.sleep(0.02)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_answer_that_comes_byte_by_byte_has_its_time_and_no_longer() -> None:
+    with dripping() as url:
+        target = HttpTarget("slow", HookAction(kind="http", urls=(url,), timeout_s=0.2), "")
+        with pytest.raises(TargetError, match="no whole answer in time"):
+            target.apply(order(), {})
+
+
+def test_password_of_a_netrc_takes_no_header_of_the_settings_away(
+    there: TargetStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    action = HookAction(kind="http", urls=(there.url,), headers={"Authorization": "Bearer ours"})
+    HttpTarget("slow", action, "").apply(order(), {})
+    assert there.asked[0][3]["Authorization"] == "Bearer ours"
 
 
 def test_suspension_of_everybody_is_never_asked_for(there: TargetStandIn) -> None:
